@@ -1,0 +1,26 @@
+# One library a folder. A library's headers are reached as "folder/header.h" through a link that only it and
+# the libraries linked to it see, so that an include against the arrows of docs/architecture.md does not build.
+
+# nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [LINKS <target>...] [PRIVATE_LINKS <target>...])
+function(nystrom_add_library name)
+  cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
+  add_library(nystrom_${name} STATIC ${ARG_SOURCES})
+  set(root "${CMAKE_BINARY_DIR}/include/${name}")
+  get_filename_component(parent "${root}/${ARG_FOLDER}" DIRECTORY)
+  file(MAKE_DIRECTORY "${parent}")
+  file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}" "${root}/${ARG_FOLDER}" SYMBOLIC)
+  target_include_directories(nystrom_${name} PUBLIC "${root}")
+  target_link_libraries(nystrom_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS} nystrom_options)
+endfunction()
+
+# nystrom_add_test(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...])   one GoogleTest program
+function(nystrom_add_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS} nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60
+                       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+endfunction()
