@@ -1,0 +1,24 @@
+#pragma once
+// Matrix products of a linear layer, by the library that measures best (docs/performance.md).
+// x, w and d_y share the activation dtype (fp32, bf16 or fp64); sums are in compute_dtype(). Rows N may be 0.
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace nystrom {
+
+/// y [N, out] = x [N, in] w [out, in]^T (+ bias [out], compute dtype; an empty tensor: none).
+/// y: activation dtype or compute dtype; overwritten.
+void linear_forward(Context& context, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
+
+/// d_x [N, in] = d_y [N, out] w [out, in]; overwritten, or added to where `accumulate`.
+void linear_backward_input(Context& context, const Tensor& d_y, const Tensor& w, const Tensor& d_x,
+                           bool accumulate = false);
+
+/// d_w [out, in] += d_y [N, out]^T x [N, in]; d_w is compute dtype.
+void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w);
+
+/// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. Bits depend on the thread count at most.
+void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
+
+}  // namespace nystrom
