@@ -1,1 +1,8 @@
-
+include(tests/core/tests.cmake)
+include(tests/kernels/tests.cmake)
+include(tests/attention/tests.cmake)
+include(tests/model/tests.cmake)
+include(tests/corpus/tests.cmake)
+include(tests/shards/tests.cmake)
+include(tests/trainer/tests.cmake)
+include(tests/launch/tests.cmake)

@@ -1,0 +1,34 @@
+#pragma once
+// Host-side batches: what the loader hands to the trainer. Packed: no padding between sequences.
+
+#include <cstdint>
+#include <vector>
+
+namespace nystrom {
+
+/// B sequences of T tokens in all, and their labels. Everything that the device computes on.
+struct HostBatch {
+  std::vector<std::int32_t> input_ids;       ///< [T]
+  std::vector<std::int32_t> token_type_ids;  ///< [T]
+  std::vector<std::int32_t> offsets;         ///< [B + 1], offsets[0] = 0
+  std::vector<std::int32_t> lengths;         ///< [B] real tokens; fewer than the rows only with padding: huggingface
+  std::vector<std::int64_t> samples;         ///< [B] key of the sequence's random draws: samples before it in the run
+  std::vector<std::int32_t> mlm_rows;        ///< [P] packed token index of each masked position, ascending
+  std::vector<std::int32_t> mlm_labels;      ///< [P]
+  std::vector<std::int32_t> sop_labels;      ///< [B] 0 in order, 1 swapped, -1 no label
+
+  [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }
+  [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(input_ids.size()); }
+  [[nodiscard]] std::int64_t real_tokens() const {
+    std::int64_t n = 0;
+    for (auto length : lengths) n += length;
+    return n;
+  }
+};
+
+/// This rank's part of one step's global batch, cut into micro-batches. May be empty.
+struct StepBatch {
+  std::vector<HostBatch> micro_batches;
+};
+
+}  // namespace nystrom

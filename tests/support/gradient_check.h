@@ -1,0 +1,39 @@
+#pragma once
+// Central differences in double precision against a backward written by hand.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+
+#include "kernels/core/tensor.h"
+
+namespace nystrom::testing {
+
+/// Compares `analytic` (dloss/dx, fp64, shape of x) with (loss(x + h) - loss(x - h)) / 2h for up to `samples`
+/// elements of x (fp64), spread evenly. `loss` recomputes everything from x. The error is relative to the
+/// largest gradient seen.
+inline void expect_gradient(const std::string& what, const Tensor& x, const Tensor& analytic,
+                            const std::function<double()>& loss, double tolerance = 1e-6, std::int64_t samples = 64,
+                            double h = 1e-5) {
+  auto values = x.span<double>();
+  const auto gradient = analytic.span<double>();
+  ASSERT_EQ(values.size(), gradient.size()) << what;
+  double largest = 1e-6;
+  for (double g : gradient) largest = std::max(largest, std::abs(g));
+  const std::int64_t count = std::min<std::int64_t>(samples, x.numel());
+  for (std::int64_t s = 0; s < count; ++s) {
+    const auto i = static_cast<std::size_t>(s * x.numel() / count);
+    const double kept = values[i];
+    values[i] = kept + h;
+    const double up = loss();
+    values[i] = kept - h;
+    const double down = loss();
+    values[i] = kept;
+    EXPECT_NEAR(gradient[i], (up - down) / (2 * h), tolerance * largest) << what << "[" << i << "]";
+  }
+}
+
+}  // namespace nystrom::testing
