@@ -1,1 +1,17 @@
-# sources follow
+find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
+find_library(SENTENCEPIECE sentencepiece REQUIRED)
+find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
+find_package(OpenSSL REQUIRED)
+
+nystrom_add_library(data FOLDER data
+  SOURCES
+    glob.cpp
+    sha256.cpp
+    tokenizer/sentencepiece_model.cpp
+    tokenizer/sentencepiece_training.cpp
+    tokenizer/tokenizer.cpp
+  LINKS nystrom_core
+  PRIVATE_LINKS
+    ${SENTENCEPIECE_TRAIN}
+    ${SENTENCEPIECE}
+    OpenSSL::Crypto)

@@ -1,1 +1,6 @@
-# tests of this folder: nystrom_add_test(...)
+nystrom_add_test(corpus_test
+  SOURCES
+    tests/corpus/glob_test.cpp
+    tests/corpus/tokenizer_test.cpp
+  LINKS nystrom_data
+  LABELS corpus)

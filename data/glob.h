@@ -1,0 +1,22 @@
+#pragma once
+// Paths from patterns, in an order that does not depend on locale or file system.
+
+#include <string>
+#include <vector>
+
+namespace nystrom {
+
+/// The files and folders that `pattern` names (`*`, `?`, `[...]`; `~` and `**` mean nothing special), sorted
+/// bytewise. A path that exists as it is written is itself. Empty if nothing matches. Throws InputError if a
+/// folder on the way cannot be read.
+std::vector<std::string> expand_glob(const std::string& pattern);
+
+/// The same for several patterns, each path once, in the order of the patterns. Throws InputError, naming
+/// `key` (the configuration key that they come from), for a pattern that matches nothing.
+std::vector<std::string> expand_globs(const std::vector<std::string>& patterns, const std::string& key);
+
+/// All regular files at or below `path`, sorted bytewise by path. Links to files and folders are followed.
+/// Throws InputError if a folder cannot be read.
+std::vector<std::string> files_below(const std::string& path);
+
+}  // namespace nystrom

@@ -1,0 +1,104 @@
+#pragma once
+// Text to ids and back.
+//
+//   const Tokenizer tokenizer = Tokenizer::read("prepared/tokenizer.model");
+//   std::vector<std::int32_t> ids = tokenizer.encode("One sentence.");
+//
+// A Tokenizer is a cheap handle to an immutable model: copy it, use it from any number of threads.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nystrom {
+
+/// How the special tokens are spelled. An empty name means: the usual spellings, `<s>` or `[CLS]`, `<pad>` or
+/// `[PAD]`, `</s>` or `[SEP]`, `<unk>` or `[UNK]`, `<mask>` or `[MASK]`, or what the model itself declares.
+struct SpecialNames {
+  std::string bos, pad, eos, unk, mask;
+  bool operator==(const SpecialNames&) const = default;
+};
+
+/// The ids of the special tokens; the defaults are those that `train_tokenizer` gives.
+struct SpecialIds {
+  std::int32_t bos = 0;   ///< begins a sequence: `<s>`, `[CLS]`
+  std::int32_t pad = 1;   ///< fills a row
+  std::int32_t eos = 2;   ///< ends a segment: `</s>`, `[SEP]`
+  std::int32_t unk = 3;   ///< stands for what no piece spells
+  std::int32_t mask = 4;  ///< stands in a masked token's place
+  bool operator==(const SpecialIds&) const = default;
+};
+
+/// What a kind of tokenizer must do. Immutable and thread-safe.
+class TokenizerModel {
+ public:
+  virtual ~TokenizerModel() = default;
+  TokenizerModel() = default;
+  TokenizerModel(const TokenizerModel&) = delete;
+  TokenizerModel& operator=(const TokenizerModel&) = delete;
+
+  [[nodiscard]] virtual std::string_view kind() const = 0;
+  [[nodiscard]] virtual std::int32_t vocabulary_size() const = 0;
+  [[nodiscard]] virtual const std::string& piece(std::int32_t id) const = 0;
+  [[nodiscard]] virtual std::optional<std::int32_t> id_of(std::string_view piece) const = 0;
+  /// Appends to `ids`.
+  virtual void encode(std::string_view text, std::vector<std::int32_t>& ids) const = 0;
+  [[nodiscard]] virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
+  /// Does this piece begin a word? (In SentencePiece: it begins with U+2581.)
+  [[nodiscard]] virtual bool starts_word(std::int32_t id) const = 0;
+  /// A token that text never gives.
+  [[nodiscard]] virtual bool is_control(std::int32_t id) const = 0;
+  [[nodiscard]] virtual SpecialIds special_ids(const SpecialNames& names,
+                                               const std::string& origin) const = 0;
+};
+
+class Tokenizer {
+ public:
+  /// An empty handle; only assignment is allowed.
+  Tokenizer() = default;
+
+  /// Reads a SentencePiece `.model`. Throws InputError, naming the file, if it is none or lacks a special
+  /// token.
+  static Tokenizer read(const std::string& path, const SpecialNames& names = {});
+  /// The same from memory, as checkpoints carry it; `origin` stands in messages.
+  static Tokenizer from_bytes(std::string bytes, const std::string& origin, const SpecialNames& names = {});
+
+  [[nodiscard]] bool empty() const { return state_ == nullptr; }
+
+  /// Ids of a text, without special tokens: what is spelled like one (`</s>`) is encoded as text.
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
+  /// The same, appended to `ids`.
+  void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+  /// As `encode`, but a special token's spelling in the text becomes its id: "It is <mask> today."
+  [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
+  /// Text of ids; special tokens give none.
+  [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const;
+
+  [[nodiscard]] std::int32_t vocabulary_size() const;
+  [[nodiscard]] const SpecialIds& special() const;
+  /// True for bos, pad, eos, unk, mask and for every other token that text never gives.
+  [[nodiscard]] bool is_special(std::int32_t id) const;
+  /// True if the token begins a word. Specials do, so that no word spans them. Precondition: a valid id.
+  [[nodiscard]] bool starts_word(std::int32_t id) const;
+  /// The piece's spelling, e.g. "▁the". Precondition: 0 <= id < vocabulary_size().
+  [[nodiscard]] const std::string& piece(std::int32_t id) const;
+  [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view piece) const;
+
+  /// "sentencepiece"
+  [[nodiscard]] std::string_view kind() const;
+  /// The model file, byte for byte.
+  [[nodiscard]] const std::string& bytes() const;
+  /// SHA-256 of bytes(), in hexadecimal: the tokenizer's identity in shards and checkpoints.
+  [[nodiscard]] const std::string& sha256() const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace nystrom
