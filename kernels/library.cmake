@@ -1,1 +1,15 @@
-# sources follow
+# One op a stem: op.h declares it, op_cpu.cpp computes it.
+# (Debian's package files for oneDNN want OpenCL, which nothing here needs: found by hand.)
+find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+find_library(HWY_LIBRARY hwy REQUIRED)
+
+nystrom_add_library(kernels FOLDER kernels
+  SOURCES
+    gelu_cpu.cpp
+  LINKS nystrom_core
+  PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
+
+# Highway compiles each vectorized file for the baseline (AVX2) and for AVX-512, and picks at run time.
+target_compile_definitions(nystrom_kernels PRIVATE
+  HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))")
