@@ -43,24 +43,38 @@ struct AttentionSaved {
   Tensor q_landmarks, k_landmarks;  ///< [B, H, M, D] compute dtype
   Tensor pinv;                      ///< [B, H, M, M] compute dtype: Z
   Tensor k3_v;                      ///< [B, H, M, D] compute dtype: softmax(q~ k^T / sqrt(D)) v
-  Tensor k3_stats;                  ///< [B, H, M, 2] compute dtype: row maximum and 1 / row sum of that softmax
-  Tensor row_stats;                 ///< [T, H, 2] compute dtype: the same of each query's softmax
-  Tensor residuals;                 ///< [B, H] compute dtype: |A Z - I|_F / sqrt(M); 0 where n <= M
+  Tensor k3_stats;   ///< [B, H, M, 2] compute dtype: row maximum and 1 / row sum of that softmax
+  Tensor row_stats;  ///< [T, H, 2] compute dtype: the same of each query's softmax
+  Tensor residuals;  ///< [B, H] compute dtype: |A Z - I|_F / sqrt(M); 0 where n <= M
 
   /// Books them (lifetime: saved). With kind softmax only row_stats is booked.
-  static AttentionSaved plan(Planner& planner, const AttentionConfig& config, DType activation, std::int64_t batch,
-                             std::int64_t tokens, std::int64_t channels);
+  static AttentionSaved plan(Planner& planner, const AttentionConfig& config, DType activation,
+                             std::int64_t batch, std::int64_t tokens, std::int64_t channels);
 };
+
+/// The largest call that a workspace is booked for.
+struct AttentionLimits {
+  std::int64_t batch = 0;    ///< sequences
+  std::int64_t longest = 0;  ///< rows of the longest sequence
+  std::int64_t channels = 0;
+  int threads = 1;  ///< of the context that will run it
+};
+/// Books the memory that a call of attention_forward or attention_backward works in (lifetime: scratch;
+/// compute dtype). One tensor serves both, one after the other, in all layers of one shape.
+Tensor plan_attention_workspace(Planner& planner, const AttentionConfig& config, DType activation,
+                                const AttentionLimits& limits);
 
 struct AttentionForward {
   AttentionConfig config;
   Sequences sequences;
   Tensor qkv;          ///< [T, 3 C] activation dtype: q, k and v of a token, each heads x D
   Tensor conv_weight;  ///< [H, K] compute dtype; empty where taps is 0
-  Dropout dropout;     ///< of the exact softmax's probabilities (kind softmax only); element h T_b^2 + i T_b + j of a sequence with T_b rows, position 0
-  RowKeys keys;        ///< of the T rows: a sequence's sample is that of its first row
+  Dropout dropout;  ///< of the exact softmax's probabilities (kind softmax only); element h T_b^2 + i T_b + j
+                    ///< of a sequence with T_b rows, position 0
+  RowKeys keys;     ///< of the T rows: a sequence's sample is that of its first row
   AttentionSaved saved;
-  Tensor out;  ///< [T, C] activation dtype, overwritten
+  Tensor workspace;  ///< of plan_attention_workspace
+  Tensor out;        ///< [T, C] activation dtype, overwritten
 };
 void attention_forward(Context& context, const AttentionForward& args);
 
@@ -76,8 +90,10 @@ struct AttentionBackward {
   Tensor d_out;          ///< [T, C]
   Tensor d_qkv;          ///< out [T, 3 C], overwritten
   Tensor d_conv_weight;  ///< [H, K] compute dtype, added to; empty where taps is 0
+  Tensor workspace;      ///< of plan_attention_workspace
 };
-/// Recomputes the softmaxes from the saved statistics, the pseudo-inverse's iterates from A. The same bits for the same thread count.
+/// Recomputes the softmaxes from the saved statistics, the pseudo-inverse's iterates from A. The same bits
+/// for the same thread count.
 void attention_backward(Context& context, const AttentionBackward& args);
 
 }  // namespace nystrom

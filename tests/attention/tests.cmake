@@ -1,1 +1,4 @@
-# tests of this folder: nystrom_add_test(...)
+nystrom_add_test(attention_test
+  SOURCES tests/attention/attention_gradient_test.cpp tests/attention/attention_test.cpp
+  LINKS nystrom_kernels
+  LABELS attention)

@@ -1,0 +1,188 @@
+// What attention promises besides its formula.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "attention_case.h"
+
+namespace nystrom::testing {
+namespace {
+
+/// |a - b| / |b| over the rows [a_begin, a_begin + rows) and [b_begin, ...).
+template <class T, class U>
+double distance(const Tensor& a, std::int64_t a_begin, const Tensor& b, std::int64_t b_begin,
+                std::int64_t rows) {
+  const auto x = a.rows(a_begin, rows).span<T>();
+  const auto y = b.rows(b_begin, rows).span<U>();
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    error += difference * difference;
+    norm += static_cast<double>(y[i]) * static_cast<double>(y[i]);
+  }
+  return std::sqrt(error / norm);
+}
+
+template <class T, class U>
+double distance(const Tensor& a, const Tensor& b) {
+  return distance<T, U>(a, 0, b, 0, a.dim(0));
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.address, b.address, a.bytes()) == 0;
+}
+
+/// Copies `rows` rows of qkv and d_out between cases of one width.
+template <class T>
+void copy_rows(const AttentionCase<T>& from, std::int64_t from_begin, const AttentionCase<T>& to,
+               std::int64_t to_begin, std::int64_t rows) {
+  std::ranges::copy(from.qkv().rows(from_begin, rows).template span<T>(),
+                    to.qkv().rows(to_begin, rows).template span<T>().begin());
+  std::ranges::copy(from.d_out().rows(from_begin, rows).template span<T>(),
+                    to.d_out().rows(to_begin, rows).template span<T>().begin());
+}
+
+const CaseOptions kRagged{
+    .config = {.heads = 3, .landmarks = 16, .taps = 9}, .rows = {100, 16, 17, 3, 211}, .head_width = 16};
+
+TEST(Attention, neighbours_change_nothing) {
+  AttentionCase<float> pack(kRagged);
+  pack.forward();
+  pack.backward();
+  std::int64_t begin = 0;
+  for (const std::int32_t rows : kRagged.rows) {
+    CaseOptions alone_options = kRagged;
+    alone_options.rows = {rows};
+    AttentionCase<float> alone(alone_options);
+    copy_rows(pack, begin, alone, 0, rows);
+    alone.forward();
+    alone.backward();
+    EXPECT_TRUE(same_bits(pack.out().rows(begin, rows), alone.out())) << rows;
+    EXPECT_TRUE(same_bits(pack.d_qkv().rows(begin, rows), alone.d_qkv())) << rows;
+    begin += rows;
+  }
+}
+
+TEST(Attention, one_scale_for_all_matrices_lets_neighbours_in) {
+  CaseOptions options = kRagged;
+  options.config.pinv_init = PinvInit::kBatchMax;
+  options.rows = {100, 90};
+  AttentionCase<double> pack(options);
+  pack.forward();
+  double largest = 0;
+  for (const std::int64_t begin : {0, 100}) {
+    const std::int64_t rows = begin == 0 ? 100 : 90;
+    options.rows = {static_cast<std::int32_t>(rows)};
+    AttentionCase<double> alone(options);
+    copy_rows(pack, begin, alone, 0, rows);
+    alone.forward();
+    largest = std::max(largest, distance<double, double>(pack.out(), begin, alone.out(), 0, rows));
+  }
+  EXPECT_GT(largest, 1e-12);
+  EXPECT_LT(largest, 1e-1);
+}
+
+TEST(Attention, keys_beyond_the_length_are_not_attended_to) {
+  CaseOptions options{
+      .config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 0}, .rows = {20}, .lengths = {12}};
+  AttentionCase<double> padded(options);
+  padded.forward();
+  options.rows = {12};
+  AttentionCase<double> bare(options);
+  copy_rows(padded, 0, bare, 0, 12);
+  bare.forward();
+  EXPECT_LT((distance<double, double>(padded.out(), 0, bare.out(), 0, 12)), 1e-14);
+}
+
+TEST(Attention, fp32_is_near_fp64) {
+  CaseOptions options = kRagged;
+  options.config.landmarks = 64;
+  options.config.taps = 65;
+  options.head_width = 64;
+  options.rows = {300, 70, 30};
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    options.config.kind = kind;
+    AttentionCase<float> single(options);
+    AttentionCase<double> exact(options);
+    exact.copy_inputs(single);
+    single.forward();
+    single.backward();
+    exact.forward();
+    exact.backward();
+    EXPECT_LT((distance<float, double>(single.out(), exact.out())), 2e-6);
+    EXPECT_LT((distance<float, double>(single.d_qkv(), exact.d_qkv())), 1e-5);
+    EXPECT_LT((distance<float, double>(single.d_conv_weight(), exact.d_conv_weight())), 2e-6);
+  }
+}
+
+TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    CaseOptions options = kRagged;
+    options.config.kind = kind;
+    AttentionCase<BF16> half(options);
+    AttentionCase<double> exact(options);
+    exact.copy_inputs(half);
+    half.forward();
+    half.backward();
+    exact.forward();
+    exact.backward();
+    EXPECT_LT((distance<BF16, double>(half.out(), exact.out())), 4e-3);
+    EXPECT_LT((distance<BF16, double>(half.d_qkv(), exact.d_qkv())), 1e-2);
+    EXPECT_LT((distance<float, double>(half.d_conv_weight(), exact.d_conv_weight())), 1e-4);
+  }
+}
+
+TEST(Attention, two_runs_give_the_same_bits_and_threads_change_at_most_rounding) {
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    CaseOptions options = kRagged;
+    options.config.kind = kind;
+    options.threads = 3;
+    AttentionCase<float> first(options), second(options);
+    options.threads = 1;
+    AttentionCase<float> single(options);
+    for (auto* one : {&first, &second, &single}) {
+      one->forward();
+      one->backward();
+    }
+    EXPECT_TRUE(same_bits(first.out(), second.out()));
+    EXPECT_TRUE(same_bits(first.d_qkv(), second.d_qkv()));
+    EXPECT_TRUE(same_bits(first.d_conv_weight(), second.d_conv_weight()));
+    EXPECT_LT((distance<float, float>(single.out(), first.out())), 1e-6);
+    EXPECT_LT((distance<float, float>(single.d_qkv(), first.d_qkv())), 1e-5);
+    EXPECT_LT((distance<float, float>(single.d_conv_weight(), first.d_conv_weight())), 1e-5);
+  }
+}
+
+TEST(Attention, dropout_keeps_the_expected_share_and_its_mean) {
+  CaseOptions options{
+      .config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 0}, .rows = {150}, .dropout = 0.25};
+  AttentionCase<double> dropped(options);
+  for (double& x : dropped.qkv().span<double>()) x = 1;  // equal probabilities, equal values
+  dropped.forward();
+  double mean = 0;
+  for (const double y : dropped.out().span<double>()) mean += y / static_cast<double>(dropped.out().numel());
+  EXPECT_NEAR(mean, 1.0, 0.01);
+  const double kept = dropped.out().span<double>()[0] * 0.75 * 150;
+  EXPECT_NEAR(kept, std::round(kept), 1e-9);
+}
+
+TEST(Attention, residual_shrinks_with_more_iterations_and_is_zero_for_exact_attention) {
+  CaseOptions options = kRagged;
+  options.rows = {200, 10};
+  std::vector<double> sizes;
+  for (const int iterations : {2, 4, 6, 12}) {
+    options.config.pinv_iterations = iterations;
+    AttentionCase<double> attention(options);
+    attention.forward();
+    const auto residuals = attention.saved().residuals.span<double>();
+    sizes.push_back(residuals[0]);
+    EXPECT_EQ(residuals[3], 0.0);
+  }
+  for (std::size_t i = 1; i < sizes.size(); ++i) EXPECT_LT(sizes[i], sizes[i - 1]);
+}
+
+}  // namespace
+}  // namespace nystrom::testing
