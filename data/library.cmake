@@ -1,3 +1,4 @@
+include(Hdf5)
 find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
@@ -5,13 +6,18 @@ find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(data FOLDER data
   SOURCES
+    files.cpp
     glob.cpp
+    hdf5_file.cpp
     sha256.cpp
+    shard_layout.cpp
+    shard_writer.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp
   LINKS nystrom_core
   PRIVATE_LINKS
+    hdf5::hdf5
     ${SENTENCEPIECE_TRAIN}
     ${SENTENCEPIECE}
     OpenSSL::Crypto)

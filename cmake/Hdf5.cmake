@@ -1,0 +1,11 @@
+# hdf5::hdf5, the serial C library. CMake's own FindHDF5 wants a C compiler and may pick an MPI build.
+if(NOT TARGET hdf5::hdf5)
+  find_path(NYSTROM_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial)
+  find_library(NYSTROM_HDF5_LIBRARY NAMES hdf5_serial hdf5 PATH_SUFFIXES hdf5/serial)
+  if(NOT NYSTROM_HDF5_INCLUDE OR NOT NYSTROM_HDF5_LIBRARY)
+    message(FATAL_ERROR "HDF5's C library was not found; on Debian: apt-get install libhdf5-dev")
+  endif()
+  add_library(hdf5::hdf5 INTERFACE IMPORTED GLOBAL)
+  target_include_directories(hdf5::hdf5 INTERFACE "${NYSTROM_HDF5_INCLUDE}")
+  target_link_libraries(hdf5::hdf5 INTERFACE "${NYSTROM_HDF5_LIBRARY}")
+endif()
