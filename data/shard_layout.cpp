@@ -8,12 +8,12 @@
 namespace nystrom::shard_layout {
 namespace {
 
-using Member = std::int32_t SpecialTokens::*;
-constexpr std::array<std::pair<const char*, Member>, 5> kSpecial = {{{"bos_id", &SpecialTokens::bos},
-                                                                     {"pad_id", &SpecialTokens::pad},
-                                                                     {"eos_id", &SpecialTokens::eos},
-                                                                     {"unk_id", &SpecialTokens::unk},
-                                                                     {"mask_id", &SpecialTokens::mask}}};
+using Member = std::int32_t SpecialIds::*;
+constexpr std::array<std::pair<const char*, Member>, 5> kSpecial = {{{"bos_id", &SpecialIds::bos},
+                                                                     {"pad_id", &SpecialIds::pad},
+                                                                     {"eos_id", &SpecialIds::eos},
+                                                                     {"unk_id", &SpecialIds::unk},
+                                                                     {"mask_id", &SpecialIds::mask}}};
 
 std::int64_t count(const hdf5::File& file, const char* name) {
   const std::int64_t value = file.integer_attribute(name);

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/special_ids.h"
+
 namespace nystrom {
 
 /// How the special tokens are spelled. An empty name means: the usual spellings, `<s>` or `[CLS]`, `<pad>` or
@@ -21,16 +23,6 @@ namespace nystrom {
 struct SpecialNames {
   std::string bos, pad, eos, unk, mask;
   bool operator==(const SpecialNames&) const = default;
-};
-
-/// The ids of the special tokens; the defaults are those that `train_tokenizer` gives.
-struct SpecialIds {
-  std::int32_t bos = 0;   ///< begins a sequence: `<s>`, `[CLS]`
-  std::int32_t pad = 1;   ///< fills a row
-  std::int32_t eos = 2;   ///< ends a segment: `</s>`, `[SEP]`
-  std::int32_t unk = 3;   ///< stands for what no piece spells
-  std::int32_t mask = 4;  ///< stands in a masked token's place
-  bool operator==(const SpecialIds&) const = default;
 };
 
 /// What a kind of tokenizer must do. Immutable and thread-safe.

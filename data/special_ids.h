@@ -1,0 +1,25 @@
+#pragma once
+// The tokens that are not text.
+
+#include <array>
+#include <cstdint>
+
+namespace nystrom {
+
+/// The ids of the special tokens; the defaults are those that `train_tokenizer` gives (and transformers' for
+/// Nystromformers).
+struct SpecialIds {
+  std::int32_t bos = 0;   ///< begins a sequence: `<s>`, `[CLS]`
+  std::int32_t pad = 1;   ///< fills a row
+  std::int32_t eos = 2;   ///< ends a segment: `</s>`, `[SEP]`
+  std::int32_t unk = 3;   ///< stands for what no piece spells
+  std::int32_t mask = 4;  ///< stands in a masked token's place
+
+  [[nodiscard]] std::array<std::int32_t, 5> ids() const { return {bos, pad, eos, unk, mask}; }
+  [[nodiscard]] bool contains(std::int32_t id) const {
+    return id == bos || id == pad || id == eos || id == unk || id == mask;
+  }
+  bool operator==(const SpecialIds&) const = default;
+};
+
+}  // namespace nystrom
