@@ -7,6 +7,7 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 nystrom_add_library(kernels FOLDER kernels
   SOURCES
     attention_cpu.cpp
+    fill_cpu.cpp
     gelu_cpu.cpp
   LINKS nystrom_core
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")

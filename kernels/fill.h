@@ -1,0 +1,11 @@
+#pragma once
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace nystrom {
+
+/// All bytes of x are zero afterwards.
+void fill_zero(Context& context, const Tensor& x);
+
+}  // namespace nystrom

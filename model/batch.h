@@ -1,0 +1,62 @@
+#pragma once
+// What the network computes on: one micro-batch, packed, as tensors. A BatchBuffer owns their memory, planned
+// once for the largest micro-batch; views of the real sizes are made at each upload.
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "kernels/core/buffer.h"
+#include "kernels/embedding.h"
+#include "kernels/sequences.h"
+
+namespace nystrom {
+
+/// The largest micro-batch that a network is planned for.
+struct BatchLimits {
+  std::int64_t sequences = 0;  ///< B
+  std::int64_t tokens = 0;     ///< T
+  std::int64_t labels = 0;     ///< masked positions, or labelled rows of another head
+};
+
+inline constexpr std::size_t kMaxLosses = 2;
+
+struct Batch {
+  Sequences sequences;
+  EmbeddingInputs inputs;  ///< of T tokens
+  RowKeys token_keys;      ///< of T tokens
+  RowKeys sequence_keys;   ///< of B sequences (position 0)
+  Tensor first_rows;       ///< [B] int32: row of each sequence's first token
+  Tensor label_rows;       ///< [P] int32, ascending: rows that carry a token label
+  Tensor labels;           ///< [P] int32: their labels
+  Tensor sequence_labels;  ///< [B] int32; negative: none
+  Tensor sequence_values;  ///< [B] fp32: regression targets
+};
+
+/// Host arrays of a micro-batch, as in data/batch.h; empty spans where a head needs none.
+struct BatchArrays {
+  std::span<const std::int32_t> input_ids, token_type_ids;  ///< [T]
+  std::span<const std::int32_t> offsets;                    ///< [B + 1]
+  std::span<const std::int32_t> lengths;                    ///< [B]
+  std::span<const std::int64_t> samples;                    ///< [B]
+  std::span<const std::int32_t> label_rows, labels;         ///< [P]
+  std::span<const std::int32_t> sequence_labels;            ///< [B]
+  std::span<const float> sequence_values;                   ///< [B]
+};
+
+class BatchBuffer {
+ public:
+  explicit BatchBuffer(const BatchLimits& limits);
+  /// Copies the arrays in and returns views of them, valid until the next upload. Throws InternalError if
+  /// they exceed the limits or disagree with each other.
+  const Batch& upload(const BatchArrays& arrays);
+
+ private:
+  BatchLimits limits_;
+  OwnedTensor input_ids_, token_types_, positions_, token_samples_;
+  OwnedTensor offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_values_;
+  OwnedTensor label_rows_, labels_;
+  Batch batch_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,36 @@
+#pragma once
+// The shape and arithmetic of a model. Names as in the section `model` of the configuration
+// (docs/configuration.md).
+
+#include <cstdint>
+#include <string>
+
+#include "kernels/attention.h"
+#include "kernels/gelu.h"
+
+namespace nystrom {
+
+struct ModelConfig {
+  std::int64_t vocabulary_size = 30000;
+  std::int64_t hidden_size = 768;
+  std::int64_t layers = 12;
+  std::int64_t intermediate_size = 3072;
+  std::int64_t max_positions = 512;  ///< longest sequence; the position table has two rows more
+  std::int64_t token_types = 2;
+  std::int32_t pad_token_id = 1;  ///< its row starts at zero and gets no gradient from the lookup
+  Activation activation = Activation::kGeluNew;
+  double dropout = 0.1;
+  double attention_dropout = 0;  ///< kind softmax only
+  double layer_norm_epsilon = 1e-5;
+  double initializer_range = 0.02;
+  AttentionConfig attention;         ///< with the number of heads
+  bool huggingface_padding = false;  ///< rows padded to one length; mask in the third softmax only
+
+  [[nodiscard]] std::int64_t head_size() const { return hidden_size / attention.heads; }
+};
+
+/// Refuses what cannot be computed, naming the key: sizes below one, heads that do not divide hidden_size, an
+/// even number of taps, dropout outside [0, 1), attention dropout with kind nystrom.
+void check(const ModelConfig& config);
+
+}  // namespace nystrom

@@ -1,0 +1,43 @@
+#pragma once
+// A head turns hidden states into losses and starts backward. One virtual level: a head is one file.
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "model/embeddings.h"
+
+namespace nystrom {
+
+/// Gradient scale of each of a head's losses: weight / number of labels in the whole global batch.
+using LossScales = std::array<double, kMaxLosses>;
+
+class Head {
+ public:
+  virtual ~Head() = default;
+
+  /// Names of the losses, in the order of sums() and LossScales: "mlm", "sop".
+  [[nodiscard]] virtual std::vector<std::string_view> losses() const = 0;
+  /// First parameter of the head.
+  [[nodiscard]] virtual ParameterId first_parameter() const = 0;
+
+  virtual void plan(Planner& planner, const BatchLimits& limits, bool training) = 0;
+
+  /// Adds losses, right answers and labels counted to sums(). With `pass.training` also keeps (or already
+  /// adds) what backward needs: gradients are of sum_i scales[i] * (sum of loss i).
+  virtual void forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
+                       const Tensor& hidden) = 0;
+  /// d_hidden [T, C], overwritten; parameter gradients are added to. Follows forward with the same arguments.
+  virtual void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
+                        const Tensor& hidden, const Tensor& d_hidden) = 0;
+
+  /// [losses, 3] fp64: sum of losses, right answers, labels counted, over all forwards since reset_sums().
+  [[nodiscard]] const Tensor& sums() const { return sums_.view(); }
+  void reset_sums(Context& context);
+
+ protected:
+  Head() : sums_(DType::kF64, {static_cast<std::int64_t>(kMaxLosses), 3}) {}
+  OwnedTensor sums_;
+};
+
+}  // namespace nystrom

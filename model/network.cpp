@@ -1,0 +1,61 @@
+#include "model/network.h"
+
+namespace nystrom {
+namespace {
+const ModelConfig& checked(const ModelConfig& config) {
+  check(config);
+  return config;
+}
+}  // namespace
+
+Network::Network(const ModelConfig& config, HeadKind head, DType activation, bool training)
+    : config_(checked(config)),
+      head_kind_(head),
+      training_(training),
+      store_(activation),
+      encoder_(config_, store_),
+      head_(std::make_unique<PretrainingHead>(config_, store_, encoder_.embeddings().word(),
+                                              head == HeadKind::kPretraining)) {
+  store_.allocate(training);
+}
+
+void Network::initialize(std::uint64_t seed) {
+  store_.initialize(seed, config_.initializer_range, encoder_.embeddings().word(), config_.pad_token_id);
+}
+
+void Network::plan(const BatchLimits& limits, bool recompute) {
+  arena_ = {};  // give the old memory back first
+  arena_ = Arena::planned([&](Planner& planner) {
+    encoder_.plan(planner, {limits, training_, recompute});
+    head_->plan(planner, limits, training_);
+  });
+}
+
+std::size_t Network::planned_bytes(const ModelConfig& config, HeadKind head, DType activation,
+                                   const EncoderPlan& plan) {
+  ParameterStore store(activation);  // declares, but takes no memory
+  Encoder encoder(config, store);
+  PretrainingHead losses(config, store, encoder.embeddings().word(), head == HeadKind::kPretraining);
+  Planner planner;
+  encoder.plan(planner, plan);
+  losses.plan(planner, plan.limits, plan.training);
+  return planner.total_bytes();
+}
+
+const Tensor& Network::forward(Context& context, const Batch& batch, const Pass& pass,
+                               const LossScales& scales) {
+  const Tensor& hidden = encoder_.forward(context, batch, pass);
+  head_->forward(context, batch, pass, scales, hidden);
+  return hidden;
+}
+
+void Network::backward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
+                       const GradientsReady& ready) {
+  const std::int64_t tokens = batch.sequences.tokens;
+  head_->backward(context, batch, pass, scales, encoder_.hidden_state(encoder_.blocks().size(), tokens),
+                  encoder_.d_hidden(tokens));
+  if (ready) ready(store_[head_->first_parameter()].offset);
+  encoder_.backward(context, batch, pass, ready);
+}
+
+}  // namespace nystrom

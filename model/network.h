@@ -1,0 +1,52 @@
+#pragma once
+// A network: encoder, head, their parameters and the planned memory of a step.
+
+#include <memory>
+
+#include "kernels/core/arena.h"
+#include "model/encoder.h"
+#include "model/pretraining_head.h"
+
+namespace nystrom {
+
+enum class HeadKind { kPretraining, kMaskedLm };
+
+class Network {
+ public:
+  /// Declares and allocates parameters (zero); `check(config)` is called first.
+  Network(const ModelConfig& config, HeadKind head, DType activation, bool training);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  void initialize(std::uint64_t seed);
+  /// Takes the memory for micro-batches up to `limits`; may be called again with others.
+  void plan(const BatchLimits& limits, bool recompute = false);
+  /// Bytes that plan() would take for such a network.
+  [[nodiscard]] static std::size_t planned_bytes(const ModelConfig& config, HeadKind head, DType activation,
+                                                 const EncoderPlan& plan);
+
+  /// Encoder and head; losses are added to head().sums(). Returns the last hidden states [T, C].
+  const Tensor& forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales);
+  /// Adds to all gradients; `ready` as in Encoder::backward, from the head on.
+  void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
+                const GradientsReady& ready = {});
+
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  [[nodiscard]] HeadKind head_kind() const { return head_kind_; }
+  [[nodiscard]] ParameterStore& parameters() { return store_; }
+  [[nodiscard]] const ParameterStore& parameters() const { return store_; }
+  [[nodiscard]] Encoder& encoder() { return encoder_; }
+  [[nodiscard]] PretrainingHead& head() { return *head_; }
+  [[nodiscard]] const Arena& arena() const { return arena_; }
+
+ private:
+  ModelConfig config_;
+  HeadKind head_kind_;
+  bool training_;
+  ParameterStore store_;
+  Encoder encoder_;
+  std::unique_ptr<PretrainingHead> head_;
+  Arena arena_;
+};
+
+}  // namespace nystrom
