@@ -16,6 +16,7 @@ namespace nystrom {
 struct BatchLimits {
   std::int64_t sequences = 0;  ///< B
   std::int64_t tokens = 0;     ///< T
+  std::int64_t longest = 0;    ///< rows of the longest sequence
   std::int64_t labels = 0;     ///< masked positions, or labelled rows of another head
 };
 

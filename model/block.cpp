@@ -80,8 +80,8 @@ Tensor Block::conv_gradient() const {
   return store_.gradient(conv_).reshaped({config_.attention.heads, config_.attention.taps});
 }
 
-void Block::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& x,
-                    const Tensor& y) {
+void Block::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+                    const Tensor& x, const Tensor& y) {
   const std::int64_t t = batch.sequences.tokens;
   const Tensor qkv = qkv_.first(t), attended = context_.first(t), z1 = z1_.first(t), y1 = y1_.first(t);
   const Tensor pre = pre_.first(t), activated = activated_.first(t), z2 = z2_.first(t);
@@ -96,6 +96,7 @@ void Block::forward(Context& context, const Batch& batch, const Pass& pass, cons
                      .dropout = pass.dropout(config_.attention_dropout, site(layer_, kProbabilities)),
                      .keys = batch.token_keys,
                      .saved = attention_,
+                     .workspace = workspace,
                      .out = attended});
   linear_forward(context, attended, store_.compute_weight(output_weight_), {}, z1);
   norm_forward(context, batch, pass, attention_norm_, x, z1, stats1_.first(t), y1);
@@ -105,8 +106,8 @@ void Block::forward(Context& context, const Batch& batch, const Pass& pass, cons
   norm_forward(context, batch, pass, output_norm_, y1, z2, stats2_.first(t), y);
 }
 
-void Block::backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& x,
-                     const BackwardScratch& scratch, const Tensor& d) {
+void Block::backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+                     const Tensor& x, const BackwardScratch& scratch, const Tensor& d) {
   const std::int64_t t = batch.sequences.tokens;
   const Tensor attended = context_.first(t), y1 = y1_.first(t);
   const Tensor d_branch = scratch.d_branch.first(t), d_qkv = scratch.d_qkv.first(t);
@@ -134,7 +135,8 @@ void Block::backward(Context& context, const Batch& batch, const Pass& pass, con
                       .out = attended,
                       .d_out = d_attended,
                       .d_qkv = d_qkv,
-                      .d_conv_weight = conv_gradient()});
+                      .d_conv_weight = conv_gradient(),
+                      .workspace = workspace});
   column_sums(context, d_qkv, store_.grouped_gradient(qkv_bias_, 3));
   linear_backward_weight(context, d_qkv, x, store_.grouped_gradient(qkv_weight_, 3));
   linear_backward_input(context, d_qkv, store_.grouped_compute_weight(qkv_weight_, 3), d,

@@ -14,8 +14,9 @@ class Block {
 
   /// Books what forward keeps for backward.
   void plan(Planner& planner, const BatchLimits& limits);
-  /// y [T, C] = block(x [T, C]); x must stay unchanged until backward.
-  void forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& x, const Tensor& y);
+  /// y [T, C] = block(x [T, C]); x must stay unchanged until backward. `workspace` is attention's.
+  void forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+               const Tensor& x, const Tensor& y);
 
   /// Scratch of backward, the same for every block of an encoder.
   struct BackwardScratch {
@@ -26,8 +27,8 @@ class Block {
                                 DType dtype);
   };
   /// d [T, C] holds d_y and is overwritten with d_x; parameter gradients are added to.
-  void backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& x,
-                const BackwardScratch& scratch, const Tensor& d);
+  void backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+                const Tensor& x, const BackwardScratch& scratch, const Tensor& d);
 
   /// Pseudo-inverse residuals of the last forward, [B, H] compute dtype; empty with kind softmax.
   [[nodiscard]] Tensor residuals(std::int64_t sequences) const;

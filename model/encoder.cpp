@@ -22,9 +22,12 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
     block.plan(planner, plan.limits);
     if (shared && &block != &blocks_.back()) planner.rewind_saved(mark);
   }
-  if (!plan.training) return;
-  d_ = planner.saved("encoder.d", type, {tokens, config_.hidden_size});
+  if (plan.training) d_ = planner.saved("encoder.d", type, {tokens, config_.hidden_size});
   const ScratchScope scope(planner);
+  const AttentionLimits attention{plan.limits.sequences, plan.limits.longest, config_.hidden_size,
+                                  plan.threads};
+  workspace_ = plan_attention_workspace(planner, config_.attention, type, attention);
+  if (!plan.training) return;
   scratch_ = Block::BackwardScratch::plan(planner, plan.limits, config_, type);
   embeddings_.plan_backward(planner, plan.limits);
 }
@@ -33,7 +36,8 @@ const Tensor& Encoder::forward(Context& context, const Batch& batch, const Pass&
   const std::int64_t tokens = batch.sequences.tokens;
   embeddings_.forward(context, batch, pass, hidden_state(0, tokens));
   for (std::size_t l = 0; l < blocks_.size(); ++l)
-    blocks_[l].forward(context, batch, pass, hidden_state(l, tokens), hidden_state(l + 1, tokens));
+    blocks_[l].forward(context, batch, pass, workspace_, hidden_state(l, tokens),
+                       hidden_state(l + 1, tokens));
   last_ = hidden_state(blocks_.size(), tokens);
   return last_;
 }
@@ -45,8 +49,8 @@ void Encoder::backward(Context& context, const Batch& batch, const Pass& pass, c
     const Tensor x = hidden_state(l, tokens);
     // The last block's activations are still those of forward.
     if (recompute_ && l + 1 < blocks_.size())
-      blocks_[l].forward(context, batch, pass, x, hidden_state(l + 1, tokens));
-    blocks_[l].backward(context, batch, pass, x, scratch_, d);
+      blocks_[l].forward(context, batch, pass, workspace_, x, hidden_state(l + 1, tokens));
+    blocks_[l].backward(context, batch, pass, workspace_, x, scratch_, d);
     if (ready) ready(store_[blocks_[l].first_parameter()].offset);
   }
   embeddings_.backward(context, batch, pass, d);

@@ -13,6 +13,7 @@ using GradientsReady = std::function<void(std::int64_t offset)>;
 
 struct EncoderPlan {
   BatchLimits limits;
+  int threads = 1;  ///< of the context that will run it
   bool training = false;
   bool recompute =
       false;  ///< activation checkpointing: keep only each block's input, run forward again in backward
@@ -47,7 +48,8 @@ class Encoder {
   bool recompute_ = false;
   std::vector<Tensor> states_;  // [L + 1] of [T, C]: each block's input, and the last output
   Tensor last_;
-  Tensor d_;  // [T, C]
+  Tensor d_;          // [T, C]
+  Tensor workspace_;  // attention's, compute dtype
   Block::BackwardScratch scratch_;
 };
 

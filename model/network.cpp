@@ -23,10 +23,10 @@ void Network::initialize(std::uint64_t seed) {
   store_.initialize(seed, config_.initializer_range, encoder_.embeddings().word(), config_.pad_token_id);
 }
 
-void Network::plan(const BatchLimits& limits, bool recompute) {
+void Network::plan(const BatchLimits& limits, int threads, bool recompute) {
   arena_ = {};  // give the old memory back first
   arena_ = Arena::planned([&](Planner& planner) {
-    encoder_.plan(planner, {limits, training_, recompute});
+    encoder_.plan(planner, {limits, threads, training_, recompute});
     head_->plan(planner, limits, training_);
   });
 }

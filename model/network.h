@@ -19,8 +19,8 @@ class Network {
   Network& operator=(const Network&) = delete;
 
   void initialize(std::uint64_t seed);
-  /// Takes the memory for micro-batches up to `limits`; may be called again with others.
-  void plan(const BatchLimits& limits, bool recompute = false);
+  /// Takes the memory for micro-batches up to `limits`, run by a context of `threads`; may be called again.
+  void plan(const BatchLimits& limits, int threads, bool recompute = false);
   /// Bytes that plan() would take for such a network.
   [[nodiscard]] static std::size_t planned_bytes(const ModelConfig& config, HeadKind head, DType activation,
                                                  const EncoderPlan& plan);
