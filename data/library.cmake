@@ -6,7 +6,6 @@ find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(data FOLDER data
   SOURCES
-    files.cpp
     glob.cpp
     hdf5_file.cpp
     sha256.cpp

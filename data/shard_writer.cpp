@@ -2,10 +2,10 @@
 #include <filesystem>
 #include <utility>
 
-#include "data/files.h"
 #include "data/shard.h"
 #include "data/shard_layout.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 
 namespace nystrom {
 

@@ -1,4 +1,4 @@
-#include "data/files.h"
+#include "kernels/core/files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
