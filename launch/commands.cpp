@@ -1,0 +1,15 @@
+// The list of commands. A new one: its file in launch/commands/ and a line here, twice.
+
+#include "launch/command.h"
+
+namespace nystrom {
+
+Command finetune_command();
+
+std::vector<Command> all_commands() {
+  return {
+      finetune_command(),
+  };
+}
+
+}  // namespace nystrom

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace nystrom {
+
+inline constexpr const char* kVersion = NYSTROM_VERSION;  ///< from CMakeLists.txt
+
+}  // namespace nystrom
