@@ -1,0 +1,102 @@
+#pragma once
+// What a run tells while it goes on. The trainer calls observers on rank 0 alone; metrics file, TensorBoard,
+// progress bar and log are observers.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nystrom {
+
+/// Means over the labels of a global batch (or of the evaluated ones).
+struct Losses {
+  double loss = 0;  ///< weighted sum
+  double mlm_loss = 0, mlm_accuracy = 0;
+  double sop_loss = 0, sop_accuracy = 0;  ///< 0 without labels
+  bool has_sop = false;                   ///< the head has sentence-order prediction
+  std::int64_t mlm_labels = 0, sop_labels = 0;
+};
+
+struct RunInfo {
+  std::int64_t first_step = 1, steps = 0;
+  std::int64_t parameters = 0;
+  std::int64_t global_batch = 0, micro_batch = 0;
+  int ranks = 1, threads = 1;
+  std::string precision;             ///< "fp32", "bf16"
+  std::size_t activation_bytes = 0;  ///< planned memory of a rank
+  std::size_t state_bytes = 0;       ///< weights, gradients, optimizer state of a rank
+  std::string resumed_from;          ///< path of the checkpoint, or empty
+};
+
+struct StepReport {
+  std::int64_t step = 0, steps = 0;
+  Losses losses;
+  double learning_rate = 0;
+  double gradient_norm = 0;      ///< before clipping
+  double tokens_per_second = 0;  ///< real tokens of all ranks, since the last report
+  std::int64_t samples = 0;      ///< so far, in the whole run
+  double seconds = 0;            ///< so far, in the whole run
+  double seconds_left = 0;       ///< estimated
+  bool skipped = false;          ///< a number was not finite; weights are as before
+  std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where asked for
+};
+
+struct ValidationReport {
+  std::int64_t step = 0;
+  Losses losses;
+  double seconds = 0;  ///< that it took
+};
+
+enum class StopReason {
+  kDone,     ///< all steps are done
+  kStopped,  ///< on request (a signal); to be resumed: exit status 3
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void started(const RunInfo&) {}
+  virtual void step(const StepReport&) {}  ///< every `log_every` steps, the last one, and skipped ones
+  virtual void validated(const ValidationReport&) {}
+  virtual void saving(std::int64_t /*step*/) {}  ///< a checkpoint is about to be written: make things durable
+  virtual void saved(const std::string& /*path*/, double /*seconds*/) {}
+  virtual void warning(const std::string& /*sentence*/) {}
+  virtual void note(const std::string& /*sentence*/) {}
+  virtual void finished(StopReason) {}
+};
+
+/// Hands everything to several, in order. They must outlive it.
+class Observers final : public Observer {
+ public:
+  void add(Observer& observer) { all_.push_back(&observer); }
+  void started(const RunInfo& info) override {
+    for (auto* o : all_) o->started(info);
+  }
+  void step(const StepReport& report) override {
+    for (auto* o : all_) o->step(report);
+  }
+  void validated(const ValidationReport& report) override {
+    for (auto* o : all_) o->validated(report);
+  }
+  void saving(std::int64_t step) override {
+    for (auto* o : all_) o->saving(step);
+  }
+  void saved(const std::string& path, double seconds) override {
+    for (auto* o : all_) o->saved(path, seconds);
+  }
+  void warning(const std::string& sentence) override {
+    for (auto* o : all_) o->warning(sentence);
+  }
+  void note(const std::string& sentence) override {
+    for (auto* o : all_) o->note(sentence);
+  }
+  void finished(StopReason reason) override {
+    for (auto* o : all_) o->finished(reason);
+  }
+
+ private:
+  std::vector<Observer*> all_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,67 @@
+#pragma once
+// From gradients to weights. One virtual level: an optimizer is a class and a line in the registry
+// (optimizer.cpp).
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/core/context.h"
+#include "model/parameters.h"
+
+namespace nystrom {
+
+struct OptimizerOptions {
+  std::string kind = "adamw";
+  double learning_rate = 1e-4;  ///< peak; the schedule's factor multiplies it
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6;
+  double weight_decay = 0.01;  ///< of tensors of two or more dimensions
+};
+
+/// State of an optimizer beside the weights: a flat tensor laid out like them.
+struct OptimizerState {
+  std::string_view name;  ///< as in a checkpoint: "exp_avg"
+  Tensor values;          ///< [flat] compute dtype
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// One update, with gradients times `gradient_scale`; also writes the rounded copy of the weights.
+  void step(Context& context, double learning_rate, double gradient_scale) {
+    ++updates_;
+    update(context, learning_rate, gradient_scale);
+  }
+  [[nodiscard]] virtual std::vector<OptimizerState> states() const = 0;
+
+  /// Updates so far: part of the state.
+  [[nodiscard]] std::int64_t updates() const { return updates_; }
+  void set_updates(std::int64_t updates) { updates_ = updates; }
+
+ protected:
+  virtual void update(Context& context, double learning_rate, double gradient_scale) = 0;
+
+ private:
+  std::int64_t updates_ = 0;
+};
+
+/// Refuses an unknown kind and values out of range, naming the key. `store` has gradients and must outlive
+/// it.
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                                        ParameterStore& store);
+
+/// Euclidean norm of all gradients together, and the first parameter (of store.all()) whose gradient is not
+/// finite: store.count() if all are. The same bits whatever the thread count.
+struct GradientNorm {
+  double norm = 0;
+  ParameterId bad = 0;
+};
+[[nodiscard]] GradientNorm gradient_norm(Context& context, const ParameterStore& store);
+
+/// min(1, clip / (norm + 1e-6)), as in PyTorch; 1 if clip is 0.
+[[nodiscard]] double clip_scale(double norm, double clip);
+
+}  // namespace nystrom

@@ -1,0 +1,65 @@
+#pragma once
+// `nystrom pretrain` without its command line: run directory, resuming, network, data, then the trainer.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "trainer/trainer.h"
+
+namespace nystrom {
+
+enum class Resume {
+  kAuto,   ///< the newest whole checkpoint of the run directory, if there is one
+  kNever,  ///< refused in a run directory that was used
+  kPath    ///< that checkpoint
+};
+
+/// What a source is made for.
+struct SourceRequest {
+  std::int64_t global_batch = 0, micro_batch = 0;
+  int rank = 0, ranks = 1;
+  std::int64_t first_index = 0;  ///< of the first global batch that will be read
+};
+using SourceFactory = std::function<std::unique_ptr<BatchSource>(const SourceRequest&)>;
+
+struct PretrainOptions {
+  std::string directory;  ///< run.directory
+  Resume resume = Resume::kAuto;
+  std::string resume_path;  ///< for Resume::kPath
+
+  ModelConfig model;
+  HeadKind head = HeadKind::kPretraining;
+  DType precision = DType::kF32;  ///< of activations; resolved, no "auto"
+  bool recompute = false;         ///< activation checkpointing
+  int threads = 0;                ///< 0: the cores that this rank may use
+
+  std::int64_t sequence_length = 512;
+  std::int64_t global_batch = 256;
+  std::int64_t micro_batch = 0;                  ///< 0: chosen here
+  SourceFactory training_data, validation_data;  ///< validation_data may be empty
+
+  /// steps, seed, objective, optimizer, schedule, clip_norm, ..., identity. Its checkpoint_folder is set
+  /// here.
+  TrainerOptions trainer;
+
+  /// Fills a network's weights where a run starts anew: from `model.from`. Empty: drawn from the seed.
+  std::function<void(Network&)> start_from;
+};
+
+/// Creates the run directory with config.yaml, metrics.jsonl and TensorBoard events, and trains. Collective.
+/// `observer` hears everything on rank 0. Refuses (InputError) a used run directory with Resume::kNever, and
+/// a resume whose configuration differs in keys that a resume may not change, naming them.
+StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
+
+/// Keys whose values differ, bar those that a resume may change (training.steps, training.micro_batch,
+/// training.backend, communication, run, checkpoint), as "key (was A, is B)"; sorted.
+[[nodiscard]] std::vector<std::string> differing_keys(const Settings& old_settings,
+                                                      const Settings& new_settings);
+
+/// Sequences computed at once where the user left it open: about 4,096 tokens, at most a rank's share.
+[[nodiscard]] std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch,
+                                                 int ranks);
+
+}  // namespace nystrom

@@ -1,0 +1,43 @@
+#pragma once
+// Sums gradients over ranks while backward goes on. The flat gradient tensor is cut into buckets from its
+// end, where backward finishes first; each bucket's all-reduce starts as soon as its range is final.
+//
+//   reducer.begin();                                         // before backward of the last micro-batch
+//   network.backward(..., [&](std::int64_t offset) { reducer.ready(offset); });
+//   reducer.finish();                                        // starts what is left, waits for all
+//
+// Buckets depend on the tensor's and the bucket's size alone, so the sums have the same bits whatever the
+// micro-batches; a rank without rows calls begin() and finish() only.
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/comm.h"
+
+namespace nystrom {
+
+inline constexpr std::int64_t kDefaultBucketBytes = 25 * 1024 * 1024;
+
+class GradientReducer {
+ public:
+  /// gradients [N], fp32 or fp64.
+  GradientReducer(Comm& comm, const Tensor& gradients, std::int64_t bucket_bytes = kDefaultBucketBytes);
+
+  void begin();
+  /// Gradients at and beyond `offset` are final.
+  void ready(std::int64_t offset);
+  /// Every gradient is the sum over ranks afterwards.
+  void finish();
+
+  [[nodiscard]] std::size_t buckets() const { return buckets_.size(); }
+  /// Buckets whose all-reduce has been started since begin().
+  [[nodiscard]] std::size_t started() const { return tickets_.size(); }
+
+ private:
+  Comm& comm_;
+  std::vector<Tensor> buckets_;        // in the order in which backward finishes them
+  std::vector<std::int64_t> offsets_;  // of each bucket's first element
+  std::vector<Comm::Ticket> tickets_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,28 @@
+#pragma once
+// Where a run stands, and what it is. Both travel in every checkpoint.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace nystrom {
+
+struct RunState {
+  std::int64_t step = 0;     ///< steps done
+  std::int64_t samples = 0;  ///< sequences seen
+  std::int64_t updates = 0;  ///< of the optimizer: steps less those skipped
+  double seconds = 0;        ///< spent in the run so far
+};
+
+/// Flat configuration: dotted key -> value as text.
+using Settings = std::map<std::string, std::string>;
+
+struct RunIdentity {
+  std::uint64_t seed = 1;
+  std::string configuration;   ///< the whole resolved configuration, YAML
+  Settings settings;           ///< the same, flat: what a resume is compared with
+  std::string tokenizer;       ///< the tokenizer's file, byte for byte; may be empty
+  std::string tokenizer_kind;  ///< "sentencepiece"; empty without tokenizer
+};
+
+}  // namespace nystrom

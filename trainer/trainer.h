@@ -1,0 +1,100 @@
+#pragma once
+// The training loop. Trainer::step is a step, top to bottom; everything that it is given can be made by hand,
+// so tests (and other commands) drive it with a network and batches of their own.
+//
+//   Trainer trainer(options, {context, comm, network, batches, &validation, observer});
+//   trainer.restore(checkpoint_path);          // or not
+//   StopReason why = trainer.run();
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/network.h"
+#include "trainer/batch_source.h"
+#include "trainer/comm.h"
+#include "trainer/evaluation.h"
+#include "trainer/observer.h"
+#include "trainer/optimizer.h"
+#include "trainer/reducer.h"
+#include "trainer/run_state.h"
+#include "trainer/schedule.h"
+
+namespace nystrom {
+
+enum class OnNonfinite { kStop, kSkip };
+
+struct TrainerOptions {
+  std::int64_t steps = 0;  ///< S
+  std::uint64_t seed = 1;
+  Objective objective;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  double clip_norm = 1.0;  ///< 0: no clipping
+  OnNonfinite on_nonfinite = OnNonfinite::kStop;
+  std::int64_t bucket_bytes = kDefaultBucketBytes;
+  std::int64_t log_every = 1;
+  std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
+  std::int64_t validate_every = 0;       ///< steps; 0: never
+  std::int64_t validation_batches = 50;  ///< at most
+  std::string checkpoint_folder;         ///< empty: no checkpoints
+  std::int64_t save_every = 0;           ///< steps; 0: at the end only
+  std::int64_t keep = 3;                 ///< newest checkpoints
+  RunIdentity identity;                  ///< goes into every checkpoint
+};
+
+/// What a trainer works with. All must outlive it. The network is planned for the sources' limits.
+struct TrainerParts {
+  Context& context;
+  Comm& comm;
+  Network& network;
+  BatchSource& batches;
+  BatchSource* validation = nullptr;
+  Observer& observer;  ///< called on rank 0 alone
+};
+
+class Trainer {
+ public:
+  /// Throws Error, naming the rank, if the ranks' options or weights differ.
+  Trainer(const TrainerOptions& options, const TrainerParts& parts);
+  ~Trainer();
+
+  /// Goes on from a checkpoint: weights, moments, counters. Rank 0 reads, the others are told.
+  void restore(const std::string& checkpoint);
+
+  /// Steps until all are done or a signal asks to stop. A checkpoint is written at the last step.
+  /// Throws Error where a loss or gradient is not finite (naming step and tensor; no checkpoint is written),
+  /// where the last checkpoint could not be written, and CommTimeout.
+  StopReason run();
+
+  /// One step: from the next global batch to new weights.
+  StepReport step();
+
+  [[nodiscard]] const RunState& state() const { return state_; }
+
+ private:
+  struct Counts;
+  void forward_backward(const StepBatch& batch, const LossScales& scales);
+  [[nodiscard]] Counts count_labels(const StepBatch& batch);
+  void collect_residuals(const Batch& batch);
+  bool update(StepReport& report);
+  void nonfinite(const StepReport& report, const std::string& what);
+  void report_step(const StepReport& report);
+  void validate();
+  void save();
+
+  TrainerOptions options_;
+  TrainerParts parts_;
+  std::unique_ptr<Optimizer> optimizer_;
+  GradientReducer reducer_;
+  BatchBuffer buffer_;
+  RunState state_;
+  struct Residuals;
+  std::unique_ptr<Residuals> residuals_;
+  struct Clock;
+  std::unique_ptr<Clock> clock_;
+};
+
+}  // namespace nystrom
