@@ -6,9 +6,16 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 
 nystrom_add_library(kernels FOLDER kernels
   SOURCES
+    adamw_cpu.cpp
     attention_cpu.cpp
+    cross_entropy_cpu.cpp
+    embedding_cpu.cpp
     fill_cpu.cpp
     gelu_cpu.cpp
+    layer_norm_cpu.cpp
+    linear_cpu.cpp
+    matmul_cpu.cpp
+    rows_cpu.cpp
   LINKS nystrom_core
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
 

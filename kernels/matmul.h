@@ -1,0 +1,21 @@
+#pragma once
+// Matrix products for the other ops of this folder: the one place that calls the library for them.
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace nystrom {
+
+/// c [m, n] = op(a) op(b) (+ bias [n]) (+ c): row-major; op(a) is [m, k], stored as that or, transposed, as
+/// [k, m]; op(b) is [k, n], stored as that or, transposed, as [n, k]. a and b share a floating dtype; sums
+/// are in its compute dtype; c has one or the other; bias the compute dtype.
+struct Matmul {
+  Tensor a = {}, b = {};
+  bool transpose_a = false, transpose_b = false;
+  Tensor bias = {};  ///< empty: none
+  Tensor c = {};
+  bool accumulate = false;  ///< not together with bias
+};
+void matmul(Context& context, const Matmul& args);
+
+}  // namespace nystrom
