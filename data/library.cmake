@@ -3,6 +3,7 @@ find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
 
 nystrom_add_library(data FOLDER data
   SOURCES
@@ -11,6 +12,10 @@ nystrom_add_library(data FOLDER data
     sha256.cpp
     shard_layout.cpp
     shard_writer.cpp
+    text/clean.cpp
+    text/sentence_end.cpp
+    text/sentences.cpp
+    text/utf8.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp
@@ -19,4 +24,6 @@ nystrom_add_library(data FOLDER data
     hdf5::hdf5
     ${SENTENCEPIECE_TRAIN}
     ${SENTENCEPIECE}
+    ICU::i18n
+    ICU::uc
     OpenSSL::Crypto)

@@ -1,0 +1,33 @@
+#pragma once
+// Paragraphs to sentences: ICU's rules, corrected where a stop does not end a sentence.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nystrom {
+
+/// Not to be shared between threads: each has its own.
+class SentenceSplitter {
+ public:
+  SentenceSplitter();
+  ~SentenceSplitter();
+  SentenceSplitter(SentenceSplitter&&) noexcept;
+  SentenceSplitter& operator=(SentenceSplitter&&) noexcept;
+
+  /// Splits one cleaned paragraph of valid UTF-8 (no line ends). The sentences, joined by one blank each
+  /// where the paragraph has one, are the paragraph.
+  std::vector<std::string> split(std::string_view paragraph);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether the stop between `before` (the sentence so far, without blanks at its end) and `after` (what
+/// follows, without blanks at its beginning) ends a sentence; ICU says that it may. Looks at the nearest
+/// words only.
+bool is_sentence_end(std::string_view before, std::string_view after);
+
+}  // namespace nystrom

@@ -1,0 +1,197 @@
+#include "data/text/utf8.h"
+
+#include <array>
+#include <cstring>
+
+namespace nystrom {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view kUtf8Mark = "\xEF\xBB\xBF";
+
+// Windows-1252 at 0x80 to 0x9F; 0 where it has no character.
+constexpr std::array<char16_t, 32> kWindows1252{
+    0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
+
+unsigned byte_at(std::string_view text, std::size_t i) {
+  return static_cast<unsigned char>(text[i]);
+}
+
+/// First position at or after `from` of a byte that is not plain ASCII, or is NUL.
+std::size_t skip_ascii(std::string_view text, std::size_t from) {
+  while (from + 8 <= text.size()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + from, 8);
+    const std::uint64_t zero = (word - 0x0101010101010101U) & ~word;
+    if (((word | zero) & 0x8080808080808080U) != 0) break;
+    from += 8;
+  }
+  while (from < text.size() && byte_at(text, from) - 1U < 0x7FU) ++from;
+  return from;
+}
+
+bool is_ascii_letter(unsigned c) {
+  return (c | 0x20U) - 'a' < 26U;
+}
+
+std::string from_latin1(std::string_view bytes, Repairs& repairs) {
+  std::string text;
+  text.reserve(bytes.size() + bytes.size() / 8);
+  for (const char byte : bytes) {
+    const auto c = static_cast<unsigned char>(byte);
+    const char32_t code = c >= 0x80 && c < 0xA0 ? char32_t{kWindows1252.at(c - 0x80U)} : char32_t{c};
+    if (code != 0) {
+      append_utf8(text, code);
+    } else {
+      text += kReplacement;
+      ++(c == 0 ? repairs.nul_bytes : repairs.invalid_bytes);
+    }
+  }
+  return text;
+}
+
+std::string from_utf16(std::string_view bytes, bool little, Repairs& repairs) {
+  std::string text;
+  text.reserve(bytes.size());
+  const auto unit = [&](std::size_t i) {
+    const unsigned first = byte_at(bytes, i), second = byte_at(bytes, i + 1);
+    return little ? second << 8U | first : first << 8U | second;
+  };
+  std::size_t i = 0;
+  for (; i + 1 < bytes.size(); i += 2) {
+    const unsigned u = unit(i);
+    if (u == 0xFEFF) continue;
+    if (u >= 0xD800 && u < 0xDC00 && i + 3 < bytes.size() && (unit(i + 2) & 0xFC00U) == 0xDC00U) {
+      append_utf8(text, 0x10000U + ((u - 0xD800U) << 10U) + (unit(i + 2) - 0xDC00U));
+      i += 2;
+    } else if (u == 0 || (u >= 0xD800 && u < 0xE000)) {
+      text += kReplacement;
+      (u == 0 ? repairs.nul_bytes : repairs.invalid_bytes) += 2;
+    } else {
+      append_utf8(text, u);
+    }
+  }
+  if (i < bytes.size()) {
+    text += kReplacement;
+    ++repairs.invalid_bytes;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::size_t utf8_sequence(std::string_view text) {
+  if (text.empty()) return 0;
+  const unsigned first = byte_at(text, 0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte_at(text, i) & 0xC0U) != 0x80U) return 0;
+  }
+  const unsigned second = byte_at(text, 1);
+  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
+  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
+  return length;
+}
+
+char32_t utf8_decode(const char* at, std::size_t length) {
+  const auto byte = [at](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(at[i])); };
+  switch (length) {
+    case 1:
+      return byte(0);
+    case 2:
+      return (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU);
+    case 3:
+      return (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
+    default:
+      return (byte(0) & 0x07U) << 18U | (byte(1) & 0x3FU) << 12U | (byte(2) & 0x3FU) << 6U |
+             (byte(3) & 0x3FU);
+  }
+}
+
+void append_utf8(std::string& text, char32_t c) {
+  const auto put = [&text](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xC0U | c >> 6U), put(0x80U | (c & 0x3FU));
+  } else if (c < 0x10000) {
+    put(0xE0U | c >> 12U), put(0x80U | (c >> 6U & 0x3FU)), put(0x80U | (c & 0x3FU));
+  } else {
+    put(0xF0U | c >> 18U), put(0x80U | (c >> 12U & 0x3FU)), put(0x80U | (c >> 6U & 0x3FU)),
+        put(0x80U | (c & 0x3FU));
+  }
+}
+
+std::string repair_utf8(std::string text, Repairs& repairs) {
+  const auto bad_from = [&text](std::size_t i) {
+    for (;;) {
+      i = skip_ascii(text, i);
+      if (i >= text.size() || text[i] == '\0') return i;
+      const std::size_t length = utf8_sequence(std::string_view(text).substr(i));
+      if (length == 0) return i;
+      i += length;
+    }
+  };
+  std::size_t bad = bad_from(0);
+  if (bad >= text.size()) return text;
+  std::string repaired;
+  repaired.reserve(text.size() + 64);
+  std::size_t copied = 0;
+  for (; bad < text.size(); bad = bad_from(copied)) {
+    repaired.append(text, copied, bad - copied).append(kReplacement);
+    ++(text[bad] == '\0' ? repairs.nul_bytes : repairs.invalid_bytes);
+    copied = bad + 1;
+  }
+  return repaired.append(text, copied);
+}
+
+std::int64_t count_characters(std::string_view text) {
+  std::int64_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+  return count;
+}
+
+Encoding detect_encoding(std::string_view bytes) {
+  if (bytes.starts_with("\xFF\xFE")) return Encoding::kUtf16Little;
+  if (bytes.starts_with("\xFE\xFF")) return Encoding::kUtf16Big;
+  if (bytes.starts_with(kUtf8Mark)) return Encoding::kUtf8;
+  std::int64_t sequences = 0, letters = 0, others = 0;
+  for (std::size_t i = skip_ascii(bytes, 0); i < bytes.size(); i = skip_ascii(bytes, i)) {
+    const std::size_t length = utf8_sequence(bytes.substr(i));
+    if (length > 1) ++sequences;
+    if (length > 0) {
+      i += length;
+      continue;
+    }
+    // A letter of Latin-1 has an ASCII letter beside it; the rest are signs such as the pound and the quotes.
+    const unsigned c = byte_at(bytes, i);
+    const bool beside = (i > 0 && is_ascii_letter(byte_at(bytes, i - 1))) ||
+                        (i + 1 < bytes.size() && is_ascii_letter(byte_at(bytes, i + 1)));
+    const bool sign = c >= 0x80 && c < 0xC0 && (c >= 0xA0 || kWindows1252.at(c - 0x80U) != 0);
+    ++(sign || (c >= 0xC0 && beside) ? letters : others);
+    ++i;
+  }
+  return letters > 0 && others == 0 && letters > sequences ? Encoding::kLatin1 : Encoding::kUtf8;
+}
+
+std::string decode_text(std::string bytes, Encoding encoding, Repairs& repairs) {
+  switch (encoding) {
+    case Encoding::kLatin1:
+      return from_latin1(bytes, repairs);
+    case Encoding::kUtf16Little:
+      return from_utf16(bytes, true, repairs);
+    case Encoding::kUtf16Big:
+      return from_utf16(bytes, false, repairs);
+    case Encoding::kUtf8:
+      break;
+  }
+  if (bytes.starts_with(kUtf8Mark)) bytes.erase(0, kUtf8Mark.size());
+  return repair_utf8(std::move(bytes), repairs);
+}
+
+}  // namespace nystrom

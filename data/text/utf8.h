@@ -1,0 +1,46 @@
+#pragma once
+// Bytes that may be anything to valid UTF-8.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace nystrom {
+
+/// Bytes that were replaced by U+FFFD.
+struct Repairs {
+  std::int64_t invalid_bytes = 0;
+  std::int64_t nul_bytes = 0;
+  Repairs& operator+=(const Repairs& other) {
+    invalid_bytes += other.invalid_bytes;
+    nul_bytes += other.nul_bytes;
+    return *this;
+  }
+};
+
+/// Length in bytes of the well-formed UTF-8 sequence that `text` begins with; 0 if it begins with none.
+/// Overlong forms, surrogates and code points above U+10FFFF are not well-formed.
+std::size_t utf8_sequence(std::string_view text);
+
+/// The code point of a well-formed sequence of `length` bytes at `at`.
+char32_t utf8_decode(const char* at, std::size_t length);
+
+void append_utf8(std::string& text, char32_t code_point);
+
+/// Replaces each byte that is part of no well-formed sequence, and each NUL, by U+FFFD. Adds to `repairs`.
+std::string repair_utf8(std::string text, Repairs& repairs);
+
+/// Code points of valid UTF-8.
+std::int64_t count_characters(std::string_view text);
+
+/// What a text is written in.
+enum class Encoding : std::uint8_t { kUtf8, kLatin1, kUtf16Little, kUtf16Big };
+
+/// From a byte order mark; without one, Latin-1 where the bytes are no UTF-8 and look like letters and signs
+/// of Windows' Latin-1, else UTF-8.
+Encoding detect_encoding(std::string_view bytes);
+
+/// To valid UTF-8 without byte order mark. Latin-1 is read as Windows-1252, its superset. Adds to `repairs`.
+std::string decode_text(std::string bytes, Encoding encoding, Repairs& repairs);
+
+}  // namespace nystrom
