@@ -91,8 +91,8 @@ std::vector<std::string> SentenceSplitter::split(std::string_view paragraph) {
     parentheses.add(paragraph.substr(seen, end - seen));
     seen = end;
     if (parentheses.closes_in(paragraph.substr(end))) continue;
-    if (!is_sentence_end(trim(paragraph.substr(begin, end - begin)), trim(paragraph.substr(end, 64))))
-      continue;
+    const auto before = nearest(trim(paragraph.substr(begin, end - begin)));
+    if (!is_sentence_end(before, trim(paragraph.substr(end, kNear)))) continue;
     keep(end);
     parentheses.reset();
   }
