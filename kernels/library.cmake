@@ -15,7 +15,10 @@ nystrom_add_library(kernels FOLDER kernels
     layer_norm_cpu.cpp
     linear_cpu.cpp
     matmul_cpu.cpp
+    relu_cpu.cpp
     rows_cpu.cpp
+    span_cross_entropy_cpu.cpp
+    value_loss_cpu.cpp
   LINKS nystrom_core
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
 

@@ -29,7 +29,8 @@ BatchBuffer::BatchBuffer(const BatchLimits& limits)
       zeros_(DType::kI32, {limits.sequences}),
       first_rows_(DType::kI32, {limits.sequences}),
       sequence_labels_(DType::kI32, {limits.sequences}),
-      sequence_values_(DType::kF32, {limits.sequences}),
+      sequence_ends_(DType::kI32, {limits.sequences}),
+      sequence_values_(DType::kF32, {limits.sequences * limits.values}),
       label_rows_(DType::kI32, {limits.labels}),
       labels_(DType::kI32, {limits.labels}) {}
 
@@ -52,6 +53,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   b.label_rows = copied(label_rows_, a.label_rows);
   b.labels = copied(labels_, a.labels);
   b.sequence_labels = copied(sequence_labels_, a.sequence_labels);
+  b.sequence_ends = copied(sequence_ends_, a.sequence_ends);
   b.sequence_values = copied(sequence_values_, a.sequence_values);
   auto* positions = positions_.view().data<std::int32_t>();
   auto* samples = token_samples_.view().data<std::int64_t>();

@@ -18,6 +18,7 @@ struct BatchLimits {
   std::int64_t tokens = 0;     ///< T
   std::int64_t longest = 0;    ///< rows of the longest sequence
   std::int64_t labels = 0;     ///< masked positions, or labelled rows of another head
+  std::int64_t values = 1;     ///< numbers a sequence in sequence_values
 };
 
 inline constexpr std::size_t kMaxLosses = 2;
@@ -30,8 +31,9 @@ struct Batch {
   Tensor first_rows;       ///< [B] int32: row of each sequence's first token
   Tensor label_rows;       ///< [P] int32, ascending: rows that carry a token label
   Tensor labels;           ///< [P] int32: their labels
-  Tensor sequence_labels;  ///< [B] int32; negative: none
-  Tensor sequence_values;  ///< [B] fp32: regression targets
+  Tensor sequence_labels;  ///< [B] int32, or one a question of B / questions sequences; negative: none
+  Tensor sequence_ends;    ///< [B] int32: last token of the answer, of which sequence_labels has the first
+  Tensor sequence_values;  ///< [B * labels] fp32: regression targets, or 0 and 1 of many labels; NaN: none
 };
 
 /// Host arrays of a micro-batch, as in data/batch.h; empty spans where a head needs none.
@@ -41,8 +43,9 @@ struct BatchArrays {
   std::span<const std::int32_t> lengths;                    ///< [B]
   std::span<const std::int64_t> samples;                    ///< [B]
   std::span<const std::int32_t> label_rows, labels;         ///< [P]
-  std::span<const std::int32_t> sequence_labels;            ///< [B]
-  std::span<const float> sequence_values;                   ///< [B]
+  std::span<const std::int32_t> sequence_labels = {};       ///< [B] or [questions]
+  std::span<const std::int32_t> sequence_ends = {};         ///< [B]
+  std::span<const float> sequence_values = {};              ///< [B * labels]
 };
 
 class BatchBuffer {
@@ -55,7 +58,8 @@ class BatchBuffer {
  private:
   BatchLimits limits_;
   OwnedTensor input_ids_, token_types_, positions_, token_samples_;
-  OwnedTensor offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_values_;
+  OwnedTensor offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_,
+      sequence_values_;
   OwnedTensor label_rows_, labels_;
   Batch batch_;
 };

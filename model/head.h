@@ -31,11 +31,21 @@ class Head {
   virtual void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
                         const Tensor& hidden, const Tensor& d_hidden) = 0;
 
+  /// Logits of the last forward (compute dtype), for heads whose answers fit in memory; empty for language
+  /// models. [B, labels] of sequences, [P, labels] of label_rows, [T, 2] of answers' first and last tokens,
+  /// [questions, choices].
+  [[nodiscard]] virtual Tensor logits() const { return {}; }
+
   /// [losses, 3] fp64: sum of losses, right answers, labels counted, over all forwards since reset_sums().
   [[nodiscard]] const Tensor& sums() const { return sums_.view(); }
   void reset_sums(Context& context);
 
  protected:
+  /// Dropout sites of a head follow those of the blocks.
+  [[nodiscard]] static std::uint32_t dropout_site(const ModelConfig& config, std::uint32_t place) {
+    return 1 + 4 * static_cast<std::uint32_t>(config.layers) + place;
+  }
+
   Head() : sums_(DType::kF64, {static_cast<std::int64_t>(kMaxLosses), 3}) {}
   OwnedTensor sums_;
 };

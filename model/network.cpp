@@ -8,14 +8,13 @@ const ModelConfig& checked(const ModelConfig& config) {
 }
 }  // namespace
 
-Network::Network(const ModelConfig& config, HeadKind head, DType activation, bool training)
+Network::Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training)
     : config_(checked(config)),
-      head_kind_(head),
+      head_config_(head),
       training_(training),
       store_(activation),
       encoder_(config_, store_),
-      head_(std::make_unique<PretrainingHead>(config_, store_, encoder_.embeddings().word(),
-                                              head == HeadKind::kPretraining)) {
+      head_(make_head(head, {config_, store_, encoder_.embeddings().word()})) {
   store_.allocate(training);
 }
 
@@ -31,15 +30,21 @@ void Network::plan(const BatchLimits& limits, int threads, bool recompute) {
   });
 }
 
-std::size_t Network::planned_bytes(const ModelConfig& config, HeadKind head, DType activation,
+std::size_t Network::planned_bytes(const ModelConfig& config, const HeadConfig& head, DType activation,
                                    const EncoderPlan& plan) {
   ParameterStore store(activation);  // declares, but takes no memory
   Encoder encoder(config, store);
-  PretrainingHead losses(config, store, encoder.embeddings().word(), head == HeadKind::kPretraining);
+  const std::unique_ptr<Head> losses = make_head(head, {config, store, encoder.embeddings().word()});
   Planner planner;
   encoder.plan(planner, plan);
-  losses.plan(planner, plan.limits, plan.training);
+  losses->plan(planner, plan.limits, plan.training);
   return planner.total_bytes();
+}
+
+PretrainingHead& Network::pretraining_head() {
+  auto* head = dynamic_cast<PretrainingHead*>(head_.get());
+  NYSTROM_CHECK(head != nullptr, "a {} head is asked for masked tokens", entry_of(head_kind()).name);
+  return *head;
 }
 
 const Tensor& Network::forward(Context& context, const Batch& batch, const Pass& pass,

@@ -5,16 +5,15 @@
 
 #include "kernels/core/arena.h"
 #include "model/encoder.h"
+#include "model/head_registry.h"
 #include "model/pretraining_head.h"
 
 namespace nystrom {
 
-enum class HeadKind { kPretraining, kMaskedLm };
-
 class Network {
  public:
   /// Declares and allocates parameters (zero); `check(config)` is called first.
-  Network(const ModelConfig& config, HeadKind head, DType activation, bool training);
+  Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -22,8 +21,8 @@ class Network {
   /// Takes the memory for micro-batches up to `limits`, run by a context of `threads`; may be called again.
   void plan(const BatchLimits& limits, int threads, bool recompute = false);
   /// Bytes that plan() would take for such a network.
-  [[nodiscard]] static std::size_t planned_bytes(const ModelConfig& config, HeadKind head, DType activation,
-                                                 const EncoderPlan& plan);
+  [[nodiscard]] static std::size_t planned_bytes(const ModelConfig& config, const HeadConfig& head,
+                                                 DType activation, const EncoderPlan& plan);
 
   /// Encoder and head; losses are added to head().sums(). Returns the last hidden states [T, C].
   const Tensor& forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales);
@@ -32,20 +31,24 @@ class Network {
                 const GradientsReady& ready = {});
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
-  [[nodiscard]] HeadKind head_kind() const { return head_kind_; }
+  [[nodiscard]] HeadKind head_kind() const { return head_config_.kind; }
+  [[nodiscard]] const HeadConfig& head_config() const { return head_config_; }
   [[nodiscard]] ParameterStore& parameters() { return store_; }
   [[nodiscard]] const ParameterStore& parameters() const { return store_; }
   [[nodiscard]] Encoder& encoder() { return encoder_; }
-  [[nodiscard]] PretrainingHead& head() { return *head_; }
+  [[nodiscard]] Head& head() { return *head_; }
+  [[nodiscard]] const Head& head() const { return *head_; }
+  /// The head of a network of kind pretraining or masked_lm. Throws InternalError for others.
+  [[nodiscard]] PretrainingHead& pretraining_head();
   [[nodiscard]] const Arena& arena() const { return arena_; }
 
  private:
   ModelConfig config_;
-  HeadKind head_kind_;
+  HeadConfig head_config_;
   bool training_;
   ParameterStore store_;
   Encoder encoder_;
-  std::unique_ptr<PretrainingHead> head_;
+  std::unique_ptr<Head> head_;
   Arena arena_;
 };
 

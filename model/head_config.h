@@ -1,0 +1,36 @@
+#pragma once
+// Which head a network ends in, and with how many labels.
+
+#include <cstdint>
+
+namespace nystrom {
+
+enum class HeadKind {
+  kPretraining,             ///< masked language model and sentence order
+  kMaskedLm,                ///< masked language model alone
+  kSequenceClassification,  ///< one answer a sequence; HeadConfig::problem says of which kind
+  kTokenClassification,     ///< one class a labelled token
+  kQuestionAnswering,       ///< first and last token of the answer
+  kMultipleChoice           ///< one of the sequences of a question
+};
+
+/// What a sequence classification's logits mean; transformers' `problem_type`.
+enum class Problem {
+  kSingleLabel,  ///< one of `labels` classes: softmax cross-entropy
+  kMultiLabel,   ///< each of `labels` classes or not: sigmoid cross-entropy
+  kRegression    ///< `labels` numbers: mean squared error
+};
+
+struct HeadConfig {
+  HeadKind kind = HeadKind::kPretraining;
+  std::int64_t labels = 2;  ///< sequence and token classification; the other kinds know theirs
+  Problem problem = Problem::kSingleLabel;
+
+  HeadConfig() = default;
+  HeadConfig(HeadKind k) : kind(k) {}  // NOLINT(google-explicit-constructor): a kind is enough for most
+  HeadConfig(HeadKind k, std::int64_t n, Problem p = Problem::kSingleLabel)
+      : kind(k), labels(n), problem(p) {}
+  bool operator==(const HeadConfig&) const = default;
+};
+
+}  // namespace nystrom

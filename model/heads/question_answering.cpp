@@ -1,0 +1,65 @@
+// transformers' NystromformerForQuestionAnswering: (start, end) = h W^T + b for every token. Padding is no
+// answer: it is left out of the loss, unlike in transformers, where the loss depends on the padding.
+
+#include "kernels/linear.h"
+#include "kernels/span_cross_entropy.h"
+#include "model/head_registry.h"
+
+namespace nystrom {
+namespace {
+
+class QuestionAnswering final : public Head {
+ public:
+  explicit QuestionAnswering(const HeadParts& parts) : config_(parts.model), store_(parts.store) {
+    weight_ = store_.add("qa_outputs.weight", {2, config_.hidden_size}, Init::kNormal);
+    bias_ = store_.add("qa_outputs.bias", {2}, Init::kZero);
+  }
+
+  [[nodiscard]] std::vector<std::string_view> losses() const override { return {"loss"}; }
+  [[nodiscard]] ParameterId first_parameter() const override { return weight_; }
+  [[nodiscard]] Tensor logits() const override { return last_logits_; }
+
+  void plan(Planner& planner, const BatchLimits& limits, bool training) override {
+    const DType type = store_.activation();
+    logits_ = planner.saved("head.logits", compute_dtype(type), {limits.tokens, 2});
+    if (training) d_logits_ = planner.saved("head.d_logits", type, {limits.tokens, 2});
+  }
+
+  void forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
+               const Tensor& hidden) override {
+    const std::int64_t tokens = batch.sequences.tokens;
+    last_logits_ = logits_.first(tokens);
+    linear_forward(context, hidden, store_.compute_weight(weight_), store_.weight(bias_), last_logits_);
+    if (batch.sequence_labels.numel() == 0) return;
+    span_cross_entropy(context, {.logits = last_logits_,
+                                 .sequences = batch.sequences,
+                                 .starts = batch.sequence_labels,
+                                 .ends = batch.sequence_ends,
+                                 .scale = scales[0],
+                                 .d_logits = pass.training ? d_logits_.first(tokens) : Tensor{},
+                                 .sums = sums_.view().rows(0, 1).reshaped({3})});
+  }
+
+  void backward(Context& context, const Batch& batch, const Pass&, const LossScales&, const Tensor& hidden,
+                const Tensor& d_hidden) override {
+    const Tensor d_logits = d_logits_.first(batch.sequences.tokens);
+    linear_backward_weight(context, d_logits, hidden, store_.gradient(weight_));
+    column_sums(context, d_logits, store_.gradient(bias_));
+    linear_backward_input(context, d_logits, store_.compute_weight(weight_), d_hidden);
+  }
+
+ private:
+  const ModelConfig& config_;
+  ParameterStore& store_;
+  ParameterId weight_, bias_;
+  Tensor logits_, last_logits_;  // [T, 2] compute dtype
+  Tensor d_logits_;              // [T, 2]
+};
+
+}  // namespace
+
+std::unique_ptr<Head> make_question_answering(const HeadConfig&, const HeadParts& parts) {
+  return std::make_unique<QuestionAnswering>(parts);
+}
+
+}  // namespace nystrom
