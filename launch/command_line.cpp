@@ -6,6 +6,7 @@
 
 #include "kernels/core/check.h"
 #include "launch/command.h"
+#include "launch/config.h"
 #include "launch/nearest.h"
 #include "launch/version.h"
 
@@ -102,6 +103,10 @@ int run_command_line(const std::vector<std::string>& arguments) {
   }
   if (first == "--version") {
     fmt::print("nystrom {}\n", kVersion);
+    return kDone;
+  }
+  if (first == "--help-config") {
+    fmt::print("{}", configuration_document());
     return kDone;
   }
   std::vector<std::string> names{"--help", "--version", "--help-config"};

@@ -5,6 +5,9 @@ find_package(spdlog REQUIRED)
 nystrom_add_library(launch FOLDER launch
   SOURCES
     command_line.cpp
+    config_read.cpp
+    config_table.cpp
+    config_text.cpp
     commands.cpp
     commands/finetune.cpp
     nearest.cpp

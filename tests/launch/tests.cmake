@@ -1,1 +1,5 @@
-# tests of this folder: nystrom_add_test(...)
+nystrom_add_test(launch_test
+  SOURCES
+    tests/launch/config_test.cpp
+  LINKS nystrom_launch
+  LABELS launch)
