@@ -1,0 +1,149 @@
+// Each head at the end of a small network, in double precision: gradients of all parameters by central
+// differences (dropout on), the same losses however the sequences are packed.
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "gradient_check.h"
+#include "kernels/core/philox.h"
+#include "model/network.h"
+
+namespace nystrom {
+namespace {
+
+ModelConfig small_model() {
+  ModelConfig config;
+  config.vocabulary_size = 30;
+  config.hidden_size = 8;
+  config.layers = 1;
+  config.intermediate_size = 12;
+  config.max_positions = 16;
+  config.dropout = 0.2;
+  config.attention.heads = 2;
+  config.attention.landmarks = 3;
+  config.attention.taps = 3;
+  return config;
+}
+
+/// Four sequences with labels for every head.
+struct Arrays {
+  std::vector<std::int32_t> ids, types, offsets{0}, lengths, rows, labels, sequence_labels, ends;
+  std::vector<std::int64_t> samples;
+  std::vector<float> values;
+
+  Arrays(const HeadConfig& head, std::size_t begin, std::size_t end) {
+    constexpr std::int32_t kLengths[] = {7, 2, 5, 3};
+    for (std::size_t s = begin; s < end; ++s) {
+      Random random(1, Purpose::kTest, s);
+      for (std::int32_t t = 0; t < kLengths[s]; ++t) {
+        if (t % 2 == 0) rows.push_back(static_cast<std::int32_t>(ids.size()));
+        if (t % 2 == 0) labels.push_back(t == 2 ? -1 : static_cast<std::int32_t>(random.below(3)));
+        ids.push_back(static_cast<std::int32_t>(random.below(30)));
+        types.push_back(t % 2);
+      }
+      lengths.push_back(kLengths[s]);
+      offsets.push_back(static_cast<std::int32_t>(ids.size()));
+      samples.push_back(static_cast<std::int64_t>(s));
+      if (head.kind != HeadKind::kMultipleChoice)
+        sequence_labels.push_back(static_cast<std::int32_t>(s % 2));
+      else if (s % 2 == 1)
+        sequence_labels.push_back(static_cast<std::int32_t>(s / 2));  // two choices a question
+      ends.push_back(kLengths[s] - 1);
+      for (std::int64_t l = 0; l < head.labels; ++l)
+        values.push_back(s == 1 ? 0.F : static_cast<float>(l + 1) / 3);
+    }
+  }
+
+  [[nodiscard]] BatchArrays view() const {
+    return {.input_ids = ids,
+            .token_type_ids = types,
+            .offsets = offsets,
+            .lengths = lengths,
+            .samples = samples,
+            .label_rows = rows,
+            .labels = labels,
+            .sequence_labels = sequence_labels,
+            .sequence_ends = ends,
+            .sequence_values = values};
+  }
+};
+
+constexpr BatchLimits kLimits{.sequences = 4, .tokens = 17, .longest = 7, .labels = 17, .values = 3};
+constexpr LossScales kScales{0.4, 0.0};
+
+struct HeadCase {
+  std::string name;
+  HeadConfig head;
+};
+
+class HeadOf : public ::testing::TestWithParam<HeadCase> {
+ protected:
+  HeadOf() : network_(small_model(), GetParam().head, DType::kF64, true), buffer_(kLimits) {
+    network_.initialize(5);
+    for (double& w : network_.parameters().weights().span<double>()) w *= 10;  // away from the linear range
+    network_.plan(kLimits, context_.threads());
+  }
+
+  /// Sum of losses over sequences [begin, end), with dropout; also their gradients where asked for.
+  double run(std::size_t begin, std::size_t end, bool backward) {
+    const Arrays arrays(GetParam().head, begin, end);
+    const Batch& batch = buffer_.upload(arrays.view());
+    const Pass pass{.training = true, .seed = 9};
+    network_.head().reset_sums(context_);
+    network_.forward(context_, batch, pass, kScales);
+    if (backward) network_.backward(context_, batch, pass, kScales);
+    return network_.head().sums().span<double>()[0];
+  }
+
+  Context context_{2};
+  Network network_;
+  BatchBuffer buffer_;
+};
+
+TEST_P(HeadOf, has_the_gradients_that_central_differences_give) {
+  ParameterStore& store = network_.parameters();
+  store.zero_gradients();
+  (void)run(0, 4, true);
+  const ParameterId head = network_.head().first_parameter();
+  for (ParameterId id = 0; id < store.count(); ++id) {
+    if (store[id].name.ends_with("key.bias")) continue;  // softmax cancels it: its gradient is noise
+    testing::expect_gradient(
+        store[id].name, store.weight(id), store.gradient(id), [&] { return kScales[0] * run(0, 4, false); },
+        5e-6, id < head ? 3 : 12);
+  }
+}
+
+TEST_P(HeadOf, loses_the_same_in_one_micro_batch_or_two) {
+  const double together = run(0, 4, false);
+  EXPECT_GT(together, 0);
+  EXPECT_NEAR(together, run(0, 2, false) + run(2, 4, false), 1e-12 * together);
+}
+
+TEST_P(HeadOf, is_found_under_its_name_and_takes_memory_as_planned) {
+  const HeadEntry& entry = entry_of(GetParam().head.kind);
+  EXPECT_EQ(find_head(entry.name), &entry);
+  EXPECT_EQ(Network::planned_bytes(small_model(), GetParam().head, DType::kF64,
+                                   {.limits = kLimits, .threads = 2, .training = true}),
+            network_.arena().bytes());
+}
+
+using enum HeadKind;
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, HeadOf,
+    ::testing::Values(HeadCase{"classes", {kSequenceClassification, 3}},
+                      HeadCase{"many_labels", {kSequenceClassification, 3, Problem::kMultiLabel}},
+                      HeadCase{"regression", {kSequenceClassification, 1, Problem::kRegression}},
+                      HeadCase{"tokens", {kTokenClassification, 3}},
+                      HeadCase{"answers", {kQuestionAnswering, 2}},
+                      HeadCase{"choices", {kMultipleChoice, 1}}),
+    [](const auto& head) { return head.param.name; });
+
+TEST(Head, without_a_label_is_refused) {
+  EXPECT_THROW(Network(small_model(), {HeadKind::kTokenClassification, 0}, DType::kF32, false), InputError);
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,4 @@
+nystrom_add_test(heads_test
+  SOURCES tests/tasks/head_ops_test.cpp tests/tasks/heads_test.cpp
+  LINKS nystrom_model
+  LABELS tasks)
