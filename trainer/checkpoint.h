@@ -42,7 +42,7 @@ class CheckpointReader {
 
   [[nodiscard]] const std::string& path() const;
   [[nodiscard]] const ModelConfig& model() const;
-  [[nodiscard]] HeadKind head() const;
+  [[nodiscard]] const HeadConfig& head() const;
   [[nodiscard]] const RunState& state() const;
   [[nodiscard]] const RunIdentity& identity() const;
 

@@ -1,6 +1,9 @@
 #pragma once
 // Losses of a network over batches, without touching it.
 
+#include <array>
+#include <span>
+
 #include "model/network.h"
 #include "trainer/batch_source.h"
 #include "trainer/comm.h"
@@ -8,13 +11,16 @@
 
 namespace nystrom {
 
-/// Weights of the losses in their sum.
+/// Weights of a head's losses in their sum, in the head's order: masked language model, sentence order.
 struct Objective {
-  double mlm_weight = 1, sop_weight = 1;
+  std::array<double, kMaxLosses> weights{1.0, 1.0};
 };
 
 /// Means from a head's sums over all ranks ([losses, 3]: loss, right answers, labels).
-[[nodiscard]] Losses mean_losses(std::span<const double> sums, const Objective& objective, bool has_sop);
+[[nodiscard]] Losses mean_losses(const Head& head, std::span<const double> sums, const Objective& objective);
+
+/// Labels of each of the head's losses in a micro-batch.
+[[nodiscard]] std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays& arrays);
 
 /// The losses over global batches [0, min(batches, source.batches())), shared among the ranks: the result
 /// does not depend on how many there are, beyond rounding. Collective.

@@ -1,6 +1,18 @@
+find_package(MPI REQUIRED COMPONENTS CXX)
+
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
     batch_source.cpp
+    comm.cpp
+    evaluation.cpp
+    metrics.cpp
+    mpi_comm.cpp
     optimizer.cpp
+    progress.cpp
+    reducer.cpp
     schedule.cpp
-  LINKS nystrom_model nystrom_data)
+    seal.cpp
+    signals.cpp
+    tensorboard.cpp
+  LINKS nystrom_model nystrom_data
+  PRIVATE_LINKS MPI::MPI_CXX)

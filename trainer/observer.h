@@ -5,17 +5,21 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nystrom {
 
-/// Means over the labels of a global batch (or of the evaluated ones).
+/// One of a head's losses: means over the labels of a global batch (or of all that were evaluated).
+struct LossPart {
+  std::string_view name;          ///< as the head calls it: "mlm", "sop"
+  double loss = 0, accuracy = 0;  ///< 0 without labels
+  std::int64_t labels = 0;
+};
+
 struct Losses {
-  double loss = 0;  ///< weighted sum
-  double mlm_loss = 0, mlm_accuracy = 0;
-  double sop_loss = 0, sop_accuracy = 0;  ///< 0 without labels
-  bool has_sop = false;                   ///< the head has sentence-order prediction
-  std::int64_t mlm_labels = 0, sop_labels = 0;
+  double loss = 0;  ///< weighted sum of the parts
+  std::vector<LossPart> parts;
 };
 
 struct RunInfo {

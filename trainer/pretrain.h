@@ -30,7 +30,7 @@ struct PretrainOptions {
   std::string resume_path;  ///< for Resume::kPath
 
   ModelConfig model;
-  HeadKind head = HeadKind::kPretraining;
+  HeadConfig head = HeadKind::kPretraining;
   DType precision = DType::kF32;  ///< of activations; resolved, no "auto"
   bool recompute = false;         ///< activation checkpointing
   int threads = 0;                ///< 0: the cores that this rank may use

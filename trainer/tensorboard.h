@@ -15,7 +15,7 @@
 namespace nystrom {
 
 struct Scalar {
-  std::string_view tag;
+  std::string tag;
   double value;
 };
 

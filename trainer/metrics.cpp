@@ -1,0 +1,115 @@
+#include "trainer/metrics.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+/// The shortest text that reads back as the same number.
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+std::string numbers(std::span<const double> values) {
+  std::string text = "[";
+  for (const double value : values) text += (text.size() > 1 ? ", " : "") + number(value);
+  return text + "]";
+}
+
+void append(std::string& line, std::string_view key, const std::string& value) {
+  line += fmt::format("{}\"{}\": {}", line.size() > 1 ? ", " : "", key, value);
+}
+
+void append(std::string& line, std::string_view prefix, const Losses& losses) {
+  const auto add = [&](std::string_view key, double value) {
+    append(line, fmt::format("{}{}", prefix, key), number(value));
+  };
+  add("loss", losses.loss);
+  for (const LossPart& part : losses.parts) add(fmt::format("{}_loss", part.name), part.loss);
+  for (const LossPart& part : losses.parts) add(fmt::format("{}_accuracy", part.name), part.accuracy);
+}
+
+/// The step of a line of ours; nothing for other text.
+std::optional<std::int64_t> step_of(std::string_view line) {
+  constexpr std::string_view kStart = "{\"step\": ";
+  if (!line.starts_with(kStart) || !line.ends_with('}')) return std::nullopt;
+  std::int64_t step = 0;
+  const char* begin = line.data() + kStart.size();
+  const auto [end, error] = std::from_chars(begin, line.data() + line.size(), step);
+  if (error != std::errc() || (*end != ',' && *end != '}')) return std::nullopt;
+  return step;
+}
+
+/// Length of the file's beginning that speaks of steps up to `step`.
+std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
+  std::ifstream file(path, std::ios::binary);
+  std::uintmax_t kept = 0;
+  for (std::string line; std::getline(file, line) && !file.eof(); kept += line.size() + 1) {
+    const auto found = step_of(line);
+    if (!found || *found > step) break;
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::string metrics_line(const StepReport& report) {
+  std::string line = "{";
+  append(line, "step", fmt::format("{}", report.step));
+  append(line, "", report.losses);
+  append(line, "learning_rate", number(report.learning_rate));
+  append(line, "gradient_norm", number(report.gradient_norm));
+  append(line, "tokens_per_second", fmt::format("{:.1f}", report.tokens_per_second));
+  append(line, "samples", fmt::format("{}", report.samples));
+  append(line, "seconds", fmt::format("{:.3f}", report.seconds));
+  if (!report.pinv_residual_mean.empty()) {
+    append(line, "pinv_residual", numbers(report.pinv_residual_mean));
+    append(line, "pinv_residual_max", numbers(report.pinv_residual_max));
+  }
+  if (report.skipped) append(line, "skipped", "true");
+  return line + "}";
+}
+
+std::string metrics_line(const ValidationReport& report) {
+  std::string line = "{";
+  append(line, "step", fmt::format("{}", report.step));
+  append(line, "validation_", report.losses);
+  for (const LossPart& part : report.losses.parts)
+    append(line, fmt::format("validation_{}_labels", part.name), fmt::format("{}", part.labels));
+  append(line, "validation_seconds", fmt::format("{:.3f}", report.seconds));
+  return line + "}";
+}
+
+MetricsFile::MetricsFile(std::string path, std::int64_t step) : path_(std::move(path)) {
+  std::error_code problem;
+  if (std::filesystem::exists(path_, problem))
+    std::filesystem::resize_file(path_, bytes_up_to(path_, step), problem);
+  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path_, problem.message());
+  file_.reset(std::fopen(path_.c_str(), "abe"));
+  if (!file_) fail("cannot open {} to write metrics: {}", path_, std::strerror(errno));
+}
+
+void MetricsFile::write(const std::string& line) {
+  if (std::fprintf(file_.get(), "%s\n", line.c_str()) < 0 || std::fflush(file_.get()) != 0)
+    fail("cannot write metrics to {}: {}", path_, std::strerror(errno));
+}
+
+void MetricsFile::saving(std::int64_t) {
+  if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL)
+    fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+}
+
+}  // namespace nystrom

@@ -1,0 +1,57 @@
+#include "trainer/signals.h"
+
+#include <csignal>
+
+#include <array>
+#include <atomic>
+
+namespace nystrom {
+namespace {
+
+// A handler can reach nothing but globals, and may touch nothing but such flags.
+std::atomic<bool> stop{false};
+std::atomic<bool> save{false};
+std::atomic<int> interrupts{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGUSR1};
+std::array<struct sigaction, kSignals.size()> before{};
+
+extern "C" void note_signal(int signal) {
+  if (signal == SIGUSR1) {
+    save = true;
+    return;
+  }
+  stop = true;
+  if (signal == SIGINT && ++interrupts > 1) {
+    std::signal(SIGINT, SIG_DFL);
+    (void)std::raise(SIGINT);  // delivered when the handler returns
+  }
+}
+
+}  // namespace
+
+SignalWatch::SignalWatch() {
+  stop = false;
+  save = false;
+  interrupts = 0;
+  struct sigaction action {};
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART;  // a read of a shard goes on
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+}
+
+SignalWatch::~SignalWatch() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+}
+
+bool SignalWatch::stop_requested() {
+  return stop;
+}
+
+bool SignalWatch::take_save_request() {
+  return save.exchange(false);
+}
+
+}  // namespace nystrom
