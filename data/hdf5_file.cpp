@@ -169,7 +169,8 @@ std::unique_lock<std::recursive_mutex> lock() {
   // The one mutable thing of this program that is global, because the library that it guards is.
   static std::recursive_mutex mutex;
   std::unique_lock held(mutex);
-  static const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  // A thread-safe HDF5 has one error stack, with one printing setting, for each thread.
+  thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)quiet;
   return held;
 }
@@ -269,8 +270,8 @@ void Dataset::read(std::uint64_t first, std::uint64_t count, Type type, void* to
   const auto held = lock();
   const auto [space, memory] = select(id_.get(), shape_, first, count, file_, name_);
   if (H5Dread(id_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, to) < 0)
-    fail("cannot read rows {} to {} of dataset `{}` of {}: {}; the file may be damaged, make it again", first,
-         first + count, name_, file_, reason());
+    refuse("cannot read rows {} to {} of dataset `{}` of {}: {}; the file may be damaged, make it again",
+           first, first + count, name_, file_, reason());
 }
 
 void Dataset::write(std::uint64_t first, std::uint64_t count, Type type, const void* from,

@@ -7,7 +7,7 @@
 //   ids.append<std::int32_t>(values);             // converted; a value that does not fit is clamped by HDF5
 //   file.close();
 //
-// Threads: Debian's HDF5 is not thread-safe, so every call here takes one lock of the whole process,
+// Threads: HDF5 is thread-safe only if it was built so, so every call here takes one lock of the whole process,
 // hdf5::lock(). Code that calls HDF5 by itself must hold it too. It is recursive: hold it around a group of
 // calls that belong together, but briefly, since the loader's reads wait for it.
 //
@@ -26,7 +26,7 @@ namespace nystrom::hdf5 {
 using Handle = std::int64_t;  // hid_t
 using Shape = std::vector<std::uint64_t>;
 
-/// The lock of the HDF5 library. The first call also switches HDF5's printing of errors off.
+/// The lock of the HDF5 library. Also switches HDF5's printing of errors off in this thread.
 [[nodiscard]] std::unique_lock<std::recursive_mutex> lock();
 
 enum class Type : std::uint8_t { kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kF32, kF64 };

@@ -1,5 +1,8 @@
 nystrom_add_test(shards_test
   SOURCES
+    tests/shards/loader_test.cpp
+    tests/shards/masking_test.cpp
+    tests/shards/order_test.cpp
     tests/shards/shard_test.cpp
   LINKS
     nystrom_data

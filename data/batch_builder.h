@@ -1,0 +1,39 @@
+#pragma once
+// Builds a rank's part of any step: the pure function behind the loader.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "data/batch.h"
+#include "data/loader.h"
+#include "data/samples.h"
+
+namespace nystrom {
+
+/// Rows [first, second) of `rows` that rank `rank` of `ranks` gets: contiguous, differing by at most one.
+[[nodiscard]] std::pair<std::int64_t, std::int64_t> rows_of_rank(std::int64_t rows, std::int64_t rank,
+                                                                 std::int64_t ranks);
+
+class BatchBuilder {
+ public:
+  explicit BatchBuilder(const LoaderOptions& options);
+
+  /// Stops early, with a batch that means nothing, once `stop` is set.
+  [[nodiscard]] StepBatch build(std::int64_t step, const std::atomic<bool>& stop);
+
+  [[nodiscard]] const LoaderOptions& options() const { return options_; }
+  [[nodiscard]] const SampleSource& source() const { return *source_; }
+  [[nodiscard]] std::int64_t steps() const;  ///< of one pass; 0: endless
+
+ private:
+  [[nodiscard]] std::uint64_t sample_at(std::uint64_t stream_index) const;
+  void append(std::uint64_t stream_index, HostBatch& batch);
+
+  LoaderOptions options_;
+  std::unique_ptr<SampleSource> source_;
+  Sample sample_;
+};
+
+}  // namespace nystrom
