@@ -135,7 +135,7 @@ const std::vector<std::string>& Loader::warnings() const {
   return producer_->warnings();
 }
 
-BatchLimits Loader::limits() const {
+LoaderLimits Loader::limits() const {
   const BatchBuilder& builder = producer_->builder();
   const LoaderOptions& options = builder.options();
   const std::int64_t most_rows = (options.global_batch + options.ranks - 1) / options.ranks;

@@ -35,7 +35,7 @@ struct LoaderOptions {
 };
 
 /// Bounds of every micro-batch, to plan by.
-struct BatchLimits {
+struct LoaderLimits {
   std::int64_t sequences = 0;  ///< B
   std::int64_t tokens = 0;     ///< T
   std::int64_t masked = 0;     ///< P
@@ -64,7 +64,7 @@ class Loader {
   /// Real tokens of an epoch, special ones included; -1 where counting them would mean reading everything
   /// (NVIDIA's shards beyond SampleOptions::verify_bytes).
   [[nodiscard]] std::int64_t tokens_per_epoch() const;
-  [[nodiscard]] BatchLimits limits() const;
+  [[nodiscard]] LoaderLimits limits() const;
   /// Header of the first shard (tokenizer, vocabulary, special ids); nullptr for NVIDIA's.
   [[nodiscard]] const ShardHeader* header() const;
   /// Sentences for the log.
