@@ -1,1 +1,11 @@
-# tests of this folder: nystrom_add_test(...)
+nystrom_add_test(kernels_test
+  SOURCES
+    tests/kernels/adamw_test.cpp
+    tests/kernels/cross_entropy_test.cpp
+    tests/kernels/embedding_test.cpp
+    tests/kernels/gelu_test.cpp
+    tests/kernels/layer_norm_test.cpp
+    tests/kernels/linear_test.cpp
+    tests/kernels/rows_test.cpp
+  LINKS nystrom_kernels
+  LABELS kernels)

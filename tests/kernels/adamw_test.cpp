@@ -1,0 +1,76 @@
+#include "kernels/adamw.h"
+
+#include "op_support.h"
+
+namespace nystrom::testing {
+namespace {
+
+struct State {
+  OwnedTensor w, g, m, v, copy;
+
+  State(DType type, std::int64_t count, DType copy_type)
+      : w(normal(type, {count}, 1)),
+        g(normal(type, {count}, 2)),
+        m(type, {count}),
+        v(type, {count}),
+        copy(copy_type, {count}) {}
+
+  void step(Context& context, std::int64_t step, double scale = 1) const {
+    adamw_step(context, {.weights = w,
+                         .gradients = g,
+                         .m = m,
+                         .v = v,
+                         .copy = copy,
+                         .config = {},
+                         .learning_rate = 0.01,
+                         .weight_decay = 0.1,
+                         .gradient_scale = scale,
+                         .step = step});
+  }
+};
+
+TEST(AdamW, two_steps_follow_the_formula) {
+  Context context(2);
+  const State state(DType::kF64, 300, DType::kF64);
+  std::vector<double> w(300), m(300), v(300);
+  for (std::int64_t i = 0; i < 300; ++i) w[static_cast<std::size_t>(i)] = value(state.w, i);
+  for (std::int64_t step = 1; step <= 2; ++step) {
+    state.step(context, step, 0.5);
+    for (std::size_t i = 0; i < 300; ++i) {
+      const double g = 0.5 * value(state.g, static_cast<std::int64_t>(i));
+      w[i] -= 0.01 * 0.1 * w[i];
+      m[i] = 0.9 * m[i] + 0.1 * g;
+      v[i] = 0.999 * v[i] + 0.001 * g * g;
+      const auto t = static_cast<double>(step);
+      w[i] -= 0.01 * (m[i] / (1 - std::pow(0.9, t))) /
+              (std::sqrt(v[i]) / std::sqrt(1 - std::pow(0.999, t)) + 1e-6);
+      EXPECT_NEAR(value(state.w, static_cast<std::int64_t>(i)), w[i], 1e-13);
+      EXPECT_NEAR(value(state.v, static_cast<std::int64_t>(i)), v[i], 1e-15);
+    }
+  }
+}
+
+TEST(AdamW, fp32_agrees_with_fp64_and_the_copy_is_the_rounded_weights) {
+  Context one(1), three(3);
+  const State reference(DType::kF64, 20'000, DType::kF64);
+  const State a(DType::kF32, 20'000, DType::kBF16), b(DType::kF32, 20'000, DType::kBF16);
+  for (std::int64_t step = 1; step <= 3; ++step) {
+    reference.step(one, step);
+    a.step(one, step);
+    b.step(three, step);
+  }
+  EXPECT_LT(distance(a.w, reference.w), 1e-7);
+  EXPECT_TRUE(same_bits(a.w, b.w));
+  for (std::int64_t i = 0; i < 20'000; ++i)
+    ASSERT_EQ(a.copy.view().data<BF16>()[i].bits, BF16(a.w.view().data<float>()[i]).bits);
+}
+
+TEST(AdamW, needs_no_copy_and_takes_no_weights) {
+  Context context(2);
+  State state(DType::kF32, 0, DType::kF32);
+  state.copy = OwnedTensor();
+  state.step(context, 1);
+}
+
+}  // namespace
+}  // namespace nystrom::testing
