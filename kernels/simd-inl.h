@@ -97,17 +97,19 @@ HWY_INLINE C sigmoid(C x) {
 
 /// Phi(x), the standard normal distribution function; `gaussian` must be e^(-x^2 / 2).
 HWY_INLINE float normal_cdf(float x, float gaussian) {
-  const float a = std::fabs(x);
-  const float t = 1.0F / __builtin_fmaf(0.21F, a, 1.0F);
-  float p = -7.1656341574e-2F;  // e^(a^2 / 2) Phi(-a) / t as a polynomial of t, minimax on 0 <= a <= 14
-  p = __builtin_fmaf(p, t, 2.8358882256e-1F);
-  p = __builtin_fmaf(p, t, -3.3025408231e-1F);
-  p = __builtin_fmaf(p, t, 3.4940197155e-1F);
-  p = __builtin_fmaf(p, t, -9.3925969912e-2F);
-  p = __builtin_fmaf(p, t, 1.2487309033e-1F);
-  p = __builtin_fmaf(p, t, 6.9192068098e-2F);
-  p = __builtin_fmaf(p, t, 8.5068873503e-2F);
-  p = __builtin_fmaf(p, t, 8.3711574667e-2F);
+  const float scaled = 0.3F * std::fabs(x);
+  const float t = 1.0F / (1.0F + scaled);
+  const float s = scaled * t;  // 1 - t, without its cancellation
+  float p = 2.0612948306e-2F;  // e^(x^2 / 2) Phi(-|x|) / t as a polynomial of s, minimax on |x| <= 14
+  p = __builtin_fmaf(p, s, -7.3140107125e-2F);
+  p = __builtin_fmaf(p, s, 7.1123765741e-2F);
+  p = __builtin_fmaf(p, s, 1.0152730240e-2F);
+  p = __builtin_fmaf(p, s, 2.3348104044e-2F);
+  p = __builtin_fmaf(p, s, -1.3972851136e-1F);
+  p = __builtin_fmaf(p, s, -8.1020320202e-2F);
+  p = __builtin_fmaf(p, s, 6.1814520682e-1F);
+  p = __builtin_fmaf(p, s, -8.2980718024e-1F);
+  p = __builtin_fmaf(p, s, 4.9999999828e-1F);
   const float tail = p * t * gaussian;
   return x < 0.0F ? tail : 1.0F - tail;
 }
