@@ -12,6 +12,7 @@ nystrom_add_library(data FOLDER data
     chunk_cache.cpp
     glob.cpp
     hdf5_file.cpp
+    inspect.cpp
     loader.cpp
     masking.cpp
     permutation.cpp

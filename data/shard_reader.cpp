@@ -39,6 +39,20 @@ ShardKind shard_kind(const std::string& path) {
       path);
 }
 
+std::size_t SourceCursor::next() {
+  const std::size_t source = scan_.next();
+  if (source >= sources_)
+    refuse(
+        "{}: dataset `document_sources` holds {}, but there are {} sources; the file is damaged, prepare it "
+        "again",
+        path_, source, sources_);
+  return source;
+}
+
+SourceCursor ShardReader::sources() const {
+  return {document_sources_, path_, header_.sources.size()};
+}
+
 ShardReader::ShardReader(const std::string& path, ChunkCache* cache) : path_(path) {
   if (cache == nullptr) {
     own_cache_ = std::make_unique<ChunkCache>(kOwnCacheBytes);

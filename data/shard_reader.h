@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/chunk_cache.h"
@@ -16,6 +17,21 @@ enum class ShardKind { kNystrom, kBert };
 /// Refuses (InputError, naming the file) what is neither: ours has the attribute `format`, NVIDIA's BERT
 /// shards have `input_ids` and `masked_lm_positions`.
 ShardKind shard_kind(const std::string& path);
+
+/// Gives the source of each document in turn (index into header().sources).
+class SourceCursor {
+ public:
+  /// Precondition: not called more often than there are documents. Refuses an index that is outside.
+  std::size_t next();
+
+ private:
+  friend class ShardReader;
+  SourceCursor(const hdf5::Dataset& dataset, std::string path, std::size_t sources)
+      : scan_(dataset), path_(std::move(path)), sources_(sources) {}
+  Scan<std::uint32_t> scan_;
+  std::string path_;
+  std::size_t sources_;
+};
 
 /// Opening checks the format's version, the types and that sizes and counts agree; offsets are checked by
 /// `scan_sentences`; data by their checksums as they are read. Everything wrong is an InputError that names
@@ -47,9 +63,8 @@ class ShardReader {
   template <class OnBlock>
   void scan_tokens(OnBlock&& on_block) const;
 
-  /// The source of every document in order, a block at a time: on_block(span of indexes into sources).
-  template <class OnBlock>
-  void scan_sources(OnBlock&& on_block) const;
+  /// The sources of the documents, one after another. The reader must outlive it and stay open.
+  [[nodiscard]] SourceCursor sources() const;
 
   /// Closes the file; `resume` opens it again and refuses if it is another one by now.
   void suspend();
@@ -99,16 +114,6 @@ void ShardReader::scan_tokens(OnBlock&& on_block) const {
   Scan<std::int32_t> scan(tokens_.dataset());
   for (auto block = scan.next_block(); !block.empty(); block = scan.next_block()) {
     check_ids(block);
-    on_block(block);
-  }
-}
-
-template <class OnBlock>
-void ShardReader::scan_sources(OnBlock&& on_block) const {
-  Scan<std::uint32_t> scan(document_sources_);
-  for (auto block = scan.next_block(); !block.empty(); block = scan.next_block()) {
-    for (auto source : block)
-      if (source >= header_.sources.size()) bad_offsets("document_sources", source);
     on_block(block);
   }
 }

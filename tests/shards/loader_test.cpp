@@ -353,7 +353,7 @@ TEST_F(LoaderTest, can_be_dropped_while_it_reads_ahead) {
 TEST_F(LoaderTest, reads_more_shards_than_it_keeps_open) {
   std::vector<std::string> many;
   for (std::size_t i = 0; i < 150; ++i) {
-    many.push_back(folder_ / ("many" + std::to_string(1000 + i)));
+    many.push_back(folder_ / fmt::format("many{}", 1000 + i));
     write_shard(many.back(), {documents_[i]});
   }
   LoaderOptions o = one_pass(64);

@@ -1,5 +1,6 @@
 nystrom_add_test(shards_test
   SOURCES
+    tests/shards/bert_test.cpp
     tests/shards/loader_test.cpp
     tests/shards/masking_test.cpp
     tests/shards/order_test.cpp
