@@ -12,7 +12,8 @@
 //   out = context + conv(v): conv(v)[i, d] = sum_k w[h, k] v[i + k - K / 2, d], zero beyond the sequence.
 // Where lengths[b] < rows of b (padding: huggingface) only keys [0, lengths[b]) enter the softmaxes over k
 // (the third one, or the exact one); everything else sees all rows.
-// softmax statistics, landmarks, A, Z and Z (...) are kept and computed in compute dtype.
+// softmax statistics, landmarks, A, Z and Z (...) are kept and computed in compute dtype. The same bits for
+// any thread count; with kPerMatrix a sequence's bits do not depend on its neighbours either.
 
 #include <cstdint>
 

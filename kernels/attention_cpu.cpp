@@ -1,194 +1,255 @@
 #include "kernels/attention.h"
-#include "kernels/attention_plain-inl.h"
+
+#include "kernels/nystrom_attention.h"
+#include "kernels/softmax_attention.h"
 
 namespace nystrom {
 namespace {
 
-using namespace plain;
+/// The workspace of a call: arrays over all heads, slots, and each thread's scratch.
+template <class C, class Slot, class Scratch, class Exact>
+class Workspace {
+ public:
+  /// `slots` as in AttentionShape::slots(); without memory it only counts.
+  Workspace(C* base, const AttentionShape& shape, Index slots) : shape_(shape), carver_(base) {
+    norms = carver_.take(shape.items());
+    d_scales = carver_.take(shape.items());
+    d_conv = carver_.take(shape.items() * shape.config.taps);
+    if (shape.config.kind == AttentionKind::kNystrom) {
+      slot_elements_ = elements_of<Slot, C>(shape);
+      scratch_elements_ = elements_of<Scratch, C>(shape);
+    }
+    exact_elements_ = elements_of<Exact, C>(shape);
+    slots_ = carver_.take(slots * slot_elements_);
+    scratch_ = carver_.take(shape.threads * scratch_elements_);
+    exact_ = carver_.take(shape.threads * exact_elements_);
+  }
 
-/// One head of one sequence.
-template <class T>
-struct Item {
-  using C = Compute<T>;
-  Index b, h, begin, n, keys, heads, width;  // width: D
-  bool nystrom;
-  C scale;
+  C* norms;     ///< [items] |A|_1
+  C* d_scales;  ///< [items]
+  C* d_conv;    ///< [items, K]
 
-  Item(const AttentionConfig& config, const Sequences& s, const Tensor& qkv, Index index)
-      : b(index / config.heads),
-        h(index % config.heads),
-        heads(config.heads),
-        width(qkv.dim(1) / 3 / config.heads) {
-    const auto* offsets = s.offsets.data<std::int32_t>();
-    begin = offsets[b];
-    n = offsets[b + 1] - begin;
-    keys = s.lengths.data<std::int32_t>()[b];
-    nystrom = config.kind == AttentionKind::kNystrom && n > config.landmarks;
-    scale = C(1) / std::sqrt(static_cast<C>(width));
+  [[nodiscard]] Slot slot(Index i) const { return carved<Slot>(slots_ + i * slot_elements_); }
+  [[nodiscard]] Scratch scratch(Index thread) const {
+    return carved<Scratch>(scratch_ + thread * scratch_elements_);
   }
-  Matrix<C> load(const Tensor& x, Index part) const {
-    Matrix<C> y(n, width);
-    for (Index i = 0; i < n; ++i)
-      for (Index d = 0; d < width; ++d)
-        y(i, d) = static_cast<C>(x.data<T>()[(begin + i) * x.dim(1) + (part * heads + h) * width + d]);
-    return y;
+  [[nodiscard]] Exact exact(Index thread) const { return carved<Exact>(exact_ + thread * exact_elements_); }
+  [[nodiscard]] Index elements() const { return carver_.used(); }
+
+ private:
+  template <class Pieces>
+  Pieces carved(C* base) const {
+    Carver<C> carver(base);
+    return Pieces(carver, shape_);
   }
-  void store(const Matrix<C>& y, const Tensor& x, Index part) const {
-    for (Index i = 0; i < n; ++i)
-      for (Index d = 0; d < width; ++d)
-        x.data<T>()[(begin + i) * x.dim(1) + (part * heads + h) * width + d] = static_cast<T>(y(i, d));
-  }
+
+  const AttentionShape& shape_;
+  Carver<C> carver_;
+  Index slot_elements_ = 0, scratch_elements_ = 0, exact_elements_ = 0;
+  C *slots_ = nullptr, *scratch_ = nullptr, *exact_ = nullptr;
 };
-
 template <class C>
-struct Landmarks {
-  Matrix<C> q, k, a;
-  Landmarks(const Matrix<C>& qs, const Matrix<C>& ks, Index m, C scale)
-      : q(plain::segment_means(qs, m)),
-        k(plain::segment_means(ks, m)),
-        a(softmax_rows(scale * (q * transposed(k)), m)) {}
-};
+using ForwardWorkspace = Workspace<C, NystromForwardSlot<C>, NystromForwardScratch<C>, ExactForwardMemory<C>>;
+template <class C>
+using BackwardWorkspace =
+    Workspace<C, NystromBackwardSlot<C>, NystromBackwardScratch<C>, ExactBackwardMemory<C>>;
 
-/// The largest |A|_1 of the call: its value, its (sequence, head) and its column.
-template <class T>
-std::tuple<Compute<T>, Index, Index> batch_max(const AttentionConfig& config, const Sequences& s,
-                                               const Tensor& qkv) {
-  std::tuple<Compute<T>, Index, Index> best{0, -1, -1};
-  for (Index i = 0; i < s.count * config.heads; ++i) {
-    const Item<T> item(config, s, qkv, i);
-    if (!item.nystrom) continue;
-    const Landmarks<Compute<T>> landmarks(item.load(qkv, 0), item.load(qkv, 1), config.landmarks, item.scale);
-    const auto [norm, column] = one_norm(landmarks.a);
-    if (norm > std::get<0>(best)) best = {norm, i, column};
-  }
-  return best;
+template <class Args>
+AttentionShape shape_of(const Context& context, const Args& args) {
+  AttentionShape shape;
+  shape.config = args.config;
+  shape.width = args.qkv.dim(1) / 3 / args.config.heads;
+  shape.batch = args.sequences.count;
+  shape.longest = args.sequences.longest;
+  shape.threads = context.threads();
+  return shape;
 }
 
+/// The memory for these slots, which the plan must have booked.
+template <class Memory, class C>
+Memory workspace_in(const Tensor& workspace, const AttentionShape& shape) {
+  const Index needed = Memory(nullptr, shape, shape.slots()).elements();
+  NYSTROM_CHECK(needed <= workspace.numel(),
+                "attention of {} sequences of up to {} tokens needs a workspace of {} elements, not {}",
+                shape.batch, shape.longest, needed, workspace.numel());
+  return Memory(workspace.data<C>(), shape, shape.slots());
+}
+
+/// body(head, item, chunk, thread) for each chunk of each head that goes the Nystrom way.
+template <class Body>
+void for_chunks(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
+  const Index chunks = shape.most_chunks();
+  parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
+    const Head head = shape.head(sequences, i / chunks);
+    if (head.nystrom && i % chunks < AttentionShape::chunks(head.rows))
+      body(head, i / chunks, i % chunks, thread);
+  });
+}
+
+/// body(head, item, thread) for each head that has rows.
+template <class Body>
+void for_heads(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
+  parallel_items(context, shape.items(), [&](Index i, int thread) {
+    const Head head = shape.head(sequences, i);
+    if (head.rows > 0) body(head, i, thread);
+  });
+}
+
+/// Which head has the largest |A|_1 of the call; the first of equals.
+template <class C>
+Index largest_norm(const AttentionShape& shape, const C* norms) {
+  return std::max_element(norms, norms + shape.items()) - norms;
+}
+
+// ---- forward
+// -----------------------------------------------------------------------------------------------
+
 template <class T>
-void forward(Context& context, const AttentionForward& args) {
-  using C = Compute<T>;
-  const AttentionConfig& config = args.config;
-  const Index m = config.landmarks;
-  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.kind == AttentionKind::kNystrom;
-  const auto best = shared ? batch_max<T>(config, args.sequences, args.qkv) : std::tuple<C, Index, Index>{};
-  parallel_items(context, args.sequences.count * config.heads, [&](Index index, int) {
-    const Item<T> item(config, args.sequences, args.qkv, index);
-    const Matrix<C> q = item.load(args.qkv, 0), k = item.load(args.qkv, 1), v = item.load(args.qkv, 2);
-    Matrix<C> y;
-    if (!args.saved.residuals.empty()) args.saved.residuals.data<C>()[index] = C(0);
-    if (item.nystrom) {
-      const Landmarks<C> l(q, k, m, item.scale);
-      const Matrix<C> z =
-          pseudo_inverse(l.a, shared ? std::get<0>(best) : one_norm(l.a).first, config.pinv_iterations);
-      const Matrix<C> k3_v = softmax_rows(item.scale * (l.q * transposed(k)), item.keys) * v;
-      y = softmax_rows(item.scale * (q * transposed(l.k)), m) * (z * k3_v);
-      if (!args.saved.residuals.empty()) {
-        C sum = 0;
-        for (const C r : identity_minus(C(1), l.a * z).values) sum += r * r;
-        args.saved.residuals.data<C>()[index] = std::sqrt(sum / static_cast<C>(m));
-      }
-    } else {
-      Matrix<C> p = softmax_rows(item.scale * (q * transposed(k)), item.keys);
-      if (config.kind == AttentionKind::kSoftmax && args.dropout.active())
-        p = times(
-            p, dropout_mask<C>(args.dropout,
-                               static_cast<std::uint64_t>(args.keys.samples.data<std::int64_t>()[item.begin]),
-                               item.h, item.n));
-      y = p * v;
-    }
-    if (config.taps > 0)
-      y += depthwise_conv(v, args.conv_weight.data<C>() + item.h * config.taps, config.taps);
-    item.store(y, args.out, 0);
+void softmax_forward(Context& context, const AttentionShape& shape, const AttentionForward& args,
+                     const ForwardWorkspace<Compute<T>>& memory) {
+  const Index blocks = (shape.longest + kTileRows - 1) / kTileRows;
+  parallel_items(context, shape.items() * blocks, [&](Index i, int thread) {
+    const Head head = shape.head(args.sequences, i / blocks);
+    const Index begin = i % blocks * kTileRows, end = std::min(begin + kTileRows, head.rows);
+    if (begin < end) exact_forward<T>(shape, args, head, begin, end, memory.exact(thread));
   });
 }
 
 template <class T>
-void backward(Context& context, const AttentionBackward& args) {
+void nystrom_forward(Context& context, const AttentionShape& shape, const AttentionForward& args,
+                     const ForwardWorkspace<Compute<T>>& memory) {
   using C = Compute<T>;
-  const AttentionConfig& config = args.config;
-  const Index m = config.landmarks, items = args.sequences.count * config.heads;
-  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.kind == AttentionKind::kNystrom;
-  const auto best = shared ? batch_max<T>(config, args.sequences, args.qkv) : std::tuple<C, Index, Index>{};
-  std::vector<C> d_scales(static_cast<std::size_t>(items));
-  std::vector<Matrix<C>> d_weights(static_cast<std::size_t>(items), Matrix<C>(1, config.taps));
-  auto run = [&](bool only_scales, C d_shared) {
-    parallel_items(context, items, [&](Index index, int) {
-      const Item<T> item(config, args.sequences, args.qkv, index);
-      const Matrix<C> q = item.load(args.qkv, 0), k = item.load(args.qkv, 1), v = item.load(args.qkv, 2),
-                      d_y = item.load(args.d_out, 0);
-      Matrix<C> d_q, d_k, d_v;
-      if (only_scales && !item.nystrom) return;
-      if (item.nystrom) {
-        const Landmarks<C> l(q, k, m, item.scale);
-        const auto [norm, column] = one_norm(l.a);
-        const C scale = shared ? std::get<0>(best) : norm;
-        const Matrix<C> z = pseudo_inverse(l.a, scale, config.pinv_iterations);
-        const Matrix<C> k1 = softmax_rows(item.scale * (q * transposed(l.k)), m);
-        const Matrix<C> k3 = softmax_rows(item.scale * (l.q * transposed(k)), item.keys);
-        const Matrix<C> k3_v = k3 * v, w = z * k3_v, d_w = transposed(k1) * d_y;
-        const Matrix<C> d_s1 = item.scale * softmax_rows_backward(k1, d_y * transposed(w));
-        auto [d_a, d_scale] =
-            pseudo_inverse_backward(l.a, scale, config.pinv_iterations, d_w * transposed(k3_v));
-        d_scales[static_cast<std::size_t>(index)] = d_scale;
-        if (only_scales) return;
-        if (!shared) {
-          for (Index i = 0; i < m; ++i) d_a(i, column) += d_scale;
-        } else if (index == std::get<1>(best)) {
-          for (Index i = 0; i < m; ++i) d_a(i, std::get<2>(best)) += d_shared;
-        }
-        const Matrix<C> d_k3_v = transposed(z) * d_w;
-        const Matrix<C> d_s2 = item.scale * softmax_rows_backward(l.a, d_a);
-        const Matrix<C> d_s3 = item.scale * softmax_rows_backward(k3, d_k3_v * transposed(v));
-        Matrix<C> d_ql = d_s2 * l.k, d_kl = transposed(d_s2) * l.q;
-        d_ql += d_s3 * k;
-        d_kl += transposed(d_s1) * q;
-        d_q = d_s1 * l.k;
-        d_q += segment_means_backward(d_ql, item.n);
-        d_k = transposed(d_s3) * l.q;
-        d_k += segment_means_backward(d_kl, item.n);
-        d_v = transposed(k3) * d_k3_v;
-      } else {
-        const Matrix<C> p = softmax_rows(item.scale * (q * transposed(k)), item.keys);
-        Matrix<C> d_p = d_y * transposed(v), dropped = p;
-        if (config.kind == AttentionKind::kSoftmax && args.dropout.active()) {
-          const auto mask = dropout_mask<C>(
-              args.dropout, static_cast<std::uint64_t>(args.keys.samples.data<std::int64_t>()[item.begin]),
-              item.h, item.n);
-          d_p = times(d_p, mask);
-          dropped = times(p, mask);
-        }
-        const Matrix<C> d_s = item.scale * softmax_rows_backward(p, d_p);
-        d_q = d_s * k;
-        d_k = transposed(d_s) * q;
-        d_v = transposed(dropped) * d_y;
-      }
-      if (config.taps > 0) {
-        d_v += depthwise_conv(d_y, args.conv_weight.data<C>() + item.h * config.taps, config.taps, true);
-        auto& d_weight = d_weights[static_cast<std::size_t>(index)];
-        for (Index i = 0; i < item.n; ++i)
-          for (Index t = 0; t < config.taps; ++t) {
-            const Index from = i + t - config.taps / 2;
-            if (from < 0 || from >= item.n) continue;
-            for (Index d = 0; d < item.width; ++d) d_weight(0, t) += d_y(i, d) * v(from, d);
-          }
-      }
-      item.store(d_q, args.d_qkv, 0);
-      item.store(d_k, args.d_qkv, 1);
-      item.store(d_v, args.d_qkv, 2);
-    });
+  const NystromForward<T> op(shape, args);
+  const auto exact = [&](const Head& head, Index item, int thread) {
+    exact_forward<T>(shape, args, head, 0, head.rows, memory.exact(thread));
+    if (!args.saved.residuals.empty()) args.saved.residuals.data<C>()[item] = C(0);
+    memory.norms[item] = C(0);
   };
+  if (!shape.by_phases()) {
+    for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+      if (!head.nystrom) return exact(head, item, thread);
+      const auto slot = memory.slot(thread);
+      const auto scratch = memory.scratch(thread);
+      const Index chunks = AttentionShape::chunks(head.rows);
+      const C norm = op.begin(head, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
+      op.middle(head, norm, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
+    });
+    return;
+  }
+  std::fill_n(memory.norms, shape.items(), C(0));
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    if (!head.nystrom) return exact(head, item, thread);
+    memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread));
+  });
+  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+    op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+  });
+  const C largest = memory.norms[largest_norm(shape, memory.norms)];
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    if (!head.nystrom) return;
+    op.middle(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
+              memory.scratch(thread));
+  });
+  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+    op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+  });
+}
+
+// ---- backward
+// ----------------------------------------------------------------------------------------------
+
+template <class T>
+void nystrom_backward_by_phases(Context& context, const AttentionShape& shape, const AttentionBackward& args,
+                                const BackwardWorkspace<Compute<T>>& memory) {
+  using C = Compute<T>;
+  const NystromBackward<T> op(shape, args);
+  std::fill_n(memory.norms, shape.items(), C(0));
+  std::fill_n(memory.d_scales, shape.items(), C(0));
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    if (head.nystrom)
+      memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread)).value;
+    else
+      exact_backward<T>(shape, args, head, memory.exact(thread), memory.d_conv + item * shape.config.taps);
+  });
+  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+    op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+  });
+  const Index largest = largest_norm(shape, memory.norms);
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    if (!head.nystrom) return;
+    const C scale = memory.norms[shape.one_scale() ? largest : item];
+    memory.d_scales[item] = op.middle(head, scale, memory.slot(item), memory.scratch(thread));
+  });
   C d_shared = 0;
-  if (shared) {
-    run(true, d_shared);
-    for (const C d : d_scales) d_shared += d;
+  for (Index item = 0; item < shape.items(); ++item) d_shared += memory.d_scales[item];
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int) {
+    if (!head.nystrom) return;
+    const auto slot = memory.slot(item);
+    const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
+    op.landmarks(one_norm(slot.a, shape.config.landmarks), d_norm, slot);
+  });
+  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+    op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+  });
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int) {
+    if (head.nystrom) op.end(head, memory.slot(item), memory.d_conv + item * shape.config.taps);
+  });
+}
+
+template <class T>
+void backward_by_heads(Context& context, const AttentionShape& shape, const AttentionBackward& args,
+                       const BackwardWorkspace<Compute<T>>& memory) {
+  using C = Compute<T>;
+  const NystromBackward<T> op(shape, args);
+  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    C* const d_conv = memory.d_conv + item * shape.config.taps;
+    if (!head.nystrom) return exact_backward<T>(shape, args, head, memory.exact(thread), d_conv);
+    const auto slot = memory.slot(thread);
+    const auto scratch = memory.scratch(thread);
+    const Index chunks = AttentionShape::chunks(head.rows);
+    const OneNorm<C> norm = op.begin(head, slot, scratch);
+    for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
+    const C d_scale = op.middle(head, norm.value, slot, scratch);
+    op.landmarks(norm, d_scale, slot);
+    for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
+    op.end(head, slot, d_conv);
+  });
+}
+
+// ---- what a call costs
+// -------------------------------------------------------------------------------------
+
+/// Multiplications and additions; `products` of n x M x D (or n x keys x D) products, `convolutions` of n x K
+/// x D, `squares` of M x M x M.
+double flops(const AttentionShape& shape, const Sequences& sequences, double products, double convolutions,
+             double squares) {
+  const AttentionConfig& config = shape.config;
+  const auto width = static_cast<double>(shape.width), m = static_cast<double>(config.landmarks);
+  double sum = 0;
+  for (Index b = 0; b < shape.batch; ++b) {
+    const Head head = shape.head(sequences, b * config.heads);
+    const auto n = static_cast<double>(head.rows), keys = static_cast<double>(head.keys);
+    sum += convolutions * n * static_cast<double>(config.taps) * width;
+    if (head.nystrom)
+      sum += products * 2 * n * m * width + squares * m * m * m + 2 * m * m * width;
+    else
+      sum += products * n * keys * width;
   }
-  run(false, d_shared);
-  if (config.taps > 0) {
-    for (Index i = 0; i < items; ++i)
-      for (Index t = 0; t < config.taps; ++t)
-        args.d_conv_weight.data<C>()[i % config.heads * config.taps + t] +=
-            d_weights[static_cast<std::size_t>(i)](0, t);
-  }
+  return 2 * sum * static_cast<double>(config.heads);
+}
+
+template <class Args>
+void check(const AttentionShape& shape, const Args& args) {
+  const AttentionConfig& config = shape.config;
+  NYSTROM_CHECK(config.taps == 0 || config.taps % 2 == 1,
+                "the convolution has {} taps; an even number has no middle", config.taps);
+  NYSTROM_CHECK(args.qkv.dim(1) == 3 * config.heads * shape.width, "qkv has {} columns for {} heads",
+                args.qkv.dim(1), config.heads);
+  NYSTROM_CHECK(config.taps == 0 || args.conv_weight.numel() == config.heads * config.taps,
+                "the convolution's weight is {}, not {} heads of {} taps", args.conv_weight.shape.text(),
+                config.heads, config.taps);
 }
 
 }  // namespace
@@ -196,7 +257,7 @@ void backward(Context& context, const AttentionBackward& args) {
 AttentionSaved AttentionSaved::plan(Planner& planner, const AttentionConfig& config, DType activation,
                                     std::int64_t batch, std::int64_t tokens, std::int64_t channels) {
   const DType type = compute_dtype(activation);
-  const std::int64_t heads = config.heads, m = config.landmarks, width = channels / heads;
+  const Index heads = config.heads, m = config.landmarks, width = channels / heads;
   AttentionSaved saved;
   saved.row_stats = planner.saved("attention.row_stats", type, {tokens, heads, 2});
   if (config.kind == AttentionKind::kSoftmax) return saved;
@@ -209,17 +270,50 @@ AttentionSaved AttentionSaved::plan(Planner& planner, const AttentionConfig& con
   return saved;
 }
 
-Tensor plan_attention_workspace(Planner& planner, const AttentionConfig&, DType activation,
-                                const AttentionLimits&) {
-  return planner.scratch("attention.workspace", compute_dtype(activation), {1});
+Tensor plan_attention_workspace(Planner& planner, const AttentionConfig& config, DType activation,
+                                const AttentionLimits& limits) {
+  AttentionShape shape;
+  shape.config = config;
+  shape.width = limits.channels / config.heads;
+  shape.batch = limits.batch;
+  shape.longest = limits.longest;
+  shape.threads = limits.threads;
+  const Index slots = shape.most_slots();
+  const Index elements = std::max(ForwardWorkspace<float>(nullptr, shape, slots).elements(),
+                                  BackwardWorkspace<float>(nullptr, shape, slots).elements());
+  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
 }
 
 void attention_forward(Context& context, const AttentionForward& args) {
-  dispatch_float(args.qkv.dtype, [&](auto type) { forward<decltype(type)>(context, args); });
+  const AttentionShape shape = shape_of(context, args);
+  check(shape, args);
+  const double squares = 4 * args.config.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1);
+  const OpScope scope(context, "attention_forward", flops(shape, args.sequences, 2, 1, squares),
+                      static_cast<double>(args.qkv.bytes() + args.out.bytes()));
+  dispatch_float(args.qkv.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    const auto memory = workspace_in<ForwardWorkspace<C>, C>(args.workspace, shape);
+    const auto run = args.config.kind == AttentionKind::kSoftmax ? &softmax_forward<T> : &nystrom_forward<T>;
+    run(context, shape, args, memory);
+  });
 }
 
 void attention_backward(Context& context, const AttentionBackward& args) {
-  dispatch_float(args.qkv.dtype, [&](auto type) { backward<decltype(type)>(context, args); });
+  const AttentionShape shape = shape_of(context, args);
+  check(shape, args);
+  const OpScope scope(context, "attention_backward",
+                      flops(shape, args.sequences, 5, 2, 12 * args.config.pinv_iterations),
+                      static_cast<double>(args.qkv.bytes() + args.d_out.bytes() + args.d_qkv.bytes()));
+  dispatch_float(args.qkv.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    const Index taps = args.config.taps, size = args.config.heads * taps;
+    const auto memory = workspace_in<BackwardWorkspace<C>, C>(args.workspace, shape);
+    std::fill_n(memory.d_conv, shape.items() * taps, C(0));
+    const auto run = shape.by_phases() ? &nystrom_backward_by_phases<T> : &backward_by_heads<T>;
+    run(context, shape, args, memory);
+    for (Index b = 0; b < shape.batch; ++b)
+      for (Index i = 0; i < size; ++i) args.d_conv_weight.data<C>()[i] += memory.d_conv[b * size + i];
+  });
 }
 
 }  // namespace nystrom

@@ -8,15 +8,23 @@ nystrom_add_library(kernels FOLDER kernels
   SOURCES
     adamw_cpu.cpp
     attention_cpu.cpp
+    attention_keys_cpu.cpp
+    attention_tiles.cpp
     cross_entropy_cpu.cpp
+    depthwise_conv_cpu.cpp
     embedding_cpu.cpp
     fill_cpu.cpp
     gelu_cpu.cpp
     layer_norm_cpu.cpp
     linear_cpu.cpp
     matmul_cpu.cpp
+    nystrom_backward_cpu.cpp
+    nystrom_forward_cpu.cpp
+    pseudo_inverse_cpu.cpp
     relu_cpu.cpp
     rows_cpu.cpp
+    small_gemm.cpp
+    softmax_attention_cpu.cpp
     span_cross_entropy_cpu.cpp
     value_loss_cpu.cpp
   LINKS nystrom_core

@@ -63,15 +63,18 @@ class AttentionCase {
     });
   }
 
-  void forward() {
-    attention_forward(context_, {options_.config, sequences_, qkv_, conv_weight_, dropout(), keys(), saved_,
-                                 workspace_, out_});
+  [[nodiscard]] AttentionForward forward_args() const {
+    return {options_.config, sequences_, qkv_, conv_weight_, dropout(), keys(), saved_, workspace_, out_};
   }
+  [[nodiscard]] AttentionBackward backward_args() const {
+    return {options_.config, sequences_, qkv_,   conv_weight_, dropout(),      keys(),
+            saved_,          out_,       d_out_, d_qkv_,       d_conv_weight_, workspace_};
+  }
+  void forward() { attention_forward(context_, forward_args()); }
   void backward() {
-    if (!d_conv_weight_.view().empty())
-      for (C& x : d_conv_weight_.view().template span<C>()) x = C(0);
-    attention_backward(context_, {options_.config, sequences_, qkv_, conv_weight_, dropout(), keys(), saved_,
-                                  out_, d_out_, d_qkv_, d_conv_weight_, workspace_});
+    if (!d_conv_weight().empty())
+      for (C& x : d_conv_weight().template span<C>()) x = C(0);
+    attention_backward(context_, backward_args());
   }
   /// sum(out * d_out) after a forward.
   double loss() {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "attention_case.h"
+#include "naive_attention.h"
 
 namespace nystrom::testing {
 namespace {
@@ -47,6 +48,54 @@ void copy_rows(const AttentionCase<T>& from, std::int64_t from_begin, const Atte
 
 const CaseOptions kRagged{
     .config = {.heads = 3, .landmarks = 16, .taps = 9}, .rows = {100, 16, 17, 3, 211}, .head_width = 16};
+
+/// The op against the plain transcription of its definition, both in double precision.
+void expect_as_defined(const CaseOptions& options) {
+  AttentionCase<double> op(options), plain(options);
+  op.forward();
+  op.backward();
+  naive::forward<double>(plain.forward_args());
+  naive::backward<double>(plain.backward_args());
+  EXPECT_LT((distance<double, double>(op.out(), plain.out())), 1e-11);
+  EXPECT_LT((distance<double, double>(op.d_qkv(), plain.d_qkv())), 1e-9);
+  if (options.config.taps > 0) {
+    EXPECT_LT((distance<double, double>(op.d_conv_weight(), plain.d_conv_weight())), 1e-11);
+  }
+}
+
+TEST(Attention, is_as_defined_for_ragged_packs) {
+  expect_as_defined(kRagged);
+  CaseOptions options = kRagged;
+  options.config.taps = 301;
+  expect_as_defined(options);
+  options.config = {.heads = 3, .landmarks = 6, .taps = 0};
+  options.head_width = 10;
+  expect_as_defined(options);
+  options.config.kind = AttentionKind::kSoftmax;
+  options.dropout = 0.1;
+  expect_as_defined(options);
+}
+
+TEST(Attention, is_as_defined_for_chunks_of_long_sequences_by_heads_and_by_phases) {
+  CaseOptions options{
+      .config = {.heads = 2, .landmarks = 8, .taps = 9}, .rows = {2500, 7, 1100}, .head_width = 8};
+  for (const int threads : {1, 2, 5}) {
+    options.threads = threads;
+    expect_as_defined(options);
+  }
+  options.lengths = {1000, 5, 1100};  // the third chunk of the first sequence has no key
+  expect_as_defined(options);
+}
+
+TEST(Attention, is_as_defined_with_one_scale_for_all_matrices) {
+  CaseOptions options = kRagged;
+  options.config.pinv_init = PinvInit::kBatchMax;
+  options.lengths = {90, 16, 11, 3, 211};
+  for (const int threads : {1, 3}) {
+    options.threads = threads;
+    expect_as_defined(options);
+  }
+}
 
 TEST(Attention, neighbours_change_nothing) {
   AttentionCase<float> pack(kRagged);
@@ -135,25 +184,32 @@ TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
   }
 }
 
-TEST(Attention, two_runs_give_the_same_bits_and_threads_change_at_most_rounding) {
+TEST(Attention, thread_count_changes_no_bit) {
   for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
     CaseOptions options = kRagged;
     options.config.kind = kind;
-    options.threads = 3;
-    AttentionCase<float> first(options), second(options);
-    options.threads = 1;
+    options.rows = {1300, 20};
     AttentionCase<float> single(options);
-    for (auto* one : {&first, &second, &single}) {
-      one->forward();
-      one->backward();
+    single.forward();
+    single.backward();
+    for (const int threads : {1, 2, 4, 7}) {
+      options.threads = threads;
+      AttentionCase<float> many(options);
+      many.forward();
+      many.backward();
+      EXPECT_TRUE(same_bits(single.out(), many.out())) << threads;
+      EXPECT_TRUE(same_bits(single.d_qkv(), many.d_qkv())) << threads;
+      EXPECT_TRUE(same_bits(single.d_conv_weight(), many.d_conv_weight())) << threads;
     }
-    EXPECT_TRUE(same_bits(first.out(), second.out()));
-    EXPECT_TRUE(same_bits(first.d_qkv(), second.d_qkv()));
-    EXPECT_TRUE(same_bits(first.d_conv_weight(), second.d_conv_weight()));
-    EXPECT_LT((distance<float, float>(single.out(), first.out())), 1e-6);
-    EXPECT_LT((distance<float, float>(single.d_qkv(), first.d_qkv())), 1e-5);
-    EXPECT_LT((distance<float, float>(single.d_conv_weight(), first.d_conv_weight())), 1e-5);
   }
+}
+
+TEST(Attention, a_workspace_too_small_is_refused) {
+  CaseOptions options = kRagged;
+  AttentionCase<float> attention(options);
+  AttentionForward args = attention.forward_args();
+  args.workspace = args.workspace.first(100);
+  EXPECT_THROW(attention_forward(attention.context(), args), InternalError);
 }
 
 TEST(Attention, dropout_keeps_the_expected_share_and_its_mean) {
