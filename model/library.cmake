@@ -1,3 +1,5 @@
+find_package(nlohmann_json REQUIRED)
+
 nystrom_add_library(model FOLDER model
   SOURCES
     batch.cpp
@@ -11,7 +13,14 @@ nystrom_add_library(model FOLDER model
     heads/question_answering.cpp
     heads/sequence_classification.cpp
     heads/token_classification.cpp
+    huggingface.cpp
+    huggingface_config.cpp
     network.cpp
     parameters.cpp
     pretraining_head.cpp
-  LINKS nystrom_kernels)
+    read_only_file.cpp
+    safetensors.cpp
+    safetensors_writer.cpp
+    weight_files.cpp
+  LINKS nystrom_kernels
+  PRIVATE_LINKS nlohmann_json::nlohmann_json)

@@ -1,0 +1,75 @@
+#pragma once
+// Exchange with Hugging Face: folders of `config.json` and `model.safetensors` that transformers'
+// NystromformerForMaskedLM loads, and ours under the same tensor names.
+//
+// A folder runs here as kind nystrom, pinv_init per_matrix, padding exact, with its num_landmarks, unless the
+// object `nystrom` of its config.json says otherwise (transformers ignores it; keys as in `model.attention`:
+// kind, landmarks, convolution, pinv_iterations, pinv_init, padding; and head: pretraining | masked_lm). The
+// sentence-order head and its pooler travel as extra tensors under BERT's names.
+
+#include <string>
+#include <vector>
+
+#include "model/network.h"
+#include "model/safetensors.h"
+
+namespace nystrom {
+
+struct HuggingFaceConfig {
+  ModelConfig model;
+  std::string architecture;        ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
+  HeadKind head;                   ///< meaningful if has_head
+  bool has_head = false;           ///< is it a head that this program knows?
+  std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
+};
+
+/// True if `path` is a folder with a config.json.
+bool is_huggingface_folder(const std::string& path);
+
+/// Refuses, naming file and key, what is not a Nystromformer or cannot be computed here.
+HuggingFaceConfig read_huggingface_config(const std::string& folder);
+
+/// Is the head of sentence-order prediction (and its pooler) among the weights?
+bool has_sentence_order(const WeightFiles& files);
+
+/// What load_weights met besides what it was asked for; sentences for the log.
+using LoadNotes = std::vector<std::string>;
+
+/// Fills all parameters of `store` (allocated) from `files` and refreshes its rounded copy. Refuses, naming
+/// each: tensors that are missing, have other shapes, or that no parameter stands for. The sentence-order
+/// head and its pooler may be missing (they keep their values) or be there and not be asked for; copies of
+/// tied weights and buffers of older transformers may be there.
+LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder);
+
+/// A whole small file of a folder: the tokenizer's.
+struct FolderFile {
+  std::string name;
+  std::string bytes;
+};
+
+struct HuggingFaceFolder {
+  ModelConfig model;
+  HeadKind head = HeadKind::kPretraining;
+  std::vector<TensorToWrite> tensors;
+  std::vector<FolderFile> files;
+  /// Of the text that transformers is to be run on; its Nystrom path takes one length only, a multiple of the
+  /// landmarks: the largest such up to this is written. 0: max_positions.
+  std::int64_t sequence_length = 0;
+  /// A config.json whose other keys are kept; empty: none.
+  std::string base_config;
+};
+
+/// The weights of `store` as they are to be written.
+std::vector<TensorToWrite> tensors_of(const ParameterStore& store);
+
+/// The text of config.json.
+std::string huggingface_config_text(const HuggingFaceFolder& folder);
+
+/// Writes the folder, under a temporary name until it is complete. Refuses a `path` that exists, unless it is
+/// an empty folder.
+void write_huggingface_folder(const std::string& path, const HuggingFaceFolder& folder);
+
+/// Refuses a path to be written that exists and is not an empty folder.
+void refuse_existing_target(const std::string& path);
+
+}  // namespace nystrom

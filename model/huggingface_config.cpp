@@ -1,0 +1,202 @@
+// config.json, both ways.
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "model/huggingface.h"
+#include "model/json_object.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+Json parse(const std::string& where, const std::string& text) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception&) {
+    refuse("{} is not JSON.", where);
+  }
+}
+
+template <class Value>
+struct Choice {
+  const char* name;
+  Value value;
+};
+constexpr Choice<AttentionKind> kKinds[] = {{"nystrom", AttentionKind::kNystrom},
+                                            {"softmax", AttentionKind::kSoftmax}};
+constexpr Choice<PinvInit> kInits[] = {{"per_matrix", PinvInit::kPerMatrix},
+                                       {"batch_max", PinvInit::kBatchMax}};
+constexpr Choice<bool> kPaddings[] = {{"exact", false}, {"huggingface", true}};
+constexpr Choice<HeadKind> kHeads[] = {{"pretraining", HeadKind::kPretraining},
+                                       {"masked_lm", HeadKind::kMaskedLm}};
+constexpr Choice<Activation> kActivations[] = {{"gelu_new", Activation::kGeluNew},
+                                               {"gelu_pytorch_tanh", Activation::kGeluNew},
+                                               {"gelu", Activation::kGelu}};
+
+template <class Value, std::size_t N>
+Value choose(const std::string& where, const char* key, const std::string& name,
+             const Choice<Value> (&of)[N]) {
+  std::vector<std::string> known;
+  for (const auto& choice : of) {
+    if (name == choice.name) return choice.value;
+    known.emplace_back(choice.name);
+  }
+  refuse("{}: {} is '{}'; this program knows {}.", where, key, name, fmt::join(known, ", "));
+}
+
+template <class Value, std::size_t N>
+const char* name_in(Value value, const Choice<Value> (&of)[N]) {
+  for (const auto& choice : of)
+    if (value == choice.value) return choice.name;
+  return "?";
+}
+
+/// Our own options, which transformers ignores.
+void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
+  const JsonObject own(where, object);
+  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution", "pinv_iterations",
+                                    "pinv_init", "padding",   "head",        "attention_dropout"};
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(kKnown, key) == std::end(kKnown))
+      refuse("{}: the key {} is unknown; known are {}.", where, key, fmt::join(kKnown, ", "));
+  AttentionConfig& attention = config.model.attention;
+  attention.kind = choose(where, "kind", own.text("kind", name_in(attention.kind, kKinds)), kKinds);
+  attention.landmarks = own.integer("landmarks", attention.landmarks);
+  attention.taps = own.integer("convolution", attention.taps);
+  attention.pinv_iterations = static_cast<int>(own.integer("pinv_iterations", attention.pinv_iterations));
+  attention.pinv_init =
+      choose(where, "pinv_init", own.text("pinv_init", name_in(attention.pinv_init, kInits)), kInits);
+  config.model.huggingface_padding = choose(where, "padding", own.text("padding", "exact"), kPaddings);
+  config.model.attention_dropout = own.number("attention_dropout", 0);
+  if (own.has("head")) config.head = choose(where, "head", own.text("head", ""), kHeads);
+}
+
+ModelConfig read_shape(const std::string& path, const JsonObject& json) {
+  ModelConfig model;
+  model.vocabulary_size = json.integer("vocab_size", 30000);
+  model.hidden_size = json.integer("hidden_size", 768);
+  model.layers = json.integer("num_hidden_layers", 12);
+  model.intermediate_size = json.integer("intermediate_size", 3072);
+  model.max_positions = json.integer("max_position_embeddings", 510);
+  model.token_types = json.integer("type_vocab_size", 2);
+  model.pad_token_id =
+      static_cast<std::int32_t>(json.is_null("pad_token_id") ? -1 : json.integer("pad_token_id", 1));
+  model.activation = choose(path, "hidden_act", json.text("hidden_act", "gelu_new"), kActivations);
+  model.dropout = json.number("hidden_dropout_prob", 0.1);
+  model.layer_norm_epsilon = json.number("layer_norm_eps", 1e-5);
+  model.initializer_range = json.number("initializer_range", 0.02);
+  model.attention.heads = json.integer("num_attention_heads", 12);
+  model.attention.landmarks = json.integer("num_landmarks", 64);
+  model.attention.taps = json.is_null("conv_kernel_size") ? 0 : json.integer("conv_kernel_size", 65);
+  return model;
+}
+
+std::string what_transformers_runs(const JsonObject& json, const AttentionConfig& attention) {
+  const std::int64_t landmarks = json.integer("num_landmarks", 64);
+  const std::int64_t length = json.integer("segment_means_seq_len", 64);
+  const std::string here = attention.kind == AttentionKind::kSoftmax
+                               ? "exact softmax attention"
+                               : fmt::format("Nystrom attention with {} landmarks", attention.landmarks);
+  if (length == landmarks)
+    return fmt::format(
+        "transformers would run exact softmax attention on this folder (its segment_means_seq_len equals its "
+        "num_landmarks, {}); here it runs {}.",
+        landmarks, here);
+  return fmt::format(
+      "transformers would run Nystrom attention with {} landmarks on this folder, on sequences of exactly {} "
+      "tokens and with one pseudo-inverse scale for the whole batch; here it runs {} on any length.",
+      landmarks, length, here);
+}
+
+std::string first_architecture(const JsonObject& json) {
+  if (!json.has("architectures") || !json["architectures"].is_array() || json["architectures"].empty() ||
+      !json["architectures"][0].is_string())
+    return {};
+  return json["architectures"][0].get<std::string>();
+}
+
+/// transformers' Nystrom path takes this length alone; equal to the landmarks it means softmax.
+std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
+  const AttentionConfig& attention = folder.model.attention;
+  const std::int64_t length =
+      folder.sequence_length > 0 ? folder.sequence_length : folder.model.max_positions;
+  if (attention.kind == AttentionKind::kSoftmax || length < attention.landmarks) return attention.landmarks;
+  return length / attention.landmarks * attention.landmarks;
+}
+
+}  // namespace
+
+bool is_huggingface_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::path(path) / "config.json", ignored);
+}
+
+HuggingFaceConfig read_huggingface_config(const std::string& folder) {
+  const std::string path = (fs::path(folder) / "config.json").string();
+  const Json parsed = parse(path, read_text_file(path));
+  const JsonObject json(path, parsed);
+  if (const auto type = json.text("model_type", ""); type != "nystromformer")
+    refuse("{}: model_type is '{}'; only nystromformer can be read.", path, type);
+  if (!json.boolean("tie_word_embeddings", true))
+    refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
+  HuggingFaceConfig config;
+  config.model = read_shape(path, json);
+  config.architecture = first_architecture(json);
+  config.head = HeadKind::kMaskedLm;
+  config.has_head = config.architecture.empty() || config.architecture == "NystromformerForMaskedLM";
+  if (json.has("nystrom")) read_own_options(path + ": nystrom", json["nystrom"], config);
+  try {
+    check(config.model);
+  } catch (const InputError& error) {
+    refuse("{}: {}", path, error.what());
+  }
+  config.notes.push_back(what_transformers_runs(json, config.model.attention));
+  return config;
+}
+
+std::string huggingface_config_text(const HuggingFaceFolder& folder) {
+  const ModelConfig& model = folder.model;
+  const AttentionConfig& attention = model.attention;
+  Json json =
+      folder.base_config.empty() ? Json::object() : parse("the folder's config.json", folder.base_config);
+  if (folder.base_config.empty()) {
+    json["architectures"] = {"NystromformerForMaskedLM"};
+    json["dtype"] = "float32";
+    json["bos_token_id"] = 0;
+    json["eos_token_id"] = 2;
+    json["tie_word_embeddings"] = true;
+    json["inv_coeff_init_option"] = false;
+  }
+  json["model_type"] = "nystromformer";
+  json["vocab_size"] = model.vocabulary_size;
+  json["hidden_size"] = model.hidden_size;
+  json["num_hidden_layers"] = model.layers;
+  json["num_attention_heads"] = attention.heads;
+  json["intermediate_size"] = model.intermediate_size;
+  json["max_position_embeddings"] = model.max_positions;
+  json["type_vocab_size"] = model.token_types;
+  json["pad_token_id"] = model.pad_token_id < 0 ? Json() : Json(model.pad_token_id);
+  json["hidden_act"] = name_in(model.activation, kActivations);
+  json["hidden_dropout_prob"] = model.dropout;
+  json["attention_probs_dropout_prob"] = model.attention_dropout;
+  json["layer_norm_eps"] = model.layer_norm_epsilon;
+  json["initializer_range"] = model.initializer_range;
+  json["num_landmarks"] = attention.landmarks;
+  json["segment_means_seq_len"] = segment_means_length(folder);
+  json["conv_kernel_size"] = attention.taps == 0 ? Json() : Json(attention.taps);
+  json["nystrom"] = {{"kind", name_in(attention.kind, kKinds)},
+                     {"landmarks", attention.landmarks},
+                     {"convolution", attention.taps},
+                     {"pinv_iterations", attention.pinv_iterations},
+                     {"pinv_init", name_in(attention.pinv_init, kInits)},
+                     {"padding", name_in(model.huggingface_padding, kPaddings)},
+                     {"attention_dropout", model.attention_dropout}};
+  if (folder.base_config.empty()) json["nystrom"]["head"] = name_in(folder.head, kHeads);
+  return json.dump(2) + "\n";
+}
+
+}  // namespace nystrom

@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+#include "model/safetensors.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+[[noreturn]] void refuse_folder(const std::string& folder) {
+  for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (fs::exists(fs::path(folder) / pickled))
+      refuse(
+          "{} holds {}, a pickle, which can run code when it is read, and no {}. Make one in Python: "
+          "from transformers import AutoModelForMaskedLM; "
+          "AutoModelForMaskedLM.from_pretrained('{}').save_pretrained('{}', safe_serialization=True)",
+          folder, pickled, kSingle, folder, folder);
+  refuse("{} holds neither {} nor {}.", folder, kSingle, kIndex);
+}
+
+Json read_weight_map(const std::string& path) {
+  Json map;
+  try {
+    map = Json::parse(read_text_file(path));
+  } catch (const Json::exception&) {
+    refuse("{} is not JSON.", path);
+  }
+  if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
+    refuse("{} has no object \"weight_map\" of tensor names and files.", path);
+  return map["weight_map"];
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::string& folder) {
+  const fs::path single = fs::path(folder) / kSingle, index = fs::path(folder) / kIndex;
+  if (fs::exists(single)) {
+    files_.push_back(std::make_unique<SafetensorsFile>(single.string()));
+    for (const auto& [name, tensor] : files_.back()->tensors())
+      tensors_.emplace(name, Entry{files_.back().get(), &tensor});
+  } else if (fs::exists(index)) {
+    read_index(folder, index.string());
+  } else {
+    refuse_folder(folder);
+  }
+}
+
+void WeightFiles::read_index(const std::string& folder, const std::string& index) {
+  std::map<std::string, const SafetensorsFile*> opened;
+  for (const auto& [tensor, file] : read_weight_map(index).items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : std::string{};
+    if (name.empty() || name != fs::path(name).filename().string())  // nothing outside the folder
+      refuse("{}: the tensor {} is not given a file name of the same folder.", index, tensor);
+    const SafetensorsFile*& part = opened[name];
+    if (part == nullptr) {
+      files_.push_back(std::make_unique<SafetensorsFile>((fs::path(folder) / name).string()));
+      part = files_.back().get();
+    }
+    const StoredTensor* stored = part->find(tensor);
+    if (stored == nullptr) refuse("{}: the tensor {} is not in {}.", index, tensor, part->path());
+    tensors_.emplace(tensor, Entry{part, stored});
+  }
+}
+
+const WeightFiles::Entry* WeightFiles::find(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+}  // namespace nystrom
