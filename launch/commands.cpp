@@ -5,10 +5,12 @@
 namespace nystrom {
 
 Command finetune_command();
+Command verify_command();
 
 std::vector<Command> all_commands() {
   return {
       finetune_command(),
+      verify_command(),
   };
 }
 

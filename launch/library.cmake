@@ -1,6 +1,7 @@
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
@@ -10,10 +11,14 @@ nystrom_add_library(launch FOLDER launch
     config_text.cpp
     commands.cpp
     commands/finetune.cpp
+    commands/verify.cpp
+    model_source.cpp
     nearest.cpp
     rank.cpp
-  LINKS nystrom_data
-  PRIVATE_LINKS CLI11::CLI11 yaml-cpp spdlog::spdlog)
+    verify/reference_case.cpp
+    verify/verification.cpp
+  LINKS nystrom_trainer
+  PRIVATE_LINKS CLI11::CLI11 nlohmann_json::nlohmann_json yaml-cpp spdlog::spdlog)
 target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
 
 add_executable(nystrom launch/main.cpp)

@@ -4,7 +4,7 @@
 //
 // A folder runs here as kind nystrom, pinv_init per_matrix, padding exact, with its num_landmarks, unless the
 // object `nystrom` of its config.json says otherwise (transformers ignores it; keys as in `model.attention`:
-// kind, landmarks, convolution, pinv_iterations, pinv_init, padding; and head: pretraining | masked_lm). The
+// kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and attention_dropout). The
 // sentence-order head and its pooler travel as extra tensors under BERT's names.
 
 #include <string>
@@ -18,7 +18,7 @@ namespace nystrom {
 struct HuggingFaceConfig {
   ModelConfig model;
   std::string architecture;        ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
-  HeadKind head;                   ///< meaningful if has_head
+  HeadConfig head;                 ///< meaningful if has_head
   bool has_head = false;           ///< is it a head that this program knows?
   std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
 };
@@ -49,7 +49,7 @@ struct FolderFile {
 
 struct HuggingFaceFolder {
   ModelConfig model;
-  HeadKind head = HeadKind::kPretraining;
+  HeadConfig head;
   std::vector<TensorToWrite> tensors;
   std::vector<FolderFile> files;
   /// Of the text that transformers is to be run on; its Nystrom path takes one length only, a multiple of the

@@ -31,8 +31,6 @@ constexpr Choice<AttentionKind> kKinds[] = {{"nystrom", AttentionKind::kNystrom}
 constexpr Choice<PinvInit> kInits[] = {{"per_matrix", PinvInit::kPerMatrix},
                                        {"batch_max", PinvInit::kBatchMax}};
 constexpr Choice<bool> kPaddings[] = {{"exact", false}, {"huggingface", true}};
-constexpr Choice<HeadKind> kHeads[] = {{"pretraining", HeadKind::kPretraining},
-                                       {"masked_lm", HeadKind::kMaskedLm}};
 constexpr Choice<Activation> kActivations[] = {{"gelu_new", Activation::kGeluNew},
                                                {"gelu_pytorch_tanh", Activation::kGeluNew},
                                                {"gelu", Activation::kGelu}};
@@ -58,8 +56,8 @@ const char* name_in(Value value, const Choice<Value> (&of)[N]) {
 /// Our own options, which transformers ignores.
 void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
   const JsonObject own(where, object);
-  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution", "pinv_iterations",
-                                    "pinv_init", "padding",   "head",        "attention_dropout"};
+  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",      "pinv_iterations",
+                                    "pinv_init", "padding",   "attention_dropout"};
   for (const auto& [key, value] : object.items())
     if (std::ranges::find(kKnown, key) == std::end(kKnown))
       refuse("{}: the key {} is unknown; known are {}.", where, key, fmt::join(kKnown, ", "));
@@ -72,7 +70,6 @@ void read_own_options(const std::string& where, const Json& object, HuggingFaceC
       choose(where, "pinv_init", own.text("pinv_init", name_in(attention.pinv_init, kInits)), kInits);
   config.model.huggingface_padding = choose(where, "padding", own.text("padding", "exact"), kPaddings);
   config.model.attention_dropout = own.number("attention_dropout", 0);
-  if (own.has("head")) config.head = choose(where, "head", own.text("head", ""), kHeads);
 }
 
 ModelConfig read_shape(const std::string& path, const JsonObject& json) {
@@ -119,6 +116,30 @@ std::string first_architecture(const JsonObject& json) {
   return json["architectures"][0].get<std::string>();
 }
 
+std::int64_t count_labels(const JsonObject& json) {
+  if (json.has("id2label") && json["id2label"].is_object())
+    return static_cast<std::int64_t>(json["id2label"].size());
+  return json.integer("num_labels", 2);
+}
+
+Problem problem_of(const JsonObject& json, std::int64_t labels) {
+  const std::string type = json.is_null("problem_type") ? "" : json.text("problem_type", "");
+  if (type == "regression" || (type.empty() && labels == 1)) return Problem::kRegression;
+  return type == "multi_label_classification" ? Problem::kMultiLabel : Problem::kSingleLabel;
+}
+
+/// Of two heads of one architecture the one without extra tensors: config.json does not know of them.
+void read_head(const JsonObject& json, HuggingFaceConfig& config) {
+  config.head = HeadKind::kMaskedLm;
+  config.has_head = config.architecture.empty();
+  for (const HeadEntry& entry : head_registry()) {
+    if (entry.architecture != config.architecture) continue;
+    const std::int64_t labels = count_labels(json);
+    config.head = {entry.kind, labels, problem_of(json, labels)};
+    config.has_head = true;
+  }
+}
+
 /// transformers' Nystrom path takes this length alone; equal to the landmarks it means softmax.
 std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = folder.model.attention;
@@ -146,8 +167,7 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   HuggingFaceConfig config;
   config.model = read_shape(path, json);
   config.architecture = first_architecture(json);
-  config.head = HeadKind::kMaskedLm;
-  config.has_head = config.architecture.empty() || config.architecture == "NystromformerForMaskedLM";
+  read_head(json, config);
   if (json.has("nystrom")) read_own_options(path + ": nystrom", json["nystrom"], config);
   try {
     check(config.model);
@@ -164,7 +184,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   Json json =
       folder.base_config.empty() ? Json::object() : parse("the folder's config.json", folder.base_config);
   if (folder.base_config.empty()) {
-    json["architectures"] = {"NystromformerForMaskedLM"};
+    json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};
     json["dtype"] = "float32";
     json["bos_token_id"] = 0;
     json["eos_token_id"] = 2;
@@ -195,7 +215,6 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
                      {"pinv_init", name_in(attention.pinv_init, kInits)},
                      {"padding", name_in(model.huggingface_padding, kPaddings)},
                      {"attention_dropout", model.attention_dropout}};
-  if (folder.base_config.empty()) json["nystrom"]["head"] = name_in(folder.head, kHeads);
   return json.dump(2) + "\n";
 }
 

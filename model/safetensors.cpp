@@ -189,7 +189,8 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   std::string text(header_bytes, '\0');
   file_.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
   const std::uint64_t data_begin = kLengthBytes + header_bytes;
-  for (const auto& [name, entry] : parse_header(path, text).items())
+  const Json header = parse_header(path, text);
+  for (const auto& [name, entry] : header.items())
     if (name != "__metadata__")
       tensors_.emplace(name, parse_tensor(path, name, entry, data_begin, file_.bytes() - data_begin));
   check_ranges(path, tensors_, data_begin, file_.bytes());

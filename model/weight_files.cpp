@@ -54,7 +54,8 @@ WeightFiles::WeightFiles(const std::string& folder) {
 
 void WeightFiles::read_index(const std::string& folder, const std::string& index) {
   std::map<std::string, const SafetensorsFile*> opened;
-  for (const auto& [tensor, file] : read_weight_map(index).items()) {
+  const Json map = read_weight_map(index);
+  for (const auto& [tensor, file] : map.items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : std::string{};
     if (name.empty() || name != fs::path(name).filename().string())  // nothing outside the folder
       refuse("{}: the tensor {} is not given a file name of the same folder.", index, tensor);

@@ -1,0 +1,121 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "kernels/core/check.h"
+#include "launch/command.h"
+#include "launch/verify/verification.h"
+
+namespace nystrom {
+namespace {
+
+struct Arguments {
+  VerifyOptions verify;
+  std::string backend = "cpu", against, precision = "fp32";
+  bool json = false;
+};
+
+DType precision_named(const std::string& name) {
+  if (name == "fp32") return DType::kF32;
+  if (name == "bf16") return DType::kBF16;
+  if (name == "fp64") return DType::kF64;
+  refuse("verify: --precision is '{}'; it must be fp32, bf16 or fp64", name);
+}
+
+void check_backends(const Arguments& arguments) {
+  if (arguments.backend == "cuda") refuse("verify: this program was built without CUDA; use --backend cpu");
+  if (arguments.backend != "cpu")
+    refuse("verify: --backend is '{}'; it must be cpu or cuda", arguments.backend);
+  if (!arguments.against.empty())
+    refuse("verify: --against compares the CUDA backend with another; this program was built without CUDA");
+}
+
+void print_group(std::string_view what, const std::vector<Distance>& distances) {
+  for (const Distance& distance : distances)
+    fmt::print("{:<8}  {:<66}  {:.2e}  {}\n", what, distance.name, distance.value,
+               distance.within() ? "ok" : fmt::format("FAR (limit {:.0e})", distance.limit));
+}
+
+std::size_t count_far(const std::vector<Distance>& distances) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(distances, [](const auto& d) { return !d.within(); }));
+}
+
+void print_text(const Arguments& arguments, const Verification& result) {
+  for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
+  print_group("output", result.outputs);
+  print_group("gradient", result.gradients);
+  const std::size_t all = result.outputs.size() + result.gradients.size();
+  if (result.passed())
+    fmt::print(
+        "passed: {} distances in {}, outputs within {:.0e}{}\n", all, arguments.precision, result.tolerance,
+        arguments.verify.gradients ? fmt::format(", gradients within {:.0e}", 10 * result.tolerance) : "");
+  else
+    fmt::print("FAILED: {} of {} distances in {} are beyond their limit\n",
+               count_far(result.outputs) + count_far(result.gradients), all, arguments.precision);
+}
+
+nlohmann::ordered_json by_name(const std::vector<Distance>& distances) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (const Distance& distance : distances) object[distance.name] = distance.value;
+  return object;
+}
+
+void print_json(const Arguments& arguments, const Verification& result) {
+  nlohmann::ordered_json object;
+  object["model"] = arguments.verify.model;
+  object["case"] = arguments.verify.case_file;
+  object["backend"] = arguments.backend;
+  object["precision"] = arguments.precision;
+  object["tolerance"] = result.tolerance;
+  object["passed"] = result.passed();
+  object["outputs"] = by_name(result.outputs);
+  if (arguments.verify.gradients) object["gradients"] = by_name(result.gradients);
+  object["notes"] = result.notes;
+  fmt::print("{}\n", object.dump());
+}
+
+int run(Arguments& arguments) {
+  check_backends(arguments);
+  arguments.verify.precision = precision_named(arguments.precision);
+  if (arguments.verify.tolerance < 0)
+    refuse("verify: --tolerance is {}; it must be above 0", arguments.verify.tolerance);
+  const Verification result = verify(arguments.verify);
+  if (arguments.json)
+    print_json(arguments, result);
+  else
+    print_text(arguments, result);
+  return result.passed() ? kDone : kFailed;
+}
+
+}  // namespace
+
+Command verify_command() {
+  auto arguments = std::make_shared<Arguments>();
+  return {
+      .name = "verify",
+      .summary = "does this machine compute what PyTorch computes?",
+      .details =
+          "Runs a model on a file of reference numbers and prints each output's (and with --gradients "
+          "each parameter's gradient's) distance, |ours - reference| / |reference|. Exit status 0 if "
+          "outputs lie within the tolerance and gradients within ten times as much, else 1.",
+      .example = "nystrom verify golden/exact-ragged golden/exact-ragged/case.h5 --gradients",
+      .options =
+          [arguments](CLI::App& app) {
+            app.add_option("M", arguments->verify.model, "a checkpoint or a Hugging Face folder")->required();
+            app.add_option("CASE", arguments->verify.case_file, "reference numbers, an HDF5 file")
+                ->required();
+            app.add_flag("--gradients", arguments->verify.gradients, "compare gradients too");
+            app.add_option("--backend", arguments->backend, "cpu or cuda")->capture_default_str();
+            app.add_option("--against", arguments->against, "cpu: compare with the CPU backend instead");
+            app.add_option("--precision", arguments->precision, "fp32, bf16 or fp64")->capture_default_str();
+            app.add_option("--tolerance", arguments->verify.tolerance,
+                           "of outputs; by default 1e-5 in fp32, 1e-7 in fp64, 5e-2 in bf16");
+            app.add_flag("--json", arguments->json, "one JSON object instead of a table");
+          },
+      .run = [arguments](const Invocation&) { return run(*arguments); }};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,46 @@
+#pragma once
+// A model on the command line is an HDF5 checkpoint or a Hugging Face folder, recognized by content.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+#include "model/huggingface.h"
+
+namespace nystrom {
+
+class ModelSource {
+ public:
+  /// Reads configuration and tensor list. Refuses, naming `path`, what is neither kind or is damaged.
+  explicit ModelSource(std::string path);
+  ~ModelSource();
+  ModelSource(ModelSource&&) noexcept;
+  ModelSource& operator=(ModelSource&&) noexcept;
+
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] const ModelConfig& config() const;
+  /// The head that the weights were made with. Refuses heads that this program does not have.
+  [[nodiscard]] const HeadConfig& head() const;
+  /// Sentences for the log: what transformers would run of a folder, and what runs here.
+  [[nodiscard]] const std::vector<std::string>& notes() const;
+
+  /// Fills all parameters of an allocated store; gives what is to be said about it.
+  [[nodiscard]] LoadNotes load(ParameterStore& store) const;
+  /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use.
+  [[nodiscard]] std::vector<TensorToWrite> stored_tensors() const;
+  /// The tokenizer's file; an empty name: there is none.
+  [[nodiscard]] FolderFile tokenizer_file() const;
+  /// The tokenizer; empty where there is none.
+  [[nodiscard]] Tokenizer tokenizer() const;
+
+  [[nodiscard]] bool is_folder() const;
+  /// The text of the folder's config.json; empty for a checkpoint.
+  [[nodiscard]] const std::string& folder_config() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace nystrom

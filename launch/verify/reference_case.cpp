@@ -1,0 +1,247 @@
+#include "launch/verify/reference_case.h"
+
+#include <algorithm>
+#include <span>
+
+#include "data/hdf5_file.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+class CaseFile {
+ public:
+  explicit CaseFile(const std::string& path) : file_(hdf5::File::open(path)) {
+    if (!file_.has("inputs") || !file_.has("outputs") || !file_.has_attribute("head"))
+      refuse(
+          "{} is no file of reference numbers: it lacks the groups inputs and outputs or the attribute head.",
+          path);
+  }
+
+  [[nodiscard]] std::string text(const std::string& name) const {
+    require(name);
+    return file_.string_attribute(name);
+  }
+  [[nodiscard]] std::int64_t integer(const std::string& name) const {
+    require(name);
+    return file_.integer_attribute(name);
+  }
+  [[nodiscard]] bool has_input(const std::string& name) const { return file_.has("inputs/" + name); }
+  [[nodiscard]] hdf5::Shape shape(const std::string& name) const { return input(name).shape(); }
+  /// All values of inputs/`name`, which must be `count` many.
+  template <class T>
+  [[nodiscard]] std::vector<T> values(const std::string& name, std::int64_t count) const {
+    const hdf5::Dataset dataset = input(name);
+    std::uint64_t elements = 1;
+    for (const auto extent : dataset.shape()) elements *= extent;
+    if (elements != static_cast<std::uint64_t>(count))
+      refuse("{}: inputs/{} has {} values and must have {}.", file_.path(), name, elements, count);
+    std::vector<T> values(static_cast<std::size_t>(count));
+    dataset.read_rows<T>(0, dataset.rows(), values);
+    return values;
+  }
+  [[nodiscard]] std::vector<std::int32_t> labels(const std::string& name, std::int64_t count,
+                                                 std::int64_t classes) const {
+    auto read = values<std::int32_t>(name, count);
+    check_below(name, read, classes, true);
+    return read;
+  }
+  void check_below(const std::string& name, const std::vector<std::int32_t>& read, std::int64_t limit,
+                   bool negative_is_none) const {
+    for (const std::int32_t value : read)
+      if (value >= limit || (value < 0 && !negative_is_none))
+        refuse("{}: inputs/{} holds {}; the model takes 0 to {}.", file_.path(), name, value, limit - 1);
+  }
+
+ private:
+  void require(const std::string& name) const {
+    if (!file_.has_attribute(name)) refuse("{} lacks the attribute {}.", file_.path(), name);
+  }
+  [[nodiscard]] hdf5::Dataset input(const std::string& name) const {
+    if (!has_input(name)) refuse("{} lacks the dataset inputs/{}.", file_.path(), name);
+    return file_.dataset("inputs/" + name);
+  }
+
+  hdf5::File file_;
+};
+
+/// "regression" is a sequence classification's problem.
+HeadConfig head_of(const std::string& path, const std::string& name, const HeadConfig& model) {
+  const bool regression = name == "regression";
+  const HeadEntry* entry = find_head(regression ? "sequence_classification" : name);
+  if (entry == nullptr) refuse("{} is of the head '{}', which this program does not have.", path, name);
+  return {entry->kind, model.labels, regression ? Problem::kRegression : Problem::kSingleLabel};
+}
+
+bool is_first_of(const std::string& path, const char* attribute, const std::string& value, const char* first,
+                 const char* second) {
+  if (value != first && value != second)
+    refuse("{}: the attribute {} is '{}'; it must be {} or {}.", path, attribute, value, first, second);
+  return value == first;
+}
+
+void read_arithmetic(const CaseFile& file, ReferenceCase& c) {
+  c.attention = is_first_of(c.path, "attention", file.text("attention"), "nystrom", "softmax")
+                    ? AttentionKind::kNystrom
+                    : AttentionKind::kSoftmax;
+  c.landmarks = file.integer("num_landmarks");
+  c.pinv_iterations = static_cast<int>(file.integer("pinv_iterations"));
+  c.pinv_init = is_first_of(c.path, "pinv_init", file.text("pinv_init"), "per_matrix", "batch_max")
+                    ? PinvInit::kPerMatrix
+                    : PinvInit::kBatchMax;
+  c.huggingface_padding = !is_first_of(c.path, "padding", file.text("padding"), "exact", "huggingface");
+}
+
+/// The mask of each row must be ones, then zeros: sequences are padded at their end.
+std::vector<std::int32_t> lengths_of(const ReferenceCase& c, const std::vector<std::int32_t>& mask) {
+  std::vector<std::int32_t> lengths;
+  for (std::int64_t b = 0; b < c.sequences; ++b) {
+    const auto row =
+        std::span(mask).subspan(static_cast<std::size_t>(b * c.length), static_cast<std::size_t>(c.length));
+    const auto length = std::ranges::find(row, 0) - row.begin();
+    if (length == 0 || std::ranges::any_of(row.subspan(static_cast<std::size_t>(length)),
+                                           [](std::int32_t m) { return m != 0; }))
+      refuse("{}: row {} of inputs/attention_mask is not ones followed by zeros.", c.path, b);
+    lengths.push_back(static_cast<std::int32_t>(length));
+  }
+  return lengths;
+}
+
+void read_labels(const CaseFile& file, const ModelConfig& model, ReferenceCase& c) {
+  const std::int64_t tokens = c.sequences * c.length;
+  switch (c.head.kind) {
+    case HeadKind::kPretraining:
+      c.sequence_labels = file.labels("sop_labels", c.sequences, 2);
+      [[fallthrough]];
+    case HeadKind::kMaskedLm:
+      c.token_labels = file.labels("mlm_labels", tokens, model.vocabulary_size);
+      break;
+    case HeadKind::kTokenClassification:
+      c.token_labels = file.labels("labels", tokens, c.head.labels);
+      break;
+    case HeadKind::kSequenceClassification:
+      if (c.head.problem == Problem::kRegression)
+        c.sequence_values = file.values<float>("labels", c.sequences * c.head.labels);
+      else
+        c.sequence_labels = file.labels("labels", c.sequences, c.head.labels);
+      break;
+    case HeadKind::kQuestionAnswering:
+      c.sequence_labels = file.labels("start_positions", c.sequences, c.length);
+      c.sequence_ends = file.labels("end_positions", c.sequences, c.length);
+      break;
+    case HeadKind::kMultipleChoice: {
+      const hdf5::Shape shape = file.shape("labels");
+      const auto questions = shape.size() == 1 ? static_cast<std::int64_t>(shape[0]) : 0;
+      if (questions == 0 || c.sequences % questions != 0)
+        refuse("{}: inputs/labels does not divide the {} sequences into questions.", c.path, c.sequences);
+      c.sequence_labels = file.labels("labels", questions, c.sequences / questions);
+      break;
+    }
+  }
+}
+
+/// An answer lies within its sequence.
+void check_answers(const ReferenceCase& c) {
+  if (c.head.kind != HeadKind::kQuestionAnswering) return;
+  for (std::size_t b = 0; b < c.lengths.size(); ++b)
+    if (c.sequence_labels[b] >= c.lengths[b] || c.sequence_ends[b] >= c.lengths[b])
+      refuse("{}: the answer of row {} lies in its padding.", c.path, b);
+}
+
+}  // namespace
+
+ModelConfig ReferenceCase::applied_to(ModelConfig config) const {
+  config.attention.kind = attention;
+  config.attention.landmarks = landmarks;
+  config.attention.pinv_iterations = pinv_iterations;
+  config.attention.pinv_init = pinv_init;
+  config.huggingface_padding = huggingface_padding;
+  config.dropout = config.attention_dropout = 0;
+  return config;
+}
+
+ReferenceCase read_reference_case(const std::string& path, const ModelConfig& model, const HeadConfig& head) {
+  const CaseFile file(path);
+  ReferenceCase c;
+  c.path = path;
+  c.head = head_of(path, file.text("head"), head);
+  read_arithmetic(file, c);
+  const hdf5::Shape shape = file.shape("input_ids");
+  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0)
+    refuse("{}: inputs/input_ids must be [sequences, tokens].", path);
+  c.sequences = static_cast<std::int64_t>(shape[0]);
+  c.length = static_cast<std::int64_t>(shape[1]);
+  if (c.length > model.max_positions)
+    refuse("{} has sequences of {} tokens; the model takes {}.", path, c.length, model.max_positions);
+  const std::int64_t tokens = c.sequences * c.length;
+  c.input_ids = file.values<std::int32_t>("input_ids", tokens);
+  c.token_type_ids = file.values<std::int32_t>("token_type_ids", tokens);
+  c.lengths = lengths_of(c, file.values<std::int32_t>("attention_mask", tokens));
+  file.check_below("input_ids", c.input_ids, model.vocabulary_size, false);
+  file.check_below("token_type_ids", c.token_type_ids, model.token_types, false);
+  read_labels(file, model, c);
+  check_answers(c);
+  return c;
+}
+
+PackedCase::PackedCase(const ReferenceCase& reference) {
+  // Of a language model only labelled tokens are decoded; other heads over tokens answer for all.
+  const bool all_rows = reference.head.kind == HeadKind::kTokenClassification;
+  offsets.push_back(0);
+  for (std::int64_t b = 0; b < reference.sequences; ++b) {
+    const std::int32_t real = reference.lengths[static_cast<std::size_t>(b)];
+    const std::int64_t rows = reference.huggingface_padding ? reference.length : real;
+    for (std::int64_t t = 0; t < rows; ++t) {
+      const auto at = static_cast<std::size_t>(b * reference.length + t);
+      const std::int32_t label = reference.token_labels.empty() ? -1 : reference.token_labels[at];
+      if (all_rows || label >= 0) {
+        label_rows.push_back(static_cast<std::int32_t>(input_ids.size()));
+        labels.push_back(label);
+      }
+      input_ids.push_back(reference.input_ids[at]);
+      token_type_ids.push_back(reference.token_type_ids[at]);
+      source.push_back(static_cast<std::int64_t>(at));
+    }
+    offsets.push_back(static_cast<std::int32_t>(input_ids.size()));
+    lengths.push_back(real);
+    samples.push_back(b);
+  }
+}
+
+BatchArrays PackedCase::arrays(const ReferenceCase& reference) const {
+  return {.input_ids = input_ids,
+          .token_type_ids = token_type_ids,
+          .offsets = offsets,
+          .lengths = lengths,
+          .samples = samples,
+          .label_rows = label_rows,
+          .labels = labels,
+          .sequence_labels = reference.sequence_labels,
+          .sequence_ends = reference.sequence_ends,
+          .sequence_values = reference.sequence_values};
+}
+
+ReferenceTensors::ReferenceTensors(const std::string& path, std::string group)
+    : path_(path), group_(std::move(group)) {
+  const hdf5::File file = hdf5::File::open(path_);
+  if (!file.has(group_)) refuse("{} has no group {}.", path_, group_);
+  names_ = file.names(group_);
+}
+
+bool ReferenceTensors::has(const std::string& name) const {
+  return std::ranges::find(names_, name) != names_.end();
+}
+
+std::vector<double> ReferenceTensors::read(const std::string& name, std::int64_t count) const {
+  const hdf5::File file = hdf5::File::open(path_);
+  const hdf5::Dataset dataset = file.dataset(group_ + "/" + name);
+  std::uint64_t elements = 1;
+  for (const auto extent : dataset.shape()) elements *= extent;
+  if (elements != static_cast<std::uint64_t>(count))
+    refuse("{}: {}/{} has {} values; the model gives {}.", path_, group_, name, elements, count);
+  std::vector<double> values(static_cast<std::size_t>(count));
+  dataset.read_rows<double>(0, dataset.rows(), values);
+  return values;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,63 @@
+#pragma once
+// A file of reference numbers: inputs, and what PyTorch made of them. docs/exactness.md has the format.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/network.h"
+
+namespace nystrom {
+
+struct ReferenceCase {
+  std::string path;
+  // Attributes: the arithmetic that the numbers were made with.
+  HeadConfig head;
+  AttentionKind attention = AttentionKind::kNystrom;
+  std::int64_t landmarks = 0;
+  int pinv_iterations = 6;
+  PinvInit pinv_init = PinvInit::kPerMatrix;
+  bool huggingface_padding = false;
+  // Inputs: rectangular, with padding.
+  std::int64_t sequences = 0, length = 0;    ///< B, T
+  std::vector<std::int32_t> lengths;         ///< [B] real tokens
+  std::vector<std::int32_t> input_ids;       ///< [B, T]
+  std::vector<std::int32_t> token_type_ids;  ///< [B, T]
+  std::vector<std::int32_t> token_labels;    ///< [B, T] of heads over tokens, else empty; negative: none
+  std::vector<std::int32_t> sequence_labels, sequence_ends;  ///< as in BatchArrays
+  std::vector<float> sequence_values;                        ///< as in BatchArrays
+
+  /// The configuration with the case's arithmetic, without dropout.
+  [[nodiscard]] ModelConfig applied_to(ModelConfig config) const;
+};
+
+/// Refuses, naming file and value, what is no case, what does not fit the model, and unknown heads. The
+/// number of labels is that of `head`, the model's own.
+ReferenceCase read_reference_case(const std::string& path, const ModelConfig& model, const HeadConfig& head);
+
+/// A case without its padding: what the network computes on. With `padding: huggingface` the padding stays.
+struct PackedCase {
+  std::vector<std::int32_t> input_ids, token_type_ids, offsets, lengths, label_rows, labels;
+  std::vector<std::int64_t> samples;
+  std::vector<std::int64_t> source;  ///< of each packed token: its index in [B, T]
+
+  explicit PackedCase(const ReferenceCase& reference);
+  /// Views of this and of `reference`.
+  [[nodiscard]] BatchArrays arrays(const ReferenceCase& reference) const;
+};
+
+/// A group of reference tensors ("outputs" or "gradients").
+class ReferenceTensors {
+ public:
+  ReferenceTensors(const std::string& path, std::string group);
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  [[nodiscard]] bool has(const std::string& name) const;
+  /// All values, which must be `count` many.
+  [[nodiscard]] std::vector<double> read(const std::string& name, std::int64_t count) const;
+
+ private:
+  std::string path_, group_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,254 @@
+#include "launch/verify/verification.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "kernels/core/check.h"
+#include "launch/model_source.h"
+#include "launch/verify/reference_case.h"
+
+namespace nystrom {
+namespace {
+
+using Values = std::vector<double>;
+
+Values values_of(const Tensor& tensor) {
+  Values values;
+  dispatch_float(tensor.dtype, [&]<class T>(T) {
+    for (const T& value : tensor.span<T>()) values.push_back(static_cast<double>(value));
+  });
+  return values;
+}
+
+double norm_of(const Values& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+double difference(const Values& ours, const Values& reference) {
+  double sum = 0;
+  for (std::size_t i = 0; i < ours.size(); ++i) sum += (ours[i] - reference[i]) * (ours[i] - reference[i]);
+  return std::sqrt(sum);
+}
+
+double quotient(double distance, double scale) {
+  if (scale > 0) return distance / scale;
+  return distance == 0 ? 0 : std::numeric_limits<double>::infinity();
+}
+
+/// The rows of a [.., width] reference that belong to packed tokens, counted from `first_row`.
+Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, std::size_t width,
+                   std::size_t first_row) {
+  Values rows;
+  rows.reserve(source.size() * width);
+  for (const std::int64_t row : source) {
+    const auto begin =
+        all.begin() + static_cast<std::ptrdiff_t>((first_row + static_cast<std::size_t>(row)) * width);
+    rows.insert(rows.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
+  }
+  return rows;
+}
+
+/// The model on the case: a forward for the outputs, then (where asked for) forward and backward.
+class CaseRun {
+ public:
+  CaseRun(const VerifyOptions& options, const ModelSource& source, const ReferenceCase& reference)
+      : packed_(reference),
+        context_(options.threads > 0 ? Context(options.threads) : Context()),
+        network_(reference.applied_to(source.config()), reference.head, options.precision, options.gradients),
+        buffer_(limits(reference)),
+        notes_(source.load(network_.parameters())) {
+    network_.plan(limits(reference), context_.threads());
+    batch_ = &buffer_.upload(packed_.arrays(reference));
+    hidden_ = network_.forward(context_, *batch_, {.training = false, .seed = 0}, {});
+    const auto sums = network_.head().sums().span<double>();
+    sums_.assign(sums.begin(), sums.end());
+  }
+
+  [[nodiscard]] std::size_t loss_count() const { return network_.head().losses().size(); }
+  [[nodiscard]] std::string loss_name(std::size_t index) const {
+    return std::string(network_.head().losses()[index]) + "_loss";
+  }
+  /// The mean over its labels, as PyTorch gives it.
+  [[nodiscard]] double loss(std::size_t index) const { return sums_[index * 3] / sums_[index * 3 + 2]; }
+
+  [[nodiscard]] Values hidden_states() {
+    Values states;
+    for (std::size_t l = 0; l <= network_.encoder().blocks().size(); ++l) {
+      const Values state = values_of(network_.encoder().hidden_state(l, tokens()));
+      states.insert(states.end(), state.begin(), state.end());
+    }
+    return states;
+  }
+  /// Of every token, where the head is a language model.
+  [[nodiscard]] Values token_logits() {
+    const OwnedTensor rows(DType::kI32, {tokens()});
+    for (std::int32_t row = 0; auto& value : rows.view().span<std::int32_t>()) value = row++;
+    const OwnedTensor logits(statistics(), {tokens(), network_.config().vocabulary_size});
+    network_.pretraining_head().token_logits(context_, hidden_, rows, logits);
+    return values_of(logits);
+  }
+  [[nodiscard]] Values order_logits() {
+    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2});
+    network_.pretraining_head().order_logits(context_, *batch_, hidden_, logits);
+    return values_of(logits);
+  }
+
+  void backward() {
+    const Pass pass{.training = true, .seed = 0};
+    LossScales scales{};
+    for (std::size_t i = 0; i < loss_count(); ++i) scales[i] = 1 / sums_[i * 3 + 2];
+    network_.parameters().zero_gradients();
+    network_.forward(context_, *batch_, pass, scales);
+    network_.backward(context_, *batch_, pass, scales);
+  }
+
+  [[nodiscard]] const Network& network() const { return network_; }
+  [[nodiscard]] const PackedCase& packed() const { return packed_; }
+  [[nodiscard]] const LoadNotes& notes() const { return notes_; }
+
+ private:
+  [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(packed_.input_ids.size()); }
+  [[nodiscard]] DType statistics() const { return compute_dtype(network_.parameters().activation()); }
+  /// Labels for every token: token_logits() decodes them all.
+  [[nodiscard]] BatchLimits limits(const ReferenceCase& reference) const {
+    return {.sequences = reference.sequences,
+            .tokens = tokens(),
+            .longest = reference.length,
+            .labels = tokens(),
+            .values = reference.head.labels};
+  }
+
+  PackedCase packed_;
+  Context context_;
+  Network network_;
+  BatchBuffer buffer_;
+  LoadNotes notes_;
+  const Batch* batch_ = nullptr;
+  Tensor hidden_;
+  Values sums_;  // [losses, 3] of the first forward
+};
+
+/// What we computed under a name of the reference, and how the reference is laid out: planes of [B, T, width]
+/// for what there is of every token, else as ours.
+struct Computed {
+  Values values;
+  std::size_t token_planes = 0;
+};
+
+class OutputDistances {
+ public:
+  OutputDistances(CaseRun& run, const ReferenceCase& reference)
+      : run_(run), reference_(reference), outputs_(reference.path, "outputs") {}
+
+  Distance of(const std::string& name) {
+    const Computed ours = computed(name);
+    const Values theirs = expected(name, ours);
+    return {name, quotient(difference(ours.values, theirs), norm_of(theirs)), 0};
+  }
+  [[nodiscard]] const std::vector<std::string>& names() const { return outputs_.names(); }
+
+ private:
+  Computed computed(const std::string& name) {
+    const HeadKind head = reference_.head.kind;
+    const bool language_model = head == HeadKind::kPretraining || head == HeadKind::kMaskedLm;
+    if (name == "loss") return {{total_loss()}};
+    for (std::size_t i = 0; i < run_.loss_count(); ++i)
+      if (name == run_.loss_name(i)) return {{run_.loss(i)}};
+    if (name == "hidden_states")
+      return {run_.hidden_states(), static_cast<std::size_t>(run_.network().config().layers) + 1};
+    if (name == "sop_logits" && head == HeadKind::kPretraining) return {run_.order_logits()};
+    if (name == "logits" && language_model) return {run_.token_logits(), 1};
+    if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(0), 1};
+    if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(1), 1};
+    if (name == "logits") return {head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
+    refuse("{}: the model's head gives no output {}.", reference_.path, name);
+  }
+
+  [[nodiscard]] double total_loss() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < run_.loss_count(); ++i) sum += run_.loss(i);
+    return sum;
+  }
+  [[nodiscard]] Values head_logits() const { return values_of(run_.network().head().logits()); }
+  [[nodiscard]] Values column(std::size_t which) const {
+    const Values both = head_logits();
+    Values one;
+    for (std::size_t i = which; i < both.size(); i += 2) one.push_back(both[i]);
+    return one;
+  }
+
+  /// The reference in the order of ours: per-token outputs lose their padding.
+  Values expected(const std::string& name, const Computed& ours) {
+    if (ours.token_planes == 0) return outputs_.read(name, static_cast<std::int64_t>(ours.values.size()));
+    const auto& source = run_.packed().source;
+    const auto grid = static_cast<std::size_t>(reference_.sequences * reference_.length);
+    const std::size_t width = ours.values.size() / ours.token_planes / source.size();
+    const Values all = outputs_.read(name, static_cast<std::int64_t>(ours.token_planes * grid * width));
+    Values rows;
+    for (std::size_t plane = 0; plane < ours.token_planes; ++plane) {
+      const Values part = packed_rows(all, source, width, plane * grid);
+      rows.insert(rows.end(), part.begin(), part.end());
+    }
+    return rows;
+  }
+
+  CaseRun& run_;
+  const ReferenceCase& reference_;
+  ReferenceTensors outputs_;
+};
+
+std::vector<Distance> gradient_distances(CaseRun& run, const ReferenceCase& reference) {
+  const ReferenceTensors stored(reference.path, "gradients");
+  const ParameterStore& store = run.network().parameters();
+  for (const std::string& name : stored.names())
+    if (store.find(name) == nullptr) refuse("{}: the model has no parameter {}.", reference.path, name);
+  std::vector<std::pair<double, double>> parts;  // |ours - reference|, |reference|
+  double all = 0;
+  for (ParameterId id = 0; id < store.count(); ++id) {
+    if (!stored.has(store[id].name)) refuse("{}: gradients/{} is missing.", reference.path, store[id].name);
+    const Values theirs = stored.read(store[id].name, store[id].numel());
+    const double norm = norm_of(theirs);
+    parts.emplace_back(difference(values_of(store.gradient(id)), theirs), norm);
+    all += norm * norm;
+  }
+  std::vector<Distance> distances;
+  for (ParameterId id = 0; id < store.count(); ++id)
+    distances.push_back(
+        {store[id].name, quotient(parts[id].first, std::max(parts[id].second, 1e-3 * std::sqrt(all))), 0});
+  return distances;
+}
+
+}  // namespace
+
+double default_tolerance(DType precision) {
+  if (precision == DType::kF64) return 1e-7;  // limited by what the reference keeps in fp32
+  return precision == DType::kBF16 ? 5e-2 : 1e-5;
+}
+
+bool Verification::passed() const {
+  return std::ranges::all_of(outputs, &Distance::within) && std::ranges::all_of(gradients, &Distance::within);
+}
+
+Verification verify(const VerifyOptions& options) {
+  const ModelSource source(options.model);
+  const ReferenceCase reference = read_reference_case(options.case_file, source.config(), source.head());
+  CaseRun run(options, source, reference);
+  Verification result;
+  result.notes = run.notes();
+  result.tolerance = options.tolerance > 0 ? options.tolerance : default_tolerance(options.precision);
+  OutputDistances outputs(run, reference);
+  for (const std::string& name : outputs.names()) result.outputs.push_back(outputs.of(name));
+  if (options.gradients) {
+    run.backward();
+    result.gradients = gradient_distances(run, reference);
+  }
+  for (Distance& distance : result.outputs) distance.limit = result.tolerance;
+  for (Distance& distance : result.gradients) distance.limit = 10 * result.tolerance;
+  return result;
+}
+
+}  // namespace nystrom
