@@ -3,6 +3,12 @@ find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(BZip2 REQUIRED)
+find_package(LibLZMA REQUIRED)
+find_path(ZSTD_INCLUDE zstd.h REQUIRED)
+find_library(ZSTD zstd REQUIRED)
+find_package(nlohmann_json REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 
 nystrom_add_library(data FOLDER data
@@ -10,6 +16,24 @@ nystrom_add_library(data FOLDER data
     batch_builder.cpp
     bert_samples.cpp
     chunk_cache.cpp
+    corpus/books.cpp
+    corpus/byte_stream.cpp
+    corpus/corpus.cpp
+    corpus/decompressors.cpp
+    corpus/entities.cpp
+    corpus/gutenberg.cpp
+    corpus/imdb.cpp
+    corpus/jsonl.cpp
+    corpus/lines.cpp
+    corpus/paragraphs.cpp
+    corpus/tar.cpp
+    corpus/wiki_inline.cpp
+    corpus/wiki_lines.cpp
+    corpus/wiki_measures.cpp
+    corpus/wiki_pages.cpp
+    corpus/wiki_tags.cpp
+    corpus/wiki_templates.cpp
+    corpus/wikipedia.cpp
     glob.cpp
     hdf5_file.cpp
     inspect.cpp
@@ -34,6 +58,11 @@ nystrom_add_library(data FOLDER data
     hdf5::hdf5
     ${SENTENCEPIECE_TRAIN}
     ${SENTENCEPIECE}
+    BZip2::BZip2
+    LibLZMA::LibLZMA
+    ${ZSTD}
+    ZLIB::ZLIB
+    nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc
     OpenSSL::Crypto)

@@ -1,0 +1,179 @@
+// Books as plain text: hard-wrapped lines to paragraphs, Project Gutenberg's licence taken off.
+
+#include <filesystem>
+
+#include "data/corpus/corpus.h"
+#include "data/corpus/gutenberg.h"
+#include "data/corpus/paragraphs.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::size_t kLongLine = 100;  // characters; hard-wrapped text rarely has a longer one
+
+bool is_utf16(Encoding encoding) {
+  return encoding == Encoding::kUtf16Little || encoding == Encoding::kUtf16Big;
+}
+
+/// Where to cut a text that is too long for one document: after a blank line, a line, a word, a character.
+std::size_t cut_of(std::string_view text, Encoding encoding) {
+  if (is_utf16(encoding)) return text.size() / 4 * 4;
+  for (const std::string_view end : {"\n\n", "\n\r\n", "\r\r", "\n", "\r", " "}) {
+    const std::size_t at = text.rfind(end);
+    if (at != std::string_view::npos && at > text.size() / 2) return at + end.size();
+  }
+  std::size_t cut = text.size();
+  while (cut > 1 && (static_cast<unsigned char>(text[cut - 1]) & 0xC0U) == 0x80U) --cut;
+  return cut - 1;
+}
+
+/// Are line ends in this text mere layout? They are where paragraphs are set off by blank lines and no line
+/// is long.
+bool is_hard_wrapped(std::string_view text) {
+  std::size_t blank = 0, filled = 0, long_lines = 0;
+  for_each_line(text, [&](std::string_view line) {
+    if (is_blank(line)) {
+      ++blank;
+    } else {
+      ++filled;
+      if (line.size() > kLongLine) ++long_lines;
+    }
+  });
+  return blank * 50 >= filled && long_lines * 20 <= filled && blank > 0;
+}
+
+bool is_ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_word_byte(char c) {
+  return is_ascii_letter(c) || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+void append_line(std::string& paragraph, std::string_view line) {
+  line = trimmed(line);
+  const std::size_t n = paragraph.size();
+  // A hyphen at the line's end belongs to the word; a dash ("--") does not.
+  const bool hyphen = n >= 2 && paragraph[n - 1] == '-' && is_ascii_letter(paragraph[n - 2]) &&
+                      !line.empty() && is_ascii_letter(line.front());
+  if (n > 0 && !hyphen) paragraph += ' ';
+  paragraph += line;
+}
+
+/// Takes away the underscores of "_emphasis_", not those inside words; returns how many.
+std::int64_t remove_emphasis(std::string& text) {
+  std::size_t to = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool inside =
+        i > 0 && i + 1 < text.size() && is_word_byte(text[i - 1]) && is_word_byte(text[i + 1]);
+    if (text[i] != '_' || inside) text[to++] = text[i];
+  }
+  const auto removed = static_cast<std::int64_t>(text.size() - to);
+  text.resize(to);
+  return removed;
+}
+
+bool has_words(std::string_view text) {
+  for (const char c : text) {
+    if (is_word_byte(c)) return true;
+  }
+  return false;
+}
+
+class Books final : public Corpus {
+ public:
+  explicit Books(const CorpusSpec& spec) : Corpus(SourceFiles(list_files(spec, {".txt"}))), spec_(spec) {}
+
+  bool next(RawDocument& document) override {
+    for (;;) {
+      if (!open_) {
+        if (!files_.open_next()) return false;
+        open_ = true;
+        part_ = 0;
+        rest_.clear();
+      }
+      document.text = read_part();
+      if (document.text.empty()) {
+        if (part_ == 0) skip("empty file", 0);
+        open_ = false;
+        continue;
+      }
+      if (part_ == 0) encoding_ = encoding_of(spec_, document.text, true);
+      ++part_;
+      document.encoding = encoding_;
+      document.title = std::filesystem::path(files_.path()).filename();
+      document.id = document.title;
+      if (part_ > 1) document.id.append("#").append(std::to_string(part_));
+      files_.count_document();
+      return true;
+    }
+  }
+
+  [[nodiscard]] Extraction extract(RawDocument document) const override {
+    Extraction result;
+    const std::string text = decode_text(std::move(document.text), document.encoding, result.repairs);
+    result.characters = count_characters(text);
+    const std::string_view body = without_licence(text);
+    result.dropped["licence"] = result.characters - count_characters(body);
+    add_paragraphs(body, result);
+    std::int64_t rest = result.characters;
+    for (const auto& [reason, count] : result.dropped) rest -= count;
+    for (const auto& paragraph : result.paragraphs) rest -= count_characters(paragraph);
+    result.dropped["white space"] += rest;
+    return result;
+  }
+
+ private:
+  std::string read_part() {
+    std::string text = std::move(rest_);
+    rest_.clear();
+    const std::size_t have = text.size();
+    text.resize(kLongestDocument);
+    text.resize(have + read_fully(files_.content(), text.data() + have, text.size() - have));
+    if (text.size() == kLongestDocument) {
+      const std::size_t cut = cut_of(text, part_ == 0 ? encoding_of(spec_, text, true) : encoding_);
+      rest_ = text.substr(cut);
+      text.resize(cut);
+    }
+    return text;
+  }
+
+  static void add_paragraphs(std::string_view body, Extraction& result) {
+    const bool wrapped = is_hard_wrapped(body);
+    std::string paragraph;
+    int index = 0;
+    const auto finish = [&] {
+      if (paragraph.empty()) return;
+      result.dropped["emphasis marks"] += remove_emphasis(paragraph);
+      const auto reason = !has_words(paragraph)         ? "ornaments"
+                          : is_credit(paragraph, index) ? "licence"
+                          : is_illustration(paragraph)  ? "illustrations"
+                                                        : nullptr;
+      if (reason == nullptr)
+        result.paragraphs.push_back(paragraph);
+      else
+        result.dropped[reason] += count_characters(paragraph);
+      ++index;
+      paragraph.clear();
+    };
+    for_each_line(body, [&](std::string_view line) {
+      if (is_blank(line)) return finish();
+      append_line(paragraph, line);
+      if (!wrapped) finish();
+    });
+    finish();
+  }
+
+  CorpusSpec spec_;
+  Encoding encoding_ = Encoding::kUtf8;
+  bool open_ = false;
+  int part_ = 0;
+  std::string rest_;
+};
+
+}  // namespace
+
+std::unique_ptr<Corpus> open_books(const CorpusSpec& spec) {
+  return std::make_unique<Books>(spec);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,33 @@
+#pragma once
+// Helpers that several corpora share to cut a text into paragraphs.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nystrom {
+
+/// Calls f(line) for each line of `text`, without its end ("\n", "\r\n", "\r").
+template <class F>
+void for_each_line(std::string_view text, const F& f) {
+  while (!text.empty()) {
+    const std::size_t end = text.find_first_of("\r\n");
+    f(text.substr(0, end));
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + (text.substr(end).starts_with("\r\n") ? 2 : 1));
+  }
+}
+
+/// True for a line of nothing but blanks and tabs.
+bool is_blank(std::string_view line);
+
+/// One paragraph for each line that is not blank.
+std::vector<std::string> paragraphs_of_lines(std::string_view text);
+
+/// ASCII letters folded to lower case.
+std::string lower_ascii(std::string_view text);
+
+/// Without white space at either end.
+std::string_view trimmed(std::string_view text);
+
+}  // namespace nystrom

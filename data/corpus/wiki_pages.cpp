@@ -1,0 +1,136 @@
+#include "data/corpus/wiki_pages.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "data/corpus/entities.h"
+#include "data/corpus/paragraphs.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::size_t kBlock = 1U << 20U;
+constexpr std::size_t kLargestPage = std::size_t{256} << 20U;  // bytes of XML
+constexpr std::string_view kPageBegin = "<page>", kPageEnd = "</page>";
+
+/// What stands between the first `open` and the next `close`; empty if there is no such thing.
+std::string_view between(std::string_view text, std::string_view open, std::string_view close) {
+  const std::size_t begin = text.find(open);
+  if (begin == std::string_view::npos) return {};
+  const std::size_t from = begin + open.size();
+  const std::size_t end = text.find(close, from);
+  return end == std::string_view::npos ? std::string_view() : text.substr(from, end - from);
+}
+
+int number_of(std::string_view digits) {
+  int value = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return value;
+}
+
+/// The last revision's text; dumps with all revisions list the newest last.
+std::string_view text_of(std::string_view xml) {
+  const std::size_t tag = xml.rfind("<text");
+  if (tag == std::string_view::npos) return {};
+  const std::size_t begin = xml.find('>', tag);
+  if (begin == std::string_view::npos || xml[begin - 1] == '/') return {};
+  const std::size_t end = xml.find("</text>", begin);
+  return end == std::string_view::npos ? std::string_view() : xml.substr(begin + 1, end - begin - 1);
+}
+
+}  // namespace
+
+bool is_redirect(std::string_view wikitext) {
+  return lower_ascii(trimmed(wikitext.substr(0, 64)).substr(0, 9)) == "#redirect";
+}
+
+bool WikiPageReader::fill() {
+  // Keeps a few bytes before the position: a tag may straddle blocks.
+  buffer_.erase(0, position_);
+  offset_ += static_cast<std::int64_t>(position_);
+  position_ = 0;
+  const std::size_t size = buffer_.size();
+  if (size > kLargestPage) {
+    refuse("{}: the page at byte {} of the uncompressed dump has no end within {} MiB. Is the file damaged?",
+           origin_, offset_, kLargestPage >> 20U);
+  }
+  buffer_.resize(size + kBlock);
+  const std::size_t got = stream_.read(buffer_.data() + size, kBlock);
+  buffer_.resize(size + got);
+  return got > 0;
+}
+
+/// Finds `what` at or after `from` bytes behind the position, reading on as needed; `at` counts from there
+/// too.
+bool WikiPageReader::find(std::string_view what, std::size_t from, std::size_t& at) {
+  for (;;) {
+    const std::string_view rest = std::string_view(buffer_).substr(position_);
+    at = rest.find(what, from);
+    if (at != std::string_view::npos) return true;
+    from = std::max(from, rest.size() - std::min(rest.size(), what.size() - 1));
+    if (!fill()) return false;
+  }
+}
+
+bool WikiPageReader::next(WikiPage& page) {
+  std::size_t begin = 0, end = 0;
+  // Before the first page stands the header; between pages only blanks, or streams' ends.
+  while (!find(kPageBegin, 0, begin)) {
+    position_ = buffer_.size();
+    return false;
+  }
+  if (first_) read_namespaces(std::string_view(buffer_).substr(position_, begin));
+  first_ = false;
+  position_ += begin;
+  if (!find(kPageEnd, kPageBegin.size(), end)) {
+    refuse(
+        "{} ends inside a page, the one at byte {} of the uncompressed dump: it is truncated. Copy or "
+        "download it again.",
+        origin_, offset_ + static_cast<std::int64_t>(position_));
+  }
+  parse(std::string_view(buffer_).substr(position_, end), page);
+  position_ += end + kPageEnd.size();
+  return true;
+}
+
+void WikiPageReader::read_namespaces(std::string_view header) {
+  namespaces_.hidden = {"file", "image", "category", "media"};
+  namespaces_.others = {"talk",      "user",      "user talk",      "wikipedia", "wikipedia talk",
+                        "file talk", "mediawiki", "mediawiki talk", "template",  "template talk",
+                        "help",      "help talk", "category talk",  "portal",    "portal talk",
+                        "draft",     "module"};
+  for (std::size_t at = header.find("<namespace "); at != std::string_view::npos;
+       at = header.find("<namespace ", at + 1)) {
+    const auto element = header.substr(at, 300);
+    const int key = number_of(between(element, "key=\"", "\""));
+    const auto name = lower_ascii(decode_references(between(element, ">", "</namespace>")));
+    if (key == 0 || name.empty()) continue;
+    const bool hides = key == 6 || key == 14 || key == -2;
+    (hides ? namespaces_.hidden : namespaces_.others).push_back(name);
+  }
+}
+
+void WikiPageReader::parse(std::string_view xml, WikiPage& page) const {
+  const auto head = xml.substr(0, xml.find("<revision"));
+  page.title = decode_references(between(head, "<title>", "</title>"));
+  page.id = between(head, "<id>", "</id>");
+  page.redirect = head.find("<redirect") != std::string_view::npos;
+  const auto name_space = between(head, "<ns>", "</ns>");
+  page.name_space = number_of(name_space);
+  if (name_space.empty()) {
+    // Old dumps have no <ns>: the title's prefix tells.
+    const auto prefix = lower_ascii(std::string_view(page.title).substr(0, page.title.find(':')));
+    const auto known = [&prefix](const auto& names) {
+      return std::find(names.begin(), names.end(), prefix) != names.end();
+    };
+    page.name_space =
+        page.title.find(':') != std::string::npos && (known(namespaces_.hidden) || known(namespaces_.others))
+            ? -1
+            : 0;
+  }
+  page.text = decode_references(text_of(xml));
+}
+
+}  // namespace nystrom

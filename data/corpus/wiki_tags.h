@@ -1,0 +1,37 @@
+#pragma once
+// The HTML-like tags of wiki markup.
+
+#include <cstdint>
+#include <string_view>
+
+namespace nystrom {
+
+enum class TagKind : std::uint8_t {
+  kTransparent,  ///< the tag goes, what it encloses stays
+  kLineBreak,    ///< a blank
+  kBlock,        ///< a paragraph's end
+  kReference,    ///< goes with all that it encloses
+  kOpaque,       ///< likewise; what it encloses is no wiki markup
+  kTable,        ///< likewise
+  kFormula,      ///< stays if it is as simple as "x = 2", else goes
+  kVerbatim,     ///< what it encloses stays and is no markup
+};
+
+struct Tag {
+  std::string_view name;  ///< as written
+  TagKind kind = TagKind::kTransparent;
+  std::size_t length = 0;  ///< bytes up to and with ">"; 0: no tag
+  bool closes = false;     ///< "</name>"
+  bool empty = false;      ///< "<name/>"
+};
+
+/// The tag that `text` (at "<") begins with.
+Tag parse_tag(std::string_view text);
+
+/// Where "</name" next stands at or after `from`, letters of either case; npos if nowhere.
+std::size_t find_closing(std::string_view text, std::string_view name, std::size_t from);
+
+/// A formula as text: letters, digits and simple operators; empty if it is more than that.
+std::string_view simple_formula(std::string_view formula);
+
+}  // namespace nystrom

@@ -1,0 +1,35 @@
+#pragma once
+// What the frequent templates of Wikipedia show. All others show nothing.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nystrom {
+
+/// {{name|value|key=value}}; views into the text that is being parsed, values already prose.
+struct TemplateCall {
+  struct Argument {
+    std::string_view key;  ///< empty if it has none
+    std::string_view value;
+  };
+  std::string_view name;
+  std::vector<Argument> arguments;
+
+  /// The n-th argument without key (or with the key "n"), n from 1, trimmed; empty if there is none.
+  [[nodiscard]] std::string_view at(std::size_t n) const;
+  [[nodiscard]] std::string_view named(std::string_view key) const;
+  /// Number of arguments without key.
+  [[nodiscard]] std::size_t count() const;
+};
+
+/// The text that the template shows.
+std::string expand_template(const TemplateCall& call);
+
+// Parts of it, each in a file of its own.
+std::string expand_convert(const TemplateCall& call);
+/// Dates from arguments year, month, day; `first` is the year's position.
+std::string expand_date(const TemplateCall& call, std::size_t first);
+std::string expand_as_of(const TemplateCall& call);
+
+}  // namespace nystrom
