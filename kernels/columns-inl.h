@@ -18,48 +18,62 @@
 HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kColumnBlock = 256;  // columns that a thread sums at once, in its L1 cache
-inline constexpr std::int64_t kColumnGrain = 64;   // threads are given multiples of this many columns
+inline constexpr std::int64_t kColumnTile = 8192;  // columns summed at once, on a thread's stack
 inline constexpr std::int64_t kRowBlock =
-    64;  // rows summed by themselves first: rounding grows with their root
+    32;  // rows summed by themselves first: rounding grows with their root
 
-/// One partial sum of kColumnBlock columns for each of `kSums` outputs.
+/// A partial sum of at most kColumnTile columns for each of `kSums` outputs.
 template <class C, std::size_t kSums>
 struct ColumnPartials {
-  alignas(64) C values[kSums][kColumnBlock];
+  alignas(64) C values[kSums][kColumnTile];
+
+  void clear(std::int64_t count) {
+    for (auto& sum : values) std::fill_n(sum, count, C{0});
+  }
+  /// Adds to the outputs that are there.
+  void fold(std::int64_t count, const std::array<C*, kSums>& to, std::int64_t offset) const {
+    for (std::size_t s = 0; s < kSums; ++s) {
+      if (to[s] == nullptr) continue;
+      const C* partial = values[s];
+      C* sum = to[s] + offset;
+#pragma omp simd
+      for (std::int64_t c = 0; c < count; ++c) sum[c] += partial[c];
+    }
+  }
 };
 
-template <class C, std::size_t kSums>
-void fold_columns(const ColumnPartials<C, kSums>& from, std::int64_t count, const std::array<C*, kSums>& to,
-                  std::int64_t offset) {
-  for (std::size_t s = 0; s < kSums; ++s) {
-    if (to[s] == nullptr) continue;
-    const C* partial = from.values[s];
-    C* sum = to[s] + offset;
-#pragma omp simd
-    for (std::int64_t c = 0; c < count; ++c) sum[c] += partial[c];
-  }
-}
-
-/// sums[s][c] += the sum over rows of what `add(row, begin, count, partials)` adds to partials.values[s][0,
-/// count) for columns [begin, begin + count). An output that is null is skipped. Threads own columns, and the
-/// order of the sums depends on the row count alone, so the bits depend on no thread count.
-template <class C, std::size_t kSums, class Add>
+/// sums[s][c] += the sum over rows of what `row(r, begin, count, partials)` adds to partials.values[s][0,
+/// count) for columns [begin, begin + count); rows of at most kColumnTile columns come whole. An output that
+/// is null is skipped. Blocks of rows go to threads in turn and are added up in order, so that memory is
+/// walked as it lies and the bits depend on no thread count.
+template <class C, std::size_t kSums, class Row>
 void sum_columns(Context& context, std::int64_t rows, std::int64_t columns, const std::array<C*, kSums>& sums,
-                 const Add& add) {
-  const std::int64_t parts = (columns + kColumnGrain - 1) / kColumnGrain;
-  parallel_for(context, parts, 1, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
-    const std::int64_t stop = std::min(last * kColumnGrain, columns);
-    for (std::int64_t begin = first * kColumnGrain; begin < stop; begin += kColumnBlock) {
-      const std::int64_t count = std::min(kColumnBlock, stop - begin);
-      for (std::int64_t row = 0; row < rows;) {
-        ColumnPartials<C, kSums> partials{};
-        for (const std::int64_t end = std::min(row + kRowBlock, rows); row < end; ++row)
-          add(row, begin, count, partials);
-        fold_columns(partials, count, sums, begin);
+                 const Row& row) {
+  const std::int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
+  const int threads = static_cast<int>(std::min<std::int64_t>(context.threads(), blocks));
+  for (std::int64_t begin = 0; begin < columns; begin += kColumnTile) {
+    const std::int64_t count = std::min(kColumnTile, columns - begin);
+    const auto one_block = [&](std::int64_t block, ColumnPartials<C, kSums>& partials) HWY_ATTR {
+      partials.clear(count);
+      const std::int64_t end = std::min((block + 1) * kRowBlock, rows);
+      for (std::int64_t r = block * kRowBlock; r < end; ++r) row(r, begin, count, partials);
+    };
+    if (threads <= 1) {
+      ColumnPartials<C, kSums> partials;
+      for (std::int64_t block = 0; block < blocks; ++block) {
+        one_block(block, partials);
+        partials.fold(count, sums, begin);
       }
+      continue;
     }
-  });
+#pragma omp parallel for ordered schedule(static, 1) num_threads(threads)
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      ColumnPartials<C, kSums> partials;
+      one_block(block, partials);
+#pragma omp ordered
+      partials.fold(count, sums, begin);
+    }
+  }
 }
 
 }  // namespace nystrom::HWY_NAMESPACE

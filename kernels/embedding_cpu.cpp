@@ -11,6 +11,7 @@ HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
 namespace {
 
+constexpr std::int64_t kColumnGrain = 64;    // columns of the tables worth a thread
 constexpr std::int64_t kRowGrain = 8;        // rows worth a thread
 constexpr std::int64_t kPositionOffset = 2;  // row p + 2 of the table is position p
 
@@ -78,54 +79,23 @@ void embedding_forward_all(Context& context, const EmbeddingForward& args) {
   });
 }
 
-/// d_sum = the gradient of LayerNorm's output: d_y through dropout, in compute dtype.
+/// d_sum of one token: d_y through dropout and LayerNorm; sums: d_gamma, d_beta.
 template <class T>
-void backward_dropout(const EmbeddingBackward& args, std::int64_t begin, std::int64_t end) {
+void backward_row(const EmbeddingBackward& args, const Lookup<Compute<T>>& lookup, std::int64_t token,
+                  ColumnPartials<Compute<T>, 2>& sums) {
   using C = Compute<T>;
-  const std::int64_t columns = args.d_y.dim(1);
-  for (std::int64_t token = begin; token < end; ++token) {
-    const T* d_y = args.d_y.data<T>() + token * columns;
-    C* d = args.d_sum.data<C>() + token * columns;
+  const std::int64_t columns = lookup.columns;
+  const T* d_y = args.d_y.data<T>() + token * columns;
+  C* d = args.d_sum.data<C>() + token * columns;
 #pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) d[c] = load(d_y[c]);
-    if (args.dropout.active())
-      drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
-               args.keys.positions.data<std::int32_t>()[token], d, d, columns);
-  }
-}
-
-template <class C>
-void backward_parameters(Context& context, const EmbeddingBackward& args) {
-  const Lookup<C> lookup(args.inputs, args.tables);
-  const C* d_sum = args.d_sum.data<C>();
-  const C* stats = args.stats.data<C>();
-  sum_columns<C, 2>(
-      context, args.d_y.dim(0), lookup.columns,
-      {args.gradients.gamma.data<C>(), args.gradients.beta.data<C>()},
-      [=](std::int64_t token, std::int64_t begin, std::int64_t count, ColumnPartials<C, 2>& sums) HWY_ATTR {
-        const TokenRows<C> rows = lookup.rows(token);
-        const C* d = d_sum + token * lookup.columns + begin;
-        const C mean = stats[2 * token], rstd = stats[2 * token + 1];
-        C* gamma = sums.values[0];
-        C* beta = sums.values[1];
-#pragma omp simd
-        for (std::int64_t c = 0; c < count; ++c) {
-          gamma[c] += d[c] * ((rows.sum(begin + c) - mean) * rstd);
-          beta[c] += d[c];
-        }
-      });
-}
-
-template <class C>
-void backward_rows(const EmbeddingBackward& args, std::int64_t begin, std::int64_t end) {
-  const Lookup<C> lookup(args.inputs, args.tables);
-  for (std::int64_t token = begin; token < end; ++token) {
-    const TokenRows<C> rows = lookup.rows(token);
-    C* d = args.d_sum.data<C>() + token * lookup.columns;
-    layer_norm_row_backward(
-        d, [rows](std::int64_t c) HWY_ATTR { return rows.sum(c); }, args.stats.data<C>() + token * 2,
-        args.tables.gamma.data<C>(), d, lookup.columns);
-  }
+  for (std::int64_t c = 0; c < columns; ++c) d[c] = load(d_y[c]);
+  if (args.dropout.active())
+    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
+             args.keys.positions.data<std::int32_t>()[token], d, d, columns);
+  const TokenRows<C> rows = lookup.rows(token);
+  layer_norm_row_backward(
+      d, [rows](std::int64_t c) HWY_ATTR { return rows.sum(c); }, args.stats.data<C>() + token * 2,
+      args.tables.gamma.data<C>(), d, sums.values[0], sums.values[1], columns);
 }
 
 /// Adds d_sum's rows to the tables' gradients. A thread owns columns and goes through the tokens in order:
@@ -152,11 +122,11 @@ void embedding_backward_all(Context& context, const EmbeddingBackward& args) {
   const std::int64_t tokens = args.d_y.dim(0), columns = args.d_y.dim(1);
   dispatch_float(args.d_y.dtype, [&]<class T>(T) {
     using C = Compute<T>;
-    parallel_for(context, tokens, kRowGrain,
-                 [&](std::int64_t begin, std::int64_t end) { backward_dropout<T>(args, begin, end); });
-    backward_parameters<C>(context, args);
-    parallel_for(context, tokens, kRowGrain,
-                 [&](std::int64_t begin, std::int64_t end) { backward_rows<C>(args, begin, end); });
+    const Lookup<C> lookup(args.inputs, args.tables);
+    sum_columns<C, 2>(context, tokens, columns,
+                      {args.gradients.gamma.data<C>(), args.gradients.beta.data<C>()},
+                      [&](std::int64_t token, std::int64_t, std::int64_t, ColumnPartials<C, 2>& sums)
+                          HWY_ATTR { backward_row<T>(args, lookup, token, sums); });
     parallel_for(context, (columns + kColumnGrain - 1) / kColumnGrain, 1,
                  [&](std::int64_t begin, std::int64_t end) {
                    scatter_columns<C>(args, begin * kColumnGrain, std::min(end * kColumnGrain, columns));
@@ -187,8 +157,8 @@ void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, 
                     rows.dim(1) == tables.position.dim(1) && rows.dim(1) == tables.type.dim(1),
                 "rows {} of tables {}, {}, {}", rows.shape.text(), tables.word.shape.text(),
                 tables.position.shape.text(), tables.type.shape.text());
-  NYSTROM_CHECK(rows.dtype != DType::kBF16 || rows.dim(1) <= HWY_STATIC_DISPATCH(kLongestBF16Row),
-                "a row of {} columns is longer than LayerNorm in bf16 takes", rows.dim(1));
+  NYSTROM_CHECK(rows.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow), "a row of {} columns is longer than {}",
+                rows.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
   check_ids("input id", inputs.input_ids, rows.dim(0), tables.word.dim(0));
   check_ids("token type", inputs.token_type_ids, rows.dim(0), tables.type.dim(0));
   check_ids("position", inputs.positions, rows.dim(0), tables.position.dim(0) - 2);

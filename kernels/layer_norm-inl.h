@@ -11,13 +11,13 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/columns-inl.h"
 #include "kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kLongestBF16Row =
-    8192;  // columns; its row in compute dtype stands on the stack
+inline constexpr std::int64_t kLongestRow = 8192;  // columns; its row in compute dtype stands on the stack
 
 /// A row in compute dtype: the row itself where T is that, else room on the stack.
 template <class T>
@@ -31,7 +31,7 @@ class ComputeRow {
   }
 
  private:
-  alignas(64) Compute<T> room_[std::is_same_v<T, Compute<T>> ? 1 : kLongestBF16Row];
+  alignas(64) Compute<T> room_[std::is_same_v<T, Compute<T>> ? 1 : kLongestRow];
 };
 
 /// stats[0] = mean of z, stats[1] = 1 / sqrt(variance + epsilon); two passes over the row, which is in L1.
@@ -58,18 +58,21 @@ void normalize_row(const Compute<T>* z, const Compute<T>* stats, const Compute<T
 }
 
 /// d_z = rstd (g - mean(g) - n mean(g n)) with g = gamma d_y and n = (z - mean) rstd, for one row; `z(c)`
-/// gives z. d_z may be d_y.
+/// gives z. d_z may be d_y. Adds d_y n to d_gamma and d_y to d_beta.
 template <class T, class D, class Z>
 void layer_norm_row_backward(const T* d_y, const Z& z, const Compute<T>* stats, const Compute<T>* gamma,
-                             D* d_z, std::int64_t columns) {
+                             D* d_z, Compute<T>* d_gamma, Compute<T>* d_beta, std::int64_t columns) {
   using C = Compute<T>;
   const C mean = stats[0], rstd = stats[1];
   C sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)
   for (std::int64_t c = 0; c < columns; ++c) {
-    const C g = gamma[c] * load(d_y[c]);
-    sum += g;
-    product += g * ((z(c) - mean) * rstd);
+    const C d = load(d_y[c]);
+    const C along = d * ((z(c) - mean) * rstd);
+    sum += gamma[c] * d;
+    product += gamma[c] * along;
+    d_gamma[c] += along;
+    d_beta[c] += d;
   }
   const C mean_g = sum / static_cast<C>(columns), mean_gn = product / static_cast<C>(columns);
 #pragma omp simd

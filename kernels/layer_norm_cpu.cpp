@@ -1,7 +1,5 @@
 #include "kernels/layer_norm.h"
 
-#include "kernels/linear.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/layer_norm_cpu.cpp"
 #include "hwy/foreach_target.h"
@@ -63,55 +61,36 @@ void layer_norm_forward_all(Context& context, const LayerNormForward& args) {
   });
 }
 
-/// d_gamma += sum of d_y n, d_beta += sum of d_y.
+/// One row; sums: d_gamma, d_beta, d_bias.
 template <class T>
-void backward_parameters(Context& context, const LayerNormBackward& args) {
+void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartials<Compute<T>, 3>& sums) {
   using C = Compute<T>;
-  const std::int64_t columns = args.z.dim(1);
-  const T* d_y = args.d_y.data<T>();
-  const T* z = args.z.data<T>();
-  const C* stats = args.stats.data<C>();
-  sum_columns<C, 2>(context, args.z.dim(0), columns, {args.d_gamma.data<C>(), args.d_beta.data<C>()},
-                    [=](std::int64_t row, std::int64_t begin, std::int64_t count, ColumnPartials<C, 2>& sums)
-                        HWY_ATTR {
-                          const std::int64_t at = row * columns + begin;
-                          const C mean = stats[2 * row], rstd = stats[2 * row + 1];
-                          C* gamma = sums.values[0];
-                          C* beta = sums.values[1];
+  const std::int64_t columns = args.z.dim(1), at = row * columns;
+  const T* z = args.z.data<T>() + at;
+  T* d_z = args.d_z.data<T>() + at;
+  T* d_branch = args.d_branch.data<T>() + at;
+  layer_norm_row_backward(
+      args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
+      args.stats.data<C>() + row * 2, args.gamma.data<C>(), d_z, sums.values[0], sums.values[1], columns);
+  if (args.dropout.active())
+    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
+             args.keys.positions.data<std::int32_t>()[row], d_z, d_branch, columns);
+  else if (d_branch != d_z)
+    std::copy(d_z, d_z + columns, d_branch);
+  if (args.d_bias.empty()) return;
+  C* d_bias = sums.values[2];
 #pragma omp simd
-                          for (std::int64_t c = 0; c < count; ++c) {
-                            const C d = load(d_y[at + c]);
-                            gamma[c] += d * ((load(z[at + c]) - mean) * rstd);
-                            beta[c] += d;
-                          }
-                        });
-}
-
-template <class T>
-void backward_rows(const LayerNormBackward& args, std::int64_t begin, std::int64_t end) {
-  using C = Compute<T>;
-  const std::int64_t columns = args.z.dim(1);
-  for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t at = row * columns;
-    const T* z = args.z.data<T>() + at;
-    T* d_z = args.d_z.data<T>() + at;
-    T* d_branch = args.d_branch.data<T>() + at;
-    layer_norm_row_backward(
-        args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
-        args.stats.data<C>() + row * 2, args.gamma.data<C>(), d_z, columns);
-    if (args.dropout.active())
-      drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
-               args.keys.positions.data<std::int32_t>()[row], d_z, d_branch, columns);
-    else if (d_branch != d_z)
-      std::copy(d_z, d_z + columns, d_branch);
-  }
+  for (std::int64_t c = 0; c < columns; ++c) d_bias[c] += load(d_branch[c]);
 }
 
 void layer_norm_backward_all(Context& context, const LayerNormBackward& args) {
   dispatch_float(args.z.dtype, [&]<class T>(T) {
-    backward_parameters<T>(context, args);  // first: d_z may overwrite d_y
-    parallel_for(context, args.z.dim(0), kRowGrain,
-                 [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(args, begin, end); });
+    using C = Compute<T>;
+    C* d_bias = args.d_bias.empty() ? nullptr : args.d_bias.data<C>();
+    sum_columns<C, 3>(context, args.z.dim(0), args.z.dim(1),
+                      {args.d_gamma.data<C>(), args.d_beta.data<C>(), d_bias},
+                      [&](std::int64_t row, std::int64_t, std::int64_t, ColumnPartials<C, 3>& sums)
+                          HWY_ATTR { backward_row<T>(args, row, sums); });
   });
 }
 
@@ -129,8 +108,8 @@ namespace {
 
 void check_row(const Tensor& activation) {
   NYSTROM_CHECK(activation.shape.rank() == 2, "a tensor of rows is {}", activation.shape.text());
-  NYSTROM_CHECK(activation.dtype != DType::kBF16 || activation.dim(1) <= HWY_STATIC_DISPATCH(kLongestBF16Row),
-                "a row of {} columns is longer than LayerNorm in bf16 takes", activation.dim(1));
+  NYSTROM_CHECK(activation.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow),
+                "a row of {} columns is longer than {}", activation.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
 }
 
 void check_dropout(const Dropout& dropout, const RowKeys& keys, std::int64_t rows) {
@@ -164,13 +143,10 @@ void layer_norm_backward(Context& context, const LayerNormBackward& args) {
       args.d_z.shape.text(), args.d_branch.shape.text());
   NYSTROM_CHECK(!args.dropout.active() || args.d_branch.address != args.d_z.address || args.z.numel() == 0,
                 "with dropout d_branch may not be d_z");
-  {
-    const double moved =
-        static_cast<double>(args.z.bytes()) * (args.d_branch.address == args.d_z.address ? 3 : 4);
-    const OpScope scope(context, "layer_norm_backward", 16 * static_cast<double>(args.z.numel()), moved);
-    HWY_DYNAMIC_DISPATCH(layer_norm_backward_all)(context, args);
-  }
-  if (!args.d_bias.empty()) column_sums(context, args.d_branch, args.d_bias);
+  const double moved =
+      static_cast<double>(args.z.bytes()) * (args.d_branch.address == args.d_z.address ? 3 : 4);
+  const OpScope scope(context, "layer_norm_backward", 16 * static_cast<double>(args.z.numel()), moved);
+  HWY_DYNAMIC_DISPATCH(layer_norm_backward_all)(context, args);
 }
 
 }  // namespace nystrom
