@@ -9,3 +9,9 @@ nystrom_add_test(kernels_test
     tests/kernels/rows_test.cpp
   LINKS nystrom_kernels
   LABELS kernels)
+
+# The same tests again, held to the instruction set that every machine of ours has.
+nystrom_add_test(kernels_avx2_test
+  SOURCES tests/kernels/avx2_only.cpp $<TARGET_OBJECTS:kernels_test>
+  LINKS nystrom_kernels "${HWY_LIBRARY}"
+  LABELS kernels)
