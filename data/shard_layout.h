@@ -13,9 +13,10 @@ inline constexpr const char* kDocumentOffsets = "document_offsets";
 inline constexpr const char* kDocumentSources = "document_sources";
 inline constexpr const char* kSources = "sources";
 
-// Elements a chunk: a sample reads the chunks it touches as a whole.
-inline constexpr std::uint64_t kTokenChunk = 16384;
-inline constexpr std::uint64_t kOffsetChunk = 2048;
+// Elements a chunk. A sample reads the chunks that it touches as a whole: measured at random order and lengths
+// from 128 to 4096, these are fastest (half as many read no faster, twice as many cost a third).
+inline constexpr std::uint64_t kTokenChunk = 8192;
+inline constexpr std::uint64_t kOffsetChunk = 1024;
 
 void write_attributes(hdf5::File& file, const ShardHeader& header, const ShardCounts& counts);
 
