@@ -243,13 +243,22 @@ double flops(const AttentionShape& shape, const Sequences& sequences, double pro
 template <class Args>
 void check(const AttentionShape& shape, const Args& args) {
   const AttentionConfig& config = shape.config;
+  const Tensor& qkv = args.qkv;
   NYSTROM_CHECK(config.taps == 0 || config.taps % 2 == 1,
                 "the convolution has {} taps; an even number has no middle", config.taps);
-  NYSTROM_CHECK(args.qkv.dim(1) == 3 * config.heads * shape.width, "qkv has {} columns for {} heads",
-                args.qkv.dim(1), config.heads);
+  NYSTROM_CHECK(qkv.dim(1) == 3 * config.heads * shape.width, "qkv has {} columns for {} heads", qkv.dim(1),
+                config.heads);
   NYSTROM_CHECK(config.taps == 0 || args.conv_weight.numel() == config.heads * config.taps,
                 "the convolution's weight is {}, not {} heads of {} taps", args.conv_weight.shape.text(),
                 config.heads, config.taps);
+  for (Index b = 0; b < shape.batch; ++b) {
+    const Head head = shape.head(args.sequences, b * config.heads);
+    NYSTROM_CHECK(head.rows == 0 || head.keys > 0, "sequence {} has {} rows, but no key to attend to", b,
+                  head.rows);
+    NYSTROM_CHECK(head.begin + head.rows <= qkv.dim(0) && head.rows <= shape.longest,
+                  "sequence {} has rows [{}, {}) of {}, at most {}", b, head.begin, head.begin + head.rows,
+                  qkv.dim(0), shape.longest);
+  }
 }
 
 }  // namespace

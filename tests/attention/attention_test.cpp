@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "attention_case.h"
+#include "hwy/targets.h"
 #include "naive_attention.h"
 
 namespace nystrom::testing {
@@ -201,6 +202,23 @@ TEST(Attention, thread_count_changes_no_bit) {
       EXPECT_TRUE(same_bits(single.d_qkv(), many.d_qkv())) << threads;
       EXPECT_TRUE(same_bits(single.d_conv_weight(), many.d_conv_weight())) << threads;
     }
+  }
+}
+
+TEST(Attention, without_avx512_it_is_the_same_to_rounding) {
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    CaseOptions options = kRagged;
+    options.config.kind = kind;
+    AttentionCase<float> best(options), plain(options);
+    best.forward();
+    best.backward();
+    hwy::DisableTargets(~std::int64_t{HWY_AVX2});
+    plain.forward();
+    plain.backward();
+    hwy::DisableTargets(0);
+    EXPECT_LT((distance<float, float>(plain.out(), best.out())), 1e-6);
+    EXPECT_LT((distance<float, float>(plain.d_qkv(), best.d_qkv())), 1e-5);
+    EXPECT_LT((distance<float, float>(plain.d_conv_weight(), best.d_conv_weight())), 1e-5);
   }
 }
 
