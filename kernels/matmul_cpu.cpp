@@ -126,31 +126,46 @@ struct Engine {
   }
 };
 
+/// A matrix of op(a), op(b) or c as oneDNN describes it: its size, and the strides that make it transposed.
+dnnl::memory::desc describe(const Tensor& stored, bool transposed, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t stride = stored.dim(1);
+  const dnnl::memory::dims strides =
+      transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1};
+  return {{rows, columns}, dnnl_type(stored.dtype), strides};
+}
+
+dnnl::matmul::desc describe_product(const Matmul& args, const Sizes& s) {
+  const auto a = describe(args.a, args.transpose_a, s.m, s.k);
+  const auto b = describe(args.b, args.transpose_b, s.k, s.n);
+  const auto c = describe(args.c, false, s.m, s.n);
+  if (args.bias.empty()) return {a, b, c};
+  return {a, b, dnnl::memory::desc({1, s.n}, dnnl_type(args.bias.dtype), dnnl::memory::format_tag::ab), c};
+}
+
+/// The number of tokens is left open when the primitive is made: it differs from batch to batch, and making
+/// one takes as long as a small product. oneDNN keeps what it has made, so that each layer's is made once.
 void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
-  using Memory = dnnl::memory;
-  using Tag = Memory::format_tag;
-  const ThreadScope threads(context);
-  Engine& here = Engine::here();
-  const Memory::desc a({s.m, s.k}, Memory::data_type::bf16, args.transpose_a ? Tag::ba : Tag::ab);
-  const Memory::desc b({s.k, s.n}, Memory::data_type::bf16, args.transpose_b ? Tag::ba : Tag::ab);
-  const Memory::desc c({s.m, s.n}, dnnl_type(args.c.dtype), Tag::ab);
-  const Memory::desc bias({1, s.n}, Memory::data_type::f32, Tag::ab);
+  Sizes open = s;
+  (args.transpose_a ? open.k : open.m) = DNNL_RUNTIME_DIM_VAL;
   dnnl::primitive_attr attributes;
   if (args.accumulate) {
     dnnl::post_ops sum;
     sum.append_sum(1.0F);
     attributes.set_post_ops(sum);
   }
-  const dnnl::matmul::desc what =
-      args.bias.empty() ? dnnl::matmul::desc(a, b, c) : dnnl::matmul::desc(a, b, bias, c);
-  const dnnl::matmul product(dnnl::matmul::primitive_desc(what, attributes, here.engine));
-  const auto memory = [&](const Memory::desc& desc, const Tensor& tensor) {
-    return Memory(desc, here.engine, tensor.address);
+  const ThreadScope threads(context);
+  Engine& here = Engine::here();
+  const dnnl::matmul product(
+      dnnl::matmul::primitive_desc(describe_product(args, open), attributes, here.engine));
+  const auto memory = [&](const dnnl::memory::desc& desc, const Tensor& tensor) {
+    return dnnl::memory(desc, here.engine, tensor.address);
   };
-  std::unordered_map<int, Memory> operands{{DNNL_ARG_SRC, memory(a, args.a)},
-                                           {DNNL_ARG_WEIGHTS, memory(b, args.b)},
-                                           {DNNL_ARG_DST, memory(c, args.c)}};
-  if (!args.bias.empty()) operands.emplace(DNNL_ARG_BIAS, memory(bias, args.bias));
+  std::unordered_map<int, dnnl::memory> operands{
+      {DNNL_ARG_SRC, memory(describe(args.a, args.transpose_a, s.m, s.k), args.a)},
+      {DNNL_ARG_WEIGHTS, memory(describe(args.b, args.transpose_b, s.k, s.n), args.b)},
+      {DNNL_ARG_DST, memory(describe(args.c, false, s.m, s.n), args.c)}};
+  if (!args.bias.empty())
+    operands.emplace(DNNL_ARG_BIAS, memory(describe(args.bias.reshaped({1, s.n}), false, 1, s.n), args.bias));
   product.execute(here.stream, operands);
   here.stream.wait();
 }
