@@ -169,6 +169,9 @@ std::unique_lock<std::recursive_mutex> lock() {
   // The one mutable thing of this program that is global, because the library that it guards is.
   static std::recursive_mutex mutex;
   std::unique_lock held(mutex);
+  // HDF5 would close at exit what it could not close before (files of a full disk), and crashes over it.
+  static const bool no_exit_handler = H5dont_atexit() >= 0;
+  (void)no_exit_handler;
   // A thread-safe HDF5 has one error stack, with one printing setting, for each thread.
   thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)quiet;

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
+#include <iterator>
 
 #include "corpus.h"
 #include "data/shard_reader.h"
@@ -145,6 +148,43 @@ TEST(Shard, cut_short_is_refused_by_name) {
     EXPECT_TRUE(read_or_refuse(folder / "b.h5", &message).empty());
     EXPECT_THAT(message, HasSubstr("b.h5"));
   }
+}
+
+// As on a full disk: no file may grow beyond `bytes` while this object lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+TEST(Shard, that_the_disk_has_no_room_for_is_an_error_and_leaves_what_was_there) {
+  const TemporaryFolder folder;
+  const auto documents = make_documents(4000);
+  write_shard(folder / "a.h5", {documents[0]});
+  const std::string before = bytes_of(folder / "a.h5");
+  for (rlim_t limit : {0U, 100U, 3000U, 50000U, 200000U, 400000U}) {
+    const FileSizeLimit full(limit);
+    EXPECT_THAT(message_of<Error>([&] { write_shard(folder / "a.h5", documents); }), HasSubstr("a.h5"))
+        << limit;
+  }
+  EXPECT_EQ(bytes_of(folder / "a.h5"), before);
+  const std::filesystem::directory_iterator left(folder.path());
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1);
+  write_shard(folder / "a.h5", documents);  // and HDF5 is still in order
+  EXPECT_EQ(read_back(folder / "a.h5"), documents);
 }
 
 TEST(Files, know_their_temporary_names) {

@@ -1,6 +1,7 @@
 nystrom_add_test(shards_test
   SOURCES
     tests/shards/bert_test.cpp
+    tests/shards/leaks.cpp
     tests/shards/loader_test.cpp
     tests/shards/masking_test.cpp
     tests/shards/order_test.cpp
