@@ -18,4 +18,8 @@ struct Matmul {
 };
 void matmul(Context& context, const Matmul& args);
 
+/// What matmul() does with bf16 where the processor has no instructions for it: through fp32, converting and
+/// allocating. Slow.
+void matmul_bf16_by_f32(Context& context, const Matmul& args);
+
 }  // namespace nystrom

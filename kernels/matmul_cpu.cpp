@@ -93,24 +93,6 @@ void matmul_f64(Context& context, const Matmul& args, const Sizes& s) {
   });
 }
 
-/// For processors without bf16 products. Slow: it converts and allocates.
-void matmul_bf16_by_f32(Context& context, const Matmul& args) {
-  const auto widened = [&](const Tensor& from, bool filled) {
-    OwnedTensor wide(DType::kF32, from.shape);
-    if (filled) convert(context, from, wide);
-    return wide;
-  };
-  const OwnedTensor a = widened(args.a, true), b = widened(args.b, true);
-  const bool narrow = args.c.dtype == DType::kBF16;
-  const OwnedTensor c = narrow ? widened(args.c, args.accumulate) : OwnedTensor();
-  Matmul wide = args;
-  wide.a = a;
-  wide.b = b;
-  if (narrow) wide.c = c;
-  matmul_f32(context, wide, Sizes(wide));
-  if (narrow) convert(context, c, args.c);
-}
-
 dnnl::memory::data_type dnnl_type(DType type) {
   return type == DType::kBF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
@@ -184,6 +166,23 @@ void check(const Matmul& args, const Sizes& s) {
 }
 
 }  // namespace
+
+void matmul_bf16_by_f32(Context& context, const Matmul& args) {
+  const auto widened = [&](const Tensor& from, bool filled) {
+    OwnedTensor wide(DType::kF32, from.shape);
+    if (filled) convert(context, from, wide);
+    return wide;
+  };
+  const OwnedTensor a = widened(args.a, true), b = widened(args.b, true);
+  const bool narrow = args.c.dtype == DType::kBF16;
+  const OwnedTensor c = narrow ? widened(args.c, args.accumulate) : OwnedTensor();
+  Matmul wide = args;
+  wide.a = a;
+  wide.b = b;
+  if (narrow) wide.c = c;
+  matmul_f32(context, wide, Sizes(wide));
+  if (narrow) convert(context, c, args.c);
+}
 
 void matmul(Context& context, const Matmul& args) {
   const Sizes s(args);

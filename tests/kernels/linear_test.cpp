@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include "gradient_check.h"
+#include "kernels/matmul.h"
 #include "op_support.h"
 
 namespace nystrom::testing {
@@ -88,6 +89,21 @@ TEST_P(LinearSizes, bf16_products_may_stay_in_fp32_and_add_up) {
   linear_backward_input(context_, bf16.d_y, bf16.w, d_x, true);
   for (std::int64_t i = 0; i < d_x.view().numel(); ++i) set(d_x, i, value(d_x, i) / 2);
   EXPECT_LT(distance(d_x, reference.d_x), 1e-6);
+}
+
+TEST_P(LinearSizes, processors_without_bf16_compute_it_through_fp32) {
+  const Sizes s = GetParam();
+  const Trial reference(context_, DType::kF64, s), bf16(context_, DType::kBF16, s);
+  OwnedTensor y(DType::kBF16, {s.rows, s.out}), d_w(DType::kF32, {s.out, s.in});
+  for (std::int64_t i = 0; i < d_w.view().numel(); ++i) set(d_w, i, 1);
+  Matmul forward;
+  forward.a = bf16.x, forward.b = bf16.w, forward.transpose_b = true, forward.bias = bf16.bias, forward.c = y;
+  matmul_bf16_by_f32(context_, forward);
+  Matmul weight;
+  weight.a = bf16.d_y, weight.transpose_a = true, weight.b = bf16.x, weight.c = d_w, weight.accumulate = true;
+  matmul_bf16_by_f32(context_, weight);
+  EXPECT_LT(distance(y, reference.y), tolerance(DType::kBF16));
+  EXPECT_LT(distance(d_w, reference.d_w), 1e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ragged, LinearSizes,

@@ -1,13 +1,15 @@
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp
+    tests/kernels/cpu_features_test.cpp
     tests/kernels/cross_entropy_test.cpp
     tests/kernels/embedding_test.cpp
     tests/kernels/gelu_test.cpp
     tests/kernels/layer_norm_test.cpp
     tests/kernels/linear_test.cpp
     tests/kernels/rows_test.cpp
-  LINKS nystrom_kernels
+    tests/kernels/simd_test.cpp
+  LINKS nystrom_kernels "${HWY_LIBRARY}"
   LABELS kernels)
 
 # The same tests again, held to the instruction set that every machine of ours has.
