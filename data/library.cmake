@@ -34,22 +34,28 @@ nystrom_add_library(data FOLDER data
     corpus/wiki_tags.cpp
     corpus/wiki_templates.cpp
     corpus/wikipedia.cpp
+    document_stream.cpp
     glob.cpp
     hdf5_file.cpp
     inspect.cpp
     loader.cpp
+    manifest.cpp
     masking.cpp
     permutation.cpp
+    prepare.cpp
+    prepare_directory.cpp
     samples.cpp
     sha256.cpp
     shard_layout.cpp
     shard_reader.cpp
+    shard_set.cpp
     shard_writer.cpp
     text/clean.cpp
     text/sentence_end.cpp
     text/sentences.cpp
     text/utf8.cpp
     text_samples.cpp
+    tokenizer/sample.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp
@@ -66,3 +72,4 @@ nystrom_add_library(data FOLDER data
     ICU::i18n
     ICU::uc
     OpenSSL::Crypto)
+target_compile_definitions(nystrom_data PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")

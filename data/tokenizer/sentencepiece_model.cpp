@@ -66,7 +66,7 @@ class SentencePieceModel final : public TokenizerModel {
     ids.bos = find(names.bos, {"[CLS]", "<s>"}, processor_.bos_id(), "bos", origin);
     ids.pad = find(names.pad, {"<pad>", "[PAD]"}, processor_.pad_id(), "pad", origin);
     ids.eos = find(names.eos, {"[SEP]", "</s>"}, processor_.eos_id(), "eos", origin);
-    ids.unk = find(names.unk, {}, processor_.unk_id(), "unk", origin);
+    ids.unk = find(names.unk, {"<unk>", "[UNK]"}, processor_.unk_id(), "unk", origin);
     ids.mask = find(names.mask, {"<mask>", "[MASK]"}, lone_control(ids), "mask", origin);
     check_distinct(ids, origin);
     return ids;
@@ -75,17 +75,17 @@ class SentencePieceModel final : public TokenizerModel {
  private:
   [[nodiscard]] std::int32_t find(const std::string& name, std::initializer_list<std::string_view> usual,
                                   int declared, std::string_view role, const std::string& origin) const {
-    if (!name.empty()) {
-      const auto id = id_of(name);
-      if (!id) refuse("{} has no piece {}, which tokenizer.special.{} names.", origin, name, role);
-      return *id;
+    if (const auto id = name.empty() ? std::nullopt : id_of(name)) return *id;
+    // A default spelling that the model does not have is not the user's word: another usual one will do.
+    if (!name.empty() && std::find(usual.begin(), usual.end(), name) == usual.end()) {
+      refuse("{} has no piece {}, which tokenizer.special_tokens.{} names.", origin, name, role);
     }
     for (const auto spelling : usual) {
       if (const auto id = id_of(spelling)) return *id;
     }
     if (declared < 0)
-      refuse("{} has no {} token that could be recognized; name its piece by tokenizer.special.{}.", origin,
-             role, role);
+      refuse("{} has no {} token that could be recognized; name its piece by tokenizer.special_tokens.{}.",
+             origin, role, role);
     return declared;
   }
 
@@ -107,7 +107,7 @@ class SentencePieceModel final : public TokenizerModel {
     if (std::adjacent_find(all.begin(), all.end()) != all.end()) {
       refuse(
           "{}: two of the roles bos {}, pad {}, eos {}, unk {}, mask {} have the same id; name their pieces "
-          "by tokenizer.special.",
+          "by tokenizer.special_tokens.",
           origin, ids.bos, ids.pad, ids.eos, ids.unk, ids.mask);
     }
   }

@@ -88,17 +88,17 @@ void check(const TokenizerTraining& options) {
   std::sort(ids.begin(), ids.end());
   for (std::int32_t i = 0; i < kSpecials; ++i) {
     if (ids.at(static_cast<std::size_t>(i)) != i)
-      refuse("tokenizer.special: the ids of a trained tokenizer's special tokens are 0 to 4, each once.");
+      refuse("tokenizer.special_ids: the ids of a trained tokenizer's special tokens are 0 to 4, each once.");
   }
   std::array<std::string, kSpecials> names{options.names.bos, options.names.pad, options.names.eos,
                                            options.names.unk, options.names.mask};
   std::sort(names.begin(), names.end());
   if (names.front().empty() || std::adjacent_find(names.begin(), names.end()) != names.end()) {
-    refuse("tokenizer.special: bos, pad, eos, unk and mask need five different spellings.");
+    refuse("tokenizer.special_tokens: bos, pad, eos, unk and mask need five different spellings.");
   }
   for (const auto& name : names) {
     if (name.find_first_of(", \t\n") != std::string::npos)
-      refuse("tokenizer.special: \"{}\" holds a comma or white space.", name);
+      refuse("tokenizer.special_tokens: \"{}\" holds a comma or white space.", name);
   }
 }
 
