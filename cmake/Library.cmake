@@ -20,6 +20,8 @@ function(nystrom_add_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
+  # The libraries under test are optimized; the tests' own code need not be, and builds in half the time.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60
                        WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
