@@ -1,0 +1,165 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/cpu_features.h"
+#include "launch/bench.h"
+#include "launch/config_option.h"
+#include "launch/failure.h"
+#include "launch/machine.h"
+#include "launch/options.h"
+#include "launch/threads.h"
+#include "trainer/pretrain.h"
+
+namespace nystrom {
+namespace {
+
+struct Options {
+  std::string config;
+  bool json = false;
+};
+
+struct Part {
+  std::string name;
+  OpCount count;
+  double bound_seconds = 0;
+};
+
+struct Result {
+  std::vector<Part> parts;  // the longest first
+  double seconds = 0, slowest = 0, fastest = 0;
+  double bound_seconds = 0;
+  double tokens_per_second = 0;
+  double memory_bytes = 0;
+};
+
+BenchOptions bench_options(Config config, const Comm& comm) {
+  check_backend(config);
+  if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
+  BenchOptions options;
+  options.model = model_options(config, nullptr);
+  options.precision = precision(config);
+  options.recompute = config.training.recompute;
+  options.threads = static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks())));
+  options.sequence_length = sequence_length(config, options.model);
+  options.micro_batch = config.training.micro_batch.value_or(
+      automatic_micro_batch(options.sequence_length, config.training.global_batch, comm.ranks()));
+  options.masking = config.data.masking.probability;
+  options.objective = objective_options(config);
+  options.seed = static_cast<std::uint64_t>(config.seed);
+  return options;
+}
+
+// An op can be no faster than its arithmetic at the rate of a large matrix product, or than its bytes at the
+// rate of a large copy.
+Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision, std::int64_t tokens) {
+  Result result;
+  const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
+  for (const auto& [name, count] : times.profile) {
+    const double bound = std::max(count.flops / rate, count.bytes / machine.copy_bytes);
+    result.parts.push_back({name, count, bound});
+    result.bound_seconds += bound;
+  }
+  std::ranges::sort(result.parts, std::greater{}, [](const Part& part) { return part.count.seconds; });
+  std::vector<double> steps = times.step_seconds;
+  std::ranges::sort(steps);
+  result.seconds = steps[steps.size() / 2];
+  result.fastest = steps.front();
+  result.slowest = steps.back();
+  result.tokens_per_second = static_cast<double>(tokens) / result.seconds;
+  return result;
+}
+
+nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
+                               const Comm& comm) {
+  nlohmann::ordered_json json, parts = nlohmann::ordered_json::object();
+  for (const Part& part : result.parts)
+    parts[part.name] = {{"milliseconds", 1e3 * part.count.seconds},
+                        {"bound_milliseconds", 1e3 * part.bound_seconds},
+                        {"calls", part.count.calls}};
+  json["tokens_per_second"] = result.tokens_per_second;
+  json["milliseconds_per_step"] = 1e3 * result.seconds;
+  json["peak_memory_bytes"] = result.memory_bytes;
+  json["share_of_bound"] = result.bound_seconds / result.seconds;
+  json["parts"] = parts;
+  json["precision"] = name_of(options.precision);
+  json["ranks"] = comm.ranks();
+  json["threads"] = options.threads;
+  json["sequence_length"] = options.sequence_length;
+  json["micro_batch"] = options.micro_batch;
+  json["machine"] = {{"processor", CpuFeatures::detect().model},
+                     {"fp32_gflops", machine.fp32_flops / 1e9},
+                     {"bf16_gflops", machine.bf16_flops / 1e9},
+                     {"copy_gigabytes_per_second", machine.copy_bytes / 1e9}};
+  return json;
+}
+
+void print_table(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
+                 const Bench& bench, const Comm& comm) {
+  fmt::print("{} parameters, {} x {} tokens a rank, {}, {} rank{} of {} thread{}\n", bench.parameters(),
+             options.micro_batch, options.sequence_length, name_of(options.precision), comm.ranks(),
+             comm.ranks() == 1 ? "" : "s", options.threads, options.threads == 1 ? "" : "s");
+  fmt::print("a step: {:.1f} ms (from {:.1f} to {:.1f}), {:.0f} tokens/s, memory {:.2f} GiB\n\n", 1e3 * result.seconds,
+             1e3 * result.fastest, 1e3 * result.slowest, result.tokens_per_second,
+             result.memory_bytes / (1024.0 * 1024.0 * 1024.0));
+  fmt::print("{:<26}{:>7}{:>10}{:>8}{:>11}{:>9}{:>10}\n", "part", "calls", "ms", "share", "GFLOP/s", "GB/s",
+             "of bound");
+  double known = 0;
+  for (const Part& part : result.parts) {
+    const double seconds = part.count.seconds;
+    known += seconds;
+    fmt::print("{:<26}{:>7}{:>10.2f}{:>7.1f}%{:>11.1f}{:>9.1f}{:>9.1f}%\n", part.name, part.count.calls, 1e3 * seconds,
+               100 * seconds / result.seconds, part.count.flops / seconds / 1e9, part.count.bytes / seconds / 1e9,
+               100 * part.bound_seconds / seconds);
+  }
+  fmt::print("{:<33}{:>10.2f}\n\n", "the rest of the profiled step", 1e3 * std::max(0.0, result.seconds - known));
+  fmt::print("this machine, measured now: {:.0f} GFLOP/s in fp32, ", machine.fp32_flops / 1e9);
+  if (machine.bf16_flops > 0) fmt::print("{:.0f} in bf16, ", machine.bf16_flops / 1e9);
+  fmt::print("copy {:.1f} GB/s\nshare of its bound: {:.1f} %\n", machine.copy_bytes / 1e9,
+             100 * result.bound_seconds / result.seconds);
+}
+
+int work(const Options& options, const Config& config, Comm& comm) {
+  const BenchOptions bench_for = bench_options(config, comm);
+  Bench bench(bench_for, comm);
+  const BenchTimes times = bench.run(config.training.steps.value_or(3), config.training.steps ? 0.0 : 4.0);
+  const double memory = peak_memory_bytes();  // before the measurement of the machine takes its own
+  Context context(bench_for.threads);
+  comm.barrier("the measurement of the machine");
+  const MachineCeiling machine =
+      measure_machine(context, bench_for.precision == DType::kBF16 || bf16_is_native());
+  if (comm.rank() != 0) return kDone;
+  Result result = result_of(times, machine, bench_for.precision, bench.tokens() * comm.ranks());
+  result.memory_bytes = memory;
+  print_table(result, machine, bench_for, bench, comm);
+  if (options.json) fmt::print("{}\n", as_json(result, machine, bench_for, comm).dump());
+  return kDone;
+}
+
+int run(const Options& options, const Invocation& invocation) {
+  const Config config = read_config(options.config, invocation.overrides);
+  return with_comm({.timeout_seconds = config.communication.timeout},
+                   [&](Comm& comm) { return work(options, config, comm); });
+}
+
+}  // namespace
+
+Command bench_command() {
+  auto options = std::make_shared<Options>();
+  return {.name = "bench",
+          .summary = "tokens a second, time by part, share of the machine's limit",
+          .details = "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
+                     "data. The machine's limit is measured in the same run. training.steps sets how many steps are "
+                     "measured.",
+          .example = "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
+                     "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
+          .options =
+              [options](CLI::App& app) {
+                add_config_argument(app, options->config, false);
+                app.add_flag("--json", options->json, "end with one line of JSON");
+              },
+          .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
+}
+
+}  // namespace nystrom

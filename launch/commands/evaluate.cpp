@@ -1,0 +1,105 @@
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "data/inspect.h"
+#include "launch/config_option.h"
+#include "launch/failure.h"
+#include "launch/log.h"
+#include "launch/options.h"
+#include "launch/run_setup.h"
+#include "launch/threads.h"
+#include "trainer/checkpoint.h"
+#include "trainer/evaluation.h"
+
+namespace nystrom {
+namespace {
+
+// The model that a configuration means: model.from, or else the run's newest good checkpoint.
+std::vector<std::string> choose_model(Config& config) {
+  if (config.gives("model.from") && !config.model.from.empty()) return {};
+  require(config, {"run.directory"}, "evaluate (without model.from)");
+  const std::string folder = std::filesystem::path(config.run.directory) / "checkpoints";
+  const CheckpointSearch search = find_newest_checkpoint(folder);
+  if (!search.path)
+    refuse("{} holds no {}checkpoint; pretrain first, or name a model by model.from", folder,
+           search.any ? "undamaged " : "");
+  config.model.from = *search.path;
+  return search.warnings;
+}
+
+nlohmann::ordered_json result(const Losses& losses, const RunSetup& setup) {
+  nlohmann::ordered_json json;
+  json["model"] = setup.config.model.from;
+  json["loss"] = losses.loss;
+  json["mlm_loss"] = losses.mlm_loss;
+  json["mlm_accuracy"] = losses.mlm_accuracy;
+  json["mlm_perplexity"] = std::exp(losses.mlm_loss);
+  json["mlm_labels"] = losses.mlm_labels;
+  if (losses.has_sop) {
+    json["sop_loss"] = losses.sop_loss;
+    json["sop_accuracy"] = losses.sop_accuracy;
+    json["sop_labels"] = losses.sop_labels;
+  }
+  json["unigram_entropy"] = unigram_entropy(setup.validation);
+  return json;
+}
+
+SourceRequest request_for(const Config& config, const Comm& comm, std::int64_t sequence_length) {
+  SourceRequest request;
+  request.global_batch = config.training.global_batch;
+  request.micro_batch = config.training.micro_batch.value_or(
+      automatic_micro_batch(sequence_length, config.training.global_batch, comm.ranks()));
+  request.rank = comm.rank();
+  request.ranks = comm.ranks();
+  return request;
+}
+
+int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warnings) {
+  const Config& config = setup.config;
+  const Log log(comm.rank());
+  log.warnings(warnings);
+  for (const auto& note : setup.notes) log.note(note);
+
+  Context context(static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks()))));
+  Network network(setup.model, setup.head, setup.precision, false);
+  for (const auto& note : setup.from->load(network.parameters())) log.note(note);
+
+  const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
+  log.warnings(source->warnings());
+  network.plan(source->limits(), context.threads());
+  BatchBuffer buffer(source->limits());
+  const Losses losses = evaluate(context, comm, network, buffer, *source, config.evaluation.batches,
+                                 objective_options(config));
+  if (comm.rank() == 0) fmt::print("{}\n", result(losses, setup).dump());
+  return kDone;
+}
+
+int run(const std::string& path, const Invocation& invocation) {
+  Config config = read_config(path, invocation.overrides);
+  const std::vector<std::string> warnings = choose_model(config);
+  require(config, {"data.validation"}, "evaluate");
+  const RunSetup setup = set_up_run(config, false);
+  return with_comm({.timeout_seconds = config.communication.timeout},
+                   [&](Comm& comm) { return work(setup, comm, warnings); });
+}
+
+}  // namespace
+
+Command evaluate_command() {
+  auto config = std::make_shared<std::string>();
+  return {.name = "evaluate",
+          .summary = "losses and accuracies of a model on held-out shards",
+          .details = "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
+                     "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
+                     "entropy of the shards' token frequencies, which an mlm_loss must beat to mean "
+                     "something.",
+          .example = "nystrom evaluate my.yaml\n"
+                     "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",
+          .options = [config](CLI::App& app) { add_config_argument(app, *config, true); },
+          .run = [config](const Invocation& invocation) { return run(*config, invocation); }};
+}
+
+}  // namespace nystrom

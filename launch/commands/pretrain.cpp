@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "launch/config_option.h"
+#include "launch/failure.h"
+#include "launch/log.h"
+#include "launch/options.h"
+#include "launch/run_setup.h"
+#include "launch/terminal.h"
+#include "launch/threads.h"
+#include "trainer/progress.h"
+
+namespace nystrom {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string resume;
+};
+
+void print_raw(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+// A bar for somebody who watches, lines for a file.
+std::unique_ptr<Observer> make_progress(const Log& log) {
+  const Terminal terminal = error_terminal();
+  if (terminal.present) return std::make_unique<ProgressBar>(print_raw, terminal.columns);
+  constexpr double kSecondsBetweenLines = 5;
+  return std::make_unique<ProgressLines>(
+      [&log](ProgressLines::Level level, const std::string& line) {
+        if (level == ProgressLines::Level::kWarning) log.warning(line);
+        else log.note(line);
+      },
+      kSecondsBetweenLines);
+}
+
+PretrainOptions pretrain_options(const RunSetup& setup, const Comm& comm, const Log& log) {
+  const Config& config = setup.config;
+  PretrainOptions options;
+  options.directory = config.run.directory;
+  options.resume = config.run.resume == "auto"    ? Resume::kAuto
+                   : config.run.resume == "never" ? Resume::kNever
+                                                  : Resume::kPath;
+  if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
+  options.model = setup.model;
+  options.head = setup.head;
+  options.precision = setup.precision;
+  options.recompute = config.training.recompute;
+  options.threads = static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks())));
+  options.sequence_length = setup.sequence_length;
+  options.global_batch = config.training.global_batch;
+  options.micro_batch = config.training.micro_batch.value_or(0);
+  options.training_data = training_source(setup);
+  options.validation_data = validation_source(setup);
+  options.trainer = trainer_options(config);
+  options.trainer.identity = identity_of(setup);
+  if (setup.from)
+    options.start_from = [&](Network& network) {
+      for (const auto& note : setup.from->load(network.parameters())) log.note(note);
+    };
+  return options;
+}
+
+int run(const Options& options, const Invocation& invocation) {
+  Config config = read_config(options.config, invocation.overrides);
+  if (!options.resume.empty()) config.run.resume = options.resume;
+  require(config, {"run.directory", "data.shards", "training.steps"}, "pretrain");
+  const RunSetup setup = set_up_run(config, true);
+  return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
+    const Log log(comm.rank());
+    for (const auto& note : setup.notes) log.note(note);
+    const std::unique_ptr<Observer> progress = make_progress(log);
+    const StopReason why = pretrain(pretrain_options(setup, comm, log), comm, *progress);
+    if (why == StopReason::kDone) return kDone;
+    log.note("stopped on request; the same command goes on from here");
+    return kStopped;
+  });
+}
+
+}  // namespace
+
+Command pretrain_command() {
+  auto options = std::make_shared<Options>();
+  return {.name = "pretrain",
+          .summary = "train on shards, with MLM and SOP; started by mpirun, one process a rank",
+          .details = "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to run.directory. "
+                     "SIGTERM saves and stops (exit status 3), SIGUSR1 saves and goes on.",
+          .example = "nystrom pretrain configs/pretrain-small.yaml\n"
+                     "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
+          .options =
+              [options](CLI::App& app) {
+                add_config_argument(app, options->config, true);
+                app.add_option("--resume", options->resume,
+                               "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
+                    ->type_name("auto|never|PATH");
+              },
+          .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
+}
+
+}  // namespace nystrom

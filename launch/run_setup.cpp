@@ -1,0 +1,164 @@
+#include "launch/run_setup.h"
+
+#include <algorithm>
+
+#include "data/glob.h"
+#include "data/sha256.h"
+#include "data/shard_reader.h"
+#include "launch/options.h"
+#include "launch/tokenizer_search.h"
+#include "trainer/loader_source.h"
+
+namespace nystrom {
+namespace {
+
+// The header of the first of our shards; none if they are NVIDIA's.
+std::optional<ShardHeader> first_header(const std::vector<std::string>& shards) {
+  if (shards.empty() || shard_kind(shards.front()) != ShardKind::kNystrom) return std::nullopt;
+  return ShardReader(shards.front()).header();
+}
+
+Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
+                         const std::optional<ShardHeader>& header) {
+  if (!setup.config.tokenizer.path.empty()) {
+    Tokenizer tokenizer = Tokenizer::read(setup.config.tokenizer.path);
+    if (header && tokenizer.sha256() != header->tokenizer_sha256)
+      refuse("tokenizer.path: {} is not the tokenizer that {} was made with (SHA-256 {}... and {}...)",
+             setup.config.tokenizer.path, shard, tokenizer.sha256().substr(0, 12),
+             header->tokenizer_sha256.substr(0, 12));
+    return tokenizer;
+  }
+  if (setup.from) {
+    Tokenizer tokenizer = setup.from->tokenizer();
+    if (!tokenizer.empty() && (!header || tokenizer.sha256() == header->tokenizer_sha256)) return tokenizer;
+    if (!tokenizer.empty())
+      refuse("{} was made with another tokenizer than the model {}; prepare the text with tokenizer.path: the "
+             "model's tokenizer",
+             shard, setup.from->path());
+  }
+  return header ? tokenizer_beside(shard, header->tokenizer_sha256) : Tokenizer();
+}
+
+// The key as given, the model's that is started from, or else what the tokenizer has.
+void set_vocabulary(RunSetup& setup, const std::string& shard, const std::optional<ShardHeader>& header) {
+  auto& size = setup.config.model.vocabulary_size;
+  if (!size && setup.from) size = setup.from->config().vocabulary_size;
+  const std::int64_t needed = !setup.tokenizer.empty() ? setup.tokenizer.vocabulary_size()
+                              : header                 ? header->vocabulary_size
+                                                       : 0;
+  if (!size && needed == 0)
+    refuse("model.vocabulary_size is needed: {} is a shard of NVIDIA's, which names no tokenizer", shard);
+  if (!size) size = needed;
+  if (*size < needed)
+    refuse("model.vocabulary_size is {}, but the tokenizer of {} has {} tokens; raise it, or leave it out", *size,
+           shard, needed);
+}
+
+// Enough to tell whether a resumed run reads the same files.
+std::string files_text(const std::vector<std::string>& files) {
+  std::string names;
+  for (const auto& file : files) names += file + "\n";
+  return files.size() == 1 ? files.front()
+                           : fmt::format("{} files from {} to {} (names' SHA-256 {})", files.size(), files.front(),
+                                         files.back(), sha256_hex(names).substr(0, 12));
+}
+
+LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::string>& shards,
+                             const SourceRequest& request) {
+  LoaderOptions options;
+  options.samples = sample_options(setup, shards);
+  options.shuffle = setup.config.data.shuffle;
+  options.global_batch = request.global_batch;
+  options.micro_batch = request.micro_batch;
+  options.rank = request.rank;
+  options.ranks = request.ranks;
+  options.pad_to_length = setup.model.huggingface_padding;
+  return options;
+}
+
+}  // namespace
+
+RunSetup set_up_run(const Config& config, bool training) {
+  RunSetup setup;
+  setup.config = config;
+  check_backend(config);
+  setup.head = objective_options(config).sop_weight > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
+  if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
+  if (!config.data.validation.empty()) setup.validation = expand_globs(config.data.validation, "data.validation");
+  if (!config.model.from.empty()) {
+    setup.from.emplace(config.model.from);
+    setup.notes = setup.from->notes();
+  }
+
+  const std::string& shard = training ? setup.shards.front() : setup.validation.front();
+  const auto header = first_header({shard});
+  setup.tokenizer = find_tokenizer(setup, shard, header);
+  set_vocabulary(setup, shard, header);
+  setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
+  if (!setup.tokenizer.empty()) setup.model.pad_token_id = setup.tokenizer.special().pad;
+  set_model(setup.config, setup.model);
+  setup.sequence_length = sequence_length(config, setup.model);
+  setup.config.data.sequence_length = setup.sequence_length;
+  (void)masking_options(config);
+
+  setup.precision = precision(config);
+  if (config.training.precision == "auto")
+    setup.notes.push_back(fmt::format("training.precision is {}: this processor {} matrix products in bf16",
+                                      name_of(setup.precision),
+                                      setup.precision == DType::kBF16 ? "has" : "does not have"));
+  setup.config.training.precision = name_of(setup.precision);
+  std::ranges::copy(notes_on(setup.model, setup.sequence_length), std::back_inserter(setup.notes));
+  return setup;
+}
+
+SampleOptions sample_options(const RunSetup& setup, const std::vector<std::string>& shards) {
+  SampleOptions options;
+  options.shards = shards;
+  options.sequence_length = setup.sequence_length;
+  options.pairs = setup.head == HeadKind::kPretraining;
+  options.masking = masking_options(setup.config);
+  options.vocabulary_size = setup.model.vocabulary_size;
+  options.seed = static_cast<std::uint64_t>(setup.config.seed);
+  if (setup.tokenizer.empty()) return options;
+  options.special = setup.tokenizer.special();
+  options.tokenizer_sha256 = setup.tokenizer.sha256();
+  options.starts_word.resize(static_cast<std::size_t>(setup.tokenizer.vocabulary_size()));
+  for (std::int32_t id = 0; id < setup.tokenizer.vocabulary_size(); ++id)
+    options.starts_word[static_cast<std::size_t>(id)] = setup.tokenizer.starts_word(id);
+  return options;
+}
+
+SourceFactory training_source(const RunSetup& setup) {
+  return [&setup](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
+    return std::make_unique<LoaderSource>(loader_options(setup, setup.shards, request));
+  };
+}
+
+SourceFactory validation_source(const RunSetup& setup) {
+  if (setup.validation.empty()) return {};
+  return [&setup](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
+    LoaderOptions options = loader_options(setup, setup.validation, request);
+    options.shuffle = false;
+    options.one_pass = true;
+    options.most_steps = setup.config.evaluation.batches;
+    return std::make_unique<LoaderSource>(options);
+  };
+}
+
+RunIdentity identity_of(const RunSetup& setup) {
+  RunIdentity identity;
+  identity.seed = static_cast<std::uint64_t>(setup.config.seed);
+  identity.configuration = to_yaml(setup.config);
+  identity.settings = pretraining_values(setup.config);
+  // Which files the patterns name counts, not how they are written.
+  identity.settings["data.shards"] = files_text(setup.shards);
+  if (!setup.validation.empty()) identity.settings["data.validation"] = files_text(setup.validation);
+  if (!setup.tokenizer.empty()) {
+    identity.settings["tokenizer"] = setup.tokenizer.sha256();
+    identity.tokenizer = setup.tokenizer.bytes();
+    identity.tokenizer_kind = setup.tokenizer.kind();
+  }
+  return identity;
+}
+
+}  // namespace nystrom
