@@ -62,8 +62,8 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
   network_.plan(limits_of(options), options.threads, options.recompute);
   batch_ = buffer_.upload(arrays_of(random_batch(options, comm.rank())));
   const double ranks = comm.ranks();
-  scales_[0] = options.objective.mlm_weight / (ranks * static_cast<double>(limits_of(options).labels));
-  scales_[1] = options.objective.sop_weight / (ranks * static_cast<double>(options.micro_batch));
+  scales_[0] = options.objective.weights[0] / (ranks * static_cast<double>(limits_of(options).labels));
+  scales_[1] = options.objective.weights[1] / (ranks * static_cast<double>(options.micro_batch));
 }
 
 double Bench::step() {

@@ -6,11 +6,15 @@ namespace nystrom {
 
 Command finetune_command();
 Command verify_command();
+Command doctor_command();
+Command bench_command();
 
 std::vector<Command> all_commands() {
   return {
       finetune_command(),
       verify_command(),
+      doctor_command(),
+      bench_command(),
   };
 }
 

@@ -10,7 +10,8 @@
 namespace nystrom {
 
 inline void add_config_argument(CLI::App& app, std::string& path, bool required) {
-  app.add_option("CONFIG", path, "the configuration, a YAML file (docs/configuration.md)")->required(required);
+  app.add_option("CONFIG", path, "the configuration, a YAML file (docs/configuration.md)")
+      ->required(required);
 }
 
 }  // namespace nystrom

@@ -5,20 +5,32 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
+    bench.cpp
     command_line.cpp
+    commands.cpp
+    commands/bench.cpp
+    commands/doctor.cpp
+    commands/finetune.cpp
+    commands/verify.cpp
     config_read.cpp
     config_table.cpp
     config_text.cpp
-    commands.cpp
-    commands/finetune.cpp
-    commands/verify.cpp
+    failure.cpp
+    log.cpp
+    machine.cpp
     model_source.cpp
     nearest.cpp
+    options.cpp
     rank.cpp
+    terminal.cpp
+    threads.cpp
     verify/reference_case.cpp
     verify/verification.cpp
   LINKS nystrom_trainer
-  PRIVATE_LINKS CLI11::CLI11 nlohmann_json::nlohmann_json yaml-cpp spdlog::spdlog)
+  PRIVATE_LINKS
+    CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
+    # doctor asks them for their versions
+    hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
 
 add_executable(nystrom launch/main.cpp)

@@ -6,14 +6,19 @@
 namespace nystrom {
 
 Log::Log(int rank)
-    : logger_(std::make_unique<spdlog::logger>("nystrom", std::make_shared<spdlog::sinks::stderr_sink_st>())) {
+    : logger_(
+          std::make_unique<spdlog::logger>("nystrom", std::make_shared<spdlog::sinks::stderr_sink_st>())) {
   logger_->set_pattern("%H:%M:%S %v");
   logger_->set_level(rank == 0 ? spdlog::level::info : spdlog::level::off);
   logger_->flush_on(spdlog::level::info);
 }
 Log::~Log() = default;
 
-void Log::note(const std::string& sentence) const { logger_->info("{}", sentence); }
-void Log::warning(const std::string& sentence) const { logger_->warn("warning: {}", sentence); }
+void Log::note(const std::string& sentence) const {
+  logger_->info("{}", sentence);
+}
+void Log::warning(const std::string& sentence) const {
+  logger_->warn("warning: {}", sentence);
+}
 
 }  // namespace nystrom

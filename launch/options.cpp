@@ -31,8 +31,8 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   take(config, "model.layer_norm_epsilon", m.layer_norm_epsilon, base, c.layer_norm_epsilon);
   take(config, "model.initializer_range", m.initializer_range, base, c.initializer_range);
   const auto& a = m.attention;
-  take(config, "model.attention.kind", a.kind == "softmax" ? AttentionKind::kSoftmax : AttentionKind::kNystrom,
-       base, c.attention.kind);
+  take(config, "model.attention.kind",
+       a.kind == "softmax" ? AttentionKind::kSoftmax : AttentionKind::kNystrom, base, c.attention.kind);
   take(config, "model.attention.landmarks", a.landmarks, base, c.attention.landmarks);
   take(config, "model.attention.convolution", a.convolution, base, c.attention.taps);
   take(config, "model.attention.pinv_iterations", a.pinv_iterations, base, c.attention.pinv_iterations);
@@ -93,7 +93,7 @@ TokenizerTraining tokenizer_options(const Config& config) {
 Objective objective_options(const Config& config) {
   if (config.objective.mlm_weight == 0 && config.objective.sop_weight == 0)
     refuse("objective.mlm_weight and objective.sop_weight are both 0; nothing would be learned");
-  return {.mlm_weight = config.objective.mlm_weight, .sop_weight = config.objective.sop_weight};
+  return {.weights = {config.objective.mlm_weight, config.objective.sop_weight}};
 }
 
 TrainerOptions trainer_options(const Config& config) {
@@ -125,8 +125,8 @@ std::int64_t sequence_length(const Config& config, const ModelConfig& model) {
   const std::int64_t length =
       config.data.sequence_length.value_or(std::min<std::int64_t>(512, model.max_positions));
   if (length > model.max_positions)
-    refuse("data.sequence_length is {}, but model.max_positions is {}; lower the one or raise the other", length,
-           model.max_positions);
+    refuse("data.sequence_length is {}, but model.max_positions is {}; lower the one or raise the other",
+           length, model.max_positions);
   return length;
 }
 
@@ -148,10 +148,11 @@ std::vector<std::string> notes_on(const ModelConfig& model, std::int64_t length)
   const AttentionConfig& a = model.attention;
   if (a.kind != AttentionKind::kNystrom) return notes;
   if (a.landmarks >= length)
-    notes.push_back(fmt::format(
-        "model.attention.landmarks ({}) is not below data.sequence_length ({}): every sequence gets plain softmax "
-        "attention, nothing is approximated",
-        a.landmarks, length));
+    notes.push_back(
+        fmt::format("model.attention.landmarks ({}) is not below data.sequence_length ({}): every sequence "
+                    "gets plain softmax "
+                    "attention, nothing is approximated",
+                    a.landmarks, length));
   if (a.pinv_init == PinvInit::kBatchMax)
     notes.emplace_back(
         "model.attention.pinv_init is batch_max: one scale for all sequences of a micro-batch, so "

@@ -12,8 +12,8 @@
 
 namespace nystrom {
 
-/// Section `model`. Keys that were not given take their values from `base` (a model started from), if there is
-/// one. vocabulary_size must be known by now. Refuses what model/config.h refuses.
+/// Section `model`. Keys that were not given take their values from `base` (a model started from), if there
+/// is one. vocabulary_size must be known by now. Refuses what model/config.h refuses.
 ModelConfig model_options(const Config& config, const ModelConfig* base);
 
 /// Writes `model` back into the section, so that the resolved configuration says all of it.

@@ -32,9 +32,10 @@ Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
     Tokenizer tokenizer = setup.from->tokenizer();
     if (!tokenizer.empty() && (!header || tokenizer.sha256() == header->tokenizer_sha256)) return tokenizer;
     if (!tokenizer.empty())
-      refuse("{} was made with another tokenizer than the model {}; prepare the text with tokenizer.path: the "
-             "model's tokenizer",
-             shard, setup.from->path());
+      refuse(
+          "{} was made with another tokenizer than the model {}; prepare the text with tokenizer.path: the "
+          "model's tokenizer",
+          shard, setup.from->path());
   }
   return header ? tokenizer_beside(shard, header->tokenizer_sha256) : Tokenizer();
 }
@@ -50,8 +51,8 @@ void set_vocabulary(RunSetup& setup, const std::string& shard, const std::option
     refuse("model.vocabulary_size is needed: {} is a shard of NVIDIA's, which names no tokenizer", shard);
   if (!size) size = needed;
   if (*size < needed)
-    refuse("model.vocabulary_size is {}, but the tokenizer of {} has {} tokens; raise it, or leave it out", *size,
-           shard, needed);
+    refuse("model.vocabulary_size is {}, but the tokenizer of {} has {} tokens; raise it, or leave it out",
+           *size, shard, needed);
 }
 
 // Enough to tell whether a resumed run reads the same files.
@@ -59,8 +60,8 @@ std::string files_text(const std::vector<std::string>& files) {
   std::string names;
   for (const auto& file : files) names += file + "\n";
   return files.size() == 1 ? files.front()
-                           : fmt::format("{} files from {} to {} (names' SHA-256 {})", files.size(), files.front(),
-                                         files.back(), sha256_hex(names).substr(0, 12));
+                           : fmt::format("{} files from {} to {} (names' SHA-256 {})", files.size(),
+                                         files.front(), files.back(), sha256_hex(names).substr(0, 12));
 }
 
 LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::string>& shards,
@@ -82,9 +83,10 @@ RunSetup set_up_run(const Config& config, bool training) {
   RunSetup setup;
   setup.config = config;
   check_backend(config);
-  setup.head = objective_options(config).sop_weight > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
+  setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
   if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
-  if (!config.data.validation.empty()) setup.validation = expand_globs(config.data.validation, "data.validation");
+  if (!config.data.validation.empty())
+    setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) {
     setup.from.emplace(config.model.from);
     setup.notes = setup.from->notes();

@@ -7,7 +7,9 @@
 
 namespace nystrom {
 
-int machine_cores() { return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
+int machine_cores() {
+  return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
 
 int default_threads(int local_ranks) {
   cpu_set_t set;

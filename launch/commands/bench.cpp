@@ -53,7 +53,8 @@ BenchOptions bench_options(Config config, const Comm& comm) {
 
 // An op can be no faster than its arithmetic at the rate of a large matrix product, or than its bytes at the
 // rate of a large copy.
-Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision, std::int64_t tokens) {
+Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision,
+                 std::int64_t tokens) {
   Result result;
   const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
   for (const auto& [name, count] : times.profile) {
@@ -71,8 +72,8 @@ Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType p
   return result;
 }
 
-nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
-                               const Comm& comm) {
+nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machine,
+                               const BenchOptions& options, const Comm& comm) {
   nlohmann::ordered_json json, parts = nlohmann::ordered_json::object();
   for (const Part& part : result.parts)
     parts[part.name] = {{"milliseconds", 1e3 * part.count.seconds},
@@ -100,8 +101,8 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
   fmt::print("{} parameters, {} x {} tokens a rank, {}, {} rank{} of {} thread{}\n", bench.parameters(),
              options.micro_batch, options.sequence_length, name_of(options.precision), comm.ranks(),
              comm.ranks() == 1 ? "" : "s", options.threads, options.threads == 1 ? "" : "s");
-  fmt::print("a step: {:.1f} ms (from {:.1f} to {:.1f}), {:.0f} tokens/s, memory {:.2f} GiB\n\n", 1e3 * result.seconds,
-             1e3 * result.fastest, 1e3 * result.slowest, result.tokens_per_second,
+  fmt::print("a step: {:.1f} ms (from {:.1f} to {:.1f}), {:.0f} tokens/s, memory {:.2f} GiB\n\n",
+             1e3 * result.seconds, 1e3 * result.fastest, 1e3 * result.slowest, result.tokens_per_second,
              result.memory_bytes / (1024.0 * 1024.0 * 1024.0));
   fmt::print("{:<26}{:>7}{:>10}{:>8}{:>11}{:>9}{:>10}\n", "part", "calls", "ms", "share", "GFLOP/s", "GB/s",
              "of bound");
@@ -109,11 +110,12 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
   for (const Part& part : result.parts) {
     const double seconds = part.count.seconds;
     known += seconds;
-    fmt::print("{:<26}{:>7}{:>10.2f}{:>7.1f}%{:>11.1f}{:>9.1f}{:>9.1f}%\n", part.name, part.count.calls, 1e3 * seconds,
-               100 * seconds / result.seconds, part.count.flops / seconds / 1e9, part.count.bytes / seconds / 1e9,
-               100 * part.bound_seconds / seconds);
+    fmt::print("{:<26}{:>7}{:>10.2f}{:>7.1f}%{:>11.1f}{:>9.1f}{:>9.1f}%\n", part.name, part.count.calls,
+               1e3 * seconds, 100 * seconds / result.seconds, part.count.flops / seconds / 1e9,
+               part.count.bytes / seconds / 1e9, 100 * part.bound_seconds / seconds);
   }
-  fmt::print("{:<33}{:>10.2f}\n\n", "the rest of the profiled step", 1e3 * std::max(0.0, result.seconds - known));
+  fmt::print("{:<33}{:>10.2f}\n\n", "the rest of the profiled step",
+             1e3 * std::max(0.0, result.seconds - known));
   fmt::print("this machine, measured now: {:.0f} GFLOP/s in fp32, ", machine.fp32_flops / 1e9);
   if (machine.bf16_flops > 0) fmt::print("{:.0f} in bf16, ", machine.bf16_flops / 1e9);
   fmt::print("copy {:.1f} GB/s\nshare of its bound: {:.1f} %\n", machine.copy_bytes / 1e9,
@@ -147,19 +149,22 @@ int run(const Options& options, const Invocation& invocation) {
 
 Command bench_command() {
   auto options = std::make_shared<Options>();
-  return {.name = "bench",
-          .summary = "tokens a second, time by part, share of the machine's limit",
-          .details = "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
-                     "data. The machine's limit is measured in the same run. training.steps sets how many steps are "
-                     "measured.",
-          .example = "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
-                     "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
-          .options =
-              [options](CLI::App& app) {
-                add_config_argument(app, options->config, false);
-                app.add_flag("--json", options->json, "end with one line of JSON");
-              },
-          .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
+  return {
+      .name = "bench",
+      .summary = "tokens a second, time by part, share of the machine's limit",
+      .details =
+          "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
+          "data. The machine's limit is measured in the same run. training.steps sets how many steps are "
+          "measured.",
+      .example =
+          "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
+          "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
+      .options =
+          [options](CLI::App& app) {
+            add_config_argument(app, options->config, false);
+            app.add_flag("--json", options->json, "end with one line of JSON");
+          },
+      .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }
 
 }  // namespace nystrom

@@ -71,8 +71,8 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(source->warnings());
   network.plan(source->limits(), context.threads());
   BatchBuffer buffer(source->limits());
-  const Losses losses = evaluate(context, comm, network, buffer, *source, config.evaluation.batches,
-                                 objective_options(config));
+  const Losses losses =
+      evaluate(context, comm, network, buffer, *source, config.evaluation.batches, objective_options(config));
   if (comm.rank() == 0) fmt::print("{}\n", result(losses, setup).dump());
   return kDone;
 }
@@ -90,16 +90,19 @@ int run(const std::string& path, const Invocation& invocation) {
 
 Command evaluate_command() {
   auto config = std::make_shared<std::string>();
-  return {.name = "evaluate",
-          .summary = "losses and accuracies of a model on held-out shards",
-          .details = "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
-                     "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
-                     "entropy of the shards' token frequencies, which an mlm_loss must beat to mean "
-                     "something.",
-          .example = "nystrom evaluate my.yaml\n"
-                     "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",
-          .options = [config](CLI::App& app) { add_config_argument(app, *config, true); },
-          .run = [config](const Invocation& invocation) { return run(*config, invocation); }};
+  return {
+      .name = "evaluate",
+      .summary = "losses and accuracies of a model on held-out shards",
+      .details =
+          "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
+          "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
+          "entropy of the shards' token frequencies, which an mlm_loss must beat to mean "
+          "something.",
+      .example =
+          "nystrom evaluate my.yaml\n"
+          "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",
+      .options = [config](CLI::App& app) { add_config_argument(app, *config, true); },
+      .run = [config](const Invocation& invocation) { return run(*config, invocation); }};
 }
 
 }  // namespace nystrom

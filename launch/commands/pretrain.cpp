@@ -31,8 +31,10 @@ std::unique_ptr<Observer> make_progress(const Log& log) {
   constexpr double kSecondsBetweenLines = 5;
   return std::make_unique<ProgressLines>(
       [&log](ProgressLines::Level level, const std::string& line) {
-        if (level == ProgressLines::Level::kWarning) log.warning(line);
-        else log.note(line);
+        if (level == ProgressLines::Level::kWarning)
+          log.warning(line);
+        else
+          log.note(line);
       },
       kSecondsBetweenLines);
 }
@@ -86,15 +88,18 @@ Command pretrain_command() {
   auto options = std::make_shared<Options>();
   return {.name = "pretrain",
           .summary = "train on shards, with MLM and SOP; started by mpirun, one process a rank",
-          .details = "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to run.directory. "
-                     "SIGTERM saves and stops (exit status 3), SIGUSR1 saves and goes on.",
-          .example = "nystrom pretrain configs/pretrain-small.yaml\n"
-                     "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
+          .details =
+              "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to run.directory. "
+              "SIGTERM saves and stops (exit status 3), SIGUSR1 saves and goes on.",
+          .example =
+              "nystrom pretrain configs/pretrain-small.yaml\n"
+              "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
           .options =
               [options](CLI::App& app) {
                 add_config_argument(app, options->config, true);
-                app.add_option("--resume", options->resume,
-                               "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
+                app.add_option(
+                       "--resume", options->resume,
+                       "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
                     ->type_name("auto|never|PATH");
               },
           .run = [options](const Invocation& invocation) { return run(*options, invocation); }};

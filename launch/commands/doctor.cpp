@@ -1,0 +1,115 @@
+#include <hdf5.h>
+#include <mpi.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <dnnl.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/core/cpu_features.h"
+#include "kernels/core/files.h"
+#include "launch/command.h"
+#include "launch/failure.h"
+#include "launch/machine.h"
+#include "launch/rank.h"
+#include "launch/threads.h"
+#include "launch/version.h"
+
+namespace nystrom {
+namespace {
+
+void line(const char* what, const std::string& value) {
+  fmt::print("{:<18}{}\n", what, value);
+}
+
+const char* yes(bool value) {
+  return value ? "yes" : "no";
+}
+
+std::string mpi_text() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) return "does not answer";
+  const std::string version(text, static_cast<std::size_t>(length));
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
+std::string hdf5_text() {
+  unsigned major = 0, minor = 0, release = 0;
+  if (H5get_libversion(&major, &minor, &release) < 0) return "does not answer";
+  return fmt::format("HDF5 {}.{}.{}", major, minor, release);
+}
+
+std::string onednn_text() {
+  const dnnl_version_t* v = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+}
+
+// Can a file be written, flushed and renamed here, as checkpoints are?
+std::string folder_text(const std::string& folder) {
+  struct statvfs space {};
+  if (::statvfs(folder.c_str(), &space) != 0)
+    return "cannot be looked at: " + std::error_code(errno, std::generic_category()).message();
+  const double free_bytes = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
+  const std::string free_text = fmt::format("{:.1f} GiB free", free_bytes / (1 << 30));
+  try {
+    const std::string path = std::filesystem::path(folder) / "nystrom-doctor";
+    const std::string temporary = temporary_name(path);
+    std::ofstream(temporary) << "written by nystrom doctor\n";
+    publish_file(temporary, temporary + "-renamed");
+    std::filesystem::remove(temporary + "-renamed");
+    return "can be written; " + free_text;
+  } catch (const std::exception& error) {
+    return fmt::format("cannot be written ({}); {}", error.what(), free_text);
+  }
+}
+
+void print_report(const std::string& folder) {
+  const CpuFeatures cpu = CpuFeatures::detect();
+  line("nystrom", kVersion);
+  line("processor", cpu.model.empty() ? "unnamed" : cpu.model);
+  line("cores", fmt::format("{}; a rank of {} on this machine would use {} thread{}", machine_cores(),
+                            launched_local_ranks(), default_threads(launched_local_ranks()),
+                            default_threads(launched_local_ranks()) == 1 ? "" : "s"));
+  line("instructions", fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
+                                   yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)));
+  const bool bf16 = bf16_is_native();
+  line("precision: auto", bf16 ? "bf16" : "fp32 (bf16 has no instructions here)");
+  Context context(default_threads(1));
+  const MachineCeiling machine = measure_machine(context, bf16);
+  line("measured",
+       fmt::format("matrix products {:.0f} GFLOP/s in fp32{}; copy {:.1f} GB/s; {} thread{}",
+                   machine.fp32_flops / 1e9,
+                   bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
+                   machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"));
+  line("MPI", mpi_text());
+  line("ranks", launched_ranks() > 1
+                    ? fmt::format("{}, of which {} here", launched_ranks(), launched_local_ranks())
+                    : "1 (start by mpirun -n N for more)");
+  line("GPU, NCCL", "not in this build: the backend is the CPU's, communication is MPI's");
+  line("libraries", fmt::format("{}, {}", hdf5_text(), onednn_text()));
+  line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
+}
+
+}  // namespace
+
+Command doctor_command() {
+  auto folder = std::make_shared<std::string>(".");
+  return {.name = "doctor",
+          .summary = "MPI, processor, libraries, file system, and what would be used",
+          .details = "",
+          .example = "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run",
+          .options =
+              [folder](CLI::App& app) {
+                app.add_option("--folder", *folder, "where a run would be written; here, if not given");
+              },
+          .run = [folder](const Invocation&) -> int {
+            if (launched_rank() == 0) print_report(*folder);
+            return kDone;
+          }};
+}
+
+}  // namespace nystrom

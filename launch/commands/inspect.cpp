@@ -1,0 +1,193 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "data/inspect.h"
+#include "data/tokenizer/tokenizer.h"
+#include "launch/command.h"
+#include "launch/model_source.h"
+#include "trainer/checkpoint.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+
+void line(std::string_view what, const std::string& value) {
+  fmt::print("{:<20}{}\n", what, value);
+}
+
+std::string histogram_text(const LengthHistogram& histogram) {
+  std::string text;
+  for (std::size_t k = 0; k < histogram.bins.size(); ++k)
+    if (histogram.bins[k] > 0)
+      text += fmt::format("{}{}+: {}", text.empty() ? "" : ", ", std::int64_t{1} << k, histogram.bins[k]);
+  return fmt::format("{} (longest {})", text, histogram.longest);
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+void inspect_shard(const std::string& path) {
+  const ShardSummary s = summarize_shard(path);
+  if (s.kind == ShardKind::kBert) {
+    line("kind", "NVIDIA's BERT shard (masks made beforehand; the last label says \"random next sentence\")");
+    line("sequences", fmt::format("{} of at most {} tokens", s.sequences, s.width));
+    line("tokens", fmt::format("{} without padding, {} masked, at most {} in a sequence", s.counts.tokens,
+                               s.masked, s.most_masked));
+    line("tokens a sequence", histogram_text(s.sequence_tokens));
+  } else {
+    line("kind", fmt::format("nystrom shard, format {}; whole, all checksums agree", kShardVersion));
+    line("documents", fmt::format("{}", s.counts.documents));
+    line("sentences", fmt::format("{}", s.counts.sentences));
+    line("tokens", fmt::format("{}", s.counts.tokens));
+    line("vocabulary",
+         fmt::format("{} tokens, tokenizer {}", s.header.vocabulary_size, s.header.tokenizer_sha256));
+    for (const auto& source : s.sources)
+      line("source", fmt::format("{}: {} documents, {} sentences, {} tokens", source.name,
+                                 source.counts.documents, source.counts.sentences, source.counts.tokens));
+    line("tokens a document", histogram_text(s.document_tokens));
+    line("tokens a sentence", histogram_text(s.sentence_tokens));
+  }
+  line("file", mebibytes(s.file_bytes));
+}
+
+void print_model(const ModelConfig& m, HeadKind head) {
+  const AttentionConfig& a = m.attention;
+  line("head", head == HeadKind::kPretraining ? "pretraining (MLM and SOP)"
+               : head == HeadKind::kMaskedLm  ? "masked language model"
+                                              : "of a task");
+  line("shape",
+       fmt::format("{} layers, hidden {}, {} heads, feed-forward {}, vocabulary {}, {} positions", m.layers,
+                   m.hidden_size, a.heads, m.intermediate_size, m.vocabulary_size, m.max_positions));
+  line("attention",
+       a.kind == AttentionKind::kSoftmax
+           ? fmt::format("softmax, convolution of {} taps", a.taps)
+           : fmt::format("nystrom, {} landmarks, convolution of {} taps, {} pinv iterations, {}, padding {}",
+                         a.landmarks, a.taps, a.pinv_iterations,
+                         a.pinv_init == PinvInit::kBatchMax ? "batch_max" : "per_matrix",
+                         m.huggingface_padding ? "huggingface" : "exact"));
+}
+
+void print_tokenizer(const Tokenizer& tokenizer) {
+  if (tokenizer.empty()) return line("tokenizer", "none");
+  line("tokenizer", fmt::format("{}, {} tokens, SHA-256 {}", tokenizer.kind(), tokenizer.vocabulary_size(),
+                                tokenizer.sha256()));
+}
+
+void inspect_checkpoint(const std::string& path) {
+  const CheckpointReader checkpoint(path);
+  const RunState& state = checkpoint.state();
+  line("kind", "checkpoint; whole, its digest agrees");
+  line("step", fmt::format("{} ({} samples, {} updates, {:.0f} s)", state.step, state.samples, state.updates,
+                           state.seconds));
+  print_model(checkpoint.model(), checkpoint.head());
+  const RunIdentity& run = checkpoint.identity();
+  print_tokenizer(run.tokenizer.empty() ? Tokenizer() : Tokenizer::from_bytes(run.tokenizer, path));
+  std::int64_t values = 0;
+  for (const auto& tensor : checkpoint.tensors()) {
+    std::int64_t size = 1;
+    for (const auto dim : tensor.shape) size *= dim;
+    values += size;
+  }
+  line("weights", fmt::format("{} tensors, {} values", checkpoint.tensors().size(), values));
+  line("file", mebibytes(fs::file_size(path)));
+  fmt::print("\nconfiguration of the run:\n{}", run.configuration);
+}
+
+void inspect_model_folder(const std::string& path) {
+  const ModelSource model(path);
+  line("kind", "Hugging Face folder");
+  print_model(model.config(), model.head());
+  print_tokenizer(model.tokenizer());
+  for (const auto& note : model.notes()) line("note", note);
+}
+
+void inspect_tokenizer(const std::string& path) {
+  const Tokenizer tokenizer = Tokenizer::read(path);
+  line("kind", fmt::format("tokenizer ({})", tokenizer.kind()));
+  line("tokens", fmt::format("{}", tokenizer.vocabulary_size()));
+  line("SHA-256", tokenizer.sha256());
+  const SpecialIds& s = tokenizer.special();
+  for (const auto id : s.ids()) line("special", fmt::format("{} {}", id, tokenizer.piece(id)));
+}
+
+// Nothing in a run's metrics is needed to go on; the last lines tell how it went.
+void inspect_run(const std::string& path) {
+  line("kind", "run directory");
+  std::ifstream metrics(fs::path(path) / "metrics.jsonl");
+  std::string last_step, last_validation;
+  for (std::string text; std::getline(metrics, text);)
+    (text.find("validation_") != std::string::npos ? last_validation : last_step) = text;
+  line("last step", last_step);
+  line("last validation", last_validation);
+  const CheckpointSearch search = find_newest_checkpoint(fs::path(path) / "checkpoints");
+  for (const auto& warning : search.warnings) line("damaged", warning);
+  line("newest checkpoint", search.path.value_or("none"));
+  if (search.path) {
+    fmt::print("\n");
+    inspect_checkpoint(*search.path);
+  }
+}
+
+void inspect_prepared(const std::string& path) {
+  line("kind", "prepared text");
+  std::ifstream file(fs::path(path) / "manifest.json");
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  fmt::print("{}\n", text);
+}
+
+void inspect_folder(const std::string& path) {
+  if (fs::exists(fs::path(path) / "config.json")) return inspect_model_folder(path);
+  if (fs::exists(fs::path(path) / "metrics.jsonl")) return inspect_run(path);
+  if (fs::exists(fs::path(path) / "manifest.json")) return inspect_prepared(path);
+  refuse(
+      "{} is a folder, but neither a model (config.json), nor a run (metrics.jsonl), nor prepared text "
+      "(manifest.json)",
+      path);
+}
+
+bool begins_with(const std::string& path, std::string_view magic) {
+  std::string head(magic.size(), '\0');
+  std::ifstream(path, std::ios::binary).read(head.data(), static_cast<std::streamsize>(head.size()));
+  return head == magic;
+}
+
+int run(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) refuse("{}: {}", path, error ? error.message() : "there is no such file");
+  if (fs::is_directory(status)) {
+    inspect_folder(path);
+  } else if (is_checkpoint(path)) {
+    inspect_checkpoint(path);
+  } else if (begins_with(path, "\x89HDF\r\n\x1a\n")) {
+    inspect_shard(path);
+  } else {
+    try {
+      inspect_tokenizer(path);
+    } catch (const InputError&) {
+      refuse("{} is neither a shard, nor a checkpoint, nor a tokenizer", path);
+    }
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Command inspect_command() {
+  auto path = std::make_shared<std::string>();
+  return {
+      .name = "inspect",
+      .summary = "what is in a shard, checkpoint, tokenizer, model folder, run or prepared text",
+      .details = "Recognized by content; shards and checkpoints are read whole, so damage shows.",
+      .example = "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5",
+      .options = [path](CLI::App& app) { app.add_option("FILE", *path, "the file or folder")->required(); },
+      .run = [path](const Invocation&) { return run(*path); }};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# English prose out of Debian packages, one document a line:
+#
+#   launch/quickstart-text.sh FOLDER     writes FOLDER/dictionary.txt, FOLDER/manuals.txt
+#
+# The packages are downloaded and unpacked into FOLDER, not installed: no root, nothing left behind.
+set -euo pipefail
+folder=${1:?usage: launch/quickstart-text.sh FOLDER}
+mkdir -p "$folder/packages"
+folder=$(cd "$folder" && pwd)
+
+stop() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+unpack() {  # PACKAGE
+  local package=$1
+  [[ -d $folder/packages/$package ]] && return
+  rm -f "$folder/packages/$package"_*.deb
+  (cd "$folder/packages" && apt-get download -qq "$package" >/dev/null 2>&1) ||
+    stop "the Debian package $package, whose text is the corpus, could not be downloaded; try: apt-get update"
+  rm -rf "$folder/packages/$package.part"
+  dpkg-deb -x "$folder/packages/$package"_*.deb "$folder/packages/$package.part"
+  mv "$folder/packages/$package.part" "$folder/packages/$package"
+}
+
+# A dictd file: an entry begins in the first column, its text is indented. Marks of cross-references and dates
+# go; what is left of an entry is a document if it has ten words.
+dictionary() {
+  awk '
+    function flush() {
+      gsub(/[{}]/, "", text); gsub(/\([12][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]\)/, "", text)
+      gsub(/<[a-z\/ -]+>/, "", text); gsub(/__/, "", text); gsub(/[ \t]+/, " ", text)
+      if (split(text, words, " ") >= 10) print head ": " text
+      text = ""
+    }
+    /^[^ \t]/ { if (text != "" || head == "") { flush(); head = $0 } else head = head ", " $0; next }
+    { text = text " " $0 }
+    END { flush() }' | grep -vE '^(00-database|Free On-line Dictionary|GNU Free)'
+}
+
+# Wrapped paragraphs of a manual: those of prose (a sentence end, ten words, nothing of a table or a program)
+# are kept and joined to documents of about four thousand characters.
+manual() {
+  awk '
+    function flush() {
+      gsub(/[ \t]+/, " ", paragraph); sub(/^ /, "", paragraph)
+      if (paragraph ~ /[.?!:]"?\)?$/ && split(paragraph, words, " ") >= 10 && paragraph !~ /[|{};$\\]|--[-+]|^[-*+=#>]/)
+        text = text (text == "" ? "" : " ") paragraph
+      if (length(text) > 4000) { print text; text = "" }
+      paragraph = ""
+    }
+    /^[ \t]*$/ { flush(); next }
+    { paragraph = paragraph " " $0 }
+    END { flush(); if (text != "") print text }'
+}
+
+# Perl'"'"'s handbook: paragraphs that begin in the first column are prose; C<this> is this.
+pod() {
+  local file
+  for file in "$@"; do
+    sed -E -e 's/[A-Z]<<+ +([^<>]*) +>>+/\1/g' -e 's/[CFBISLX]<([^<>|]*\|)?([^<>]*)>/\2/g' \
+      -e 's/[CFBISL]<([^<>|]*\|)?([^<>]*)>/\2/g' -e 's/E<lt>/</g; s/E<gt>/>/g' -e '/^=/d' -e 's/^[ \t].*//' "$file" | manual
+  done
+}
+
+for package in dict-foldoc dict-jargon debian-reference-en debian-policy developers-reference debian-faq perl-doc; do
+  unpack "$package"
+done
+cd "$folder/packages"
+{
+  zcat dict-foldoc/usr/share/dictd/foldoc.dict.dz | dictionary
+  zcat dict-jargon/usr/share/dictd/jargon.dict.dz | dictionary
+} >"$folder/dictionary.txt.part"
+{
+  for text in debian-reference-en/usr/share/debian-reference/debian-reference.en.txt.gz \
+    debian-policy/usr/share/doc/debian-policy/policy.txt.gz \
+    developers-reference/usr/share/developers-reference/developers-reference.txt.gz \
+    debian-faq/usr/share/doc/debian/FAQ/debian-faq.en.txt.gz; do
+    zcat "$text" | manual
+  done
+  find perl-doc -name '*.pod' ! -name 'perl5*delta.pod' ! -name 'perltoc.pod' | LC_ALL=C sort | while read -r file; do pod "$file"; done
+} >"$folder/manuals.txt.part"
+[[ -s $folder/dictionary.txt.part && -s $folder/manuals.txt.part ]] || stop "the packages held no text where it was looked for"
+mv "$folder/dictionary.txt.part" "$folder/dictionary.txt"
+mv "$folder/manuals.txt.part" "$folder/manuals.txt"
