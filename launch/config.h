@@ -17,8 +17,10 @@
 namespace nystrom {
 
 struct CorpusSource {
-  std::string kind;  ///< wikipedia | books | imdb | lines | jsonl
-  std::string path;  ///< a glob
+  std::string kind = {};          ///< wikipedia | books | imdb | lines | jsonl
+  std::string path = {};          ///< a glob
+  std::string field = "text";     ///< jsonl: the member that holds the text
+  std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
   bool operator==(const CorpusSource&) const = default;
 };
 
@@ -113,6 +115,7 @@ struct Config {
     std::string directory;
     std::int64_t shard_tokens = 33554432;
     double validation_fraction = 0.005, test_fraction = 0;
+    std::string normalization = "nfc";
   } output;
 
   struct {

@@ -203,15 +203,20 @@ class Setter {
     if (!node.IsMap())
       refuse("{}: an entry of corpus must be {{kind: ..., path: ...}}", origin_.at(node.Mark()));
     CorpusSource source;
+    const std::map<std::string, std::string*> members{{"kind", &source.kind},
+                                                      {"path", &source.path},
+                                                      {"field", &source.field},
+                                                      {"encoding", &source.encoding}};
     for (const auto& entry : node) {
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      if (name != "kind" && name != "path")
-        refuse("{}: there is no key '{}' in an entry of corpus; it has 'kind' and 'path'",
+      const auto member = members.find(name);
+      if (member == members.end())
+        refuse("{}: there is no key '{}' in an entry of corpus; it has kind, path, field and encoding",
                origin_.at(entry.first.Mark()), name);
       if (!entry.second.IsScalar())
         refuse("{}: corpus: {} is {}; it must be text", origin_.at(entry.second.Mark()), name,
                shown(entry.second));
-      (name == "kind" ? source.kind : source.path) = entry.second.Scalar();
+      *member->second = entry.second.Scalar();
     }
     if (std::ranges::find(kinds, source.kind) == kinds.end())
       refuse("{}: corpus: kind is '{}'; did you mean '{}'?", origin_.at(node.Mark()), source.kind,

@@ -21,18 +21,19 @@ const std::array kSections = {
                   "Which shards are read, and how samples are made of them.", true},
     ConfigSection{"objective", "pretrain, evaluate",
                   "The loss: `mlm_weight` × MLM loss + `sop_weight` × SOP loss.", true},
-    ConfigSection{"training", "pretrain, bench", "", true},
+    ConfigSection{"training", "pretrain, evaluate, bench", "How long, how much at once, in which arithmetic.",
+                  true},
     ConfigSection{"optimizer", "pretrain", "AdamW as in PyTorch; decay on tensors of two or more dimensions.",
                   true},
     ConfigSection{"schedule", "pretrain", "The learning rate over steps s = 1 … S with w warmup steps.",
                   true},
     ConfigSection{"communication", "pretrain", "How ranks talk.", true},
-    ConfigSection{"checkpoint", "pretrain", "", true},
+    ConfigSection{"checkpoint", "pretrain", "Files from which a run goes on.", true},
     ConfigSection{"evaluation", "pretrain, evaluate",
                   "Losses on the validation shards, with masks that do not change.", true},
-    ConfigSection{"corpus", "prepare", "", false},
-    ConfigSection{"tokenizer", "prepare, pretrain", "", false},
-    ConfigSection{"output", "prepare", "", false},
+    ConfigSection{"corpus", "prepare", "Raw text (docs/data.md).", false},
+    ConfigSection{"tokenizer", "prepare, pretrain, evaluate", "Trained, or an existing one.", false},
+    ConfigSection{"output", "prepare", "What `prepare` makes.", false},
     ConfigSection{"task", "finetune",
                   "Fine-tuning is not built yet; its keys are known so that one file may hold them.", false},
 };
@@ -231,9 +232,11 @@ std::vector<ConfigKey> config_keys(Config& c) {
 
       {"corpus",
        &c.corpus,
-       "A list of `{kind: wikipedia, path: GLOB}`; kinds: `wikipedia` (dump, .xml or .xml.bz2), `books` "
-       "(folders of .txt), `imdb` (aclImdb tree or tar), `lines` (a document a line), `jsonl` (a field "
-       "`text` an object).",
+       "A list of `{kind: wikipedia, path: PATTERN}`; kinds: `wikipedia` (dump, .xml or .xml.bz2), `books` "
+       "(folders of "
+       ".txt), `imdb` (aclImdb tree or tar), `lines` (a document a line), `jsonl` (an object a line; `field: "
+       "text` "
+       "names the member that holds the text). `encoding: auto` may be `utf-8`, `latin-1` or `utf-16`.",
        {},
        {},
        "*"},
@@ -294,6 +297,9 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "Share of the documents held out for a test.",
        {},
        kShare},
+
+      {"output.normalization", &c.output.normalization, "Unicode form that the text is brought into.",
+       "nfc | nfkc | none"},
 
       {"task.kind",
        &c.task.kind,

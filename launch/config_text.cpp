@@ -46,10 +46,15 @@ struct ToText {
     return fmt::format("[{}]", text);
   }
   std::string operator()(const std::vector<CorpusSource>* value) const {
+    const CorpusSource usual;
     std::string text;
-    for (const auto& each : *value)
-      text += fmt::format("{}{{kind: {}, path: {}}}", text.empty() ? "" : ", ", word(each.kind),
-                          quoted(each.path));
+    for (const auto& each : *value) {
+      text +=
+          fmt::format("{}{{kind: {}, path: {}", text.empty() ? "" : ", ", word(each.kind), quoted(each.path));
+      if (each.field != usual.field) text += fmt::format(", field: {}", quoted(each.field));
+      if (each.encoding != usual.encoding) text += fmt::format(", encoding: {}", quoted(each.encoding));
+      text += "}";
+    }
     return fmt::format("[{}]", text);
   }
 };

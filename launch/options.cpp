@@ -90,6 +90,16 @@ TokenizerTraining tokenizer_options(const Config& config) {
   return training;
 }
 
+SpecialNames given_special_names(const Config& config) {
+  const auto& names = config.tokenizer.special_tokens;
+  const auto given = [&](std::string_view key, const std::string& name) {
+    return config.gives(key) ? name : std::string();
+  };
+  return {given("tokenizer.special_tokens.bos", names.bos), given("tokenizer.special_tokens.pad", names.pad),
+          given("tokenizer.special_tokens.eos", names.eos), given("tokenizer.special_tokens.unk", names.unk),
+          given("tokenizer.special_tokens.mask", names.mask)};
+}
+
 Objective objective_options(const Config& config) {
   if (config.objective.mlm_weight == 0 && config.objective.sop_weight == 0)
     refuse("objective.mlm_weight and objective.sop_weight are both 0; nothing would be learned");

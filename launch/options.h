@@ -21,6 +21,9 @@ void set_model(Config& config, const ModelConfig& model);
 
 Masking masking_options(const Config& config);
 TokenizerTraining tokenizer_options(const Config& config);
+/// Spellings of an existing tokenizer's special tokens: those that the configuration gives; empty where it
+/// leaves them to the tokenizer.
+SpecialNames given_special_names(const Config& config);
 Objective objective_options(const Config& config);
 
 /// Everything of TrainerOptions but checkpoint_folder and identity. training.steps must be given.

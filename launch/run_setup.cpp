@@ -21,7 +21,7 @@ std::optional<ShardHeader> first_header(const std::vector<std::string>& shards) 
 Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
                          const std::optional<ShardHeader>& header) {
   if (!setup.config.tokenizer.path.empty()) {
-    Tokenizer tokenizer = Tokenizer::read(setup.config.tokenizer.path);
+    Tokenizer tokenizer = Tokenizer::read(setup.config.tokenizer.path, given_special_names(setup.config));
     if (header && tokenizer.sha256() != header->tokenizer_sha256)
       refuse("tokenizer.path: {} is not the tokenizer that {} was made with (SHA-256 {}... and {}...)",
              setup.config.tokenizer.path, shard, tokenizer.sha256().substr(0, 12),
@@ -37,7 +37,8 @@ Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
           "model's tokenizer",
           shard, setup.from->path());
   }
-  return header ? tokenizer_beside(shard, header->tokenizer_sha256) : Tokenizer();
+  return header ? tokenizer_beside(shard, header->tokenizer_sha256, given_special_names(setup.config))
+                : Tokenizer();
 }
 
 // The key as given, the model's that is started from, or else what the tokenizer has.

@@ -6,14 +6,14 @@
 
 namespace nystrom {
 
-Tokenizer tokenizer_beside(const std::string& shard, const std::string& sha256) {
+Tokenizer tokenizer_beside(const std::string& shard, const std::string& sha256, const SpecialNames& names) {
   const std::filesystem::path folder = std::filesystem::absolute(shard).parent_path();
   for (const auto& where : {folder, folder.parent_path()}) {
     for (const char* name : {"tokenizer.model", "tokenizer.json"}) {
       const std::filesystem::path path = where / name;
       std::error_code error;
       if (!std::filesystem::is_regular_file(path, error)) continue;
-      Tokenizer tokenizer = Tokenizer::read(path);
+      Tokenizer tokenizer = Tokenizer::read(path, names);
       if (tokenizer.sha256() == sha256) return tokenizer;
     }
   }

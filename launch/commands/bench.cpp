@@ -10,10 +10,11 @@
 #include "launch/machine.h"
 #include "launch/options.h"
 #include "launch/threads.h"
-#include "trainer/pretrain.h"
 
 namespace nystrom {
 namespace {
+
+constexpr std::int64_t kAutomaticTokens = 4096;  // of a micro-batch whose size is left open
 
 struct Options {
   std::string config;
@@ -44,7 +45,7 @@ BenchOptions bench_options(Config config, const Comm& comm) {
   options.threads = static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks())));
   options.sequence_length = sequence_length(config, options.model);
   options.micro_batch = config.training.micro_batch.value_or(
-      automatic_micro_batch(options.sequence_length, config.training.global_batch, comm.ranks()));
+      std::max<std::int64_t>(1, kAutomaticTokens / options.sequence_length));
   options.masking = config.data.masking.probability;
   options.objective = objective_options(config);
   options.seed = static_cast<std::uint64_t>(config.seed);

@@ -59,7 +59,8 @@ TEST(Config, values_reach_their_members) {
   EXPECT_EQ(c.training.steps, 10);
   EXPECT_FALSE(c.training.micro_batch.has_value());
   EXPECT_EQ(c.training.clip_norm, 1e-3);
-  EXPECT_EQ(c.corpus, (std::vector<CorpusSource>{{"lines", "x/*.txt"}, {"books", "y"}}));
+  EXPECT_EQ(c.corpus, (std::vector<CorpusSource>{{.kind = "lines", .path = "x/*.txt"},
+                                                 {.kind = "books", .path = "y"}}));
   EXPECT_TRUE(c.gives("model.layers"));
   EXPECT_FALSE(c.gives("model.heads"));
 }
@@ -143,9 +144,10 @@ TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
 
 TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
   const Config c = read_config(
-      "", {"run.directory=\"a \\\"b\\\" \\n\\t'c'\"", "model.from=true", "data.shards=['*.h5', '#x']",
-           "optimizer.learning_rate=0.30000000000000004", "training.steps=12", "task.name=null",
-           "corpus=[{kind: jsonl, path: \"x: y\"}]", "optimizer.epsilon=1e-30"});
+      "",
+      {"run.directory=\"a \\\"b\\\" \\n\\t'c'\"", "model.from=true", "data.shards=['*.h5', '#x']",
+       "optimizer.learning_rate=0.30000000000000004", "training.steps=12", "task.name=null",
+       "corpus=[{kind: jsonl, path: \"x: y\", field: body, encoding: latin-1}]", "optimizer.epsilon=1e-30"});
   const std::string yaml = to_yaml(c);
   const Config again = read_config_text(yaml, "config.yaml");
   EXPECT_EQ(to_yaml(again), yaml);
@@ -153,6 +155,7 @@ TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
   EXPECT_EQ(again.model.from, "true");
   EXPECT_EQ(again.optimizer.learning_rate, 0.30000000000000004);
   EXPECT_EQ(again.training.steps, 12);
+  EXPECT_EQ(again.corpus.front().field, "body");
   EXPECT_EQ(pretraining_values(again), pretraining_values(c));
 }
 
