@@ -4,6 +4,7 @@
 
 namespace nystrom {
 
+Command prepare_command();
 Command finetune_command();
 Command verify_command();
 Command doctor_command();
@@ -11,6 +12,7 @@ Command bench_command();
 
 std::vector<Command> all_commands() {
   return {
+      prepare_command(),
       finetune_command(),
       verify_command(),
       doctor_command(),

@@ -11,6 +11,7 @@ nystrom_add_library(launch FOLDER launch
     commands/bench.cpp
     commands/doctor.cpp
     commands/finetune.cpp
+    commands/prepare.cpp
     commands/verify.cpp
     config_read.cpp
     config_table.cpp
