@@ -154,11 +154,15 @@ bool has_sentence_order(const WeightFiles& files) {
   return files.find("cls.seq_relationship.weight") != nullptr;
 }
 
-LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder) {
+void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder) {
   Problems problems;
   check_parameters(store, files, problems);
   check_files(store, files, problems);
   problems.refuse_any(folder);
+}
+
+LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder) {
+  check_weights(store, files, folder);
   for (ParameterId id = 0; id < store.count(); ++id)
     if (const auto* entry = files.find(store[id].name)) load(*entry, store.weight(id));
   store.refresh_copy();

@@ -41,6 +41,9 @@ using LoadNotes = std::vector<std::string>;
 /// tied weights and buffers of older transformers may be there.
 LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder);
 
+/// The refusals of load_weights alone; the parameters of `store` need only be declared.
+void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder);
+
 /// A whole small file of a folder: the tokenizer's.
 struct FolderFile {
   std::string name;
@@ -48,19 +51,22 @@ struct FolderFile {
 };
 
 struct HuggingFaceFolder {
-  ModelConfig model;
-  HeadConfig head;
-  std::vector<TensorToWrite> tensors;
-  std::vector<FolderFile> files;
+  ModelConfig model = {};
+  HeadConfig head = {};
+  std::vector<TensorToWrite> tensors = {};
+  std::vector<FolderFile> files = {};
   /// Of the text that transformers is to be run on; its Nystrom path takes one length only, a multiple of the
-  /// landmarks: the largest such up to this is written. 0: max_positions.
+  /// landmarks: the largest such up to this is written. 0: what base_config says, else max_positions.
   std::int64_t sequence_length = 0;
   /// A config.json whose other keys are kept; empty: none.
-  std::string base_config;
+  std::string base_config = {};
 };
 
 /// The weights of `store` as they are to be written.
 std::vector<TensorToWrite> tensors_of(const ParameterStore& store);
+
+/// The length that transformers will run the folder at; equal to the landmarks it means softmax attention.
+std::int64_t segment_means_length(const HuggingFaceFolder& folder);
 
 /// The text of config.json.
 std::string huggingface_config_text(const HuggingFaceFolder& folder);

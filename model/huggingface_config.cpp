@@ -140,15 +140,6 @@ void read_head(const JsonObject& json, HuggingFaceConfig& config) {
   }
 }
 
-/// transformers' Nystrom path takes this length alone; equal to the landmarks it means softmax.
-std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
-  const AttentionConfig& attention = folder.model.attention;
-  const std::int64_t length =
-      folder.sequence_length > 0 ? folder.sequence_length : folder.model.max_positions;
-  if (attention.kind == AttentionKind::kSoftmax || length < attention.landmarks) return attention.landmarks;
-  return length / attention.landmarks * attention.landmarks;
-}
-
 }  // namespace
 
 bool is_huggingface_folder(const std::string& path) {
@@ -176,6 +167,19 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   }
   config.notes.push_back(what_transformers_runs(json, config.model.attention));
   return config;
+}
+
+std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
+  const AttentionConfig& attention = folder.model.attention;
+  if (attention.kind == AttentionKind::kSoftmax) return attention.landmarks;
+  std::int64_t length = folder.sequence_length;
+  if (length == 0 && !folder.base_config.empty()) {
+    const Json base = parse("the folder's config.json", folder.base_config);
+    length = JsonObject("the folder's config.json", base).integer("segment_means_seq_len", 0);
+    if (length == attention.landmarks) length = 0;  // it meant softmax
+  }
+  if (length <= 0) length = folder.model.max_positions;
+  return std::max(length / attention.landmarks, std::int64_t{1}) * attention.landmarks;
 }
 
 std::string huggingface_config_text(const HuggingFaceFolder& folder) {
