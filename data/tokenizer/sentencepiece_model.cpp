@@ -47,6 +47,17 @@ class SentencePieceModel final : public TokenizerModel {
     ids.insert(ids.end(), pieces.begin(), pieces.end());
   }
 
+  [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const override {
+    sentencepiece::ImmutableSentencePieceText pieces;
+    const auto status = processor_.Encode(text, pieces.mutable_proto());
+    if (!status.ok())
+      fail("SentencePiece failed on a text of {} bytes: {}.", text.size(), status.error_message());
+    std::vector<PieceSpan> spans;
+    for (const auto& piece : pieces.pieces())
+      spans.push_back({static_cast<std::int32_t>(piece.id()), piece.begin(), piece.end()});
+    return spans;
+  }
+
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const override {
     std::string text;
     const auto status = processor_.Decode(std::vector<int>(ids.begin(), ids.end()), &text);

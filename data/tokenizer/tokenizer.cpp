@@ -71,6 +71,10 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   return ids;
 }
 
+std::vector<PieceSpan> Tokenizer::encode_spans(std::string_view text) const {
+  return state_->model->encode_spans(text);
+}
+
 std::vector<std::int32_t> Tokenizer::encode_marked(std::string_view text) const {
   const auto& s = state_->special;
   std::vector<std::int32_t> ids;

@@ -25,6 +25,12 @@ struct SpecialNames {
   bool operator==(const SpecialNames&) const = default;
 };
 
+/// A token and the bytes [begin, end) of the text that it stands for; a blank before a word may belong to it.
+struct PieceSpan {
+  std::int32_t id = 0;
+  std::int64_t begin = 0, end = 0;
+};
+
 /// What a kind of tokenizer must do. Immutable and thread-safe.
 class TokenizerModel {
  public:
@@ -39,6 +45,8 @@ class TokenizerModel {
   [[nodiscard]] virtual std::optional<std::int32_t> id_of(std::string_view piece) const = 0;
   /// Appends to `ids`.
   virtual void encode(std::string_view text, std::vector<std::int32_t>& ids) const = 0;
+  /// The same ids, with the bytes of the text that each stands for.
+  [[nodiscard]] virtual std::vector<PieceSpan> encode_spans(std::string_view text) const = 0;
   [[nodiscard]] virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
   /// Does this piece begin a word? (In SentencePiece: it begins with U+2581.)
   [[nodiscard]] virtual bool starts_word(std::int32_t id) const = 0;
@@ -65,6 +73,8 @@ class Tokenizer {
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const;
   /// The same, appended to `ids`.
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+  /// The same ids, with the bytes of the text that each stands for.
+  [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const;
   /// As `encode`, but a special token's spelling in the text becomes its id: "It is <mask> today."
   [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
   /// Text of ids; special tokens give none.

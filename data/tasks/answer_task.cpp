@@ -1,0 +1,207 @@
+// Question answering over SQuAD's files: <s> question </s> context </s>, the answer a stretch of the
+// context's tokens. A context that does not fit comes in overlapping windows; a window without the answer,
+// and a question without one, points at <s>.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "data/tasks/metrics/answers.h"
+#include "data/tasks/own_files.h"
+#include "data/tasks/sequence_split.h"
+#include "data/tasks/squad.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::int64_t kMostQuestionTokens = 64;  // as in BERT's scripts; longer questions are cut
+
+/// One window: which question, and where its context tokens lie in the text.
+struct Window {
+  std::size_t question = 0;
+  std::int32_t first = 0;         // sequence position of the first context token
+  std::vector<PieceSpan> pieces;  // the context's tokens in this window
+};
+
+struct Candidate {
+  std::string text;
+  double score = -std::numeric_limits<double>::infinity();
+};
+
+class AnswerSplit final : public TaskSplit {
+ public:
+  AnswerSplit(std::string name, const TaskConfig& config, SquadFile file, const Encoder& encoder)
+      : TaskSplit(std::move(name)), config_(config), file_(std::move(file)) {
+    labelled_ = file_.answered;
+    std::vector<std::vector<PieceSpan>> contexts;
+    for (const auto& context : file_.contexts) contexts.push_back(encoder.tokenizer().encode_spans(context));
+    for (std::size_t q = 0; q < file_.questions.size(); ++q)
+      add_question(q, contexts[file_.questions[q].context], encoder);
+    write_notes(encoder.max_length());
+  }
+  using TaskSplit::note;
+
+  [[nodiscard]] std::vector<Score> score(const Outputs& outputs) const override {
+    const auto answers = best_answers(outputs);
+    double exact = 0, f1 = 0;
+    for (std::size_t q = 0; q < answers.size(); ++q) {
+      std::vector<std::string> truths;
+      for (const auto& answer : file_.questions[q].answers) truths.push_back(answer.text);
+      const AnswerScore one = score_answer(answers[q].text, truths);
+      exact += one.exact;
+      f1 += one.f1;
+    }
+    const auto n = static_cast<double>(answers.size());
+    return {{"f1", f1 / n}, {"exact_match", exact / n}};
+  }
+
+  [[nodiscard]] PredictionTable predictions(const Outputs& outputs) const override {
+    PredictionTable table{{"id", "prediction", "score"}, {}};
+    if (labelled_) table.columns.emplace_back("answers");
+    const auto answers = best_answers(outputs);
+    for (std::size_t q = 0; q < answers.size(); ++q) {
+      std::vector<std::string> row{file_.questions[q].id, answers[q].text, number_text(answers[q].score)};
+      std::string truths;
+      for (const auto& answer : file_.questions[q].answers)
+        truths += (truths.empty() ? "" : " | ") + answer.text;
+      if (labelled_) row.push_back(truths);
+      table.rows.push_back(std::move(row));
+    }
+    return table;
+  }
+
+ private:
+  void add_question(std::size_t q, const std::vector<PieceSpan>& context, const Encoder& encoder) {
+    auto ids = encoder.tokenizer().encode(file_.questions[q].question);
+    const auto most = static_cast<std::size_t>(std::min(kMostQuestionTokens, encoder.max_length() / 2));
+    if (ids.size() > most) ++questions_cut_;
+    ids.resize(std::min(ids.size(), most));
+    const std::size_t room = static_cast<std::size_t>(encoder.max_length()) - 3 - ids.size();
+    const std::size_t stride = room - std::min(static_cast<std::size_t>(config_.window_overlap), room / 2);
+    for (std::size_t begin = 0;; begin += stride) {
+      const std::size_t count = std::min(room, context.size() - begin);
+      add_window(q, ids, std::span(context).subspan(begin, count), encoder.tokenizer().special());
+      if (begin + count >= context.size()) break;
+    }
+  }
+
+  void add_window(std::size_t q, const std::vector<std::int32_t>& question, std::span<const PieceSpan> pieces,
+                  const SpecialIds& special) {
+    std::vector<std::int32_t> ids;
+    for (const auto& piece : pieces) ids.push_back(piece.id);
+    TaskSequence sequence = joined(special, question, ids);
+    Window window{q, sequence.second, {pieces.begin(), pieces.end()}};
+    if (labelled_) {
+      sequence.label = sequence.end = 0;
+      if (!file_.questions[q].answers.empty()) locate(file_.questions[q].answers[0], window, sequence);
+    }
+    sequences_.push_back(std::move(sequence));
+    windows_.push_back(std::move(window));
+  }
+
+  /// The tokens that hold the answer's first and last byte, if both are in the window.
+  static void locate(const Answer& answer, const Window& window, TaskSequence& sequence) {
+    const std::int64_t last = answer.begin + static_cast<std::int64_t>(answer.text.size()) - 1;
+    std::int32_t start = -1, end = -1;
+    for (std::size_t t = 0; t < window.pieces.size(); ++t) {
+      const PieceSpan& piece = window.pieces[t];
+      if (piece.begin <= answer.begin && answer.begin < piece.end)
+        start = window.first + static_cast<std::int32_t>(t);
+      if (piece.begin <= last && last < piece.end) end = window.first + static_cast<std::int32_t>(t);
+    }
+    if (start < 0 || end < start) return;
+    sequence.label = start;
+    sequence.end = end;
+  }
+
+  /// The best stretch of each question over its windows; "" where pointing at <s> scores higher and the file
+  /// has unanswerable questions.
+  [[nodiscard]] std::vector<Candidate> best_answers(const Outputs& outputs) const {
+    NYSTROM_CHECK(outputs.size() == windows_.size(), "{} outputs of {} windows", outputs.size(),
+                  windows_.size());
+    std::vector<Candidate> best(file_.questions.size());
+    std::vector<double> none(file_.questions.size(), std::numeric_limits<double>::infinity());
+    for (std::size_t w = 0; w < windows_.size(); ++w) {
+      const std::size_t q = windows_[w].question;
+      const auto logits = outputs[w];
+      none[q] = std::min(none[q], static_cast<double>(logits[0]) + static_cast<double>(logits[1]));
+      Candidate candidate = best_stretch(windows_[w], logits);
+      if (candidate.score > best[q].score) best[q] = std::move(candidate);
+    }
+    for (std::size_t q = 0; q < best.size(); ++q)
+      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q]};
+    return best;
+  }
+
+  [[nodiscard]] Candidate best_stretch(const Window& window, std::span<const float> logits) const {
+    const auto count = window.pieces.size(), first = static_cast<std::size_t>(window.first);
+    const auto longest = static_cast<std::size_t>(config_.max_answer_tokens);
+    std::size_t best_start = 0, best_end = 0;
+    double best = -std::numeric_limits<double>::infinity();
+    for (std::size_t s = 0; s < count; ++s)
+      for (std::size_t e = s; e < std::min(count, s + longest); ++e) {
+        const double score =
+            static_cast<double>(logits[2 * (first + s)]) + static_cast<double>(logits[2 * (first + e) + 1]);
+        if (score <= best) continue;
+        best = score;
+        best_start = s;
+        best_end = e;
+      }
+    if (count == 0) return {};
+    const std::string& context = file_.contexts[file_.questions[window.question].context];
+    const auto begin = static_cast<std::size_t>(window.pieces[best_start].begin);
+    const auto end = static_cast<std::size_t>(window.pieces[best_end].end);
+    return {trimmed_cell(std::string_view(context).substr(begin, end - begin)), best};
+  }
+
+  void write_notes(std::int64_t max_length) {
+    if (windows_.size() > file_.questions.size())
+      notes_.push_back(fmt::format("{}: {} questions became {} windows of at most {} tokens.", name_,
+                                   file_.questions.size(), windows_.size(), max_length));
+    if (questions_cut_ > 0)
+      notes_.push_back(fmt::format("{}: {} questions were cut to {} tokens.", name_, questions_cut_,
+                                   std::min(kMostQuestionTokens, max_length / 2)));
+    if (file_.misplaced > 0)
+      notes_.push_back(fmt::format("{}: {} answers are not at their offset in the context and were left out.",
+                                   name_, file_.misplaced));
+  }
+
+  TaskConfig config_;
+  SquadFile file_;
+  std::vector<Window> windows_;  // one a sequence
+  std::int64_t questions_cut_ = 0;
+};
+
+class AnswerTask final : public Task {
+ public:
+  explicit AnswerTask(const TaskConfig& config) : config_(config) {
+    if (config.max_answer_tokens < 1)
+      refuse("task.max_answer_tokens is {}; it must be at least 1.", config.max_answer_tokens);
+    if (config.window_overlap < 0)
+      refuse("task.window_overlap is {}; it must be at least 0.", config.window_overlap);
+    info_ = {.name = config.name.empty() ? config.kind : config.name,
+             .answer = AnswerKind::kSpan,
+             .metrics = {"f1", "exact_match"}};
+    check_columns(config, {});
+  }
+
+  Splits load(Part part, const Encoder& encoder) override {
+    Splits splits;
+    const std::string path = own_file(config_, part);
+    if (path.empty()) return splits;
+    splits.push_back(std::make_unique<AnswerSplit>(split_name(part), config_, read_squad(path), encoder));
+    return splits;
+  }
+
+ private:
+  TaskConfig config_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> open_question_answering(const TaskConfig& config) {
+  return std::make_unique<AnswerTask>(config);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,126 @@
+// A user's own texts or pairs of texts, with classes, sets of labels or numbers, from TSV, CSV or JSON-lines.
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "data/tasks/own_files.h"
+#include "data/tasks/sequence_split.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+class OwnTexts final : public Task {
+ public:
+  OwnTexts(const TaskConfig& config, AnswerKind answer) : config_(config) {
+    info_.name = config.name.empty() ? config.kind : config.name;
+    info_.answer = answer;
+    info_.labels = config.labels;
+    if (answer == AnswerKind::kValue) info_.metrics = {"pearson", "spearmanr", "mean_squared_error"};
+    if (answer == AnswerKind::kClass) info_.metrics = {"accuracy", "f1_macro", "matthews_correlation"};
+    if (answer == AnswerKind::kLabels) info_.metrics = {"f1_micro", "f1_macro", "accuracy"};
+    check_columns(config, {"text", "pair", "label", "id"});
+  }
+
+  Splits load(Part part, const Encoder& encoder) override {
+    const std::string path = own_file(config_, part);
+    const bool from_training = part == Part::kValidation && path.empty() && config_.validation_fraction > 0;
+    Splits splits;
+    if (path.empty() && !from_training) return splits;
+    const Records records = read(from_training ? own_file(config_, Part::kTrain) : path, part);
+    if (info_.labels.empty() && info_.answer != AnswerKind::kValue) learn_labels(records);
+    std::vector<TextExample> examples;
+    for (std::size_t i = 0; i < records.rows.size(); ++i) examples.push_back(example_of(records, i));
+    if (from_training || (part == Part::kTrain && own_file(config_, Part::kValidation).empty())) {
+      auto held_out = take_fraction(examples, config_.validation_fraction, config_.seed);
+      if (from_training) examples = std::move(held_out);
+    }
+    auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
+    split->note(records);
+    splits.push_back(std::move(split));
+    return splits;
+  }
+
+ private:
+  /// Columns: text, pair, label, id.
+  [[nodiscard]] Records read(const std::string& path, Part part) const {
+    const auto named = [&](const char* role, bool optional) {
+      const auto found = config_.columns.find(role);
+      return Column{{found == config_.columns.end() ? role : found->second},
+                    optional && found == config_.columns.end()};
+    };
+    Column label = named("label", false);
+    label.optional = part == Part::kTest;
+    return read_records(path,
+                        {.columns = {named("text", false), named("pair", true), label, named("id", true)},
+                         .malformed = config_.malformed,
+                         .separator = config_.label_separator});
+  }
+
+  [[nodiscard]] Names labels_in(const std::string& cell) const {
+    if (info_.answer == AnswerKind::kClass) return {trimmed_cell(cell)};
+    Names labels;
+    for (const auto& part : split(cell, config_.label_separator))
+      if (auto label = trimmed_cell(part); !label.empty()) labels.push_back(std::move(label));
+    return labels;
+  }
+
+  void learn_labels(const Records& records) {
+    std::set<std::string> labels;
+    for (const auto& record : records.rows)
+      for (auto& label : labels_in(record.cells[2])) labels.insert(std::move(label));
+    info_.labels.assign(labels.begin(), labels.end());
+    const std::size_t least = info_.answer == AnswerKind::kLabels ? 1 : 2;
+    if (info_.labels.size() < least)
+      refuse(
+          "{} has the label `{}` alone; there is nothing to tell apart. Is task.columns.label the right "
+          "column?",
+          records.path, fmt::join(info_.labels, "`, `"));
+  }
+
+  [[nodiscard]] std::int32_t label_number(const Records& records, std::size_t i,
+                                          const std::string& label) const {
+    const auto found = std::ranges::find(info_.labels, label);
+    if (found == info_.labels.end())
+      refuse("{}: `{}` is no known label; known are `{}`. Add it to task.labels, or mend the line.",
+             records.place(i), label, fmt::join(info_.labels, "`, `"));
+    return static_cast<std::int32_t>(found - info_.labels.begin());
+  }
+
+  [[nodiscard]] TextExample example_of(const Records& records, std::size_t i) const {
+    const auto& cells = records.rows[i].cells;
+    TextExample example{.id = cells[3], .text = cells[0]};
+    if (records.present[1]) example.pair = cells[1];
+    if (!records.present[2]) return example;
+    if (info_.answer == AnswerKind::kValue) {
+      double value = 0;
+      if (!parse_number(cells[2], value))
+        refuse("{}: the label `{}` is no number.", records.place(i), cells[2]);
+      example.values = {static_cast<float>(value)};
+    } else if (info_.answer == AnswerKind::kClass) {
+      example.label = label_number(records, i, trimmed_cell(cells[2]));
+    } else {
+      example.values.assign(info_.labels.size(), 0.F);
+      for (const auto& label : labels_in(cells[2]))
+        example.values[static_cast<std::size_t>(label_number(records, i, label))] = 1.F;
+    }
+    return example;
+  }
+
+  TaskConfig config_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> open_classification(const TaskConfig& config) {
+  return std::make_unique<OwnTexts>(config, config.multi_label ? AnswerKind::kLabels : AnswerKind::kClass);
+}
+
+std::unique_ptr<Task> open_regression(const TaskConfig& config) {
+  return std::make_unique<OwnTexts>(config, AnswerKind::kValue);
+}
+
+}  // namespace nystrom

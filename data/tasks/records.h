@@ -1,0 +1,78 @@
+#pragma once
+// Rows with named columns out of a TSV, CSV or JSON-lines file.
+//
+//   const Records records = read_records("train.tsv", {.columns = {{{"sentence"}}, {{"label"}}}});
+//   for (const Record& record : records.rows) use(record.line, record.cells[0], record.cells[1]);
+//
+// TSV: a TAB separates, quotes are data. CSV: a comma separates, RFC 4180's quotes (line breaks within them
+// too). JSON-lines: one object a line; numbers and booleans become text, an array of them is joined by
+// `separator`. The file is UTF-8; bytes that are not are replaced and counted, as NULs are.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/text/utf8.h"
+
+namespace nystrom {
+
+enum class RecordFormat { kTsv, kCsv, kJsonLines };
+
+/// By the name's ending: .csv, .json and .jsonl; everything else is TSV.
+[[nodiscard]] RecordFormat format_of(const std::string& path);
+
+struct Column {
+  std::vector<std::string> names;  ///< what it may be called, the first found counts
+  bool optional = false;           ///< cells are empty where the file lacks it
+  std::int64_t index = -1;         ///< which it is in a file without header, from 0
+};
+
+enum class Malformed {
+  kRefuse,  ///< the first one ends the reading
+  kSkip     ///< counted and named
+};
+
+struct RecordRequest {
+  std::vector<Column> columns;
+  bool header = true;  ///< TSV and CSV: the first line names the columns
+  Malformed malformed = Malformed::kRefuse;
+  std::string separator = ",";  ///< of an array's elements
+};
+
+struct Record {
+  std::int64_t line = 0;           ///< of its beginning, from 1
+  std::vector<std::string> cells;  ///< one a requested column
+};
+
+struct Records {
+  std::string path;
+  std::vector<Record> rows;
+  std::vector<bool> present;            ///< of each requested column
+  std::vector<std::int64_t> malformed;  ///< lines skipped
+  Repairs repairs;
+
+  /// "FILE, line 12"
+  [[nodiscard]] std::string place(std::size_t row) const;
+};
+
+/// Refuses (InputError), naming file, line and what was expected: a file that cannot be read or holds no
+/// rows, a missing column (with those that there are), a row of another number of cells than its header, an
+/// unclosed quote, a line that is no JSON object or lacks a member.
+[[nodiscard]] Records read_records(const std::string& path, const RecordRequest& request);
+
+/// The whole file as valid UTF-8, without byte order mark.
+[[nodiscard]] std::string read_text_file(const std::string& path, Repairs& repairs);
+
+/// The lines of a text, without their "\n" or "\r\n"; a last empty one is none.
+[[nodiscard]] std::vector<std::string> split_lines(const std::string& text);
+
+/// The parts of `text` between separators.
+[[nodiscard]] std::vector<std::string> split(std::string_view text, std::string_view separator);
+
+/// Text as a number. False if it is anything else.
+[[nodiscard]] bool parse_number(const std::string& text, double& value);
+
+/// `text` without white space at its ends.
+[[nodiscard]] std::string trimmed_cell(std::string_view text);
+
+}  // namespace nystrom

@@ -1,0 +1,231 @@
+#include "data/tasks/sequence_split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "data/tasks/metrics/classification.h"
+#include "data/tasks/metrics/correlation.h"
+#include "kernels/core/check.h"
+#include "kernels/core/philox.h"
+
+namespace nystrom {
+namespace {
+
+bool has_answer(const TextExample& example, AnswerKind kind) {
+  return kind == AnswerKind::kClass ? example.label >= 0 : !example.values.empty();
+}
+
+std::string why_undefined(const std::string& metric) {
+  if (metric == "f1") return "no example has the positive class, neither in truth nor in prediction";
+  if (metric == "matthews_correlation") return "all examples, or all predictions, are of one class";
+  if (metric == "pearson" || metric == "spearmanr") return "all true values, or all predictions, are equal";
+  return "there are no examples";
+}
+
+Score scored(const std::string& metric, double value) {
+  return {metric, value, std::isnan(value) ? why_undefined(metric) : std::string()};
+}
+
+/// Both sides of many labels, flat: label l of example i is entry i * labels + l.
+struct ManyLabels {
+  std::vector<std::int32_t> truth, predicted;
+  double exact = 0;  // examples with every label right
+};
+
+ManyLabels many_labels(const std::vector<TaskSequence>& sequences, const Outputs& outputs) {
+  ManyLabels all;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const auto& values = sequences[i].values;
+    const auto logits = outputs[i];
+    bool exact = true;
+    for (std::size_t l = 0; l < values.size(); ++l) {
+      all.truth.push_back(values[l] > 0.5F ? 1 : 0);
+      all.predicted.push_back(logits[l] > 0 ? 1 : 0);
+      exact = exact && all.truth.back() == all.predicted.back();
+    }
+    all.exact += exact ? 1 : 0;
+  }
+  return all;
+}
+
+double label_macro_f1(const ManyLabels& all, std::size_t labels) {
+  double sum = 0;
+  for (std::size_t l = 0; l < labels; ++l) {
+    std::vector<std::int32_t> truth, predicted;
+    for (std::size_t i = l; i < all.truth.size(); i += labels) {
+      truth.push_back(all.truth[i]);
+      predicted.push_back(all.predicted[i]);
+    }
+    const double f1 = f1_of_class(truth, predicted, 1);
+    sum += std::isnan(f1) ? 0 : f1;  // an empty label counts 0, as in scikit-learn
+  }
+  return sum / static_cast<double>(labels);
+}
+
+std::vector<Score> many_label_scores(const std::vector<TaskSequence>& sequences, const Outputs& outputs,
+                                     const TaskInfo& info) {
+  const ManyLabels all = many_labels(sequences, outputs);
+  std::vector<Score> scores;
+  for (const auto& metric : info.metrics) {
+    if (metric == "f1_micro") scores.push_back(scored(metric, f1_of_class(all.truth, all.predicted, 1)));
+    if (metric == "f1_macro") scores.push_back(scored(metric, label_macro_f1(all, info.labels.size())));
+    if (metric == "accuracy")
+      scores.push_back(scored(metric, all.exact / static_cast<double>(sequences.size())));
+  }
+  return scores;
+}
+
+std::string label_set(std::span<const float> values, double above, const std::vector<std::string>& labels) {
+  std::string set;
+  for (std::size_t l = 0; l < values.size(); ++l)
+    if (values[l] > above) set += (set.empty() ? "" : ",") + labels[l];
+  return set;
+}
+
+}  // namespace
+
+SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector<TextExample> examples,
+                             const Encoder& encoder, LeaderboardForm form)
+    : TaskSplit(std::move(name)), info_(info), form_(std::move(form)) {
+  EncodingCounts counts;
+  labelled_ = !examples.empty();
+  for (auto& example : examples) {
+    labelled_ = labelled_ && has_answer(example, info.answer);
+    ids_.push_back(example.id.empty() ? std::to_string(ids_.size()) : std::move(example.id));
+    TaskSequence sequence = example.pair ? encoder.pair(example.text, *example.pair, counts)
+                                         : encoder.single(example.text, counts);
+    sequence.label = example.label;
+    sequence.values = std::move(example.values);
+    sequences_.push_back(std::move(sequence));
+  }
+  note(counts, encoder.max_length());
+}
+
+std::vector<Score> SequenceSplit::score(const Outputs& outputs) const {
+  NYSTROM_CHECK(labelled_ && outputs.size() == sequences_.size(), "{} outputs of {} sequences",
+                outputs.size(), sequences_.size());
+  if (info_.answer == AnswerKind::kLabels) return many_label_scores(sequences_, outputs, info_);
+  if (info_.answer == AnswerKind::kClass) {
+    std::vector<std::int32_t> truth;
+    for (const auto& sequence : sequences_) truth.push_back(sequence.label);
+    return class_scores(info_.metrics, truth, best_classes(outputs));
+  }
+  std::vector<double> truth, predicted;
+  for (std::size_t i = 0; i < sequences_.size(); ++i) {
+    truth.push_back(static_cast<double>(sequences_[i].values.at(0)));
+    predicted.push_back(static_cast<double>(outputs[i][0]));
+  }
+  return value_scores(info_.metrics, truth, predicted);
+}
+
+std::vector<std::string> SequenceSplit::truth_cells(std::size_t i) const {
+  if (!labelled_) return {};
+  const TaskSequence& sequence = sequences_[i];
+  if (info_.answer == AnswerKind::kClass) return {info_.labels[static_cast<std::size_t>(sequence.label)]};
+  if (info_.answer == AnswerKind::kValue) return {number_text(static_cast<double>(sequence.values[0]))};
+  return {label_set(sequence.values, 0.5, info_.labels)};
+}
+
+PredictionTable SequenceSplit::predictions(const Outputs& outputs) const {
+  PredictionTable table{{"id", "prediction"}, {}};
+  if (labelled_) table.columns.emplace_back("label");
+  if (info_.answer != AnswerKind::kValue)
+    for (const auto& label : info_.labels) table.columns.push_back("probability:" + label);
+  for (std::size_t i = 0; i < sequences_.size(); ++i) {
+    const auto logits = outputs[i];
+    std::vector<std::string> row{ids_[i]};
+    std::vector<double> probabilities;
+    if (info_.answer == AnswerKind::kClass) {
+      row.push_back(info_.labels[argmax(logits)]);
+      probabilities = softmax(logits);
+    } else if (info_.answer == AnswerKind::kValue) {
+      row.push_back(number_text(static_cast<double>(logits[0])));
+    } else {
+      row.push_back(label_set(logits, 0, info_.labels));
+      for (const float x : logits) probabilities.push_back(sigmoid(static_cast<double>(x)));
+    }
+    std::ranges::move(truth_cells(i), std::back_inserter(row));
+    for (const double p : probabilities) row.push_back(number_text(p));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+LeaderboardFile SequenceSplit::leaderboard(const Outputs& outputs) const {
+  LeaderboardFile result{form_.file, {{"index", "prediction"}, {}}};
+  if (form_.file.empty()) return result;
+  for (std::size_t i = 0; i < sequences_.size(); ++i) {
+    const std::string prediction =
+        info_.answer == AnswerKind::kClass
+            ? form_.label(argmax(outputs[i]))
+            : number_text(std::clamp(static_cast<double>(outputs[i][0]), form_.lowest, form_.highest));
+    result.table.rows.push_back({ids_[i], prediction});
+  }
+  return result;
+}
+
+Confusion SequenceSplit::confusion(const Outputs& outputs) const {
+  if (info_.answer != AnswerKind::kClass || !labelled_) return {};
+  const std::size_t n = info_.labels.size();
+  Confusion confusion{info_.labels, std::vector(n, std::vector<std::int64_t>(n))};
+  for (std::size_t i = 0; i < sequences_.size(); ++i)
+    ++confusion.counts[static_cast<std::size_t>(sequences_[i].label)][argmax(outputs[i])];
+  return confusion;
+}
+
+std::vector<std::int32_t> best_classes(const Outputs& outputs) {
+  std::vector<std::int32_t> classes;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    classes.push_back(static_cast<std::int32_t>(argmax(outputs[i])));
+  return classes;
+}
+
+std::vector<Score> class_scores(std::span<const std::string> metrics, std::span<const std::int32_t> truth,
+                                std::span<const std::int32_t> predicted) {
+  std::vector<Score> scores;
+  for (const auto& metric : metrics) {
+    if (metric == "accuracy") scores.push_back(scored(metric, accuracy(truth, predicted)));
+    if (metric == "f1") scores.push_back(scored(metric, f1_of_class(truth, predicted, 1)));
+    if (metric == "f1_macro") scores.push_back(scored(metric, f1_macro(truth, predicted)));
+    if (metric == "matthews_correlation")
+      scores.push_back(scored(metric, matthews_correlation(truth, predicted)));
+  }
+  return scores;
+}
+
+std::vector<Score> value_scores(std::span<const std::string> metrics, std::span<const double> truth,
+                                std::span<const double> predicted) {
+  std::vector<Score> scores;
+  for (const auto& metric : metrics) {
+    if (metric == "pearson") scores.push_back(scored(metric, pearson_correlation(truth, predicted)));
+    if (metric == "spearmanr") scores.push_back(scored(metric, spearman_correlation(truth, predicted)));
+    if (metric == "mean_squared_error")
+      scores.push_back(scored(metric, mean_squared_difference(truth, predicted)));
+  }
+  return scores;
+}
+
+std::string number_text(double value) {
+  return fmt::format("{:.6g}", value);
+}
+
+std::vector<TextExample> take_fraction(std::vector<TextExample>& examples, double fraction,
+                                       std::uint64_t seed) {
+  if (!(fraction >= 0 && fraction < 1))
+    refuse("task.validation_fraction is {}; it must lie in [0, 1).", fraction);
+  const auto count = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(examples.size())));
+  std::vector<std::size_t> order(examples.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Random random(seed, Purpose::kTask, 0);
+  for (std::size_t i = 0; i < count; ++i) std::swap(order[i], order[i + random.below(order.size() - i)]);
+  std::vector<bool> chosen(examples.size());
+  for (std::size_t i = 0; i < count; ++i) chosen[order[i]] = true;
+  std::vector<TextExample> taken, rest;
+  for (std::size_t i = 0; i < examples.size(); ++i)
+    (chosen[i] ? taken : rest).push_back(std::move(examples[i]));
+  examples = std::move(rest);
+  return taken;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,68 @@
+#include "data/tasks/task.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+struct Kind {
+  std::string_view name;
+  std::unique_ptr<Task> (*open)(const TaskConfig&);
+};
+
+constexpr std::array kKinds{
+    Kind{"glue", &open_glue},
+    Kind{"imdb", &open_imdb},
+    Kind{"classification", &open_classification},
+    Kind{"regression", &open_regression},
+    Kind{"tokens", &open_tokens},
+    Kind{"question_answering", &open_question_answering},
+    Kind{"multiple_choice", &open_multiple_choice},
+};
+
+}  // namespace
+
+std::unique_ptr<Task> open_task(const TaskConfig& config) {
+  if (config.kind == "lra")
+    refuse(
+        "task.kind is lra; the Long Range Arena is not built yet. Choose one of glue, imdb, classification, "
+        "regression, tokens, question_answering and multiple_choice.");
+  const auto found = std::ranges::find(kKinds, config.kind, &Kind::name);
+  if (found == kKinds.end()) {
+    std::vector<std::string_view> names;
+    for (const auto& kind : kKinds) names.push_back(kind.name);
+    refuse("task.kind is `{}`; it must be one of {}.", config.kind, fmt::join(names, ", "));
+  }
+  if (config.path.empty() && config.train.empty() && config.validation.empty() && config.test.empty())
+    refuse("task.path is missing: the folder of the task's files.");
+  return found->open(config);
+}
+
+void TaskSplit::note(const EncodingCounts& counts, std::int64_t max_length) {
+  if (counts.truncated > 0)
+    notes_.push_back(
+        fmt::format("{}: {} of {} sequences were cut to {} tokens ({} tokens lost); a larger "
+                    "data.sequence_length keeps more.",
+                    name_, counts.truncated, counts.sequences, max_length, counts.tokens_lost));
+}
+
+void TaskSplit::note(const Records& records) {
+  if (!records.malformed.empty()) {
+    constexpr std::size_t kNamed = 20;
+    const auto named = std::span(records.malformed).first(std::min(kNamed, records.malformed.size()));
+    notes_.push_back(fmt::format("{}: {} malformed lines were skipped: {}{}.", records.path,
+                                 records.malformed.size(), fmt::join(named, ", "),
+                                 named.size() < records.malformed.size() ? ", …" : ""));
+  }
+  const std::int64_t replaced = records.repairs.invalid_bytes + records.repairs.nul_bytes;
+  if (replaced > 0)
+    notes_.push_back(
+        fmt::format("{}: {} bytes that are not UTF-8 text were replaced.", records.path, replaced));
+}
+
+}  // namespace nystrom

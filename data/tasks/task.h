@@ -1,0 +1,157 @@
+#pragma once
+// Fine-tuning tasks: from files to encoded sequences, and from a network's outputs to metrics and
+// predictions.
+//
+//   const auto task = open_task(config);
+//   for (const auto& split : task->load(Part::kTrain, encoder)) use(split->sequences());
+//   std::vector<Score> scores = split->score(outputs);
+//
+// A new kind is a file and a line in task.cpp.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/tasks/encoding.h"
+#include "data/tasks/outputs.h"
+#include "data/tasks/records.h"
+
+namespace nystrom {
+
+/// The section `task` of the configuration (docs/finetuning.md).
+struct TaskConfig {
+  std::string
+      kind;  ///< glue | imdb | classification | regression | tokens | question_answering | multiple_choice
+  std::string name;                     ///< glue: "SST-2"
+  std::string path;                     ///< folder of the task; imdb: the tree or its tar
+  std::string train, validation, test;  ///< own data: files, relative to `path` if that is given
+  std::map<std::string, std::string>
+      columns;                        ///< own data: role -> column ("text", "pair", "label", "id", …)
+  std::vector<std::string> choices;   ///< multiple_choice: columns of the choices
+  std::vector<std::string> labels;    ///< own data: their names in order; empty: those of `train`, sorted
+  bool multi_label = false;           ///< classification: each example has any number of labels
+  std::string label_separator = ",";  ///< between them
+  double validation_fraction = 0;     ///< of the training part, where there is no file for validation
+  std::uint64_t seed = 1;             ///< by which that fraction is drawn
+  Malformed malformed = Malformed::kRefuse;
+  std::int64_t window_overlap =
+      128;  ///< question_answering: tokens that neighbouring windows share (at most half a window)
+  std::int64_t max_answer_tokens = 30;  ///< question_answering: longest answer
+};
+
+/// What a task's answers are; which head learns them.
+enum class AnswerKind {
+  kClass,   ///< one of labels
+  kLabels,  ///< each of labels or not
+  kValue,   ///< a number
+  kTags,    ///< a label a word
+  kSpan,    ///< a piece of the context
+  kChoice   ///< one of the sequences of a row
+};
+
+struct TaskInfo {
+  std::string name;  ///< for people: "SST-2"
+  AnswerKind answer = AnswerKind::kClass;
+  std::vector<std::string> labels = {};  ///< kClass, kLabels, kTags; known once Part::kTrain was loaded
+  std::int64_t choices = 1;              ///< sequences a row
+  std::vector<std::string> metrics =
+      {};  ///< what score() gives; the first chooses the best checkpoint by default
+};
+
+/// A metric; NaN where it is undefined, and then `why` says so in a sentence.
+struct Score {
+  std::string name;  ///< by its usual name: "accuracy", "f1", "matthews_correlation"
+  double value = 0;
+  std::string why = {};
+};
+
+/// Predictions as rows of text: `predictions.tsv`.
+struct PredictionTable {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+
+/// Predictions in the form of a leaderboard: `file` in its folder.
+struct LeaderboardFile {
+  std::string file;
+  PredictionTable table;
+};
+
+/// How classes were confused: counts [truth][prediction].
+struct Confusion {
+  std::vector<std::string> labels;
+  std::vector<std::vector<std::int64_t>> counts;
+};
+
+/// Encoded examples. Rows are what a batch counts; each has `choices` sequences one after another.
+class TaskSplit {
+ public:
+  virtual ~TaskSplit() = default;
+  TaskSplit(const TaskSplit&) = delete;
+  TaskSplit& operator=(const TaskSplit&) = delete;
+
+  /// "train", "validation", "validation_mismatched", "test"
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::vector<TaskSequence>& sequences() const { return sequences_; }
+  [[nodiscard]] std::int64_t choices() const { return choices_; }
+  [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(sequences_.size()) / choices_; }
+  /// Are there labels to score against?
+  [[nodiscard]] bool labelled() const { return labelled_; }
+  /// What a user should know: texts that were cut, lines that were skipped.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Metrics of a network's outputs, one entry a sequence (kChoice: a row). Precondition: labelled().
+  [[nodiscard]] virtual std::vector<Score> score(const Outputs& outputs) const = 0;
+  [[nodiscard]] virtual PredictionTable predictions(const Outputs& outputs) const = 0;
+  /// Empty `file`: the task has no leaderboard.
+  [[nodiscard]] virtual LeaderboardFile leaderboard(const Outputs& /*outputs*/) const { return {}; }
+  /// Empty where the answers are no classes.
+  [[nodiscard]] virtual Confusion confusion(const Outputs& /*outputs*/) const { return {}; }
+
+ protected:
+  explicit TaskSplit(std::string name, std::int64_t choices = 1)
+      : name_(std::move(name)), choices_(choices) {}
+  /// Notes of an encoding: what was cut, repaired, skipped.
+  void note(const EncodingCounts& counts, std::int64_t max_length);
+  void note(const Records& records);
+
+  std::string name_;
+  std::int64_t choices_;
+  std::vector<TaskSequence> sequences_;
+  bool labelled_ = false;
+  std::vector<std::string> notes_;
+};
+
+enum class Part { kTrain, kValidation, kTest };
+using Splits = std::vector<std::unique_ptr<TaskSplit>>;
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  [[nodiscard]] const TaskInfo& info() const { return info_; }
+  /// Reads and encodes; refuses (InputError) bad files with their names and lines. More than one split where
+  /// the task has several of a part (MNLI), none where it lacks the part. kTrain comes first: it may define
+  /// the labels.
+  [[nodiscard]] virtual Splits load(Part part, const Encoder& encoder) = 0;
+
+ protected:
+  TaskInfo info_;
+};
+
+/// Refuses an unknown kind or name and keys that do not fit the kind, with a sentence.
+[[nodiscard]] std::unique_ptr<Task> open_task(const TaskConfig& config);
+
+// Each kind's file defines one of these; task.cpp lists them.
+std::unique_ptr<Task> open_glue(const TaskConfig& config);
+std::unique_ptr<Task> open_imdb(const TaskConfig& config);
+std::unique_ptr<Task> open_classification(const TaskConfig& config);
+std::unique_ptr<Task> open_regression(const TaskConfig& config);
+std::unique_ptr<Task> open_tokens(const TaskConfig& config);
+std::unique_ptr<Task> open_question_answering(const TaskConfig& config);
+std::unique_ptr<Task> open_multiple_choice(const TaskConfig& config);
+
+}  // namespace nystrom

@@ -1,0 +1,237 @@
+// Token classification from CoNLL columns: a word a line, its tag in another column, a blank line between
+// sentences. Scored by entities, as seqeval counts.
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "data/tasks/metrics/classification.h"
+#include "data/tasks/metrics/entities.h"
+#include "data/tasks/own_files.h"
+#include "data/tasks/sequence_split.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+struct Sentence {
+  std::vector<std::string> words;
+  std::vector<std::string> tags;  ///< as many, or none
+};
+
+/// The columns of a line: between TABs where there are any, else between blanks.
+std::vector<std::string> columns_of(const std::string& line) {
+  if (line.find('\t') != std::string::npos) return split(line, "\t");
+  std::vector<std::string> columns;
+  for (auto& part : split(line, " "))
+    if (!part.empty()) columns.push_back(std::move(part));
+  return columns;
+}
+
+class TokenSplit final : public TaskSplit {
+ public:
+  TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences, const Encoder& encoder)
+      : TaskSplit(std::move(name)), info_(info), sentences_(std::move(sentences)) {
+    EncodingCounts counts;
+    labelled_ = !sentences_.empty();
+    for (const auto& sentence : sentences_) {
+      labelled_ = labelled_ && !sentence.tags.empty();
+      TaskSequence sequence = encoder.words(sentence.words, counts);
+      for (std::size_t w = 0; w < sequence.label_rows.size(); ++w)
+        sequence.labels.push_back(sentence.tags.empty() ? -1 : tag_number(sentence.tags[w]));
+      sequences_.push_back(std::move(sequence));
+    }
+    note(counts, encoder.max_length());
+  }
+
+  using TaskSplit::note;
+  void add_note(std::string sentence) { notes_.push_back(std::move(sentence)); }
+
+  [[nodiscard]] std::vector<Score> score(const Outputs& outputs) const override {
+    EntityCounts counts;
+    double right = 0, words = 0;
+    for (std::size_t i = 0; i < sentences_.size(); ++i) {
+      const auto predicted = predicted_tags(i, outputs[i]);
+      counts.add(sentences_[i].tags, predicted);
+      for (std::size_t w = 0; w < predicted.size(); ++w)
+        right += predicted[w] == sentences_[i].tags[w] ? 1 : 0;
+      words += static_cast<double>(predicted.size());
+    }
+    const char* why = "there are no entities, neither in truth nor in prediction";
+    const auto scored = [&](const char* name, double value) {
+      return Score{name, value, std::isnan(value) ? why : std::string()};
+    };
+    return {scored("f1", counts.f1()),
+            scored("precision", counts.precision()),
+            scored("recall", counts.recall()),
+            {"accuracy", right / words}};
+  }
+
+  /// A row a word.
+  [[nodiscard]] PredictionTable predictions(const Outputs& outputs) const override {
+    PredictionTable table{{"sentence", "word", "prediction"}, {}};
+    if (labelled_) table.columns.emplace_back("label");
+    for (std::size_t i = 0; i < sentences_.size(); ++i) {
+      const auto tags = predicted_tags(i, outputs[i]);
+      for (std::size_t w = 0; w < tags.size(); ++w) {
+        std::vector<std::string> row{std::to_string(i), sentences_[i].words[w], tags[w]};
+        if (labelled_) row.push_back(sentences_[i].tags[w]);
+        table.rows.push_back(std::move(row));
+      }
+    }
+    return table;
+  }
+
+ private:
+  [[nodiscard]] std::int32_t tag_number(const std::string& tag) const {
+    const auto found = std::ranges::find(info_.labels, tag);
+    return found == info_.labels.end() ? -1 : static_cast<std::int32_t>(found - info_.labels.begin());
+  }
+
+  /// Words that were cut off are outside of every entity.
+  [[nodiscard]] std::vector<std::string> predicted_tags(std::size_t i, std::span<const float> logits) const {
+    const std::size_t labels = info_.labels.size();
+    std::vector<std::string> tags;
+    for (std::size_t at = 0; at < logits.size(); at += labels)
+      tags.push_back(info_.labels[argmax(logits.subspan(at, labels))]);
+    tags.resize(sentences_[i].words.size(), "O");
+    return tags;
+  }
+
+  TaskInfo info_;
+  std::vector<Sentence> sentences_;
+};
+
+/// Reads sentences; a line's number is known where it is malformed.
+class ConllReader {
+ public:
+  explicit ConllReader(const TaskConfig& config)
+      : config_(config), word_(column("word", 0)), tag_(column("tag", -1)) {}
+
+  std::vector<Sentence> read(const std::string& path, bool tags) {
+    const std::string text = read_text_file(path, repairs_);
+    std::vector<Sentence> sentences;
+    Sentence sentence;
+    const auto finish = [&] {
+      if (!sentence.words.empty()) sentences.push_back(std::move(sentence));
+      sentence = {};
+    };
+    std::int64_t number = 0;
+    for (const auto& line : split_lines(text)) {
+      ++number;
+      if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-"))
+        finish();
+      else
+        take(path, number, columns_of(line), tags, sentence);
+    }
+    finish();
+    if (sentences.empty()) refuse("{} holds no sentences.", path);
+    return sentences;
+  }
+
+  [[nodiscard]] Records found(const std::string& path) const {
+    Records records;
+    records.path = path;
+    records.malformed = malformed_;
+    records.repairs = repairs_;
+    return records;
+  }
+
+ private:
+  /// A column's number from 0; negative: from the end.
+  [[nodiscard]] std::int64_t column(const char* role, std::int64_t otherwise) const {
+    const auto given = config_.columns.find(role);
+    if (given == config_.columns.end()) return otherwise;
+    double number = 0;
+    if (!parse_number(given->second, number) || number != std::floor(number))
+      refuse("task.columns.{} is `{}`; for tokens it is a column's number, from 0, or from -1 backwards.",
+             role, given->second);
+    return static_cast<std::int64_t>(number);
+  }
+
+  void take(const std::string& path, std::int64_t number, const std::vector<std::string>& columns, bool tags,
+            Sentence& sentence) {
+    const auto count = static_cast<std::int64_t>(columns.size());
+    const std::int64_t word = word_ < 0 ? word_ + count : word_, tag = tag_ < 0 ? tag_ + count : tag_;
+    const bool bad = word < 0 || word >= count || columns[static_cast<std::size_t>(word)].empty() ||
+                     (tags && (tag < 0 || tag >= count || tag == word));
+    if (bad && config_.malformed == Malformed::kRefuse)
+      refuse(
+          "{}, line {}: {} columns, no word and tag in columns {} and {}. Mend the line, or set "
+          "task.malformed "
+          "to skip.",
+          path, number, count, word_, tag_);
+    if (bad) return malformed_.push_back(number);
+    sentence.words.push_back(columns[static_cast<std::size_t>(word)]);
+    if (tags) sentence.tags.push_back(columns[static_cast<std::size_t>(tag)]);
+  }
+
+  const TaskConfig& config_;
+  std::int64_t word_, tag_;
+  std::vector<std::int64_t> malformed_;
+  Repairs repairs_;
+};
+
+class TokenTask final : public Task {
+ public:
+  explicit TokenTask(const TaskConfig& config) : config_(config) {
+    info_ = {.name = config.name.empty() ? config.kind : config.name,
+             .answer = AnswerKind::kTags,
+             .labels = config.labels,
+             .metrics = {"f1", "precision", "recall", "accuracy"}};
+    check_columns(config, {"word", "tag"});
+  }
+
+  Splits load(Part part, const Encoder& encoder) override {
+    Splits splits;
+    const std::string path = own_file(config_, part);
+    if (path.empty()) return splits;
+    ConllReader reader(config_);
+    auto sentences = reader.read(path, part != Part::kTest || has_tags(path));
+    if (info_.labels.empty()) learn_labels(sentences);
+    const std::size_t unknown = part == Part::kTrain ? 0 : unknown_tags(sentences);
+    auto split = std::make_unique<TokenSplit>(split_name(part), info_, std::move(sentences), encoder);
+    split->note(reader.found(path));
+    if (unknown > 0)
+      split->add_note(
+          fmt::format("{}: {} words have a tag that the training part lacks; they cannot be predicted "
+                      "and count as wrong.",
+                      path, unknown));
+    splits.push_back(std::move(split));
+    return splits;
+  }
+
+ private:
+  /// A test file may come without tags: one column.
+  [[nodiscard]] static bool has_tags(const std::string& path) {
+    Repairs repairs;
+    for (const auto& line : split_lines(read_text_file(path, repairs)))
+      if (!trimmed_cell(line).empty()) return columns_of(line).size() > 1;
+    return false;
+  }
+
+  void learn_labels(const std::vector<Sentence>& sentences) {
+    std::set<std::string> tags;
+    for (const auto& sentence : sentences) tags.insert(sentence.tags.begin(), sentence.tags.end());
+    info_.labels.assign(tags.begin(), tags.end());
+  }
+
+  [[nodiscard]] std::size_t unknown_tags(const std::vector<Sentence>& sentences) const {
+    std::size_t count = 0;
+    for (const auto& sentence : sentences)
+      for (const auto& tag : sentence.tags)
+        count += std::ranges::find(info_.labels, tag) == info_.labels.end() ? 1 : 0;
+    return count;
+  }
+
+  TaskConfig config_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> open_tokens(const TaskConfig& config) {
+  return std::make_unique<TokenTask>(config);
+}
+
+}  // namespace nystrom

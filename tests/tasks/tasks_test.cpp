@@ -1,0 +1,342 @@
+// Tasks from made-up files in their official layouts: what is read, encoded, scored, written and refused.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "data/tasks/metrics/entities.h"
+#include "data/tasks/task.h"
+#include "data/tokenizer/training.h"
+#include "kernels/core/check.h"
+#include "kernels/core/philox.h"
+#include "tests_text.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class Tasks : public ::testing::Test {
+ protected:
+  Tasks() : folder_(fs::path(::testing::TempDir()) / ("tasks-" + std::to_string(::getpid()))) {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~Tasks() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  }
+  [[nodiscard]] TaskConfig config(const std::string& kind, const std::string& name = "") const {
+    TaskConfig c;
+    c.kind = kind;
+    c.name = name;
+    c.path = folder_.string();
+    return c;
+  }
+  static const Encoder& encoder() {
+    static const Encoder encoder(testing::letter_tokenizer(), 24);
+    return encoder;
+  }
+  /// The only split of a part.
+  static std::unique_ptr<TaskSplit> one(Task& task, Part part) {
+    auto splits = task.load(part, encoder());
+    EXPECT_EQ(splits.size(), 1U);
+    return std::move(splits.at(0));
+  }
+  /// The sentence with which loading the training part is refused.
+  static std::string refusal(const TaskConfig& config, Part part = Part::kTrain) {
+    try {
+      const auto task = open_task(config);
+      if (part != Part::kTrain) (void)task->load(Part::kTrain, encoder());
+      (void)task->load(part, encoder());
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "not refused";
+  }
+  static std::string text_of(const TaskSequence& sequence) {
+    return encoder().tokenizer().decode(sequence.ids);
+  }
+
+  fs::path folder_;
+};
+
+Outputs outputs_of(const std::vector<std::vector<float>>& rows) {
+  Outputs outputs;
+  for (const auto& row : rows) outputs.append(row);
+  return outputs;
+}
+
+double score_of(const std::vector<Score>& scores, const std::string& name) {
+  for (const auto& score : scores)
+    if (score.name == name) return score.value;
+  ADD_FAILURE() << "no score " << name;
+  return 0;
+}
+
+TEST_F(Tasks, cola_has_no_header_but_in_its_test_part) {
+  write("train.tsv", "gj04\t1\t\tone \"two\nks08\t0\t*\tthree\n");
+  write("dev.tsv", "gj04\t1\t\tfour\n");
+  write("test.tsv", "index\tsentence\n7\tfive\n9\tsix\n");
+  const auto task = open_task(config("glue", "CoLA"));
+  const auto train = one(*task, Part::kTrain), test = one(*task, Part::kTest);
+  ASSERT_THAT(train->sequences(), SizeIs(2));
+  EXPECT_EQ(text_of(train->sequences()[0]), "one \"two");  // a quote is data
+  EXPECT_EQ(train->sequences()[0].label, 1);
+  EXPECT_EQ(train->sequences()[1].label, 0);
+  EXPECT_FALSE(test->labelled());
+  const auto file = test->leaderboard(outputs_of({{0, 1}, {1, 0}}));
+  EXPECT_EQ(file.file, "CoLA.tsv");
+  EXPECT_EQ(file.table.rows, (std::vector<std::vector<std::string>>{{"7", "1"}, {"9", "0"}}));
+}
+
+TEST_F(Tasks, mrpc_is_read_in_both_layouts) {
+  const std::string header = "\xEF\xBB\xBFQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n";
+  const std::string rows = "1\t11\t12\tone\tone too\r\n0\t21\t22\ttwo\tthree\r\n";
+  write("msr_paraphrase_train.txt", header + rows);
+  write("msr_paraphrase_test.txt", header + rows);
+  write("dev_ids.tsv", "21\t22\n");
+  const auto original = open_task(config("glue", "MRPC"));
+  const auto train = one(*original, Part::kTrain), dev = one(*original, Part::kValidation);
+  ASSERT_THAT(train->sequences(), SizeIs(1));
+  ASSERT_THAT(dev->sequences(), SizeIs(1));
+  EXPECT_EQ(dev->sequences()[0].label, 0);
+  EXPECT_TRUE(one(*original, Part::kTest)->labelled());
+  write("train.tsv", header + rows);
+  const auto glue = open_task(config("glue", "MRPC"));
+  EXPECT_THAT(one(*glue, Part::kTrain)->sequences(), SizeIs(2));
+}
+
+TEST_F(Tasks, mnli_has_two_validation_and_test_parts_and_label_names_on_the_leaderboard) {
+  const std::string header = "index\tsentence1\tsentence2\tgold_label\n";
+  write("train.tsv", header + "0\tone\ttwo\tneutral\n1\tone\tsix\t-\n");
+  write("dev_matched.tsv", header + "0\tone\ttwo\tentailment\n");
+  write("dev_mismatched.tsv", header + "0\tone\ttwo\tcontradiction\n");
+  write("test_matched.tsv", "index\tsentence1\tsentence2\n5\tone\ttwo\n");
+  write("diagnostic.tsv", "index\tsentence1\tsentence2\n3\tone\ttwo\n");
+  const auto task = open_task(config("glue", "MNLI"));
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_THAT(train->sequences(), SizeIs(1));
+  EXPECT_THAT(train->notes().at(0), HasSubstr("1 examples without a label"));
+  const auto validation = task->load(Part::kValidation, encoder());
+  ASSERT_THAT(validation, SizeIs(2));
+  EXPECT_EQ(validation[1]->name(), "validation_mismatched");
+  const auto test = task->load(Part::kTest, encoder());
+  ASSERT_THAT(test, SizeIs(2));
+  EXPECT_EQ(test[0]->leaderboard(outputs_of({{0, 1, 0}})).file, "MNLI-m.tsv");
+  EXPECT_EQ(test[0]->leaderboard(outputs_of({{0, 1, 0}})).table.rows[0],
+            (std::vector<std::string>{"5", "entailment"}));
+  EXPECT_EQ(test[1]->leaderboard(outputs_of({{0, 0, 1}})).file, "AX.tsv");
+}
+
+TEST_F(Tasks, every_task_of_glue_reads_its_columns) {
+  struct Layout {
+    const char *name, *text;
+    std::int32_t label;
+  };
+  for (const auto& [name, text, label] : {
+           Layout{"SST-2", "sentence\tlabel\none \t1\n", 1},
+           Layout{"QQP", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\tone\ttwo\t0\n", 0},
+           Layout{"QNLI", "index\tquestion\tsentence\tlabel\n0\tone\ttwo\tnot_entailment\n", 1},
+           Layout{"RTE", "index\tsentence1\tsentence2\tlabel\n0\tone\ttwo\tentailment\n", 0},
+           Layout{"WNLI", "index\tsentence1\tsentence2\tlabel\n0\tone\ttwo\t1\n", 1},
+       }) {
+    write("train.tsv", text);
+    const auto task = open_task(config("glue", name));
+    EXPECT_EQ(one(*task, Part::kTrain)->sequences().at(0).label, label) << name;
+  }
+  write("train.tsv", "index\tgenre\tsentence1\tsentence2\tscore\n0\tnews\tone\ttwo\t3.8\n");
+  const auto sts = open_task(config("glue", "STS-B"));
+  const auto train = one(*sts, Part::kTrain);
+  EXPECT_FLOAT_EQ(train->sequences().at(0).values.at(0), 3.8F);
+  EXPECT_EQ(train->score(outputs_of({{3}})).at(0).why, "all true values, or all predictions, are equal");
+}
+
+TEST_F(Tasks, a_pair_is_joined_with_token_types_and_cut_from_its_longer_half) {
+  EncodingCounts counts;
+  const auto& special = encoder().tokenizer().special();
+  const auto pair = encoder().pair("one", "two", counts);
+  EXPECT_EQ(pair.ids.front(), special.bos);
+  EXPECT_EQ(pair.ids.back(), special.eos);
+  EXPECT_EQ(pair.ids[static_cast<std::size_t>(pair.second) - 1], special.eos);
+  EXPECT_EQ(counts.truncated, 0);
+  const auto cut = encoder().pair("one", std::string(60, 'e'), counts);
+  EXPECT_EQ(cut.ids.size(), 24U);
+  EXPECT_EQ(cut.second, pair.second);
+  EXPECT_EQ(counts.truncated, 1);
+  EXPECT_GT(counts.tokens_lost, 0);
+}
+
+TEST_F(Tasks, own_data_comes_as_csv_or_json_lines_with_labels_of_any_name) {
+  auto c = config("classification");
+  c.columns = {{"text", "review"}, {"label", "stars"}};
+  write("train.csv", "stars,review\ngood,\"one, \"\"two\"\"\nthree\"\nbad,four\n");
+  write("test.jsonl", "{\"review\": \"five\"}\n\n{\"review\": \"six\"}\n");
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain), test = one(*task, Part::kTest);
+  EXPECT_EQ(task->info().labels, (std::vector<std::string>{"bad", "good"}));
+  EXPECT_EQ(train->sequences().at(0).label, 1);
+  EXPECT_EQ(text_of(train->sequences().at(0)), "one, \"two\" three");
+  EXPECT_THAT(test->sequences(), SizeIs(2));
+  const auto table = test->predictions(outputs_of({{0, 1}, {1, 0}}));
+  EXPECT_EQ(table.rows.at(0).at(1), "good");
+}
+
+TEST_F(Tasks, an_example_may_have_many_labels) {
+  auto c = config("classification");
+  c.multi_label = true;
+  write("train.jsonl", "{\"text\":\"one\",\"label\":[\"b\",\"a\"]}\n{\"text\":\"two\",\"label\":[]}\n");
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_EQ(train->sequences().at(0).values, (std::vector<float>{1, 1}));
+  EXPECT_EQ(train->sequences().at(1).values, (std::vector<float>{0, 0}));
+  const auto scores = train->score(outputs_of({{1, -1}, {-1, -1}}));
+  EXPECT_DOUBLE_EQ(score_of(scores, "f1_micro"), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(score_of(scores, "accuracy"), 0.5);
+}
+
+TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training) {
+  auto c = config("regression");
+  c.validation_fraction = 0.3;
+  std::string rows = "text\tlabel\n";
+  for (int i = 0; i < 10; ++i) rows += "one\t" + std::to_string(i) + "\n";
+  write("train.tsv", rows);
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain), validation = one(*task, Part::kValidation);
+  EXPECT_EQ(train->rows(), 7);
+  EXPECT_EQ(validation->rows(), 3);
+  std::set<float> all;
+  for (const auto* split : {train.get(), validation.get()})
+    for (const auto& sequence : split->sequences()) all.insert(sequence.values[0]);
+  EXPECT_THAT(all, SizeIs(10));
+}
+
+TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
+  write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
+  std::string longer;
+  for (int i = 0; i < 30; ++i) longer += "one\tB-n\n";
+  write("validation.conll", longer);
+  const auto task = open_task(config("tokens"));
+  const auto train = one(*task, Part::kTrain), validation = one(*task, Part::kValidation);
+  ASSERT_THAT(train->sequences(), SizeIs(2));
+  EXPECT_EQ(task->info().labels, (std::vector<std::string>{"B-n", "I-n", "O"}));
+  EXPECT_EQ(train->sequences()[0].labels, (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(train->sequences()[0].label_rows[0], 1);
+  const auto& cut = validation->sequences().at(0);
+  EXPECT_EQ(cut.ids.size(), 24U);
+  EXPECT_LT(cut.label_rows.size(), 30U);
+  std::vector<float> right(cut.label_rows.size() * 3, 0.F);
+  for (std::size_t w = 0; w < cut.label_rows.size(); ++w) right[3 * w] = 1;
+  EXPECT_DOUBLE_EQ(score_of(validation->score(outputs_of({right})), "recall"),
+                   static_cast<double>(cut.label_rows.size()) / 30);
+}
+
+TEST_F(Tasks, choices_of_a_question_follow_each_other) {
+  write("train.csv",
+        "video-id,sent1,sent2,ending0,ending1,ending2,ending3,label\nv1,one,two,a,b,c,d,2\nv2,one,two,e,f,g,"
+        "h,0\n");
+  const auto task = open_task(config("multiple_choice"));
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_EQ(train->rows(), 2);
+  ASSERT_THAT(train->sequences(), SizeIs(8));
+  EXPECT_EQ(train->sequences()[0].label, 2);
+  EXPECT_THAT(text_of(train->sequences()[1]), HasSubstr("two b"));
+  EXPECT_DOUBLE_EQ(score_of(train->score(outputs_of({{0, 0, 9, 0}, {0, 0, 9, 0}})), "accuracy"), 0.5);
+}
+
+std::string squad_of(const std::string& context, const std::string& answers) {
+  return R"({"data":[{"paragraphs":[{"context":")" + context +
+         R"(","qas":[{"id":"q","question":"one","answers":[)" + answers + "]}]}]}]}";
+}
+
+TEST_F(Tasks, an_answer_is_found_by_code_points_and_read_back_from_its_tokens) {
+  write("train.json", squad_of("é né tin six", R"({"text":"tin","answer_start":5})"));
+  const auto task = open_task(config("question_answering"));
+  const auto train = one(*task, Part::kTrain);
+  const TaskSequence& sequence = train->sequences().at(0);
+  ASSERT_GT(sequence.label, sequence.second);
+  std::vector<float> logits(sequence.ids.size() * 2, 0.F);
+  logits[2 * static_cast<std::size_t>(sequence.label)] = 5;
+  logits[2 * static_cast<std::size_t>(sequence.end) + 1] = 5;
+  const Outputs outputs = outputs_of({logits});
+  EXPECT_EQ(train->predictions(outputs).rows.at(0).at(1), "tin");
+  EXPECT_DOUBLE_EQ(score_of(train->score(outputs), "exact_match"), 1);
+}
+
+TEST_F(Tasks, a_long_context_comes_in_overlapping_windows_of_which_one_has_the_answer) {
+  std::string context;
+  for (int i = 0; i < 12; ++i) context += "one ten ";
+  auto c = config("question_answering");
+  c.window_overlap = 4;
+  write("train.json", squad_of(context + "tin six", R"({"text":"tin","answer_start":96})"));
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_GT(train->rows(), 2);
+  std::int64_t with_answer = 0;
+  for (const auto& sequence : train->sequences()) with_answer += sequence.label > 0 ? 1 : 0;
+  EXPECT_GE(with_answer, 1);
+  EXPECT_LT(with_answer, train->rows());
+  EXPECT_THAT(train->notes().at(0), HasSubstr("1 questions became"));
+}
+
+TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
+  write("train.tsv", "sentence\tlabel\none\t1\ntwo\n");
+  EXPECT_THAT(refusal(config("glue", "SST-2")),
+              HasSubstr("train.tsv, line 3: 1 columns where 2 were expected"));
+  write("train.tsv", "sentence\tlabel\none\t7\n");
+  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("line 2: `7` is no label of SST-2"));
+  EXPECT_THAT(refusal(config("glue", "RTE")), HasSubstr("Is it the file of another task?"));
+  EXPECT_THAT(refusal(config("glue", "AX")), HasSubstr("AX has no training part"));
+  EXPECT_THAT(refusal(config("glue", "SST")), HasSubstr("GLUE's tasks are CoLA"));
+  write("train.tsv", "");
+  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("train.tsv is empty"));
+  write("train.tsv", "sentence\tlabel\n");
+  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("holds no rows"));
+  write("train.tsv", "text\tlabel\none\ta\ntwo\tb\n");
+  write("validation.tsv", "text\tlabel\none\tc\n");
+  EXPECT_THAT(refusal(config("classification"), Part::kValidation), HasSubstr("`c` is no known label"));
+  write("train.tsv", "text\tlabel\none\ta\ntwo\ta\n");
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("nothing to tell apart"));
+  EXPECT_THAT(refusal(config("regression")), HasSubstr("line 2: the label `a` is no number"));
+  EXPECT_THAT(refusal(config("imdb")), HasSubstr("holds no train/neg"));
+  EXPECT_THAT(refusal(config("lra")), HasSubstr("not built yet"));
+  EXPECT_THAT(refusal(config("glu")), HasSubstr("task.kind is `glu`"));
+  write("train.conll", "one\tO\nonly\n");
+  fs::remove(folder_ / "train.tsv");
+  EXPECT_THAT(refusal(config("tokens")), HasSubstr("train.conll, line 2"));
+  auto columns = config("tokens");
+  columns.columns = {{"text", "0"}};
+  EXPECT_THAT(refusal(columns), HasSubstr("task.columns.text"));
+}
+
+TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
+  auto c = config("glue", "SST-2");
+  c.malformed = Malformed::kSkip;
+  write("train.tsv", "sentence\tlabel\none\t1\ntwo\nsix\t0\n");
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_EQ(train->rows(), 2);
+  EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
+}
+
+TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
+  for (const char* half : {"train", "test"}) {
+    write(std::string(half) + "/pos/0_9.txt", "one<br /><br />two");
+    write(std::string(half) + "/neg/0_2.txt", "six");
+  }
+  const auto task = open_task(config("imdb"));
+  const auto train = one(*task, Part::kTrain);
+  ASSERT_THAT(train->sequences(), SizeIs(2));
+  EXPECT_EQ(train->sequences()[1].label, 1);
+  EXPECT_EQ(text_of(train->sequences()[1]), "one two");
+  EXPECT_THAT(task->load(Part::kValidation, encoder()), SizeIs(0));
+}
+
+}  // namespace
+}  // namespace nystrom
