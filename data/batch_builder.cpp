@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "data/permutation.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -59,11 +58,15 @@ StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) 
   return batch;
 }
 
-std::uint64_t BatchBuilder::sample_at(std::uint64_t stream_index) const {
+std::uint64_t BatchBuilder::sample_at(std::uint64_t stream_index) {
   const std::uint64_t count = source_->samples();
   const std::uint64_t place = stream_index % count;
   if (!options_.shuffle) return place;
-  return Permutation(options_.samples.seed, stream_index / count, count)(place);
+  const std::uint64_t epoch = stream_index / count;
+  if (!order_ || order_epoch_ != epoch)
+    order_.emplace(options_.samples.seed, epoch, count, source_->blocks());
+  order_epoch_ = epoch;
+  return (*order_)(place);
 }
 
 void BatchBuilder::append(std::uint64_t stream_index, HostBatch& batch) {

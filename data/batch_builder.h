@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "data/batch.h"
 #include "data/loader.h"
+#include "data/permutation.h"
 #include "data/samples.h"
 
 namespace nystrom {
@@ -28,12 +30,14 @@ class BatchBuilder {
   [[nodiscard]] std::int64_t steps() const;  ///< of one pass; 0: endless
 
  private:
-  [[nodiscard]] std::uint64_t sample_at(std::uint64_t stream_index) const;
+  [[nodiscard]] std::uint64_t sample_at(std::uint64_t stream_index);
   void append(std::uint64_t stream_index, HostBatch& batch);
 
   LoaderOptions options_;
   std::unique_ptr<SampleSource> source_;
-  Sample sample_;
+  std::optional<EpochOrder> order_;  // of epoch order_epoch_
+  std::uint64_t order_epoch_ = 0;
+  Sample sample_;  // scratch
 };
 
 }  // namespace nystrom

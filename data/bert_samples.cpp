@@ -144,7 +144,7 @@ BertSamples::BertSamples(const SampleOptions& options)
     : sequence_length_(options.sequence_length),
       vocabulary_size_(options.vocabulary_size),
       labels_(options.pairs),
-      cache_(options.cache_bytes),
+      cache_(std::max<std::size_t>(options.cache_bytes, 5 * kWindowBytes / 2)),  // two windows, at their seam
       first_sample_{0} {
   std::uint64_t stored = 0;
   bool wide = false;
@@ -170,6 +170,20 @@ void BertSamples::read_through(const SampleOptions& options) {
       tokens_ += static_cast<std::int64_t>(sample.ids.size());
     }
   }
+}
+
+Blocks BertSamples::blocks() const {
+  Blocks blocks;
+  std::uint64_t row_bytes = 1;
+  for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+    const BertShardReader& reader = shards_.peek(shard);
+    for (std::uint64_t row = 0; row < reader.sequences(); row += reader.block_rows())
+      blocks.begins.push_back(first_sample_[shard] + row);
+    row_bytes = std::max(row_bytes, 6 * reader.width() + 8 * reader.most_masked());
+  }
+  blocks.begins.push_back(first_sample_.back());
+  blocks.window = kWindowBytes / row_bytes + 1;
+  return blocks;
 }
 
 std::vector<std::string> BertSamples::warnings() const {

@@ -22,6 +22,8 @@ class BertShardReader {
   [[nodiscard]] std::uint64_t width() const { return width_; }         ///< S
   [[nodiscard]] std::uint64_t most_masked() const { return masked_; }  ///< P
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
+  /// Rows that are decompressed together.
+  [[nodiscard]] std::uint64_t block_rows() const { return input_ids_.block_rows(); }
 
   /// Sequence `row` without its padding, its labels in ascending positions; `next_sentence` as the file has
   /// it. Refuses, naming file and row, what cannot be: a mask that is not ones before zeros, a position
@@ -63,10 +65,14 @@ class BertSamples : public SampleSource {
   [[nodiscard]] std::int64_t tokens() const override { return tokens_; }
   [[nodiscard]] std::int64_t most_masked() const override { return most_masked_; }
   [[nodiscard]] const ShardHeader* header() const override { return nullptr; }
+  [[nodiscard]] Blocks blocks() const override;
   [[nodiscard]] std::vector<std::string> warnings() const override;
   void read(std::uint64_t index, std::uint64_t key, Sample& sample) override;
 
  private:
+  /// Decoded rows that are shuffled among each other at a time. A constant, since the order depends on it.
+  static constexpr std::uint64_t kWindowBytes = std::uint64_t{3} << 24U;
+
   void read_through(const SampleOptions& options);
 
   std::int64_t sequence_length_, vocabulary_size_;

@@ -73,6 +73,7 @@ class Column {
   [[nodiscard]] const hdf5::Dataset& dataset() const { return dataset_; }
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
   [[nodiscard]] std::uint64_t row_elements() const { return row_elements_; }
+  [[nodiscard]] std::uint64_t block_rows() const { return block_rows_; }  ///< read together
 
   /// Appends rows [first, first + count) to `to`.
   void read(std::uint64_t first, std::uint64_t count, std::vector<T>& to) {

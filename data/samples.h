@@ -3,13 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/masking.h"
+#include "data/permutation.h"
 #include "data/shard.h"
 
 namespace nystrom {
@@ -38,6 +37,8 @@ class SampleSource {
   [[nodiscard]] virtual std::int64_t most_masked() const = 0;
   /// Of our shards; NVIDIA's have none.
   [[nodiscard]] virtual const ShardHeader* header() const = 0;
+  /// For a shuffle that does not read each block again for each of its samples; none where that costs little.
+  [[nodiscard]] virtual Blocks blocks() const { return {}; }
   /// Sentences for the log.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -50,6 +51,32 @@ TEST(Permutation, is_uniform_in_place_and_succession) {
   };
   EXPECT_LT(chi_squared(first, 0), 55);  // 23 degrees of freedom: 49.7 in one of a thousand
   EXPECT_LT(chi_squared(after, 1), 55);
+}
+
+TEST(EpochOrder, of_blocks_visits_each_sample_once_and_few_blocks_at_a_time) {
+  Blocks blocks{.begins = {0}, .window = 300};
+  for (std::uint64_t i = 0; i < 57; ++i)
+    blocks.begins.push_back(blocks.begins.back() + (i % 5 == 4 ? 13 : 100));
+  const std::uint64_t count = blocks.begins.back();
+  const EpochOrder order(3, 0, count, blocks), next(3, 1, count, blocks);
+  std::vector<int> seen(count, 0);
+  int same = 0;
+  for (std::uint64_t begin = 0; begin < count; begin += 100) {
+    std::set<std::size_t> used;
+    for (std::uint64_t place = begin; place < std::min(begin + 100, count); ++place) {
+      const std::uint64_t sample = order(place);
+      ++seen.at(sample);
+      same += sample == next(place);
+      used.insert(static_cast<std::size_t>(
+          std::upper_bound(blocks.begins.begin(), blocks.begins.end(), sample) - blocks.begins.begin()));
+    }
+    if (begin + 300 < count) {
+      EXPECT_GE(used.size(), 2U);  // mixed
+    }
+    EXPECT_LE(used.size(), 14U);  // of 57: at most those of two windows
+  }
+  EXPECT_EQ(seen, std::vector<int>(count, 1));
+  EXPECT_LT(same, 20);
 }
 
 TEST(RowsOfRank, are_contiguous_and_differ_by_at_most_one) {
