@@ -31,11 +31,11 @@ void verify_checkpoint(const std::string& path);
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const RunState& state, const RunIdentity& identity);
 
-/// An open, verified checkpoint.
+/// An open checkpoint.
 class CheckpointReader {
  public:
-  /// Verifies the digest first. Throws InputError.
-  explicit CheckpointReader(const std::string& path);
+  /// Verifies the digest first, unless the caller has just done so. Throws InputError.
+  explicit CheckpointReader(const std::string& path, bool verify = true);
   ~CheckpointReader();
   CheckpointReader(CheckpointReader&&) noexcept;
   CheckpointReader& operator=(CheckpointReader&&) noexcept;

@@ -1,0 +1,103 @@
+#include <filesystem>
+
+#include "data/hdf5_file.h"
+#include "kernels/core/files.h"
+#include "trainer/checkpoint.h"
+#include "trainer/checkpoint_layout.h"
+#include "trainer/model_record.h"
+#include "trainer/seal.h"
+
+namespace nystrom {
+namespace {
+
+using namespace checkpoint_layout;
+
+void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor) {
+  hdf5::Shape shape;
+  for (const std::int64_t dim : tensor.shape.dims()) shape.push_back(static_cast<std::uint64_t>(dim));
+  // One piece without checksums of its own: the seal covers the whole file.
+  const auto write = [&]<class T>(std::span<const T> values) {
+    hdf5::Dataset dataset = file.create_dataset(name, hdf5::TypeOf<T>::value, shape, {});
+    dataset.write_rows(0, dataset.rows(), values);
+  };
+  if (tensor.dtype == DType::kF64)
+    write(std::span<const double>(tensor.span<double>()));
+  else
+    write(std::span<const float>(tensor.span<float>()));
+}
+
+/// The part of a flat tensor that belongs to a parameter.
+Tensor part_of(const Tensor& flat, const Parameter& parameter) {
+  return flat.rows(parameter.offset, parameter.numel()).reshaped(parameter.shape);
+}
+
+void write_tokenizer(hdf5::File& file, const RunIdentity& identity) {
+  if (identity.tokenizer.empty()) return;
+  const auto& bytes = identity.tokenizer;
+  hdf5::Dataset dataset = file.create_dataset(kTokenizer, hdf5::Type::kU8, {bytes.size()}, {});
+  dataset.write_rows(0, bytes.size(),
+                     std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+  file.set_attribute("kind", identity.tokenizer_kind, kTokenizer);
+}
+
+void write_counters(hdf5::File& file, const RunState& state, const RunIdentity& identity) {
+  file.set_attribute("format", std::string(kFormat));
+  file.set_attribute("format_version", kCheckpointVersion);
+  file.set_attribute("step", state.step);
+  file.set_attribute("samples", state.samples);
+  file.set_attribute("updates", state.updates);
+  file.set_attribute("seconds", state.seconds);
+  file.set_attribute("seed", static_cast<std::int64_t>(identity.seed));  // the same 64 bits
+  file.set_attribute("configuration", identity.configuration);
+  std::vector<std::string> settings;
+  for (const auto& [key, value] : identity.settings) settings.push_back(key + "=" + value);
+  file.write_strings(kSettings, settings);
+}
+
+void write_content(const std::string& path, const Network& network, const Optimizer& optimizer,
+                   const RunState& state, const RunIdentity& identity) {
+  hdf5::File file = hdf5::File::create(path, kSealBytes);
+  write_counters(file, state, identity);
+  file.create_group(kModel);
+  write_model_record(file, network.config(), network.head_config());
+  write_tokenizer(file, identity);
+  const ParameterStore& store = network.parameters();
+  file.create_group(kWeights);
+  for (const Parameter& parameter : store.all())
+    write_tensor(file, weight_path(parameter.name), part_of(store.weights(), parameter));
+  file.create_group(kOptimizer);
+  for (const OptimizerState& values : optimizer.states()) {
+    file.create_group(state_group(values.name));
+    for (const Parameter& parameter : store.all())
+      write_tensor(file, state_path(values.name, parameter.name), part_of(values.values, parameter));
+  }
+  file.close();
+}
+
+/// Removes a file unless it was published.
+class Temporary {
+ public:
+  explicit Temporary(std::string path) : path_(std::move(path)) {}
+  ~Temporary() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
+                      const RunState& state, const RunIdentity& identity) {
+  const std::string name = temporary_name(path);
+  const Temporary temporary(name);  // removing it after its renaming removes nothing
+  write_content(name, network, optimizer, state, identity);
+  seal_file(name);
+  publish_file(name, path);
+}
+
+}  // namespace nystrom
