@@ -1,6 +1,16 @@
 #include "trainer/batch_source.h"
 
+#include <algorithm>
+
 namespace nystrom {
+
+BatchLimits joined(const BatchLimits& a, const BatchLimits& b) {
+  return {.sequences = std::max(a.sequences, b.sequences),
+          .tokens = std::max(a.tokens, b.tokens),
+          .longest = std::max(a.longest, b.longest),
+          .labels = std::max(a.labels, b.labels),
+          .values = std::max(a.values, b.values)};
+}
 
 BatchArrays arrays_of(const HostBatch& batch) {
   return {.input_ids = batch.input_ids,

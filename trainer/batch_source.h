@@ -2,6 +2,8 @@
 // Where a run's batches come from: shards, or (in tests) memory.
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "data/batch.h"
 #include "model/batch.h"
@@ -20,7 +22,12 @@ class BatchSource {
   [[nodiscard]] virtual std::int64_t batches() const { return INT64_MAX; }
   /// The largest micro-batch that read() gives.
   [[nodiscard]] virtual BatchLimits limits() const = 0;
+  /// Sentences for the log.
+  [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 };
+
+/// Limits that hold for both.
+[[nodiscard]] BatchLimits joined(const BatchLimits& a, const BatchLimits& b);
 
 /// What BatchBuffer::upload takes; views of `batch`.
 [[nodiscard]] BatchArrays arrays_of(const HostBatch& batch);

@@ -7,16 +7,22 @@ nystrom_add_library(trainer FOLDER trainer
     checkpoint_read.cpp
     checkpoint_write.cpp
     comm.cpp
+    consistency.cpp
     evaluation.cpp
+    loader_source.cpp
     metrics.cpp
     model_record.cpp
     mpi_comm.cpp
     optimizer.cpp
+    pinv_residuals.cpp
+    pretrain.cpp
     progress.cpp
     reducer.cpp
+    run_directory.cpp
     schedule.cpp
     seal.cpp
     signals.cpp
     tensorboard.cpp
+    trainer.cpp
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX)

@@ -100,7 +100,7 @@ GradientNorm gradient_norm(Context& context, const ParameterStore& store) {
   double sum = 0;
   for (ParameterId id = 0; id < store.count(); ++id) {
     const double square = squared_norm(context, store.gradient(id));
-    if (!std::isfinite(square) && result.bad == store.count()) result.bad = id;
+    if (!std::isfinite(square)) result.bad = id;
     sum += square;
   }
   result.norm = std::sqrt(sum);

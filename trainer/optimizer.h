@@ -53,8 +53,8 @@ class Optimizer {
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                         ParameterStore& store);
 
-/// Euclidean norm of all gradients together, and the first parameter (of store.all()) whose gradient is not
-/// finite: store.count() if all are. The same bits whatever the thread count.
+/// Euclidean norm of all gradients together, and the parameter whose gradient is not finite and comes first
+/// in backward (the nearest to the cause): store.count() if all are. The same bits whatever the thread count.
 struct GradientNorm {
   double norm = 0;
   ParameterId bad = 0;

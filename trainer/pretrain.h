@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "trainer/loader_source.h"
 #include "trainer/trainer.h"
 
 namespace nystrom {
@@ -20,9 +22,11 @@ enum class Resume {
 struct SourceRequest {
   std::int64_t global_batch = 0, micro_batch = 0;
   int rank = 0, ranks = 1;
-  std::int64_t first_index = 0;  ///< of the first global batch that will be read
 };
 using SourceFactory = std::function<std::unique_ptr<BatchSource>(const SourceRequest&)>;
+
+/// Sources over shards; `options` but for batch sizes and ranks, which come with the request.
+[[nodiscard]] SourceFactory shard_source(const LoaderOptions& options);
 
 struct PretrainOptions {
   std::string directory;  ///< run.directory
@@ -46,6 +50,11 @@ struct PretrainOptions {
 
   /// Fills a network's weights where a run starts anew: from `model.from`. Empty: drawn from the seed.
   std::function<void(Network&)> start_from;
+
+  /// May a resumed run have another value of this key?
+  std::function<bool(std::string_view)> may_change = [](std::string_view) { return false; };
+  /// The flat form of a config.yaml, to compare with that of a run directory without checkpoint.
+  std::function<Settings(const std::string& yaml)> read_settings;
 };
 
 /// Creates the run directory with config.yaml, metrics.jsonl and TensorBoard events, and trains. Collective.
@@ -53,10 +62,10 @@ struct PretrainOptions {
 /// a resume whose configuration differs in keys that a resume may not change, naming them.
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
 
-/// Keys whose values differ, bar those that a resume may change (training.steps, training.micro_batch,
-/// training.backend, communication, run, checkpoint), as "key (was A, is B)"; sorted.
-[[nodiscard]] std::vector<std::string> differing_keys(const Settings& old_settings,
-                                                      const Settings& new_settings);
+/// Keys whose values differ, bar those that may change, as "key (was A, is B)"; sorted.
+[[nodiscard]] std::vector<std::string> differing_keys(
+    const Settings& old_settings, const Settings& new_settings,
+    const std::function<bool(std::string_view)>& may_change);
 
 /// Sequences computed at once where the user left it open: about 4,096 tokens, at most a rank's share.
 [[nodiscard]] std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch,

@@ -6,10 +6,10 @@
 //   trainer.restore(checkpoint_path);          // or not
 //   StopReason why = trainer.run();
 
-#include <chrono>
+#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "model/network.h"
@@ -18,9 +18,11 @@
 #include "trainer/evaluation.h"
 #include "trainer/observer.h"
 #include "trainer/optimizer.h"
+#include "trainer/pinv_residuals.h"
 #include "trainer/reducer.h"
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"
+#include "trainer/step_clock.h"
 
 namespace nystrom {
 
@@ -57,16 +59,17 @@ struct TrainerParts {
 
 class Trainer {
  public:
-  /// Throws Error, naming the rank, if the ranks' options or weights differ.
   Trainer(const TrainerOptions& options, const TrainerParts& parts);
-  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Goes on from a checkpoint: weights, moments, counters. Rank 0 reads, the others are told.
   void restore(const std::string& checkpoint);
 
   /// Steps until all are done or a signal asks to stop. A checkpoint is written at the last step.
-  /// Throws Error where a loss or gradient is not finite (naming step and tensor; no checkpoint is written),
-  /// where the last checkpoint could not be written, and CommTimeout.
+  /// Throws Error where the ranks' options or weights differ at the start (naming the rank), where a loss or
+  /// gradient is not finite (naming step and tensor; no checkpoint is written), where the last checkpoint
+  /// could not be written, and CommTimeout.
   StopReason run();
 
   /// One step: from the next global batch to new weights.
@@ -75,15 +78,20 @@ class Trainer {
   [[nodiscard]] const RunState& state() const { return state_; }
 
  private:
-  struct Counts;
+  /// What the ranks ask of each other at the end of a step.
+  struct Requests {
+    bool stop = false, save = false;
+  };
+  [[nodiscard]] std::array<double, kMaxLosses + 2> count(const StepBatch& batch);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
-  [[nodiscard]] Counts count_labels(const StepBatch& batch);
-  void collect_residuals(const Batch& batch);
-  bool update(StepReport& report);
-  void nonfinite(const StepReport& report, const std::string& what);
-  void report_step(const StepReport& report);
+  [[nodiscard]] Losses sum_losses();
+  bool finite_or_skipped(std::int64_t step, const Losses& losses, const GradientNorm& gradient);
+  void collect_residuals(std::int64_t offset, std::int64_t sequences);
+  void report_residuals(StepReport& report);
+  void check_ranks_agree();
+  void tell(StepReport& report);
   void validate();
-  void save();
+  void save(bool must);
 
   TrainerOptions options_;
   TrainerParts parts_;
@@ -91,10 +99,9 @@ class Trainer {
   GradientReducer reducer_;
   BatchBuffer buffer_;
   RunState state_;
-  struct Residuals;
-  std::unique_ptr<Residuals> residuals_;
-  struct Clock;
-  std::unique_ptr<Clock> clock_;
+  Requests requests_;
+  StepClock clock_;
+  std::optional<PinvResiduals> residuals_;  // in steps that collect them
 };
 
 }  // namespace nystrom

@@ -1,0 +1,153 @@
+#include "trainer/pretrain.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "trainer/metrics.h"
+#include "trainer/run_directory.h"
+#include "trainer/tensorboard.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::int64_t kTokensAtOnce =
+    4096;  // keeps the cores busy, and activations within reach of the cache
+
+void check_options(const PretrainOptions& options) {
+  const auto at_least = [](const char* key, std::int64_t value, std::int64_t least) {
+    if (value < least) refuse("{} is {}; it must be at least {}.", key, value, least);
+  };
+  const TrainerOptions& t = options.trainer;
+  at_least("training.steps", t.steps, 1);
+  at_least("training.global_batch", options.global_batch, 1);
+  at_least("training.micro_batch", options.micro_batch, 0);
+  at_least("schedule.warmup_steps", t.schedule.warmup_steps, 0);
+  at_least("checkpoint.keep", t.keep, 1);
+  if (t.schedule.warmup_steps > t.steps)
+    refuse("schedule.warmup_steps ({}) is above training.steps ({}); lower it.", t.schedule.warmup_steps,
+           t.steps);
+  if (options.sequence_length > options.model.max_positions)
+    refuse("data.sequence_length ({}) is above model.max_positions ({}); raise the one or lower the other.",
+           options.sequence_length, options.model.max_positions);
+  if (!(t.clip_norm >= 0))
+    refuse("training.clip_norm is {}; it must be at least 0 (0: no clipping).", t.clip_norm);
+}
+
+/// Observers of rank 0: the files of the run directory, then the caller's.
+class RunFiles {
+ public:
+  RunFiles(const std::string& directory, std::int64_t step, Observer& observer)
+      : metrics_(metrics_path(directory), step), events_(directory, step) {
+    all_.add(metrics_);
+    all_.add(events_);
+    all_.add(observer);
+  }
+  [[nodiscard]] Observer& all() { return all_; }
+
+ private:
+  MetricsFile metrics_;
+  TensorBoardFile events_;
+  Observers all_;
+};
+
+/// What the caller's observer hears before the files are open, and on other ranks: nothing there.
+Observer& on_rank_zero(const Comm& comm, Observer& observer, Observer& nobody) {
+  return comm.rank() == 0 ? observer : nobody;
+}
+
+std::size_t state_bytes(const ParameterStore& store) {
+  const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();
+  return 4 * store.weights().bytes() + rounded;  // weights, gradients, two moments
+}
+
+}  // namespace
+
+SourceFactory shard_source(const LoaderOptions& options) {
+  return [options](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
+    LoaderOptions own = options;
+    own.global_batch = request.global_batch;
+    own.micro_batch = request.micro_batch;
+    own.rank = request.rank;
+    own.ranks = request.ranks;
+    return std::make_unique<LoaderSource>(own);
+  };
+}
+
+std::vector<std::string> differing_keys(const Settings& old_settings, const Settings& new_settings,
+                                        const std::function<bool(std::string_view)>& may_change) {
+  static const std::string kNone = "not given";
+  const auto value_of = [](const Settings& settings, const std::string& key) {
+    const auto found = settings.find(key);
+    return found == settings.end() ? kNone : found->second;
+  };
+  Settings all = old_settings;
+  all.insert(new_settings.begin(), new_settings.end());
+  std::vector<std::string> found;
+  for (const auto& [key, ignored] : all) {
+    const std::string before = value_of(old_settings, key), after = value_of(new_settings, key);
+    if (before != after && !may_change(key))
+      found.push_back(fmt::format("{} (was {}, is {})", key, before, after));
+  }
+  return found;
+}
+
+std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch, int ranks) {
+  const std::int64_t share = (global_batch + ranks - 1) / ranks;
+  return std::clamp<std::int64_t>(kTokensAtOnce / std::max<std::int64_t>(sequence_length, 1), 1, share);
+}
+
+StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer) {
+  check_options(options);
+  Observer nobody;
+  Observer& speaker = on_rank_zero(comm, observer, nobody);
+  std::string checkpoint;
+  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, speaker);
+  checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+
+  Context context(options.threads > 0 ? options.threads : omp_get_max_threads());
+  Network network(options.model, options.head, options.precision, true);
+  if (checkpoint.empty()) {
+    if (options.start_from)
+      options.start_from(network);
+    else
+      network.initialize(options.trainer.seed);
+  }
+
+  const SourceRequest request{
+      .global_batch = options.global_batch,
+      .micro_batch = options.micro_batch > 0
+                         ? options.micro_batch
+                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks()),
+      .rank = comm.rank(),
+      .ranks = comm.ranks()};
+  const auto batches = options.training_data(request);
+  const auto validation = options.validation_data ? options.validation_data(request) : nullptr;
+  for (const auto& warning : batches->warnings()) speaker.warning(warning);
+  network.plan(validation ? joined(batches->limits(), validation->limits()) : batches->limits(),
+               context.threads(), options.recompute);
+
+  TrainerOptions trainer_options = options.trainer;
+  trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
+  Observers observers;  // filled below: how far to cut the metrics file is known after restoring
+  Trainer trainer(trainer_options, {context, comm, network, *batches, validation.get(), observers});
+  if (!checkpoint.empty()) trainer.restore(checkpoint);
+  std::optional<RunFiles> files;
+  if (comm.rank() == 0) {
+    files.emplace(options.directory, trainer.state().step, observer);
+    observers.add(files->all());
+  }
+  observers.started({.first_step = trainer.state().step + 1,
+                     .steps = trainer_options.steps,
+                     .parameters = network.parameters().values(),
+                     .global_batch = options.global_batch,
+                     .micro_batch = std::min(request.micro_batch, batches->limits().sequences),
+                     .ranks = comm.ranks(),
+                     .threads = context.threads(),
+                     .precision = std::string(name_of(options.precision)),
+                     .activation_bytes = network.arena().bytes(),
+                     .state_bytes = state_bytes(network.parameters()),
+                     .resumed_from = checkpoint});
+  return trainer.run();
+}
+
+}  // namespace nystrom

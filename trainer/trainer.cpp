@@ -1,0 +1,232 @@
+#include "trainer/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "trainer/checkpoint.h"
+#include "trainer/consistency.h"
+#include "trainer/signals.h"
+
+namespace nystrom {
+namespace {
+
+bool due(std::int64_t step, std::int64_t every) {
+  return every > 0 && step % every == 0;
+}
+
+/// weight / labels of the whole global batch; a loss without labels has no gradient.
+LossScales loss_scales(const Objective& objective, std::span<const double> labels) {
+  LossScales scales{};
+  for (std::size_t i = 0; i < scales.size(); ++i)
+    scales[i] = labels[i] > 0 ? objective.weights[i] / labels[i] : 0;
+  return scales;
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
+    : options_(options),
+      parts_(parts),
+      optimizer_(make_optimizer(options.optimizer, parts.network.parameters())),
+      reducer_(parts.comm, parts.network.parameters().gradients(), options.bucket_bytes),
+      buffer_(joined(parts.batches.limits(),
+                     parts.validation == nullptr ? BatchLimits{} : parts.validation->limits())) {}
+
+StepReport Trainer::step() {
+  const std::int64_t step = state_.step + 1;
+  parts_.comm.set_step(step);
+  clock_.begin_step();
+
+  const StepBatch& batch = parts_.batches.read(state_.step);
+  const auto [mlm_labels, sop_labels, sequences, real_tokens] = count(batch);
+  const std::array labels{mlm_labels, sop_labels};
+  if (due(step, options_.pinv_residual_every)) residuals_.emplace(parts_.network.encoder().blocks().size());
+
+  forward_backward(batch, loss_scales(options_.objective, labels));
+  const Losses losses = sum_losses();
+  const GradientNorm gradient = gradient_norm(parts_.context, parts_.network.parameters());
+
+  const double rate =
+      options_.optimizer.learning_rate * schedule_factor(options_.schedule, step, options_.steps);
+  const bool good = finite_or_skipped(step, losses, gradient);
+  if (good) optimizer_->step(parts_.context, rate, clip_scale(gradient.norm, options_.clip_norm));
+
+  state_.step = step;
+  state_.samples += static_cast<std::int64_t>(sequences);
+  state_.updates = optimizer_->updates();
+  state_.seconds += clock_.take_elapsed();
+  clock_.end_step(real_tokens);
+  StepReport report;
+  report.step = step;
+  report.steps = options_.steps;
+  report.losses = losses;
+  report.learning_rate = rate;
+  report.gradient_norm = gradient.norm;
+  report.samples = state_.samples;
+  report.seconds = state_.seconds;
+  report.skipped = !good;
+  if (residuals_) report_residuals(report);
+  return report;
+}
+
+// Every rank needs the labels of the whole global batch before its backward.
+std::array<double, kMaxLosses + 2> Trainer::count(const StepBatch& batch) {
+  std::array<double, kMaxLosses + 2> counts{};
+  for (const HostBatch& micro_batch : batch.micro_batches) {
+    const auto labels = count_labels(parts_.network.head(), arrays_of(micro_batch));
+    for (std::size_t i = 0; i < kMaxLosses; ++i) counts[i] += labels[i];
+    counts[kMaxLosses] += static_cast<double>(micro_batch.sequences());
+    counts[kMaxLosses + 1] += static_cast<double>(micro_batch.real_tokens());
+  }
+  parts_.comm.all_reduce(counts, "the label counts");
+  return counts;
+}
+
+// Gradients of the global batch in every rank's gradient tensor, sums of the rank's own losses in the head.
+// A rank without rows adds zeros.
+void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
+  Network& network = parts_.network;
+  const Pass pass{.training = true, .seed = options_.seed};
+  network.parameters().zero_gradients();
+  network.head().reset_sums(parts_.context);
+  reducer_.begin();
+  for (const HostBatch& micro_batch : batch.micro_batches) {
+    const bool last = &micro_batch == &batch.micro_batches.back();
+    const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));
+    network.forward(parts_.context, uploaded, pass, scales);
+    network.backward(parts_.context, uploaded, pass, scales, [&](std::int64_t offset) {
+      if (residuals_) collect_residuals(offset, uploaded.sequences.count);
+      if (last) reducer_.ready(offset);
+    });
+  }
+  reducer_.finish();
+}
+
+// The sums of all ranks; the ranks' requests travel along.
+Losses Trainer::sum_losses() {
+  const auto mine = parts_.network.head().sums().span<double>();
+  std::array<double, kMaxLosses * 3 + 2> sums{};
+  std::ranges::copy(mine, sums.begin());
+  sums[kMaxLosses * 3] = SignalWatch::stop_requested() ? 1 : 0;
+  sums[kMaxLosses * 3 + 1] = SignalWatch::take_save_request() ? 1 : 0;
+  parts_.comm.all_reduce(sums, "the sums of the losses");
+  requests_ = {.stop = sums[kMaxLosses * 3] > 0, .save = sums[kMaxLosses * 3 + 1] > 0};
+  return mean_losses(parts_.network.head(), std::span(sums).first(kMaxLosses * 3), options_.objective);
+}
+
+// All ranks see the same sums and gradients, so they decide alike.
+bool Trainer::finite_or_skipped(std::int64_t step, const Losses& losses, const GradientNorm& gradient) {
+  const ParameterStore& store = parts_.network.parameters();
+  if (std::isfinite(losses.loss) && gradient.bad == store.count()) return true;
+  const std::string what = gradient.bad == store.count()
+                               ? fmt::format("At step {} the loss is {}", step, losses.loss)
+                               : fmt::format("At step {} the gradient of {} is not finite (loss {})", step,
+                                             store[gradient.bad].name, losses.loss);
+  if (options_.on_nonfinite == OnNonfinite::kStop)
+    fail(
+        "{}. Nothing of this step was saved. Lower optimizer.learning_rate, lengthen schedule.warmup_steps, "
+        "or "
+        "set training.on_nonfinite to skip.",
+        what);
+  if (parts_.comm.rank() == 0) parts_.observer.warning(what + "; the step is skipped, the weights stay.");
+  return false;
+}
+
+void Trainer::collect_residuals(std::int64_t offset, std::int64_t sequences) {
+  const auto& blocks = parts_.network.encoder().blocks();
+  for (std::size_t layer = 0; layer < blocks.size(); ++layer)
+    if (parts_.network.parameters()[blocks[layer].first_parameter()].offset == offset)
+      residuals_->add(layer, blocks[layer].residuals(sequences));
+}
+
+void Trainer::report_residuals(StepReport& report) {
+  residuals_->share(parts_.comm);
+  report.pinv_residual_mean = residuals_->means();
+  report.pinv_residual_max = residuals_->maxima();
+  residuals_.reset();
+}
+
+StopReason Trainer::run() {
+  const SignalWatch watch;
+  check_ranks_agree();
+  StopReason reason = StopReason::kDone;
+  while (state_.step < options_.steps && reason == StopReason::kDone) {
+    StepReport report = step();
+    tell(report);
+    const bool last = state_.step == options_.steps, stop = requests_.stop && !last;
+    if (last || due(state_.step, options_.validate_every)) validate();
+    if (last || stop || requests_.save || due(state_.step, options_.save_every)) save(last || stop);
+    if (stop) reason = StopReason::kStopped;
+  }
+  if (parts_.comm.rank() == 0) parts_.observer.finished(reason);
+  return reason;
+}
+
+void Trainer::tell(StepReport& report) {
+  const bool wanted = due(report.step, options_.log_every) || report.step == options_.steps ||
+                      report.skipped || !report.pinv_residual_mean.empty();
+  if (!wanted || parts_.comm.rank() != 0) return;
+  report.tokens_per_second = clock_.take_speed();
+  report.seconds_left = clock_.seconds_for(options_.steps - report.step);
+  parts_.observer.step(report);
+}
+
+void Trainer::validate() {
+  if (parts_.validation == nullptr || options_.validate_every == 0) return;
+  StepClock clock;
+  const Losses losses = evaluate(parts_.context, parts_.comm, parts_.network, buffer_, *parts_.validation,
+                                 options_.validation_batches, options_.objective);
+  if (parts_.comm.rank() == 0)
+    parts_.observer.validated({.step = state_.step, .losses = losses, .seconds = clock.take_elapsed()});
+}
+
+// Rank 0 writes, all learn how it went. A checkpoint that is not the last may fail: the run is worth more.
+void Trainer::save(bool must) {
+  if (options_.checkpoint_folder.empty()) return;
+  state_.seconds += clock_.take_elapsed();
+  std::string problem;
+  if (parts_.comm.rank() == 0) {
+    const std::string path = checkpoint_path(options_.checkpoint_folder, state_.step);
+    try {
+      StepClock clock;
+      parts_.observer.saving(state_.step);
+      write_checkpoint(path, parts_.network, *optimizer_, state_, options_.identity);
+      prune_checkpoints(options_.checkpoint_folder, options_.keep);
+      parts_.observer.saved(path, clock.take_elapsed());
+    } catch (const Error& error) {
+      problem = fmt::format("The checkpoint {} could not be written: {}.", path, error.what());
+    }
+  }
+  problem = parts_.comm.broadcast_text(std::move(problem), 0, "the end of the checkpoint's writing");
+  if (problem.empty()) return;
+  if (must) throw Error(problem + " Steps since the checkpoint before are lost; make room and resume.");
+  if (parts_.comm.rank() == 0) parts_.observer.warning(problem + " The run goes on without it.");
+}
+
+void Trainer::restore(const std::string& checkpoint) {
+  ParameterStore& store = parts_.network.parameters();
+  if (parts_.comm.rank() == 0) {
+    const CheckpointReader reader(checkpoint);
+    reader.load_weights(store);
+    reader.load_optimizer(store, *optimizer_);
+    state_ = reader.state();
+  }
+  const auto share = [this](const void* address, std::size_t bytes) {
+    parts_.comm.broadcast({static_cast<std::byte*>(const_cast<void*>(address)), bytes}, 0,
+                          "the content of the checkpoint");
+  };
+  share(&state_, sizeof state_);
+  share(store.weights().address, store.weights().bytes());
+  for (const OptimizerState& state : optimizer_->states()) share(state.values.address, state.values.bytes());
+  optimizer_->set_updates(state_.updates);
+  store.refresh_copy();
+}
+
+void Trainer::check_ranks_agree() {
+  const ParameterStore& store = parts_.network.parameters();
+  require_agreement(parts_.comm, {{"configuration", digest_of(options_.identity)},
+                                  {"weights", digest_of(store.weights())},
+                                  {"step", std::to_string(state_.step)}});
+}
+
+}  // namespace nystrom
