@@ -26,3 +26,15 @@ function(nystrom_add_test name)
   gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60
                        WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
 endfunction()
+
+# nystrom_add_mpi_test(<name> RANKS <n> COMMAND <program> [ARGUMENTS <argument>...] [LABELS <label>...])
+# A program under mpirun, one thread a rank, more ranks than cores if need be.
+function(nystrom_add_mpi_test name)
+  cmake_parse_arguments(ARG "" "RANKS;COMMAND" "ARGUMENTS;LABELS" ${ARGN})
+  add_test(NAME ${name}
+           COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -n ${ARG_RANKS}
+                   $<TARGET_FILE:${ARG_COMMAND}> ${ARG_ARGUMENTS}
+           WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300 PROCESSORS 2
+    ENVIRONMENT "OMP_NUM_THREADS=1;OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+endfunction()

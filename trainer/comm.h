@@ -88,4 +88,7 @@ class Comm {
 /// Destroyed while an exception passes, it ends the job; otherwise it waits for the other ranks.
 [[nodiscard]] std::unique_ptr<Comm> make_comm(const CommOptions& options);
 
+/// This process alone, whatever started it.
+[[nodiscard]] std::unique_ptr<Comm> make_solo_comm();
+
 }  // namespace nystrom

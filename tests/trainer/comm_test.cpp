@@ -1,0 +1,130 @@
+#include "trainer/comm.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <numeric>
+#include <thread>
+
+#include "ranks.h"
+#include "trainer/consistency.h"
+#include "trainer/reducer.h"
+
+namespace nystrom {
+namespace {
+
+using testing::ranks;
+
+double sum_of_ranks() {
+  return ranks().ranks() * (ranks().ranks() - 1) / 2.0;
+}
+
+TEST(Comm, sums_over_ranks) {
+  std::array<double, 3> values{1, static_cast<double>(ranks().rank()), -0.5};
+  ranks().all_reduce(values, "a test");
+  EXPECT_EQ(values[0], ranks().ranks());
+  EXPECT_EQ(values[1], sum_of_ranks());
+  EXPECT_EQ(values[2], -0.5 * ranks().ranks());
+}
+
+TEST(Comm, several_sums_may_be_under_way_and_are_waited_for_in_any_order) {
+  OwnedTensor a(DType::kF32, {100000}), b(DType::kF64, {3});
+  for (float& x : a.view().span<float>()) x = static_cast<float>(ranks().rank());
+  for (double& x : b.view().span<double>()) x = 2;
+  const auto first = ranks().start_all_reduce(a, "a test"), second = ranks().start_all_reduce(b, "a test");
+  ranks().wait(second);
+  ranks().wait(first);
+  for (const float x : a.view().span<float>()) ASSERT_EQ(x, static_cast<float>(sum_of_ranks()));
+  for (const double x : b.view().span<double>()) ASSERT_EQ(x, 2 * ranks().ranks());
+}
+
+TEST(Comm, gives_texts_of_different_lengths_to_all) {
+  const std::string mine(static_cast<std::size_t>(ranks().rank()) * 3, 'x');
+  const auto all = ranks().all_gather_text(mine, "a test");
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(ranks().ranks()));
+  for (std::size_t r = 0; r < all.size(); ++r) EXPECT_EQ(all[r], std::string(3 * r, 'x'));
+  const int last = ranks().ranks() - 1;
+  EXPECT_EQ(ranks().broadcast_text("from " + std::to_string(ranks().rank()), last, "a test"),
+            "from " + std::to_string(last));
+  EXPECT_EQ(ranks().broadcast_text("", 0, "a test"), "");
+}
+
+TEST(Comm, knows_the_ranks_of_this_machine) {
+  EXPECT_LT(ranks().local_rank(), ranks().local_ranks());
+  EXPECT_LE(ranks().local_ranks(), ranks().ranks());
+}
+
+TEST(Comm, the_same_sum_twice_has_the_same_bits_on_every_rank) {
+  OwnedTensor a(DType::kF32, {33333}), b(DType::kF32, {33333});
+  Random random(static_cast<std::uint64_t>(ranks().rank()), Purpose::kTest, 0);
+  for (std::size_t i = 0; i < 33333; ++i)
+    a.view().span<float>()[i] = b.view().span<float>()[i] = static_cast<float>(random.normal());
+  ranks().all_reduce(a.view(), "a test");
+  ranks().all_reduce(b.view(), "a test");
+  EXPECT_EQ(digest_of(a.view()), digest_of(b.view()));
+  require_agreement(ranks(), {{"sum", digest_of(a.view())}});
+}
+
+TEST(Comm, a_rank_that_differs_is_named) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "There is one rank.";
+  const std::string value = ranks().rank() == 1 ? "other" : "same";
+  try {
+    require_agreement(ranks(), {{"colour", "blue"}, {"weights", value}});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("Rank 1 does not have the weights of rank 0"),
+              std::string::npos);
+  }
+}
+
+TEST(Reducer, sums_every_gradient_whatever_the_buckets) {
+  for (const std::int64_t bytes : {4, 400, 1 << 20}) {
+    OwnedTensor gradients(DType::kF32, {1003});
+    const auto values = gradients.view().span<float>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(i) + static_cast<float>(ranks().rank());
+    GradientReducer reducer(ranks(), gradients.view(), bytes);
+    reducer.begin();
+    if (ranks().rank() != 0)  // rank 0 has no rows
+      for (const std::int64_t offset : {900, 500, 17, 0}) reducer.ready(offset);
+    reducer.finish();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      ASSERT_EQ(values[i], static_cast<float>(i) * static_cast<float>(ranks().ranks()) +
+                               static_cast<float>(sum_of_ranks()));
+  }
+}
+
+TEST(Reducer, starts_a_bucket_when_its_range_is_final_and_not_before) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
+  OwnedTensor gradients(DType::kF32, {100});
+  GradientReducer reducer(ranks(), gradients.view(), 40 * 4);  // [60, 100), [20, 60), [0, 20)
+  ASSERT_EQ(reducer.buckets(), 3U);
+  reducer.begin();
+  reducer.ready(61);
+  EXPECT_EQ(reducer.started(), 0U);
+  reducer.ready(60);
+  EXPECT_EQ(reducer.started(), 1U);
+  reducer.ready(10);
+  EXPECT_EQ(reducer.started(), 2U);
+  reducer.finish();
+  EXPECT_EQ(reducer.started(), 0U);
+}
+
+TEST(Reducer, sums_while_the_rank_is_busy) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
+  OwnedTensor gradients(DType::kF32, {1 << 20});
+  for (float& x : gradients.view().span<float>()) x = 1;
+  GradientReducer reducer(ranks(), gradients.view());
+  reducer.begin();
+  reducer.ready(0);
+  const auto* values = static_cast<volatile const float*>(gradients.view().address);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (values[(1 << 20) - 1] == 1 && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // no call of MPI from this thread
+  EXPECT_EQ(values[(1 << 20) - 1], static_cast<float>(ranks().ranks()));
+  reducer.finish();
+}
+
+}  // namespace
+}  // namespace nystrom
