@@ -23,6 +23,7 @@ nystrom_add_library(trainer FOLDER trainer
     seal.cpp
     signals.cpp
     tensorboard.cpp
+    threads.cpp
     trainer.cpp
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX)

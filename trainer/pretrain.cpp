@@ -6,6 +6,7 @@
 #include "trainer/metrics.h"
 #include "trainer/run_directory.h"
 #include "trainer/tensorboard.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
@@ -104,7 +105,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   if (comm.rank() == 0) checkpoint = prepare_run_directory(options, speaker);
   checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
 
-  Context context(options.threads > 0 ? options.threads : omp_get_max_threads());
+  Context context(options.threads > 0 ? options.threads : threads_of_rank(comm));
   Network network(options.model, options.head, options.precision, true);
   if (checkpoint.empty()) {
     if (options.start_from)

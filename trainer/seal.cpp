@@ -34,6 +34,10 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 
   [[nodiscard]] bool open() const { return file_ >= 0; }
+  [[nodiscard]] bool is_regular() const {
+    struct stat status {};
+    return ::fstat(file_, &status) == 0 && S_ISREG(status.st_mode);
+  }
   [[nodiscard]] int get() const { return file_; }
 
   [[nodiscard]] std::uint64_t size() const {
@@ -126,12 +130,13 @@ void seal_file(const std::string& path) {
 
 bool has_seal(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
-  return file.open() && first_bytes(file).starts_with(kMagic);
+  return file.open() && file.is_regular() && first_bytes(file).starts_with(kMagic);
 }
 
 void check_seal(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.open()) refuse("{} cannot be opened: {}.", path, std::strerror(errno));
+  if (!file.is_regular()) refuse("{} is not a file.", path);
   const std::string seal = first_bytes(file);
   if (!seal.starts_with(kMagic))
     refuse("{} is not a checkpoint of this program, or its first bytes are damaged.", path);

@@ -2,14 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <numeric>
 #include <thread>
 
+#include "kernels/core/buffer.h"
+#include "kernels/core/context.h"
+#include "kernels/core/philox.h"
 #include "ranks.h"
 #include "trainer/consistency.h"
 #include "trainer/reducer.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
@@ -53,6 +59,17 @@ TEST(Comm, gives_texts_of_different_lengths_to_all) {
 TEST(Comm, knows_the_ranks_of_this_machine) {
   EXPECT_LT(ranks().local_rank(), ranks().local_ranks());
   EXPECT_LE(ranks().local_ranks(), ranks().ranks());
+}
+
+TEST(Comm, ranks_share_cores_without_oversubscribing) {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) {
+    EXPECT_EQ(threads_of_rank(ranks()), std::max(1, omp_get_max_threads()));
+    return;
+  }
+  std::array<double, 1> threads{static_cast<double>(threads_of_rank(ranks()))};
+  EXPECT_GE(threads[0], 1);
+  ranks().all_reduce(threads, "a test");
+  EXPECT_LE(threads[0], std::max(omp_get_num_procs(), ranks().ranks()));
 }
 
 TEST(Comm, the_same_sum_twice_has_the_same_bits_on_every_rank) {

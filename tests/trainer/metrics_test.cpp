@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "kernels/core/check.h"
 #include "temporary_folder.h"
 
 namespace nystrom {

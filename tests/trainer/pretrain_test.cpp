@@ -102,10 +102,10 @@ TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
 }
 
 TEST_F(Pretrain, with_no_whole_checkpoint_nothing_is_overwritten) {
-  (void)pretrain(options(1), *comm, recorder);
-  testing::write_bytes(checkpoint_path(folder.file("run/checkpoints"), 1), "nystrom checkpoint 1\n");
+  (void)pretrain(options(2), *comm, recorder);
+  testing::write_bytes(checkpoint_path(folder.file("run/checkpoints"), 2), "nystrom checkpoint 1\n");
   const std::string before = testing::read_bytes(folder.file("run/metrics.jsonl"));
-  EXPECT_THAT(refusal(options(1)), HasSubstr("No checkpoint in"));
+  EXPECT_THAT(refusal(options(2)), HasSubstr("No checkpoint in"));
   EXPECT_EQ(testing::read_bytes(folder.file("run/metrics.jsonl")), before);
 }
 

@@ -2,6 +2,7 @@
 // A network small enough to train in a test, and batches made up in memory.
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ class ToySource final : public BatchSource {
     const std::int64_t begin = options_.rank * share + std::min<std::int64_t>(options_.rank, rest);
     const std::int64_t end = begin + share + (options_.rank < rest ? 1 : 0);
     for (std::int64_t row = begin; row < end; ++row) {
-      if ((row - begin) % options_.micro_batch == 0) batch_.micro_batches.push_back({.offsets = {0}});
+      if ((row - begin) % options_.micro_batch == 0) batch_.micro_batches.emplace_back().offsets = {0};
       add_row(batch_.micro_batches.back(), (options_.same_batch ? 0 : index) * options_.global_batch + row);
     }
     return batch_;
@@ -128,8 +129,8 @@ class Recorder final : public Observer {
 /// A trainer with all that it needs.
 struct ToyRun {
   ToyRun(const TrainerOptions& options, Comm& comm, const ToyOptions& toy = {}, double dropout = 0.1,
-         HeadKind head = HeadKind::kPretraining)
-      : context(2), network(toy_model(dropout), head, DType::kF32, true), source(toy), validation([&] {
+         HeadKind head = HeadKind::kPretraining, int threads = 1)
+      : context(threads), network(toy_model(dropout), head, DType::kF32, true), source(toy), validation([&] {
           ToyOptions other = toy;
           other.batches = 3;
           return other;

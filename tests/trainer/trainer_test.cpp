@@ -44,7 +44,9 @@ TEST_F(TrainerTest, the_first_loss_is_that_of_guessing) {
 }
 
 TEST_F(TrainerTest, the_same_run_gives_the_same_bits) {
-  ToyRun a(toy_trainer(5), *comm), b(toy_trainer(5), *comm);
+  constexpr int kThreads = 2;
+  ToyRun a(toy_trainer(5), *comm, {}, 0.1, HeadKind::kPretraining, kThreads);
+  ToyRun b(toy_trainer(5), *comm, {}, 0.1, HeadKind::kPretraining, kThreads);
   (void)a.trainer->run();
   (void)b.trainer->run();
   expect_equal_losses(a.recorder.steps, b.recorder.steps);
