@@ -6,6 +6,8 @@ namespace nystrom {
 
 Command prepare_command();
 Command finetune_command();
+Command predict_command();
+Command convert_command();
 Command verify_command();
 Command doctor_command();
 Command bench_command();
@@ -14,6 +16,8 @@ std::vector<Command> all_commands() {
   return {
       prepare_command(),
       finetune_command(),
+      predict_command(),
+      convert_command(),
       verify_command(),
       doctor_command(),
       bench_command(),

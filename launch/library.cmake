@@ -9,19 +9,23 @@ nystrom_add_library(launch FOLDER launch
     command_line.cpp
     commands.cpp
     commands/bench.cpp
+    commands/convert.cpp
     commands/doctor.cpp
     commands/finetune.cpp
+    commands/predict.cpp
     commands/prepare.cpp
     commands/verify.cpp
     config_read.cpp
     config_table.cpp
     config_text.cpp
+    conversion.cpp
     failure.cpp
     log.cpp
     machine.cpp
     model_source.cpp
     nearest.cpp
     options.cpp
+    predict/fill_mask.cpp
     rank.cpp
     terminal.cpp
     threads.cpp

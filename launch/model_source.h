@@ -25,12 +25,16 @@ class ModelSource {
   /// Sentences for the log: what transformers would run of a folder, and what runs here.
   [[nodiscard]] const std::vector<std::string>& notes() const;
 
+  /// Refuses tensors that do not fit the configuration, as load() does, but without taking memory.
+  void check() const;
   /// Fills all parameters of an allocated store; gives what is to be said about it.
   [[nodiscard]] LoadNotes load(ParameterStore& store) const;
   /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use.
   [[nodiscard]] std::vector<TensorToWrite> stored_tensors() const;
   /// The tokenizer's file; an empty name: there is none.
   [[nodiscard]] FolderFile tokenizer_file() const;
+  /// That file and those that transformers keeps beside it.
+  [[nodiscard]] std::vector<FolderFile> tokenizer_files() const;
   /// The tokenizer; empty where there is none.
   [[nodiscard]] Tokenizer tokenizer() const;
 
@@ -39,6 +43,9 @@ class ModelSource {
   [[nodiscard]] const std::string& folder_config() const;
 
  private:
+  void open_folder();
+  void open_checkpoint();
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -10,8 +10,8 @@
 namespace nystrom {
 
 struct VerifyOptions {
-  std::string model;      ///< a Hugging Face folder or a checkpoint
-  std::string case_file;  ///< reference numbers
+  std::string model = {};      ///< a Hugging Face folder or a checkpoint
+  std::string case_file = {};  ///< reference numbers
   bool gradients = false;
   DType precision = DType::kF32;
   double tolerance = 0;  ///< of outputs; ten times as much of gradients. 0: default_tolerance(precision)

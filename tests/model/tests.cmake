@@ -6,3 +6,8 @@ nystrom_add_test(model_test
     tests/model/safetensors_test.cpp
   LINKS nystrom_model
   LABELS model)
+
+nystrom_add_test(golden_test
+  SOURCES tests/model/golden_test.cpp
+  LINKS nystrom_launch
+  LABELS golden)

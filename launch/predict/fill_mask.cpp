@@ -1,0 +1,174 @@
+#include "launch/predict/fill_mask.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string_view>
+
+#include "data/text/utf8.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::int64_t kMostSequences = 64;
+constexpr std::int64_t kMostTokens = 4096;  // of a batch, unless one line has more
+constexpr std::int64_t kMostMasks = 128;    // whose logits are held at once
+
+BatchLimits limits_of(const ModelConfig& config) {
+  return {.sequences = kMostSequences,
+          .tokens = std::max(kMostTokens, config.max_positions),
+          .longest = config.max_positions,
+          .labels = kMostMasks};
+}
+
+HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
+  const HeadConfig head = source.head();
+  if (fills_masks && head.kind != HeadKind::kPretraining && head.kind != HeadKind::kMaskedLm)
+    refuse("{} has a {} head, which fills no masks; name a pretrained model, or use --task embeddings",
+           source.path(), entry_of(head.kind).name);
+  return head;
+}
+
+/// The mask may be spelled as this tokenizer spells it, or in either usual way.
+void unify_masks(std::string& line, const std::string& mask) {
+  for (const std::string_view spelling : {"<mask>", "[MASK]"}) {
+    if (spelling == mask) continue;
+    for (std::size_t at = line.find(spelling); at != std::string::npos;
+         at = line.find(spelling, at + mask.size()))
+      line.replace(at, spelling.size(), mask);
+  }
+}
+
+std::vector<Guess> best_of(std::span<const float> logits, std::int64_t top) {
+  std::vector<std::int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto end = order.begin() + std::min<std::ptrdiff_t>(top, static_cast<std::ptrdiff_t>(order.size()));
+  std::partial_sort(order.begin(), end, order.end(), [&](std::int32_t a, std::int32_t b) {
+    const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  const double largest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  std::vector<Guess> guesses;
+  for (auto id = order.begin(); id != end; ++id)
+    guesses.push_back({*id, std::exp(logits[static_cast<std::size_t>(*id)] - largest) / sum});
+  return guesses;
+}
+
+}  // namespace
+
+LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads)
+    : tokenizer_(std::move(tokenizer)),
+      context_(threads > 0 ? Context(threads) : Context()),
+      network_(source.config(), usable_head(source, fills_masks), DType::kF32, /*training=*/false),
+      limits_(limits_of(source.config())),
+      buffer_(limits_),
+      notes_(source.load(network_.parameters())),
+      rows_(DType::kI32, {kMostMasks}),
+      logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}) {
+  if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)
+    refuse("the tokenizer has {} tokens, the model of {} embeds {}; they do not belong together",
+           tokenizer_.vocabulary_size(), source.path(), source.config().vocabulary_size);
+  network_.plan(limits_, context_.threads());
+}
+
+std::string LinePredictor::text_of(std::int32_t id) const {
+  if (id >= tokenizer_.vocabulary_size()) return fmt::format("#{}", id);  // an embedding without a token
+  const std::string text = tokenizer_.is_special(id) ? std::string{} : tokenizer_.decode({&id, 1});
+  return text.empty() ? tokenizer_.piece(id) : text;
+}
+
+LinePredictor::Encoded LinePredictor::encode(std::string line) const {
+  Repairs ignored;
+  line = repair_utf8(std::move(line), ignored);
+  const SpecialIds& special = tokenizer_.special();
+  unify_masks(line, tokenizer_.piece(special.mask));
+  Encoded encoded{{special.bos}, false};
+  const std::vector<std::int32_t> ids = tokenizer_.encode_marked(line);
+  encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
+  const auto most = static_cast<std::size_t>(limits_.longest - 1);
+  encoded.truncated = encoded.ids.size() > most;
+  if (encoded.truncated) encoded.ids.resize(most);
+  encoded.ids.push_back(special.eos);
+  return encoded;
+}
+
+std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::size_t first) {
+  std::vector<std::int32_t> ids, lengths;
+  std::vector<std::int64_t> samples;
+  offsets_.assign(1, 0);
+  std::size_t next = first;
+  for (; next < lines.size() && lengths.size() < static_cast<std::size_t>(limits_.sequences); ++next) {
+    const auto& line = lines[next].ids;
+    if (!ids.empty() && ids.size() + line.size() > static_cast<std::size_t>(limits_.tokens)) break;
+    ids.insert(ids.end(), line.begin(), line.end());
+    lengths.push_back(static_cast<std::int32_t>(line.size()));
+    offsets_.push_back(static_cast<std::int32_t>(ids.size()));
+    samples.push_back(static_cast<std::int64_t>(samples.size()));
+  }
+  const std::vector<std::int32_t> types(ids.size(), 0);
+  const Batch& batch = buffer_.upload({.input_ids = ids,
+                                       .token_type_ids = types,
+                                       .offsets = offsets_,
+                                       .lengths = lengths,
+                                       .samples = samples,
+                                       .label_rows = {},
+                                       .labels = {}});
+  hidden_ = network_.encoder().forward(context_, batch, {.training = false, .seed = 0});
+  return next - first;
+}
+
+void LinePredictor::guess(const std::vector<std::int32_t>& rows, std::int64_t top,
+                          std::vector<std::vector<Guess>>& guesses) {
+  for (std::size_t begin = 0; begin < rows.size(); begin += kMostMasks) {
+    const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMostMasks, rows.size() - begin));
+    const Tensor part = rows_.view().first(count), logits = logits_.view().first(count);
+    std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(begin), count, part.data<std::int32_t>());
+    network_.pretraining_head().token_logits(context_, hidden_, part, logits);
+    for (std::int64_t i = 0; i < count; ++i)
+      guesses.push_back(best_of(logits.rows(i, 1).span<const float>(), top));
+  }
+}
+
+std::vector<FilledLine> LinePredictor::fill(const std::vector<std::string>& lines, std::int64_t top) {
+  std::vector<Encoded> encoded;
+  for (const std::string& line : lines) encoded.push_back(encode(line));
+  std::vector<FilledLine> filled(lines.size());
+  for (std::size_t first = 0; first < lines.size();) {
+    const std::size_t count = run_batch(encoded, first);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& ids = encoded[first + i].ids;
+      std::vector<std::int32_t> rows;
+      for (std::size_t t = 0; t < ids.size(); ++t)
+        if (ids[t] == tokenizer_.special().mask) rows.push_back(offsets_[i] + static_cast<std::int32_t>(t));
+      guess(rows, top, filled[first + i].masks);
+      filled[first + i].truncated = encoded[first + i].truncated;
+    }
+    first += count;
+  }
+  return filled;
+}
+
+std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std::string>& lines) {
+  std::vector<Encoded> encoded;
+  for (const std::string& line : lines) encoded.push_back(encode(line));
+  std::vector<Embedded> embedded;
+  for (std::size_t first = 0; first < lines.size();) {
+    const std::size_t count = run_batch(encoded, first);
+    const auto channels = static_cast<std::size_t>(network_.config().hidden_size);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t begin = offsets_[i], tokens = offsets_[i + 1] - begin;
+      const auto states = hidden_.rows(begin, tokens).span<const float>();
+      Embedded line{std::vector<float>(channels), encoded[first + i].truncated};
+      for (std::size_t at = 0; at < states.size(); ++at)
+        line.values[at % channels] += states[at] / static_cast<float>(tokens);
+      embedded.push_back(std::move(line));
+    }
+    first += count;
+  }
+  return embedded;
+}
+
+}  // namespace nystrom
