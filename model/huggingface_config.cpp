@@ -140,6 +140,20 @@ void read_head(const JsonObject& json, HuggingFaceConfig& config) {
   }
 }
 
+/// How many labels a classification has, and what its logits mean.
+void write_labels(const HeadConfig& head, Json& json) {
+  if (head.kind != HeadKind::kSequenceClassification && head.kind != HeadKind::kTokenClassification) return;
+  for (std::int64_t label = 0; label < head.labels; ++label) {
+    const std::string name = fmt::format("LABEL_{}", label);
+    json["id2label"][std::to_string(label)] = name;
+    json["label2id"][name] = label;
+  }
+  if (head.kind == HeadKind::kTokenClassification) return;
+  json["problem_type"] = head.problem == Problem::kRegression   ? "regression"
+                         : head.problem == Problem::kMultiLabel ? "multi_label_classification"
+                                                                : "single_label_classification";
+}
+
 }  // namespace
 
 bool is_huggingface_folder(const std::string& path) {
@@ -194,6 +208,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
     json["eos_token_id"] = 2;
     json["tie_word_embeddings"] = true;
     json["inv_coeff_init_option"] = false;
+    write_labels(folder.head, json);
   }
   json["model_type"] = "nystromformer";
   json["vocab_size"] = model.vocabulary_size;

@@ -241,6 +241,15 @@ TEST(HuggingFaceConfig, heads_and_their_labels_come_from_the_architecture) {
   EXPECT_FALSE(read(R"(ForSomethingElse"])").has_head);
 }
 
+TEST(HuggingFaceConfig, the_labels_of_a_head_survive_a_round_trip) {
+  for (const HeadConfig& head :
+       {HeadConfig(HeadKind::kSequenceClassification, 1, Problem::kRegression),
+        HeadConfig(HeadKind::kSequenceClassification, 1),
+        HeadConfig(HeadKind::kSequenceClassification, 4, Problem::kMultiLabel),
+        HeadConfig(HeadKind::kTokenClassification, 7), HeadConfig(HeadKind::kMultipleChoice)})
+    EXPECT_EQ(config_of(huggingface_config_text({.head = head})).head, head);
+}
+
 TEST(HuggingFaceConfig, transformers_is_told_a_length_that_makes_it_run_nystrom) {
   HuggingFaceFolder folder;
   folder.model.max_positions = 500;

@@ -11,3 +11,12 @@ nystrom_add_test(golden_test
   SOURCES tests/model/golden_test.cpp
   LINKS nystrom_launch
   LABELS golden)
+
+# Loads what `nystrom convert` writes in transformers; says that it was skipped where there is none.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME transformers_load
+    COMMAND Python3::Interpreter tests/transformers_load.py $<TARGET_FILE:nystrom>
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(transformers_load PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
+endif()

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Do folders that `nystrom convert` writes load in transformers, whole and with the same numbers?
+
+usage: transformers_load.py PATH_OF_NYSTROM [FOLDER...]
+
+Converts a folder that transformers wrote itself, and each FOLDER (by default the reference folders beside the
+checkout, where there are some), directly and by way of an HDF5 checkpoint. No tensor may be missing, none
+unexpected but the pooler's and the sentence-order head's. Prints "skipped" where transformers is not installed.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+    import transformers
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(0)
+
+EXTRA = ("nystromformer.pooler.", "cls.seq_relationship.")
+
+
+def convert(program, source, target):
+    subprocess.run([program, "convert", "--from", str(source), "--to", str(target)], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def load(folder):
+    config = transformers.AutoConfig.from_pretrained(folder)
+    kind = getattr(transformers, config.architectures[0])
+    return kind.from_pretrained(folder, output_loading_info=True)
+
+
+def problems_of(folder, reference):
+    """Sentences about what transformers did not like, or what differs from the weights of `reference`."""
+    model, info = load(folder)
+    found = [f"{name} is missing" for name in info["missing_keys"]]
+    found += [f"{name} is unexpected" for name in info["unexpected_keys"] if not name.startswith(EXTRA)]
+    found += [f"{name} has another shape" for name, *_ in info["mismatched_keys"]]
+    ours, theirs = model.state_dict(), reference.state_dict()
+    found += [f"{name} differs" for name in theirs if not torch.equal(ours[name], theirs[name])]
+    return found, model
+
+
+def runs_nystrom(model, config):
+    """Logits must be finite at the length that the folder is written for, which must not mean softmax."""
+    ids = torch.randint(5, config.vocab_size, (2, config.segment_means_seq_len))
+    if isinstance(model, transformers.NystromformerForMultipleChoice):
+        ids = ids[None]
+    with torch.no_grad():
+        output = model.eval()(ids)
+    first = output[0]
+    return config.segment_means_seq_len != config.num_landmarks and bool(torch.isfinite(first).all())
+
+
+def check(program, source, work):
+    reference, _ = load(source)
+    convert(program, source, work / "direct")
+    convert(program, source, work / "through.h5")
+    convert(program, work / "through.h5", work / "through")
+    problems = []
+    for target in (work / "direct", work / "through"):
+        found, model = problems_of(target, reference)
+        problems += [f"{target.name}: {sentence}" for sentence in found]
+        if not runs_nystrom(model, model.config):
+            problems.append(f"{target.name}: transformers does not run Nystrom attention on it")
+    return problems
+
+
+def made_by_transformers(folder):
+    config = transformers.NystromformerConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                                              intermediate_size=48, max_position_embeddings=70, num_landmarks=8,
+                                              segment_means_seq_len=8, conv_kernel_size=7)
+    transformers.NystromformerForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def null_convolution(folder):
+    """transformers 5 refuses to read what it documents: conv_kernel_size null."""
+    return '"conv_kernel_size": null' in (pathlib.Path(folder) / "config.json").read_text()
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    program, folders = sys.argv[1], [pathlib.Path(f) for f in sys.argv[2:]]
+    shared = pathlib.Path(os.environ.get("NYSTROM_SHARED", "../shared")) / "golden"
+    if not folders and shared.is_dir():
+        folders = sorted(f.parent for f in shared.glob("*/config.json"))
+    failures = 0
+    with tempfile.TemporaryDirectory() as work:
+        folders.insert(0, made_by_transformers(pathlib.Path(work) / "transformers"))
+        for number, folder in enumerate(folders):
+            if null_convolution(folder):
+                print(f"{folder}: passed over, transformers cannot read conv_kernel_size null")
+                continue
+            place = pathlib.Path(work) / str(number)
+            place.mkdir()
+            problems = check(program, folder, place)
+            failures += len(problems)
+            for sentence in problems:
+                print(f"{folder}: {sentence}")
+            if not problems:
+                print(f"{folder}: loads")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
