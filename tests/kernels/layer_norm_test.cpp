@@ -119,13 +119,15 @@ TEST_P(LayerNorm, fp32_and_bf16_agree_with_fp64) {
     const Trial run(type, GetParam());
     run.forward(context_);
     run.backward(context_);
-    const double near = type == DType::kF32 ? 1e-6 : 1e-2;
+    // A build without vectors adds up a row's 1030 numbers one after another, which rounds more.
+    constexpr double kSum = 4e-6;
+    const double near = type == DType::kF32 ? kSum : 1e-2;
     EXPECT_LT(distance(run.y, reference.y), near) << name_of(type);
-    EXPECT_LT(distance(run.stats, reference.stats), 1e-6) << name_of(type);
+    EXPECT_LT(distance(run.stats, reference.stats), kSum) << name_of(type);
     EXPECT_LT(distance(run.d_z, reference.d_z), near) << name_of(type);
     EXPECT_LT(distance(run.d_branch, reference.d_branch), near) << name_of(type);
     EXPECT_LT(distance(run.d_gamma, reference.d_gamma), near) << name_of(type);
-    EXPECT_LT(distance(run.d_beta, reference.d_beta), 1e-6) << name_of(type);
+    EXPECT_LT(distance(run.d_beta, reference.d_beta), kSum) << name_of(type);
     if (run.what.bias) {
       EXPECT_LT(distance(run.d_bias, reference.d_bias), near) << name_of(type);
     }
