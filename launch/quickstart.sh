@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# The main job, end to end, on a fresh Debian machine without a GPU: install, build, and pretrain a small
+# Nystromformer on English prose that Debian packages, on two ranks. About ten minutes. Interrupted, it goes
+# on where it was when it is called again. All of it lies in quickstart-run/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly where=quickstart-run
+readonly config=configs/quickstart.yaml
+readonly nystrom=build/nystrom
+readonly minutes=4 # of training
+started=$SECONDS
+
+say() { printf '\n== %s\n' "$*"; }
+stop() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+# Two ranks as launch/mpirun.sh starts them; their exit status without Open MPI's banner about it.
+ranks() { launch/mpirun.sh 2 "$nystrom" "$@"; }
+
+number() {  # KEY JSON: the number behind "KEY":
+  sed -E "s/.*\"$1\":([-+.0-9eE]+).*/\1/" <<<"$2"
+}
+
+# A few steps tell how many fit into the time.
+choose_steps() {
+  [[ -s $where/steps ]] && return
+  rm -rf "$where/trial"
+  ranks pretrain "$config" --set "run.directory=$where/trial" --set training.steps=12 --set schedule.warmup_steps=6 \
+    --set data.validation=[] --set checkpoint.every_steps=1000000 >"$where/trial.log" 2>&1 || {
+    cat "$where/trial.log" >&2
+    stop "training does not run here (see above)"
+  }
+  # Metrics hold the seconds so far; the first steps warm up.
+  awk -v minutes="$minutes" '
+    match($0, /"seconds":[0-9.eE+-]+/) { seconds[++n] = substr($0, RSTART + 10, RLENGTH - 10) }
+    END {
+      if (n < 3) exit 1
+      step = (seconds[n] - seconds[2]) / (n - 2)
+      steps = int(60 * minutes / step / 100) * 100
+      print steps < 200 ? 200 : steps > 5000 ? 5000 : steps
+    }' "$where/trial/metrics.jsonl" >"$where/steps.part" || stop "the trial left no metrics; see $where/trial.log"
+  mv "$where/steps.part" "$where/steps"
+  rm -rf "$where/trial"
+}
+
+say "1/6  packages and program (launch/setup.sh)"
+launch/setup.sh
+
+say "2/6  text: English prose out of Debian packages"
+mkdir -p "$where"
+[[ -s $where/text/manuals.txt ]] || launch/quickstart-text.sh "$where/text"
+wc -lc "$where"/text/*.txt | awk '{printf "%-44s %6d documents %10d bytes\n", $3, $1, $2}'
+
+say "3/6  prepare: tokenizer and shards"
+"$nystrom" prepare "$config"
+
+choose_steps
+steps=$(<"$where/steps")
+say "4/6  pretrain: MLM and SOP on two ranks, $steps steps"
+status=0
+ranks pretrain "$config" --set "training.steps=$steps" || status=$?
+if [[ $status == 3 ]]; then
+  echo "quickstart: stopped with a checkpoint; call launch/quickstart.sh again to go on"
+  exit 3
+fi
+[[ $status == 0 ]] || exit "$status"
+
+say "5/6  evaluate on held-out documents"
+result=$(ranks evaluate "$config" --set evaluation.batches=1000 | tail -1)
+printf '%s\n' "$result" >"$where/evaluation.json"
+mlm=$(number mlm_loss "$result")
+entropy=$(number unigram_entropy "$result")
+awk -v mlm="$mlm" -v accuracy="$(number mlm_accuracy "$result")" -v sop="$(number sop_accuracy "$result")" -v entropy="$entropy" 'BEGIN {
+  printf "masked tokens: loss %.3f nats (perplexity %.0f), %.1f %% right\n", mlm, exp(mlm), 100 * accuracy
+  printf "knowing nothing but how frequent each token is: %.3f nats (perplexity %.0f)\n", entropy, exp(entropy)
+  printf "order of two segments: %.1f %% right (50 %% is chance)\n", 100 * sop
+}'
+
+say "6/6  fill masks"
+checkpoint=$(find "$where/run/checkpoints" -name 'step-*.h5' | LC_ALL=C sort | tail -1)
+cat >"$where/sentences.txt" <<'TEXT'
+The operating <mask> manages the memory of the computer.
+A file is stored on the hard <mask>.
+If you want to install the package, <mask> the following command.
+This function returns the number of elements in the <mask>.
+TEXT
+"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt"
+
+cat <<TEXT
+
+------------------------------------------------------------------------------------------------
+A Nystromformer was pretrained from raw text, in $(( (SECONDS - started) / 60 )) min $(( (SECONDS - started) % 60 )) s for this call.
+
+  text, tokenizer, shards   $where/text  $where/prepared
+  run: metrics, checkpoints $where/run  ($checkpoint)
+  its evaluation            $where/evaluation.json
+
+What next:
+  your own text             copy $config, change corpus, output and run; then
+                              $nystrom prepare my.yaml
+                              launch/mpirun.sh 2 $nystrom pretrain my.yaml
+                            (configs/pretrain-base.yaml is the paper's size)
+  on a cluster              the same line under the scheduler's mpirun, one process a node or socket:
+                            docs/operations.md
+  to Hugging Face           $nystrom convert --from $checkpoint --to my-model
+  believe the numbers       launch/test.sh;  docs/mathematics.md
+  begin this again          rm -r $where
+------------------------------------------------------------------------------------------------
+TEXT

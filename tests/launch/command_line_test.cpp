@@ -1,0 +1,238 @@
+// The built program as a script sees it: exit statuses, sentences, what is left behind.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kernels/core/check.h"
+#include "program.h"
+
+namespace nystrom {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Exactly one line, ours.
+void expect_refused(const Outcome& outcome, const std::string& word, int status = 2) {
+  EXPECT_EQ(outcome.status, status) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(StartsWith("nystrom: "), HasSubstr(word)));
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+}
+
+TEST(CommandLine, help_and_version_are_there_for_all) {
+  const TemporaryFolder folder;
+  const Outcome help = run_in(folder, "$nystrom --help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(run_in(folder, "$nystrom --version").out, StartsWith("nystrom "));
+  for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
+                              "inspect", "doctor", "bench"}) {
+    EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
+    const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
+    EXPECT_EQ(own.status, 0) << command;
+    EXPECT_THAT(own.out, AllOf(HasSubstr("example:"), HasSubstr("--set"))) << command;
+  }
+}
+
+TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
+  const TemporaryFolder folder;
+  expect_refused(run_in(folder, "$nystrom pretrian"), "did you mean 'pretrain'?");
+  expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean --resume?");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "one argument too many");
+  expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
+  expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
+  expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "not built yet");
+}
+
+TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
+  const TemporaryFolder folder;
+  expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "standard output", 1);
+}
+
+// A small prepared text and a configuration for a tiny model, made once.
+class Program : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder();
+    for (const char* which : {"a", "b"}) write_text(which);
+    std::ofstream(*folder_ / "run.yaml")
+        << "corpus: [{kind: lines, path: a.txt}]\n"
+           "tokenizer: {kind: bpe, vocabulary_size: 120}\n"
+           "output: {directory: prepared, validation_fraction: 0.2}\n"
+           "run: {directory: run}\n"
+           "model: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, max_positions: 32,\n"
+           "        attention: {landmarks: 4, convolution: 3}}\n"
+           "data: {shards: [prepared/train/*.h5], validation: [prepared/validation/*.h5]}\n"
+           "training: {steps: 4, global_batch: 4, precision: fp32}\n"
+           "checkpoint: {every_steps: 2, keep: 3}\n"
+           "evaluation: {every_steps: 2, batches: 2}\n";
+    const Outcome made = run_in(*folder_, "$nystrom prepare run.yaml && $nystrom pretrain run.yaml");
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+
+  // A hundred documents of made-up sentences; the two texts differ.
+  static void write_text(const std::string& which) {
+    const char* words[] = {"river", "stone", "walks", "under", "light",
+                           "seven", "birds", "and",   "the",   "slow"};
+    std::ofstream file(*folder_ / (which + ".txt"));
+    unsigned state = which == "a" ? 1 : 77;
+    for (int document = 0; document < 100; ++document) {
+      for (int sentence = 0; sentence < 6; ++sentence) {
+        for (int word = 0; word < 7; ++word) {
+          state = state * 1664525U + 1013904223U;
+          file << (word == 0 ? "The " : " ") << words[(state >> 16U) % 10];
+        }
+        file << (which == "a" ? ". " : "! ");
+      }
+      file << '\n';
+    }
+  }
+
+  static Outcome run(const std::string& command) { return run_in(*folder_, command); }
+  static std::string yaml_of_run() { return text_of(*folder_ / "run/config.yaml"); }
+
+  static TemporaryFolder* folder_;
+};
+TemporaryFolder* Program::folder_ = nullptr;
+
+TEST_F(Program, pretraining_leaves_what_the_contract_names) {
+  for (const char* name : {"run/metrics.jsonl", "run/config.yaml", "run/checkpoints/step-00000002.h5",
+                           "run/checkpoints/step-00000004.h5"})
+    EXPECT_TRUE(std::filesystem::exists(*folder_ / name)) << name;
+  EXPECT_THAT(yaml_of_run(), HasSubstr("sequence_length: 32"));
+  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
+}
+
+TEST_F(Program, evaluation_ends_with_one_line_of_json) {
+  const Outcome done = run("$nystrom evaluate run.yaml");
+  EXPECT_EQ(done.status, 0) << done.err;
+  const std::string last = done.out.substr(done.out.rfind('\n', done.out.size() - 2) + 1);
+  for (const char* key :
+       {"mlm_loss", "mlm_accuracy", "mlm_perplexity", "sop_loss", "sop_accuracy", "unigram_entropy"})
+    EXPECT_THAT(last, AllOf(StartsWith("{"), HasSubstr(fmt::format("\"{}\":", key))));
+}
+
+TEST_F(Program, evaluation_does_not_depend_on_the_micro_batch) {
+  const std::string one = run("$nystrom evaluate run.yaml --set training.micro_batch=1").out;
+  const std::string four = run("$nystrom evaluate run.yaml --set training.micro_batch=4").out;
+  EXPECT_EQ(one.substr(0, one.find("mlm_loss") + 16), four.substr(0, four.find("mlm_loss") + 16));
+}
+
+TEST_F(Program, keys_and_values_that_cannot_be_are_refused) {
+  expect_refused(run("$nystrom pretrain run.yaml --set model.layer=2"), "did you mean 'model.layers'?");
+  expect_refused(run("$nystrom pretrain run.yaml --set training.steps=many"), "training.steps is 'many'");
+  expect_refused(run("$nystrom pretrain run.yaml --set data.sequence_length=64"),
+                 "model.max_positions is 32");
+  expect_refused(run("$nystrom pretrain run.yaml --set model.vocabulary_size=50"),
+                 "model.vocabulary_size is 50");
+  expect_refused(run("$nystrom pretrain run.yaml --set data.shards=none/*.h5"), "none/*.h5");
+  expect_refused(run("$nystrom pretrain run.yaml --set model.heads=3"), "model.heads");
+  expect_refused(run("$nystrom pretrain run.yaml --set training.backend=cuda"), "training.backend");
+  expect_refused(run("$nystrom pretrain run.yaml --set run.directory="), "run.directory");
+  expect_refused(run("$nystrom pretrain run.yaml --set model.from=nothing-here"), "nothing-here");
+}
+
+TEST_F(Program, a_run_directory_of_another_configuration_is_refused_and_stays_as_it_is) {
+  const std::string before = yaml_of_run();
+  expect_refused(run("$nystrom pretrain run.yaml --set optimizer.learning_rate=0.5"),
+                 "optimizer.learning_rate");
+  expect_refused(run("$nystrom pretrain run.yaml --resume never"), "run");
+  EXPECT_EQ(yaml_of_run(), before);
+}
+
+TEST_F(Program, shards_of_another_tokenizer_are_refused) {
+  const Outcome other =
+      run("$nystrom prepare run.yaml --set corpus='[{kind: lines, path: b.txt}]' --set "
+          "output.directory=other --set "
+          "tokenizer.vocabulary_size=90");
+  ASSERT_EQ(other.status, 0) << other.err;
+  expect_refused(run("$nystrom pretrain run.yaml --set run.directory=new --set "
+                     "data.shards='[prepared/train/*.h5, other/train/*.h5]'"),
+                 "tokenizer");
+  expect_refused(
+      run("$nystrom pretrain run.yaml --set run.directory=new --set tokenizer.path=other/tokenizer.model"),
+      "other/tokenizer.model");
+  EXPECT_FALSE(std::filesystem::exists(*folder_ / "new"));
+}
+
+TEST_F(Program, a_damaged_shard_is_named) {
+  run("cp -r prepared damaged && truncate -s -100 damaged/train/00000.h5");
+  expect_refused(
+      run("$nystrom pretrain run.yaml --set run.directory=new --set data.shards=damaged/train/*.h5"),
+      "damaged/train/00000.h5");
+  expect_refused(run("$nystrom inspect damaged/train/00000.h5"), "damaged/train/00000.h5");
+}
+
+TEST_F(Program, a_damaged_checkpoint_is_named_and_the_one_before_it_used) {
+  run("cp -r run hurt && printf x | dd of=hurt/checkpoints/step-00000004.h5 bs=1 seek=3000 conv=notrunc");
+  expect_refused(run("$nystrom inspect hurt/checkpoints/step-00000004.h5"), "step-00000004.h5");
+  const Outcome done = run("$nystrom pretrain run.yaml --set run.directory=hurt");
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.err,
+              AllOf(HasSubstr("warning"), HasSubstr("step-00000004.h5"), HasSubstr("step-00000002.h5")));
+  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "hurt/metrics.jsonl"), '\n'), 4 + 2);
+}
+
+TEST_F(Program, a_run_directory_that_cannot_be_is_named) {
+  const Outcome outcome = run("$nystrom pretrain run.yaml --set run.directory=a.txt/run");
+  EXPECT_THAT(outcome.status, testing::AnyOf(1, 2));
+  EXPECT_THAT(outcome.err, HasSubstr("a.txt/run"));
+}
+
+TEST_F(Program, inspect_knows_what_it_is_shown) {
+  const std::pair<const char*, const char*> cases[] = {{"prepared/train/00000.h5", "nystrom shard"},
+                                                       {"prepared/tokenizer.model", "tokenizer"},
+                                                       {"prepared", "prepared text"},
+                                                       {"run", "run directory"},
+                                                       {"run/checkpoints/step-00000004.h5", "checkpoint"}};
+  for (const auto& [path, kind] : cases) {
+    const Outcome shown = run(fmt::format("$nystrom inspect {}", path));
+    EXPECT_EQ(shown.status, 0) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr(kind));
+  }
+  expect_refused(run("$nystrom inspect a.txt"), "a.txt is neither");
+  expect_refused(run("$nystrom inspect nowhere"), "nowhere");
+}
+
+TEST_F(Program, two_ranks_print_one_sentence_and_hand_on_the_status) {
+  const Outcome outcome =
+      run("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to "
+          "none $nystrom "
+          "pretrain run.yaml --set model.layer=2");
+  EXPECT_EQ(outcome.status, 2) << outcome.err;
+  const std::string sentence = "nystrom: --set model.layer=2";
+  const auto first = outcome.err.find(sentence);
+  ASSERT_NE(first, std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find(sentence, first + 1), std::string::npos) << outcome.err;
+}
+
+TEST_F(Program, bench_ends_with_the_json_of_the_contract) {
+  const Outcome done = run("$nystrom bench run.yaml --set training.steps=1 --json");
+  EXPECT_EQ(done.status, 0) << done.err;
+  const std::string last = done.out.substr(done.out.rfind('\n', done.out.size() - 2) + 1);
+  for (const char* key :
+       {"tokens_per_second", "milliseconds_per_step", "peak_memory_bytes", "share_of_bound", "parts"})
+    EXPECT_THAT(last, AllOf(StartsWith("{"), HasSubstr(fmt::format("\"{}\":", key))));
+}
+
+TEST(Scripts, are_scripts) {
+  const TemporaryFolder folder;
+  int scripts = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("launch")) {
+    if (entry.path().extension() != ".sh") continue;
+    ++scripts;
+    const std::string path = std::filesystem::absolute(entry.path());
+    EXPECT_EQ(run_in(folder, fmt::format("bash -n '{}'", path)).status, 0) << path;
+    EXPECT_EQ(::access(path.c_str(), X_OK), 0) << path;
+  }
+  EXPECT_GE(scripts, 5);
+}
+
+}  // namespace
+}  // namespace nystrom
