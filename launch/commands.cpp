@@ -5,20 +5,26 @@
 namespace nystrom {
 
 Command prepare_command();
+Command pretrain_command();
 Command finetune_command();
+Command evaluate_command();
 Command predict_command();
 Command convert_command();
 Command verify_command();
+Command inspect_command();
 Command doctor_command();
 Command bench_command();
 
 std::vector<Command> all_commands() {
   return {
       prepare_command(),
+      pretrain_command(),
       finetune_command(),
+      evaluate_command(),
       predict_command(),
       convert_command(),
       verify_command(),
+      inspect_command(),
       doctor_command(),
       bench_command(),
   };

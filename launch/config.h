@@ -146,6 +146,9 @@ std::string to_yaml(const Config& config);
 /// compared by.
 std::map<std::string, std::string> pretraining_values(const Config& config);
 
+/// May a resumed run have another value of this key?
+bool may_change_on_resume(std::string_view key);
+
 /// docs/configuration.md.
 std::string configuration_document();
 

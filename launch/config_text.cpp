@@ -143,6 +143,11 @@ std::map<std::string, std::string> pretraining_values(const Config& config) {
   return values;
 }
 
+bool may_change_on_resume(std::string_view key) {
+  return key == "training.steps" || key == "training.micro_batch" || key == "training.backend" ||
+         key.starts_with("communication.") || key.starts_with("run.") || key.starts_with("checkpoint.");
+}
+
 std::string configuration_document() {
   std::string text =
       "# Configuration\n\n"

@@ -11,9 +11,12 @@ nystrom_add_library(launch FOLDER launch
     commands/bench.cpp
     commands/convert.cpp
     commands/doctor.cpp
+    commands/evaluate.cpp
     commands/finetune.cpp
+    commands/inspect.cpp
     commands/predict.cpp
     commands/prepare.cpp
+    commands/pretrain.cpp
     commands/verify.cpp
     config_read.cpp
     config_table.cpp
@@ -27,8 +30,9 @@ nystrom_add_library(launch FOLDER launch
     options.cpp
     predict/fill_mask.cpp
     rank.cpp
+    run_setup.cpp
     terminal.cpp
-    threads.cpp
+    tokenizer_search.cpp
     verify/reference_case.cpp
     verify/verification.cpp
   LINKS nystrom_trainer

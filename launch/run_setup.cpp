@@ -7,7 +7,6 @@
 #include "data/shard_reader.h"
 #include "launch/options.h"
 #include "launch/tokenizer_search.h"
-#include "trainer/loader_source.h"
 
 namespace nystrom {
 namespace {
@@ -65,15 +64,27 @@ std::string files_text(const std::vector<std::string>& files) {
                                          files.front(), files.back(), sha256_hex(names).substr(0, 12));
 }
 
-LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::string>& shards,
-                             const SourceRequest& request) {
+SampleOptions sample_options(const RunSetup& setup, const std::vector<std::string>& shards) {
+  SampleOptions options;
+  options.shards = shards;
+  options.sequence_length = setup.sequence_length;
+  options.pairs = setup.head == HeadKind::kPretraining;
+  options.masking = masking_options(setup.config);
+  options.vocabulary_size = setup.model.vocabulary_size;
+  options.seed = static_cast<std::uint64_t>(setup.config.seed);
+  if (setup.tokenizer.empty()) return options;
+  options.special = setup.tokenizer.special();
+  options.tokenizer_sha256 = setup.tokenizer.sha256();
+  options.starts_word.resize(static_cast<std::size_t>(setup.tokenizer.vocabulary_size()));
+  for (std::int32_t id = 0; id < setup.tokenizer.vocabulary_size(); ++id)
+    options.starts_word[static_cast<std::size_t>(id)] = setup.tokenizer.starts_word(id);
+  return options;
+}
+
+LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::string>& shards) {
   LoaderOptions options;
   options.samples = sample_options(setup, shards);
   options.shuffle = setup.config.data.shuffle;
-  options.global_batch = request.global_batch;
-  options.micro_batch = request.micro_batch;
-  options.rank = request.rank;
-  options.ranks = request.ranks;
   options.pad_to_length = setup.model.huggingface_padding;
   return options;
 }
@@ -114,38 +125,17 @@ RunSetup set_up_run(const Config& config, bool training) {
   return setup;
 }
 
-SampleOptions sample_options(const RunSetup& setup, const std::vector<std::string>& shards) {
-  SampleOptions options;
-  options.shards = shards;
-  options.sequence_length = setup.sequence_length;
-  options.pairs = setup.head == HeadKind::kPretraining;
-  options.masking = masking_options(setup.config);
-  options.vocabulary_size = setup.model.vocabulary_size;
-  options.seed = static_cast<std::uint64_t>(setup.config.seed);
-  if (setup.tokenizer.empty()) return options;
-  options.special = setup.tokenizer.special();
-  options.tokenizer_sha256 = setup.tokenizer.sha256();
-  options.starts_word.resize(static_cast<std::size_t>(setup.tokenizer.vocabulary_size()));
-  for (std::int32_t id = 0; id < setup.tokenizer.vocabulary_size(); ++id)
-    options.starts_word[static_cast<std::size_t>(id)] = setup.tokenizer.starts_word(id);
-  return options;
-}
-
 SourceFactory training_source(const RunSetup& setup) {
-  return [&setup](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
-    return std::make_unique<LoaderSource>(loader_options(setup, setup.shards, request));
-  };
+  return shard_source(loader_options(setup, setup.shards));
 }
 
 SourceFactory validation_source(const RunSetup& setup) {
   if (setup.validation.empty()) return {};
-  return [&setup](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
-    LoaderOptions options = loader_options(setup, setup.validation, request);
-    options.shuffle = false;
-    options.one_pass = true;
-    options.most_steps = setup.config.evaluation.batches;
-    return std::make_unique<LoaderSource>(options);
-  };
+  LoaderOptions options = loader_options(setup, setup.validation);
+  options.shuffle = false;
+  options.one_pass = true;
+  options.most_steps = setup.config.evaluation.batches;
+  return shard_source(options);
 }
 
 RunIdentity identity_of(const RunSetup& setup) {
@@ -162,6 +152,16 @@ RunIdentity identity_of(const RunSetup& setup) {
     identity.tokenizer_kind = setup.tokenizer.kind();
   }
   return identity;
+}
+
+Settings settings_of(const std::string& yaml, const RunSetup& setup) {
+  Settings old = pretraining_values(read_config_text(yaml, "config.yaml of the run directory"));
+  const Settings now = pretraining_values(setup.config), identity = identity_of(setup).settings;
+  // The file says how patterns were written, not which files they named: equal patterns pass.
+  for (const char* key : {"data.shards", "data.validation"})
+    if (old[key] == now.at(key)) old[key] = identity.at(key);
+  if (identity.contains("tokenizer")) old["tokenizer"] = identity.at("tokenizer");
+  return old;
 }
 
 }  // namespace nystrom

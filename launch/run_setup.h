@@ -30,14 +30,14 @@ struct RunSetup {
 /// `command` needs shards of data.shards if `training`, of data.validation if not.
 RunSetup set_up_run(const Config& config, bool training);
 
-/// Loader options for these shards; ranks and batches are filled in by source_factory.
-SampleOptions sample_options(const RunSetup& setup, const std::vector<std::string>& shards);
-
 /// Sources over training shards (endless) or validation shards (one pass, at most evaluation.batches).
 SourceFactory training_source(const RunSetup& setup);
 SourceFactory validation_source(const RunSetup& setup);
 
 /// What a checkpoint says of the run, and a resume is compared by.
 RunIdentity identity_of(const RunSetup& setup);
+
+/// The same settings out of a run directory's config.yaml.
+Settings settings_of(const std::string& yaml, const RunSetup& setup);
 
 }  // namespace nystrom

@@ -9,7 +9,7 @@
 #include "launch/failure.h"
 #include "launch/machine.h"
 #include "launch/options.h"
-#include "launch/threads.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
@@ -35,14 +35,14 @@ struct Result {
   double memory_bytes = 0;
 };
 
-BenchOptions bench_options(Config config, const Comm& comm) {
+BenchOptions bench_options(Config config, Comm& comm) {
   check_backend(config);
   if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
   BenchOptions options;
   options.model = model_options(config, nullptr);
   options.precision = precision(config);
   options.recompute = config.training.recompute;
-  options.threads = static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks())));
+  options.threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
   options.sequence_length = sequence_length(config, options.model);
   options.micro_batch = config.training.micro_batch.value_or(
       std::max<std::int64_t>(1, kAutomaticTokens / options.sequence_length));

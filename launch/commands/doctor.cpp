@@ -1,5 +1,6 @@
 #include <hdf5.h>
 #include <mpi.h>
+#include <omp.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,7 +16,6 @@
 #include "launch/failure.h"
 #include "launch/machine.h"
 #include "launch/rank.h"
-#include "launch/threads.h"
 #include "launch/version.h"
 
 namespace nystrom {
@@ -71,14 +71,13 @@ void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
   line("nystrom", kVersion);
   line("processor", cpu.model.empty() ? "unnamed" : cpu.model);
-  line("cores", fmt::format("{}; a rank of {} on this machine would use {} thread{}", machine_cores(),
-                            launched_local_ranks(), default_threads(launched_local_ranks()),
-                            default_threads(launched_local_ranks()) == 1 ? "" : "s"));
+  line("cores", fmt::format("{}, of which this process may use {}", ::sysconf(_SC_NPROCESSORS_ONLN),
+                            omp_get_num_procs()));
   line("instructions", fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
                                    yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)));
   const bool bf16 = bf16_is_native();
   line("precision: auto", bf16 ? "bf16" : "fp32 (bf16 has no instructions here)");
-  Context context(default_threads(1));
+  Context context(omp_get_num_procs());
   const MachineCeiling machine = measure_machine(context, bf16);
   line("measured",
        fmt::format("matrix products {:.0f} GFLOP/s in fp32{}; copy {:.1f} GB/s; {} thread{}",

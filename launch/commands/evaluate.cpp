@@ -10,9 +10,9 @@
 #include "launch/log.h"
 #include "launch/options.h"
 #include "launch/run_setup.h"
-#include "launch/threads.h"
 #include "trainer/checkpoint.h"
 #include "trainer/evaluation.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
@@ -34,14 +34,12 @@ nlohmann::ordered_json result(const Losses& losses, const RunSetup& setup) {
   nlohmann::ordered_json json;
   json["model"] = setup.config.model.from;
   json["loss"] = losses.loss;
-  json["mlm_loss"] = losses.mlm_loss;
-  json["mlm_accuracy"] = losses.mlm_accuracy;
-  json["mlm_perplexity"] = std::exp(losses.mlm_loss);
-  json["mlm_labels"] = losses.mlm_labels;
-  if (losses.has_sop) {
-    json["sop_loss"] = losses.sop_loss;
-    json["sop_accuracy"] = losses.sop_accuracy;
-    json["sop_labels"] = losses.sop_labels;
+  for (const LossPart& part : losses.parts) {
+    const std::string name(part.name);
+    json[name + "_loss"] = part.loss;
+    json[name + "_accuracy"] = part.accuracy;
+    json[name + "_labels"] = part.labels;
+    if (name == "mlm") json["mlm_perplexity"] = std::exp(part.loss);
   }
   json["unigram_entropy"] = unigram_entropy(setup.validation);
   return json;
@@ -63,7 +61,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(warnings);
   for (const auto& note : setup.notes) log.note(note);
 
-  Context context(static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks()))));
+  Context context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
   Network network(setup.model, setup.head, setup.precision, false);
   for (const auto& note : setup.from->load(network.parameters())) log.note(note);
 

@@ -56,11 +56,11 @@ void inspect_shard(const std::string& path) {
   line("file", mebibytes(s.file_bytes));
 }
 
-void print_model(const ModelConfig& m, HeadKind head) {
+void print_model(const ModelConfig& m, const HeadConfig& head) {
   const AttentionConfig& a = m.attention;
-  line("head", head == HeadKind::kPretraining ? "pretraining (MLM and SOP)"
-               : head == HeadKind::kMaskedLm  ? "masked language model"
-                                              : "of a task");
+  line("head", head.kind == HeadKind::kPretraining ? "pretraining (MLM and SOP)"
+               : head.kind == HeadKind::kMaskedLm  ? "masked language model"
+                                                   : "of a task");
   line("shape",
        fmt::format("{} layers, hidden {}, {} heads, feed-forward {}, vocabulary {}, {} positions", m.layers,
                    m.hidden_size, a.heads, m.intermediate_size, m.vocabulary_size, m.max_positions));

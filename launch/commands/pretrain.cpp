@@ -8,7 +8,6 @@
 #include "launch/options.h"
 #include "launch/run_setup.h"
 #include "launch/terminal.h"
-#include "launch/threads.h"
 #include "trainer/progress.h"
 
 namespace nystrom {
@@ -39,7 +38,7 @@ std::unique_ptr<Observer> make_progress(const Log& log) {
       kSecondsBetweenLines);
 }
 
-PretrainOptions pretrain_options(const RunSetup& setup, const Comm& comm, const Log& log) {
+PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
   const Config& config = setup.config;
   PretrainOptions options;
   options.directory = config.run.directory;
@@ -51,7 +50,7 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Comm& comm, const 
   options.head = setup.head;
   options.precision = setup.precision;
   options.recompute = config.training.recompute;
-  options.threads = static_cast<int>(config.run.threads.value_or(default_threads(comm.local_ranks())));
+  options.threads = static_cast<int>(config.run.threads.value_or(0));
   options.sequence_length = setup.sequence_length;
   options.global_batch = config.training.global_batch;
   options.micro_batch = config.training.micro_batch.value_or(0);
@@ -59,6 +58,8 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Comm& comm, const 
   options.validation_data = validation_source(setup);
   options.trainer = trainer_options(config);
   options.trainer.identity = identity_of(setup);
+  options.may_change = may_change_on_resume;
+  options.read_settings = [&setup](const std::string& yaml) { return settings_of(yaml, setup); };
   if (setup.from)
     options.start_from = [&](Network& network) {
       for (const auto& note : setup.from->load(network.parameters())) log.note(note);
@@ -75,7 +76,7 @@ int run(const Options& options, const Invocation& invocation) {
     const Log log(comm.rank());
     for (const auto& note : setup.notes) log.note(note);
     const std::unique_ptr<Observer> progress = make_progress(log);
-    const StopReason why = pretrain(pretrain_options(setup, comm, log), comm, *progress);
+    const StopReason why = pretrain(pretrain_options(setup, log), comm, *progress);
     if (why == StopReason::kDone) return kDone;
     log.note("stopped on request; the same command goes on from here");
     return kStopped;

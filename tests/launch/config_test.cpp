@@ -191,6 +191,15 @@ TEST(Config, a_resume_is_compared_by_what_pretraining_uses) {
   EXPECT_FALSE(values.contains("corpus"));
 }
 
+TEST(Config, a_resume_may_change_only_what_changes_no_result) {
+  for (const char* key : {"training.steps", "training.micro_batch", "training.backend",
+                          "communication.timeout", "run.directory", "run.threads", "checkpoint.keep"})
+    EXPECT_TRUE(may_change_on_resume(key)) << key;
+  for (const char* key : {"seed", "training.global_batch", "training.precision", "model.layers",
+                          "data.shards", "evaluation.batches", "runs"})
+    EXPECT_FALSE(may_change_on_resume(key)) << key;
+}
+
 TEST(Config, a_file_that_cannot_be_one_is_refused) {
   const auto folder =
       std::filesystem::temp_directory_path() / fmt::format("nystrom-config-test-{}", ::getpid());
