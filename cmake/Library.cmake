@@ -27,12 +27,13 @@ function(nystrom_add_test name)
                        WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# nystrom_add_mpi_test(<name> RANKS <n> COMMAND <program> [ARGUMENTS <argument>...] [LABELS <label>...])
+# nystrom_add_mpi_test(<name> RANKS <n> COMMAND <program> [ARGUMENTS <argument>...] [OPTIONS <mpirun option>...]
+#                      [LABELS <label>...])
 # A program under mpirun, one thread a rank, more ranks than cores if need be.
 function(nystrom_add_mpi_test name)
-  cmake_parse_arguments(ARG "" "RANKS;COMMAND" "ARGUMENTS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "RANKS;COMMAND" "ARGUMENTS;OPTIONS;LABELS" ${ARGN})
   add_test(NAME ${name}
-           COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none -n ${ARG_RANKS}
+           COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none ${ARG_OPTIONS} -n ${ARG_RANKS}
                    $<TARGET_FILE:${ARG_COMMAND}> ${ARG_ARGUMENTS}
            WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300 PROCESSORS 2

@@ -13,6 +13,8 @@ nystrom_add_library(trainer FOLDER trainer
     metrics.cpp
     model_record.cpp
     mpi_comm.cpp
+    mpi_handles.cpp
+    mpi_peers.cpp
     optimizer.cpp
     pinv_residuals.cpp
     pretrain.cpp

@@ -1,16 +1,10 @@
 #include "trainer/mpi_comm.h"
 
-#define OMPI_SKIP_MPICXX 1
-#define MPICH_SKIP_MPICXX 1
-#include <mpi.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <climits>
 #include <condition_variable>
-#include <exception>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <stop_token>
@@ -19,77 +13,21 @@
 #include <utility>
 #include <vector>
 
+#include "trainer/mpi_handles.h"
+#include "trainer/mpi_peers.h"
+#include "trainer/signals.h"
+
 namespace nystrom {
 namespace {
 
+using mpi::checked;
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
-constexpr int kRollCall = 1;                               // tag on the control communicator
-constexpr auto kGrace = 5s;                                // that ranks have to answer a roll call
 constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
-
-void checked(int code, std::string_view what) {
-  if (code == MPI_SUCCESS) return;
-  std::array<char, MPI_MAX_ERROR_STRING> text{};
-  int length = 0;
-  MPI_Error_string(code, text.data(), &length);
-  fail("MPI failed at {}: {}", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
-}
-
-/// MPI between its first call and its last.
-class Environment {
- public:
-  Environment() {
-    int provided = 0;
-    checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "its start");
-    if (provided < MPI_THREAD_SERIALIZED)
-      fail(
-          "This MPI lets only one thread of a process call it (level {}); use one with "
-          "MPI_THREAD_SERIALIZED.",
-          provided);
-  }
-  /// With an exception on its way the other ranks do not come: finalizing would wait for them for ever.
-  ~Environment() {
-    if (std::uncaught_exceptions() > exceptions_) MPI_Abort(MPI_COMM_WORLD, 1);
-    MPI_Finalize();
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  int exceptions_ = std::uncaught_exceptions();
-};
-
-class Communicator {
- public:
-  using Make = std::function<int(MPI_Comm*)>;
-  explicit Communicator(const Make& make) {
-    checked(make(&comm_), "making a communicator");
-    checked(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "making a communicator");
-  }
-  ~Communicator() {
-    if (std::uncaught_exceptions() == 0) MPI_Comm_free(&comm_);  // collective
-  }
-  Communicator(const Communicator&) = delete;
-  Communicator& operator=(const Communicator&) = delete;
-
-  [[nodiscard]] MPI_Comm get() const { return comm_; }
-  [[nodiscard]] int rank() const {
-    int value = 0;
-    checked(MPI_Comm_rank(comm_, &value), "asking for the rank");
-    return value;
-  }
-  [[nodiscard]] int size() const {
-    int value = 0;
-    checked(MPI_Comm_size(comm_, &value), "asking for the number of ranks");
-    return value;
-  }
-
- private:
-  MPI_Comm comm_ = MPI_COMM_NULL;
-};
+constexpr auto kLookAround = 50ms;                         // between two looks at the other ranks
+constexpr auto kPatience = 2s;                             // with the others, once a signal has come
 
 class MpiComm final : public Comm {
  public:
@@ -100,6 +38,7 @@ class MpiComm final : public Comm {
         local_([](MPI_Comm* to) {
           return MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, to);
         }),
+        peers_(control_.get()),
         rank_(data_.rank()),
         ranks_(data_.size()),
         progress_([this](const std::stop_token& stop) { carry_on(stop); }) {
@@ -137,13 +76,14 @@ class MpiComm final : public Comm {
   Ticket start(std::string_view what, const Start& start);
   void test_all();
   void carry_on(const std::stop_token& stop);
-  [[nodiscard]] bool others_gave_up();
+  void look_around(std::string_view what, Seconds waited);
   [[noreturn]] void give_up(std::string_view what, Seconds waited);
-  [[nodiscard]] std::vector<bool> call_the_roll();
+  [[nodiscard]] std::string names_of(const std::vector<int>& some) const;
 
   Seconds timeout_;
-  Environment environment_;
-  Communicator data_, control_, local_;
+  mpi::Environment environment_;
+  mpi::Communicator data_, control_, local_;
+  mpi::Peers peers_;
   int rank_, ranks_;
   std::vector<std::string> hosts_;
 
@@ -182,13 +122,19 @@ void MpiComm::test_all() {
 // While the rank computes. MPI moves data only inside its calls, so it is called in bursts (a message is
 // handed over in pieces, each of which takes a call on both sides), with short sleeps between.
 void MpiComm::carry_on(const std::stop_token& stop) {
-  std::unique_lock held(mutex_);
   const auto needed = [this] {
     return waiting_ == 0 &&
            std::ranges::any_of(flights_, [](const auto& entry) { return !entry.second.done; });
   };
-  while (changed_.wait(held, stop, needed)) {
+  auto looked = Clock::now();
+  std::unique_lock held(mutex_);
+  while (!stop.stop_requested()) {
+    changed_.wait_for(held, stop, kLookAround, needed);
     for (int burst = 0; burst < 8 && needed(); ++burst) test_all();
+    if (waiting_ == 0 && Clock::now() - looked > kLookAround) {
+      looked = Clock::now();
+      peers_.answer();
+    }
     held.unlock();
     std::this_thread::sleep_for(50us);
     held.lock();
@@ -201,12 +147,16 @@ void MpiComm::wait(Ticket ticket) {
   NYSTROM_CHECK(found != flights_.end(), "ticket {} is waited for twice", ticket);
   Flight& flight = found->second;
   ++waiting_;
-  const auto start = Clock::now();
-  for (int polls = 0;; ++polls) {
-    test_all();
-    if (flight.done) break;
-    const Seconds waited = Clock::now() - start;
-    if (waited > timeout_ || (polls % 1024 == 1023 && others_gave_up())) give_up(flight.what, waited);
+  Seconds waited{0};
+  auto last = Clock::now(), looked = last;
+  for (test_all(); !flight.done; test_all()) {
+    const auto now = Clock::now();
+    waited += std::min<Seconds>(now - last, 1s);  // a whole job may be suspended and go on later
+    last = now;
+    if (now - looked > kLookAround) {
+      looked = now;
+      look_around(flight.what, waited);
+    }
     held.unlock();
     if (waited < 2ms)
       std::this_thread::yield();
@@ -222,54 +172,36 @@ void MpiComm::wait(Ticket ticket) {
   checked(ended.error, ended.what);
 }
 
-bool MpiComm::others_gave_up() {
-  int there = 0;
-  checked(MPI_Iprobe(MPI_ANY_SOURCE, kRollCall, control_.get(), &there, MPI_STATUS_IGNORE), "the roll call");
-  return there != 0;
+// When a rank dies, the launcher signals the others before it ends them; they need not wait in ignorance.
+void MpiComm::look_around(std::string_view what, Seconds waited) {
+  peers_.answer();
+  if (waited > timeout_ || peers_.roll_called()) give_up(what, waited);
+  if (!SignalWatch::peers_in_doubt() || waited < kPatience) return;
+  const auto silent = peers_.silent();
+  if (!silent.empty())
+    throw CommTimeout(
+        fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {} did not answer and must be dead, "
+                    "so the job cannot go on. Resume it from its last checkpoint.",
+                    rank_, ranks_, waited.count(), step(), what, names_of(silent)));
 }
 
-// Each rank that waits tells all others so; who has said nothing after the grace is missing. Called under the
-// lock, at the end of a job's life: the sends are never waited for.
-std::vector<bool> MpiComm::call_the_roll() {
-  std::vector<bool> here(static_cast<std::size_t>(ranks_), false);
-  here[static_cast<std::size_t>(rank_)] = true;
-  static constexpr char kHere = 1;
-  for (int to = 0; to < ranks_; ++to) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    if (to != rank_)
-      checked(MPI_Isend(&kHere, 1, MPI_CHAR, to, kRollCall, control_.get(), &request), "the roll call");
-    if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
-  }
-  const auto end = Clock::now() + kGrace;
-  while (Clock::now() < end && std::ranges::find(here, false) != here.end()) {
-    int there = 0;
-    MPI_Status status;
-    checked(MPI_Iprobe(MPI_ANY_SOURCE, kRollCall, control_.get(), &there, &status), "the roll call");
-    if (there == 0) {
-      std::this_thread::sleep_for(1ms);
-      continue;
-    }
-    char ignored = 0;
-    checked(MPI_Recv(&ignored, 1, MPI_CHAR, status.MPI_SOURCE, kRollCall, control_.get(), MPI_STATUS_IGNORE),
-            "the roll call");
-    here[static_cast<std::size_t>(status.MPI_SOURCE)] = true;
-  }
-  return here;
+std::string MpiComm::names_of(const std::vector<int>& some) const {
+  std::string names;
+  for (const int rank : some)
+    names += fmt::format("{}rank {} on {}", names.empty() ? "" : ", ", rank,
+                         hosts_[static_cast<std::size_t>(rank)]);
+  return names;
 }
 
 void MpiComm::give_up(std::string_view what, Seconds waited) {
-  const auto here = call_the_roll();
-  std::string missing;
-  for (std::size_t r = 0; r < here.size(); ++r)
-    if (!here[r]) missing += fmt::format("{}rank {} on {}", missing.empty() ? "" : ", ", r, hosts_[r]);
+  const auto absent = peers_.absent_at_roll_call();
+  const std::string why = absent.empty()
+                              ? "every rank is waiting, so the ranks disagree or the network is down"
+                              : names_of(absent) + " did not take part";
   throw CommTimeout(
       fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {}. Look at what it does there (a "
-                  "stopped process, a slow "
-                  "disk), or raise communication.timeout ({:.0f} s).",
-                  rank_, ranks_, waited.count(), step(), what,
-                  missing.empty() ? "every rank is waiting, so the ranks disagree or the network is down"
-                                  : missing + " did not take part",
-                  timeout_.count()));
+                  "stopped process, a slow disk), or raise communication.timeout ({:.0f} s).",
+                  rank_, ranks_, waited.count(), step(), what, why, timeout_.count()));
 }
 
 Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view what) {

@@ -11,10 +11,11 @@ namespace {
 // A handler can reach nothing but globals, and may touch nothing but such flags.
 std::atomic<bool> stop{false};
 std::atomic<bool> save{false};
+std::atomic<bool> doubt{false};
 std::atomic<int> interrupts{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-constexpr std::array kSignals{SIGTERM, SIGINT, SIGUSR1};
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGCONT};
 std::array<struct sigaction, kSignals.size()> before{};
 
 extern "C" void note_signal(int signal) {
@@ -22,6 +23,8 @@ extern "C" void note_signal(int signal) {
     save = true;
     return;
   }
+  doubt = true;
+  if (signal == SIGCONT) return;
   stop = true;
   if (signal == SIGINT && ++interrupts > 1) {
     std::signal(SIGINT, SIG_DFL);
@@ -34,6 +37,7 @@ extern "C" void note_signal(int signal) {
 SignalWatch::SignalWatch() {
   stop = false;
   save = false;
+  doubt = false;
   interrupts = 0;
   struct sigaction action {};
   action.sa_handler = note_signal;
@@ -48,6 +52,10 @@ SignalWatch::~SignalWatch() {
 
 bool SignalWatch::stop_requested() {
   return stop;
+}
+
+bool SignalWatch::peers_in_doubt() {
+  return doubt;
 }
 
 bool SignalWatch::take_save_request() {

@@ -1,5 +1,7 @@
 #pragma once
-// Requests from outside: SIGTERM and SIGINT ask to save and stop, SIGUSR1 to save and go on.
+// Requests from outside: SIGTERM, SIGINT and SIGXCPU (schedulers' notice, and what launch/mpirun.sh sends)
+// ask to save and stop, SIGUSR1 to save and go on. SIGCONT is what Open MPI sends first when it ends a job,
+// seconds before SIGTERM, and what follows a suspension: a reason to look whether the other ranks are alive.
 
 namespace nystrom {
 
@@ -13,10 +15,12 @@ class SignalWatch {
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
-  /// SIGTERM or SIGINT has come.
+  /// SIGTERM, SIGINT or SIGXCPU has come.
   [[nodiscard]] static bool stop_requested();
   /// SIGUSR1 has come since the last call.
   [[nodiscard]] static bool take_save_request();
+  /// Something has happened to the job: a request to stop, or SIGCONT.
+  [[nodiscard]] static bool peers_in_doubt();
 };
 
 }  // namespace nystrom

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "file_bytes.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/seal.h"
@@ -92,13 +93,13 @@ TEST_F(Checkpoint, the_same_state_gives_the_same_bytes) {
   const auto optimizer = make_optimizer({}, run.network.parameters());
   const RunState state{.step = 1, .samples = 2, .updates = 1, .seconds = 3};
   for (const char* name : {"a.h5", "b.h5"})
-    write_checkpoint(folder.file(name), run.network, *optimizer, state, options().identity);
-  EXPECT_EQ(testing::read_bytes(folder.file("a.h5")), testing::read_bytes(folder.file("b.h5")));
+    write_checkpoint((folder / name), run.network, *optimizer, state, options().identity);
+  EXPECT_EQ(testing::read_bytes((folder / "a.h5")), testing::read_bytes((folder / "b.h5")));
 }
 
 TEST_F(Checkpoint, a_flipped_bit_anywhere_is_found) {
   const std::string whole = testing::read_bytes(path);
-  const std::string damaged = folder.file("damaged.h5");
+  const std::string damaged = (folder / "damaged.h5");
   const std::size_t stride = whole.size() / 400 + 1;
   std::vector<std::size_t> positions;
   for (std::size_t at = 0; at < kSealBytes; at += 3) positions.push_back(at);
@@ -115,7 +116,7 @@ TEST_F(Checkpoint, a_flipped_bit_anywhere_is_found) {
 
 TEST_F(Checkpoint, a_truncated_or_longer_file_is_found) {
   const std::string whole = testing::read_bytes(path);
-  const std::string damaged = folder.file("damaged.h5");
+  const std::string damaged = (folder / "damaged.h5");
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{18}, std::size_t{511},
                                  std::size_t{512}, std::size_t{513}, whole.size() / 2, whole.size() - 1}) {
     testing::write_bytes(damaged, whole.substr(0, size));
@@ -140,7 +141,7 @@ TEST_F(Checkpoint, the_newest_whole_one_is_found_and_damaged_ones_are_named) {
   testing::write_bytes(checkpoint_path(folder.path(), 30), bytes);
   testing::write_bytes(checkpoint_path(folder.path(), 40), whole.substr(0, 700));
   testing::write_bytes(checkpoint_path(folder.path(), 1), whole);
-  testing::write_bytes(folder.file("step-notanumber.h5"), whole);
+  testing::write_bytes((folder / "step-notanumber.h5"), whole);
   const CheckpointSearch search = find_newest_checkpoint(folder.path());
   EXPECT_EQ(search.path, path);
   EXPECT_TRUE(search.any);
@@ -150,7 +151,7 @@ TEST_F(Checkpoint, the_newest_whole_one_is_found_and_damaged_ones_are_named) {
 }
 
 TEST_F(Checkpoint, an_empty_or_missing_folder_has_none) {
-  EXPECT_FALSE(find_newest_checkpoint(folder.file("missing")).any);
+  EXPECT_FALSE(find_newest_checkpoint((folder / "missing")).any);
   const TemporaryFolder empty;
   EXPECT_FALSE(find_newest_checkpoint(empty.path()).path.has_value());
 }
@@ -187,16 +188,16 @@ TEST_F(Checkpoint, each_tensor_that_does_not_fit_is_named) {
 
 TEST_F(Checkpoint, a_folder_that_cannot_be_written_leaves_nothing_behind) {
   const auto optimizer = make_optimizer({}, run.network.parameters());
-  EXPECT_THROW(write_checkpoint(folder.file("missing/step-00000001.h5"), run.network, *optimizer, {}, {}),
+  EXPECT_THROW(write_checkpoint((folder / "missing/step-00000001.h5"), run.network, *optimizer, {}, {}),
                Error);
-  EXPECT_FALSE(std::filesystem::exists(folder.file("missing")));
+  EXPECT_FALSE(std::filesystem::exists((folder / "missing")));
 }
 
 TEST_F(Checkpoint, what_is_none_is_told_from_what_is_one) {
   EXPECT_TRUE(is_checkpoint(path));
-  testing::write_bytes(folder.file("other"), "something else");
-  EXPECT_FALSE(is_checkpoint(folder.file("other")));
-  EXPECT_FALSE(is_checkpoint(folder.file("missing")));
+  testing::write_bytes((folder / "other"), "something else");
+  EXPECT_FALSE(is_checkpoint((folder / "other")));
+  EXPECT_FALSE(is_checkpoint((folder / "missing")));
   EXPECT_FALSE(is_checkpoint(folder.path()));
 }
 

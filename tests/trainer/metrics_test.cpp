@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "file_bytes.h"
 #include "kernels/core/check.h"
 #include "temporary_folder.h"
 
@@ -64,7 +65,7 @@ TEST(Metrics, validation_has_lines_of_its_own) {
 
 TEST(Metrics, a_resumed_run_goes_on_after_its_checkpoint) {
   const testing::TemporaryFolder folder;
-  const std::string path = folder.file("metrics.jsonl");
+  const std::string path = (folder / "metrics.jsonl");
   {
     MetricsFile file(path, 0);
     for (std::int64_t step = 1; step <= 5; ++step) file.step(report_of(step));
@@ -82,7 +83,7 @@ TEST(Metrics, a_resumed_run_goes_on_after_its_checkpoint) {
 
 TEST(Metrics, a_last_line_without_its_break_is_no_line) {
   const testing::TemporaryFolder folder;
-  const std::string path = folder.file("metrics.jsonl");
+  const std::string path = (folder / "metrics.jsonl");
   testing::write_bytes(path, metrics_line(report_of(1)) + "\n" + metrics_line(report_of(2)));
   const MetricsFile file(path, 2);
   EXPECT_EQ(testing::read_bytes(path), metrics_line(report_of(1)) + "\n");
@@ -91,7 +92,7 @@ TEST(Metrics, a_last_line_without_its_break_is_no_line) {
 TEST(Metrics, a_file_that_cannot_be_written_is_named) {
   const testing::TemporaryFolder folder;
   try {
-    const MetricsFile file(folder.file("no/metrics.jsonl"), 0);
+    const MetricsFile file((folder / "no/metrics.jsonl"), 0);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no/metrics.jsonl"));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "file_bytes.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint.h"
@@ -21,7 +22,7 @@ class Pretrain : public ::testing::Test {
  protected:
   PretrainOptions options(std::int64_t steps) {
     PretrainOptions all;
-    all.directory = folder.file("run");
+    all.directory = (folder / "run");
     all.model = testing::toy_model();
     all.threads = 1;
     all.sequence_length = testing::kToyLongest;
@@ -50,7 +51,7 @@ class Pretrain : public ::testing::Test {
   /// The lines without what differs from run to run.
   std::vector<nlohmann::json> metrics() {
     std::vector<nlohmann::json> lines;
-    std::istringstream text(testing::read_bytes(folder.file("run/metrics.jsonl")));
+    std::istringstream text(testing::read_bytes((folder / "run/metrics.jsonl")));
     for (std::string line; std::getline(text, line);) {
       lines.push_back(nlohmann::json::parse(line));
       lines.back().erase("seconds");
@@ -66,9 +67,9 @@ class Pretrain : public ::testing::Test {
 
 TEST_F(Pretrain, leaves_the_promised_files) {
   EXPECT_EQ(pretrain(options(3), *comm, recorder), StopReason::kDone);
-  EXPECT_EQ(testing::read_bytes(folder.file("run/config.yaml")), "seed: 3\n");
+  EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 3\n");
   EXPECT_EQ(metrics().size(), 3U);
-  EXPECT_TRUE(std::filesystem::exists(checkpoint_path(folder.file("run/checkpoints"), 3)));
+  EXPECT_TRUE(std::filesystem::exists(checkpoint_path((folder / "run/checkpoints"), 3)));
   ASSERT_EQ(recorder.runs.size(), 1U);
   EXPECT_EQ(recorder.runs[0].first_step, 1);
   EXPECT_EQ(recorder.runs[0].micro_batch, 4);
@@ -78,20 +79,20 @@ TEST_F(Pretrain, a_second_start_goes_on_where_the_first_ended) {
   // A run of six steps that ended after its second checkpoint, with lines beyond it.
   (void)pretrain(options(6), *comm, recorder);
   const auto expected = metrics();
-  const auto whole = CheckpointReader(checkpoint_path(folder.file("run/checkpoints"), 6))
-                         .read_tensor("cls.predictions.bias");
-  std::filesystem::remove(checkpoint_path(folder.file("run/checkpoints"), 6));
+  const auto whole =
+      CheckpointReader(checkpoint_path((folder / "run/checkpoints"), 6)).read_tensor("cls.predictions.bias");
+  std::filesystem::remove(checkpoint_path((folder / "run/checkpoints"), 6));
   EXPECT_EQ(pretrain(options(6), *comm, recorder), StopReason::kDone);
   EXPECT_EQ(recorder.runs.at(1).first_step, 5);
   EXPECT_EQ(metrics(), expected);
-  EXPECT_EQ(CheckpointReader(checkpoint_path(folder.file("run/checkpoints"), 6))
-                .read_tensor("cls.predictions.bias"),
-            whole);
+  EXPECT_EQ(
+      CheckpointReader(checkpoint_path((folder / "run/checkpoints"), 6)).read_tensor("cls.predictions.bias"),
+      whole);
 }
 
 TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
   (void)pretrain(options(4), *comm, recorder);
-  const std::string newest = checkpoint_path(folder.file("run/checkpoints"), 4);
+  const std::string newest = checkpoint_path((folder / "run/checkpoints"), 4);
   std::string bytes = testing::read_bytes(newest);
   bytes[bytes.size() / 2] ^= 4;
   testing::write_bytes(newest, bytes);
@@ -103,10 +104,10 @@ TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
 
 TEST_F(Pretrain, with_no_whole_checkpoint_nothing_is_overwritten) {
   (void)pretrain(options(2), *comm, recorder);
-  testing::write_bytes(checkpoint_path(folder.file("run/checkpoints"), 2), "nystrom checkpoint 1\n");
-  const std::string before = testing::read_bytes(folder.file("run/metrics.jsonl"));
+  testing::write_bytes(checkpoint_path((folder / "run/checkpoints"), 2), "nystrom checkpoint 1\n");
+  const std::string before = testing::read_bytes((folder / "run/metrics.jsonl"));
   EXPECT_THAT(refusal(options(2)), HasSubstr("No checkpoint in"));
-  EXPECT_EQ(testing::read_bytes(folder.file("run/metrics.jsonl")), before);
+  EXPECT_EQ(testing::read_bytes((folder / "run/metrics.jsonl")), before);
 }
 
 TEST_F(Pretrain, resume_never_is_refused_in_a_used_directory) {
@@ -126,10 +127,10 @@ TEST_F(Pretrain, another_configuration_is_refused_and_named) {
 }
 
 TEST_F(Pretrain, another_configuration_is_refused_before_the_first_checkpoint_too) {
-  std::filesystem::create_directories(folder.file("run"));
-  testing::write_bytes(folder.file("run/config.yaml"), "seed: 4\n");
+  std::filesystem::create_directories((folder / "run"));
+  testing::write_bytes((folder / "run/config.yaml"), "seed: 4\n");
   EXPECT_THAT(refusal(options(2)), HasSubstr("seed (was 4, is 3)"));
-  EXPECT_EQ(testing::read_bytes(folder.file("run/config.yaml")), "seed: 4\n");
+  EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 4\n");
 }
 
 TEST_F(Pretrain, bad_options_are_refused_before_anything_is_written) {
@@ -139,12 +140,12 @@ TEST_F(Pretrain, bad_options_are_refused_before_anything_is_written) {
   bad = options(2);
   bad.trainer.schedule.warmup_steps = 3;
   EXPECT_THAT(refusal(bad), HasSubstr("schedule.warmup_steps"));
-  EXPECT_FALSE(std::filesystem::exists(folder.file("run")));
+  EXPECT_FALSE(std::filesystem::exists((folder / "run")));
 }
 
 TEST_F(Pretrain, a_directory_that_cannot_be_made_is_named) {
-  testing::write_bytes(folder.file("run"), "a file");
-  EXPECT_THAT(refusal(options(2)), HasSubstr(folder.file("run")));
+  testing::write_bytes((folder / "run"), "a file");
+  EXPECT_THAT(refusal(options(2)), HasSubstr((folder / "run")));
 }
 
 TEST(PretrainOptionsTest, the_automatic_micro_batch_is_a_share_at_most) {

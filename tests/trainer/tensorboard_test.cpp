@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "file_bytes.h"
 #include "temporary_folder.h"
 
 namespace nystrom {

@@ -23,9 +23,14 @@ foreach(ranks 2 3)
   nystrom_add_mpi_test(ranks_test_on_${ranks} RANKS ${ranks} COMMAND ranks_test LABELS trainer)
 endforeach()
 
-add_executable(comm_timeout tests/trainer/timeout_main.cpp)
-target_link_libraries(comm_timeout PRIVATE nystrom_trainer nystrom_options)
-set_target_properties(comm_timeout PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-nystrom_add_mpi_test(comm_timeout_names_the_missing_rank RANKS 3 COMMAND comm_timeout LABELS trainer)
-set_tests_properties(comm_timeout_names_the_missing_rank PROPERTIES
-  PASS_REGULAR_EXPRESSION "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not take part")
+add_executable(absence tests/trainer/absence_main.cpp)
+target_link_libraries(absence PRIVATE nystrom_trainer nystrom_options)
+set_target_properties(absence PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+nystrom_add_mpi_test(a_rank_that_does_not_come_is_named RANKS 3 COMMAND absence ARGUMENTS late LABELS trainer)
+set_tests_properties(a_rank_that_does_not_come_is_named PROPERTIES PASS_REGULAR_EXPRESSION
+  "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not take part")
+# mpirun is told to be patient with the survivors.
+nystrom_add_mpi_test(a_rank_that_died_is_named RANKS 3 COMMAND absence ARGUMENTS dead LABELS trainer
+                     OPTIONS --mca odls_base_sigkill_timeout 8)
+set_tests_properties(a_rank_that_died_is_named PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
+  "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not answer")

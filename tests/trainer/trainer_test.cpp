@@ -241,7 +241,7 @@ TEST_F(TrainerTest, residuals_of_the_pseudo_inverse_are_reported_when_asked_for)
 TEST_F(TrainerTest, a_checkpoint_that_cannot_be_written_is_a_warning_until_the_last) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(3);
-  options.checkpoint_folder = folder.file("gone");
+  options.checkpoint_folder = (folder / "gone");
   options.save_every = 2;
   ToyRun run(options, *comm);
   try {

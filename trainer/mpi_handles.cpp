@@ -1,0 +1,51 @@
+#include "trainer/mpi_handles.h"
+
+#include <array>
+
+#include "kernels/core/check.h"
+
+namespace nystrom::mpi {
+
+void checked(int code, std::string_view what) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(code, text.data(), &length);
+  fail("MPI failed at {}: {}", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
+}
+
+Environment::Environment() {
+  int provided = 0;
+  checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "its start");
+  if (provided < MPI_THREAD_SERIALIZED)
+    fail("This MPI lets only one thread of a process call it (level {}); use one with MPI_THREAD_SERIALIZED.",
+         provided);
+}
+
+Environment::~Environment() {
+  if (std::uncaught_exceptions() > exceptions_) MPI_Abort(MPI_COMM_WORLD, 1);
+  MPI_Finalize();
+}
+
+Communicator::Communicator(const std::function<int(MPI_Comm*)>& make) {
+  checked(make(&comm_), "making a communicator");
+  checked(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "making a communicator");
+}
+
+Communicator::~Communicator() {
+  if (std::uncaught_exceptions() == exceptions_) MPI_Comm_free(&comm_);
+}
+
+int Communicator::rank() const {
+  int value = 0;
+  checked(MPI_Comm_rank(comm_, &value), "asking for the rank");
+  return value;
+}
+
+int Communicator::size() const {
+  int value = 0;
+  checked(MPI_Comm_size(comm_, &value), "asking for the number of ranks");
+  return value;
+}
+
+}  // namespace nystrom::mpi

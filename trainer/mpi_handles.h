@@ -1,0 +1,48 @@
+#pragma once
+// MPI's resources as owners. For the mpi_*.cpp files alone: it brings mpi.h in.
+
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+
+#include <exception>
+#include <functional>
+#include <string_view>
+
+namespace nystrom::mpi {
+
+/// Throws Error with MPI's own words if `code` is not success.
+void checked(int code, std::string_view what);
+
+/// MPI between its first call and its last.
+class Environment {
+ public:
+  Environment();
+  /// With an exception on its way the other ranks do not come, and finalizing would wait for them for ever:
+  /// the job is ended instead.
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+class Communicator {
+ public:
+  /// Made by make(&comm). Collective, as is the end of its life.
+  explicit Communicator(const std::function<int(MPI_Comm*)>& make);
+  ~Communicator();
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  [[nodiscard]] MPI_Comm get() const { return comm_; }
+  [[nodiscard]] int rank() const;
+  [[nodiscard]] int size() const;
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+}  // namespace nystrom::mpi
