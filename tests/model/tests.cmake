@@ -20,3 +20,10 @@ if(Python3_FOUND)
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(transformers_load PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
 endif()
+
+nystrom_add_test(trajectory_test
+  SOURCES tests/model/trajectory_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json
+  LABELS golden)
+target_compile_definitions(trajectory_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+add_dependencies(trajectory_test nystrom)
