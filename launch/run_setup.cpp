@@ -11,10 +11,24 @@
 namespace nystrom {
 namespace {
 
-// The header of the first of our shards; none if they are NVIDIA's.
-std::optional<ShardHeader> first_header(const std::vector<std::string>& shards) {
-  if (shards.empty() || shard_kind(shards.front()) != ShardKind::kNystrom) return std::nullopt;
-  return ShardReader(shards.front()).header();
+// None of NVIDIA's.
+std::optional<ShardHeader> header_of(const std::string& shard) {
+  if (shard_kind(shard) != ShardKind::kNystrom) return std::nullopt;
+  return ShardReader(shard).header();
+}
+
+// The loader refuses mixed shards too, but only after the run's folder was made.
+void check_one_kind(const RunSetup& setup, const std::string& first,
+                    const std::optional<ShardHeader>& header) {
+  for (const auto* files : {&setup.shards, &setup.validation}) {
+    for (const auto& file : *files) {
+      const auto other = header_of(file);
+      if (other.has_value() != header.has_value())
+        refuse("{} and {} are shards of different kinds; name only the one kind", first, file);
+      if (header && other->tokenizer_sha256 != header->tokenizer_sha256)
+        refuse("{} and {} were made with different tokenizers; prepare them with the same", first, file);
+    }
+  }
 }
 
 Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
@@ -105,7 +119,8 @@ RunSetup set_up_run(const Config& config, bool training) {
   }
 
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
-  const auto header = first_header({shard});
+  const auto header = header_of(shard);
+  check_one_kind(setup, shard, header);
   setup.tokenizer = find_tokenizer(setup, shard, header);
   set_vocabulary(setup, shard, header);
   setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
