@@ -15,17 +15,21 @@ namespace {
 constexpr std::size_t kBatchBytes = std::size_t{8} << 20U;
 constexpr std::size_t kBatchDocuments = 4096;
 
-using Batch = std::vector<RawDocument>;
+struct Batch {
+  std::vector<RawDocument> documents;
+  std::int64_t bytes_done = 0;  // of the corpus's files, noted by the thread that reads them
+};
 
 Batch read_batch(Corpus& corpus) {
   Batch batch;
   std::size_t bytes = 0;
   RawDocument document;
-  while (bytes < kBatchBytes && batch.size() < kBatchDocuments && corpus.next(document)) {
+  while (bytes < kBatchBytes && batch.documents.size() < kBatchDocuments && corpus.next(document)) {
     bytes += document.text.size();
-    batch.push_back(std::move(document));
+    batch.documents.push_back(std::move(document));
     document = {};
   }
+  batch.bytes_done = corpus.files().bytes_done();
   return batch;
 }
 
@@ -83,23 +87,24 @@ ProcessedDocument process(const Corpus& corpus, RawDocument raw, const ProcessOp
 
 void process_documents(Corpus& corpus, const ProcessOptions& options,
                        const std::function<void(ProcessedDocument&)>& consume,
-                       const std::function<void()>& after_batch) {
+                       const std::function<void(std::int64_t)>& after_batch) {
   Context context(options.threads);
   std::vector<SentenceSplitter> splitters(static_cast<std::size_t>(context.threads()));
   const auto read_ahead = [&corpus] {
     return std::async(std::launch::async, [&corpus] { return read_batch(corpus); });
   };
   auto next = read_ahead();
-  for (Batch batch = next.get(); !batch.empty(); batch = next.get()) {
+  for (Batch batch = next.get(); !batch.documents.empty(); batch = next.get()) {
+    auto& documents = batch.documents;
     next = read_ahead();
-    std::vector<ProcessedDocument> processed(batch.size());
+    std::vector<ProcessedDocument> processed(documents.size());
     std::exception_ptr error;
     std::mutex error_mutex;
-    parallel_items(context, static_cast<std::int64_t>(batch.size()), [&](std::int64_t i, int thread) {
+    parallel_items(context, static_cast<std::int64_t>(documents.size()), [&](std::int64_t i, int thread) {
       const auto index = static_cast<std::size_t>(i);
       try {
-        processed[index] =
-            process(corpus, std::move(batch[index]), options, splitters[static_cast<std::size_t>(thread)]);
+        processed[index] = process(corpus, std::move(documents[index]), options,
+                                   splitters[static_cast<std::size_t>(thread)]);
       } catch (...) {
         const std::lock_guard lock(error_mutex);
         if (!error) error = std::current_exception();
@@ -107,7 +112,7 @@ void process_documents(Corpus& corpus, const ProcessOptions& options,
     });
     if (error) std::rethrow_exception(error);
     for (auto& document : processed) consume(document);
-    after_batch();
+    after_batch(batch.bytes_done);
   }
 }
 

@@ -33,10 +33,11 @@ struct ProcessOptions {
   int threads = 1;
 };
 
-/// Reads the corpus to its end. `consume` gets each document in order, `after_batch` comes now and then; both
-/// on the calling thread. While a batch is processed the next one is read. The first exception ends it.
+/// Reads the corpus to its end. `consume` gets each document in order; `after_batch` gets, now and then, how
+/// many bytes of its files were read so far; both on the calling thread. While a batch is processed the next
+/// one is read. The first exception ends it.
 void process_documents(Corpus& corpus, const ProcessOptions& options,
                        const std::function<void(ProcessedDocument&)>& consume,
-                       const std::function<void()>& after_batch);
+                       const std::function<void(std::int64_t)>& after_batch);
 
 }  // namespace nystrom

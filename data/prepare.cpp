@@ -124,7 +124,7 @@ void Preparation::for_each_document(const std::string& stage,
       consume(source, document);
     };
     process_documents(*corpus, processing_, count,
-                      [&] { tell(stage, bytes_before + corpus->files().bytes_done()); });
+                      [&](std::int64_t bytes) { tell(stage, bytes_before + bytes); });
     bytes_before += corpus->files().bytes_total();
     finish_source(source, *corpus, std::move(account));
     const auto same = [](const SourceFile& a, const SourceFile& b) {
