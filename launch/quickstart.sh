@@ -32,7 +32,11 @@ choose_steps() {
   }
   # Metrics hold the seconds so far; the first steps warm up.
   awk -v minutes="$minutes" '
-    match($0, /"seconds":[0-9.eE+-]+/) { seconds[++n] = substr($0, RSTART + 10, RLENGTH - 10) }
+    match($0, /"seconds": *[0-9.eE+-]+/) {
+      value = substr($0, RSTART, RLENGTH)
+      sub(/.*: */, "", value)
+      seconds[++n] = value
+    }
     END {
       if (n < 3) exit 1
       step = (seconds[n] - seconds[2]) / (n - 2)
