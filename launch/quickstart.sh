@@ -41,7 +41,9 @@ choose_steps() {
       if (n < 3) exit 1
       step = (seconds[n] - seconds[2]) / (n - 2)
       steps = int(60 * minutes / step / 100) * 100
-      print steps < 200 ? 200 : steps > 5000 ? 5000 : steps
+      if (steps < 200) steps = 200
+      if (steps > 5000) steps = 5000
+      print steps
     }' "$where/trial/metrics.jsonl" >"$where/steps.part" || stop "the trial left no metrics; see $where/trial.log"
   mv "$where/steps.part" "$where/steps"
   rm -rf "$where/trial"
