@@ -17,9 +17,10 @@
 namespace nystrom {
 
 struct PrepareTokenizer {
-  std::string path;                                     ///< an existing model; empty: train one
-  TokenizerTraining training;                           ///< its names serve an existing model too
-  std::int64_t sample_bytes = std::int64_t{64} << 20U;  ///< of text that training sees at most
+  std::string path;            ///< an existing model; empty: train one
+  TokenizerTraining training;  ///< its names serve an existing model too
+  std::int64_t sample_bytes = std::int64_t{16}
+                              << 20U;  ///< of text that training sees; it needs 25 times that in memory
 };
 
 struct PrepareOptions {

@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <regex>
+#include <ctime>
 
 #include "folder.h"
 #include "kernels/core/check.h"
@@ -100,8 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Markup{"{|\n|{{x|y}}\n{|\n|in\n|}\n|out\n|}\nText", "Text"},
                       Markup{"{|\n| never closed\n\n== Head ==\nText", "Text"},
                       Markup{"== Head ==\nText", "Text"}, Markup{"one\ntwo\n\nthree", "one two\nthree"},
-                      Markup{"* a\n* b\n# c\n: d\n; e : f", "a\nb\nc\nd\ne: f"},
-                      Markup{"a\n----\nb", "a\nb"},
+                      Markup{"* a\n* b\n# c\n: d\n; e : f", "a\nb\nc\nd\ne: f"}, Markup{"a\n----\nb", "a\nb"},
                       Markup{"Text\n== References ==\n* x\n=== Sub ===\ny\n== More ==\nEnd", "Text\nEnd"},
                       Markup{"| stray row\nText", "Text"}, Markup{"a , b . c", "a, b. c"},
                       Markup{"x ( ) y \"\" z", "x y z"}, Markup{"{{x}}\n----\n!!", ""}));
@@ -124,9 +122,9 @@ TEST(WikiProse, time_is_linear_and_the_stack_safe_whatever_is_nested) {
   const auto seconds = [](const std::string& unit, std::size_t count) {
     std::string text;
     for (std::size_t i = 0; i < count; ++i) text += unit;
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of the processor: other programs do not count
     (void)wiki_prose(text, kNamespaces);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   for (const auto* unit :
        {"{{", "[[",    "{{a|", "[[a|b", "{|\n", "<ref>",  "<!--", "<gallery>", "[http://x ", "-{",     "'",
@@ -179,17 +177,24 @@ TEST(Wikipedia, a_dump_that_ends_inside_a_page_is_refused) {
   EXPECT_THROW(while (corpus->next(raw)){}, InputError);
 }
 
+std::int64_t count_markup(const std::string& text) {
+  std::int64_t count = 0;
+  for (const std::string_view mark : {"{{", "}}", "[[", "]]", "||", "<ref", "</", "<br", "<div", "<span",
+                                      "&amp;", "&nbsp;", "&lt;", "'''", "==", "__"}) {
+    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) ++count;
+  }
+  return count;
+}
+
 TEST(SharedData, the_wikipedia_sample_gives_prose) {
   const auto folder = testing::shared_data("wiki");
   if (folder.empty()) GTEST_SKIP() << "the shared dumps are not on this machine";
   const auto corpus = open_corpus({.kind = "wikipedia", .path = (folder / "*.xml.bz2").string()});
   std::int64_t words = 0, left_over = 0, documents = 0;
-  const std::regex markup(R"(\{\{|\}\}|\[\[|\]\]|\|\||<[a-z/][^ ]*>|&[a-z]+;|'''|==|__[A-Z])");
   for (RawDocument raw; corpus->next(raw); ++documents) {
     for (const auto& paragraph : corpus->extract(raw).paragraphs) {
       words += std::count(paragraph.begin(), paragraph.end(), ' ') + 1;
-      left_over += std::distance(std::sregex_iterator(paragraph.begin(), paragraph.end(), markup),
-                                 std::sregex_iterator());
+      left_over += count_markup(paragraph);
     }
   }
   EXPECT_GT(documents, 100);
