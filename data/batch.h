@@ -11,11 +11,12 @@ struct HostBatch {
   std::vector<std::int32_t> input_ids;       ///< [T]
   std::vector<std::int32_t> token_type_ids;  ///< [T]
   std::vector<std::int32_t> offsets;         ///< [B + 1], offsets[0] = 0
-  std::vector<std::int32_t> lengths;         ///< [B] real tokens; fewer than the rows only with padding: huggingface
-  std::vector<std::int64_t> samples;         ///< [B] key of the sequence's random draws: samples before it in the run
-  std::vector<std::int32_t> mlm_rows;        ///< [P] packed token index of each masked position, ascending
-  std::vector<std::int32_t> mlm_labels;      ///< [P]
-  std::vector<std::int32_t> sop_labels;      ///< [B] 0 in order, 1 swapped, -1 no label
+  std::vector<std::int32_t> lengths;  ///< [B] real tokens; fewer than the rows only with padding: huggingface
+  std::vector<std::int64_t>
+      samples;  ///< [B] key of the sequence's random draws: samples before it in the run
+  std::vector<std::int32_t> mlm_rows;    ///< [P] packed token index of each masked position, ascending
+  std::vector<std::int32_t> mlm_labels;  ///< [P]
+  std::vector<std::int32_t> sop_labels;  ///< [B] 0 in order, 1 swapped, -1 no label
 
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(input_ids.size()); }

@@ -7,9 +7,9 @@
 //   ids.append<std::int32_t>(values);             // converted; a value that does not fit is clamped by HDF5
 //   file.close();
 //
-// Threads: HDF5 is thread-safe only if it was built so, so every call here takes one lock of the whole process,
-// hdf5::lock(). Code that calls HDF5 by itself must hold it too. It is recursive: hold it around a group of
-// calls that belong together, but briefly, since the loader's reads wait for it.
+// Threads: HDF5 is thread-safe only if it was built so, so every call here takes one lock of the whole
+// process, hdf5::lock(). Code that calls HDF5 by itself must hold it too. It is recursive: hold it around a
+// group of calls that belong together, but briefly, since the loader's reads wait for it.
 //
 // Equal calls give equal bytes: no time stamps are written and the file format is fixed (1.10).
 // HDF5's own file locks are off: they fail on many network file systems, and files are published by rename.

@@ -1,9 +1,9 @@
 #pragma once
 // Batches for the training loop, in an order that is a pure function of the seed.
 //
-//   Loader loader({.samples = {.shards = paths, ...}, .global_batch = 256, .rank = r, .ranks = n,
-//   .micro_batch = 8}); loader.seek(step);                       // O(1): a resume costs nothing StepBatch
-//   batch = loader.next();         // this rank's part of that step
+//   Loader loader({.samples = {.shards = paths}, .rank = r, .ranks = n});
+//   loader.seek(step);                  // O(1): a resume costs nothing
+//   StepBatch batch = loader.next();    // this rank's part of that step
 //
 // The run's stream of samples has no end: sample g is in epoch g / N (N samples an epoch) at place g % N of
 // the epoch's order: a permutation of (seed, epoch) if shuffled, else the order of the files. Step s (from 1)

@@ -20,7 +20,7 @@ inline constexpr std::int64_t kShardVersion = 1;
 
 struct ShardHeader {
   std::int64_t vocabulary_size = 0;   ///< ids are in [0, vocabulary_size); up to 65536 they take two bytes
-  SpecialIds special = {};         ///< never part of the token stream, but for unk
+  SpecialIds special = {};            ///< never part of the token stream, but for unk
   std::string tokenizer_sha256 = {};  ///< 64 hexadecimal digits: what tells tokenizers apart
   std::vector<std::string> sources = {};  ///< names of the corpora; documents point into this table
 

@@ -13,8 +13,8 @@ inline constexpr const char* kDocumentOffsets = "document_offsets";
 inline constexpr const char* kDocumentSources = "document_sources";
 inline constexpr const char* kSources = "sources";
 
-// Elements a chunk. A sample reads the chunks that it touches as a whole: measured at random order and lengths
-// from 128 to 4096, these are fastest (half as many read no faster, twice as many cost a third).
+// Elements a chunk. A sample reads the chunks that it touches as a whole: measured at random order and
+// lengths from 128 to 4096, these are fastest (half as many read no faster, twice as many cost a third).
 inline constexpr std::uint64_t kTokenChunk = 8192;
 inline constexpr std::uint64_t kOffsetChunk = 1024;
 

@@ -12,8 +12,10 @@ struct CrossEntropy {
   Tensor labels;      ///< [R] int32 in [0, V), or negative: the row is ignored (zero loss, zero gradient)
   double scale = 1;   ///< of the gradient, usually weight / rows counted in the whole global batch
   Tensor row_losses;  ///< scratch [R] compute dtype
-  Tensor d_logits;    ///< out [R, V] activation dtype, overwritten; may be `logits` if the dtypes are equal; empty: no gradient
-  Tensor sums;        ///< [3] fp64, added to: sum of losses, rows whose largest logit (the first, on ties) is the label, rows counted
+  Tensor d_logits;    ///< out [R, V] activation dtype, overwritten; may be `logits` if the dtypes are equal;
+                      ///< empty: no gradient
+  Tensor sums;  ///< [3] fp64, added to: sum of losses, rows whose largest logit (the first, on ties) is the
+                ///< label, rows counted
 };
 void cross_entropy(Context& context, const CrossEntropy& args);
 

@@ -44,7 +44,7 @@ struct EmbeddingBackward {
   Tensor d_y;                 ///< [T, C]
   Tensor d_sum;               ///< scratch [T, C] compute dtype
   EmbeddingTables gradients;  ///< added to; the same bits whatever the thread count
-  std::int64_t pad_id = -1;   ///< the word row that gets no gradient from the lookup (as in PyTorch); -1: none
+  std::int64_t pad_id = -1;  ///< the word row that gets no gradient from the lookup (as in PyTorch); -1: none
 };
 void embedding_backward(Context& context, const EmbeddingBackward& args);
 

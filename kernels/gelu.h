@@ -13,7 +13,8 @@ enum class Activation { kGeluNew, kGelu };
 /// y [N, F] = gelu(x [N, F]); overwritten; y may be x.
 void gelu_forward(Context& context, Activation kind, const Tensor& x, const Tensor& y);
 
-/// d_x [N, F] = d_y * gelu'(x), overwritten (d_x may be d_y); d_bias [F] (compute dtype; may be empty) += its column sums.
+/// d_x [N, F] = d_y * gelu'(x), overwritten (d_x may be d_y); d_bias [F] (compute dtype; may be empty) += its
+/// column sums.
 void gelu_backward(Context& context, Activation kind, const Tensor& x, const Tensor& d_y, const Tensor& d_x,
                    const Tensor& d_bias);
 

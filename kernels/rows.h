@@ -19,7 +19,8 @@ void tanh_forward(Context& context, const Tensor& x, const Tensor& y);
 void tanh_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
 
 /// y [N, C] = dropout(x [N, C]); y may be x. Backward is the same call on the gradient.
-void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x, const Tensor& y);
+void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
+                  const Tensor& y);
 
 /// to = from, converted between fp32, bf16 and fp64.
 void convert(Context& context, const Tensor& from, const Tensor& to);

@@ -11,15 +11,15 @@ namespace nystrom {
 
 /// B sequences one after another in [T, ...] tensors; no padding between them.
 struct Sequences {
-  Tensor offsets;            ///< [B + 1] int32: sequence b is rows [offsets[b], offsets[b + 1])
-  Tensor lengths;            ///< [B] int32: its real tokens; fewer than its rows only with `padding: huggingface`
+  Tensor offsets;  ///< [B + 1] int32: sequence b is rows [offsets[b], offsets[b + 1])
+  Tensor lengths;  ///< [B] int32: its real tokens; fewer than its rows only with `padding: huggingface`
   std::int64_t count = 0;    ///< B
   std::int64_t tokens = 0;   ///< T
   std::int64_t longest = 0;  ///< rows of the longest sequence
 };
 
-/// For each row of a [N, ...] tensor: which sample of the run it belongs to, and where in the sample it stands.
-/// A draw depends on these alone, so packing, micro-batches and ranks change no draw.
+/// For each row of a [N, ...] tensor: which sample of the run it belongs to, and where in the sample it
+/// stands. A draw depends on these alone, so packing, micro-batches and ranks change no draw.
 struct RowKeys {
   Tensor samples;    ///< [N] int64, >= 0
   Tensor positions;  ///< [N] int32, >= 0
@@ -34,7 +34,9 @@ struct Dropout {
   std::uint64_t seed = 0;
   std::uint32_t site = 0;  ///< one number for each place in the network
 
-  [[nodiscard]] std::uint32_t threshold() const { return static_cast<std::uint32_t>(probability * 65536.0 + 0.5); }
+  [[nodiscard]] std::uint32_t threshold() const {
+    return static_cast<std::uint32_t>(probability * 65536.0 + 0.5);
+  }
   [[nodiscard]] bool active() const { return threshold() != 0; }
   [[nodiscard]] double scale() const { return 65536.0 / (65536.0 - threshold()); }
 };

@@ -17,16 +17,8 @@ Command bench_command();
 
 std::vector<Command> all_commands() {
   return {
-      prepare_command(),
-      pretrain_command(),
-      finetune_command(),
-      evaluate_command(),
-      predict_command(),
-      convert_command(),
-      verify_command(),
-      inspect_command(),
-      doctor_command(),
-      bench_command(),
+      prepare_command(), pretrain_command(), finetune_command(), evaluate_command(), predict_command(),
+      convert_command(), verify_command(),   inspect_command(),  doctor_command(),   bench_command(),
   };
 }
 

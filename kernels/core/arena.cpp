@@ -4,9 +4,13 @@
 
 namespace nystrom {
 
-Tensor Planner::saved(std::string_view name, DType dtype, Shape shape) { return book(name, dtype, shape, true); }
+Tensor Planner::saved(std::string_view name, DType dtype, Shape shape) {
+  return book(name, dtype, shape, true);
+}
 
-Tensor Planner::scratch(std::string_view name, DType dtype, Shape shape) { return book(name, dtype, shape, false); }
+Tensor Planner::scratch(std::string_view name, DType dtype, Shape shape) {
+  return book(name, dtype, shape, false);
+}
 
 Tensor Planner::book(std::string_view name, DType dtype, Shape shape, bool saved) {
   std::size_t& used = saved ? saved_ : scratch_;

@@ -10,7 +10,9 @@ namespace nystrom {
 
 inline constexpr std::size_t kAlignment = 64;  ///< bytes; a cache line and an AVX-512 vector
 
-constexpr std::size_t align_up(std::size_t bytes, std::size_t to = kAlignment) { return (bytes + to - 1) / to * to; }
+constexpr std::size_t align_up(std::size_t bytes, std::size_t to = kAlignment) {
+  return (bytes + to - 1) / to * to;
+}
 
 /// Zeroed host memory. Move-only. Throws Error, with the size, if the machine does not have it.
 class Buffer {
@@ -34,7 +36,8 @@ class OwnedTensor {
  public:
   OwnedTensor() = default;
   OwnedTensor(DType type, Shape shape)
-      : buffer_(static_cast<std::size_t>(shape.numel()) * size_of(type)), view_(buffer_.data(), type, shape) {}
+      : buffer_(static_cast<std::size_t>(shape.numel()) * size_of(type)),
+        view_(buffer_.data(), type, shape) {}
 
   [[nodiscard]] const Tensor& view() const { return view_; }
   operator const Tensor&() const { return view_; }  // NOLINT(google-explicit-constructor): it is its view

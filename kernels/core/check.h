@@ -44,8 +44,8 @@ namespace detail {
 }  // namespace nystrom
 
 /// Precondition of library code: NYSTROM_CHECK(x.dim(1) == c, "x has {} columns, not {}", x.dim(1), c).
-#define NYSTROM_CHECK(condition, ...)                                                             \
-  do {                                                                                            \
-    if (!(condition)) [[unlikely]]                                                                \
+#define NYSTROM_CHECK(condition, ...)                                                              \
+  do {                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                 \
       ::nystrom::detail::check_failed(__FILE__, __LINE__, #condition, ::fmt::format(__VA_ARGS__)); \
   } while (false)

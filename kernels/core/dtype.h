@@ -31,22 +31,32 @@ struct BF16 {
 
 constexpr std::size_t size_of(DType type) {
   switch (type) {
-    case DType::kF32: return 4;
-    case DType::kF64: return 8;
-    case DType::kBF16: return 2;
-    case DType::kI32: return 4;
-    case DType::kI64: return 8;
+    case DType::kF32:
+      return 4;
+    case DType::kF64:
+      return 8;
+    case DType::kBF16:
+      return 2;
+    case DType::kI32:
+      return 4;
+    case DType::kI64:
+      return 8;
   }
   return 0;
 }
 
 constexpr std::string_view name_of(DType type) {
   switch (type) {
-    case DType::kF32: return "fp32";
-    case DType::kF64: return "fp64";
-    case DType::kBF16: return "bf16";
-    case DType::kI32: return "int32";
-    case DType::kI64: return "int64";
+    case DType::kF32:
+      return "fp32";
+    case DType::kF64:
+      return "fp64";
+    case DType::kBF16:
+      return "bf16";
+    case DType::kI32:
+      return "int32";
+    case DType::kI64:
+      return "int64";
   }
   return "?";
 }
@@ -54,10 +64,14 @@ constexpr std::string_view name_of(DType type) {
 template <class T>
 constexpr DType dtype_of() {
   using U = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<U, float>) return DType::kF32;
-  else if constexpr (std::is_same_v<U, double>) return DType::kF64;
-  else if constexpr (std::is_same_v<U, BF16>) return DType::kBF16;
-  else if constexpr (std::is_same_v<U, std::int32_t>) return DType::kI32;
+  if constexpr (std::is_same_v<U, float>)
+    return DType::kF32;
+  else if constexpr (std::is_same_v<U, double>)
+    return DType::kF64;
+  else if constexpr (std::is_same_v<U, BF16>)
+    return DType::kBF16;
+  else if constexpr (std::is_same_v<U, std::int32_t>)
+    return DType::kI32;
   else {
     static_assert(std::is_same_v<U, std::int64_t>, "no DType for this element type");
     return DType::kI64;
@@ -69,16 +83,22 @@ template <class T>
 using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 /// The dtype of weights, gradients and statistics beside activations of `type`: fp64 for fp64, else fp32.
-constexpr DType compute_dtype(DType type) { return type == DType::kF64 ? DType::kF64 : DType::kF32; }
+constexpr DType compute_dtype(DType type) {
+  return type == DType::kF64 ? DType::kF64 : DType::kF32;
+}
 
 /// Calls f(T{}) with the activation type T (float, BF16 or double) of `type`.
 template <class F>
 decltype(auto) dispatch_float(DType type, F&& f) {
   switch (type) {
-    case DType::kF32: return f(float{});
-    case DType::kBF16: return f(BF16{});
-    case DType::kF64: return f(double{});
-    default: break;
+    case DType::kF32:
+      return f(float{});
+    case DType::kBF16:
+      return f(BF16{});
+    case DType::kF64:
+      return f(double{});
+    default:
+      break;
   }
   throw InternalError(fmt::format("{} is not a floating-point dtype", name_of(type)));
 }

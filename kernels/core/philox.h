@@ -1,7 +1,7 @@
 #pragma once
 // Counter-based random numbers: Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). A draw is a pure function of (seed, purpose, sample, element): nothing is stored, and
-// any number of ranks, threads or devices draws the same.
+// as 1, 2, 3", SC 2011). A draw is a pure function of (seed, purpose, sample, element): nothing is stored,
+// and any number of ranks, threads or devices draws the same.
 
 #include <array>
 #include <cstdint>

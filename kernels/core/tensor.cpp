@@ -2,7 +2,9 @@
 
 namespace nystrom {
 
-std::string Shape::text() const { return fmt::format("[{}]", fmt::join(dims(), ", ")); }
+std::string Shape::text() const {
+  return fmt::format("[{}]", fmt::join(dims(), ", "));
+}
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t count) const {
   NYSTROM_CHECK(shape.rank() > 0 && begin >= 0 && count >= 0 && begin + count <= shape[0],

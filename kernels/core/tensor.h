@@ -61,7 +61,8 @@ struct Tensor {
   /// The elements as T; T must be the tensor's element type.
   template <class T>
   [[nodiscard]] T* data() const {
-    NYSTROM_CHECK(dtype == dtype_of<T>(), "a {} tensor is read as {}", name_of(dtype), name_of(dtype_of<T>()));
+    NYSTROM_CHECK(dtype == dtype_of<T>(), "a {} tensor is read as {}", name_of(dtype),
+                  name_of(dtype_of<T>()));
     return static_cast<T*>(address);
   }
   template <class T>
