@@ -90,7 +90,11 @@ A file is stored on the hard <mask>.
 If you want to install the package, <mask> the following command.
 This function returns the number of elements in the <mask>.
 TEXT
-"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt"
+"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt" --top 3 --output "$where/filled.tsv"
+awk -F '\t' '
+  NR == FNR { sentence[FNR] = $0; next }
+  FNR > 1 { guesses[$1] = guesses[$1] sprintf("   %s (%.0f %%)", $4, 100 * $6) }
+  END { for (i = 1; i in sentence; ++i) print sentence[i] "\n   " guesses[i] }' "$where/sentences.txt" "$where/filled.tsv"
 
 cat <<TEXT
 
