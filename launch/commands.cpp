@@ -16,10 +16,12 @@ Command doctor_command();
 Command bench_command();
 
 std::vector<Command> all_commands() {
+  // clang-format off
   return {
       prepare_command(), pretrain_command(), finetune_command(), evaluate_command(), predict_command(),
       convert_command(), verify_command(),   inspect_command(),  doctor_command(),   bench_command(),
   };
+  // clang-format on
 }
 
 }  // namespace nystrom
