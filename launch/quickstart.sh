@@ -21,11 +21,11 @@ number() {  # KEY JSON: the number behind "KEY":
   sed -E "s/.*\"$1\":([-+.0-9eE]+).*/\1/" <<<"$2"
 }
 
-# A few steps tell how many fit into the time.
+# Thirty steps tell how many fit into the time.
 choose_steps() {
   [[ -s $where/steps ]] && return
   rm -rf "$where/trial"
-  ranks pretrain "$config" --set "run.directory=$where/trial" --set training.steps=12 --set schedule.warmup_steps=6 \
+  ranks pretrain "$config" --set "run.directory=$where/trial" --set training.steps=30 --set schedule.warmup_steps=15 \
     --set data.validation=[] --set checkpoint.every_steps=1000000 >"$where/trial.log" 2>&1 || {
     cat "$where/trial.log" >&2
     stop "training does not run here (see above)"
@@ -38,8 +38,8 @@ choose_steps() {
       seconds[++n] = value
     }
     END {
-      if (n < 3) exit 1
-      step = (seconds[n] - seconds[2]) / (n - 2)
+      if (n < 12) exit 1
+      step = (seconds[n] - seconds[10]) / (n - 10)
       steps = int(60 * minutes / step / 100) * 100
       if (steps < 200) steps = 200
       if (steps > 5000) steps = 5000
