@@ -7,6 +7,11 @@ nystrom_add_test(model_test
   LINKS nystrom_model
   LABELS model)
 
+nystrom_add_test(predict_test
+  SOURCES tests/model/predict_test.cpp
+  LINKS nystrom_launch
+  LABELS launch)
+
 nystrom_add_test(golden_test
   SOURCES tests/model/golden_test.cpp
   LINKS nystrom_launch
