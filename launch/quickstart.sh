@@ -30,21 +30,18 @@ choose_steps() {
     cat "$where/trial.log" >&2
     stop "training does not run here (see above)"
   }
-  # Metrics hold the seconds so far; the first steps warm up.
-  awk -v minutes="$minutes" '
-    match($0, /"seconds": *[0-9.eE+-]+/) {
-      value = substr($0, RSTART, RLENGTH)
-      sub(/.*: */, "", value)
-      seconds[++n] = value
-    }
-    END {
-      if (n < 12) exit 1
-      step = (seconds[n] - seconds[10]) / (n - 10)
-      steps = int(60 * minutes / step / 100) * 100
-      if (steps < 200) steps = 200
-      if (steps > 5000) steps = 5000
-      print steps
-    }' "$where/trial/metrics.jsonl" >"$where/steps.part" || stop "the trial left no metrics; see $where/trial.log"
+  # Metrics hold the seconds so far. The lower quartile of the steps' times: what else runs here now may end.
+  sed -nE 's/.*"seconds": *([-+.0-9eE]+).*/\1/p' "$where/trial/metrics.jsonl" |
+    awk 'NR > 5 { printf "%.6f\n", $1 - last } { last = $1 }' | sort -n |
+    awk -v minutes="$minutes" '
+      { seconds[NR] = $1 }
+      END {
+        if (NR < 8) exit 1
+        steps = int(60 * minutes / seconds[int(NR / 4)] / 100) * 100
+        if (steps < 800) steps = 800
+        if (steps > 5000) steps = 5000
+        print steps
+      }' >"$where/steps.part" || stop "the trial left no metrics; see $where/trial.log"
   mv "$where/steps.part" "$where/steps"
   rm -rf "$where/trial"
 }
