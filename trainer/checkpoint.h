@@ -2,7 +2,7 @@
 // A checkpoint is one HDF5 file: all that a run needs to go on, and all that other commands need of its
 // model.
 //
-// Layout (docs/checkpoints.md): user block of 512 bytes (magic, size, SHA-256 of all that follows), checked
+// Layout (docs/training.md): user block of 512 bytes (magic, size, SHA-256 of all that follows), checked
 // before HDF5 sees the file; `weights/<Hugging Face name>`; `optimizer/<state>/<name>`; `tokenizer`;
 // `settings`; attributes for the counters, the seed, the configuration, and the model's shape (group
 // `model`).

@@ -1,5 +1,5 @@
 #pragma once
-// metrics.jsonl: one JSON object a line (docs/metrics.md). Numbers are written so that they read back
+// metrics.jsonl: one JSON object a line (docs/training.md). Numbers are written so that they read back
 // exactly; what is not finite is null.
 
 #include <cstdio>

@@ -35,6 +35,13 @@ void write_text(const std::string& path, const std::string& text) {
   publish_file(temporary, path);
 }
 
+/// What a killed process left half-written.
+void remove_temporaries(const std::string& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
+    if (is_temporary_name(entry.path().string())) std::filesystem::remove(entry.path(), ignored);
+}
+
 bool was_used(const std::string& directory, const CheckpointSearch& search) {
   return search.any || std::filesystem::exists(config_path(directory)) ||
          std::filesystem::exists(metrics_path(directory));
@@ -94,6 +101,7 @@ std::string prepare_run_directory(const PretrainOptions& options, Observer& obse
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", folder, problem.message());
+  remove_temporaries(options.directory);
   write_text(config_path(options.directory), options.trainer.identity.configuration);
   return path;
 }

@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "file_bytes.h"
@@ -191,6 +191,40 @@ TEST_F(Checkpoint, a_folder_that_cannot_be_written_leaves_nothing_behind) {
   EXPECT_THROW(write_checkpoint((folder / "missing/step-00000001.h5"), run.network, *optimizer, {}, {}),
                Error);
   EXPECT_FALSE(std::filesystem::exists((folder / "missing")));
+}
+
+/// Files of this process may not grow beyond so many bytes, as if the disk were full.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(Checkpoint, a_disk_that_fills_up_leaves_the_older_one_whole_and_nothing_else) {
+  const std::string before = testing::read_bytes(path);
+  const auto optimizer = make_optimizer({}, run.network.parameters());
+  for (std::size_t bytes = 0; bytes < before.size(); bytes += before.size() / 20 + 1) {
+    const FullDisk full(bytes);
+    EXPECT_THROW(write_checkpoint(path, run.network, *optimizer, {}, {}), Error) << bytes << " bytes";
+  }
+  EXPECT_EQ(testing::read_bytes(path), before);
+  const auto files = std::filesystem::directory_iterator(folder.path());
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+  write_checkpoint(path, run.network, *optimizer, {}, {});
+  verify_checkpoint(path);
 }
 
 TEST_F(Checkpoint, what_is_none_is_told_from_what_is_one) {

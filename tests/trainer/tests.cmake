@@ -34,3 +34,12 @@ nystrom_add_mpi_test(a_rank_that_died_is_named RANKS 3 COMMAND absence ARGUMENTS
                      OPTIONS --mca odls_base_sigkill_timeout 8)
 set_tests_properties(a_rank_that_died_is_named PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
   "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not answer")
+
+add_executable(toy_job tests/trainer/toy_job_main.cpp)
+target_include_directories(toy_job PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+target_link_libraries(toy_job PRIVATE nystrom_trainer nystrom_options)
+set_target_properties(toy_job PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+nystrom_add_test(kill_test SOURCES tests/trainer/kill_test.cpp LINKS nystrom_trainer LABELS trainer)
+add_dependencies(kill_test toy_job)
+target_compile_definitions(kill_test PRIVATE
+  NYSTROM_TOY_JOB="$<TARGET_FILE:toy_job>" NYSTROM_MPIRUN="${MPIEXEC_EXECUTABLE}")
