@@ -34,9 +34,9 @@ struct LayerNormBackward {
   Tensor d_z;       ///< out [N, C] gradient of the residual, overwritten; may be d_y
   Tensor d_branch;  ///< out [N, C] gradient of the branch (through dropout), overwritten; where dropout is
                     ///< not active it equals d_z and may be the same tensor
-  Tensor d_gamma;  ///< [C] compute dtype, added to
-  Tensor d_beta;   ///< [C] compute dtype, added to
-  Tensor d_bias;   ///< [C] compute dtype, added to; empty: none
+  Tensor d_gamma;   ///< [C] compute dtype, added to
+  Tensor d_beta;    ///< [C] compute dtype, added to
+  Tensor d_bias;    ///< [C] compute dtype, added to; empty: none
 };
 void layer_norm_backward(Context& context, const LayerNormBackward& args);
 
