@@ -20,7 +20,11 @@ constexpr std::uint64_t kMostElements = std::uint64_t{1} << 60U;
 std::string reason() {
   std::string text;
   const auto visit = [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
-    if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+    if (depth == 0 && error->desc != nullptr) {
+      std::string& innermost = *static_cast<std::string*>(out);
+      innermost = error->desc;
+      std::ranges::replace(innermost, '\n', ' ');  // a sentence of ours is one line
+    }
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
