@@ -14,7 +14,7 @@ started=$SECONDS
 say() { printf '\n== %s\n' "$*"; }
 stop() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
 
-# Two ranks as launch/mpirun.sh starts them; their exit status without Open MPI's banner about it.
+# Two ranks, as launch/mpirun.sh starts them.
 ranks() { launch/mpirun.sh 2 "$nystrom" "$@"; }
 
 number() {  # KEY JSON: the number behind "KEY":
