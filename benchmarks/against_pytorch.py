@@ -99,6 +99,10 @@ def processor():
     return platform.processor()
 
 
+def command_without_paths(args):
+    return f"benchmarks/against_pytorch.py --cases {args.cases} --rounds {args.rounds} --threads {args.threads}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help="some of: " + ", ".join(CASES))
@@ -110,7 +114,7 @@ def main():
     python = peer_python(args.python)
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     report = {"date": datetime.date.today().isoformat(), "processor": processor(), "threads": args.threads,
-              "commit": commit.stdout.strip(), "command": " ".join(["benchmarks/against_pytorch.py", *sys.argv[1:]]),
+              "commit": commit.stdout.strip(), "command": command_without_paths(args),
               "rounds": args.rounds, "results": []}
     print(f"{'case':16} {'peer':10} {'ours tok/s':>11} {'peer tok/s':>11} {'ratio':>7} {'of bound':>9} {'memory':>7}")
     for name in args.cases.split(","):
