@@ -18,6 +18,9 @@ struct HostBatch {
   std::vector<std::int32_t> mlm_labels;  ///< [P]
   std::vector<std::int32_t> sop_labels;  ///< [B] 0 in order, 1 swapped, -1 no label
 
+  std::vector<std::int32_t> sequence_ends = {};  ///< [B] last token of an answer; sop_labels has its first
+  std::vector<float> sequence_values = {};       ///< [B * numbers a sequence] targets of tasks; NaN: none
+
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(input_ids.size()); }
   [[nodiscard]] std::int64_t real_tokens() const {

@@ -42,6 +42,8 @@ struct Config {
     std::int64_t hidden_size = 768, layers = 12, heads = 12, intermediate_size = 3072, max_positions = 512;
     std::string activation = "gelu_new";
     double dropout = 0.1, attention_dropout = 0.0, layer_norm_epsilon = 1e-5, initializer_range = 0.02;
+    std::int64_t reinitialize_layers = 0;
+    bool reinitialize_head = false;
     struct {
       std::string kind = "nystrom";
       std::int64_t landmarks = 64, convolution = 65, pinv_iterations = 6;
@@ -65,7 +67,7 @@ struct Config {
 
   struct {
     std::optional<std::int64_t> steps, micro_batch;
-    std::int64_t global_batch = 256, epochs = 4;
+    std::int64_t global_batch = 256, epochs = 4, patience = 0;
     std::string precision = "auto", backend = "auto";
     double clip_norm = 1.0;
     std::string on_nonfinite = "stop";
@@ -74,12 +76,14 @@ struct Config {
 
   struct {
     std::string kind = "adamw";
-    double learning_rate = 1e-4, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weight_decay = 0.01;
+    double learning_rate = 1e-4, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weight_decay = 0.01,
+           layer_decay = 1.0;
   } optimizer;
 
   struct {
     std::string kind = "linear";
     std::int64_t warmup_steps = 0;
+    double warmup_share = 0;
   } schedule;
 
   struct {
@@ -119,7 +123,15 @@ struct Config {
   } output;
 
   struct {
-    std::string kind, name, path;
+    std::string kind, name, path, train, validation, test, metric;
+    struct {
+      std::string text, pair, label, id, word, tag, beginning;
+    } columns;
+    std::vector<std::string> choices, labels;
+    bool multi_label = false;
+    std::string label_separator = ",", malformed = "refuse";
+    double validation_fraction = 0;
+    std::int64_t window_overlap = 128, max_answer_tokens = 30;
   } task;
 
   std::set<std::string, std::less<>> given;  ///< dotted names of the keys that the file or --set gave
@@ -148,6 +160,9 @@ std::map<std::string, std::string> pretraining_values(const Config& config);
 
 /// May a resumed run have another value of this key?
 bool may_change_on_resume(std::string_view key);
+
+/// The same for `finetune`: the section `task` too.
+std::map<std::string, std::string> finetuning_values(const Config& config);
 
 /// docs/configuration.md.
 std::string configuration_document();

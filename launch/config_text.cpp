@@ -133,14 +133,26 @@ std::string to_yaml(const Config& config) {
   return text;
 }
 
-std::map<std::string, std::string> pretraining_values(const Config& config) {
+namespace {
+
+std::map<std::string, std::string> compared_values(const Config& config, std::string_view also) {
   Config copy = config;
   std::map<std::string, std::string> values;
   for (const ConfigKey& key : config_keys(copy)) {
     const auto section = std::ranges::find(config_sections(), section_of(key.path), &ConfigSection::name);
-    if (section->pretraining) values[std::string(key.path)] = value_text(key.slot);
+    if (section->pretraining || section->name == also) values[std::string(key.path)] = value_text(key.slot);
   }
   return values;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> pretraining_values(const Config& config) {
+  return compared_values(config, {});
+}
+
+std::map<std::string, std::string> finetuning_values(const Config& config) {
+  return compared_values(config, "task");
 }
 
 bool may_change_on_resume(std::string_view key) {

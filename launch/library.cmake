@@ -23,6 +23,7 @@ nystrom_add_library(launch FOLDER launch
     config_text.cpp
     conversion.cpp
     failure.cpp
+    finetune_setup.cpp
     log.cpp
     machine.cpp
     model_source.cpp
@@ -30,6 +31,7 @@ nystrom_add_library(launch FOLDER launch
     options.cpp
     predict/fill_mask.cpp
     rank.cpp
+    run_progress.cpp
     run_setup.cpp
     terminal.cpp
     tokenizer_search.cpp

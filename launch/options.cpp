@@ -117,7 +117,8 @@ TrainerOptions trainer_options(const Config& config) {
                        .beta1 = o.beta1,
                        .beta2 = o.beta2,
                        .epsilon = o.epsilon,
-                       .weight_decay = o.weight_decay};
+                       .weight_decay = o.weight_decay,
+                       .layer_decay = o.layer_decay};
   options.schedule = {.kind = parse_schedule_kind(config.schedule.kind),
                       .warmup_steps = config.schedule.warmup_steps};
   options.clip_norm = config.training.clip_norm;

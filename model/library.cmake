@@ -21,6 +21,7 @@ nystrom_add_library(model FOLDER model
     read_only_file.cpp
     safetensors.cpp
     safetensors_writer.cpp
+    warm_start.cpp
     weight_files.cpp
   LINKS nystrom_kernels
   PRIVATE_LINKS nlohmann_json::nlohmann_json)

@@ -21,7 +21,8 @@ BatchArrays arrays_of(const HostBatch& batch) {
           .label_rows = batch.mlm_rows,
           .labels = batch.mlm_labels,
           .sequence_labels = batch.sop_labels,
-          .sequence_values = {}};
+          .sequence_ends = batch.sequence_ends,
+          .sequence_values = batch.sequence_values};
 }
 
 }  // namespace nystrom

@@ -9,6 +9,7 @@ nystrom_add_library(trainer FOLDER trainer
     comm.cpp
     consistency.cpp
     evaluation.cpp
+    finetune.cpp
     loader_source.cpp
     metrics.cpp
     model_record.cpp
@@ -24,6 +25,10 @@ nystrom_add_library(trainer FOLDER trainer
     schedule.cpp
     seal.cpp
     signals.cpp
+    task_outputs.cpp
+    task_report.cpp
+    task_results.cpp
+    task_source.cpp
     tensorboard.cpp
     threads.cpp
     trainer.cpp

@@ -89,6 +89,7 @@ std::string metrics_line(const ValidationReport& report) {
   append(line, "validation_", report.losses);
   for (const LossPart& part : report.losses.parts)
     append(line, fmt::format("validation_{}_labels", part.name), fmt::format("{}", part.labels));
+  for (const auto& [name, value] : report.scores) append(line, "validation_" + name, number(value));
   append(line, "validation_seconds", fmt::format("{:.3f}", report.seconds));
   return line + "}";
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace nystrom {
@@ -18,8 +19,8 @@ struct LossPart {
 };
 
 struct Losses {
-  double loss = 0;  ///< weighted sum of the parts
-  std::vector<LossPart> parts;
+  double loss = 0;              ///< weighted sum of the parts
+  std::vector<LossPart> parts;  ///< empty where the head has one loss, which is the whole
 };
 
 struct RunInfo {
@@ -49,7 +50,8 @@ struct StepReport {
 struct ValidationReport {
   std::int64_t step = 0;
   Losses losses;
-  double seconds = 0;  ///< that it took
+  double seconds = 0;                                       ///< that it took
+  std::vector<std::pair<std::string, double>> scores = {};  ///< a task's metrics
 };
 
 enum class StopReason {

@@ -1,5 +1,6 @@
 #include "trainer/optimizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -18,8 +19,24 @@ void check_options(const OptimizerOptions& o) {
   if (!(o.epsilon > 0)) refuse("optimizer.epsilon is {}; it must be above 0.", o.epsilon);
   if (!(o.learning_rate >= 0) || !std::isfinite(o.learning_rate))
     refuse("optimizer.learning_rate is {}; it must be a number of at least 0.", o.learning_rate);
+  if (!(o.layer_decay > 0 && o.layer_decay <= 1))
+    refuse("optimizer.layer_decay is {}; it must lie in (0, 1] (1: one rate for all layers).", o.layer_decay);
   if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay))
     refuse("optimizer.weight_decay is {}; it must be a number of at least 0.", o.weight_decay);
+}
+
+/// Number of the block that a parameter belongs to; -1: embeddings; `layers`: head.
+std::int64_t layer_of(const std::string& name, std::int64_t layers) {
+  constexpr std::string_view kBlock = "nystromformer.encoder.layer.",
+                             kEmbeddings = "nystromformer.embeddings.";
+  if (name.starts_with(kEmbeddings)) return -1;
+  return name.starts_with(kBlock) ? std::stoll(name.substr(kBlock.size())) : layers;
+}
+
+std::int64_t count_layers(const ParameterStore& store) {
+  std::int64_t layers = 0;
+  for (const auto& parameter : store.all()) layers = std::max(layers, layer_of(parameter.name, -1) + 1);
+  return layers;
 }
 
 class AdamWOptimizer final : public Optimizer {
@@ -30,9 +47,12 @@ class AdamWOptimizer final : public Optimizer {
         m_(store.weights().dtype, store.weights().shape),
         v_(store.weights().dtype, store.weights().shape) {
     // Neighbours that are treated alike are one call. Gaps between them are zero and stay so.
+    const std::int64_t layers = count_layers(store);
     for (const auto& parameter : store.all()) {
-      if (runs_.empty() || runs_.back().decayed != parameter.decayed())
-        runs_.push_back({parameter.offset, 0, parameter.decayed()});
+      const double rate =
+          std::pow(options.layer_decay, static_cast<double>(layers - layer_of(parameter.name, layers)));
+      if (runs_.empty() || runs_.back().decayed != parameter.decayed() || runs_.back().rate != rate)
+        runs_.push_back({parameter.offset, 0, parameter.decayed(), rate});
       runs_.back().count = parameter.offset + parameter.numel() - runs_.back().begin;
     }
   }
@@ -45,6 +65,7 @@ class AdamWOptimizer final : public Optimizer {
   struct Run {
     std::int64_t begin, count;
     bool decayed;
+    double rate;  // share of the learning rate
   };
 
   void update(Context& context, double learning_rate, double gradient_scale) override {
@@ -58,7 +79,7 @@ class AdamWOptimizer final : public Optimizer {
                            .v = part(v_),
                            .copy = part(store_.rounded_copy()),
                            .config = {options_.beta1, options_.beta2, options_.epsilon},
-                           .learning_rate = learning_rate,
+                           .learning_rate = learning_rate * run.rate,
                            .weight_decay = run.decayed ? options_.weight_decay : 0.0,
                            .gradient_scale = gradient_scale,
                            .step = updates()});

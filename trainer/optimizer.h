@@ -18,6 +18,7 @@ struct OptimizerOptions {
   double learning_rate = 1e-4;  ///< peak; the schedule's factor multiplies it
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6;
   double weight_decay = 0.01;  ///< of tensors of two or more dimensions
+  double layer_decay = 1;      ///< fine-tuning: the rate of a layer is that of the layer above times this
 };
 
 /// State of an optimizer beside the weights: a flat tensor laid out like them.

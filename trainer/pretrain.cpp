@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "trainer/metrics.h"
-#include "trainer/run_directory.h"
-#include "trainer/tensorboard.h"
+#include "trainer/run_files.h"
 #include "trainer/threads.h"
 
 namespace nystrom {
@@ -33,23 +31,6 @@ void check_options(const PretrainOptions& options) {
   if (!(t.clip_norm >= 0))
     refuse("training.clip_norm is {}; it must be at least 0 (0: no clipping).", t.clip_norm);
 }
-
-/// Observers of rank 0: the files of the run directory, then the caller's.
-class RunFiles {
- public:
-  RunFiles(const std::string& directory, std::int64_t step, Observer& observer)
-      : metrics_(metrics_path(directory), step), events_(directory, step) {
-    all_.add(metrics_);
-    all_.add(events_);
-    all_.add(observer);
-  }
-  [[nodiscard]] Observer& all() { return all_; }
-
- private:
-  MetricsFile metrics_;
-  TensorBoardFile events_;
-  Observers all_;
-};
 
 /// What the caller's observer hears before the files are open, and on other ranks: nothing there.
 Observer& on_rank_zero(const Comm& comm, Observer& observer, Observer& nobody) {

@@ -21,6 +21,7 @@ std::string describe(const Losses& losses) {
       text += fmt::format("{}{} {:.4f}", text.ends_with('(') ? "" : ", ", part.name, part.loss);
     text += ")";
   }
+  if (losses.parts.empty()) return text;
   for (const LossPart& part : losses.parts)
     accuracy += fmt::format("{}{} {:.3f}", accuracy.empty() ? "" : ", ", part.name, part.accuracy);
   return fmt::format("{}  accuracy {}", text, accuracy);
@@ -59,8 +60,9 @@ std::string describe(const StepReport& report) {
 }
 
 std::string describe(const ValidationReport& report) {
-  return fmt::format("validation at step {}: {}, {:.1f} s", report.step, describe(report.losses),
-                     report.seconds);
+  std::string text = fmt::format("validation at step {}: {}", report.step, describe(report.losses));
+  for (const auto& [name, value] : report.scores) text += fmt::format("  {} {:.4f}", name, value);
+  return text + fmt::format(", {:.1f} s", report.seconds);
 }
 
 std::string progress_line(const StepReport& report, int columns) {

@@ -164,7 +164,9 @@ void TensorBoardFile::step(const StepReport& report) {
 }
 
 void TensorBoardFile::validated(const ValidationReport& report) {
-  write(tensorboard::scalar_event(now(), report.step, scalars_of(report.losses, "validation/")));
+  std::vector<Scalar> scalars = scalars_of(report.losses, "validation/");
+  for (const auto& [name, value] : report.scores) scalars.push_back({"validation/" + name, value});
+  write(tensorboard::scalar_event(now(), report.step, scalars));
 }
 
 void TensorBoardFile::saving(std::int64_t) {

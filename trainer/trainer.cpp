@@ -146,11 +146,12 @@ void Trainer::report_residuals(StepReport& report) {
   residuals_.reset();
 }
 
-StopReason Trainer::run() {
+StopReason Trainer::run_until(std::int64_t end) {
   const SignalWatch watch;
-  check_ranks_agree();
+  if (!ranks_agree_) check_ranks_agree();
+  ranks_agree_ = true;
   StopReason reason = StopReason::kDone;
-  while (state_.step < options_.steps && reason == StopReason::kDone) {
+  while (state_.step < std::min(end, options_.steps) && reason == StopReason::kDone) {
     StepReport report = step();
     tell(report);
     const bool last = state_.step == options_.steps, stop = requests_.stop && !last;
@@ -158,7 +159,8 @@ StopReason Trainer::run() {
     if (last || stop || requests_.save || due(state_.step, options_.save_every)) save(last || stop);
     if (stop) reason = StopReason::kStopped;
   }
-  if (parts_.comm.rank() == 0) parts_.observer.finished(reason);
+  const bool over = reason == StopReason::kStopped || state_.step >= options_.steps;
+  if (over && parts_.comm.rank() == 0) parts_.observer.finished(reason);
   return reason;
 }
 

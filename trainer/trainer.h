@@ -70,7 +70,9 @@ class Trainer {
   /// Throws Error where the ranks' options or weights differ at the start (naming the rank), where a loss or
   /// gradient is not finite (naming step and tensor; no checkpoint is written), where the last checkpoint
   /// could not be written, and CommTimeout.
-  StopReason run();
+  StopReason run() { return run_until(options_.steps); }
+  /// The same, but pauses (kDone) when `step` steps are done; to be called again with more.
+  StopReason run_until(std::int64_t step);
 
   /// One step: from the next global batch to new weights.
   StepReport step();
@@ -102,6 +104,7 @@ class Trainer {
   Requests requests_;
   StepClock clock_;
   std::optional<PinvResiduals> residuals_;  // in steps that collect them
+  bool ranks_agree_ = false;                // checked before the first step
 };
 
 }  // namespace nystrom

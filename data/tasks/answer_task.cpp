@@ -31,7 +31,7 @@ struct Candidate {
 
 class AnswerSplit final : public TaskSplit {
  public:
-  AnswerSplit(std::string name, const TaskConfig& config, SquadFile file, const Encoder& encoder)
+  AnswerSplit(std::string name, const TaskConfig& config, SquadFile file, const TextEncoder& encoder)
       : TaskSplit(std::move(name)), config_(config), file_(std::move(file)) {
     labelled_ = file_.answered;
     std::vector<std::vector<PieceSpan>> contexts;
@@ -72,7 +72,7 @@ class AnswerSplit final : public TaskSplit {
   }
 
  private:
-  void add_question(std::size_t q, const std::vector<PieceSpan>& context, const Encoder& encoder) {
+  void add_question(std::size_t q, const std::vector<PieceSpan>& context, const TextEncoder& encoder) {
     auto ids = encoder.tokenizer().encode(file_.questions[q].question);
     const auto most = static_cast<std::size_t>(std::min(kMostQuestionTokens, encoder.max_length() / 2));
     if (ids.size() > most) ++questions_cut_;
@@ -186,7 +186,7 @@ class AnswerTask final : public Task {
     check_columns(config, {});
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     const std::string path = own_file(config_, part);
     if (path.empty()) return splits;

@@ -19,7 +19,8 @@ struct Question {
 
 class ChoiceSplit final : public TaskSplit {
  public:
-  ChoiceSplit(std::string name, const TaskInfo& info, std::vector<Question> questions, const Encoder& encoder)
+  ChoiceSplit(std::string name, const TaskInfo& info, std::vector<Question> questions,
+              const TextEncoder& encoder)
       : TaskSplit(std::move(name), info.choices), info_(info), questions_(std::move(questions)) {
     EncodingCounts counts;
     labelled_ = !questions_.empty();
@@ -74,7 +75,7 @@ class ChoiceTask final : public Task {
     check_columns(config, {"text", "beginning", "label", "id"});
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     const std::string path = own_file(config_, part);
     if (path.empty()) return splits;
@@ -93,9 +94,9 @@ class ChoiceTask final : public Task {
     const auto named = [&](const char* role, const char* usual, bool optional) {
       const auto found = config_.columns.find(role);
       const bool given = found != config_.columns.end();
-      return Column{{given ? found->second : usual}, optional && !given};
+      return WantedColumn{{given ? found->second : usual}, optional && !given};
     };
-    Column label = named("label", "label", false);
+    WantedColumn label = named("label", "label", false);
     label.optional = part == Part::kTest;
     RecordRequest request{.columns = {named("text", "sent1", false), named("beginning", "sent2", true), label,
                                       named("id", "video-id", true)},

@@ -15,13 +15,13 @@ void count_cut(EncodingCounts& counts, std::size_t lost) {
 }
 }  // namespace
 
-Encoder::Encoder(Tokenizer tokenizer, std::int64_t max_length)
+TextEncoder::TextEncoder(Tokenizer tokenizer, std::int64_t max_length)
     : tokenizer_(std::move(tokenizer)), max_length_(max_length) {
   if (max_length < kShortest)
     refuse("data.sequence_length is {}; fine-tuning needs at least {}.", max_length, kShortest);
 }
 
-TaskSequence Encoder::single(const std::string& text, EncodingCounts& counts) const {
+TaskSequence TextEncoder::single(const std::string& text, EncodingCounts& counts) const {
   auto ids = tokenizer_.encode(text);
   const auto room = static_cast<std::size_t>(max_length_ - 2);
   count_cut(counts, ids.size() > room ? ids.size() - room : 0);
@@ -35,8 +35,8 @@ TaskSequence Encoder::single(const std::string& text, EncodingCounts& counts) co
   return sequence;
 }
 
-TaskSequence Encoder::pair(const std::string& first, const std::string& second,
-                           EncodingCounts& counts) const {
+TaskSequence TextEncoder::pair(const std::string& first, const std::string& second,
+                               EncodingCounts& counts) const {
   auto a = tokenizer_.encode(first), b = tokenizer_.encode(second);
   const auto room = static_cast<std::size_t>(max_length_ - 3);
   const std::size_t whole = a.size() + b.size();
@@ -45,7 +45,7 @@ TaskSequence Encoder::pair(const std::string& first, const std::string& second,
   return joined(tokenizer_.special(), a, b);
 }
 
-TaskSequence Encoder::words(const std::vector<std::string>& words, EncodingCounts& counts) const {
+TaskSequence TextEncoder::words(const std::vector<std::string>& words, EncodingCounts& counts) const {
   const SpecialIds& special = tokenizer_.special();
   const auto room = static_cast<std::size_t>(max_length_ - 1);  // </s> follows
   TaskSequence sequence;

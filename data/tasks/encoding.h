@@ -27,10 +27,10 @@ struct EncodingCounts {
   std::int64_t tokens_lost = 0;  ///< by cutting
 };
 
-class Encoder {
+class TextEncoder {
  public:
   /// max_length: tokens a sequence, special ones included. Refuses fewer than 8.
-  Encoder(Tokenizer tokenizer, std::int64_t max_length);
+  TextEncoder(Tokenizer tokenizer, std::int64_t max_length);
 
   /// A text, cut at its end to fit.
   [[nodiscard]] TaskSequence single(const std::string& text, EncodingCounts& counts) const;

@@ -156,7 +156,7 @@ class Glue final : public Task {
       refuse("task.path ({}) is no folder; give the folder with the files of {}.", config.path, task_.name);
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     if (is("MRPC") && !exists("train.tsv") && exists(kMicrosoftTrain)) {
       splits.push_back(load_microsoft(part, encoder));
@@ -199,7 +199,7 @@ class Glue final : public Task {
   }
 
   std::unique_ptr<TaskSplit> load_file(const GlueFile& file, const std::string& path,
-                                       const Encoder& encoder) {
+                                       const TextEncoder& encoder) {
     const Records records = read_records(path, request(file));
     std::vector<TextExample> examples;
     std::int64_t undecided = 0;
@@ -246,7 +246,7 @@ class Glue final : public Task {
   }
 
   /// AX's examples, beside MNLI's or in a folder of their own.
-  void load_diagnostic(const Encoder& encoder, Splits& splits) {
+  void load_diagnostic(const TextEncoder& encoder, Splits& splits) {
     constexpr GlueFile kFile{Part::kTest, "diagnostic", "", "AX.tsv"};
     for (const char* place : {"AX.tsv", "diagnostic.tsv", "../AX/AX.tsv", "../AX/diagnostic.tsv",
                               "../AX/test.tsv", "../diagnostic/diagnostic.tsv"})
@@ -259,7 +259,7 @@ class Glue final : public Task {
 
   /// MRPC as Microsoft published it: one training file, of which dev_ids.tsv names the pairs for validation,
   /// and a test file with labels.
-  std::unique_ptr<TaskSplit> load_microsoft(Part part, const Encoder& encoder) {
+  std::unique_ptr<TaskSplit> load_microsoft(Part part, const TextEncoder& encoder) {
     const bool test = part == Part::kTest;
     RecordRequest columns{.columns = {{task_.first}, {task_.second}, {task_.label}, {{"#1 ID"}}, {{"#2 ID"}}},
                           .malformed = config_.malformed};

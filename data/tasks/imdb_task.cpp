@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
+#include "data/corpus/tar.h"
 #include "data/tasks/own_files.h"
 #include "data/tasks/sequence_split.h"
 #include "kernels/core/check.h"
@@ -23,7 +25,7 @@ class Imdb final : public Task {
     check_columns(config, {});
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     if (part == Part::kValidation && config_.validation_fraction == 0) return splits;
     std::vector<TextExample> examples = reviews(part == Part::kTest ? "test" : "train");
@@ -38,25 +40,57 @@ class Imdb final : public Task {
  private:
   /// One half, by name within negative, then positive.
   [[nodiscard]] std::vector<TextExample> reviews(const std::string& half) const {
+    const Files files = fs::is_directory(config_.path) ? tree_files(half) : archive_files(half);
     std::vector<TextExample> examples;
+    for (const auto& [name, text] : files) {
+      TextExample example{.id = name, .text = plain(text)};
+      example.label = name.find("/pos/") != std::string::npos ? 1 : 0;
+      examples.push_back(std::move(example));
+    }
+    for (const std::int32_t side : {0, 1})
+      if (std::ranges::count(examples, side, &TextExample::label) == 0)
+        refuse("{} holds no {}/{}; give the folder aclImdb or its tar as task.path.", config_.path, half,
+               side == 0 ? "neg" : "pos");
+    return examples;
+  }
+
+  /// "train/neg/0_3.txt" -> text
+  using Files = std::map<std::string, std::string>;
+
+  [[nodiscard]] Files tree_files(const std::string& half) const {
+    Files files;
     for (const char* side : {"neg", "pos"}) {
       const fs::path folder = fs::path(config_.path) / half / side;
-      if (!fs::is_directory(folder))
-        refuse("{} holds no {}/{}; give the folder aclImdb as task.path.", config_.path, half, side);
-      std::vector<fs::path> files;
-      for (const auto& entry : fs::directory_iterator(folder))
-        if (entry.path().extension() == ".txt") files.push_back(entry.path());
-      std::ranges::sort(files);
-      for (const auto& file : files) {
+      if (!fs::is_directory(folder)) continue;
+      for (const auto& entry : fs::directory_iterator(folder)) {
+        if (entry.path().extension() != ".txt") continue;
         Repairs repairs;
-        TextExample example{.id = fmt::format("{}/{}/{}", half, side, file.filename().string()),
-                            .text = plain(read_text_file(file.string(), repairs))};
-        example.label = std::string_view(side) == "pos" ? 1 : 0;
-        examples.push_back(std::move(example));
+        files[name_of(half, side, entry.path())] = read_text_file(entry.path().string(), repairs);
       }
     }
-    if (examples.empty()) refuse("{} holds no reviews in its {} half.", config_.path, half);
-    return examples;
+    return files;
+  }
+
+  [[nodiscard]] Files archive_files(const std::string& half) const {
+    constexpr std::int64_t kLongestReview = 16 << 20;  // bytes
+    Files files;
+    FileStream file(config_.path);
+    const auto content = decompressed(file);
+    TarReader archive(*content, config_.path);
+    while (archive.next()) {
+      const fs::path path(archive.name());
+      const std::string side = path.parent_path().filename().string();
+      const bool of_half = path.parent_path().parent_path().filename() == half;
+      if (!of_half || (side != "neg" && side != "pos") || path.extension() != ".txt") continue;
+      Repairs repairs;
+      files[name_of(half, side, path)] = repair_utf8(archive.content(kLongestReview), repairs);
+    }
+    return files;
+  }
+
+  [[nodiscard]] static std::string name_of(const std::string& half, const std::string& side,
+                                           const fs::path& file) {
+    return fmt::format("{}/{}/{}", half, side, file.filename().string());
   }
 
   [[nodiscard]] static std::string plain(const std::string& text) {

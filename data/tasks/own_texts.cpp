@@ -25,7 +25,7 @@ class OwnTexts final : public Task {
     check_columns(config, {"text", "pair", "label", "id"});
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     const std::string path = own_file(config_, part);
     const bool from_training = part == Part::kValidation && path.empty() && config_.validation_fraction > 0;
     Splits splits;
@@ -49,10 +49,10 @@ class OwnTexts final : public Task {
   [[nodiscard]] Records read(const std::string& path, Part part) const {
     const auto named = [&](const char* role, bool optional) {
       const auto found = config_.columns.find(role);
-      return Column{{found == config_.columns.end() ? role : found->second},
-                    optional && found == config_.columns.end()};
+      return WantedColumn{{found == config_.columns.end() ? role : found->second},
+                          optional && found == config_.columns.end()};
     };
-    Column label = named("label", false);
+    WantedColumn label = named("label", false);
     label.optional = part == Part::kTest;
     return read_records(path,
                         {.columns = {named("text", false), named("pair", true), label, named("id", true)},

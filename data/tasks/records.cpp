@@ -35,14 +35,14 @@ struct Reading {
   }
 };
 
-std::string names_of(const Column& column) {
+std::string names_of(const WantedColumn& column) {
   return fmt::format("`{}`", fmt::join(column.names, "` or `"));
 }
 
 /// Where each requested column stands in a row of `header`; -1: nowhere.
 std::vector<std::int64_t> find_columns(const Reading& reading, const std::vector<std::string>& header) {
   std::vector<std::int64_t> found;
-  for (const Column& column : reading.request.columns) {
+  for (const WantedColumn& column : reading.request.columns) {
     std::int64_t at = -1;
     for (const auto& name : column.names) {
       const auto it = std::ranges::find(header, name);
@@ -59,7 +59,7 @@ std::vector<std::int64_t> find_columns(const Reading& reading, const std::vector
 
 std::vector<std::int64_t> fixed_columns(const RecordRequest& request) {
   std::vector<std::int64_t> found;
-  for (const Column& column : request.columns) found.push_back(column.index);
+  for (const WantedColumn& column : request.columns) found.push_back(column.index);
   return found;
 }
 
@@ -158,7 +158,7 @@ void take_object(Reading& reading, std::int64_t number, const std::string& line)
   if (!object.is_object()) return reading.malformed(number, "the line is no JSON object");
   Record record{number, {}};
   for (std::size_t c = 0; c < reading.request.columns.size(); ++c) {
-    const Column& column = reading.request.columns[c];
+    const WantedColumn& column = reading.request.columns[c];
     const auto name = std::ranges::find_if(column.names, [&](const auto& n) { return object.contains(n); });
     std::string cell;
     if (name == column.names.end()) {

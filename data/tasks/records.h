@@ -21,7 +21,7 @@ enum class RecordFormat { kTsv, kCsv, kJsonLines };
 /// By the name's ending: .csv, .json and .jsonl; everything else is TSV.
 [[nodiscard]] RecordFormat format_of(const std::string& path);
 
-struct Column {
+struct WantedColumn {
   std::vector<std::string> names;  ///< what it may be called, the first found counts
   bool optional = false;           ///< cells are empty where the file lacks it
   std::int64_t index = -1;         ///< which it is in a file without header, from 0
@@ -33,7 +33,7 @@ enum class Malformed {
 };
 
 struct RecordRequest {
-  std::vector<Column> columns;
+  std::vector<WantedColumn> columns;
   bool header = true;  ///< TSV and CSV: the first line names the columns
   Malformed malformed = Malformed::kRefuse;
   std::string separator = ",";  ///< of an array's elements

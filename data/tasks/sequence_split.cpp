@@ -86,7 +86,7 @@ std::string label_set(std::span<const float> values, double above, const std::ve
 }  // namespace
 
 SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector<TextExample> examples,
-                             const Encoder& encoder, LeaderboardForm form)
+                             const TextEncoder& encoder, LeaderboardForm form)
     : TaskSplit(std::move(name)), info_(info), form_(std::move(form)) {
   EncodingCounts counts;
   labelled_ = !examples.empty();

@@ -27,7 +27,7 @@ class SequenceSplit final : public TaskSplit {
  public:
   /// Labelled if every example has a label or values.
   SequenceSplit(std::string name, const TaskInfo& info, std::vector<TextExample> examples,
-                const Encoder& encoder, LeaderboardForm form = {});
+                const TextEncoder& encoder, LeaderboardForm form = {});
 
   using TaskSplit::note;
   void add_note(std::string sentence) { notes_.push_back(std::move(sentence)); }

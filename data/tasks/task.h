@@ -136,7 +136,7 @@ class Task {
   /// Reads and encodes; refuses (InputError) bad files with their names and lines. More than one split where
   /// the task has several of a part (MNLI), none where it lacks the part. kTrain comes first: it may define
   /// the labels.
-  [[nodiscard]] virtual Splits load(Part part, const Encoder& encoder) = 0;
+  [[nodiscard]] virtual Splits load(Part part, const TextEncoder& encoder) = 0;
 
  protected:
   TaskInfo info_;

@@ -31,7 +31,8 @@ std::vector<std::string> columns_of(const std::string& line) {
 
 class TokenSplit final : public TaskSplit {
  public:
-  TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences, const Encoder& encoder)
+  TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences,
+             const TextEncoder& encoder)
       : TaskSplit(std::move(name)), info_(info), sentences_(std::move(sentences)) {
     EncodingCounts counts;
     labelled_ = !sentences_.empty();
@@ -183,7 +184,7 @@ class TokenTask final : public Task {
     check_columns(config, {"word", "tag"});
   }
 
-  Splits load(Part part, const Encoder& encoder) override {
+  Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     const std::string path = own_file(config_, part);
     if (path.empty()) return splits;

@@ -7,6 +7,7 @@
 #include "data/inspect.h"
 #include "launch/config_option.h"
 #include "launch/failure.h"
+#include "launch/finetune_setup.h"
 #include "launch/log.h"
 #include "launch/options.h"
 #include "launch/run_setup.h"
@@ -77,6 +78,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
 
 int run(const std::string& path, const Invocation& invocation) {
   Config config = read_config(path, invocation.overrides);
+  if (config.gives("task.kind")) return evaluate_finetuned(config);
   const std::vector<std::string> warnings = choose_model(config);
   require(config, {"data.validation"}, "evaluate");
   const RunSetup setup = set_up_run(config, false);

@@ -1,14 +1,12 @@
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 
 #include "launch/config_option.h"
 #include "launch/failure.h"
 #include "launch/log.h"
 #include "launch/options.h"
+#include "launch/run_progress.h"
 #include "launch/run_setup.h"
-#include "launch/terminal.h"
-#include "trainer/progress.h"
 
 namespace nystrom {
 namespace {
@@ -17,26 +15,6 @@ struct Options {
   std::string config;
   std::string resume;
 };
-
-void print_raw(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-}
-
-// A bar for somebody who watches, lines for a file.
-std::unique_ptr<Observer> make_progress(const Log& log) {
-  const Terminal terminal = error_terminal();
-  if (terminal.present) return std::make_unique<ProgressBar>(print_raw, terminal.columns);
-  constexpr double kSecondsBetweenLines = 5;
-  return std::make_unique<ProgressLines>(
-      [&log](ProgressLines::Level level, const std::string& line) {
-        if (level == ProgressLines::Level::kWarning)
-          log.warning(line);
-        else
-          log.note(line);
-      },
-      kSecondsBetweenLines);
-}
 
 PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
   const Config& config = setup.config;

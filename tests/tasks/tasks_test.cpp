@@ -39,8 +39,8 @@ class Tasks : public ::testing::Test {
     c.path = folder_.string();
     return c;
   }
-  static const Encoder& encoder() {
-    static const Encoder encoder(testing::letter_tokenizer(), 24);
+  static const TextEncoder& encoder() {
+    static const TextEncoder encoder(testing::letter_tokenizer(), 24);
     return encoder;
   }
   /// The only split of a part.
@@ -336,6 +336,24 @@ TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
   EXPECT_EQ(train->sequences()[1].label, 1);
   EXPECT_EQ(text_of(train->sequences()[1]), "one two");
   EXPECT_THAT(task->load(Part::kValidation, encoder()), SizeIs(0));
+}
+
+TEST_F(Tasks, imdb_is_read_from_its_tar_as_from_its_tree) {
+  for (const char* file : {"train/pos/0_9.txt", "train/neg/1_2.txt", "train/unsup/0_0.txt",
+                           "test/pos/0_9.txt", "test/neg/0_1.txt"})
+    write(std::string("aclImdb/") + file, std::string("one ") + file);
+  const std::string tar = (folder_ / "imdb.tar.gz").string();
+  if (std::system(("tar -C " + folder_.string() + " -czf " + tar + " aclImdb").c_str()) != 0)
+    GTEST_SKIP() << "there is no tar on this machine";
+  auto c = config("imdb");
+  c.path = tar;
+  const auto packed = open_task(c);
+  c.path = (folder_ / "aclImdb").string();
+  const auto unpacked = open_task(c);
+  const auto a = one(*packed, Part::kTrain), b = one(*unpacked, Part::kTrain);
+  ASSERT_THAT(a->sequences(), SizeIs(2));
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(a->sequences()[i].ids, b->sequences()[i].ids);
+  EXPECT_EQ(a->sequences()[0].label, 0);
 }
 
 }  // namespace

@@ -6,3 +6,12 @@ nystrom_add_test(tasks_test
   SOURCES tests/tasks/metrics_test.cpp tests/tasks/tasks_test.cpp
   LINKS nystrom_data
   LABELS tasks)
+
+# One ctest test: its cases run the built program.
+add_executable(finetune_program_test tests/tasks/finetune_program_test.cpp)
+target_link_libraries(finetune_program_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
+target_compile_definitions(finetune_program_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+set_target_properties(finetune_program_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+add_dependencies(finetune_program_test nystrom)
+add_test(NAME Finetune COMMAND finetune_program_test WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+set_tests_properties(Finetune PROPERTIES LABELS tasks TIMEOUT 600)

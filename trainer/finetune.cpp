@@ -1,0 +1,374 @@
+#include "trainer/finetune.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "kernels/core/files.h"
+#include "trainer/checkpoint.h"
+#include "trainer/run_files.h"
+#include "trainer/task_outputs.h"
+#include "trainer/task_results.h"
+#include "trainer/task_source.h"
+#include "trainer/threads.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_file(const std::string& path, const std::string& text) {
+  fs::create_directories(fs::path(path).parent_path());
+  const std::string temporary = temporary_name(path);
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) fail("{} cannot be written; is the disk full?", path);
+  publish_file(temporary, path);
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The task's data, encoded; the same on every rank.
+struct TaskData {
+  std::unique_ptr<Task> task;
+  std::unique_ptr<TaskSplit> train;
+  Splits validation, test;
+
+  [[nodiscard]] std::vector<const TaskSplit*> all() const {
+    std::vector<const TaskSplit*> splits;
+    if (train) splits.push_back(train.get());
+    for (const auto* part : {&validation, &test})
+      for (const auto& split : *part) splits.push_back(split.get());
+    return splits;
+  }
+};
+
+TaskData load_data(const FinetuneOptions& options, bool training) {
+  const TextEncoder encoder(options.tokenizer, options.run.sequence_length);
+  TaskData data{.task = open_task(options.task), .train = {}, .validation = {}, .test = {}};
+  if (training) {
+    auto train = data.task->load(Part::kTrain, encoder);
+    if (train.empty() || train.front()->rows() == 0)
+      refuse("{} has no examples to learn from.", data.task->info().name);
+    data.train = std::move(train.front());
+  }
+  data.validation = data.task->load(Part::kValidation, encoder);
+  data.test = data.task->load(Part::kTest, encoder);
+  if (data.all().empty()) refuse("{} has nothing to be scored on or predicted.", data.task->info().name);
+  return data;
+}
+
+std::string chosen_metric(const FinetuneOptions& options, const TaskInfo& info) {
+  if (options.metric.empty()) return info.metrics.front();
+  if (std::ranges::find(info.metrics, options.metric) == info.metrics.end())
+    refuse("task.metric is `{}`; {} has {}.", options.metric, info.name, fmt::join(info.metrics, ", "));
+  return options.metric;
+}
+
+class Finetuning {
+ public:
+  Finetuning(const FinetuneOptions& options, Comm& comm, Observer& observer, bool training)
+      : options_(options),
+        comm_(comm),
+        speaker_(comm.rank() == 0 ? observer : nobody_),
+        data_(load_data(options, training)),
+        metric_(chosen_metric(options, info())),
+        context_(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm)),
+        network_(options.run.model, head_for(info()), options.run.precision, training),
+        observer_(observer) {
+    if (training) source_.emplace(*data_.train, info().answer, source_options());
+    for (const auto* split : data_.all())
+      for (const auto& note : split->notes()) speaker_.note(note);
+  }
+
+  StopReason train() {
+    std::string checkpoint;
+    TrainerOptions trainer_options = options_of_trainer();
+    if (comm_.rank() == 0) checkpoint = prepare_directory(trainer_options);
+    checkpoint = comm_.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+    if (checkpoint.empty()) start_anew();
+    plan();
+
+    Observers observers;  // filled below: how far to cut the metrics file is known after restoring
+    Trainer trainer(trainer_options, {context_, comm_, network_, *source_, nullptr, observers});
+    if (!checkpoint.empty()) trainer.restore(checkpoint);
+    std::optional<RunFiles> files;
+    LossMeter meter;
+    if (comm_.rank() == 0) {
+      files.emplace(options_.run.directory, trainer.state().step, observer_);
+      observers.add(files->all());
+      observers.add(meter);
+    }
+    observers.started(run_info(trainer_options, trainer.state().step, checkpoint));
+    read_history(trainer.state().step);
+    const StopReason why = run_epochs(trainer, trainer_options, observers, meter);
+    if (why == StopReason::kDone) conclude(trainer);
+    return why;
+  }
+
+  std::string score_only() {
+    start_anew();
+    plan();
+    return write_results({.step = 0, .steps = 0});
+  }
+
+ private:
+  struct Progress {
+    std::int64_t step = 0;  // of the best checkpoint; 0: none was chosen
+    std::int64_t steps = 0;
+  };
+
+  /// Mean of the training losses since the last look.
+  class LossMeter final : public Observer {
+   public:
+    void step(const StepReport& report) override {
+      sum_ += report.losses.loss;
+      ++count_;
+    }
+    double take() {
+      const double mean = count_ > 0 ? sum_ / static_cast<double>(count_) : std::nan("");
+      sum_ = 0;
+      count_ = 0;
+      return mean;
+    }
+
+   private:
+    double sum_ = 0;
+    std::int64_t count_ = 0;
+  };
+
+  [[nodiscard]] const TaskInfo& info() const { return data_.task->info(); }
+  [[nodiscard]] bool writes() const { return !options_.run.directory.empty(); }
+  [[nodiscard]] std::string path(const char* name) const { return options_.run.directory + "/" + name; }
+  [[nodiscard]] std::string best_path() const {
+    return checkpoint_folder(options_.run.directory) + "/best.h5";
+  }
+
+  [[nodiscard]] TaskSourceOptions source_options() const {
+    const std::int64_t share = (options_.run.global_batch + comm_.ranks() - 1) / comm_.ranks();
+    return {.seed = options_.run.trainer.seed,
+            .global_batch = options_.run.global_batch,
+            .micro_batch = options_.run.micro_batch > 0 ? std::min(options_.run.micro_batch, share)
+                                                        : automatic_rows(*data_.all().front(), share),
+            .rank = comm_.rank(),
+            .ranks = comm_.ranks()};
+  }
+
+  [[nodiscard]] TrainerOptions options_of_trainer() const {
+    TrainerOptions o = options_.run.trainer;
+    o.steps = options_.epochs * source_->steps_per_epoch();
+    o.save_every = source_->steps_per_epoch();
+    o.checkpoint_folder = checkpoint_folder(options_.run.directory);
+    o.identity.settings["task.label_names"] = label_names_text(info().labels);
+    if (options_.warmup_share > 0)
+      o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
+    if (o.schedule.warmup_steps > o.steps)
+      refuse(
+          "schedule.warmup_steps ({}) is above the run's {} steps; lower it, or set schedule.warmup_share.",
+          o.schedule.warmup_steps, o.steps);
+    return o;
+  }
+
+  [[nodiscard]] std::string prepare_directory(const TrainerOptions& trainer_options) {
+    PretrainOptions run = options_.run;
+    run.trainer = trainer_options;
+    return prepare_run_directory(run, speaker_);
+  }
+
+  void start_anew() {
+    network_.initialize(options_.run.trainer.seed);
+    if (options_.run.start_from) options_.run.start_from(network_);
+  }
+
+  void plan() {
+    micro_batch_ = source_options().micro_batch;
+    BatchLimits limits;
+    for (const auto* split : data_.all()) limits = joined(limits, limits_of(*split, micro_batch_));
+    network_.plan(limits, context_.threads(), options_.run.recompute);
+    buffer_.emplace(limits);
+  }
+
+  [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
+                                 const std::string& resumed) const {
+    return {.first_step = step + 1,
+            .steps = o.steps,
+            .parameters = network_.parameters().values(),
+            .global_batch = options_.run.global_batch,
+            .micro_batch = micro_batch_,
+            .ranks = comm_.ranks(),
+            .threads = context_.threads(),
+            .precision = std::string(name_of(options_.run.precision)),
+            .activation_bytes = network_.arena().bytes(),
+            .state_bytes = 4 * network_.parameters().weights().bytes(),
+            .resumed_from = resumed};
+  }
+
+  /// Evaluations of epochs that the checkpoint has behind it.
+  void read_history(std::int64_t step) {
+    std::string text;
+    if (comm_.rank() == 0) text = read_file(path("evaluations.json"));
+    history_ = read_evaluations(comm_.broadcast_text(std::move(text), 0, "the evaluations so far"));
+    std::erase_if(history_, [step](const TaskEvaluation& e) { return e.step > step; });
+  }
+
+  StopReason run_epochs(Trainer& trainer, const TrainerOptions& o, Observer& observers, LossMeter& meter) {
+    const std::int64_t per_epoch = source_->steps_per_epoch();
+    while (true) {
+      const std::int64_t step = trainer.state().step;
+      const bool scored = !history_.empty() && history_.back().step == step;
+      if (step > 0 && step % per_epoch == 0 && !scored) score_epoch(step, observers, meter.take());
+      if (step >= o.steps || out_of_patience()) return StopReason::kDone;
+      if (trainer.run_until((step / per_epoch + 1) * per_epoch) == StopReason::kStopped)
+        return StopReason::kStopped;
+    }
+  }
+
+  /// Scores the validation splits; a better network than before becomes best.h5.
+  void score_epoch(std::int64_t step, Observer& observers, double training_loss) {
+    if (data_.validation.empty()) return;
+    TaskEvaluation evaluation{step, step / source_->steps_per_epoch(), training_loss, 0, {}};
+    StepClock clock;
+    for (const auto& split : data_.validation) {
+      const SplitOutputs result = outputs_of(*split);
+      if (&split == &data_.validation.front()) evaluation.validation_loss = result.loss;
+      if (split->labelled()) evaluation.splits.push_back({split->name(), split->score(result.outputs)});
+    }
+    history_.push_back(std::move(evaluation));
+    if (comm_.rank() != 0) return;
+    report(observers, clock.take_elapsed());
+    if (best_of(history_, metric_) + 1 == history_.size()) keep_best(step);
+    write_file(path("evaluations.json"), evaluations_text(history_));
+  }
+
+  void report(Observer& observers, double seconds) const {
+    const TaskEvaluation& latest = history_.back();
+    ValidationReport report{.step = latest.step, .losses = {latest.validation_loss, {}}, .seconds = seconds};
+    for (const auto& split : latest.splits)
+      for (const auto& score : split.scores)
+        report.scores.emplace_back(split.split == "validation" ? score.name : split.split + "_" + score.name,
+                                   score.value);
+    observers.validated(report);
+  }
+
+  void keep_best(std::int64_t step) const {
+    const std::string from = checkpoint_path(checkpoint_folder(options_.run.directory), step);
+    const std::string temporary = temporary_name(best_path());
+    std::error_code problem;
+    fs::copy_file(from, temporary, problem);
+    if (problem) fail("{} cannot be copied to {}: {}.", from, best_path(), problem.message());
+    publish_file(temporary, best_path());
+  }
+
+  [[nodiscard]] bool out_of_patience() const {
+    if (options_.patience <= 0 || history_.empty()) return false;
+    return static_cast<std::int64_t>(history_.size() - 1 - best_of(history_, metric_)) >= options_.patience;
+  }
+
+  void conclude(Trainer& trainer) {
+    const std::int64_t steps = trainer.state().step;
+    std::int64_t best = 0;
+    if (!history_.empty()) {
+      best = history_[best_of(history_, metric_)].step;
+      trainer.restore(best_path());
+    }
+    (void)write_results({.step = best, .steps = steps});
+  }
+
+  SplitOutputs outputs_of(const TaskSplit& split) {
+    return compute_outputs(context_, comm_, network_, *buffer_, split, info().answer, micro_batch_);
+  }
+
+  std::string write_results(const Progress& progress) {
+    TaskReport report{.results = {.task = info().name,
+                                  .model = options_.run.trainer.identity.settings.contains("model.from")
+                                               ? options_.run.trainer.identity.settings.at("model.from")
+                                               : std::string("drawn from the seed"),
+                                  .metric = metric_,
+                                  .seed = options_.run.trainer.seed,
+                                  .best_step = progress.step,
+                                  .steps = progress.steps,
+                                  .splits = {}},
+                      .evaluations = history_,
+                      .confusions = {}};
+    const Splits& predicted = data_.test.empty() ? data_.validation : data_.test;
+    for (const auto* part : {&data_.validation, &data_.test})
+      for (const auto& split : *part) {
+        const SplitOutputs result = outputs_of(*split);
+        if (split->labelled()) {
+          report.results.splits.push_back({split->name(), split->score(result.outputs)});
+          report.confusions.emplace_back(split->name(), split->confusion(result.outputs));
+        }
+        if (comm_.rank() == 0 && writes() && part == &predicted)
+          write_predictions(*split, result.outputs, predicted);
+      }
+    std::erase_if(report.confusions, [](const auto& item) { return item.second.labels.empty(); });
+    const std::string text = results_text(report.results);
+    if (comm_.rank() == 0 && writes()) {
+      write_file(path("results.json"), text);
+      write_file(path("report.html"), report_html(report));
+    }
+    return text;
+  }
+
+  void write_predictions(const TaskSplit& split, const Outputs& outputs, const Splits& all) const {
+    const bool first = &split == all.front().get();
+    const std::string name = first ? "predictions.tsv" : "predictions-" + split.name() + ".tsv";
+    write_file(path(name.c_str()), tsv_text(split.predictions(outputs)));
+    const LeaderboardFile leaderboard = split.leaderboard(outputs);
+    if (!leaderboard.file.empty())
+      write_file(path("leaderboard/") + leaderboard.file, tsv_text(leaderboard.table));
+  }
+
+  const FinetuneOptions& options_;
+  Comm& comm_;
+  Observer nobody_;
+  Observer& speaker_;
+  TaskData data_;
+  std::string metric_;
+  Context context_;
+  Network network_;
+  std::optional<TaskSource> source_;  // where there is training
+  Observer& observer_;
+  std::int64_t micro_batch_ = 1;
+  std::optional<BatchBuffer> buffer_;
+  std::vector<TaskEvaluation> history_;
+};
+
+void check_options(const FinetuneOptions& options) {
+  if (options.epochs < 1) refuse("training.epochs is {}; it must be at least 1.", options.epochs);
+  if (options.run.global_batch < 1)
+    refuse("training.global_batch is {}; it must be at least 1.", options.run.global_batch);
+  if (options.patience < 0) refuse("training.patience is {}; it must be at least 0.", options.patience);
+  if (!(options.warmup_share >= 0 && options.warmup_share <= 1))
+    refuse("schedule.warmup_share is {}; it must lie in [0, 1].", options.warmup_share);
+  if (options.run.sequence_length > options.run.model.max_positions)
+    refuse("data.sequence_length ({}) is above model.max_positions ({}); lower it.",
+           options.run.sequence_length, options.run.model.max_positions);
+  if (options.tokenizer.empty())
+    refuse("There is no tokenizer: neither the model that model.from names nor tokenizer.path has one.");
+  if (options.tokenizer.vocabulary_size() > options.run.model.vocabulary_size)
+    refuse("The tokenizer has {} tokens, the model {} rows for them: it is the tokenizer of another model.",
+           options.tokenizer.vocabulary_size(), options.run.model.vocabulary_size);
+}
+
+}  // namespace
+
+StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observer) {
+  check_options(options);
+  return Finetuning(options, comm, observer, true).train();
+}
+
+std::string evaluate_task(const FinetuneOptions& options, Comm& comm, Observer& observer) {
+  check_options(options);
+  return Finetuning(options, comm, observer, false).score_only();
+}
+
+}  // namespace nystrom

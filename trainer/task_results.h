@@ -1,0 +1,61 @@
+#pragma once
+// The files at the end of fine-tuning, and the history of its evaluations.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/tasks/task.h"
+
+namespace nystrom {
+
+struct SplitScores {
+  std::string split;
+  std::vector<Score> scores;
+};
+
+/// Scores of the validation splits after an epoch.
+struct TaskEvaluation {
+  std::int64_t step = 0, epoch = 0;
+  double training_loss = 0, validation_loss = 0;
+  std::vector<SplitScores> splits;
+};
+
+/// evaluations.json: reads and writes back exactly. Text that is none reads as no evaluations.
+[[nodiscard]] std::string evaluations_text(const std::vector<TaskEvaluation>& evaluations);
+[[nodiscard]] std::vector<TaskEvaluation> read_evaluations(const std::string& text);
+
+/// The metric of an evaluation's first split; NaN if it has none of that name.
+[[nodiscard]] double metric_of(const TaskEvaluation& evaluation, const std::string& metric);
+/// Is a better than b? A number is better than none; errors are better when smaller.
+[[nodiscard]] bool is_better(const std::string& metric, double a, double b);
+/// Index of the best; the first, on ties. Precondition: not empty.
+[[nodiscard]] std::size_t best_of(const std::vector<TaskEvaluation>& evaluations, const std::string& metric);
+
+struct TaskResults {
+  std::string task, model, metric;
+  std::uint64_t seed = 0;
+  std::int64_t best_step = 0, steps = 0;  ///< best_step 0: there was nothing to choose by
+  std::vector<SplitScores> splits;        ///< validation splits, then labelled test splits
+};
+/// One object: the last split's metrics by their names, then each split's in an object of its own, and what
+/// the run was. What is undefined is null, and `undefined` says why.
+[[nodiscard]] std::string results_text(const TaskResults& results);
+
+/// Names of labels as one line of text, and back; of a checkpoint's settings `task.label_names`.
+[[nodiscard]] std::string label_names_text(const std::vector<std::string>& labels);
+[[nodiscard]] std::vector<std::string> read_label_names(const std::string& text);
+
+/// Header and rows, TAB between cells; TABs and line breaks in cells become blanks.
+[[nodiscard]] std::string tsv_text(const PredictionTable& table);
+
+/// report.html: curves of losses and metric, a table of results, confusion matrices; needs no network.
+struct TaskReport {
+  TaskResults results;
+  std::vector<TaskEvaluation> evaluations;
+  std::vector<std::pair<std::string, Confusion>> confusions;  ///< by split
+};
+[[nodiscard]] std::string report_html(const TaskReport& report);
+
+}  // namespace nystrom
