@@ -28,8 +28,8 @@ struct FinetuneOptions {
 StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observer);
 
 /// Scores and predictions of a network that was fine-tuned before, into run.directory unless that is empty
-/// (results.json and the other files of the end of finetune); gives the text of results.json. Needs no training
-/// part. Collective.
+/// (results.json and the other files of the end of finetune); gives the text of results.json. Needs no
+/// training part. Collective.
 std::string evaluate_task(const FinetuneOptions& options, Comm& comm, Observer& observer);
 
 }  // namespace nystrom

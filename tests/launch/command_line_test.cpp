@@ -43,7 +43,7 @@ TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "one argument too many");
   expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
   expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
-  expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "not built yet");
+  expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
 }
 
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
