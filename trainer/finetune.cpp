@@ -11,6 +11,7 @@
 #include "kernels/core/files.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_files.h"
+#include "trainer/signals.h"
 #include "trainer/task_outputs.h"
 #include "trainer/task_results.h"
 #include "trainer/task_source.h"
@@ -90,6 +91,7 @@ class Finetuning {
   }
 
   StopReason train() {
+    const SignalWatch watch;  // over all epochs, and what is done between them
     std::string checkpoint;
     TrainerOptions trainer_options = options_of_trainer();
     if (comm_.rank() == 0) checkpoint = prepare_directory(trainer_options);

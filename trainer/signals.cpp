@@ -17,6 +17,7 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 
 constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGCONT};
 std::array<struct sigaction, kSignals.size()> before{};
+int watches = 0;
 
 extern "C" void note_signal(int signal) {
   if (signal == SIGUSR1) {
@@ -35,6 +36,7 @@ extern "C" void note_signal(int signal) {
 }  // namespace
 
 SignalWatch::SignalWatch() {
+  if (watches++ > 0) return;  // a request that came between two inner watches must not be forgotten
   stop = false;
   save = false;
   doubt = false;
@@ -47,6 +49,7 @@ SignalWatch::SignalWatch() {
 }
 
 SignalWatch::~SignalWatch() {
+  if (--watches > 0) return;
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
 }
 

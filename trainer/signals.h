@@ -5,9 +5,9 @@
 
 namespace nystrom {
 
-/// While one lives, the signals set flags instead of ending the process. One at a time; the handlers that
-/// were there before come back with its end. A second SIGINT ends the process at once, as a user expects of
-/// Ctrl-C.
+/// While one lives, the signals set flags instead of ending the process. Within another one it changes
+/// nothing; with the end of the outermost the handlers that were there before come back. For one thread. A
+/// second SIGINT ends the process at once, as a user expects of Ctrl-C.
 class SignalWatch {
  public:
   SignalWatch();

@@ -118,7 +118,7 @@ TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
 
 TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
   // Long enough that the signal meets it under way.
-  const std::string command = "$nystrom finetune c.yaml --set training.epochs=120";
+  const std::string command = "$nystrom finetune c.yaml --set training.epochs=60";
   ASSERT_EQ(run(command).status, 0);
   const std::string again = command + " --set run.directory=again";
   const Outcome stopped =
