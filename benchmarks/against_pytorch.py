@@ -5,127 +5,80 @@ usage: benchmarks/against_pytorch.py [--cases base-512-fp32,...] [--rounds 3] [-
 
 Makes a virtual environment with torch and transformers from PyPI in build/peers (once; several GB) and needs
 build/nystrom (launch/setup.sh). Each round runs ours, then each peer; a case's figure is the median over rounds.
+The case `documents-512-bf16` takes the lengths of real documents, one a row, from --shards (of `nystrom prepare`):
+packed in ours, padded to 512 in transformers; tokens are the real ones.
 """
 import argparse
-import datetime
-import json
 import os
 import pathlib
-import platform
 import statistics
-import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "peers"
-BASE = dict(hidden=768, layers=12, heads=12, intermediate=3072, vocabulary=30000, landmarks=64)
-SMALL = dict(hidden=256, layers=4, heads=4, intermediate=1024, vocabulary=30000, landmarks=64)
+from support import BASE, SMALL, DidNotRun, ours, peer, peer_python, record, spread, write
+
+EAGER, COMPILED = [], ["--compile"]
 CASES = {
-    "base-512-fp32": (BASE, 512, 4, "fp32", [[]]),
-    "base-512-bf16": (BASE, 512, 4, "bf16", [[], ["--compile"]]),
-    "base-4096-fp32": (BASE, 4096, 1, "fp32", [[]]),
-    "base-4096-bf16": (BASE, 4096, 1, "bf16", [[]]),
-    "small-128-fp32": (SMALL, 128, 16, "fp32", [[]]),
-    "small-128-bf16": (SMALL, 128, 16, "bf16", [[]]),
+    "base-512-fp32": (BASE, 512, 4, "fp32", [EAGER]),
+    "base-512-bf16": (BASE, 512, 4, "bf16", [EAGER, COMPILED]),
+    "base-4096-fp32": (BASE, 4096, 1, "fp32", [EAGER]),
+    "base-4096-bf16": (BASE, 4096, 1, "bf16", [EAGER]),
+    "small-128-fp32": (SMALL, 128, 16, "fp32", [EAGER]),
+    "small-128-bf16": (SMALL, 128, 16, "bf16", [EAGER]),
+    "documents-512-bf16": (BASE, 512, 8, "bf16", [EAGER]),
 }
 
 
-def peer_python(given):
-    """The interpreter of an environment that has torch and transformers; makes one where none is given."""
-    if given:
-        return given
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "torch", "transformers"], check=True)
-    return str(python)
+def name_of(variant):
+    return "compiled" if variant else "eager"
 
 
-def last_json(command, threads):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def ours(shape, length, batch, precision, threads):
-    keys = {"model.hidden_size": shape["hidden"], "model.layers": shape["layers"], "model.heads": shape["heads"],
-            "model.intermediate_size": shape["intermediate"], "model.vocabulary_size": shape["vocabulary"],
-            "model.max_positions": length, "model.attention.landmarks": shape["landmarks"],
-            "data.sequence_length": length, "training.micro_batch": batch, "training.global_batch": batch,
-            "training.precision": precision, "run.threads": threads}
-    command = [str(ROOT / "build" / "nystrom"), "bench", "--json"]
-    for key, value in keys.items():
-        command += ["--set", f"{key}={value}"]
-    return last_json(command, threads)
-
-
-def peer(python, shape, length, batch, precision, threads, extra):
-    command = [python, str(ROOT / "benchmarks" / "peers" / "transformers_step.py"), "--length", str(length),
-               "--batch", str(batch), "--precision", precision, "--threads", str(threads), *extra]
-    for key, value in shape.items():
-        command += [f"--{key}", str(value)]
-    return last_json(command, threads)
-
-
-def spread(runs, key="tokens_per_second"):
-    values = [run[key] for run in runs]
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-def measure(name, python, rounds, threads):
+def measure(name, args, python):
     shape, length, batch, precision, variants = CASES[name]
-    mine, theirs = [], {" ".join(v) or "eager": [] for v in variants}
-    for _ in range(rounds):
-        mine.append(ours(shape, length, batch, precision, threads))
+    documents = name.startswith("documents")
+    more = ["--documents", "--set", f"data.shards=[{args.shards}]"] if documents else []
+    mine, theirs = [], {name_of(variant): [] for variant in variants}
+    for _ in range(args.rounds):
+        mine.append(ours(shape, length, batch, precision, args.threads, more=more))
+        rows = ["--lengths", ",".join(map(str, mine[0]["lengths"]))] if documents else []
         for variant in variants:
-            theirs[" ".join(variant) or "eager"].append(peer(python, shape, length, batch, precision, threads, variant))
+            theirs[name_of(variant)].append(
+                peer(python, shape, length, batch, precision, args.threads, variant + rows))
     result = {"case": name, "ours": spread(mine), "share_of_bound": spread(mine, "share_of_bound"),
-              "our_peak_memory_bytes": spread(mine, "peak_memory_bytes")["median"], "peers": {}}
+              "our_peak_memory_bytes": spread(mine, "peak_memory_bytes")["median"],
+              "machine": mine[-1]["machine"], "peers": {}}
     for variant, runs in theirs.items():
         ratios = [a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(mine, runs)]
-        result["peers"][variant.lstrip("-")] = {
+        result["peers"][variant] = {
             **spread(runs), "ratio": statistics.median(ratios), "ratios": ratios,
             "peak_memory_bytes": spread(runs, "peak_memory_bytes")["median"],
             "versions": f"torch {runs[0]['torch']}, transformers {runs[0]['transformers']}"}
     return result
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def command_without_paths(args):
-    return f"benchmarks/against_pytorch.py --cases {args.cases} --rounds {args.rounds} --threads {args.threads}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default=",".join(CASES), help="some of: " + ", ".join(CASES))
+    parser.add_argument("--cases", help="some of: " + ", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--shards", help="glob of shards, for the lengths of documents")
     parser.add_argument("--python", help="an interpreter that has torch and transformers; default: make one")
     parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON here")
     args = parser.parse_args()
+    cases = args.cases.split(",") if args.cases else [c for c in CASES if args.shards or c[0] != "d"]
     python = peer_python(args.python)
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    report = {"date": datetime.date.today().isoformat(), "processor": processor(), "threads": args.threads,
-              "commit": commit.stdout.strip(), "command": command_without_paths(args),
-              "rounds": args.rounds, "results": []}
-    print(f"{'case':16} {'peer':10} {'ours tok/s':>11} {'peer tok/s':>11} {'ratio':>7} {'of bound':>9} {'memory':>7}")
-    for name in args.cases.split(","):
-        result = measure(name, python, args.rounds, args.threads)
+    report = record(f"benchmarks/against_pytorch.py --cases {','.join(cases)} --rounds {args.rounds} "
+                    f"--threads {args.threads}", threads=args.threads, rounds=args.rounds)
+    print(f"{'case':20} {'peer':10} {'ours tok/s':>11} {'peer tok/s':>11} {'ratio':>7} {'of bound':>9} {'memory':>7}")
+    for name in cases:
+        try:
+            result = measure(name, args, python)
+        except DidNotRun as problem:
+            raise SystemExit(f"{name}: {problem}") from None
         report["results"].append(result)
         for variant, figures in result["peers"].items():
-            print(f"{name:16} {variant:10} {result['ours']['median']:11.0f} {figures['median']:11.0f} "
+            print(f"{name:20} {variant:10} {result['ours']['median']:11.0f} {figures['median']:11.0f} "
                   f"{figures['ratio']:7.2f} {result['share_of_bound']['median']:9.2f} "
                   f"{result['our_peak_memory_bytes'] / figures['peak_memory_bytes']:7.2f}", flush=True)
-        if args.output:
-            args.output.write_text(json.dumps(report, indent=1) + "\n")
+        write(args.output, report)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,12 @@ RunSetup set_up_run(const Config& config, bool training) {
   return setup;
 }
 
+LoaderOptions training_loader(const RunSetup& setup) {
+  LoaderOptions options = loader_options(setup, setup.shards);
+  options.global_batch = setup.config.training.global_batch;
+  return options;
+}
+
 SourceFactory training_source(const RunSetup& setup) {
   return shard_source(loader_options(setup, setup.shards));
 }

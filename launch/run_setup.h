@@ -30,6 +30,9 @@ struct RunSetup {
 /// `command` needs shards of data.shards if `training`, of data.validation if not.
 RunSetup set_up_run(const Config& config, bool training);
 
+/// The loader of training shards, on one rank.
+LoaderOptions training_loader(const RunSetup& setup);
+
 /// Sources over training shards (endless) or validation shards (one pass, at most evaluation.batches).
 SourceFactory training_source(const RunSetup& setup);
 SourceFactory validation_source(const RunSetup& setup);

@@ -1,6 +1,6 @@
 """Times training steps of transformers' NystromformerForMaskedLM and prints one line of JSON.
 
-Forward, backward and AdamW with dropout on, on random tokens in full rows, 15 % of them with labels. Run by
+Forward, backward and AdamW with dropout on, on random tokens, 15 % of them with labels, in full rows or padded ones. Run by
 against_pytorch.py, in its virtual environment.
 """
 import argparse
@@ -24,10 +24,15 @@ def model_of(args):
     return NystromformerForMaskedLM(config).train()
 
 
-def batch_of(args):
-    ids = torch.randint(5, args.vocabulary, (args.batch, args.length))
-    labels = torch.where(torch.rand(ids.shape) < 0.15, ids, -100)
-    return ids, labels
+def batches_of(args):
+    """Batches of random ids, labels and how many real tokens they have; padding has no labels."""
+    lengths = args.lengths or [args.length] * args.batch
+    for first in range(0, len(lengths), args.batch):
+        rows = torch.tensor(lengths[first:first + args.batch])
+        ids = torch.randint(5, args.vocabulary, (len(rows), args.length))
+        real = torch.arange(args.length) < rows[:, None]
+        labels = torch.where((torch.rand(ids.shape) < 0.15) & real, ids, -100)
+        yield torch.where(real, ids, 1), labels, int(rows.sum())
 
 
 def drop_attention_mask(model):
@@ -47,7 +52,12 @@ def main():
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--attention", choices=("nystrom", "softmax"), default="nystrom")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")],
+                        help="real tokens of each row, padded to --length")
+    parser.add_argument("--memory", type=float, help="GiB of address space at most")
     args = parser.parse_args()
+    if args.memory:
+        resource.setrlimit(resource.RLIMIT_AS, (int(args.memory * 2**30),) * 2)
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -55,9 +65,10 @@ def main():
     drop_attention_mask(model)
     step_model = torch.compile(model) if args.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    ids, labels = batch_of(args)
-    seconds = []
-    for step in range(args.warmup + args.steps):
+    batches = list(batches_of(args))
+    seconds, tokens = [], []
+    for step in range(args.warmup + max(args.steps, len(batches))):
+        ids, labels, real = batches[step % len(batches)]
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
             loss = step_model(input_ids=ids, labels=labels).loss
@@ -66,9 +77,10 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         if step >= args.warmup:
             seconds.append(time.perf_counter() - start)
+            tokens.append(real)
     median = statistics.median(seconds)
     print(json.dumps({
-        "tokens_per_second": args.batch * args.length / median,
+        "tokens_per_second": sum(tokens) / sum(seconds) if args.lengths else tokens[0] / median,
         "milliseconds_per_step": 1000 * median,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "loss": float(loss.detach()),

@@ -2,23 +2,28 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "data/glob.h"
 #include "kernels/core/cpu_features.h"
 #include "launch/bench.h"
 #include "launch/config_option.h"
 #include "launch/failure.h"
 #include "launch/machine.h"
 #include "launch/options.h"
+#include "launch/run_setup.h"
 #include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
 
+constexpr std::int64_t kDocumentSteps = 8;  // of batches with the lengths of documents
+constexpr double kLoaderSeconds = 4;
 constexpr std::int64_t kAutomaticTokens = 4096;  // of a micro-batch whose size is left open
 
 struct Options {
   std::string config;
-  bool json = false;
+  bool json = false, documents = false, loader = false;
 };
 
 struct Part {
@@ -31,7 +36,7 @@ struct Result {
   std::vector<Part> parts;  // the longest first
   double seconds = 0, slowest = 0, fastest = 0;
   double bound_seconds = 0;
-  double tokens_per_second = 0;
+  double tokens_per_second = 0, share = 0;
   double memory_bytes = 0;
 };
 
@@ -54,8 +59,7 @@ BenchOptions bench_options(Config config, Comm& comm) {
 
 // An op can be no faster than its arithmetic at the rate of a large matrix product, or than its bytes at the
 // rate of a large copy.
-Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision,
-                 std::int64_t tokens) {
+Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision, int ranks) {
   Result result;
   const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
   for (const auto& [name, count] : times.profile) {
@@ -69,7 +73,12 @@ Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType p
   result.seconds = steps[steps.size() / 2];
   result.fastest = steps.front();
   result.slowest = steps.back();
-  result.tokens_per_second = static_cast<double>(tokens) / result.seconds;
+  // With rows of many lengths the steps differ: their mean then, and the bound is of the one profiled.
+  const double spent = std::accumulate(steps.begin(), steps.end(), 0.0);
+  const double tokens = static_cast<double>(times.tokens) * ranks;
+  const double count = static_cast<double>(steps.size());
+  result.tokens_per_second = times.even ? tokens / count / result.seconds : tokens / spent;
+  result.share = result.bound_seconds / (times.even ? result.seconds : times.profiled_seconds);
   return result;
 }
 
@@ -83,13 +92,14 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
   json["tokens_per_second"] = result.tokens_per_second;
   json["milliseconds_per_step"] = 1e3 * result.seconds;
   json["peak_memory_bytes"] = result.memory_bytes;
-  json["share_of_bound"] = result.bound_seconds / result.seconds;
+  json["share_of_bound"] = result.share;
   json["parts"] = parts;
   json["precision"] = name_of(options.precision);
   json["ranks"] = comm.ranks();
   json["threads"] = options.threads;
   json["sequence_length"] = options.sequence_length;
   json["micro_batch"] = options.micro_batch;
+  if (!options.lengths.empty()) json["lengths"] = options.lengths;
   json["machine"] = {{"processor", CpuFeatures::detect().model},
                      {"fp32_gflops", machine.fp32_flops / 1e9},
                      {"bf16_gflops", machine.bf16_flops / 1e9},
@@ -99,9 +109,10 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
 
 void print_table(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
                  const Bench& bench, const Comm& comm) {
-  fmt::print("{} parameters, {} x {} tokens a rank, {}, {} rank{} of {} thread{}\n", bench.parameters(),
-             options.micro_batch, options.sequence_length, name_of(options.precision), comm.ranks(),
-             comm.ranks() == 1 ? "" : "s", options.threads, options.threads == 1 ? "" : "s");
+  fmt::print("{} parameters, {} x {}{} tokens a rank, {}, {} rank{} of {} thread{}\n", bench.parameters(),
+             options.micro_batch, options.lengths.empty() ? "" : "up to ", options.sequence_length,
+             name_of(options.precision), comm.ranks(), comm.ranks() == 1 ? "" : "s", options.threads,
+             options.threads == 1 ? "" : "s");
   fmt::print("a step: {:.1f} ms (from {:.1f} to {:.1f}), {:.0f} tokens/s, memory {:.2f} GiB\n\n",
              1e3 * result.seconds, 1e3 * result.fastest, 1e3 * result.slowest, result.tokens_per_second,
              result.memory_bytes / (1024.0 * 1024.0 * 1024.0));
@@ -120,11 +131,14 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
   fmt::print("this machine, measured now: {:.0f} GFLOP/s in fp32, ", machine.fp32_flops / 1e9);
   if (machine.bf16_flops > 0) fmt::print("{:.0f} in bf16, ", machine.bf16_flops / 1e9);
   fmt::print("copy {:.1f} GB/s\nshare of its bound: {:.1f} %\n", machine.copy_bytes / 1e9,
-             100 * result.bound_seconds / result.seconds);
+             100 * result.share);
 }
 
 int work(const Options& options, const Config& config, Comm& comm) {
-  const BenchOptions bench_for = bench_options(config, comm);
+  BenchOptions bench_for = bench_options(config, comm);
+  if (options.documents)
+    bench_for.lengths = document_lengths(expand_globs(config.data.shards, "data.shards"),
+                                         bench_for.sequence_length, kDocumentSteps * bench_for.micro_batch);
   Bench bench(bench_for, comm);
   const BenchTimes times = bench.run(config.training.steps.value_or(3), config.training.steps ? 0.0 : 4.0);
   const double memory = peak_memory_bytes();  // before the measurement of the machine takes its own
@@ -133,15 +147,32 @@ int work(const Options& options, const Config& config, Comm& comm) {
   const MachineCeiling machine =
       measure_machine(context, bench_for.precision == DType::kBF16 || bf16_is_native());
   if (comm.rank() != 0) return kDone;
-  Result result = result_of(times, machine, bench_for.precision, bench.tokens() * comm.ranks());
+  Result result = result_of(times, machine, bench_for.precision, comm.ranks());
   result.memory_bytes = memory;
   print_table(result, machine, bench_for, bench, comm);
   if (options.json) fmt::print("{}\n", as_json(result, machine, bench_for, comm).dump());
   return kDone;
 }
 
+// The loader alone, on one thread.
+int work_loader(const Options& options, const Config& config) {
+  const RunSetup setup = set_up_run(config, true);
+  const LoaderTimes times = bench_loader(training_loader(setup), kLoaderSeconds);
+  const double sequences = static_cast<double>(times.sequences) / times.seconds;
+  const double tokens = static_cast<double>(times.tokens) / times.seconds;
+  fmt::print("the loader on one thread, rows of at most {} tokens: {:.0f} sequences/s, {:.0f} tokens/s\n",
+             setup.sequence_length, sequences, tokens);
+  if (options.json)
+    fmt::print("{}\n", nlohmann::ordered_json{{"sequences_per_second", sequences},
+                                              {"tokens_per_second", tokens},
+                                              {"sequence_length", setup.sequence_length}}
+                           .dump());
+  return kDone;
+}
+
 int run(const Options& options, const Invocation& invocation) {
   const Config config = read_config(options.config, invocation.overrides);
+  if (options.loader) return work_loader(options, config);
   return with_comm({.timeout_seconds = config.communication.timeout},
                    [&](Comm& comm) { return work(options, config, comm); });
 }
@@ -156,7 +187,8 @@ Command bench_command() {
       .details =
           "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
           "data. The machine's limit is measured in the same run. training.steps sets how many steps are "
-          "measured.",
+          "measured. --documents packs rows as long as the documents of data.shards instead; --loader "
+          "times reading, masking and pairing alone.",
       .example =
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
           "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
@@ -164,6 +196,10 @@ Command bench_command() {
           [options](CLI::App& app) {
             add_config_argument(app, options->config, false);
             app.add_flag("--json", options->json, "end with one line of JSON");
+            app.add_flag(
+                "--documents", options->documents,
+                "rows as long as the documents of data.shards, one a row, cut at the sequence length");
+            app.add_flag("--loader", options->loader, "only the loader over data.shards, on one thread");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

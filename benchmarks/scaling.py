@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""How our own training step scales: with length (against softmax attention, ours and transformers'), with ranks,
+and the loader alone against what training consumes.
+
+usage: benchmarks/scaling.py [--parts lengths,ranks,loader] [--shards GLOB] [--rounds 3] [--output FILE]
+
+`lengths`: base model, batch 1, time and peak memory of a step by length. Softmax attention beyond 4,096 tokens is
+measured with 3 of the 12 layers, and so is Nystrom beside it: what a row has is in its `layers`.
+`ranks`: two ranks of one thread over one rank of one thread, the global batch twice as large.
+`loader`: tokens a second of the loader on one thread, over those that the base and the tiny model train on all
+threads; needs --shards of `nystrom prepare`.
+"""
+import argparse
+import os
+import pathlib
+import statistics
+
+from support import BASE, PROGRAM, SMALL, TINY, DidNotRun, last_json, ours, peer, peer_python, record, spread, write
+
+LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
+FEW_LAYERS = 3
+PEER_SECONDS = 400
+
+
+def step_of(run, layers):
+    return {"layers": layers, "milliseconds": run["milliseconds_per_step"],
+            "tokens_per_second": run["tokens_per_second"], "peak_memory_bytes": run["peak_memory_bytes"]}
+
+
+def length_rows(length, args, python):
+    """(who, kind, layers) -> a way to run it once."""
+    rows = {("ours", "nystrom", 12): lambda shape: ours(shape, length, 1, args.precision, args.threads, steps=3)}
+    for layers in ((12,) if length <= 4096 else (FEW_LAYERS,)):
+        steps = 3 if length <= 2048 else 1
+        rows["ours", "softmax", layers] = lambda shape, s=steps: ours(
+            shape, length, 1, args.precision, args.threads, kind="softmax", steps=s)
+        if layers != 12:
+            rows["ours", "nystrom", layers] = lambda shape: ours(
+                shape, length, 1, args.precision, args.threads, steps=2)
+        for kind in ("nystrom", "softmax"):
+            rows["transformers", kind, layers] = lambda shape, k=kind, s=steps: peer(
+                python, shape, length, 1, args.precision, args.threads,
+                ["--attention", k, "--steps", str(s), "--memory", "18"], timeout=PEER_SECONDS)
+    return rows
+
+
+def measure_lengths(args, report):
+    python = peer_python(args.python)
+    if args.precision == "auto":  # what our program chooses, for the peer too
+        args.precision = ours(TINY, 128, 1, "auto", args.threads, steps=1)["precision"]
+    gone = set()
+    for length in args.lengths:
+        for (who, kind, layers), run in length_rows(length, args, python).items():
+            row = {"part": "lengths", "length": length, "who": who, "kind": kind, "layers": layers}
+            if (who, kind) in gone:
+                continue
+            try:
+                row |= step_of(run(dict(BASE, layers=layers)), layers)
+                print(f"{length:6} {who:13} {kind:8} {layers:2} layers {row['milliseconds']:10.0f} ms "
+                      f"{row['tokens_per_second']:8.0f} tok/s {row['peak_memory_bytes'] / 2**30:7.2f} GiB", flush=True)
+            except DidNotRun as problem:
+                gone.add((who, kind))
+                row["did_not_run"] = str(problem).splitlines()[-1]
+                print(f"{length:6} {who:13} {kind:8} {layers:2} layers did not run: {row['did_not_run']}", flush=True)
+            report["results"].append(row)
+            write(args.output, report)
+
+
+def measure_ranks(args, report):
+    for name, shape, length, batch in (("tiny", TINY, 128, 8), ("base", BASE, 512, 2)):
+        ratios, runs = [], {1: [], 2: []}
+        for _ in range(args.rounds):
+            for ranks in (1, 2):
+                runs[ranks].append(ours(shape, length, batch, args.precision, 1, ranks=ranks))
+            ratios.append(runs[2][-1]["tokens_per_second"] / runs[1][-1]["tokens_per_second"])
+        row = {"part": "ranks", "model": name, "one": spread(runs[1]), "two": spread(runs[2]),
+               "ratio": statistics.median(ratios), "ratios": ratios}
+        report["results"].append(row)
+        print(f"2 ranks over 1, {name}: {row['ratio']:.2f} (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+        write(args.output, report)
+
+
+def measure_loader(args, report):
+    if not args.shards:
+        raise SystemExit("--shards is needed for the loader: shards that `nystrom prepare` wrote")
+    for length in (128, 512, 4096):
+        command = [str(PROGRAM), "bench", "--loader", "--json", "--set", f"data.shards=[{args.shards}]",
+                   "--set", f"data.sequence_length={length}", "--set", f"model.max_positions={length}"]
+        loader = [last_json(command, 1) for _ in range(args.rounds)]
+        row = {"part": "loader", "length": length, "loader": spread(loader),
+               "sequences": spread(loader, "sequences_per_second")}
+        for name, shape in (("small", SMALL), ("base", BASE)):
+            train = ours(shape, length, max(1, 2048 // length), "auto", args.threads)
+            row[f"over_{name}"] = row["loader"]["median"] / train["tokens_per_second"]
+        report["results"].append(row)
+        print(f"loader, {length}: {row['loader']['median']:.0f} tokens/s on one thread, {row['over_base']:.0f} times "
+              f"what base trains, {row['over_small']:.0f} times what small trains", flush=True)
+        write(args.output, report)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default="lengths,ranks,loader")
+    parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")], default=LENGTHS)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--shards", help="glob of shards")
+    parser.add_argument("--python", help="an interpreter that has torch and transformers; default: make one")
+    parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON here")
+    args = parser.parse_args()
+    report = record(f"benchmarks/scaling.py --parts {args.parts} --rounds {args.rounds} --threads {args.threads}",
+                    threads=args.threads, rounds=args.rounds)
+    for part in args.parts.split(","):
+        {"lengths": measure_lengths, "ranks": measure_ranks, "loader": measure_loader}[part](args, report)
+
+
+if __name__ == "__main__":
+    main()

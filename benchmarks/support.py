@@ -1,0 +1,93 @@
+"""What the benchmark scripts share: running our program and the peer, medians, the record of a run."""
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "build" / "nystrom"
+VENV = ROOT / "build" / "peers"
+BASE = dict(hidden=768, layers=12, heads=12, intermediate=3072, vocabulary=30000, landmarks=64)
+SMALL = dict(hidden=256, layers=4, heads=4, intermediate=1024, vocabulary=30000, landmarks=64)
+TINY = dict(hidden=128, layers=2, heads=2, intermediate=512, vocabulary=8000, landmarks=32)
+
+
+class DidNotRun(Exception):
+    """A command ended with a failure; the text says how."""
+
+
+def peer_python(given):
+    """The interpreter of an environment that has torch and transformers; makes one where none is given."""
+    if given:
+        return given
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "torch", "transformers"], check=True)
+    return str(python)
+
+
+def last_json(command, threads, timeout=None):
+    """The JSON of the command's last line."""
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise DidNotRun(f"took longer than {timeout:.0f} s") from None
+    if done.returncode != 0:
+        raise DidNotRun(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None, ranks=1, more=()):
+    """One run of `nystrom bench`. With ranks, `batch` is of each rank."""
+    keys = {"model.hidden_size": shape["hidden"], "model.layers": shape["layers"], "model.heads": shape["heads"],
+            "model.intermediate_size": shape["intermediate"], "model.vocabulary_size": shape["vocabulary"],
+            "model.max_positions": length, "model.attention.landmarks": shape["landmarks"],
+            "model.attention.kind": kind, "data.sequence_length": length, "training.micro_batch": batch,
+            "training.global_batch": batch * ranks, "training.precision": precision, "run.threads": threads}
+    if steps:
+        keys["training.steps"] = steps
+    command = [str(PROGRAM), "bench", "--json"]
+    if ranks > 1:
+        command = [str(ROOT / "launch" / "mpirun.sh"), str(ranks), *command]
+    for key, value in keys.items():
+        command += ["--set", f"{key}={value}"]
+    return last_json(command + list(more), threads)
+
+
+def peer(python, shape, length, batch, precision, threads, extra=(), timeout=None):
+    """One run of transformers' step."""
+    command = [python, str(ROOT / "benchmarks" / "peers" / "transformers_step.py"), "--length", str(length),
+               "--batch", str(batch), "--precision", precision, "--threads", str(threads), *extra]
+    for key, value in shape.items():
+        command += [f"--{key}", str(value)]
+    return last_json(command, threads, timeout)
+
+
+def spread(runs, key="tokens_per_second"):
+    values = [run[key] for run in runs]
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def record(command, **more):
+    """The head of a results file: when, where, what."""
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return {"date": datetime.date.today().isoformat(), "processor": processor(),
+            "commit": commit.stdout.strip(), "command": command, **more, "results": []}
+
+
+def write(path, report):
+    if path:
+        path.write_text(json.dumps(report, indent=1) + "\n")
