@@ -5,6 +5,9 @@
 #include <dnnl.hpp>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
 
 #include "kernels/core/buffer.h"
 #include "kernels/core/cpu_features.h"
@@ -93,63 +96,129 @@ void matmul_f64(Context& context, const Matmul& args, const Sizes& s) {
   });
 }
 
-dnnl::memory::data_type dnnl_type(DType type) {
-  return type == DType::kBF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+void check(dnnl_status_t status, const char* what) {
+  if (status != dnnl_success) fail("oneDNN's {} returned status {}", what, static_cast<int>(status));
 }
-
-/// Engine and stream of the processor; oneDNN keeps the primitives it has made in a cache of its own.
-struct Engine {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-
-  static Engine& here() {
-    static thread_local Engine instance;
-    return instance;
-  }
-};
 
 /// A matrix of op(a), op(b) or c as oneDNN describes it: its size, and the strides that make it transposed.
-dnnl::memory::desc describe(const Tensor& stored, bool transposed, std::int64_t rows, std::int64_t columns) {
-  const std::int64_t stride = stored.dim(1);
-  const dnnl::memory::dims strides =
-      transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1};
-  return {{rows, columns}, dnnl_type(stored.dtype), strides};
+dnnl_memory_desc_t describe(const Tensor& stored, bool transposed, std::int64_t rows, std::int64_t columns) {
+  const dnnl_dims_t dims{rows, columns};
+  const std::int64_t stride = stored.shape.rank() < 2 ? columns : stored.dim(1);
+  const dnnl_dims_t strides{transposed ? 1 : stride, transposed ? stride : 1};
+  dnnl_memory_desc_t desc;
+  check(dnnl_memory_desc_init_by_strides(&desc, 2, dims, stored.dtype == DType::kBF16 ? dnnl_bf16 : dnnl_f32,
+                                         strides),
+        "description of a matrix");
+  return desc;
 }
 
-dnnl::matmul::desc describe_product(const Matmul& args, const Sizes& s) {
-  const auto a = describe(args.a, args.transpose_a, s.m, s.k);
-  const auto b = describe(args.b, args.transpose_b, s.k, s.n);
-  const auto c = describe(args.c, false, s.m, s.n);
-  if (args.bias.empty()) return {a, b, c};
-  return {a, b, dnnl::memory::desc({1, s.n}, dnnl_type(args.bias.dtype), dnnl::memory::format_tag::ab), c};
-}
+/// The operands of a product, in oneDNN's order.
+struct Operands {
+  dnnl_memory_desc_t a, b, bias, c;
 
-/// The number of tokens is left open when the primitive is made: it differs from batch to batch, and making
-/// one takes as long as a small product. oneDNN keeps what it has made, so that each layer's is made once.
-void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
-  Sizes open = s;
-  (args.transpose_a ? open.k : open.m) = DNNL_RUNTIME_DIM_VAL;
-  dnnl::primitive_attr attributes;
-  if (args.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0F);
-    attributes.set_post_ops(sum);
+  Operands(const Matmul& args, const Sizes& s)
+      : a(describe(args.a, args.transpose_a, s.m, s.k)),
+        b(describe(args.b, args.transpose_b, s.k, s.n)),
+        bias(args.bias.empty() ? dnnl_memory_desc_t{} : describe(args.bias, false, 1, s.n)),
+        c(describe(args.c, false, s.m, s.n)) {}
+};
+
+/// All that a product's primitive depends on but the number of tokens.
+struct ProductKey {
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b, bias, accumulate;
+  DType c;
+  int threads;
+
+  bool operator==(const ProductKey&) const = default;
+};
+
+/// oneDNN's primitives of one thread's products, each made when it is first needed: making one takes as long
+/// as a small product.
+class Products {
+ public:
+  static Products& here() {
+    static thread_local Products instance;
+    return instance;
   }
-  const ThreadScope threads(context);
-  Engine& here = Engine::here();
-  const dnnl::matmul product(
-      dnnl::matmul::primitive_desc(describe_product(args, open), attributes, here.engine));
-  const auto memory = [&](const dnnl::memory::desc& desc, const Tensor& tensor) {
-    return dnnl::memory(desc, here.engine, tensor.address);
+
+  const dnnl::matmul& of(const ProductKey& key, const Matmul& args) {
+    const auto found = std::ranges::find(made_, key, &Made::key);
+    return found != made_.end() ? found->product : made_.emplace_back(Made{key, make(key, args)}).product;
+  }
+  [[nodiscard]] dnnl_engine_t engine() const { return engine_.get(); }
+  [[nodiscard]] dnnl_stream_t stream() const { return stream_.get(); }
+
+ private:
+  struct Made {
+    ProductKey key;
+    dnnl::matmul product;
   };
-  std::unordered_map<int, dnnl::memory> operands{
-      {DNNL_ARG_SRC, memory(describe(args.a, args.transpose_a, s.m, s.k), args.a)},
-      {DNNL_ARG_WEIGHTS, memory(describe(args.b, args.transpose_b, s.k, s.n), args.b)},
-      {DNNL_ARG_DST, memory(describe(args.c, false, s.m, s.n), args.c)}};
-  if (!args.bias.empty())
-    operands.emplace(DNNL_ARG_BIAS, memory(describe(args.bias.reshaped({1, s.n}), false, 1, s.n), args.bias));
-  product.execute(here.stream, operands);
-  here.stream.wait();
+
+  dnnl::matmul make(const ProductKey& key, const Matmul& args) const {
+    Sizes sizes(args);
+    sizes.m = key.m;
+    sizes.k = key.k;
+    const Operands operands(args, sizes);
+    dnnl::primitive_attr attributes;
+    if (key.accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes.set_post_ops(sum);
+    }
+    const dnnl::memory::desc a(operands.a), b(operands.b), bias(operands.bias), c(operands.c);
+    const auto desc = key.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+    return dnnl::matmul(dnnl::matmul::primitive_desc(desc, attributes, engine_));
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::vector<Made> made_;
+};
+
+/// oneDNN's handle of a tensor's memory.
+class Operand {
+ public:
+  Operand(const dnnl_memory_desc_t& desc, const Tensor& tensor) {
+    check(dnnl_memory_create(&memory_, &desc, Products::here().engine(), tensor.address),
+          "memory of a matrix");
+  }
+  ~Operand() { dnnl_memory_destroy(memory_); }
+  Operand(const Operand&) = delete;
+  Operand& operator=(const Operand&) = delete;
+
+  [[nodiscard]] dnnl_memory_t get() const { return memory_; }
+
+ private:
+  dnnl_memory_t memory_ = nullptr;
+};
+
+/// The number of tokens is left open when the primitive is made: it differs from batch to batch.
+void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
+  ProductKey key{.m = s.m,
+                 .n = s.n,
+                 .k = s.k,
+                 .transpose_a = args.transpose_a,
+                 .transpose_b = args.transpose_b,
+                 .bias = !args.bias.empty(),
+                 .accumulate = args.accumulate,
+                 .c = args.c.dtype,
+                 .threads = context.threads()};
+  (args.transpose_a ? key.k : key.m) = DNNL_RUNTIME_DIM_VAL;
+  const ThreadScope threads(context);
+  const Operands operands(args, s);
+  const Operand a(operands.a, args.a), b(operands.b, args.b), c(operands.c, args.c);
+  std::array<dnnl_exec_arg_t, 4> given{{{DNNL_ARG_SRC, a.get()},
+                                        {DNNL_ARG_WEIGHTS, b.get()},
+                                        {DNNL_ARG_DST, c.get()},
+                                        {DNNL_ARG_BIAS, nullptr}}};
+  std::optional<Operand> bias;
+  if (key.bias) given[3].memory = bias.emplace(operands.bias, args.bias).get();
+  Products& products = Products::here();
+  check(
+      dnnl_primitive_execute(products.of(key, args).get(), products.stream(), key.bias ? 4 : 3, given.data()),
+      "matrix product");
+  check(dnnl_stream_wait(products.stream()), "wait for a matrix product");
 }
 
 void check(const Matmul& args, const Sizes& s) {

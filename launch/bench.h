@@ -44,12 +44,13 @@ class Bench {
   /// Collective.
   BenchTimes run(std::int64_t steps, double seconds);
 
+  /// One step; its time in seconds.
+  double step();
+
   [[nodiscard]] std::int64_t parameters() const { return network_.parameters().values(); }
   [[nodiscard]] std::size_t activation_bytes() const { return network_.arena().bytes(); }
 
  private:
-  double step();
-
   BenchOptions options_;
   Comm& comm_;
   Context context_;
