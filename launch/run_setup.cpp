@@ -153,7 +153,6 @@ SourceFactory training_source(const RunSetup& setup) {
 SourceFactory validation_source(const RunSetup& setup) {
   if (setup.validation.empty()) return {};
   LoaderOptions options = loader_options(setup, setup.validation);
-  options.shuffle = false;
   options.one_pass = true;
   options.most_steps = setup.config.evaluation.batches;
   return shard_source(options);
