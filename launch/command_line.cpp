@@ -7,6 +7,7 @@
 #include "kernels/core/check.h"
 #include "launch/command.h"
 #include "launch/config.h"
+#include "launch/messages.h"
 #include "launch/nearest.h"
 #include "launch/version.h"
 
@@ -26,6 +27,7 @@ std::string overview() {
       "  --help         this text; nystrom COMMAND --help tells a command's options\n"
       "  --version      the program's version\n"
       "  --help-config  all keys of the configuration, in Markdown\n"
+      "  --help-messages  what a job's messages mean and what to do, in Markdown\n"
       "\nexample:\n"
       "  nystrom prepare my.yaml && mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000\n"
       "\nexit status: 0 done, 1 the work failed, 2 the input or the configuration was refused,\n"
@@ -109,7 +111,11 @@ int run_command_line(const std::vector<std::string>& arguments) {
     fmt::print("{}", configuration_document());
     return kDone;
   }
-  std::vector<std::string> names{"--help", "--version", "--help-config"};
+  if (first == "--help-messages") {
+    fmt::print("{}", messages_document());
+    return kDone;
+  }
+  std::vector<std::string> names{"--help", "--version", "--help-config", "--help-messages"};
   for (const Command& command : all_commands()) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);

@@ -33,6 +33,8 @@ struct Config {
     std::int64_t log_every = 1;
     std::string resume = "auto";
     std::int64_t pinv_residual_every = 0;
+    double pinv_residual_limit = 0.5;
+    std::string stop_after;
     std::optional<std::int64_t> threads;
   } run;
 
@@ -70,7 +72,9 @@ struct Config {
     std::int64_t global_batch = 256, epochs = 4, patience = 0;
     std::string precision = "auto", backend = "auto";
     double clip_norm = 1.0;
-    std::string on_nonfinite = "stop";
+    std::string on_nonfinite = "stop", on_spike = "ignore";
+    double spike_z_score = 8;
+    std::int64_t spike_window = 200, check_every = 0;
     bool recompute = false;
   } training;
 

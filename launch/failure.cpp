@@ -44,7 +44,13 @@ int report_failure(const std::exception_ptr& failure) {
 }
 
 int with_comm(const CommOptions& options, const std::function<int(Comm&)>& work) {
-  const std::unique_ptr<Comm> comm = make_comm(options);
+  CommOptions own = options;
+  if (!own.on_hang)
+    own.on_hang = [](const std::string& sentence) {
+      print(sentence);
+      std::_Exit(kFailed);  // the launcher ends the others
+    };
+  const std::unique_ptr<Comm> comm = make_comm(own);
   try {
     return work(*comm);
   } catch (...) {

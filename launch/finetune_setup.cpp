@@ -12,6 +12,7 @@
 #include "launch/run_setup.h"
 #include "model/warm_start.h"
 #include "trainer/checkpoint.h"
+#include "trainer/run_session.h"
 #include "trainer/task_results.h"
 
 namespace nystrom {
@@ -98,6 +99,7 @@ void set_run(FinetuneSetup& setup, bool training) {
                : config.run.resume == "never" ? Resume::kNever
                                               : Resume::kPath;
   if (run.resume == Resume::kPath) run.resume_path = config.run.resume;
+  run.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
   run.precision = precision(config);
   config.training.precision = name_of(run.precision);
   run.recompute = config.training.recompute;

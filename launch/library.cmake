@@ -26,6 +26,7 @@ nystrom_add_library(launch FOLDER launch
     finetune_setup.cpp
     log.cpp
     machine.cpp
+    messages.cpp
     model_source.cpp
     nearest.cpp
     options.cpp

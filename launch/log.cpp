@@ -7,7 +7,7 @@ namespace nystrom {
 
 Log::Log(int rank)
     : logger_(
-          std::make_unique<spdlog::logger>("nystrom", std::make_shared<spdlog::sinks::stderr_sink_st>())) {
+          std::make_unique<spdlog::logger>("nystrom", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_pattern("%H:%M:%S %v");
   logger_->set_level(rank == 0 ? spdlog::level::info : spdlog::level::off);
   logger_->flush_on(spdlog::level::info);

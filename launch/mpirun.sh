@@ -4,7 +4,7 @@
 #   launch/mpirun.sh 8 build/nystrom pretrain my.yaml       8 ranks
 #
 # - SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3; SIGUSR1 makes it save
-#   and go on. Open MPI itself would end the ranks two seconds after a SIGTERM; told to be more patient
+#   and go on, SIGUSR2 tell what each rank is doing. Open MPI itself would end the ranks two seconds after a SIGTERM; told to be more patient
 #   (odls_base_sigkill_timeout) it would only pass the signal on that much later, and would sleep as long after
 #   every failure. It forwards other signals at once, so the request to stop travels as SIGXCPU. A second
 #   Ctrl-C ends the job as Open MPI does.
@@ -39,8 +39,13 @@ request_save() {
   interrupted=1
   kill -USR1 "$job" 2>/dev/null || true
 }
+request_report() {
+  interrupted=1
+  kill -USR2 "$job" 2>/dev/null || true
+}
 trap request_stop TERM INT HUP XCPU
 trap request_save USR1
+trap request_report USR2
 while true; do
   interrupted=0 status=0
   wait "$job" || status=$?

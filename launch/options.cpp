@@ -13,6 +13,13 @@ void take(const Config& config, std::string_view key, const From& value, const M
   if (base == nullptr || config.gives(key)) to = static_cast<T>(value);
 }
 
+OnTrouble trouble_action(const std::string& word) {
+  if (word == "ignore") return OnTrouble::kIgnore;
+  if (word == "skip") return OnTrouble::kSkip;
+  if (word == "rollback") return OnTrouble::kRollBack;
+  return OnTrouble::kStop;
+}
+
 }  // namespace
 
 ModelConfig model_options(const Config& config, const ModelConfig* base) {
@@ -122,9 +129,14 @@ TrainerOptions trainer_options(const Config& config) {
   options.schedule = {.kind = parse_schedule_kind(config.schedule.kind),
                       .warmup_steps = config.schedule.warmup_steps};
   options.clip_norm = config.training.clip_norm;
-  options.on_nonfinite = config.training.on_nonfinite == "skip" ? OnNonfinite::kSkip : OnNonfinite::kStop;
+  options.on_nonfinite = trouble_action(config.training.on_nonfinite);
+  options.spike = {.action = trouble_action(config.training.on_spike),
+                   .z_score = config.training.spike_z_score,
+                   .window = config.training.spike_window};
+  options.check_every = config.training.check_every;
   options.log_every = config.run.log_every;
   options.pinv_residual_every = config.run.pinv_residual_every;
+  options.pinv_residual_limit = config.run.pinv_residual_limit;
   options.validate_every = config.data.validation.empty() ? 0 : config.evaluation.every_steps;
   options.validation_batches = config.evaluation.batches;
   options.save_every = config.checkpoint.every_steps;

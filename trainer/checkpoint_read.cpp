@@ -68,11 +68,24 @@ void read_group(const hdf5::File& file, const std::string& group, const Paramete
   }
 }
 
+// Checkpoints of earlier versions do not have all counters.
+std::int64_t integer_or_zero(const hdf5::File& file, const std::string& name) {
+  return file.has_attribute(name) ? file.integer_attribute(name) : 0;
+}
+double number_or_zero(const hdf5::File& file, const std::string& name) {
+  return file.has_attribute(name) ? file.number_attribute(name) : 0;
+}
+
 RunState read_state(const hdf5::File& file) {
   return {.step = file.integer_attribute("step"),
           .samples = file.integer_attribute("samples"),
           .updates = file.integer_attribute("updates"),
-          .seconds = file.number_attribute("seconds")};
+          .seconds = file.number_attribute("seconds"),
+          .batches_skipped = integer_or_zero(file, "batches_skipped"),
+          .losses = {.mean = number_or_zero(file, "loss_mean"),
+                     .variance = number_or_zero(file, "loss_variance"),
+                     .count = integer_or_zero(file, "loss_count"),
+                     .spikes_in_a_row = integer_or_zero(file, "loss_spikes_in_a_row")}};
 }
 
 RunIdentity read_identity(const hdf5::File& file) {

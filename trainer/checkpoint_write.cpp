@@ -47,6 +47,11 @@ void write_counters(hdf5::File& file, const RunState& state, const RunIdentity& 
   file.set_attribute("samples", state.samples);
   file.set_attribute("updates", state.updates);
   file.set_attribute("seconds", state.seconds);
+  file.set_attribute("batches_skipped", state.batches_skipped);
+  file.set_attribute("loss_mean", state.losses.mean);
+  file.set_attribute("loss_variance", state.losses.variance);
+  file.set_attribute("loss_count", state.losses.count);
+  file.set_attribute("loss_spikes_in_a_row", state.losses.spikes_in_a_row);
   file.set_attribute("seed", static_cast<std::int64_t>(identity.seed));  // the same 64 bits
   file.set_attribute("configuration", identity.configuration);
   std::vector<std::string> settings;

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,11 +20,15 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/tensor.h"
+#include "trainer/activity.h"
 
 namespace nystrom {
 
 struct CommOptions {
   double timeout_seconds = 600;  ///< `communication.timeout`
+  /// Called from another thread with a sentence where this rank hangs in MPI's own start or end, which
+  /// nothing can interrupt: it should say so and end the process. Without it such a hang lasts for ever.
+  std::function<void(const std::string&)> on_hang = {};
 };
 
 class CommTimeout : public Error {
@@ -46,6 +51,8 @@ class Comm {
   [[nodiscard]] virtual int local_rank() const = 0;  ///< among the ranks of this machine
   [[nodiscard]] virtual int local_ranks() const = 0;
   [[nodiscard]] virtual std::string_view kind() const = 0;  ///< "none", "mpi"
+  /// "rank 3 on node7", for messages.
+  [[nodiscard]] virtual std::string rank_name(int rank) const { return fmt::format("rank {}", rank); }
 
   /// Begins values [N] (fp32 or fp64) = sum over ranks, in place; the tensor is not touched until wait().
   /// Goes on in the background while this thread computes. `what` must outlive the wait.
@@ -72,13 +79,15 @@ class Comm {
   [[nodiscard]] std::vector<std::string> all_gather_text(const std::string& mine, std::string_view what);
 
   /// Named in messages of this rank.
-  void set_step(std::int64_t step) { step_ = step; }
+  void set_step(std::int64_t step) { activity_.set_step(step); }
+  /// What this rank does: its step and phase, and the collective that it waits for.
+  [[nodiscard]] Activity& activity() { return activity_; }
 
  protected:
-  [[nodiscard]] std::int64_t step() const { return step_; }
+  [[nodiscard]] std::int64_t step() const { return activity_.step(); }
 
  private:
-  std::int64_t step_ = 0;
+  Activity activity_;
 };
 
 /// True if this process was started as one of several (by mpirun, or by srun with PMIx).

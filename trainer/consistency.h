@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernels/core/tensor.h"
 #include "trainer/comm.h"
@@ -18,8 +19,18 @@ namespace nystrom {
 struct AgreementItem {
   std::string_view name;  ///< "weights"
   std::string value;
+  Settings details = {};  ///< what `value` sums up: told where it differs
 };
 /// Throws Error, on every rank alike, naming the first rank and item that differ from rank 0's. Collective.
+/// While all agree it costs a broadcast and a sum of a few bytes each, however many ranks there are.
 void require_agreement(Comm& comm, std::initializer_list<AgreementItem> items);
+
+/// SHA-256 over keys and values.
+[[nodiscard]] std::string digest_of(const Settings& settings);
+/// Of the program that runs: version and SHA-256 of its file.
+[[nodiscard]] std::string digest_of_program();
+/// For each file its size and, of a few of them, a digest of its beginning and end: enough to tell another
+/// copy, an older preparation or a file that was cut from the right one, without reading terabytes.
+[[nodiscard]] Settings fingerprints(const std::vector<std::string>& files);
 
 }  // namespace nystrom

@@ -11,7 +11,7 @@
 #include "kernels/core/files.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_files.h"
-#include "trainer/signals.h"
+#include "trainer/run_session.h"
 #include "trainer/task_outputs.h"
 #include "trainer/task_results.h"
 #include "trainer/task_source.h"
@@ -91,11 +91,18 @@ class Finetuning {
   }
 
   StopReason train() {
-    const SignalWatch watch;  // over all epochs, and what is done between them
     std::string checkpoint;
     TrainerOptions trainer_options = options_of_trainer();
+    require_same_start(options_.run, comm_);
+    // Its watch for signals spans all epochs, and what is done between them.
+    RunSession session({.directory = options_.run.directory,
+                        .stop_after_seconds = options_.run.stop_after_seconds,
+                        .report = options_.run.report},
+                       comm_, speaker_);
+    trainer_options.stop_reason = [&session] { return session.stop_reason(); };
     if (comm_.rank() == 0) checkpoint = prepare_directory(trainer_options);
     checkpoint = comm_.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+    session.begin();
     if (checkpoint.empty()) start_anew();
     plan();
 

@@ -10,6 +10,7 @@ nystrom_add_library(trainer FOLDER trainer
     consistency.cpp
     evaluation.cpp
     finetune.cpp
+    heartbeat.cpp
     loader_source.cpp
     metrics.cpp
     model_record.cpp
@@ -19,12 +20,17 @@ nystrom_add_library(trainer FOLDER trainer
     optimizer.cpp
     pinv_residuals.cpp
     pretrain.cpp
+    process_info.cpp
     progress.cpp
     reducer.cpp
     run_directory.cpp
+    run_lock.cpp
+    run_session.cpp
     schedule.cpp
     seal.cpp
+    self_check.cpp
     signals.cpp
+    spike_guard.cpp
     task_outputs.cpp
     task_report.cpp
     task_results.cpp

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -53,15 +54,32 @@ std::optional<std::int64_t> step_of(std::string_view line) {
   return step;
 }
 
-/// Length of the file's beginning that speaks of steps up to `step`.
+/// Length of the file's beginning that speaks of steps up to `step`: where its last such line ends. Lines
+/// stand in the order of steps, so the file is read in blocks from its end.
 std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
-  std::ifstream file(path, std::ios::binary);
-  std::uintmax_t kept = 0;
-  for (std::string line; std::getline(file, line) && !file.eof(); kept += line.size() + 1) {
-    const auto found = step_of(line);
-    if (!found || *found > step) break;
+  constexpr std::uintmax_t kBlock = 64 * 1024;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::string rest;  // what is known of the file from `begin` on and not judged yet
+  std::uintmax_t begin = file ? static_cast<std::uintmax_t>(file.tellg()) : 0;
+  while (begin > 0) {
+    const std::uintmax_t size = std::min(kBlock, begin);
+    begin -= size;
+    std::string block(size, '\0');
+    file.seekg(static_cast<std::streamoff>(begin));
+    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("cannot read {}", path);
+    rest.insert(0, block);
+    // Whole lines from the last on; the first of the text may begin in the block before.
+    for (std::size_t end = rest.rfind('\n'); end != std::string::npos; end = rest.rfind('\n')) {
+      const std::size_t before = end == 0 ? std::string::npos : rest.rfind('\n', end - 1);
+      if (before == std::string::npos && begin > 0) break;
+      const std::size_t start = before == std::string::npos ? 0 : before + 1;
+      const auto found = step_of(std::string_view(rest).substr(start, end - start));
+      if (found && *found <= step) return begin + end + 1;
+      rest.resize(start);
+      if (start == 0) break;
+    }
   }
-  return kept;
+  return 0;
 }
 
 }  // namespace
@@ -95,6 +113,11 @@ std::string metrics_line(const ValidationReport& report) {
 }
 
 MetricsFile::MetricsFile(std::string path, std::int64_t step) : path_(std::move(path)) {
+  open(step);
+}
+
+void MetricsFile::open(std::int64_t step) {
+  file_.reset();
   std::error_code problem;
   if (std::filesystem::exists(path_, problem))
     std::filesystem::resize_file(path_, bytes_up_to(path_, step), problem);

@@ -17,18 +17,20 @@ namespace nystrom {
 class MetricsFile final : public Observer {
  public:
   /// Opens (or creates) the file and cuts off what lies beyond `step`, the step that the run goes on from:
-  /// lines of later steps, a half line, and what is no JSON object with a step. Throws Error, with the
-  /// reason.
+  /// lines of later steps, a half line, and what is no JSON object with a step. The file is read from its
+  /// end, so that this costs what is cut off, however long the run has been. Throws Error, with the reason.
   MetricsFile(std::string path, std::int64_t step);
 
   void step(const StepReport& report) override { write(metrics_line(report)); }
   void validated(const ValidationReport& report) override { write(metrics_line(report)); }
   void saving(std::int64_t step) override;  ///< flushes to the disk
+  void rolled_back(std::int64_t step) override { open(step); }
 
  private:
   struct Close {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
+  void open(std::int64_t step);
   void write(const std::string& line);
 
   std::string path_;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -28,11 +29,21 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
 constexpr auto kLookAround = 50ms;                         // between two looks at the other ranks
 constexpr auto kPatience = 2s;                             // with the others, once a signal has come
+constexpr Seconds kGrace = 5s;                             // to answer a roll call, at most
+
+/// For the watchdogs of calls that this class cannot leave.
+mpi::HangReport hang_report(const CommOptions& options) {
+  if (!options.on_hang) return {};
+  return {.seconds = options.timeout_seconds, .report = options.on_hang};
+}
 
 class MpiComm final : public Comm {
  public:
   explicit MpiComm(const CommOptions& options)
       : timeout_(options.timeout_seconds),
+        grace_(std::min(kGrace, timeout_ / 4)),
+        environment_(hang_report(options)),
+        starting_(mpi::watch(hang_report(options), "start")),
         data_([](MPI_Comm* to) { return MPI_Comm_dup(MPI_COMM_WORLD, to); }),
         control_([](MPI_Comm* to) { return MPI_Comm_dup(MPI_COMM_WORLD, to); }),
         local_([](MPI_Comm* to) {
@@ -50,6 +61,7 @@ class MpiComm final : public Comm {
     }
     hosts_ =
         all_gather_text(std::string(name.data(), static_cast<std::size_t>(length)), "the machines' names");
+    starting_.reset();
   }
 
   [[nodiscard]] int rank() const override { return rank_; }
@@ -57,6 +69,10 @@ class MpiComm final : public Comm {
   [[nodiscard]] int local_rank() const override { return local_.rank(); }
   [[nodiscard]] int local_ranks() const override { return local_.size(); }
   [[nodiscard]] std::string_view kind() const override { return "mpi"; }
+  [[nodiscard]] std::string rank_name(int rank) const override {
+    if (hosts_.empty()) return Comm::rank_name(rank);  // the ranks have not met yet
+    return fmt::format("rank {} on {}", rank, hosts_.at(static_cast<std::size_t>(rank)));
+  }
 
   [[nodiscard]] Ticket start_all_reduce(const Tensor& values, std::string_view what) override;
   void wait(Ticket ticket) override;
@@ -80,8 +96,9 @@ class MpiComm final : public Comm {
   [[noreturn]] void give_up(std::string_view what, Seconds waited);
   [[nodiscard]] std::string names_of(const std::vector<int>& some) const;
 
-  Seconds timeout_;
+  Seconds timeout_, grace_;
   mpi::Environment environment_;
+  std::optional<Watchdog> starting_;  // until the ranks have met
   mpi::Communicator data_, control_, local_;
   mpi::Peers peers_;
   int rank_, ranks_;
@@ -146,6 +163,7 @@ void MpiComm::wait(Ticket ticket) {
   const auto found = flights_.find(ticket);
   NYSTROM_CHECK(found != flights_.end(), "ticket {} is waited for twice", ticket);
   Flight& flight = found->second;
+  const WaitScope waiting(activity(), flight.what);
   ++waiting_;
   Seconds waited{0};
   auto last = Clock::now(), looked = last;
@@ -175,7 +193,7 @@ void MpiComm::wait(Ticket ticket) {
 // When a rank dies, the launcher signals the others before it ends them; they need not wait in ignorance.
 void MpiComm::look_around(std::string_view what, Seconds waited) {
   peers_.answer();
-  if (waited > timeout_ || peers_.roll_called()) give_up(what, waited);
+  if (waited > timeout_ - grace_ || peers_.roll_called()) give_up(what, waited);
   if (!SignalWatch::peers_in_doubt() || waited < kPatience) return;
   const auto silent = peers_.silent();
   if (!silent.empty())
@@ -187,14 +205,15 @@ void MpiComm::look_around(std::string_view what, Seconds waited) {
 
 std::string MpiComm::names_of(const std::vector<int>& some) const {
   std::string names;
-  for (const int rank : some)
-    names += fmt::format("{}rank {} on {}", names.empty() ? "" : ", ", rank,
-                         hosts_[static_cast<std::size_t>(rank)]);
+  for (const int rank : some) names += fmt::format("{}{}", names.empty() ? "" : ", ", rank_name(rank));
   return names;
 }
 
 void MpiComm::give_up(std::string_view what, Seconds waited) {
-  const auto absent = peers_.absent_at_roll_call();
+  const auto asked = Clock::now();
+  const auto absent =
+      peers_.absent_at_roll_call(std::chrono::duration_cast<std::chrono::milliseconds>(grace_));
+  waited += Clock::now() - asked;
   const std::string why = absent.empty()
                               ? "every rank is waiting, so the ranks disagree or the network is down"
                               : names_of(absent) + " did not take part";

@@ -1,10 +1,21 @@
 #include "trainer/mpi_handles.h"
 
 #include <array>
+#include <utility>
 
 #include "kernels/core/check.h"
 
 namespace nystrom::mpi {
+
+std::optional<Watchdog> watch(const HangReport& hang, const char* where) {
+  if (!hang.report) return std::nullopt;
+  return std::optional<Watchdog>(std::in_place, hang.seconds, [hang, where] {
+    hang.report(fmt::format(
+        "This rank waited {:.0f} s in MPI's {} for the others: a rank was stopped, hangs or has not "
+        "come up. Look at the job's processes on each machine, or raise communication.timeout.",
+        hang.seconds, where));
+  });
+}
 
 void checked(int code, std::string_view what) {
   if (code == MPI_SUCCESS) return;
@@ -14,7 +25,8 @@ void checked(int code, std::string_view what) {
   fail("MPI failed at {}: {}", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
 }
 
-Environment::Environment() {
+Environment::Environment(HangReport hang) : hang_(std::move(hang)) {
+  const auto watched = watch(hang_, "start");
   int provided = 0;
   checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "its start");
   if (provided < MPI_THREAD_SERIALIZED)
@@ -24,6 +36,7 @@ Environment::Environment() {
 
 Environment::~Environment() {
   if (std::uncaught_exceptions() > exceptions_) MPI_Abort(MPI_COMM_WORLD, 1);
+  const auto watched = watch(hang_, "end");
   MPI_Finalize();
 }
 

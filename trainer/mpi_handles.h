@@ -7,17 +7,30 @@
 
 #include <exception>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
+
+#include "trainer/watchdog.h"
 
 namespace nystrom::mpi {
 
 /// Throws Error with MPI's own words if `code` is not success.
 void checked(int code, std::string_view what);
 
+/// What to do where MPI's start or end hangs longer than `seconds`; nothing if `report` is empty.
+struct HangReport {
+  double seconds = 0;
+  std::function<void(const std::string&)> report;
+};
+
+/// While it lives. `where` is MPI's "start" or "end".
+[[nodiscard]] std::optional<Watchdog> watch(const HangReport& hang, const char* where);
+
 /// MPI between its first call and its last.
 class Environment {
  public:
-  Environment();
+  explicit Environment(HangReport hang = {});
   /// With an exception on its way the other ranks do not come, and finalizing would wait for them for ever:
   /// the job is ended instead.
   ~Environment();
@@ -25,6 +38,7 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
  private:
+  HangReport hang_;
   int exceptions_ = std::uncaught_exceptions();
 };
 

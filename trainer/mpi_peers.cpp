@@ -66,10 +66,10 @@ bool Peers::roll_called() const {
   return there != 0;
 }
 
-std::vector<int> Peers::absent_at_roll_call() {
+std::vector<int> Peers::absent_at_roll_call(std::chrono::milliseconds grace) {
   std::vector<bool> here(static_cast<std::size_t>(ranks_), false);
   send_to_all(kRollCall);
-  const auto end = Clock::now() + kGrace;
+  const auto end = Clock::now() + grace;
   while (Clock::now() < end && !missing(here).empty())
     if (!receive(kRollCall, here)) std::this_thread::sleep_for(1ms);
   return missing(here);

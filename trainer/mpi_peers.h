@@ -18,9 +18,9 @@ class Peers {
 
   /// Another rank has waited too long and counts who waits with it.
   [[nodiscard]] bool roll_called() const;
-  /// Tells all ranks that this one waits, and gives those that have not said so within the grace: they are
+  /// Tells all ranks that this one waits, and gives those that have not said so within `grace`: they are
   /// not in a collective. Once in a life.
-  [[nodiscard]] std::vector<int> absent_at_roll_call();
+  [[nodiscard]] std::vector<int> absent_at_roll_call(std::chrono::milliseconds grace);
 
   /// Asks all ranks whether they are alive, again and again; to be called repeatedly. Gives those that did
   /// not answer within the grace: they are dead, stopped or cut off.

@@ -69,6 +69,8 @@ class Observer {
   virtual void saved(const std::string& /*path*/, double /*seconds*/) {}
   virtual void warning(const std::string& /*sentence*/) {}
   virtual void note(const std::string& /*sentence*/) {}
+  /// The run goes on from this step again: what was told of later ones does not hold.
+  virtual void rolled_back(std::int64_t /*step*/) {}
   virtual void finished(StopReason) {}
 };
 
@@ -96,6 +98,9 @@ class Observers final : public Observer {
   }
   void note(const std::string& sentence) override {
     for (auto* o : all_) o->note(sentence);
+  }
+  void rolled_back(std::int64_t step) override {
+    for (auto* o : all_) o->rolled_back(step);
   }
   void finished(StopReason reason) override {
     for (auto* o : all_) o->finished(reason);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "trainer/consistency.h"
 #include "trainer/run_files.h"
+#include "trainer/run_session.h"
 #include "trainer/threads.h"
 
 namespace nystrom {
@@ -78,13 +80,28 @@ std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t gl
   return std::clamp<std::int64_t>(kTokensAtOnce / std::max<std::int64_t>(sequence_length, 1), 1, share);
 }
 
+void require_same_start(const PretrainOptions& options, Comm& comm) {
+  if (comm.ranks() == 1) return;
+  const RunIdentity& identity = options.trainer.identity;
+  const Settings files = fingerprints(options.files);
+  require_agreement(comm, {{"program", digest_of_program()},
+                           {"configuration", digest_of(identity), identity.settings},
+                           {"files", digest_of(files), files}});
+}
+
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer) {
   check_options(options);
   Observer nobody;
   Observer& speaker = on_rank_zero(comm, observer, nobody);
+  require_same_start(options, comm);
+  RunSession session({.directory = options.directory,
+                      .stop_after_seconds = options.stop_after_seconds,
+                      .report = options.report},
+                     comm, speaker);
   std::string checkpoint;
   if (comm.rank() == 0) checkpoint = prepare_run_directory(options, speaker);
   checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+  session.begin();
 
   Context context(options.threads > 0 ? options.threads : threads_of_rank(comm));
   Network network(options.model, options.head, options.precision, true);
@@ -110,6 +127,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
 
   TrainerOptions trainer_options = options.trainer;
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
+  trainer_options.stop_reason = [&session] { return session.stop_reason(); };
   Observers observers;  // filled below: how far to cut the metrics file is known after restoring
   Trainer trainer(trainer_options, {context, comm, network, *batches, validation.get(), observers});
   if (!checkpoint.empty()) trainer.restore(checkpoint);

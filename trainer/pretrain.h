@@ -31,7 +31,12 @@ using SourceFactory = std::function<std::unique_ptr<BatchSource>(const SourceReq
 struct PretrainOptions {
   std::string directory;  ///< run.directory
   Resume resume = Resume::kAuto;
-  std::string resume_path;  ///< for Resume::kPath
+  std::string resume_path;        ///< for Resume::kPath
+  double stop_after_seconds = 0;  ///< since the process was started: then save and stop; 0: no limit
+  /// Hears what all ranks are doing when SIGUSR2 asks, on rank 0, from another thread.
+  std::function<void(const std::string&)> report = {};
+  /// Files that every rank reads by itself and that must be the same everywhere: shards.
+  std::vector<std::string> files;
 
   ModelConfig model;
   HeadConfig head = HeadKind::kPretraining;
@@ -57,9 +62,14 @@ struct PretrainOptions {
   std::function<Settings(const std::string& yaml)> read_settings;
 };
 
+/// Refuses, with the rank and the item named, ranks that were started with another program, configuration or
+/// files than rank 0. Collective, and the first thing that ranks should do together.
+void require_same_start(const PretrainOptions& options, Comm& comm);
+
 /// Creates the run directory with config.yaml, metrics.jsonl and TensorBoard events, and trains. Collective.
-/// `observer` hears everything on rank 0. Refuses (InputError) a used run directory with Resume::kNever, and
-/// a resume whose configuration differs in keys that a resume may not change, naming them.
+/// `observer` hears everything on rank 0. Refuses (InputError) a run directory that another job is using, a
+/// used one with Resume::kNever, and a resume whose configuration differs in keys that a resume may not
+/// change, naming them.
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
 
 /// Keys whose values differ, bar those that may change, as "key (was A, is B)"; sorted.

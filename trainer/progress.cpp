@@ -56,7 +56,7 @@ std::string describe(const StepReport& report) {
   return fmt::format("step {}/{}  {}  rate {:.3g}  norm {:.3g}  {}  {} left{}", report.step, report.steps,
                      describe(report.losses), report.learning_rate, report.gradient_norm,
                      counted(report.tokens_per_second), duration_text(report.seconds_left),
-                     report.skipped ? "  SKIPPED: not finite" : "");
+                     report.skipped ? "  SKIPPED" : "");
 }
 
 std::string describe(const ValidationReport& report) {

@@ -7,11 +7,21 @@
 
 namespace nystrom {
 
+/// Of the losses so far (trainer/spike_guard.h).
+struct LossStatistics {
+  double mean = 0, variance = 0;
+  std::int64_t count = 0;
+  std::int64_t spikes_in_a_row = 0;
+};
+
 struct RunState {
   std::int64_t step = 0;     ///< steps done
   std::int64_t samples = 0;  ///< sequences seen
   std::int64_t updates = 0;  ///< of the optimizer: steps less those skipped
   double seconds = 0;        ///< spent in the run so far
+  /// Global batches that were passed over after a roll-back: step s + 1 reads batch s + batches_skipped.
+  std::int64_t batches_skipped = 0;
+  LossStatistics losses = {};
 };
 
 /// Flat configuration: dotted key -> value as text.

@@ -11,17 +11,23 @@ namespace {
 // A handler can reach nothing but globals, and may touch nothing but such flags.
 std::atomic<bool> stop{false};
 std::atomic<bool> save{false};
+std::atomic<bool> report{false};
 std::atomic<bool> doubt{false};
 std::atomic<int> interrupts{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGCONT};
+int watches = 0;  // that live
+
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGUSR2, SIGCONT};
 std::array<struct sigaction, kSignals.size()> before{};
-int watches = 0;
 
 extern "C" void note_signal(int signal) {
   if (signal == SIGUSR1) {
     save = true;
+    return;
+  }
+  if (signal == SIGUSR2) {
+    report = true;
     return;
   }
   doubt = true;
@@ -36,9 +42,10 @@ extern "C" void note_signal(int signal) {
 }  // namespace
 
 SignalWatch::SignalWatch() {
-  if (watches++ > 0) return;  // a request that came between two inner watches must not be forgotten
+  if (watches++ > 0) return;
   stop = false;
   save = false;
+  report = false;
   doubt = false;
   interrupts = 0;
   struct sigaction action {};
@@ -63,6 +70,10 @@ bool SignalWatch::peers_in_doubt() {
 
 bool SignalWatch::take_save_request() {
   return save.exchange(false);
+}
+
+bool SignalWatch::take_report_request() {
+  return report.exchange(false);
 }
 
 }  // namespace nystrom

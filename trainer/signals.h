@@ -1,13 +1,15 @@
 #pragma once
 // Requests from outside: SIGTERM, SIGINT and SIGXCPU (schedulers' notice, and what launch/mpirun.sh sends)
-// ask to save and stop, SIGUSR1 to save and go on. SIGCONT is what Open MPI sends first when it ends a job,
-// seconds before SIGTERM, and what follows a suspension: a reason to look whether the other ranks are alive.
+// ask to save and stop, SIGUSR1 to save and go on, SIGUSR2 for a report of what the ranks do. SIGCONT is what
+// Open MPI sends first when it ends a job, seconds before SIGTERM, and what follows a suspension: a reason to
+// look whether the other ranks are alive.
 
 namespace nystrom {
 
-/// While one lives, the signals set flags instead of ending the process. Within another one it changes
-/// nothing; with the end of the outermost the handlers that were there before come back. For one thread. A
-/// second SIGINT ends the process at once, as a user expects of Ctrl-C.
+/// While one lives, the signals set flags instead of ending the process; the handlers that were there before
+/// come back with the end of the last. One inside another changes nothing: a run that watches from its start
+/// loses no request that came before its first step. To be made and ended by one thread. A second SIGINT
+/// ends the process at once, as a user expects of Ctrl-C.
 class SignalWatch {
  public:
   SignalWatch();
@@ -19,6 +21,8 @@ class SignalWatch {
   [[nodiscard]] static bool stop_requested();
   /// SIGUSR1 has come since the last call.
   [[nodiscard]] static bool take_save_request();
+  /// SIGUSR2 has come since the last call.
+  [[nodiscard]] static bool take_report_request();
   /// Something has happened to the job: a request to stop, or SIGCONT.
   [[nodiscard]] static bool peers_in_doubt();
 };

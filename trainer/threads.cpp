@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "data/sha256.h"
 #include "kernels/core/context.h"
 
 namespace nystrom {
@@ -28,7 +29,7 @@ std::string place_of_process() {
 }  // namespace
 
 int threads_of_rank(Comm& comm) {
-  const std::string mine = place_of_process();
+  const std::string mine = sha256_hex(place_of_process());  // short, however many cores there are
   const auto all = comm.all_gather_text(mine, "the sharing of cores");
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return std::max(1, omp_get_max_threads());
   return std::max(1, omp_get_num_procs() / static_cast<int>(std::ranges::count(all, mine)));

@@ -5,10 +5,13 @@
 
 #include "trainer/checkpoint.h"
 #include "trainer/consistency.h"
+#include "trainer/self_check.h"
 #include "trainer/signals.h"
 
 namespace nystrom {
 namespace {
+
+constexpr int kMostRollbacks = 3;  // to the same checkpoint
 
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
@@ -34,21 +37,27 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
 
 StepReport Trainer::step() {
   const std::int64_t step = state_.step + 1;
-  parts_.comm.set_step(step);
+  Activity& activity = parts_.comm.activity();
+  activity.set_step(step);
+  activity.set_phase("reading the batch");
   clock_.begin_step();
 
-  const StepBatch& batch = parts_.batches.read(state_.step);
+  const StepBatch& batch = parts_.batches.read(state_.step + state_.batches_skipped);
   const auto [mlm_labels, sop_labels, sequences, real_tokens] = count(batch);
   const std::array labels{mlm_labels, sop_labels};
   if (due(step, options_.pinv_residual_every)) residuals_.emplace(parts_.network.encoder().blocks().size());
 
-  forward_backward(batch, loss_scales(options_.objective, labels));
+  const LossScales scales = loss_scales(options_.objective, labels);
+  if (due(step, options_.check_every)) self_check(batch, scales);
+  activity.set_phase("forward and backward");
+  forward_backward(batch, scales);
   const Losses losses = sum_losses();
   const GradientNorm gradient = gradient_norm(parts_.context, parts_.network.parameters());
 
   const double rate =
       options_.optimizer.learning_rate * schedule_factor(options_.schedule, step, options_.steps);
-  const bool good = finite_or_skipped(step, losses, gradient);
+  activity.set_phase("the optimizer");
+  const bool good = is_good(step, losses, gradient);
   if (good) optimizer_->step(parts_.context, rate, clip_scale(gradient.norm, options_.clip_norm));
 
   state_.step = step;
@@ -107,7 +116,9 @@ Losses Trainer::sum_losses() {
   const auto mine = parts_.network.head().sums().span<double>();
   std::array<double, kMaxLosses * 3 + 2> sums{};
   std::ranges::copy(mine, sums.begin());
-  sums[kMaxLosses * 3] = SignalWatch::stop_requested() ? 1 : 0;
+  stop_reason_ = options_.stop_reason ? options_.stop_reason() : "";
+  if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "a signal asked for it";
+  sums[kMaxLosses * 3] = stop_reason_.empty() ? 0 : 1;
   sums[kMaxLosses * 3 + 1] = SignalWatch::take_save_request() ? 1 : 0;
   parts_.comm.all_reduce(sums, "the sums of the losses");
   requests_ = {.stop = sums[kMaxLosses * 3] > 0, .save = sums[kMaxLosses * 3 + 1] > 0};
@@ -115,21 +126,82 @@ Losses Trainer::sum_losses() {
 }
 
 // All ranks see the same sums and gradients, so they decide alike.
-bool Trainer::finite_or_skipped(std::int64_t step, const Losses& losses, const GradientNorm& gradient) {
+bool Trainer::is_good(std::int64_t step, const Losses& losses, const GradientNorm& gradient) {
   const ParameterStore& store = parts_.network.parameters();
-  if (std::isfinite(losses.loss) && gradient.bad == store.count()) return true;
-  const std::string what = gradient.bad == store.count()
-                               ? fmt::format("At step {} the loss is {}", step, losses.loss)
-                               : fmt::format("At step {} the gradient of {} is not finite (loss {})", step,
-                                             store[gradient.bad].name, losses.loss);
-  if (options_.on_nonfinite == OnNonfinite::kStop)
+  if (gradient.bad != store.count() || !std::isfinite(losses.loss)) {
+    const std::string what = gradient.bad == store.count()
+                                 ? fmt::format("At step {} the loss is {}", step, losses.loss)
+                                 : fmt::format("At step {} the gradient of {} is not finite (loss {})", step,
+                                               store[gradient.bad].name, losses.loss);
+    give_up_step(
+        options_.on_nonfinite, what,
+        "Lower optimizer.learning_rate, lengthen schedule.warmup_steps, or set training.on_nonfinite "
+        "to skip or rollback");
+    return false;
+  }
+  if (options_.spike.action == OnTrouble::kIgnore) return true;
+  const double z = judge_loss(losses.loss, options_.spike, state_.losses);
+  if (z <= options_.spike.z_score) return true;
+  const std::string what =
+      fmt::format("At step {} the loss is {:.6g}, {:.1f} standard deviations above its mean of {:.6g}", step,
+                  losses.loss, z, state_.losses.mean);
+  if (state_.losses.spikes_in_a_row >= kMostSpikesInARow)
     fail(
-        "{}. Nothing of this step was saved. Lower optimizer.learning_rate, lengthen schedule.warmup_steps, "
-        "or "
-        "set training.on_nonfinite to skip.",
-        what);
-  if (parts_.comm.rank() == 0) parts_.observer.warning(what + "; the step is skipped, the weights stay.");
+        "{}, as in the {} steps before: this is no spike but a rise. Nothing of this step was saved. Resume "
+        "from an "
+        "earlier checkpoint with a lower optimizer.learning_rate, or set training.on_spike to ignore.",
+        what, kMostSpikesInARow - 1);
+  give_up_step(
+      options_.spike.action, what,
+      "Look at the step's samples, lower optimizer.learning_rate, or set training.on_spike to skip or "
+      "rollback");
   return false;
+}
+
+void Trainer::give_up_step(OnTrouble action, const std::string& what, const std::string& advice) {
+  if (action == OnTrouble::kStop) fail("{}. Nothing of this step was saved. {}.", what, advice);
+  roll_back_ = action == OnTrouble::kRollBack;
+  if (parts_.comm.rank() == 0 && !roll_back_)
+    parts_.observer.warning(what + "; the step is skipped, the weights stay.");
+  if (parts_.comm.rank() == 0 && roll_back_) parts_.observer.warning(what + "; the run goes back.");
+}
+
+// To the newest whole checkpoint, and from there on with the samples after those that made the trouble.
+void Trainer::roll_back() {
+  roll_back_ = false;
+  const std::int64_t step = state_.step, next_batch = state_.step + state_.batches_skipped;
+  std::string path;
+  if (parts_.comm.rank() == 0 && !options_.checkpoint_folder.empty())
+    path = find_newest_checkpoint(options_.checkpoint_folder).path.value_or("");
+  path = parts_.comm.broadcast_text(std::move(path), 0, "the choice of the checkpoint to go back to");
+  if (path.empty())
+    fail(
+        "At step {} the run should go back, but there is no checkpoint yet. Lower checkpoint.every_steps, or "
+        "start "
+        "with a lower optimizer.learning_rate.",
+        step);
+  if (++rollbacks_ > kMostRollbacks)
+    fail(
+        "At step {} the run went back to {} for the {}th time. Resume from an earlier checkpoint with a "
+        "lower "
+        "optimizer.learning_rate.",
+        step, path, rollbacks_);
+  const double seconds = state_.seconds;
+  restore(path);
+  state_.seconds = seconds;  // they were spent
+  state_.batches_skipped = next_batch - state_.step;
+  if (parts_.comm.rank() != 0) return;
+  parts_.observer.rolled_back(state_.step);
+  parts_.observer.warning(fmt::format("The run goes on from {}, {} global batches further on in the data.",
+                                      path, next_batch - state_.step));
+}
+
+// Weights of all ranks, then this rank's arithmetic on the step's first micro-batch.
+void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
+  parts_.comm.activity().set_phase("checking for silent corruption");
+  check_states_agree(parts_.comm, parts_.network.parameters(), *optimizer_, state_.step);
+  check_arithmetic(parts_.context, parts_.comm, parts_.network, buffer_, batch,
+                   {.training = true, .seed = options_.seed}, scales, state_.step + 1);
 }
 
 void Trainer::collect_residuals(std::int64_t offset, std::int64_t sequences) {
@@ -144,6 +216,24 @@ void Trainer::report_residuals(StepReport& report) {
   report.pinv_residual_mean = residuals_->means();
   report.pinv_residual_max = residuals_->maxima();
   residuals_.reset();
+  warn_of_residuals(report);
+}
+
+// Once when a layer rises above the limit, and again when it does so after having come back.
+void Trainer::warn_of_residuals(const StepReport& report) {
+  if (options_.pinv_residual_limit <= 0 || parts_.comm.rank() != 0) return;
+  residual_warned_.resize(report.pinv_residual_max.size());
+  for (std::size_t layer = 0; layer < residual_warned_.size(); ++layer) {
+    const double residual = report.pinv_residual_max[layer];
+    const bool above = !(residual <= options_.pinv_residual_limit);  // NaN too
+    if (above && !residual_warned_[layer])
+      parts_.observer.warning(fmt::format(
+          "At step {} the residual of layer {}'s pseudo-inverse is {:.3g}, above "
+          "run.pinv_residual_limit ({:.3g}): its attention is not the Nystrom approximation any more. "
+          "Raise model.attention.pinv_iterations, or lower optimizer.learning_rate.",
+          report.step, layer, residual, options_.pinv_residual_limit));
+    residual_warned_[layer] = above;
+  }
 }
 
 StopReason Trainer::run_until(std::int64_t end) {
@@ -153,11 +243,20 @@ StopReason Trainer::run_until(std::int64_t end) {
   StopReason reason = StopReason::kDone;
   while (state_.step < std::min(end, options_.steps) && reason == StopReason::kDone) {
     StepReport report = step();
+    if (roll_back_) {
+      roll_back();
+      continue;
+    }
     tell(report);
     const bool last = state_.step == options_.steps, stop = requests_.stop && !last;
     if (last || due(state_.step, options_.validate_every)) validate();
     if (last || stop || requests_.save || due(state_.step, options_.save_every)) save(last || stop);
-    if (stop) reason = StopReason::kStopped;
+    if (stop) {
+      reason = StopReason::kStopped;
+      if (parts_.comm.rank() == 0)
+        parts_.observer.note(fmt::format("stopping after step {}: {}", state_.step,
+                                         stop_reason_.empty() ? "another rank asked for it" : stop_reason_));
+    }
   }
   const bool over = reason == StopReason::kStopped || state_.step >= options_.steps;
   if (over && parts_.comm.rank() == 0) parts_.observer.finished(reason);
@@ -175,6 +274,7 @@ void Trainer::tell(StepReport& report) {
 
 void Trainer::validate() {
   if (parts_.validation == nullptr || options_.validate_every == 0) return;
+  parts_.comm.activity().set_phase("evaluation");
   StepClock clock;
   const Losses losses = evaluate(parts_.context, parts_.comm, parts_.network, buffer_, *parts_.validation,
                                  options_.validation_batches, options_.objective);
@@ -185,6 +285,7 @@ void Trainer::validate() {
 // Rank 0 writes, all learn how it went. A checkpoint that is not the last may fail: the run is worth more.
 void Trainer::save(bool must) {
   if (options_.checkpoint_folder.empty()) return;
+  parts_.comm.activity().set_phase("writing a checkpoint");
   state_.seconds += clock_.take_elapsed();
   std::string problem;
   if (parts_.comm.rank() == 0) {
@@ -200,7 +301,10 @@ void Trainer::save(bool must) {
     }
   }
   problem = parts_.comm.broadcast_text(std::move(problem), 0, "the end of the checkpoint's writing");
-  if (problem.empty()) return;
+  if (problem.empty()) {
+    rollbacks_ = 0;
+    return;
+  }
   if (must) throw Error(problem + " Steps since the checkpoint before are lost; make room and resume.");
   if (parts_.comm.rank() == 0) parts_.observer.warning(problem + " The run goes on without it.");
 }
@@ -226,7 +330,7 @@ void Trainer::restore(const std::string& checkpoint) {
 
 void Trainer::check_ranks_agree() {
   const ParameterStore& store = parts_.network.parameters();
-  require_agreement(parts_.comm, {{"configuration", digest_of(options_.identity)},
+  require_agreement(parts_.comm, {{"configuration", digest_of(options_.identity), options_.identity.settings},
                                   {"weights", digest_of(store.weights())},
                                   {"step", std::to_string(state_.step)}});
 }

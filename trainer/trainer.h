@@ -8,9 +8,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/network.h"
 #include "trainer/batch_source.h"
@@ -22,11 +24,10 @@
 #include "trainer/reducer.h"
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"
+#include "trainer/spike_guard.h"
 #include "trainer/step_clock.h"
 
 namespace nystrom {
-
-enum class OnNonfinite { kStop, kSkip };
 
 struct TrainerOptions {
   std::int64_t steps = 0;  ///< S
@@ -34,17 +35,22 @@ struct TrainerOptions {
   Objective objective;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
-  double clip_norm = 1.0;  ///< 0: no clipping
-  OnNonfinite on_nonfinite = OnNonfinite::kStop;
+  double clip_norm = 1.0;                     ///< 0: no clipping
+  OnTrouble on_nonfinite = OnTrouble::kStop;  ///< not kIgnore
+  SpikeOptions spike;
   std::int64_t bucket_bytes = kDefaultBucketBytes;
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
+  double pinv_residual_limit = 0;        ///< a layer's largest residual above it is warned about; 0: never
+  std::int64_t check_every = 0;          ///< steps between checks for silent corruption; 0: never
   std::int64_t validate_every = 0;       ///< steps; 0: never
   std::int64_t validation_batches = 50;  ///< at most
   std::string checkpoint_folder;         ///< empty: no checkpoints
   std::int64_t save_every = 0;           ///< steps; 0: at the end only
   std::int64_t keep = 3;                 ///< newest checkpoints
   RunIdentity identity;                  ///< goes into every checkpoint
+  /// Asked on every rank at each step: why the job should stop, or "". Signals are known without it.
+  std::function<std::string()> stop_reason = {};
 };
 
 /// What a trainer works with. All must outlive it. The network is planned for the sources' limits.
@@ -68,8 +74,9 @@ class Trainer {
 
   /// Steps until all are done or a signal asks to stop. A checkpoint is written at the last step.
   /// Throws Error where the ranks' options or weights differ at the start (naming the rank), where a loss or
-  /// gradient is not finite (naming step and tensor; no checkpoint is written), where the last checkpoint
-  /// could not be written, and CommTimeout.
+  /// gradient is not finite or spikes and the options say stop (naming step and tensor; no checkpoint is
+  /// written), where a check for silent corruption fails, where the last checkpoint could not be written,
+  /// and CommTimeout.
   StopReason run() { return run_until(options_.steps); }
   /// The same, but pauses (kDone) when `step` steps are done; to be called again with more.
   StopReason run_until(std::int64_t step);
@@ -87,7 +94,11 @@ class Trainer {
   [[nodiscard]] std::array<double, kMaxLosses + 2> count(const StepBatch& batch);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
   [[nodiscard]] Losses sum_losses();
-  bool finite_or_skipped(std::int64_t step, const Losses& losses, const GradientNorm& gradient);
+  [[nodiscard]] bool is_good(std::int64_t step, const Losses& losses, const GradientNorm& gradient);
+  void give_up_step(OnTrouble action, const std::string& what, const std::string& advice);
+  void roll_back();
+  void self_check(const StepBatch& batch, const LossScales& scales);
+  void warn_of_residuals(const StepReport& report);
   void collect_residuals(std::int64_t offset, std::int64_t sequences);
   void report_residuals(StepReport& report);
   void check_ranks_agree();
@@ -102,6 +113,10 @@ class Trainer {
   BatchBuffer buffer_;
   RunState state_;
   Requests requests_;
+  std::string stop_reason_;            // this rank's
+  bool roll_back_ = false;             // wanted by the step that was just done
+  int rollbacks_ = 0;                  // since the last checkpoint
+  std::vector<bool> residual_warned_;  // by layer: it is above the limit, and was said to be
   StepClock clock_;
   std::optional<PinvResiduals> residuals_;  // in steps that collect them
   bool ranks_agree_ = false;                // checked before the first step

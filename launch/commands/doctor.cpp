@@ -17,6 +17,7 @@
 #include "launch/machine.h"
 #include "launch/rank.h"
 #include "launch/version.h"
+#include "trainer/heartbeat.h"
 
 namespace nystrom {
 namespace {
@@ -97,16 +98,24 @@ void print_report(const std::string& folder) {
 
 Command doctor_command() {
   auto folder = std::make_shared<std::string>(".");
+  auto job = std::make_shared<std::string>();
   return {.name = "doctor",
           .summary = "MPI, processor, libraries, file system, and what would be used",
-          .details = "",
-          .example = "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run",
+          .details = "With --job: what each rank of a running job is doing, and for how long.",
+          .example =
+              "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
+              "nystrom doctor --job /scratch/run",
           .options =
-              [folder](CLI::App& app) {
+              [folder, job](CLI::App& app) {
                 app.add_option("--folder", *folder, "where a run would be written; here, if not given");
+                app.add_option("--job", *job, "the run.directory of a running job: report on its ranks");
               },
-          .run = [folder](const Invocation&) -> int {
-            if (launched_rank() == 0) print_report(*folder);
+          .run = [folder, job](const Invocation&) -> int {
+            if (launched_rank() != 0) return kDone;
+            if (job->empty())
+              print_report(*folder);
+            else
+              fmt::print("{}", job_report(*job));
             return kDone;
           }};
 }

@@ -23,7 +23,11 @@ int run(const Options& options, const Invocation& invocation) {
     const Log log(comm.rank());
     for (const auto& note : setup->notes) log.note(note);
     const std::unique_ptr<Observer> progress = make_progress(log);
-    const StopReason why = finetune(setup->options, comm, *progress);
+    FinetuneOptions finetuning = setup->options;
+    finetuning.run.report = [&log](const std::string& report) {
+      log.note("what the ranks are doing:\n" + report);
+    };
+    const StopReason why = finetune(finetuning, comm, *progress);
     log.note(why == StopReason::kDone
                  ? fmt::format("results are in {}/results.json", config.run.directory)
                  : std::string("stopped on request; the same command goes on from here"));

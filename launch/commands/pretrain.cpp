@@ -7,6 +7,7 @@
 #include "launch/options.h"
 #include "launch/run_progress.h"
 #include "launch/run_setup.h"
+#include "trainer/run_session.h"
 
 namespace nystrom {
 namespace {
@@ -24,6 +25,10 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
                    : config.run.resume == "never" ? Resume::kNever
                                                   : Resume::kPath;
   if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
+  options.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
+  options.report = [&log](const std::string& report) { log.note("what the ranks are doing:\n" + report); };
+  options.files = setup.shards;
+  options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
   options.model = setup.model;
   options.head = setup.head;
   options.precision = setup.precision;
@@ -69,7 +74,8 @@ Command pretrain_command() {
           .summary = "train on shards, with MLM and SOP; started by mpirun, one process a rank",
           .details =
               "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to run.directory. "
-              "SIGTERM saves and stops (exit status 3), SIGUSR1 saves and goes on.",
+              "SIGTERM, or a file `stop` there, saves and stops (exit status 3), SIGUSR1 saves and goes on, "
+              "SIGUSR2 tells what each rank is doing.",
           .example =
               "nystrom pretrain configs/pretrain-small.yaml\n"
               "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",

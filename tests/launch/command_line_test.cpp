@@ -46,6 +46,11 @@ TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
 }
 
+TEST(CommandLine, a_report_on_a_job_needs_a_job) {
+  const TemporaryFolder folder;
+  expect_refused(run_in(folder, "$nystrom doctor --job ."), "has no heartbeats of ranks");
+}
+
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
   const TemporaryFolder folder;
   expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "standard output", 1);

@@ -1,6 +1,7 @@
 nystrom_add_test(launch_test
   SOURCES
     tests/launch/config_test.cpp
+    tests/launch/messages_test.cpp
   LINKS nystrom_launch
   LABELS launch)
 

@@ -87,11 +87,15 @@ TEST(Comm, a_rank_that_differs_is_named) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "There is one rank.";
   const std::string value = ranks().rank() == 1 ? "other" : "same";
   try {
-    require_agreement(ranks(), {{"colour", "blue"}, {"weights", value}});
+    require_agreement(ranks(), {{"colour", "blue"},
+                                {"weights", value, {{"batch", value == "same" ? "8" : "9"}, {"seed", "1"}}}});
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("Rank 1 does not have the weights of rank 0"),
-              std::string::npos);
+    const std::string what = error.what();
+    EXPECT_EQ(what.find("Rank 1 on "), 0U) << what;
+    EXPECT_NE(what.find(" does not have the weights of rank 0: batch is 9 there and 8 on rank 0."),
+              std::string::npos)
+        << what;
   }
 }
 

@@ -176,7 +176,7 @@ TEST_F(NonfiniteTest, the_run_stops_naming_step_and_tensor_and_saves_nothing) {
 
 TEST_F(NonfiniteTest, by_option_the_step_is_skipped_and_said_so) {
   TrainerOptions options = toy_trainer(3);
-  options.on_nonfinite = OnNonfinite::kSkip;
+  options.on_nonfinite = OnTrouble::kSkip;
   ToyRun run(options, *comm);
   poison(run);
   const auto before = run.weights();

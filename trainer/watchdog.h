@@ -1,0 +1,31 @@
+#pragma once
+// A call that may hang for ever, and that nothing inside can interrupt, is watched by a thread.
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include <chrono>
+
+namespace nystrom {
+
+/// Calls `bark` from a thread of its own if it lives longer than `seconds`.
+class Watchdog {
+ public:
+  Watchdog(double seconds, std::function<void()> bark)
+      : thread_([seconds, bark = std::move(bark)](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any never;
+          std::unique_lock held(mutex);
+          (void)never.wait_for(held, stop, std::chrono::duration<double>(seconds), [] { return false; });
+          if (!stop.stop_requested()) bark();
+        }) {}
+
+ private:
+  std::jthread thread_;  // its end asks the thread to stop and waits for it
+};
+
+}  // namespace nystrom
