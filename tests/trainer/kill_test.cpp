@@ -118,21 +118,27 @@ TEST_F(Kill, a_process_killed_at_random_moments_ends_as_if_it_had_not_been) {
   const auto length =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   std::uniform_real_distribution<double> share(0.02, 0.6);
+  // Where the machine was slower before than now, a run may come through unkilled: it does not count.
   int kills = 0;
-  for (double growth = 1;; growth *= 1.1) {
-    const Child child(job(1, folder / "killed"));
-    const auto moment = std::chrono::milliseconds(static_cast<std::int64_t>(length * share(random) * growth));
-    const auto status = child.wait_for(moment);
-    if (status) {
-      ASSERT_EQ(*status, 0);
-      break;
+  for (int attempt = 0; kills < 2 && attempt < 20; ++attempt) {
+    kills = 0;
+    const std::string directory = folder / ("killed" + std::to_string(attempt));
+    for (double growth = 1;; growth *= 1.1) {
+      const Child child(job(1, directory));
+      const auto moment =
+          std::chrono::milliseconds(static_cast<std::int64_t>(length * share(random) * growth));
+      const auto status = child.wait_for(moment);
+      if (status) {
+        ASSERT_EQ(*status, 0);
+        break;
+      }
+      child.kill();
+      (void)child.wait();
+      ++kills;
     }
-    child.kill();
-    (void)child.wait();
-    ++kills;
+    expect_same_end(folder / "straight", directory);
   }
   EXPECT_GE(kills, 2);
-  expect_same_end(folder / "straight", folder / "killed");
 }
 
 TEST_F(Kill, two_ranks_of_which_one_is_killed_go_on_when_started_again) {
