@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -169,17 +172,40 @@ H5T_class_t attribute_class(hid_t attribute, const std::string& path, const std:
 
 }  // namespace
 
+namespace {
+
+/// The one mutable thing of this program that is global, because the library that it guards is.
+struct Library {
+  std::recursive_mutex mutex;
+  std::atomic<int> waiting{0};
+  std::atomic<std::uint64_t> served{0};  // times that the lock was taken
+};
+Library& library() {
+  static Library only;
+  return only;
+}
+
+}  // namespace
+
 std::unique_lock<std::recursive_mutex> lock() {
-  // The one mutable thing of this program that is global, because the library that it guards is.
-  static std::recursive_mutex mutex;
-  std::unique_lock held(mutex);
+  Library& hdf5 = library();
+  ++hdf5.waiting;
+  std::unique_lock held(hdf5.mutex);
+  --hdf5.waiting;
+  ++hdf5.served;
   // HDF5 would close at exit what it could not close before (files of a full disk), and crashes over it.
   static const bool no_exit_handler = H5dont_atexit() >= 0;
   (void)no_exit_handler;
-  // A thread-safe HDF5 has one error stack, with one printing setting, for each thread.
   thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)quiet;
   return held;
+}
+
+void give_way() {
+  const Library& hdf5 = library();
+  const std::uint64_t before = hdf5.served;
+  while (hdf5.waiting > 0 && hdf5.served == before)
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
 }
 
 Identifier::Identifier(Identifier&& other) noexcept
@@ -239,6 +265,35 @@ std::uint64_t Dataset::stored_bytes() const {
   return H5Dget_storage_size(id_.get());
 }
 
+void Dataset::check_stored() const {
+  if (stored_bytes() / element_bytes_ < rows() * row_elements())
+    refuse("dataset `{}` of {} claims {} rows of {}, but {} bytes are stored; the file is damaged", name_,
+           file_, rows(), row_elements(), stored_bytes());
+}
+
+void Dataset::check_chunks() const {
+  if (chunk_.empty()) return;
+  const auto held = lock();
+  Identifier space = owned(H5Dget_space(id_.get()), H5Sclose, "read dataset", file_, name_);
+  hsize_t chunks = 0;
+  if (H5Dget_num_chunks(id_.get(), space.get(), &chunks) < 0)
+    refuse("cannot find the chunks of dataset `{}` of {}: {}; the file is damaged", name_, file_, reason());
+  Identifier file = owned(H5Iget_file_id(id_.get()), H5Fclose, "read dataset", file_, name_);
+  hsize_t bytes = 0;
+  checked(H5Fget_filesize(file.get(), &bytes), "read dataset", file_, name_);
+  std::vector<hsize_t> offset(shape_.size());
+  for (hsize_t i = 0; i < chunks; ++i) {
+    unsigned skipped_filters = 0;
+    haddr_t at = 0;
+    hsize_t size = 0;
+    if (H5Dget_chunk_info(id_.get(), space.get(), i, offset.data(), &skipped_filters, &at, &size) < 0)
+      refuse("cannot find chunk {} of dataset `{}` of {}: {}; the file is damaged", i, name_, file_,
+             reason());
+    if (at > bytes || size > bytes - at)
+      refuse("chunk {} of dataset `{}` of {} lies outside the file; the file is damaged", i, name_, file_);
+  }
+}
+
 void Dataset::extend(std::uint64_t rows) {
   const auto held = lock();
   std::vector<hsize_t> dims(shape_.begin(), shape_.end());
@@ -293,6 +348,11 @@ void Dataset::write(std::uint64_t first, std::uint64_t count, Type type, const v
           file_, name_);
 }
 
+void Dataset::close() {
+  const auto held = lock();
+  if (!id_.release()) fail("cannot write dataset `{}` of {}: {}", name_, file_, reason());
+}
+
 File File::create(const std::string& path, std::uint64_t user_block_bytes) {
   const auto held = lock();
   Identifier access = access_properties(path);
@@ -319,6 +379,14 @@ File File::open(const std::string& path) {
 bool File::has(const std::string& name) const {
   const auto held = lock();
   const bool found = H5Lexists(id_.get(), name.c_str(), H5P_DEFAULT) > 0;
+  H5Eclear2(H5E_DEFAULT);
+  return found;
+}
+
+bool File::is_dataset(const std::string& name) const {
+  const auto held = lock();
+  const Identifier id(H5Oopen(id_.get(), name.c_str(), H5P_DEFAULT), H5Oclose);
+  const bool found = id.open() && H5Iget_type(id.get()) == H5I_DATASET;
   H5Eclear2(H5E_DEFAULT);
   return found;
 }
@@ -385,6 +453,7 @@ void File::write_strings(const std::string& name, const std::vector<std::string>
   if (!values.empty())
     checked(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, flat.data()), "write dataset",
             path_, name);
+  if (!id.release()) fail("cannot write dataset `{}` of {}: {}", name, path_, reason());
 }
 
 std::vector<std::string> File::read_strings(const std::string& name) const {

@@ -9,10 +9,12 @@
 //
 // Threads: HDF5 is thread-safe only if it was built so, so every call here takes one lock of the whole
 // process, hdf5::lock(). Code that calls HDF5 by itself must hold it too. It is recursive: hold it around a
-// group of calls that belong together, but briefly, since the loader's reads wait for it.
+// group of calls that belong together, but briefly, since the loader's reads wait for it: whoever writes much
+// does so in slices and calls give_way() between them.
 //
 // Equal calls give equal bytes: no time stamps are written and the file format is fixed (1.10).
-// HDF5's own file locks are off: they fail on many network file systems, and files are published by rename.
+// HDF5's own file locks are off (as by HDF5_USE_FILE_LOCKING=FALSE, which need not be set): they fail on many
+// network file systems, and files are published by rename.
 
 #include <cstdint>
 #include <mutex>
@@ -28,6 +30,10 @@ using Shape = std::vector<std::uint64_t>;
 
 /// The lock of the HDF5 library. Also switches HDF5's printing of errors off in this thread.
 [[nodiscard]] std::unique_lock<std::recursive_mutex> lock();
+
+/// Lets a thread that waits for the lock have it now: a mutex alone would mostly go back to the thread that
+/// has just let go of it. Precondition: this thread does not hold the lock.
+void give_way();
 
 enum class Type : std::uint8_t { kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kF32, kF64 };
 
@@ -111,6 +117,11 @@ class Dataset {
   [[nodiscard]] std::size_t element_bytes() const { return element_bytes_; }
   [[nodiscard]] bool has_checksum() const { return has_checksum_; }
   [[nodiscard]] std::uint64_t stored_bytes() const;  ///< on the disk, after compression
+  /// Refuses a dataset whose chunks do not all lie in the file; reads none of them.
+  void check_chunks() const;
+  /// Refuses a dataset that claims more than is stored, for one that is not compressed: to be called before
+  /// memory is taken for it.
+  void check_stored() const;
 
   /// Reads rows [first, first + count); `to` holds exactly their elements. Values are converted to T.
   template <class T>
@@ -130,6 +141,9 @@ class Dataset {
     extend(first + count);
     write(first, count, TypeOf<T>::value, from.data(), from.size());
   }
+  /// Writes what HDF5 still holds in buffers of its own, and reports what could not be written. The
+  /// destructor closes too, silently: whoever wrote and wants to know calls this.
+  void close();
 
  private:
   friend class File;
@@ -157,6 +171,7 @@ class File {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool is_open() const { return id_.open(); }
   [[nodiscard]] bool has(const std::string& name) const;  ///< a dataset or group of this name
+  [[nodiscard]] bool is_dataset(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> names(const std::string& group = "/") const;  ///< members, sorted
   void create_group(const std::string& name);
 

@@ -15,6 +15,7 @@ nystrom_add_library(data FOLDER data
   SOURCES
     batch_builder.cpp
     bert_samples.cpp
+    child_check.cpp
     chunk_cache.cpp
     corpus/books.cpp
     corpus/byte_stream.cpp
@@ -46,6 +47,7 @@ nystrom_add_library(data FOLDER data
     prepare_directory.cpp
     samples.cpp
     sha256.cpp
+    shard_check.cpp
     shard_layout.cpp
     shard_reader.cpp
     shard_set.cpp

@@ -152,7 +152,11 @@ SplitCounts split_counts(const Json& splits, const char* name) {
 void check_files(const Json& manifest, const fs::path& folder) {
   for (const auto& [name, split] : manifest.at("splits").items()) {
     for (const auto& shard : split.at("shards")) {
-      const fs::path path = folder / name / shard.at("file").get<std::string>();
+      const fs::path file = shard.at("file").get<std::string>();
+      if (file != file.filename() || fs::path(name) != fs::path(name).filename())
+        refuse("the manifest of {} names {}, which is not in its folder. Prepare again.", folder.string(),
+               (fs::path(name) / file).string());
+      const fs::path path = folder / name / file;
       std::error_code error;
       const auto size = fs::file_size(path, error);
       if (error || size != shard.at("bytes").get<std::uint64_t>()) {
@@ -200,7 +204,8 @@ std::string manifest_text(const ManifestContent& content) {
 PrepareReport report_of_manifest(const std::string& text, const std::string& path,
                                  const std::string& options) {
   const auto manifest = Json::parse(text, nullptr, false);
-  if (manifest.is_discarded() || !manifest.is_object() || manifest.value("format", "") != kFormat) {
+  if (manifest.is_discarded() || !manifest.is_object() || !manifest.contains("format") ||
+      manifest.at("format") != kFormat) {
     refuse("{} is no manifest of nystrom prepare. Give another output.directory, or remove that one.", path);
   }
   try {

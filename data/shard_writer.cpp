@@ -85,10 +85,10 @@ void ShardWriter::finish() {
     sentence_offsets_.flush();
     document_offsets_.flush();
     document_sources_.flush();
-    tokens_.dataset = {};
-    sentence_offsets_.dataset = {};
-    document_offsets_.dataset = {};
-    document_sources_.dataset = {};
+    tokens_.dataset.close();
+    sentence_offsets_.dataset.close();
+    document_offsets_.dataset.close();
+    document_sources_.dataset.close();
     file_.write_strings(shard_layout::kSources, header_.sources);
     shard_layout::write_attributes(file_, header_, counts_);
     file_.close();

@@ -31,7 +31,7 @@ struct Config {
   struct {
     std::string directory;
     std::int64_t log_every = 1;
-    std::string resume = "auto";
+    std::string resume = "auto", check_shards = "auto";
     std::int64_t pinv_residual_every = 0;
     double pinv_residual_limit = 0.5;
     std::string stop_after;
@@ -96,7 +96,7 @@ struct Config {
   } communication;
 
   struct {
-    std::int64_t every_steps = 1000, keep = 3;
+    std::int64_t every_steps = 1000, keep = 3, keep_every_steps = 0, keep_best = 0, failures_allowed = 3;
   } checkpoint;
 
   struct {

@@ -1,5 +1,6 @@
 // Configuration in: YAML nodes to members of Config, by the table.
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -233,12 +235,34 @@ class Setter {
   YAML::Node node_;
 };
 
+/// Hears what the parser finds, and remembers nothing of it.
+class Unmoved final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+};
+
+/// YAML::LoadAll finds documents without end (and memory without end) in some texts that are none.
+bool has_one_document(const std::string& yaml) {
+  std::istringstream text(yaml);
+  YAML::Parser parser(text);
+  Unmoved unmoved;
+  return !parser.HandleNextDocument(unmoved) || !parser.HandleNextDocument(unmoved);
+}
+
 YAML::Node parse(const std::string& yaml, const Origin& origin) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
-    if (documents.size() > 1)
-      refuse("{}: holds {} YAML documents; one is read", origin.name, documents.size());
-    return documents.empty() ? YAML::Node() : documents.front();
+    if (!has_one_document(yaml)) refuse("{}: holds more than one YAML document; one is read", origin.name);
+    return YAML::Load(yaml);
   } catch (const YAML::Exception& error) {
     refuse("{}: this is no YAML: {}", origin.at(error.mark), error.msg);
   }

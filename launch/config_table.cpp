@@ -59,6 +59,13 @@ std::vector<ConfigKey> config_keys(Config& c) {
       {"run.resume", &c.run.resume,
        "`auto`: go on from the newest good checkpoint of the run's folder, if any; `never`: begin anew, "
        "refused in a folder that was used; or the path of a checkpoint."},
+      {"run.check_shards", &c.run.check_shards,
+       "Shards looked at in a child process before the program opens them, since a damaged HDF5 file can "
+       "crash the "
+       "library that reads it. `auto`: their structure, and all data of NVIDIA's, which have no checksums, "
+       "up to "
+       "256 MiB; `all`: all data.",
+       "auto | all | none"},
       {"run.pinv_residual_every",
        &c.run.pinv_residual_every,
        "Steps between measurements of ‖AZ − I‖_F / √M of each layer's pseudo-inverse for the metrics; 0: "
@@ -276,7 +283,28 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "Steps between checkpoints; one is always written at the last step.",
        {},
        kPositive},
-      {"checkpoint.keep", &c.checkpoint.keep, "How many of the newest stay.", {}, kPositive},
+      {"checkpoint.keep",
+       &c.checkpoint.keep,
+       "How many of the newest stay. One is removed only when a newer one is whole on the disk.",
+       {},
+       kPositive},
+      {"checkpoint.keep_every_steps",
+       &c.checkpoint.keep_every_steps,
+       "Checkpoints of steps that this divides stay for ever; 0: none.",
+       {},
+       kCount},
+      {"checkpoint.keep_best",
+       &c.checkpoint.keep_best,
+       "So many with the least validation loss stay too; a checkpoint has one if its step was evaluated.",
+       {},
+       kCount},
+      {"checkpoint.failures_allowed",
+       &c.checkpoint.failures_allowed,
+       "Checkpoints in a row that may fail to be written (full disk, no permission) before the run stops; "
+       "the "
+       "last one of a run must not fail.",
+       {},
+       kCount},
 
       {"evaluation.every_steps",
        &c.evaluation.every_steps,

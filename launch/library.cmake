@@ -23,6 +23,7 @@ nystrom_add_library(launch FOLDER launch
     config_text.cpp
     conversion.cpp
     failure.cpp
+    file_verification.cpp
     finetune_setup.cpp
     log.cpp
     machine.cpp

@@ -127,8 +127,20 @@ const std::array kMessages = {
     Message{kFiles, "reads back otherwise than it was written", 0,
             "What came back from the disk right after writing is not what was written.",
             "The disk or the memory of rank 0's machine is faulty: move the job."},
-    Message{kFiles, "cannot write metrics to …", 1,
-            "`metrics.jsonl` cannot be written: a full or read-only disk.", "Make room; start again."},
+    Message{
+        kFiles, ", and checkpoint.failures_allowed is …", 1,
+        "More checkpoints in a row could not be written than the configuration allows; the last reason is "
+        "named, older checkpoints are whole.",
+        "Make room, or look at the file system; the same command goes on from the last good one."},
+    Message{kFiles, "It is kept in memory until there is room.", 0,
+            "`metrics.jsonl` or the TensorBoard file cannot be written: a full or read-only disk. The run "
+            "goes on; "
+            "what is not written yet is written later, in order.",
+            "Make room."},
+    Message{kFiles, "makes the HDF5 library crash (…)", 2,
+            "A shard or checkpoint is damaged, or was made to crash its reader; it was looked at in a child "
+            "process.",
+            "Get the file again, or leave it out."},
     Message{kFiles, "cannot be made: …", 2, "The run directory cannot be created.",
             "Choose another `run.directory`, or give the right to write there."},
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/child_check.h"
 #include "kernels/core/check.h"
 #include "trainer/checkpoint.h"
 
@@ -47,8 +48,11 @@ void ModelSource::open_folder() {
     state_->config.head.kind = HeadKind::kPretraining;
 }
 
+// Its digest says that it is whole, not that it was made by somebody who means well.
 void ModelSource::open_checkpoint() {
-  state_->checkpoint.emplace(state_->path);
+  verify_checkpoint(state_->path);
+  check_in_child(std::span(&state_->path, 1), {}, check_checkpoint_content);
+  state_->checkpoint.emplace(state_->path, false);
   state_->config.model = state_->checkpoint->model();
   state_->config.head = state_->checkpoint->head();
   state_->config.has_head = true;
@@ -81,11 +85,13 @@ const HeadConfig& ModelSource::head() const {
 }
 
 void ModelSource::check() const {
-  if (!is_folder()) return;              // the digest was checked, and it is ours
   ParameterStore declared(DType::kF32);  // takes no memory
   const Encoder encoder(config(), declared);
   const auto made = make_head(head(), {config(), declared, encoder.embeddings().word()});
-  check_weights(declared, *state_->weights, state_->path);
+  if (is_folder())
+    check_weights(declared, *state_->weights, state_->path);
+  else
+    state_->checkpoint->check_weights(declared);
 }
 
 LoadNotes ModelSource::load(ParameterStore& store) const {

@@ -140,7 +140,10 @@ TrainerOptions trainer_options(const Config& config) {
   options.validate_every = config.data.validation.empty() ? 0 : config.evaluation.every_steps;
   options.validation_batches = config.evaluation.batches;
   options.save_every = config.checkpoint.every_steps;
-  options.keep = config.checkpoint.keep;
+  options.keep = {.newest = config.checkpoint.keep,
+                  .every = config.checkpoint.keep_every_steps,
+                  .best = config.checkpoint.keep_best};
+  options.failures_allowed = config.checkpoint.failures_allowed;
   return options;
 }
 

@@ -4,6 +4,7 @@
 
 #include "data/glob.h"
 #include "data/sha256.h"
+#include "data/shard_check.h"
 #include "data/shard_reader.h"
 #include "launch/options.h"
 #include "launch/tokenizer_search.h"
@@ -29,6 +30,13 @@ void check_one_kind(const RunSetup& setup, const std::string& first,
         refuse("{} and {} were made with different tokenizers; prepare them with the same", first, file);
     }
   }
+}
+
+void look_at_shards(const RunSetup& setup) {
+  const std::string& how = setup.config.run.check_shards;
+  if (how == "none") return;
+  for (const auto* files : {&setup.shards, &setup.validation})
+    check_shards(*files, how == "all" ? ShardCheck::kAll : ShardCheck::kAuto);
 }
 
 Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
@@ -118,6 +126,7 @@ RunSetup set_up_run(const Config& config, bool training) {
     setup.notes = setup.from->notes();
   }
 
+  look_at_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
   const auto header = header_of(shard);
   check_one_kind(setup, shard, header);

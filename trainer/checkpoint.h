@@ -2,18 +2,20 @@
 // A checkpoint is one HDF5 file: all that a run needs to go on, and all that other commands need of its
 // model.
 //
-// Layout (docs/training.md): user block of 512 bytes (magic, size, SHA-256 of all that follows), checked
+// Layout (docs/training.md): user block of 512 bytes (magic, size, validation loss, SHA-256 of all), checked
 // before HDF5 sees the file; `weights/<Hugging Face name>`; `optimizer/<state>/<name>`; `tokenizer`;
 // `settings`; attributes for the counters, the seed, the configuration, and the model's shape (group
 // `model`).
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "model/network.h"
+#include "trainer/checkpoint_content.h"
 #include "trainer/optimizer.h"
 #include "trainer/run_state.h"
 
@@ -26,8 +28,15 @@ namespace nystrom {
 /// truncated, of a newer format, or no checkpoint.
 void verify_checkpoint(const std::string& path);
 
-/// Writes under a temporary name, flushes, reads back, renames. Throws Error if any of it fails; the
-/// temporary file is removed then, and what had the name before is untouched.
+/// Reads all that is in a checkpoint, but for its digest, and refuses what is not as it should be:
+/// attributes, model, names and sizes of tensors, every value. Takes no more memory than the largest tensor.
+void check_checkpoint_content(const std::string& path);
+
+/// Writes under a temporary name, flushes, reads back, calls `before_publishing`, renames. Throws Error if
+/// any of it fails; the temporary file is removed then, and what had the name before is untouched. Other
+/// threads that use HDF5 have their turn every megabyte.
+void write_checkpoint(const std::string& path, const CheckpointContent& content,
+                      const std::function<void()>& before_publishing = {});
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const RunState& state, const RunIdentity& identity);
 
@@ -55,6 +64,10 @@ class CheckpointReader {
   /// One weight as fp32. Throws InputError if there is none of that name.
   [[nodiscard]] std::vector<float> read_tensor(const std::string& name) const;
 
+  /// Refuses, as load_weights does, weights that do not fit; the parameters need only be declared.
+  void check_weights(const ParameterStore& declared) const;
+  /// The same for the optimizer's state, whatever optimizer it is of; reads all of it.
+  void check_optimizer(const ParameterStore& declared) const;
   /// Fills the network's weights (and their rounded copy). Names and shapes must match exactly: throws
   /// InputError that names each tensor missing, unknown or of another shape.
   void load_weights(ParameterStore& store) const;
@@ -76,7 +89,16 @@ struct CheckpointSearch {
 };
 [[nodiscard]] CheckpointSearch find_newest_checkpoint(const std::string& folder);
 
-/// Removes all checkpoints but the `keep` newest, and temporary files that a killed process left.
-void prune_checkpoints(const std::string& folder, std::int64_t keep);
+/// Which checkpoints stay.
+struct KeepPolicy {
+  std::int64_t newest = 3;  ///< so many of the newest
+  std::int64_t every = 0;   ///< and those of steps that this divides, for ever; 0: none
+  std::int64_t best = 0;    ///< and so many with the least validation loss
+};
+
+/// Removes the checkpoints up to `step`, which was just written, that the policy does not keep, and temporary
+/// files that a killed process left. Damaged ones, as far as a look at their seals tells, are not counted, so
+/// that none goes before a good one has come in its place; files beyond `step` are left alone.
+void prune_checkpoints(const std::string& folder, const KeepPolicy& keep, std::int64_t step);
 
 }  // namespace nystrom

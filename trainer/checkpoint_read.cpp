@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "data/hdf5_file.h"
+#include "model/encoder.h"
+#include "model/head_registry.h"
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_layout.h"
 #include "trainer/model_record.h"
@@ -98,6 +101,7 @@ RunIdentity read_identity(const hdf5::File& file) {
   }
   if (!file.has(kTokenizer)) return identity;
   const hdf5::Dataset dataset = file.dataset(kTokenizer);
+  dataset.check_stored();
   identity.tokenizer.resize(dataset.rows() * dataset.row_elements());
   dataset.read_rows(
       0, dataset.rows(),
@@ -165,9 +169,40 @@ std::vector<CheckpointReader::TensorInfo> CheckpointReader::tensors() const {
 std::vector<float> CheckpointReader::read_tensor(const std::string& name) const {
   if (!state_->file.has(weight_path(name))) refuse("{} has no tensor {}.", path(), name);
   const hdf5::Dataset dataset = state_->file.dataset(weight_path(name), 0);
+  dataset.check_stored();
   std::vector<float> values(dataset.rows() * dataset.row_elements());
   dataset.read_rows(0, dataset.rows(), std::span(values));
   return values;
+}
+
+void check_checkpoint_content(const std::string& path) {
+  const CheckpointReader reader(path, false);
+  check(reader.model());
+  ParameterStore declared(DType::kF32);  // takes no memory
+  const Encoder encoder(reader.model(), declared);
+  const auto head = make_head(reader.head(), {reader.model(), declared, encoder.embeddings().word()});
+  reader.check_weights(declared);
+  reader.check_optimizer(declared);
+  for (const auto& tensor : reader.tensors())
+    for (const float value : reader.read_tensor(tensor.name))
+      if (!std::isfinite(value)) refuse("{}: the tensor {} holds {}.", path, tensor.name, value);
+}
+
+void CheckpointReader::check_weights(const ParameterStore& declared) const {
+  refuse_differences(state_->file, kWeights, declared.all());
+}
+
+void CheckpointReader::check_optimizer(const ParameterStore& declared) const {
+  const hdf5::File& file = state_->file;
+  for (const std::string& state : file.names(kOptimizer)) {
+    refuse_differences(file, state_group(state), declared.all());
+    for (const Parameter& parameter : declared.all()) {
+      const hdf5::Dataset dataset = file.dataset(state_path(state, parameter.name), 0);
+      dataset.check_stored();
+      std::vector<float> values(dataset.rows() * dataset.row_elements());
+      dataset.read_rows(0, dataset.rows(), std::span(values));
+    }
+  }
 }
 
 void CheckpointReader::load_weights(ParameterStore& store) const {

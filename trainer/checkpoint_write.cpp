@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "data/hdf5_file.h"
@@ -12,13 +13,22 @@ namespace {
 
 using namespace checkpoint_layout;
 
+constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20U;  // written without a pause for others
+
 void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor) {
   hdf5::Shape shape;
   for (const std::int64_t dim : tensor.shape.dims()) shape.push_back(static_cast<std::uint64_t>(dim));
   // One piece without checksums of its own: the seal covers the whole file.
   const auto write = [&]<class T>(std::span<const T> values) {
     hdf5::Dataset dataset = file.create_dataset(name, hdf5::TypeOf<T>::value, shape, {});
-    dataset.write_rows(0, dataset.rows(), values);
+    const std::uint64_t row = dataset.row_elements();
+    const std::uint64_t slice = std::max<std::uint64_t>(kSliceBytes / (row * sizeof(T)), 1);
+    for (std::uint64_t first = 0; first < dataset.rows(); first += slice) {
+      const std::uint64_t count = std::min(slice, dataset.rows() - first);
+      dataset.write_rows(first, count, values.subspan(first * row, count * row));
+      hdf5::give_way();  // the loader reads while this goes on
+    }
+    dataset.close();  // small ones are in HDF5's own buffers until now
   };
   if (tensor.dtype == DType::kF64)
     write(std::span<const double>(tensor.span<double>()));
@@ -37,6 +47,7 @@ void write_tokenizer(hdf5::File& file, const RunIdentity& identity) {
   hdf5::Dataset dataset = file.create_dataset(kTokenizer, hdf5::Type::kU8, {bytes.size()}, {});
   dataset.write_rows(0, bytes.size(),
                      std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+  dataset.close();
   file.set_attribute("kind", identity.tokenizer_kind, kTokenizer);
 }
 
@@ -59,21 +70,19 @@ void write_counters(hdf5::File& file, const RunState& state, const RunIdentity& 
   file.write_strings(kSettings, settings);
 }
 
-void write_content(const std::string& path, const Network& network, const Optimizer& optimizer,
-                   const RunState& state, const RunIdentity& identity) {
+void write_content(const std::string& path, const CheckpointContent& content) {
   hdf5::File file = hdf5::File::create(path, kSealBytes);
-  write_counters(file, state, identity);
+  write_counters(file, content.state, content.identity);
   file.create_group(kModel);
-  write_model_record(file, network.config(), network.head_config());
-  write_tokenizer(file, identity);
-  const ParameterStore& store = network.parameters();
+  write_model_record(file, content.model, content.head);
+  write_tokenizer(file, content.identity);
   file.create_group(kWeights);
-  for (const Parameter& parameter : store.all())
-    write_tensor(file, weight_path(parameter.name), part_of(store.weights(), parameter));
+  for (const Parameter& parameter : content.parameters)
+    write_tensor(file, weight_path(parameter.name), part_of(content.weights, parameter));
   file.create_group(kOptimizer);
-  for (const OptimizerState& values : optimizer.states()) {
+  for (const OptimizerState& values : content.states) {
     file.create_group(state_group(values.name));
-    for (const Parameter& parameter : store.all())
+    for (const Parameter& parameter : content.parameters)
       write_tensor(file, state_path(values.name, parameter.name), part_of(values.values, parameter));
   }
   file.close();
@@ -96,13 +105,19 @@ class Temporary {
 
 }  // namespace
 
-void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
-                      const RunState& state, const RunIdentity& identity) {
+void write_checkpoint(const std::string& path, const CheckpointContent& content,
+                      const std::function<void()>& before_publishing) {
   const std::string name = temporary_name(path);
   const Temporary temporary(name);  // removing it after its renaming removes nothing
-  write_content(name, network, optimizer, state, identity);
-  seal_file(name);
+  write_content(name, content);
+  seal_file(name, content.validation);
+  if (before_publishing) before_publishing();
   publish_file(name, path);
+}
+
+void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
+                      const RunState& state, const RunIdentity& identity) {
+  write_checkpoint(path, content_of(network, optimizer, state, identity));
 }
 
 }  // namespace nystrom

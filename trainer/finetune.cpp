@@ -106,11 +106,13 @@ class Finetuning {
     if (checkpoint.empty()) start_anew();
     plan();
 
-    Observers observers;  // filled below: how far to cut the metrics file is known after restoring
-    Trainer trainer(trainer_options, {context_, comm_, network_, *source_, nullptr, observers});
-    if (!checkpoint.empty()) trainer.restore(checkpoint);
+    // Filled below: how far to cut the metrics file is known after restoring. They outlive the trainer, whose
+    // last checkpoint waits for them.
+    Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
+    Trainer trainer(trainer_options, {context_, comm_, network_, *source_, nullptr, observers});
+    if (!checkpoint.empty()) trainer.restore(checkpoint);
     if (comm_.rank() == 0) {
       files.emplace(options_.run.directory, trainer.state().step, observer_);
       observers.add(files->all());

@@ -2,10 +2,14 @@ find_package(MPI REQUIRED COMPONENTS CXX)
 
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
+    append_file.cpp
     batch_source.cpp
+    checkpoint_content.cpp
     checkpoint_folder.cpp
     checkpoint_read.cpp
+    checkpoint_saver.cpp
     checkpoint_write.cpp
+    checkpoint_writer.cpp
     comm.cpp
     consistency.cpp
     evaluation.cpp

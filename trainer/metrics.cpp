@@ -1,12 +1,8 @@
 #include "trainer/metrics.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -82,6 +78,15 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
   return 0;
 }
 
+/// The path, once the file has been cut.
+const std::string& cut(const std::string& path, std::int64_t step) {
+  std::error_code problem;
+  if (std::filesystem::exists(path, problem))
+    std::filesystem::resize_file(path, bytes_up_to(path, step), problem);
+  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path, problem.message());
+  return path;
+}
+
 }  // namespace
 
 std::string metrics_line(const StepReport& report) {
@@ -112,28 +117,14 @@ std::string metrics_line(const ValidationReport& report) {
   return line + "}";
 }
 
-MetricsFile::MetricsFile(std::string path, std::int64_t step) : path_(std::move(path)) {
+MetricsFile::MetricsFile(const std::string& path, std::int64_t step, AppendFile::Warn warn)
+    : path_(path), warn_(std::move(warn)) {
   open(step);
 }
 
 void MetricsFile::open(std::int64_t step) {
-  file_.reset();
-  std::error_code problem;
-  if (std::filesystem::exists(path_, problem))
-    std::filesystem::resize_file(path_, bytes_up_to(path_, step), problem);
-  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path_, problem.message());
-  file_.reset(std::fopen(path_.c_str(), "abe"));
-  if (!file_) fail("cannot open {} to write metrics: {}", path_, std::strerror(errno));
-}
-
-void MetricsFile::write(const std::string& line) {
-  if (std::fprintf(file_.get(), "%s\n", line.c_str()) < 0 || std::fflush(file_.get()) != 0)
-    fail("cannot write metrics to {}: {}", path_, std::strerror(errno));
-}
-
-void MetricsFile::saving(std::int64_t) {
-  if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL)
-    fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+  file_.reset();  // what it still holds goes first
+  file_.emplace(cut(path_, step), AppendFile::Open::kAny, warn_);
 }
 
 }  // namespace nystrom

@@ -2,10 +2,10 @@
 // metrics.jsonl: one JSON object a line (docs/training.md). Numbers are written so that they read back
 // exactly; what is not finite is null.
 
-#include <cstdio>
-#include <memory>
+#include <optional>
 #include <string>
 
+#include "trainer/append_file.h"
 #include "trainer/observer.h"
 
 namespace nystrom {
@@ -19,22 +19,20 @@ class MetricsFile final : public Observer {
   /// Opens (or creates) the file and cuts off what lies beyond `step`, the step that the run goes on from:
   /// lines of later steps, a half line, and what is no JSON object with a step. The file is read from its
   /// end, so that this costs what is cut off, however long the run has been. Throws Error, with the reason.
-  MetricsFile(std::string path, std::int64_t step);
+  /// A disk that is full later on is no failure (AppendFile); `warn` hears of it.
+  MetricsFile(const std::string& path, std::int64_t step, AppendFile::Warn warn = {});
 
-  void step(const StepReport& report) override { write(metrics_line(report)); }
-  void validated(const ValidationReport& report) override { write(metrics_line(report)); }
-  void saving(std::int64_t step) override;  ///< flushes to the disk
+  void step(const StepReport& report) override { file_->append(metrics_line(report) + "\n"); }
+  void validated(const ValidationReport& report) override { file_->append(metrics_line(report) + "\n"); }
+  void saving(std::int64_t) override { file_->sync(); }
   void rolled_back(std::int64_t step) override { open(step); }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
   void open(std::int64_t step);
-  void write(const std::string& line);
 
   std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile::Warn warn_;
+  std::optional<AppendFile> file_;
 };
 
 }  // namespace nystrom

@@ -17,6 +17,8 @@ struct Name {
   std::string_view name;
   Value value;
 };
+template <class Value>
+Name(const char*, Value) -> Name<Value>;  // clang 14 does not find it by itself
 constexpr std::array kActivations{Name{"gelu_new", Activation::kGeluNew}, Name{"gelu", Activation::kGelu}};
 constexpr std::array kAttentionKinds{Name{"nystrom", AttentionKind::kNystrom},
                                      Name{"softmax", AttentionKind::kSoftmax}};

@@ -1,6 +1,6 @@
 #pragma once
-// What a run tells while it goes on. The trainer calls observers on rank 0 alone; metrics file, TensorBoard,
-// progress bar and log are observers.
+// What a run tells while it goes on. The trainer calls observers on rank 0 alone, from one thread but for
+// saving(); metrics file, TensorBoard, progress bar and log are observers.
 
 #include <cstdint>
 #include <optional>
@@ -54,6 +54,15 @@ struct ValidationReport {
   std::vector<std::pair<std::string, double>> scores = {};  ///< a task's metrics
 };
 
+/// A checkpoint that is on the disk, read back, under its name.
+struct SavedReport {
+  std::int64_t step = 0;
+  std::string path;
+  std::uint64_t bytes = 0;
+  double pause_seconds = 0;  ///< that the run stood still: the copy, and the wait for the one before
+  double seconds = 0;        ///< that it took in the background
+};
+
 enum class StopReason {
   kDone,     ///< all steps are done
   kStopped,  ///< on request (a signal); to be resumed: exit status 3
@@ -65,8 +74,10 @@ class Observer {
   virtual void started(const RunInfo&) {}
   virtual void step(const StepReport&) {}  ///< every `log_every` steps, the last one, and skipped ones
   virtual void validated(const ValidationReport&) {}
-  virtual void saving(std::int64_t /*step*/) {}  ///< a checkpoint is about to be written: make things durable
-  virtual void saved(const std::string& /*path*/, double /*seconds*/) {}
+  /// A checkpoint of this step is about to get its name: what was told up to that step must be on the disk.
+  /// Called by the thread that writes it, beside the other calls; a throw is a failure of the checkpoint.
+  virtual void saving(std::int64_t /*step*/) {}
+  virtual void saved(const SavedReport&) {}
   virtual void warning(const std::string& /*sentence*/) {}
   virtual void note(const std::string& /*sentence*/) {}
   /// The run goes on from this step again: what was told of later ones does not hold.
@@ -90,8 +101,8 @@ class Observers final : public Observer {
   void saving(std::int64_t step) override {
     for (auto* o : all_) o->saving(step);
   }
-  void saved(const std::string& path, double seconds) override {
-    for (auto* o : all_) o->saved(path, seconds);
+  void saved(const SavedReport& report) override {
+    for (auto* o : all_) o->saved(report);
   }
   void warning(const std::string& sentence) override {
     for (auto* o : all_) o->warning(sentence);

@@ -23,7 +23,10 @@ void check_options(const PretrainOptions& options) {
   at_least("training.global_batch", options.global_batch, 1);
   at_least("training.micro_batch", options.micro_batch, 0);
   at_least("schedule.warmup_steps", t.schedule.warmup_steps, 0);
-  at_least("checkpoint.keep", t.keep, 1);
+  at_least("checkpoint.keep", t.keep.newest, 1);
+  at_least("checkpoint.keep_every_steps", t.keep.every, 0);
+  at_least("checkpoint.keep_best", t.keep.best, 0);
+  at_least("checkpoint.failures_allowed", t.failures_allowed, 0);
   if (t.schedule.warmup_steps > t.steps)
     refuse("schedule.warmup_steps ({}) is above training.steps ({}); lower it.", t.schedule.warmup_steps,
            t.steps);
@@ -128,10 +131,12 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   TrainerOptions trainer_options = options.trainer;
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
   trainer_options.stop_reason = [&session] { return session.stop_reason(); };
-  Observers observers;  // filled below: how far to cut the metrics file is known after restoring
+  // Filled below: how far to cut the metrics file is known after restoring. They outlive the trainer, whose
+  // last checkpoint waits for them.
+  Observers observers;
+  std::optional<RunFiles> files;
   Trainer trainer(trainer_options, {context, comm, network, *batches, validation.get(), observers});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
-  std::optional<RunFiles> files;
   if (comm.rank() == 0) {
     files.emplace(options.directory, trainer.state().step, observer);
     observers.add(files->all());

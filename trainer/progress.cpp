@@ -65,6 +65,11 @@ std::string describe(const ValidationReport& report) {
   return text + fmt::format(", {:.1f} s", report.seconds);
 }
 
+std::string describe(const SavedReport& report) {
+  return fmt::format("saved {} ({:.1f} MiB in {:.1f} s; the run stood still for {:.3f} s)", report.path,
+                     mebibytes(report.bytes), report.seconds, report.pause_seconds);
+}
+
 std::string progress_line(const StepReport& report, int columns) {
   const double share =
       report.steps > 0 ? static_cast<double>(report.step) / static_cast<double>(report.steps) : 0;
@@ -104,8 +109,8 @@ void ProgressBar::step(const StepReport& report) {
 void ProgressBar::validated(const ValidationReport& report) {
   line_above(describe(report));
 }
-void ProgressBar::saved(const std::string& path, double seconds) {
-  line_above(fmt::format("saved {} ({:.1f} s)", path, seconds));
+void ProgressBar::saved(const SavedReport& report) {
+  line_above(describe(report));
 }
 void ProgressBar::warning(const std::string& sentence) {
   line_above("warning: " + sentence);
@@ -132,8 +137,8 @@ void ProgressLines::step(const StepReport& report) {
 void ProgressLines::validated(const ValidationReport& report) {
   print_(Level::kInfo, describe(report));
 }
-void ProgressLines::saved(const std::string& path, double seconds) {
-  print_(Level::kInfo, fmt::format("saved {} ({:.1f} s)", path, seconds));
+void ProgressLines::saved(const SavedReport& report) {
+  print_(Level::kInfo, describe(report));
 }
 void ProgressLines::warning(const std::string& sentence) {
   print_(Level::kWarning, sentence);

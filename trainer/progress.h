@@ -17,6 +17,7 @@ namespace nystrom {
 [[nodiscard]] std::string describe(const RunInfo& info);
 [[nodiscard]] std::string describe(const StepReport& report);
 [[nodiscard]] std::string describe(const ValidationReport& report);
+[[nodiscard]] std::string describe(const SavedReport& report);
 
 /// A line that is drawn over itself. `print` gets text with carriage returns and must not buffer it.
 class ProgressBar final : public Observer {
@@ -26,7 +27,7 @@ class ProgressBar final : public Observer {
   void started(const RunInfo& info) override;
   void step(const StepReport& report) override;
   void validated(const ValidationReport& report) override;
-  void saved(const std::string& path, double seconds) override;
+  void saved(const SavedReport& report) override;
   void warning(const std::string& sentence) override;
   void note(const std::string& sentence) override;
   void finished(StopReason reason) override;
@@ -53,7 +54,7 @@ class ProgressLines final : public Observer {
   void started(const RunInfo& info) override;
   void step(const StepReport& report) override;
   void validated(const ValidationReport& report) override;
-  void saved(const std::string& path, double seconds) override;
+  void saved(const SavedReport& report) override;
   void warning(const std::string& sentence) override;
   void note(const std::string& sentence) override;
 

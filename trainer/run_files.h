@@ -13,7 +13,7 @@ namespace nystrom {
 class RunFiles {
  public:
   RunFiles(const std::string& directory, std::int64_t step, Observer& observer)
-      : metrics_(metrics_path(directory), step), events_(directory, step) {
+      : metrics_(metrics_path(directory), step, warn(observer)), events_(directory, step, warn(observer)) {
     all_.add(metrics_);
     all_.add(events_);
     all_.add(observer);
@@ -21,6 +21,10 @@ class RunFiles {
   [[nodiscard]] Observer& all() { return all_; }
 
  private:
+  static AppendFile::Warn warn(Observer& observer) {
+    return [&observer](const std::string& sentence) { observer.warning(sentence); };
+  }
+
   MetricsFile metrics_;
   TensorBoardFile events_;
   Observers all_;

@@ -19,7 +19,8 @@
 namespace nystrom {
 namespace {
 
-constexpr std::string_view kMagic = "nystrom checkpoint ";
+constexpr std::string_view kMagic = "nystrom checkpoint ", kValidation = "validation ", kNone = "none",
+                           kDigest = "sha256 ";
 constexpr std::size_t kBlock = std::size_t{1} << 20U;
 
 /// A file descriptor.
@@ -77,8 +78,10 @@ class Descriptor {
   int file_;
 };
 
-std::string digest_of_rest(const Descriptor& file) {
+/// Of `head` and of all that follows the seal.
+std::string digest_of(std::string_view head, const Descriptor& file) {
   Sha256 digest;
+  digest.update(head);
   std::vector<char> block(kBlock);
   for (std::uint64_t offset = kSealBytes;;) {
     const std::size_t count = file.read(offset, block.data(), block.size());
@@ -88,8 +91,17 @@ std::string digest_of_rest(const Descriptor& file) {
   }
 }
 
-std::string seal_text(std::uint64_t bytes, std::string_view digest) {
-  std::string text = fmt::format("{}{}\nbytes {}\nsha256 {}\n", kMagic, kCheckpointVersion, bytes, digest);
+/// The lines above the digest.
+std::string head_of(const Seal& seal) {
+  std::string head = fmt::format("{}{}\nbytes {}\n", kMagic, seal.version, seal.bytes);
+  if (seal.version > 1)
+    head += fmt::format("{}{}\n", kValidation,
+                        seal.validation ? fmt::format("{}", *seal.validation) : std::string(kNone));
+  return head;
+}
+
+std::string seal_text(std::string_view head, std::string_view digest) {
+  std::string text = fmt::format("{}{}{}\n", head, kDigest, digest);
   text.resize(kSealBytes, '\0');
   return text;
 }
@@ -100,30 +112,58 @@ std::string first_bytes(const Descriptor& file) {
   return bytes;
 }
 
-/// The number that follows the magic; -1 if none does.
-std::int64_t version_of(std::string_view seal) {
-  std::int64_t version = -1;
-  seal.remove_prefix(kMagic.size());
-  std::from_chars(seal.data(), seal.data() + seal.size(), version);
-  return version;
+/// Takes "KEY VALUE\n" off the front of a text and gives VALUE; nothing if it does not begin so.
+std::optional<std::string_view> take_line(std::string_view& text, std::string_view key) {
+  const auto end = text.find('\n');
+  if (!text.starts_with(key) || end == std::string_view::npos) return std::nullopt;
+  const std::string_view value = text.substr(key.size(), end - key.size());
+  text.remove_prefix(end + 1);
+  return value;
 }
 
-/// What every version of the seal has in common.
-std::string_view after_first_line(std::string_view seal) {
-  seal.remove_prefix(std::min(seal.find('\n'), seal.size()));
-  return seal.substr(0, seal.find('\0'));
+template <class Number>
+std::optional<Number> number_in(std::optional<std::string_view> text) {
+  Number number{};
+  if (!text) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return number;
+}
+
+/// What a seal's lines say, down to what this program knows of its version; nothing if they are none.
+std::optional<Seal> parse_seal(std::string_view text) {
+  const auto version = number_in<std::int64_t>(take_line(text, kMagic));
+  const auto bytes = number_in<std::uint64_t>(take_line(text, "bytes "));
+  if (!version || *version < 1 || !bytes) return std::nullopt;
+  Seal seal{.version = *version, .bytes = *bytes, .validation = {}};
+  if (*version == 1 || *version > kCheckpointVersion) return seal;
+  const auto validation = take_line(text, kValidation);
+  seal.validation = number_in<double>(validation);
+  if (!validation || (!seal.validation && *validation != kNone)) return std::nullopt;
+  return seal;
+}
+
+/// The seal that the file should have, if what it says of itself is so. Of version 1 the digest did not cover
+/// the lines; of later ones, known or not, it does. Empty where no digest is to be found.
+std::string expected_text(const Seal& seal, std::string_view found, const Descriptor& file) {
+  if (seal.version == 1) return seal_text(head_of(seal), digest_of("", file));
+  const auto end = found.find(fmt::format("\n{}", kDigest));
+  if (end == std::string_view::npos) return "";
+  const std::string_view head = found.substr(0, end + 1);
+  return seal_text(head, digest_of(head, file));
 }
 
 }  // namespace
 
-void seal_file(const std::string& path) {
+void seal_file(const std::string& path, std::optional<double> validation) {
   const Descriptor file(path, O_RDWR);
   if (!file.open()) fail("cannot open {}: {}", path, std::strerror(errno));
-  const std::string text = seal_text(file.size(), digest_of_rest(file));
+  const std::string head = head_of({.bytes = file.size(), .validation = validation});
+  const std::string text = seal_text(head, digest_of(head, file));
   file.write(0, text);
   file.flush();
   file.forget_cached();
-  if (first_bytes(file) != text || seal_text(file.size(), digest_of_rest(file)) != text)
+  if (first_bytes(file) != text || seal_text(head, digest_of(head, file)) != text)
     fail("{} reads back otherwise than it was written; the disk or the memory of this machine is faulty.",
          path);
 }
@@ -133,19 +173,28 @@ bool has_seal(const std::string& path) {
   return file.open() && file.is_regular() && first_bytes(file).starts_with(kMagic);
 }
 
-void check_seal(const std::string& path) {
+Seal check_seal(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.open()) refuse("{} cannot be opened: {}.", path, std::strerror(errno));
   if (!file.is_regular()) refuse("{} is not a file.", path);
-  const std::string seal = first_bytes(file);
-  if (!seal.starts_with(kMagic))
+  const std::string found = first_bytes(file);
+  if (!found.starts_with(kMagic))
     refuse("{} is not a checkpoint of this program, or its first bytes are damaged.", path);
-  const std::string expected = seal_text(file.size(), digest_of_rest(file));
-  if (seal == expected) return;
-  if (version_of(seal) > kCheckpointVersion && after_first_line(seal) == after_first_line(expected))
-    refuse("{} has format {}, this program knows formats up to {}: use a newer program.", path,
-           version_of(seal), kCheckpointVersion);
-  refuse("{} is damaged: its content does not agree with its digest. Use another checkpoint.", path);
+  const auto seal = parse_seal(found);
+  if (!seal || seal->bytes != file.size() || expected_text(*seal, found, file) != found)
+    refuse("{} is damaged: its content does not agree with its digest. Use another checkpoint.", path);
+  if (seal->version > kCheckpointVersion)
+    refuse("{} has format {}, this program knows formats up to {}: use a newer program.", path, seal->version,
+           kCheckpointVersion);
+  return *seal;
+}
+
+std::optional<Seal> peek_seal(const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file.open() || !file.is_regular()) return std::nullopt;
+  auto seal = parse_seal(first_bytes(file));
+  if (!seal || seal->version > kCheckpointVersion || seal->bytes != file.size()) return std::nullopt;
+  return seal;
 }
 
 }  // namespace nystrom

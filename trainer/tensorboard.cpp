@@ -1,12 +1,8 @@
 #include "trainer/tensorboard.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -141,18 +137,10 @@ std::vector<Scalar> scalars_of(const Losses& losses, std::string_view prefix) {
 
 }  // namespace
 
-TensorBoardFile::TensorBoardFile(const std::string& folder, std::int64_t step) : path_(fresh_path(folder)) {
-  file_.reset(std::fopen(path_.c_str(), "wbxe"));
-  if (!file_) fail("cannot create {}: {}", path_, std::strerror(errno));
+TensorBoardFile::TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn)
+    : file_(fresh_path(folder), AppendFile::Open::kNew, std::move(warn)) {
   write(tensorboard::version_event(now()));
   if (step > 0) write(tensorboard::restart_event(now(), step + 1));
-}
-
-void TensorBoardFile::write(std::string_view event) {
-  const std::string record = tensorboard::frame(event);
-  if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size() ||
-      std::fflush(file_.get()) != 0)
-    fail("cannot write to {}: {}", path_, std::strerror(errno));
 }
 
 void TensorBoardFile::step(const StepReport& report) {
@@ -169,9 +157,10 @@ void TensorBoardFile::validated(const ValidationReport& report) {
   write(tensorboard::scalar_event(now(), report.step, scalars));
 }
 
-void TensorBoardFile::saving(std::int64_t) {
-  if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL)
-    fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+void TensorBoardFile::saved(const SavedReport& report) {
+  const std::vector<Scalar> scalars{{"checkpoint/pause_seconds", report.pause_seconds},
+                                    {"checkpoint/seconds", report.seconds}};
+  write(tensorboard::scalar_event(now(), report.step, scalars));
 }
 
 }  // namespace nystrom

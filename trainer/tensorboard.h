@@ -3,13 +3,13 @@
 // around Event messages in protobuf's wire format.
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "trainer/append_file.h"
 #include "trainer/observer.h"
 
 namespace nystrom {
@@ -33,21 +33,18 @@ namespace tensorboard {
 class TensorBoardFile final : public Observer {
  public:
   /// A new event file in `folder`; `step` is the step that the run goes on from. Throws Error, with the
-  /// reason.
-  TensorBoardFile(const std::string& folder, std::int64_t step);
+  /// reason. A disk that is full later on is no failure (AppendFile); `warn` hears of it.
+  TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn = {});
 
   void step(const StepReport& report) override;
   void validated(const ValidationReport& report) override;
-  void saving(std::int64_t step) override;
+  void saving(std::int64_t) override { file_.sync(); }
+  void saved(const SavedReport& report) override;
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
-  void write(std::string_view event);
+  void write(std::string_view event) { file_.append(tensorboard::frame(event)); }
 
-  std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 }  // namespace nystrom

@@ -33,7 +33,11 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
       optimizer_(make_optimizer(options.optimizer, parts.network.parameters())),
       reducer_(parts.comm, parts.network.parameters().gradients(), options.bucket_bytes),
       buffer_(joined(parts.batches.limits(),
-                     parts.validation == nullptr ? BatchLimits{} : parts.validation->limits())) {}
+                     parts.validation == nullptr ? BatchLimits{} : parts.validation->limits())),
+      saver_({.folder = options.checkpoint_folder,
+              .keep = options.keep,
+              .failures_allowed = options.failures_allowed},
+             parts.comm, parts.network, *optimizer_, options_.identity, parts.observer) {}
 
 StepReport Trainer::step() {
   const std::int64_t step = state_.step + 1;
@@ -61,6 +65,7 @@ StepReport Trainer::step() {
   if (good) optimizer_->step(parts_.context, rate, clip_scale(gradient.norm, options_.clip_norm));
 
   state_.step = step;
+  validation_.reset();
   state_.samples += static_cast<std::int64_t>(sequences);
   state_.updates = optimizer_->updates();
   state_.seconds += clock_.take_elapsed();
@@ -114,14 +119,17 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
 // The sums of all ranks; the ranks' requests travel along.
 Losses Trainer::sum_losses() {
   const auto mine = parts_.network.head().sums().span<double>();
-  std::array<double, kMaxLosses * 3 + 2> sums{};
+  std::array<double, kMaxLosses * 3 + 3> sums{};
   std::ranges::copy(mine, sums.begin());
   stop_reason_ = options_.stop_reason ? options_.stop_reason() : "";
   if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "a signal asked for it";
   sums[kMaxLosses * 3] = stop_reason_.empty() ? 0 : 1;
   sums[kMaxLosses * 3 + 1] = SignalWatch::take_save_request() ? 1 : 0;
+  sums[kMaxLosses * 3 + 2] = saver_.hopeless() ? 1 : 0;
   parts_.comm.all_reduce(sums, "the sums of the losses");
-  requests_ = {.stop = sums[kMaxLosses * 3] > 0, .save = sums[kMaxLosses * 3 + 1] > 0};
+  requests_ = {.stop = sums[kMaxLosses * 3] > 0,
+               .save = sums[kMaxLosses * 3 + 1] > 0,
+               .give_up = sums[kMaxLosses * 3 + 2] > 0};
   return mean_losses(parts_.network.head(), std::span(sums).first(kMaxLosses * 3), options_.objective);
 }
 
@@ -169,6 +177,7 @@ void Trainer::give_up_step(OnTrouble action, const std::string& what, const std:
 // To the newest whole checkpoint, and from there on with the samples after those that made the trouble.
 void Trainer::roll_back() {
   roll_back_ = false;
+  saver_.finish();  // the newest may just be on its way
   const std::int64_t step = state_.step, next_batch = state_.step + state_.batches_skipped;
   std::string path;
   if (parts_.comm.rank() == 0 && !options_.checkpoint_folder.empty())
@@ -248,9 +257,12 @@ StopReason Trainer::run_until(std::int64_t end) {
       continue;
     }
     tell(report);
+    saver_.look();
+    if (requests_.give_up) saver_.give_up();
     const bool last = state_.step == options_.steps, stop = requests_.stop && !last;
     if (last || due(state_.step, options_.validate_every)) validate();
-    if (last || stop || requests_.save || due(state_.step, options_.save_every)) save(last || stop);
+    const bool must = last || stop;
+    if (must || requests_.save || due(state_.step, options_.save_every)) save(must);
     if (stop) {
       reason = StopReason::kStopped;
       if (parts_.comm.rank() == 0)
@@ -258,6 +270,7 @@ StopReason Trainer::run_until(std::int64_t end) {
                                          stop_reason_.empty() ? "another rank asked for it" : stop_reason_));
     }
   }
+  saver_.finish();
   const bool over = reason == StopReason::kStopped || state_.step >= options_.steps;
   if (over && parts_.comm.rank() == 0) parts_.observer.finished(reason);
   return reason;
@@ -278,35 +291,18 @@ void Trainer::validate() {
   StepClock clock;
   const Losses losses = evaluate(parts_.context, parts_.comm, parts_.network, buffer_, *parts_.validation,
                                  options_.validation_batches, options_.objective);
+  validation_ = losses.loss;
   if (parts_.comm.rank() == 0)
     parts_.observer.validated({.step = state_.step, .losses = losses, .seconds = clock.take_elapsed()});
 }
 
-// Rank 0 writes, all learn how it went. A checkpoint that is not the last may fail: the run is worth more.
+// What a signal asked for is waited for; the rest goes on in the background.
 void Trainer::save(bool must) {
-  if (options_.checkpoint_folder.empty()) return;
   parts_.comm.activity().set_phase("writing a checkpoint");
   state_.seconds += clock_.take_elapsed();
-  std::string problem;
-  if (parts_.comm.rank() == 0) {
-    const std::string path = checkpoint_path(options_.checkpoint_folder, state_.step);
-    try {
-      StepClock clock;
-      parts_.observer.saving(state_.step);
-      write_checkpoint(path, parts_.network, *optimizer_, state_, options_.identity);
-      prune_checkpoints(options_.checkpoint_folder, options_.keep);
-      parts_.observer.saved(path, clock.take_elapsed());
-    } catch (const Error& error) {
-      problem = fmt::format("The checkpoint {} could not be written: {}.", path, error.what());
-    }
-  }
-  problem = parts_.comm.broadcast_text(std::move(problem), 0, "the end of the checkpoint's writing");
-  if (problem.empty()) {
-    rollbacks_ = 0;
-    return;
-  }
-  if (must) throw Error(problem + " Steps since the checkpoint before are lost; make room and resume.");
-  if (parts_.comm.rank() == 0) parts_.observer.warning(problem + " The run goes on without it.");
+  saver_.save(parts_.context, state_, validation_, must);
+  if (requests_.save) saver_.finish();
+  rollbacks_ = 0;
 }
 
 void Trainer::restore(const std::string& checkpoint) {

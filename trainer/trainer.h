@@ -16,6 +16,7 @@
 
 #include "model/network.h"
 #include "trainer/batch_source.h"
+#include "trainer/checkpoint_saver.h"
 #include "trainer/comm.h"
 #include "trainer/evaluation.h"
 #include "trainer/observer.h"
@@ -47,7 +48,8 @@ struct TrainerOptions {
   std::int64_t validation_batches = 50;  ///< at most
   std::string checkpoint_folder;         ///< empty: no checkpoints
   std::int64_t save_every = 0;           ///< steps; 0: at the end only
-  std::int64_t keep = 3;                 ///< newest checkpoints
+  KeepPolicy keep;                       ///< which checkpoints stay
+  std::int64_t failures_allowed = 3;     ///< checkpoints in a row that may fail before the run stops
   RunIdentity identity;                  ///< goes into every checkpoint
   /// Asked on every rank at each step: why the job should stop, or "". Signals are known without it.
   std::function<std::string()> stop_reason = {};
@@ -75,8 +77,9 @@ class Trainer {
   /// Steps until all are done or a signal asks to stop. A checkpoint is written at the last step.
   /// Throws Error where the ranks' options or weights differ at the start (naming the rank), where a loss or
   /// gradient is not finite or spikes and the options say stop (naming step and tensor; no checkpoint is
-  /// written), where a check for silent corruption fails, where the last checkpoint could not be written,
-  /// and CommTimeout.
+  /// written), where a check for silent corruption fails, where the last checkpoint could not be written or
+  /// too many in a row, and CommTimeout. Checkpoints are written while the run goes on; when this returns all
+  /// are on the disk.
   StopReason run() { return run_until(options_.steps); }
   /// The same, but pauses (kDone) when `step` steps are done; to be called again with more.
   StopReason run_until(std::int64_t step);
@@ -90,6 +93,7 @@ class Trainer {
   /// What the ranks ask of each other at the end of a step.
   struct Requests {
     bool stop = false, save = false;
+    bool give_up = false;  // too many checkpoints could not be written
   };
   [[nodiscard]] std::array<double, kMaxLosses + 2> count(const StepBatch& batch);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
@@ -117,9 +121,11 @@ class Trainer {
   bool roll_back_ = false;             // wanted by the step that was just done
   int rollbacks_ = 0;                  // since the last checkpoint
   std::vector<bool> residual_warned_;  // by layer: it is above the limit, and was said to be
+  std::optional<double> validation_;   // loss at this step, where it was measured
   StepClock clock_;
   std::optional<PinvResiduals> residuals_;  // in steps that collect them
   bool ranks_agree_ = false;                // checked before the first step
+  CheckpointSaver saver_;                   // reads weights and optimizer; the first to go
 };
 
 }  // namespace nystrom

@@ -5,9 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "data/child_check.h"
 #include "data/inspect.h"
+#include "data/shard_check.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/command.h"
+#include "launch/file_verification.h"
 #include "launch/model_source.h"
 #include "trainer/checkpoint.h"
 
@@ -33,6 +36,7 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 void inspect_shard(const std::string& path) {
+  check_shards(std::span(&path, 1), ShardCheck::kAll);  // a crash of the library becomes a sentence
   const ShardSummary s = summarize_shard(path);
   if (s.kind == ShardKind::kBert) {
     line("kind", "NVIDIA's BERT shard (masks made beforehand; the last label says \"random next sentence\")");
@@ -80,7 +84,9 @@ void print_tokenizer(const Tokenizer& tokenizer) {
 }
 
 void inspect_checkpoint(const std::string& path) {
-  const CheckpointReader checkpoint(path);
+  verify_checkpoint(path);
+  check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
+  const CheckpointReader checkpoint(path, false);
   const RunState& state = checkpoint.state();
   line("kind", "checkpoint; whole, its digest agrees");
   line("step", fmt::format("{} ({} samples, {} updates, {:.0f} s)", state.step, state.samples, state.updates,
@@ -157,6 +163,18 @@ bool begins_with(const std::string& path, std::string_view magic) {
   return head == magic;
 }
 
+int verify(const std::string& path) {
+  const std::vector<FileVerdict> verdicts = verify_files(path);
+  std::size_t damaged = 0;
+  for (const FileVerdict& file : verdicts) {
+    damaged += file.problem.empty() ? 0 : 1;
+    fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "whole" : "DAMAGED", file.path,
+               file.problem.empty() ? file.what : file.problem);
+  }
+  fmt::print("{} of {} whole\n", verdicts.size() - damaged, verdicts.size());
+  return damaged == 0 ? kDone : kFailed;
+}
+
 int run(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -181,13 +199,22 @@ int run(const std::string& path) {
 
 Command inspect_command() {
   auto path = std::make_shared<std::string>();
-  return {
-      .name = "inspect",
-      .summary = "what is in a shard, checkpoint, tokenizer, model folder, run or prepared text",
-      .details = "Recognized by content; shards and checkpoints are read whole, so damage shows.",
-      .example = "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5",
-      .options = [path](CLI::App& app) { app.add_option("FILE", *path, "the file or folder")->required(); },
-      .run = [path](const Invocation&) { return run(*path); }};
+  auto whole = std::make_shared<bool>(false);
+  return {.name = "inspect",
+          .summary = "what is in a shard, checkpoint, tokenizer, model folder, run or prepared text",
+          .details = "Recognized by content; shards and checkpoints are read whole, so damage shows.",
+          .example =
+              "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
+              "nystrom inspect --verify run",
+          .options =
+              [path, whole](CLI::App& app) {
+                app.add_option("FILE", *path, "the file or folder")->required();
+                app.add_flag(
+                    "--verify", *whole,
+                    "say of each file (all checkpoints of a run, all shards of prepared text) whether every "
+                    "byte of it is as it was written; status 1 if one is not");
+              },
+          .run = [path, whole](const Invocation&) { return *whole ? verify(*path) : run(*path); }};
 }
 
 }  // namespace nystrom

@@ -95,7 +95,7 @@ class PlantedObserver final : public Observer {
     std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms_));
   }
   void started(const RunInfo& info) override { log_.note(describe(info)); }
-  void saved(const std::string& path, double) override { log_.note("saved " + path); }
+  void saved(const SavedReport& report) override { log_.note("saved " + report.path); }
   void warning(const std::string& sentence) override { log_.warning(sentence); }
   void note(const std::string& sentence) override { log_.note(sentence); }
 
@@ -159,7 +159,7 @@ PretrainOptions job(const std::string& directory, const Arguments& arguments, co
   options.trainer.save_every = arguments.number("save_every", 2);
   options.trainer.validate_every = arguments.number("validate_every", 0);
   options.trainer.check_every = arguments.number("check_every", 0);
-  options.trainer.keep = 100;
+  options.trainer.keep = {.newest = 100};
   options.trainer.identity.settings["seed"] = std::to_string(arguments.number("seed", 3));
   options.may_change = [](std::string_view key) { return key == "training.steps"; };
   return options;

@@ -76,7 +76,7 @@ TEST(Ranks, a_resume_on_as_many_ranks_gives_the_same_bits) {
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   options.save_every = 2;
-  options.keep = 10;
+  options.keep = {.newest = 10};
   ToyRun straight(options, ranks(), share_of(8, 2));
   (void)straight.trainer->run();
   ToyRun resumed(options, ranks(), share_of(8, 2));
@@ -91,7 +91,7 @@ TEST(Ranks, a_resume_on_one_rank_agrees_to_rounding) {
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   options.save_every = 2;
-  options.keep = 10;
+  options.keep = {.newest = 10};
   ToyRun straight(options, ranks(), share_of(8, 2));
   (void)straight.trainer->run();
   const auto solo = make_solo_comm();

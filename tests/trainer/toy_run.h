@@ -115,7 +115,7 @@ class Recorder final : public Observer {
   void started(const RunInfo& info) override { runs.push_back(info); }
   void step(const StepReport& report) override { steps.push_back(report); }
   void validated(const ValidationReport& report) override { validations.push_back(report); }
-  void saved(const std::string& path, double) override { saves.push_back(path); }
+  void saved(const SavedReport& report) override { saves.push_back(report.path); }
   void warning(const std::string& sentence) override { warnings.push_back(sentence); }
   void finished(StopReason reason) override { reasons.push_back(reason); }
 

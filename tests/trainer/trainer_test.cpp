@@ -82,7 +82,7 @@ TEST_F(TrainerTest, a_resume_continues_bit_for_bit) {
   TrainerOptions options = toy_trainer(7);
   options.checkpoint_folder = folder.path();
   options.save_every = 3;
-  options.keep = 10;
+  options.keep = {.newest = 10};
   ToyRun straight(options, *comm);
   (void)straight.trainer->run();
   ASSERT_EQ(straight.recorder.saves.size(), 3U);  // 3, 6, and the last
@@ -115,7 +115,7 @@ class SignalTest : public TrainerTest {
  protected:
   StopReason run_with(int signal) {
     options.checkpoint_folder = folder.path();
-    options.keep = 10;
+    options.keep = {.newest = 10};
     ToyRun parts(options, *comm);
     Raiser raiser(2, signal);
     Observers both;

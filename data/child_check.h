@@ -1,0 +1,28 @@
+#pragma once
+// Files that somebody else made are first looked at in a process of their own. The HDF5 library can crash,
+// ask for all memory or go round in circles over a file that was damaged or made for that; there it costs one
+// child, and here it becomes a sentence.
+//
+//   check_in_child({"a.h5", "b.h5"}, {}, [](const std::string& path) { (void)summarize_shard(path); });
+//
+// The child is forked: call this before MPI and before threads that hold locks.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+namespace nystrom {
+
+struct ChildLimits {
+  std::uint64_t memory_bytes = std::uint64_t{4} << 30U;  ///< beyond what this process has
+  unsigned seconds = 60;                                 ///< for a file, and one more for every 16 MiB of it
+};
+
+/// Calls `check` for one file after the other, in a child process. Throws InputError where check did, with
+/// its sentence, and where the child crashed, was stopped by a limit or went beyond its time, naming the
+/// file.
+void check_in_child(std::span<const std::string> files, const ChildLimits& limits,
+                    const std::function<void(const std::string& file)>& check);
+
+}  // namespace nystrom

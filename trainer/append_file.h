@@ -1,0 +1,47 @@
+#pragma once
+// A file that grows by whole records, on a disk that may be full for a while: what it does not take is kept
+// in memory, in order, and tried again with the next record. A run outlives a full disk so, and its files
+// have no gap afterwards.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace nystrom {
+
+class AppendFile {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+  enum class Open {
+    kAny,  ///< goes on with the file, or makes it
+    kNew   ///< refuses to take a file that is there
+  };
+  /// More than this in memory is a failure.
+  static constexpr std::size_t kMostPending = std::size_t{64} << 20U;
+
+  /// Throws Error, with the reason. `warn` hears a sentence when the disk takes no more, and when all has
+  /// been written after that.
+  AppendFile(std::string path, Open how, Warn warn = {});
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Throws Error only where more than kMostPending waits.
+  void append(std::string_view record);
+  /// Flushes to the disk; any thread may call it. Throws Error if that fails, or if something waits.
+  void sync() const;
+
+ private:
+  [[nodiscard]] bool write_pending();
+
+  std::string path_;
+  Warn warn_;
+  int file_ = -1;
+  std::string pending_;
+  std::atomic<bool> behind_ = false;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,55 @@
+#pragma once
+// What goes into a checkpoint: views of a network and its optimizer, or a copy of both that stays as it is
+// while the run goes on.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/network.h"
+#include "trainer/optimizer.h"
+#include "trainer/run_state.h"
+
+namespace nystrom {
+
+/// Views; all must outlive it.
+struct CheckpointContent {
+  const ModelConfig& model;
+  const HeadConfig& head;
+  std::span<const Parameter> parameters;
+  Tensor weights;                      ///< [flat]
+  std::vector<OptimizerState> states;  ///< [flat] each
+  const RunIdentity& identity;
+  RunState state = {};
+  std::optional<double> validation = {};  ///< loss at this step, where it was measured
+};
+
+/// The live values.
+[[nodiscard]] CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
+                                           const RunState& state, const RunIdentity& identity);
+
+/// A copy of weights and optimizer state. Its memory is taken, and touched, once.
+class CheckpointSnapshot {
+ public:
+  /// All must outlive it.
+  CheckpointSnapshot(const Network& network, const Optimizer& optimizer, const RunIdentity& identity);
+
+  /// Copies the live values, with as many threads as `context` has.
+  void take(Context& context, const RunState& state, std::optional<double> validation);
+  [[nodiscard]] CheckpointContent content() const;
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  [[nodiscard]] std::vector<Tensor> sources() const;
+
+  const Network& network_;
+  const Optimizer& optimizer_;
+  const RunIdentity& identity_;
+  RunState state_;
+  std::optional<double> validation_;
+  std::vector<std::vector<std::byte>> copies_;  // the weights, then each state
+};
+
+}  // namespace nystrom
