@@ -19,6 +19,7 @@ nystrom_add_library(data FOLDER data
     chunk_cache.cpp
     corpus/books.cpp
     corpus/byte_stream.cpp
+    corpus/bzip2_blocks.cpp
     corpus/corpus.cpp
     corpus/decompressors.cpp
     corpus/entities.cpp
@@ -35,7 +36,6 @@ nystrom_add_library(data FOLDER data
     corpus/wiki_tags.cpp
     corpus/wiki_templates.cpp
     corpus/wikipedia.cpp
-    document_stream.cpp
     glob.cpp
     hdf5_file.cpp
     inspect.cpp
@@ -43,6 +43,21 @@ nystrom_add_library(data FOLDER data
     manifest.cpp
     masking.cpp
     permutation.cpp
+    preparation/buckets.cpp
+    preparation/contamination.cpp
+    preparation/encode_text.cpp
+    preparation/find_duplicates.cpp
+    preparation/minhash.cpp
+    preparation/packed_file.cpp
+    preparation/read_text.cpp
+    preparation/report.cpp
+    preparation/sources.cpp
+    preparation/stretches.cpp
+    preparation/tally.cpp
+    preparation/text_part.cpp
+    preparation/token_part.cpp
+    preparation/work.cpp
+    preparation/write_shards.cpp
     prepare.cpp
     prepare_directory.cpp
     samples.cpp
@@ -50,7 +65,6 @@ nystrom_add_library(data FOLDER data
     shard_check.cpp
     shard_layout.cpp
     shard_reader.cpp
-    shard_set.cpp
     shard_writer.cpp
     tasks/answer_task.cpp
     tasks/choice_task.cpp
@@ -74,10 +88,19 @@ nystrom_add_library(data FOLDER data
     text/sentences.cpp
     text/utf8.cpp
     text_samples.cpp
+    tokenizer/aligned_text.cpp
+    tokenizer/byte_bpe_model.cpp
+    tokenizer/normalizer.cpp
     tokenizer/sample.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp
+    tokenizer/tokenizer_json.cpp
+    tokenizer/trie.cpp
+    tokenizer/unicode_classes.cpp
+    tokenizer/unigram_model.cpp
+    tokenizer/vocabulary.cpp
+    tokenizer/wordpiece_model.cpp
   LINKS nystrom_core
   PRIVATE_LINKS
     hdf5::hdf5

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "nystrom preparation";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr std::size_t kFilesListed = 256;  // more are summed up in one hash
 
 // Paths may be any bytes; JSON's strings may not.
@@ -59,13 +59,28 @@ Json tokenizer_options(const PrepareTokenizer& tokenizer) {
 Json options_json(const PrepareOptions& options) {
   Json corpora = Json::array();
   for (const auto& spec : options.corpora) {
-    corpora.push_back(
-        {{"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}});
+    Json entry{{"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}};
+    for (const auto& [name, drops] : {std::pair{"disambiguation", spec.drop_disambiguation},
+                                      {"lists", spec.drop_lists},
+                                      {"stubs", spec.drop_stubs}}) {
+      if (drops) entry[name] = "drop";
+    }
+    corpora.push_back(std::move(entry));
   }
+  const auto& cleaning = options.cleaning;
   return {{"seed", options.seed},
           {"corpus", std::move(corpora)},
           {"tokenizer", tokenizer_options(options.tokenizer)},
           {"normalization", options.normalization},
+          {"cleaning",
+           {{"minimum_characters", cleaning.minimum_characters},
+            {"duplicate_documents", cleaning.duplicate_documents},
+            {"duplicate_paragraphs", cleaning.duplicate_paragraphs},
+            {"near_duplicates", cleaning.near_duplicates},
+            {"decontaminate", cleaning.decontaminate},
+            {"keep_dropped", cleaning.keep_dropped},
+            {"skip_damaged", cleaning.skip_damaged},
+            {"expansion_limit", cleaning.expansion_limit}}},
           {"output",
            {{"shard_tokens", options.shard_tokens},
             {"validation_fraction", options.validation_fraction},
@@ -80,21 +95,21 @@ Json reasons_json(const Reasons& reasons) {
   return json;
 }
 
-Json files_json(const std::vector<SourceFile>& files) {
+Json files_json(const SourceAccount& source) {
   std::int64_t bytes = 0;
   Sha256 hash;
   Json list = Json::array();
-  for (const auto& file : files) {
+  for (const auto& file : source.files) {
     bytes += file.bytes;
     hash.update(file.sha256 + "\n");
-    if (files.size() <= kFilesListed) {
-      list.push_back({{"path", file.path},
-                      {"bytes", file.bytes},
-                      {"sha256", file.sha256},
-                      {"documents", file.documents}});
-    }
+    if (source.files.size() > kFilesListed) continue;
+    const auto documents = source.tally.file_documents.find(file.path);
+    list.push_back({{"path", file.path},
+                    {"bytes", file.bytes},
+                    {"sha256", file.sha256},
+                    {"documents", documents == source.tally.file_documents.end() ? 0 : documents->second}});
   }
-  Json json{{"count", files.size()}, {"bytes", bytes}, {"sha256", hash.hex()}};
+  Json json{{"count", source.files.size()}, {"bytes", bytes}, {"sha256", hash.hex()}};
   if (!list.empty()) json["list"] = std::move(list);
   return json;
 }
@@ -104,36 +119,42 @@ Json counts_json(const ShardCounts& counts) {
 }
 
 Json source_json(const SourceAccount& source, const ManifestContent& content, std::size_t index) {
+  const Tally& tally = source.tally;
   ShardCounts counts;
-  for (const auto* split : content.splits) {
-    counts.sentences += split->by_source()[index].sentences;
-    counts.tokens += split->by_source()[index].tokens;
+  for (const auto& split : content.splits) {
+    counts.sentences += split.by_source[index].sentences;
+    counts.tokens += split.by_source[index].tokens;
   }
-  return {{"name", source.name},
-          {"kind", source.spec.kind},
-          {"path", source.spec.path},
-          {"files", files_json(source.files)},
-          {"documents", source.documents},
-          {"documents_skipped", reasons_json(source.documents_skipped)},
-          {"sentences", counts.sentences},
-          {"tokens", counts.tokens},
-          {"bytes", source.bytes_kept},
-          {"characters",
-           {{"in", source.characters_in},
-            {"kept", source.characters_kept},
-            {"dropped", reasons_json(source.characters_dropped)}}},
-          {"replaced",
-           {{"invalid_bytes", source.repairs.invalid_bytes}, {"nul_bytes", source.repairs.nul_bytes}}}};
+  Json json{
+      {"name", source.name},
+      {"kind", source.spec.kind},
+      {"path", source.spec.path},
+      {"files", files_json(source)},
+      {"documents", tally.documents},
+      {"documents_dropped", reasons_json(tally.documents_dropped)},
+      {"paragraphs_dropped", reasons_json(tally.paragraphs_dropped)},
+      {"sentences", counts.sentences},
+      {"tokens", counts.tokens},
+      {"bytes", tally.bytes_kept},
+      {"characters",
+       {{"in", tally.characters_in},
+        {"kept", tally.characters_kept},
+        {"dropped", reasons_json(tally.characters_dropped)}}},
+      {"replaced", {{"invalid_bytes", tally.repairs.invalid_bytes}, {"nul_bytes", tally.repairs.nul_bytes}}}};
+  if (!tally.damage.empty()) json["damage"] = tally.damage;
+  return json;
 }
 
-Json split_json(const ShardSet& split, const std::vector<SourceAccount>& sources) {
+Json split_json(const SplitResult& split, const std::vector<SourceAccount>& sources) {
   Json json = counts_json(split.total());
   Json by_source = Json::object();
   for (std::size_t i = 0; i < sources.size(); ++i)
-    by_source[sources[i].name] = counts_json(split.by_source()[i]);
+    by_source[sources[i].name] = counts_json(split.by_source[i]);
   json["by_source"] = std::move(by_source);
+  json["document_tokens"] = {{"by_power_of_two", split.document_tokens.bins},
+                             {"longest", split.document_tokens.longest}};
   Json shards = Json::array();
-  for (const auto& shard : split.shards()) {
+  for (const auto& shard : split.shards) {
     Json entry{{"file", shard.file}, {"bytes", shard.bytes}, {"sha256", shard.sha256}};
     entry.update(counts_json(shard.counts));
     shards.push_back(std::move(entry));
@@ -183,8 +204,8 @@ std::string manifest_text(const ManifestContent& content) {
     sources.push_back(source_json(content.sources[i], content, i));
   Json splits = Json::object();
   for (std::size_t i = 0; i < content.splits.size(); ++i) {
-    if (content.splits.at(i)->total().documents > 0)
-      splits[kSplitNames.at(i)] = split_json(*content.splits.at(i), content.sources);
+    if (content.splits.at(i).total().documents > 0)
+      splits[kSplitNames.at(i)] = split_json(content.splits.at(i), content.sources);
   }
   return dumped({{"format", kFormat},
                  {"version", kVersion},
@@ -192,7 +213,7 @@ std::string manifest_text(const ManifestContent& content) {
                  {"options", options_json(content.options)},
                  {"tokenizer",
                   {{"kind", tokenizer.kind()},
-                   {"file", "tokenizer.model"},
+                   {"file", content.tokenizer_file},
                    {"sha256", tokenizer.sha256()},
                    {"vocabulary_size", tokenizer.vocabulary_size()},
                    {"special_tokens", special_json(tokenizer)},

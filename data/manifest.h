@@ -7,22 +7,51 @@
 #include <string>
 #include <vector>
 
+#include "data/inspect.h"
+#include "data/preparation/tally.h"
 #include "data/prepare.h"
-#include "data/shard_set.h"
+#include "data/shard.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace nystrom {
 
-/// One entry of the corpus, summed. characters_in = characters_kept + all of characters_dropped.
+/// A file of a source as it was when the work began.
+struct SourceFile {
+  std::string path;
+  std::int64_t bytes = 0;     ///< as it lies on the disk
+  std::int64_t modified = 0;  ///< nanoseconds; not part of the manifest
+  std::string sha256;
+};
+
+/// One entry of the corpus, summed.
 struct SourceAccount {
   std::string name;  ///< in shards: the kind, with a number where it is not the first
   CorpusSpec spec;
   std::vector<SourceFile> files = {};
-  std::int64_t documents = 0;  ///< that went into shards
-  Reasons documents_skipped = {};
-  std::int64_t characters_in = 0, characters_kept = 0, bytes_kept = 0;
-  Reasons characters_dropped = {};
-  Repairs repairs = {};
+  Tally tally = {};
+};
+
+struct WrittenShard {
+  std::string file;  ///< name inside the split's folder
+  std::int64_t bytes = 0;
+  std::string sha256 = {};
+  ShardCounts counts = {};
+};
+
+struct SplitResult {
+  std::vector<WrittenShard> shards;
+  std::vector<ShardCounts> by_source;
+  LengthHistogram document_tokens = {};
+
+  [[nodiscard]] ShardCounts total() const {
+    ShardCounts total;
+    for (const auto& counts : by_source) {
+      total.documents += counts.documents;
+      total.sentences += counts.sentences;
+      total.tokens += counts.tokens;
+    }
+    return total;
+  }
 };
 
 /// The folders' names, in Split's order.
@@ -31,9 +60,10 @@ inline constexpr std::array kSplitNames{"train", "validation", "test"};
 struct ManifestContent {
   const PrepareOptions& options;
   const Tokenizer& tokenizer;
+  std::string tokenizer_file;         ///< its name in the directory
   std::int64_t sample_sentences = 0;  ///< 0: the tokenizer was given
   const std::vector<SourceAccount>& sources;
-  const std::array<const ShardSet*, 3>& splits;
+  const std::array<SplitResult, 3>& splits;
 };
 
 std::string manifest_text(const ManifestContent& content);

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/preparation/packed_file.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 
@@ -24,7 +25,9 @@ using Json = nlohmann::json;
 constexpr const char* kStaging = ".preparing";
 constexpr const char* kOptions = "options.json";
 constexpr const char* kManifest = "manifest.json";
-constexpr std::array kParts{"train", "validation", "test", "tokenizer.model", "special_tokens.json"};
+constexpr std::array kParts{"train",           "validation",       "test",
+                            "tokenizer.model", "tokenizer.json",   "special_tokens.json",
+                            "dropped.jsonl",   "contaminated.tsv", "report.html"};
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -49,6 +52,17 @@ void compare(const Json& there, const Json& here, const std::string& key, std::v
   }
 }
 
+/// What was being written when the work was killed.
+void remove_temporary_files(const fs::path& folder) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!is_temporary_name(entry->path().string())) continue;
+    std::error_code ignored;
+    fs::remove(entry->path(), ignored);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> differences(const std::string& there, const std::string& here) {
@@ -57,22 +71,6 @@ std::vector<std::string> differences(const std::string& there, const std::string
   if (a.is_discarded()) return {"what is there cannot be read"};
   compare(a, Json::parse(here), "", found);
   return found;
-}
-
-void write_whole_file(const std::string& path, const std::string& content) {
-  const auto temporary = temporary_name(path);
-  {
-    std::ofstream file(temporary, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size()));
-    file.close();
-    if (!file) {
-      const int error = errno;
-      std::error_code ignored;
-      fs::remove(temporary, ignored);
-      fail("{} cannot be written: {}.", path, std::strerror(error));
-    }
-  }
-  publish_file(temporary, path);
 }
 
 PrepareDirectory::PrepareDirectory(std::string path, std::string options)
@@ -89,24 +87,31 @@ PrepareDirectory::PrepareDirectory(std::string path, std::string options)
     ::close(lock_);
     refuse("output.directory: another nystrom prepare is writing to {} at this moment.", path_);
   }
-  if (fs::exists(manifest_path())) manifest_ = read_file(manifest_path());
+  if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
+  if (fs::exists(manifest_path(path_))) manifest_ = read_file(manifest_path(path_));
 }
 
 PrepareDirectory::~PrepareDirectory() {
-  if (begun_) remove_all();
   ::close(lock_);
 }
 
-std::string PrepareDirectory::staging() const {
-  return (fs::path(path_) / kStaging).string();
+std::string PrepareDirectory::staging(const std::string& path) {
+  return (fs::path(path) / kStaging).string();
 }
-std::string PrepareDirectory::manifest_path() const {
-  return (fs::path(path_) / kManifest).string();
+std::string PrepareDirectory::manifest_path(const std::string& path) {
+  return (fs::path(path) / kManifest).string();
 }
 
 void PrepareDirectory::begin() {
   NYSTROM_CHECK(manifest_.empty(), "{} is complete", path_);
-  const fs::path options = fs::path(staging()) / kOptions;
+  const fs::path folder = staging(path_), options = folder / kOptions;
+  for (const auto* part : kParts) {
+    if (!fs::exists(fs::path(path_) / part)) continue;
+    refuse(
+        "{} holds {} but no manifest.json, so it is no preparation of ours. Give another output.directory, "
+        "or remove that one.",
+        path_, part);
+  }
   if (fs::exists(options)) {
     const auto found = differences(read_file(options), options_);
     if (!found.empty()) {
@@ -115,42 +120,43 @@ void PrepareDirectory::begin() {
           "remove that one.",
           path_, fmt::join(found, "; "));
     }
-    remove_all();
-  }
-  for (const auto* part : kParts) {
-    if (!fs::exists(fs::path(path_) / part)) continue;
-    refuse(
-        "{} holds {} but no manifest.json, so it is no preparation of ours. Give another output.directory, "
-        "or remove that one.",
-        path_, part);
+  } else {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
   }
   std::error_code error;
-  fs::remove_all(staging(), error);
-  fs::create_directory(staging(), error);
+  for (const auto* part : {"text", "tokens"}) fs::create_directories(folder / part, error);
   if (error) refuse("output.directory: nothing can be written to {}: {}.", path_, error.message());
+  remove_temporary_files(folder);
   begun_ = true;
-  write_whole_file(options.string(), options_);
+  if (!fs::exists(options)) write_whole_file(options.string(), options_);
 }
 
 void PrepareDirectory::publish(const std::string& manifest) {
-  for (const auto* part : kParts) {
-    const auto from = fs::path(staging()) / part;
-    if (!fs::exists(from)) continue;
-    std::error_code error;
-    fs::rename(from, fs::path(path_) / part, error);
-    if (error) fail("{} cannot be moved to {}: {}.", from.string(), path_, error.message());
-  }
-  write_whole_file(manifest_path(), manifest);
-  begun_ = false;
-  std::error_code ignored;
-  fs::remove_all(staging(), ignored);
+  // From here on the work is done: what is cut off now is finished by the next call.
+  write_whole_file((fs::path(staging(path_)) / kManifest).string(), manifest);
+  move_all();
 }
 
-void PrepareDirectory::remove_all() const noexcept {
+void PrepareDirectory::move_all() {
+  const fs::path folder = staging(path_);
+  for (const auto* part : kParts) {
+    if (!fs::exists(folder / part)) continue;
+    std::error_code error;
+    fs::rename(folder / part, fs::path(path_) / part, error);
+    if (error) fail("{} cannot be moved to {}: {}.", (folder / part).string(), path_, error.message());
+  }
+  std::error_code error;
+  fs::rename(folder / kManifest, manifest_path(path_), error);
+  if (error) fail("{} cannot be moved to {}: {}.", (folder / kManifest).string(), path_, error.message());
   std::error_code ignored;
-  for (const auto* part : kParts) fs::remove_all(fs::path(path_) / part, ignored);
-  // Last: while it is there, what is left is known to be ours.
-  fs::remove_all(staging(), ignored);
+  fs::remove_all(folder, ignored);
+}
+
+void PrepareDirectory::discard() const noexcept {
+  if (!begun_) return;
+  std::error_code ignored;
+  fs::remove_all(staging(path_), ignored);
 }
 
 }  // namespace nystrom

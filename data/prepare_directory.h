@@ -1,6 +1,5 @@
 #pragma once
-// The output directory of a preparation: refused where it holds something else, cleaned where a preparation
-// was killed, filled at once at the end.
+// The output directory of a preparation: refused where it holds something else, filled at once at the end.
 
 #include <string>
 #include <vector>
@@ -8,10 +7,11 @@
 namespace nystrom {
 
 /// Everything is written below staging() and moved to its place by publish(), the manifest last: a directory
-/// with a manifest is complete. Without publish() the destructor removes what was written.
+/// with a manifest is complete. What lies below staging() stays when the work ends early, until discard().
 class PrepareDirectory {
  public:
-  /// Makes and locks the directory. `options` (JSON text) tells this preparation from others.
+  /// Makes and locks the directory; one rank of a job does. `options` (JSON text) tells this preparation from
+  /// others. A publication that was cut off is finished.
   /// Throws InputError if it cannot be written, is in use, or holds something else.
   PrepareDirectory(std::string path, std::string options);
   ~PrepareDirectory();
@@ -20,23 +20,23 @@ class PrepareDirectory {
 
   /// The text of its manifest; empty if there is none yet.
   [[nodiscard]] const std::string& manifest() const { return manifest_; }
-  /// Begins work: removes what a killed preparation of the same options left.
+  /// Begins work, or goes on: what a killed preparation of the same options finished is there.
   void begin();
-  [[nodiscard]] std::string staging() const;
-  [[nodiscard]] std::string manifest_path() const;
   /// Moves everything to its place and writes the manifest.
   void publish(const std::string& manifest);
+  /// Removes what this preparation wrote. Not what another one left.
+  void discard() const noexcept;
+
+  static std::string staging(const std::string& path);
+  static std::string manifest_path(const std::string& path);
 
  private:
-  void remove_all() const noexcept;
+  void move_all();
 
   std::string path_, options_, manifest_;
   int lock_ = -1;
-  bool begun_ = false;
+  bool begun_ = false;  // what is below staging() is of this preparation
 };
-
-/// Writes a file below staging() as a whole. Throws Error with the system's reason.
-void write_whole_file(const std::string& path, const std::string& content);
 
 /// The names, dotted, of what differs between two JSON objects of options: "tokenizer.kind is bpe there,
 /// unigram here".

@@ -1,9 +1,9 @@
 #pragma once
 // Which documents are held out.
 
-#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -11,79 +11,52 @@ namespace nystrom {
 
 enum class Split : std::uint8_t { kTrain, kValidation, kTest };
 
-/// Deals documents by their hash: the same document falls on the same side whatever else there is. Only where
-/// a share was asked for and nothing fell on it, the training document of the smallest hash goes there, once
-/// all are seen; so documents of the smallest hashes are held back until their sides have something.
-template <class Document>
-class Splitter {
+/// The side that a document's hash puts it on, whatever else there is.
+inline Split split_of(std::uint64_t hash, double validation, double test) {
+  const double u = static_cast<double>(hash >> 11U) * 0x1.0p-53;
+  return u < validation ? Split::kValidation : u < validation + test ? Split::kTest : Split::kTrain;
+}
+
+/// Where a share was asked for and no document's hash fell on it, the training document of the smallest hash
+/// goes there, as long as one stays for training. Sees all documents, in any order; keeps two.
+template <class Place>
+class EmptySides {
  public:
-  using Emit = std::function<void(Split, Document&)>;
+  EmptySides(double validation, double test) : wanted_{false, validation > 0, test > 0} {}
 
-  Splitter(double validation, double test, Emit emit)
-      : validation_(validation), test_(test), emit_(std::move(emit)) {
-    missing_ = (validation > 0 ? 1U : 0U) + (test > 0 ? 1U : 0U);
-  }
-
-  void add(std::uint64_t hash, Document document) {
-    const double u = static_cast<double>(hash >> 11U) * 0x1.0p-53;
-    if (u < validation_) return give(Split::kValidation, document);
-    if (u < validation_ + test_) return give(Split::kTest, document);
-    held_.emplace_back(hash, std::move(document));
-    trim();
-  }
-
-  /// Deals what was held back. At least one document stays for training.
-  void finish() {
-    sort();
-    for (const Split split : {Split::kValidation, Split::kTest}) {
-      const bool wanted =
-          split == Split::kValidation ? validation_ > 0 && !has_validation_ : test_ > 0 && !has_test_;
-      if (!wanted || held_.empty() || (held_.size() == 1 && !has_train_)) continue;
-      auto document = std::move(held_.front().second);
-      held_.erase(held_.begin());
-      give(split, document);
+  void add(Split side, std::uint64_t hash, const Place& place) {
+    ++count_.at(static_cast<std::size_t>(side));
+    if (side != Split::kTrain) return;
+    std::pair<std::uint64_t, Place> entry{hash, place};
+    for (auto& smallest : smallest_) {
+      if (!smallest.used || entry < smallest.entry) {
+        std::swap(entry, smallest.entry);
+        if (!std::exchange(smallest.used, true)) break;
+      }
     }
-    missing_ = 0;
-    trim();
+  }
+
+  /// The training documents that go elsewhere, and where.
+  [[nodiscard]] std::vector<std::pair<Place, Split>> moves() const {
+    std::vector<std::pair<Place, Split>> moves;
+    std::size_t left = count_[0];
+    for (const Split side : {Split::kValidation, Split::kTest}) {
+      const auto index = static_cast<std::size_t>(side);
+      if (!wanted_.at(index) || count_.at(index) > 0 || left < 2) continue;
+      moves.emplace_back(smallest_.at(moves.size()).entry.second, side);
+      --left;
+    }
+    return moves;
   }
 
  private:
-  void give(Split split, Document& document) {
-    bool& has = split == Split::kTrain        ? has_train_
-                : split == Split::kValidation ? has_validation_
-                                              : has_test_;
-    const bool first = !has;
-    has = true;
-    emit_(split, document);
-    if (first && split != Split::kTrain && missing_ > 0) {
-      --missing_;
-      trim();
-    }
-  }
-
-  void sort() {
-    std::stable_sort(held_.begin(), held_.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-  }
-
-  /// Keeps as many of the smallest hashes as sides are still empty.
-  void trim() {
-    while (held_.size() > missing_) {
-      std::size_t largest = 0;
-      for (std::size_t i = 1; i < held_.size(); ++i) {
-        if (held_[i].first >= held_[largest].first) largest = i;
-      }
-      auto document = std::move(held_[largest].second);
-      held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(largest));
-      give(Split::kTrain, document);
-    }
-  }
-
-  double validation_, test_;
-  Emit emit_;
-  std::size_t missing_ = 0;
-  bool has_train_ = false, has_validation_ = false, has_test_ = false;
-  std::vector<std::pair<std::uint64_t, Document>> held_;
+  struct Smallest {
+    bool used = false;
+    std::pair<std::uint64_t, Place> entry;
+  };
+  std::array<bool, 3> wanted_;
+  std::array<std::size_t, 3> count_{};
+  std::array<Smallest, 2> smallest_{};
 };
 
 }  // namespace nystrom

@@ -21,6 +21,7 @@ struct CorpusSource {
   std::string path = {};          ///< a glob
   std::string field = "text";     ///< jsonl: the member that holds the text
   std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
+  std::string disambiguation = "keep", lists = "keep", stubs = "keep";  ///< wikipedia: keep | drop
   bool operator==(const CorpusSource&) const = default;
 };
 
@@ -125,6 +126,14 @@ struct Config {
     double validation_fraction = 0.005, test_fraction = 0;
     std::string normalization = "nfc";
   } output;
+
+  struct {
+    std::int64_t minimum_characters = 0;
+    bool duplicate_documents = true, duplicate_paragraphs = true, near_duplicates = false;
+    std::vector<std::string> decontaminate;
+    bool keep_dropped = false, skip_damaged = false;
+    double expansion_limit = 1000;
+  } cleaning;
 
   struct {
     std::string kind, name, path, train, validation, test, metric;

@@ -208,13 +208,19 @@ class Setter {
     const std::map<std::string, std::string*> members{{"kind", &source.kind},
                                                       {"path", &source.path},
                                                       {"field", &source.field},
-                                                      {"encoding", &source.encoding}};
+                                                      {"encoding", &source.encoding},
+                                                      {"disambiguation", &source.disambiguation},
+                                                      {"lists", &source.lists},
+                                                      {"stubs", &source.stubs}};
     for (const auto& entry : node) {
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
       const auto member = members.find(name);
       if (member == members.end())
-        refuse("{}: there is no key '{}' in an entry of corpus; it has kind, path, field and encoding",
-               origin_.at(entry.first.Mark()), name);
+        refuse(
+            "{}: there is no key '{}' in an entry of corpus; it has kind, path, field and encoding; of "
+            "wikipedia also "
+            "disambiguation, lists and stubs",
+            origin_.at(entry.first.Mark()), name);
       if (!entry.second.IsScalar())
         refuse("{}: corpus: {} is {}; it must be text", origin_.at(entry.second.Mark()), name,
                shown(entry.second));
@@ -223,6 +229,11 @@ class Setter {
     if (std::ranges::find(kinds, source.kind) == kinds.end())
       refuse("{}: corpus: kind is '{}'; did you mean '{}'?", origin_.at(node.Mark()), source.kind,
              *nearest(source.kind, kinds));
+    for (const auto& [name, member] : members) {
+      if ((name == "disambiguation" || name == "lists" || name == "stubs") && *member != "keep" &&
+          *member != "drop")
+        refuse("{}: corpus: {} is '{}'; it is keep or drop", origin_.at(node.Mark()), name, *member);
+    }
     if (source.path.empty())
       refuse("{}: corpus: an entry of kind {} has no path", origin_.at(node.Mark()), source.kind);
     return source;

@@ -33,6 +33,7 @@ const std::array kSections = {
                   "Losses on the validation shards, with masks that do not change.", true},
     ConfigSection{"corpus", "prepare", "Raw text (docs/data.md).", false},
     ConfigSection{"tokenizer", "prepare, pretrain, evaluate", "Trained, or an existing one.", false},
+    ConfigSection{"cleaning", "prepare", "What is left out of the text.", false},
     ConfigSection{"output", "prepare", "What `prepare` makes.", false},
     ConfigSection{"task", "finetune",
                   "What to fine-tune on (docs/finetuning.md). Files of one's own are TSV, CSV or JSON-lines.",
@@ -323,7 +324,8 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "(folders of "
        ".txt), `imdb` (aclImdb tree or tar), `lines` (a document a line), `jsonl` (an object a line; `field: "
        "text` "
-       "names the member that holds the text). `encoding: auto` may be `utf-8`, `latin-1` or `utf-16`.",
+       "names the member that holds the text). `encoding: auto` may be `utf-8`, `latin-1` or `utf-16`. "
+       "`wikipedia` has `disambiguation`, `lists` and `stubs`: `keep` or `drop`.",
        {},
        {},
        "*"},
@@ -387,6 +389,36 @@ std::vector<ConfigKey> config_keys(Config& c) {
 
       {"output.normalization", &c.output.normalization, "Unicode form that the text is brought into.",
        "nfc | nfkc | none"},
+
+      {"cleaning.minimum_characters",
+       &c.cleaning.minimum_characters,
+       "Shorter documents are dropped.",
+       {},
+       {0, 1e9}},
+      {"cleaning.duplicate_documents", &c.cleaning.duplicate_documents,
+       "Drop all but the first of equal documents, over all sources."},
+      {"cleaning.duplicate_paragraphs", &c.cleaning.duplicate_paragraphs,
+       "The same for paragraphs of at least 120 bytes."},
+      {"cleaning.near_duplicates", &c.cleaning.near_duplicates,
+       "Drop documents that share about nine tenths of their runs of five words with an earlier one "
+       "(MinHash)."},
+      {"cleaning.decontaminate",
+       &c.cleaning.decontaminate,
+       "Evaluation files; documents that share 13 consecutive words with them are dropped, and listed in "
+       "`contaminated.tsv`.",
+       {},
+       {},
+       "[]"},
+      {"cleaning.keep_dropped", &c.cleaning.keep_dropped,
+       "Write dropped documents and paragraphs to `dropped.jsonl` (as `--keep-dropped` does)."},
+      {"cleaning.skip_damaged", &c.cleaning.skip_damaged,
+       "Pass over damaged places of the sources, naming them, instead of refusing the file (as "
+       "`--skip-damaged` does)."},
+      {"cleaning.expansion_limit",
+       &c.cleaning.expansion_limit,
+       "A compressed file that unpacks to more than so many times its size is refused.",
+       {},
+       {1, 1e9}},
 
       {"task.kind",
        &c.task.kind,

@@ -53,6 +53,11 @@ struct ToText {
           fmt::format("{}{{kind: {}, path: {}", text.empty() ? "" : ", ", word(each.kind), quoted(each.path));
       if (each.field != usual.field) text += fmt::format(", field: {}", quoted(each.field));
       if (each.encoding != usual.encoding) text += fmt::format(", encoding: {}", quoted(each.encoding));
+      for (const auto& [name, member] : {std::pair{"disambiguation", &CorpusSource::disambiguation},
+                                         {"lists", &CorpusSource::lists},
+                                         {"stubs", &CorpusSource::stubs}}) {
+        if (each.*member != usual.*member) text += fmt::format(", {}: {}", name, each.*member);
+      }
       text += "}";
     }
     return fmt::format("[{}]", text);

@@ -1,10 +1,12 @@
 // Books as plain text: hard-wrapped lines to paragraphs, Project Gutenberg's licence taken off.
 
 #include <filesystem>
+#include <unordered_set>
 
 #include "data/corpus/corpus.h"
 #include "data/corpus/gutenberg.h"
 #include "data/corpus/paragraphs.h"
+#include "data/hash64.h"
 
 namespace nystrom {
 namespace {
@@ -49,14 +51,49 @@ bool is_word_byte(char c) {
   return is_ascii_letter(c) || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
-void append_line(std::string& paragraph, std::string_view line) {
+/// The words of a book, to tell a hyphen that a line's end put into a word from one of the word's own.
+class Words {
+ public:
+  explicit Words(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+      while (at < text.size() && !is_ascii_letter(text[at])) ++at;
+      std::size_t end = at;
+      while (end < text.size() && is_ascii_letter(text[end])) ++end;
+      if (end > at && end - at < kLongestWord) hashes_.insert(hash64(lower_ascii(text.substr(at, end - at))));
+      at = end;
+    }
+  }
+  [[nodiscard]] bool has(std::string_view word) const {
+    return word.size() < kLongestWord && hashes_.contains(hash64(lower_ascii(word)));
+  }
+
+ private:
+  static constexpr std::size_t kLongestWord = 40;
+  std::unordered_set<std::uint64_t> hashes_;
+};
+
+/// Joins a line to a paragraph; gives how many hyphens it took away.
+int append_line(std::string& paragraph, std::string_view line, const Words& words) {
   line = trimmed(line);
   const std::size_t n = paragraph.size();
   // A hyphen at the line's end belongs to the word; a dash ("--") does not.
   const bool hyphen = n >= 2 && paragraph[n - 1] == '-' && is_ascii_letter(paragraph[n - 2]) &&
                       !line.empty() && is_ascii_letter(line.front());
-  if (n > 0 && !hyphen) paragraph += ' ';
+  int removed = 0;
+  if (hyphen) {
+    std::size_t begin = n - 1, end = 0;
+    while (begin > 0 && is_ascii_letter(paragraph[begin - 1])) --begin;
+    while (end < line.size() && is_ascii_letter(line[end])) ++end;
+    const bool compound = begin > 0 && paragraph[begin - 1] == '-';
+    if (!compound && words.has(paragraph.substr(begin, n - 1 - begin).append(line.substr(0, end)))) {
+      paragraph.pop_back();
+      removed = 1;
+    }
+  } else if (n > 0) {
+    paragraph += ' ';
+  }
   paragraph += line;
+  return removed;
 }
 
 /// Takes away the underscores of "_emphasis_", not those inside words; returns how many.
@@ -81,7 +118,7 @@ bool has_words(std::string_view text) {
 
 class Books final : public Corpus {
  public:
-  explicit Books(const CorpusSpec& spec) : Corpus(SourceFiles(list_files(spec, {".txt"}))), spec_(spec) {}
+  Books(const CorpusSpec& spec, SourceFiles files) : Corpus(std::move(files)), spec_(spec) {}
 
   bool next(RawDocument& document) override {
     for (;;) {
@@ -139,6 +176,8 @@ class Books final : public Corpus {
 
   static void add_paragraphs(std::string_view body, Extraction& result) {
     const bool wrapped = is_hard_wrapped(body);
+    const Words words(wrapped ? body : std::string_view());
+    ContentsTable contents;
     std::string paragraph;
     int index = 0;
     const auto finish = [&] {
@@ -147,6 +186,8 @@ class Books final : public Corpus {
       const auto reason = !has_words(paragraph)         ? "ornaments"
                           : is_credit(paragraph, index) ? "licence"
                           : is_illustration(paragraph)  ? "illustrations"
+                          : is_page_number(paragraph)   ? "page numbers"
+                          : contents.holds(paragraph)   ? "tables of contents"
                                                         : nullptr;
       if (reason == nullptr)
         result.paragraphs.push_back(paragraph);
@@ -157,7 +198,7 @@ class Books final : public Corpus {
     };
     for_each_line(body, [&](std::string_view line) {
       if (is_blank(line)) return finish();
-      append_line(paragraph, line);
+      result.dropped["hyphens at line ends"] += append_line(paragraph, line, words);
       if (!wrapped) finish();
     });
     finish();
@@ -172,8 +213,8 @@ class Books final : public Corpus {
 
 }  // namespace
 
-std::unique_ptr<Corpus> open_books(const CorpusSpec& spec) {
-  return std::make_unique<Books>(spec);
+std::unique_ptr<Corpus> open_books(const CorpusSpec& spec, SourceFiles files) {
+  return std::make_unique<Books>(spec, std::move(files));
 }
 
 }  // namespace nystrom

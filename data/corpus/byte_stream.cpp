@@ -18,23 +18,76 @@ namespace {
 
 constexpr std::size_t kBlock = 1U << 18U;
 constexpr std::size_t kMagic = 6;  // bytes of the longest signature
+constexpr std::string_view kXzMagic =
+    "\xFD"
+    "7zXZ";
 
-/// What was read to recognize the format, then the rest.
-class Rewound final : public ByteStream {
+/// The file's first bytes; leaves it at its beginning.
+std::string magic_of(FileStream& file) {
+  std::string head(kMagic, '\0');
+  file.seek(0);
+  head.resize(read_fully(file, head.data(), head.size()));
+  file.seek(0);
+  return head;
+}
+
+bool is_packed(std::string_view magic) {
+  return magic.starts_with("BZh") || magic.starts_with("\x1F\x8B") || magic.starts_with(kXzMagic) ||
+         magic.starts_with("\x28\xB5\x2F\xFD");
+}
+
+/// An error page under the name of a dump is not read as text.
+void check_name(const std::string& path) {
+  for (const std::string_view ending : {".bz2", ".gz", ".xz", ".zst", ".tgz", ".txz"}) {
+    if (path.ends_with(ending))
+      throw DamagedInput(fmt::format(
+          "{} is named {} but does not begin like such a file. Copy or download it again.", path, ending));
+  }
+}
+
+/// The file itself, from the range's beginning.
+class PlainStream final : public ByteStream {
  public:
-  Rewound(std::string head, ByteStream& rest) : head_(std::move(head)), rest_(rest) {}
-  std::size_t read(char* to, std::size_t count) override {
-    if (given_ == head_.size()) return rest_.read(to, count);
-    const std::size_t n = head_.copy(to, count, given_);
-    given_ += n;
-    return n;
+  PlainStream(FileStream& file, const FileRange& range) : file_(file), range_(range) {
+    file_.seek(range.begin);
+  }
+  std::size_t read(char* to, std::size_t count) override { return file_.read(to, count); }
+  [[nodiscard]] std::int64_t boundary() const override {
+    return range_.end == kNowhere ? kNowhere : range_.end - range_.begin;
   }
 
  private:
-  std::string head_;
-  ByteStream& rest_;
-  std::size_t given_ = 0;
+  FileStream& file_;
+  FileRange range_;
 };
+
+/// Ends where the stream behind it is damaged, and notes it.
+class TolerantStream final : public ByteStream {
+ public:
+  TolerantStream(std::unique_ptr<ByteStream> from, std::vector<std::string>* damage)
+      : from_(std::move(from)), damage_(damage) {}
+  std::size_t read(char* to, std::size_t count) override {
+    if (gaps_ > 0) return 0;
+    try {
+      return from_->read(to, count);
+    } catch (const DamagedInput& error) {
+      damage_->push_back(error.what());
+      ++gaps_;
+      return 0;
+    }
+  }
+  [[nodiscard]] std::int64_t gaps() const override { return gaps_; }
+
+ private:
+  std::unique_ptr<ByteStream> from_;
+  std::vector<std::string>* damage_;
+  std::int64_t gaps_ = 0;
+};
+
+std::unique_ptr<ByteStream> tolerant(std::unique_ptr<ByteStream> stream, const ReadOptions& options) {
+  if (!options.skip_damaged) return stream;
+  return std::make_unique<TolerantStream>(std::move(stream), options.damage);
+}
 
 }  // namespace
 
@@ -57,16 +110,14 @@ std::size_t FileStream::read(char* to, std::size_t count) {
   do got = ::read(descriptor_, to, count);
   while (got < 0 && errno == EINTR);
   if (got < 0) refuse("{} cannot be read at byte {}: {}.", path_, bytes_read_, std::strerror(errno));
-  hash_.update(to, static_cast<std::size_t>(got));
   bytes_read_ += got;
   return static_cast<std::size_t>(got);
 }
 
-std::string FileStream::finish_sha256() {
-  std::vector<char> block(kBlock);
-  while (read(block.data(), block.size()) > 0) {
-  }
-  return hash_.hex();
+void FileStream::seek(std::int64_t byte) {
+  if (::lseek(descriptor_, byte, SEEK_SET) < 0)
+    refuse("{} cannot be read at byte {}: {}.", path_, byte, std::strerror(errno));
+  bytes_read_ = byte;
 }
 
 std::size_t read_fully(ByteStream& stream, char* to, std::size_t count) {
@@ -79,18 +130,24 @@ std::size_t read_fully(ByteStream& stream, char* to, std::size_t count) {
   return total;
 }
 
-std::unique_ptr<ByteStream> decompressed(FileStream& file) {
-  std::string head(kMagic, '\0');
-  head.resize(read_fully(file, head.data(), head.size()));
-  const std::string magic = head;
-  auto whole = std::make_unique<Rewound>(std::move(head), file);
-  if (magic.starts_with("\x1F\x8B")) return gzip_stream(std::move(whole), file);
-  if (magic.starts_with("BZh")) return bzip2_stream(std::move(whole), file);
-  if (magic.starts_with("\xFD"
-                        "7zXZ"))
-    return xz_stream(std::move(whole), file);
-  if (magic.starts_with("\x28\xB5\x2F\xFD")) return zstd_stream(std::move(whole), file);
-  return whole;
+bool is_divisible(const std::string& path) {
+  FileStream file(path);
+  const auto magic = magic_of(file);
+  return magic.starts_with("BZh") || !is_packed(magic);
+}
+
+std::unique_ptr<ByteStream> decompressed(FileStream& file, const ReadOptions& options,
+                                         const FileRange& range) {
+  const auto magic = magic_of(file);
+  if (magic.starts_with("BZh")) return bzip2_stream(file, options, range);
+  if (!is_packed(magic)) {
+    check_name(file.path());
+    return std::make_unique<PlainStream>(file, range);
+  }
+  NYSTROM_CHECK(range.whole(), "{} is not divisible", file.path());
+  if (magic.starts_with("\x1F\x8B")) return tolerant(gzip_stream(file, options), options);
+  if (magic.starts_with(kXzMagic)) return tolerant(xz_stream(file, options), options);
+  return tolerant(zstd_stream(file, options), options);
 }
 
 bool LineReader::fill() {
@@ -100,6 +157,13 @@ bool LineReader::fill() {
   buffer_.resize(size + kBlock);
   const std::size_t got = stream_.read(buffer_.data() + size, kBlock);
   buffer_.resize(size + got);
+  if (const auto gaps = stream_.gaps(); gaps != gaps_) {
+    // The line before the gap has no end, the one after it no beginning.
+    gaps_ = gaps;
+    buffer_.erase(0, size);
+    lost_ += size > 0 ? 1 : 0;
+    skip_line_ = got > 0;
+  }
   return got > 0;
 }
 
@@ -111,7 +175,19 @@ bool LineReader::next(std::string& line) {
       skip_line_feed_ = false;
     }
     const std::string_view rest = std::string_view(buffer_).substr(position_);
+    searched = std::min(searched, rest.size());
     const std::size_t end = rest.find_first_of("\r\n", searched);
+    if (skip_line_) {
+      position_ = end == std::string_view::npos ? buffer_.size() : position_ + end + 1;
+      if (end != std::string_view::npos) {
+        skip_line_ = false;
+        ++lost_;
+      } else if (!fill()) {
+        return false;
+      }
+      searched = 0;
+      continue;
+    }
     if (end != std::string_view::npos && end <= limit_) {
       line.assign(rest.substr(0, end));
       skip_line_feed_ = rest[end] == '\r';
@@ -130,6 +206,7 @@ bool LineReader::next(std::string& line) {
     }
     searched = rest.size();
     if (!fill()) {
+      if (position_ > buffer_.size()) position_ = buffer_.size();
       line.assign(buffer_, position_);
       position_ = buffer_.size();
       is_part_ = false;

@@ -12,11 +12,35 @@ namespace {
 
 struct Kind {
   const char* name;
-  std::unique_ptr<Corpus> (*open)(const CorpusSpec&);
+  std::unique_ptr<Corpus> (*open)(const CorpusSpec&, SourceFiles);
+  /// What its files end with in folders (or that and a compression's ending); none: any.
+  std::vector<std::string_view> endings;
+  bool divisible = false;
+  void (*choose)(const CorpusSpec&, CorpusListing&) = nullptr;
 };
 
-constexpr std::array kKinds{Kind{"wikipedia", open_wikipedia}, Kind{"books", open_books},
-                            Kind{"imdb", open_imdb}, Kind{"lines", open_lines}, Kind{"jsonl", open_jsonl}};
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all{
+      {"wikipedia", open_wikipedia, {".xml"}, true},
+      {"books", open_books, {".txt"}},
+      {"imdb", open_imdb, {".txt", ".tar", ".tgz", ".tbz2", ".txz"}, false, choose_imdb_files},
+      {"lines", open_lines, {}},
+      {"jsonl", open_jsonl, {".jsonl", ".ndjson", ".json"}}};
+  return all;
+}
+
+const Kind& kind_of(const CorpusSpec& spec) {
+  constexpr std::array<std::string_view, 4> kEncodings{"auto", "utf-8", "latin-1", "utf-16"};
+  if (std::find(kEncodings.begin(), kEncodings.end(), spec.encoding) == kEncodings.end()) {
+    refuse("corpus: the encoding {} of {} is unknown; it is auto, utf-8, latin-1 or utf-16.", spec.encoding,
+           spec.path);
+  }
+  for (const auto& kind : kinds()) {
+    if (spec.kind == kind.name) return kind;
+  }
+  refuse("corpus: the kind {} of {} is unknown; it is one of {}.", spec.kind, spec.path,
+         fmt::join(corpus_kinds(), ", "));
+}
 
 constexpr std::array<std::string_view, 6> kCompressed{"", ".gz", ".dz", ".bz2", ".xz", ".zst"};
 
@@ -31,31 +55,23 @@ bool has_ending(const std::string& path, const std::vector<std::string_view>& en
 
 }  // namespace
 
-SourceFiles::SourceFiles(std::vector<std::string> paths) : paths_(std::move(paths)) {
-  for (const auto& path : paths_) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
-    if (!error) bytes_total_ += static_cast<std::int64_t>(size);
-  }
+SourceFiles::SourceFiles(CorpusPiece piece, const ReadOptions& options)
+    : piece_(std::move(piece)), options_(options) {
+  if (options_.damage == nullptr) options_.damage = damage_.get();
 }
 
 bool SourceFiles::open_next() {
   content_.reset();
-  if (file_) {
-    auto sha256 = file_->finish_sha256();
-    finished_.push_back({file_->path(), file_->bytes_read(), std::move(sha256), documents_});
-    bytes_finished_ += file_->bytes_read();
-    file_.reset();
-  }
-  documents_ = 0;
-  if (next_ == paths_.size()) return false;
-  file_ = std::make_unique<FileStream>(paths_[next_++]);
-  content_ = decompressed(*file_);
+  if (file_) bytes_finished_ += file_->bytes_read();
+  file_.reset();
+  if (next_ == piece_.files.size()) return false;
+  file_ = std::make_unique<FileStream>(piece_.files[next_++]);
+  content_ = decompressed(*file_, options_, piece_.range);
   return true;
 }
 
-void Corpus::skip(std::string_view reason, std::int64_t characters) {
-  skipped_.documents[std::string(reason)] += 1;
+void Corpus::skip(std::string_view reason, std::int64_t characters, std::int64_t documents) {
+  skipped_.documents[std::string(reason)] += documents;
   skipped_.characters[std::string(reason)] += characters;
 }
 
@@ -84,22 +100,29 @@ Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect
   return spec.encoding == "auto" && detect ? detect_encoding(bytes) : Encoding::kUtf8;
 }
 
+CorpusListing list_corpus(const CorpusSpec& spec) {
+  const Kind& kind = kind_of(spec);
+  CorpusListing listing{list_files(spec, kind.endings), {}};
+  if (kind.choose != nullptr) kind.choose(spec, listing);
+  return listing;
+}
+
+bool is_divisible_kind(const std::string& kind) {
+  return std::any_of(kinds().begin(), kinds().end(),
+                     [&](const Kind& k) { return k.divisible && kind == k.name; });
+}
+
+std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusPiece piece, const ReadOptions& options) {
+  return kind_of(spec).open(spec, SourceFiles(std::move(piece), options));
+}
+
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec) {
-  constexpr std::array<std::string_view, 4> kEncodings{"auto", "utf-8", "latin-1", "utf-16"};
-  if (std::find(kEncodings.begin(), kEncodings.end(), spec.encoding) == kEncodings.end()) {
-    refuse("corpus: the encoding {} of {} is unknown; it is auto, utf-8, latin-1 or utf-16.", spec.encoding,
-           spec.path);
-  }
-  for (const auto& kind : kKinds) {
-    if (spec.kind == kind.name) return kind.open(spec);
-  }
-  refuse("corpus: the kind {} of {} is unknown; it is one of {}.", spec.kind, spec.path,
-         fmt::join(corpus_kinds(), ", "));
+  return open_corpus(spec, {list_corpus(spec).files});
 }
 
 std::vector<std::string> corpus_kinds() {
   std::vector<std::string> names;
-  for (const auto& kind : kKinds) names.emplace_back(kind.name);
+  for (const auto& kind : kinds()) names.emplace_back(kind.name);
   return names;
 }
 

@@ -25,6 +25,8 @@ struct CorpusSpec {
   std::string path;               ///< glob of files or folders
   std::string field = "text";     ///< jsonl: the member that holds the text
   std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
+  // wikipedia: what becomes of pages that are no prose
+  bool drop_disambiguation = false, drop_lists = false, drop_stubs = false;
   bool operator==(const CorpusSpec&) const = default;
 };
 
@@ -48,13 +50,6 @@ struct Extraction {
   Repairs repairs;
 };
 
-struct SourceFile {
-  std::string path;
-  std::int64_t bytes = 0;  ///< as it lies on the disk
-  std::string sha256;
-  std::int64_t documents = 0;
-};
-
 /// What was passed over without becoming a document.
 struct Skipped {
   Reasons documents;   ///< pages, files, entries, by reason
@@ -62,31 +57,50 @@ struct Skipped {
   Repairs repairs;     ///< made while reading, beside those of the extractions
 };
 
+/// The files of a corpus entry, sorted, and what was passed over among them.
+struct CorpusListing {
+  std::vector<std::string> files;
+  Skipped skipped;
+};
+
+/// The share of a corpus entry that one reader reads: some of its files, or a range of one of them.
+struct CorpusPiece {
+  std::vector<std::string> files = {};
+  FileRange range = {};  ///< not the whole only with one file, of a kind and format that can be divided
+};
+
 /// The files of a corpus, opened one after the other.
 class SourceFiles {
  public:
-  explicit SourceFiles(std::vector<std::string> paths);
+  explicit SourceFiles(CorpusPiece piece = {}, const ReadOptions& options = {});
 
-  /// Opens the next file; false if there is none. The one before is finished: read to its end and hashed.
+  /// Opens the next file; false if there is none.
   bool open_next();
   /// The open file's content, decompressed. Precondition: open_next gave true.
   [[nodiscard]] ByteStream& content() { return *content_; }
   [[nodiscard]] const std::string& path() const { return file_->path(); }
-  void count_document() { ++documents_; }
+  void count_document() { ++documents_[file_->path()]; }
+  [[nodiscard]] const ReadOptions& options() const { return options_; }
+  [[nodiscard]] const FileRange& range() const { return piece_.range; }
 
-  [[nodiscard]] const std::vector<SourceFile>& finished() const { return finished_; }
+  /// Documents by file, of those that gave any.
+  [[nodiscard]] const std::map<std::string, std::int64_t>& documents() const { return documents_; }
+  /// Bytes read so far, as they lie on the disk.
   [[nodiscard]] std::int64_t bytes_done() const {
-    return bytes_finished_ + (file_ ? file_->bytes_read() : 0);
+    return bytes_finished_ + (file_ ? file_->bytes_read() - piece_.range.begin : 0);
   }
-  [[nodiscard]] std::int64_t bytes_total() const { return bytes_total_; }
+  /// What damage was passed over, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& damage() const { return *damage_; }
 
  private:
-  std::vector<std::string> paths_;
-  std::int64_t bytes_total_ = 0, bytes_finished_ = 0, documents_ = 0;
+  CorpusPiece piece_;
+  ReadOptions options_;
+  std::shared_ptr<std::vector<std::string>> damage_ = std::make_shared<std::vector<std::string>>();
+  std::int64_t bytes_finished_ = 0;
   std::size_t next_ = 0;
   std::unique_ptr<FileStream> file_;
   std::unique_ptr<ByteStream> content_;
-  std::vector<SourceFile> finished_;
+  std::map<std::string, std::int64_t> documents_;
 };
 
 class Corpus {
@@ -100,31 +114,41 @@ class Corpus {
   /// Thread-safe, also beside `next`. A pure function of the document.
   [[nodiscard]] virtual Extraction extract(RawDocument document) const = 0;
 
-  /// The files read so far; all of them once `next` gave false.
   [[nodiscard]] const SourceFiles& files() const { return files_; }
   [[nodiscard]] const Skipped& skipped() const { return skipped_; }
 
  protected:
   explicit Corpus(SourceFiles files) : files_(std::move(files)) {}
-  void skip(std::string_view reason, std::int64_t characters);
+  void skip(std::string_view reason, std::int64_t characters, std::int64_t documents = 1);
 
   SourceFiles files_;
   Skipped skipped_;
 };
 
-/// Opens the files of a configuration's entry. Throws InputError, naming the entry's path, for an unknown
+/// The files that a configuration's entry names. Throws InputError, naming the entry's path, for an unknown
 /// kind or encoding and for a path that matches nothing.
+CorpusListing list_corpus(const CorpusSpec& spec);
+
+/// Can files of this kind be read in pieces, where their format can?
+bool is_divisible_kind(const std::string& kind);
+
+/// Opens a share of an entry's files.
+std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusPiece piece,
+                                    const ReadOptions& options = {});
+/// Opens all of them. Throws as list_corpus does.
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec);
 
 /// The kinds that open_corpus knows.
 std::vector<std::string> corpus_kinds();
 
 // Each kind's file defines one of these; corpus.cpp lists them.
-std::unique_ptr<Corpus> open_wikipedia(const CorpusSpec& spec);
-std::unique_ptr<Corpus> open_books(const CorpusSpec& spec);
-std::unique_ptr<Corpus> open_imdb(const CorpusSpec& spec);
-std::unique_ptr<Corpus> open_lines(const CorpusSpec& spec);
-std::unique_ptr<Corpus> open_jsonl(const CorpusSpec& spec);
+std::unique_ptr<Corpus> open_wikipedia(const CorpusSpec& spec, SourceFiles files);
+std::unique_ptr<Corpus> open_books(const CorpusSpec& spec, SourceFiles files);
+std::unique_ptr<Corpus> open_imdb(const CorpusSpec& spec, SourceFiles files);
+std::unique_ptr<Corpus> open_lines(const CorpusSpec& spec, SourceFiles files);
+std::unique_ptr<Corpus> open_jsonl(const CorpusSpec& spec, SourceFiles files);
+/// Of imdb's files those with reviews for training.
+void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing);
 
 // For those files.
 

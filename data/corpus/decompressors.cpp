@@ -1,10 +1,10 @@
 #include "data/corpus/decompressors.h"
 
-#include <bzlib.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -14,35 +14,48 @@ namespace nystrom {
 namespace {
 
 constexpr std::size_t kBlock = 1U << 18U;
-constexpr std::uint64_t kXzMemory = 1U << 29U;  // bytes; what `xz -9` needs is 65 MiB
+constexpr std::int64_t kAlwaysAllowed = std::int64_t{64} << 20U;  // bytes that no limit forbids
+constexpr std::uint64_t kXzMemory = 1U << 29U;                    // bytes; what `xz -9` needs is 65 MiB
 
 /// The input side that all formats share.
 class Decompressor : public ByteStream {
  public:
-  Decompressor(std::unique_ptr<ByteStream> from, const FileStream& file, const char* format)
-      : from_(std::move(from)), file_(file), format_(format), input_(kBlock) {}
+  Decompressor(FileStream& file, const ReadOptions& options, const char* format)
+      : file_(file), limit_(options), format_(format), input_(kBlock) {
+    file_.seek(0);
+  }
+
+  std::size_t read(char* to, std::size_t count) final {
+    const std::size_t got = unpack(to, count);
+    limit_.add(got, file_);
+    return got;
+  }
 
  protected:
+  virtual std::size_t unpack(char* to, std::size_t count) = 0;
+
   /// Reads the next block of input; false at its end.
   bool refill() {
-    size_ = from_->read(input_.data(), input_.size());
+    size_ = file_.read(input_.data(), input_.size());
     return size_ > 0;
   }
   [[noreturn]] void truncated() const {
-    refuse("{} ends inside its {} data, at byte {}: it is truncated. Copy or download it again.",
-           file_.path(), format_, file_.bytes_read());
+    throw DamagedInput(
+        fmt::format("{} ends inside its {} data, at byte {}: it is truncated. Copy or download it again.",
+                    file_.path(), format_, file_.bytes_read()));
   }
   [[noreturn]] void damaged(std::size_t left, const char* reason) const {
-    refuse("{} is damaged near byte {}: {} reports {}. Copy or download it again.", file_.path(),
-           file_.bytes_read() - static_cast<std::int64_t>(left), format_, reason);
+    throw DamagedInput(fmt::format("{} is damaged near byte {}: {} reports {}. Copy or download it again.",
+                                   file_.path(), file_.bytes_read() - static_cast<std::int64_t>(left),
+                                   format_, reason));
   }
 
   char* input() { return input_.data(); }
   [[nodiscard]] std::size_t input_size() const { return size_; }
 
  private:
-  std::unique_ptr<ByteStream> from_;
-  const FileStream& file_;
+  FileStream& file_;
+  ExpansionLimit limit_;
   const char* format_;
   std::vector<char> input_;
   std::size_t size_ = 0;
@@ -54,13 +67,12 @@ unsigned clamp(std::size_t count) {
 
 class Gzip final : public Decompressor {
  public:
-  Gzip(std::unique_ptr<ByteStream> from, const FileStream& file)
-      : Decompressor(std::move(from), file, "gzip") {
+  Gzip(FileStream& file, const ReadOptions& options) : Decompressor(file, options, "gzip") {
     if (inflateInit2(&z_, 15 + 16) != Z_OK) fail("zlib could not start: no memory?");
   }
   ~Gzip() override { inflateEnd(&z_); }
 
-  std::size_t read(char* to, std::size_t count) override {
+  std::size_t unpack(char* to, std::size_t count) override {
     z_.next_out = reinterpret_cast<Bytef*>(to);
     z_.avail_out = clamp(count);
     const auto wanted = z_.avail_out;
@@ -99,72 +111,15 @@ class Gzip final : public Decompressor {
   bool inside_ = true, ended_ = false;
 };
 
-class Bzip2 final : public Decompressor {
- public:
-  Bzip2(std::unique_ptr<ByteStream> from, const FileStream& file)
-      : Decompressor(std::move(from), file, "bzip2") {
-    start();
-  }
-  ~Bzip2() override { BZ2_bzDecompressEnd(&bz_); }
-
-  std::size_t read(char* to, std::size_t count) override {
-    bz_.next_out = to;
-    bz_.avail_out = clamp(count);
-    const auto wanted = bz_.avail_out;
-    while (bz_.avail_out == wanted && !ended_) {
-      if (bz_.avail_in == 0 && !more()) {
-        if (inside_) truncated();
-        ended_ = true;
-        break;
-      }
-      inside_ = true;
-      const int status = BZ2_bzDecompress(&bz_);
-      if (status == BZ_STREAM_END) {
-        restart();
-      } else if (status != BZ_OK) {
-        damaged(bz_.avail_in, status == BZ_DATA_ERROR  ? "a wrong checksum or code"
-                              : status == BZ_MEM_ERROR ? "no memory"
-                                                       : "no bzip2 data");
-      }
-    }
-    return wanted - bz_.avail_out;
-  }
-
- private:
-  void start() {
-    if (BZ2_bzDecompressInit(&bz_, 0, 0) != BZ_OK) fail("bzip2 could not start: no memory?");
-  }
-  void restart() {
-    const auto next = bz_.next_in;
-    const auto available = bz_.avail_in;
-    BZ2_bzDecompressEnd(&bz_);
-    const auto out = bz_.next_out;
-    const auto out_left = bz_.avail_out;
-    bz_ = {};
-    start();
-    bz_.next_in = next, bz_.avail_in = available, bz_.next_out = out, bz_.avail_out = out_left;
-    inside_ = false;
-  }
-  bool more() {
-    if (!refill()) return false;
-    bz_.next_in = input();
-    bz_.avail_in = clamp(input_size());
-    return true;
-  }
-
-  bz_stream bz_{};
-  bool inside_ = true, ended_ = false;
-};
-
 class Xz final : public Decompressor {
  public:
-  Xz(std::unique_ptr<ByteStream> from, const FileStream& file) : Decompressor(std::move(from), file, "xz") {
+  Xz(FileStream& file, const ReadOptions& options) : Decompressor(file, options, "xz") {
     if (lzma_stream_decoder(&xz_, kXzMemory, LZMA_CONCATENATED) != LZMA_OK)
       fail("xz could not start: no memory?");
   }
   ~Xz() override { lzma_end(&xz_); }
 
-  std::size_t read(char* to, std::size_t count) override {
+  std::size_t unpack(char* to, std::size_t count) override {
     xz_.next_out = reinterpret_cast<std::uint8_t*>(to);
     xz_.avail_out = count;
     while (xz_.avail_out == count && !ended_) {
@@ -192,14 +147,14 @@ class Xz final : public Decompressor {
 
 class Zstd final : public Decompressor {
  public:
-  Zstd(std::unique_ptr<ByteStream> from, const FileStream& file)
-      : Decompressor(std::move(from), file, "Zstandard"), context_(ZSTD_createDCtx(), ZSTD_freeDCtx) {
+  Zstd(FileStream& file, const ReadOptions& options)
+      : Decompressor(file, options, "Zstandard"), context_(ZSTD_createDCtx(), ZSTD_freeDCtx) {
     if (!context_) fail("Zstandard could not start: no memory?");
     // Frames made by `zstd --long=31` are allowed up to 512 MiB of history.
     ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, 29);
   }
 
-  std::size_t read(char* to, std::size_t count) override {
+  std::size_t unpack(char* to, std::size_t count) override {
     ZSTD_outBuffer out{to, count, 0};
     while (out.pos == 0 && !ended_) {
       // Full output may leave more inside the decoder: only an idle one needs input.
@@ -227,17 +182,24 @@ class Zstd final : public Decompressor {
 
 }  // namespace
 
-std::unique_ptr<ByteStream> gzip_stream(std::unique_ptr<ByteStream> from, const FileStream& file) {
-  return std::make_unique<Gzip>(std::move(from), file);
+void ExpansionLimit::add(std::size_t count, const FileStream& file) {
+  out_ += static_cast<std::int64_t>(count);
+  if (out_ < kAlwaysAllowed || limit_ <= 0) return;
+  if (static_cast<double>(out_) > limit_ * static_cast<double>(std::max<std::int64_t>(file.bytes_read(), 1)))
+    refuse(
+        "{} unpacks to more than {} times its size: {} bytes out of the first {}. If that is right, raise "
+        "cleaning.expansion_limit.",
+        file.path(), limit_, out_, file.bytes_read());
 }
-std::unique_ptr<ByteStream> bzip2_stream(std::unique_ptr<ByteStream> from, const FileStream& file) {
-  return std::make_unique<Bzip2>(std::move(from), file);
+
+std::unique_ptr<ByteStream> gzip_stream(FileStream& file, const ReadOptions& options) {
+  return std::make_unique<Gzip>(file, options);
 }
-std::unique_ptr<ByteStream> xz_stream(std::unique_ptr<ByteStream> from, const FileStream& file) {
-  return std::make_unique<Xz>(std::move(from), file);
+std::unique_ptr<ByteStream> xz_stream(FileStream& file, const ReadOptions& options) {
+  return std::make_unique<Xz>(file, options);
 }
-std::unique_ptr<ByteStream> zstd_stream(std::unique_ptr<ByteStream> from, const FileStream& file) {
-  return std::make_unique<Zstd>(std::move(from), file);
+std::unique_ptr<ByteStream> zstd_stream(FileStream& file, const ReadOptions& options) {
+  return std::make_unique<Zstd>(file, options);
 }
 
 }  // namespace nystrom

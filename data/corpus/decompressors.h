@@ -1,7 +1,6 @@
 #pragma once
-// One function a compression format. Each reads `from`, which begins with the format's signature; `file` is
-// what messages name and where the offsets come from. Concatenated members, streams and frames are read as
-// one.
+// One function a compression format. Each reads `file` from its beginning; messages name it and the byte
+// where something is wrong (as DamagedInput). Concatenated members, streams and frames are read as one.
 
 #include <memory>
 
@@ -9,9 +8,25 @@
 
 namespace nystrom {
 
-std::unique_ptr<ByteStream> gzip_stream(std::unique_ptr<ByteStream> from, const FileStream& file);
-std::unique_ptr<ByteStream> bzip2_stream(std::unique_ptr<ByteStream> from, const FileStream& file);
-std::unique_ptr<ByteStream> xz_stream(std::unique_ptr<ByteStream> from, const FileStream& file);
-std::unique_ptr<ByteStream> zstd_stream(std::unique_ptr<ByteStream> from, const FileStream& file);
+std::unique_ptr<ByteStream> gzip_stream(FileStream& file, const ReadOptions& options);
+std::unique_ptr<ByteStream> xz_stream(FileStream& file, const ReadOptions& options);
+std::unique_ptr<ByteStream> zstd_stream(FileStream& file, const ReadOptions& options);
+
+/// Block by block, so that a piece of a file can be read (the blocks that begin in `range`, and on) and a
+/// damaged block passed over.
+std::unique_ptr<ByteStream> bzip2_stream(FileStream& file, const ReadOptions& options,
+                                         const FileRange& range);
+
+/// Refuses a file that unpacks to too much: what a few bytes blow up to fills a disk.
+class ExpansionLimit {
+ public:
+  explicit ExpansionLimit(const ReadOptions& options) : limit_(options.expansion_limit) {}
+  /// Notes `count` more bytes out of `file`.
+  void add(std::size_t count, const FileStream& file);
+
+ private:
+  double limit_;
+  std::int64_t out_ = 0;
+};
 
 }  // namespace nystrom

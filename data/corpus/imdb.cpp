@@ -61,23 +61,7 @@ std::string without_tags(std::string_view text) {
 
 class Imdb final : public Corpus {
  public:
-  explicit Imdb(const CorpusSpec& spec) : Corpus(SourceFiles({})), spec_(spec) {
-    std::vector<std::string> files;
-    for (auto& path : list_files(spec, {".txt", ".tar", ".tgz", ".tbz2", ".txz"})) {
-      const char* reason = is_tree_file(path) ? reason_to_skip(path) : nullptr;
-      if (reason == nullptr)
-        files.push_back(std::move(path));
-      else
-        skip(reason, 0);
-    }
-    if (files.empty()) {
-      refuse(
-          "corpus: {} holds no reviews for training. Give the folder aclImdb, with train/pos, train/neg and "
-          "train/unsup in it, or its tar.",
-          spec.path);
-    }
-    files_ = SourceFiles(std::move(files));
-  }
+  Imdb(const CorpusSpec& spec, SourceFiles files) : Corpus(std::move(files)), spec_(spec) {}
 
   bool next(RawDocument& document) override {
     for (;;) {
@@ -145,8 +129,25 @@ class Imdb final : public Corpus {
 
 }  // namespace
 
-std::unique_ptr<Corpus> open_imdb(const CorpusSpec& spec) {
-  return std::make_unique<Imdb>(spec);
+void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing) {
+  std::vector<std::string> files;
+  for (auto& path : listing.files) {
+    const char* reason = is_tree_file(path) ? reason_to_skip(path) : nullptr;
+    if (reason == nullptr)
+      files.push_back(std::move(path));
+    else
+      ++listing.skipped.documents[reason];
+  }
+  listing.files = std::move(files);
+  if (!listing.files.empty()) return;
+  refuse(
+      "corpus: {} holds no reviews for training. Give the folder aclImdb, with train/pos, train/neg and "
+      "train/unsup in it, or its tar.",
+      spec.path);
+}
+
+std::unique_ptr<Corpus> open_imdb(const CorpusSpec& spec, SourceFiles files) {
+  return std::make_unique<Imdb>(spec, std::move(files));
 }
 
 }  // namespace nystrom

@@ -14,8 +14,7 @@ constexpr std::size_t kLongestLine = std::size_t{256} << 20U;  // bytes
 
 class JsonLines final : public Corpus {
  public:
-  explicit JsonLines(const CorpusSpec& spec)
-      : Corpus(SourceFiles(list_files(spec, {".jsonl", ".ndjson", ".json"}))), spec_(spec) {}
+  JsonLines(const CorpusSpec& spec, SourceFiles files) : Corpus(std::move(files)), spec_(spec) {}
 
   bool next(RawDocument& document) override {
     for (;;) {
@@ -25,7 +24,9 @@ class JsonLines final : public Corpus {
         name_ = std::filesystem::path(files_.path()).filename();
         number_ = 0;
       }
-      if (!reader_->next(line_)) {
+      const bool more = reader_->next(line_);
+      if (const auto lost = reader_->take_lost(); lost > 0) skip("line in damaged data", 0, lost);
+      if (!more) {
         reader_.reset();
         continue;
       }
@@ -84,8 +85,8 @@ class JsonLines final : public Corpus {
 
 }  // namespace
 
-std::unique_ptr<Corpus> open_jsonl(const CorpusSpec& spec) {
-  return std::make_unique<JsonLines>(spec);
+std::unique_ptr<Corpus> open_jsonl(const CorpusSpec& spec, SourceFiles files) {
+  return std::make_unique<JsonLines>(spec, std::move(files));
 }
 
 }  // namespace nystrom

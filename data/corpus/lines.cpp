@@ -9,7 +9,7 @@ namespace {
 
 class Lines final : public Corpus {
  public:
-  explicit Lines(const CorpusSpec& spec) : Corpus(SourceFiles(list_files(spec, {}))), spec_(spec) {}
+  Lines(const CorpusSpec& spec, SourceFiles files) : Corpus(std::move(files)), spec_(spec) {}
 
   bool next(RawDocument& document) override {
     for (;;) {
@@ -20,7 +20,9 @@ class Lines final : public Corpus {
         line_ = part_ = 0;
       }
       const bool goes_on = reader_->is_part();
-      if (!reader_->next(document.text)) {
+      const bool more = reader_->next(document.text);
+      if (const auto lost = reader_->take_lost(); lost > 0) skip("line in damaged data", 0, lost);
+      if (!more) {
         reader_.reset();
         continue;
       }
@@ -56,8 +58,8 @@ class Lines final : public Corpus {
 
 }  // namespace
 
-std::unique_ptr<Corpus> open_lines(const CorpusSpec& spec) {
-  return std::make_unique<Lines>(spec);
+std::unique_ptr<Corpus> open_lines(const CorpusSpec& spec, SourceFiles files) {
+  return std::make_unique<Lines>(spec, std::move(files));
 }
 
 }  // namespace nystrom

@@ -40,14 +40,68 @@ std::string_view text_of(std::string_view xml) {
   return end == std::string_view::npos ? std::string_view() : xml.substr(begin + 1, end - begin - 1);
 }
 
+/// Does `holds` hold for the name, in lower case, of any template that is called?
+template <class F>
+bool any_template(std::string_view wikitext, const F& holds) {
+  constexpr std::size_t kLongestName = 80;  // bytes
+  for (std::size_t at = wikitext.find("{{"); at != std::string_view::npos; at = wikitext.find("{{", at + 2)) {
+    const auto after = wikitext.substr(at + 2, kLongestName);
+    const auto end = after.find_first_of("|}{\n");
+    if (end != std::string_view::npos && holds(lower_ascii(trimmed(after.substr(0, end))))) return true;
+  }
+  return false;
+}
+
+WikiNamespaces namespaces_of(std::string_view header) {
+  WikiNamespaces namespaces;
+  namespaces.hidden = {"file", "image", "category", "media"};
+  namespaces.others = {"talk",      "user",      "user talk",      "wikipedia", "wikipedia talk",
+                       "file talk", "mediawiki", "mediawiki talk", "template",  "template talk",
+                       "help",      "help talk", "category talk",  "portal",    "portal talk",
+                       "draft",     "module"};
+  for (std::size_t at = header.find("<namespace "); at != std::string_view::npos;
+       at = header.find("<namespace ", at + 1)) {
+    const auto element = header.substr(at, 300);
+    const int key = number_of(between(element, "key=\"", "\""));
+    const auto name = lower_ascii(decode_references(between(element, ">", "</namespace>")));
+    if (key == 0 || name.empty()) continue;
+    const bool hides = key == 6 || key == 14 || key == -2;
+    (hides ? namespaces.hidden : namespaces.others).push_back(name);
+  }
+  return namespaces;
+}
+
 }  // namespace
 
 bool is_redirect(std::string_view wikitext) {
   return lower_ascii(trimmed(wikitext.substr(0, 64)).substr(0, 9)) == "#redirect";
 }
 
+WikiPageReader::WikiPageReader(ByteStream& stream, std::string origin, bool skip_damaged,
+                               std::optional<WikiNamespaces> namespaces)
+    : stream_(stream), origin_(std::move(origin)), skip_damaged_(skip_damaged), first_(!namespaces) {
+  if (namespaces) namespaces_ = std::move(*namespaces);
+}
+
+bool is_disambiguation(std::string_view title, std::string_view wikitext) {
+  if (title.ends_with("(disambiguation)")) return true;
+  return any_template(wikitext, [](const std::string& name) {
+    return name.starts_with("disambig") || name.ends_with(" disambiguation") || name == "dab" ||
+           name == "disamb" || name == "hndis" || name == "geodis" || name == "surname" ||
+           name == "given name";
+  });
+}
+
+bool is_list(std::string_view title) {
+  return title.starts_with("List of ") || title.starts_with("Lists of ");
+}
+
+bool is_stub(std::string_view wikitext) {
+  return any_template(wikitext,
+                      [](const std::string& name) { return name == "stub" || name.ends_with("-stub"); });
+}
+
 bool WikiPageReader::fill() {
-  // Keeps a few bytes before the position: a tag may straddle blocks.
   buffer_.erase(0, position_);
   offset_ += static_cast<std::int64_t>(position_);
   position_ = 0;
@@ -59,57 +113,67 @@ bool WikiPageReader::fill() {
   buffer_.resize(size + kBlock);
   const std::size_t got = stream_.read(buffer_.data() + size, kBlock);
   buffer_.resize(size + got);
+  if (const auto gaps = stream_.gaps(); gaps != gaps_) {
+    // What came before the gap has no end.
+    gaps_ = gaps;
+    gap_ = true;
+    buffer_.erase(0, size);
+    offset_ += static_cast<std::int64_t>(size);
+  }
   return got > 0;
 }
 
 /// Finds `what` at or after `from` bytes behind the position, reading on as needed; `at` counts from there
-/// too.
+/// too. False at the end, and where a gap was met.
 bool WikiPageReader::find(std::string_view what, std::size_t from, std::size_t& at) {
   for (;;) {
     const std::string_view rest = std::string_view(buffer_).substr(position_);
     at = rest.find(what, from);
     if (at != std::string_view::npos) return true;
     from = std::max(from, rest.size() - std::min(rest.size(), what.size() - 1));
-    if (!fill()) return false;
+    if (!fill() || gap_) return false;
   }
 }
 
 bool WikiPageReader::next(WikiPage& page) {
-  std::size_t begin = 0, end = 0;
-  // Before the first page stands the header; between pages only blanks, or streams' ends.
-  while (!find(kPageBegin, 0, begin)) {
-    position_ = buffer_.size();
-    return false;
+  for (;;) {
+    std::size_t begin = 0, end = 0;
+    // Before the first page stands the header; between pages only blanks, or streams' ends.
+    if (!find(kPageBegin, 0, begin)) {
+      if (std::exchange(gap_, false) && !buffer_.empty()) continue;
+      position_ = buffer_.size();
+      return false;
+    }
+    if (first_) namespaces_ = namespaces_of(std::string_view(buffer_).substr(position_, begin));
+    first_ = false;
+    position_ += begin;
+    if (here() >= stream_.boundary()) return false;
+    const std::int64_t page_begin = here();
+    if (find(kPageEnd, kPageBegin.size(), end)) {
+      parse(std::string_view(buffer_).substr(position_, end), page);
+      position_ += end + kPageEnd.size();
+      return true;
+    }
+    if (!skip_damaged_) {
+      refuse(
+          "{} ends inside a page, the one at byte {} of the uncompressed dump: it is truncated. Copy or "
+          "download it again.",
+          origin_, page_begin);
+    }
+    ++lost_;
+    const bool at_gap = std::exchange(gap_, false);
+    if (!at_gap || buffer_.empty()) return false;
   }
-  if (first_) read_namespaces(std::string_view(buffer_).substr(position_, begin));
-  first_ = false;
-  position_ += begin;
-  if (!find(kPageEnd, kPageBegin.size(), end)) {
-    refuse(
-        "{} ends inside a page, the one at byte {} of the uncompressed dump: it is truncated. Copy or "
-        "download it again.",
-        origin_, offset_ + static_cast<std::int64_t>(position_));
-  }
-  parse(std::string_view(buffer_).substr(position_, end), page);
-  position_ += end + kPageEnd.size();
-  return true;
 }
 
-void WikiPageReader::read_namespaces(std::string_view header) {
-  namespaces_.hidden = {"file", "image", "category", "media"};
-  namespaces_.others = {"talk",      "user",      "user talk",      "wikipedia", "wikipedia talk",
-                        "file talk", "mediawiki", "mediawiki talk", "template",  "template talk",
-                        "help",      "help talk", "category talk",  "portal",    "portal talk",
-                        "draft",     "module"};
-  for (std::size_t at = header.find("<namespace "); at != std::string_view::npos;
-       at = header.find("<namespace ", at + 1)) {
-    const auto element = header.substr(at, 300);
-    const int key = number_of(between(element, "key=\"", "\""));
-    const auto name = lower_ascii(decode_references(between(element, ">", "</namespace>")));
-    if (key == 0 || name.empty()) continue;
-    const bool hides = key == 6 || key == 14 || key == -2;
-    (hides ? namespaces_.hidden : namespaces_.others).push_back(name);
-  }
+WikiNamespaces read_namespaces(const std::string& path) {
+  FileStream file(path);
+  // Where the beginning is damaged, English names must do.
+  std::vector<std::string> ignored;
+  const auto content = decompressed(file, {.skip_damaged = true, .damage = &ignored});
+  std::string head(kBlock, '\0');
+  head.resize(read_fully(*content, head.data(), head.size()));
+  return namespaces_of(std::string_view(head).substr(0, head.find(kPageBegin)));
 }
 
 void WikiPageReader::parse(std::string_view xml, WikiPage& page) const {

@@ -2,8 +2,10 @@
 // Pages out of a MediaWiki dump (pages-articles), one after the other, in memory that one page fills.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/corpus/byte_stream.h"
@@ -27,19 +29,24 @@ struct WikiNamespaces {
 
 class WikiPageReader {
  public:
-  /// `stream` outlives the reader; `origin` names the file in messages.
-  WikiPageReader(ByteStream& stream, std::string origin) : stream_(stream), origin_(std::move(origin)) {}
+  /// `stream` outlives the reader; `origin` names the file in messages. `namespaces`: where the stream begins
+  /// behind the dump's header, what that says.
+  WikiPageReader(ByteStream& stream, std::string origin, bool skip_damaged = false,
+                 std::optional<WikiNamespaces> namespaces = {});
 
-  /// False at the end. Throws InputError if the dump ends inside a page or a page has no end.
+  /// Gives the pages that begin before the stream's boundary; false at the end. Throws InputError if the dump
+  /// ends inside a page or a page has no end; with skip_damaged such a page is lost.
   bool next(WikiPage& page);
 
   /// As the dump's header names them, and English. Complete once `next` was called.
   [[nodiscard]] const WikiNamespaces& namespaces() const { return namespaces_; }
+  /// Pages lost to damage since this was last asked.
+  [[nodiscard]] std::int64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:
   bool fill();
+  [[nodiscard]] std::int64_t here() const { return offset_ + static_cast<std::int64_t>(position_); }
   bool find(std::string_view what, std::size_t from, std::size_t& at);
-  void read_namespaces(std::string_view header);
   void parse(std::string_view xml, WikiPage& page) const;
 
   ByteStream& stream_;
@@ -47,11 +54,23 @@ class WikiPageReader {
   std::string buffer_;
   std::size_t position_ = 0;
   std::int64_t offset_ = 0;  // of the buffer's begin, in the uncompressed dump
+  bool skip_damaged_;
   bool first_ = true;
+  bool gap_ = false;  // damage was met since the position
+  std::int64_t gaps_ = 0, lost_ = 0;
   WikiNamespaces namespaces_;
 };
 
+/// The namespaces of the dump in this file.
+WikiNamespaces read_namespaces(const std::string& path);
+
 /// A page that the text itself makes a redirect ("#REDIRECT [[...]]").
 bool is_redirect(std::string_view wikitext);
+
+/// Pages that are no prose: by a template such as {{disambiguation}} or the title's end "(disambiguation)";
+/// by the title's beginning "List of"; by a template whose name ends with "stub".
+bool is_disambiguation(std::string_view title, std::string_view wikitext);
+bool is_list(std::string_view title);
+bool is_stub(std::string_view wikitext);
 
 }  // namespace nystrom

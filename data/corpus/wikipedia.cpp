@@ -10,16 +10,16 @@ namespace {
 
 class Wikipedia final : public Corpus {
  public:
-  explicit Wikipedia(const CorpusSpec& spec) : Corpus(SourceFiles(list_files(spec, {".xml"}))) {}
+  Wikipedia(const CorpusSpec& spec, SourceFiles files, const FileRange& range)
+      : Corpus(std::move(files)), spec_(spec), range_(range) {}
 
   bool next(RawDocument& document) override {
     for (;;) {
-      if (!reader_) {
-        if (!files_.open_next()) return false;
-        reader_ = std::make_unique<WikiPageReader>(files_.content(), files_.path());
-      }
+      if (!reader_ && !open_reader()) return false;
       WikiPage page;
-      if (!reader_->next(page)) {
+      const bool more = reader_->next(page);
+      if (const auto lost = reader_->take_lost(); lost > 0) skip("page in damaged data", 0, lost);
+      if (!more) {
         reader_.reset();
         continue;
       }
@@ -45,10 +45,22 @@ class Wikipedia final : public Corpus {
   }
 
  private:
-  static const char* reason_to_skip(const WikiPage& page) {
+  bool open_reader() {
+    if (!files_.open_next()) return false;
+    auto header = range_.begin > 0 ? std::optional(read_namespaces(files_.path())) : std::nullopt;
+    reader_ = std::make_unique<WikiPageReader>(files_.content(), files_.path(), files_.options().skip_damaged,
+                                               std::move(header));
+    return true;
+  }
+
+  const char* reason_to_skip(const WikiPage& page) const {
     if (page.name_space != 0) return "page of another namespace";
     if (page.redirect || is_redirect(page.text)) return "redirect";
-    return is_blank(page.text) ? "empty page" : nullptr;
+    if (is_blank(page.text)) return "empty page";
+    if (spec_.drop_disambiguation && is_disambiguation(page.title, page.text)) return "disambiguation page";
+    if (spec_.drop_lists && is_list(page.title)) return "list";
+    if (spec_.drop_stubs && is_stub(page.text)) return "stub";
+    return nullptr;
   }
 
   /// Documents of one file share them, also with extractions that still run when the next file is open.
@@ -60,6 +72,8 @@ class Wikipedia final : public Corpus {
     return namespaces_;
   }
 
+  CorpusSpec spec_;
+  FileRange range_;
   std::unique_ptr<WikiPageReader> reader_;
   std::shared_ptr<const WikiNamespaces> namespaces_;
   std::string namespaces_path_;
@@ -67,8 +81,9 @@ class Wikipedia final : public Corpus {
 
 }  // namespace
 
-std::unique_ptr<Corpus> open_wikipedia(const CorpusSpec& spec) {
-  return std::make_unique<Wikipedia>(spec);
+std::unique_ptr<Corpus> open_wikipedia(const CorpusSpec& spec, SourceFiles files) {
+  const auto range = files.range();
+  return std::make_unique<Wikipedia>(spec, std::move(files), range);
 }
 
 }  // namespace nystrom

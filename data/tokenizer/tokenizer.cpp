@@ -4,11 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "data/sha256.h"
 #include "data/tokenizer/sentencepiece_model.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -27,6 +29,20 @@ std::vector<std::uint8_t> flags_of(const TokenizerModel& model, const SpecialIds
   return flags;
 }
 
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) refuse("The tokenizer {} cannot be opened: {}.", path, std::strerror(errno));
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (file.bad()) refuse("The tokenizer {} cannot be read: {}.", path, std::strerror(errno));
+  return bytes;
+}
+
+/// SentencePiece's models begin with another byte.
+bool begins_like_json(const std::string& bytes) {
+  const auto first = bytes.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && bytes[first] == '{';
+}
+
 }  // namespace
 
 struct Tokenizer::State {
@@ -38,27 +54,30 @@ struct Tokenizer::State {
 };
 
 Tokenizer Tokenizer::read(const std::string& path, const SpecialNames& names) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) refuse("The tokenizer {} cannot be opened: {}.", path, std::strerror(errno));
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad()) refuse("The tokenizer {} cannot be read: {}.", path, std::strerror(errno));
-  if (path.ends_with(".json")) {
-    refuse(
-        "{}: this version reads SentencePiece's .model, not tokenizer.json. Give the .model that it was made "
-        "from, or train one by tokenizer.kind.",
-        path);
+  std::string bytes = read_file(path);
+  const auto name = std::filesystem::path(path).filename();
+  if (path.ends_with(".txt")) {
+    bytes = json_of_wordpiece(bytes, path);
+  } else if (name == "vocab.json") {
+    const auto merges = std::filesystem::path(path).parent_path() / "merges.txt";
+    bytes = json_of_byte_bpe(bytes, read_file(merges.string()), path);
   }
   return from_bytes(std::move(bytes), path, names);
 }
 
 Tokenizer Tokenizer::from_bytes(std::string bytes, const std::string& origin, const SpecialNames& names) {
   auto state = std::make_shared<State>();
-  state->model = load_sentencepiece(bytes, origin);
+  state->model =
+      begins_like_json(bytes) ? load_tokenizer_json(bytes, origin) : load_sentencepiece(bytes, origin);
   state->bytes = std::move(bytes);
   state->sha256 = sha256_hex(state->bytes);
   state->special = state->model->special_ids(names, origin);
   state->flags = flags_of(*state->model, state->special);
   return Tokenizer(std::move(state));
+}
+
+bool Tokenizer::is_json() const {
+  return begins_like_json(state_->bytes);
 }
 
 void Tokenizer::encode(std::string_view text, std::vector<std::int32_t>& ids) const {

@@ -61,8 +61,9 @@ class Tokenizer {
   /// An empty handle; only assignment is allowed.
   Tokenizer() = default;
 
-  /// Reads a SentencePiece `.model`. Throws InputError, naming the file, if it is none or lacks a special
-  /// token.
+  /// Reads a SentencePiece `.model`, a `tokenizer.json` (WordPiece, byte-level BPE or unigram), a `.txt` of
+  /// WordPiece's pieces, or `vocab.json` with `merges.txt` beside it. Throws InputError, naming the file, if
+  /// it is none of these or lacks a special token.
   static Tokenizer read(const std::string& path, const SpecialNames& names = {});
   /// The same from memory, as checkpoints carry it; `origin` stands in messages.
   static Tokenizer from_bytes(std::string bytes, const std::string& origin, const SpecialNames& names = {});
@@ -90,9 +91,11 @@ class Tokenizer {
   [[nodiscard]] const std::string& piece(std::int32_t id) const;
   [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view piece) const;
 
-  /// "sentencepiece"
+  /// "sentencepiece", "wordpiece", "byte-level bpe" or "unigram"
   [[nodiscard]] std::string_view kind() const;
-  /// The model file, byte for byte.
+  /// Is it a tokenizer.json? Else it is a SentencePiece model.
+  [[nodiscard]] bool is_json() const;
+  /// The model file, byte for byte (of a .txt or a vocab.json: the tokenizer.json made of it).
   [[nodiscard]] const std::string& bytes() const;
   /// SHA-256 of bytes(), in hexadecimal: the tokenizer's identity in shards and checkpoints.
   [[nodiscard]] const std::string& sha256() const;

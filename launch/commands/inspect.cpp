@@ -7,8 +7,11 @@
 
 #include "data/child_check.h"
 #include "data/inspect.h"
+#include "data/preparation/report.h"
 #include "data/shard_check.h"
+#include "data/shard_reader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "kernels/core/philox.h"
 #include "launch/command.h"
 #include "launch/file_verification.h"
 #include "launch/model_source.h"
@@ -140,11 +143,37 @@ void inspect_run(const std::string& path) {
   }
 }
 
+/// Sentences of a document drawn at random, as text again.
+void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
+  constexpr int kPassages = 10;
+  constexpr std::size_t kMostTokens = 60;
+  std::vector<std::string> shards;
+  for (const auto& entry : fs::directory_iterator(folder / "train"))
+    if (entry.path().extension() == ".h5") shards.push_back(entry.path().string());
+  std::sort(shards.begin(), shards.end());
+  if (shards.empty()) return;
+  fmt::print("\npassages\n");
+  for (std::uint64_t i = 0; i < kPassages; ++i) {
+    Random random(1, Purpose::kOrder, i);
+    ShardReader reader(shards[random.below(shards.size())]);
+    const auto sentences = static_cast<std::uint64_t>(reader.counts().sentences);
+    std::vector<std::uint64_t> offsets;
+    const auto first = random.below(sentences);
+    reader.read_sentence_offsets(first, std::min<std::uint64_t>(4, sentences + 1 - first), offsets);
+    std::vector<std::int32_t> ids;
+    reader.read_tokens(offsets.front(),
+                       std::min<std::uint64_t>(kMostTokens, offsets.back() - offsets.front()), ids);
+    fmt::print("  {}\n", tokenizer.decode(ids));
+  }
+}
+
 void inspect_prepared(const std::string& path) {
   line("kind", "prepared text");
   std::ifstream file(fs::path(path) / "manifest.json");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  fmt::print("{}\n", text);
+  fmt::print("{}", manifest_summary(text));
+  const fs::path model = fs::path(path) / "tokenizer.model", json = fs::path(path) / "tokenizer.json";
+  print_passages(path, Tokenizer::read((fs::exists(model) ? model : json).string()));
 }
 
 void inspect_folder(const std::string& path) {

@@ -6,10 +6,12 @@
 #include <memory>
 
 #include "launch/config_option.h"
+#include "launch/failure.h"
 #include "launch/log.h"
 #include "launch/options.h"
 #include "launch/rank.h"
 #include "launch/terminal.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
@@ -43,10 +45,10 @@ class Progress {
  private:
   static std::string text(const PrepareProgress& p) {
     const double share =
-        p.bytes_total > 0 ? static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total) : 0;
-    if (p.bytes_total == 0) return fmt::format("{} ({} documents)", p.stage, p.documents);
-    return fmt::format("{}: {:.0f} % of {:.1f} MiB, {} documents", p.stage, 100 * std::min(1.0, share),
-                       static_cast<double>(p.bytes_total) / (1 << 20), p.documents);
+        p.total > 0 ? std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total)) : 0;
+    std::string line = fmt::format("{}: {:.0f} %", p.stage, 100 * share);
+    if (p.documents > 0) line += fmt::format(", {} documents", p.documents);
+    return line;
   }
 
   const Log& log_;
@@ -59,7 +61,18 @@ class Progress {
 PrepareOptions prepare_options(const Config& config) {
   PrepareOptions options;
   for (const CorpusSource& source : config.corpus)
-    options.corpora.push_back({source.kind, source.path, source.field, source.encoding});
+    options.corpora.push_back({source.kind, source.path, source.field, source.encoding,
+                               source.disambiguation == "drop", source.lists == "drop",
+                               source.stubs == "drop"});
+  const auto& cleaning = config.cleaning;
+  options.cleaning = {.minimum_characters = cleaning.minimum_characters,
+                      .duplicate_documents = cleaning.duplicate_documents,
+                      .duplicate_paragraphs = cleaning.duplicate_paragraphs,
+                      .near_duplicates = cleaning.near_duplicates,
+                      .decontaminate = cleaning.decontaminate,
+                      .keep_dropped = cleaning.keep_dropped,
+                      .skip_damaged = cleaning.skip_damaged,
+                      .expansion_limit = cleaning.expansion_limit};
   options.tokenizer.path = config.tokenizer.path;
   options.tokenizer.training = tokenizer_options(config);
   if (!config.tokenizer.path.empty()) options.tokenizer.training.names = given_special_names(config);
@@ -88,33 +101,59 @@ void report(const PrepareReport& made, const Log& log) {
              made.tokenizer_sha256, made.manifest);
 }
 
-int run(const std::string& path, const Invocation& invocation) {
-  const Config config = read_config(path, invocation.overrides);
-  require(config, {"corpus", "output.directory"}, "prepare");
-  if (launched_rank() > 0) return kDone;  // under mpirun one process is enough
-  const Log log(0);
+struct Arguments {
+  std::string config;
+  bool keep_dropped = false, skip_damaged = false;
+};
+
+int work(const Config& config, const Arguments& arguments, Comm& comm) {
+  auto options = prepare_options(config);
+  options.cleaning.keep_dropped |= arguments.keep_dropped;
+  options.cleaning.skip_damaged |= arguments.skip_damaged;
+  if (!config.run.threads && comm.local_ranks() > 1) options.threads = threads_of_rank(comm);
+  options.group = {comm.rank(), comm.ranks(), [&comm] { comm.barrier("a stage of the preparation"); }};
+  const Log log(comm.rank());
   PrepareReport made;
   {
     Progress progress(log);
-    made = prepare(prepare_options(config), [&](const PrepareProgress& now) { progress.show(now); });
+    made = prepare(options, comm.rank() == 0 ? PrepareCallback([&](const auto& now) { progress.show(now); })
+                                             : PrepareCallback());
   }
-  report(made, log);
+  if (comm.rank() == 0) report(made, log);
   return kDone;
+}
+
+int run(const Arguments& arguments, const Invocation& invocation) {
+  const Config config = read_config(arguments.config, invocation.overrides);
+  require(config, {"corpus", "output.directory"}, "prepare");
+  // A stage may take hours, and its ranks need not end it together.
+  constexpr double kWeek = 7 * 86400;
+  return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) { return work(config, arguments, comm); });
 }
 
 }  // namespace
 
 Command prepare_command() {
-  auto config = std::make_shared<std::string>();
+  auto arguments = std::make_shared<Arguments>();
   return {.name = "prepare",
           .summary = "raw text to a tokenizer, shards and a manifest",
-          .details = "Reads the sections corpus, tokenizer and output (docs/data.md).",
+          .details =
+              "Reads the sections corpus, tokenizer, cleaning and output (docs/data.md). The same command "
+              "goes on where "
+              "one was ended.",
           .example =
               "nystrom prepare my.yaml\n"
               "nystrom prepare my.yaml --set 'corpus=[{kind: lines, path: text/*.txt}]' --set "
               "output.directory=prepared",
-          .options = [config](CLI::App& app) { add_config_argument(app, *config, true); },
-          .run = [config](const Invocation& invocation) { return run(*config, invocation); }};
+          .options =
+              [arguments](CLI::App& app) {
+                add_config_argument(app, arguments->config, true);
+                app.add_flag("--keep-dropped", arguments->keep_dropped,
+                             "write dropped documents and paragraphs to dropped.jsonl");
+                app.add_flag("--skip-damaged", arguments->skip_damaged,
+                             "pass over damaged places of the sources and name them");
+              },
+          .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
 }
 
 }  // namespace nystrom

@@ -26,14 +26,16 @@ struct Read {
   std::vector<std::string> ids;
   std::vector<std::vector<std::string>> documents;
   Skipped skipped;
-  std::vector<SourceFile> files;
+  std::map<std::string, std::int64_t> files;
+  std::vector<std::string> damage;
   Repairs repairs;
   Reasons dropped;
 };
 
 /// Reads all, and checks on the way that no character is unaccounted for.
-Read read_all(const CorpusSpec& spec) {
-  auto corpus = open_corpus(spec);
+Read read_all(const CorpusSpec& spec, const ReadOptions& options = {}) {
+  auto listing = list_corpus(spec);
+  auto corpus = open_corpus(spec, {listing.files}, options);
   Read read;
   for (RawDocument raw; corpus->next(raw);) {
     read.ids.push_back(raw.id);
@@ -47,7 +49,9 @@ Read read_all(const CorpusSpec& spec) {
     read.repairs += result.repairs;
   }
   read.skipped = corpus->skipped();
-  read.files = corpus->files().finished();
+  for (const auto& [reason, count] : listing.skipped.documents) read.skipped.documents[reason] += count;
+  read.files = corpus->files().documents();
+  read.damage = corpus->files().damage();
   return read;
 }
 
@@ -57,9 +61,9 @@ Read read_books(const std::string& content) {
   return read_all({.kind = "books", .path = folder.string()});
 }
 
-std::string message_of(const CorpusSpec& spec) {
+std::string message_of(const CorpusSpec& spec, const ReadOptions& options = {}) {
   try {
-    (void)read_all(spec);
+    (void)read_all(spec, options);
   } catch (const InputError& error) {
     return error.what();
   }
@@ -108,17 +112,66 @@ TEST(Corpus, truncated_and_damaged_files_are_refused_by_name) {
   }
 }
 
-TEST(Corpus, files_are_hashed_and_counted) {
+TEST(Corpus, documents_are_counted_by_file) {
   const auto folder = made_folder("two");
-  write_file(folder / "b.txt", "two\nthree\n");
-  write_file(folder / "a.txt", "abc");
+  const auto b = write_file(folder / "b.txt", "two\nthree\n"), a = write_file(folder / "a.txt", "abc");
+  write_file(folder / "c.txt", "\n");
   const auto read = read_all({.kind = "lines", .path = (folder / "*.txt").string()});
-  ASSERT_EQ(read.files.size(), 2U);
-  EXPECT_EQ(read.files[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(read.files[0].documents, 1);
-  EXPECT_EQ(read.files[1].documents, 2);
-  EXPECT_EQ(read.files[1].bytes, 10);
+  EXPECT_EQ(read.files, (std::map<std::string, std::int64_t>{{a, 1}, {b, 2}}));
   EXPECT_THAT(read.ids, ElementsAre("a.txt:1", "b.txt:1", "b.txt:2"));
+}
+
+/// bzip2 of level 1: blocks of 100 kB, so that a short text has many.
+std::string many_blocks(std::string& text) {
+  for (const auto& sentence : testing::made_up_sentences(20000, 3)) text += sentence + "\n";
+  return bzip2(text);
+}
+
+TEST(Bzip2, a_damaged_block_is_named_by_its_byte_and_skipped_only_when_asked) {
+  std::string text;
+  auto packed = many_blocks(text);
+  const auto folder = made_folder("damaged");
+  const auto whole = read_all({.kind = "lines", .path = write_file(folder / "whole", packed)});
+  for (std::size_t i = packed.size() / 2; i < packed.size() / 2 + 8; ++i)
+    packed[i] = static_cast<char>(packed[i] ^ 0x55);
+  const CorpusSpec spec{.kind = "lines", .path = write_file(folder / "bad", packed)};
+  EXPECT_THAT(message_of(spec), HasSubstr("bzip2 block at byte "));
+  const auto read = read_all(spec, {.skip_damaged = true});
+  ASSERT_EQ(read.damage.size(), 1U);
+  EXPECT_THAT(read.damage[0], HasSubstr("block at byte "));
+  EXPECT_EQ(read.skipped.documents.at("line in damaged data"), 2);
+  // A block of 100 kB is gone, no more; and what is there is of the text.
+  EXPECT_GT(read.documents.size(), whole.documents.size() * 8 / 10);
+  EXPECT_LT(read.documents.size(), whole.documents.size());
+  EXPECT_EQ(read.documents.back(), whole.documents.back());
+}
+
+TEST(Bzip2, a_truncated_file_is_refused_or_gives_what_is_whole) {
+  std::string text;
+  const auto packed = many_blocks(text);
+  const auto folder = made_folder("cut");
+  const CorpusSpec spec{.kind = "lines",
+                        .path = write_file(folder / "cut", packed.substr(0, packed.size() / 2))};
+  EXPECT_THAT(message_of(spec), HasSubstr("truncated"));
+  const auto read = read_all(spec, {.skip_damaged = true});
+  EXPECT_GT(read.documents.size(), 5000U);
+  EXPECT_EQ(read.damage.size(), 1U);
+}
+
+TEST(Corpus, a_packed_name_without_packed_data_is_refused) {
+  const auto folder = made_folder("wrong");
+  const auto path = write_file(folder / "dump.xml.bz2", "<html>404 not found</html>");
+  EXPECT_THAT(message_of({.kind = "wikipedia", .path = path}), HasSubstr("does not begin like such a file"));
+}
+
+TEST(Corpus, a_file_that_unpacks_to_too_much_is_refused) {
+  const auto folder = made_folder("bomb");
+  const std::string zeros(std::size_t{80} << 20U, ' ');
+  int n = 0;
+  for (const auto& packed : {gzip(zeros), bzip2(zeros), zstd(zeros)}) {
+    const CorpusSpec spec{.kind = "lines", .path = write_file(folder / std::to_string(n++), packed)};
+    EXPECT_THAT(message_of(spec, {.expansion_limit = 100}), HasSubstr("cleaning.expansion_limit"));
+  }
 }
 
 TEST(Lines, every_line_end_and_no_empty_line_counts) {
@@ -173,6 +226,21 @@ TEST(JsonLines, a_bad_line_is_refused_with_its_number) {
 TEST(Books, wrapped_lines_are_joined_and_paragraphs_kept) {
   const auto read = read_books("The first line\r\ngoes on here.\r\n\r\nA well-\r\nknown word.\r\n");
   EXPECT_THAT(read.documents, ElementsAre(ElementsAre("The first line goes on here.", "A well-known word.")));
+}
+
+TEST(Books, a_hyphen_at_a_line_end_goes_where_the_word_is_known_without) {
+  const auto read = read_books("A morning came.\n\nIn the mor-\nning a well-\nknown man sat.\n\nYes.\n");
+  EXPECT_THAT(read.documents,
+              ElementsAre(ElementsAre("A morning came.", "In the morning a well-known man sat.", "Yes.")));
+  EXPECT_EQ(read.dropped.at("hyphens at line ends"), 1);
+}
+
+TEST(Books, page_numbers_and_tables_of_contents_go) {
+  const auto read = read_books(
+      "CONTENTS\n\nCHAPTER I. The Door  1\nCHAPTER II. The Window  17\n\nCHAPTER I\n\nIt began in 1900.\n\n"
+      "[Page 12]\n\nIt went on.\n\n- 13 -\n\nIn 14.\n");
+  EXPECT_THAT(read.documents,
+              ElementsAre(ElementsAre("CHAPTER I", "It began in 1900.", "It went on.", "In 14.")));
 }
 
 TEST(Books, lines_without_blank_lines_between_are_paragraphs) {

@@ -140,16 +140,5 @@ TEST(Tokenizer, files_that_are_no_model_are_refused_by_name) {
   EXPECT_THROW(Tokenizer::from_bytes("", "nothing"), InputError);
 }
 
-TEST(Tokenizer, tokenizer_json_is_refused_with_advice) {
-  const std::string path = TempDir() + "tokenizer.json";
-  std::ofstream(path) << "{}";
-  try {
-    (void)Tokenizer::read(path);
-    FAIL();
-  } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find(".model"), std::string::npos);
-  }
-}
-
 }  // namespace
 }  // namespace nystrom

@@ -1,0 +1,52 @@
+"""The share of pysbd's golden rules for English that our sentence splitter meets.
+
+The rules are read from the benchmark in pysbd's wheel on PyPI. Nothing of them is kept.
+
+    python3 benchmarks/data/golden_rules.py [--show]
+"""
+
+import argparse
+import ast
+import importlib.util
+import json
+import pathlib
+import sys
+
+from common import in_peers_environment, ours
+
+in_peers_environment(["pysbd==0.3.4"])
+
+
+def golden_rules():
+    """[(text, sentences)] out of the benchmark that pysbd's wheel installs."""
+    spec = importlib.util.find_spec("benchmarks.english_golden_rules")
+    for node in ast.walk(ast.parse(pathlib.Path(spec.origin).read_text())):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List) and "RULES" in ast.unparse(node.targets[0]):
+            return ast.literal_eval(node.value)
+    sys.exit("pysbd's benchmark holds no golden rules.")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--show", action="store_true", help="print the rules that are not met")
+    arguments = parser.parse_args()
+    import pysbd
+
+    rules = golden_rules()
+    splits = ours("sentences", input=json.dumps([text for text, _ in rules]))
+    peer = pysbd.Segmenter(language="en", clean=False)
+
+    def plain(sentences):
+        return [" ".join(s.split()) for s in sentences]
+
+    ours_met, peer_met = 0, 0
+    for (text, expected), got in zip(rules, splits):
+        met = plain(got) == plain(expected)
+        ours_met += met
+        peer_met += plain(peer.segment(text)) == plain(expected)
+        if arguments.show and not met:
+            print(plain(expected), plain(got), sep="\n  ", end="\n\n")
+    print(f"{len(rules)} rules: ours meets {ours_met} ({ours_met / len(rules):.0%}), pysbd {peer_met}")
+
+
+main()

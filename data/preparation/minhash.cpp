@@ -1,0 +1,84 @@
+#include "data/preparation/minhash.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "data/hash64.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::size_t kHashes = kMinHashBands * kMinHashRows;
+
+struct Permutations {
+  std::array<std::uint64_t, kHashes> add{}, multiply{};
+};
+
+constexpr Permutations permutations() {
+  Permutations p;
+  std::uint64_t state = 0x9E3779B97F4A7C15U;
+  const auto next = [&state] {
+    state += 0x9E3779B97F4A7C15U;
+    std::uint64_t z = state;
+    z = (z ^ z >> 30U) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ z >> 27U) * 0x94D049BB133111EBU;
+    return z ^ z >> 31U;
+  };
+  for (std::size_t i = 0; i < kHashes; ++i) {
+    p.add.at(i) = next();
+    p.multiply.at(i) = next() | 1U;
+  }
+  return p;
+}
+constexpr Permutations kPermutations = permutations();
+
+char folded(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+}  // namespace
+
+void append_word_hashes(std::string_view text, std::vector<std::uint64_t>& hashes) {
+  std::string word;
+  for (const char raw : text) {
+    const char c = folded(raw);
+    if (is_word(c)) {
+      word += c;
+    } else if (!word.empty()) {
+      hashes.push_back(hash64(word));
+      word.clear();
+    }
+  }
+  if (!word.empty()) hashes.push_back(hash64(word));
+}
+
+std::uint64_t ngram_hash(const std::uint64_t* words, std::size_t count) {
+  std::uint64_t hash = count;
+  for (std::size_t i = 0; i < count; ++i) hash = fold_multiply(hash ^ words[i], 0xE7037ED1A0B428DBU);
+  return hash;
+}
+
+std::vector<std::uint64_t> minhash_bands(const std::vector<TextParagraph>& paragraphs) {
+  std::vector<std::uint64_t> words;
+  for (const auto& paragraph : paragraphs) {
+    for (const auto& sentence : paragraph.sentences) append_word_hashes(sentence, words);
+  }
+  if (words.size() < kShingleWords) return {};
+  std::array<std::uint64_t, kHashes> least;
+  least.fill(std::numeric_limits<std::uint64_t>::max());
+  for (std::size_t i = 0; i + kShingleWords <= words.size(); ++i) {
+    const std::uint64_t hash = ngram_hash(words.data() + i, kShingleWords);
+    for (std::size_t j = 0; j < kHashes; ++j)
+      least[j] = std::min(least[j], (hash ^ kPermutations.add[j]) * kPermutations.multiply[j]);
+  }
+  std::vector<std::uint64_t> bands(kMinHashBands);
+  for (std::size_t band = 0; band < kMinHashBands; ++band)
+    bands[band] = ngram_hash(&least.at(band * kMinHashRows), kMinHashRows) + band;
+  return bands;
+}
+
+}  // namespace nystrom

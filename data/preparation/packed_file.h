@@ -1,0 +1,20 @@
+#pragma once
+// Files of several compressed sections, written as a whole.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nystrom {
+
+/// Writes the sections, each compressed (Zstandard, with a checksum). The file is whole under its name or not
+/// there. Throws Error with the system's reason.
+void write_packed_file(const std::string& path, const std::vector<std::string_view>& sections);
+
+/// One section, without reading those after it. Throws Error, naming the file, if it is damaged.
+std::string read_packed_section(const std::string& path, std::size_t section);
+
+/// Writes `content` as a file that is whole or not there.
+void write_whole_file(const std::string& path, std::string_view content);
+
+}  // namespace nystrom

@@ -1,0 +1,181 @@
+#include "data/preparation/report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json parsed(const std::string& manifest) {
+  auto json = Json::parse(manifest, nullptr, false);
+  if (json.is_discarded() || !json.is_object() || !json.contains("sources") || !json.contains("splits"))
+    refuse("This is no manifest of nystrom prepare.");
+  return json;
+}
+
+/// 1234567 as "1 234 567".
+std::string grouped(std::int64_t value) {
+  const std::string digits = std::to_string(value < 0 ? -value : value);
+  std::string text;
+  if (value < 0) text += '-';
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ' ';
+    text += digits[i];
+  }
+  return text;
+}
+
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+struct Bar {
+  std::string label;
+  std::int64_t count = 0;
+  double share = 0;  // of the largest
+};
+
+/// Documents of all splits by length, a bar for each power of two.
+std::vector<Bar> length_bars(const Json& splits) {
+  std::vector<std::int64_t> bins;
+  for (const auto& [name, split] : splits.items()) {
+    const auto& counts = split.at("document_tokens").at("by_power_of_two");
+    if (bins.size() < counts.size()) bins.resize(counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) bins[i] += counts[i].get<std::int64_t>();
+  }
+  const auto most = bins.empty() ? 1 : std::max<std::int64_t>(1, *std::max_element(bins.begin(), bins.end()));
+  std::vector<Bar> bars;
+  for (std::size_t i = 0; i < bins.size(); ++i) {
+    bars.push_back({fmt::format("{} to {}", std::int64_t{1} << i, (std::int64_t{2} << i) - 1), bins[i],
+                    static_cast<double>(bins[i]) / static_cast<double>(most)});
+  }
+  while (!bars.empty() && bars.front().count == 0) bars.erase(bars.begin());
+  return bars;
+}
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string cell(const std::string& text, bool number = false) {
+  return fmt::format("<td{}>{}</td>", number ? " class=n" : "", escaped(text));
+}
+std::string cell(std::int64_t value) {
+  return cell(grouped(value), true);
+}
+
+std::string reason_rows(const Json& reasons, const char* what, std::int64_t whole) {
+  std::string rows;
+  for (const auto& [reason, count] : reasons.items()) {
+    const auto value = count.get<std::int64_t>();
+    rows += fmt::format("<tr>{}{}{}{}</tr>\n", cell(what), cell(reason), cell(value),
+                        cell(whole > 0 ? fmt::format("{:.2f} %", share(value, whole)) : "", true));
+  }
+  return rows;
+}
+
+std::string source_section(const Json& source) {
+  const auto& characters = source.at("characters");
+  const auto in = characters.at("in").get<std::int64_t>();
+  auto html =
+      fmt::format("<h2>{}</h2>\n<p>{} files, {} bytes: {}</p>\n<table>\n",
+                  escaped(source.at("name").get<std::string>()), grouped(source.at("files").at("count")),
+                  grouped(source.at("files").at("bytes")), escaped(source.at("path").get<std::string>()));
+  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("characters"), cell("read"), cell(in), cell(""));
+  const auto kept = characters.at("kept").get<std::int64_t>();
+  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("characters"), cell("kept"), cell(kept),
+                      cell(fmt::format("{:.2f} %", share(kept, in)), true));
+  html += reason_rows(characters.at("dropped"), "characters dropped", in);
+  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("documents"), cell("kept"),
+                      cell(source.at("documents").get<std::int64_t>()), cell(""));
+  html += reason_rows(source.at("documents_dropped"), "documents dropped", 0);
+  html += reason_rows(source.at("paragraphs_dropped"), "paragraphs dropped", 0);
+  html += "</table>\n";
+  for (const auto& sentence : source.value("damage", Json::array()))
+    html += fmt::format("<p class=bad>{}</p>\n", escaped(sentence.get<std::string>()));
+  return html;
+}
+
+}  // namespace
+
+std::string manifest_summary(const std::string& manifest) {
+  const auto json = parsed(manifest);
+  const auto& tokenizer = json.at("tokenizer");
+  auto text =
+      fmt::format("{:<20}{}, {} tokens, SHA-256 {}\n", "tokenizer", tokenizer.at("kind").get<std::string>(),
+                  tokenizer.at("vocabulary_size").dump(), tokenizer.at("sha256").get<std::string>());
+  for (const auto& source : json.at("sources")) {
+    const auto in = source.at("characters").at("in").get<std::int64_t>();
+    text += fmt::format("\n{:<20}{} documents, {} sentences, {} tokens, {} bytes\n",
+                        source.at("name").get<std::string>(), grouped(source.at("documents")),
+                        grouped(source.at("sentences")), grouped(source.at("tokens")),
+                        grouped(source.at("bytes")));
+    text += fmt::format("  {:<38}{:>16}\n", "characters read", grouped(in));
+    const auto kept = source.at("characters").at("kept").get<std::int64_t>();
+    text += fmt::format("  {:<38}{:>16} {:>7.2f} %\n", "kept", grouped(kept), share(kept, in));
+    for (const auto& [reason, count] : source.at("characters").at("dropped").items())
+      text += fmt::format("  {:<38}{:>16} {:>7.2f} %\n", "dropped: " + reason, grouped(count),
+                          share(count.get<std::int64_t>(), in));
+    for (const auto& [reason, count] : source.at("documents_dropped").items())
+      text += fmt::format("  {:<38}{:>16}\n", "documents: " + reason, grouped(count));
+    for (const auto& [reason, count] : source.at("paragraphs_dropped").items())
+      text += fmt::format("  {:<38}{:>16}\n", "paragraphs: " + reason, grouped(count));
+  }
+  text += "\n";
+  for (const auto& [name, split] : json.at("splits").items())
+    text += fmt::format("{:<20}{} documents, {} sentences, {} tokens, {} shards\n", name,
+                        grouped(split.at("documents")), grouped(split.at("sentences")),
+                        grouped(split.at("tokens")), split.at("shards").size());
+  text += "\ntokens a document\n";
+  for (const auto& bar : length_bars(json.at("splits"))) {
+    std::string drawn;
+    for (int i = 0; i < static_cast<int>(bar.share * 40 + 0.5); ++i) drawn += "#";
+    text += fmt::format("  {:>21} {:<40} {}\n", bar.label, drawn, grouped(bar.count));
+  }
+  return text;
+}
+
+std::string manifest_report(const std::string& manifest) {
+  const auto json = parsed(manifest);
+  std::string html =
+      "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><title>Prepared text</title>\n"
+      "<style>body{font:15px sans-serif;margin:2em;max-width:60em}table{border-collapse:collapse}"
+      "td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}.n{text-align:right}"
+      ".bad{color:#a00}.bar{background:#47a;height:1em}</style></head><body>\n<h1>Prepared text</h1>\n";
+  const auto& tokenizer = json.at("tokenizer");
+  html += fmt::format(
+      "<p>{}; tokenizer: {}, {} tokens, SHA-256 {}</p>\n", escaped(json.at("tool").get<std::string>()),
+      escaped(tokenizer.at("kind").get<std::string>()), tokenizer.at("vocabulary_size").dump(),
+      escaped(tokenizer.at("sha256").get<std::string>()));
+  html += "<table><tr><th>split<th>documents<th>sentences<th>tokens<th>shards</tr>\n";
+  for (const auto& [name, split] : json.at("splits").items())
+    html += fmt::format("<tr>{}{}{}{}{}</tr>\n", cell(name), cell(split.at("documents").get<std::int64_t>()),
+                        cell(split.at("sentences").get<std::int64_t>()),
+                        cell(split.at("tokens").get<std::int64_t>()), cell(std::ssize(split.at("shards"))));
+  html += "</table>\n<h2>Tokens a document</h2>\n<table>\n";
+  for (const auto& bar : length_bars(json.at("splits")))
+    html += fmt::format("<tr>{}<td><div class=bar style=\"width:{:.0f}px\"></div></td>{}</tr>\n",
+                        cell(bar.label, true), 400 * bar.share, cell(bar.count));
+  html += "</table>\n";
+  for (const auto& source : json.at("sources")) html += source_section(source);
+  html += fmt::format("<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
+                      escaped(json.at("options").dump(2, ' ', false, Json::error_handler_t::replace)));
+  return html;
+}
+
+}  // namespace nystrom

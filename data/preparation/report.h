@@ -1,0 +1,14 @@
+#pragma once
+// What a manifest says, for people.
+
+#include <string>
+
+namespace nystrom {
+
+/// For a terminal: sources with what was kept and dropped, splits, and how long the documents are.
+std::string manifest_summary(const std::string& manifest);
+
+/// The same as one HTML file that needs no network.
+std::string manifest_report(const std::string& manifest);
+
+}  // namespace nystrom

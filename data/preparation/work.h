@@ -1,0 +1,24 @@
+#pragma once
+// Items of work on threads.
+
+#include <cstddef>
+#include <functional>
+
+namespace nystrom {
+
+/// The ranks of a job that prepare together. They share the output directory's file system.
+struct PrepareGroup {
+  int rank = 0, ranks = 1;
+  std::function<void()> barrier = [] {};  ///< returns once all ranks called it
+  [[nodiscard]] bool mine(std::size_t item) const {
+    return item % static_cast<std::size_t>(ranks) == static_cast<std::size_t>(rank);
+  }
+};
+
+/// Calls work(item, thread) for each item in [0, count), in order as threads become free; thread is in
+/// [0, threads). Meanwhile `tick` is called now and then on the calling thread. The first exception ends it,
+/// once the items under way are done, and is thrown here.
+void run_items(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
+               const std::function<void()>& tick);
+
+}  // namespace nystrom

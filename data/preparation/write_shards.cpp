@@ -1,0 +1,165 @@
+// The last stage: shards are planned by the parts' counts, then written, each by itself.
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <map>
+
+#include "data/preparation/stages.h"
+#include "data/preparation/token_part.h"
+#include "data/sha256.h"
+#include "data/shard.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Documents [first, last) of one side of a part.
+struct Run {
+  std::size_t part = 0;
+  Split side = Split::kTrain;
+  std::size_t first = 0, last = 0;
+};
+
+struct PlannedShard {
+  Split split = Split::kTrain;
+  std::string file;
+  std::vector<Run> runs;
+  ShardCounts counts;
+};
+
+using Place = std::pair<std::size_t, std::size_t>;  // part, index among its training documents
+
+class Plan {
+ public:
+  Plan(const StageContext& context, const std::vector<PartName>& parts) : context_(context), parts_(parts) {
+    for (auto& split : by_source_) split.resize(context.options.corpora.size());
+    find_moves();
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      const auto counts = read_token_counts(parts[part].in(context.staging, "tokens"));
+      for (std::size_t side = 0; side < counts.size(); ++side) {
+        for (std::size_t d = 0; d < counts.at(side).size(); ++d)
+          add(part, static_cast<Split>(side), d, counts.at(side)[d]);
+      }
+    }
+  }
+
+  [[nodiscard]] std::vector<PlannedShard>& shards() { return shards_; }
+  [[nodiscard]] const LengthHistogram& lengths(std::size_t split) const { return lengths_.at(split); }
+  [[nodiscard]] const std::vector<ShardCounts>& by_source(std::size_t split) const {
+    return by_source_.at(split);
+  }
+
+ private:
+  void find_moves() {
+    const auto& options = context_.options;
+    EmptySides<Place> empty(options.validation_fraction, options.test_fraction);
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      const auto counts = read_token_counts(parts_[part].in(context_.staging, "tokens"));
+      for (std::size_t side = 0; side < counts.size(); ++side) {
+        for (std::size_t d = 0; d < counts.at(side).size(); ++d)
+          empty.add(static_cast<Split>(side), counts.at(side)[d].hash, {part, d});
+      }
+    }
+    for (const auto& [place, split] : empty.moves()) moves_[place] = split;
+  }
+
+  void add(std::size_t part, Split side, std::size_t index, const TokenCounts& document) {
+    Split split = side;
+    if (const auto move = moves_.find({part, index}); side == Split::kTrain && move != moves_.end())
+      split = move->second;
+    const auto s = static_cast<std::size_t>(split);
+    auto& open = open_.at(s);
+    const auto tokens = static_cast<std::int64_t>(document.tokens);
+    if (open == 0 || shards_[open - 1].counts.tokens + tokens > context_.options.shard_tokens) {
+      shards_.push_back({split, fmt::format("{:05}.h5", files_.at(s)++), {}, {}});
+      open = shards_.size();
+    }
+    auto& shard = shards_[open - 1];
+    auto* run = shard.runs.empty() ? nullptr : &shard.runs.back();
+    if (run != nullptr && run->part == part && run->side == side && run->last == index)
+      ++run->last;
+    else
+      shard.runs.push_back({part, side, index, index + 1});
+    for (auto* counts : {&shard.counts, &by_source_.at(s)[parts_[part].source]}) {
+      counts->documents += 1;
+      counts->sentences += document.sentences;
+      counts->tokens += tokens;
+    }
+    lengths_.at(s).add(tokens);
+  }
+
+  const StageContext& context_;
+  const std::vector<PartName>& parts_;
+  std::map<Place, Split> moves_;
+  std::vector<PlannedShard> shards_;
+  std::array<std::size_t, 3> open_{}, files_{};  // shard that is filled (index + 1); how many each split has
+  std::array<std::vector<ShardCounts>, 3> by_source_;
+  std::array<LengthHistogram, 3> lengths_;
+};
+
+void write_shard(const StageContext& context, const std::vector<PartName>& parts, const ShardHeader& header,
+                 const PlannedShard& shard, const std::string& path) {
+  ShardWriter writer(path, header);
+  for (const auto& run : shard.runs) {
+    const auto documents = read_token_documents(parts[run.part].in(context.staging, "tokens"), run.side);
+    for (std::size_t d = run.first; d < run.last; ++d)
+      writer.add_document(static_cast<std::int64_t>(parts[run.part].source), documents.at(d).sentences);
+  }
+  NYSTROM_CHECK(writer.counts() == shard.counts, "{}: other counts than planned", path);
+  writer.finish();
+}
+
+}  // namespace
+
+std::array<SplitResult, 3> write_shards(const StageContext& context, const std::vector<PartName>& parts,
+                                        const Tokenizer& tokenizer, const std::vector<std::string>& sources) {
+  Plan plan(context, parts);
+  const ShardHeader header{tokenizer.vocabulary_size(), tokenizer.special(), tokenizer.sha256(), sources};
+  auto& shards = plan.shards();
+  const auto path_of = [&](const PlannedShard& shard) {
+    return fs::path(context.staging) / kSplitNames.at(static_cast<std::size_t>(shard.split)) / shard.file;
+  };
+  for (const auto& shard : shards) {
+    std::error_code error;
+    fs::create_directories(path_of(shard).parent_path(), error);
+    if (error) fail("{} cannot be made: {}.", path_of(shard).parent_path().string(), error.message());
+  }
+  std::atomic<std::int64_t> done = 0;
+  const auto tick = [&] {
+    if (context.progress)
+      context.progress({"writing shards", done, static_cast<std::int64_t>(shards.size()), 0});
+  };
+  run_items(
+      context.threads, shards.size(),
+      [&](std::size_t i, int) {
+        const auto path = path_of(shards[i]).string();
+        if (context.group.mine(i) && !fs::exists(path)) write_shard(context, parts, header, shards[i], path);
+        ++done;
+      },
+      tick);
+  context.group.barrier();
+  std::array<SplitResult, 3> results;
+  std::vector<WrittenShard> written(shards.size());
+  if (context.group.rank == 0) {
+    run_items(
+        context.threads, shards.size(),
+        [&](std::size_t i, int) {
+          const auto path = path_of(shards[i]).string();
+          written[i] = {shards[i].file, static_cast<std::int64_t>(fs::file_size(path)), sha256_of_file(path),
+                        shards[i].counts};
+        },
+        tick);
+  }
+  for (std::size_t i = 0; i < shards.size(); ++i)
+    results.at(static_cast<std::size_t>(shards[i].split)).shards.push_back(written[i]);
+  for (std::size_t split = 0; split < results.size(); ++split) {
+    results.at(split).by_source = plan.by_source(split);
+    results.at(split).document_tokens = plan.lengths(split);
+  }
+  return results;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,57 @@
+#pragma once
+// The steps of a tokenizer.json's normalizer.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/tokenizer/aligned_text.h"
+
+namespace nystrom {
+
+/// SentencePiece's table of replacements: a double array (Darts) over a pool of texts.
+class CharacterMap {
+ public:
+  CharacterMap() = default;
+  /// `origin` stands in messages.
+  CharacterMap(std::string_view base64, const std::string& origin);
+  /// What the shortest entry that `text` begins with becomes; false if no entry fits.
+  bool look_up(std::string_view text, std::string_view& replacement) const;
+
+ private:
+  std::vector<std::uint32_t> units_;
+  std::string pool_;
+};
+
+class Normalizer {
+ public:
+  /// From the member `normalizer` of a tokenizer.json. Refuses kinds that this does not know, by name.
+  Normalizer(const nlohmann::json& json, const std::string& origin);
+
+  void apply(AlignedText& text) const;
+
+ private:
+  enum class Kind : std::uint8_t {
+    kReplace,
+    kReplaceBlanks,
+    kForm,
+    kStripAccents,
+    kLowercase,
+    kCharacterMap,
+    kStrip,
+    kPrepend
+  };
+  struct Step {
+    Kind kind;
+    std::string from, to;  // replace: what by what; form: its name; prepend: `to`
+    bool left = true, right = true;
+    CharacterMap map = {};
+  };
+  void add(const nlohmann::json& json, const std::string& origin);
+  static void apply(const Step& step, AlignedText& text);
+  std::vector<Step> steps_;
+};
+
+}  // namespace nystrom

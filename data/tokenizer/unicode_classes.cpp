@@ -1,0 +1,62 @@
+#include "data/tokenizer/unicode_classes.h"
+
+#include <unicode/uchar.h>
+
+#include "data/text/utf8.h"
+
+namespace nystrom {
+namespace {
+auto code(char32_t c) {
+  return static_cast<UChar32>(c);
+}
+std::uint32_t category(char32_t c) {
+  return U_GET_GC_MASK(code(c));
+}
+}  // namespace
+
+bool is_space(char32_t c) {
+  if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
+  return u_isUWhiteSpace(code(c)) != 0;
+}
+bool is_punctuation(char32_t c) {
+  if (c < 0x80)
+    return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+  return (category(c) & U_GC_P_MASK) != 0;
+}
+bool is_ideograph(char32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+bool is_other(char32_t c) {
+  if (c < 0x80) return c < 0x20 || c == 0x7F;
+  return (category(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK | U_GC_CS_MASK)) != 0;
+}
+bool is_nonspacing_mark(char32_t c) {
+  return c >= 0x300 && (category(c) & U_GC_MN_MASK) != 0;
+}
+bool is_mark(char32_t c) {
+  return c >= 0x300 && (category(c) & U_GC_M_MASK) != 0;
+}
+bool is_letter(char32_t c) {
+  if (c < 0x80) return (c | 0x20U) - 'a' < 26U;
+  return (category(c) & U_GC_L_MASK) != 0;
+}
+bool is_number(char32_t c) {
+  if (c < 0x80) return c - '0' < 10U;
+  return (category(c) & U_GC_N_MASK) != 0;
+}
+char32_t to_lower(char32_t c) {
+  if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
+  return static_cast<char32_t>(u_tolower(code(c)));
+}
+
+CodePoint code_point_at(std::string_view text, std::size_t at) {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  if (byte < 0x80) return {byte, 1};
+  const std::size_t length = utf8_sequence(text.substr(at));
+  if (length == 0) return {0xFFFD, 1};
+  return {utf8_decode(text.data() + at, length), length};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,203 @@
+#include "data/tokenizer/unigram_model.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "data/text/utf8.h"
+#include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/trie.h"
+#include "data/tokenizer/unicode_classes.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+constexpr double kUnknownPenalty = 10;
+
+/// A piece of the best path: bytes [begin, end) of the word; kNone is unk.
+struct Piece {
+  std::int32_t id;
+  std::size_t begin, end;
+};
+
+class UnigramModel final : public VocabularyModel {
+ public:
+  UnigramModel(Vocabulary vocabulary, UnigramOptions options, const std::string& origin)
+      : VocabularyModel(std::move(vocabulary)),
+        options_(std::move(options)),
+        normalizer_(options_.normalizer, origin) {
+    double least = std::numeric_limits<double>::infinity();
+    for (std::int32_t id = 0; id < vocabulary_size(); ++id) {
+      const auto& text = piece(id);
+      if (text.empty() || static_cast<std::size_t>(id) >= options_.scores.size()) continue;
+      least = std::min(least, options_.scores[static_cast<std::size_t>(id)]);
+      pieces_.add(text, id);
+    }
+    unknown_score_ = least - kUnknownPenalty;
+    if (!options_.byte_fallback) return;
+    for (int b = 0; b < 256; ++b)
+      bytes_.push_back(this->vocabulary().id_of(fmt::format("<0x{:02X}>", b)).value_or(options_.unknown));
+  }
+
+  [[nodiscard]] std::string_view kind() const override { return "unigram"; }
+
+  void encode(std::string_view text, std::vector<std::int32_t>& ids) const override {
+    run(text, false,
+        [&](const AlignedText&, std::int32_t id, std::size_t, std::size_t) { ids.push_back(id); });
+  }
+
+  [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const override {
+    std::vector<PieceSpan> spans;
+    run(text, true, [&](const AlignedText& t, std::int32_t id, std::size_t begin, std::size_t end) {
+      spans.push_back({id, t.begin(begin), t.end(end - 1)});
+    });
+    return spans;
+  }
+
+  [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const override {
+    std::string text;
+    for (const auto id : ids) {
+      if (is_control(id)) continue;
+      const auto byte = std::find(bytes_.begin(), bytes_.end(), id);
+      if (byte != bytes_.end() && id != options_.unknown)
+        text += static_cast<char>(byte - bytes_.begin());
+      else
+        text += piece(id);
+    }
+    std::string plain;
+    for (std::size_t at = 0; at < text.size();) {
+      const bool blank = text.compare(at, options_.blank.size(), options_.blank) == 0;
+      plain += blank ? ' ' : text[at];
+      at += blank ? options_.blank.size() : 1;
+    }
+    text = std::move(plain);
+    if (options_.prefix != UnigramOptions::Prefix::kNever && text.starts_with(' ')) text.erase(0, 1);
+    Repairs ignored;
+    return repair_utf8(std::move(text), ignored);
+  }
+
+  [[nodiscard]] bool starts_word(std::int32_t id) const override {
+    return piece(id).starts_with(options_.blank);
+  }
+
+ private:
+  template <class F>
+  void run(std::string_view given, bool aligned, const F& emit) const {
+    AlignedText text(given, aligned);
+    normalizer_.apply(text);
+    set_blanks(text);
+    const std::string& all = text.text();
+    // Words begin with the mark of a blank: no piece goes over one.
+    std::vector<Piece> pieces;
+    for (std::size_t begin = 0; begin < all.size();) {
+      const std::size_t end = std::min(all.find(options_.blank, begin + 1), all.size());
+      best_path(std::string_view(all).substr(begin, end - begin), pieces);
+      emit_pieces(text, begin, pieces, emit);
+      begin = end;
+    }
+  }
+
+  /// White space to marks, and a mark before the first word.
+  void set_blanks(AlignedText& text) const {
+    const bool split = options_.split_white_space;
+    const auto space_at = [split](std::string_view all, std::size_t at) -> std::size_t {
+      const auto c = code_point_at(all, at);
+      return (split ? is_space(c.value) : c.value == ' ') ? c.length : 0;
+    };
+    bool inside = false, first = true;
+    const auto prefix = options_.prefix;
+    text.rewrite([&](std::string_view all, std::size_t at, std::string& out) -> std::size_t {
+      if (const std::size_t length = space_at(all, at); length > 0) {
+        if (!split) out += options_.blank;
+        inside = false;
+        return length;
+      }
+      const std::size_t length = code_point_at(all, at).length;
+      const bool marks = split ? prefix == UnigramOptions::Prefix::kAlways ||
+                                     (prefix == UnigramOptions::Prefix::kFirst && first)
+                               : false;
+      if (!inside && marks && !all.substr(at).starts_with(options_.blank)) out += options_.blank;
+      inside = true;
+      first = false;
+      out.append(all.substr(at, length));
+      return length;
+    });
+    if (!split && prefix != UnigramOptions::Prefix::kNever && !text.text().empty() &&
+        !text.text().starts_with(options_.blank))
+      text.prepend(options_.blank);
+  }
+
+  void best_path(std::string_view word, std::vector<Piece>& pieces) const {
+    struct Node {
+      double score = 0;
+      std::int32_t id = Trie::kNone;
+      std::size_t begin = kNowhere;
+    };
+    std::vector<Node> nodes(word.size() + 1);
+    nodes[0].begin = 0;
+    for (std::size_t at = 0; at < word.size();) {
+      const std::size_t length = code_point_at(word, at).length;
+      const double here = nodes[at].score;
+      bool single = false;
+      const auto reach = [&](std::size_t end, double score, std::int32_t id) {
+        Node& node = nodes[end];
+        if (node.begin == kNowhere || score > node.score) node = {score, id, at};
+      };
+      std::int32_t trie = Trie::kRoot;
+      for (std::size_t end = at; end < word.size();) {
+        trie = pieces_.child(trie, word[end]);
+        if (trie == Trie::kNone) break;
+        ++end;
+        const auto id = pieces_.value(trie);
+        if (id == Trie::kNone) continue;
+        reach(end, here + options_.scores[static_cast<std::size_t>(id)], id);
+        single |= end == at + length;
+      }
+      if (!single) reach(at + length, here + unknown_score_, Trie::kNone);
+      at += length;
+    }
+    pieces.clear();
+    for (std::size_t end = word.size(); end > 0; end = nodes[end].begin)
+      pieces.push_back(
+          {nodes[end].id == options_.unknown ? Trie::kNone : nodes[end].id, nodes[end].begin, end});
+    std::reverse(pieces.begin(), pieces.end());
+  }
+
+  template <class F>
+  void emit_pieces(const AlignedText& text, std::size_t offset, const std::vector<Piece>& pieces,
+                   const F& emit) const {
+    for (std::size_t i = 0; i < pieces.size();) {
+      if (pieces[i].id != Trie::kNone) {
+        emit(text, pieces[i].id, offset + pieces[i].begin, offset + pieces[i].end);
+        ++i;
+        continue;
+      }
+      std::size_t last = i;
+      while (last + 1 < pieces.size() && pieces[last + 1].id == Trie::kNone) ++last;
+      const std::size_t begin = offset + pieces[i].begin, end = offset + pieces[last].end;
+      i = last + 1;
+      if (bytes_.empty()) {
+        if (options_.unknown >= 0) emit(text, options_.unknown, begin, end);
+        continue;
+      }
+      for (std::size_t b = begin; b < end; ++b)
+        emit(text, bytes_[static_cast<unsigned char>(text.text()[b])], b, b + 1);
+    }
+  }
+
+  static constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
+  UnigramOptions options_;
+  Normalizer normalizer_;
+  Trie pieces_;
+  double unknown_score_ = 0;
+  std::vector<std::int32_t> bytes_;  // ids of <0x00> to <0xFF>; empty without byte_fallback
+};
+
+}  // namespace
+
+std::unique_ptr<TokenizerModel> make_unigram(Vocabulary vocabulary, UnigramOptions options,
+                                             const std::string& origin) {
+  return std::make_unique<UnigramModel>(std::move(vocabulary), std::move(options), origin);
+}
+
+}  // namespace nystrom

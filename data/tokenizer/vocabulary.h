@@ -1,0 +1,62 @@
+#pragma once
+// What the tokenizers of `tokenizer.json` share: pieces, ids, special tokens.
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+
+namespace nystrom {
+
+class Vocabulary {
+ public:
+  /// `origin` stands in messages. Refuses ids that are negative or above ten million.
+  void add(std::string piece, std::int64_t id, const std::string& origin);
+  /// Marks a piece that text never gives.
+  void set_control(std::int32_t id) { control_.at(static_cast<std::size_t>(id)) = true; }
+
+  [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(pieces_.size()); }
+  [[nodiscard]] const std::string& piece(std::int32_t id) const {
+    return pieces_[static_cast<std::size_t>(id)];
+  }
+  [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view piece) const;
+  [[nodiscard]] bool is_control(std::int32_t id) const { return control_[static_cast<std::size_t>(id)]; }
+
+  /// Roles by name, else by the usual spellings.
+  [[nodiscard]] SpecialIds special_ids(const SpecialNames& names, const std::string& origin) const;
+
+ private:
+  [[nodiscard]] std::int32_t find(const std::string& name, std::initializer_list<std::string_view> usual,
+                                  std::string_view role, const std::string& origin) const;
+  std::vector<std::string> pieces_;
+  std::vector<bool> control_;
+  std::unordered_map<std::string, std::int32_t> ids_;
+};
+
+/// A model whose pieces lie in a Vocabulary.
+class VocabularyModel : public TokenizerModel {
+ public:
+  [[nodiscard]] std::int32_t vocabulary_size() const final { return vocabulary_.size(); }
+  [[nodiscard]] const std::string& piece(std::int32_t id) const final { return vocabulary_.piece(id); }
+  [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view piece) const final {
+    return vocabulary_.id_of(piece);
+  }
+  [[nodiscard]] bool is_control(std::int32_t id) const final { return vocabulary_.is_control(id); }
+  [[nodiscard]] SpecialIds special_ids(const SpecialNames& names, const std::string& origin) const final {
+    return vocabulary_.special_ids(names, origin);
+  }
+
+ protected:
+  explicit VocabularyModel(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
+  [[nodiscard]] const Vocabulary& vocabulary() const { return vocabulary_; }
+
+ private:
+  Vocabulary vocabulary_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,23 @@
+#pragma once
+// BERT's WordPiece behind TokenizerModel.
+
+#include <memory>
+#include <string>
+
+#include "data/tokenizer/vocabulary.h"
+
+namespace nystrom {
+
+/// BERT's rules (Devlin et al., 2018): control characters out; white space, ideographs and punctuation
+/// separate words; case folded and accents taken off by option; each word is cut greedily into the longest
+/// pieces, those inside a word with a prefix; a word that cannot be cut, or is too long, is unk.
+struct WordPieceOptions {
+  std::string unknown = "[UNK]", prefix = "##";
+  std::size_t longest_word = 100;  ///< code points
+  bool clean = true, ideographs = true, lowercase = true, strip_accents = true;
+};
+
+std::unique_ptr<TokenizerModel> make_wordpiece(Vocabulary vocabulary, const WordPieceOptions& options,
+                                               const std::string& origin);
+
+}  // namespace nystrom

@@ -1,0 +1,59 @@
+#pragma once
+// Small preparations for tests.
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "data/prepare.h"
+#include "folder.h"
+#include "kernels/core/check.h"
+#include "made_up_text.h"
+
+namespace nystrom::testing {
+
+inline std::string made_up_lines(std::size_t count, std::uint64_t seed) {
+  std::string text;
+  Random random(seed, Purpose::kTest, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::uint64_t n = 1 + random.below(6); n > 0; --n) text += made_up_sentence(random) + " ";
+    text += "\n";
+  }
+  return text;
+}
+
+inline PrepareOptions small_options(const fs::path& folder) {
+  PrepareOptions options;
+  options.corpora = {{.kind = "lines", .path = write_file(folder / "lines.txt", made_up_lines(600, 1))},
+                     {.kind = "books", .path = write_file(folder / "book.txt", made_up_lines(50, 2))}};
+  options.tokenizer.training.vocabulary_size = 90;
+  options.directory = (folder / "out").string();
+  options.shard_tokens = 8000;
+  options.validation_fraction = 0.05;
+  options.test_fraction = 0.02;
+  options.threads = 2;
+  return options;
+}
+
+inline std::map<std::string, std::string> contents(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = read_file(entry.path());
+  }
+  return files;
+}
+
+inline nlohmann::json manifest(const PrepareOptions& options) {
+  return nlohmann::json::parse(read_file(fs::path(options.directory) / "manifest.json"));
+}
+
+inline std::string message_of(const PrepareOptions& options) {
+  try {
+    (void)prepare(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+}  // namespace nystrom::testing
