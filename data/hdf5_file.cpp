@@ -479,6 +479,46 @@ std::vector<std::string> File::read_strings(const std::string& name) const {
   return values;
 }
 
+std::vector<std::string> File::read_text(const std::string& name, std::uint64_t first,
+                                         std::uint64_t count) const {
+  const auto held = lock();
+  const Dataset dataset = this->dataset(name);
+  const hid_t id = dataset.id_.get();
+  Identifier type = owned(H5Dget_type(id), H5Tclose, "read dataset", path_, name);
+  if (H5Tget_class(type.get()) != H5T_STRING || dataset.shape().size() != 1)
+    refuse("dataset `{}` of {} is not a list of texts", name, path_);
+  if (count > dataset.rows() || first > dataset.rows() - count)
+    refuse("dataset `{}` of {} has {} rows; more were expected", name, path_, dataset.rows());
+  std::vector<std::string> values;
+  if (count == 0) return values;
+  Identifier file_space = owned(H5Dget_space(id), H5Sclose, "read dataset", path_, name);
+  const hsize_t start = first, rows = count;
+  checked(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, &start, nullptr, &rows, nullptr),
+          "read dataset", path_, name);
+  Identifier memory_space = owned(H5Screate_simple(1, &rows, nullptr), H5Sclose, "read dataset", path_, name);
+  if (H5Tis_variable_str(type.get()) > 0) {
+    std::vector<char*> texts(count, nullptr);
+    Identifier memory = owned(H5Tcopy(type.get()), H5Tclose, "read dataset", path_, name);
+    const herr_t status = H5Dread(id, memory.get(), memory_space.get(), file_space.get(), H5P_DEFAULT,
+                                  static_cast<void*>(texts.data()));
+    if (status >= 0)
+      for (const char* text : texts) values.emplace_back(text == nullptr ? "" : text);
+    (void)H5Dvlen_reclaim(memory.get(), memory_space.get(), H5P_DEFAULT, static_cast<void*>(texts.data()));
+    checked(status, "read dataset", path_, name);
+    return values;
+  }
+  const std::size_t size = H5Tget_size(type.get());
+  std::string flat(size * count, '\0');
+  checked(H5Dread(id, type.get(), memory_space.get(), file_space.get(), H5P_DEFAULT, flat.data()),
+          "read dataset", path_, name);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string value = flat.substr(i * size, size);
+    value.resize(std::min(value.find('\0'), value.size()));
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
 bool File::has_attribute(const std::string& name, const std::string& object) const {
   const auto held = lock();
   const bool found = H5Aexists_by_name(id_.get(), object.c_str(), name.c_str(), H5P_DEFAULT) > 0;

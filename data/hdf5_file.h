@@ -182,6 +182,10 @@ class File {
   /// A list of strings (UTF-8, without NUL), checksummed.
   void write_strings(const std::string& name, const std::vector<std::string>& values);
   [[nodiscard]] std::vector<std::string> read_strings(const std::string& name) const;
+  /// Rows [first, first + count) of a one-dimensional dataset of strings of fixed or variable length, as
+  /// other programs write them. Refuses a dataset of anything else.
+  [[nodiscard]] std::vector<std::string> read_text(const std::string& name, std::uint64_t first,
+                                                   std::uint64_t count) const;
 
   /// Attributes of the root group, or of the object named `object`.
   [[nodiscard]] bool has_attribute(const std::string& name, const std::string& object = "/") const;

@@ -90,6 +90,9 @@ nystrom_add_library(data FOLDER data
     text_samples.cpp
     tokenizer/aligned_text.cpp
     tokenizer/byte_bpe_model.cpp
+    tokenizer/charsmap.cpp
+    tokenizer/huggingface_files.cpp
+    tokenizer/model_proto.cpp
     tokenizer/normalizer.cpp
     tokenizer/sample.cpp
     tokenizer/sentencepiece_model.cpp

@@ -15,6 +15,7 @@ nystrom_add_library(kernels FOLDER kernels
     embedding_cpu.cpp
     fill_cpu.cpp
     gelu_cpu.cpp
+    label_weights_cpu.cpp
     layer_norm_cpu.cpp
     linear_cpu.cpp
     matmul_cpu.cpp

@@ -25,6 +25,13 @@ struct CorpusSource {
   bool operator==(const CorpusSource&) const = default;
 };
 
+/// Values of one key that `finetune` tries, as they are written in YAML.
+struct GridAxis {
+  std::string key = {};
+  std::vector<std::string> values = {};
+  bool operator==(const GridAxis&) const = default;
+};
+
 /// Defaults stand here, and nowhere else. An empty string, list or optional is a key that was not given.
 struct Config {
   std::int64_t seed = 1;
@@ -140,12 +147,14 @@ struct Config {
     struct {
       std::string text, pair, label, id, word, tag, beginning;
     } columns;
-    std::vector<std::string> choices, labels;
+    std::vector<std::string> choices, labels, class_weights;
     bool multi_label = false;
     std::string label_separator = ",", malformed = "refuse";
     double validation_fraction = 0;
     std::int64_t window_overlap = 128, max_answer_tokens = 30;
   } task;
+
+  std::vector<GridAxis> grid;  ///< in the order of the file; empty: one run
 
   std::set<std::string, std::less<>> given;  ///< dotted names of the keys that the file or --set gave
 
@@ -159,6 +168,9 @@ Config read_config(const std::string& path, const std::vector<std::string>& over
 
 /// The same from a text; `origin` stands in messages.
 Config read_config_text(const std::string& yaml, const std::string& origin);
+
+/// Sets one key to a YAML value, as --set does.
+void set_value(Config& config, const std::string& key, const std::string& value);
 
 /// Throws InputError, naming the first of `keys` that was not given and the command that needs it.
 void require(const Config& config, std::initializer_list<std::string_view> keys, std::string_view command);

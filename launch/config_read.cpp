@@ -200,6 +200,34 @@ class Setter {
     to = std::move(list);
   }
 
+  void read(std::vector<GridAxis>& to) const {
+    std::vector<GridAxis> grid;
+    if (!node_.IsMap()) wrong("a map of keys to lists of values");
+    for (const auto& entry : node_) grid.push_back(grid_axis(entry.first, entry.second));
+    to = std::move(grid);
+  }
+
+  /// Every value is tried on a copy, so that what the grid would come to later is refused now.
+  [[nodiscard]] GridAxis grid_axis(const YAML::Node& name, const YAML::Node& list) const {
+    GridAxis axis{name.IsScalar() ? name.Scalar() : "", {}};
+    const bool fixed = axis.key == "grid" || axis.key == "corpus" || axis.key.starts_with("run.") ||
+                       axis.key.starts_with("communication.");
+    if (fixed || std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
+      refuse("{}: grid: '{}' is no key that can be varied; did you mean '{}'?", origin_.at(name.Mark()),
+             axis.key, fixed ? "optimizer.learning_rate" : nearest_key(axis.key));
+    if (!list.IsSequence() || list.size() == 0)
+      refuse("{}: grid: {} is {}; it must be a list of values", origin_.at(list.Mark()), axis.key,
+             shown(list));
+    for (const auto& each : list) {
+      Config copy = config_;
+      Setter(copy, origin_).set(axis.key, each);
+      if (!each.IsScalar())
+        refuse("{}: grid: {}: {} is no single value", origin_.at(each.Mark()), axis.key, shown(each));
+      axis.values.push_back(each.Scalar());
+    }
+    return axis;
+  }
+
   [[nodiscard]] CorpusSource corpus_source(const YAML::Node& node) const {
     static const std::vector<std::string> kinds{"wikipedia", "books", "imdb", "lines", "jsonl"};
     if (!node.IsMap())
@@ -322,6 +350,10 @@ Config read_config(const std::string& path, const std::vector<std::string>& over
   if (!path.empty()) apply(config, read_file(path), {path});
   for (const std::string& each : overrides) apply_override(config, each);
   return config;
+}
+
+void set_value(Config& config, const std::string& key, const std::string& value) {
+  apply_override(config, key + "=" + value);
 }
 
 void require(const Config& config, std::initializer_list<std::string_view> keys, std::string_view command) {

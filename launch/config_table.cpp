@@ -38,6 +38,7 @@ const std::array kSections = {
     ConfigSection{"task", "finetune",
                   "What to fine-tune on (docs/finetuning.md). Files of one's own are TSV, CSV or JSON-lines.",
                   false},
+    ConfigSection{"grid", "finetune", "Values to try, point after point.", false},
 };
 
 }  // namespace
@@ -480,6 +481,14 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "auto"},
       {"task.multi_label", &c.task.multi_label, "`classification`: an example has any number of labels."},
       {"task.label_separator", &c.task.label_separator, "Between them."},
+      {"task.class_weights",
+       &c.task.class_weights,
+       "Weights of the classes' (or tags') gradients: `balanced`, the inverse of their frequency in the "
+       "training "
+       "part, or a number for each of `labels`; scaled so that their mean over the training examples is 1.",
+       {},
+       {},
+       "[]"},
       {"task.malformed", &c.task.malformed, "Lines that are none: refused with their number, or counted.",
        "refuse | skip"},
       {"task.window_overlap",
@@ -492,6 +501,14 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "`question_answering`: longest answer.",
        {},
        kPositive},
+
+      {"grid",
+       &c.grid,
+       "A map of keys to lists of values, e.g. `{optimizer.learning_rate: [2e-5, 3e-5], seed: [1, 2, 3]}`: "
+       "`finetune` runs every combination in a folder of its own below `run.directory`.",
+       {},
+       {},
+       "none"},
   };
 }
 
@@ -502,7 +519,7 @@ std::span<const ConfigSection> config_sections() {
 std::string_view section_of(std::string_view path) {
   const auto dot = path.find('.');
   if (dot != std::string_view::npos) return path.substr(0, dot);
-  return path == "corpus" ? "corpus" : "";
+  return path == "corpus" || path == "grid" ? path : "";
 }
 
 }  // namespace nystrom

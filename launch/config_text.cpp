@@ -62,6 +62,15 @@ struct ToText {
     }
     return fmt::format("[{}]", text);
   }
+  std::string operator()(const std::vector<GridAxis>* value) const {
+    std::string text;
+    for (const auto& axis : *value) {
+      std::string values;
+      for (const auto& each : axis.values) values += (values.empty() ? "" : ", ") + each;
+      text += fmt::format("{}{}: [{}]", text.empty() ? "" : ", ", axis.key, values);
+    }
+    return "{" + text + "}";
+  }
 };
 
 std::vector<std::string> split(std::string_view path) {
@@ -90,7 +99,7 @@ std::string in_code(std::string_view choices) {
 // A key without default that was not given: there is nothing to write.
 bool is_open(const ConfigKey& key) {
   const std::string value = value_text(key.slot);
-  if (key.unset == "none") return value == "\"\"";
+  if (key.unset == "none") return value == "\"\"" || value == "{}";
   return key.unset == "*" && (value == "\"\"" || value == "[]" || value == "auto");
 }
 
@@ -115,6 +124,7 @@ std::string type_text(const ConfigKey& key) {
     std::string operator()(const std::optional<std::int64_t>*) const { return "integer"; }
     std::string operator()(const std::vector<std::string>*) const { return "list of patterns"; }
     std::string operator()(const std::vector<CorpusSource>*) const { return "list"; }
+    std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
   };
   return key.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.choices);
 }

@@ -1,8 +1,17 @@
 #include "launch/conversion.h"
 
+#include <algorithm>
+
+#include "data/tokenizer/huggingface_files.h"
 #include "kernels/core/check.h"
+#include "launch/config.h"
+#include "launch/model_card.h"
 #include "launch/model_source.h"
+#include "launch/options.h"
+#include "model/tensor_edits.h"
+#include "model/warm_start.h"
 #include "trainer/checkpoint.h"
+#include "trainer/task_results.h"
 
 namespace nystrom {
 namespace {
@@ -11,59 +20,154 @@ bool names_checkpoint(const std::string& path) {
   return path.ends_with(".h5") || path.ends_with(".hdf5");
 }
 
-/// The file that a checkpoint carries as its tokenizer.
+/// What is written: the source's model and tensors, as the options change them.
+struct Converted {
+  ModelConfig model;
+  HeadConfig head;
+  std::vector<TensorToWrite> tensors;
+};
+
+ModelConfig with_overrides(const ModelSource& source, const std::vector<std::string>& overrides) {
+  const Config config = read_config("", overrides);
+  for (const auto& key : config.given)
+    if (!key.starts_with("model.attention."))
+      refuse("convert: --set {}: only keys of model.attention can be changed here.", key);
+  ModelConfig model = model_options(config, &source.config());
+  if (model.attention.taps != source.config().attention.taps && !source.is_foreign())
+    refuse("convert: model.attention.convolution is {} in {}; a convolution of {} taps has other weights.",
+           source.config().attention.taps, source.path(), model.attention.taps);
+  return model;
+}
+
+/// Tensors that a foreign model lacks are drawn from a fixed seed, as a fresh network's are.
+void complete(const ModelSource& source, Converted& converted, std::vector<std::string>& notes) {
+  auto network = std::make_shared<Network>(converted.model, converted.head, DType::kF32, /*training=*/false);
+  network->initialize(1);
+  const WarmStart options{.first_of_head = network->head().first_parameter(),
+                          .redraw_head = false,
+                          .redrawn_layers = 0,
+                          .path = source.path()};
+  for (auto& note : start_warm(network->parameters(), converted.tensors, options)) notes.push_back(note);
+  converted.tensors = tensors_of(network->parameters());
+  for (auto& tensor : converted.tensors)  // keep the network alive for as long as its weights are read
+    tensor.bytes = [network, bytes = std::move(tensor.bytes)] { return bytes(); };
+}
+
+void lengthen(const ConvertOptions& options, const ModelSource& source, Converted& converted,
+              std::vector<std::string>& notes) {
+  const std::int64_t old = source.config().max_positions;
+  if (options.positions < old)
+    refuse(
+        "--positions is {}; {} has {} already, and shortening is not lengthening: set data.sequence_length "
+        "for "
+        "shorter texts.",
+        options.positions, source.path(), old);
+  for (auto& tensor : converted.tensors)
+    if (tensor.name == kPositionTable)
+      tensor = with_tiled_rows(std::move(tensor), kPositionOffset, options.positions + kPositionOffset);
+  converted.model.max_positions = options.positions;
+  notes.push_back(fmt::format("The position table was lengthened from {} to {} positions by repeating it.",
+                              old, options.positions));
+}
+
+Converted converted_model(const ConvertOptions& options, const ModelSource& source,
+                          std::vector<std::string>& notes) {
+  Converted converted{with_overrides(source, options.overrides), source.head(), {}};
+  converted.tensors = source.stored_tensors(&converted.model, &notes);
+  if (options.positions > 0) lengthen(options, source, converted, notes);
+  if (source.is_foreign()) complete(source, converted, notes);
+  return converted;
+}
+
+/// What a checkpoint carries besides weights: the tokenizer, and what it was fine-tuned for.
 RunIdentity identity_of(const ModelSource& source) {
   RunIdentity identity;
   identity.tokenizer = source.tokenizer_file().bytes;
   if (!identity.tokenizer.empty()) identity.tokenizer_kind = source.tokenizer().kind();
+  for (const auto& [key, value] : source.task_settings()) identity.settings[key] = value;
+  if (const auto labels = source.label_names(); !labels.empty())
+    identity.settings["task.label_names"] = label_names_text(labels);
   return identity;
 }
 
-void write_as_checkpoint(const ModelSource& source, const std::string& path,
+void write_as_checkpoint(const ModelSource& source, const Converted& converted, const std::string& path,
                          std::vector<std::string>& notes) {
-  Network network(source.config(), source.head(), DType::kF32, /*training=*/true);
-  const LoadNotes loaded = source.load(network.parameters());
-  notes.insert(notes.end(), loaded.begin(), loaded.end());
+  Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
+  network.initialize(1);
+  const WarmStart options{.first_of_head = network.head().first_parameter(),
+                          .redraw_head = false,
+                          .redrawn_layers = 0,
+                          .path = source.path()};
+  for (auto& note : start_warm(network.parameters(), converted.tensors, options)) notes.push_back(note);
   const auto optimizer = make_optimizer({}, network.parameters());
   write_checkpoint(path, network, *optimizer, {}, identity_of(source));
 }
 
-/// What the reader of the folder should know before transformers runs it.
-std::string what_it_will_run(const HuggingFaceFolder& folder, const std::string& path) {
-  const std::int64_t length = segment_means_length(folder), landmarks = folder.model.attention.landmarks;
-  if (length == landmarks) return fmt::format("transformers will run {} with exact softmax attention.", path);
-  return fmt::format(
-      "transformers will run {} with {} landmarks on unpadded text of exactly {} tokens, with one "
-      "pseudo-inverse scale for the whole batch.",
-      path, landmarks, length);
+StoredType type_of(const std::string& dtype) {
+  if (dtype == "fp32") return StoredType::kF32;
+  if (dtype == "fp16") return StoredType::kF16;
+  if (dtype == "bf16") return StoredType::kBF16;
+  refuse("--dtype is '{}'; it must be fp32, fp16 or bf16.", dtype);
 }
 
-void write_as_folder(const ModelSource& source, const ConvertOptions& options,
+/// The tokenizer's files: those that there are, or those that AutoTokenizer needs, made from the model.
+std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
+                                        std::vector<std::string>& notes) {
+  std::vector<FolderFile> files = source.tokenizer_files();
+  const bool complete = std::ranges::any_of(files, [](const auto& f) { return f.name == "tokenizer.json"; });
+  const Tokenizer tokenizer = source.tokenizer();
+  if (complete || tokenizer.empty()) return files;
+  const auto made = huggingface_tokenizer_files(tokenizer, longest);
+  if (made.empty())
+    notes.emplace_back(
+        "The tokenizer keeps blanks in a way that tokenizer.json cannot say: AutoTokenizer will not load it; "
+        "use "
+        "the SentencePiece model.");
+  for (const auto& file : made) {
+    std::erase_if(files, [&](const auto& f) { return f.name == file.name; });
+    files.push_back({file.name, file.bytes});
+  }
+  return files;
+}
+
+void write_as_folder(const ModelSource& source, Converted converted, const ConvertOptions& options,
                      std::vector<std::string>& notes) {
-  HuggingFaceFolder folder{.model = source.config(),
-                           .head = source.head(),
-                           .tensors = source.stored_tensors(),
-                           .files = source.tokenizer_files(),
+  HuggingFaceFolder folder{.model = converted.model,
+                           .head = converted.head,
+                           .tensors = std::move(converted.tensors),
+                           .files = tokenizer_files(source, converted.model.max_positions, notes),
                            .sequence_length = options.sequence_length,
-                           .base_config = source.folder_config()};
-  if (options.sequence_length > source.config().max_positions)
+                           .base_config = source.is_foreign() ? std::string() : source.folder_config(),
+                           .labels = source.label_names(),
+                           .task = source.task_settings()};
+  if (options.sequence_length > folder.model.max_positions)
     refuse("--sequence-length is {}; the model takes at most {} tokens.", options.sequence_length,
-           source.config().max_positions);
+           folder.model.max_positions);
+  if (!options.shard_size.empty()) folder.shard_bytes = parse_size(options.shard_size, "--shard-size");
+  if (!folder.tensors.empty()) folder.type = folder.tensors.front().type;
+  if (!options.dtype.empty()) {
+    folder.type = type_of(options.dtype);
+    for (auto& tensor : folder.tensors) tensor = as_type(std::move(tensor), folder.type);
+  }
+  folder.files.push_back({"README.md", model_card(source, folder)});
   write_huggingface_folder(options.to, folder);
-  notes.push_back(what_it_will_run(folder, options.to));
+  notes.push_back(what_transformers_will_run(folder, options.to));
 }
 
 }  // namespace
 
 std::vector<std::string> convert(const ConvertOptions& options) {
   refuse_existing_target(options.to);
+  if (names_checkpoint(options.to) && (!options.dtype.empty() || !options.shard_size.empty()))
+    refuse("--dtype and --shard-size are for folders; a checkpoint is one file of fp32.");
   const ModelSource source(options.from);
   source.check();
   std::vector<std::string> notes = source.notes();
+  Converted converted = converted_model(options, source, notes);
   if (names_checkpoint(options.to))
-    write_as_checkpoint(source, options.to, notes);
+    write_as_checkpoint(source, converted, options.to, notes);
   else
-    write_as_folder(source, options, notes);
+    write_as_folder(source, std::move(converted), options, notes);
   notes.push_back(fmt::format("{} was written.", options.to));
   return notes;
 }

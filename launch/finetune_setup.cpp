@@ -156,6 +156,7 @@ TaskConfig task_options(const Config& config) {
           .labels = t.labels,
           .multi_label = t.multi_label,
           .label_separator = t.label_separator,
+          .class_weights = t.class_weights,
           .validation_fraction = t.validation_fraction,
           .seed = static_cast<std::uint64_t>(config.seed),
           .malformed = t.malformed == "skip" ? Malformed::kSkip : Malformed::kRefuse,

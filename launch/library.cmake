@@ -25,13 +25,20 @@ nystrom_add_library(launch FOLDER launch
     failure.cpp
     file_verification.cpp
     finetune_setup.cpp
+    grid.cpp
     log.cpp
     machine.cpp
     messages.cpp
+    model_card.cpp
     model_source.cpp
     nearest.cpp
     options.cpp
+    predict/answers.cpp
     predict/fill_mask.cpp
+    predict/hdf5_input.cpp
+    predict/input.cpp
+    predict/line_source.cpp
+    predict/task_predictor.cpp
     rank.cpp
     run_progress.cpp
     run_setup.cpp

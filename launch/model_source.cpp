@@ -1,5 +1,6 @@
 #include "launch/model_source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -7,7 +8,10 @@
 
 #include "data/child_check.h"
 #include "kernels/core/check.h"
+#include "model/bert_import.h"
+#include "model/warm_start.h"
 #include "trainer/checkpoint.h"
+#include "trainer/task_results.h"
 
 namespace nystrom {
 namespace {
@@ -17,8 +21,13 @@ namespace fs = std::filesystem;
 // Where transformers and we keep a SentencePiece model.
 constexpr const char* kTokenizerNames[] = {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"};
 // What else transformers reads of a tokenizer.
-constexpr const char* kTokenizerCompanions[] = {"tokenizer.json", "tokenizer_config.json",
-                                                "special_tokens_map.json", "added_tokens.json"};
+constexpr const char* kTokenizerCompanions[] = {"tokenizer.json",
+                                                "tokenizer_config.json",
+                                                "special_tokens_map.json",
+                                                "added_tokens.json",
+                                                "vocab.txt",
+                                                "vocab.json",
+                                                "merges.txt"};
 
 }  // namespace
 
@@ -84,7 +93,43 @@ const HeadConfig& ModelSource::head() const {
   return state_->config.head;
 }
 
+bool ModelSource::is_foreign() const {
+  return !state_->config.foreign.empty();
+}
+
+ModelSource::Progress ModelSource::progress() const {
+  if (is_folder()) return {};
+  const RunState& state = state_->checkpoint->state();
+  return {state.step, state.samples, state.seconds};
+}
+
+std::map<std::string, std::string> ModelSource::task_settings() const {
+  if (is_folder()) return state_->config.task;
+  std::map<std::string, std::string> found;
+  for (const auto& [key, value] : state_->checkpoint->identity().settings)
+    if (key.starts_with("task.") && key != "task.label_names" && key != "task.path" && value != "\"\"" &&
+        value != "[]")
+      found[key] = value;
+  if (!found.empty() && !setting("data.sequence_length").empty())
+    found["data.sequence_length"] = setting("data.sequence_length");
+  return found;
+}
+
+std::string ModelSource::setting(const std::string& key) const {
+  const Settings& settings = is_folder() ? state_->config.task : state_->checkpoint->identity().settings;
+  const auto found = settings.find(key);
+  if (found == settings.end()) return {};
+  const std::string& value = found->second;  // as in YAML: text may stand in quotes
+  const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
+std::vector<std::string> ModelSource::label_names() const {
+  return is_folder() ? state_->config.labels : read_label_names(setting("task.label_names"));
+}
+
 void ModelSource::check() const {
+  if (is_foreign()) return;              // load() looks
   ParameterStore declared(DType::kF32);  // takes no memory
   const Encoder encoder(config(), declared);
   const auto made = make_head(head(), {config(), declared, encoder.embeddings().word()});
@@ -95,13 +140,32 @@ void ModelSource::check() const {
 }
 
 LoadNotes ModelSource::load(ParameterStore& store) const {
+  if (is_foreign()) {
+    LoadNotes notes;
+    const auto tensors = stored_tensors(nullptr, &notes);
+    const auto head = std::ranges::find_if(store.all(), [](const Parameter& p) {
+      return p.name.starts_with("cls.") || p.name.starts_with("nystromformer.pooler.");
+    });
+    const auto first = static_cast<ParameterId>(head - store.all().begin());
+    for (auto& note : start_warm(store, tensors, {.first_of_head = first, .path = state_->path}))
+      notes.push_back(std::move(note));
+    return notes;
+  }
   if (is_folder()) return load_weights(store, *state_->weights, state_->path);
   state_->checkpoint->load_weights(store);
   return {};
 }
 
-std::vector<TensorToWrite> ModelSource::stored_tensors() const {
+std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
+                                                       std::vector<std::string>* notes) const {
   std::vector<TensorToWrite> tensors;
+  if (is_foreign()) {
+    std::vector<std::string> told;
+    tensors =
+        import_bert(*state_->weights, state_->config.foreign, model != nullptr ? *model : config(), told);
+    if (notes != nullptr) notes->insert(notes->end(), told.begin(), told.end());
+    return tensors;
+  }
   if (is_folder()) {
     for (const auto& [name, entry] : state_->weights->tensors())
       tensors.push_back({name, entry.tensor->type, entry.tensor->shape,
@@ -121,7 +185,9 @@ std::vector<TensorToWrite> ModelSource::stored_tensors() const {
 FolderFile ModelSource::tokenizer_file() const {
   if (!is_folder()) {
     const RunIdentity& identity = state_->checkpoint->identity();
-    return identity.tokenizer.empty() ? FolderFile{} : FolderFile{kTokenizerNames[0], identity.tokenizer};
+    if (identity.tokenizer.empty()) return {};
+    const bool json = !identity.tokenizer_kind.empty() && identity.tokenizer_kind != "sentencepiece";
+    return {json ? "tokenizer.json" : kTokenizerNames[0], identity.tokenizer};
   }
   for (const char* name : kTokenizerNames) {
     const std::string path = (fs::path(state_->path) / name).string();

@@ -1,6 +1,7 @@
 #pragma once
 // A model on the command line is an HDF5 checkpoint or a Hugging Face folder, recognized by content.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,14 +30,32 @@ class ModelSource {
   void check() const;
   /// Fills all parameters of an allocated store; gives what is to be said about it.
   [[nodiscard]] LoadNotes load(ParameterStore& store) const;
-  /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use.
-  [[nodiscard]] std::vector<TensorToWrite> stored_tensors() const;
+  /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use. Of a
+  /// foreign model: under our names, for `model` (its own shape unless given), what is left out told in
+  /// `notes`.
+  [[nodiscard]] std::vector<TensorToWrite> stored_tensors(const ModelConfig* model = nullptr,
+                                                          std::vector<std::string>* notes = nullptr) const;
+  /// Is it a model of another kind, whose weights can start ours (BERT, RoBERTa)?
+  [[nodiscard]] bool is_foreign() const;
   /// The tokenizer's file; an empty name: there is none.
   [[nodiscard]] FolderFile tokenizer_file() const;
   /// That file and those that transformers keeps beside it.
   [[nodiscard]] std::vector<FolderFile> tokenizer_files() const;
   /// The tokenizer; empty where there is none.
   [[nodiscard]] Tokenizer tokenizer() const;
+
+  /// Names of the classes or tags that it was fine-tuned for; empty where it knows none.
+  [[nodiscard]] std::vector<std::string> label_names() const;
+  /// Settings of the task that it was fine-tuned for: keys of the section `task`, and data.sequence_length.
+  [[nodiscard]] std::map<std::string, std::string> task_settings() const;
+  struct Progress {
+    std::int64_t step = 0, samples = 0;
+    double seconds = 0;
+  };
+  /// How far a checkpoint was trained.
+  [[nodiscard]] Progress progress() const;
+  /// A value of the configuration that a checkpoint was trained with; empty where it is not known.
+  [[nodiscard]] std::string setting(const std::string& key) const;
 
   [[nodiscard]] bool is_folder() const;
   /// The text of the folder's config.json; empty for a checkpoint.

@@ -2,6 +2,7 @@
 // A head turns hidden states into losses and starts backward. One virtual level: a head is one file.
 
 #include <array>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,10 @@ class Head {
   /// [questions, choices].
   [[nodiscard]] virtual Tensor logits() const { return {}; }
 
+  /// Weighs the gradient of each label's examples, [labels]; the losses told stay unweighted. Heads without
+  /// classes take no notice of it.
+  void set_label_weights(std::span<const float> weights);
+
   /// [losses, 3] fp64: sum of losses, right answers, labels counted, over all forwards since reset_sums().
   [[nodiscard]] const Tensor& sums() const { return sums_.view(); }
   void reset_sums(Context& context);
@@ -46,8 +51,14 @@ class Head {
     return 1 + 4 * static_cast<std::uint32_t>(config.layers) + place;
   }
 
+  /// Multiplies rows of d [R, labels] by their labels' weights, where there are weights.
+  void weigh(Context& context, const Tensor& labels, const Tensor& d) const;
+
   Head() : sums_(DType::kF64, {static_cast<std::int64_t>(kMaxLosses), 3}) {}
   OwnedTensor sums_;
+
+ private:
+  OwnedTensor label_weights_;  // [labels] fp32; empty: all 1
 };
 
 }  // namespace nystrom

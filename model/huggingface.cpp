@@ -134,6 +134,7 @@ class NewFolder {
     if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
   }
   [[nodiscard]] fs::path operator/(const std::string& name) const { return fs::path(temporary_) / name; }
+  [[nodiscard]] const std::string& path() const { return temporary_; }
   void publish() {
     publish_file(temporary_, path_);
     temporary_.clear();
@@ -189,7 +190,7 @@ void write_huggingface_folder(const std::string& target, const HuggingFaceFolder
   NewFolder written(path);
   write_file(written / "config.json", huggingface_config_text(folder));
   for (const FolderFile& file : folder.files) write_file(written / file.name, file.bytes);
-  write_safetensors((written / "model.safetensors").string(), folder.tensors);
+  write_weight_files(written.path(), folder.tensors, folder.shard_bytes);
   written.publish();
 }
 

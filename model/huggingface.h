@@ -7,6 +7,7 @@
 // kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and attention_dropout). The
 // sentence-order head and its pooler travel as extra tensors under BERT's names.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,12 @@ namespace nystrom {
 
 struct HuggingFaceConfig {
   ModelConfig model;
-  std::string architecture;        ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
-  HeadConfig head;                 ///< meaningful if has_head
-  bool has_head = false;           ///< is it a head that this program knows?
+  std::string architecture;                 ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
+  HeadConfig head;                          ///< meaningful if has_head
+  bool has_head = false;                    ///< is it a head that this program knows?
+  std::vector<std::string> labels;          ///< id2label, in the order of ids; empty where there is none
+  std::map<std::string, std::string> task;  ///< what it was fine-tuned for, as a checkpoint's settings say it
+  std::string foreign;             ///< "bert" or "roberta": a model of another kind (model/bert_import.h)
   std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
 };
 
@@ -60,6 +64,10 @@ struct HuggingFaceFolder {
   std::int64_t sequence_length = 0;
   /// A config.json whose other keys are kept; empty: none.
   std::string base_config = {};
+  std::vector<std::string> labels = {};          ///< id2label of a classification; empty: LABEL_0 and so on
+  std::map<std::string, std::string> task = {};  ///< kept in the object `nystrom`
+  StoredType type = StoredType::kF32;            ///< of the weights: `dtype`
+  std::uint64_t shard_bytes = 0;                 ///< largest file of weights; 0: one file
 };
 
 /// The weights of `store` as they are to be written.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "model/bert_import.h"
 #include "model/huggingface.h"
 #include "model/json_object.h"
 
@@ -56,8 +57,8 @@ const char* name_in(Value value, const Choice<Value> (&of)[N]) {
 /// Our own options, which transformers ignores.
 void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
   const JsonObject own(where, object);
-  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",      "pinv_iterations",
-                                    "pinv_init", "padding",   "attention_dropout"};
+  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",       "pinv_iterations",
+                                    "pinv_init", "padding",   "attention_dropout", "task"};
   for (const auto& [key, value] : object.items())
     if (std::ranges::find(kKnown, key) == std::end(kKnown))
       refuse("{}: the key {} is unknown; known are {}.", where, key, fmt::join(kKnown, ", "));
@@ -70,6 +71,9 @@ void read_own_options(const std::string& where, const Json& object, HuggingFaceC
       choose(where, "pinv_init", own.text("pinv_init", name_in(attention.pinv_init, kInits)), kInits);
   config.model.huggingface_padding = choose(where, "padding", own.text("padding", "exact"), kPaddings);
   config.model.attention_dropout = own.number("attention_dropout", 0);
+  if (!own.has("task")) return;
+  const JsonObject task(where + ".task", object["task"]);
+  for (const auto& [key, value] : object["task"].items()) config.task[key] = task.text(key.c_str(), "");
 }
 
 ModelConfig read_shape(const std::string& path, const JsonObject& json) {
@@ -128,6 +132,17 @@ Problem problem_of(const JsonObject& json, std::int64_t labels) {
   return type == "multi_label_classification" ? Problem::kMultiLabel : Problem::kSingleLabel;
 }
 
+std::vector<std::string> label_names(const JsonObject& json, std::int64_t count) {
+  std::vector<std::string> names;
+  if (!json.has("id2label") || !json["id2label"].is_object()) return names;
+  for (std::int64_t label = 0; label < count; ++label) {
+    const auto found = json["id2label"].find(std::to_string(label));
+    names.push_back(found != json["id2label"].end() && found->is_string() ? found->get<std::string>()
+                                                                          : fmt::format("LABEL_{}", label));
+  }
+  return names;
+}
+
 /// Of two heads of one architecture the one without extra tensors: config.json does not know of them.
 void read_head(const JsonObject& json, HuggingFaceConfig& config) {
   config.head = HeadKind::kMaskedLm;
@@ -137,14 +152,18 @@ void read_head(const JsonObject& json, HuggingFaceConfig& config) {
     const std::int64_t labels = count_labels(json);
     config.head = {entry.kind, labels, problem_of(json, labels)};
     config.has_head = true;
+    config.labels = label_names(json, labels);
   }
 }
 
 /// How many labels a classification has, and what its logits mean.
-void write_labels(const HeadConfig& head, Json& json) {
+void write_labels(const HuggingFaceFolder& folder, Json& json) {
+  const HeadConfig& head = folder.head;
   if (head.kind != HeadKind::kSequenceClassification && head.kind != HeadKind::kTokenClassification) return;
   for (std::int64_t label = 0; label < head.labels; ++label) {
-    const std::string name = fmt::format("LABEL_{}", label);
+    const bool named = std::ssize(folder.labels) == head.labels;
+    const std::string name =
+        named ? folder.labels[static_cast<std::size_t>(label)] : fmt::format("LABEL_{}", label);
     json["id2label"][std::to_string(label)] = name;
     json["label2id"][name] = label;
   }
@@ -165,8 +184,14 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   const std::string path = (fs::path(folder) / "config.json").string();
   const Json parsed = parse(path, read_text_file(path));
   const JsonObject json(path, parsed);
-  if (const auto type = json.text("model_type", ""); type != "nystromformer")
-    refuse("{}: model_type is '{}'; only nystromformer can be read.", path, type);
+  const std::string type = json.text("model_type", "");
+  if (is_bert_type(type)) {
+    HuggingFaceConfig config = read_bert_config(folder, type);
+    config.foreign = type;
+    return config;
+  }
+  if (type != "nystromformer")
+    refuse("{}: model_type is '{}'; nystromformer can be read, and bert and roberta as a start.", path, type);
   if (!json.boolean("tie_word_embeddings", true))
     refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
   HuggingFaceConfig config;
@@ -203,13 +228,16 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
       folder.base_config.empty() ? Json::object() : parse("the folder's config.json", folder.base_config);
   if (folder.base_config.empty()) {
     json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};
-    json["dtype"] = "float32";
     json["bos_token_id"] = 0;
     json["eos_token_id"] = 2;
     json["tie_word_embeddings"] = true;
     json["inv_coeff_init_option"] = false;
-    write_labels(folder.head, json);
+    write_labels(folder, json);
   }
+  json["dtype"] = folder.type == StoredType::kF16    ? "float16"
+                  : folder.type == StoredType::kBF16 ? "bfloat16"
+                                                     : "float32";
+  json.erase("torch_dtype");  // its older name
   json["model_type"] = "nystromformer";
   json["vocab_size"] = model.vocabulary_size;
   json["hidden_size"] = model.hidden_size;
@@ -234,6 +262,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
                      {"pinv_init", name_in(attention.pinv_init, kInits)},
                      {"padding", name_in(model.huggingface_padding, kPaddings)},
                      {"attention_dropout", model.attention_dropout}};
+  if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
   return json.dump(2) + "\n";
 }
 

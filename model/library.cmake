@@ -3,6 +3,7 @@ find_package(nlohmann_json REQUIRED)
 nystrom_add_library(model FOLDER model
   SOURCES
     batch.cpp
+    bert_import.cpp
     block.cpp
     config.cpp
     embeddings.cpp
@@ -21,6 +22,7 @@ nystrom_add_library(model FOLDER model
     read_only_file.cpp
     safetensors.cpp
     safetensors_writer.cpp
+    tensor_edits.cpp
     warm_start.cpp
     weight_files.cpp
   LINKS nystrom_kernels

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "model/half.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
@@ -41,18 +42,6 @@ constexpr std::array<TypeName, 10> kTypes{{{StoredType::kF64, "F64", 8},
 
 const TypeName& described(StoredType type) {
   return kTypes[static_cast<std::size_t>(type)];
-}
-
-/// IEEE 754 binary16.
-float half_to_float(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
-  const std::uint32_t exponent = (bits >> 10U) & 0x1fU, fraction = bits & 0x3ffU;
-  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
-    const float magnitude = static_cast<float>(fraction) * 0x1.0p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 0x1f ? 0xffU : exponent + 112U;
-  return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
 }
 
 template <class Stored, class T>

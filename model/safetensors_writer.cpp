@@ -105,4 +105,34 @@ void write_safetensors(const std::string& path, std::vector<TensorToWrite> tenso
   file.publish();
 }
 
+void write_weight_files(const std::string& folder, std::vector<TensorToWrite> tensors,
+                        std::uint64_t shard_bytes) {
+  std::uint64_t total = 0;
+  for (const auto& tensor : tensors) total += bytes_of(tensor);
+  if (shard_bytes == 0 || total <= shard_bytes)
+    return write_safetensors(folder + "/model.safetensors", std::move(tensors));
+  std::ranges::sort(tensors, {}, &TensorToWrite::name);
+  std::vector<std::vector<TensorToWrite>> shards(1);
+  std::uint64_t filled = 0;
+  for (auto& tensor : tensors) {
+    if (!shards.back().empty() && filled + bytes_of(tensor) > shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    filled += bytes_of(tensor);
+    shards.back().push_back(std::move(tensor));
+  }
+  nlohmann::ordered_json index;
+  index["metadata"]["total_size"] = total;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    for (const auto& tensor : shards[i]) index["weight_map"][tensor.name] = name;
+    write_safetensors(folder + "/" + name, std::move(shards[i]));
+  }
+  NewFile file(folder + "/model.safetensors.index.json");
+  const std::string text = index.dump(2) + "\n";
+  file.write(std::as_bytes(std::span(text)));
+  file.publish();
+}
+
 }  // namespace nystrom

@@ -3,51 +3,18 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
+
+#include "model/tensor_edits.h"
 
 namespace nystrom {
 namespace {
-
-float half_as_float(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U, fraction = bits & 0x3ffU;
-  const std::uint32_t exponent = bits >> 10U & 0x1fU;
-  if (exponent == 0) {  // subnormal: fraction 2^-24
-    const float value = static_cast<float>(fraction) * 0x1.0p-24F;
-    return sign != 0 ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
-}
-
-template <class From>
-From element(const std::vector<std::byte>& bytes, std::size_t i) {
-  From value;
-  std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
-  return value;
-}
-
-double number(const TensorToWrite& tensor, const std::vector<std::byte>& bytes, std::size_t i) {
-  switch (tensor.type) {
-    case StoredType::kF64:
-      return element<double>(bytes, i);
-    case StoredType::kF32:
-      return static_cast<double>(element<float>(bytes, i));
-    case StoredType::kF16:
-      return static_cast<double>(half_as_float(element<std::uint16_t>(bytes, i)));
-    case StoredType::kBF16:
-      return static_cast<double>(element<BF16>(bytes, i));
-    default:
-      refuse("The tensor {} is stored as {}; weights are F64, F32, F16 or BF16.", tensor.name,
-             name_of(tensor.type));
-  }
-}
 
 void fill(const TensorToWrite& tensor, const Tensor& weight) {
   const std::vector<std::byte> bytes = tensor.bytes();
   dispatch_float(weight.dtype, [&]<class T>(T) {
     const auto values = weight.span<T>();
     for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = T(static_cast<Compute<T>>(number(tensor, bytes, i)));
+      values[i] = T(static_cast<Compute<T>>(stored_number(tensor.name, tensor.type, bytes, i)));
   });
 }
 

@@ -86,6 +86,7 @@ class Finetuning {
         network_(options.run.model, head_for(info()), options.run.precision, training),
         observer_(observer) {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
+    if (training) weigh_classes();
     for (const auto* split : data_.all())
       for (const auto& note : split->notes()) speaker_.note(note);
   }
@@ -132,6 +133,11 @@ class Finetuning {
   }
 
  private:
+  void weigh_classes() {
+    const std::vector<float> weights = class_weights(options_.task, info(), *data_.train);
+    if (!weights.empty()) network_.head().set_label_weights(weights);
+  }
+
   struct Progress {
     std::int64_t step = 0;  // of the best checkpoint; 0: none was chosen
     std::int64_t steps = 0;
@@ -201,10 +207,9 @@ class Finetuning {
 
   void plan() {
     micro_batch_ = source_options().micro_batch;
-    BatchLimits limits;
-    for (const auto* split : data_.all()) limits = joined(limits, limits_of(*split, micro_batch_));
-    network_.plan(limits, context_.threads(), options_.run.recompute);
-    buffer_.emplace(limits);
+    for (const auto* split : data_.all()) limits_ = joined(limits_, limits_of(*split, micro_batch_));
+    network_.plan(limits_, context_.threads(), options_.run.recompute);
+    buffer_.emplace(limits_);
   }
 
   [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
@@ -294,7 +299,7 @@ class Finetuning {
   }
 
   SplitOutputs outputs_of(const TaskSplit& split) {
-    return compute_outputs(context_, comm_, network_, *buffer_, split, info().answer, micro_batch_);
+    return compute_outputs(context_, comm_, network_, *buffer_, limits_, split, info().answer);
   }
 
   std::string write_results(const Progress& progress) {
@@ -308,7 +313,8 @@ class Finetuning {
                                   .steps = progress.steps,
                                   .splits = {}},
                       .evaluations = history_,
-                      .confusions = {}};
+                      .confusions = {},
+                      .scatters = {}};
     const Splits& predicted = data_.test.empty() ? data_.validation : data_.test;
     for (const auto* part : {&data_.validation, &data_.test})
       for (const auto& split : *part) {
@@ -316,11 +322,13 @@ class Finetuning {
         if (split->labelled()) {
           report.results.splits.push_back({split->name(), split->score(result.outputs)});
           report.confusions.emplace_back(split->name(), split->confusion(result.outputs));
+          report.scatters.emplace_back(split->name(), split->points(result.outputs));
         }
         if (comm_.rank() == 0 && writes() && part == &predicted)
           write_predictions(*split, result.outputs, predicted);
       }
     std::erase_if(report.confusions, [](const auto& item) { return item.second.labels.empty(); });
+    std::erase_if(report.scatters, [](const auto& item) { return item.second.empty(); });
     const std::string text = results_text(report.results);
     if (comm_.rank() == 0 && writes()) {
       write_file(path("results.json"), text);
@@ -349,6 +357,7 @@ class Finetuning {
   std::optional<TaskSource> source_;  // where there is training
   Observer& observer_;
   std::int64_t micro_batch_ = 1;
+  BatchLimits limits_;
   std::optional<BatchBuffer> buffer_;
   std::vector<TaskEvaluation> history_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 
 #include "trainer/batch_source.h"
 #include "trainer/task_source.h"
@@ -39,39 +40,77 @@ std::vector<float> numbers_of(const Tensor& logits) {
 }
 
 /// Entries as text for the other ranks: count, then numbers, of each.
-class Parcel {
- public:
-  void add(std::span<const float> entry) {
+std::string packed(const std::vector<std::vector<float>>& entries) {
+  std::string bytes;
+  for (const auto& entry : entries) {
     const auto count = static_cast<std::uint64_t>(entry.size());
-    bytes_.append(reinterpret_cast<const char*>(&count), sizeof count);
-    bytes_.append(reinterpret_cast<const char*>(entry.data()), entry.size_bytes());
+    bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
+    bytes.append(reinterpret_cast<const char*>(entry.data()), entry.size() * sizeof(float));
   }
-  [[nodiscard]] const std::string& bytes() const { return bytes_; }
+  return bytes;
+}
 
-  static void unpack(const std::string& bytes, Outputs& to) {
-    std::vector<float> entry;
-    for (std::size_t at = 0; at < bytes.size();) {
-      std::uint64_t count = 0;
-      std::memcpy(&count, bytes.data() + at, sizeof count);
-      at += sizeof count;
-      entry.resize(count);
-      if (count > 0) std::memcpy(entry.data(), bytes.data() + at, count * sizeof(float));
-      at += count * sizeof(float);
-      to.append(entry);
-    }
+void unpack(const std::string& bytes, Outputs& to) {
+  std::vector<float> entry;
+  for (std::size_t at = 0; at < bytes.size();) {
+    std::uint64_t count = 0;
+    std::memcpy(&count, bytes.data() + at, sizeof count);
+    at += sizeof count;
+    entry.resize(count);
+    if (count > 0) std::memcpy(entry.data(), bytes.data() + at, count * sizeof(float));
+    at += count * sizeof(float);
+    to.append(entry);
   }
+}
 
- private:
-  std::string bytes_;
+struct RowSize {
+  std::int64_t row = 0, tokens = 0, labels = 0;
 };
 
-void add_entries(const HostBatch& batch, const TaskSplit& split, AnswerKind answer, const Tensor& logits,
-                 std::size_t labels, Parcel& parcel) {
-  const std::vector<float> numbers = numbers_of(logits);
+std::vector<RowSize> longest_first(const TaskSplit& split, std::int64_t begin, std::int64_t end) {
+  std::vector<RowSize> sizes;
+  for (std::int64_t row = begin; row < end; ++row) {
+    RowSize size{row, 0, 0};
+    for (std::int64_t c = 0; c < split.choices(); ++c) {
+      const auto& sequence = split.sequences()[static_cast<std::size_t>(row * split.choices() + c)];
+      size.tokens += static_cast<std::int64_t>(sequence.ids.size());
+      size.labels += static_cast<std::int64_t>(sequence.labels.size());
+    }
+    sizes.push_back(size);
+  }
+  std::ranges::stable_sort(sizes, std::greater{}, &RowSize::tokens);
+  return sizes;
+}
+
+/// How many rows from the first of `rows` make a batch within the limits; at least one.
+std::size_t count_fitting(std::span<const RowSize> rows, const TaskSplit& split, const BatchLimits& limits) {
+  std::int64_t tokens = 0, labels = 0;
+  std::size_t count = 0;
+  for (; count < rows.size(); ++count) {
+    tokens += rows[count].tokens;
+    labels += rows[count].labels;
+    const bool fits = tokens <= limits.tokens && labels <= limits.labels &&
+                      (static_cast<std::int64_t>(count) + 1) * split.choices() <= limits.sequences;
+    if (!fits) break;
+  }
+  return std::max<std::size_t>(count, 1);
+}
+
+/// The numbers of each row of a micro-batch, to their places in `entries`.
+void take_entries(const HostBatch& batch, std::span<const RowSize> rows, std::int64_t first,
+                  const TaskSplit& split, AnswerKind answer, const Network& network,
+                  std::vector<std::vector<float>>& entries) {
+  const std::vector<float> numbers = numbers_of(network.head().logits());
+  const auto labels = static_cast<std::size_t>(network.head_config().labels);
+  const auto sizes = entry_sizes(batch, split, answer, labels);
+  NYSTROM_CHECK(sizes.size() == rows.size(), "{} entries of {} rows", sizes.size(), rows.size());
   std::size_t at = 0;
-  for (const std::size_t size : entry_sizes(batch, split, answer, labels)) {
-    parcel.add(std::span(numbers).subspan(at, size));
-    at += size;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    NYSTROM_CHECK(at + sizes[i] <= numbers.size(), "{} outputs are not enough", numbers.size());
+    const auto from = numbers.begin() + static_cast<std::ptrdiff_t>(at);
+    entries[static_cast<std::size_t>(rows[i].row - first)].assign(
+        from, from + static_cast<std::ptrdiff_t>(sizes[i]));
+    at += sizes[i];
   }
   NYSTROM_CHECK(at == numbers.size(), "{} of {} outputs belong to an entry", at, numbers.size());
 }
@@ -98,24 +137,26 @@ HeadConfig head_for(const TaskInfo& info) {
 }
 
 SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                             const TaskSplit& split, AnswerKind answer, std::int64_t micro_batch) {
+                             const BatchLimits& limits, const TaskSplit& split, AnswerKind answer) {
   network.head().reset_sums(context);
-  const auto labels = static_cast<std::size_t>(network.head_config().labels);
+  const std::int64_t begin = split.rows() * comm.rank() / comm.ranks();
   const std::int64_t end = split.rows() * (comm.rank() + 1) / comm.ranks();
-  Parcel parcel;
-  for (std::int64_t row = split.rows() * comm.rank() / comm.ranks(); row < end;) {
+  const std::vector<RowSize> order = longest_first(split, begin, end);
+  std::vector<std::vector<float>> entries(order.size());
+  for (std::span<const RowSize> left = order; !left.empty();) {
+    const std::size_t count = count_fitting(left, split, limits);
     HostBatch batch;
-    for (const std::int64_t stop = std::min(row + micro_batch, end); row < stop; ++row)
-      append_row(split, answer, row, row, batch);
+    for (const auto& size : left.first(count)) append_row(split, answer, size.row, size.row, batch);
     network.forward(context, buffer.upload(arrays_of(batch)), Pass{}, LossScales{});
-    add_entries(batch, split, answer, network.head().logits(), labels, parcel);
+    take_entries(batch, left.first(count), begin, split, answer, network, entries);
+    left = left.subspan(count);
   }
   std::array<double, 3> sums{};
   std::ranges::copy(network.head().sums().span<double>().first(3), sums.begin());
   comm.all_reduce(sums, "the sums of a split's losses");
   SplitOutputs result{.outputs = {}, .loss = sums[2] > 0 ? sums[0] / sums[2] : 0};
-  for (const auto& bytes : comm.all_gather_text(parcel.bytes(), "the outputs of a split"))
-    Parcel::unpack(bytes, result.outputs);
+  for (const auto& bytes : comm.all_gather_text(packed(entries), "the outputs of a split"))
+    unpack(bytes, result.outputs);
   return result;
 }
 

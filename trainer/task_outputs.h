@@ -15,10 +15,10 @@ struct SplitOutputs {
   double loss = 0;  ///< mean over labels; 0 without labels
 };
 
-/// Each rank computes a contiguous part of the rows, `micro_batch` at once; collective. The network is
-/// planned and `buffer` made for limits_of(split, micro_batch).
+/// Each rank computes a contiguous part of the rows, batches of similar lengths as large as `limits` allows;
+/// collective. The network is planned and `buffer` made for `limits`, which any one row must fit.
 [[nodiscard]] SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network,
-                                           BatchBuffer& buffer, const TaskSplit& split, AnswerKind answer,
-                                           std::int64_t micro_batch);
+                                           BatchBuffer& buffer, const BatchLimits& limits,
+                                           const TaskSplit& split, AnswerKind answer);
 
 }  // namespace nystrom

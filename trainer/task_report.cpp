@@ -98,6 +98,28 @@ std::string confusion_table(const std::string& split, const Confusion& confusion
   return html + "</table>\n";
 }
 
+std::string scatter(const std::string& split, const std::vector<std::array<double, 2>>& points) {
+  constexpr std::size_t kMost = 5000;  // circles that a browser draws at once
+  constexpr double kSide = 360;
+  Span span;
+  for (const auto& point : points) span.add(point[0]), span.add(point[1]);
+  const auto place = [&](double value) { return kMargin + span.share(value) * (kSide - 2 * kMargin); };
+  std::string svg = fmt::format(
+      "<h2>Predictions, {} (across: truth, up: prediction)</h2>\n<svg viewBox=\"0 0 {} {}\" role=\"img\">\n",
+      escaped(split), kSide, kSide);
+  svg += fmt::format("<line x1=\"{0}\" y1=\"{1}\" x2=\"{1}\" y2=\"{0}\" stroke=\"#bbb\"/>\n", kMargin,
+                     kSide - kMargin);
+  for (const double end : {span.least, span.most})
+    svg += fmt::format(
+        "<text x=\"{0:.1f}\" y=\"{1}\">{3:.4g}</text><text x=\"2\" y=\"{2:.1f}\">{3:.4g}</text>\n",
+        place(end), kSide - 12, kSide - place(end), end);
+  for (std::size_t i = 0; i < points.size(); i += points.size() / kMost + 1)
+    svg +=
+        fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\" fill=\"#1f77b4\" fill-opacity=\"0.5\"/>\n",
+                    place(points[i][0]), kSide - place(points[i][1]));
+  return svg + "</svg>\n";
+}
+
 }  // namespace
 
 std::string report_html(const TaskReport& report) {
@@ -122,6 +144,7 @@ std::string report_html(const TaskReport& report) {
   html += chart("Loss by epoch", {training, validation});
   html += chart(results.metric + " by epoch", {metric});
   for (const auto& [split, confusion] : report.confusions) html += confusion_table(split, confusion);
+  for (const auto& [split, points] : report.scatters) html += scatter(split, points);
   return html + "</body></html>\n";
 }
 

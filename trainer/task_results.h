@@ -50,11 +50,14 @@ struct TaskResults {
 /// Header and rows, TAB between cells; TABs and line breaks in cells become blanks.
 [[nodiscard]] std::string tsv_text(const PredictionTable& table);
 
-/// report.html: curves of losses and metric, a table of results, confusion matrices; needs no network.
+/// report.html: curves of losses and metric, a table of results, confusion matrices, scatters of numbers;
+/// needs no network.
 struct TaskReport {
   TaskResults results;
   std::vector<TaskEvaluation> evaluations;
   std::vector<std::pair<std::string, Confusion>> confusions;  ///< by split
+  /// Truth and prediction of each example, by split.
+  std::vector<std::pair<std::string, std::vector<std::array<double, 2>>>> scatters;
 };
 [[nodiscard]] std::string report_html(const TaskReport& report);
 

@@ -3,9 +3,11 @@
 // and a question without one, points at <s>.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
+#include "data/tasks/examples.h"
 #include "data/tasks/metrics/answers.h"
 #include "data/tasks/own_files.h"
 #include "data/tasks/sequence_split.h"
@@ -27,7 +29,14 @@ struct Window {
 struct Candidate {
   std::string text;
   double score = -std::numeric_limits<double>::infinity();
+  std::int64_t begin = -1;  // byte of the context; -1: no answer
 };
+
+/// Characters (code points) of the first `bytes` of a text.
+std::int64_t characters(std::string_view text, std::int64_t bytes) {
+  return std::ranges::count_if(text.substr(0, static_cast<std::size_t>(bytes)),
+                               [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
+}
 
 class AnswerSplit final : public TaskSplit {
  public:
@@ -57,11 +66,13 @@ class AnswerSplit final : public TaskSplit {
   }
 
   [[nodiscard]] PredictionTable predictions(const Outputs& outputs) const override {
-    PredictionTable table{{"id", "prediction", "score"}, {}};
+    PredictionTable table{{"id", "prediction", "score", "begin", "end"}, {}};
     if (labelled_) table.columns.emplace_back("answers");
     const auto answers = best_answers(outputs);
     for (std::size_t q = 0; q < answers.size(); ++q) {
       std::vector<std::string> row{file_.questions[q].id, answers[q].text, number_text(answers[q].score)};
+      for (const std::int64_t at : place_of(file_.questions[q], answers[q]))
+        row.push_back(std::to_string(at));
       std::string truths;
       for (const auto& answer : file_.questions[q].answers)
         truths += (truths.empty() ? "" : " | ") + answer.text;
@@ -72,6 +83,14 @@ class AnswerSplit final : public TaskSplit {
   }
 
  private:
+  /// The answer's characters [begin, end) of the context; -1, -1 where there is none.
+  [[nodiscard]] std::array<std::int64_t, 2> place_of(const SquadQuestion& question,
+                                                     const Candidate& answer) const {
+    if (answer.begin < 0) return {-1, -1};
+    const std::int64_t begin = characters(file_.contexts[question.context], answer.begin);
+    return {begin, begin + characters(answer.text, static_cast<std::int64_t>(answer.text.size()))};
+  }
+
   void add_question(std::size_t q, const std::vector<PieceSpan>& context, const TextEncoder& encoder) {
     auto ids = encoder.tokenizer().encode(file_.questions[q].question);
     const auto most = static_cast<std::size_t>(std::min(kMostQuestionTokens, encoder.max_length() / 2));
@@ -130,7 +149,7 @@ class AnswerSplit final : public TaskSplit {
       if (candidate.score > best[q].score) best[q] = std::move(candidate);
     }
     for (std::size_t q = 0; q < best.size(); ++q)
-      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q]};
+      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q], -1};
     return best;
   }
 
@@ -152,7 +171,10 @@ class AnswerSplit final : public TaskSplit {
     const std::string& context = file_.contexts[file_.questions[window.question].context];
     const auto begin = static_cast<std::size_t>(window.pieces[best_start].begin);
     const auto end = static_cast<std::size_t>(window.pieces[best_end].end);
-    return {trimmed_cell(std::string_view(context).substr(begin, end - begin)), best};
+    const std::string_view stretch = std::string_view(context).substr(begin, end - begin);
+    std::string text = trimmed_cell(stretch);
+    const std::size_t at = begin + (text.empty() ? 0 : stretch.find(text));
+    return {std::move(text), best, static_cast<std::int64_t>(at)};
   }
 
   void write_notes(std::int64_t max_length) {
@@ -199,6 +221,11 @@ class AnswerTask final : public Task {
 };
 
 }  // namespace
+
+std::unique_ptr<TaskSplit> make_answer_split(std::string name, const TaskConfig& config, SquadFile questions,
+                                             const TextEncoder& encoder) {
+  return std::make_unique<AnswerSplit>(std::move(name), config, std::move(questions), encoder);
+}
 
 std::unique_ptr<Task> open_question_answering(const TaskConfig& config) {
   return std::make_unique<AnswerTask>(config);

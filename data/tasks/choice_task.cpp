@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/own_files.h"
 #include "data/tasks/sequence_split.h"
@@ -11,11 +12,7 @@
 namespace nystrom {
 namespace {
 
-struct Question {
-  std::string id, context, beginning;
-  Names choices = {};
-  std::int32_t label = -1;
-};
+using Question = ChoiceExample;
 
 class ChoiceSplit final : public TaskSplit {
  public:
@@ -124,6 +121,12 @@ class ChoiceTask final : public Task {
 };
 
 }  // namespace
+
+std::unique_ptr<TaskSplit> make_choice_split(std::string name, const TaskInfo& info,
+                                             std::vector<ChoiceExample> questions,
+                                             const TextEncoder& encoder) {
+  return std::make_unique<ChoiceSplit>(std::move(name), info, std::move(questions), encoder);
+}
 
 std::unique_ptr<Task> open_multiple_choice(const TaskConfig& config) {
   return std::make_unique<ChoiceTask>(config);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "data/tasks/examples.h"
 #include "data/tasks/sequence_split.h"
 #include "kernels/core/check.h"
 
@@ -293,6 +294,11 @@ class Glue final : public Task {
 };
 
 }  // namespace
+
+GlueColumns glue_columns(const std::string& task) {
+  const GlueTask& found = find_task(task);
+  return {found.first, found.second};
+}
 
 std::unique_ptr<Task> open_glue(const TaskConfig& config) {
   return std::make_unique<Glue>(config);

@@ -73,6 +73,14 @@ class OwnTexts final : public Task {
     for (const auto& record : records.rows)
       for (auto& label : labels_in(record.cells[2])) labels.insert(std::move(label));
     info_.labels.assign(labels.begin(), labels.end());
+    constexpr std::size_t kPlausible = 20;  // more labels than this should each have examples
+    if (info_.answer == AnswerKind::kClass && info_.labels.size() > kPlausible &&
+        2 * info_.labels.size() > records.rows.size())
+      refuse(
+          "{} has {} different labels in {} rows, `{}` the first; are the columns swapped? "
+          "task.columns.label "
+          "names the label's (and task.labels lists labels that are meant).",
+          records.path, info_.labels.size(), records.rows.size(), info_.labels.front().substr(0, 40));
     const std::size_t least = info_.answer == AnswerKind::kLabels ? 1 : 2;
     if (info_.labels.size() < least)
       refuse(

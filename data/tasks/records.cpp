@@ -29,10 +29,12 @@ struct Reading {
   template <class... Args>
   void malformed(std::int64_t line, fmt::format_string<Args...> format, Args&&... args) {
     if (request.malformed == Malformed::kRefuse)
-      refuse("{}, line {}: {}. Mend the line, or set task.malformed to skip.", records.path, line,
+      refuse("{}, line {}: {}. Mend the line, or set task.malformed to skip.", records.path, place(line),
              fmt::format(format, std::forward<Args>(args)...));
-    records.malformed.push_back(line);
+    records.malformed.push_back(place(line));
   }
+  /// A line's number in the whole file.
+  [[nodiscard]] std::int64_t place(std::int64_t line) const { return line + request.line_offset; }
 };
 
 std::string names_of(const WantedColumn& column) {
@@ -125,7 +127,7 @@ void take_rows(Reading& reading, std::vector<Line> lines) {
       reading.malformed(line.number, "{} columns where {} were expected", line.cells.size(), width);
       continue;
     }
-    Record record{line.number, {}};
+    Record record{reading.place(line.number), {}};
     for (const auto at : columns)
       record.cells.push_back(at < 0 ? std::string() : std::move(line.cells[static_cast<std::size_t>(at)]));
     reading.records.rows.push_back(std::move(record));
@@ -156,7 +158,7 @@ bool text_of(const Json& value, const std::string& separator, std::string& text)
 void take_object(Reading& reading, std::int64_t number, const std::string& line) {
   const Json object = Json::parse(line, nullptr, false);
   if (!object.is_object()) return reading.malformed(number, "the line is no JSON object");
-  Record record{number, {}};
+  Record record{reading.place(number), {}};
   for (std::size_t c = 0; c < reading.request.columns.size(); ++c) {
     const WantedColumn& column = reading.request.columns[c];
     const auto name = std::ranges::find_if(column.names, [&](const auto& n) { return object.contains(n); });
@@ -194,12 +196,12 @@ std::string Records::place(std::size_t row) const {
   return fmt::format("{}, line {}", path, rows[row].line);
 }
 
-Records read_records(const std::string& path, const RecordRequest& request) {
+Records parse_records(const std::string& path, const std::string& text, RecordFormat format,
+                      const RecordRequest& request) {
   Records records;
   records.path = path;
-  const std::string text = read_text_file(path, records.repairs);
   Reading reading{request, records};
-  switch (format_of(path)) {
+  switch (format) {
     case RecordFormat::kTsv:
       take_rows(reading, tsv_lines(text));
       break;
@@ -210,6 +212,14 @@ Records read_records(const std::string& path, const RecordRequest& request) {
       take_objects(reading, text);
       break;
   }
+  return records;
+}
+
+Records read_records(const std::string& path, const RecordRequest& request) {
+  Repairs repairs;
+  const std::string text = read_text_file(path, repairs);
+  Records records = parse_records(path, text, format_of(path), request);
+  records.repairs = repairs;
   if (records.rows.empty()) refuse("{} holds no rows.", path);
   return records;
 }

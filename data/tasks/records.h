@@ -36,7 +36,8 @@ struct RecordRequest {
   std::vector<WantedColumn> columns;
   bool header = true;  ///< TSV and CSV: the first line names the columns
   Malformed malformed = Malformed::kRefuse;
-  std::string separator = ",";  ///< of an array's elements
+  std::string separator = ",";   ///< of an array's elements
+  std::int64_t line_offset = 0;  ///< added to line numbers: of a piece of a longer file
 };
 
 struct Record {
@@ -59,6 +60,11 @@ struct Records {
 /// rows, a missing column (with those that there are), a row of another number of cells than its header, an
 /// unclosed quote, a line that is no JSON object or lacks a member.
 [[nodiscard]] Records read_records(const std::string& path, const RecordRequest& request);
+
+/// The same of text that is in memory: a whole file, or a piece of one. `path` stands in messages. No rows
+/// are no error.
+[[nodiscard]] Records parse_records(const std::string& path, const std::string& text, RecordFormat format,
+                                    const RecordRequest& request);
 
 /// The whole file as valid UTF-8, without byte order mark.
 [[nodiscard]] std::string read_text_file(const std::string& path, Repairs& repairs);

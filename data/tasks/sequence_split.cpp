@@ -102,6 +102,13 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
   note(counts, encoder.max_length());
 }
 
+SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector<TaskSequence> sequences,
+                             std::vector<std::string> ids)
+    : TaskSplit(std::move(name)), info_(info), ids_(std::move(ids)) {
+  sequences_ = std::move(sequences);
+  NYSTROM_CHECK(sequences_.size() == ids_.size(), "{} sequences with {} ids", sequences_.size(), ids_.size());
+}
+
 std::vector<Score> SequenceSplit::score(const Outputs& outputs) const {
   NYSTROM_CHECK(labelled_ && outputs.size() == sequences_.size(), "{} outputs of {} sequences",
                 outputs.size(), sequences_.size());
@@ -163,6 +170,14 @@ LeaderboardFile SequenceSplit::leaderboard(const Outputs& outputs) const {
     result.table.rows.push_back({ids_[i], prediction});
   }
   return result;
+}
+
+std::vector<std::array<double, 2>> SequenceSplit::points(const Outputs& outputs) const {
+  std::vector<std::array<double, 2>> points;
+  if (info_.answer != AnswerKind::kValue || !labelled_) return points;
+  for (std::size_t i = 0; i < sequences_.size(); ++i)
+    points.push_back({static_cast<double>(sequences_[i].values.at(0)), static_cast<double>(outputs[i][0])});
+  return points;
 }
 
 Confusion SequenceSplit::confusion(const Outputs& outputs) const {

@@ -29,12 +29,17 @@ class SequenceSplit final : public TaskSplit {
   SequenceSplit(std::string name, const TaskInfo& info, std::vector<TextExample> examples,
                 const TextEncoder& encoder, LeaderboardForm form = {});
 
+  /// Sequences that are encoded already; `ids` in predictions.
+  SequenceSplit(std::string name, const TaskInfo& info, std::vector<TaskSequence> sequences,
+                std::vector<std::string> ids);
+
   using TaskSplit::note;
   void add_note(std::string sentence) { notes_.push_back(std::move(sentence)); }
 
   [[nodiscard]] std::vector<Score> score(const Outputs& outputs) const override;
   [[nodiscard]] PredictionTable predictions(const Outputs& outputs) const override;
   [[nodiscard]] LeaderboardFile leaderboard(const Outputs& outputs) const override;
+  [[nodiscard]] std::vector<std::array<double, 2>> points(const Outputs& outputs) const override;
   [[nodiscard]] Confusion confusion(const Outputs& outputs) const override;
 
  private:

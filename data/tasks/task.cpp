@@ -43,7 +43,47 @@ std::unique_ptr<Task> open_task(const TaskConfig& config) {
   return found->open(config);
 }
 
+std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info, const TaskSplit& train) {
+  if (config.class_weights.empty()) return {};
+  if (info.answer != AnswerKind::kClass && info.answer != AnswerKind::kTags)
+    refuse("task.class_weights is for classes and tags; {} has neither.", info.name);
+  std::vector<double> counts(info.labels.size());
+  double total = 0;
+  const auto count = [&](std::int32_t label) {
+    if (label < 0) return;
+    ++counts[static_cast<std::size_t>(label)];
+    ++total;
+  };
+  for (const auto& sequence : train.sequences()) {
+    if (info.answer == AnswerKind::kClass) count(sequence.label);
+    for (const std::int32_t label : sequence.labels) count(label);
+  }
+  const bool balanced = config.class_weights.size() == 1 && config.class_weights[0] == "balanced";
+  if (!balanced && config.class_weights.size() != counts.size())
+    refuse("task.class_weights has {} numbers; {} has {} labels ({}).", config.class_weights.size(),
+           info.name, counts.size(), fmt::join(info.labels, ", "));
+  std::vector<double> weights;
+  double sum = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    double weight = 0;
+    if (balanced && counts[i] == 0)
+      refuse("task.class_weights is balanced, but no training example has the label {}.", info.labels[i]);
+    if (balanced)
+      weight = 1 / counts[i];
+    else if (!parse_number(config.class_weights[i], weight) || weight < 0)
+      refuse("task.class_weights: `{}` is no weight; give `balanced`, or a number from 0 for each label.",
+             config.class_weights[i]);
+    weights.push_back(weight);
+    sum += weight * counts[i];
+  }
+  if (!(sum > 0)) refuse("task.class_weights gives every training example the weight 0.");
+  std::vector<float> scaled;
+  for (const double weight : weights) scaled.push_back(static_cast<float>(weight * total / sum));
+  return scaled;
+}
+
 void TaskSplit::note(const EncodingCounts& counts, std::int64_t max_length) {
+  truncated_ += counts.truncated;
   if (counts.truncated > 0)
     notes_.push_back(
         fmt::format("{}: {} of {} sequences were cut to {} tokens ({} tokens lost); a larger "

@@ -8,6 +8,7 @@
 //
 // A new kind is a file and a line in task.cpp.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,8 +36,9 @@ struct TaskConfig {
   std::vector<std::string> labels;    ///< own data: their names in order; empty: those of `train`, sorted
   bool multi_label = false;           ///< classification: each example has any number of labels
   std::string label_separator = ",";  ///< between them
-  double validation_fraction = 0;     ///< of the training part, where there is no file for validation
-  std::uint64_t seed = 1;             ///< by which that fraction is drawn
+  std::vector<std::string> class_weights;  ///< none, `balanced`, or a number for each label
+  double validation_fraction = 0;          ///< of the training part, where there is no file for validation
+  std::uint64_t seed = 1;                  ///< by which that fraction is drawn
   Malformed malformed = Malformed::kRefuse;
   std::int64_t window_overlap =
       128;  ///< question_answering: tokens that neighbouring windows share (at most half a window)
@@ -103,12 +105,18 @@ class TaskSplit {
   [[nodiscard]] bool labelled() const { return labelled_; }
   /// What a user should know: texts that were cut, lines that were skipped.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  /// Sequences that were cut.
+  [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
   /// Metrics of a network's outputs, one entry a sequence (kChoice: a row). Precondition: labelled().
   [[nodiscard]] virtual std::vector<Score> score(const Outputs& outputs) const = 0;
   [[nodiscard]] virtual PredictionTable predictions(const Outputs& outputs) const = 0;
   /// Empty `file`: the task has no leaderboard.
   [[nodiscard]] virtual LeaderboardFile leaderboard(const Outputs& /*outputs*/) const { return {}; }
+  /// Truth and prediction of each example, where the answers are numbers and the truth is known.
+  [[nodiscard]] virtual std::vector<std::array<double, 2>> points(const Outputs& /*outputs*/) const {
+    return {};
+  }
   /// Empty where the answers are no classes.
   [[nodiscard]] virtual Confusion confusion(const Outputs& /*outputs*/) const { return {}; }
 
@@ -124,6 +132,7 @@ class TaskSplit {
   std::vector<TaskSequence> sequences_;
   bool labelled_ = false;
   std::vector<std::string> notes_;
+  std::int64_t truncated_ = 0;
 };
 
 enum class Part { kTrain, kValidation, kTest };
@@ -141,6 +150,12 @@ class Task {
  protected:
   TaskInfo info_;
 };
+
+/// Weights of the labels' gradients as config.class_weights has them, [labels], with mean 1 over the labelled
+/// examples (or tags) of `train`; empty for none. Refuses, naming task.class_weights, another number of
+/// weights, text, a label without examples for `balanced`, and answers that are no classes.
+[[nodiscard]] std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
+                                               const TaskSplit& train);
 
 /// Refuses an unknown kind or name and keys that do not fit the kind, with a sentence.
 [[nodiscard]] std::unique_ptr<Task> open_task(const TaskConfig& config);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/own_files.h"
@@ -15,10 +16,7 @@
 namespace nystrom {
 namespace {
 
-struct Sentence {
-  std::vector<std::string> words;
-  std::vector<std::string> tags;  ///< as many, or none
-};
+using Sentence = WordExample;
 
 /// The columns of a line: between TABs where there are any, else between blanks.
 std::vector<std::string> columns_of(const std::string& line) {
@@ -32,8 +30,8 @@ std::vector<std::string> columns_of(const std::string& line) {
 class TokenSplit final : public TaskSplit {
  public:
   TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences,
-             const TextEncoder& encoder)
-      : TaskSplit(std::move(name)), info_(info), sentences_(std::move(sentences)) {
+             const TextEncoder& encoder, std::int64_t first = 0)
+      : TaskSplit(std::move(name)), info_(info), sentences_(std::move(sentences)), first_(first) {
     EncodingCounts counts;
     labelled_ = !sentences_.empty();
     for (const auto& sentence : sentences_) {
@@ -76,7 +74,8 @@ class TokenSplit final : public TaskSplit {
     for (std::size_t i = 0; i < sentences_.size(); ++i) {
       const auto tags = predicted_tags(i, outputs[i]);
       for (std::size_t w = 0; w < tags.size(); ++w) {
-        std::vector<std::string> row{std::to_string(i), sentences_[i].words[w], tags[w]};
+        std::vector<std::string> row{std::to_string(first_ + static_cast<std::int64_t>(i)),
+                                     sentences_[i].words[w], tags[w]};
         if (labelled_) row.push_back(sentences_[i].tags[w]);
         table.rows.push_back(std::move(row));
       }
@@ -102,6 +101,7 @@ class TokenSplit final : public TaskSplit {
 
   TaskInfo info_;
   std::vector<Sentence> sentences_;
+  std::int64_t first_;
 };
 
 /// Reads sentences; a line's number is known where it is malformed.
@@ -230,6 +230,12 @@ class TokenTask final : public Task {
 };
 
 }  // namespace
+
+std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
+                                            std::vector<WordExample> sentences, const TextEncoder& encoder,
+                                            std::int64_t first) {
+  return std::make_unique<TokenSplit>(std::move(name), info, std::move(sentences), encoder, first);
+}
 
 std::unique_ptr<Task> open_tokens(const TaskConfig& config) {
   return std::make_unique<TokenTask>(config);

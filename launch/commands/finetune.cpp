@@ -1,37 +1,102 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 
+#include "kernels/core/files.h"
 #include "launch/config_option.h"
 #include "launch/failure.h"
 #include "launch/finetune_setup.h"
+#include "launch/grid.h"
 #include "launch/log.h"
 #include "launch/run_progress.h"
+#include "model/safetensors.h"
 
 namespace nystrom {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Options {
   std::string config, resume;
 };
 
+StopReason run_one(const Config& config, Comm& comm, const Log& log) {
+  const auto setup = set_up_finetuning(config, true);
+  for (const auto& note : setup->notes) log.note(note);
+  const std::unique_ptr<Observer> progress = make_progress(log);
+  FinetuneOptions options = setup->options;
+  options.run.report = [&log](const std::string& report) {
+    log.note("what the ranks are doing:\n" + report);
+  };
+  const StopReason why = finetune(options, comm, *progress);
+  if (why == StopReason::kDone) log.note(fmt::format("results are in {}/results.json", config.run.directory));
+  return why;
+}
+
+/// Was this point run to its end before, with these values?
+bool is_finished(const Config& config) {
+  const fs::path folder = config.run.directory;
+  if (!fs::exists(folder / "results.json") || !fs::exists(folder / "config.yaml")) return false;
+  const std::string path = (folder / "config.yaml").string();
+  const auto then = finetuning_values(read_config_text(read_text_file(path), path));
+  const auto now = finetuning_values(set_up_finetuning(config, true)->config);
+  for (const auto& [key, value] : now) {
+    const auto old = then.find(key);
+    const bool equal = old != then.end() && old->second == value;
+    if (!equal && !may_change_on_resume(key)) return false;  // finetune refuses it with a sentence
+  }
+  return true;
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::string temporary = temporary_name(path);
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) fail("{} cannot be written; is the disk full?", path);
+  publish_file(temporary, path);
+}
+
+void write_table(const Config& config, const std::vector<GridPoint>& points, const Log& log) {
+  std::vector<GridResult> results;
+  for (const auto& point : points)
+    results.push_back(
+        grid_result(point, read_text_file(config.run.directory + "/" + point.name + "/results.json")));
+  const GridTable table = grid_table(results);
+  write_text(config.run.directory + "/grid.tsv", table.text);
+  write_text(config.run.directory + "/grid.json", table.json);
+  fmt::print("{}", table.text);
+  log.note(fmt::format("{}; the table is in {}/grid.tsv", table.best, config.run.directory));
+}
+
+StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
+  const std::vector<GridPoint> points = grid_points(config.grid);
+  (void)set_up_finetuning(config_of(config, points.front()), true);  // what is wrong for all is refused first
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const Config one = config_of(config, points[i]);
+    const std::string finished = comm.rank() == 0 && is_finished(one) ? "yes" : "";
+    if (!comm.broadcast_text(finished, 0, "the state of a grid's point").empty()) {
+      log.note(fmt::format("point {} of {}, {}: done before", i + 1, points.size(), points[i].name));
+      continue;
+    }
+    log.note(fmt::format("point {} of {}: {}", i + 1, points.size(), points[i].name));
+    if (run_one(one, comm, log) == StopReason::kStopped) return StopReason::kStopped;
+  }
+  if (comm.rank() == 0) write_table(config, points, log);
+  return StopReason::kDone;
+}
+
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
   if (!options.resume.empty()) config.run.resume = options.resume;
   require(config, {"run.directory", "task.kind"}, "finetune");
-  const auto setup = set_up_finetuning(config, true);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank());
-    for (const auto& note : setup->notes) log.note(note);
-    const std::unique_ptr<Observer> progress = make_progress(log);
-    FinetuneOptions finetuning = setup->options;
-    finetuning.run.report = [&log](const std::string& report) {
-      log.note("what the ranks are doing:\n" + report);
-    };
-    const StopReason why = finetune(finetuning, comm, *progress);
-    log.note(why == StopReason::kDone
-                 ? fmt::format("results are in {}/results.json", config.run.directory)
-                 : std::string("stopped on request; the same command goes on from here"));
-    return why == StopReason::kDone ? kDone : kStopped;
+    const StopReason why = config.grid.empty() ? run_one(config, comm, log) : run_grid(config, comm, log);
+    if (why == StopReason::kDone) return kDone;
+    log.note("stopped on request; the same command goes on from here");
+    return kStopped;
   });
 }
 
@@ -44,11 +109,14 @@ Command finetune_command() {
       .summary = "train a pretrained model on a labelled task; started by mpirun as pretrain is",
       .details =
           "Writes metrics.jsonl, checkpoints (the best by the task's metric as checkpoints/best.h5), "
-          "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to run.directory. "
+          "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to run.directory. With "
+          "`grid` "
+          "every combination of its values is a run of its own below that, and grid.tsv the table of them. "
           "Tasks and keys: docs/finetuning.md.",
       .example =
-          "nystrom finetune configs/finetune-sst2.yaml --set model.from=run/checkpoints/step-00001000.h5\n"
-          "mpirun -n 2 nystrom finetune imdb.yaml --set seed=2 --set run.directory=runs/imdb-2",
+          "nystrom finetune configs/finetune-glue.yaml --set model.from=run/checkpoints/step-00001000.h5\n"
+          "mpirun -n 2 nystrom finetune imdb.yaml --set seed=2 --set run.directory=runs/imdb-2\n"
+          "nystrom finetune imdb.yaml --set 'grid={optimizer.learning_rate: [2e-5, 3e-5], seed: [1, 2, 3]}'",
       .options =
           [options](CLI::App& app) {
             add_config_argument(app, options->config, true);

@@ -1,92 +1,81 @@
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
-#include "kernels/core/files.h"
 #include "launch/command.h"
+#include "launch/failure.h"
+#include "launch/options.h"
+#include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
+#include "launch/predict/input.h"
+#include "launch/predict/task_predictor.h"
+#include "trainer/threads.h"
 
 namespace nystrom {
 namespace {
 
-constexpr std::size_t kLinesAtOnce = 64;
-
 struct Arguments {
-  std::string model, input, output, format = "auto", task = "fill_mask", tokenizer;
+  std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer;
   std::int64_t top = 5;
+  bool no_answer = false;
 };
 
-/// Where answers go: standard output, or a file that appears when it is complete.
-class Answers {
- public:
-  explicit Answers(std::string path) : path_(std::move(path)) {
-    if (path_.empty()) return;
-    temporary_ = temporary_name(path_);
-    file_.open(temporary_, std::ios::binary);
-    if (!file_) fail("cannot create {}: {}", temporary_, std::strerror(errno));
-  }
-  Answers(const Answers&) = delete;
-  Answers& operator=(const Answers&) = delete;
-  ~Answers() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  void write(const std::string& text) {
-    if (path_.empty()) {
-      if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
-        fail("standard output cannot be written: {}", std::strerror(errno));
-    } else if (!file_.write(text.data(), static_cast<std::streamsize>(text.size()))) {
-      fail("cannot write {}: {}", path_, std::strerror(errno));
-    }
-  }
-  void finish() {
-    if (path_.empty()) return;
-    file_.close();
-    if (!file_) fail("cannot write {}: {}", path_, std::strerror(errno));
-    publish_file(temporary_, path_);
-    temporary_.clear();
-  }
-
- private:
-  std::string path_, temporary_;
-  std::ofstream file_;
-};
-
-/// Standard input, or a file.
-class Lines {
- public:
-  explicit Lines(const std::string& path) : path_(path) {
-    if (path == "-") return;
-    file_.open(path, std::ios::binary);
-    if (!file_) refuse("{} cannot be read: {}", path, std::strerror(errno));
-  }
-  /// The next lines, at most kLinesAtOnce; none at the end.
-  std::vector<std::string> next() {
-    std::vector<std::string> lines;
-    std::istream& from = path_ == "-" ? std::cin : file_;
-    for (std::string line; lines.size() < kLinesAtOnce && std::getline(from, line);) {
-      if (line.ends_with('\r')) line.pop_back();
-      lines.push_back(std::move(line));
-    }
-    if (from.bad()) fail("{} cannot be read: {}", path_, std::strerror(errno));
-    return lines;
-  }
-
- private:
-  std::string path_;
-  std::ifstream file_;
-};
-
-std::string json_line(const nlohmann::ordered_json& object) {
-  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+std::string json_text(const nlohmann::ordered_json& object) {
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
+
+/// The form in which answers are written: as --format says, or by the output's name.
+std::string format_of(const Arguments& arguments, bool vectors) {
+  if (arguments.format != "auto") {
+    if (arguments.format != "tsv" && arguments.format != "jsonl" && arguments.format != "hdf5")
+      refuse("predict: --format is '{}'; it must be tsv, jsonl or hdf5.", arguments.format);
+    if (vectors && arguments.format == "tsv")
+      refuse("predict: embeddings are written as jsonl or hdf5, not tsv.");
+    return arguments.format;
+  }
+  if (arguments.output.ends_with(".h5") || arguments.output.ends_with(".hdf5")) return "hdf5";
+  return vectors || arguments.output.ends_with(".jsonl") ? "jsonl" : "tsv";
+}
+
+/// What is done with the model: what its head is for, unless --task says otherwise.
+std::string task_of(const Arguments& arguments, const ModelSource& source) {
+  for (const char* task : {"fill_mask", "embeddings", "tokens"})
+    if (arguments.task == task) return task;
+  if (arguments.task != "auto")
+    refuse("predict: --task is '{}'; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
+  const HeadKind kind = source.head().kind;
+  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm ? "fill_mask" : "labels";
+}
+
+Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
+  if (!arguments.tokenizer.empty()) return Tokenizer::read(arguments.tokenizer);
+  Tokenizer tokenizer = source.tokenizer();
+  if (tokenizer.empty())
+    refuse("{} has no tokenizer (such as spiece.model); name one with --tokenizer.", source.path());
+  return tokenizer;
+}
+
+void say(const std::string& sentence) {
+  fmt::print(stderr, "nystrom: {}\n", sentence);
+}
+
+/// Examples that were cut, lines without a mask, bytes that are no text: counted, and told at the end.
+struct Counts {
+  std::int64_t lines = 0, truncated = 0, without_mask = 0, repaired = 0;
+
+  void tell(const std::string& task, std::int64_t longest) const {
+    if (truncated > 0)
+      say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were cut", truncated,
+                      lines, longest));
+    if (without_mask > 0 && task == "fill_mask")
+      say(fmt::format("{} of {} lines had no <mask>", without_mask, lines));
+    if (repaired > 0)
+      say(fmt::format("{} bytes of the input are not UTF-8 text and were replaced", repaired));
+  }
+};
 
 std::string plain(std::string text) {  // no separator inside a field
   for (char& c : text)
@@ -94,106 +83,164 @@ std::string plain(std::string text) {  // no separator inside a field
   return text;
 }
 
-std::string as_tsv(const LinePredictor& predictor, std::int64_t line, const FilledLine& filled) {
-  std::string text;
-  for (std::size_t m = 0; m < filled.masks.size(); ++m)
+void add_guesses(const LinePredictor& predictor, std::int64_t line, const std::string& text,
+                 const FilledLine& filled, AnswerPiece& piece) {
+  nlohmann::ordered_json object{{"line", line}, {"text", text}, {"masks", nlohmann::ordered_json::array()}};
+  for (std::size_t m = 0; m < filled.masks.size(); ++m) {
+    auto guesses = nlohmann::ordered_json::array();
     for (std::size_t r = 0; r < filled.masks[m].size(); ++r) {
       const Guess& guess = filled.masks[m][r];
-      text += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.6f}\n", line, m + 1, r + 1,
-                          plain(predictor.text_of(guess.id)), guess.id, guess.probability);
+      const std::string token = predictor.text_of(guess.id);
+      guesses.push_back({{"token", token}, {"id", guess.id}, {"probability", guess.probability}});
+      piece.table.rows.push_back({std::to_string(line), std::to_string(m + 1), std::to_string(r + 1),
+                                  plain(token), std::to_string(guess.id),
+                                  fmt::format("{:.6f}", guess.probability)});
     }
-  return text;
-}
-
-std::string as_json(const LinePredictor& predictor, std::int64_t line, const std::string& text,
-                    const FilledLine& filled) {
-  nlohmann::ordered_json object{{"line", line}, {"text", text}, {"masks", nlohmann::ordered_json::array()}};
-  for (const auto& mask : filled.masks) {
-    auto guesses = nlohmann::ordered_json::array();
-    for (const Guess& guess : mask)
-      guesses.push_back(
-          {{"token", predictor.text_of(guess.id)}, {"id", guess.id}, {"probability", guess.probability}});
     object["masks"].push_back(std::move(guesses));
   }
-  return json_line(object);
+  piece.objects.push_back(json_text(object));
 }
 
-bool writes_json(const Arguments& arguments) {
-  const bool embeddings = arguments.task == "embeddings";
-  if (arguments.format == "auto") return embeddings || arguments.output.ends_with(".jsonl");
-  if (arguments.format != "tsv" && arguments.format != "jsonl")
-    refuse("predict: --format is '{}'; it must be tsv or jsonl", arguments.format);
-  if (embeddings && arguments.format == "tsv") refuse("predict: embeddings are written as jsonl, not tsv");
-  return arguments.format == "jsonl";
-}
-
-Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
-  if (!arguments.tokenizer.empty()) return Tokenizer::read(arguments.tokenizer);
-  Tokenizer tokenizer = source.tokenizer();
-  if (tokenizer.empty())
-    refuse("{} has no tokenizer (such as spiece.model); name one with --tokenizer", source.path());
-  return tokenizer;
-}
-
-/// Lines that were cut, and lines without a mask, are counted and told at the end.
-struct Counts {
-  std::int64_t lines = 0, truncated = 0, without_mask = 0;
-
-  void tell(const Arguments& arguments, std::int64_t longest) const {
-    if (truncated > 0)
-      fmt::print(stderr, "nystrom: {} of {} lines had more tokens than the model takes ({}) and were cut\n",
-                 truncated, lines, longest);
-    if (without_mask > 0 && arguments.task == "fill_mask")
-      fmt::print(stderr, "nystrom: {} of {} lines had no <mask>\n", without_mask, lines);
+AnswerPiece fill(const Arguments& arguments, LinePredictor& predictor, const std::vector<std::string>& texts,
+                 Counts& counts) {
+  AnswerPiece piece;
+  piece.table.columns = {"line", "mask", "rank", "token", "id", "probability"};
+  const std::vector<FilledLine> filled = predictor.fill(texts, arguments.top);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    ++counts.lines;
+    counts.truncated += filled[i].truncated ? 1 : 0;
+    counts.without_mask += filled[i].masks.empty() ? 1 : 0;
+    add_guesses(predictor, counts.lines, texts[i], filled[i], piece);
   }
-};
+  return piece;
+}
 
-void fill_masks(const Arguments& arguments, LinePredictor& predictor, Counts& counts) {
-  const bool json = writes_json(arguments);
-  Lines input(arguments.input);
-  Answers answers(arguments.output);
-  if (!json) answers.write("line\tmask\trank\ttoken\tid\tprobability\n");
-  for (auto lines = input.next(); !lines.empty(); lines = input.next()) {
-    const std::vector<FilledLine> filled = predictor.fill(lines, arguments.top);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      ++counts.lines;
-      counts.truncated += filled[i].truncated ? 1 : 0;
-      counts.without_mask += filled[i].masks.empty() ? 1 : 0;
-      answers.write(json ? as_json(predictor, counts.lines, lines[i], filled[i])
-                         : as_tsv(predictor, counts.lines, filled[i]));
-    }
+AnswerPiece embed(LinePredictor& predictor, const std::vector<std::string>& texts, Counts& counts) {
+  AnswerPiece piece;
+  piece.table.columns = {"line"};
+  for (const auto& line : predictor.embed(texts)) {
+    counts.truncated += line.truncated ? 1 : 0;
+    piece.table.rows.push_back({std::to_string(++counts.lines)});
+    piece.matrix.insert(piece.matrix.end(), line.values.begin(), line.values.end());
+    piece.matrix_width = std::ssize(line.values);
   }
-  answers.finish();
+  return piece;
 }
 
-void embed(const Arguments& arguments, LinePredictor& predictor, Counts& counts) {
-  (void)writes_json(arguments);
-  Lines input(arguments.input);
-  Answers answers(arguments.output);
-  for (auto lines = input.next(); !lines.empty(); lines = input.next())
-    for (const auto& line : predictor.embed(lines)) {
-      ++counts.lines;
-      counts.truncated += line.truncated ? 1 : 0;
-      answers.write(json_line({{"line", counts.lines}, {"embedding", line.values}}));
-    }
-  answers.finish();
+/// What the tokenizer makes of each text, marks such as `<mask>` included; no model is run.
+AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts, Counts& counts) {
+  AnswerPiece piece;
+  piece.table.columns = {"line", "ids"};
+  for (const auto& text : texts) {
+    const auto ids = tokenizer.encode_marked(text);
+    nlohmann::ordered_json object{
+        {"line", ++counts.lines}, {"ids", ids}, {"pieces", nlohmann::ordered_json::array()}};
+    for (const std::int32_t id : ids) object["pieces"].push_back(tokenizer.piece(id));
+    piece.objects.push_back(json_text(object));
+    piece.table.rows.push_back({std::to_string(counts.lines), fmt::format("{}", fmt::join(ids, " "))});
+  }
+  return piece;
 }
 
-int run(const Arguments& arguments) {
-  if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1", arguments.top);
-  const bool fills = arguments.task == "fill_mask";
-  if (!fills && arguments.task != "embeddings")
-    refuse("predict: --task is '{}'; it must be fill_mask or embeddings", arguments.task);
-  const ModelSource source(arguments.model);
-  LinePredictor predictor(source, tokenizer_of(arguments, source), fills);
-  for (const std::string& note : predictor.notes()) fmt::print(stderr, "nystrom: {}\n", note);
+int run_tokens(const Arguments& arguments, const ModelSource& source, Comm& comm) {
+  if (comm.rank() > 0) return kDone;
+  const Tokenizer tokenizer = tokenizer_of(arguments, source);
+  const auto input = open_input({.path = arguments.input,
+                                 .format = arguments.input_format,
+                                 .columns = {{"text", {"text", "sentence"}, false}}});
+  const auto answers =
+      open_answers(arguments.output, {.format = format_of(arguments, false), .number_columns = {"line"}});
   Counts counts;
-  if (fills)
-    fill_masks(arguments, predictor, counts);
-  else
-    embed(arguments, predictor, counts);
-  counts.tell(arguments, source.config().max_positions);
+  for (InputRows rows; input->next(rows);) {
+    if (!rows.encoded.empty()) refuse("predict: tokens takes texts, not token ids.");
+    std::vector<std::string> texts;
+    for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
+    answers->write(tokens(tokenizer, texts, counts));
+  }
+  answers->finish();
   return kDone;
+}
+
+/// Masks and vectors: of single texts, by rank 0 alone.
+int run_lines(const Arguments& arguments, const std::string& task, const ModelSource& source,
+              const Config& config, Comm& comm) {
+  const int threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
+  if (comm.rank() > 0) return kDone;
+  const bool fills = task == "fill_mask";
+  LinePredictor predictor(source, tokenizer_of(arguments, source), fills, threads, precision(config));
+  for (const std::string& note : predictor.notes()) say(note);
+  AnswerForm form{.format = format_of(arguments, !fills),
+                  .number_columns = {"line", "mask", "rank", "id", "probability"}};
+  if (!fills) form.matrix_name = "embedding";
+  const auto& given = config.task.columns.text;
+  const auto input = open_input({.path = arguments.input,
+                                 .format = arguments.input_format,
+                                 .columns = {{"text", {given.empty() ? "text" : given, "sentence"}, false}}});
+  const auto answers = open_answers(arguments.output, form);
+  Counts counts;
+  bool any = false;
+  for (InputRows rows; input->next(rows); any = true) {
+    if (!rows.encoded.empty()) refuse("predict: {} takes texts, not token ids.", task);
+    counts.repaired += rows.repaired_bytes;
+    std::vector<std::string> texts;
+    for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
+    answers->write(fills ? fill(arguments, predictor, texts, counts) : embed(predictor, texts, counts));
+  }
+  if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
+  answers->finish();
+  counts.tell(task, source.config().max_positions);
+  return kDone;
+}
+
+/// The head's answers. Rank 0 reads and writes; all ranks compute.
+int run_task(const Arguments& arguments, const ModelSource& source, const Config& config, Comm& comm) {
+  TaskPredictor predictor(source, tokenizer_of(arguments, source), config, arguments.no_answer, comm);
+  const bool speaks = comm.rank() == 0;
+  std::unique_ptr<InputReader> input;
+  std::unique_ptr<AnswerWriter> answers;
+  if (speaks) {
+    AnswerForm form = predictor.form();
+    form.format = format_of(arguments, false);
+    input = open_input(
+        {.path = arguments.input, .format = arguments.input_format, .columns = predictor.columns()});
+    answers = open_answers(arguments.output, form);
+  }
+  Counts counts;
+  for (bool first = true;; first = false) {
+    InputRows rows;
+    const bool more = speaks && input->next(rows);
+    counts.repaired += rows.repaired_bytes;
+    if (comm.ranks() > 1) {
+      const std::string text = comm.broadcast_text(more ? packed_rows(rows) : "", 0, "the next examples");
+      if (text.empty()) break;
+      rows = unpacked_rows(text);
+    } else if (!more && !first) {
+      break;
+    }
+    const bool empty = rows.size() == 0;
+    const AnswerPiece piece = predictor.predict(std::move(rows));  // of no rows: a header
+    if (speaks) answers->write(piece);
+    if (empty) break;
+  }
+  if (!speaks) return kDone;
+  answers->finish();
+  for (const auto& note : predictor.notes()) say(note);
+  counts.tell("labels", 0);
+  return kDone;
+}
+
+int run(const Arguments& arguments, const Invocation& invocation) {
+  if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
+  const Config config = read_config("", invocation.overrides);
+  check_backend(config);
+  const ModelSource source(arguments.model);
+  const std::string task = task_of(arguments, source);
+  (void)format_of(arguments, task == "embeddings");
+  return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
+    if (task == "tokens") return run_tokens(arguments, source, comm);
+    return task == "labels" ? run_task(arguments, source, config, comm)
+                            : run_lines(arguments, task, source, config, comm);
+  });
 }
 
 }  // namespace
@@ -202,25 +249,40 @@ Command predict_command() {
   auto arguments = std::make_shared<Arguments>();
   return {
       .name = "predict",
-      .summary = "fill masks in lines of text, or turn lines into vectors",
+      .summary = "labels, answers, filled masks or vectors of texts",
       .details =
-          "Each line of the input is one text; `<mask>` (or `[MASK]`) stands for what is to be guessed. "
-          "TSV has a row for each guess; JSON-lines an object for each line.",
+          "A fine-tuned model gives what its head was trained for: classes with probabilities, numbers, "
+          "tags, "
+          "answers or choices. A pretrained one fills masks: `<mask>` (or `[MASK]`) stands for what is to be "
+          "guessed. With --task embeddings either turns texts into vectors. Input: a text a line, TSV or CSV "
+          "with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); output in "
+          "the "
+          "order of the input. --set takes data.sequence_length, training.precision, run.threads and the "
+          "section task (columns, choices, window_overlap).",
       .example =
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"
-          "nystrom predict --model M --input lines.txt --output vectors.jsonl --task embeddings",
+          "nystrom predict --model runs/sst2/checkpoints/best.h5 --input reviews.txt --output labels.tsv\n"
+          "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
       .options =
           [arguments](CLI::App& app) {
             app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face folder")->required();
-            app.add_option("--input", arguments->input, "a text file, or - for standard input")->required();
+            app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
             app.add_option("--output", arguments->output, "a file; by default standard output");
-            app.add_option("--task", arguments->task, "fill_mask or embeddings")->capture_default_str();
+            app.add_option("--task", arguments->task,
+                           "auto (by the model's head), fill_mask, embeddings, or tokens (what the tokenizer "
+                           "makes of the text)")
+                ->capture_default_str();
             app.add_option("--top", arguments->top, "guesses for each mask")->capture_default_str();
-            app.add_option("--format", arguments->format, "tsv or jsonl; by default by the output's name");
+            app.add_option("--format", arguments->format,
+                           "tsv, jsonl or hdf5; by default by the output's name");
+            app.add_option("--input-format", arguments->input_format,
+                           "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
             app.add_option("--tokenizer", arguments->tokenizer, "a SentencePiece model, instead of M's");
+            app.add_flag("--no-answer", arguments->no_answer,
+                         "question answering: the answer may be empty, as in SQuAD 2.0");
           },
-      .run = [arguments](const Invocation&) { return run(*arguments); }};
+      .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
 }
 
 }  // namespace nystrom

@@ -57,12 +57,23 @@ std::vector<Guess> best_of(std::span<const float> logits, std::int64_t top) {
   return guesses;
 }
 
+/// Lines of like length make batches that take like time; the order of answers is that of the lines.
+template <class Encoded>
+std::vector<std::size_t> longest_first(const std::vector<Encoded>& lines) {
+  std::vector<std::size_t> order(lines.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(
+      order, [&](std::size_t a, std::size_t b) { return lines[a].ids.size() > lines[b].ids.size(); });
+  return order;
+}
+
 }  // namespace
 
-LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads)
+LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads,
+                             DType precision)
     : tokenizer_(std::move(tokenizer)),
       context_(threads > 0 ? Context(threads) : Context()),
-      network_(source.config(), usable_head(source, fills_masks), DType::kF32, /*training=*/false),
+      network_(source.config(), usable_head(source, fills_masks), precision, /*training=*/false),
       limits_(limits_of(source.config())),
       buffer_(limits_),
       notes_(source.load(network_.parameters())),
@@ -95,13 +106,13 @@ LinePredictor::Encoded LinePredictor::encode(std::string line) const {
   return encoded;
 }
 
-std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::size_t first) {
+std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::span<const std::size_t> order) {
   std::vector<std::int32_t> ids, lengths;
   std::vector<std::int64_t> samples;
   offsets_.assign(1, 0);
-  std::size_t next = first;
-  for (; next < lines.size() && lengths.size() < static_cast<std::size_t>(limits_.sequences); ++next) {
-    const auto& line = lines[next].ids;
+  for (const std::size_t index : order) {
+    const auto& line = lines[index].ids;
+    if (lengths.size() == static_cast<std::size_t>(limits_.sequences)) break;
     if (!ids.empty() && ids.size() + line.size() > static_cast<std::size_t>(limits_.tokens)) break;
     ids.insert(ids.end(), line.begin(), line.end());
     lengths.push_back(static_cast<std::int32_t>(line.size()));
@@ -117,7 +128,7 @@ std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::siz
                                        .label_rows = {},
                                        .labels = {}});
   hidden_ = network_.encoder().forward(context_, batch, {.training = false, .seed = 0});
-  return next - first;
+  return lengths.size();
 }
 
 void LinePredictor::guess(const std::vector<std::int32_t>& rows, std::int64_t top,
@@ -136,37 +147,45 @@ std::vector<FilledLine> LinePredictor::fill(const std::vector<std::string>& line
   std::vector<Encoded> encoded;
   for (const std::string& line : lines) encoded.push_back(encode(line));
   std::vector<FilledLine> filled(lines.size());
-  for (std::size_t first = 0; first < lines.size();) {
-    const std::size_t count = run_batch(encoded, first);
+  const std::vector<std::size_t> order = longest_first(encoded);
+  for (std::span<const std::size_t> left = order; !left.empty();) {
+    const std::size_t count = run_batch(encoded, left);
     for (std::size_t i = 0; i < count; ++i) {
-      const auto& ids = encoded[first + i].ids;
+      const auto& ids = encoded[left[i]].ids;
       std::vector<std::int32_t> rows;
       for (std::size_t t = 0; t < ids.size(); ++t)
         if (ids[t] == tokenizer_.special().mask) rows.push_back(offsets_[i] + static_cast<std::int32_t>(t));
-      guess(rows, top, filled[first + i].masks);
-      filled[first + i].truncated = encoded[first + i].truncated;
+      guess(rows, top, filled[left[i]].masks);
+      filled[left[i]].truncated = encoded[left[i]].truncated;
     }
-    first += count;
+    left = left.subspan(count);
   }
   return filled;
+}
+
+LinePredictor::Embedded LinePredictor::mean_of(std::int64_t begin, std::int64_t tokens) const {
+  const auto channels = static_cast<std::size_t>(network_.config().hidden_size);
+  Embedded line{std::vector<float>(channels), false};
+  dispatch_float(hidden_.dtype, [&]<class T>(T) {
+    const auto states = hidden_.rows(begin, tokens).span<const T>();
+    for (std::size_t at = 0; at < states.size(); ++at)
+      line.values[at % channels] += static_cast<float>(states[at]) / static_cast<float>(tokens);
+  });
+  return line;
 }
 
 std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std::string>& lines) {
   std::vector<Encoded> encoded;
   for (const std::string& line : lines) encoded.push_back(encode(line));
-  std::vector<Embedded> embedded;
-  for (std::size_t first = 0; first < lines.size();) {
-    const std::size_t count = run_batch(encoded, first);
-    const auto channels = static_cast<std::size_t>(network_.config().hidden_size);
+  std::vector<Embedded> embedded(lines.size());
+  const std::vector<std::size_t> order = longest_first(encoded);
+  for (std::span<const std::size_t> left = order; !left.empty();) {
+    const std::size_t count = run_batch(encoded, left);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::int64_t begin = offsets_[i], tokens = offsets_[i + 1] - begin;
-      const auto states = hidden_.rows(begin, tokens).span<const float>();
-      Embedded line{std::vector<float>(channels), encoded[first + i].truncated};
-      for (std::size_t at = 0; at < states.size(); ++at)
-        line.values[at % channels] += states[at] / static_cast<float>(tokens);
-      embedded.push_back(std::move(line));
+      embedded[left[i]] = mean_of(offsets_[i], offsets_[i + 1] - offsets_[i]);
+      embedded[left[i]].truncated = encoded[left[i]].truncated;
     }
-    first += count;
+    left = left.subspan(count);
   }
   return embedded;
 }

@@ -2,6 +2,7 @@
 // Lines of text through a trained encoder: masks filled by the language model, or lines turned into vectors.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,13 @@ struct FilledLine {
   bool truncated = false;                 ///< the line was longer than the model takes
 };
 
-/// A model with its tokenizer, ready for text. fp32; a line's answers depend on no other line.
+/// A model with its tokenizer, ready for text. A line's answers depend on no other line.
 class LinePredictor {
  public:
   /// Loads the model. Refuses a tokenizer with more tokens than the model has embeddings, and (`fills_masks`)
   /// a model without a head that fills masks.
-  LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads = 0);
+  LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads = 0,
+                DType precision = DType::kF32);
 
   /// For each line: `top` guesses for each `<mask>` (or `[MASK]`).
   std::vector<FilledLine> fill(const std::vector<std::string>& lines, std::int64_t top);
@@ -48,8 +50,9 @@ class LinePredictor {
     bool truncated = false;
   };
   [[nodiscard]] Encoded encode(std::string line) const;
-  /// Runs lines [first, ...) as far as they fit one batch; gives how many.
-  std::size_t run_batch(const std::vector<Encoded>& lines, std::size_t first);
+  /// Runs lines order[first, ...) as far as they fit one batch; gives how many.
+  std::size_t run_batch(const std::vector<Encoded>& lines, std::span<const std::size_t> order);
+  [[nodiscard]] Embedded mean_of(std::int64_t begin, std::int64_t tokens) const;
   void guess(const std::vector<std::int32_t>& rows, std::int64_t top,
              std::vector<std::vector<Guess>>& guesses);
 

@@ -89,6 +89,7 @@ class SequenceClassification final : public Head {
                               .row_losses = row_losses_.first(batch.sequences.count),
                               .d_logits = d_logits,
                               .sums = sums});
+      if (!d_logits.empty()) weigh(context, batch.sequence_labels, d_logits);
       return;
     }
     if (batch.sequence_values.numel() == 0) return;

@@ -50,6 +50,7 @@ class TokenClassification final : public Head {
                             .row_losses = row_losses_.first(p),
                             .d_logits = pass.training ? d_logits_.first(p) : Tensor{},
                             .sums = sums_.view().rows(0, 1).reshaped({3})});
+    if (pass.training) weigh(context, batch.labels, d_logits_.first(p));
   }
 
   void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales&, const Tensor&,

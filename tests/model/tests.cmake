@@ -12,18 +12,25 @@ nystrom_add_test(predict_test
   LINKS nystrom_launch
   LABELS launch)
 
+nystrom_add_test(conversion_test
+  SOURCES tests/model/conversion_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json
+  LABELS model)
+
 nystrom_add_test(golden_test
   SOURCES tests/model/golden_test.cpp
   LINKS nystrom_launch
   LABELS golden)
 
-# Loads what `nystrom convert` writes in transformers; says that it was skipped where there is none.
+# What `nystrom convert` writes, in transformers; each says that it was skipped where there is none.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  add_test(NAME transformers_load
-    COMMAND Python3::Interpreter tests/transformers_load.py $<TARGET_FILE:nystrom>
-    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(transformers_load PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
+  foreach(name transformers_load transformers_parity transformers_tokenizer)
+    add_test(NAME ${name}
+      COMMAND Python3::Interpreter tests/${name}.py $<TARGET_FILE:nystrom>
+      WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
+  endforeach()
 endif()
 
 nystrom_add_test(trajectory_test

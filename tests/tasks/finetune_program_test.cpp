@@ -3,75 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
-#include "../launch/program.h"
-#include "kernels/core/philox.h"
-#include "tests_text.h"
+#include "finetune_run.h"
 
 namespace nystrom {
 namespace {
 
 using ::testing::HasSubstr;
-using Json = nlohmann::json;
-
-/// Words of no meaning, and one that decides: "tin" or "net".
-std::string made_up_rows(std::uint64_t seed, int count) {
-  constexpr const char* kNoise[] = {"one", "two", "three", "four", "five", "six", "ten"};
-  std::string rows = "text\tlabel\n";
-  for (int i = 0; i < count; ++i) {
-    Random random(seed, Purpose::kTest, static_cast<std::uint64_t>(i));
-    const std::uint64_t words = 4 + random.below(8), place = random.below(words), side = random.below(2);
-    for (std::uint64_t w = 0; w < words; ++w) {
-      if (w > 0) rows += ' ';
-      rows += w == place ? (side == 0 ? "tin" : "net") : kNoise[random.below(7)];
-    }
-    rows += side == 0 ? "\tmetal\n" : "\tmesh\n";
-  }
-  return rows;
-}
-
-constexpr const char* kConfig = R"(
-run: {directory: run, threads: 1}
-tokenizer: {path: t.model}
-task: {kind: classification, path: data}
-model: {hidden_size: 32, layers: 1, heads: 2, intermediate_size: 64, max_positions: 64, dropout: 0.1,
-        attention: {landmarks: 4, convolution: 3}}
-data: {sequence_length: 64}
-training: {epochs: 6, global_batch: 16, precision: fp32}
-optimizer: {learning_rate: 5.0e-3}
-schedule: {warmup_share: 0.1}
-)";
-
-class Finetune : public ::testing::Test {
- protected:
-  void SetUp() override {
-    write("t.model", testing::letter_tokenizer().bytes());
-    std::filesystem::create_directories(folder_ / "data");
-    write("data/train.tsv", made_up_rows(1, 200));
-    write("data/dev.tsv", made_up_rows(2, 60));
-    write("data/test.tsv", made_up_rows(3, 61));
-    write("c.yaml", kConfig);
-  }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
-  [[nodiscard]] Outcome run(const std::string& command) const { return run_in(folder_, command); }
-  [[nodiscard]] Json results(const std::string& directory) const {
-    return Json::parse(text_of(folder_ / (directory + "/results.json")));
-  }
-  /// The losses of all steps.
-  [[nodiscard]] std::vector<double> losses(const std::string& directory) const {
-    std::ifstream file(folder_ / (directory + "/metrics.jsonl"));
-    std::vector<double> found;
-    for (std::string line; std::getline(file, line);)
-      if (const Json object = Json::parse(line); object.contains("loss")) found.push_back(object["loss"]);
-    return found;
-  }
-
-  TemporaryFolder folder_;
-};
 
 TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   const Outcome outcome = run("$nystrom finetune c.yaml");
@@ -131,6 +71,73 @@ TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
   EXPECT_EQ(losses("again"), losses("run"));
   EXPECT_EQ(text_of(folder_ / "again/results.json"), text_of(folder_ / "run/results.json"));
   EXPECT_EQ(text_of(folder_ / "again/predictions.tsv"), text_of(folder_ / "run/predictions.tsv"));
+}
+
+TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
+  const std::string command =
+      "$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=grid "
+      "--set 'grid={optimizer.learning_rate: [1.0e-3, 5.0e-3], seed: [1, 2]}'";
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string table = text_of(folder_ / "grid/grid.tsv");
+  EXPECT_EQ(table, outcome.out);
+  EXPECT_EQ(std::ranges::count(table, '\n'), 3);
+  EXPECT_THAT(table, HasSubstr("learning_rate=5.0e-3\t2\t"));
+  const Json one = results("grid/learning_rate=1.0e-3,seed=2");
+  EXPECT_EQ(one["seed"], 2);
+  EXPECT_THAT(outcome.err, HasSubstr("best by validation accuracy"));
+
+  // Started again: only what is missing is run, and to the same end.
+  std::filesystem::remove_all(folder_ / "grid/learning_rate=1.0e-3,seed=2");
+  const Outcome again = run(command);
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("learning_rate=5.0e-3,seed=2: done before"));
+  EXPECT_EQ(again.out, outcome.out);
+  // A point of other values is not taken for a finished one.
+  EXPECT_EQ(run(command + " --set training.epochs=2").status, 2);
+}
+
+TEST_F(Finetune, numbers_get_a_scatter_and_class_weights_change_what_is_learned) {
+  std::string rows = "text\tlabel\n";
+  for (int i = 0; i < 40; ++i)
+    rows += (i % 2 == 0 ? "tin one\t0." : "net two\t1.") + std::to_string(i) + "\n";
+  for (const char* file : {"data/train.tsv", "data/dev.tsv"}) write(file, rows);
+  std::filesystem::remove(folder_ / "data/test.tsv");
+  ASSERT_EQ(run("$nystrom finetune c.yaml --set task.kind=regression --set training.epochs=1").status, 0);
+  EXPECT_THAT(text_of(folder_ / "run/report.html"), HasSubstr("Predictions, validation (across: truth"));
+  write("data/train.tsv", made_up_rows(1, 60));
+  write("data/dev.tsv", made_up_rows(2, 20));
+  ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=a").status, 0);
+  ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=b --set "
+                "task.class_weights=[1,9]")
+                .status,
+            0);
+  EXPECT_NE(losses("a").back(), losses("b").back());
+}
+
+TEST_F(Finetune, a_model_that_is_none_of_its_kind_is_refused_with_its_tensors_named) {
+  ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1").status, 0);
+  const std::string next =
+      "$nystrom finetune c.yaml --set run.directory=next --set model.from=run/checkpoints/best.h5";
+  const Outcome wider = run(next + " --set model.hidden_size=64");
+  EXPECT_EQ(wider.status, 2);
+  EXPECT_THAT(wider.err, HasSubstr("encoder tensors of other shapes"));
+  EXPECT_THAT(wider.err, HasSubstr("nystromformer.embeddings.word_embeddings.weight"));
+  const Outcome deeper = run(next + " --set model.layers=2");
+  EXPECT_EQ(deeper.status, 2);
+  EXPECT_THAT(deeper.err, HasSubstr("lacks tensors of the encoder"));
+  EXPECT_THAT(deeper.err, HasSubstr("nystromformer.encoder.layer.1."));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "next"));
+}
+
+TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
+  std::filesystem::create_directories(folder_ / "runs/a/leaderboard");
+  write("runs/a/leaderboard/RTE.tsv", "index\tprediction\n0\tentailment\n");
+  const Outcome outcome = run("$source/launch/leaderboard.sh glue.zip runs/*");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("missing: AX.tsv"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "glue.zip"));
+  EXPECT_EQ(run("$source/launch/leaderboard.sh glue.zip runs/*").status, 2);
 }
 
 TEST_F(Finetune, what_cannot_be_is_refused_before_anything_is_written) {

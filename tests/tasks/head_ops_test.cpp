@@ -9,6 +9,7 @@
 #include "gradient_check.h"
 #include "kernels/core/buffer.h"
 #include "kernels/core/philox.h"
+#include "kernels/label_weights.h"
 #include "kernels/relu.h"
 #include "kernels/span_cross_entropy.h"
 #include "kernels/value_loss.h"
@@ -28,6 +29,16 @@ OwnedTensor holding(const std::vector<T>& values) {
   OwnedTensor tensor(dtype_of<T>(), {static_cast<std::int64_t>(values.size())});
   std::ranges::copy(values, tensor.view().template span<T>().begin());
   return tensor;
+}
+
+TEST(LabelWeights, multiply_the_rows_of_their_labels_and_leave_rows_without_one) {
+  Context context;
+  OwnedTensor d(DType::kF64, {3, 2});
+  std::ranges::copy(std::vector<double>{1, 2, 3, 4, 5, 6}, d.view().span<double>().begin());
+  weigh_by_label(context,
+                 {.labels = holding<std::int32_t>({1, -1, 0}), .weights = holding<float>({0.5F, 4}), .d = d});
+  EXPECT_EQ(std::vector<double>(d.view().span<double>().begin(), d.view().span<double>().end()),
+            (std::vector<double>{4, 8, 3, 4, 2.5, 3}));
 }
 
 TEST(Relu, keeps_what_is_above_zero_and_its_gradient) {

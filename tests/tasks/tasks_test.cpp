@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -307,12 +308,60 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(config("imdb")), HasSubstr("holds no train/neg"));
   EXPECT_THAT(refusal(config("lra")), HasSubstr("not built yet"));
   EXPECT_THAT(refusal(config("glu")), HasSubstr("task.kind is `glu`"));
+  std::string swapped = "label\ttext\n";
+  for (int i = 0; i < 40; ++i) swapped += "one " + std::to_string(i) + "\tgood\n";
+  write("train.tsv", swapped);
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("40 different labels in 40 rows"));
   write("train.conll", "one\tO\nonly\n");
   fs::remove(folder_ / "train.tsv");
   EXPECT_THAT(refusal(config("tokens")), HasSubstr("train.conll, line 2"));
   auto columns = config("tokens");
   columns.columns = {{"text", "0"}};
   EXPECT_THAT(refusal(columns), HasSubstr("task.columns.text"));
+}
+
+TEST_F(Tasks, one_class_alone_in_the_test_part_leaves_metrics_undefined_and_says_why) {
+  write("train.tsv", "sentence\tlabel\none\t1\ntwo\t0\n");
+  write("dev.tsv", "x\t0\t\tone\nx\t0\t\ttwo\n");
+  auto c = config("glue", "CoLA");
+  write("train.tsv", "x\t1\t\tone\nx\t0\t\ttwo\n");
+  const auto task = open_task(c);
+  (void)task->load(Part::kTrain, encoder());
+  const auto split = one(*task, Part::kValidation);
+  const auto scores = split->score(outputs_of({{1, 0}, {1, 0}}));
+  EXPECT_TRUE(std::isnan(score_of(scores, "matthews_correlation")));
+  EXPECT_EQ(score_of(scores, "accuracy"), 1);
+  EXPECT_THAT(scores.at(0).why, HasSubstr("of one class"));
+}
+
+TEST_F(Tasks, class_weights_have_mean_one_over_the_training_examples) {
+  write("train.tsv", "text\tlabel\none\ta\ntwo\ta\nsix\ta\nten\tb\n");
+  auto c = config("classification");
+  const auto weights = [&](std::vector<std::string> given) {
+    c.class_weights = std::move(given);
+    const auto task = open_task(c);
+    const auto train = one(*task, Part::kTrain);
+    return class_weights(c, task->info(), *train);
+  };
+  const auto refused = [&](std::vector<std::string> given) -> std::string {
+    try {
+      (void)weights(std::move(given));
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "not refused";
+  };
+  EXPECT_THAT(weights({}), SizeIs(0));
+  EXPECT_THAT(weights({"balanced"}), ::testing::ElementsAre(2.F / 3, 2.F));
+  EXPECT_THAT(weights({"1", "5"}), ::testing::ElementsAre(0.5F, 2.5F));
+  EXPECT_THAT(refused({"1"}), HasSubstr("has 1 numbers"));
+  EXPECT_THAT(refused({"1", "heavy"}), HasSubstr("`heavy` is no weight"));
+  EXPECT_THAT(refused({"0", "0"}), HasSubstr("the weight 0"));
+  c.labels = {"a", "b", "c"};
+  EXPECT_THAT(refused({"balanced"}), HasSubstr("no training example has the label c"));
+  c = config("regression");
+  write("train.tsv", "text\tlabel\none\t1\n");
+  EXPECT_THAT(refused({"balanced"}), HasSubstr("for classes and tags"));
 }
 
 TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {

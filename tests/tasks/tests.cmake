@@ -8,10 +8,28 @@ nystrom_add_test(tasks_test
   LABELS tasks)
 
 # One ctest test: its cases run the built program.
-add_executable(finetune_program_test tests/tasks/finetune_program_test.cpp)
+add_executable(finetune_program_test
+  tests/tasks/finetune_program_test.cpp
+  tests/tasks/predict_program_test.cpp)
 target_link_libraries(finetune_program_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
-target_compile_definitions(finetune_program_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+target_compile_definitions(finetune_program_test PRIVATE
+  NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
 set_target_properties(finetune_program_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 add_dependencies(finetune_program_test nystrom)
 add_test(NAME Finetune COMMAND finetune_program_test WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
 set_tests_properties(Finetune PROPERTIES LABELS tasks TIMEOUT 600)
+
+nystrom_add_test(grid_test
+  SOURCES tests/tasks/grid_test.cpp
+  LINKS nystrom_launch
+  LABELS tasks)
+target_compile_definitions(grid_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
+
+add_executable(convergence_test tests/tasks/convergence_test.cpp)
+target_link_libraries(convergence_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
+target_compile_definitions(convergence_test PRIVATE
+  NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
+set_target_properties(convergence_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+add_dependencies(convergence_test nystrom)
+add_test(NAME Convergence COMMAND convergence_test WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+set_tests_properties(Convergence PROPERTIES LABELS tasks TIMEOUT 600)

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Does pretraining pay? A small encoder on two cores: IMDB and GLUE from a checkpoint, from scratch, and against a
+linear model.
+
+usage: benchmarks/experiments/small_encoder.py STAGE [--data DIR] [--work DIR] [--minutes M] [--seeds 1,2,3] [--tiny]
+
+Stages, each resumable (started again, it goes on where it was stopped or skips what is done), each writing
+benchmarks/results/DATE-small-encoder-STAGE.json when it ends:
+
+  prepare     unpacks IMDB; tokenizer and shards of the novels, the Wikipedia sample and the IMDB training text
+  pretrain    Nystrom attention, as many steps as fit M minutes (timed first; the number is kept for the next stage)
+  softmax     the same steps with softmax attention
+  imdb        fine-tuning on the 25,000 training reviews, tested on the 25,000 test reviews, from: the Nystrom
+              checkpoint, the softmax checkpoint, nothing (same budget)
+  baselines   logistic regression on TF-IDF of unigrams and bigrams (scikit-learn)
+  glue        SST-2, CoLA, MRPC, RTE, STS-B from the checkpoint and from scratch, on the validation parts
+  report      a table of all stages' results
+
+DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
+two on a sliver of the data, to try the script; its numbers mean nothing and are written below --work alone.
+"""
+import argparse
+import datetime
+import json
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAM = ROOT / "build" / "nystrom"
+CONFIG = ROOT / "configs" / "cpu-pretrain.yaml"
+STAGES = ("prepare", "pretrain", "softmax", "imdb", "baselines", "glue", "report")
+GLUE = {"SST-2": "accuracy", "CoLA": "matthews_correlation", "MRPC": "f1", "RTE": "accuracy", "STS-B": "pearson"}
+
+
+class Experiment:
+    def __init__(self, options):
+        self.data = options.data.resolve()
+        self.work = options.work.resolve()
+        self.minutes, self.seeds, self.tiny = options.minutes, options.seeds, options.tiny
+        self.results = self.work / "results" if self.tiny else ROOT / "benchmarks" / "results"
+        self.commands = []
+
+    # --- plumbing -------------------------------------------------------------------------------------------------
+
+    def nystrom(self, command, config, **keys):
+        line = [str(PROGRAM), command, str(config)]
+        for key, value in keys.items():
+            line += ["--set", f"{key.replace('__', '.')}={value}"]
+        self.commands.append(" ".join(["nystrom", *line[1:]]).replace(str(ROOT) + "/", "").replace(str(self.work), "WORK")
+                             .replace(str(self.data), "DATA"))
+        done = subprocess.run(line)
+        if done.returncode != 0:
+            sys.exit(f"{line[1]} ended with status {done.returncode}; the same command goes on from here")
+
+    def write(self, stage, results):
+        self.results.mkdir(parents=True, exist_ok=True)
+        day = datetime.date.today().isoformat()
+        commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+        text = {"date": day, "stage": stage, "machine": f"{platform.processor() or platform.machine()}, 2 cores used",
+                "commit": commit.stdout.strip(), "commands": self.commands, "results": results}
+        path = self.results / f"{day}-small-encoder-{stage}.json"
+        path.write_text(json.dumps(text, indent=1) + "\n")
+        print(f"{path} was written")
+
+    def stage_results(self, stage):
+        found = sorted(self.results.glob(f"*-small-encoder-{stage}.json"))
+        return json.loads(found[-1].read_text())["results"] if found else None
+
+    def shape(self):
+        """Keys of a model small enough to be tried in seconds."""
+        if not self.tiny:
+            return {}
+        return {"model__hidden_size": 32, "model__layers": 2, "model__heads": 2, "model__intermediate_size": 64,
+                "model__max_positions": 128, "data__sequence_length": 128, "model__attention__landmarks": 16,
+                "model__attention__convolution": 9, "tokenizer__vocabulary_size": 1000}
+
+    # --- stages ---------------------------------------------------------------------------------------------------
+
+    def reviews(self):
+        tree = self.work / "aclImdb"
+        if tree.exists():
+            return tree
+        partial = self.work / "unpacking"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if (self.data / "imdb" / "aclImdb").is_dir():
+            shutil.copytree(self.data / "imdb" / "aclImdb", partial / "aclImdb")
+        for tar in sorted((self.data / "imdb").glob("*.tar*")):
+            with tarfile.open(tar) as packed:
+                packed.extractall(partial, members=self.chosen(packed), filter="data")
+        (partial / "aclImdb").rename(tree)
+        return tree
+
+    def chosen(self, packed):
+        """All members; of a tiny run every hundredth review."""
+        for member in packed:
+            number = pathlib.Path(member.name).name.split("_")[0]
+            if not self.tiny or not member.isfile() or not number.isdigit() or int(number) % 100 == 0:
+                yield member
+
+    def prepare(self):
+        if (self.work / "prepared" / "manifest.json").exists():
+            return
+        corpus = [f"{{kind: imdb, path: {self.reviews()}}}", f"{{kind: books, path: {self.data}/books}}",
+                  f"{{kind: wikipedia, path: '{self.data}/wiki/enwiki-pages-articles-sample.xml.bz2'}}"]
+        start = time.time()
+        keys = {key: value for key, value in self.shape().items() if key.startswith("tokenizer")}
+        self.nystrom("prepare", CONFIG, corpus=f"[{', '.join(corpus[:1] if self.tiny else corpus)}]",
+                     output__directory=self.work / "prepared", **keys)
+        manifest = json.loads((self.work / "prepared" / "manifest.json").read_text())
+        self.write("prepare", {"seconds": round(time.time() - start), "manifest": manifest})
+
+    def steps(self):
+        """Steps that fit the minutes, from a short timed run; kept in a file, so that a resume has the same."""
+        kept = self.work / "steps.json"
+        if not kept.exists():
+            if self.tiny:
+                kept.write_text("30")
+            else:
+                timed = self.work / "timing"
+                shutil.rmtree(timed, ignore_errors=True)
+                self.nystrom("pretrain", CONFIG, **self.pretraining_keys(timed, 40))
+                lines = [json.loads(line) for line in (timed / "metrics.jsonl").read_text().splitlines()]
+                seconds = [line["seconds"] for line in lines if "loss" in line]
+                each = statistics.median(b - a for a, b in zip(seconds[10:], seconds[11:]))
+                kept.write_text(str(int(60 * self.minutes / each)))
+                shutil.rmtree(timed)
+        return int(kept.read_text())
+
+    def pretraining_keys(self, directory, steps):
+        return {"run__directory": directory, "training__steps": steps, "run__log_every": 1, "run__threads": 2,
+                "schedule__warmup_steps": max(1, steps // 20),
+                "data__shards": f"[{self.work}/prepared/train/*.h5]",
+                "data__validation": f"[{self.work}/prepared/validation/*.h5]", **self.shape()}
+
+    def pretrained(self, kind):
+        return self.work / kind / "checkpoints" / f"step-{self.steps():08d}.h5"
+
+    def train(self, kind, **keys):
+        if not self.pretrained(kind).exists():
+            self.nystrom("pretrain", CONFIG, **self.pretraining_keys(self.work / kind, self.steps()), **keys)
+        lines = [json.loads(line) for line in (self.work / kind / "metrics.jsonl").read_text().splitlines()]
+        training = [line for line in lines if "loss" in line]
+        validation = [line for line in lines if "validation_loss" in line]
+        self.write(kind, {"steps": self.steps(), "hours": training[-1]["seconds"] / 3600, "last": training[-1],
+                          "validation": validation})
+
+    def pretrain(self):
+        self.train("pretrain")
+
+    def softmax(self):
+        self.train("softmax", model__attention__kind="softmax")
+
+    def finetune(self, name, config, origin, **keys):
+        """Runs all seeds of one task from one origin; gives the scores that results.json has, by seed."""
+        directory = self.work / name
+        model = {"model__from": self.pretrained(origin)} if origin != "scratch" else {
+            "model__from": "", "tokenizer__path": self.work / "prepared" / "tokenizer.model", **self.model_keys()}
+        tiny = {"training__epochs": 1} if self.tiny else {}
+        self.nystrom("finetune", config, run__directory=directory, run__threads=2,
+                     grid=f"{{seed: [{', '.join(map(str, self.seeds))}]}}", **(model | keys | tiny))
+        scores = {}
+        for seed in self.seeds:
+            scores[seed] = json.loads((directory / f"seed={seed}" / "results.json").read_text())
+        return scores
+
+    def model_keys(self):
+        """The shape of the network from scratch: that of the checkpoint."""
+        keys = {"model__hidden_size": 256, "model__layers": 4, "model__heads": 4, "model__intermediate_size": 1024,
+                "model__max_positions": 512, "model__attention__landmarks": 64, "model__attention__convolution": 33}
+        return keys | {key: value for key, value in self.shape().items() if key.startswith("model")}
+
+    def imdb(self):
+        length = {"data__sequence_length": 128 if self.tiny else 512}
+        results = {}
+        for origin in ("pretrain", "softmax", "scratch"):
+            scores = self.finetune(f"imdb-{origin}", ROOT / "configs" / "cpu-finetune-imdb.yaml", origin,
+                                   task__path=self.reviews(), **length)
+            values = [score["test"]["accuracy"] for score in scores.values()]
+            results[origin] = {"test_accuracy": {str(k): v for k, v in zip(scores, values)}, **spread(values)}
+            self.write("imdb", results)
+
+    def baselines(self):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        texts, labels = {}, {}
+        for part in ("train", "test"):
+            files = [(file, side) for side in ("neg", "pos") for file in sorted((self.reviews() / part / side).glob("*.txt"))]
+            texts[part] = [file.read_text(encoding="utf-8", errors="replace").replace("<br />", " ") for file, _ in files]
+            labels[part] = [side for _, side in files]
+        vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+        model = LogisticRegression(C=10, max_iter=1000).fit(vectors.fit_transform(texts["train"]), labels["train"])
+        accuracy = model.score(vectors.transform(texts["test"]), labels["test"])
+        self.commands.append("TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LogisticRegression(C=10)")
+        self.write("baselines", {"tfidf_logistic_regression_test_accuracy": accuracy})
+
+    def glue(self):
+        results = {}
+        for task, metric in GLUE.items():
+            if self.tiny and task not in ("RTE", "STS-B"):
+                continue
+            for origin in ("pretrain", "scratch"):
+                scores = self.finetune(f"glue-{task}-{origin}", ROOT / "configs" / "cpu-finetune-glue.yaml", origin,
+                                       task__name=task, task__path=self.data / "glue" / task)
+                values = [score["validation"][metric] for score in scores.values()]
+                results.setdefault(task, {"metric": metric})[origin] = {
+                    "validation": {str(k): v for k, v in zip(scores, values)}, **spread(values)}
+                self.write("glue", results)
+
+    def report(self):
+        imdb, glue = self.stage_results("imdb") or {}, self.stage_results("glue") or {}
+        linear = (self.stage_results("baselines") or {}).get("tfidf_logistic_regression_test_accuracy")
+        print("| task | metric | from Nystrom | from softmax | from scratch | linear |\n|---|---|---|---|---|---|")
+        cells = [text_of(imdb.get(origin)) for origin in ("pretrain", "softmax", "scratch")]
+        print(f"| IMDB (test) | accuracy | {' | '.join(cells)} | {'-' if linear is None else format(linear, '.4f')} |")
+        for task, values in glue.items():
+            print(f"| {task} (validation) | {values['metric']} | {text_of(values.get('pretrain'))} | | "
+                  f"{text_of(values.get('scratch'))} | |")
+
+
+def spread(values):
+    known = [value for value in values if value is not None]
+    return {"median": statistics.median(known), "min": min(known), "max": max(known)} if known else {}
+
+
+def text_of(result):
+    if not result or "median" not in result:
+        return "-"
+    return f"{result['median']:.4f} ({result['min']:.4f} to {result['max']:.4f})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--data", type=pathlib.Path, default=ROOT / ".." / "shared" / "data")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "small-encoder")
+    parser.add_argument("--minutes", type=float, default=90, help="of pretraining")
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1, 2, 3])
+    parser.add_argument("--tiny", action="store_true")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    getattr(Experiment(options), options.stage)()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+#include "data/tokenizer/huggingface_files.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "data/tokenizer/charsmap.h"
+#include "data/tokenizer/model_proto.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kWordStart = "\xE2\x96\x81";  // U+2581
+constexpr const char* kBetween = "\x01";            // a control: never part of a grapheme with others
+constexpr const char* kFullwidthTilde =
+    "\xEF\xBD\x9E";                             // U+FF5E: NFKC changes it, SentencePiece's rules do not
+constexpr const char* kAside = "\xEF\xB7\x91";  // U+FDD1, a noncharacter
+
+std::string base64(const std::string& bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size =
+      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(std::max(size, 0)));
+  return text;
+}
+
+Json replace_text(const std::string& what, const std::string& by) {
+  Json step{{"type", "Replace"}, {"content", by}};
+  step["pattern"]["String"] = what;
+  return step;
+}
+Json replace_pattern(const std::string& what, const std::string& by) {
+  Json step{{"type", "Replace"}, {"content", by}};
+  step["pattern"]["Regex"] = what;
+  return step;
+}
+
+Json precompiled(const SentencePieceProto& model) {
+  return {{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.charsmap)}};
+}
+
+/// The rules of the model; see the header.
+void add_rules(const SentencePieceProto& model, Json& steps) {
+  const auto rules = charsmap_rules(model.charsmap);
+  std::vector<std::u32string> sequences;
+  bool tilde = false;
+  for (const auto& [key, text] : rules) {
+    if (key.size() > 1) sequences.push_back(key);
+    tilde = tilde || key == U"\uFF5E";
+  }
+  if (sequences.empty()) {
+    steps.push_back(precompiled(model));
+    return;
+  }
+  if (!tilde) steps.push_back(replace_text(kFullwidthTilde, kAside));
+  steps.push_back(
+      replace_pattern(fmt::format("(?m:(?:{}|.)\\K)", longest_match_pattern(sequences)), kBetween));
+  Json compatibility;
+  compatibility["type"] = "NFKC";
+  steps.push_back(std::move(compatibility));
+  steps.push_back(precompiled(model));
+  steps.push_back(replace_text(kBetween, ""));
+  if (!tilde) steps.push_back(replace_text(kAside, kFullwidthTilde));
+}
+
+Json normalizer_of(const SentencePieceProto& model) {
+  Json steps = Json::array();
+  if (!model.charsmap.empty()) add_rules(model, steps);
+  steps.push_back(replace_pattern(" {2,}", " "));
+  steps.push_back(replace_pattern("\\A | \\z", ""));
+  return {{"type", "Sequence"}, {"normalizers", steps}};
+}
+
+Json metaspace(bool prefix) {
+  return {{"type", "Metaspace"},
+          {"replacement", kWordStart},
+          {"prepend_scheme", prefix ? "always" : "never"},
+          {"split", true}};
+}
+
+Json unigram_of(const SentencePieceProto& model, std::int32_t unknown) {
+  Json vocabulary = Json::array();
+  for (const auto& piece : model.pieces)
+    vocabulary.push_back(Json::array({piece.text, static_cast<double>(piece.score)}));
+  return {{"type", "Unigram"}, {"unk_id", unknown}, {"vocab", vocabulary}, {"byte_fallback", false}};
+}
+
+std::vector<std::size_t> character_ends(const std::string& text) {
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 1; i < text.size(); ++i)
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) ends.push_back(i);
+  return ends;
+}
+
+/// SentencePiece merges any two neighbours whose whole is a piece, best score first: every split of every
+/// piece is a merge.
+Json bpe_of(const SentencePieceProto& model, const std::string& unknown) {
+  Json vocabulary = Json::object();
+  std::unordered_map<std::string, std::size_t> ids;
+  for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+    vocabulary[model.pieces[id].text] = id;
+    ids[model.pieces[id].text] = id;
+  }
+  std::vector<const ProtoPiece*> by_score;
+  for (const auto& piece : model.pieces)
+    if (piece.type == ProtoPiece::kNormal) by_score.push_back(&piece);
+  std::ranges::stable_sort(by_score, [](const auto* a, const auto* b) { return a->score > b->score; });
+  Json merges = Json::array();
+  for (const auto* piece : by_score)
+    for (const std::size_t at : character_ends(piece->text)) {
+      const std::string left = piece->text.substr(0, at), right = piece->text.substr(at);
+      if (ids.contains(left) && ids.contains(right)) merges.push_back(Json::array({left, right}));
+    }
+  return {{"type", "BPE"},
+          {"dropout", nullptr},
+          {"unk_token", unknown},
+          {"continuing_subword_prefix", nullptr},
+          {"end_of_word_suffix", nullptr},
+          {"fuse_unk", true},
+          {"byte_fallback", false},
+          {"ignore_merges", false},
+          {"vocab", vocabulary},
+          {"merges", merges}};
+}
+
+struct Special {
+  std::string bos, pad, eos, unk, mask;
+};
+
+Special names_of(const Tokenizer& tokenizer) {
+  const SpecialIds& ids = tokenizer.special();
+  return {tokenizer.piece(ids.bos), tokenizer.piece(ids.pad), tokenizer.piece(ids.eos),
+          tokenizer.piece(ids.unk), tokenizer.piece(ids.mask)};
+}
+
+Json added_tokens(const Tokenizer& tokenizer) {
+  const SpecialIds& special = tokenizer.special();
+  std::vector<std::int32_t> ids{special.bos, special.pad, special.eos, special.unk, special.mask};
+  std::ranges::sort(ids);
+  Json tokens = Json::array();
+  for (const std::int32_t id : ids)
+    tokens.push_back({{"id", id},
+                      {"content", tokenizer.piece(id)},
+                      {"single_word", false},
+                      {"lstrip", id == special.mask},
+                      {"rstrip", false},
+                      {"normalized", false},
+                      {"special", true}});
+  return tokens;
+}
+
+Json template_of(const Tokenizer& tokenizer, const Special& names) {
+  const auto token = [](const std::string& name, int type) {
+    Json json;
+    json["SpecialToken"] = {{"id", name}, {"type_id", type}};
+    return json;
+  };
+  const auto text = [](const char* name, int type) {
+    Json json;
+    json["Sequence"] = {{"id", name}, {"type_id", type}};
+    return json;
+  };
+  const auto entry = [](const std::string& name, std::int32_t id) {
+    return Json{{"id", name}, {"ids", Json::array({id})}, {"tokens", Json::array({name})}};
+  };
+  Json json;
+  json["type"] = "TemplateProcessing";
+  json["single"] = Json::array({token(names.bos, 0), text("A", 0), token(names.eos, 0)});
+  json["pair"] = Json::array(
+      {token(names.bos, 0), text("A", 0), token(names.eos, 0), text("B", 1), token(names.eos, 1)});
+  json["special_tokens"][names.bos] = entry(names.bos, tokenizer.special().bos);
+  json["special_tokens"][names.eos] = entry(names.eos, tokenizer.special().eos);
+  return json;
+}
+
+Json special_tokens_map(const Special& names) {
+  return {{"bos_token", names.bos},  {"cls_token", names.bos}, {"eos_token", names.eos},
+          {"sep_token", names.eos},  {"unk_token", names.unk}, {"pad_token", names.pad},
+          {"mask_token", names.mask}};
+}
+
+Json config_of(const Special& names, std::int64_t longest) {
+  Json config = special_tokens_map(names);
+  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  config["model_max_length"] = longest;
+  config["clean_up_tokenization_spaces"] = false;
+  config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
+  return config;
+}
+
+bool can_be_imitated(const SentencePieceProto& model) {
+  const bool kind = model.kind == SentencePieceProto::kUnigram || model.kind == SentencePieceProto::kBpe;
+  return kind && model.remove_extra_whitespaces && model.escape_whitespaces && !model.whitespace_is_suffix &&
+         std::ranges::none_of(model.pieces, [](const auto& p) {
+           return p.type == ProtoPiece::kByte || p.type == ProtoPiece::kUserDefined;
+         });
+}
+
+}  // namespace
+
+std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenizer, std::int64_t longest) {
+  const Special names = names_of(tokenizer);
+  std::vector<TokenizerFile> files{{"tokenizer_config.json", config_of(names, longest).dump(1) + "\n"},
+                                   {"special_tokens_map.json", special_tokens_map(names).dump(1) + "\n"}};
+  if (tokenizer.kind() != "sentencepiece") {  // it is a tokenizer.json already
+    files.push_back({"tokenizer.json", tokenizer.bytes()});
+    return files;
+  }
+  const SentencePieceProto model = read_model_proto(tokenizer.bytes());
+  if (!can_be_imitated(model)) return {};
+  Json json;
+  json["version"] = "1.0";
+  json["truncation"] = nullptr;
+  json["padding"] = nullptr;
+  json["added_tokens"] = added_tokens(tokenizer);
+  json["normalizer"] = normalizer_of(model);
+  json["pre_tokenizer"] = metaspace(model.add_dummy_prefix);
+  json["post_processor"] = template_of(tokenizer, names);
+  json["decoder"] = metaspace(model.add_dummy_prefix);
+  json["model"] = model.kind == SentencePieceProto::kBpe ? bpe_of(model, names.unk)
+                                                         : unigram_of(model, tokenizer.special().unk);
+  files.push_back({"tokenizer.json", json.dump(1) + "\n"});
+  return files;
+}
+
+}  // namespace nystrom

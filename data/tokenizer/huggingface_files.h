@@ -1,0 +1,27 @@
+#pragma once
+// A SentencePiece tokenizer as the files that transformers' AutoTokenizer reads, computing the same ids.
+
+#include <string>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+
+namespace nystrom {
+
+struct TokenizerFile {
+  std::string name, bytes;
+};
+
+/// tokenizer.json (huggingface/tokenizers), tokenizer_config.json and special_tokens_map.json: <s> A </s>, or
+/// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json stays as it is. Empty for a
+/// model that tokenizers cannot imitate (blanks that are kept, or at the end of words).
+///
+/// Normalization: SentencePiece applies the longest rule at each place. tokenizers' `Precompiled` looks rules
+/// up by grapheme and drops what follows the shortest one, so the units of SentencePiece's reading are first
+/// set apart by a control character, which a regular expression of all rules of several characters finds;
+/// NFKC, which all rules but those for blanks and controls are, then composes within units; `Precompiled`
+/// does the rest, character by character.
+[[nodiscard]] std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenizer,
+                                                                     std::int64_t longest);
+
+}  // namespace nystrom

@@ -1,0 +1,16 @@
+#pragma once
+// Gradients of rows weighed by their labels: d_r *= weights[labels_r].
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace nystrom {
+
+struct LabelWeights {
+  Tensor labels;   ///< [R] int32; rows with a negative label stay
+  Tensor weights;  ///< [V] fp32
+  Tensor d;        ///< [R, V] activation dtype, in place
+};
+void weigh_by_label(Context& context, const LabelWeights& args);
+
+}  // namespace nystrom

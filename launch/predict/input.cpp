@@ -1,0 +1,225 @@
+#include "launch/predict/input.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "data/tasks/records.h"
+#include "data/tasks/squad.h"
+#include "kernels/core/check.h"
+#include "launch/predict/hdf5_input.h"
+#include "launch/predict/line_source.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::size_t kRowsAtOnce = 4096, kBytesAtOnce = 4U << 20U;
+
+std::vector<std::string> repaired(std::vector<std::string> lines, InputRows& rows) {
+  Repairs repairs;
+  for (auto& line : lines) line = repair_utf8(std::move(line), repairs);
+  rows.repaired_bytes += repairs.invalid_bytes + repairs.nul_bytes;
+  return lines;
+}
+
+/// A text a line.
+class LineReader final : public InputReader {
+ public:
+  explicit LineReader(const InputOptions& options) : source_(options.path), columns_(options.columns.size()) {
+    for (std::size_t c = 1; c < columns_; ++c)
+      if (!options.columns[c].optional)
+        refuse(
+            "{}: lines hold one text each, but this model needs {} as well; give it TSV or JSON-lines (with "
+            "--input-format for standard input).",
+            source_.name(), options.columns[c].role);
+  }
+  bool next(InputRows& rows) override {
+    rows = {.first = count_, .present = {}, .cells = {}};
+    rows.present.assign(columns_, false);
+    rows.present[0] = true;
+    for (auto& line : repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows)) {
+      std::vector<std::string> cells(columns_);
+      cells[0] = std::move(line);
+      rows.cells.push_back(std::move(cells));
+    }
+    count_ += static_cast<std::int64_t>(rows.cells.size());
+    return !rows.cells.empty();
+  }
+
+ private:
+  LineSource source_;
+  std::size_t columns_;
+  std::int64_t count_ = 0;
+};
+
+/// TSV and JSON-lines piece by piece; CSV, whose quotes may hold line breaks, at once.
+class RecordReader final : public InputReader {
+ public:
+  RecordReader(const InputOptions& options, RecordFormat format) : source_(options.path), format_(format) {
+    request_.separator = kElementSeparator;
+    for (const auto& column : options.columns) request_.columns.push_back({column.names, column.optional});
+  }
+  bool next(InputRows& rows) override {
+    rows = {.first = count_, .present = {}, .cells = {}};
+    while (rows.cells.empty()) {
+      const std::string text = piece(rows);
+      if (text.empty()) return false;
+      Records records = parse_records(source_.name(), text, format_, request_);
+      rows.present = records.present;
+      for (auto& record : records.rows) rows.cells.push_back(std::move(record.cells));
+    }
+    count_ += static_cast<std::int64_t>(rows.cells.size());
+    return true;
+  }
+
+ private:
+  /// The next lines below the header; empty at the end.
+  std::string piece(InputRows& rows) {
+    if (format_ == RecordFormat::kCsv) {
+      auto whole = repaired({source_.rest()}, rows);
+      if (whole[0].empty() && count_ == 0) refuse("{} is empty.", source_.name());
+      return std::move(whole[0]);
+    }
+    if (format_ == RecordFormat::kTsv && header_.empty()) {
+      const auto first = repaired(source_.next(1, kBytesAtOnce), rows);
+      if (first.empty()) refuse("{} is empty.", source_.name());
+      header_ = first[0];
+      header_ += '\n';
+      lines_ = 1;
+    }
+    const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+    if (lines.empty()) return {};
+    request_.line_offset = lines_ - (header_.empty() ? 0 : 1);
+    lines_ += static_cast<std::int64_t>(lines.size());
+    return header_ + fmt::format("{}\n", fmt::join(lines, "\n"));
+  }
+
+  LineSource source_;
+  RecordFormat format_;
+  RecordRequest request_;
+  std::string header_;
+  std::int64_t lines_ = 0, count_ = 0;
+};
+
+/// Words in the first column of each line; what stands behind them is not looked at.
+class ConllReader final : public InputReader {
+ public:
+  explicit ConllReader(const InputOptions& options)
+      : source_(options.path), columns_(options.columns.size()) {}
+  bool next(InputRows& rows) override {
+    rows = {.first = count_, .present = {}, .cells = {}};
+    rows.present.assign(columns_, false);
+    rows.present[0] = true;
+    while (rows.cells.empty() && !ended_) {
+      const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+      ended_ = lines.empty();
+      for (const auto& line : lines) take(line, rows);
+      if (ended_) finish(rows);
+    }
+    count_ += static_cast<std::int64_t>(rows.cells.size());
+    return !rows.cells.empty();
+  }
+
+ private:
+  void take(const std::string& line, InputRows& rows) {
+    if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-")) return finish(rows);
+    if (!sentence_.empty()) sentence_ += kElementSeparator;
+    sentence_ += line.substr(0, line.find_first_of("\t "));
+  }
+  void finish(InputRows& rows) {
+    if (sentence_.empty()) return;
+    std::vector<std::string> cells(columns_);
+    cells[0] = std::move(sentence_);
+    sentence_.clear();
+    rows.cells.push_back(std::move(cells));
+  }
+
+  LineSource source_;
+  std::size_t columns_;
+  std::string sentence_;
+  std::int64_t count_ = 0;
+  bool ended_ = false;
+};
+
+/// All of the file at once. Columns: question, context, id.
+class SquadReader final : public InputReader {
+ public:
+  explicit SquadReader(const InputOptions& options) : path_(options.path) {
+    if (options.columns[0].role != "question")
+      refuse("{}: only a model that answers questions reads SQuAD's JSON.", path_);
+    if (path_ == "-") refuse("SQuAD's JSON is read from a file, not from standard input.");
+  }
+  bool next(InputRows& rows) override {
+    if (done_) return false;
+    done_ = true;
+    const SquadFile file = read_squad(path_);
+    rows = {.first = 0, .present = {true, true, true}, .cells = {}};
+    for (const auto& question : file.questions)
+      rows.cells.push_back({question.question, file.contexts[question.context], question.id});
+    return true;
+  }
+
+ private:
+  std::string path_;
+  bool done_ = false;
+};
+
+std::string format_by_name(const InputOptions& options) {
+  constexpr std::array<std::pair<std::string_view, const char*>, 7> kEndings{{{".tsv", "tsv"},
+                                                                              {".csv", "csv"},
+                                                                              {".jsonl", "jsonl"},
+                                                                              {".json", "jsonl"},
+                                                                              {".h5", "hdf5"},
+                                                                              {".hdf5", "hdf5"},
+                                                                              {".conll", "conll"}}};
+  const bool answers = !options.columns.empty() && options.columns[0].role == "question";
+  if (answers && options.path.ends_with(".json")) return "squad";
+  for (const auto& [ending, format] : kEndings)
+    if (options.path.ends_with(ending)) return format;
+  return "lines";
+}
+
+}  // namespace
+
+std::unique_ptr<InputReader> open_input(const InputOptions& options) {
+  const std::string format = options.format == "auto" ? format_by_name(options) : options.format;
+  if (format == "lines") return std::make_unique<LineReader>(options);
+  if (format == "tsv") return std::make_unique<RecordReader>(options, RecordFormat::kTsv);
+  if (format == "csv") return std::make_unique<RecordReader>(options, RecordFormat::kCsv);
+  if (format == "jsonl") return std::make_unique<RecordReader>(options, RecordFormat::kJsonLines);
+  if (format == "conll") return std::make_unique<ConllReader>(options);
+  if (format == "squad") return std::make_unique<SquadReader>(options);
+  if (format == "hdf5") return open_hdf5_input(options);
+  refuse("predict: --input-format is '{}'; it must be auto, lines, tsv, csv, jsonl, conll, squad or hdf5.",
+         options.format);
+}
+
+std::string packed_rows(const InputRows& rows) {
+  Json json = Json::object();
+  json["first"] = rows.first;
+  json["present"] = rows.present;
+  json["cells"] = rows.cells;
+  for (const auto& sequence : rows.encoded) {
+    json["ids"].push_back(sequence.ids);
+    json["seconds"].push_back(sequence.second);
+  }
+  return json.dump();
+}
+
+InputRows unpacked_rows(const std::string& text) {
+  const Json json = Json::parse(text);
+  InputRows rows{.first = json["first"],
+                 .present = json["present"].get<std::vector<bool>>(),
+                 .cells = json["cells"].get<std::vector<std::vector<std::string>>>()};
+  for (std::size_t i = 0; json.contains("ids") && i < json["ids"].size(); ++i) {
+    rows.encoded.emplace_back();
+    rows.encoded.back().ids = json["ids"][i].get<std::vector<std::int32_t>>();
+    rows.encoded.back().second = json["seconds"][i];
+  }
+  return rows;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,65 @@
+#pragma once
+// What `predict` reads: examples with their parts in columns, piece by piece.
+//
+//   lines    a text a line (the first column asked for)
+//   tsv, csv a header, then a row an example
+//   jsonl    an object a line
+//   conll    a word a line, a blank line between sentences (for tags)
+//   squad    SQuAD's JSON (for answers)
+//   hdf5     a dataset of texts a column; or `input_ids` [N, S] with `input_mask` [N, S] and `segment_ids`
+//            [N, S], both of which may be missing
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/tasks/encoding.h"
+
+namespace nystrom {
+
+/// A column: what the model needs it for, and what it may be called; the first name found counts.
+struct InputColumn {
+  std::string role;
+  std::vector<std::string> names;
+  bool optional = false;
+};
+
+struct InputRows {
+  std::int64_t first = 0;                       ///< number of the first example, from 0
+  std::vector<bool> present = {};               ///< of each column
+  std::vector<std::vector<std::string>> cells;  ///< [rows][columns], valid UTF-8
+  std::vector<TaskSequence> encoded = {};       ///< instead of cells
+  std::int64_t repaired_bytes = 0;              ///< that were no UTF-8
+
+  [[nodiscard]] std::size_t size() const { return encoded.empty() ? cells.size() : encoded.size(); }
+};
+
+/// As text for other ranks, and back.
+[[nodiscard]] std::string packed_rows(const InputRows& rows);
+[[nodiscard]] InputRows unpacked_rows(const std::string& text);
+
+/// Between the elements of an array of JSON, and between a sentence's words where they are known.
+inline constexpr const char* kElementSeparator = "\x1f";
+
+class InputReader {
+ public:
+  virtual ~InputReader() = default;
+  InputReader() = default;
+  InputReader(const InputReader&) = delete;
+  InputReader& operator=(const InputReader&) = delete;
+  /// The next examples; false at the end.
+  virtual bool next(InputRows& rows) = 0;
+};
+
+struct InputOptions {
+  std::string path;             ///< "-": standard input
+  std::string format = "auto";  ///< by the ending: .tsv, .csv, .json(l), .h5, .hdf5, .conll; else lines
+  std::vector<InputColumn> columns;
+};
+
+/// Refuses (InputError) a format that is unknown or cannot hold the columns, and a file that cannot be read.
+[[nodiscard]] std::unique_ptr<InputReader> open_input(const InputOptions& options);
+
+}  // namespace nystrom

@@ -1,0 +1,53 @@
+#pragma once
+// Examples through a fine-tuned model: classes with probabilities, numbers, tags, stretches of a context,
+// choices. The table is that of predictions.tsv (docs/finetuning.md), so that the test file of a task gives
+// the predictions that `finetune` wrote.
+
+#include <optional>
+
+#include "data/tasks/squad.h"
+#include "launch/config.h"
+#include "launch/model_source.h"
+#include "launch/predict/answers.h"
+#include "launch/predict/input.h"
+#include "model/network.h"
+#include "trainer/comm.h"
+
+namespace nystrom {
+
+class TaskPredictor {
+ public:
+  /// Of `config` count data.sequence_length (by default what the model was fine-tuned with), run.threads,
+  /// training.precision and the section `task` (columns, choices, windows). `may_have_no_answer`: a
+  /// question's answer may be empty. Refuses a model without such a head, and a tokenizer with more tokens
+  /// than the model embeds. Collective.
+  TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
+                Comm& comm);
+
+  [[nodiscard]] const std::vector<InputColumn>& columns() const { return columns_; }
+  [[nodiscard]] AnswerForm form() const;
+  /// The same rows on every rank, in the order of columns(); gives all answers, in order, on every rank.
+  [[nodiscard]] AnswerPiece predict(InputRows rows);
+  /// Sentences about all examples so far: how many were cut.
+  [[nodiscard]] std::vector<std::string> notes() const;
+
+ private:
+  [[nodiscard]] std::unique_ptr<TaskSplit> split_of(InputRows rows);
+  [[nodiscard]] SquadFile questions_of(InputRows& rows) const;
+  void choose_columns(const ModelSource& source, const Config& config);
+
+  Comm& comm_;
+  TaskInfo info_;
+  TaskConfig task_;
+  bool may_have_no_answer_;
+  std::vector<InputColumn> columns_;
+  TextEncoder encoder_;
+  Context context_;
+  Network network_;
+  BatchLimits limits_;
+  std::optional<BatchBuffer> buffer_;
+  std::vector<std::string> loaded_;
+  std::int64_t examples_ = 0, truncated_ = 0;
+};
+
+}  // namespace nystrom

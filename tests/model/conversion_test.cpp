@@ -1,0 +1,293 @@
+// `nystrom convert` beyond copying: number types, shards, longer position tables, BERT as a start, model
+// cards.
+
+#include "launch/conversion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/tokenizer/charsmap.h"
+#include "data/tokenizer/model_proto.h"
+#include "data/tokenizer/training.h"
+#include "kernels/core/check.h"
+#include "launch/model_source.h"
+#include "model/half.h"
+#include "model/tensor_edits.h"
+#include "small_network.h"
+#include "temporary_folder.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+using Json = nlohmann::json;
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string refusal(const ConvertOptions& options) {
+  try {
+    (void)convert(options);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+const Tokenizer& tokenizer() {
+  static const Tokenizer trained = [] {
+    std::vector<std::string> sentences;
+    for (int i = 0; i < 50; ++i)
+      for (const char* text : {"the old captain", "a young sailor", "mended the torn sail", "at night é"})
+        sentences.emplace_back(text);
+    TokenizerTraining options;
+    options.vocabulary_size = 48;
+    return train_tokenizer(options, sentences);
+  }();
+  return trained;
+}
+
+class Conversion : public ::testing::Test {
+ protected:
+  /// A folder of a small model with random weights and the tokenizer.
+  std::string folder(const HeadConfig& head = HeadKind::kPretraining) {
+    ModelConfig config = testing::small_model();
+    config.vocabulary_size = tokenizer().vocabulary_size();
+    Network network(config, head, DType::kF32, false);
+    network.initialize(5);
+    write_huggingface_folder(at_ / "m", {.model = config,
+                                         .head = head,
+                                         .tensors = tensors_of(network.parameters()),
+                                         .files = {{"spiece.model", tokenizer().bytes()}}});
+    return at_ / "m";
+  }
+  static std::vector<float> values_of(const WeightFiles& files, const std::string& name) {
+    const auto& entry = *files.find(name);
+    std::vector<float> values(entry.tensor->elements());
+    entry.file->read<float>(*entry.tensor, values);
+    return values;
+  }
+  TemporaryFolder at_;
+};
+
+constexpr const char* kWord = "nystromformer.embeddings.word_embeddings.weight";
+
+TEST(Half, every_value_survives_a_round_trip_and_others_go_to_the_nearest) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    ASSERT_EQ(float_to_half(half_to_float(half)), half) << bits;
+  }
+  for (std::uint32_t bits = 1; bits < 0x7c00; ++bits) {
+    const float below = half_to_float(static_cast<std::uint16_t>(bits - 1));
+    const float above = half_to_float(static_cast<std::uint16_t>(bits));
+    if (!std::isfinite(above)) break;
+    const float middle = (below + above) / 2;  // a tie: to the even one
+    const auto even = static_cast<std::uint16_t>(bits % 2 == 0 ? bits : bits - 1);
+    ASSERT_EQ(float_to_half(middle), even) << bits;
+    ASSERT_EQ(float_to_half(std::nextafter(middle, above)), bits);
+    ASSERT_EQ(float_to_half(std::nextafter(middle, below)), bits - 1);
+  }
+  EXPECT_EQ(float_to_half(65519.F), 0x7bff);
+  EXPECT_EQ(float_to_half(65520.F), 0x7c00);
+}
+
+TEST_F(Conversion, every_type_comes_back_bit_for_bit_by_way_of_a_checkpoint) {
+  const std::string from = folder();
+  for (const char* type : {"fp32", "fp16", "bf16"}) {
+    const std::string first = at_ / (std::string("first-") + type), h5 = at_ / (std::string(type) + ".h5"),
+                      second = at_ / (std::string("second-") + type);
+    (void)convert({.from = from, .to = first, .dtype = type});
+    (void)convert({.from = first, .to = h5});
+    (void)convert({.from = h5, .to = second, .dtype = type});
+    EXPECT_EQ(text_of(first + "/model.safetensors"), text_of(second + "/model.safetensors")) << type;
+  }
+  EXPECT_EQ(Json::parse(text_of(at_ / "first-bf16/config.json"))["dtype"], "bfloat16");
+  EXPECT_LT(std::filesystem::file_size(at_ / "first-fp16/model.safetensors"),
+            std::filesystem::file_size(at_ / "first-fp32/model.safetensors"));
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .dtype = "fp8"}), HasSubstr("fp32, fp16 or bf16"));
+}
+
+TEST_F(Conversion, shards_have_an_index_and_are_read_as_one_file_is) {
+  const std::string from = folder(), sharded = at_ / "sharded";
+  (void)convert({.from = from, .to = sharded, .shard_size = "2KB"});
+  const Json index = Json::parse(text_of(sharded + "/model.safetensors.index.json"));
+  std::uint64_t total = 0;
+  std::size_t files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(sharded))
+    if (file.path().extension() == ".safetensors") ++files;
+  EXPECT_GT(files, 2U);
+  const WeightFiles one(from), many(sharded);
+  EXPECT_EQ(one.tensors().size(), index["weight_map"].size());
+  for (const auto& [name, entry] : one.tensors()) {
+    EXPECT_EQ(values_of(one, name), values_of(many, name)) << name;
+    total += entry.tensor->bytes;
+  }
+  EXPECT_EQ(index["metadata"]["total_size"], total);
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .shard_size = "two"}), HasSubstr("500MB"));
+}
+
+TEST_F(Conversion, positions_are_lengthened_by_repeating_the_table) {
+  const std::string from = folder(), longer = at_ / "long.h5";
+  (void)convert({.from = from, .to = longer, .positions = 40});
+  const ModelSource source(longer);
+  EXPECT_EQ(source.config().max_positions, 40);
+  (void)convert({.from = longer, .to = at_ / "long"});
+  const auto before = values_of(WeightFiles(from), std::string(kPositionTable));
+  const auto after = values_of(WeightFiles(at_ / "long"), std::string(kPositionTable));
+  ASSERT_EQ(after.size(), 42U * 8U);
+  const auto row = [](const std::vector<float>& table, std::size_t r) {
+    return std::vector<float>(table.begin() + static_cast<std::ptrdiff_t>(8 * r),
+                              table.begin() + static_cast<std::ptrdiff_t>(8 * r + 8));
+  };
+  for (std::size_t position = 0; position < 40; ++position)
+    EXPECT_EQ(row(after, position + 2), row(before, position % 16 + 2)) << position;
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .positions = 8}), HasSubstr("--positions is 8"));
+}
+
+TEST_F(Conversion, a_folder_has_what_people_and_transformers_read) {
+  (void)convert({.from = folder({HeadKind::kSequenceClassification, 3}), .to = at_ / "out"});
+  EXPECT_THAT(text_of(at_ / "out/README.md"), HasSubstr("AutoModelForSequenceClassification"));
+  EXPECT_THAT(text_of(at_ / "out/README.md"), HasSubstr("unpadded text of exactly"));
+  const Json made = Json::parse(text_of(at_ / "out/tokenizer.json"));
+  EXPECT_EQ(made["model"]["type"], "Unigram");
+  EXPECT_EQ(made["model"]["vocab"].size(), static_cast<std::size_t>(tokenizer().vocabulary_size()));
+  EXPECT_EQ(Json::parse(text_of(at_ / "out/tokenizer_config.json"))["pad_token"], "<pad>");
+}
+
+TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
+  const std::string from = folder();
+  (void)convert({.from = from, .to = at_ / "other", .overrides = {"model.attention.landmarks=5"}});
+  EXPECT_EQ(ModelSource(at_ / "other").config().attention.landmarks, 5);
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .overrides = {"model.layers=5"}}),
+              HasSubstr("only keys of model.attention"));
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .overrides = {"model.attention.convolution=5"}}),
+              HasSubstr("other weights"));
+}
+
+// A folder as transformers writes BertForMaskedLM or RobertaForMaskedLM, of made-up weights.
+std::string bert(const TemporaryFolder& at, bool roberta) {
+  const std::string folder = at / (roberta ? "roberta" : "bert"), stem = roberta ? "roberta." : "bert.";
+  std::filesystem::create_directories(folder);
+  const std::int64_t c = 8, f = 12, v = 23, positions = 16;
+  Json config{{"model_type", roberta ? "roberta" : "bert"},
+              {"vocab_size", v},
+              {"hidden_size", c},
+              {"num_hidden_layers", 2},
+              {"num_attention_heads", 2},
+              {"intermediate_size", f},
+              {"hidden_act", "gelu"},
+              {"max_position_embeddings", roberta ? positions + 2 : positions},
+              {"type_vocab_size", roberta ? 1 : 2},
+              {"architectures", {roberta ? "RobertaForMaskedLM" : "BertForMaskedLM"}},
+              {"pad_token_id", roberta ? 1 : 0}};
+  std::ofstream(folder + "/config.json") << config.dump();
+  std::vector<TensorToWrite> tensors;
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    std::size_t count = 1;
+    for (const auto extent : shape) count *= static_cast<std::size_t>(extent);
+    std::vector<float> values(count);
+    Random random(9, Purpose::kTest, tensors.size());
+    for (float& value : values) value = static_cast<float>(0.3 * random.normal());
+    tensors.push_back({name, StoredType::kF32, std::move(shape), [values] {
+                         const auto bytes = std::as_bytes(std::span(values));
+                         return std::vector<std::byte>(bytes.begin(), bytes.end());
+                       }});
+  };
+  add(stem + "embeddings.word_embeddings.weight", {v, c});
+  add(stem + "embeddings.position_embeddings.weight", {roberta ? positions + 2 : positions, c});
+  add(stem + "embeddings.token_type_embeddings.weight", {roberta ? 1 : 2, c});
+  add(stem + "embeddings.LayerNorm.weight", {c});
+  add(stem + "embeddings.LayerNorm.bias", {c});
+  for (int layer = 0; layer < 2; ++layer) {
+    const std::string at_layer = stem + "encoder.layer." + std::to_string(layer) + ".";
+    for (const char* name :
+         {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
+      add(at_layer + name + ".weight", {c, c});
+      add(at_layer + name + ".bias", {c});
+    }
+    for (const char* name : {"attention.output.LayerNorm", "output.LayerNorm"}) {
+      add(at_layer + name + ".weight", {c});
+      add(at_layer + name + ".bias", {c});
+    }
+    add(at_layer + "intermediate.dense.weight", {f, c});
+    add(at_layer + "intermediate.dense.bias", {f});
+    add(at_layer + "output.dense.weight", {c, f});
+    add(at_layer + "output.dense.bias", {c});
+  }
+  const std::string head = roberta ? "lm_head." : "cls.predictions.transform.";
+  add(head + "dense.weight", {c, c});
+  add(head + "dense.bias", {c});
+  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".weight", {c});
+  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".bias", {c});
+  add(roberta ? "lm_head.bias" : "cls.predictions.bias", {v});
+  write_safetensors(folder + "/model.safetensors", std::move(tensors));
+  return folder;
+}
+
+TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zeros) {
+  for (const bool roberta : {false, true}) {
+    const std::string from = bert(at_, roberta), to = from + "-here";
+    const auto notes = convert({.from = from, .to = to, .overrides = {"model.attention.landmarks=4"}});
+    EXPECT_THAT(notes.front(), HasSubstr("softmax attention"));
+    const ModelSource source(to);
+    EXPECT_EQ(source.config().max_positions, 16);
+    EXPECT_EQ(source.config().attention.landmarks, 4);
+    EXPECT_EQ(source.config().activation, Activation::kGelu);
+    EXPECT_EQ(source.head().kind, HeadKind::kMaskedLm);
+    source.check();
+    const WeightFiles theirs(from), ours(to);
+    const std::string stem = roberta ? "roberta." : "bert.";
+    EXPECT_EQ(values_of(theirs, stem + "embeddings.word_embeddings.weight"), values_of(ours, kWord));
+    const auto positions = values_of(theirs, stem + "embeddings.position_embeddings.weight");
+    const auto table = values_of(ours, std::string(kPositionTable));
+    ASSERT_EQ(table.size(), 18U * 8U);
+    const std::size_t skipped = roberta ? 2 * 8 : 0;
+    EXPECT_TRUE(std::equal(positions.begin() + static_cast<std::ptrdiff_t>(skipped), positions.end(),
+                           table.begin() + 16));
+    for (const float w : values_of(ours, "nystromformer.encoder.layer.1.attention.self.conv.weight"))
+      EXPECT_EQ(w, 0);
+    EXPECT_EQ(values_of(theirs, roberta ? "lm_head.bias" : "cls.predictions.bias"),
+              values_of(ours, "cls.predictions.bias"));
+    (void)convert({.from = from, .to = from + ".h5"});
+    EXPECT_EQ(ModelSource(from + ".h5").config().layers, 2);
+  }
+}
+
+TEST_F(Conversion, a_pickle_is_refused_with_the_lines_that_turn_it_into_safetensors) {
+  const std::string from = folder();
+  std::filesystem::rename(from + "/model.safetensors", from + "/pytorch_model.bin");
+  const std::string sentence = refusal({.from = from, .to = at_ / "x"});
+  EXPECT_THAT(sentence, HasSubstr("can run code"));
+  EXPECT_THAT(sentence, HasSubstr("save_pretrained"));
+}
+
+TEST(Charsmap, its_rules_are_those_of_the_normalization_and_their_pattern_stays_small) {
+  const SentencePieceProto model = read_model_proto(tokenizer().bytes());
+  EXPECT_EQ(std::ssize(model.pieces), tokenizer().vocabulary_size());
+  EXPECT_EQ(model.pieces[3].type, ProtoPiece::kUnknown);
+  const auto rules = charsmap_rules(model.charsmap);
+  std::map<std::u32string, std::string> by_key(rules.begin(), rules.end());
+  EXPECT_GT(by_key.size(), 100'000U);
+  EXPECT_EQ(by_key.at(U"e\u0301"), "é");
+  EXPECT_EQ(by_key.at(U"ﬁ"), "fi");
+  EXPECT_EQ(by_key.at(U"\t"), " ");
+  EXPECT_EQ(by_key.at(U"\x01"), "");
+  std::vector<std::u32string> sequences;
+  for (const auto& [key, text] : rules)
+    if (key.size() > 1) sequences.push_back(key);
+  EXPECT_LT(longest_match_pattern(sequences).size(), 100'000U);
+  EXPECT_EQ(longest_match_pattern({U"ab", U"abc", U"xb"}),
+            R"((?:[\x{61}](?:[\x{62}](?:[\x{63}])?)|[\x{78}](?:[\x{62}])))");
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,269 @@
+// `nystrom predict` with fine-tuned models, as a user runs it.
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "data/hdf5_file.h"
+#include "finetune_run.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Table = std::vector<std::vector<std::string>>;
+
+Table table_of(const std::string& text) {
+  Table table;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    table.emplace_back();
+    std::istringstream cells(line);
+    for (std::string cell; std::getline(cells, cell, '\t');) table.back().push_back(cell);
+  }
+  return table;
+}
+
+std::vector<Json> objects_of(const std::string& text) {
+  std::vector<Json> objects;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) objects.push_back(Json::parse(line));
+  return objects;
+}
+
+class Predict : public Finetune {
+ protected:
+  void train(const std::string& sets = "") {
+    const Outcome outcome = run("$nystrom finetune c.yaml --set training.epochs=2 " + sets);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  [[nodiscard]] Outcome predict(const std::string& rest) const {
+    return run(
+        "$nystrom predict --model run/checkpoints/best.h5 --set training.precision=fp32 --set "
+        "run.threads=1 " +
+        rest);
+  }
+};
+
+TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_input_and_output) {
+  train();
+  const Table written = table_of(text_of(folder_ / "run/predictions.tsv"));
+  const Outcome tsv = predict("--input data/test.tsv");
+  ASSERT_EQ(tsv.status, 0) << tsv.err;
+  const Table table = table_of(tsv.out);
+  ASSERT_EQ(table.size(), written.size());
+  EXPECT_EQ(table[0],
+            (std::vector<std::string>{"id", "prediction", "probability:mesh", "probability:metal"}));
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    EXPECT_EQ(table[i][0], written[i][0]);
+    EXPECT_EQ(table[i][1], written[i][1]);
+    EXPECT_NEAR(std::stod(table[i][2]), std::stod(written[i][3]), 1e-5);
+  }
+
+  std::string lines, objects, csv = "label,text\n";
+  const Table rows = table_of(text_of(folder_ / "data/test.tsv"));
+  std::vector<std::string> texts;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    lines += rows[i][0] + "\n";
+    objects += Json{{"text", rows[i][0]}, {"other", 1}}.dump() + "\n";
+    csv += "x,\"" + rows[i][0] + "\"\n";
+    texts.push_back(rows[i][0]);
+  }
+  write("l.txt", lines);
+  write("o.jsonl", objects);
+  write("c.csv", csv);
+  auto file = hdf5::File::create((folder_ / "t.h5").string());
+  file.write_strings("text", texts);
+  file.close();
+  EXPECT_EQ(predict("--input l.txt").out, tsv.out);
+  EXPECT_EQ(predict("--input o.jsonl").out, tsv.out);
+  EXPECT_EQ(predict("--input c.csv").out, tsv.out);
+  EXPECT_EQ(predict("--input t.h5").out, tsv.out);
+  EXPECT_EQ(run("cat l.txt | $nystrom predict --model run/checkpoints/best.h5 --set training.precision=fp32 "
+                "--set run.threads=1 --input -")
+                .out,
+            tsv.out);
+
+  const auto json = objects_of(predict("--input l.txt --format jsonl").out);
+  ASSERT_EQ(json.size(), texts.size());
+  EXPECT_EQ(json[5]["prediction"], table[6][1]);
+  EXPECT_NEAR(json[5]["probabilities"]["mesh"].get<double>(), std::stod(table[6][2]), 1e-6);
+
+  ASSERT_EQ(predict("--input l.txt --output out.h5").status, 0);
+  const auto out = hdf5::File::open((folder_ / "out.h5").string());
+  EXPECT_EQ(out.read_strings("labels"), (std::vector<std::string>{"mesh", "metal"}));
+  const auto predictions = out.dataset("prediction"), probabilities = out.dataset("probabilities");
+  ASSERT_EQ(predictions.rows(), texts.size());
+  EXPECT_EQ(probabilities.shape(), (hdf5::Shape{texts.size(), 2}));
+  std::vector<std::int32_t> classes(texts.size());
+  predictions.read_rows<std::int32_t>(0, texts.size(), classes);
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    EXPECT_EQ(classes[i] == 0 ? "mesh" : "metal", table[i + 1][1]);
+}
+
+TEST_F(Predict, two_ranks_answer_as_one_does_and_a_folder_as_its_checkpoint) {
+  train();
+  const std::string one = predict("--input data/test.tsv").out;
+  const Outcome two =
+      run("mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom predict --model run/checkpoints/best.h5 "
+          "--set "
+          "training.precision=fp32 --set run.threads=1 --input data/test.tsv");
+  EXPECT_EQ(two.out, one) << two.err;
+  ASSERT_EQ(run("$nystrom convert --from run/checkpoints/best.h5 --to folder").status, 0);
+  EXPECT_EQ(run("$nystrom predict --model folder --set training.precision=fp32 --set run.threads=1 --input "
+                "data/test.tsv")
+                .out,
+            one);
+  ASSERT_EQ(run("$nystrom convert --from folder --to again.h5").status, 0);
+  EXPECT_EQ(run("$nystrom predict --model again.h5 --set training.precision=fp32 --set run.threads=1 --input "
+                "data/test.tsv")
+                .out,
+            one);
+}
+
+TEST_F(Predict, answers_a_line_of_a_pipe_before_the_next_one_comes) {
+  train();
+  const Outcome outcome =
+      run("mkfifo in; timeout 60 $nystrom predict --model run/checkpoints/best.h5 --input - < in > answers & "
+          "exec 3>in; echo 'one tin two' >&3; "
+          "i=0; until [ $(cat answers 2>/dev/null | wc -l) -ge 2 ]; do sleep 0.1; i=$((i+1)); [ $i -lt 300 ] "
+          "|| exit "
+          "9; done; "
+          "echo 'six net' >&3; exec 3>&-; wait; cat answers");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(table_of(outcome.out).size(), 3U);
+}
+
+TEST_F(Predict, an_empty_input_gives_a_header_and_a_blank_line_an_answer) {
+  train();
+  write("none.txt", "");
+  write("blank.txt", "\n\n");
+  EXPECT_EQ(table_of(predict("--input none.txt").out).size(), 1U);
+  EXPECT_EQ(table_of(predict("--input blank.txt").out).size(), 3U);
+}
+
+TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
+  std::string rows;
+  for (int i = 0; i < 60; ++i) rows += "one O\ntin B-X\nnet I-X\n\nten O\n\n";
+  write("data/train.conll", rows);
+  std::filesystem::remove(folder_ / "data/train.tsv");
+  std::filesystem::remove(folder_ / "data/dev.tsv");
+  std::filesystem::remove(folder_ / "data/test.tsv");
+  write("data/dev.conll", rows);
+  train("--set task.kind=tokens");
+  write("w.txt", "one tin net\n\nten\n");
+  const Table table = table_of(predict("--input w.txt").out);
+  ASSERT_EQ(table.size(), 5U);
+  EXPECT_EQ(table[0], (std::vector<std::string>{"sentence", "word", "prediction"}));
+  EXPECT_EQ(table[4][0], "2");
+  write("w.jsonl", R"({"words": ["one", "tin", "net"]})"
+                   "\n");
+  const auto objects = objects_of(predict("--input w.jsonl --format jsonl").out);
+  ASSERT_EQ(objects.size(), 1U);
+  EXPECT_EQ(objects[0]["words"], Json({"one", "tin", "net"}));
+  EXPECT_EQ(objects[0]["predictions"].size(), 3U);
+  write("w.conll", "one\ntin\nnet\n\nten\n");
+  EXPECT_EQ(table_of(predict("--input w.conll").out).size(), 5U);
+}
+
+TEST_F(Predict, finds_answers_in_long_contexts_by_windows) {
+  std::string context;
+  for (int i = 0; i < 60; ++i) context += "we have many words ";
+  context += "and one net";
+  const auto at = static_cast<std::int64_t>(context.find("net"));
+  Json squad;
+  for (int i = 0; i < 8; ++i)
+    squad["data"][0]["paragraphs"][0]["qas"].push_back(
+        {{"id", std::to_string(i)},
+         {"question", "one tin"},
+         {"answers", {{{"text", "net"}, {"answer_start", at}}}}});
+  squad["data"][0]["paragraphs"][0]["context"] = context;
+  for (const char* name : {"data/train.json", "data/dev.json"}) write(name, squad.dump());
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=question_answering --set task.window_overlap=8");
+  write("q.jsonl", Json{{"question", "one tin"}, {"context", context}}.dump() + "\n");
+  const Outcome outcome = predict("--input q.jsonl --format jsonl");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto answer = objects_of(outcome.out).at(0);
+  const std::int64_t begin = answer["begin"], end = answer["end"];
+  EXPECT_EQ(answer["prediction"],
+            context.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  EXPECT_EQ(table_of(predict("--input data/dev.json").out).size(), 9U);
+}
+
+TEST_F(Predict, chooses_among_endings) {
+  std::string rows = "sent1,sent2,ending0,ending1,ending2,ending3,label\n";
+  for (int i = 0; i < 20; ++i) rows += "one two,we,tin,net,ten,six," + std::to_string(i % 4) + "\n";
+  for (const char* name : {"data/train.csv", "data/dev.csv"}) write(name, rows);
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=multiple_choice");
+  const Table table = table_of(predict("--input data/dev.csv").out);
+  ASSERT_EQ(table.size(), 21U);
+  EXPECT_EQ(table[0].size(), 6U);
+}
+
+TEST_F(Predict, turns_texts_into_vectors_in_hdf5) {
+  train();
+  write("l.txt", "one tin\nsix net ten\n");
+  ASSERT_EQ(predict("--input l.txt --task embeddings --output v.h5").status, 0);
+  EXPECT_EQ(hdf5::File::open((folder_ / "v.h5").string()).dataset("embedding").shape(), (hdf5::Shape{2, 32}));
+  const auto objects = objects_of(predict("--input l.txt --task embeddings").out);
+  ASSERT_EQ(objects.size(), 2U);
+  EXPECT_EQ(objects[1]["embedding"].size(), 32U);
+}
+
+TEST_F(Predict, takes_token_ids_from_hdf5) {
+  train();
+  write("l.txt", "one tin\n");
+  const std::string expected = predict("--input l.txt").out;
+  const Tokenizer tokenizer = testing::letter_tokenizer();
+  std::vector<std::int32_t> ids{tokenizer.special().bos};
+  for (const std::int32_t id : tokenizer.encode("one tin")) ids.push_back(id);
+  ids.push_back(tokenizer.special().eos);
+  const auto length = ids.size();
+  ids.resize(12, tokenizer.special().pad);
+  std::vector<std::int32_t> mask(12);
+  std::fill_n(mask.begin(), length, 1);
+  auto file = hdf5::File::create((folder_ / "i.h5").string());
+  file.create_dataset("input_ids", hdf5::Type::kI32, {1, 12}, {}).write_rows<std::int32_t>(0, 1, ids);
+  file.create_dataset("input_mask", hdf5::Type::kI8, {1, 12}, {}).write_rows<std::int32_t>(0, 1, mask);
+  file.close();
+  EXPECT_EQ(predict("--input i.h5").out, expected);
+  ids[1] = 100000;
+  auto bad = hdf5::File::create((folder_ / "bad.h5").string());
+  bad.create_dataset("input_ids", hdf5::Type::kI32, {1, 12}, {}).write_rows<std::int32_t>(0, 1, ids);
+  bad.close();
+  EXPECT_THAT(predict("--input bad.h5").err, HasSubstr("token id 100000"));
+}
+
+TEST_F(Predict, says_what_is_wrong) {
+  train();
+  const auto refusal = [&](const std::string& rest) {
+    const Outcome outcome = predict(rest);
+    EXPECT_EQ(outcome.status, 2) << rest << outcome.err;
+    return outcome.err;
+  };
+  write("no.tsv", "review\tstars\ngood\t1\n");
+  EXPECT_THAT(refusal("--input no.tsv"), HasSubstr("no column `text`"));
+  EXPECT_EQ(predict("--input no.tsv --set task.columns.text=review").status, 0);
+  write("bad.jsonl", "{\"text\": \"one\"}\nnot json\n");
+  EXPECT_THAT(refusal("--input bad.jsonl"), HasSubstr("line 2"));
+  write("bad.tsv", "text\tlabel\none\ta\ntwo\n");
+  EXPECT_THAT(refusal("--input bad.tsv"), HasSubstr("line 3"));
+  EXPECT_THAT(refusal("--input missing.txt"), HasSubstr("missing.txt cannot be read"));
+  EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, jsonl or hdf5"));
+  EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
+  EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("fills no masks"));
+  EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));
+  EXPECT_THAT(refusal("--input no.tsv --set optimiser.kind=x"), HasSubstr("there is no key"));
+  std::string longer = "text\n";
+  for (int i = 0; i < 80; ++i) longer += "one two three ";
+  write("long.tsv", longer + "\n");
+  EXPECT_THAT(predict("--input long.tsv").err, HasSubstr("1 of 1 sequences had more than 64 tokens"));
+}
+
+}  // namespace
+}  // namespace nystrom
