@@ -11,6 +11,7 @@ nystrom_add_test(tasks_test
 add_executable(finetune_program_test
   tests/tasks/finetune_program_test.cpp
   tests/tasks/predict_program_test.cpp)
+target_compile_options(finetune_program_test PRIVATE $<$<CONFIG:Release>:-O1>)
 target_link_libraries(finetune_program_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
 target_compile_definitions(finetune_program_test PRIVATE
   NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
