@@ -25,15 +25,14 @@ except ImportError as missing:
 
 LANDMARKS, LENGTH, CHOICES = 8, 48, 4
 HEADS = {"masked_lm": "MaskedLM", "sequence_classification": "SequenceClassification",
-         "multi_label": "SequenceClassification", "regression": "SequenceClassification",
+         "regression": "SequenceClassification",
          "token_classification": "TokenClassification", "question_answering": "QuestionAnswering",
          "multiple_choice": "MultipleChoice"}
 
 
 def made(head, folder):
     """A folder of a model with this head, with weights large enough that attention is not flat."""
-    more = {"multi_label": dict(num_labels=4, problem_type="multi_label_classification"),
-            "regression": dict(num_labels=1), "sequence_classification": dict(num_labels=3),
+    more = {"regression": dict(num_labels=1), "sequence_classification": dict(num_labels=3),
             "token_classification": dict(num_labels=5)}.get(head, {})
     config = transformers.NystromformerConfig(
         vocab_size=97, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
@@ -65,7 +64,7 @@ def write_case(path, folder, head):
         out = model(input_ids=as_input(ids), token_type_ids=as_input(types))
     names = ("start_logits", "end_logits") if head == "question_answering" else ("logits",)
     with h5py.File(path, "w") as file:
-        file.attrs.update(head="sequence_classification" if head == "multi_label" else head, attention="nystrom",
+        file.attrs.update(head=head, attention="nystrom",
                           num_landmarks=LANDMARKS, pinv_iterations=6, pinv_init="batch_max", padding="exact")
         inputs = file.create_group("inputs")
         inputs["input_ids"], inputs["token_type_ids"] = ids.astype("i4"), types.astype("i1")
@@ -86,8 +85,6 @@ def add_labels(inputs, head, config, rows, rng):
         inputs["labels"] = np.zeros(rows)
     elif head == "token_classification":
         inputs["labels"] = np.zeros((rows, LENGTH), "i4")
-    elif head == "multi_label":
-        inputs["labels"] = np.zeros((rows, config.num_labels))
     else:
         inputs["labels"] = np.zeros(2 if head == "multiple_choice" else rows, "i4")
 

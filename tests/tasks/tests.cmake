@@ -25,12 +25,3 @@ nystrom_add_test(grid_test
   LINKS nystrom_launch
   LABELS tasks)
 target_compile_definitions(grid_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
-
-add_executable(convergence_test tests/tasks/convergence_test.cpp)
-target_link_libraries(convergence_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
-target_compile_definitions(convergence_test PRIVATE
-  NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
-set_target_properties(convergence_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-add_dependencies(convergence_test nystrom)
-add_test(NAME Convergence COMMAND convergence_test WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-set_tests_properties(Convergence PROPERTIES LABELS tasks TIMEOUT 600)
