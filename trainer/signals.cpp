@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 
 namespace nystrom {
 namespace {
@@ -20,6 +21,12 @@ int watches = 0;  // that live
 
 constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGUSR2, SIGCONT};
 std::array<struct sigaction, kSignals.size()> before{};
+
+// oneDNN 2.6's sgemm uses the stack pointer for a buffer on the heap while it multiplies. A handler on the
+// thread's own stack would then write its frame into that heap: it needs a stack of its own. (Signals to the
+// process go to its first thread, which this is.)
+alignas(64) std::array<std::byte, std::size_t{1} << 17U> handler_stack{};
+stack_t stack_before{};
 
 extern "C" void note_signal(int signal) {
   if (signal == SIGUSR1) {
@@ -50,7 +57,11 @@ SignalWatch::SignalWatch() {
   interrupts = 0;
   struct sigaction action {};
   action.sa_handler = note_signal;
-  action.sa_flags = SA_RESTART;  // a read of a shard goes on
+  action.sa_flags = SA_RESTART | SA_ONSTACK;  // a read of a shard goes on
+  stack_t own{};
+  own.ss_sp = handler_stack.data();
+  own.ss_size = handler_stack.size();
+  sigaltstack(&own, &stack_before);
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
 }
@@ -58,6 +69,7 @@ SignalWatch::SignalWatch() {
 SignalWatch::~SignalWatch() {
   if (--watches > 0) return;
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+  sigaltstack(&stack_before, nullptr);
 }
 
 bool SignalWatch::stop_requested() {
