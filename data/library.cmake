@@ -37,6 +37,9 @@ nystrom_add_library(data FOLDER data
     corpus/wiki_templates.cpp
     corpus/wikipedia.cpp
     glob.cpp
+    hdf5_attributes.cpp
+    hdf5_calls.cpp
+    hdf5_dataset.cpp
     hdf5_file.cpp
     inspect.cpp
     loader.cpp

@@ -14,4 +14,10 @@ inline void add_config_argument(CLI::App& app, std::string& path, bool required)
       ->required(required);
 }
 
+inline void add_resume_option(CLI::App& app, std::string& resume) {
+  app.add_option("--resume", resume,
+                 "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
+      ->type_name("auto|never|PATH");
+}
+
 }  // namespace nystrom

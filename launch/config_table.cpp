@@ -1,14 +1,11 @@
 #include "launch/config_table.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace nystrom {
 namespace {
-
-constexpr Range kPositive{1, 9e15};
-constexpr Range kCount{0, 9e15};
-constexpr Range kShare{0, 1};
-constexpr Range kAtLeastZero{0, 1e300};
 
 const std::array kSections = {
     ConfigSection{"", "all", "", true},
@@ -41,9 +38,8 @@ const std::array kSections = {
     ConfigSection{"grid", "finetune", "Values to try, point after point.", false},
 };
 
-}  // namespace
-
-std::vector<ConfigKey> config_keys(Config& c) {
+// The model, its data and its training.
+std::vector<ConfigKey> run_keys(Config& c) {
   return {
       {"seed", &c.seed, "Seed of everything drawn: weights, order, masks, SOP swaps, dropout.", {}, kCount},
 
@@ -318,198 +314,15 @@ std::vector<ConfigKey> config_keys(Config& c) {
        "Global batches that one evaluation takes, at most.",
        {},
        kPositive},
-
-      {"corpus",
-       &c.corpus,
-       "A list of `{kind: wikipedia, path: PATTERN}`; kinds: `wikipedia` (dump, .xml or .xml.bz2), `books` "
-       "(folders of "
-       ".txt), `imdb` (aclImdb tree or tar), `lines` (a document a line), `jsonl` (an object a line; `field: "
-       "text` "
-       "names the member that holds the text). `encoding: auto` may be `utf-8`, `latin-1` or `utf-16`. "
-       "`wikipedia` has `disambiguation`, `lists` and `stubs`: `keep` or `drop`.",
-       {},
-       {},
-       "*"},
-
-      {"tokenizer.kind", &c.tokenizer.kind, "What is trained.", "unigram | bpe"},
-      {"tokenizer.vocabulary_size",
-       &c.tokenizer.vocabulary_size,
-       "Pieces, special tokens included.",
-       {},
-       {8, 10'000'000}},
-      {"tokenizer.path",
-       &c.tokenizer.path,
-       "An existing tokenizer, which is then not trained. (`pretrain` looks for one beside the shards and "
-       "needs this only where there is none.)",
-       {},
-       {},
-       "none"},
-      {"tokenizer.lowercase", &c.tokenizer.lowercase, "Fold case before anything else."},
-      {"tokenizer.character_coverage",
-       &c.tokenizer.character_coverage,
-       "Share of the characters that get pieces; the rest becomes `<unk>`.",
-       {},
-       {0.5, 1}},
-      {"tokenizer.special_tokens.bos", &c.tokenizer.special_tokens.bos, "Begins a sequence."},
-      {"tokenizer.special_tokens.pad", &c.tokenizer.special_tokens.pad, "Fills a row."},
-      {"tokenizer.special_tokens.eos", &c.tokenizer.special_tokens.eos, "Ends a segment."},
-      {"tokenizer.special_tokens.unk", &c.tokenizer.special_tokens.unk, "Stands for what no piece spells."},
-      {"tokenizer.special_tokens.mask", &c.tokenizer.special_tokens.mask,
-       "Stands in a masked token's place."},
-      {"tokenizer.special_ids.bos",
-       &c.tokenizer.special_ids.bos,
-       "The ids are the numbers 0 to 4, each once.",
-       {},
-       {0, 4}},
-      {"tokenizer.special_ids.pad", &c.tokenizer.special_ids.pad, "", {}, {0, 4}},
-      {"tokenizer.special_ids.eos", &c.tokenizer.special_ids.eos, "", {}, {0, 4}},
-      {"tokenizer.special_ids.unk", &c.tokenizer.special_ids.unk, "", {}, {0, 4}},
-      {"tokenizer.special_ids.mask", &c.tokenizer.special_ids.mask, "", {}, {0, 4}},
-
-      {"output.directory",
-       &c.output.directory,
-       "Folder of the tokenizer, the shards and `manifest.json`.",
-       {},
-       {},
-       "*"},
-      {"output.shard_tokens",
-       &c.output.shard_tokens,
-       "Tokens after which a new shard begins.",
-       {},
-       kPositive},
-      {"output.validation_fraction",
-       &c.output.validation_fraction,
-       "Share of the documents held out for validation.",
-       {},
-       kShare},
-      {"output.test_fraction",
-       &c.output.test_fraction,
-       "Share of the documents held out for a test.",
-       {},
-       kShare},
-
-      {"output.normalization", &c.output.normalization, "Unicode form that the text is brought into.",
-       "nfc | nfkc | none"},
-
-      {"cleaning.minimum_characters",
-       &c.cleaning.minimum_characters,
-       "Shorter documents are dropped.",
-       {},
-       {0, 1e9}},
-      {"cleaning.duplicate_documents", &c.cleaning.duplicate_documents,
-       "Drop all but the first of equal documents, over all sources."},
-      {"cleaning.duplicate_paragraphs", &c.cleaning.duplicate_paragraphs,
-       "The same for paragraphs of at least 120 bytes."},
-      {"cleaning.near_duplicates", &c.cleaning.near_duplicates,
-       "Drop documents that share about nine tenths of their runs of five words with an earlier one "
-       "(MinHash)."},
-      {"cleaning.decontaminate",
-       &c.cleaning.decontaminate,
-       "Evaluation files; documents that share 13 consecutive words with them are dropped, and listed in "
-       "`contaminated.tsv`.",
-       {},
-       {},
-       "[]"},
-      {"cleaning.keep_dropped", &c.cleaning.keep_dropped,
-       "Write dropped documents and paragraphs to `dropped.jsonl` (as `--keep-dropped` does)."},
-      {"cleaning.skip_damaged", &c.cleaning.skip_damaged,
-       "Pass over damaged places of the sources, naming them, instead of refusing the file (as "
-       "`--skip-damaged` does)."},
-      {"cleaning.expansion_limit",
-       &c.cleaning.expansion_limit,
-       "A compressed file that unpacks to more than so many times its size is refused.",
-       {},
-       {1, 1e9}},
-
-      {"task.kind",
-       &c.task.kind,
-       "",
-       "glue | imdb | lra | classification | regression | tokens | question_answering | multiple_choice",
-       {},
-       "none"},
-      {"task.name", &c.task.name, "The task's name within its kind, e.g. `SST-2`.", {}, {}, "none"},
-      {"task.path", &c.task.path, "Its folder; `imdb`: the folder aclImdb or its tar.", {}, {}, "*"},
-      {"task.train",
-       &c.task.train,
-       "One's own data: the file to learn from, below `path`; by default `train.tsv`, `.csv`, `.jsonl`, "
-       "`.json` "
-       "or `.conll` there.",
-       {},
-       {},
-       "none"},
-      {"task.validation", &c.task.validation, "The same for validation.", {}, {}, "none"},
-      {"task.test", &c.task.test, "The same for prediction; labels may be missing.", {}, {}, "none"},
-      {"task.validation_fraction",
-       &c.task.validation_fraction,
-       "Share of the training part that is held out, by the seed, where there is no validation part.",
-       {},
-       {0, 0.999}},
-      {"task.metric",
-       &c.task.metric,
-       "Chooses the best checkpoint; by default the task's first.",
-       {},
-       {},
-       "auto"},
-      {"task.columns.text", &c.task.columns.text, "Name of the text's column.", {}, {}, "text"},
-      {"task.columns.pair", &c.task.columns.pair, "Of the second text's.", {}, {}, "pair"},
-      {"task.columns.label", &c.task.columns.label, "Of the label's.", {}, {}, "label"},
-      {"task.columns.id", &c.task.columns.id, "Of the example's name in predictions.", {}, {}, "id"},
-      {"task.columns.word",
-       &c.task.columns.word,
-       "`tokens`: number of the word's column, from 0.",
-       {},
-       {},
-       "0"},
-      {"task.columns.tag", &c.task.columns.tag, "`tokens`: of the tag's; -1 is the last.", {}, {}, "-1"},
-      {"task.columns.beginning",
-       &c.task.columns.beginning,
-       "`multiple_choice`: of the text that each choice goes on.",
-       {},
-       {},
-       "sent2"},
-      {"task.choices",
-       &c.task.choices,
-       "`multiple_choice`: columns of the choices.",
-       {},
-       {},
-       "ending0 to ending3"},
-      {"task.labels",
-       &c.task.labels,
-       "Names of the labels in order; by default those of `train`, sorted.",
-       {},
-       {},
-       "auto"},
-      {"task.multi_label", &c.task.multi_label, "`classification`: an example has any number of labels."},
-      {"task.label_separator", &c.task.label_separator, "Between them."},
-      {"task.class_weights",
-       &c.task.class_weights,
-       "Weights of the classes' (or tags') gradients: `balanced`, the inverse of their frequency in the "
-       "training "
-       "part, or a number for each of `labels`; scaled so that their mean over the training examples is 1.",
-       {},
-       {},
-       "[]"},
-      {"task.malformed", &c.task.malformed, "Lines that are none: refused with their number, or counted.",
-       "refuse | skip"},
-      {"task.window_overlap",
-       &c.task.window_overlap,
-       "`question_answering`: tokens that neighbouring windows of a long context share (at most half).",
-       {},
-       kCount},
-      {"task.max_answer_tokens",
-       &c.task.max_answer_tokens,
-       "`question_answering`: longest answer.",
-       {},
-       kPositive},
-
-      {"grid",
-       &c.grid,
-       "A map of keys to lists of values, e.g. `{optimizer.learning_rate: [2e-5, 3e-5], seed: [1, 2, 3]}`: "
-       "`finetune` runs every combination in a folder of its own below `run.directory`.",
-       {},
-       {},
-       "none"},
   };
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys(Config& config) {
+  std::vector<ConfigKey> keys = run_keys(config);
+  std::ranges::move(text_and_task_keys(config), std::back_inserter(keys));
+  return keys;
 }
 
 std::span<const ConfigSection> config_sections() {

@@ -20,6 +20,11 @@ struct Range {
   double most = std::numeric_limits<double>::infinity();
 };
 
+inline constexpr Range kPositive{1, 9e15};
+inline constexpr Range kCount{0, 9e15};
+inline constexpr Range kShare{0, 1};
+inline constexpr Range kAtLeastZero{0, 1e300};
+
 struct ConfigKey {
   std::string_view path;          ///< dotted
   Slot slot;                      ///< where its value lies; also says the type
@@ -38,6 +43,8 @@ struct ConfigSection {
 
 /// Every key, with its slot in `config`.
 std::vector<ConfigKey> config_keys(Config& config);
+/// Those of the sections from `corpus` on, which config_keys ends with.
+std::vector<ConfigKey> text_and_task_keys(Config& config);
 std::span<const ConfigSection> config_sections();
 
 /// "model" of "model.attention.kind"; "" of "seed". A section with a value of its own (corpus) is its name.

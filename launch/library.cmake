@@ -20,6 +20,7 @@ nystrom_add_library(launch FOLDER launch
     commands/verify.cpp
     config_read.cpp
     config_table.cpp
+    config_table_tasks.cpp
     config_text.cpp
     conversion.cpp
     failure.cpp

@@ -120,10 +120,7 @@ Command finetune_command() {
       .options =
           [options](CLI::App& app) {
             add_config_argument(app, options->config, true);
-            app.add_option(
-                   "--resume", options->resume,
-                   "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
-                ->type_name("auto|never|PATH");
+            add_resume_option(app, options->resume);
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

@@ -6,7 +6,7 @@ add_library(fuzz_targets STATIC
   tests/fuzz/hdf5_targets.cpp
   tests/fuzz/model_targets.cpp
   tests/fuzz/text_targets.cpp)
-target_include_directories(fuzz_targets PUBLIC "${CMAKE_SOURCE_DIR}/tests/fuzz")
+target_include_directories(fuzz_targets PUBLIC "${CMAKE_SOURCE_DIR}/tests/fuzz" "${CMAKE_SOURCE_DIR}/tests/support")
 target_link_libraries(fuzz_targets PUBLIC nystrom_launch PRIVATE nystrom_options ZLIB::ZLIB)
 
 nystrom_add_test(fuzz_test SOURCES tests/fuzz/fuzz_test.cpp LINKS fuzz_targets LABELS fuzz)

@@ -17,6 +17,7 @@
 #include "data/tokenizer/training.h"
 #include "fuzz_target.h"
 #include "kernels/core/check.h"
+#include "letter_tokenizer.h"
 
 namespace nystrom::fuzz {
 namespace {
@@ -43,18 +44,7 @@ std::string valid(std::string_view bytes) {
 }
 
 const Tokenizer& letters() {
-  static const Tokenizer tokenizer = [] {
-    std::vector<std::string> sentences;
-    for (int i = 0; i < 60; ++i)
-      for (const char* text :
-           {"one two three four five six tin net ten", "a \"quote\", a star * and (more)",
-            "zebra quick jump vow box lazy dog we have many words", "0 1 2 3 4 5 6 7 8 9 . , ; -"})
-        sentences.emplace_back(text);
-    TokenizerTraining options;
-    options.vocabulary_size = 80;
-    options.character_coverage = 1;
-    return train_tokenizer(options, sentences);
-  }();
+  static const Tokenizer tokenizer = testing::letter_tokenizer();
   return tokenizer;
 }
 

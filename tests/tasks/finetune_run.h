@@ -7,7 +7,7 @@
 
 #include "../launch/program.h"
 #include "kernels/core/philox.h"
-#include "tests_text.h"
+#include "letter_tokenizer.h"
 
 namespace nystrom {
 

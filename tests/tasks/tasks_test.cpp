@@ -12,7 +12,7 @@
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 #include "kernels/core/philox.h"
-#include "tests_text.h"
+#include "letter_tokenizer.h"
 
 namespace nystrom {
 namespace {

@@ -12,6 +12,7 @@ add_executable(finetune_program_test
   tests/tasks/finetune_program_test.cpp
   tests/tasks/predict_program_test.cpp)
 target_compile_options(finetune_program_test PRIVATE $<$<CONFIG:Release>:-O1>)
+target_include_directories(finetune_program_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
 target_link_libraries(finetune_program_test PRIVATE nystrom_data nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
 target_compile_definitions(finetune_program_test PRIVATE
   NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
