@@ -1,8 +1,16 @@
-find_package(benchmark REQUIRED)
-add_executable(kernels_benchmark benchmarks/kernels/kernels_benchmark.cpp)
-target_link_libraries(kernels_benchmark PRIVATE nystrom_launch nystrom_options benchmark::benchmark)
-set_target_properties(kernels_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/benchmarks")
-# That they run at all; how fast is nothing that a test could tell.
-add_test(NAME kernels_benchmark_runs
-         COMMAND kernels_benchmark --threads=1 --benchmark_min_time=0.001 "--benchmark_filter=gelu|layer_norm|softmax/4x512")
-set_tests_properties(kernels_benchmark_runs PROPERTIES LABELS benchmarks)
+# Programs that measure: the processor's ops, and the GPU's where CUDA is built.
+if(BUILD_TESTING AND NOT NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  find_package(benchmark REQUIRED)
+  add_executable(kernels_benchmark benchmarks/kernels/kernels_benchmark.cpp)
+  target_link_libraries(kernels_benchmark PRIVATE nystrom_launch nystrom_options benchmark::benchmark)
+  set_target_properties(kernels_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/benchmarks")
+  # That they run at all; how fast is nothing that a test could tell.
+  add_test(NAME kernels_benchmark_runs
+           COMMAND kernels_benchmark --threads=1 --benchmark_min_time=0.001
+                   "--benchmark_filter=gelu|layer_norm|softmax/4x512")
+  set_tests_properties(kernels_benchmark_runs PROPERTIES LABELS benchmarks)
+endif()
+if(NOT NYSTROM_CUDA_BUILD STREQUAL "off")
+  add_executable(kernel_benchmark benchmarks/gpu/kernel_benchmark.cpp)
+  target_link_libraries(kernel_benchmark PRIVATE nystrom_kernels nystrom_options)
+endif()

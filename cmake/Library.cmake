@@ -1,11 +1,15 @@
 # One library a folder. A library's headers are reached as "folder/header.h" through a link that only it and
 # the libraries linked to it see, so that an include against the arrows of docs/architecture.md does not build.
 
-# nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [LINKS <target>...] [PRIVATE_LINKS <target>...])
+# nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [CUDA_SOURCES <.cu or .cpp file>...]
+#                     [LINKS <target>...] [PRIVATE_LINKS <target>...])
+# CUDA_SOURCES are left out where the CUDA backend is not built (cmake/Cuda.cmake).
 function(nystrom_add_library name)
-  cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
-  add_library(nystrom_${name} STATIC ${ARG_SOURCES})
+  list(TRANSFORM ARG_CUDA_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
+  nystrom_cuda_sources(cuda_sources ${ARG_CUDA_SOURCES})
+  add_library(nystrom_${name} STATIC ${ARG_SOURCES} ${cuda_sources})
   set(root "${CMAKE_BINARY_DIR}/include/${name}")
   get_filename_component(parent "${root}/${ARG_FOLDER}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
@@ -18,7 +22,7 @@ endfunction()
 function(nystrom_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support" "${CMAKE_SOURCE_DIR}/tests")
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
   # The libraries under test are optimized; the tests' own code need not be, and builds in half the time.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)

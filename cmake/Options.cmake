@@ -1,12 +1,16 @@
 # Flags of our own code: the processors that have AVX2 and FMA are the floor, warnings are errors.
 add_library(nystrom_options INTERFACE)
 target_compile_features(nystrom_options INTERFACE cxx_std_20)
-target_compile_options(nystrom_options INTERFACE
+# (In lists for the C++ compiler alone: nvcc is given its own below.)
+set(nystrom_cxx_options
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-unknown-pragmas
   -march=x86-64-v3 -fno-math-errno -fno-trapping-math)
+target_compile_options(nystrom_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:${nystrom_cxx_options}>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-DFMT_USE_CONSTEXPR=1;-Xcompiler=-fopenmp,-march=x86-64-v3>")
 option(NYSTROM_WERROR "Treat warnings in our own code as errors" ON)
 if(NYSTROM_WERROR)
-  target_compile_options(nystrom_options INTERFACE -Werror)
+  target_compile_options(nystrom_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 set(NYSTROM_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize= (address,undefined)")
 option(NYSTROM_FUZZ "Build the fuzz targets for libFuzzer (clang)" OFF)
@@ -20,10 +24,12 @@ if(NYSTROM_SANITIZE MATCHES thread)
   target_link_libraries(OpenMP::OpenMP_CXX INTERFACE gomp)
 else()
   find_package(OpenMP REQUIRED)
-  target_compile_options(nystrom_options INTERFACE -fopenmp)
+  target_compile_options(nystrom_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
   target_link_options(nystrom_options INTERFACE -fopenmp)
 endif()
 if(NYSTROM_SANITIZE)
-  target_compile_options(nystrom_options INTERFACE -fsanitize=${NYSTROM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_compile_options(nystrom_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${NYSTROM_SANITIZE}>
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer> $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=all>)
   target_link_options(nystrom_options INTERFACE -fsanitize=${NYSTROM_SANITIZE})
 endif()

@@ -12,6 +12,13 @@ struct AdamWConfig {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6;
 };
 
+/// Parameters that are treated alike lie together; group g is elements [begins[g], begins[g + 1]).
+struct AdamWGroups {
+  Tensor begins;  ///< [G] int64: multiples of 8, growing from 0
+  Tensor rates;   ///< [G] fp64: the learning rate's share
+  Tensor decays;  ///< [G] fp64: the weight decay's share
+};
+
 struct AdamW {
   Tensor weights;    ///< [N] compute dtype
   Tensor gradients;  ///< [N] compute dtype
@@ -22,7 +29,14 @@ struct AdamW {
   double weight_decay = 0;
   double gradient_scale = 1;  ///< gradients are multiplied by it first (clipping)
   std::int64_t step = 1;      ///< counted from 1
+  Tensor factor =
+      {};  ///< [1] fp64, multiplies gradient_scale; 0: everything stays as it is (clip_factor.h); empty: 1
+  AdamWGroups groups = {};  ///< empty: one group, with shares of 1
 };
 void adamw_step(Context& context, const AdamW& args);
+
+namespace cuda {
+void adamw_step(CudaContext& context, const AdamW& args);
+}  // namespace cuda
 
 }  // namespace nystrom

@@ -79,6 +79,48 @@ namespace nystrom {
 
 HWY_EXPORT(adamw_step_all);
 
+namespace {
+
+void check_groups(const AdamW& args) {
+  const AdamWGroups& groups = args.groups;
+  NYSTROM_CHECK(
+      groups.rates.numel() == groups.begins.numel() && groups.decays.numel() == groups.begins.numel(),
+      "{} groups with {} rates and {} decays", groups.begins.numel(), groups.rates.numel(),
+      groups.decays.numel());
+}
+
+void check_begins(const AdamW& args) {
+  std::int64_t before = -1;
+  for (const std::int64_t begin : args.groups.begins.span<std::int64_t>()) {
+    NYSTROM_CHECK(
+        begin % 8 == 0 && begin > before && begin < args.weights.numel() && (before >= 0 || begin == 0),
+        "a group of weights begins at {} of {}, after {}", begin, args.weights.numel(), before);
+    before = begin;
+  }
+}
+
+/// The update of one group by itself.
+AdamW group(const AdamW& args, std::int64_t index) {
+  const auto begins = args.groups.begins.span<std::int64_t>();
+  const auto at = static_cast<std::size_t>(index);
+  const std::int64_t begin = begins[at];
+  const std::int64_t count = (at + 1 < begins.size() ? begins[at + 1] : args.weights.numel()) - begin;
+  const auto part = [&](const Tensor& flat) {
+    return flat.empty() ? Tensor{} : flat.reshaped({flat.numel()}).rows(begin, count);
+  };
+  AdamW one = args;
+  one.weights = part(args.weights);
+  one.gradients = part(args.gradients);
+  one.m = part(args.m);
+  one.v = part(args.v);
+  one.copy = part(args.copy);
+  one.learning_rate *= args.groups.rates.data<double>()[at];
+  one.weight_decay *= args.groups.decays.data<double>()[at];
+  return one;
+}
+
+}  // namespace
+
 void adamw_step(Context& context, const AdamW& args) {
   const std::int64_t count = args.weights.numel();
   NYSTROM_CHECK(args.gradients.numel() == count && args.m.numel() == count && args.v.numel() == count &&
@@ -89,7 +131,17 @@ void adamw_step(Context& context, const AdamW& args) {
   const double moved = 7 * static_cast<double>(args.weights.bytes()) +
                        (args.copy.empty() ? 0.0 : static_cast<double>(args.copy.bytes()));
   const OpScope scope(context, "adamw_step", 15 * static_cast<double>(count), moved);
-  HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, args);
+  const bool grouped = !args.groups.begins.empty();
+  if (grouped) check_groups(args);
+  NYSTROM_ON_CUDA(adamw_step, context, args);
+  AdamW scaled = args;
+  const double factor = args.factor.empty() ? 1.0 : args.factor.data<double>()[0];
+  if (factor == 0) return;
+  scaled.gradient_scale *= factor;
+  if (!grouped) return HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, scaled);
+  check_begins(args);
+  for (std::int64_t g = 0; g < args.groups.begins.numel(); ++g)
+    HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, group(scaled, g));
 }
 
 }  // namespace nystrom

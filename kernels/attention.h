@@ -44,8 +44,9 @@ struct AttentionSaved {
   Tensor q_landmarks, k_landmarks;  ///< [B, H, M, D] compute dtype
   Tensor pinv;                      ///< [B, H, M, M] compute dtype: Z
   Tensor k3_v;                      ///< [B, H, M, D] compute dtype: softmax(q~ k^T / sqrt(D)) v
-  Tensor k3_stats;   ///< [B, H, M, 2] compute dtype: row maximum and 1 / row sum of that softmax
-  Tensor row_stats;  ///< [T, H, 2] compute dtype: the same of each query's softmax
+  Tensor k3_stats;  ///< [B, H, M, 2] compute dtype: row maximum and 1 / row sum of that softmax
+  Tensor
+      row_stats;  ///< [T, H, 2] (on a GPU laid out [H, T, 2]) compute dtype: the same of each query's softmax
   Tensor residuals;  ///< [B, H] compute dtype: |A Z - I|_F / sqrt(M); 0 where n <= M
 
   /// Books them (lifetime: saved). With kind softmax only row_stats is booked.
@@ -58,10 +59,12 @@ struct AttentionLimits {
   std::int64_t batch = 0;    ///< sequences
   std::int64_t longest = 0;  ///< rows of the longest sequence
   std::int64_t channels = 0;
-  int threads = 1;  ///< of the context that will run it
+  int threads = 1;    ///< of the context that will run it
+  bool cuda = false;  ///< on a GPU
 };
 /// Books the memory that a call of attention_forward or attention_backward works in (lifetime: scratch;
-/// compute dtype). One tensor serves both, one after the other, in all layers of one shape.
+/// compute dtype). One tensor serves both, one after the other, in all layers of one shape. On a GPU heads
+/// have a multiple of 8 channels, at most 128, and there are at most 256 landmarks; anything else is refused.
 Tensor plan_attention_workspace(Planner& planner, const AttentionConfig& config, DType activation,
                                 const AttentionLimits& limits);
 
@@ -96,5 +99,14 @@ struct AttentionBackward {
 /// Recomputes the softmaxes from the saved statistics, the pseudo-inverse's iterates from A. The same bits
 /// for the same thread count.
 void attention_backward(Context& context, const AttentionBackward& args);
+
+/// Activations in fp32 or bf16. In bf16 all that is not an activation (landmarks, softmaxes, W, gradients of
+/// them) enters products in two bf16 parts, so that results are those of the CPU but for the rounding of the
+/// activations; only exact softmax takes its probabilities in one. The same bits each time; with kPerMatrix a
+/// sequence's bits do not depend on its neighbours.
+namespace cuda {
+void attention_forward(CudaContext& context, const AttentionForward& args);
+void attention_backward(CudaContext& context, const AttentionBackward& args);
+}  // namespace cuda
 
 }  // namespace nystrom

@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include "kernels/attention_workspace_cuda.h"
 #include "kernels/nystrom_attention.h"
 #include "kernels/softmax_attention.h"
 
@@ -221,44 +222,86 @@ void backward_by_heads(Context& context, const AttentionShape& shape, const Atte
 // ---- what a call costs
 // -------------------------------------------------------------------------------------
 
-/// Multiplications and additions; `products` of n x M x D (or n x keys x D) products, `convolutions` of n x K
-/// x D, `squares` of M x M x M.
-double flops(const AttentionShape& shape, const Sequences& sequences, double products, double convolutions,
-             double squares) {
-  const AttentionConfig& config = shape.config;
-  const auto width = static_cast<double>(shape.width), m = static_cast<double>(config.landmarks);
-  double sum = 0;
-  for (Index b = 0; b < shape.batch; ++b) {
-    const Head head = shape.head(sequences, b * config.heads);
-    const auto n = static_cast<double>(head.rows), keys = static_cast<double>(head.keys);
-    sum += convolutions * n * static_cast<double>(config.taps) * width;
-    if (head.nystrom)
-      sum += products * 2 * n * m * width + squares * m * m * m + 2 * m * m * width;
-    else
-      sum += products * n * keys * width;
+/// Multiplications and additions of one head: `products` of n x M x D (or n x keys x D) products,
+/// `convolutions` of n x K x D, `squares` of M x M x M.
+struct Cost {
+  double products, convolutions, squares;
+
+  [[nodiscard]] double of(const AttentionConfig& config, Index width, Index rows, Index keys) const {
+    const auto d = static_cast<double>(width), m = static_cast<double>(config.landmarks);
+    const auto n = static_cast<double>(rows);
+    const double convolution = convolutions * n * static_cast<double>(config.taps) * d;
+    if (config.kind == AttentionKind::kNystrom && rows > config.landmarks)
+      return 2 * (convolution + products * 2 * n * m * d + squares * m * m * m + 2 * m * m * d);
+    return 2 * (convolution + products * n * static_cast<double>(keys) * d);
   }
-  return 2 * sum * static_cast<double>(config.heads);
+};
+
+/// Of all heads. Only the GPU knows how long the sequences there are: they are taken to be equally long.
+template <class Args>
+double flops(const Context& context, const Args& args, const Cost& cost) {
+  const Sequences& sequences = args.sequences;
+  const Index width = args.qkv.dim(1) / 3 / args.config.heads;
+  double sum = 0;
+  if (context.cuda() != nullptr) {
+    const Index rows = sequences.count == 0 ? 0 : sequences.tokens / sequences.count;
+    sum = static_cast<double>(sequences.count) * cost.of(args.config, width, rows, rows);
+  } else {
+    const auto* const offsets = sequences.offsets.data<std::int32_t>();
+    const auto* const lengths = sequences.lengths.data<std::int32_t>();
+    for (Index b = 0; b < sequences.count; ++b) {
+      const Index rows = offsets[b + 1] - offsets[b];
+      sum += cost.of(args.config, width, rows, std::min<Index>(rows, lengths[b]));
+    }
+  }
+  return sum * static_cast<double>(args.config.heads);
 }
 
 template <class Args>
-void check(const AttentionShape& shape, const Args& args) {
-  const AttentionConfig& config = shape.config;
+void check_shapes(const Args& args) {
+  const AttentionConfig& config = args.config;
   const Tensor& qkv = args.qkv;
   NYSTROM_CHECK(config.taps == 0 || config.taps % 2 == 1,
                 "the convolution has {} taps; an even number has no middle", config.taps);
-  NYSTROM_CHECK(qkv.dim(1) == 3 * config.heads * shape.width, "qkv has {} columns for {} heads", qkv.dim(1),
+  NYSTROM_CHECK(qkv.dim(1) % (3 * config.heads) == 0, "qkv has {} columns for {} heads", qkv.dim(1),
                 config.heads);
   NYSTROM_CHECK(config.taps == 0 || args.conv_weight.numel() == config.heads * config.taps,
                 "the convolution's weight is {}, not {} heads of {} taps", args.conv_weight.shape.text(),
                 config.heads, config.taps);
+}
+
+template <class Args>
+void check_sequences(const AttentionShape& shape, const Args& args) {
+  const Tensor& qkv = args.qkv;
   for (Index b = 0; b < shape.batch; ++b) {
-    const Head head = shape.head(args.sequences, b * config.heads);
+    const Head head = shape.head(args.sequences, b * shape.config.heads);
     NYSTROM_CHECK(head.rows == 0 || head.keys > 0, "sequence {} has {} rows, but no key to attend to", b,
                   head.rows);
     NYSTROM_CHECK(head.begin + head.rows <= qkv.dim(0) && head.rows <= shape.longest,
                   "sequence {} has rows [{}, {}) of {}, at most {}", b, head.begin, head.begin + head.rows,
                   qkv.dim(0), shape.longest);
   }
+}
+
+/// The same for the kernels of a GPU.
+Tensor plan_cuda_workspace(Planner& planner, const AttentionConfig& config, DType activation,
+                           const AttentionLimits& limits) {
+  const Index width = limits.channels / config.heads;
+  if (width % 8 != 0 || width > 128)
+    refuse(
+        "Attention on a GPU takes heads of a multiple of 8 channels, at most 128; these have {}: choose "
+        "another "
+        "number of heads, or the CPU.",
+        width);
+  if (config.kind == AttentionKind::kNystrom && config.landmarks > 256)
+    refuse("Attention on a GPU takes at most 256 landmarks, not {}: choose fewer, or the CPU.",
+           config.landmarks);
+  if (activation == DType::kF64)
+    refuse("Attention on a GPU computes in fp32 or bf16, not in {}.", name_of(activation));
+  const cuda::CudaAttentionShape shape{config, width, limits.batch, limits.longest};
+  const Index elements = std::max(cuda::CudaAttentionWorkspace(nullptr, shape, false).elements(),
+                                  cuda::CudaAttentionWorkspace(nullptr, shape, true).elements());
+  return planner.scratch("attention.workspace", DType::kF32, {elements});
 }
 
 }  // namespace
@@ -281,6 +324,7 @@ AttentionSaved AttentionSaved::plan(Planner& planner, const AttentionConfig& con
 
 Tensor plan_attention_workspace(Planner& planner, const AttentionConfig& config, DType activation,
                                 const AttentionLimits& limits) {
+  if (limits.cuda) return plan_cuda_workspace(planner, config, activation, limits);
   AttentionShape shape;
   shape.config = config;
   shape.width = limits.channels / config.heads;
@@ -294,11 +338,13 @@ Tensor plan_attention_workspace(Planner& planner, const AttentionConfig& config,
 }
 
 void attention_forward(Context& context, const AttentionForward& args) {
-  const AttentionShape shape = shape_of(context, args);
-  check(shape, args);
+  check_shapes(args);
   const double squares = 4 * args.config.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1);
-  const OpScope scope(context, "attention_forward", flops(shape, args.sequences, 2, 1, squares),
+  const OpScope scope(context, "attention_forward", flops(context, args, {2, 1, squares}),
                       static_cast<double>(args.qkv.bytes() + args.out.bytes()));
+  NYSTROM_ON_CUDA(attention_forward, context, args);
+  const AttentionShape shape = shape_of(context, args);
+  check_sequences(shape, args);
   dispatch_float(args.qkv.dtype, [&]<class T>(T) {
     using C = Compute<T>;
     const auto memory = workspace_in<ForwardWorkspace<C>, C>(args.workspace, shape);
@@ -308,11 +354,13 @@ void attention_forward(Context& context, const AttentionForward& args) {
 }
 
 void attention_backward(Context& context, const AttentionBackward& args) {
-  const AttentionShape shape = shape_of(context, args);
-  check(shape, args);
+  check_shapes(args);
   const OpScope scope(context, "attention_backward",
-                      flops(shape, args.sequences, 5, 2, 12 * args.config.pinv_iterations),
+                      flops(context, args, {5, 2, 12.0 * args.config.pinv_iterations}),
                       static_cast<double>(args.qkv.bytes() + args.d_out.bytes() + args.d_qkv.bytes()));
+  NYSTROM_ON_CUDA(attention_backward, context, args);
+  const AttentionShape shape = shape_of(context, args);
+  check_sequences(shape, args);
   dispatch_float(args.qkv.dtype, [&]<class T>(T) {
     using C = Compute<T>;
     const Index taps = args.config.taps, size = args.config.heads * taps;

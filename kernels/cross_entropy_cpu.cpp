@@ -116,12 +116,13 @@ void cross_entropy(Context& context, const CrossEntropy& args) {
                                           compute_dtype(args.d_logits.dtype) == logits.dtype),
                 "logits are {} {}, d_logits {} {}", name_of(logits.dtype), logits.shape.text(),
                 name_of(args.d_logits.dtype), args.d_logits.shape.text());
-  for (const std::int32_t label : args.labels.span<std::int32_t>())
-    NYSTROM_CHECK(label < logits.dim(1), "label {} of {} classes", label, logits.dim(1));
   const auto count = static_cast<double>(logits.numel());
   const OpScope scope(
       context, "cross_entropy", 30 * count,
       static_cast<double>(logits.bytes() + (args.d_logits.empty() ? 0 : args.d_logits.bytes())));
+  NYSTROM_ON_CUDA(cross_entropy, context, args);
+  for (const std::int32_t label : args.labels.span<std::int32_t>())
+    NYSTROM_CHECK(label < logits.dim(1), "label {} of {} classes", label, logits.dim(1));
   HWY_DYNAMIC_DISPATCH(cross_entropy_all)(context, args);
 }
 

@@ -146,8 +146,11 @@ HWY_EXPORT(embedding_backward_all);
 
 namespace {
 
-void check_ids(const char* what, const Tensor& ids, std::int64_t tokens, std::int64_t limit) {
+void check_count(const char* what, const Tensor& ids, std::int64_t tokens) {
   NYSTROM_CHECK(ids.numel() >= tokens, "{} of {} tokens for {}", what, ids.numel(), tokens);
+}
+
+void check_ids(const char* what, const Tensor& ids, std::int64_t tokens, std::int64_t limit) {
   for (const std::int32_t id : ids.span<std::int32_t>().first(static_cast<std::size_t>(tokens)))
     NYSTROM_CHECK(id >= 0 && id < limit, "{} {} is not in [0, {})", what, id, limit);
 }
@@ -159,9 +162,16 @@ void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, 
                 tables.position.shape.text(), tables.type.shape.text());
   NYSTROM_CHECK(rows.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow), "a row of {} columns is longer than {}",
                 rows.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
-  check_ids("input id", inputs.input_ids, rows.dim(0), tables.word.dim(0));
-  check_ids("token type", inputs.token_type_ids, rows.dim(0), tables.type.dim(0));
-  check_ids("position", inputs.positions, rows.dim(0), tables.position.dim(0) - 2);
+  check_count("input id", inputs.input_ids, rows.dim(0));
+  check_count("token type", inputs.token_type_ids, rows.dim(0));
+  check_count("position", inputs.positions, rows.dim(0));
+}
+
+/// What the host can read of them only where they are in its memory.
+void check_values(const EmbeddingInputs& inputs, const EmbeddingTables& tables, std::int64_t tokens) {
+  check_ids("input id", inputs.input_ids, tokens, tables.word.dim(0));
+  check_ids("token type", inputs.token_type_ids, tokens, tables.type.dim(0));
+  check_ids("position", inputs.positions, tokens, tables.position.dim(0) - 2);
 }
 
 }  // namespace
@@ -172,6 +182,8 @@ void embedding_forward(Context& context, const EmbeddingForward& args) {
   const double table_bytes = 3 * count * static_cast<double>(size_of(args.tables.word.dtype));
   const OpScope scope(context, "embedding_forward", 11 * count,
                       table_bytes + static_cast<double>(args.y.bytes()));
+  NYSTROM_ON_CUDA(embedding_forward, context, args);
+  check_values(args.inputs, args.tables, args.y.dim(0));
   HWY_DYNAMIC_DISPATCH(embedding_forward_all)(context, args);
 }
 
@@ -183,6 +195,8 @@ void embedding_backward(Context& context, const EmbeddingBackward& args) {
   const double table_bytes = 9 * count * static_cast<double>(size_of(args.tables.word.dtype));
   const OpScope scope(context, "embedding_backward", 22 * count,
                       table_bytes + static_cast<double>(args.d_y.bytes()));
+  NYSTROM_ON_CUDA(embedding_backward, context, args);
+  check_values(args.inputs, args.tables, args.d_y.dim(0));
   HWY_DYNAMIC_DISPATCH(embedding_backward_all)(context, args);
 }
 

@@ -103,6 +103,7 @@ void gelu_forward(Context& context, Activation kind, const Tensor& x, const Tens
   NYSTROM_CHECK(x.shape == y.shape, "x is {}, y {}", x.shape.text(), y.shape.text());
   const auto count = static_cast<double>(x.numel());
   const OpScope scope(context, "gelu_forward", 20 * count, 2 * static_cast<double>(x.bytes()));
+  NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y);
   HWY_DYNAMIC_DISPATCH(gelu_forward_all)(context, kind, x, y);
 }
 
@@ -114,6 +115,7 @@ void gelu_backward(Context& context, Activation kind, const Tensor& x, const Ten
                 x.shape.text(), d_bias.shape.text());
   const auto count = static_cast<double>(x.numel());
   const OpScope scope(context, "gelu_backward", 30 * count, 3 * static_cast<double>(x.bytes()));
+  NYSTROM_ON_CUDA(gelu_backward, context, kind, x, d_y, d_x, d_bias);
   HWY_DYNAMIC_DISPATCH(gelu_backward_all)(context, kind, x, d_y, d_x, d_bias);
 }
 

@@ -40,4 +40,9 @@ struct LayerNormBackward {
 };
 void layer_norm_backward(Context& context, const LayerNormBackward& args);
 
+namespace cuda {
+void layer_norm_forward(CudaContext& context, const LayerNormForward& args);
+void layer_norm_backward(CudaContext& context, const LayerNormBackward& args);
+}  // namespace cuda
+
 }  // namespace nystrom

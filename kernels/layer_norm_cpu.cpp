@@ -131,6 +131,7 @@ void layer_norm_forward(Context& context, const LayerNormForward& args) {
   NYSTROM_CHECK(args.y.address != args.z.address || args.z.numel() == 0, "y may not be z");
   const double moved = static_cast<double>(args.branch.bytes()) * (args.residual.empty() ? 3 : 4);
   const OpScope scope(context, "layer_norm_forward", 10 * static_cast<double>(args.branch.numel()), moved);
+  NYSTROM_ON_CUDA(layer_norm_forward, context, args);
   HWY_DYNAMIC_DISPATCH(layer_norm_forward_all)(context, args);
 }
 
@@ -146,6 +147,7 @@ void layer_norm_backward(Context& context, const LayerNormBackward& args) {
   const double moved =
       static_cast<double>(args.z.bytes()) * (args.d_branch.address == args.d_z.address ? 3 : 4);
   const OpScope scope(context, "layer_norm_backward", 16 * static_cast<double>(args.z.numel()), moved);
+  NYSTROM_ON_CUDA(layer_norm_backward, context, args);
   HWY_DYNAMIC_DISPATCH(layer_norm_backward_all)(context, args);
 }
 

@@ -10,6 +10,7 @@ nystrom_add_library(kernels FOLDER kernels
     attention_cpu.cpp
     attention_keys_cpu.cpp
     attention_tiles.cpp
+    clip_factor_cpu.cpp
     cross_entropy_cpu.cpp
     depthwise_conv_cpu.cpp
     embedding_cpu.cpp
@@ -28,6 +29,29 @@ nystrom_add_library(kernels FOLDER kernels
     softmax_attention_cpu.cpp
     span_cross_entropy_cpu.cpp
     value_loss_cpu.cpp
+  CUDA_SOURCES
+    adamw_cuda.cu
+    attention_cuda.cu
+    attention_filter_gradient_cuda.cu
+    attention_forward_cuda.cu
+    attention_keys_gradient_cuda.cu
+    attention_rows_gradient_cuda.cu
+    clip_factor_cuda.cu
+    columns_cuda.cu
+    cross_entropy_cuda.cu
+    embedding_cuda.cu
+    fill_cuda.cu
+    gelu_cuda.cu
+    label_weights_cuda.cu
+    layer_norm_cuda.cu
+    linear_cuda.cu
+    nystrom_backward_cuda.cu
+    nystrom_forward_cuda.cu
+    relu_cuda.cu
+    rows_cuda.cu
+    sort_cuda.cu
+    span_cross_entropy_cuda.cu
+    value_loss_cuda.cu
   LINKS nystrom_core
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
 

@@ -21,4 +21,8 @@ void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x
 /// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. Bits depend on the thread count at most.
 void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
 
+namespace cuda {
+void column_sums(CudaContext& context, const Tensor& d_y, const Tensor& d_bias);
+}  // namespace cuda
+
 }  // namespace nystrom

@@ -74,6 +74,7 @@ void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias) {
                 d_y.shape.text(), d_bias.shape.text());
   const OpScope scope(context, "column_sums", static_cast<double>(d_y.numel()),
                       static_cast<double>(d_y.bytes()));
+  NYSTROM_ON_CUDA(column_sums, context, d_y, d_bias);
   HWY_DYNAMIC_DISPATCH(column_sums_all)(context, d_y, d_bias);
 }
 

@@ -22,4 +22,8 @@ void matmul(Context& context, const Matmul& args);
 /// allocating. Slow.
 void matmul_bf16_by_f32(Context& context, const Matmul& args);
 
+namespace cuda {
+void matmul(CudaContext& context, const Matmul& args);
+}  // namespace cuda
+
 }  // namespace nystrom

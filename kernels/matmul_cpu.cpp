@@ -258,6 +258,7 @@ void matmul(Context& context, const Matmul& args) {
   check(args, s);
   if (s.m == 0 || s.n == 0 || (s.k == 0 && args.accumulate)) return;
   NYSTROM_CHECK(s.k > 0, "a product over nothing");
+  NYSTROM_ON_CUDA(matmul, context, args);
   switch (args.a.dtype) {
     case DType::kF32:
       return matmul_f32(context, args, s);

@@ -26,7 +26,19 @@ void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys,
 void convert(Context& context, const Tensor& from, const Tensor& to);
 
 /// Sum of squares of x (fp32 or fp64), in double, in parts that do not depend on the thread count; NaN or
-/// infinity in x shows in the result.
+/// infinity in x shows in the result. On a GPU the host waits for it: not for a training step, which takes
+/// clip_factor.h.
 double squared_norm(Context& context, const Tensor& x);
+
+namespace cuda {
+void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y);
+void scatter_add_rows(CudaContext& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
+void tanh_forward(CudaContext& context, const Tensor& x, const Tensor& y);
+void tanh_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
+void dropout_rows(CudaContext& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
+                  const Tensor& y);
+void convert(CudaContext& context, const Tensor& from, const Tensor& to);
+double squared_norm(CudaContext& context, const Tensor& x);
+}  // namespace cuda
 
 }  // namespace nystrom

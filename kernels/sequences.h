@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/core/host_device.h"
 #include "kernels/core/tensor.h"
 
 namespace nystrom {
@@ -34,11 +35,11 @@ struct Dropout {
   std::uint64_t seed = 0;
   std::uint32_t site = 0;  ///< one number for each place in the network
 
-  [[nodiscard]] std::uint32_t threshold() const {
+  [[nodiscard]] NYSTROM_HD std::uint32_t threshold() const {
     return static_cast<std::uint32_t>(probability * 65536.0 + 0.5);
   }
-  [[nodiscard]] bool active() const { return threshold() != 0; }
-  [[nodiscard]] double scale() const { return 65536.0 / (65536.0 - threshold()); }
+  [[nodiscard]] NYSTROM_HD bool active() const { return threshold() != 0; }
+  [[nodiscard]] NYSTROM_HD double scale() const { return 65536.0 / (65536.0 - threshold()); }
 };
 
 }  // namespace nystrom

@@ -78,6 +78,7 @@ void span_cross_entropy(Context& context, const SpanCrossEntropy& args) {
                 "logits are {}, d_logits {}", args.logits.shape.text(), args.d_logits.shape.text());
   const OpScope scope(context, "span_cross_entropy", 10 * static_cast<double>(args.logits.numel()),
                       2 * static_cast<double>(args.logits.bytes()));
+  NYSTROM_ON_CUDA(span_cross_entropy, context, args);
   const DType gradient = args.d_logits.empty() ? args.logits.dtype : args.d_logits.dtype;
   dispatch_float(args.logits.dtype, [&]<class C>(C) {
     if constexpr (!std::is_same_v<C, BF16>) dispatch_float(gradient, [&]<class T>(T) { run<C, T>(args); });

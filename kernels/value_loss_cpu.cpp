@@ -32,6 +32,7 @@ void value_loss(Context& context, const ValueLoss& args) {
   NYSTROM_CHECK(args.sums.numel() == 3, "sums is {}", args.sums.shape.text());
   const OpScope scope(context, "value_loss", 10 * static_cast<double>(count),
                       2 * static_cast<double>(args.predictions.bytes()));
+  NYSTROM_ON_CUDA(value_loss, context, args);
   const auto targets = args.targets.span<float>();
   const auto sums = args.sums.span<double>();
   dispatch_float(args.predictions.dtype, [&]<class C>(C) {

@@ -60,12 +60,14 @@ std::vector<HostBatch> random_batches(const BenchOptions& options, int rank) {
 Bench::Bench(const BenchOptions& options, Comm& comm)
     : options_(options),
       comm_(comm),
-      context_(options.threads),
-      network_(options.model, HeadKind::kPretraining, options.precision, true),
+      context_(options.device.context(options.threads)),
+      network_(options.model, HeadKind::kPretraining, options.precision, true, context_.memory()),
+      reduction_(make_device_reduction(options.device, comm, options.communication)),
       batches_(random_batches(options, comm.rank())),
-      buffer_(limits_of(options)),
+      buffer_(limits_of(options), context_),
       optimizer_(make_optimizer({}, network_.parameters())),
-      reducer_(comm, network_.parameters().gradients()) {
+      clip_(context_.memory(), 1.0),
+      reducer_(comm, network_.parameters().gradients(), kDefaultBucketBytes, reduction_.get()) {
   network_.initialize(options.seed);
   network_.plan(limits_of(options), options.threads, options.recompute);
 }
@@ -78,14 +80,16 @@ double Bench::step() {
                           options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
   const Batch& batch = buffer_.upload(arrays_of(host));
-  network_.parameters().zero_gradients();
+  network_.parameters().zero_gradients(context_);
   network_.head().reset_sums(context_);
   network_.forward(context_, batch, pass, scales);
   reducer_.begin();
   network_.backward(context_, batch, pass, scales, [this](std::int64_t offset) { reducer_.ready(offset); });
   reducer_.finish();
-  const double norm = gradient_norm(context_, network_.parameters()).norm;
-  optimizer_->step(context_, 1e-5, clip_scale(norm, 1.0));
+  if (reduction_) reduction_->settle(steps_);
+  clip_.measure(context_, network_.parameters());
+  optimizer_->step(context_, 1e-5, clip_.factor());
+  context_.synchronize();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

@@ -8,6 +8,7 @@
 #include "data/loader.h"
 #include "model/network.h"
 #include "trainer/comm.h"
+#include "trainer/device_reduction.h"
 #include "trainer/evaluation.h"
 #include "trainer/optimizer.h"
 #include "trainer/reducer.h"
@@ -18,6 +19,8 @@ struct BenchOptions {
   ModelConfig model;
   DType precision = DType::kF32;
   bool recompute = false;
+  Device device;
+  ReductionOptions communication;
   int threads = 1;
   std::int64_t sequence_length = 512, micro_batch = 8;
   std::vector<std::int64_t> lengths;  ///< of the rows, micro_batch of them a step, in turn; empty: full rows
@@ -55,9 +58,11 @@ class Bench {
   Comm& comm_;
   Context context_;
   Network network_;
+  std::unique_ptr<DeviceReduction> reduction_;
   std::vector<HostBatch> batches_;
   BatchBuffer buffer_;
   std::unique_ptr<Optimizer> optimizer_;
+  GradientClip clip_;
   GradientReducer reducer_;
   std::int64_t steps_ = 0;
 };

@@ -210,7 +210,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"training.precision", &c.training.precision,
        "`auto`: bf16 where the processor computes it natively and faster, else fp32; the log says which.",
        "auto | fp32 | bf16"},
-      {"training.backend", &c.training.backend, "This version has the CPU backend.", "auto | cpu | cuda"},
+      {"training.backend", &c.training.backend, "auto: a GPU where there is one, else the processor.",
+       "auto | cpu | cuda"},
       {"training.clip_norm",
        &c.training.clip_norm,
        "Largest norm of all gradients together; 0: no clipping.",
@@ -269,7 +270,10 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {},
        kShare},
 
-      {"communication.kind", &c.communication.kind, "This version has MPI.", "auto | nccl | mpi"},
+      {"communication.kind", &c.communication.kind,
+       "What sums gradients that lie on GPUs; auto: NCCL where it is found, else MPI. Between processors it "
+       "is MPI.",
+       "auto | nccl | mpi"},
       {"communication.timeout",
        &c.communication.timeout,
        "Seconds after which a rank that waits for another ends the job, naming rank, step and collective.",

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "launch/backend.h"
 #include "launch/command.h"
 #include "launch/failure.h"
 #include "launch/log.h"
@@ -100,7 +101,12 @@ void set_run(FinetuneSetup& setup, bool training) {
                                               : Resume::kPath;
   if (run.resume == Resume::kPath) run.resume_path = config.run.resume;
   run.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
-  run.precision = precision(config);
+  const Backend backend = choose_backend(config.training.backend, "training.backend");
+  const CommKind kind = communication_kind(config, backend);
+  std::ranges::copy(backend.notes, std::back_inserter(setup.notes));
+  run.device = [backend, kind](Comm& comm) { return open_device(backend, kind, comm); };
+  run.communication = {.kind = kind, .timeout_seconds = config.communication.timeout};
+  run.precision = precision(config, backend);
   config.training.precision = name_of(run.precision);
   run.recompute = config.training.recompute;
   run.threads = static_cast<int>(config.run.threads.value_or(0));
@@ -167,7 +173,6 @@ TaskConfig task_options(const Config& config) {
 std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training) {
   auto setup = std::make_unique<FinetuneSetup>();
   setup->config = config;
-  check_backend(config);
   (void)open_task(task_options(config));  // refuses what is wrong before the model is read
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;
   if (!config.model.from.empty()) {

@@ -156,19 +156,6 @@ std::int64_t sequence_length(const Config& config, const ModelConfig& model) {
   return length;
 }
 
-DType precision(const Config& config) {
-  if (config.training.precision == "fp32") return DType::kF32;
-  if (config.training.precision == "bf16") return DType::kBF16;
-  return bf16_is_native() ? DType::kBF16 : DType::kF32;
-}
-
-void check_backend(const Config& config) {
-  if (config.training.backend == "cuda")
-    refuse("training.backend is cuda, but this program was built without CUDA; take cpu or auto");
-  if (config.communication.kind == "nccl")
-    refuse("communication.kind is nccl, but this program was built without CUDA; take mpi or auto");
-}
-
 std::vector<std::string> notes_on(const ModelConfig& model, std::int64_t length) {
   std::vector<std::string> notes;
   const AttentionConfig& a = model.attention;

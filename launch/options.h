@@ -32,12 +32,6 @@ TrainerOptions trainer_options(const Config& config);
 /// The tokens of a sample: data.sequence_length or its default. Refuses one longer than `max_positions`.
 std::int64_t sequence_length(const Config& config, const ModelConfig& model);
 
-/// training.precision without "auto": bf16 where the processor has instructions for it.
-DType precision(const Config& config);
-
-/// Refuses training.backend and communication.kind that this version does not have.
-void check_backend(const Config& config);
-
 /// What a user should be told about a configuration that is allowed but surprising.
 std::vector<std::string> notes_on(const ModelConfig& model, std::int64_t sequence_length);
 

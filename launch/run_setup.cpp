@@ -116,7 +116,8 @@ LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::strin
 RunSetup set_up_run(const Config& config, bool training) {
   RunSetup setup;
   setup.config = config;
-  check_backend(config);
+  setup.backend = choose_backend(config.training.backend, "training.backend");
+  setup.communication = communication_kind(config, setup.backend);
   setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
   if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
   if (!config.data.validation.empty())
@@ -139,8 +140,9 @@ RunSetup set_up_run(const Config& config, bool training) {
   setup.config.data.sequence_length = setup.sequence_length;
   (void)masking_options(config);
 
-  setup.precision = precision(config);
-  if (config.training.precision == "auto")
+  setup.precision = precision(config, setup.backend);
+  std::ranges::copy(setup.backend.notes, std::back_inserter(setup.notes));
+  if (config.training.precision == "auto" && !setup.backend.cuda)
     setup.notes.push_back(fmt::format("training.precision is {}: this processor {} matrix products in bf16",
                                       name_of(setup.precision),
                                       setup.precision == DType::kBF16 ? "has" : "does not have"));

@@ -8,6 +8,7 @@
 
 #include "data/loader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "launch/backend.h"
 #include "launch/config.h"
 #include "launch/model_source.h"
 #include "model/config.h"
@@ -22,6 +23,8 @@ struct RunSetup {
   HeadKind head = HeadKind::kPretraining;
   Tokenizer tokenizer;  ///< empty where there is none (NVIDIA's shards)
   std::int64_t sequence_length = 0;
+  Backend backend;
+  CommKind communication = CommKind::kAuto;
   DType precision = DType::kF32;
   std::vector<std::string> shards, validation;  ///< files
   std::vector<std::string> notes;               ///< sentences for the log

@@ -3,9 +3,12 @@
 #
 #   launch/setup.sh            packages and program
 #   launch/setup.sh --tests    and all test programs
+#   launch/setup.sh --emulation  the CUDA backend and its tests, for a machine without a GPU, in build-emulation/
 #   launch/setup.sh --packages nothing but the packages
 #
-# As root, or as a user who may sudo. Needs no CUDA. Ends in seconds where all is there.
+# As root, or as a user who may sudo. Needs no CUDA and installs none. NYSTROM_CUDA=auto builds the CUDA backend too
+# where a toolkit is (nvcc in PATH or in /usr/local/cuda/bin); it has not been run on a GPU yet, so that it is left out
+# unless asked for. Ends in seconds where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +19,7 @@ packages=(
   libsentencepiece-dev libicu-dev
   libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   libssl-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
 )
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -56,12 +59,20 @@ install_packages() {
   done
 }
 
+# The CUDA backend: off, auto (where nvcc is found) or on.
+cuda=${NYSTROM_CUDA:-off}
+if [[ $cuda != off ]] && ! command -v nvcc >/dev/null && [[ -x /usr/local/cuda/bin/nvcc ]]; then
+  export PATH=$PATH:/usr/local/cuda/bin
+fi
+
 build_program() {
-  local launcher=()
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  cmake --preset release "${launcher[@]}" >build-setup.log 2>&1 || {
+  local launcher=(-DNYSTROM_CUDA="$cuda")
+  [[ ${NYSTROM_CUDA_ARCHITECTURES:-} ]] && launcher+=(-DNYSTROM_CUDA_ARCHITECTURES="$NYSTROM_CUDA_ARCHITECTURES")
+  command -v ccache >/dev/null && launcher+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  [[ $preset == emulation ]] && launcher=("${launcher[@]/-DNYSTROM_CUDA=*/-DNYSTROM_CUDA=emulation}")
+  cmake --preset "$preset" "${launcher[@]}" >build-setup.log 2>&1 || {
     cat build-setup.log >&2
-    stop "cmake could not configure build/ (see above)"
+    stop "cmake could not configure $build/ (see above)"
   }
   rm -f build-setup.log
   # The compiler wants up to 1.5 GB a job.
@@ -69,18 +80,28 @@ build_program() {
   jobs=$(nproc)
   memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
   (( memory < jobs )) && jobs=$(( memory > 1 ? memory : 1 ))
-  cmake --build build --parallel "$jobs" --target "$1" || stop "the program did not build (see above)"
+  cmake --build "$build" --parallel "$jobs" --target "$1" || stop "the program did not build (see above)"
 }
 
-target=nystrom
+target=nystrom preset=release build=build
 case "${1:-}" in
   "") ;;
   --tests) target=all ;;
+  --emulation) target=all preset=emulation build=build-emulation ;;
   --packages) target= ;;
-  *) stop "there is no option $1; there are --tests and --packages" ;;
+  *) stop "there is no option $1; there are --tests, --emulation and --packages" ;;
 esac
 
 install_packages
 [[ -z $target ]] && exit
 build_program "$target"
-say "$(build/nystrom --version) is at build/nystrom"
+if [[ $preset == emulation ]]; then
+  with="with the CUDA backend, whose kernels the processor runs"
+elif grep -q '^NYSTROM_CUDA_BUILD:INTERNAL=on' build/CMakeCache.txt; then
+  with="with the CUDA backend ($(nvcc --version | grep -o 'release [0-9.]*'))"
+elif [[ $cuda == off ]]; then
+  with="without CUDA (NYSTROM_CUDA=auto builds it where a toolkit is)"
+else
+  with="without CUDA: no nvcc was found"
+fi
+say "$("$build/nystrom" --version) is at $build/nystrom, $with"

@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
 # A fresh Debian machine: install, build, all tests. Arguments go to ctest (launch/test.sh -R Config).
-set -euo pipefail
-cd "$(dirname "$0")/.."
-launch/setup.sh --tests
-exec ctest --test-dir build --output-on-failure --parallel "$(nproc)" "$@"
+# The CUDA backend is tested without a GPU: its kernels run on the processor (docs/gpu.md), in build-emulation/.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+launch/setup.sh --tests || exit
+launch/setup.sh --emulation || exit
+status=0
+for build in build build-emulation; do
+  ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@" || status=$?
+done
+exit "$status"

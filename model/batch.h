@@ -1,12 +1,13 @@
 #pragma once
 // What the network computes on: one micro-batch, packed, as tensors. A BatchBuffer owns their memory, planned
-// once for the largest micro-batch; views of the real sizes are made at each upload.
+// once for the largest micro-batch; views of the real sizes are made at each upload, which is one copy.
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 
-#include "kernels/core/buffer.h"
+#include "kernels/core/upload.h"
 #include "kernels/embedding.h"
 #include "kernels/sequences.h"
 
@@ -50,17 +51,29 @@ struct BatchArrays {
 
 class BatchBuffer {
  public:
-  explicit BatchBuffer(const BatchLimits& limits);
+  /// For ops of `context`: the views are of its memory.
+  explicit BatchBuffer(const BatchLimits& limits, const Context& context = Context(1));
   /// Copies the arrays in and returns views of them, valid until the next upload. Throws InternalError if
   /// they exceed the limits or disagree with each other.
   const Batch& upload(const BatchArrays& arrays);
 
  private:
-  BatchLimits limits_;
-  OwnedTensor input_ids_, token_types_, positions_, token_samples_;
-  OwnedTensor offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_,
-      sequence_values_;
-  OwnedTensor label_rows_, labels_;
+  /// Where an array lies in the block that is uploaded at once.
+  struct Place {
+    DType dtype = DType::kI32;
+    std::int64_t most = 0;  // elements
+    std::size_t offset = 0;
+  };
+  Place place(DType dtype, std::int64_t most);
+  template <class T>
+  Tensor put(const Place& place, std::span<const T> values);
+
+  std::size_t bytes_ = 0;  // of the block
+  Place input_ids_, token_types_, positions_, token_samples_;
+  Place offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_, sequence_values_;
+  Place label_rows_, labels_;
+  std::unique_ptr<Upload> upload_;
+  std::byte* filling_ = nullptr;  // the host's block of this upload
   Batch batch_;
 };
 

@@ -25,7 +25,7 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
   if (plan.training) d_ = planner.saved("encoder.d", type, {tokens, config_.hidden_size});
   const ScratchScope scope(planner);
   const AttentionLimits attention{plan.limits.sequences, plan.limits.longest, config_.hidden_size,
-                                  plan.threads};
+                                  plan.threads, store_.memory().on_device()};
   workspace_ = plan_attention_workspace(planner, config_.attention, type, attention);
   if (!plan.training) return;
   scratch_ = Block::BackwardScratch::plan(planner, plan.limits, config_, type);

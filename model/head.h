@@ -38,12 +38,16 @@ class Head {
   [[nodiscard]] virtual Tensor logits() const { return {}; }
 
   /// Weighs the gradient of each label's examples, [labels]; the losses told stay unweighted. Heads without
-  /// classes take no notice of it.
+  /// classes take no notice of it. Precondition: allocate_sums().
   void set_label_weights(std::span<const float> weights);
 
   /// [losses, 3] fp64: sum of losses, right answers, labels counted, over all forwards since reset_sums().
   [[nodiscard]] const Tensor& sums() const { return sums_.view(); }
   void reset_sums(Context& context);
+  /// The sums so far, row by row; the host waits for them.
+  [[nodiscard]] std::array<double, 3 * kMaxLosses> read_sums(const Context& context) const;
+  /// Takes the memory of the sums; before the first forward.
+  void allocate_sums(Memory& memory);
 
  protected:
   /// Dropout sites of a head follow those of the blocks.
@@ -54,10 +58,10 @@ class Head {
   /// Multiplies rows of d [R, labels] by their labels' weights, where there are weights.
   void weigh(Context& context, const Tensor& labels, const Tensor& d) const;
 
-  Head() : sums_(DType::kF64, {static_cast<std::int64_t>(kMaxLosses), 3}) {}
   OwnedTensor sums_;
 
  private:
+  Memory* memory_ = nullptr;   // of the contexts it is run by
   OwnedTensor label_weights_;  // [labels] fp32; empty: all 1
 };
 

@@ -165,7 +165,8 @@ void check_weights(const ParameterStore& store, const WeightFiles& files, const 
 LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder) {
   check_weights(store, files, folder);
   for (ParameterId id = 0; id < store.count(); ++id)
-    if (const auto* entry = files.find(store[id].name)) load(*entry, store.weight(id));
+    if (const auto* entry = files.find(store[id].name))
+      store.fill_weight(id, [&](const Tensor& weight) { load(*entry, weight); });
   store.refresh_copy();
   return describe(store, files, folder);
 }

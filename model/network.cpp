@@ -8,14 +8,18 @@ const ModelConfig& checked(const ModelConfig& config) {
 }
 }  // namespace
 
-Network::Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training)
+Network::Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training,
+                 Memory& memory)
     : config_(checked(config)),
       head_config_(head),
       training_(training),
-      store_(activation),
+      store_(activation, memory),
       encoder_(config_, store_),
       head_(make_head(head, {config_, store_, encoder_.embeddings().word()})) {
+  if (memory.on_device() && activation == DType::kF64)
+    refuse("A GPU computes in fp32 or bf16; fp64 is for the processor alone.");
   store_.allocate(training);
+  head_->allocate_sums(memory);
 }
 
 void Network::initialize(std::uint64_t seed) {
@@ -24,15 +28,18 @@ void Network::initialize(std::uint64_t seed) {
 
 void Network::plan(const BatchLimits& limits, int threads, bool recompute) {
   arena_ = {};  // give the old memory back first
-  arena_ = Arena::planned([&](Planner& planner) {
-    encoder_.plan(planner, {limits, threads, training_, recompute});
-    head_->plan(planner, limits, training_);
-  });
+  Memory& memory = store_.memory();
+  arena_ = Arena::planned(
+      [&](Planner& planner) {
+        encoder_.plan(planner, {limits, threads, training_, recompute});
+        head_->plan(planner, limits, training_);
+      },
+      memory);
 }
 
 std::size_t Network::planned_bytes(const ModelConfig& config, const HeadConfig& head, DType activation,
-                                   const EncoderPlan& plan) {
-  ParameterStore store(activation);  // declares, but takes no memory
+                                   const EncoderPlan& plan, Memory& memory) {
+  ParameterStore store(activation, memory);  // declares, but takes no memory
   Encoder encoder(config, store);
   const std::unique_ptr<Head> losses = make_head(head, {config, store, encoder.embeddings().word()});
   Planner planner;

@@ -13,7 +13,9 @@ namespace nystrom {
 class Network {
  public:
   /// Declares and allocates parameters (zero); `check(config)` is called first.
-  Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training);
+  /// `memory`: that of the contexts it will be run by.
+  Network(const ModelConfig& config, const HeadConfig& head, DType activation, bool training,
+          Memory& memory = Memory::host());
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -22,7 +24,8 @@ class Network {
   void plan(const BatchLimits& limits, int threads, bool recompute = false);
   /// Bytes that plan() would take for such a network.
   [[nodiscard]] static std::size_t planned_bytes(const ModelConfig& config, const HeadConfig& head,
-                                                 DType activation, const EncoderPlan& plan);
+                                                 DType activation, const EncoderPlan& plan,
+                                                 Memory& memory = Memory::host());
 
   /// Encoder and head; losses are added to head().sums(). Returns the last hidden states [T, C].
   const Tensor& forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales);

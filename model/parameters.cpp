@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/core/philox.h"
+#include "kernels/fill.h"
 
 namespace nystrom {
 namespace {
@@ -41,28 +42,29 @@ void ParameterStore::allocate(bool training) {
   NYSTROM_CHECK(!allocated_, "parameters are allocated twice ({})", parameters_.size());
   allocated_ = true;
   const DType master = compute_dtype(activation_);
-  weights_ = OwnedTensor(master, {flat_size_});
-  if (training) gradients_ = OwnedTensor(master, {flat_size_});
-  if (activation_ != master) copy_ = OwnedTensor(activation_, {flat_size_});
+  weights_ = OwnedTensor(master, {flat_size_}, *memory_);
+  if (training) gradients_ = OwnedTensor(master, {flat_size_}, *memory_);
+  if (activation_ != master) copy_ = OwnedTensor(activation_, {flat_size_}, *memory_);
 }
 
 void ParameterStore::initialize(std::uint64_t seed, double range, ParameterId zero_row_of,
                                 std::int64_t zero_row) {
   for (ParameterId id = 0; id < count(); ++id) {
-    const Tensor w = weight(id);
-    dispatch_float(w.dtype, [&]<class T>(T) {
-      if constexpr (!std::is_same_v<T, BF16>) {
-        auto values = w.span<T>();
-        if (parameters_[id].init == Init::kNormal)
-          draw_normal(values, seed, id, range);
-        else
-          std::ranges::fill(values, static_cast<T>(parameters_[id].init == Init::kOne ? 1 : 0));
+    fill_weight(id, [&](const Tensor& w) {
+      dispatch_float(w.dtype, [&]<class T>(T) {
+        if constexpr (!std::is_same_v<T, BF16>) {
+          auto values = w.span<T>();
+          if (parameters_[id].init == Init::kNormal)
+            draw_normal(values, seed, id, range);
+          else
+            std::ranges::fill(values, static_cast<T>(parameters_[id].init == Init::kOne ? 1 : 0));
+        }
+      });
+      if (id == zero_row_of && zero_row >= 0 && zero_row < w.dim(0)) {
+        const Tensor row = w.rows(zero_row, 1);
+        std::memset(row.address, 0, row.bytes());
       }
     });
-    if (id == zero_row_of && zero_row >= 0 && zero_row < w.dim(0)) {
-      const Tensor row = w.rows(zero_row, 1);
-      std::memset(row.address, 0, row.bytes());
-    }
   }
   refresh_copy();
 }
@@ -96,16 +98,17 @@ std::int64_t ParameterStore::values() const {
   return n;
 }
 
-void ParameterStore::zero_gradients() {
-  const Tensor& g = gradients_.view();
-  if (!g.empty()) std::memset(g.address, 0, g.bytes());
+void ParameterStore::zero_gradients(Context& context) {
+  if (!gradients_.view().empty()) fill_zero(context, gradients_);
 }
 
 void ParameterStore::refresh_copy() {
   if (copy_.view().empty()) return;
-  const auto from = weights_.view().span<float>();
-  const auto to = copy_.view().span<BF16>();
+  const HostValues weights(weights_, *memory_), copy(copy_, *memory_);
+  const auto from = weights.view().span<float>();
+  const auto to = copy.view().span<BF16>();
   for (std::size_t i = 0; i < from.size(); ++i) to[i] = BF16(from[i]);
+  copy.write_back();
 }
 
 }  // namespace nystrom

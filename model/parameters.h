@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/core/buffer.h"
+#include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
 
 namespace nystrom {
@@ -31,7 +31,8 @@ class ParameterStore {
  public:
   /// Weights and gradients in compute_dtype(activation); with activation bf16 also a rounded copy of all
   /// weights.
-  explicit ParameterStore(DType activation) : activation_(activation) {}
+  explicit ParameterStore(DType activation, Memory& memory = Memory::host())
+      : activation_(activation), memory_(&memory) {}
 
   /// Declares a parameter. Throws InternalError once allocate() has run or if the name is taken.
   ParameterId add(std::string name, Shape shape, Init init);
@@ -74,7 +75,18 @@ class ParameterStore {
   [[nodiscard]] std::int64_t flat_size() const { return flat_size_; }
   [[nodiscard]] DType activation() const { return activation_; }
 
-  void zero_gradients();
+  /// Where weights and gradients lie.
+  [[nodiscard]] Memory& memory() const { return *memory_; }
+
+  /// All gradients are zero for the ops that follow.
+  void zero_gradients(Context& context);
+  /// Calls fill(tensor) with the weight within the host's reach, for it to overwrite.
+  template <class Fill>
+  void fill_weight(ParameterId id, const Fill& fill) {
+    const HostValues values(weight(id), *memory_);
+    fill(values.view());
+    values.write_back();
+  }
   /// Rounds all weights into the copy; a no-op unless activations are bf16. After every load and
   /// initialization.
   void refresh_copy();
@@ -84,6 +96,7 @@ class ParameterStore {
   static Tensor group(const OwnedTensor& flat, const Parameter& first, std::int64_t count);
 
   DType activation_;
+  Memory* memory_;
   std::vector<Parameter> parameters_;
   std::int64_t flat_size_ = 0;
   bool allocated_ = false;

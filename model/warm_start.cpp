@@ -79,7 +79,8 @@ std::vector<std::string> start_warm(ParameterStore& store, const std::vector<Ten
         "{} has a head for another number of labels: {}. Set model.reinitialize_head: true to draw a new "
         "one.",
         options.path, listed(other_head));
-  for (const auto& [tensor, id] : found) fill(*tensor, store.weight(id));
+  for (const auto& [tensor, id] : found)
+    store.fill_weight(id, [from = tensor](const Tensor& weight) { fill(*from, weight); });
   store.refresh_copy();
   if (drawn.empty()) return {};
   return {fmt::format("{} tensors are not taken from {} but drawn from the seed: {}.", drawn.size(),

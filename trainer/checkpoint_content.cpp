@@ -12,6 +12,15 @@ Tensor like(const Tensor& original, const std::vector<std::byte>& copy) {
   return Tensor(const_cast<std::byte*>(copy.data()), original.dtype, original.shape);
 }
 
+void copy_in_pieces(const std::byte* from, std::vector<std::byte>& to, int threads) {
+  const auto pieces = static_cast<std::int64_t>((to.size() + kPiece - 1) / kPiece);
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const std::size_t begin = static_cast<std::size_t>(piece) * kPiece;
+    std::memcpy(to.data() + begin, from + begin, std::min(kPiece, to.size() - begin));
+  }
+}
+
 }  // namespace
 
 CheckpointContent content_of(const Network& network, const Optimizer& optimizer, const RunState& state,
@@ -23,7 +32,8 @@ CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
           .weights = store.weights(),
           .states = optimizer.states(),
           .identity = identity,
-          .state = state};
+          .state = state,
+          .memory = store.memory()};
 }
 
 CheckpointSnapshot::CheckpointSnapshot(const Network& network, const Optimizer& optimizer,
@@ -43,25 +53,25 @@ void CheckpointSnapshot::take(Context& context, const RunState& state, std::opti
   validation_ = validation;
   const std::vector<Tensor> all = sources();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto* from = static_cast<const std::byte*>(all[i].address);
-    std::byte* to = copies_[i].data();
-    const std::size_t bytes = copies_[i].size();
-    const auto pieces = static_cast<std::int64_t>((bytes + kPiece - 1) / kPiece);
-#pragma omp parallel for schedule(static) num_threads(context.threads())
-    for (std::int64_t piece = 0; piece < pieces; ++piece) {
-      const std::size_t begin = static_cast<std::size_t>(piece) * kPiece;
-      std::memcpy(to + begin, from + begin, std::min(kPiece, bytes - begin));
-    }
+    if (context.cuda() != nullptr)
+      context.read(all[i], copies_[i].data());
+    else
+      copy_in_pieces(static_cast<const std::byte*>(all[i].address), copies_[i], context.threads());
   }
 }
 
 CheckpointContent CheckpointSnapshot::content() const {
-  CheckpointContent content = content_of(network_, optimizer_, state_, identity_);
-  content.validation = validation_;
-  content.weights = like(content.weights, copies_[0]);
-  for (std::size_t i = 0; i < content.states.size(); ++i)
-    content.states[i].values = like(content.states[i].values, copies_[i + 1]);
-  return content;
+  const ParameterStore& store = network_.parameters();
+  std::vector<OptimizerState> states = optimizer_.states();
+  for (std::size_t i = 0; i < states.size(); ++i) states[i].values = like(states[i].values, copies_[i + 1]);
+  return {.model = network_.config(),
+          .head = network_.head_config(),
+          .parameters = store.all(),
+          .weights = like(store.weights(), copies_[0]),
+          .states = std::move(states),
+          .identity = identity_,
+          .state = state_,
+          .validation = validation_};
 }
 
 std::size_t CheckpointSnapshot::bytes() const {

@@ -24,19 +24,20 @@ struct CheckpointContent {
   const RunIdentity& identity;
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
+  Memory& memory = Memory::host();        ///< where weights and states lie
 };
 
 /// The live values.
 [[nodiscard]] CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
                                            const RunState& state, const RunIdentity& identity);
 
-/// A copy of weights and optimizer state. Its memory is taken, and touched, once.
+/// A copy of weights and optimizer state in the host's memory. It is taken, and touched, once.
 class CheckpointSnapshot {
  public:
   /// All must outlive it.
   CheckpointSnapshot(const Network& network, const Optimizer& optimizer, const RunIdentity& identity);
 
-  /// Copies the live values, with as many threads as `context` has.
+  /// Copies the live values, as ops so far leave them, with as many threads as `context` has.
   void take(Context& context, const RunState& state, std::optional<double> validation);
   [[nodiscard]] CheckpointContent content() const;
   [[nodiscard]] std::size_t bytes() const;

@@ -63,11 +63,12 @@ void read_group(const hdf5::File& file, const std::string& group, const Paramete
   refuse_differences(file, group, store.all());
   for (const Parameter& parameter : store.all()) {
     const hdf5::Dataset dataset = file.dataset(group + "/" + parameter.name, 0);
-    const Tensor part = flat.rows(parameter.offset, parameter.numel());
-    if (part.dtype == DType::kF64)
-      dataset.read_rows(0, dataset.rows(), part.span<double>());
+    const HostValues part(flat.rows(parameter.offset, parameter.numel()), store.memory());
+    if (part.view().dtype == DType::kF64)
+      dataset.read_rows(0, dataset.rows(), part.view().span<double>());
     else
-      dataset.read_rows(0, dataset.rows(), part.span<float>());
+      dataset.read_rows(0, dataset.rows(), part.view().span<float>());
+    part.write_back();
   }
 }
 

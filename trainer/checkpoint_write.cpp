@@ -78,12 +78,14 @@ void write_content(const std::string& path, const CheckpointContent& content) {
   write_tokenizer(file, content.identity);
   file.create_group(kWeights);
   for (const Parameter& parameter : content.parameters)
-    write_tensor(file, weight_path(parameter.name), part_of(content.weights, parameter));
+    write_tensor(file, weight_path(parameter.name),
+                 HostValues(part_of(content.weights, parameter), content.memory));
   file.create_group(kOptimizer);
   for (const OptimizerState& values : content.states) {
     file.create_group(state_group(values.name));
     for (const Parameter& parameter : content.parameters)
-      write_tensor(file, state_path(values.name, parameter.name), part_of(values.values, parameter));
+      write_tensor(file, state_path(values.name, parameter.name),
+                   HostValues(part_of(values.values, parameter), content.memory));
   }
   file.close();
 }

@@ -53,7 +53,7 @@ Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buf
     for (const HostBatch& micro_batch : source.read(index).micro_batches)
       network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
   std::array<double, kMaxLosses * kColumns> sums{};
-  std::ranges::copy(head.sums().span<double>(), sums.begin());
+  std::ranges::copy(head.read_sums(context), sums.begin());
   comm.all_reduce(sums, "the sums of the validation losses");
   return mean_losses(head, sums, objective);
 }

@@ -82,8 +82,10 @@ class Finetuning {
         speaker_(comm.rank() == 0 ? observer : nobody_),
         data_(load_data(options, training)),
         metric_(chosen_metric(options, info())),
-        context_(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm)),
-        network_(options.run.model, head_for(info()), options.run.precision, training),
+        device_(options.run.device ? options.run.device(comm) : Device()),
+        context_(device_.context(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm))),
+        network_(options.run.model, head_for(info()), options.run.precision, training, context_.memory()),
+        reduction_(make_device_reduction(device_, comm, options.run.communication)),
         observer_(observer) {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
     if (training) weigh_classes();
@@ -112,7 +114,8 @@ class Finetuning {
     Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
-    Trainer trainer(trainer_options, {context_, comm_, network_, *source_, nullptr, observers});
+    Trainer trainer(trainer_options,
+                    {context_, comm_, network_, *source_, nullptr, observers, reduction_.get()});
     if (!checkpoint.empty()) trainer.restore(checkpoint);
     if (comm_.rank() == 0) {
       files.emplace(options_.run.directory, trainer.state().step, observer_);
@@ -208,8 +211,8 @@ class Finetuning {
   void plan() {
     micro_batch_ = source_options().micro_batch;
     for (const auto* split : data_.all()) limits_ = joined(limits_, limits_of(*split, micro_batch_));
-    network_.plan(limits_, context_.threads(), options_.run.recompute);
-    buffer_.emplace(limits_);
+    network_.plan(limits_, context_.host_threads(), options_.run.recompute);
+    buffer_.emplace(limits_, context_);
   }
 
   [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
@@ -220,7 +223,7 @@ class Finetuning {
             .global_batch = options_.run.global_batch,
             .micro_batch = micro_batch_,
             .ranks = comm_.ranks(),
-            .threads = context_.threads(),
+            .threads = context_.host_threads(),
             .precision = std::string(name_of(options_.run.precision)),
             .activation_bytes = network_.arena().bytes(),
             .state_bytes = 4 * network_.parameters().weights().bytes(),
@@ -352,8 +355,10 @@ class Finetuning {
   Observer& speaker_;
   TaskData data_;
   std::string metric_;
+  Device device_;
   Context context_;
   Network network_;
+  std::unique_ptr<DeviceReduction> reduction_;
   std::optional<TaskSource> source_;  // where there is training
   Observer& observer_;
   std::int64_t micro_batch_ = 1;

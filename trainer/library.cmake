@@ -11,12 +11,14 @@ nystrom_add_library(trainer FOLDER trainer
     checkpoint_write.cpp
     checkpoint_writer.cpp
     comm.cpp
+    device_reduction.cpp
     consistency.cpp
     evaluation.cpp
     finetune.cpp
     heartbeat.cpp
     loader_source.cpp
     metrics.cpp
+    micro_batch.cpp
     model_record.cpp
     mpi_comm.cpp
     mpi_handles.cpp
@@ -42,5 +44,13 @@ nystrom_add_library(trainer FOLDER trainer
     tensorboard.cpp
     threads.cpp
     trainer.cpp
+  CUDA_SOURCES
+    nccl_reduction.cpp
+    staged_reduction.cpp
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX)
+if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  target_link_libraries(nystrom_trainer PRIVATE nystrom_emulation_nccl)
+elseif(NYSTROM_CUDA_BUILD STREQUAL "on")
+  target_link_libraries(nystrom_trainer PRIVATE ${CMAKE_DL_LIBS})
+endif()

@@ -6,6 +6,13 @@
 #include "kernels/core/check.h"
 
 namespace nystrom::mpi {
+namespace {
+#ifdef NYSTROM_EMULATION
+constexpr int kThreads = MPI_THREAD_MULTIPLE;  // NCCL's stand-in calls MPI too
+#else
+constexpr int kThreads = MPI_THREAD_SERIALIZED;
+#endif
+}  // namespace
 
 std::optional<Watchdog> watch(const HangReport& hang, const char* where) {
   if (!hang.report) return std::nullopt;
@@ -28,8 +35,8 @@ void checked(int code, std::string_view what) {
 Environment::Environment(HangReport hang) : hang_(std::move(hang)) {
   const auto watched = watch(hang_, "start");
   int provided = 0;
-  checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "its start");
-  if (provided < MPI_THREAD_SERIALIZED)
+  checked(MPI_Init_thread(nullptr, nullptr, kThreads, &provided), "its start");
+  if (provided < kThreads)
     fail("This MPI lets only one thread of a process call it (level {}); use one with MPI_THREAD_SERIALIZED.",
          provided);
 }

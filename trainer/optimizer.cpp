@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/adamw.h"
+#include "kernels/clip_factor.h"
 #include "kernels/rows.h"
 
 namespace nystrom {
@@ -44,17 +45,24 @@ class AdamWOptimizer final : public Optimizer {
   AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store)
       : options_(options),
         store_(store),
-        m_(store.weights().dtype, store.weights().shape),
-        v_(store.weights().dtype, store.weights().shape) {
-    // Neighbours that are treated alike are one call. Gaps between them are zero and stay so.
+        m_(store.weights().dtype, store.weights().shape, store.memory()),
+        v_(store.weights().dtype, store.weights().shape, store.memory()) {
+    // Neighbours that are treated alike are one group; gaps between parameters are zero and stay so.
     const std::int64_t layers = count_layers(store);
+    std::vector<std::int64_t> begins;
+    std::vector<double> rates, decays;
     for (const auto& parameter : store.all()) {
       const double rate =
           std::pow(options.layer_decay, static_cast<double>(layers - layer_of(parameter.name, layers)));
-      if (runs_.empty() || runs_.back().decayed != parameter.decayed() || runs_.back().rate != rate)
-        runs_.push_back({parameter.offset, 0, parameter.decayed(), rate});
-      runs_.back().count = parameter.offset + parameter.numel() - runs_.back().begin;
+      const double decay = parameter.decayed() ? 1 : 0;
+      if (!begins.empty() && rates.back() == rate && decays.back() == decay) continue;
+      begins.push_back(parameter.offset);
+      rates.push_back(rate);
+      decays.push_back(decay);
     }
+    begins_ = on_memory(begins, store.memory());
+    rates_ = on_memory(rates, store.memory());
+    decays_ = on_memory(decays, store.memory());
   }
 
   [[nodiscard]] std::vector<OptimizerState> states() const override {
@@ -62,34 +70,32 @@ class AdamWOptimizer final : public Optimizer {
   }
 
  private:
-  struct Run {
-    std::int64_t begin, count;
-    bool decayed;
-    double rate;  // share of the learning rate
-  };
+  template <class T>
+  static OwnedTensor on_memory(const std::vector<T>& values, Memory& memory) {
+    OwnedTensor tensor(dtype_of<T>(), {static_cast<std::int64_t>(values.size())}, memory);
+    memory.write(tensor.view().address, values.data(), tensor.view().bytes());
+    return tensor;
+  }
 
-  void update(Context& context, double learning_rate, double gradient_scale) override {
-    for (const Run& run : runs_) {
-      const auto part = [&run](const Tensor& flat) {
-        return flat.empty() ? Tensor{} : flat.rows(run.begin, run.count);
-      };
-      adamw_step(context, {.weights = part(store_.weights()),
-                           .gradients = part(store_.gradients()),
-                           .m = part(m_),
-                           .v = part(v_),
-                           .copy = part(store_.rounded_copy()),
-                           .config = {options_.beta1, options_.beta2, options_.epsilon},
-                           .learning_rate = learning_rate * run.rate,
-                           .weight_decay = run.decayed ? options_.weight_decay : 0.0,
-                           .gradient_scale = gradient_scale,
-                           .step = updates()});
-    }
+  void update(Context& context, double learning_rate, double gradient_scale, const Tensor& factor) override {
+    adamw_step(context, {.weights = store_.weights(),
+                         .gradients = store_.gradients(),
+                         .m = m_,
+                         .v = v_,
+                         .copy = store_.rounded_copy(),
+                         .config = {options_.beta1, options_.beta2, options_.epsilon},
+                         .learning_rate = learning_rate,
+                         .weight_decay = options_.weight_decay,
+                         .gradient_scale = gradient_scale,
+                         .step = updates(),
+                         .factor = factor,
+                         .groups = {begins_, rates_, decays_}});
   }
 
   OptimizerOptions options_;
   ParameterStore& store_;
-  OwnedTensor m_, v_;  // [flat]
-  std::vector<Run> runs_;
+  OwnedTensor m_, v_;                    // [flat]
+  OwnedTensor begins_, rates_, decays_;  // [groups]
 };
 
 using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&);
@@ -126,6 +132,17 @@ GradientNorm gradient_norm(Context& context, const ParameterStore& store) {
   }
   result.norm = std::sqrt(sum);
   return result;
+}
+
+void GradientClip::measure(Context& context, const ParameterStore& store) {
+  clip_factor(context, store.gradients(), clip_, result_);
+}
+
+GradientNorm GradientClip::read(Context& context, const ParameterStore& store) const {
+  std::array<double, 2> result{};
+  context.read(result_, result.data());
+  if (std::isfinite(result[0])) return {result[0], store.count()};
+  return gradient_norm(context, store);  // slow, to name the parameter
 }
 
 double clip_scale(double norm, double clip) {

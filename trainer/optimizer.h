@@ -34,7 +34,13 @@ class Optimizer {
   /// One update, with gradients times `gradient_scale`; also writes the rounded copy of the weights.
   void step(Context& context, double learning_rate, double gradient_scale) {
     ++updates_;
-    update(context, learning_rate, gradient_scale);
+    update(context, learning_rate, gradient_scale, {});
+  }
+  /// The same with gradients times `factor` [1] fp64, which the host need not know (GradientClip); 0 leaves
+  /// weights and state as they are.
+  void step(Context& context, double learning_rate, const Tensor& factor) {
+    ++updates_;
+    update(context, learning_rate, 1.0, factor);
   }
   [[nodiscard]] virtual std::vector<OptimizerState> states() const = 0;
 
@@ -43,7 +49,8 @@ class Optimizer {
   void set_updates(std::int64_t updates) { updates_ = updates; }
 
  protected:
-  virtual void update(Context& context, double learning_rate, double gradient_scale) = 0;
+  virtual void update(Context& context, double learning_rate, double gradient_scale,
+                      const Tensor& factor) = 0;
 
  private:
   std::int64_t updates_ = 0;
@@ -61,6 +68,24 @@ struct GradientNorm {
   ParameterId bad = 0;
 };
 [[nodiscard]] GradientNorm gradient_norm(Context& context, const ParameterStore& store);
+
+/// The norm of all gradients and what it clips them by, computed where they lie: the optimizer takes the
+/// factor, the host reads the norm when it waits anyway.
+class GradientClip {
+ public:
+  /// clip 0: no clipping.
+  GradientClip(Memory& memory, double clip) : clip_(clip), result_(DType::kF64, {2}, memory) {}
+
+  void measure(Context& context, const ParameterStore& store);
+  /// [1] fp64: clip_scale(norm, clip), or 0 where the norm is not finite.
+  [[nodiscard]] Tensor factor() const { return result_.view().rows(1, 1); }
+  /// What was measured last. The host waits.
+  [[nodiscard]] GradientNorm read(Context& context, const ParameterStore& store) const;
+
+ private:
+  double clip_;
+  OwnedTensor result_;  // [2] fp64: norm, factor
+};
 
 /// min(1, clip / (norm + 1e-6)), as in PyTorch; 1 if clip is 0.
 [[nodiscard]] double clip_scale(double norm, double clip);

@@ -4,8 +4,9 @@
 
 namespace nystrom {
 
-void PinvResiduals::add(std::size_t layer, const Tensor& residuals) {
+void PinvResiduals::add(const Context& context, std::size_t layer, const Tensor& residuals) {
   if (residuals.empty()) return;
+  const HostValues host(residuals, context.memory());
   Layer& to = layers_.at(layer);
   const auto each = [&to](auto values) {
     for (const double value : values) {
@@ -16,9 +17,9 @@ void PinvResiduals::add(std::size_t layer, const Tensor& residuals) {
     }
   };
   if (residuals.dtype == DType::kF64)
-    each(residuals.span<double>());
+    each(host.view().span<double>());
   else
-    each(residuals.span<float>());
+    each(host.view().span<float>());
 }
 
 void PinvResiduals::share(Comm& comm) {

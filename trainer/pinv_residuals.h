@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
 #include "trainer/comm.h"
 
@@ -16,7 +17,7 @@ class PinvResiduals {
   explicit PinvResiduals(std::size_t layers) : layers_(layers) {}
 
   /// residuals [B, H] fp32 or fp64 of a layer in one micro-batch; empty: nothing.
-  void add(std::size_t layer, const Tensor& residuals);
+  void add(const Context& context, std::size_t layer, const Tensor& residuals);
   /// Joins the ranks'. Collective.
   void share(Comm& comm);
 

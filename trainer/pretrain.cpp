@@ -11,9 +11,6 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kTokensAtOnce =
-    4096;  // keeps the cores busy, and activations within reach of the cache
-
 void check_options(const PretrainOptions& options) {
   const auto at_least = [](const char* key, std::int64_t value, std::int64_t least) {
     if (value < least) refuse("{} is {}; it must be at least {}.", key, value, least);
@@ -40,6 +37,27 @@ void check_options(const PretrainOptions& options) {
 /// What the caller's observer hears before the files are open, and on other ranks: nothing there.
 Observer& on_rank_zero(const Comm& comm, Observer& observer, Observer& nobody) {
   return comm.rank() == 0 ? observer : nobody;
+}
+
+/// The sequences at once that fit the device, on every rank alike: fewer than wanted only where the choice
+/// was left open. Fails otherwise, saying how many would fit.
+std::int64_t fit_device(const PretrainOptions& options, const Device& device, Comm& comm, MicroBatchFit fit) {
+  const std::int64_t wanted = fit.limits.sequences;
+  if (!device.is_gpu()) return wanted;
+  fit.free_bytes = device.free_bytes();
+  const std::int64_t mine = fitting_micro_batch(fit);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(comm.ranks()));
+  comm.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)),
+                  "the micro-batches that fit");
+  const std::int64_t fits = *std::ranges::min_element(all);
+  if (fits >= wanted || (fits > 0 && options.micro_batch == 0)) return fits;
+  const std::string advice =
+      fits > 0 ? fmt::format("training.micro_batch can be at most {}", fits)
+               : std::string(
+                     "not even training.micro_batch: 1 fits; set training.recompute, or take a smaller "
+                     "model or data.sequence_length");
+  fail("A micro-batch of {} sequences takes {:.0f} MiB for training, and {} has {:.0f} MiB free: {}.", wanted,
+       mebibytes(training_bytes(fit, fit.limits)), device.text(), mebibytes(fit.free_bytes), advice);
 }
 
 std::size_t state_bytes(const ParameterStore& store) {
@@ -78,11 +96,6 @@ std::vector<std::string> differing_keys(const Settings& old_settings, const Sett
   return found;
 }
 
-std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch, int ranks) {
-  const std::int64_t share = (global_batch + ranks - 1) / ranks;
-  return std::clamp<std::int64_t>(kTokensAtOnce / std::max<std::int64_t>(sequence_length, 1), 1, share);
-}
-
 void require_same_start(const PretrainOptions& options, Comm& comm) {
   if (comm.ranks() == 1) return;
   const RunIdentity& identity = options.trainer.identity;
@@ -106,8 +119,9 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
   session.begin();
 
-  Context context(options.threads > 0 ? options.threads : threads_of_rank(comm));
-  Network network(options.model, options.head, options.precision, true);
+  const Device device = options.device ? options.device(comm) : Device();
+  Context context = device.context(options.threads > 0 ? options.threads : threads_of_rank(comm));
+  Network network(options.model, options.head, options.precision, true, context.memory());
   if (checkpoint.empty()) {
     if (options.start_from)
       options.start_from(network);
@@ -115,18 +129,26 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
       network.initialize(options.trainer.seed);
   }
 
-  const SourceRequest request{
+  SourceRequest request{
       .global_batch = options.global_batch,
       .micro_batch = options.micro_batch > 0
                          ? options.micro_batch
-                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks()),
+                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks(),
+                                                 device.is_gpu()),
       .rank = comm.rank(),
       .ranks = comm.ranks()};
-  const auto batches = options.training_data(request);
+  auto batches = options.training_data(request);
+  if (const std::int64_t fits =
+          fit_device(options, device, comm, {network, batches->limits(), 1, options.recompute});
+      fits < batches->limits().sequences) {
+    request.micro_batch = fits;
+    batches = options.training_data(request);
+  }
   const auto validation = options.validation_data ? options.validation_data(request) : nullptr;
   for (const auto& warning : batches->warnings()) speaker.warning(warning);
   network.plan(validation ? joined(batches->limits(), validation->limits()) : batches->limits(),
-               context.threads(), options.recompute);
+               context.host_threads(), options.recompute);
+  const auto reduction = make_device_reduction(device, comm, options.communication);
 
   TrainerOptions trainer_options = options.trainer;
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
@@ -135,7 +157,8 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   // last checkpoint waits for them.
   Observers observers;
   std::optional<RunFiles> files;
-  Trainer trainer(trainer_options, {context, comm, network, *batches, validation.get(), observers});
+  Trainer trainer(trainer_options,
+                  {context, comm, network, *batches, validation.get(), observers, reduction.get()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
     files.emplace(options.directory, trainer.state().step, observer);
@@ -147,7 +170,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                      .global_batch = options.global_batch,
                      .micro_batch = std::min(request.micro_batch, batches->limits().sequences),
                      .ranks = comm.ranks(),
-                     .threads = context.threads(),
+                     .threads = context.host_threads(),
                      .precision = std::string(name_of(options.precision)),
                      .activation_bytes = network.arena().bytes(),
                      .state_bytes = state_bytes(network.parameters()),

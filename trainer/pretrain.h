@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "trainer/loader_source.h"
+#include "trainer/micro_batch.h"
 #include "trainer/trainer.h"
 
 namespace nystrom {
@@ -43,6 +44,9 @@ struct PretrainOptions {
   DType precision = DType::kF32;  ///< of activations; resolved, no "auto"
   bool recompute = false;         ///< activation checkpointing
   int threads = 0;                ///< 0: the cores that this rank may use
+  /// Where this rank computes; called once, after the run's directory was prepared. Empty: the processor.
+  std::function<Device(Comm&)> device;
+  ReductionOptions communication;
 
   std::int64_t sequence_length = 512;
   std::int64_t global_batch = 256;
@@ -76,9 +80,5 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
 [[nodiscard]] std::vector<std::string> differing_keys(
     const Settings& old_settings, const Settings& new_settings,
     const std::function<bool(std::string_view)>& may_change);
-
-/// Sequences computed at once where the user left it open: about 4,096 tokens, at most a rank's share.
-[[nodiscard]] std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch,
-                                                 int ranks);
 
 }  // namespace nystrom

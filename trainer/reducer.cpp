@@ -4,8 +4,9 @@
 
 namespace nystrom {
 
-GradientReducer::GradientReducer(Comm& comm, const Tensor& gradients, std::int64_t bucket_bytes)
-    : comm_(comm) {
+GradientReducer::GradientReducer(Comm& comm, const Tensor& gradients, std::int64_t bucket_bytes,
+                                 DeviceReduction* device)
+    : comm_(comm), device_(device) {
   if (comm.ranks() == 1) return;  // nothing to sum
   const auto size =
       std::max<std::int64_t>(1, bucket_bytes / static_cast<std::int64_t>(size_of(gradients.dtype)));
@@ -22,14 +23,19 @@ void GradientReducer::begin() {
 }
 
 void GradientReducer::ready(std::int64_t offset) {
-  while (started() < buckets() && offsets_[started()] >= offset)
-    tickets_.push_back(comm_.start_all_reduce(buckets_[started()], "the all-reduce of gradients"));
+  for (; started_ < buckets() && offsets_[started_] >= offset; ++started_)
+    if (device_ != nullptr)
+      device_->start(buckets_[started_]);
+    else
+      tickets_.push_back(comm_.start_all_reduce(buckets_[started_], kGradientSum));
 }
 
 void GradientReducer::finish() {
   ready(0);
+  if (device_ != nullptr && !buckets_.empty()) device_->finish();
   for (const auto ticket : tickets_) comm_.wait(ticket);
   tickets_.clear();
+  started_ = 0;
 }
 
 }  // namespace nystrom

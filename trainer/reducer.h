@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "trainer/comm.h"
+#include "trainer/device_reduction.h"
 
 namespace nystrom {
 
@@ -22,20 +23,24 @@ inline constexpr std::int64_t kDefaultBucketBytes = 4 * 1024 * 1024;
 class GradientReducer {
  public:
   /// gradients [N], fp32 or fp64.
-  GradientReducer(Comm& comm, const Tensor& gradients, std::int64_t bucket_bytes = kDefaultBucketBytes);
+  /// `device`: for gradients that lie on one; it sums in the ranks' stead.
+  GradientReducer(Comm& comm, const Tensor& gradients, std::int64_t bucket_bytes = kDefaultBucketBytes,
+                  DeviceReduction* device = nullptr);
 
   void begin();
   /// Gradients at and beyond `offset` are final.
   void ready(std::int64_t offset);
-  /// Every gradient is the sum over ranks afterwards.
+  /// Every gradient is the sum over ranks afterwards, for ops that follow.
   void finish();
 
   [[nodiscard]] std::size_t buckets() const { return buckets_.size(); }
   /// Buckets whose all-reduce has been started since begin().
-  [[nodiscard]] std::size_t started() const { return tickets_.size(); }
+  [[nodiscard]] std::size_t started() const { return started_; }
 
  private:
   Comm& comm_;
+  DeviceReduction* device_;
+  std::size_t started_ = 0;
   std::vector<Tensor> buckets_;        // in the order in which backward finishes them
   std::vector<std::int64_t> offsets_;  // of each bucket's first element
   std::vector<Comm::Ticket> tickets_;

@@ -32,7 +32,8 @@ std::vector<int> outliers(const std::vector<std::string>& texts) {
 std::vector<std::string> gradient_digests(const ParameterStore& store) {
   std::vector<std::string> digests;
   for (const Parameter& parameter : store.all())
-    digests.push_back(digest_of(store.gradients().rows(parameter.offset, parameter.numel())));
+    digests.push_back(
+        digest_of(HostValues(store.gradients().rows(parameter.offset, parameter.numel()), store.memory())));
   return digests;
 }
 
@@ -42,8 +43,9 @@ void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer
                         std::int64_t step) {
   if (comm.ranks() == 1) return;
   constexpr std::string_view kWhat = "the comparison of the weights";
-  std::string mine = digest_of(store.weights());
-  for (const OptimizerState& state : optimizer.states()) mine += digest_of(state.values);
+  std::string mine = digest_of(HostValues(store.weights(), store.memory()));
+  for (const OptimizerState& state : optimizer.states())
+    mine += digest_of(HostValues(state.values, store.memory()));
   std::array differing{comm.broadcast_text(mine, 0, kWhat) == mine ? 0.0 : 1.0};
   comm.all_reduce(differing, kWhat);
   if (differing[0] == 0) return;
@@ -61,7 +63,7 @@ void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffe
   const ParameterStore& store = network.parameters();
   const auto compute = [&]() -> std::vector<std::string> {
     if (batch.micro_batches.empty()) return {};
-    network.parameters().zero_gradients();
+    network.parameters().zero_gradients(context);
     network.head().reset_sums(context);
     const Batch& uploaded = buffer.upload(arrays_of(batch.micro_batches.front()));
     network.forward(context, uploaded, pass, scales);

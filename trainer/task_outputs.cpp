@@ -30,12 +30,13 @@ std::vector<std::size_t> entry_sizes(const HostBatch& batch, const TaskSplit& sp
   return sizes;
 }
 
-std::vector<float> numbers_of(const Tensor& logits) {
-  std::vector<float> numbers;
+std::vector<float> numbers_of(const Context& context, const Tensor& logits) {
+  std::vector<float> numbers(static_cast<std::size_t>(logits.numel()));
   if (logits.dtype == DType::kF64)
-    for (const double x : logits.span<double>()) numbers.push_back(static_cast<float>(x));
+    std::ranges::transform(logits.span<double>(), numbers.begin(),
+                           [](double x) { return static_cast<float>(x); });
   else
-    numbers.assign(logits.span<float>().begin(), logits.span<float>().end());
+    context.read(logits, numbers.data());
   return numbers;
 }
 
@@ -97,10 +98,10 @@ std::size_t count_fitting(std::span<const RowSize> rows, const TaskSplit& split,
 }
 
 /// The numbers of each row of a micro-batch, to their places in `entries`.
-void take_entries(const HostBatch& batch, std::span<const RowSize> rows, std::int64_t first,
-                  const TaskSplit& split, AnswerKind answer, const Network& network,
+void take_entries(const Context& context, const HostBatch& batch, std::span<const RowSize> rows,
+                  std::int64_t first, const TaskSplit& split, AnswerKind answer, const Network& network,
                   std::vector<std::vector<float>>& entries) {
-  const std::vector<float> numbers = numbers_of(network.head().logits());
+  const std::vector<float> numbers = numbers_of(context, network.head().logits());
   const auto labels = static_cast<std::size_t>(network.head_config().labels);
   const auto sizes = entry_sizes(batch, split, answer, labels);
   NYSTROM_CHECK(sizes.size() == rows.size(), "{} entries of {} rows", sizes.size(), rows.size());
@@ -148,11 +149,11 @@ SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network, Bat
     HostBatch batch;
     for (const auto& size : left.first(count)) append_row(split, answer, size.row, size.row, batch);
     network.forward(context, buffer.upload(arrays_of(batch)), Pass{}, LossScales{});
-    take_entries(batch, left.first(count), begin, split, answer, network, entries);
+    take_entries(context, batch, left.first(count), begin, split, answer, network, entries);
     left = left.subspan(count);
   }
   std::array<double, 3> sums{};
-  std::ranges::copy(network.head().sums().span<double>().first(3), sums.begin());
+  std::ranges::copy_n(network.head().read_sums(context).begin(), 3, sums.begin());
   comm.all_reduce(sums, "the sums of a split's losses");
   SplitOutputs result{.outputs = {}, .loss = sums[2] > 0 ? sums[0] / sums[2] : 0};
   for (const auto& bytes : comm.all_gather_text(packed(entries), "the outputs of a split"))

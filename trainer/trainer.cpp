@@ -31,9 +31,11 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
     : options_(options),
       parts_(parts),
       optimizer_(make_optimizer(options.optimizer, parts.network.parameters())),
-      reducer_(parts.comm, parts.network.parameters().gradients(), options.bucket_bytes),
+      clip_(parts.network.parameters().memory(), options.clip_norm),
+      reducer_(parts.comm, parts.network.parameters().gradients(), options.bucket_bytes, parts.reduction),
       buffer_(joined(parts.batches.limits(),
-                     parts.validation == nullptr ? BatchLimits{} : parts.validation->limits())),
+                     parts.validation == nullptr ? BatchLimits{} : parts.validation->limits()),
+              parts.context),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,
               .failures_allowed = options.failures_allowed},
@@ -55,14 +57,16 @@ StepReport Trainer::step() {
   if (due(step, options_.check_every)) self_check(batch, scales);
   activity.set_phase("forward and backward");
   forward_backward(batch, scales);
+  clip_.measure(parts_.context, parts_.network.parameters());
+  // All but the update has been asked for: here the host waits, once a step.
   const Losses losses = sum_losses();
-  const GradientNorm gradient = gradient_norm(parts_.context, parts_.network.parameters());
+  const GradientNorm gradient = clip_.read(parts_.context, parts_.network.parameters());
 
   const double rate =
       options_.optimizer.learning_rate * schedule_factor(options_.schedule, step, options_.steps);
   activity.set_phase("the optimizer");
   const bool good = is_good(step, losses, gradient);
-  if (good) optimizer_->step(parts_.context, rate, clip_scale(gradient.norm, options_.clip_norm));
+  if (good) optimizer_->step(parts_.context, rate, clip_.factor());
 
   state_.step = step;
   validation_.reset();
@@ -83,6 +87,16 @@ StepReport Trainer::step() {
   return report;
 }
 
+StepReport Trainer::named_step() {
+  try {
+    return step();
+  } catch (const DeviceError& error) {
+    throw DeviceError(
+        fmt::format("Rank {} at step {}: {} Nothing of this step was saved; resume from the last checkpoint.",
+                    parts_.comm.rank(), state_.step + 1, error.what()));
+  }
+}
+
 // Every rank needs the labels of the whole global batch before its backward.
 std::array<double, kMaxLosses + 2> Trainer::count(const StepBatch& batch) {
   std::array<double, kMaxLosses + 2> counts{};
@@ -101,7 +115,7 @@ std::array<double, kMaxLosses + 2> Trainer::count(const StepBatch& batch) {
 void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
   Network& network = parts_.network;
   const Pass pass{.training = true, .seed = options_.seed};
-  network.parameters().zero_gradients();
+  network.parameters().zero_gradients(parts_.context);
   network.head().reset_sums(parts_.context);
   reducer_.begin();
   for (const HostBatch& micro_batch : batch.micro_batches) {
@@ -114,11 +128,12 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
     });
   }
   reducer_.finish();
+  if (parts_.reduction != nullptr) parts_.reduction->settle(state_.step + 1);
 }
 
 // The sums of all ranks; the ranks' requests travel along.
 Losses Trainer::sum_losses() {
-  const auto mine = parts_.network.head().sums().span<double>();
+  const auto mine = parts_.network.head().read_sums(parts_.context);
   std::array<double, kMaxLosses * 3 + 3> sums{};
   std::ranges::copy(mine, sums.begin());
   stop_reason_ = options_.stop_reason ? options_.stop_reason() : "";
@@ -217,7 +232,7 @@ void Trainer::collect_residuals(std::int64_t offset, std::int64_t sequences) {
   const auto& blocks = parts_.network.encoder().blocks();
   for (std::size_t layer = 0; layer < blocks.size(); ++layer)
     if (parts_.network.parameters()[blocks[layer].first_parameter()].offset == offset)
-      residuals_->add(layer, blocks[layer].residuals(sequences));
+      residuals_->add(parts_.context, layer, blocks[layer].residuals(sequences));
 }
 
 void Trainer::report_residuals(StepReport& report) {
@@ -251,7 +266,7 @@ StopReason Trainer::run_until(std::int64_t end) {
   ranks_agree_ = true;
   StopReason reason = StopReason::kDone;
   while (state_.step < std::min(end, options_.steps) && reason == StopReason::kDone) {
-    StepReport report = step();
+    StepReport report = named_step();
     if (roll_back_) {
       roll_back();
       continue;
@@ -313,13 +328,18 @@ void Trainer::restore(const std::string& checkpoint) {
     reader.load_optimizer(store, *optimizer_);
     state_ = reader.state();
   }
-  const auto share = [this](const void* address, std::size_t bytes) {
-    parts_.comm.broadcast({static_cast<std::byte*>(const_cast<void*>(address)), bytes}, 0,
-                          "the content of the checkpoint");
+  const auto share = [this](void* address, std::size_t bytes) {
+    parts_.comm.broadcast({static_cast<std::byte*>(address), bytes}, 0, "the content of the checkpoint");
+  };
+  const auto share_tensor = [&](const Tensor& tensor) {
+    if (parts_.comm.ranks() == 1) return;
+    const HostValues values(tensor, store.memory());
+    share(values.view().address, values.view().bytes());
+    values.write_back();
   };
   share(&state_, sizeof state_);
-  share(store.weights().address, store.weights().bytes());
-  for (const OptimizerState& state : optimizer_->states()) share(state.values.address, state.values.bytes());
+  share_tensor(store.weights());
+  for (const OptimizerState& state : optimizer_->states()) share_tensor(state.values);
   optimizer_->set_updates(state_.updates);
   store.refresh_copy();
 }
@@ -327,7 +347,7 @@ void Trainer::restore(const std::string& checkpoint) {
 void Trainer::check_ranks_agree() {
   const ParameterStore& store = parts_.network.parameters();
   require_agreement(parts_.comm, {{"configuration", digest_of(options_.identity), options_.identity.settings},
-                                  {"weights", digest_of(store.weights())},
+                                  {"weights", digest_of(HostValues(store.weights(), store.memory()))},
                                   {"step", std::to_string(state_.step)}});
 }
 

@@ -62,7 +62,8 @@ struct TrainerParts {
   Network& network;
   BatchSource& batches;
   BatchSource* validation = nullptr;
-  Observer& observer;  ///< called on rank 0 alone
+  Observer& observer;                    ///< called on rank 0 alone
+  DeviceReduction* reduction = nullptr;  ///< of gradients that lie on a device
 };
 
 class Trainer {
@@ -95,6 +96,8 @@ class Trainer {
     bool stop = false, save = false;
     bool give_up = false;  // too many checkpoints could not be written
   };
+  /// step(), an error of the GPU named with rank and step.
+  StepReport named_step();
   [[nodiscard]] std::array<double, kMaxLosses + 2> count(const StepBatch& batch);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
   [[nodiscard]] Losses sum_losses();
@@ -113,6 +116,7 @@ class Trainer {
   TrainerOptions options_;
   TrainerParts parts_;
   std::unique_ptr<Optimizer> optimizer_;
+  GradientClip clip_;
   GradientReducer reducer_;
   BatchBuffer buffer_;
   RunState state_;

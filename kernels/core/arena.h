@@ -75,13 +75,14 @@ class Arena {
  public:
   Arena() = default;
 
-  /// Plans twice: `plan(Planner&)` must book the same tensors both times.
+  /// Plans twice: `plan(Planner&)` must book the same tensors both times. What the tensors hold at first is
+  /// undefined on a device.
   template <class Plan>
-  static Arena planned(Plan&& plan) {
+  static Arena planned(Plan&& plan, Memory& memory = Memory::host()) {
     Planner measure;
     plan(measure);
     Arena arena;
-    arena.memory_ = Buffer(measure.total_bytes());
+    arena.memory_ = Buffer(measure.total_bytes(), memory, Contents::kUndefined);
     arena.saved_bytes_ = measure.saved_bytes();
     Planner hand_out(arena.memory_.data(), measure.saved_bytes());
     plan(hand_out);

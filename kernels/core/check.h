@@ -21,6 +21,12 @@ class InputError : public Error {
   using Error::Error;
 };
 
+/// The GPU failed (exit status 1): a call returned an error, or an op that ran before it did.
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A broken precondition inside the program (exit status 1): carries file, line and the values.
 class InternalError : public Error {
  public:

@@ -9,7 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/core/buffer.h"
+
 namespace nystrom {
+
+class CudaContext;  // kernels/core/cuda/context.h
 
 /// Calls, time, operations and bytes of one op, summed since the profile was cleared.
 struct OpCount {
@@ -24,23 +28,54 @@ using Profile = std::map<std::string, OpCount, std::less<>>;
 class Context {
  public:
   explicit Context(int threads = omp_get_max_threads()) : threads_(threads < 1 ? 1 : threads) {}
+  /// Ops run on the GPU of `cuda`, which must outlive this; on the processor where it is null.
+  Context(int threads, CudaContext* cuda) : Context(threads) { cuda_ = cuda; }
 
-  [[nodiscard]] int threads() const { return threads_; }
+  /// Threads of an op on the processor. An op that runs there cannot be given a GPU's tensors: InternalError.
+  [[nodiscard]] int threads() const {
+    if (cuda_ != nullptr) [[unlikely]]
+      no_cuda_twin();
+    return threads_;
+  }
+  /// Threads that host code may use, wherever the ops run.
+  [[nodiscard]] int host_threads() const { return threads_; }
+  [[nodiscard]] CudaContext* cuda() const { return cuda_; }
+  /// Where tensors that ops work on must lie.
+  [[nodiscard]] Memory& memory() const;
+  /// The host waits until all that was asked for is computed. Not inside a step.
+  void synchronize() const;
+  /// The tensor's values as ops so far leave them, to host memory; the host waits. Once a step.
+  void read(const Tensor& from, void* to) const;
 
   /// Ops add to `profile` while one is set; without one they only run.
   void set_profile(Profile* profile) { profile_ = profile; }
   [[nodiscard]] Profile* profile() const { return profile_; }
 
  private:
+  [[noreturn]] static void no_cuda_twin();
+
   int threads_;
+  CudaContext* cuda_ = nullptr;
   Profile* profile_ = nullptr;
 };
+
+/// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
+/// e.g. NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y) calls cuda::gelu_forward(*context.cuda(), kind, x,
+/// y).
+#ifdef NYSTROM_WITH_CUDA
+#define NYSTROM_ON_CUDA(op, context, ...) \
+  if ((context).cuda() != nullptr) return cuda::op(*(context).cuda(), __VA_ARGS__)
+#else
+#define NYSTROM_ON_CUDA(op, context, ...) static_cast<void>(0)
+#endif
 
 /// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes).
 class OpScope {
  public:
   OpScope(Context& context, std::string_view name, double flops, double bytes) : profile_(context.profile()) {
     if (profile_ == nullptr) return;
+    context_ = &context;
+    context.synchronize();  // a profile gives up overlap for times that belong to one op
     name_ = name;
     flops_ = flops;
     bytes_ = bytes;
@@ -56,6 +91,7 @@ class OpScope {
   void record() noexcept;
 
   Profile* profile_;
+  const Context* context_ = nullptr;
   std::string_view name_;
   double flops_ = 0, bytes_ = 0;
   std::chrono::steady_clock::time_point start_;

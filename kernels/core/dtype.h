@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "kernels/core/check.h"
+#include "kernels/core/host_device.h"
 
 namespace nystrom {
 
@@ -19,14 +20,16 @@ struct BF16 {
 
   BF16() = default;
   /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.
-  explicit BF16(float value) {
+  NYSTROM_HD explicit BF16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = (u + 0x7fffU + ((u >> 16U) & 1U)) >> 16U;
     const std::uint32_t quiet_nan = (u >> 16U) | 0x40U;
     bits = static_cast<std::uint16_t>((u & 0x7fffffffU) > 0x7f800000U ? quiet_nan : rounded);
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U); }
-  explicit operator double() const { return static_cast<float>(*this); }
+  NYSTROM_HD explicit operator float() const {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+  }
+  NYSTROM_HD explicit operator double() const { return static_cast<float>(*this); }
 };
 
 constexpr std::size_t size_of(DType type) {

@@ -6,13 +6,15 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/core/host_device.h"
+
 namespace nystrom {
 
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 __extension__ using Wide = unsigned __int128;
 
-constexpr PhiloxCounter philox4x32(PhiloxCounter c, PhiloxKey k) {
+NYSTROM_HD constexpr PhiloxCounter philox4x32(PhiloxCounter c, PhiloxKey k) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * c[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * c[2];
@@ -36,8 +38,8 @@ enum class Purpose : std::uint16_t {
 };
 
 /// Four uint32 of stream (seed, purpose + site, sample) at `block` (< 2^48).
-constexpr PhiloxCounter draw(std::uint64_t seed, Purpose purpose, std::uint32_t site, std::uint64_t sample,
-                             std::uint64_t block) {
+NYSTROM_HD constexpr PhiloxCounter draw(std::uint64_t seed, Purpose purpose, std::uint32_t site,
+                                        std::uint64_t sample, std::uint64_t block) {
   const std::uint32_t stream = (static_cast<std::uint32_t>(purpose) + site) << 16U;
   return philox4x32({static_cast<std::uint32_t>(block), stream | static_cast<std::uint32_t>(block >> 32U),
                      static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(sample >> 32U)},

@@ -6,6 +6,7 @@
 
 #include "data/glob.h"
 #include "kernels/core/cpu_features.h"
+#include "launch/backend.h"
 #include "launch/bench.h"
 #include "launch/config_option.h"
 #include "launch/failure.h"
@@ -41,11 +42,14 @@ struct Result {
 };
 
 BenchOptions bench_options(Config config, Comm& comm) {
-  check_backend(config);
+  const Backend backend = choose_backend(config.training.backend, "training.backend");
+  const CommKind kind = communication_kind(config, backend);
   if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
   BenchOptions options;
   options.model = model_options(config, nullptr);
-  options.precision = precision(config);
+  options.precision = precision(config, backend);
+  options.device = open_device(backend, kind, comm);
+  options.communication = {.kind = kind, .timeout_seconds = config.communication.timeout};
   options.recompute = config.training.recompute;
   options.threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
   options.sequence_length = sequence_length(config, options.model);

@@ -11,12 +11,14 @@
 #include <fstream>
 
 #include "kernels/core/cpu_features.h"
+#include "kernels/core/device.h"
 #include "kernels/core/files.h"
 #include "launch/command.h"
 #include "launch/failure.h"
 #include "launch/machine.h"
 #include "launch/rank.h"
 #include "launch/version.h"
+#include "trainer/device_reduction.h"
 #include "trainer/heartbeat.h"
 
 namespace nystrom {
@@ -68,6 +70,29 @@ std::string folder_text(const std::string& folder) {
   }
 }
 
+std::string cuda_version(int number) {
+  return number > 0 ? fmt::format("CUDA {}.{}", number / 1000, number % 1000 / 10) : "unknown";
+}
+
+void print_gpus() {
+  const GpuSearch search = find_gpus();
+  if (search.gpus.empty()) line("GPU", search.problem);
+  for (std::size_t i = 0; i < search.gpus.size(); ++i) {
+    const GpuInfo& gpu = search.gpus[i];
+    line(fmt::format("GPU {}", i).c_str(),
+         fmt::format(
+             "{}, compute capability {}.{}, {:.1f} GiB{}", gpu.name, gpu.capability / 10, gpu.capability % 10,
+             static_cast<double>(gpu.memory_bytes) / (1 << 30),
+             gpu.peers.empty() ? "" : fmt::format(", reaches GPU {} directly", fmt::join(gpu.peers, ", "))));
+  }
+  if (search.built)
+    line("driver",
+         fmt::format("for {}; this program: {}", cuda_version(search.driver), cuda_version(search.runtime)));
+  const std::string nccl = nccl_status();
+  line("NCCL", nccl);
+  line("backend: auto", search.gpus.empty() ? "cpu" : "cuda");
+}
+
 void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
   line("nystrom", kVersion);
@@ -89,7 +114,7 @@ void print_report(const std::string& folder) {
   line("ranks", launched_ranks() > 1
                     ? fmt::format("{}, of which {} here", launched_ranks(), launched_local_ranks())
                     : "1 (start by mpirun -n N for more)");
-  line("GPU, NCCL", "not in this build: the backend is the CPU's, communication is MPI's");
+  print_gpus();
   line("libraries", fmt::format("{}, {}", hdf5_text(), onednn_text()));
   line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
 }

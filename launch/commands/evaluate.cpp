@@ -62,14 +62,16 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(warnings);
   for (const auto& note : setup.notes) log.note(note);
 
-  Context context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
-  Network network(setup.model, setup.head, setup.precision, false);
+  const Device device = open_device(setup.backend, setup.communication, comm);
+  Context context =
+      device.context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
+  Network network(setup.model, setup.head, setup.precision, false, context.memory());
   for (const auto& note : setup.from->load(network.parameters())) log.note(note);
 
   const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
   log.warnings(source->warnings());
-  network.plan(source->limits(), context.threads());
-  BatchBuffer buffer(source->limits());
+  network.plan(source->limits(), context.host_threads());
+  BatchBuffer buffer(source->limits(), context);
   const Losses losses =
       evaluate(context, comm, network, buffer, *source, config.evaluation.batches, objective_options(config));
   if (comm.rank() == 0) fmt::print("{}\n", result(losses, setup).dump());

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "launch/backend.h"
 #include "launch/command.h"
 #include "launch/failure.h"
 #include "launch/options.h"
@@ -18,7 +19,7 @@ namespace nystrom {
 namespace {
 
 struct Arguments {
-  std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer;
+  std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend;
   std::int64_t top = 5;
   bool no_answer = false;
 };
@@ -163,11 +164,12 @@ int run_tokens(const Arguments& arguments, const ModelSource& source, Comm& comm
 
 /// Masks and vectors: of single texts, by rank 0 alone.
 int run_lines(const Arguments& arguments, const std::string& task, const ModelSource& source,
-              const Config& config, Comm& comm) {
+              const Config& config, const Backend& backend, Comm& comm) {
   const int threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
   if (comm.rank() > 0) return kDone;
   const bool fills = task == "fill_mask";
-  LinePredictor predictor(source, tokenizer_of(arguments, source), fills, threads, precision(config));
+  LinePredictor predictor(source, tokenizer_of(arguments, source), fills, threads, precision(config, backend),
+                          backend.cuda ? Device::gpu(0) : Device());
   for (const std::string& note : predictor.notes()) say(note);
   AnswerForm form{.format = format_of(arguments, !fills),
                   .number_columns = {"line", "mask", "rank", "id", "probability"}};
@@ -193,8 +195,10 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
 }
 
 /// The head's answers. Rank 0 reads and writes; all ranks compute.
-int run_task(const Arguments& arguments, const ModelSource& source, const Config& config, Comm& comm) {
-  TaskPredictor predictor(source, tokenizer_of(arguments, source), config, arguments.no_answer, comm);
+int run_task(const Arguments& arguments, const ModelSource& source, const Config& config,
+             const Backend& backend, Comm& comm) {
+  TaskPredictor predictor(source, tokenizer_of(arguments, source), config, arguments.no_answer, backend,
+                          comm);
   const bool speaks = comm.rank() == 0;
   std::unique_ptr<InputReader> input;
   std::unique_ptr<AnswerWriter> answers;
@@ -232,14 +236,16 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
   const Config config = read_config("", invocation.overrides);
-  check_backend(config);
+  const Backend backend = arguments.backend.empty()
+                              ? choose_backend(config.training.backend, "training.backend")
+                              : choose_backend(arguments.backend, "predict: --backend");
   const ModelSource source(arguments.model);
   const std::string task = task_of(arguments, source);
   (void)format_of(arguments, task == "embeddings");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
     if (task == "tokens") return run_tokens(arguments, source, comm);
-    return task == "labels" ? run_task(arguments, source, config, comm)
-                            : run_lines(arguments, task, source, config, comm);
+    return task == "labels" ? run_task(arguments, source, config, backend, comm)
+                            : run_lines(arguments, task, source, config, backend, comm);
   });
 }
 
@@ -278,6 +284,7 @@ Command predict_command() {
                            "tsv, jsonl or hdf5; by default by the output's name");
             app.add_option("--input-format", arguments->input_format,
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
+            app.add_option("--backend", arguments->backend, "auto, cpu or cuda; by default training.backend");
             app.add_option("--tokenizer", arguments->tokenizer, "a SentencePiece model, instead of M's");
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");

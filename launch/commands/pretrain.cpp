@@ -34,6 +34,8 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
   options.precision = setup.precision;
   options.recompute = config.training.recompute;
   options.threads = static_cast<int>(config.run.threads.value_or(0));
+  options.device = [&setup](Comm& comm) { return open_device(setup.backend, setup.communication, comm); };
+  options.communication = {.kind = setup.communication, .timeout_seconds = config.communication.timeout};
   options.sequence_length = setup.sequence_length;
   options.global_batch = config.training.global_batch;
   options.micro_batch = config.training.micro_batch.value_or(0);

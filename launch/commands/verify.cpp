@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/core/check.h"
+#include "launch/backend.h"
 #include "launch/command.h"
 #include "launch/verify/verification.h"
 
@@ -24,12 +25,14 @@ DType precision_named(const std::string& name) {
   refuse("verify: --precision is '{}'; it must be fp32, bf16 or fp64", name);
 }
 
-void check_backends(const Arguments& arguments) {
-  if (arguments.backend == "cuda") refuse("verify: this program was built without CUDA; use --backend cpu");
-  if (arguments.backend != "cpu")
+void choose_devices(Arguments& arguments) {
+  if (arguments.backend != "cpu" && arguments.backend != "cuda")
     refuse("verify: --backend is '{}'; it must be cpu or cuda", arguments.backend);
-  if (!arguments.against.empty())
-    refuse("verify: --against compares the CUDA backend with another; this program was built without CUDA");
+  if (choose_backend(arguments.backend, "verify: --backend").cuda) arguments.verify.device = Device::gpu(0);
+  if (arguments.against.empty()) return;
+  if (arguments.against != "cpu" || arguments.backend != "cuda")
+    refuse("verify: --against compares the CUDA backend with the CPU's: --backend cuda --against cpu");
+  arguments.verify.against_cpu = true;
 }
 
 void print_group(std::string_view what, const std::vector<Distance>& distances) {
@@ -78,7 +81,7 @@ void print_json(const Arguments& arguments, const Verification& result) {
 }
 
 int run(Arguments& arguments) {
-  check_backends(arguments);
+  choose_devices(arguments);
   arguments.verify.precision = precision_named(arguments.precision);
   if (arguments.verify.tolerance < 0)
     refuse("verify: --tolerance is {}; it must be above 0", arguments.verify.tolerance);

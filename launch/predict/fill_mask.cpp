@@ -67,22 +67,37 @@ std::vector<std::size_t> longest_first(const std::vector<Encoded>& lines) {
   return order;
 }
 
+/// Of hidden states [T, C] within the host's reach.
+LinePredictor::Embedded mean_of(const Tensor& hidden) {
+  const auto tokens = static_cast<float>(hidden.dim(0));
+  const auto channels = static_cast<std::size_t>(hidden.dim(1));
+  LinePredictor::Embedded line{std::vector<float>(channels), false};
+  dispatch_float(hidden.dtype, [&]<class T>(T) {
+    const auto states = hidden.span<const T>();
+    for (std::size_t at = 0; at < states.size(); ++at)
+      line.values[at % channels] += static_cast<float>(states[at]) / tokens;
+  });
+  return line;
+}
+
 }  // namespace
 
 LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads,
-                             DType precision)
+                             DType precision, Device device)
     : tokenizer_(std::move(tokenizer)),
-      context_(threads > 0 ? Context(threads) : Context()),
-      network_(source.config(), usable_head(source, fills_masks), precision, /*training=*/false),
+      device_(std::move(device)),
+      context_(device_.context(threads > 0 ? threads : Context().host_threads())),
+      network_(source.config(), usable_head(source, fills_masks), precision, /*training=*/false,
+               context_.memory()),
       limits_(limits_of(source.config())),
-      buffer_(limits_),
+      buffer_(limits_, context_),
       notes_(source.load(network_.parameters())),
-      rows_(DType::kI32, {kMostMasks}),
-      logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}) {
+      rows_(DType::kI32, {kMostMasks}, context_.memory()),
+      logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}, context_.memory()) {
   if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)
     refuse("the tokenizer has {} tokens, the model of {} embeds {}; they do not belong together",
            tokenizer_.vocabulary_size(), source.path(), source.config().vocabulary_size);
-  network_.plan(limits_, context_.threads());
+  network_.plan(limits_, context_.host_threads());
 }
 
 std::string LinePredictor::text_of(std::int32_t id) const {
@@ -136,10 +151,11 @@ void LinePredictor::guess(const std::vector<std::int32_t>& rows, std::int64_t to
   for (std::size_t begin = 0; begin < rows.size(); begin += kMostMasks) {
     const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMostMasks, rows.size() - begin));
     const Tensor part = rows_.view().first(count), logits = logits_.view().first(count);
-    std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(begin), count, part.data<std::int32_t>());
+    context_.memory().write(part.address, rows.data() + begin, part.bytes());
     network_.pretraining_head().token_logits(context_, hidden_, part, logits);
+    const HostValues values(logits, context_.memory());
     for (std::int64_t i = 0; i < count; ++i)
-      guesses.push_back(best_of(logits.rows(i, 1).span<const float>(), top));
+      guesses.push_back(best_of(values.view().rows(i, 1).span<const float>(), top));
   }
 }
 
@@ -163,17 +179,6 @@ std::vector<FilledLine> LinePredictor::fill(const std::vector<std::string>& line
   return filled;
 }
 
-LinePredictor::Embedded LinePredictor::mean_of(std::int64_t begin, std::int64_t tokens) const {
-  const auto channels = static_cast<std::size_t>(network_.config().hidden_size);
-  Embedded line{std::vector<float>(channels), false};
-  dispatch_float(hidden_.dtype, [&]<class T>(T) {
-    const auto states = hidden_.rows(begin, tokens).span<const T>();
-    for (std::size_t at = 0; at < states.size(); ++at)
-      line.values[at % channels] += static_cast<float>(states[at]) / static_cast<float>(tokens);
-  });
-  return line;
-}
-
 std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std::string>& lines) {
   std::vector<Encoded> encoded;
   for (const std::string& line : lines) encoded.push_back(encode(line));
@@ -181,8 +186,9 @@ std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std:
   const std::vector<std::size_t> order = longest_first(encoded);
   for (std::span<const std::size_t> left = order; !left.empty();) {
     const std::size_t count = run_batch(encoded, left);
+    const HostValues hidden(hidden_, context_.memory());
     for (std::size_t i = 0; i < count; ++i) {
-      embedded[left[i]] = mean_of(offsets_[i], offsets_[i + 1] - offsets_[i]);
+      embedded[left[i]] = mean_of(hidden.view().rows(offsets_[i], offsets_[i + 1] - offsets_[i]));
       embedded[left[i]].truncated = encoded[left[i]].truncated;
     }
     left = left.subspan(count);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
+#include "kernels/core/device.h"
 #include "launch/model_source.h"
 #include "model/network.h"
 
@@ -28,7 +29,7 @@ class LinePredictor {
   /// Loads the model. Refuses a tokenizer with more tokens than the model has embeddings, and (`fills_masks`)
   /// a model without a head that fills masks.
   LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads = 0,
-                DType precision = DType::kF32);
+                DType precision = DType::kF32, Device device = {});
 
   /// For each line: `top` guesses for each `<mask>` (or `[MASK]`).
   std::vector<FilledLine> fill(const std::vector<std::string>& lines, std::int64_t top);
@@ -52,11 +53,11 @@ class LinePredictor {
   [[nodiscard]] Encoded encode(std::string line) const;
   /// Runs lines order[first, ...) as far as they fit one batch; gives how many.
   std::size_t run_batch(const std::vector<Encoded>& lines, std::span<const std::size_t> order);
-  [[nodiscard]] Embedded mean_of(std::int64_t begin, std::int64_t tokens) const;
   void guess(const std::vector<std::int32_t>& rows, std::int64_t top,
              std::vector<std::vector<Guess>>& guesses);
 
   Tokenizer tokenizer_;
+  Device device_;
   Context context_;
   Network network_;
   BatchLimits limits_;

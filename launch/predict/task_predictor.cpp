@@ -85,13 +85,16 @@ std::vector<std::string> words_of(const std::string& cell) {
 }  // namespace
 
 TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config,
-                             bool may_have_no_answer, Comm& comm)
+                             bool may_have_no_answer, const Backend& backend, Comm& comm)
     : comm_(comm),
       task_(task_of(source, config)),
       may_have_no_answer_(may_have_no_answer),
       encoder_(std::move(tokenizer), length_of(source, config)),
-      context_(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm)),
-      network_(source.config(), source.head(), precision(config), /*training=*/false) {
+      device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
+      context_(device_.context(config.run.threads ? static_cast<int>(*config.run.threads)
+                                                  : threads_of_rank(comm))),
+      network_(source.config(), source.head(), precision(config, backend), /*training=*/false,
+               context_.memory()) {
   info_ = info_of(source, task_.choices);
   if (encoder_.tokenizer().vocabulary_size() > source.config().vocabulary_size)
     refuse("The tokenizer has {} tokens, the model of {} embeds {}; they do not belong together.",
@@ -102,8 +105,8 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
              .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
              .longest = encoder_.max_length(),
              .labels = std::max(kTokensAtOnce, encoder_.max_length())};
-  network_.plan(limits_, context_.threads());
-  buffer_.emplace(limits_);
+  network_.plan(limits_, context_.host_threads());
+  buffer_.emplace(limits_, context_);
 }
 
 void TaskPredictor::choose_columns(const ModelSource& source, const Config& config) {

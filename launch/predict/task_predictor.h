@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "data/tasks/squad.h"
+#include "launch/backend.h"
 #include "launch/config.h"
 #include "launch/model_source.h"
 #include "launch/predict/answers.h"
@@ -22,7 +23,7 @@ class TaskPredictor {
   /// question's answer may be empty. Refuses a model without such a head, and a tokenizer with more tokens
   /// than the model embeds. Collective.
   TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
-                Comm& comm);
+                const Backend& backend, Comm& comm);
 
   [[nodiscard]] const std::vector<InputColumn>& columns() const { return columns_; }
   [[nodiscard]] AnswerForm form() const;
@@ -42,6 +43,7 @@ class TaskPredictor {
   bool may_have_no_answer_;
   std::vector<InputColumn> columns_;
   TextEncoder encoder_;
+  Device device_;
   Context context_;
   Network network_;
   BatchLimits limits_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -14,10 +16,11 @@ namespace {
 
 using Values = std::vector<double>;
 
-Values values_of(const Tensor& tensor) {
+Values values_of(const Context& context, const Tensor& tensor) {
+  const HostValues host(tensor, context.memory());
   Values values;
   dispatch_float(tensor.dtype, [&]<class T>(T) {
-    for (const T& value : tensor.span<T>()) values.push_back(static_cast<double>(value));
+    for (const T& value : host.view().span<T>()) values.push_back(static_cast<double>(value));
   });
   return values;
 }
@@ -55,16 +58,18 @@ Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, s
 /// The model on the case: a forward for the outputs, then (where asked for) forward and backward.
 class CaseRun {
  public:
-  CaseRun(const VerifyOptions& options, const ModelSource& source, const ReferenceCase& reference)
+  CaseRun(const VerifyOptions& options, const Device& device, const ModelSource& source,
+          const ReferenceCase& reference)
       : packed_(reference),
-        context_(options.threads > 0 ? Context(options.threads) : Context()),
-        network_(reference.applied_to(source.config()), reference.head, options.precision, options.gradients),
-        buffer_(limits(reference)),
+        context_(device.context(options.threads > 0 ? options.threads : Context().host_threads())),
+        network_(reference.applied_to(source.config()), reference.head, options.precision, options.gradients,
+                 context_.memory()),
+        buffer_(limits(reference), context_),
         notes_(source.load(network_.parameters())) {
-    network_.plan(limits(reference), context_.threads());
+    network_.plan(limits(reference), context_.host_threads());
     batch_ = &buffer_.upload(packed_.arrays(reference));
     hidden_ = network_.forward(context_, *batch_, {.training = false, .seed = 0}, {});
-    const auto sums = network_.head().sums().span<double>();
+    const auto sums = network_.head().read_sums(context_);
     sums_.assign(sums.begin(), sums.end());
   }
 
@@ -78,33 +83,40 @@ class CaseRun {
   [[nodiscard]] Values hidden_states() {
     Values states;
     for (std::size_t l = 0; l <= network_.encoder().blocks().size(); ++l) {
-      const Values state = values_of(network_.encoder().hidden_state(l, tokens()));
+      const Values state = values_of(context_, network_.encoder().hidden_state(l, tokens()));
       states.insert(states.end(), state.begin(), state.end());
     }
     return states;
   }
   /// Of every token, where the head is a language model.
   [[nodiscard]] Values token_logits() {
-    const OwnedTensor rows(DType::kI32, {tokens()});
-    for (std::int32_t row = 0; auto& value : rows.view().span<std::int32_t>()) value = row++;
-    const OwnedTensor logits(statistics(), {tokens(), network_.config().vocabulary_size});
+    const OwnedTensor rows(DType::kI32, {tokens()}, context_.memory());
+    std::vector<std::int32_t> all(packed_.input_ids.size());
+    std::iota(all.begin(), all.end(), 0);
+    context_.memory().write(rows.view().address, all.data(), rows.view().bytes());
+    const OwnedTensor logits(statistics(), {tokens(), network_.config().vocabulary_size}, context_.memory());
     network_.pretraining_head().token_logits(context_, hidden_, rows, logits);
-    return values_of(logits);
+    return values_of(context_, logits);
   }
   [[nodiscard]] Values order_logits() {
-    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2});
+    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2}, context_.memory());
     network_.pretraining_head().order_logits(context_, *batch_, hidden_, logits);
-    return values_of(logits);
+    return values_of(context_, logits);
   }
 
   void backward() {
     const Pass pass{.training = true, .seed = 0};
     LossScales scales{};
     for (std::size_t i = 0; i < loss_count(); ++i) scales[i] = 1 / sums_[i * 3 + 2];
-    network_.parameters().zero_gradients();
+    network_.parameters().zero_gradients(context_);
     network_.forward(context_, *batch_, pass, scales);
     network_.backward(context_, *batch_, pass, scales);
   }
+
+  [[nodiscard]] Values gradient(ParameterId id) const {
+    return values_of(context_, network_.parameters().gradient(id));
+  }
+  [[nodiscard]] Values head_logits() const { return values_of(context_, network_.head().logits()); }
 
   [[nodiscard]] const Network& network() const { return network_; }
   [[nodiscard]] const PackedCase& packed() const { return packed_; }
@@ -139,43 +151,43 @@ struct Computed {
   std::size_t token_planes = 0;
 };
 
+/// Distances of outputs from the file's, or from those of another run of the case.
 class OutputDistances {
  public:
-  OutputDistances(CaseRun& run, const ReferenceCase& reference)
-      : run_(run), reference_(reference), outputs_(reference.path, "outputs") {}
+  OutputDistances(CaseRun& run, const ReferenceCase& reference, CaseRun* other)
+      : run_(run), other_(other), reference_(reference), outputs_(reference.path, "outputs") {}
 
   Distance of(const std::string& name) {
-    const Computed ours = computed(name);
-    const Values theirs = expected(name, ours);
+    const Computed ours = computed(run_, name);
+    const Values theirs = other_ != nullptr ? computed(*other_, name).values : expected(name, ours);
     return {name, quotient(difference(ours.values, theirs), norm_of(theirs)), 0};
   }
   [[nodiscard]] const std::vector<std::string>& names() const { return outputs_.names(); }
 
  private:
-  Computed computed(const std::string& name) {
+  Computed computed(CaseRun& run, const std::string& name) const {
     const HeadKind head = reference_.head.kind;
     const bool language_model = head == HeadKind::kPretraining || head == HeadKind::kMaskedLm;
-    if (name == "loss") return {{total_loss()}};
-    for (std::size_t i = 0; i < run_.loss_count(); ++i)
-      if (name == run_.loss_name(i)) return {{run_.loss(i)}};
+    if (name == "loss") return {{total_loss(run)}};
+    for (std::size_t i = 0; i < run.loss_count(); ++i)
+      if (name == run.loss_name(i)) return {{run.loss(i)}};
     if (name == "hidden_states")
-      return {run_.hidden_states(), static_cast<std::size_t>(run_.network().config().layers) + 1};
-    if (name == "sop_logits" && head == HeadKind::kPretraining) return {run_.order_logits()};
-    if (name == "logits" && language_model) return {run_.token_logits(), 1};
-    if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(0), 1};
-    if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(1), 1};
-    if (name == "logits") return {head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
+      return {run.hidden_states(), static_cast<std::size_t>(run.network().config().layers) + 1};
+    if (name == "sop_logits" && head == HeadKind::kPretraining) return {run.order_logits()};
+    if (name == "logits" && language_model) return {run.token_logits(), 1};
+    if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 0), 1};
+    if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 1), 1};
+    if (name == "logits") return {run.head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
     refuse("{}: the model's head gives no output {}.", reference_.path, name);
   }
 
-  [[nodiscard]] double total_loss() const {
+  [[nodiscard]] static double total_loss(const CaseRun& run) {
     double sum = 0;
-    for (std::size_t i = 0; i < run_.loss_count(); ++i) sum += run_.loss(i);
+    for (std::size_t i = 0; i < run.loss_count(); ++i) sum += run.loss(i);
     return sum;
   }
-  [[nodiscard]] Values head_logits() const { return values_of(run_.network().head().logits()); }
-  [[nodiscard]] Values column(std::size_t which) const {
-    const Values both = head_logits();
+  [[nodiscard]] static Values column(const CaseRun& run, std::size_t which) {
+    const Values both = run.head_logits();
     Values one;
     for (std::size_t i = which; i < both.size(); i += 2) one.push_back(both[i]);
     return one;
@@ -197,22 +209,37 @@ class OutputDistances {
   }
 
   CaseRun& run_;
+  CaseRun* other_;
   const ReferenceCase& reference_;
   ReferenceTensors outputs_;
 };
 
-std::vector<Distance> gradient_distances(CaseRun& run, const ReferenceCase& reference) {
+std::vector<Values> stored_gradients(const ReferenceCase& reference, const ParameterStore& store) {
   const ReferenceTensors stored(reference.path, "gradients");
-  const ParameterStore& store = run.network().parameters();
   for (const std::string& name : stored.names())
     if (store.find(name) == nullptr) refuse("{}: the model has no parameter {}.", reference.path, name);
+  std::vector<Values> all;
+  for (ParameterId id = 0; id < store.count(); ++id) {
+    if (!stored.has(store[id].name)) refuse("{}: gradients/{} is missing.", reference.path, store[id].name);
+    all.push_back(stored.read(store[id].name, store[id].numel()));
+  }
+  return all;
+}
+
+std::vector<Values> computed_gradients(const CaseRun& run) {
+  std::vector<Values> all;
+  for (ParameterId id = 0; id < run.network().parameters().count(); ++id) all.push_back(run.gradient(id));
+  return all;
+}
+
+std::vector<Distance> gradient_distances(const CaseRun& run, const std::vector<Values>& theirs) {
+  const ParameterStore& store = run.network().parameters();
+  const std::vector<Values> ours = computed_gradients(run);
   std::vector<std::pair<double, double>> parts;  // |ours - reference|, |reference|
   double all = 0;
   for (ParameterId id = 0; id < store.count(); ++id) {
-    if (!stored.has(store[id].name)) refuse("{}: gradients/{} is missing.", reference.path, store[id].name);
-    const Values theirs = stored.read(store[id].name, store[id].numel());
-    const double norm = norm_of(theirs);
-    parts.emplace_back(difference(values_of(store.gradient(id)), theirs), norm);
+    const double norm = norm_of(theirs[id]);
+    parts.emplace_back(difference(ours[id], theirs[id]), norm);
     all += norm * norm;
   }
   std::vector<Distance> distances;
@@ -236,15 +263,19 @@ bool Verification::passed() const {
 Verification verify(const VerifyOptions& options) {
   const ModelSource source(options.model);
   const ReferenceCase reference = read_reference_case(options.case_file, source.config(), source.head());
-  CaseRun run(options, source, reference);
+  CaseRun run(options, options.device, source, reference);
+  std::optional<CaseRun> other;
+  if (options.against_cpu) other.emplace(options, Device(), source, reference);
   Verification result;
   result.notes = run.notes();
   result.tolerance = options.tolerance > 0 ? options.tolerance : default_tolerance(options.precision);
-  OutputDistances outputs(run, reference);
+  OutputDistances outputs(run, reference, other ? &*other : nullptr);
   for (const std::string& name : outputs.names()) result.outputs.push_back(outputs.of(name));
   if (options.gradients) {
     run.backward();
-    result.gradients = gradient_distances(run, reference);
+    if (other) other->backward();
+    result.gradients = gradient_distances(
+        run, other ? computed_gradients(*other) : stored_gradients(reference, run.network().parameters()));
   }
   for (Distance& distance : result.outputs) distance.limit = result.tolerance;
   for (Distance& distance : result.gradients) distance.limit = 10 * result.tolerance;

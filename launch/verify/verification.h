@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/core/dtype.h"
+#include "kernels/core/device.h"
 
 namespace nystrom {
 
@@ -16,6 +16,8 @@ struct VerifyOptions {
   DType precision = DType::kF32;
   double tolerance = 0;  ///< of outputs; ten times as much of gradients. 0: default_tolerance(precision)
   int threads = 0;       ///< 0: all
+  Device device = {};
+  bool against_cpu = false;  ///< the reference is what the processor computes, in the same precision
 };
 
 /// Distance of a tensor from its reference: |ours - reference| / |reference|, Euclidean norms.

@@ -1,5 +1,8 @@
 #include "kernels/adamw.h"
 
+#include <limits>
+
+#include "kernels/clip_factor.h"
 #include "op_support.h"
 
 namespace nystrom::testing {
@@ -70,6 +73,79 @@ TEST(AdamW, needs_no_copy_and_takes_no_weights) {
   State state(DType::kF32, 0, DType::kF32);
   state.copy = OwnedTensor();
   state.step(context, 1);
+}
+
+TEST(AdamW, groups_are_steps_of_their_own) {
+  Context context(2);
+  const State together(DType::kF64, 100, DType::kF64), apart(DType::kF64, 100, DType::kF64);
+  const auto begins = integers<std::int64_t>({0, 24, 80});
+  const auto rates = tensor_of<double>({3}, {1, 0.5, 0.25}), decays = tensor_of<double>({3}, {1, 0, 2});
+  AdamW args{.weights = together.w,
+             .gradients = together.g,
+             .m = together.m,
+             .v = together.v,
+             .copy = together.copy,
+             .config = {},
+             .learning_rate = 0.01,
+             .weight_decay = 0.1,
+             .groups = {begins, rates, decays}};
+  adamw_step(context, args);
+  const std::int64_t ends[] = {24, 80, 100};
+  for (std::int64_t g = 0, begin = 0; g < 3; begin = ends[g++]) {
+    const auto part = [&](const Tensor& flat) { return flat.rows(begin, ends[g] - begin); };
+    adamw_step(context, {.weights = part(apart.w),
+                         .gradients = part(apart.g),
+                         .m = part(apart.m),
+                         .v = part(apart.v),
+                         .copy = part(apart.copy),
+                         .config = {},
+                         .learning_rate = 0.01 * value(rates, g),
+                         .weight_decay = 0.1 * value(decays, g)});
+  }
+  EXPECT_TRUE(same_bits(together.w, apart.w));
+  EXPECT_TRUE(same_bits(together.copy, apart.copy));
+}
+
+TEST(AdamW, refuses_groups_that_do_not_follow_each_other) {
+  Context context(1);
+  const State state(DType::kF32, 100, DType::kBF16);
+  const auto rates = tensor_of<double>({2}, {1, 1});
+  AdamW args;
+  args.weights = state.w, args.gradients = state.g, args.m = state.m, args.v = state.v;
+  for (const std::int64_t second : {0, 12, 104}) {
+    const auto begins = integers<std::int64_t>({0, second});
+    args.groups = {begins, rates, rates};
+    EXPECT_THROW(adamw_step(context, args), InternalError) << second;
+  }
+}
+
+TEST(ClipFactor, is_pytorchs) {
+  Context context(1);
+  const auto g = tensor_of<double>({2}, {3, 4});
+  OwnedTensor result(DType::kF64, {2});
+  clip_factor(context, g, 2, result);
+  EXPECT_EQ(value(result, 0), 5);
+  EXPECT_DOUBLE_EQ(value(result, 1), 2 / (5 + 1e-6));
+  clip_factor(context, g, 6, result);
+  EXPECT_EQ(value(result, 1), 1);
+  clip_factor(context, g, 0, result);
+  EXPECT_EQ(value(result, 1), 1);
+}
+
+TEST(ClipFactor, of_0_leaves_everything_as_it_was) {
+  Context context(1);
+  const State state(DType::kF32, 64, DType::kBF16), before(DType::kF32, 64, DType::kBF16);
+  set(state.g, 9, std::numeric_limits<double>::infinity());
+  OwnedTensor result(DType::kF64, {2});
+  clip_factor(context, state.g, 1, result);
+  EXPECT_EQ(value(result, 1), 0);
+  AdamW args{
+      .weights = state.w, .gradients = state.g, .m = state.m, .v = state.v, .copy = state.copy, .config = {}};
+  args.learning_rate = 1;
+  args.factor = result.view().rows(1, 1);
+  adamw_step(context, args);
+  EXPECT_TRUE(same_bits(state.w, before.w));
+  EXPECT_TRUE(same_bits(state.m, before.m));
 }
 
 }  // namespace

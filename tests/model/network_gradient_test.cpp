@@ -55,7 +55,7 @@ TEST_P(NetworkGradient, is_what_central_differences_give) {
   const TextBatch text(kLengths, 0, c.rows_each);
   small.upload(text);
   ParameterStore& store = small.network.parameters();
-  store.zero_gradients();
+  store.zero_gradients(small.context);
   (void)small.step();
   // Kept aside: a head's forward already adds gradients of its own.
   const OwnedTensor all(DType::kF64, {store.flat_size()});
@@ -74,7 +74,7 @@ TEST_P(NetworkGradient, is_added_to_what_was_there) {
   const TextBatch text(kLengths, 0, GetParam().rows_each);
   small.upload(text);
   ParameterStore& store = small.network.parameters();
-  store.zero_gradients();
+  store.zero_gradients(small.context);
   (void)small.step();
   const auto gradients = store.gradients().span<double>();
   const std::vector<double> once(gradients.begin(), gradients.end());

@@ -78,7 +78,7 @@ struct Gradients {
 Gradients of_micro_batches(const ModelConfig& config, std::size_t size) {
   SmallNetwork small(config);
   const Lengths lengths{9, 12, 2, 5};
-  small.network.parameters().zero_gradients();
+  small.network.parameters().zero_gradients(small.context);
   Gradients result;
   for (std::size_t first = 0; first < lengths.size(); first += size) {
     const auto last = std::min(first + size, lengths.size());
@@ -118,7 +118,7 @@ TEST(Network, recomputing_activations_changes_no_bit_and_takes_less_memory) {
   for (const bool recompute : {false, true}) {
     SmallNetwork small(config, DType::kF32, recompute, HeadKind::kPretraining, 2);
     small.upload(text);
-    small.network.parameters().zero_gradients();
+    small.network.parameters().zero_gradients(small.context);
     losses[recompute] = small.step();
     gradients[recompute] = copy_of<float>(small.network.parameters().gradients());
     bytes[recompute] = small.network.arena().bytes();
@@ -134,7 +134,7 @@ TEST(Network, the_same_step_gives_the_same_bits_twice) {
   small.upload(text);
   std::array<std::vector<float>, 2> gradients;
   for (auto& kept : gradients) {
-    small.network.parameters().zero_gradients();
+    small.network.parameters().zero_gradients(small.context);
     (void)small.step();
     kept = copy_of<float>(small.network.parameters().gradients());
   }
@@ -146,7 +146,7 @@ TEST(Network, gradients_that_are_announced_do_not_change_any_more) {
   const TextBatch text(Lengths{9, 12, 2}, 0);
   small.upload(text);
   ParameterStore& store = small.network.parameters();
-  store.zero_gradients();
+  store.zero_gradients(small.context);
   (void)small.loss();
   std::vector<std::pair<std::int64_t, std::vector<double>>> announced;
   small.network.backward(small.context, small.batch, small.pass, small.scales, [&](std::int64_t offset) {

@@ -193,7 +193,7 @@ TEST_F(Guards, a_processor_that_computes_differently_is_named) {
   const auto compute = [&] {
     if (++times == 2)
       run.network.parameters().weights().span<float>()[3000] *= 1.0000002F;  // the planted fault
-    run.network.parameters().zero_gradients();
+    run.network.parameters().zero_gradients(run.context);
     const Batch& uploaded = buffer.upload(arrays_of(batch.micro_batches.front()));
     run.network.forward(run.context, uploaded, {.training = true, .seed = 1}, {1, 1});
     run.network.backward(run.context, uploaded, {.training = true, .seed = 1}, {1, 1});

@@ -63,7 +63,8 @@ TEST_F(ResumeCost, is_the_same_at_step_ten_and_at_step_ten_million) {
   const double few = seconds_at(10, 1), many = seconds_at(10'000'000, 10);
   std::printf("resume at step 10: %.3f s; at step 10,000,000 with a million lines of metrics: %.3f s\n", few,
               many);
-  EXPECT_LT(many, 2 * few + 0.1);
+  // Ten million steps gone through again would take minutes, even without computing; a busy machine does not.
+  EXPECT_LT(many, few + 3);
 }
 
 }  // namespace

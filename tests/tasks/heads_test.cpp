@@ -105,7 +105,7 @@ class HeadOf : public ::testing::TestWithParam<HeadCase> {
 
 TEST_P(HeadOf, has_the_gradients_that_central_differences_give) {
   ParameterStore& store = network_.parameters();
-  store.zero_gradients();
+  store.zero_gradients(context_);
   (void)run(0, 4, true);
   const ParameterId head = network_.head().first_parameter();
   for (ParameterId id = 0; id < store.count(); ++id) {

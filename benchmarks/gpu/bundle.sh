@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Puts what benchmarks/gpu/run.sh needs on a bare machine into .gpu-bundle/ (ignored by git): the program, the tests of
+# the CUDA backend, the libraries beside them, Open MPI's plugins, and the folder of reference numbers.
+#
+#   benchmarks/gpu/bundle.sh [BUILD] [GOLDEN]     by default build-cuda and ../shared/golden
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=${1:-build-cuda}
+golden=${2:-../shared/golden}
+bundle=.gpu-bundle
+
+say() { printf 'bundle: %s\n' "$*"; }
+stop() { printf 'bundle: %s\n' "$*" >&2; exit 1; }
+[[ -x $build/nystrom ]] || stop "there is no $build/nystrom; cmake --preset cuda && cmake --build build-cuda"
+[[ -d $golden ]] || stop "there is no folder of reference numbers at $golden; name it as the second argument"
+
+rm -rf "$bundle"
+mkdir -p "$bundle/bin" "$bundle/lib" "$bundle/golden"
+programs=("$build/nystrom")
+for program in "$build"/tests/cuda_ops_test "$build"/tests/cuda_attention_test "$build"/kernel_benchmark; do
+  if [[ -x $program ]]; then programs+=("$program"); fi
+done
+cp "${programs[@]}" "$bundle/bin/"
+strip "$bundle"/bin/* || true
+cp -r "$golden"/. "$bundle/golden/"
+chmod -R u+w "$bundle/golden"
+
+# Every library but the C library's own, which must be the machine's, and the driver's.
+libraries_of() { ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u; }
+copy_libraries() {
+  local library
+  while IFS= read -r library; do
+    case ${library##*/} in
+      ld-linux* | libc.so* | libm.so* | libpthread.so* | libdl.so* | librt.so* | libcuda.so*) ;;
+      *) cp -nL "$library" "$bundle/lib/" ;;
+    esac
+  done < <(libraries_of "$@")
+}
+copy_libraries "$bundle"/bin/*
+
+# Open MPI: mpirun, its daemon, and the plugins that it opens by name.
+if command -v mpirun >/dev/null; then
+  cp -L "$(command -v mpirun)" "$bundle/bin/mpirun"
+  orted=$(command -v orted || true)
+  if [[ $orted ]]; then cp -L "$orted" "$bundle/bin/"; fi
+  plugins=$(find /usr/lib -type d -path '*openmpi/lib/openmpi3' | head -1)
+  if [[ $plugins ]]; then
+    mkdir -p "$bundle/openmpi"
+    cp -rL "$plugins" "$bundle/openmpi/plugins"
+    copy_libraries "$bundle/bin/mpirun" "$bundle"/openmpi/plugins/*.so
+  fi
+  share=$(find /usr/share -maxdepth 1 -name openmpi | head -1)
+  if [[ $share ]]; then cp -rL "$share" "$bundle/openmpi/share"; fi
+fi
+say "$(du -sh "$bundle" | cut -f1) in $bundle; run benchmarks/gpu/run.sh on the machine with the GPU"

@@ -1,0 +1,123 @@
+#pragma once
+// How the CUDA kernels of attention cut a sequence, and the workspace they work in: plain C++, since planning
+// runs in every build. All pieces are fp32. Internal to the CUDA files of attention, and to
+// plan_attention_workspace.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention.h"
+
+namespace nystrom::cuda {
+
+/// Sums along a sequence are made in chunks that its length alone determines, and added in order: so do the
+/// bits of a result. At most 64.
+constexpr int attention_chunk_rows(int rows) {
+  const int sixty_fourth = (rows + 63) / 64, whole_tiles = (sixty_fourth + 63) / 64 * 64;
+  return whole_tiles > 512 ? whole_tiles : 512;
+}
+constexpr int attention_chunks(int rows) {
+  return (rows + attention_chunk_rows(rows) - 1) / attention_chunk_rows(rows);
+}
+
+/// Columns of the band matrix that stands for 16 rows of the convolution (docs/mathematics.md).
+constexpr int convolution_band(int taps) {
+  return (15 + taps + 15) / 16 * 16;
+}
+/// The filter's gradient is made in windows of so many columns of the band.
+inline constexpr int kBandWindow = 80;
+constexpr int convolution_windows(int taps) {
+  return (convolution_band(taps) + kBandWindow - 1) / kBandWindow;
+}
+
+/// Up to here the matrices of the pseudo-inverse live in shared memory.
+inline constexpr std::int64_t kSmallLandmarks = 64;
+
+struct CudaAttentionShape {
+  AttentionConfig config;
+  std::int64_t width = 0, batch = 0, longest = 0;
+
+  [[nodiscard]] std::int64_t items() const { return batch * config.heads; }
+  [[nodiscard]] std::int64_t chunks() const {
+    // Not the longest sequence's own: a shorter one may have more chunks.
+    return std::min<std::int64_t>(64, (longest + 511) / 512);
+  }
+  [[nodiscard]] bool nystrom() const { return config.kind == AttentionKind::kNystrom; }
+  /// Matrices [M, M] in global memory that one block of a pseudo-inverse kernel works in.
+  [[nodiscard]] std::int64_t forward_squares() const { return config.landmarks <= kSmallLandmarks ? 0 : 6; }
+  [[nodiscard]] std::int64_t backward_squares() const {
+    return std::max(config.pinv_iterations, 1) + (config.landmarks <= kSmallLandmarks ? 0 : 11);
+  }
+  /// Blocks of such a kernel: as many as two on each multiprocessor of the largest GPU, in at most 256 MiB.
+  [[nodiscard]] std::int64_t slots(std::int64_t squares) const {
+    const std::int64_t bytes = std::max<std::int64_t>(1, squares * config.landmarks * config.landmarks * 4);
+    return std::min(items(), std::clamp<std::int64_t>((std::int64_t{256} << 20) / bytes, 8, 264));
+  }
+};
+
+/// Pieces of the workspace; without memory it only counts.
+class CudaAttentionWorkspace {
+ public:
+  CudaAttentionWorkspace(float* base, const CudaAttentionShape& shape, bool backward) : base_(base) {
+    const std::int64_t items = shape.items(), m = shape.config.landmarks, md = m * shape.width;
+    const std::int64_t chunks = shape.chunks();
+    if (backward && shape.config.taps > 0)
+      d_filter =
+          take(items * chunks * convolution_windows(static_cast<int>(shape.config.taps)) * shape.config.taps);
+    if (backward) deltas = take(items * (shape.nystrom() ? std::min(shape.longest, m) : shape.longest));
+    if (!shape.nystrom()) return;
+    norms = take(items);
+    w = take(items * md);
+    if (!backward) {
+      parts = take(items * chunks * md);
+      part_stats = take(items * chunks * m * 2);
+      squares = take(shape.slots(shape.forward_squares()) * shape.forward_squares() * m * m);
+      return;
+    }
+    norm_columns = take(items);
+    d_scales = take(items);
+    d_w_parts = take(items * chunks * md);
+    d_k_parts = take(items * chunks * md);
+    d_q_parts = take(items * chunks * md);
+    d_k3_v = take(items * md);
+    landmark_deltas = take(items * m);
+    d_k_landmarks = take(items * md);
+    d_q_landmarks = take(items * md);
+    a = take(items * m * m);
+    d_a = take(items * m * m);
+    squares = take(shape.slots(shape.backward_squares()) * shape.backward_squares() * m * m);
+  }
+
+  [[nodiscard]] std::int64_t elements() const { return used_; }
+
+  float* norms = nullptr;         ///< [items] |A|_1
+  float* norm_columns = nullptr;  ///< [items] the first column that has it
+  float* w = nullptr;             ///< [items, M, D] Z (k3 v)
+  float* parts = nullptr;         ///< [items, chunks, M, D] k3 v of a chunk of keys, relative to its maximum
+  float* part_stats = nullptr;    ///< [items, chunks, M, 2] maximum and sum of it
+  float* squares = nullptr;       ///< [slots, ., M, M]
+  float* d_scales = nullptr;      ///< [items]
+  float* d_w_parts = nullptr;     ///< [items, chunks, M, D]
+  float* d_k_parts = nullptr;     ///< [items, chunks, M, D] of the keys' landmarks
+  float* d_q_parts = nullptr;     ///< [items, chunks, M, D] of the queries' landmarks
+  float* d_k3_v = nullptr;        ///< [items, M, D]
+  float* landmark_deltas = nullptr;  ///< [items, M] sum_d (k3 v) d_(k3 v)
+  float* d_k_landmarks = nullptr;    ///< [items, M, D]
+  float* d_q_landmarks = nullptr;    ///< [items, M, D]
+  float* a = nullptr;                ///< [items, M, M]
+  float* d_a = nullptr;              ///< [items, M, M]
+  float* deltas = nullptr;           ///< [items, rows] of exact attention: sum_d context d_context
+  float* d_filter = nullptr;         ///< [items, chunks, windows, K]
+
+ private:
+  float* take(std::int64_t count) {
+    float* const piece = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += (count + 63) / 64 * 64;
+    return piece;
+  }
+
+  float* base_;
+  std::int64_t used_ = 0;
+};
+
+}  // namespace nystrom::cuda

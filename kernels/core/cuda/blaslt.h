@@ -1,0 +1,55 @@
+#pragma once
+// Matrix products by NVIDIA's cuBLASLt, opened at run time: a program that was built with CUDA starts on
+// machines without it. cublasLt.h is included by blaslt.cpp alone.
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/core/dtype.h"
+
+namespace nystrom::cuda {
+
+/// The library with its handle, and what it was asked to compute before: for each shape the descriptors and
+/// the algorithm that its heuristic puts first. One of them serves one thread.
+class BlasLt {
+ public:
+  /// Scratch that run() wants on the device, on a 256-byte boundary.
+  static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20U;
+
+  /// Opens the library on the current device. Throws Error, naming what was tried, if there is none.
+  BlasLt();
+  ~BlasLt();
+  BlasLt(BlasLt&&) noexcept;
+  BlasLt& operator=(BlasLt&&) noexcept;
+
+  /// Column-major: d [m, n] = op(a) op(b) (+ bias [m] in each column) (+ d), summed in fp32 (without TF32).
+  /// op(a) is [m, k], op(b) [k, n]; a stride is the distance of two columns as stored.
+  struct Product {
+    std::int64_t m, n, k;
+    const void *a, *b;
+    void* d;
+    const void* bias;  ///< in the output's dtype; null: none; not together with accumulate
+    std::int64_t a_stride, b_stride, d_stride;
+    bool transpose_a, transpose_b;
+    DType input, output;  ///< fp32 or bf16; the output is the input's or fp32
+    bool accumulate;
+  };
+  /// Whether the library has a way to compute it. Asked once a shape: the answer is kept for run().
+  [[nodiscard]] bool knows(const Product& product);
+  /// Starts the product on `stream`; `workspace` has kWorkspaceBytes. The same bits each time on the same GPU
+  /// and library. m, n and k are at least 1. Throws Error if the library fails or knows no way.
+  void run(cudaStream_t stream, const Product& product, void* workspace);
+
+  /// "13.0.2", say.
+  [[nodiscard]] std::string version() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,72 @@
+#pragma once
+// An attention case of the host (tests/attention/attention_case.h) run on the device.
+
+#include "attention/attention_case.h"
+#include "on_device.h"
+
+namespace nystrom::testing {
+
+template <class T>
+class AttentionOnDevice {
+ public:
+  /// Takes over the inputs of `host`; its convolution's gradient begins as `d_filter`.
+  explicit AttentionOnDevice(const AttentionCase<T>& host, float d_filter = 0) : options_(host.options()) {
+    const AttentionForward args = host.forward_args();
+    sequences_ = args.sequences;
+    offsets_ = device_.copy(args.sequences.offsets);
+    lengths_ = device_.copy(args.sequences.lengths);
+    sequences_.offsets = offsets_;
+    sequences_.lengths = lengths_;
+    samples_ = device_.copy(args.keys.samples);
+    positions_ = device_.copy(args.keys.positions);
+    dropout_ = args.dropout;
+    qkv_ = device_.copy(args.qkv);
+    filter_ = device_.copy(args.conv_weight);
+    out_ = device_.like(args.out);
+    d_out_ = device_.copy(host.d_out());
+    d_qkv_ = device_.like(host.d_qkv());
+    if (options_.config.taps > 0)
+      d_filter_ =
+          device_.copy(std::vector<float>(static_cast<std::size_t>(args.conv_weight.numel()), d_filter));
+    const std::int64_t channels = options_.config.heads * options_.head_width;
+    arena_ = Arena::planned(
+        [&](Planner& planner) {
+          saved_ = AttentionSaved::plan(planner, options_.config, dtype_of<T>(), sequences_.count,
+                                        sequences_.tokens, channels);
+          AttentionLimits limits{sequences_.count, sequences_.longest, channels};
+          limits.cuda = true;
+          workspace_ = plan_attention_workspace(planner, options_.config, dtype_of<T>(), limits);
+        },
+        device_.cuda().memory());
+  }
+
+  void forward() {
+    attention_forward(device_.context(), {options_.config, sequences_, qkv_, filter_, dropout_, keys(),
+                                          saved_, workspace_, out_});
+  }
+  void backward() {
+    attention_backward(device_.context(), {options_.config, sequences_, qkv_, filter_, dropout_, keys(),
+                                           saved_, out_, d_out_, d_qkv_, d_filter_, workspace_});
+  }
+
+  OwnedTensor out() { return device_.fetch(out_); }
+  OwnedTensor d_qkv() { return device_.fetch(d_qkv_); }
+  OwnedTensor d_filter() { return device_.fetch(d_filter_); }
+  OwnedTensor residuals() { return device_.fetch(saved_.residuals); }
+  OwnedTensor pinv() { return device_.fetch(saved_.pinv); }
+  Context& context() { return device_.context(); }
+
+ private:
+  [[nodiscard]] RowKeys keys() const { return {samples_, positions_}; }
+
+  CaseOptions options_;
+  OnDevice device_;
+  Sequences sequences_;
+  Dropout dropout_;
+  DeviceTensor offsets_, lengths_, samples_, positions_, qkv_, filter_, out_, d_out_, d_qkv_, d_filter_;
+  Arena arena_;
+  AttentionSaved saved_;
+  Tensor workspace_;
+};
+
+}  // namespace nystrom::testing

@@ -1,0 +1,252 @@
+// Attention on the device against its definition in double precision and against the CPU's.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "attention/naive_attention.h"
+#include "attention_on_device.h"
+
+namespace nystrom::testing {
+namespace {
+
+template <class T, class U>
+double distance(const Tensor& a, const Tensor& b) {
+  const auto x = a.span<T>();
+  const auto y = b.span<U>();
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    error += difference * difference;
+    norm += static_cast<double>(y[i]) * static_cast<double>(y[i]);
+  }
+  return norm == 0 ? std::sqrt(error) : std::sqrt(error / norm);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.address, b.address, a.bytes()) == 0;
+}
+
+/// How far the device may be from the definition, relative to the whole tensor.
+struct Tolerance {
+  double out, d_qkv, d_filter;
+};
+constexpr Tolerance kFp32{4e-6, 2e-5, 4e-6};
+constexpr Tolerance kBf16{4e-3, 1e-2, 1e-4};
+
+/// Forward and backward on the device against the definition in double precision, of the same inputs.
+template <class T>
+void expect_as_defined(const CaseOptions& options, const Tolerance& tolerance) {
+  AttentionCase<T> inputs(options);
+  AttentionCase<double> exact(options);
+  exact.copy_inputs(inputs);
+  naive::forward<double>(exact.forward_args());
+  naive::backward<double>(exact.backward_args());
+  AttentionOnDevice<T> device(inputs);
+  device.forward();
+  device.backward();
+  EXPECT_LT((distance<T, double>(device.out(), exact.out())), tolerance.out);
+  EXPECT_LT((distance<T, double>(device.d_qkv(), exact.d_qkv())), tolerance.d_qkv);
+  if (options.config.taps > 0) {
+    EXPECT_LT((distance<float, double>(device.d_filter(), exact.d_conv_weight())), tolerance.d_filter);
+  }
+}
+void expect_as_defined(const CaseOptions& options) {
+  {
+    SCOPED_TRACE("fp32");
+    expect_as_defined<float>(options, kFp32);
+  }
+  SCOPED_TRACE("bf16");
+  expect_as_defined<BF16>(options, kBf16);
+}
+
+constexpr int kLandmarks = 16;
+CaseOptions ragged(std::int64_t head_width = 16) {
+  return {.config = {.heads = 2, .landmarks = kLandmarks, .taps = 9},
+          .rows = {1, kLandmarks - 1, kLandmarks, kLandmarks + 1, 131},
+          .head_width = head_width};
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_ragged_packs) {
+  expect_as_defined(ragged());
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_every_head_size) {
+  for (const std::int64_t width : {8, 24, 32, 64, 128}) {
+    SCOPED_TRACE(width);
+    CaseOptions options = ragged(width);
+    options.rows = {kLandmarks + 1, 3, 75};
+    options.config.heads = width == 64 ? 1 : 2;
+    expect_as_defined(options);
+  }
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_any_number_of_landmarks) {
+  for (const std::int64_t landmarks : {1, 5, 64, 70}) {
+    SCOPED_TRACE(landmarks);
+    CaseOptions options = ragged();
+    options.config.landmarks = landmarks;
+    options.config.heads = 1;
+    options.rows = {static_cast<std::int32_t>(landmarks) + 1, static_cast<std::int32_t>(landmarks), 150};
+    expect_as_defined(options);
+  }
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_many_landmarks_of_wide_heads) {
+  CaseOptions options = ragged(128);
+  options.config = {.heads = 1, .landmarks = 130, .taps = 3};
+  options.rows = {200, 65};
+  expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_every_length_of_filter) {
+  for (const std::int64_t taps : {0, 1, 65, 151}) {
+    SCOPED_TRACE(taps);
+    CaseOptions options = ragged();
+    options.config.taps = taps;
+    options.rows = {100, 7};
+    expect_as_defined(options);
+  }
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_chunks_of_long_sequences) {
+  CaseOptions options = ragged();
+  options.config.heads = 1;
+  options.rows = {1100, 7, 513};
+  expect_as_defined(options);
+  options.lengths = {500, 5, 513};  // the second and third chunk of the first sequence have no key
+  expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, is_as_defined_with_one_scale_for_all_matrices) {
+  CaseOptions options = ragged();
+  options.config.pinv_init = PinvInit::kBatchMax;
+  options.lengths = {1, kLandmarks - 2, kLandmarks, kLandmarks - 3, 90};
+  expect_as_defined(options);
+  options.config.landmarks = 70;
+  options.rows = {75, 80, 70, 2, 90};
+  options.lengths = options.rows;
+  expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, is_as_defined_for_exact_softmax) {
+  CaseOptions options = ragged();
+  options.config.kind = AttentionKind::kSoftmax;
+  options.rows = {1, 64, 65, 131};
+  expect_as_defined(options);
+  options.lengths = {1, 60, 3, 70};
+  options.config.taps = 0;
+  options.head_width = 40;
+  expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, drops_what_the_cpu_drops) {
+  CaseOptions options = ragged();
+  options.config.kind = AttentionKind::kSoftmax;
+  options.rows = {70, 3, 33};
+  options.dropout = 0.3;
+  expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, in_bf16_is_as_near_to_the_definition_as_the_cpu) {
+  CaseOptions options = ragged(64);
+  options.config.landmarks = 64;
+  options.config.taps = 65;
+  options.rows = {300, 70};
+  AttentionCase<BF16> host(options);
+  AttentionCase<double> exact(options);
+  exact.copy_inputs(host);
+  host.forward();
+  host.backward();
+  exact.forward();
+  exact.backward();
+  AttentionOnDevice<BF16> device(host);
+  device.forward();
+  device.backward();
+  // Both round the same results once or twice; what comes before the rounding must be as good.
+  const double host_out = distance<BF16, double>(host.out(), exact.out());
+  const double host_gradient = distance<BF16, double>(host.d_qkv(), exact.d_qkv());
+  EXPECT_LT((distance<BF16, double>(device.out(), exact.out())), 1.02 * host_out);
+  EXPECT_LT((distance<BF16, double>(device.d_qkv(), exact.d_qkv())), 1.05 * host_gradient);
+  EXPECT_LT((distance<BF16, BF16>(device.out(), host.out())), 5e-4);
+  EXPECT_LT((distance<BF16, BF16>(device.d_qkv(), host.d_qkv())), 1e-3);
+}
+
+TEST(AttentionOnDevice, saves_the_residuals_and_inverses_of_the_cpu) {
+  for (const std::int64_t landmarks : {16, 70}) {
+    CaseOptions options = ragged();
+    options.config.landmarks = landmarks;
+    options.rows = {12, 141};
+    AttentionCase<float> host(options);
+    host.forward();
+    AttentionOnDevice<float> device(host);
+    device.forward();
+    EXPECT_LT((distance<float, float>(device.residuals(), host.saved().residuals)), 1e-3);
+    EXPECT_EQ(device.residuals().view().span<float>()[0], 0.0F);
+    const std::int64_t heads = options.config.heads;
+    const OwnedTensor pinv = device.pinv();
+    EXPECT_LT((distance<float, float>(pinv.view().rows(1, 1), host.saved().pinv.rows(1, 1))), 1e-4) << heads;
+  }
+}
+
+TEST(AttentionOnDevice, adds_to_the_filters_gradient) {
+  CaseOptions options = ragged();
+  options.rows = {40, 9};
+  AttentionCase<float> host(options);
+  AttentionOnDevice<float> fresh(host), used(host, 2.5F);
+  for (auto* const device : {&fresh, &used}) {
+    device->forward();
+    device->backward();
+  }
+  const OwnedTensor a = fresh.d_filter(), b = used.d_filter();
+  for (std::int64_t i = 0; i < a.view().numel(); ++i)
+    EXPECT_FLOAT_EQ(a.view().data<float>()[i] + 2.5F, b.view().data<float>()[i]);
+}
+
+TEST(AttentionOnDevice, gives_the_same_bits_twice_and_whoever_the_neighbours_are) {
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    CaseOptions options = ragged();
+    options.config.kind = kind;
+    options.rows = {30, 90, 5};
+    AttentionCase<BF16> host(options);
+    AttentionOnDevice<BF16> first(host), second(host);
+    for (auto* const device : {&first, &second}) {
+      device->forward();
+      device->backward();
+    }
+    const OwnedTensor out = first.out(), d_qkv = first.d_qkv();
+    EXPECT_TRUE(same_bits(out, second.out()));
+    EXPECT_TRUE(same_bits(d_qkv, second.d_qkv()));
+    EXPECT_TRUE(same_bits(first.d_filter(), second.d_filter()));
+    options.rows = {90};
+    AttentionCase<BF16> alone_host(options);
+    std::ranges::copy(host.qkv().rows(30, 90).span<BF16>(), alone_host.qkv().span<BF16>().begin());
+    std::ranges::copy(host.d_out().rows(30, 90).span<BF16>(), alone_host.d_out().span<BF16>().begin());
+    AttentionOnDevice<BF16> alone(alone_host);
+    alone.forward();
+    alone.backward();
+    EXPECT_TRUE(same_bits(out.view().rows(30, 90), alone.out()));
+    EXPECT_TRUE(same_bits(d_qkv.view().rows(30, 90), alone.d_qkv()));
+  }
+}
+
+TEST(AttentionOnDevice, refuses_heads_and_landmarks_that_its_kernels_have_no_room_for) {
+  Planner planner;
+  AttentionLimits limits{2, 100, 24};
+  limits.cuda = true;
+  const AttentionConfig config{.heads = 2, .landmarks = 16, .taps = 3};
+  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits),
+               InputError);  // 12 channels a head
+  limits.channels = 512;
+  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits), InputError);
+  limits.channels = 32;
+  EXPECT_NO_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits));
+  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kF64, limits), InputError);
+  AttentionConfig many = config;
+  many.landmarks = 257;
+  EXPECT_THROW(plan_attention_workspace(planner, many, DType::kF32, limits), InputError);
+}
+
+}  // namespace
+}  // namespace nystrom::testing

@@ -1,0 +1,91 @@
+// What a user is told about GPUs that are missing, too old, too small, too few or broken: the program, with
+// the emulation playing the machine.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "launch/program.h"
+#include "shared_folder.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Refusals : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const fs::path root = testing::shared_folder("golden");
+    if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    golden_ = fs::absolute(root).string();
+  }
+
+  /// One step of pre-training on the GPU, with more configuration and the emulation's variables.
+  Outcome pretrain(const std::string& environment, const std::string& settings = {}, int ranks = 1) {
+    const std::string program =
+        ranks == 1 ? "$nystrom" : "mpirun --oversubscribe -n " + std::to_string(ranks) + " $nystrom";
+    return run_in(
+        folder_, "rm -rf run; printf 'run: {directory: run}\\ndata: {shards: [\"" + golden_ +
+                     "/trajectory/shards/*.hdf5\"]}\\ntraining: {steps: 1, global_batch: 8, precision: fp32, "
+                     "backend: cuda}\\nmodel: {from: \"" +
+                     golden_ +
+                     "/trajectory/model\"}\\n' >c.yaml; export OMPI_ALLOW_RUN_AS_ROOT=1 "
+                     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1; " +
+                     environment + " " + program + " pretrain c.yaml " + settings);
+  }
+
+  std::string golden_;
+  TemporaryFolder folder_;
+};
+
+TEST_F(Refusals, a_machine_without_a_gpu_is_told_and_auto_takes_the_processor) {
+  const Outcome refused = pretrain("NYSTROM_EMULATION_DEVICES=0");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("training.backend is cuda, but this machine has no GPU"));
+  const Outcome automatic = pretrain("NYSTROM_EMULATION_DEVICES=0", "--set training.backend=auto");
+  EXPECT_EQ(automatic.status, 0) << automatic.err;
+  EXPECT_THAT(automatic.err, HasSubstr("this machine has no GPU of NVIDIA's: the processor computes"));
+}
+
+TEST_F(Refusals, a_driver_older_than_the_program_is_told_with_both_versions) {
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_DRIVER=12020");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("the driver is made for CUDA 12.2, this program for 13.0"));
+}
+
+TEST_F(Refusals, a_gpu_older_than_supported_is_told) {
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_CAPABILITY=70");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("has compute capability 7.0, and at least 8.0 is needed"));
+}
+
+TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_with_one_that_does) {
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_MEMORY=360",
+                                   "--set training.global_batch=4000 --set training.micro_batch=4000");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("A micro-batch of 4000 sequences takes"),
+                                 HasSubstr("training.micro_batch can be at most")));
+}
+
+TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_told) {
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_DEVICES=1", "--set communication.kind=nccl", 2);
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("This machine has 2 ranks and 1 GPU for them"));
+}
+
+TEST_F(Refusals, fp64_is_for_the_processor) {
+  const std::string model = golden_ + "/exact-ragged";
+  const Outcome outcome =
+      run_in(folder_, "$nystrom verify " + model + " " + model + "/case.h5 --backend cuda --precision fp64");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("fp64 is for the processor alone"));
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,35 @@
+# Every op of the CUDA backend against its CPU twin, then the whole; on a GPU where nvcc built it, else through the
+# emulation (tests/emulation).
+nystrom_add_test(cuda_ops_test
+  SOURCES
+    tests/cuda/fill_test.cpp
+    tests/cuda/ops_adamw_test.cpp
+    tests/cuda/ops_linear_test.cpp
+    tests/cuda/ops_loss_test.cpp
+    tests/cuda/ops_norm_test.cpp
+    tests/cuda/ops_rows_test.cpp
+  LINKS nystrom_kernels
+  LABELS cuda)
+nystrom_add_test(cuda_attention_test
+  SOURCES tests/cuda/attention_ops_test.cpp
+  LINKS nystrom_kernels
+  LABELS cuda)
+target_include_directories(cuda_attention_test PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+
+nystrom_add_test(golden_on_cuda_test
+  SOURCES tests/cuda/golden_on_cuda_test.cpp
+  LINKS nystrom_launch
+  LABELS cuda)
+
+nystrom_add_test(trajectory_on_cuda_test
+  SOURCES tests/cuda/trajectory_on_cuda_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json
+  LABELS cuda)
+target_compile_definitions(trajectory_on_cuda_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+add_dependencies(trajectory_on_cuda_test nystrom)
+
+if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch LABELS cuda)
+  target_compile_definitions(refusals_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+  add_dependencies(refusals_test nystrom)
+endif()

@@ -1,0 +1,402 @@
+// Blocks of a kernel: a fiber a thread, barriers and shuffles that wait, deadlocks that are told.
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/context/detail/fcontext.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+#include "machine.h"
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace nystrom::emulation {
+
+constinit thread_local Current current;
+
+namespace {
+
+namespace context = boost::context::detail;
+
+constexpr unsigned kWarp = 32;
+constexpr std::size_t kStackBytes = 256 * 1024, kPage = 4096;
+constexpr std::size_t kSharedGuard = 256;
+constexpr std::byte kGuard{0xA5}, kPoison{0xFF};
+
+std::string place(const Site& site) {
+  std::string_view file = site.file_name();
+  if (const auto slash = file.rfind('/'); slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  return fmt::format("{}:{}", file, site.line());
+}
+
+std::string text(const uint3& v) {
+  return fmt::format("({}, {}, {})", v.x, v.y, v.z);
+}
+
+enum class State : std::uint8_t { kReady, kAtBlockBarrier, kAtWarp, kDone };
+
+struct Lane {
+  context::fcontext_t context = nullptr;
+  uint3 thread{};
+  unsigned index = 0;
+  State state = State::kReady;
+  const char* what = "";
+  Site site;
+  unsigned mask = 0;           // of the exchange that it waits at
+  void* fake_stack = nullptr;  // AddressSanitizer's
+};
+
+/// Lanes of a warp that meet at one exchange. Two generations of values, so that a lane may be one ahead.
+struct Meeting {
+  unsigned mask = 0, arrived = 0, generation = 0;
+  const char* what = "";
+  Site site;
+  alignas(16) std::array<std::array<std::byte, kWarp * kMostExchangeBytes>, 2> values;
+};
+
+/// Groups of lanes of one warp may meet by themselves: masks in use, seldom more than one.
+struct Warp {
+  std::deque<Meeting> meetings;  // addresses stay
+};
+
+class Stacks {
+ public:
+  Stacks() {
+    base_ = static_cast<std::byte*>(mmap(nullptr, kMostThreads * kStackBytes, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (base_ == MAP_FAILED) std::abort();
+    for (std::size_t i = 0; i < kMostThreads; ++i) mprotect(base_ + i * kStackBytes, kPage, PROT_NONE);
+  }
+  /// Tops are staggered, or the fibers' first frames would share cache sets.
+  [[nodiscard]] std::byte* top(std::size_t i) const { return base_ + (i + 1) * kStackBytes - i % 61 * 64; }
+  [[nodiscard]] std::byte* bottom(std::size_t i) const { return base_ + i * kStackBytes + kPage; }
+
+ private:
+  std::byte* base_;
+};
+
+class BlockRunner {
+ public:
+  static BlockRunner& instance() {
+    static BlockRunner runner;
+    return runner;
+  }
+
+  void run(const KernelCall& call, uint3 block) {
+    call_ = &call;
+    block_ = block;
+    fault_.clear();
+    prepare_shared(call.shared_bytes);
+    start_lanes(call.block);
+    current.block = block;
+    current.block_size = call.block;
+    current.grid_size = call.grid;
+    current.shared = shared_.data() + kSharedGuard;
+    inside_ = true;
+    while (!ready_.empty() && fault_.empty()) leave_to_next(main_);
+    inside_ = false;
+    if (fault_.empty() && done_ != threads_) fault_ = deadlock();
+    if (fault_.empty()) check_shared(call.shared_bytes);
+    if (!fault_.empty()) set_fault(fmt::format("kernel {}, block {}: {}", call.name, text(block), fault_));
+  }
+
+  [[nodiscard]] bool inside() const { return inside_ && running_ != &main_; }
+  [[nodiscard]] unsigned lane() const { return running_->index % kWarp; }
+
+  void synchronize_block(const Site& site) {
+    Lane& me = *running_;
+    if (at_barrier_ == 0) barrier_ = site;
+    if (site.line() != barrier_.line() || std::string_view(site.file_name()) != barrier_.file_name())
+      leave_with(fmt::format("thread {} is at the __syncthreads at {} while others wait at {}",
+                             text(me.thread), place(site), place(barrier_)));
+    me.state = State::kAtBlockBarrier;
+    me.what = "__syncthreads";
+    me.site = site;
+    if (++at_barrier_ == threads_) {
+      at_barrier_ = 0;
+      push_all();
+    }
+    leave_to_next(me);
+  }
+
+  const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
+                            const Site& site) {
+    Lane& me = *running_;
+    const unsigned number = me.index % kWarp, bit = 1U << number;
+    if ((mask & bit) == 0)
+      leave_with(fmt::format("thread {} calls {} at {} with a mask that lacks it", text(me.thread), what,
+                             place(site)));
+    const unsigned first = me.index - number, there = std::min(kWarp, threads_ - first);
+    if (there < kWarp) mask &= (1U << there) - 1;  // the last warp of a block may be short
+    Meeting& meeting = find_meeting(warps_[me.index / kWarp], mask);
+    if (meeting.arrived == 0) {
+      meeting.what = what;
+      meeting.site = site;
+    } else if (site.line() != meeting.site.line() || std::string_view(what) != meeting.what) {
+      leave_with(fmt::format("thread {} is at {} at {} while lanes of its warp wait at {} at {}",
+                             text(me.thread), what, place(site), meeting.what, place(meeting.site)));
+    }
+    const unsigned generation = meeting.generation & 1U;
+    std::memcpy(meeting.values[generation].data() + number * bytes, value, bytes);
+    meeting.arrived |= bit;
+    if (meeting.arrived == mask) {
+      meeting.arrived = 0;
+      ++meeting.generation;
+      for (unsigned i = 0; i < there; ++i)
+        if (i != number && (mask >> i & 1U) != 0) push(lanes_[first + i]);
+    } else {
+      me.state = State::kAtWarp;
+      me.what = what;
+      me.site = site;
+      me.mask = mask;
+      leave_to_next(me);
+    }
+    return meeting.values[generation].data();
+  }
+
+  /// The running thread ends the kernel with a fault.
+  [[noreturn]] void leave_with(std::string sentence) {
+    fault_ = std::move(sentence);
+    ready_.clear();
+    leave(*running_, main_);
+    std::abort();  // never resumed
+  }
+  [[nodiscard]] std::string running_thread() const { return text(running_->thread); }
+
+ private:
+  BlockRunner() : lanes_(kMostThreads), warps_(kMostThreads / kWarp) {
+    ready_.reserve(kMostThreads);
+    order_.reserve(kMostThreads);
+  }
+
+  void prepare_shared(std::size_t bytes) {
+    shared_.resize(bytes + 2 * kSharedGuard);
+    std::fill_n(shared_.begin(), kSharedGuard, kGuard);
+    std::fill_n(shared_.begin() + kSharedGuard, bytes, kPoison);
+    std::fill_n(shared_.end() - kSharedGuard, kSharedGuard, kGuard);
+  }
+
+  void check_shared(std::size_t bytes) {
+    const auto whole = [](auto from) {
+      return std::all_of(from, from + kSharedGuard, [](std::byte b) { return b == kGuard; });
+    };
+    if (!whole(shared_.begin()) || !whole(shared_.end() - kSharedGuard))
+      fault_ = fmt::format("it wrote beyond its {} bytes of shared memory", bytes);
+  }
+
+  void start_lanes(dim3 block) {
+    threads_ = block.x * block.y * block.z;
+    done_ = at_barrier_ = 0;
+    for (unsigned w = 0; w * kWarp < threads_; ++w)
+      for (Meeting& meeting : warps_[w].meetings) meeting.arrived = 0;
+    for (unsigned i = 0; i < threads_; ++i) {
+      Lane& lane = lanes_[i];
+      lane.index = i;
+      lane.thread = {i % block.x, i / block.x % block.y, i / block.x / block.y};
+      lane.fake_stack = nullptr;
+      lane.context = context::make_fcontext(stacks_.top(i), kStackBytes - kPage - 64 * 64, enter);
+    }
+    push_all();
+  }
+
+  void push(Lane& lane) {
+    lane.state = State::kReady;
+    ready_.push_back(&lane);
+  }
+
+  /// Warps in a drawn order, a warp's lanes forwards or backwards; the last one pushed runs first.
+  void push_all() {
+    const unsigned warps = (threads_ + kWarp - 1) / kWarp;
+    order_.resize(warps);
+    std::iota(order_.begin(), order_.end(), 0U);
+    for (unsigned i = warps; i > 1; --i) std::swap(order_[i - 1], order_[dice().below(i)]);
+    const bool backwards = dice().below(2) != 0;
+    for (const unsigned w : order_) {
+      const unsigned first = w * kWarp, there = std::min(kWarp, threads_ - first);
+      for (unsigned i = 0; i < there; ++i) push(lanes_[first + (backwards ? i : there - 1 - i)]);
+    }
+  }
+
+  static Meeting& find_meeting(Warp& warp, unsigned mask) {
+    for (Meeting& meeting : warp.meetings)
+      if (meeting.mask == mask) return meeting;
+    Meeting& fresh = warp.meetings.emplace_back();
+    fresh.mask = mask;
+    return fresh;
+  }
+
+  void leave_to_next(Lane& me) {
+    if (ready_.empty()) {
+      leave(me, main_);
+      return;
+    }
+    Lane& next = *ready_.back();
+    ready_.pop_back();
+    if (&next != &me) leave(me, next);
+  }
+
+  /// From fiber `me` to fiber `next`; returns when somebody comes back to `me`.
+  void leave(Lane& me, Lane& next) {
+    running_ = &next;
+    current.thread = next.thread;
+    before_switch(me, next);
+    const context::transfer_t from = context::jump_fcontext(next.context, &me);
+    arrived(me, from);
+  }
+
+  static void arrived(Lane& me, const context::transfer_t& from) {
+    static_cast<Lane*>(from.data)->context = from.fctx;
+    after_switch(me);
+  }
+
+#if defined(__SANITIZE_ADDRESS__)
+  void before_switch(Lane& me, const Lane& next) {
+    const bool to_main = &next == &main_;
+    void** save = me.state == State::kDone ? nullptr : &me.fake_stack;
+    if (to_main)
+      __sanitizer_start_switch_fiber(save, main_bottom_, main_size_);
+    else
+      __sanitizer_start_switch_fiber(save, stacks_.bottom(next.index), kStackBytes - kPage);
+  }
+  static void after_switch(Lane& me) {
+    BlockRunner& r = instance();
+    const void* bottom = nullptr;
+    std::size_t size = 0;
+    __sanitizer_finish_switch_fiber(me.fake_stack, &bottom, &size);
+    if (r.main_bottom_ == nullptr || r.entering_from_main_) {
+      r.main_bottom_ = bottom;
+      r.main_size_ = size;
+    }
+  }
+#else
+  static void before_switch(Lane&, const Lane&) {}
+  static void after_switch(Lane&) {}
+#endif
+
+  static void enter(context::transfer_t from) {
+    BlockRunner& runner = instance();
+    Lane& me = *runner.running_;
+#if defined(__SANITIZE_ADDRESS__)
+    runner.entering_from_main_ = from.data == &runner.main_;
+    arrived(me, from);
+    runner.entering_from_main_ = false;
+#else
+    arrived(me, from);
+#endif
+    try {
+      runner.call_->thread();
+    } catch (const std::exception& error) {
+      runner.fault_ = fmt::format("thread {}: {}", text(me.thread), error.what());
+      runner.ready_.clear();
+    }
+    me.state = State::kDone;
+    ++runner.done_;
+    runner.leave_to_next(me);
+    std::abort();  // never resumed
+  }
+
+  /// Nobody can run and not all are done.
+  [[nodiscard]] std::string deadlock() const {
+    const Lane* waiting = nullptr;
+    const Lane* other = nullptr;
+    for (unsigned i = 0; i < threads_; ++i) {
+      const Lane& lane = lanes_[i];
+      if (lane.state == State::kAtWarp) waiting = &lane;
+      if (waiting == nullptr && lane.state == State::kAtBlockBarrier) waiting = &lane;
+    }
+    if (waiting == nullptr) return "its threads wait for nothing that could come";
+    const unsigned first = waiting->index / kWarp * kWarp;
+    const bool warp = waiting->state == State::kAtWarp;
+    for (unsigned i = 0; i < threads_ && other == nullptr; ++i) {
+      const Lane& lane = lanes_[i];
+      const bool awaited =
+          !warp || (i >= first && i < first + kWarp && (waiting->mask >> (i - first) & 1U) != 0);
+      const bool here = lane.state == waiting->state && (!warp || lane.mask == waiting->mask);
+      if (awaited && !here) other = &lane;
+    }
+    const std::string sentence = fmt::format("thread {} waits at the {} at {}", text(waiting->thread),
+                                             waiting->what, place(waiting->site));
+    if (other == nullptr) return sentence;
+    const std::string where = other->state == State::kDone
+                                  ? "has left the kernel"
+                                  : fmt::format("waits at the {} at {}", other->what, place(other->site));
+    return fmt::format("{} for thread {}, which {}", sentence, text(other->thread), where);
+  }
+
+  Stacks stacks_;
+  std::vector<Lane> lanes_;
+  std::vector<Warp> warps_;
+  std::vector<Lane*> ready_;
+  std::vector<unsigned> order_;
+  std::vector<std::byte> shared_;
+  Lane main_;
+  Lane* running_ = &main_;
+  const KernelCall* call_ = nullptr;
+  uint3 block_{};
+  unsigned threads_ = 0, done_ = 0, at_barrier_ = 0;
+  Site barrier_;
+  std::string fault_;
+  bool inside_ = false;
+#if defined(__SANITIZE_ADDRESS__)
+  const void* main_bottom_ = nullptr;
+  std::size_t main_size_ = 0;
+  bool entering_from_main_ = false;
+#endif
+};
+
+}  // namespace
+
+void synchronize_block(const Site& site) {
+  BlockRunner::instance().synchronize_block(site);
+}
+
+const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
+                          const Site& site) {
+  return BlockRunner::instance().exchange(mask, value, bytes, what, site);
+}
+
+unsigned lane() {
+  return BlockRunner::instance().lane();
+}
+
+void fault_in_kernel(const char* sentence, const Site& site) {
+  BlockRunner& runner = BlockRunner::instance();
+  runner.leave_with(fmt::format("thread {} at {}: {}", runner.running_thread(), place(site), sentence));
+}
+
+bool inside_kernel() {
+  return BlockRunner::instance().inside();
+}
+
+bool abandon_kernel(const std::string& what) {
+  BlockRunner& runner = BlockRunner::instance();
+  if (!runner.inside()) return false;
+  runner.leave_with(fmt::format("thread {} {}", runner.running_thread(), what));
+}
+
+// Blocks in a drawn order: none may count on another.
+void run_kernel(const KernelCall& call) {
+  const std::uint64_t blocks = std::uint64_t{call.grid.x} * call.grid.y * call.grid.z;
+  std::uint64_t stride = 1;
+  if (blocks > 2) {
+    do stride = 1 + dice().below(blocks - 1);
+    while (std::gcd(stride, blocks) != 1);
+  }
+  std::uint64_t index = blocks == 0 ? 0 : dice().below(blocks);
+  for (std::uint64_t n = 0; n < blocks && fault().empty(); ++n, index = (index + stride) % blocks)
+    BlockRunner::instance().run(call, {static_cast<unsigned>(index % call.grid.x),
+                                       static_cast<unsigned>(index / call.grid.x % call.grid.y),
+                                       static_cast<unsigned>(index / call.grid.x / call.grid.y)});
+}
+
+}  // namespace nystrom::emulation

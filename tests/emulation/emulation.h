@@ -1,0 +1,60 @@
+#pragma once
+// A CUDA device made of the processor, so that the CUDA backend's own sources run where there is no GPU.
+//
+// - Kernels: blocks one after another in a drawn order, a fiber (Boost.Context) for each thread;
+// __syncthreads,
+//   shuffles and votes really wait. Threads that wait for each other in vain are a fault with a sentence.
+//   Between two barriers the threads run in a drawn order, a warp as far as it gets, so that a missing
+//   barrier shows as a wrong number. Shared memory is poisoned for each block and guarded.
+// - Memory: device memory is poisoned (0xff: NaN) when allocated, lies between guards that are looked at
+// after
+//   each kernel, and cannot be touched while host code runs. A kernel argument that points to host memory is
+//   a fault.
+// - Streams: nothing runs before the host waits for something; then the streams' work runs in an order drawn
+// from
+//   the seed among those that events permit, so that a missing wait shows as a wrong number. Copies from
+//   pinned memory read it when they run; those from pageable memory, when they are asked for.
+// - A fault is sticky, as on a GPU: every later call returns cudaErrorLaunchFailure, and cudaGetErrorString
+// gives
+//   the sentence.
+//
+// Environment: NYSTROM_EMULATION_SEED (1), NYSTROM_EMULATION_DEVICES (1), NYSTROM_EMULATION_MEMORY (MiB,
+// 16384), NYSTROM_EMULATION_CAPABILITY (90), NYSTROM_EMULATION_DRIVER (13000).
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace nystrom::emulation {
+
+struct Statistics {
+  std::int64_t kernels = 0;
+  std::int64_t synchronizations = 0;  ///< calls that made the host wait
+  std::int64_t allocations = 0;       ///< of device or pinned memory
+};
+const Statistics& statistics();
+
+/// From here on orders are drawn from `seed`.
+void set_seed(std::uint64_t seed);
+
+/// The sentence of the fault so far, or empty. `take_fault` also heals the device, which no GPU can: for
+/// tests.
+const std::string& fault();
+std::string take_fault();
+
+// ---- for launch.h and the stand-ins of libraries ----------------------------------------------------------
+
+/// A kernel: `thread` is called by each thread of each block.
+cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
+                           const char* name, std::function<void()> thread);
+/// Faults where one of the parameter's words is the address of host memory.
+void check_parameter(const char* kernel, const void* parameter, std::size_t bytes);
+/// Work of a library on a stream; returns whether it is done, is called again until then.
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<bool()> work);
+/// Whether [address, address + bytes) lies in one allocation of device memory.
+bool is_device_memory(const void* address, std::size_t bytes);
+void set_fault(std::string sentence);
+
+}  // namespace nystrom::emulation

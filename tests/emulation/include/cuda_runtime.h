@@ -1,0 +1,387 @@
+#pragma once
+#pragma GCC system_header  // names that are CUDA's, not ours to choose
+// The part of the CUDA runtime that this project calls, executed by the processor: see
+// tests/emulation/emulation.h. Found in CUDA's place because the folder stands first on the include path of
+// the `emulation` build.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <source_location>
+#include <type_traits>
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__ const
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(n) alignas(n)
+
+// ---- vector types ----------------------------------------------------------------------------------------
+
+struct uint3 {
+  unsigned x, y, z;
+};
+struct dim3 {
+  unsigned x, y, z;
+  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+#define NYSTROM_EMULATION_VECTORS(type, name, alignment2, alignment4) \
+  struct alignas(alignment2) name##2 {                                \
+    type x, y;                                                        \
+  };                                                                  \
+  struct name##3 {                                                    \
+    type x, y, z;                                                     \
+  };                                                                  \
+  struct alignas(alignment4) name##4 {                                \
+    type x, y, z, w;                                                  \
+  };                                                                  \
+  constexpr name##2 make_##name##2(type x, type y) {                  \
+    return {x, y};                                                    \
+  }                                                                   \
+  constexpr name##3 make_##name##3(type x, type y, type z) {          \
+    return {x, y, z};                                                 \
+  }                                                                   \
+  constexpr name##4 make_##name##4(type x, type y, type z, type w) {  \
+    return {x, y, z, w};                                              \
+  }
+NYSTROM_EMULATION_VECTORS(float, float, 8, 16)
+NYSTROM_EMULATION_VECTORS(int, int, 8, 16)
+#undef NYSTROM_EMULATION_VECTORS
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(16) double2 {
+  double x, y;
+};
+struct alignas(4) ushort2 {
+  unsigned short x, y;
+};
+struct alignas(8) ushort4 {
+  unsigned short x, y, z, w;
+};
+constexpr uint2 make_uint2(unsigned x, unsigned y) {
+  return {x, y};
+}
+constexpr uint3 make_uint3(unsigned x, unsigned y, unsigned z) {
+  return {x, y, z};
+}
+constexpr uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
+  return {x, y, z, w};
+}
+constexpr double2 make_double2(double x, double y) {
+  return {x, y};
+}
+
+// ---- what a thread of a kernel sees ----------------------------------------------------------------------
+
+namespace nystrom::emulation {
+
+/// Of the thread that runs now.
+struct Current {
+  uint3 thread{}, block{};
+  dim3 block_size, grid_size;
+  std::byte* shared = nullptr;
+};
+extern constinit thread_local Current current;
+
+using Site = std::source_location;
+inline constexpr std::size_t kMostExchangeBytes = 64;
+void synchronize_block(const Site& site);
+/// Waits for the lanes of `mask`, which all bring `bytes` bytes; what they brought, one after another by
+/// lane, until the lane's next exchange.
+const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
+                          const Site& site);
+unsigned lane();
+[[noreturn]] void fault_in_kernel(const char* sentence, const Site& site);
+
+/// What each lane of the full warp brings, by lane; valid until the lane's next warp operation.
+template <class V>
+const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU, const char* what = "warp_exchange",
+                       const Site& site = Site::current()) {
+  static_assert(std::is_trivially_copyable_v<V> && sizeof(V) <= kMostExchangeBytes && alignof(V) <= 16);
+  return reinterpret_cast<const V*>(exchange(mask, &mine, sizeof(V), what, site));
+}
+
+/// The value of lane `source`, as shuffles give it: a source outside of the segment means one's own.
+template <class T>
+T shuffled(unsigned mask, T value, int source, bool inside, const char* what, const Site& site) {
+  const T* values = warp_exchange(value, mask, what, site);
+  if (!inside) return value;
+  if ((mask >> static_cast<unsigned>(source) & 1U) == 0)
+    fault_in_kernel("a shuffle reads a lane outside of its mask", site);
+  return values[source];
+}
+template <class To, class From>
+To bits_as(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+}  // namespace nystrom::emulation
+
+namespace emulation = nystrom::emulation;
+
+#define threadIdx (::nystrom::emulation::current.thread)
+#define blockIdx (::nystrom::emulation::current.block)
+#define blockDim (::nystrom::emulation::current.block_size)
+#define gridDim (::nystrom::emulation::current.grid_size)
+inline constexpr int warpSize = 32;
+
+inline void __syncthreads(const emulation::Site& site = emulation::Site::current()) {
+  emulation::synchronize_block(site);
+}
+inline void __syncwarp(unsigned mask = 0xffffffffU,
+                       const emulation::Site& site = emulation::Site::current()) {
+  emulation::warp_exchange(0, mask, "__syncwarp", site);
+}
+template <class T>
+T __shfl_sync(unsigned mask, T value, int source, int width = 32,
+              const emulation::Site& site = emulation::Site::current()) {
+  const int lane = static_cast<int>(emulation::lane()), first = lane / width * width;
+  return emulation::shuffled(mask, value, first + (source & (width - 1)), true, "__shfl_sync", site);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32,
+                  const emulation::Site& site = emulation::Site::current()) {
+  const int lane = static_cast<int>(emulation::lane()), source = lane ^ lanes;
+  return emulation::shuffled(mask, value, source, source / width <= lane / width, "__shfl_xor_sync", site);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned lanes, int width = 32,
+                   const emulation::Site& site = emulation::Site::current()) {
+  const int lane = static_cast<int>(emulation::lane()), source = lane + static_cast<int>(lanes);
+  return emulation::shuffled(mask, value, source, source / width == lane / width, "__shfl_down_sync", site);
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned lanes, int width = 32,
+                 const emulation::Site& site = emulation::Site::current()) {
+  const int lane = static_cast<int>(emulation::lane()), source = lane - static_cast<int>(lanes);
+  return emulation::shuffled(mask, value, source, source >= lane / width * width, "__shfl_up_sync", site);
+}
+inline unsigned __ballot_sync(unsigned mask, int predicate,
+                              const emulation::Site& site = emulation::Site::current()) {
+  const int* values = emulation::warp_exchange(predicate, mask, "__ballot_sync", site);
+  unsigned votes = 0;
+  for (unsigned lane = 0; lane < 32; ++lane)
+    if ((mask >> lane & 1U) != 0 && values[lane] != 0) votes |= 1U << lane;
+  return votes;
+}
+inline int __any_sync(unsigned mask, int predicate,
+                      const emulation::Site& site = emulation::Site::current()) {
+  return __ballot_sync(mask, predicate, site) != 0 ? 1 : 0;
+}
+inline int __all_sync(unsigned mask, int predicate,
+                      const emulation::Site& site = emulation::Site::current()) {
+  return __ballot_sync(mask, predicate, site) == mask ? 1 : 0;
+}
+inline unsigned __activemask() {
+  return 0xffffffffU;
+}
+
+// The emulation runs one thread at a time, so that a read and a write are atomic together.
+template <class T>
+T atomicAdd(T* address, std::type_identity_t<T> value) {
+  const T old = *address;
+  *address = old + value;
+  return old;
+}
+template <class T>
+T atomicMax(T* address, std::type_identity_t<T> value) {
+  const T old = *address;
+  if (old < value) *address = value;
+  return old;
+}
+template <class T>
+T atomicMin(T* address, std::type_identity_t<T> value) {
+  const T old = *address;
+  if (value < old) *address = value;
+  return old;
+}
+template <class T>
+T atomicExch(T* address, std::type_identity_t<T> value) {
+  const T old = *address;
+  *address = value;
+  return old;
+}
+template <class T>
+T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T> value) {
+  const T old = *address;
+  if (old == compare) *address = value;
+  return old;
+}
+inline void __threadfence() {}
+inline void __threadfence_block() {}
+
+template <class T>
+T __ldg(const T* address) {
+  return *address;
+}
+inline float __expf(float x) {
+  return expf(x);
+}
+inline float __logf(float x) {
+  return logf(x);
+}
+inline float __fdividef(float a, float b) {
+  return a / b;
+}
+inline float rsqrtf(float x) {
+  return 1.0F / sqrtf(x);
+}
+inline float __fmaf_rn(float a, float b, float c) {
+  return fmaf(a, b, c);
+}
+inline float __fmul_rn(float a, float b) {
+  return a * b;
+}
+inline float __fadd_rn(float a, float b) {
+  return a + b;
+}
+inline float __frcp_rn(float x) {
+  return 1.0F / x;
+}
+inline float __int_as_float(int x) {
+  return emulation::bits_as<float>(x);
+}
+inline int __float_as_int(float x) {
+  return emulation::bits_as<int>(x);
+}
+inline float __uint_as_float(unsigned x) {
+  return emulation::bits_as<float>(x);
+}
+inline unsigned __float_as_uint(float x) {
+  return emulation::bits_as<unsigned>(x);
+}
+inline int __popc(unsigned x) {
+  return __builtin_popcount(x);
+}
+inline int __ffs(int x) {
+  return __builtin_ffs(x);
+}
+inline int __clz(int x) {
+  return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x));
+}
+inline unsigned __umulhi(unsigned a, unsigned b) {
+  return static_cast<unsigned>(std::uint64_t{a} * b >> 32U);
+}
+#define NYSTROM_EMULATION_MIN_MAX(type) \
+  constexpr type min(type a, type b) {  \
+    return b < a ? b : a;               \
+  }                                     \
+  constexpr type max(type a, type b) {  \
+    return a < b ? b : a;               \
+  }
+NYSTROM_EMULATION_MIN_MAX(int)
+NYSTROM_EMULATION_MIN_MAX(unsigned)
+NYSTROM_EMULATION_MIN_MAX(long)
+NYSTROM_EMULATION_MIN_MAX(unsigned long)
+NYSTROM_EMULATION_MIN_MAX(long long)
+NYSTROM_EMULATION_MIN_MAX(unsigned long long)
+NYSTROM_EMULATION_MIN_MAX(float)
+NYSTROM_EMULATION_MIN_MAX(double)
+#undef NYSTROM_EMULATION_MIN_MAX
+
+// ---- the runtime -----------------------------------------------------------------------------------------
+
+#define CUDART_VERSION 13000
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorNotSupported = 801
+};
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost = 0,
+  cudaMemcpyHostToDevice = 1,
+  cudaMemcpyDeviceToHost = 2,
+  cudaMemcpyDeviceToDevice = 3,
+  cudaMemcpyDefault = 4
+};
+enum cudaDeviceAttr {
+  cudaDevAttrMaxThreadsPerBlock = 1,
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrL2CacheSize = 38,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
+};
+struct cudaDeviceProp {
+  char name[256];
+  std::size_t totalGlobalMem;
+  int major, minor, multiProcessorCount;
+  std::size_t sharedMemPerBlock, sharedMemPerBlockOptin;
+  int l2CacheSize;
+};
+enum : unsigned {
+  cudaStreamDefault = 0,
+  cudaStreamNonBlocking = 1,
+  cudaEventDefault = 0,
+  cudaEventDisableTiming = 2,
+  cudaHostAllocDefault = 0
+};
+
+namespace nystrom::emulation {
+struct StreamState;
+struct EventState;
+}  // namespace nystrom::emulation
+using cudaStream_t = emulation::StreamState*;
+using cudaEvent_t = emulation::EventState*;
+
+const char* cudaGetErrorName(cudaError_t error);
+const char* cudaGetErrorString(cudaError_t error);
+cudaError_t cudaGetLastError();
+cudaError_t cudaPeekAtLastError();
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaRuntimeGetVersion(int* version);
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device);
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer);
+cudaError_t cudaDeviceSynchronize();
+cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes);
+cudaError_t cudaMalloc(void** address, std::size_t bytes);
+cudaError_t cudaFree(void* address);
+cudaError_t cudaMallocHost(void** address, std::size_t bytes);
+cudaError_t cudaFreeHost(void* address);
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemset(void* to, int value, std::size_t bytes);
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
+template <class T>
+cudaError_t cudaMalloc(T** address, std::size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void**>(address), bytes);
+}
