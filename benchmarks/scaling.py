@@ -6,11 +6,13 @@ usage: benchmarks/scaling.py [--parts lengths,ranks,loader] [--shards GLOB] [--r
 
 `lengths`: base model, batch 1, time and peak memory of a step by length. Softmax attention beyond 4,096 tokens is
 measured with 3 of the 12 layers, and so is Nystrom beside it: what a row has is in its `layers`.
-`ranks`: two ranks of one thread over one rank of one thread, the global batch twice as large.
+`ranks`: two ranks of one thread over one rank of one thread, the global batch twice as large; beside it the bound
+that the machine sets: two jobs at once that know nothing of each other, over one job alone.
 `loader`: tokens a second of the loader on one thread, over those that the base and the tiny model train on all
 threads; needs --shards of `nystrom prepare`.
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import statistics
@@ -66,17 +68,30 @@ def measure_lengths(args, report):
             write(args.output, report)
 
 
+def two_strangers(run):
+    """Tokens a second of two runs at once, each on a core of its own."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return sum(r["tokens_per_second"] for r in pool.map(lambda core: run(("taskset", "-c", str(core))), cores))
+
+
 def measure_ranks(args, report):
-    for name, shape, length, batch in (("tiny", TINY, 128, 8), ("base", BASE, 512, 2)):
-        ratios, runs = [], {1: [], 2: []}
+    for name, shape, length, batch, steps in (("tiny", TINY, 128, 16, 200), ("base", BASE, 512, 4, 5)):
+        def run(prefix=(), ranks=1):
+            return ours(shape, length, batch, args.precision, 1, ranks=ranks, steps=steps, prefix=prefix)
+        ratios, bounds, runs = [], [], {1: [], 2: []}
         for _ in range(args.rounds):
             for ranks in (1, 2):
-                runs[ranks].append(ours(shape, length, batch, args.precision, 1, ranks=ranks))
-            ratios.append(runs[2][-1]["tokens_per_second"] / runs[1][-1]["tokens_per_second"])
-        row = {"part": "ranks", "model": name, "one": spread(runs[1]), "two": spread(runs[2]),
-               "ratio": statistics.median(ratios), "ratios": ratios}
+                runs[ranks].append(run(ranks=ranks))
+            alone = runs[1][-1]["tokens_per_second"]
+            ratios.append(runs[2][-1]["tokens_per_second"] / alone)
+            bounds.append(two_strangers(run) / alone)
+        row = {"part": "ranks", "model": name, "length": length, "batch_a_rank": batch, "one": spread(runs[1]),
+               "two": spread(runs[2]), "ratio": statistics.median(ratios), "ratios": ratios,
+               "two_jobs_ratio": statistics.median(bounds), "two_jobs_ratios": bounds}
         report["results"].append(row)
-        print(f"2 ranks over 1, {name}: {row['ratio']:.2f} (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+        print(f"2 ranks over 1, {name}: {row['ratio']:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}); two jobs at "
+              f"once over one: {row['two_jobs_ratio']:.2f} (from {min(bounds):.2f} to {max(bounds):.2f})", flush=True)
         write(args.output, report)
 
 

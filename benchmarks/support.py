@@ -43,8 +43,8 @@ def last_json(command, threads, timeout=None):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None, ranks=1, more=()):
-    """One run of `nystrom bench`. With ranks, `batch` is of each rank."""
+def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None, ranks=1, more=(), prefix=()):
+    """One run of `nystrom bench`, by the command `prefix`. With ranks, `batch` is of each rank."""
     keys = {"model.hidden_size": shape["hidden"], "model.layers": shape["layers"], "model.heads": shape["heads"],
             "model.intermediate_size": shape["intermediate"], "model.vocabulary_size": shape["vocabulary"],
             "model.max_positions": length, "model.attention.landmarks": shape["landmarks"],
@@ -57,7 +57,7 @@ def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None
         command = [str(ROOT / "launch" / "mpirun.sh"), str(ranks), *command]
     for key, value in keys.items():
         command += ["--set", f"{key}={value}"]
-    return last_json(command + list(more), threads)
+    return last_json([*prefix, *command, *more], threads)
 
 
 def peer(python, shape, length, batch, precision, threads, extra=(), timeout=None):
