@@ -88,7 +88,10 @@ PrepareDirectory::PrepareDirectory(std::string path, std::string options)
     refuse("output.directory: another nystrom prepare is writing to {} at this moment.", path_);
   }
   if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
-  if (fs::exists(manifest_path(path_))) manifest_ = read_file(manifest_path(path_));
+  if (!fs::exists(manifest_path(path_))) return;
+  manifest_ = read_file(manifest_path(path_));
+  std::error_code ignored;
+  fs::remove_all(staging(path_), ignored);  // what a kill left of it when all was done
 }
 
 PrepareDirectory::~PrepareDirectory() {

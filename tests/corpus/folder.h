@@ -12,15 +12,18 @@
 #include <fstream>
 #include <string>
 
+#include "temporary_folder.h"
+
 namespace nystrom::testing {
 
 namespace fs = std::filesystem;
 
-/// An empty folder of the running test's own.
+/// An empty folder of the running test's own, gone after the last test.
 inline fs::path made_folder(const std::string& name) {
+  static const TemporaryFolder root;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  const fs::path folder = fs::path(::testing::TempDir()) /
-                          (std::string("nystrom-") + test->test_suite_name() + "-" + test->name()) / name;
+  const fs::path folder =
+      fs::path(root.path()) / (std::string(test->test_suite_name()) + "-" + test->name()) / name;
   fs::remove_all(folder);
   fs::create_directories(folder);
   return folder;

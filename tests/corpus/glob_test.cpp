@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "data/sha256.h"
+#include "folder.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -13,12 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path made_folder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / name;
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
+using testing::made_folder;
 
 void touch(const fs::path& path) {
   std::ofstream(path) << "x";

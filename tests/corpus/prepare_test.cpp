@@ -20,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::contents;
+using testing::differences;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::made_folder;
 using testing::made_up_lines;
 using testing::manifest;
@@ -74,7 +76,7 @@ TEST(Prepare, bytes_depend_neither_on_threads_nor_on_the_directory) {
   options.directory = (folder / "again").string();
   options.threads = 1;
   (void)prepare(options);
-  EXPECT_EQ(contents(options.directory), first);
+  EXPECT_THAT(differences(contents(options.directory), first), IsEmpty());
 }
 
 TEST(Prepare, the_same_command_on_a_complete_directory_does_nothing) {
@@ -85,7 +87,7 @@ TEST(Prepare, the_same_command_on_a_complete_directory_does_nothing) {
   EXPECT_TRUE(second.already_done);
   EXPECT_EQ(second.train.tokens, first.train.tokens);
   EXPECT_EQ(second.vocabulary_size, first.vocabulary_size);
-  EXPECT_EQ(contents(options.directory), before);
+  EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
 }
 
 TEST(Prepare, another_preparation_is_not_overwritten_and_differences_are_named) {
@@ -94,7 +96,7 @@ TEST(Prepare, another_preparation_is_not_overwritten_and_differences_are_named) 
   const auto before = contents(options.directory);
   options.tokenizer.training.vocabulary_size = 91;
   EXPECT_THAT(message_of(options), HasSubstr("tokenizer.vocabulary_size is 90 there and 91 here"));
-  EXPECT_EQ(contents(options.directory), before);
+  EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
 }
 
 TEST(Prepare, foreign_files_are_not_overwritten) {
@@ -132,7 +134,7 @@ TEST(Prepare, a_given_tokenizer_is_used_as_it_is) {
   const auto report = prepare(options);
   EXPECT_EQ(report.tokenizer_sha256, sha256_hex(model));
   const auto a = contents(folder / "out"), b = contents(options.directory);
-  EXPECT_EQ(a.at("train/00000.h5"), b.at("train/00000.h5"));
+  EXPECT_TRUE(a.at("train/00000.h5") == b.at("train/00000.h5"));
 }
 
 TEST(Prepare, few_documents_still_give_a_validation_document) {

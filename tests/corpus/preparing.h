@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "data/prepare.h"
 #include "folder.h"
@@ -41,6 +42,18 @@ inline std::map<std::string, std::string> contents(const fs::path& folder) {
     if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = read_file(entry.path());
   }
   return files;
+}
+
+/// Names of the files that differ between two of those. (To compare the maps by EXPECT_EQ would print a diff
+/// of their bytes, for which GoogleTest takes memory by the square of them.)
+inline std::vector<std::string> differences(const std::map<std::string, std::string>& a,
+                                            const std::map<std::string, std::string>& b) {
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : a)
+    if (!b.contains(name) || b.at(name) != bytes) names.push_back(name);
+  for (const auto& [name, bytes] : b)
+    if (!a.contains(name)) names.push_back(name);
+  return names;
 }
 
 inline nlohmann::json manifest(const PrepareOptions& options) {
