@@ -94,6 +94,9 @@ void restrain(const ChildLimits& limits) {
   // Whatever the parent does on signals is no matter of the child's.
   for (const int signal : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT})
     std::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
   limit(RLIMIT_CORE, 0);
   if (!kSanitized) limit(RLIMIT_AS, address_space() + limits.memory_bytes);
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -132,6 +132,12 @@ const std::array kMessages = {
         "More checkpoints in a row could not be written than the configuration allows; the last reason is "
         "named, older checkpoints are whole.",
         "Make room, or look at the file system; the same command goes on from the last good one."},
+    Message{
+        kFiles, "has not moved on for … s: the disk or its file server hangs.", 1,
+        "Rank 0's thread that writes a checkpoint has been in one call for `communication.timeout`. The file "
+        "never gets its name; older checkpoints are whole.",
+        "Look at the file system (`dmesg`, the server); the same command goes on from the checkpoint "
+        "before."},
     Message{kFiles, "It is kept in memory until there is room.", 0,
             "`metrics.jsonl` or the TensorBoard file cannot be written: a full or read-only disk. The run "
             "goes on; "

@@ -144,6 +144,7 @@ TrainerOptions trainer_options(const Config& config) {
                   .every = config.checkpoint.keep_every_steps,
                   .best = config.checkpoint.keep_best};
   options.failures_allowed = config.checkpoint.failures_allowed;
+  options.timeout_seconds = config.communication.timeout;
   return options;
 }
 

@@ -3,9 +3,8 @@
 # and, on two ranks, the reducer's collectives under way. Built without OpenMP (preset `threads`, build-threads/).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cmake --preset threads >build-threads-configure.log 2>&1 || { cat build-threads-configure.log; exit 1; }
-rm -f build-threads-configure.log
-cmake --build --preset threads
+source tests/support/builds.sh
+build_preset threads threads_test ranks_test
 export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export TSAN_OPTIONS="suppressions=$PWD/tests/files/thread-suppressions.txt ignore_noninstrumented_modules=1 exitcode=66"
 build-threads/tests/threads_test --gtest_brief=1

@@ -3,6 +3,7 @@
 // while the run goes on.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@ struct CheckpointContent {
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
   Memory& memory = Memory::host();        ///< where weights and states lie
+  std::function<void()> moved_on = {};    ///< called by the writing thread after each piece, if set
 };
 
 /// The live values.

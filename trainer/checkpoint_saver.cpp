@@ -1,13 +1,15 @@
 #include "trainer/checkpoint_saver.h"
 
+#include <algorithm>
+
 #include "kernels/core/check.h"
 #include "trainer/step_clock.h"
 
 namespace nystrom {
 namespace {
 
-using std::chrono::milliseconds;
-constexpr milliseconds kPatience{2000};  // between two words to the waiting ranks
+constexpr double kLongestSilence = 2;  // seconds between two words to the waiting ranks
+constexpr std::string_view kMoves = "it is being written", kHangs = "it hangs";
 
 }  // namespace
 
@@ -17,6 +19,13 @@ CheckpointSaver::CheckpointSaver(const SaverOptions& options, Comm& comm, const 
   if (!options_.folder.empty() && comm.rank() == 0)
     writer_ =
         std::make_unique<CheckpointWriter>(network, optimizer, identity, options_.folder, options_.keep);
+}
+
+CheckpointSaver::~CheckpointSaver() {
+  Writing state = Writing::kDone;
+  while ((state = wait_a_little()) == Writing::kMoves) {
+  }
+  if (state == Writing::kHangs) CheckpointWriter::abandon(std::move(writer_));
 }
 
 void CheckpointSaver::save(Context& context, const RunState& state, std::optional<double> validation,
@@ -55,13 +64,35 @@ void CheckpointSaver::require_same_state(const RunState& state) {
            rank, all[rank], all[0]);
 }
 
+// The time that this counts is that of its own waiting: a job may be suspended meanwhile.
+CheckpointSaver::Writing CheckpointSaver::wait_a_little() {
+  const double seconds = std::min(kLongestSilence, options_.timeout_seconds / 4);
+  const auto patience =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
+  if (!writer_ || writer_->ready(patience)) {
+    still_seconds_ = 0;
+    return Writing::kDone;
+  }
+  const std::uint64_t progress = writer_->progress();
+  still_seconds_ = progress == progress_ ? still_seconds_ + seconds : 0;
+  progress_ = progress;
+  return still_seconds_ < options_.timeout_seconds ? Writing::kMoves : Writing::kHangs;
+}
+
 // A long writing must not look like a hang to the others: they hear that it goes on.
 void CheckpointSaver::wait_together() {
   const auto word = [this] {
-    return writer_ && !writer_->ready(kPatience) ? std::string("writing") : std::string("done");
+    const Writing state = wait_a_little();
+    return std::string(state == Writing::kMoves ? kMoves : state == Writing::kHangs ? kHangs : "");
   };
-  while (comm_.broadcast_text(writer_ ? word() : "", 0, "the writing of the checkpoint") == "writing") {
-  }
+  std::string said;
+  do said = comm_.broadcast_text(writer_ ? word() : "", 0, "the writing of the checkpoint");
+  while (said == kMoves);
+  if (said == kHangs)
+    fail(
+        "The checkpoint that {} writes into {} has not moved on for {:.0f} s: the disk or its file server "
+        "hangs. Look at them, and resume from the checkpoint before, or raise communication.timeout.",
+        comm_.rank_name(0), options_.folder, options_.timeout_seconds);
   look();
 }
 

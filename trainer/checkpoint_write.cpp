@@ -15,7 +15,8 @@ using namespace checkpoint_layout;
 
 constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20U;  // written without a pause for others
 
-void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor) {
+void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor,
+                  const CheckpointContent& content) {
   hdf5::Shape shape;
   for (const std::int64_t dim : tensor.shape.dims()) shape.push_back(static_cast<std::uint64_t>(dim));
   // One piece without checksums of its own: the seal covers the whole file.
@@ -26,6 +27,7 @@ void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tenso
     for (std::uint64_t first = 0; first < dataset.rows(); first += slice) {
       const std::uint64_t count = std::min(slice, dataset.rows() - first);
       dataset.write_rows(first, count, values.subspan(first * row, count * row));
+      if (content.moved_on) content.moved_on();
       hdf5::give_way();  // the loader reads while this goes on
     }
     dataset.close();  // small ones are in HDF5's own buffers until now
@@ -79,13 +81,13 @@ void write_content(const std::string& path, const CheckpointContent& content) {
   file.create_group(kWeights);
   for (const Parameter& parameter : content.parameters)
     write_tensor(file, weight_path(parameter.name),
-                 HostValues(part_of(content.weights, parameter), content.memory));
+                 HostValues(part_of(content.weights, parameter), content.memory), content);
   file.create_group(kOptimizer);
   for (const OptimizerState& values : content.states) {
     file.create_group(state_group(values.name));
     for (const Parameter& parameter : content.parameters)
       write_tensor(file, state_path(values.name, parameter.name),
-                   HostValues(part_of(values.values, parameter), content.memory));
+                   HostValues(part_of(values.values, parameter), content.memory), content);
   }
   file.close();
 }
@@ -112,7 +114,9 @@ void write_checkpoint(const std::string& path, const CheckpointContent& content,
   const std::string name = temporary_name(path);
   const Temporary temporary(name);  // removing it after its renaming removes nothing
   write_content(name, content);
+  if (content.moved_on) content.moved_on();
   seal_file(name, content.validation);
+  if (content.moved_on) content.moved_on();
   if (before_publishing) before_publishing();
   publish_file(name, path);
 }

@@ -28,14 +28,29 @@ std::optional<CheckpointResult> CheckpointWriter::take_result() {
   return under_way_.get();
 }
 
-CheckpointResult CheckpointWriter::write(const std::function<void()>& before_publishing) const {
-  const CheckpointContent content = snapshot_.content();
+void CheckpointWriter::abandon(std::unique_ptr<CheckpointWriter> writer) {
+  writer->abandoned_ = true;
+  (void)writer.release();
+}
+
+CheckpointResult CheckpointWriter::write(const std::function<void()>& before_publishing) {
+  const auto check_wanted = [this] {
+    if (abandoned_) fail("nobody waits for it any more.");
+  };
+  CheckpointContent content = snapshot_.content();
+  content.moved_on = [this, check_wanted] {
+    check_wanted();
+    ++progress_;
+  };
   CheckpointResult result;
   result.step = content.state.step;
   result.path = checkpoint_path(folder_, result.step);
   StepClock clock;
   try {
-    write_checkpoint(result.path, content, before_publishing);
+    write_checkpoint(result.path, content, [&] {
+      before_publishing();
+      check_wanted();
+    });
     std::error_code unknown;
     result.bytes = std::filesystem::file_size(result.path, unknown);
     prune_checkpoints(folder_, keep_, content.state.step);

@@ -8,9 +8,11 @@
 //
 // One thread uses a writer. What is under way when it is destroyed is finished.
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -42,13 +44,20 @@ class CheckpointWriter {
   [[nodiscard]] bool ready(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) const;
   /// How the last one went, once it is known; given once.
   [[nodiscard]] std::optional<CheckpointResult> take_result();
+  /// Another number each time that the writing thread has moved on.
+  [[nodiscard]] std::uint64_t progress() const { return progress_; }
+  /// For a writer whose disk hangs, and whose end nobody can wait for: what it writes will never get its
+  /// name. Its thread and its memory stay until the process ends, which should be soon.
+  static void abandon(std::unique_ptr<CheckpointWriter> writer);
 
  private:
-  [[nodiscard]] CheckpointResult write(const std::function<void()>& before_publishing) const;
+  [[nodiscard]] CheckpointResult write(const std::function<void()>& before_publishing);
 
   CheckpointSnapshot snapshot_;
   std::string folder_;
   KeepPolicy keep_;
+  std::atomic<std::uint64_t> progress_ = 0;
+  std::atomic<bool> abandoned_ = false;
   std::future<CheckpointResult> under_way_;  // its destructor waits
 };
 

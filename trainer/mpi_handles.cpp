@@ -1,6 +1,8 @@
 #include "trainer/mpi_handles.h"
 
 #include <array>
+#include <csignal>
+#include <cstddef>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -32,7 +34,31 @@ void checked(int code, std::string_view what) {
   fail("MPI failed at {}: {}", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
 }
 
+namespace {
+
+/// Puts back what handled crashes before MPI's start. Open MPI's own handlers print a stack and, with a
+/// damaged heap, wait for ever for a lock of malloc: a rank that crashes must end, so that the launcher ends
+/// the others.
+class CrashHandlers {
+ public:
+  CrashHandlers() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], nullptr, &before_[i]);
+  }
+  ~CrashHandlers() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  CrashHandlers(const CrashHandlers&) = delete;
+  CrashHandlers& operator=(const CrashHandlers&) = delete;
+
+ private:
+  static constexpr std::array kSignals{SIGABRT, SIGBUS, SIGFPE, SIGSEGV};
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
+}  // namespace
+
 Environment::Environment(HangReport hang) : hang_(std::move(hang)) {
+  const CrashHandlers kept;
   const auto watched = watch(hang_, "start");
   int provided = 0;
   checked(MPI_Init_thread(nullptr, nullptr, kThreads, &provided), "its start");

@@ -8,8 +8,9 @@ namespace nystrom {
 
 /// While one lives, the signals set flags instead of ending the process; the handlers that were there before
 /// come back with the end of the last. One inside another changes nothing: a run that watches from its start
-/// loses no request that came before its first step. To be made and ended by one thread. A second SIGINT
-/// ends the process at once, as a user expects of Ctrl-C.
+/// loses no request that came before its first step. To be made and ended by one thread, which then blocks
+/// them: handlers run in a thread of the watch's own, in no thread that computes. A child process inherits
+/// the block. A second SIGINT ends the process at once, as a user expects of Ctrl-C.
 class SignalWatch {
  public:
   SignalWatch();
@@ -25,6 +26,9 @@ class SignalWatch {
   [[nodiscard]] static bool take_report_request();
   /// Something has happened to the job: a request to stop, or SIGCONT.
   [[nodiscard]] static bool peers_in_doubt();
+  /// Signals that have come in this process's life. They come to another thread, so who sends one to itself
+  /// waits for this to grow.
+  [[nodiscard]] static int taken();
 };
 
 }  // namespace nystrom

@@ -38,7 +38,8 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
               parts.context),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,
-              .failures_allowed = options.failures_allowed},
+              .failures_allowed = options.failures_allowed,
+              .timeout_seconds = options.timeout_seconds},
              parts.comm, parts.network, *optimizer_, options_.identity, parts.observer) {}
 
 StepReport Trainer::step() {

@@ -50,6 +50,7 @@ struct TrainerOptions {
   std::int64_t save_every = 0;           ///< steps; 0: at the end only
   KeepPolicy keep;                       ///< which checkpoints stay
   std::int64_t failures_allowed = 3;     ///< checkpoints in a row that may fail before the run stops
+  double timeout_seconds = 600;          ///< a checkpoint's writing that stands still so long ends the run
   RunIdentity identity;                  ///< goes into every checkpoint
   /// Asked on every rank at each step: why the job should stop, or "". Signals are known without it.
   std::function<std::string()> stop_reason = {};

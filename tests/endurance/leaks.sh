@@ -2,9 +2,15 @@
 # A short run with checkpoints and evaluation under LeakSanitizer (and AddressSanitizer): prepare, pretrain,
 # resume, inspect, convert.
 #
-#   tests/endurance/leaks.sh PROGRAM      a program built with -fsanitize=address: build-fuzz/nystrom
+#   tests/endurance/leaks.sh [PROGRAM]    a program built with -fsanitize=address; else one is built with clang
+#                                         (preset `fuzz`, build-fuzz/nystrom)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+if (( $# == 0 )); then
+  source tests/support/builds.sh
+  need_packages clang-14 libclang-rt-14-dev libomp-14-dev
+  build_preset fuzz nystrom
+fi
 program=$(realpath "${1:-build-fuzz/nystrom}")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

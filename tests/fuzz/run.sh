@@ -3,10 +3,12 @@
 #
 #   tests/fuzz/run.sh [--seconds S] [--runs N] [TARGET...]     default: 5 seconds each
 #
-# Wants clang (on Debian: clang, libclang-rt-14-dev, libomp-14-dev); builds build-fuzz/. What is found lies in
-# build-fuzz/findings/; `build-fuzz/nystrom_fuzz FILE` with FUZZ_TARGET set runs one again.
+# Installs clang where it is missing; builds build-fuzz/. What is found lies in build-fuzz/findings/;
+# `build-fuzz/nystrom_fuzz FILE` with FUZZ_TARGET set runs one again. Status 77: skipped, there is no clang.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/support/builds.sh
+need_packages clang-14 libclang-rt-14-dev libomp-14-dev
 
 seconds=5 runs=-1 targets=()
 while (( $# )); do
@@ -18,10 +20,7 @@ while (( $# )); do
   esac
 done
 
-cmake --preset fuzz >build-fuzz-configure.log 2>&1 || { cat build-fuzz-configure.log; exit 1; }
-rm -f build-fuzz-configure.log
-cmake --build build-fuzz --target nystrom_fuzz
-
+build_preset fuzz nystrom_fuzz
 fuzzer=build-fuzz/nystrom_fuzz
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(FUZZ_LIST=1 "$fuzzer")
 mkdir -p build-fuzz/findings build-fuzz/corpus

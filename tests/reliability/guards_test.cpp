@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <utility>
 
 #include "temporary_folder.h"
 #include "toy_run.h"
@@ -42,6 +46,30 @@ class SpoiltSource final : public BatchSource {
   std::vector<std::int64_t> read_;
 };
 
+/// Holds the checkpoint of a step back until the run wants to go back; then lets it be, or fails it once.
+class HeldBack final : public Observer {
+ public:
+  HeldBack(std::int64_t step, bool fails) : step_(step), fails_(fails) {}
+  void saving(std::int64_t step) override {
+    if (step != step_) return;
+    std::unique_lock held(mutex_);
+    EXPECT_TRUE(heard_.wait_for(held, std::chrono::seconds(20), [this] { return going_back_; }));
+    if (std::exchange(fails_, false)) fail("the disk is full.");
+  }
+  void warning(const std::string& sentence) override {
+    const std::lock_guard held(mutex_);
+    going_back_ = going_back_ || sentence.find("the run goes back") != std::string::npos;
+    heard_.notify_all();
+  }
+
+ private:
+  std::int64_t step_;
+  bool fails_;
+  std::mutex mutex_;
+  std::condition_variable heard_;
+  bool going_back_ = false;
+};
+
 class Guards : public ::testing::Test {
  protected:
   /// 30 steps on the same batch, learnt quickly; the batch of step 24 is spoilt.
@@ -51,11 +79,14 @@ class Guards : public ::testing::Test {
     all.spike = {.action = action, .z_score = 4, .window = 5};
     return all;
   }
-  StopReason run(const TrainerOptions& all) {
+  StopReason run(const TrainerOptions& all, Observer* also = nullptr) {
     parts = std::make_unique<ToyRun>(all, *comm, testing::ToyOptions{.same_batch = true}, 0.0);
     source = std::make_unique<SpoiltSource>(parts->source, 23);
+    observers = std::make_unique<Observers>();
+    observers->add(parts->recorder);
+    if (also != nullptr) observers->add(*also);
     trainer = std::make_unique<Trainer>(
-        all, TrainerParts{parts->context, *comm, parts->network, *source, nullptr, parts->recorder});
+        all, TrainerParts{parts->context, *comm, parts->network, *source, nullptr, *observers});
     return trainer->run();
   }
   [[nodiscard]] const testing::Recorder& heard() const { return parts->recorder; }
@@ -64,6 +95,7 @@ class Guards : public ::testing::Test {
   std::unique_ptr<Comm> comm = make_solo_comm();
   std::unique_ptr<ToyRun> parts;
   std::unique_ptr<SpoiltSource> source;
+  std::unique_ptr<Observers> observers;
   std::unique_ptr<Trainer> trainer;
 };
 
@@ -134,6 +166,31 @@ TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
   second.restore(checkpoint_path(folder.path(), 30));
   EXPECT_EQ(second.state().batches_skipped, 4);
   EXPECT_EQ(resumed.weights(), straight);
+}
+
+TEST_F(Guards, go_back_to_the_checkpoint_that_is_just_being_written) {
+  TrainerOptions all = options(OnTrouble::kRollBack);
+  all.checkpoint_folder = folder.path();
+  all.save_every = 23;
+  HeldBack disk(23, false);
+  EXPECT_EQ(run(all, &disk), StopReason::kDone);
+  EXPECT_EQ(trainer->state().batches_skipped, 1);  // the spoilt one alone
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("the run goes back"),
+                                            HasSubstr("step-00000023.h5, 1 global batches further on")));
+}
+
+TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
+  TrainerOptions all = options(OnTrouble::kRollBack);
+  all.checkpoint_folder = folder.path();
+  all.save_every = 10;
+  HeldBack disk(20, true);
+  EXPECT_EQ(run(all, &disk), StopReason::kDone);
+  EXPECT_EQ(trainer->state().batches_skipped, 14);  // batches 10 to 23
+  EXPECT_THAT(heard().warnings,
+              ElementsAre(HasSubstr("the run goes back"), HasSubstr("step-00000020.h5 could not be written"),
+                          HasSubstr("step-00000010.h5, 14 global batches further on")));
+  EXPECT_EQ(trainer->state().step, 30);
+  EXPECT_TRUE(std::filesystem::exists(checkpoint_path(folder.path(), 20)));  // of the second way there
 }
 
 TEST_F(Guards, without_a_checkpoint_to_go_back_to_the_run_fails) {

@@ -10,6 +10,7 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using testing::Job;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 using Faults = testing::JobCase;
@@ -42,6 +43,45 @@ TEST_F(Faults, a_rank_that_does_not_come_up_is_told_of) {
 TEST_F(Faults, a_rank_that_does_not_end_is_told_of) {
   EXPECT_NE(run(command(2, "run", {"timeout=2", "steps=2"}), "stop:1:end:0"), 0);
   EXPECT_THAT(said, HasSubstr("This rank waited 2 s in MPI's end for the others"));
+}
+
+TEST_F(Faults, a_slow_rank_is_waited_for_and_named_beyond_the_timeout) {
+  EXPECT_EQ(run(command(2, "patient", {"timeout=30"}), "slow:1:step:3"), 0) << said;
+  EXPECT_NE(run(command(2, "impatient", {"timeout=2"}), "slow:1:step:3"), 0);
+  EXPECT_THAT(said, HasSubstr("at step 3 for the label counts"));
+  EXPECT_THAT(said, ContainsRegex("rank 1 on [^ ]+ did not take part"));
+}
+
+TEST_F(Faults, a_rank_that_hangs_while_rank_0_writes_costs_no_checkpoint) {
+  ASSERT_EQ(run(command(3, "straight")), 0) << said;
+  EXPECT_NE(run(command(3, "run", {"timeout=2", "slow_save_ms=1000"}), "stop:1:step:3"), 0);
+  EXPECT_THAT(said, ContainsRegex("rank 1 on [^ ]+ did not take part"));
+  EXPECT_LT(seconds, 12);
+  EXPECT_THAT(find_newest_checkpoint((folder / "run") + "/checkpoints").warnings, ::testing::IsEmpty());
+  ASSERT_EQ(run(command(3, "run")), 0) << said;
+  testing::expect_same_end(folder / "straight", folder / "run", 8);
+}
+
+// The thread that writes cannot be waited for: neither by the other ranks nor by rank 0's own end.
+TEST_F(Faults, a_disk_that_hangs_ends_the_job_with_a_sentence) {
+  const Words alone{NYSTROM_PLANTED_JOB, folder / "alone", "timeout=2"};
+  for (const Words& words : {command(3, "three", {"timeout=2"}), alone}) {
+    EXPECT_EQ(run(words, "loop:0:checkpoint:4"), 1) << said;
+    EXPECT_THAT(said,
+                ContainsRegex("The checkpoint that rank 0[^/]* writes into .*/checkpoints has not moved on "
+                              "for 2 s: the disk or its file server hangs"));
+    EXPECT_LT(seconds, 12);
+  }
+  EXPECT_TRUE(std::filesystem::exists(checkpoint("three", 2)));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint("three", 4)));
+}
+
+// Open MPI's handler would print a stack first, which takes memory: with a damaged heap it may wait for ever.
+TEST_F(Faults, a_crash_is_left_to_the_system_and_ends_the_job) {
+  EXPECT_NE(run(command(2, "run"), "crash:1:step:3"), 0);
+  EXPECT_THAT(said, HasSubstr("signal 6"));
+  EXPECT_THAT(said, Not(HasSubstr("Process received signal")));
+  EXPECT_LT(seconds, 10);
 }
 
 TEST_F(Faults, a_dying_rank_ends_the_job_in_seconds_wherever_it_dies) {

@@ -4,7 +4,8 @@
 //   steps batch micro seed timeout save_every validate_every check_every stop_after delay_ms files
 //
 // NYSTROM_TEST_FAULT=KIND:RANK:PLACE:STEP  that rank does KIND when it comes to PLACE (at STEP)
-//   KIND   kill | stop | loop | exit | throw | flip (a bit of a weight) | nan (in a weight)
+//   KIND   kill | stop | loop | slow (4 s of computing) | exit | throw | crash | flip (a bit of a weight) |
+//          nan (in a weight)
 //   PLACE  begin (before MPI) | start (before the run) | step | evaluation | checkpoint | end (before MPI's)
 
 #include <unistd.h>
@@ -55,8 +56,13 @@ struct Fault {
     if (kind == "stop") std::raise(SIGSTOP);
     if (kind == "exit") std::_Exit(0);
     if (kind == "throw") fail("a fault was planted here.");
+    if (kind == "crash") std::abort();
     if (kind == "loop")
       for (volatile bool forever = true; forever;) {
+      }
+    if (kind == "slow")
+      for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+           std::chrono::steady_clock::now() < end;) {
       }
     if (network == nullptr) return;
     float& weight = network->parameters().weights().span<float>()[5];
@@ -160,6 +166,7 @@ PretrainOptions job(const std::string& directory, const Arguments& arguments, co
   options.trainer.validate_every = arguments.number("validate_every", 0);
   options.trainer.check_every = arguments.number("check_every", 0);
   options.trainer.keep = {.newest = 100};
+  options.trainer.timeout_seconds = static_cast<double>(arguments.number("timeout", 60));
   options.trainer.identity.settings["seed"] = std::to_string(arguments.number("seed", 3));
   options.may_change = [](std::string_view key) { return key == "training.steps"; };
   return options;

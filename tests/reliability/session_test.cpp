@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "send_signal.h"
 #include "temporary_folder.h"
 
 namespace nystrom {
@@ -125,8 +126,8 @@ TEST_F(Session, the_clock_asks_to_stop) {
 
 TEST_F(Session, signals_during_the_start_are_not_lost) {
   const RunSession session({.directory = directory}, *comm, nobody);
-  std::raise(SIGUSR1);
-  std::raise(SIGTERM);
+  testing::send_signal(SIGUSR1);
+  testing::send_signal(SIGTERM);
   const SignalWatch inner;  // the trainer's
   EXPECT_EQ(session.stop_reason(), "a signal asked for it");
   EXPECT_TRUE(SignalWatch::take_save_request());
@@ -143,7 +144,7 @@ TEST_F(Session, sigusr2_brings_a_report) {
                           }},
                      *comm, nobody);
   session.begin();
-  std::raise(SIGUSR2);
+  testing::send_signal(SIGUSR2);
   const auto end = std::chrono::steady_clock::now() + 5s;
   for (bool there = false; !there && std::chrono::steady_clock::now() < end;) {
     std::this_thread::sleep_for(10ms);

@@ -4,6 +4,7 @@ nystrom_add_test(reliability_test
     tests/reliability/resume_cost_test.cpp
     tests/reliability/run_lock_test.cpp
     tests/reliability/session_test.cpp
+    tests/reliability/signals_test.cpp
   LINKS nystrom_trainer
   LABELS reliability)
 

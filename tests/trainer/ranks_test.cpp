@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "ranks.h"
+#include "send_signal.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint.h"
@@ -107,7 +108,7 @@ class StopAfter final : public BatchSource {
  public:
   StopAfter(BatchSource& inner, std::int64_t step) : inner_(inner), step_(step) {}
   const StepBatch& read(std::int64_t index) override {
-    if (index + 1 == step_) std::raise(SIGTERM);
+    if (index + 1 == step_) testing::send_signal(SIGTERM);
     return inner_.read(index);
   }
   [[nodiscard]] BatchLimits limits() const override { return inner_.limits(); }

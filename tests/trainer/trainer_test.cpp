@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "send_signal.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint.h"
@@ -103,7 +104,7 @@ class Raiser final : public Observer {
  public:
   Raiser(std::int64_t step, int signal) : step_(step), signal_(signal) {}
   void step(const StepReport& report) override {
-    if (report.step == step_) std::raise(signal_);
+    if (report.step == step_) testing::send_signal(signal_);
   }
 
  private:
