@@ -76,7 +76,7 @@ def two_strangers(run):
 
 
 def measure_ranks(args, report):
-    for name, shape, length, batch, steps in (("tiny", TINY, 128, 16, 200), ("base", BASE, 512, 4, 5)):
+    for name, shape, length, batch, steps in (("tiny", TINY, 128, 16, 200), ("base", BASE, 512, 4, 3)):
         def run(prefix=(), ranks=1):
             return ours(shape, length, batch, args.precision, 1, ranks=ranks, steps=steps, prefix=prefix)
         ratios, bounds, runs = [], [], {1: [], 2: []}

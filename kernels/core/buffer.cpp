@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -9,6 +10,16 @@ namespace nystrom {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+constexpr std::size_t kSpread = std::size_t{64} << 20U;  // bytes from which on all threads touch it
+
+/// A page lies on the memory node of the thread that first writes to it. Ops give each thread an equal part of a
+/// tensor, in order, and so does this.
+void zero_by_all_threads(std::byte* data, std::size_t size) {
+  const auto pages = static_cast<std::int64_t>(size / kHugePage);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t page = 0; page < pages; ++page)
+    std::memset(data + static_cast<std::size_t>(page) * kHugePage, 0, kHugePage);
+}
 
 class HostMemory final : public Memory {
  public:
@@ -22,7 +33,10 @@ class HostMemory final : public Memory {
                                            "training.micro_batch or model.",
                                            mebibytes(bytes)));
     if (large) madvise(data, size, MADV_HUGEPAGE);  // fewer TLB misses; a refusal costs nothing
-    std::memset(data, 0, size);
+    if (size >= kSpread)
+      zero_by_all_threads(data, size);
+    else
+      std::memset(data, 0, size);
     return data;
   }
   void release(std::byte* address) noexcept override { std::free(address); }
