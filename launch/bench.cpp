@@ -67,7 +67,7 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
       buffer_(limits_of(options), context_),
       optimizer_(make_optimizer({}, network_.parameters())),
       clip_(context_.memory(), 1.0),
-      reducer_(comm, network_.parameters().gradients(), kDefaultBucketBytes, reduction_.get()) {
+      reducer_(context_, comm, network_.parameters().gradients(), {.device = reduction_.get()}) {
   network_.initialize(options.seed);
   network_.plan(limits_of(options), options.threads, options.recompute);
 }
@@ -86,7 +86,7 @@ double Bench::step() {
   reducer_.begin();
   network_.backward(context_, batch, pass, scales, [this](std::int64_t offset) { reducer_.ready(offset); });
   reducer_.finish();
-  if (reduction_) reduction_->settle(steps_);
+  if (reduction_) reduction_->settle(steps_, kGradientSum);
   clip_.measure(context_, network_.parameters());
   optimizer_->step(context_, 1e-5, clip_.factor());
   context_.synchronize();

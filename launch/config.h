@@ -83,7 +83,7 @@ struct Config {
     std::string on_nonfinite = "stop", on_spike = "ignore";
     double spike_z_score = 8;
     std::int64_t spike_window = 200, check_every = 0;
-    bool recompute = false;
+    bool recompute = false, zero = false;
   } training;
 
   struct {
@@ -99,7 +99,7 @@ struct Config {
   } schedule;
 
   struct {
-    std::string kind = "auto";
+    std::string kind = "auto", reduction = "fp32";
     double timeout = 600;
   } communication;
 

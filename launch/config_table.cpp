@@ -242,6 +242,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        kCount},
       {"training.recompute", &c.training.recompute,
        "Keep only each block's input and compute the rest again in backward: less memory, more time."},
+      {"training.zero", &c.training.zero,
+       "Each rank keeps the optimizer's state of its part of the weights alone and updates that part: 8 "
+       "bytes a weight "
+       "less, but for the rank's share; the same result, the same checkpoints. Ranks exchange the weights "
+       "each step."},
 
       {"optimizer.kind", &c.optimizer.kind, "", "adamw"},
       {"optimizer.learning_rate", &c.optimizer.learning_rate, "The schedule's peak.", {}, kAtLeastZero},
@@ -274,6 +279,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "What sums gradients that lie on GPUs; auto: NCCL where it is found, else MPI. Between processors it "
        "is MPI.",
        "auto | nccl | mpi"},
+      {"communication.reduction", &c.communication.reduction,
+       "What gradients are summed in over ranks: `bf16` halves what travels and rounds each rank's gradient, "
+       "and each "
+       "partial sum, to 8 bits.",
+       "fp32 | bf16"},
       {"communication.timeout",
        &c.communication.timeout,
        "Seconds after which a rank that waits for another ends the job, naming rank, step and collective.",

@@ -134,6 +134,8 @@ TrainerOptions trainer_options(const Config& config) {
                    .z_score = config.training.spike_z_score,
                    .window = config.training.spike_window};
   options.check_every = config.training.check_every;
+  options.zero = config.training.zero;
+  options.bf16_reduction = config.communication.reduction == "bf16";
   options.log_every = config.run.log_every;
   options.pinv_residual_every = config.run.pinv_residual_every;
   options.pinv_residual_limit = config.run.pinv_residual_limit;

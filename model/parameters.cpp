@@ -5,6 +5,7 @@
 
 #include "kernels/core/philox.h"
 #include "kernels/fill.h"
+#include "kernels/rows.h"
 
 namespace nystrom {
 namespace {
@@ -109,6 +110,10 @@ void ParameterStore::refresh_copy() {
   const auto to = copy.view().span<BF16>();
   for (std::size_t i = 0; i < from.size(); ++i) to[i] = BF16(from[i]);
   copy.write_back();
+}
+
+void ParameterStore::round_copy(Context& context) {
+  if (!copy_.view().empty()) convert(context, weights_, copy_);
 }
 
 }  // namespace nystrom

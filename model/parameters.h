@@ -90,6 +90,8 @@ class ParameterStore {
   /// Rounds all weights into the copy; a no-op unless activations are bf16. After every load and
   /// initialization.
   void refresh_copy();
+  /// The same where the weights lie, for the ops that follow.
+  void round_copy(Context& context);
 
  private:
   static Tensor part(const OwnedTensor& flat, const Parameter& parameter);

@@ -71,7 +71,10 @@ class CheckpointReader {
   /// Fills the network's weights (and their rounded copy). Names and shapes must match exactly: throws
   /// InputError that names each tensor missing, unknown or of another shape.
   void load_weights(ParameterStore& store) const;
-  /// Fills the optimizer's state and update count; same demands.
+  /// Fills a flat tensor in `memory` with one state of the optimizer, "exp_avg"; same demands.
+  void load_state(const ParameterStore& store, std::string_view name, const Tensor& flat,
+                  Memory& memory) const;
+  /// Fills the optimizer's state, which must be whole, and update count; same demands.
   void load_optimizer(const ParameterStore& store, Optimizer& optimizer) const;
 
  private:

@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20U;
 
-Tensor like(const Tensor& original, const std::vector<std::byte>& copy) {
-  return Tensor(const_cast<std::byte*>(copy.data()), original.dtype, original.shape);
+Tensor flat_view(const std::vector<std::byte>& copy, DType type) {
+  return Tensor(const_cast<std::byte*>(copy.data()), type,
+                {static_cast<std::int64_t>(copy.size() / size_of(type))});
 }
 
 void copy_in_pieces(const std::byte* from, std::vector<std::byte>& to, int threads) {
@@ -21,11 +22,21 @@ void copy_in_pieces(const std::byte* from, std::vector<std::byte>& to, int threa
   }
 }
 
+void copy_tensor(const Context& context, const Tensor& from, std::vector<std::byte>& to) {
+  NYSTROM_CHECK(from.bytes() == to.size(), "{} bytes are copied to {}", from.bytes(), to.size());
+  if (context.cuda() != nullptr)
+    context.read(from, to.data());
+  else
+    copy_in_pieces(static_cast<const std::byte*>(from.address), to, context.threads());
+}
+
 }  // namespace
 
 CheckpointContent content_of(const Network& network, const Optimizer& optimizer, const RunState& state,
                              const RunIdentity& identity) {
   const ParameterStore& store = network.parameters();
+  NYSTROM_CHECK(!optimizer.parts().divided(), "a checkpoint of {} of {} weights' state",
+                optimizer.parts().count(), store.flat_size());
   return {.model = network.config(),
           .head = network.head_config(),
           .parameters = store.all(),
@@ -39,35 +50,37 @@ CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
 CheckpointSnapshot::CheckpointSnapshot(const Network& network, const Optimizer& optimizer,
                                        const RunIdentity& identity)
     : network_(network), optimizer_(optimizer), identity_(identity) {
-  for (const Tensor& source : sources()) copies_.emplace_back(source.bytes());
+  const Tensor& weights = network.parameters().weights();
+  copies_.emplace_back(weights.bytes());
+  for (const OptimizerState& state : optimizer.states())
+    copies_.emplace_back(static_cast<std::size_t>(weights.numel()) * size_of(state.values.dtype));
 }
 
-std::vector<Tensor> CheckpointSnapshot::sources() const {
-  std::vector<Tensor> all{network_.parameters().weights()};
-  for (const OptimizerState& state : optimizer_.states()) all.push_back(state.values);
+std::vector<Tensor> CheckpointSnapshot::state_copies() const {
+  std::vector<Tensor> all;
+  for (const OptimizerState& state : optimizer_.states())
+    all.push_back(flat_view(copies_[all.size() + 1], state.values.dtype));
   return all;
 }
 
 void CheckpointSnapshot::take(Context& context, const RunState& state, std::optional<double> validation) {
   state_ = state;
   validation_ = validation;
-  const std::vector<Tensor> all = sources();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (context.cuda() != nullptr)
-      context.read(all[i], copies_[i].data());
-    else
-      copy_in_pieces(static_cast<const std::byte*>(all[i].address), copies_[i], context.threads());
-  }
+  copy_tensor(context, network_.parameters().weights(), copies_[0]);
+  if (optimizer_.parts().divided()) return;
+  const auto states = optimizer_.states();
+  for (std::size_t i = 0; i < states.size(); ++i) copy_tensor(context, states[i].values, copies_[i + 1]);
 }
 
 CheckpointContent CheckpointSnapshot::content() const {
   const ParameterStore& store = network_.parameters();
   std::vector<OptimizerState> states = optimizer_.states();
-  for (std::size_t i = 0; i < states.size(); ++i) states[i].values = like(states[i].values, copies_[i + 1]);
+  const std::vector<Tensor> copies = state_copies();
+  for (std::size_t i = 0; i < states.size(); ++i) states[i].values = copies[i];
   return {.model = network_.config(),
           .head = network_.head_config(),
           .parameters = store.all(),
-          .weights = like(store.weights(), copies_[0]),
+          .weights = flat_view(copies_[0], store.weights().dtype),
           .states = std::move(states),
           .identity = identity_,
           .state = state_,

@@ -21,7 +21,7 @@ struct CheckpointContent {
   const HeadConfig& head;
   std::span<const Parameter> parameters;
   Tensor weights;                      ///< [flat]
-  std::vector<OptimizerState> states;  ///< [flat] each
+  std::vector<OptimizerState> states;  ///< [flat] each, whole
   const RunIdentity& identity;
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
@@ -29,7 +29,7 @@ struct CheckpointContent {
   std::function<void()> moved_on = {};    ///< called by the writing thread after each piece, if set
 };
 
-/// The live values.
+/// The live values, of an optimizer that has its whole state.
 [[nodiscard]] CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
                                            const RunState& state, const RunIdentity& identity);
 
@@ -39,14 +39,15 @@ class CheckpointSnapshot {
   /// All must outlive it.
   CheckpointSnapshot(const Network& network, const Optimizer& optimizer, const RunIdentity& identity);
 
-  /// Copies the live values, as ops so far leave them, with as many threads as `context` has.
+  /// Copies the live values, as ops so far leave them, with as many threads as `context` has. State that is
+  /// dealt to ranks must have been gathered before.
   void take(Context& context, const RunState& state, std::optional<double> validation);
+  /// Where the states' copies lie, whole: [flat] each, in the order of Optimizer::states().
+  [[nodiscard]] std::vector<Tensor> state_copies() const;
   [[nodiscard]] CheckpointContent content() const;
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  [[nodiscard]] std::vector<Tensor> sources() const;
-
   const Network& network_;
   const Optimizer& optimizer_;
   const RunIdentity& identity_;

@@ -59,11 +59,11 @@ void refuse_differences(const hdf5::File& file, const std::string& group,
 
 /// Reads a group into a flat tensor.
 void read_group(const hdf5::File& file, const std::string& group, const ParameterStore& store,
-                const Tensor& flat) {
+                const Tensor& flat, Memory& memory) {
   refuse_differences(file, group, store.all());
   for (const Parameter& parameter : store.all()) {
     const hdf5::Dataset dataset = file.dataset(group + "/" + parameter.name, 0);
-    const HostValues part(flat.rows(parameter.offset, parameter.numel()), store.memory());
+    const HostValues part(flat.rows(parameter.offset, parameter.numel()), memory);
     if (part.view().dtype == DType::kF64)
       dataset.read_rows(0, dataset.rows(), part.view().span<double>());
     else
@@ -207,18 +207,23 @@ void CheckpointReader::check_optimizer(const ParameterStore& declared) const {
 }
 
 void CheckpointReader::load_weights(ParameterStore& store) const {
-  read_group(state_->file, kWeights, store, store.weights());
+  read_group(state_->file, kWeights, store, store.weights(), store.memory());
   store.refresh_copy();
 }
 
+void CheckpointReader::load_state(const ParameterStore& store, std::string_view name, const Tensor& flat,
+                                  Memory& memory) const {
+  const std::string group = state_group(name);
+  if (!state_->file.has(group))
+    refuse("{} has no optimizer state `{}`; it was written with another optimizer.kind.", path(), name);
+  read_group(state_->file, group, store, flat, memory);
+}
+
 void CheckpointReader::load_optimizer(const ParameterStore& store, Optimizer& optimizer) const {
-  for (const OptimizerState& values : optimizer.states()) {
-    const std::string group = state_group(values.name);
-    if (!state_->file.has(group))
-      refuse("{} has no optimizer state `{}`; it was written with another optimizer.kind.", path(),
-             values.name);
-    read_group(state_->file, group, store, values.values);
-  }
+  NYSTROM_CHECK(!optimizer.parts().divided(), "an optimizer of {} weights is given the state of {}",
+                optimizer.parts().count(), store.flat_size());
+  for (const OptimizerState& values : optimizer.states())
+    load_state(store, values.name, values.values, store.memory());
   optimizer.set_updates(state_->state.updates);
 }
 

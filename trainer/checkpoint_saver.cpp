@@ -15,7 +15,7 @@ constexpr std::string_view kMoves = "it is being written", kHangs = "it hangs";
 
 CheckpointSaver::CheckpointSaver(const SaverOptions& options, Comm& comm, const Network& network,
                                  const Optimizer& optimizer, const RunIdentity& identity, Observer& observer)
-    : options_(options), comm_(comm), observer_(observer) {
+    : options_(options), comm_(comm), network_(network), optimizer_(optimizer), observer_(observer) {
   if (!options_.folder.empty() && comm.rank() == 0)
     writer_ =
         std::make_unique<CheckpointWriter>(network, optimizer, identity, options_.folder, options_.keep);
@@ -34,6 +34,7 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   StepClock clock;
   require_same_state(state);
   wait_together();
+  if (optimizer_.parts().divided()) gather_states();
   must_ = must;
   if (writer_ && (must || !hopeless())) {  // the others hear with the next step's sums that it is over
     begin(context, state, validation);
@@ -94,6 +95,18 @@ void CheckpointSaver::wait_together() {
         "hangs. Look at them, and resume from the checkpoint before, or raise communication.timeout.",
         comm_.rank_name(0), options_.folder, options_.timeout_seconds);
   look();
+}
+
+// The ranks' parts of the optimizer's state, to where rank 0 keeps its copy: a checkpoint knows nothing of
+// ranks.
+void CheckpointSaver::gather_states() {
+  const std::vector<Tensor> copies = writer_ ? writer_->state_copies() : std::vector<Tensor>();
+  const auto states = optimizer_.states();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const HostValues mine(states[i].values, network_.parameters().memory());
+    comm_.gather_parts(mine, writer_ ? copies[i] : Tensor(), optimizer_.parts().begins(),
+                       "the gathering of the optimizer's state");
+  }
 }
 
 void CheckpointSaver::begin(Context& context, const RunState& state, std::optional<double> validation) {

@@ -49,11 +49,14 @@ class CheckpointSaver {
   enum class Writing { kDone, kMoves, kHangs };
   [[nodiscard]] Writing wait_a_little();
   void wait_together();
+  void gather_states();
   void begin(Context& context, const RunState& state, std::optional<double> validation);
   void failed(const std::string& path, const std::string& problem);
 
   SaverOptions options_;
   Comm& comm_;
+  const Network& network_;
+  const Optimizer& optimizer_;
   Observer& observer_;
   std::unique_ptr<CheckpointWriter> writer_;  // on rank 0
   double pause_ = 0;                          // seconds that the run stood still for the one under way

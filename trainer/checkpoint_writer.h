@@ -40,6 +40,8 @@ class CheckpointWriter {
   /// Precondition: ready(), and the last result was taken.
   void start(Context& context, const RunState& state, std::optional<double> validation,
              std::function<void()> before_publishing);
+  /// Where state that is dealt to ranks is to be gathered before start(). Precondition: ready().
+  [[nodiscard]] std::vector<Tensor> state_copies() const { return snapshot_.state_copies(); }
   /// Nothing is under way, waiting at most so long for it.
   [[nodiscard]] bool ready(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) const;
   /// How the last one went, once it is known; given once.

@@ -54,8 +54,9 @@ class Comm {
   /// "rank 3 on node7", for messages.
   [[nodiscard]] virtual std::string rank_name(int rank) const { return fmt::format("rank {}", rank); }
 
-  /// Begins values [N] (fp32 or fp64) = sum over ranks, in place; the tensor is not touched until wait().
-  /// Goes on in the background while this thread computes. `what` must outlive the wait.
+  /// Begins values [N] (fp32, fp64, or bf16, whose partial sums are rounded to bf16) = sum over ranks, in
+  /// place; the tensor is not touched until wait(). Goes on in the background while this thread computes.
+  /// `what` must outlive the wait.
   [[nodiscard]] virtual Ticket start_all_reduce(const Tensor& values, std::string_view what) = 0;
   virtual void wait(Ticket ticket) = 0;
 
@@ -64,6 +65,12 @@ class Comm {
   /// all [ranks * mine.size()]: what each rank gave, in the order of ranks. For small things.
   virtual void all_gather(std::span<const std::byte> mine, std::span<std::byte> all,
                           std::string_view what) = 0;
+  /// Rank r has elements [begins[r], begins[r + 1]) of values [N] right; afterwards every rank has all.
+  virtual void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
+                                std::string_view what) = 0;
+  /// The same from each rank's part `mine` to `whole` [N], which rank 0 alone has.
+  virtual void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                            std::string_view what) = 0;
   virtual void barrier(std::string_view what) = 0;
 
   /// Ends all ranks of the job with this exit status, at once; returns only if that failed.

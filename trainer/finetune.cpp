@@ -226,7 +226,7 @@ class Finetuning {
             .threads = context_.host_threads(),
             .precision = std::string(name_of(options_.run.precision)),
             .activation_bytes = network_.arena().bytes(),
-            .state_bytes = 4 * network_.parameters().weights().bytes(),
+            .state_bytes = nystrom::state_bytes(network_.parameters(), o.zero ? comm_.ranks() : 1),
             .resumed_from = resumed};
   }
 

@@ -24,6 +24,7 @@ nystrom_add_library(trainer FOLDER trainer
     mpi_handles.cpp
     mpi_peers.cpp
     optimizer.cpp
+    parts.cpp
     pinv_residuals.cpp
     pretrain.cpp
     process_info.cpp

@@ -19,6 +19,8 @@ struct MicroBatchFit {
   BatchLimits limits;      ///< of the wanted micro-batch
   int threads = 1;
   bool recompute = false;
+  int state_ranks = 1;         ///< to which the optimizer's state is dealt
+  bool bf16_sums = false;      ///< gradients have a copy in bf16
   std::size_t free_bytes = 0;  ///< of the device's memory
 };
 /// Bytes that training with these limits takes beside weights and gradients: activations, moments, batches.

@@ -37,6 +37,19 @@ mpi::HangReport hang_report(const CommOptions& options) {
   return {.seconds = options.timeout_seconds, .report = options.on_hang};
 }
 
+/// How many elements each rank has, and where they begin, as MPI wants to hear it.
+struct Layout {
+  Layout(std::span<const std::int64_t> all, int ranks, std::string_view what) {
+    NYSTROM_CHECK(all.size() == static_cast<std::size_t>(ranks) + 1 && all.back() <= INT_MAX,
+                  "{}: {} values in {} parts of {} ranks", what, all.back(), all.size() - 1, ranks);
+    for (std::size_t r = 0; r + 1 < all.size(); ++r) {
+      begins.push_back(static_cast<int>(all[r]));
+      counts.push_back(static_cast<int>(all[r + 1] - all[r]));
+    }
+  }
+  std::vector<int> begins, counts;  // [ranks]
+};
+
 class MpiComm final : public Comm {
  public:
   explicit MpiComm(const CommOptions& options)
@@ -78,6 +91,10 @@ class MpiComm final : public Comm {
   void wait(Ticket ticket) override;
   void broadcast(std::span<std::byte> bytes, int root, std::string_view what) override;
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) override;
+  void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
+                        std::string_view what) override;
+  void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                    std::string_view what) override;
   void barrier(std::string_view what) override;
   void abort(int) noexcept override;
 
@@ -100,6 +117,7 @@ class MpiComm final : public Comm {
   mpi::Environment environment_;
   std::optional<Watchdog> starting_;  // until the ranks have met
   mpi::Communicator data_, control_, local_;
+  mpi::Sums sums_;
   mpi::Peers peers_;
   int rank_, ranks_;
   std::vector<std::string> hosts_;
@@ -224,12 +242,11 @@ void MpiComm::give_up(std::string_view what, Seconds waited) {
 }
 
 Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view what) {
-  NYSTROM_CHECK(values.numel() <= INT_MAX && (values.dtype == DType::kF32 || values.dtype == DType::kF64),
-                "{}: {} values of {}", what, values.numel(), name_of(values.dtype));
-  const MPI_Datatype type = values.dtype == DType::kF32 ? MPI_FLOAT : MPI_DOUBLE;
+  NYSTROM_CHECK(values.numel() <= INT_MAX, "{}: {} values of {}", what, values.numel(),
+                name_of(values.dtype));
   return start(what, [&](MPI_Request* request) {
-    return MPI_Iallreduce(MPI_IN_PLACE, values.address, static_cast<int>(values.numel()), type, MPI_SUM,
-                          data_.get(), request);
+    return MPI_Iallreduce(MPI_IN_PLACE, values.address, static_cast<int>(values.numel()),
+                          mpi::type_of(values.dtype), sums_.of(values.dtype), data_.get(), request);
   });
 }
 
@@ -248,6 +265,26 @@ void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> a
   wait(start(what, [&](MPI_Request* request) {
     const int count = static_cast<int>(mine.size());
     return MPI_Iallgather(mine.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, data_.get(), request);
+  }));
+}
+
+void MpiComm::all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
+                               std::string_view what) {
+  const Layout layout(begins, ranks_, what);
+  const MPI_Datatype type = mpi::type_of(values.dtype);
+  wait(start(what, [&](MPI_Request* request) {
+    return MPI_Iallgatherv(MPI_IN_PLACE, 0, type, values.address, layout.counts.data(), layout.begins.data(),
+                           type, data_.get(), request);
+  }));
+}
+
+void MpiComm::gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                           std::string_view what) {
+  const Layout layout(begins, ranks_, what);
+  const MPI_Datatype type = mpi::type_of(mine.dtype);
+  wait(start(what, [&](MPI_Request* request) {
+    return MPI_Igatherv(mine.address, layout.counts[static_cast<std::size_t>(rank_)], type, whole.address,
+                        layout.counts.data(), layout.begins.data(), type, 0, data_.get(), request);
   }));
 }
 

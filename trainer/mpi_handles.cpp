@@ -14,6 +14,14 @@ constexpr int kThreads = MPI_THREAD_MULTIPLE;  // NCCL's stand-in calls MPI too
 #else
 constexpr int kThreads = MPI_THREAD_SERIALIZED;
 #endif
+
+/// sum += more, each sum in fp32 and rounded once.
+void add_bf16(void* more, void* sum, int* count, MPI_Datatype*) {
+  const auto* from = static_cast<const BF16*>(more);
+  auto* to = static_cast<BF16*>(sum);
+#pragma omp simd
+  for (int i = 0; i < *count; ++i) to[i] = BF16(static_cast<float>(to[i]) + static_cast<float>(from[i]));
+}
 }  // namespace
 
 std::optional<Watchdog> watch(const HangReport& hang, const char* where) {
@@ -71,6 +79,27 @@ Environment::~Environment() {
   if (std::uncaught_exceptions() > exceptions_) MPI_Abort(MPI_COMM_WORLD, 1);
   const auto watched = watch(hang_, "end");
   MPI_Finalize();
+}
+
+MPI_Datatype type_of(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return MPI_FLOAT;
+    case DType::kF64:
+      return MPI_DOUBLE;
+    case DType::kBF16:
+      return MPI_UINT16_T;
+    default:
+      throw InternalError(fmt::format("ranks do not exchange {}", name_of(type)));
+  }
+}
+
+Sums::Sums() {
+  checked(MPI_Op_create(add_bf16, /*commute=*/1, &bf16_), "making a sum of bf16");
+}
+
+Sums::~Sums() {
+  if (std::uncaught_exceptions() == exceptions_) MPI_Op_free(&bf16_);
 }
 
 Communicator::Communicator(const std::function<int(MPI_Comm*)>& make) {

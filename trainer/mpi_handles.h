@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/core/dtype.h"
 #include "trainer/watchdog.h"
 
 namespace nystrom::mpi {
@@ -39,6 +40,23 @@ class Environment {
 
  private:
   HangReport hang_;
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+/// MPI's element type of a tensor's values, "bf16" being two bytes of no type that MPI knows.
+[[nodiscard]] MPI_Datatype type_of(DType type);
+
+/// What sums values: MPI's own sum, and for bf16 one of ours.
+class Sums {
+ public:
+  Sums();
+  ~Sums();
+  Sums(const Sums&) = delete;
+  Sums& operator=(const Sums&) = delete;
+  [[nodiscard]] MPI_Op of(DType type) const { return type == DType::kBF16 ? bf16_ : MPI_SUM; }
+
+ private:
+  MPI_Op bf16_ = MPI_OP_NULL;
   int exceptions_ = std::uncaught_exceptions();
 };
 

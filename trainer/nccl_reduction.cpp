@@ -4,6 +4,7 @@
 #include <nccl.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 namespace nystrom {
@@ -19,15 +20,20 @@ struct Nccl {
   decltype(&ncclCommAbort) abort = nullptr;
   decltype(&ncclCommGetAsyncError) async_error = nullptr;
   decltype(&ncclAllReduce) all_reduce = nullptr;
+  decltype(&ncclBroadcast) broadcast = nullptr;
+  decltype(&ncclGroupStart) group_start = nullptr;
+  decltype(&ncclGroupEnd) group_end = nullptr;
   std::string problem;
 };
+
+constexpr const char* kMissing = "this machine has no libnccl.so.2 (NCCL) that the program could open";
 
 #ifdef NYSTROM_EMULATION
 
 Nccl open_nccl() {
-  return {ncclGetVersion,        ncclGetErrorString, ncclGetUniqueId,
-          ncclCommInitRank,      ncclCommDestroy,    ncclCommAbort,
-          ncclCommGetAsyncError, ncclAllReduce,      {}};
+  return {ncclGetVersion,  ncclGetErrorString, ncclGetUniqueId,       ncclCommInitRank,
+          ncclCommDestroy, ncclCommAbort,      ncclCommGetAsyncError, ncclAllReduce,
+          ncclBroadcast,   ncclGroupStart,     ncclGroupEnd,          {}};
 }
 
 #else
@@ -42,7 +48,7 @@ Nccl open_nccl() {
   Nccl nccl;
   void* library = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    nccl.problem = "this machine has no libnccl.so.2 (NCCL) that the program could open";
+    nccl.problem = kMissing;
     return nccl;
   }
   find(library, "ncclGetVersion", nccl.get_version, nccl.problem);
@@ -53,6 +59,9 @@ Nccl open_nccl() {
   find(library, "ncclCommAbort", nccl.abort, nccl.problem);
   find(library, "ncclCommGetAsyncError", nccl.async_error, nccl.problem);
   find(library, "ncclAllReduce", nccl.all_reduce, nccl.problem);
+  find(library, "ncclBroadcast", nccl.broadcast, nccl.problem);
+  find(library, "ncclGroupStart", nccl.group_start, nccl.problem);
+  find(library, "ncclGroupEnd", nccl.group_end, nccl.problem);
   return nccl;
 }
 
@@ -68,6 +77,12 @@ void check(ncclResult_t result, int rank, std::string_view what) {
   if (result != ncclSuccess)
     fail("NCCL failed on rank {} at {}: {}. NCCL_DEBUG=INFO makes it say more.", rank, what,
          nccl().error_string(result));
+}
+
+ncclDataType_t type_of(const Tensor& values) {
+  NYSTROM_CHECK(values.dtype == DType::kF32 || values.dtype == DType::kBF16, "NCCL is given {}",
+                name_of(values.dtype));
+  return values.dtype == DType::kF32 ? ncclFloat32 : ncclBfloat16;
 }
 
 }  // namespace
@@ -103,11 +118,10 @@ NcclReduction::~NcclReduction() {
 }
 
 void NcclReduction::start(const Tensor& values) {
-  NYSTROM_CHECK(values.dtype == DType::kF32, "{} gradients are summed", name_of(values.dtype));
   context_.stream().record(final_);
   stream_.wait(final_);
   check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
-                          ncclFloat32, ncclSum, communicator_->comm, stream_),
+                          type_of(values), ncclSum, communicator_->comm, stream_),
         comm_.rank(), kGradientSum);
 }
 
@@ -116,25 +130,42 @@ void NcclReduction::finish() {
   context_.stream().wait(summed_);
 }
 
-void NcclReduction::settle(std::int64_t step) {
+// NCCL's all-gather takes equal parts; parts that differ go as a group of broadcasts, which it carries out at
+// once.
+void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kWeightExchange); };
+  asked(nccl().group_start());
+  for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
+    const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
+    if (part.numel() == 0) continue;
+    asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()), type_of(part),
+                           static_cast<int>(rank), communicator_->comm, stream_));
+  }
+  asked(nccl().group_end());
+  finish();
+}
+
+void NcclReduction::settle(std::int64_t step, std::string_view what) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   for (std::int64_t look = 0;; ++look) {
     const cudaError_t state = cudaEventQuery(summed_.get());
     if (state == cudaSuccess) return;
-    if (state != cudaErrorNotReady) cuda::check(state, kGradientSum);
+    if (state != cudaErrorNotReady) cuda::check(state, what);
     ncclResult_t error = ncclSuccess;
-    check(nccl().async_error(communicator_->comm, &error), comm_.rank(), kGradientSum);
+    check(nccl().async_error(communicator_->comm, &error), comm_.rank(), what);
     const double waited = std::chrono::duration<double>(Clock::now() - start).count();
     if (error != ncclSuccess || waited > timeout_seconds_) {
       (void)nccl().abort(std::exchange(communicator_->comm, nullptr));
       if (error != ncclSuccess)
         fail("Rank {} of {} was told by NCCL at step {}, in {}: {}. Resume from the last checkpoint.",
-             comm_.rank(), comm_.ranks(), step, kGradientSum, nccl().error_string(error));
+             comm_.rank(), comm_.ranks(), step, what, nccl().error_string(error));
       throw CommTimeout(
           fmt::format("Rank {} of {} waited {:.0f} s at step {} for {} over NCCL; another rank did not take "
                       "part. Look at what the others do there, or raise communication.timeout ({:.0f} s).",
-                      comm_.rank(), comm_.ranks(), waited, step, kGradientSum, timeout_seconds_));
+                      comm_.rank(), comm_.ranks(), waited, step, what, timeout_seconds_));
     }
     if (look > 1000) std::this_thread::sleep_for(std::chrono::microseconds(50));
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Gradients summed by NCCL, which is opened at run time: a program without it still runs on one GPU.
+// Gradients summed, and weights exchanged, by NCCL, which is opened at run time: a program without it still
+// runs on one GPU.
 
 #include <string>
 
@@ -23,7 +24,8 @@ class NcclReduction final : public DeviceReduction {
   [[nodiscard]] std::string_view kind() const override { return "nccl"; }
   void start(const Tensor& values) override;
   void finish() override;
-  void settle(std::int64_t step) override;
+  void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
+  void settle(std::int64_t step, std::string_view what) override;
 
  private:
   struct Communicator;  // NCCL's types stay in the source file

@@ -42,11 +42,12 @@ std::int64_t count_layers(const ParameterStore& store) {
 
 class AdamWOptimizer final : public Optimizer {
  public:
-  AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store)
-      : options_(options),
+  AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store, const Parts& parts)
+      : Optimizer(parts),
+        options_(options),
         store_(store),
-        m_(store.weights().dtype, store.weights().shape, store.memory()),
-        v_(store.weights().dtype, store.weights().shape, store.memory()) {
+        m_(store.weights().dtype, {parts.count()}, store.memory()),
+        v_(store.weights().dtype, {parts.count()}, store.memory()) {
     // Neighbours that are treated alike are one group; gaps between parameters are zero and stay so.
     const std::int64_t layers = count_layers(store);
     std::vector<std::int64_t> begins;
@@ -56,7 +57,13 @@ class AdamWOptimizer final : public Optimizer {
           std::pow(options.layer_decay, static_cast<double>(layers - layer_of(parameter.name, layers)));
       const double decay = parameter.decayed() ? 1 : 0;
       if (!begins.empty() && rates.back() == rate && decays.back() == decay) continue;
-      begins.push_back(parameter.offset);
+      if (parameter.offset >= parts.end()) break;
+      if (parameter.offset <= parts.begin()) {  // so far the one that this part begins with
+        begins.clear();
+        rates.clear();
+        decays.clear();
+      }
+      begins.push_back(std::max<std::int64_t>(0, parameter.offset - parts.begin()));
       rates.push_back(rate);
       decays.push_back(decay);
     }
@@ -78,11 +85,12 @@ class AdamWOptimizer final : public Optimizer {
   }
 
   void update(Context& context, double learning_rate, double gradient_scale, const Tensor& factor) override {
-    adamw_step(context, {.weights = store_.weights(),
-                         .gradients = store_.gradients(),
+    if (parts().count() == 0) return;
+    adamw_step(context, {.weights = parts().mine(store_.weights()),
+                         .gradients = parts().mine(store_.gradients()),
                          .m = m_,
                          .v = v_,
-                         .copy = store_.rounded_copy(),
+                         .copy = parts().mine(store_.rounded_copy()),
                          .config = {options_.beta1, options_.beta2, options_.epsilon},
                          .learning_rate = learning_rate,
                          .weight_decay = options_.weight_decay,
@@ -98,28 +106,41 @@ class AdamWOptimizer final : public Optimizer {
   OwnedTensor begins_, rates_, decays_;  // [groups]
 };
 
-using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&);
+using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&, const Parts&);
 struct Kind {
   std::string_view name;
   Make make;
 };
-constexpr std::array kKinds{
-    Kind{"adamw", [](const OptimizerOptions& options, ParameterStore& store) -> std::unique_ptr<Optimizer> {
-           return std::make_unique<AdamWOptimizer>(options, store);
-         }}};
+constexpr std::array kKinds{Kind{"adamw",
+                                 [](const OptimizerOptions& options, ParameterStore& store,
+                                    const Parts& parts) -> std::unique_ptr<Optimizer> {
+                                   return std::make_unique<AdamWOptimizer>(options, store, parts);
+                                 }}};
 
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {
+  return make_optimizer(options, store, Parts(store.flat_size()));
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store,
+                                          const Parts& parts) {
   check_options(options);
   NYSTROM_CHECK(!store.gradients().empty(), "an optimizer for {} parameters without gradients",
                 store.count());
   std::string known;
   for (const Kind& kind : kKinds) {
-    if (kind.name == options.kind) return kind.make(options, store);
+    if (kind.name == options.kind) return kind.make(options, store, parts);
     known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
   }
   refuse("optimizer.kind is `{}`; known: {}.", options.kind, known);
+}
+
+std::size_t state_bytes(const ParameterStore& store, int state_ranks) {
+  const std::size_t weights = store.weights().bytes();
+  const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();
+  return 2 * weights + rounded +
+         2 * weights / static_cast<std::size_t>(state_ranks);  // gradients; two moments
 }
 
 GradientNorm gradient_norm(Context& context, const ParameterStore& store) {

@@ -10,6 +10,7 @@
 
 #include "kernels/core/context.h"
 #include "model/parameters.h"
+#include "trainer/parts.h"
 
 namespace nystrom {
 
@@ -21,17 +22,24 @@ struct OptimizerOptions {
   double layer_decay = 1;      ///< fine-tuning: the rate of a layer is that of the layer above times this
 };
 
-/// State of an optimizer beside the weights: a flat tensor laid out like them.
+/// State of an optimizer beside the weights: a flat tensor laid out like them, or the optimizer's part of it.
 struct OptimizerState {
   std::string_view name;  ///< as in a checkpoint: "exp_avg"
-  Tensor values;          ///< [flat] compute dtype
+  Tensor values;          ///< [parts().count()] compute dtype
 };
 
 class Optimizer {
  public:
+  explicit Optimizer(Parts parts) : parts_(std::move(parts)) {}
   virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update, with gradients times `gradient_scale`; also writes the rounded copy of the weights.
+  /// The part of the weights that it has the state of, and updates.
+  [[nodiscard]] const Parts& parts() const { return parts_; }
+
+  /// One update of its part, with gradients times `gradient_scale`; also writes the rounded copy of the
+  /// weights.
   void step(Context& context, double learning_rate, double gradient_scale) {
     ++updates_;
     update(context, learning_rate, gradient_scale, {});
@@ -53,13 +61,19 @@ class Optimizer {
                       const Tensor& factor) = 0;
 
  private:
+  Parts parts_;
   std::int64_t updates_ = 0;
 };
 
 /// Refuses an unknown kind and values out of range, naming the key. `store` has gradients and must outlive
-/// it.
+/// it. Of all weights, or of this rank's part.
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                         ParameterStore& store);
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                                        ParameterStore& store, const Parts& parts);
+
+/// Bytes of a rank's weights, gradients and optimizer state, the state dealt to so many ranks.
+[[nodiscard]] std::size_t state_bytes(const ParameterStore& store, int state_ranks);
 
 /// Euclidean norm of all gradients together, and the parameter whose gradient is not finite and comes first
 /// in backward (the nearest to the cause): store.count() if all are. The same bits whatever the thread count.

@@ -60,11 +60,6 @@ std::int64_t fit_device(const PretrainOptions& options, const Device& device, Co
        mebibytes(training_bytes(fit, fit.limits)), device.text(), mebibytes(fit.free_bytes), advice);
 }
 
-std::size_t state_bytes(const ParameterStore& store) {
-  const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();
-  return 4 * store.weights().bytes() + rounded;  // weights, gradients, two moments
-}
-
 }  // namespace
 
 SourceFactory shard_source(const LoaderOptions& options) {
@@ -137,9 +132,11 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                                                  device.is_gpu()),
       .rank = comm.rank(),
       .ranks = comm.ranks()};
+  const int state_ranks = options.trainer.zero ? comm.ranks() : 1;
   auto batches = options.training_data(request);
-  if (const std::int64_t fits =
-          fit_device(options, device, comm, {network, batches->limits(), 1, options.recompute});
+  if (const std::int64_t fits = fit_device(options, device, comm,
+                                           {network, batches->limits(), 1, options.recompute, state_ranks,
+                                            options.trainer.bf16_reduction && comm.ranks() > 1});
       fits < batches->limits().sequences) {
     request.micro_batch = fits;
     batches = options.training_data(request);
@@ -173,7 +170,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                      .threads = context.host_threads(),
                      .precision = std::string(name_of(options.precision)),
                      .activation_bytes = network.arena().bytes(),
-                     .state_bytes = state_bytes(network.parameters()),
+                     .state_bytes = state_bytes(network.parameters(), state_ranks),
                      .resumed_from = checkpoint});
   return trainer.run();
 }

@@ -13,9 +13,10 @@
 
 namespace nystrom {
 
-/// All ranks have the same bits in weights and optimizer state, or Error names those that drifted: the ranks
-/// that do not agree with most (with two, both). Collective; the comparison of digests costs what a sum does,
-/// and the gathering of them happens only when they differ.
+/// All ranks have the same bits in weights and optimizer state (which is not looked at where it is dealt to
+/// ranks), or Error names those that drifted: the ranks that do not agree with most (with two, both).
+/// Collective; the comparison of digests costs what a sum does, and the gathering of them happens only when
+/// they differ.
 void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer& optimizer,
                         std::int64_t step);
 

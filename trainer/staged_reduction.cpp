@@ -52,4 +52,22 @@ void StagedReduction::finish() {
   started_ = 0;
 }
 
+void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
+  if (whole_.data() == nullptr) whole_ = Buffer(values.bytes(), pinned_);  // in the first step
+  NYSTROM_CHECK(whole_.bytes() == values.bytes(), "{} bytes are gathered, {} in the first step",
+                values.bytes(), whole_.bytes());
+  const auto rank = static_cast<std::size_t>(comm_.rank());
+  const Tensor host(whole_.data(), values.dtype, values.shape);
+  const auto part = [&](const Tensor& of) { return of.rows(begins[rank], begins[rank + 1] - begins[rank]); };
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  cuda::copy_to_host(stream_, part(host).address, part(values).address, part(host).bytes());
+  stream_.record(back_);
+  back_.synchronize();
+  comm_.all_gather_parts(host, begins, kWeightExchange);
+  cuda::copy_to_device(stream_, values.address, host.address, host.bytes());
+  stream_.record(back_);
+  context_.stream().wait(back_);
+}
+
 }  // namespace nystrom

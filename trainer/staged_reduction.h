@@ -19,7 +19,8 @@ class StagedReduction final : public DeviceReduction {
   void start(const Tensor& values) override;
   /// The host waits for the sums: they pass through it.
   void finish() override;
-  void settle(std::int64_t) override {}
+  void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
+  void settle(std::int64_t, std::string_view) override {}  // the host has waited
 
  private:
   /// A bucket's place on the host; the same one in every step.
@@ -41,6 +42,7 @@ class StagedReduction final : public DeviceReduction {
   cuda::Event final_, back_;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::size_t started_ = 0;  // of this step
+  Buffer whole_;             // gather()'s place on the host
 };
 
 }  // namespace nystrom

@@ -30,9 +30,13 @@ LossScales loss_scales(const Objective& objective, std::span<const double> label
 Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
     : options_(options),
       parts_(parts),
-      optimizer_(make_optimizer(options.optimizer, parts.network.parameters())),
+      optimizer_(
+          make_optimizer(options.optimizer, parts.network.parameters(),
+                         Parts(parts.network.parameters().flat_size(), options.zero ? parts.comm.rank() : 0,
+                               options.zero ? parts.comm.ranks() : 1))),
       clip_(parts.network.parameters().memory(), options.clip_norm),
-      reducer_(parts.comm, parts.network.parameters().gradients(), options.bucket_bytes, parts.reduction),
+      reducer_(parts.context, parts.comm, parts.network.parameters().gradients(),
+               {options.bucket_bytes, options.bf16_reduction, parts.reduction}),
       buffer_(joined(parts.batches.limits(),
                      parts.validation == nullptr ? BatchLimits{} : parts.validation->limits()),
               parts.context),
@@ -68,6 +72,7 @@ StepReport Trainer::step() {
   activity.set_phase("the optimizer");
   const bool good = is_good(step, losses, gradient);
   if (good) optimizer_->step(parts_.context, rate, clip_.factor());
+  if (good && optimizer_->parts().divided()) exchange_weights();
 
   state_.step = step;
   validation_.reset();
@@ -129,7 +134,20 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
     });
   }
   reducer_.finish();
-  if (parts_.reduction != nullptr) parts_.reduction->settle(state_.step + 1);
+  if (parts_.reduction != nullptr) parts_.reduction->settle(state_.step + 1, kGradientSum);
+}
+
+// Each rank has updated its part of the weights.
+void Trainer::exchange_weights() {
+  ParameterStore& store = parts_.network.parameters();
+  const auto begins = optimizer_->parts().begins();
+  if (parts_.reduction != nullptr) {
+    parts_.reduction->gather(store.weights(), begins);
+    parts_.reduction->settle(state_.step + 1, kWeightExchange);
+  } else {
+    parts_.comm.all_gather_parts(store.weights(), begins, kWeightExchange);
+  }
+  store.round_copy(parts_.context);
 }
 
 // The sums of all ranks; the ranks' requests travel along.
@@ -323,11 +341,13 @@ void Trainer::save(bool must) {
 
 void Trainer::restore(const std::string& checkpoint) {
   ParameterStore& store = parts_.network.parameters();
+  const Parts& parts = optimizer_->parts();
+  std::optional<CheckpointReader> reader;  // on rank 0
   if (parts_.comm.rank() == 0) {
-    const CheckpointReader reader(checkpoint);
-    reader.load_weights(store);
-    reader.load_optimizer(store, *optimizer_);
-    state_ = reader.state();
+    reader.emplace(checkpoint);
+    reader->load_weights(store);
+    if (!parts.divided()) reader->load_optimizer(store, *optimizer_);
+    state_ = reader->state();
   }
   const auto share = [this](void* address, std::size_t bytes) {
     parts_.comm.broadcast({static_cast<std::byte*>(address), bytes}, 0, "the content of the checkpoint");
@@ -340,7 +360,18 @@ void Trainer::restore(const std::string& checkpoint) {
   };
   share(&state_, sizeof state_);
   share_tensor(store.weights());
-  for (const OptimizerState& state : optimizer_->states()) share_tensor(state.values);
+  for (const OptimizerState& state : optimizer_->states()) {
+    if (!parts.divided()) {
+      share_tensor(state.values);
+      continue;
+    }
+    OwnedTensor whole;
+    if (reader) {
+      whole = OwnedTensor(state.values.dtype, {store.flat_size()});
+      reader->load_state(store, state.name, whole, Memory::host());
+    }
+    scatter_parts(parts_.comm, parts, whole, state.values, store.memory(), "the content of the checkpoint");
+  }
   optimizer_->set_updates(state_.updates);
   store.refresh_copy();
 }

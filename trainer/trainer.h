@@ -40,6 +40,8 @@ struct TrainerOptions {
   OnTrouble on_nonfinite = OnTrouble::kStop;  ///< not kIgnore
   SpikeOptions spike;
   std::int64_t bucket_bytes = kDefaultBucketBytes;
+  bool bf16_reduction = false;  ///< gradients are summed over ranks in bf16
+  bool zero = false;            ///< each rank has the optimizer's state of its part of the weights only
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
   double pinv_residual_limit = 0;        ///< a layer's largest residual above it is warned about; 0: never
@@ -103,6 +105,7 @@ class Trainer {
   void forward_backward(const StepBatch& batch, const LossScales& scales);
   [[nodiscard]] Losses sum_losses();
   [[nodiscard]] bool is_good(std::int64_t step, const Losses& losses, const GradientNorm& gradient);
+  void exchange_weights();
   void give_up_step(OnTrouble action, const std::string& what, const std::string& advice);
   void roll_back();
   void self_check(const StepBatch& batch, const LossScales& scales);

@@ -45,5 +45,44 @@ TEST_F(TrajectoryOnCuda, of_two_ranks_that_share_a_gpu_is_that_of_pytorch) {
   expect_reference();
 }
 
+TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_nccl_is_that_of_pytorch) {
+#ifndef NYSTROM_EMULATION
+  if (find_gpus().gpus.size() < 2) GTEST_SKIP() << "this machine has one GPU";
+#endif
+  Json config = on_cuda(4, "nccl");
+  config["training"]["zero"] = true;
+  train(2, config, "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_SEED=5");
+  expect_reference();
+}
+
+TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_mpi_is_that_of_pytorch) {
+  Json config = on_cuda(4, "mpi");
+  config["training"]["zero"] = true;
+  train(2, config, "NYSTROM_EMULATION_SEED=6");
+  expect_reference();
+}
+
+// Rounding gradients moves the losses by little; on_cuda computes everything else in fp32.
+TEST_F(TrajectoryOnCuda, of_two_ranks_that_sum_in_bf16_is_near_that_of_pytorch) {
+  for (const char* communication : {"nccl", "mpi"}) {
+#ifndef NYSTROM_EMULATION
+    if (communication == std::string("nccl") && find_gpus().gpus.size() < 2) continue;
+#endif
+    Json config = on_cuda(4, communication);
+    config["communication"]["reduction"] = "bf16";
+    config["run"]["directory"] = folder_ / communication;
+    train(2, config, "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_SEED=7");
+    const auto steps = lines_of(fs::path(folder_ / communication) / "metrics.jsonl");
+    ASSERT_EQ(steps.size(), reference_["steps"].size());
+    double moved = 0;
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const double ours = steps[s]["loss"], theirs = reference_["steps"][s]["loss"];
+      EXPECT_NEAR(ours, theirs, 5e-3 * theirs) << "step " << s + 1;
+      moved = std::max(moved, std::abs(ours / theirs - 1));
+    }
+    EXPECT_GT(moved, 1e-6) << "nothing was rounded";
+  }
+}
+
 }  // namespace
 }  // namespace nystrom::testing

@@ -4,9 +4,13 @@
 #include <mpi.h>
 #include <nccl.h>
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "emulation.h"
@@ -17,29 +21,70 @@ struct ncclComm {
 
 namespace {
 
-/// One all-reduce under way.
-struct Flight {
-  MPI_Request request = MPI_REQUEST_NULL;
-  bool begun = false;
-  /// MPI may read it from another process, where the guards of device memory would stop it.
-  std::vector<std::byte> values;
+struct Type {
+  std::size_t bytes;
+  MPI_Datatype mpi;
 };
-
-bool carry_on(Flight& flight, ncclComm* comm, const void* from, void* to, std::size_t count,
-              MPI_Datatype type) {
-  if (!flight.begun) {
-    flight.begun = true;
-    int size = 0;
-    MPI_Type_size(type, &size);
-    const auto* first = static_cast<const std::byte*>(from);
-    flight.values.assign(first, first + count * static_cast<std::size_t>(size));
-    MPI_Iallreduce(MPI_IN_PLACE, flight.values.data(), static_cast<int>(count), type, MPI_SUM, comm->ranks,
-                   &flight.request);
+std::optional<Type> type_of(ncclDataType_t type) {
+  switch (type) {
+    case ncclFloat32:
+      return Type{4, MPI_FLOAT};
+    case ncclFloat64:
+      return Type{8, MPI_DOUBLE};
+    case ncclBfloat16:
+      return Type{2, MPI_UINT16_T};
   }
-  int done = 0;
-  MPI_Test(&flight.request, &done, MPI_STATUS_IGNORE);
-  if (done != 0) std::memcpy(to, flight.values.data(), flight.values.size());
-  return done != 0;
+  return std::nullopt;
+}
+
+/// sum += more in bf16, each sum rounded.
+void add_bf16(void* more, void* sum, int* count, MPI_Datatype*) {
+  const auto load = [](std::uint16_t bits) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+  };
+  const auto* from = static_cast<const std::uint16_t*>(more);
+  auto* to = static_cast<std::uint16_t*>(sum);
+  for (int i = 0; i < *count; ++i) {
+    const auto exact = std::bit_cast<std::uint32_t>(load(to[i]) + load(from[i]));
+    to[i] = static_cast<std::uint16_t>((exact + 0x7fffU + ((exact >> 16U) & 1U)) >> 16U);
+  }
+}
+
+MPI_Op sum_of(ncclDataType_t type) {
+  static const MPI_Op bf16 = [] {
+    MPI_Op made = MPI_OP_NULL;
+    MPI_Op_create(add_bf16, 1, &made);
+    return made;
+  }();
+  return type == ncclBfloat16 ? bf16 : MPI_SUM;
+}
+
+/// Begins a collective of MPI, in place.
+using Begin = std::function<void(void* values, MPI_Request*)>;
+
+/// When the stream comes to it. `bytes` of `from` go through the host's memory: MPI may read them from
+/// another process, where the guards of device memory would stop it.
+ncclResult_t enqueue(cudaStream_t stream, const char* name, const void* from, void* to, std::size_t bytes,
+                     const Begin& begin) {
+  struct Flight {
+    MPI_Request request = MPI_REQUEST_NULL;
+    std::vector<std::byte> values;
+    bool begun = false;
+  };
+  auto flight = std::make_shared<Flight>();
+  const cudaError_t error = emulation::enqueue(stream, name, [=] {
+    if (!flight->begun) {
+      flight->begun = true;
+      const auto* first = static_cast<const std::byte*>(from);
+      flight->values.assign(first, first + bytes);
+      begin(flight->values.data(), &flight->request);
+    }
+    int done = 0;
+    MPI_Test(&flight->request, &done, MPI_STATUS_IGNORE);
+    if (done != 0) std::memcpy(to, flight->values.data(), bytes);
+    return done != 0;
+  });
+  return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
 }
 
 }  // namespace
@@ -83,13 +128,30 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* error) {
 }
 ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDataType_t type,
                            ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
-  if (operation != ncclSum || (type != ncclFloat32 && type != ncclFloat64)) return ncclInvalidArgument;
-  const std::size_t bytes = count * (type == ncclFloat32 ? 4 : 8);
+  const auto element = type_of(type);
+  if (operation != ncclSum || !element) return ncclInvalidArgument;
+  const std::size_t bytes = count * element->bytes;
   if (!emulation::is_device_memory(from, bytes) || !emulation::is_device_memory(to, bytes))
     return ncclInvalidArgument;
-  auto flight = std::make_shared<Flight>();
-  const MPI_Datatype mpi_type = type == ncclFloat32 ? MPI_FLOAT : MPI_DOUBLE;
-  const cudaError_t error = emulation::enqueue(
-      stream, "ncclAllReduce", [=] { return carry_on(*flight, comm, from, to, count, mpi_type); });
-  return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+  return enqueue(stream, "ncclAllReduce", from, to, bytes, [=](void* values, MPI_Request* request) {
+    MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi, sum_of(type), comm->ranks,
+                   request);
+  });
+}
+// In place alone, as it is used here.
+ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDataType_t type, int root,
+                           ncclComm_t comm, cudaStream_t stream) {
+  const auto element = type_of(type);
+  if (from != to || !element || !emulation::is_device_memory(to, count * element->bytes))
+    return ncclInvalidArgument;
+  const std::size_t bytes = count * element->bytes;
+  return enqueue(stream, "ncclBroadcast", from, to, bytes, [=](void* values, MPI_Request* request) {
+    MPI_Ibcast(values, static_cast<int>(count), element->mpi, root, comm->ranks, request);
+  });
+}
+ncclResult_t ncclGroupStart() {
+  return ncclSuccess;
+}
+ncclResult_t ncclGroupEnd() {
+  return ncclSuccess;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <numeric>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "kernels/core/philox.h"
 #include "ranks.h"
 #include "trainer/consistency.h"
+#include "trainer/parts.h"
 #include "trainer/reducer.h"
 #include "trainer/threads.h"
 
@@ -100,12 +102,13 @@ TEST(Comm, a_rank_that_differs_is_named) {
 }
 
 TEST(Reducer, sums_every_gradient_whatever_the_buckets) {
+  Context context(1);
   for (const std::int64_t bytes : {4, 400, 1 << 20}) {
     OwnedTensor gradients(DType::kF32, {1003});
     const auto values = gradients.view().span<float>();
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = static_cast<float>(i) + static_cast<float>(ranks().rank());
-    GradientReducer reducer(ranks(), gradients.view(), bytes);
+    GradientReducer reducer(context, ranks(), gradients.view(), {.bucket_bytes = bytes});
     reducer.begin();
     if (ranks().rank() != 0)  // rank 0 has no rows
       for (const std::int64_t offset : {900, 500, 17, 0}) reducer.ready(offset);
@@ -116,10 +119,94 @@ TEST(Reducer, sums_every_gradient_whatever_the_buckets) {
   }
 }
 
+// Each of N gradients is rounded to bf16, and so is each of N - 1 partial sums: unit roundoff u = 2^-8 each,
+// so that the sum is off by at most ((1 + u)^N - 1) times the sum of magnitudes.
+TEST(Reducer, sums_in_bf16_within_the_roundings_of_the_addends_and_partial_sums) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank nothing is summed, and nothing rounded.";
+  Context context(1);
+  constexpr std::int64_t kCount = 5003;
+  const auto value = [](int rank, std::int64_t i) {
+    Random random(11, Purpose::kTest, static_cast<std::uint64_t>(rank * kCount + i));
+    return static_cast<float>(random.uniform() - 0.5);
+  };
+  OwnedTensor gradients(DType::kF32, {kCount});
+  const auto sums = gradients.view().span<float>();
+  GradientReducer reducer(context, ranks(), gradients.view(), {.bucket_bytes = 2000, .bf16 = true});
+  EXPECT_EQ(reducer.buckets(), 6U);
+  for (int step = 0; step < 2; ++step) {  // the second finds the bf16 values of the first
+    for (std::int64_t i = 0; i < kCount; ++i) sums[static_cast<std::size_t>(i)] = value(ranks().rank(), i);
+    reducer.begin();
+    reducer.ready(kCount / 2);
+    reducer.finish();
+    const double bound = std::pow(1 + std::ldexp(1.0, -8), ranks().ranks()) - 1;
+    double largest = 0;
+    for (std::int64_t i = 0; i < kCount; ++i) {
+      double exact = 0, magnitude = 0;
+      for (int rank = 0; rank < ranks().ranks(); ++rank) {
+        exact += static_cast<double>(value(rank, i));
+        magnitude += std::abs(static_cast<double>(value(rank, i)));
+      }
+      const double error = std::abs(static_cast<double>(sums[static_cast<std::size_t>(i)]) - exact);
+      ASSERT_LE(error, bound * magnitude) << "element " << i << " of " << ranks().ranks() << " ranks";
+      largest = std::max(largest, error / magnitude);
+    }
+    EXPECT_GT(largest, bound / 16) << "nothing was rounded";
+  }
+  const auto all = ranks().all_gather_text(digest_of(gradients.view()), "a test");
+  EXPECT_EQ(all.front(), all.back());
+}
+
+TEST(Parts, cover_everything_once_and_differ_by_at_most_a_piece) {
+  for (const std::int64_t size : {0, 1, 63, 64, 65, 1000, 12800, 99999})
+    for (const int count : {1, 2, 3, 7}) {
+      std::int64_t before = 0, least = size, most = 0;
+      for (int rank = 0; rank < count; ++rank) {
+        const Parts parts(size, rank, count);
+        EXPECT_EQ(parts.begin(), before);
+        EXPECT_EQ(parts.begin() % 64 == 0 || parts.begin() == size, true);
+        EXPECT_EQ(parts.divided(), count > 1);
+        before = parts.end();
+        least = std::min(least, parts.count());
+        most = std::max(most, parts.count());
+      }
+      EXPECT_EQ(before, size);
+      EXPECT_LE(most - least, 64 + 63) << size << " values for " << count;
+    }
+}
+
+TEST(Parts, are_gathered_and_scattered) {
+  for (const std::int64_t size : {3, 64, 1000, 3000001}) {
+    const Parts parts(size, ranks().rank(), ranks().ranks());
+    OwnedTensor whole(DType::kF32, {size}), mine(DType::kF32, {parts.count()}),
+        scattered(DType::kF32, {parts.count()});
+    const auto fill = [](const Tensor& values, std::int64_t first) {
+      for (std::int64_t i = 0; i < values.numel(); ++i)
+        values.data<float>()[i] = static_cast<float>(first + i);
+    };
+    const auto is_whole = [&](const Tensor& values, std::int64_t first) {
+      for (std::int64_t i = 0; i < values.numel(); ++i)
+        if (values.data<float>()[i] != static_cast<float>(first + i)) return false;
+      return true;
+    };
+    fill(parts.mine(whole), parts.begin());
+    ranks().all_gather_parts(whole, parts.begins(), "a test");
+    EXPECT_TRUE(is_whole(whole, 0)) << size;
+    fill(mine, parts.begin());
+    OwnedTensor gathered;
+    if (ranks().rank() == 0) gathered = OwnedTensor(DType::kF32, {size});
+    ranks().gather_parts(mine, gathered, parts.begins(), "a test");
+    EXPECT_TRUE(ranks().rank() != 0 || is_whole(gathered, 0)) << size;
+    scatter_parts(ranks(), parts, gathered, scattered, Memory::host(), "a test");
+    EXPECT_TRUE(is_whole(scattered, parts.begin())) << size;
+  }
+}
+
 TEST(Reducer, starts_a_bucket_when_its_range_is_final_and_not_before) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
   OwnedTensor gradients(DType::kF32, {100});
-  GradientReducer reducer(ranks(), gradients.view(), 40 * 4);  // [60, 100), [20, 60), [0, 20)
+  Context context(1);
+  GradientReducer reducer(context, ranks(), gradients.view(),
+                          {.bucket_bytes = 40 * 4});  // [60, 100), [20, 60), [0, 20)
   ASSERT_EQ(reducer.buckets(), 3U);
   reducer.begin();
   reducer.ready(61);
@@ -136,7 +223,8 @@ TEST(Reducer, sums_while_the_rank_is_busy) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
   OwnedTensor gradients(DType::kF32, {1 << 20});
   for (float& x : gradients.view().span<float>()) x = 1;
-  GradientReducer reducer(ranks(), gradients.view());
+  Context context(1);
+  GradientReducer reducer(context, ranks(), gradients.view());
   reducer.begin();
   reducer.ready(0);
   const auto* values = static_cast<volatile const float*>(gradients.view().address);
