@@ -10,7 +10,7 @@ Backend choose_backend(const std::string& choice, const std::string& key) {
   if (choice == "cpu") return {};
   if (choice != "auto" && choice != "cuda") refuse("{} is '{}'; it must be auto, cpu or cuda", key, choice);
   const GpuSearch search = find_gpus();
-  if (!search.gpus.empty()) return {.cuda = true, .notes = {}};
+  if (!search.gpus.empty()) return {.cuda = true, .time_products = false, .notes = {}};
   if (choice == "cuda") refuse("{} is cuda, but {}; take cpu or auto", key, search.problem);
   Backend backend;
   if (search.built) backend.notes.push_back(search.problem + ": the processor computes");
@@ -36,7 +36,7 @@ Device open_device(const Backend& backend, CommKind kind, Comm& comm) {
              kinds[0], rank, kinds[rank]);
   if (!backend.cuda) return {};
   const int gpus = static_cast<int>(find_gpus().gpus.size());
-  Device device = Device::gpu(comm.local_rank() % std::max(1, gpus));
+  Device device = Device::gpu(comm.local_rank() % std::max(1, gpus), backend.time_products);
   if (kind == CommKind::kMpi) return device;
   auto identities = comm.all_gather_text(device.identity(), "the comparison of the ranks' GPUs");
   std::ranges::sort(identities);

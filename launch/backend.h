@@ -13,6 +13,7 @@ namespace nystrom {
 
 struct Backend {
   bool cuda = false;
+  bool time_products = false;      ///< algorithms of matrix products are chosen by timing, and kept
   std::vector<std::string> notes;  ///< for the log: why `auto` took the processor
 };
 

@@ -242,6 +242,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        kCount},
       {"training.recompute", &c.training.recompute,
        "Keep only each block's input and compute the rest again in backward: less memory, more time."},
+      {"training.deterministic", &c.training.deterministic,
+       "Two runs give the same bits on the same machine with the same number of ranks. `false` lets a run on "
+       "a GPU "
+       "choose the algorithms of its matrix products by timing, and keep them for later runs, as `bench` "
+       "does."},
       {"training.zero", &c.training.zero,
        "Each rank keeps the optimizer's state of its part of the weights alone and updates that part: 8 "
        "bytes a weight "

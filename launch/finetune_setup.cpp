@@ -101,7 +101,8 @@ void set_run(FinetuneSetup& setup, bool training) {
                                               : Resume::kPath;
   if (run.resume == Resume::kPath) run.resume_path = config.run.resume;
   run.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
-  const Backend backend = choose_backend(config.training.backend, "training.backend");
+  Backend backend = choose_backend(config.training.backend, "training.backend");
+  backend.time_products = !config.training.deterministic;
   const CommKind kind = communication_kind(config, backend);
   std::ranges::copy(backend.notes, std::back_inserter(setup.notes));
   run.device = [backend, kind](Comm& comm) { return open_device(backend, kind, comm); };

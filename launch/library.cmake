@@ -5,6 +5,7 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
+    all_reduce_rate.cpp
     backend.cpp
     bench.cpp
     command_line.cpp

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# Puts what benchmarks/gpu/run.sh needs on a bare machine into .gpu-bundle/ (ignored by git): the program, the tests of
-# the CUDA backend, the libraries beside them, Open MPI's plugins, and the folder of reference numbers.
+# Packs what benchmarks/gpu/run.sh needs on a bare machine into .gpu-bundle/bundle.tar.xz (ignored by git; at most
+# 40 MiB): the program, the tests of the CUDA backend, the libraries beside them, Open MPI's plugins, and the folder of
+# reference numbers.
 #
-#   benchmarks/gpu/bundle.sh [BUILD] [GOLDEN]     by default build-cuda and ../shared/golden
+#   benchmarks/gpu/bundle.sh [BUILD] [GOLDEN] [BUNDLE]     by default build-cuda, ../shared/golden and .gpu-bundle
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build-cuda}
 golden=${2:-../shared/golden}
-bundle=.gpu-bundle
+target=${3:-.gpu-bundle}
+most_kibibytes=$((40 * 1024))
 
 say() { printf 'bundle: %s\n' "$*"; }
 stop() { printf 'bundle: %s\n' "$*" >&2; exit 1; }
 [[ -x $build/nystrom ]] || stop "there is no $build/nystrom; cmake --preset cuda && cmake --build build-cuda"
 [[ -d $golden ]] || stop "there is no folder of reference numbers at $golden; name it as the second argument"
 
-rm -rf "$bundle"
+bundle=$(mktemp -d)
+trap 'rm -rf "$bundle"' EXIT
 mkdir -p "$bundle/bin" "$bundle/lib" "$bundle/golden"
 programs=("$build/nystrom")
 for program in "$build"/tests/cuda_ops_test "$build"/tests/cuda_attention_test "$build"/kernel_benchmark; do
@@ -52,4 +55,16 @@ if command -v mpirun >/dev/null; then
   share=$(find /usr/share -maxdepth 1 -name openmpi | head -1)
   if [[ $share ]]; then cp -rL "$share" "$bundle/openmpi/share"; fi
 fi
-say "$(du -sh "$bundle" | cut -f1) in $bundle; run benchmarks/gpu/run.sh on the machine with the GPU"
+
+rm -rf "$target"
+mkdir -p "$target"
+python3 - "$bundle" "$target/bundle.tar.xz" <<'PYTHON'
+import sys
+import tarfile
+
+with tarfile.open(sys.argv[2], "w:xz", preset=6) as archive:
+    archive.add(sys.argv[1], arcname=".")
+PYTHON
+kibibytes=$(du -k --apparent-size "$target/bundle.tar.xz" | cut -f1)
+(( kibibytes <= most_kibibytes )) || stop "$target/bundle.tar.xz takes $kibibytes KiB; at most $most_kibibytes travel"
+say "$target/bundle.tar.xz, $((kibibytes / 1024)) MiB; run benchmarks/gpu/run.sh on the machine with the GPU"

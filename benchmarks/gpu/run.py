@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
-"""The parts of benchmarks/gpu/run.sh: each a command with a time limit; one JSON and one readable table."""
+"""The parts of benchmarks/gpu/run.sh: each a command with a time limit; one JSON and one readable table.
 
+NYSTROM_GPU_BUNDLE names another folder with a bundle.tar.xz than .gpu-bundle.
+"""
+
+import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 
-BUNDLE = pathlib.Path(".gpu-bundle").resolve()
+PACKED = pathlib.Path(os.environ.get("NYSTROM_GPU_BUNDLE", ".gpu-bundle")).resolve() / "bundle.tar.xz"
+BUNDLE = pathlib.Path(tempfile.mkdtemp(prefix="nystrom-bundle-"))  # unpacked
 BUDGET_SECONDS = 530
 
 
@@ -102,13 +110,21 @@ def read_result(what, output):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", nargs="?", default="gpu-results")
+    parser.add_argument("--only", default="", help="regular expression: the parts to run")
+    args = parser.parse_args()
+    out = pathlib.Path(args.output).resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    if not (BUNDLE / "bin/nystrom").exists():
-        sys.exit("run.sh: there is no .gpu-bundle; make it by benchmarks/gpu/bundle.sh")
+    if not PACKED.exists():
+        sys.exit(f"run.sh: there is no {PACKED}; make it by benchmarks/gpu/bundle.sh")
+    with tarfile.open(PACKED) as archive:
+        archive.extractall(BUNDLE)  # noqa: S202: of our own making
     env, start, results = environment(), time.monotonic(), []
     for name, limit, command, what in parts(out):
+        if not re.search(args.only, name):
+            continue
         left = BUDGET_SECONDS - (time.monotonic() - start)
         entry = {"part": name, "status": "no time left"}
         if left > 5:
@@ -141,4 +157,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(BUNDLE, ignore_errors=True)

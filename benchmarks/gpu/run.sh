@@ -2,7 +2,7 @@
 # All that only a GPU can show, in one call of at most nine minutes: checks first, then figures. Needs .gpu-bundle
 # (benchmarks/gpu/bundle.sh) and python3; a part that fails does not stop the others.
 #
-#   benchmarks/gpu/run.sh [OUTPUT FOLDER]     results.json and results.txt; by default gpu-results/
+#   benchmarks/gpu/run.sh [OUTPUT FOLDER] [--only PATTERN]     results.json and results.txt; by default gpu-results/
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
-exec python3 benchmarks/gpu/run.py "${1:-gpu-results}"
+exec python3 benchmarks/gpu/run.py "$@"

@@ -70,9 +70,9 @@ GpuSearch find_gpus() {
   return search;
 }
 
-Device Device::gpu(int index) {
+Device Device::gpu(int index, bool time_products) {
   Device device;
-  device.cuda_ = std::make_shared<CudaContext>(index);
+  device.cuda_ = std::make_shared<CudaContext>(index, time_products);
   return device;
 }
 
@@ -103,7 +103,7 @@ GpuSearch find_gpus() {
   return {.built = false, .gpus = {}, .problem = "this program was built without CUDA"};
 }
 
-Device Device::gpu(int) {
+Device Device::gpu(int, bool) {
   refuse("This program was built without CUDA.");
 }
 

@@ -33,7 +33,9 @@ class Device {
   /// The processor.
   Device() = default;
   /// GPU `index` of find_gpus(); its context lives as long as a copy of this. Throws Error where it fails.
-  [[nodiscard]] static Device gpu(int index);
+  /// With `time_products` the algorithms of matrix products are chosen by timing, and kept
+  /// (training.deterministic).
+  [[nodiscard]] static Device gpu(int index, bool time_products = false);
 
   [[nodiscard]] bool is_gpu() const { return cuda_ != nullptr; }
   [[nodiscard]] CudaContext* cuda() const { return cuda_.get(); }

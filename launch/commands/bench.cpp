@@ -42,7 +42,8 @@ struct Result {
 };
 
 BenchOptions bench_options(Config config, Comm& comm) {
-  const Backend backend = choose_backend(config.training.backend, "training.backend");
+  Backend backend = choose_backend(config.training.backend, "training.backend");
+  backend.time_products = true;
   const CommKind kind = communication_kind(config, backend);
   if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
   BenchOptions options;

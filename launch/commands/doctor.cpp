@@ -13,6 +13,8 @@
 #include "kernels/core/cpu_features.h"
 #include "kernels/core/device.h"
 #include "kernels/core/files.h"
+#include "launch/all_reduce_rate.h"
+#include "launch/backend.h"
 #include "launch/command.h"
 #include "launch/failure.h"
 #include "launch/machine.h"
@@ -23,6 +25,8 @@
 
 namespace nystrom {
 namespace {
+
+constexpr double kTimeoutSeconds = 60;
 
 void line(const char* what, const std::string& value) {
   fmt::print("{:<18}{}\n", what, value);
@@ -93,6 +97,32 @@ void print_gpus() {
   line("backend: auto", search.gpus.empty() ? "cpu" : "cuda");
 }
 
+std::string rate_text(const AllReduceRate& rate) {
+  return fmt::format("{:.0f} MiB in {:.2f} ms ({:.2f} GB/s on each link)",
+                     mebibytes(static_cast<std::size_t>(rate.bytes)), 1e3 * rate.seconds,
+                     rate.bus_bytes / 1e9);
+}
+
+/// What summing gradients costs these ranks: a bucket, and many at once. Collective.
+void print_all_reduce(Comm& comm) {
+  if (comm.ranks() == 1) return;
+  const std::vector<std::int64_t> sizes{std::int64_t{4} << 20, std::int64_t{64} << 20};
+  const auto tell = [&](const Device& device, CommKind kind) {
+    const auto rates =
+        measure_all_reduce(device, comm, sizes, {.kind = kind, .timeout_seconds = kTimeoutSeconds});
+    if (comm.rank() != 0) return;
+    std::string text = fmt::format("{} ranks over {}", comm.ranks(), rates.front().kind);
+    for (const AllReduceRate& rate : rates) text += (&rate == &rates.front() ? ": " : ", ") + rate_text(rate);
+    line(device.is_gpu() ? "all-reduce, GPUs" : "all-reduce", text);
+  };
+  tell(Device(), CommKind::kMpi);
+  double without = find_gpus().gpus.empty() ? 1 : 0;
+  comm.all_reduce(std::span(&without, 1), "the search for GPUs");
+  if (without > 0) return;
+  tell(open_device({.cuda = true, .time_products = false, .notes = {}}, CommKind::kMpi, comm),
+       CommKind::kAuto);
+}
+
 void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
   line("nystrom", kVersion);
@@ -126,7 +156,9 @@ Command doctor_command() {
   auto job = std::make_shared<std::string>();
   return {.name = "doctor",
           .summary = "MPI, processor, libraries, file system, and what would be used",
-          .details = "With --job: what each rank of a running job is doing, and for how long.",
+          .details =
+              "Started by mpirun it measures how fast the ranks sum gradients. With --job: what each rank of "
+              "a running job is doing, and for how long.",
           .example =
               "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
               "nystrom doctor --job /scratch/run",
@@ -136,12 +168,16 @@ Command doctor_command() {
                 app.add_option("--job", *job, "the run.directory of a running job: report on its ranks");
               },
           .run = [folder, job](const Invocation&) -> int {
-            if (launched_rank() != 0) return kDone;
-            if (job->empty())
-              print_report(*folder);
-            else
-              fmt::print("{}", job_report(*job));
-            return kDone;
+            if (!job->empty()) {
+              if (launched_rank() == 0) fmt::print("{}", job_report(*job));
+              return kDone;
+            }
+            if (launched_rank() == 0) print_report(*folder);
+            std::fflush(stdout);
+            return with_comm({.timeout_seconds = kTimeoutSeconds}, [](Comm& comm) -> int {
+              print_all_reduce(comm);
+              return kDone;
+            });
           }};
 }
 

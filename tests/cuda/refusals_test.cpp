@@ -79,6 +79,42 @@ TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_told) {
   EXPECT_THAT(outcome.err, HasSubstr("This machine has 2 ranks and 1 GPU for them"));
 }
 
+TEST_F(Refusals, nccl_that_is_missing_is_told_and_auto_takes_mpi) {
+  const std::string without = "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=missing";
+  const Outcome refused = pretrain(without, "--set communication.kind=nccl", 2);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("communication.kind is nccl, but this machine has no libnccl.so.2"));
+  const Outcome automatic = pretrain(without, {}, 2);
+  EXPECT_EQ(automatic.status, 0) << automatic.err;
+}
+
+TEST_F(Refusals, a_kernel_that_fails_is_named_with_rank_and_step) {
+  const Outcome outcome =
+      pretrain("NYSTROM_CUDA_SYNCHRONOUS=1 NYSTROM_EMULATION_FAILURE=adamw_step:2", "--set training.steps=3");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("Rank 0 at step 2: The GPU failed at adamw_step: the failure of a kernel"));
+}
+
+TEST_F(Refusals, a_kernel_that_fails_unwaited_for_is_told_with_how_to_learn_its_op) {
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_FAILURE=gelu_backward:1");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("at step 1: The GPU failed at"), HasSubstr("NYSTROM_CUDA_SYNCHRONOUS=1")));
+}
+
+TEST_F(Refusals, the_all_reduce_between_gpus_is_measured_by_doctor) {
+  const std::string doctor =
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 2 $nystrom doctor";
+  const Outcome own = run_in(folder_, "NYSTROM_EMULATION_DEVICES=2 " + doctor);
+  EXPECT_EQ(own.status, 0) << own.err;
+  EXPECT_THAT(own.out,
+              AllOf(HasSubstr("2 ranks over mpi: 4 MiB in"), HasSubstr("2 ranks over nccl: 4 MiB in")));
+  const Outcome shared = run_in(folder_, "NYSTROM_EMULATION_DEVICES=1 " + doctor);
+  EXPECT_EQ(shared.status, 0) << shared.err;
+  EXPECT_THAT(shared.out, HasSubstr("2 ranks over mpi through the host: 4 MiB in"));
+}
+
 TEST_F(Refusals, fp64_is_for_the_processor) {
   const std::string model = golden_ + "/exact-ragged";
   const Outcome outcome =

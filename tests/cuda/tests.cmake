@@ -3,6 +3,7 @@
 nystrom_add_test(cuda_ops_test
   SOURCES
     tests/cuda/fill_test.cpp
+    tests/cuda/needs_gpu.cpp
     tests/cuda/ops_adamw_test.cpp
     tests/cuda/ops_linear_test.cpp
     tests/cuda/ops_loss_test.cpp
@@ -11,9 +12,15 @@ nystrom_add_test(cuda_ops_test
   LINKS nystrom_kernels
   LABELS cuda)
 nystrom_add_test(cuda_attention_test
-  SOURCES tests/cuda/attention_ops_test.cpp
+  SOURCES tests/cuda/attention_ops_test.cpp tests/cuda/needs_gpu.cpp
   LINKS nystrom_kernels
   LABELS cuda)
+if(NYSTROM_CUDA_BUILD STREQUAL "emulation")  # which plays a machine without one
+  add_test(NAME TestsOfOpsAreSkippedWithoutAGpu COMMAND cuda_ops_test)
+  set_tests_properties(TestsOfOpsAreSkippedWithoutAGpu PROPERTIES LABELS cuda
+    ENVIRONMENT NYSTROM_EMULATION_DEVICES=0
+    PASS_REGULAR_EXPRESSION "SKIPPED . this machine has no GPU of NVIDIA's")
+endif()
 target_include_directories(cuda_attention_test PRIVATE "${CMAKE_SOURCE_DIR}/tests")
 
 nystrom_add_test(golden_on_cuda_test
@@ -29,6 +36,7 @@ target_compile_definitions(trajectory_on_cuda_test PRIVATE NYSTROM_PROGRAM="$<TA
 add_dependencies(trajectory_on_cuda_test nystrom)
 
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  nystrom_add_test(product_choices_test SOURCES tests/cuda/product_choices_test.cpp LINKS nystrom_core LABELS cuda)
   nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch LABELS cuda)
   target_compile_definitions(refusals_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
   add_dependencies(refusals_test nystrom)

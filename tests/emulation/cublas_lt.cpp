@@ -5,19 +5,34 @@
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "emulation.h"
 
 struct cublasLtContext {};
 
+namespace nystrom::emulation {
+std::array<double, 3>& product_delays() {
+  static std::array<double, 3> delays{};
+  return delays;
+}
+std::array<std::int64_t, 3>& products_by_algorithm() {
+  static std::array<std::int64_t, 3> counts{};
+  return counts;
+}
+}  // namespace nystrom::emulation
+
 namespace {
 
 constexpr std::size_t kVersion = 130000;
+constexpr std::uint64_t kAlgorithms = 3, kMark = 0x6e797374726f6d;
 
 std::size_t element_bytes(cudaDataType_t type) {
   return type == CUDA_R_16BF ? 2 : 4;
@@ -271,7 +286,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   }
 }
 
-// The "algorithm" remembers what it was chosen for.
+// The "algorithm" remembers what it was chosen for, and its number: all compute the same.
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t desc,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
@@ -283,11 +298,31 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t /*handle*/, cubla
       judge(*desc, matrix(nullptr, a, desc->transpose_a), matrix(nullptr, b, desc->transpose_b),
             matrix(nullptr, c, CUBLAS_OP_N), matrix(nullptr, d, CUBLAS_OP_N));
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  results[0] = {};
-  for (std::size_t i = 0; i < 4; ++i) results[0].algo.data[i] = preference->alignment[i];
-  results[0].algo.data[4] = preference->workspace_bytes;
-  results[0].workspaceSize = static_cast<std::size_t>(preference->workspace_bytes);
-  *returned = 1;
+  *returned = std::min(requested, static_cast<int>(kAlgorithms));
+  for (int number = 0; number < *returned; ++number) {
+    cublasLtMatmulHeuristicResult_t& result = results[number];
+    result = {};
+    for (std::size_t i = 0; i < 4; ++i) result.algo.data[i] = preference->alignment[i];
+    result.algo.data[4] = preference->workspace_bytes;
+    result.algo.data[5] = static_cast<std::uint64_t>(number);
+    result.algo.data[6] = kMark;
+    result.workspaceSize = static_cast<std::size_t>(preference->workspace_bytes);
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t desc,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                       const cublasLtMatmulAlgo_t* algo,
+                                       cublasLtMatmulHeuristicResult_t* result) {
+  const cublasStatus_t status =
+      judge(*desc, matrix(nullptr, a, desc->transpose_a), matrix(nullptr, b, desc->transpose_b),
+            matrix(nullptr, c, CUBLAS_OP_N), matrix(nullptr, d, CUBLAS_OP_N));
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (algo->data[6] != kMark || algo->data[5] >= kAlgorithms) return CUBLAS_STATUS_INVALID_VALUE;
+  *result = {};
+  result->workspaceSize = static_cast<std::size_t>(algo->data[4]);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -320,7 +355,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
   if (call.bias != nullptr &&
       !emulation::is_device_memory(call.bias, call.d.rows() * element_bytes(call.d.layout.type)))
     emulation::set_fault("cublasLtMatmul is given a bias that is not, or not all, in the device's memory.");
-  const cudaError_t error = emulation::enqueue(stream, "cublasLtMatmul", [call] {
+  const auto number = algo != nullptr ? algo->data[5] : 0;
+  ++emulation::products_by_algorithm()[number];
+  const cudaError_t error = emulation::enqueue(stream, "cublasLtMatmul", [call, number] {
+    if (const double seconds = emulation::product_delays()[number]; seconds > 0)
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
     call.run();
     return true;
   });

@@ -19,10 +19,12 @@
 //   the sentence.
 //
 // Environment: NYSTROM_EMULATION_SEED (1), NYSTROM_EMULATION_DEVICES (1), NYSTROM_EMULATION_MEMORY (MiB,
-// 16384), NYSTROM_EMULATION_CAPABILITY (90), NYSTROM_EMULATION_DRIVER (13000).
+// 16384), NYSTROM_EMULATION_CAPABILITY (90), NYSTROM_EMULATION_DRIVER (13000),
+// NYSTROM_EMULATION_NCCL=missing, NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails).
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -43,6 +45,11 @@ void set_seed(std::uint64_t seed);
 /// tests.
 const std::string& fault();
 std::string take_fault();
+
+/// Seconds by which each of the stand-in's three algorithms of a matrix product is slower than it could be,
+/// and how often each was asked for.
+std::array<double, 3>& product_delays();
+std::array<std::int64_t, 3>& products_by_algorithm();
 
 // ---- for launch.h and the stand-ins of libraries ----------------------------------------------------------
 

@@ -51,6 +51,16 @@ TEST(CommandLine, a_report_on_a_job_needs_a_job) {
   expect_refused(run_in(folder, "$nystrom doctor --job ."), "has no heartbeats of ranks");
 }
 
+TEST(CommandLine, the_doctor_of_several_ranks_measures_their_all_reduce) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run_in(folder,
+                                 "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "
+                                 "--oversubscribe -n 2 $nystrom doctor");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 ranks over mpi: 4 MiB in "));
+  EXPECT_EQ(outcome.out.find("all-reduce"), outcome.out.rfind("all-reduce")) << "told once";
+}
+
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
   const TemporaryFolder folder;
   expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "standard output", 1);

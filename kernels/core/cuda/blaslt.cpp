@@ -3,13 +3,19 @@
 #include <cublasLt.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <compare>
+#include <cstring>
+#include <limits>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "kernels/core/check.h"
+#include "kernels/core/cuda/memory.h"
+#include "kernels/core/cuda/product_choices.h"
 
 namespace nystrom::cuda {
 namespace {
@@ -65,6 +71,7 @@ struct Functions {
   NYSTROM_FUNCTION(MatmulPreferenceCreate);
   NYSTROM_FUNCTION(MatmulPreferenceDestroy);
   NYSTROM_FUNCTION(MatmulPreferenceSetAttribute);
+  NYSTROM_FUNCTION(MatmulAlgoCheck);
   NYSTROM_FUNCTION(MatmulAlgoGetHeuristic);
   NYSTROM_FUNCTION(Matmul);
 #undef NYSTROM_FUNCTION
@@ -97,6 +104,20 @@ struct Key {
         output(p.output) {}
   auto operator<=>(const Key&) const = default;
 
+  /// The kind of product: sizes that follow the number of tokens are alike within an eighth, so that a few
+  /// kinds stand for all that come.
+  [[nodiscard]] std::string kind() const {
+    return fmt::format("{}>{}{}{} {}{} {}x{}x{} by {},{},{} at {},{},{}", name_of(input), name_of(output),
+                       bias ? "+bias" : "", accumulate ? "+sum" : "", transpose_a ? 't' : 'n',
+                       transpose_b ? 't' : 'n', m, about(n), about(k), a_stride, b_stride, d_stride,
+                       alignment[0], alignment[1], alignment[2]);
+  }
+  /// Its four highest bits.
+  static std::int64_t about(std::int64_t size) {
+    const int low = std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size))) - 4);
+    return size >> low << low;
+  }
+
   static std::uint32_t aligned_to(const void* address) {
     constexpr std::uintptr_t kMost = 256;
     const auto at = reinterpret_cast<std::uintptr_t>(address) | kMost;
@@ -108,7 +129,10 @@ struct Key {
 
 class BlasLt::Impl {
  public:
-  Impl() { check(f_.Create(&handle_), "start"); }
+  Impl(const std::string& gpu, bool timing) : timing_(timing) {
+    check(f_.Create(&handle_), "start");
+    if (!gpu.empty()) choices_ = ProductChoices(ProductChoices::path_for(gpu, version()), gpu, version());
+  }
   ~Impl() {
     plans_.clear();
     f_.Destroy(handle_);
@@ -119,16 +143,12 @@ class BlasLt::Impl {
   void run(cudaStream_t stream, const Product& product, void* workspace) {
     NYSTROM_CHECK(product.m > 0 && product.n > 0 && product.k > 0, "a product of {} by {} by {}", product.m,
                   product.k, product.n);
-    const Plan& plan = plan_for(product);
+    Plan& plan = plan_for(product);
+    if (timing_ && plan.candidates.size() > 1) choose(plan, stream, product, workspace);
     if (!plan.known)
       fail("cuBLASLt {} knows no way to multiply {} [{}, {}] by [{}, {}] into {}.", version(),
            name_of(product.input), product.m, product.k, product.k, product.n, name_of(product.output));
-    if (product.bias != nullptr) set(plan.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, product.bias);
-    const float one = 1, beta = product.accumulate ? 1 : 0;
-    check(f_.Matmul(handle_, plan.operation.get(), &one, product.a, plan.a.get(), product.b, plan.b.get(),
-                    &beta, product.d, plan.d.get(), product.d, plan.d.get(), &plan.algorithm, workspace,
-                    kWorkspaceBytes, stream),
-          "multiply");
+    multiply(plan, plan.algorithm, stream, product, product.d, workspace);
   }
 
   bool knows(const Product& product) { return plan_for(product).known; }
@@ -152,7 +172,70 @@ class BlasLt::Impl {
     Owned<cublasLtMatrixLayout_t> a, b, d;
     cublasLtMatmulAlgo_t algorithm;
     bool known = false;
+    std::vector<cublasLtMatmulAlgo_t> candidates;  // among which timing has yet to choose
   };
+  static_assert(sizeof(cublasLtMatmulAlgo_t) == sizeof(ProductChoices::Algorithm));
+
+  void multiply(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream,
+                const Product& product, void* d, void* workspace) {
+    if (product.bias != nullptr) set(plan.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, product.bias);
+    const float one = 1, beta = product.accumulate ? 1 : 0;
+    check(f_.Matmul(handle_, plan.operation.get(), &one, product.a, plan.a.get(), product.b, plan.b.get(),
+                    &beta, d, plan.d.get(), d, plan.d.get(), &algorithm, workspace, kWorkspaceBytes, stream),
+          "multiply");
+  }
+
+  /// Milliseconds of one product, the best of a few.
+  double time_of(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream,
+                 const Product& product, void* d, void* workspace) {
+    constexpr int kTimes = 3;
+    const Event start(Event::Timing::kOn), end(Event::Timing::kOn);
+    double best = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < kTimes; ++i) {
+      cuda::check(cudaEventRecord(start.get(), stream), "timing a product");
+      multiply(plan, algorithm, stream, product, d, workspace);
+      cuda::check(cudaEventRecord(end.get(), stream), "timing a product");
+      end.synchronize();
+      best = std::min(best, end.milliseconds_since(start));
+    }
+    return best;
+  }
+
+  /// Products go to a result of their own: what is added to is added to once. Without memory for it the first
+  /// candidate stays.
+  void choose(Plan& plan, cudaStream_t stream, const Product& product, void* workspace) {
+    const std::vector<cublasLtMatmulAlgo_t> candidates = std::exchange(plan.candidates, {});
+    try {
+      DeviceMemory memory;
+      const Buffer result(static_cast<std::size_t>(product.d_stride * product.n) * size_of(product.output),
+                          memory, Contents::kUndefined);
+      double best = std::numeric_limits<double>::infinity();
+      for (const cublasLtMatmulAlgo_t& candidate : candidates) {
+        const double time = time_of(plan, candidate, stream, product, result.data(), workspace);
+        if (time >= best) continue;
+        best = time;
+        plan.algorithm = candidate;
+      }
+    } catch (const OutOfMemory&) {
+      return;
+    }
+    ProductChoices::Algorithm kept{};
+    std::memcpy(kept.data(), &plan.algorithm, sizeof kept);
+    choices_.add(Key(product).kind(), kept);
+  }
+
+  /// The choice for this kind of product, if it is good for this very one.
+  bool take_choice(Plan& plan, const Key& key) {
+    const auto choice = choices_.find(key.kind());
+    if (!choice) return false;
+    std::memcpy(&plan.algorithm, choice->data(), sizeof plan.algorithm);
+    cublasLtMatmulHeuristicResult_t result{};
+    const cublasStatus_t status =
+        f_.MatmulAlgoCheck(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(),
+                           plan.d.get(), &plan.algorithm, &result);
+    plan.known = status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
+    return plan.known;
+  }
 
   void check(cublasStatus_t status, const char* what) const {
     if (status != CUBLAS_STATUS_SUCCESS)
@@ -171,7 +254,7 @@ class BlasLt::Impl {
 
   /// The token count differs from step to step, so that shapes come and go: the oldest are not worth keeping
   /// apart from the newest, and all go together when there are too many.
-  const Plan& plan_for(const Product& product) {
+  Plan& plan_for(const Product& product) {
     constexpr std::size_t kMostPlans = 4096;
     const Key key(product);
     const auto found = plans_.find(key);
@@ -186,7 +269,9 @@ class BlasLt::Impl {
               layout(product.input, product.transpose_b, product.k, product.n, product.b_stride),
               layout(product.output, false, product.m, product.n, product.d_stride),
               {},
-              false};
+              false,
+              {}};
+    if (take_choice(plan, key)) return plan;
     cublasLtMatmulPreference_t made = nullptr;
     check(f_.MatmulPreferenceCreate(&made), "take a preference");
     const Owned<cublasLtMatmulPreference_t> wish(made, {f_.MatmulPreferenceDestroy});
@@ -195,14 +280,17 @@ class BlasLt::Impl {
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.alignment[1]);
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.alignment[2]);
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.alignment[2]);
-    cublasLtMatmulHeuristicResult_t result{};
+    std::array<cublasLtMatmulHeuristicResult_t, kCandidates> results{};
     int found = 0;
     const cublasStatus_t status =
         f_.MatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.a.get(), plan.b.get(), plan.d.get(),
-                                  plan.d.get(), made, 1, &result, &found);
+                                  plan.d.get(), made, timing_ ? kCandidates : 1, results.data(), &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "choose an algorithm");
     plan.known = status == CUBLAS_STATUS_SUCCESS && found > 0;
-    plan.algorithm = result.algo;
+    plan.algorithm = results[0].algo;
+    for (int i = 0; plan.known && i < found; ++i)
+      if (const auto& result = results[static_cast<std::size_t>(i)]; result.state == CUBLAS_STATUS_SUCCESS)
+        plan.candidates.push_back(result.algo);
     return plan;
   }
 
@@ -234,10 +322,12 @@ class BlasLt::Impl {
 
   Functions f_;
   cublasLtHandle_t handle_ = nullptr;
+  bool timing_;
+  ProductChoices choices_;
   std::map<Key, Plan> plans_;
 };
 
-BlasLt::BlasLt() : impl_(std::make_unique<Impl>()) {}
+BlasLt::BlasLt(const std::string& gpu, bool timing) : impl_(std::make_unique<Impl>(gpu, timing)) {}
 BlasLt::~BlasLt() = default;
 BlasLt::BlasLt(BlasLt&&) noexcept = default;
 BlasLt& BlasLt::operator=(BlasLt&&) noexcept = default;

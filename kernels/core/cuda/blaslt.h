@@ -14,14 +14,20 @@
 namespace nystrom::cuda {
 
 /// The library with its handle, and what it was asked to compute before: for each shape the descriptors and
-/// the algorithm that its heuristic puts first. One of them serves one thread.
+/// the algorithm: the one of ProductChoices, else the one that the library's heuristic puts first. With
+/// timing, a kind of product that has no choice yet has its candidates measured when it first comes, on a
+/// result of its own, and the fastest is kept. One of them serves one thread.
 class BlasLt {
  public:
   /// Scratch that run() wants on the device, on a 256-byte boundary.
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20U;
 
-  /// Opens the library on the current device. Throws Error, naming what was tried, if there is none.
-  BlasLt();
+  /// Algorithms among which timing chooses.
+  static constexpr int kCandidates = 8;
+
+  /// Opens the library on the current device, of this name; an empty one: no choices are read or kept. Throws
+  /// Error, naming what was tried, if there is none.
+  explicit BlasLt(const std::string& gpu = {}, bool timing = false);
   ~BlasLt();
   BlasLt(BlasLt&&) noexcept;
   BlasLt& operator=(BlasLt&&) noexcept;
@@ -41,7 +47,8 @@ class BlasLt {
   /// Whether the library has a way to compute it. Asked once a shape: the answer is kept for run().
   [[nodiscard]] bool knows(const Product& product);
   /// Starts the product on `stream`; `workspace` has kWorkspaceBytes. The same bits each time on the same GPU
-  /// and library. m, n and k are at least 1. Throws Error if the library fails or knows no way.
+  /// and library with the same choices. With timing the host may wait, and memory of the size of d be taken.
+  /// m, n and k are at least 1. Throws Error if the library fails or knows no way.
   void run(cudaStream_t stream, const Product& product, void* workspace);
 
   /// "13.0.2", say.

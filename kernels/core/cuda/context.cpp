@@ -30,10 +30,11 @@ cuda::DeviceProperties properties_of(int index) {
 
 }  // namespace
 
-CudaContext::CudaContext(int index)
+CudaContext::CudaContext(int index, bool time_products)
     : index_(index),
       properties_(properties_of(index)),
-      workspace_(kWorkspaceBytes, memory_, Contents::kUndefined) {}
+      workspace_(kWorkspaceBytes, memory_, Contents::kUndefined),
+      blas_(properties_.name, time_products) {}
 
 void* CudaContext::workspace(std::size_t bytes) const {
   NYSTROM_CHECK(bytes <= workspace_.bytes(), "an op wants {} bytes of workspace, there are {}", bytes,

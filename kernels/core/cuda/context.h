@@ -31,7 +31,9 @@ class CudaContext {
 
   /// On device `index` of those that this process sees; becomes the calling thread's current device. Throws
   /// Error if it is older than supported (8.0).
-  explicit CudaContext(int index = 0);
+  /// With `time_products` the algorithms of matrix products are chosen by timing where none was before
+  /// (blaslt.h).
+  explicit CudaContext(int index = 0, bool time_products = false);
   CudaContext(const CudaContext&) = delete;
   CudaContext& operator=(const CudaContext&) = delete;
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# benchmarks/gpu/bundle.sh and run.sh with a program whose GPU is the emulation's: the bundle is small and runs by
+# itself, the parts that do not measure pass, and the tables are written.
+#
+#   tests/cuda/gpu_script.sh BUILD
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=$1
+golden=${NYSTROM_SHARED:-../shared}/golden
+fail() { echo "gpu_script: $*" >&2; exit 1; }
+if [[ ! -d $golden ]]; then
+  echo "gpu_script: skipped, there are no reference numbers beside this checkout (NYSTROM_SHARED)"
+  exit 77
+fi
+command -v python3 >/dev/null || { echo "gpu_script: skipped, there is no python3"; exit 77; }
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+benchmarks/gpu/bundle.sh "$build" "$golden" "$folder/packed"  # refuses one that is too large
+mkdir "$folder/bundle"
+python3 -m tarfile -e "$folder/packed/bundle.tar.xz" "$folder/bundle"
+
+# Nothing but the C library and the loader comes from the machine.
+foreign=$(env -i LD_LIBRARY_PATH="$folder/bundle/lib" ldd "$folder/bundle/bin/nystrom" |
+  grep -vE "$folder/bundle/lib/|linux-vdso|ld-linux|lib(c|m|dl|pthread|rt)\.so" || true)
+[[ -z $foreign ]] || fail "these libraries are not in the bundle: $foreign"
+env -i LD_LIBRARY_PATH="$folder/bundle/lib" "$folder/bundle/bin/nystrom" --help >/dev/null || fail "nystrom --help"
+
+smallest=$(ls -S -r "$golden"/*/case.h5 | head -1 | xargs dirname | xargs basename)
+NYSTROM_GPU_BUNDLE=$folder/packed NYSTROM_EMULATION_DEVICES=2 \
+  benchmarks/gpu/run.sh "$folder/results" --only "doctor|golden $smallest fp32|trajectory two-mpi" ||
+  fail "a part failed: $(cat "$folder/results/results.json")"
+[[ $(grep -c passed "$folder/results/results.txt") == 3 ]] || fail "not three parts: $(cat "$folder/results/results.txt")"

@@ -1,0 +1,140 @@
+// Algorithms of matrix products chosen by timing, through the stand-in, whose three algorithms are as slow as
+// the test wants.
+
+#include "kernels/core/cuda/product_choices.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "emulation.h"
+#include "kernels/core/cuda/blaslt.h"
+#include "on_device.h"
+#include "temporary_folder.h"
+
+namespace nystrom::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using cuda::BlasLt;
+using cuda::ProductChoices;
+
+class Products : public ::testing::Test {
+ protected:
+  Products() {
+    ::setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1);
+    emulation::product_delays() = {0.02, 0.0, 0.01};
+  }
+  ~Products() override {
+    emulation::product_delays() = {};
+    ::unsetenv("XDG_CACHE_HOME");
+  }
+
+  /// d [4, tokens] = (d +) the sum over 2 of ones.
+  void multiply(BlasLt& blas, std::int64_t tokens, bool accumulate = false) {
+    const std::vector<float> ones(static_cast<std::size_t>(8 * tokens), 1.0F);
+    const DeviceTensor a = device_.copy(std::vector<float>(8, 1.0F)), b = device_.copy(ones),
+                       d = device_.copy(ones);
+    emulation::products_by_algorithm() = {};
+    const BlasLt::Product product{.m = 4,
+                                  .n = tokens,
+                                  .k = 2,
+                                  .a = a.view().address,
+                                  .b = b.view().address,
+                                  .d = d.view().address,
+                                  .bias = nullptr,
+                                  .a_stride = 4,
+                                  .b_stride = 2,
+                                  .d_stride = 4,
+                                  .transpose_a = false,
+                                  .transpose_b = false,
+                                  .input = DType::kF32,
+                                  .output = DType::kF32,
+                                  .accumulate = accumulate};
+    blas.run(device_.cuda().stream(), product, device_.cuda().workspace(BlasLt::kWorkspaceBytes));
+    const OwnedTensor result = device_.fetch(d);
+    for (std::int64_t i = 0; i < 4 * tokens; ++i)
+      ASSERT_EQ(result.view().data<float>()[i], accumulate ? 3 : 2) << "element " << i;
+  }
+  using Counts = std::array<std::int64_t, 3>;
+
+  TemporaryFolder folder_;
+  OnDevice device_;
+};
+
+TEST_F(Products, the_fastest_algorithm_is_measured_once_and_kept_for_later_processes) {
+  BlasLt first("a GPU", /*timing=*/true);
+  multiply(first, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{3, 4, 3}))
+      << "each timed three times, the second taken";
+  multiply(first, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{0, 1, 0}));
+  BlasLt later("a GPU", /*timing=*/false);
+  multiply(later, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{0, 1, 0})) << "read from the file";
+}
+
+TEST_F(Products, token_counts_within_an_eighth_share_a_choice) {
+  BlasLt blas("a GPU", true);
+  multiply(blas, 64);
+  multiply(blas, 71);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{0, 1, 0}));
+  multiply(blas, 72);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{3, 4, 3}));
+}
+
+TEST_F(Products, what_is_added_to_is_added_to_once_while_algorithms_are_timed) {
+  BlasLt blas("a GPU", true);
+  multiply(blas, 64, /*accumulate=*/true);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{3, 4, 3}));
+}
+
+TEST_F(Products, without_timing_nothing_is_measured_and_nothing_is_written) {
+  BlasLt blas("a GPU", false);
+  multiply(blas, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{1, 0, 0}));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
+TEST_F(Products, the_choices_of_another_gpu_or_a_damaged_file_are_not_taken) {
+  BlasLt first("a GPU", true);
+  multiply(first, 64);
+  const std::string path = ProductChoices::path_for("a GPU", first.version());
+  ASSERT_TRUE(fs::exists(path));
+  BlasLt other("another GPU", false);
+  multiply(other, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{1, 0, 0}));
+
+  std::string text((std::istreambuf_iterator<char>(std::ifstream(path).rdbuf())), {});
+  for (const auto& damaged : {std::string(), text.substr(0, text.size() - 30), "x" + text,
+                              text.substr(0, text.find(" = ")) + " = 1 2 3 4 5 6 7 8\n"}) {
+    std::ofstream(path) << damaged;
+    BlasLt blas("a GPU", false);
+    multiply(blas, 64);
+    EXPECT_EQ(emulation::products_by_algorithm(), (Counts{1, 0, 0})) << damaged;
+  }
+}
+
+TEST_F(Products, choices_of_several_processes_meet_in_one_file) {
+  const std::string path = ProductChoices::path_for("a GPU", "1.2.3");
+  ProductChoices one(path, "a GPU", "1.2.3"), two(path, "a GPU", "1.2.3");
+  one.add("this", {1});
+  two.add("that", {2, 3});
+  const ProductChoices both(path, "a GPU", "1.2.3");
+  EXPECT_EQ(both.size(), 2U);
+  EXPECT_EQ(both.find("this"), (ProductChoices::Algorithm{1}));
+  EXPECT_EQ(both.find("that"), (ProductChoices::Algorithm{2, 3}));
+  EXPECT_FALSE(both.find("other").has_value());
+}
+
+TEST_F(Products, a_folder_that_cannot_be_written_is_done_without) {
+  std::ofstream(folder_ / "nystrom") << "a file where the folder would be";
+  BlasLt blas("a GPU", true);
+  multiply(blas, 64);
+  multiply(blas, 64);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{0, 1, 0}));
+}
+
+}  // namespace
+}  // namespace nystrom::testing
