@@ -16,6 +16,7 @@ LoaderOptions checked(const LoaderOptions& options) {
            options.micro_batch, options.samples.sequence_length);
   NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
                 options.rank, options.ranks);
+  NYSTROM_CHECK(options.mixture.empty() || !options.one_pass, "a mixture has no end, one pass has");
   NYSTROM_CHECK(options.prefetch >= 0 && options.most_steps >= 0, "prefetch {}, most_steps {}",
                 options.prefetch, options.most_steps);
   return options;
@@ -35,7 +36,10 @@ std::pair<std::int64_t, std::int64_t> rows_of_rank(std::int64_t rows, std::int64
 }
 
 BatchBuilder::BatchBuilder(const LoaderOptions& options)
-    : options_(checked(options)), source_(open_samples(options.samples)) {}
+    : options_(checked(options)), source_(open_samples(options.samples)) {
+  if (!options.mixture.empty())
+    mixture_.emplace(options.mixture, source_->corpora(), options.samples.seed, options.shuffle);
+}
 
 std::int64_t BatchBuilder::steps() const {
   if (!options_.one_pass) return 0;
@@ -58,7 +62,19 @@ StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) 
   return batch;
 }
 
+std::vector<std::pair<std::string, double>> BatchBuilder::epochs_of(std::int64_t samples) const {
+  std::vector<std::pair<std::string, double>> epochs;
+  const auto corpora = source_->corpora();
+  for (std::size_t i = 0; i < corpora.size(); ++i) {
+    const auto size = static_cast<double>(corpora[i].size());
+    const double share = mixture_ ? mixture_->share(i) : size / static_cast<double>(source_->samples());
+    epochs.emplace_back(corpora[i].name(), static_cast<double>(samples) * share / size);
+  }
+  return epochs;
+}
+
 std::uint64_t BatchBuilder::sample_at(std::uint64_t stream_index) {
+  if (mixture_) return (*mixture_)(stream_index);
   const std::uint64_t count = source_->samples();
   const std::uint64_t place = stream_index % count;
   if (!options_.shuffle) return place;

@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "data/batch.h"
 #include "data/loader.h"
+#include "data/mixture.h"
 #include "data/permutation.h"
 #include "data/samples.h"
 
@@ -28,6 +31,8 @@ class BatchBuilder {
   [[nodiscard]] const LoaderOptions& options() const { return options_; }
   [[nodiscard]] const SampleSource& source() const { return *source_; }
   [[nodiscard]] std::int64_t steps() const;  ///< of one pass; 0: endless
+  /// Loader::epochs_of. May be called while another thread builds.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t samples) const;
 
  private:
   [[nodiscard]] std::uint64_t sample_at(std::uint64_t stream_index);
@@ -35,6 +40,7 @@ class BatchBuilder {
 
   LoaderOptions options_;
   std::unique_ptr<SampleSource> source_;
+  std::optional<Mixture> mixture_;
   std::optional<EpochOrder> order_;  // of epoch order_epoch_
   std::uint64_t order_epoch_ = 0;
   Sample sample_;  // scratch

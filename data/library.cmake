@@ -17,6 +17,7 @@ nystrom_add_library(data FOLDER data
     bert_samples.cpp
     child_check.cpp
     chunk_cache.cpp
+    corpus/book_parts.cpp
     corpus/books.cpp
     corpus/byte_stream.cpp
     corpus/bzip2_blocks.cpp
@@ -45,6 +46,8 @@ nystrom_add_library(data FOLDER data
     loader.cpp
     manifest.cpp
     masking.cpp
+    mixture.cpp
+    packing.cpp
     permutation.cpp
     preparation/buckets.cpp
     preparation/contamination.cpp
@@ -87,6 +90,7 @@ nystrom_add_library(data FOLDER data
     tasks/task.cpp
     tasks/token_task.cpp
     text/clean.cpp
+    text/list_items.cpp
     text/sentence_end.cpp
     text/sentences.cpp
     text/utf8.cpp

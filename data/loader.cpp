@@ -128,6 +128,9 @@ std::int64_t Loader::samples_per_epoch() const {
 std::int64_t Loader::tokens_per_epoch() const {
   return producer_->builder().source().tokens();
 }
+std::vector<std::pair<std::string, double>> Loader::epochs_of(std::int64_t samples) const {
+  return producer_->builder().epochs_of(samples);
+}
 const ShardHeader* Loader::header() const {
   return producer_->builder().source().header();
 }

@@ -7,14 +7,15 @@
 //
 // The run's stream of samples has no end: sample g is in epoch g / N (N samples an epoch) at place g % N of
 // the epoch's order: a permutation of (seed, epoch) if shuffled, else the order of the files. Step s (from 1)
-// is samples [(s - 1) G, s G) of the stream. Its rows are dealt to the ranks in contiguous parts, the first
-// ranks getting one more where they do not divide (8 rows on 3 ranks: 3, 3, 2), then cut into micro-batches.
-// All draws (masks, sentence order) are keyed by g, so they are new in each epoch and do not depend on ranks,
-// micro-batches or resumes.
+// is samples [(s - 1) G, s G) of the stream. With a mixture the stream is Mixture's instead. Its rows are
+// dealt to the ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows
+// on 3 ranks: 3, 3, 2), then cut into micro-batches. All draws (masks, sentence order) are keyed by g, so
+// they are new in each epoch and do not depend on ranks, micro-batches or resumes.
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/batch.h"
@@ -24,6 +25,7 @@ namespace nystrom {
 
 struct LoaderOptions {
   SampleOptions samples = {};
+  std::vector<MixtureWeight> mixture = {};  ///< empty: every corpus by its size. Not with one_pass
   bool shuffle = true;
   std::int64_t global_batch = 256;  ///< sequences over all ranks
   std::int64_t micro_batch = 8;     ///< sequences computed at once
@@ -61,9 +63,13 @@ class Loader {
   [[nodiscard]] std::int64_t steps() const;
 
   [[nodiscard]] std::int64_t samples_per_epoch() const;
-  /// Real tokens of an epoch, special ones included; -1 where counting them would mean reading everything
-  /// (NVIDIA's shards beyond SampleOptions::verify_bytes).
+  /// Real tokens of an epoch, special ones included; -1 where they differ from epoch to epoch
+  /// (PairStyle::kOriginal), and where counting them would mean reading everything (NVIDIA's shards beyond
+  /// SampleOptions::verify_bytes).
   [[nodiscard]] std::int64_t tokens_per_epoch() const;
+  /// By corpus, how often the stream's first `samples` hold all of it (with a mixture: by its share). Nothing
+  /// for shards that name no corpora.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t samples) const;
   [[nodiscard]] LoaderLimits limits() const;
   /// Header of the first shard (tokenizer, vocabulary, special ids); nullptr for NVIDIA's.
   [[nodiscard]] const ShardHeader* header() const;

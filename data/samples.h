@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "data/masking.h"
+#include "data/mixture.h"
+#include "data/packing.h"
 #include "data/permutation.h"
 #include "data/shard.h"
 
@@ -31,7 +34,7 @@ class SampleSource {
   virtual ~SampleSource() = default;
 
   [[nodiscard]] virtual std::uint64_t samples() const = 0;
-  /// Tokens in all samples together, special ones included; -1: too many to have been counted.
+  /// Tokens in all samples together, special ones included; -1: not counted.
   [[nodiscard]] virtual std::int64_t tokens() const = 0;
   /// No sample has more masked positions.
   [[nodiscard]] virtual std::int64_t most_masked() const = 0;
@@ -39,6 +42,8 @@ class SampleSource {
   [[nodiscard]] virtual const ShardHeader* header() const = 0;
   /// For a shuffle that does not read each block again for each of its samples; none where that costs little.
   [[nodiscard]] virtual Blocks blocks() const { return {}; }
+  /// The samples by corpus; none where the shards do not tell.
+  [[nodiscard]] virtual std::span<const CorpusSamples> corpora() const { return {}; }
   /// Sentences for the log.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 
@@ -50,6 +55,9 @@ struct SampleOptions {
   std::vector<std::string> shards;
   std::int64_t sequence_length = 512;
   bool pairs = true;  ///< SOP pairs and labels; else one segment, no label
+  PairStyle pair_style = PairStyle::kExact;
+  Packing packing = Packing::kSentences;
+  double short_sequence_probability = 0;
   Masking masking = {};
   SpecialIds special = {};
   std::int64_t vocabulary_size = 0;

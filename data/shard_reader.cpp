@@ -115,6 +115,18 @@ void ShardReader::read_sentence_offsets(std::uint64_t first, std::uint64_t count
   sentence_offsets_.read(first, count, to);
 }
 
+void ShardReader::read_document_offsets(std::uint64_t first, std::uint64_t count,
+                                        std::vector<std::uint64_t>& to) const {
+  const std::size_t before = to.size();
+  to.resize(before + count);
+  document_offsets_.read_rows<std::uint64_t>(first, count, std::span(to).subspan(before));
+  for (std::size_t i = before; i < to.size(); ++i) {
+    const bool ascends = i == before || to[i] > to[i - 1];
+    if (!ascends || to[i] > static_cast<std::uint64_t>(counts_.sentences))
+      bad_offsets("document_offsets", first + (i - before));
+  }
+}
+
 void ShardReader::bad_offsets(const char* dataset, std::uint64_t index) const {
   refuse("{}: dataset `{}` is wrong at element {}; the file is damaged, prepare it again", path_, dataset,
          index);

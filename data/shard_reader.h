@@ -54,6 +54,9 @@ class ShardReader {
   /// Appends sentence_offsets [first, first + count).
   void read_sentence_offsets(std::uint64_t first, std::uint64_t count, std::vector<std::uint64_t>& to);
 
+  /// Appends document_offsets [first, first + count): sentences, ascending. Not cached.
+  void read_document_offsets(std::uint64_t first, std::uint64_t count, std::vector<std::uint64_t>& to) const;
+
   /// Calls on_sentence(document, sentence, first token, end token) for every sentence in order, and refuses
   /// offsets that are not ascending or do not end where they must.
   template <class OnSentence>

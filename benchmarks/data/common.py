@@ -1,25 +1,33 @@
-"""What the scripts of this folder share: a virtual environment with the peers, and calls of our side."""
+"""What the scripts of this folder share: a virtual environment with the peers, calls of our side, results."""
 
+import argparse
 import json
 import os
 import pathlib
+import platform
+import statistics
 import subprocess
 import sys
+import time
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("NYSTROM_SHARED", ROOT.parent / "shared")) / "data"
 
+# Peers are measured on one thread.
+os.environ["RAYON_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
 
 def in_peers_environment(packages, folder=None):
     """Goes on in a virtual environment that has the packages; makes it where it is not there."""
-    folder = pathlib.Path(folder or os.environ.get("NYSTROM_PEERS", ROOT / "build" / "peers"))
+    folder = pathlib.Path(folder or os.environ.get("NYSTROM_PEERS", ROOT / "build" / "peers")).resolve()
     python = folder / "bin" / "python"
-    if pathlib.Path(sys.prefix) == folder:
+    if pathlib.Path(sys.prefix).resolve() == folder:
         return
     if not python.exists():
         venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True)
     os.execv(python, [str(python), *sys.argv])
 
 
@@ -29,3 +37,34 @@ def ours(*arguments, **options):
         sys.exit(f"{program} is not built: ninja -C build data_benchmark")
     done = subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True, **options)
     return json.loads(done.stdout)
+
+
+def median(values):
+    return round(statistics.median(values), 3)
+
+
+def arguments_of(doc, **options):
+    """--output and --rounds, and what `options` name."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for the results")
+    parser.add_argument("--rounds", type=int, default=3, help="ours and the peers in turn so often; medians count")
+    for name, settings in options.items():
+        parser.add_argument(f"--{name}", **settings)
+    return parser.parse_args()
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def report(results, output):
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    head = {"date": time.strftime("%Y-%m-%d"), "machine": processor(), "cores": os.cpu_count(),
+            "commit": commit.stdout.strip(), "command": " ".join(["python3", *sys.argv])}
+    text = json.dumps(head | results, indent=2, ensure_ascii=False)
+    print(text)
+    if output:
+        output.write_text(text + "\n")

@@ -1,8 +1,9 @@
 // Our side of the measurements of benchmarks/data/: one thread, times of the processor's clock.
 //
-//   data_benchmark extract DUMP [TEXT]        wiki markup to text: megabytes of XML a second
-//   data_benchmark encode TOKENIZER TEXT      lines to ids: megabytes a second, and the ids' hash
-//   data_benchmark sentences < JSON           a list of texts to a list of lists of sentences
+//   data_benchmark extract PATH [OUT [KIND]]  wiki markup (or another corpus) to text: seconds; OUT:
+//   {"title", "paragraphs"} a line data_benchmark encode TOKENIZER TEXT [OUT]  lines to ids: megabytes a
+//   second, and the ids' hash data_benchmark sentences < JSON           a list of texts to a list of lists of
+//   sentences
 
 #include <fmt/format.h>
 
@@ -26,12 +27,14 @@ double seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-void extract(const std::string& dump, const std::string& text_path) {
-  const auto corpus = open_corpus({.kind = "wikipedia", .path = dump});
+void extract(const std::string& dump, const std::string& text_path, const std::string& kind) {
+  const auto corpus = open_corpus({.kind = kind, .path = dump});
   std::vector<RawDocument> documents;
   const double begin = seconds();
   for (RawDocument raw; corpus->next(raw); raw = {}) documents.push_back(std::move(raw));
   const double read = seconds() - begin;
+  std::vector<std::string> titles;
+  for (const auto& document : documents) titles.push_back(document.title);
   std::vector<Extraction> results;
   const double start = seconds();
   for (auto& document : documents) results.push_back(corpus->extract(std::move(document)));
@@ -39,13 +42,15 @@ void extract(const std::string& dump, const std::string& text_path) {
   std::int64_t characters = 0, kept = 0;
   CleanCounts counts;
   std::ofstream text(text_path, std::ios::binary);
-  for (const auto& result : results) {
-    characters += result.characters;
-    for (const auto& paragraph : result.paragraphs) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    characters += results[i].characters;
+    auto paragraphs = nlohmann::json::array();
+    for (const auto& paragraph : results[i].paragraphs) {
       kept += count_characters(paragraph);
-      if (text.is_open()) text << clean_text(paragraph, Normalization::kNfc, counts) << "\n";
+      paragraphs.push_back(clean_text(paragraph, Normalization::kNfc, counts));
     }
-    if (text.is_open()) text << "\n";
+    if (text.is_open())
+      text << nlohmann::json{{"title", titles[i]}, {"paragraphs", paragraphs}}.dump() << "\n";
   }
   nlohmann::ordered_json json{{"read_seconds", read},
                               {"extract_seconds", spent},
@@ -55,7 +60,7 @@ void extract(const std::string& dump, const std::string& text_path) {
   fmt::print("{}\n", json.dump());
 }
 
-void encode(const std::string& tokenizer_path, const std::string& text_path) {
+void encode(const std::string& tokenizer_path, const std::string& text_path, const std::string& out_path) {
   const auto tokenizer = Tokenizer::read(tokenizer_path);
   std::vector<std::string> lines;
   std::int64_t bytes = 0, tokens = 0;
@@ -70,12 +75,14 @@ void encode(const std::string& tokenizer_path, const std::string& text_path) {
     best = std::min(best, seconds() - start);
   }
   Sha256 hash;
+  std::ofstream out(out_path, std::ios::binary);
   for (const auto& line : lines) {
     ids = tokenizer.encode(line);
     tokens += std::ssize(ids);
     std::string row;
     for (const auto id : ids) row += fmt::format("{} ", id);
     hash.update(row + "\n");
+    if (out.is_open()) out << row << "\n";
   }
   nlohmann::ordered_json json{{"megabytes_per_second", static_cast<double>(bytes) / 1e6 / best},
                               {"bytes", bytes},
@@ -106,13 +113,14 @@ void sentences() {
 
 int run(const std::vector<std::string>& arguments) {
   if (arguments.size() >= 2 && arguments[0] == "extract") {
-    extract(arguments[1], arguments.size() > 2 ? arguments[2] : "");
-  } else if (arguments.size() == 3 && arguments[0] == "encode") {
-    encode(arguments[1], arguments[2]);
+    extract(arguments[1], arguments.size() > 2 ? arguments[2] : "",
+            arguments.size() > 3 ? arguments[3] : "wikipedia");
+  } else if (arguments.size() >= 3 && arguments[0] == "encode") {
+    encode(arguments[1], arguments[2], arguments.size() > 3 ? arguments[3] : "");
   } else if (arguments.size() == 1 && arguments[0] == "sentences") {
     sentences();
   } else {
-    refuse("data_benchmark extract DUMP [TEXT] | encode TOKENIZER TEXT | sentences");
+    refuse("data_benchmark extract PATH [OUT [KIND]] | encode TOKENIZER TEXT [OUT] | sentences");
   }
   return 0;
 }

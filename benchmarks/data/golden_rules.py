@@ -2,17 +2,16 @@
 
 The rules are read from the benchmark in pysbd's wheel on PyPI. Nothing of them is kept.
 
-    python3 benchmarks/data/golden_rules.py [--show]
+    python3 benchmarks/data/golden_rules.py [--show] [--output results.json]
 """
 
-import argparse
 import ast
 import importlib.util
 import json
 import pathlib
 import sys
 
-from common import in_peers_environment, ours
+from common import arguments_of, in_peers_environment, ours, report
 
 in_peers_environment(["pysbd==0.3.4"])
 
@@ -26,27 +25,25 @@ def golden_rules():
     sys.exit("pysbd's benchmark holds no golden rules.")
 
 
+def plain(sentences):
+    return [" ".join(s.split()) for s in sentences]
+
+
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--show", action="store_true", help="print the rules that are not met")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__, show={"action": "store_true", "help": "print the rules that are not met"})
     import pysbd
 
     rules = golden_rules()
     splits = ours("sentences", input=json.dumps([text for text, _ in rules]))
     peer = pysbd.Segmenter(language="en", clean=False)
-
-    def plain(sentences):
-        return [" ".join(s.split()) for s in sentences]
-
-    ours_met, peer_met = 0, 0
+    met = {"ours": 0, "pysbd": 0}
     for (text, expected), got in zip(rules, splits):
-        met = plain(got) == plain(expected)
-        ours_met += met
-        peer_met += plain(peer.segment(text)) == plain(expected)
-        if arguments.show and not met:
+        met["ours"] += plain(got) == plain(expected)
+        met["pysbd"] += plain(peer.segment(text)) == plain(expected)
+        if arguments.show and plain(got) != plain(expected):
             print(plain(expected), plain(got), sep="\n  ", end="\n\n")
-    print(f"{len(rules)} rules: ours meets {ours_met} ({ours_met / len(rules):.0%}), pysbd {peer_met}")
+    report({"rules": len(rules), "met": met, "share": {k: round(v / len(rules), 3) for k, v in met.items()}},
+           arguments.output)
 
 
 main()

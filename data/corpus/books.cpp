@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <unordered_set>
 
+#include "data/corpus/book_parts.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/gutenberg.h"
 #include "data/corpus/paragraphs.h"
@@ -151,7 +152,7 @@ class Books final : public Corpus {
     result.characters = count_characters(text);
     const std::string_view body = without_licence(text);
     result.dropped["licence"] = result.characters - count_characters(body);
-    add_paragraphs(body, result);
+    add_paragraphs(body, document.id == document.title, result);
     std::int64_t rest = result.characters;
     for (const auto& [reason, count] : result.dropped) rest -= count;
     for (const auto& paragraph : result.paragraphs) rest -= count_characters(paragraph);
@@ -174,7 +175,8 @@ class Books final : public Corpus {
     return text;
   }
 
-  static void add_paragraphs(std::string_view body, Extraction& result) {
+  /// `first`: not the rest of a book that was cut.
+  static void add_paragraphs(std::string_view body, bool first, Extraction& result) {
     const bool wrapped = is_hard_wrapped(body);
     const Words words(wrapped ? body : std::string_view());
     ContentsTable contents;
@@ -188,6 +190,7 @@ class Books final : public Corpus {
                           : is_illustration(paragraph)  ? "illustrations"
                           : is_page_number(paragraph)   ? "page numbers"
                           : contents.holds(paragraph)   ? "tables of contents"
+                          : is_heading(paragraph)       ? "headings"
                                                         : nullptr;
       if (reason == nullptr)
         result.paragraphs.push_back(paragraph);
@@ -202,6 +205,10 @@ class Books final : public Corpus {
       if (!wrapped) finish();
     });
     finish();
+    const auto front = static_cast<std::ptrdiff_t>(first ? front_matter(result.paragraphs) : 0);
+    const auto begin = result.paragraphs.begin();
+    for (auto at = begin; at != begin + front; ++at) result.dropped["front matter"] += count_characters(*at);
+    result.paragraphs.erase(begin, begin + front);
   }
 
   CorpusSpec spec_;

@@ -58,9 +58,10 @@ std::string_view without_licence(std::string_view text) {
 bool is_credit(std::string_view paragraph, int index) {
   if (has(paragraph, "Project Gutenberg")) return true;
   if (index >= kCreditParagraphs) return false;
-  constexpr std::array<std::string_view, 8> kBeginnings{
-      "produced by",    "e-text prepared by", "etext prepared by", "transcribed from",
-      "this etext was", "this ebook was",     "e-text produced",   "transcribed by"};
+  constexpr std::array<std::string_view, 11> kBeginnings{
+      "produced by",      "e-text prepared by", "etext prepared by", "transcribed from",
+      "this etext was",   "this ebook was",     "e-text produced",   "transcribed by",
+      "transcriber note", "transcribers note",  "transcriber's note"};
   const std::string folded = lower_ascii(paragraph.substr(0, 40));
   return std::any_of(kBeginnings.begin(), kBeginnings.end(),
                      [&](std::string_view b) { return folded.starts_with(b); });
@@ -68,34 +69,6 @@ bool is_credit(std::string_view paragraph, int index) {
 
 bool is_illustration(std::string_view paragraph) {
   return lower_ascii(paragraph.substr(0, 13)) == "[illustration" && paragraph.ends_with(']');
-}
-
-bool is_page_number(std::string_view paragraph) {
-  if (paragraph.size() > 16) return false;
-  std::string text = lower_ascii(paragraph);
-  for (const std::string_view word : {"page", "pg", "p."}) {
-    if (const auto at = text.find(word); at != std::string::npos) text.erase(at, word.size());
-  }
-  const bool digits = text.find_first_of("0123456789") != std::string::npos;
-  return digits && text.find_first_not_of("0123456789 -[](){}.|") == std::string::npos &&
-         (text.size() < paragraph.size() || text.find('.') == std::string::npos);
-}
-
-bool ContentsTable::holds(std::string_view paragraph) {
-  constexpr std::size_t kLongestEntry = 120;  // bytes
-  const std::string text = lower_ascii(trimmed(paragraph.substr(0, 4000)));
-  if (text == "contents" || text == "contents." || text == "table of contents" ||
-      text == "list of illustrations")
-    return inside_ = true;
-  if (!inside_) return text.starts_with("contents chapter") && (inside_ = true);
-  std::size_t chapters = 0;
-  for (auto at = text.find("chapter"); at != std::string::npos; at = text.find("chapter", at + 1)) ++chapters;
-  const bool ends_with_page = !text.empty() && text.back() >= '0' && text.back() <= '9';
-  const bool numbered = text.find_first_not_of("ivxlc0123456789") != 0 && text.find('.') < 8;
-  // A chapter's own heading stands before text; an entry names page or title.
-  return inside_ =
-             chapters > 1 || (text.size() <= kLongestEntry &&
-                              (ends_with_page || (numbered && text.size() > 8 && !text.ends_with('.'))));
 }
 
 }  // namespace nystrom

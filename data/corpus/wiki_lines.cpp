@@ -55,6 +55,16 @@ bool has_words(string_view text) {
   });
 }
 
+/// Of a list's items those that are no sentences: names, titles, figures.
+bool is_fragment(string_view text) {
+  constexpr std::size_t kLongest = 80;  // bytes
+  for (const string_view mark : {"\"", "\u201D", ")"}) {
+    if (text.ends_with(mark)) text.remove_suffix(mark.size());
+  }
+  return text.size() <= kLongest &&
+         (text.empty() || string_view(".!?").find(text.back()) == string_view::npos);
+}
+
 bool is_separator(char c) {
   return c == ' ' || c == ',' || c == ';' || c == ':' || c == '.' || c == '/' || c == '-' || c == '\t';
 }
@@ -67,11 +77,16 @@ class Lines {
     string_view title;
     if (const int level = heading(line, title)) {
       finish();
-      if (skip_level_ == 0 || level <= skip_level_) skip_level_ = is_list_section(title) ? level : 0;
+      if (skip_level_ == 0 || level <= skip_level_) {
+        skip_level_ = is_list_section(title) ? level : 0;
+        // Of books, or about a country's writers.
+        lists_only_ = lower_ascii(title) == "literature";
+      }
       return drop(skip_level_ == 0 ? "headings" : "sections of sources", line);
     }
-    if (skip_level_ != 0) return drop("sections of sources", line);
     const auto text = trimmed(line);
+    if (skip_level_ != 0 && (!lists_only_ || text.find_first_of("*#:;") == 0))
+      return drop("sections of sources", line);
     if (text.empty() || text.starts_with("----")) return finish();
     // Rows of tables whose beginning was in a template or missing.
     if (text.front() == '|' || text.starts_with("{|") ||
@@ -82,6 +97,7 @@ class Lines {
     }
     const std::size_t marks = std::min(text.find_first_not_of("*#:;"), text.size());
     if (marks > 0) finish();
+    item_ = text.substr(0, marks).find_first_of("*#;") != string_view::npos;
     const auto content = trimmed(text.substr(marks));
     if (!paragraph_.empty() && !content.empty()) paragraph_ += ' ';
     paragraph_ += content;
@@ -102,7 +118,10 @@ class Lines {
   void finish() {
     if (paragraph_.empty()) return;
     auto text = mended(paragraph_);
-    if (has_words(text)) paragraphs_.push_back(std::move(text));
+    if (item_ && is_fragment(text))
+      drop("fragments of lists", text);
+    else if (has_words(text))
+      paragraphs_.push_back(std::move(text));
     paragraph_.clear();
   }
 
@@ -110,6 +129,8 @@ class Lines {
   std::vector<std::string> paragraphs_;
   std::string paragraph_;
   int skip_level_ = 0;
+  bool lists_only_ = false;  // of the section that is skipped
+  bool item_ = false;        // of a list, or its heading
 };
 
 /// Length of the parenthesis (or pair of quotes or brackets) at `text` that holds nothing, 0 if it holds
@@ -157,7 +178,8 @@ std::string mended(string_view text) {
       case '.':
       case ':':
         if (ends_word && out.ends_with(' ')) out.pop_back();
-        if (c == ',' && out.ends_with(',')) break;
+        if (c == ',' && (out.ends_with(',') || out.ends_with(':'))) break;
+        if (c == '.' && out.ends_with(':')) out.pop_back();  // of "it is: <formula>."
         out += c;
         break;
       default:

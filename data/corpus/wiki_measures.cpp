@@ -126,6 +126,28 @@ std::string expand_date(const TemplateCall& call, std::size_t first) {
   return date_text(call.at(first), call.at(first + 1), call.at(first + 2), day_first(call));
 }
 
+std::string expand_coordinates(const TemplateCall& call) {
+  if (call.named("display") == "title" || call.named("display") == "t") return {};
+  constexpr std::array<string_view, 3> kMarks{"\u00B0", "\u2032", "\u2033"};
+  std::string text;
+  std::size_t numbers = 0, halves = 0;
+  for (std::size_t i = 1; i <= call.count() && halves < 2; ++i) {
+    const auto part = call.at(i);
+    if (is_number(part) && numbers < kMarks.size()) {
+      text.append(part).append(kMarks.at(numbers++));
+    } else if (numbers > 0 && part.size() == 1 && string_view("NSEW").find(part[0]) != string_view::npos) {
+      text.append(part).append(++halves == 1 ? " " : "");
+      numbers = 0;
+    } else {
+      break;
+    }
+  }
+  if (halves == 2) return text;
+  if (is_number(call.at(1)) && is_number(call.at(2)) && call.at(3).find_first_of("0123456789") != 0)
+    return std::string(call.at(1)).append(", ").append(call.at(2));
+  return {};
+}
+
 std::string expand_as_of(const TemplateCall& call) {
   if (const auto alternative = call.named("alt"); !alternative.empty()) return std::string(alternative);
   const bool lower = !call.named("lc").empty();

@@ -28,7 +28,7 @@ struct Tag {
 /// The tag that `text` (at "<") begins with.
 Tag parse_tag(std::string_view text);
 
-/// Where "</name" next stands at or after `from`, letters of either case; npos if nowhere.
+/// Where "</name>" next stands at or after `from`, letters of either case; npos if nowhere.
 std::size_t find_closing(std::string_view text, std::string_view name, std::size_t from);
 
 /// A formula as text: letters, digits and simple operators; empty if it is more than that.

@@ -24,11 +24,16 @@ enum class Show : std::uint8_t {
   kDeath,  // the same, of the template that also tells the age
   kAsOf,
   kFraction,
-  kShip,     // prefix (the name itself, in capitals) and ship
-  kHarvard,  // "Smith (1999)"
-  kValue,    // number, uncertainty, unit
-  kHeight,   // "6 ft 2 in", "1.8 m"
-  kNuclide,  // "uranium-235"
+  kShip,      // prefix (the name itself, in capitals) and ship
+  kHarvard,   // "Smith (1999)"
+  kValue,     // number, uncertainty, unit
+  kHeight,    // "6 ft 2 in", "1.8 m"
+  kNuclide,   // "uranium-235"
+  kFirstTwo,  // "Mark 3:25"
+  kMarked,    // `text`, which is "a b", around the first argument: "[x]"
+  kMusic,     // a sign by its name
+  kCoordinates,
+  kOldStyle,  // "February 2 [O.S. January 20] 1905"
 };
 
 struct Shown {
@@ -45,6 +50,14 @@ constexpr auto sorted_by_name(auto entries) {
 // Names in lower case, with blanks for underscores.
 constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"!", Show::kText, " "},
+    {"\" '", Show::kText, "\"'"},
+    {"\"'", Show::kText, "\"'"},
+    {"' \"", Show::kText, "'\""},
+    {"'\"", Show::kText, "'\""},
+    {"'-", Show::kText, "'"},
+    {"-'", Show::kText, "'"},
+    {"-\"", Show::kText, "\""},
+    {"\"-", Show::kText, "\""},
     {"'", Show::kText, "'"},
     {"'s", Show::kText, "'s"},
     {"\u00B7", Show::kText, " \u00B7 "},
@@ -57,6 +70,9 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"asof", Show::kAsOf},
     {"au$", Show::kPrefixed, "A$"},
     {"a$", Show::kPrefixed, "A$"},
+    {"bibleref", Show::kFirstTwo},
+    {"bibleref2", Show::kFirstTwo},
+    {"bibleverse", Show::kFirstTwo},
     {"big", Show::kFirst},
     {"birth date", Show::kDate},
     {"birth date and age", Show::kDate},
@@ -68,6 +84,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"bquote", Show::kBlock},
     {"c.", Show::kPrefixed, "c. "},
     {"ca$", Show::kPrefixed, "C$"},
+    {"carbon", Show::kText, "C"},
     {"center", Show::kFirst},
     {"centre", Show::kFirst},
     {"chem", Show::kJoined, ""},
@@ -78,6 +95,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"colored link", Show::kLast},
     {"columns-list", Show::kLast},
     {"convert", Show::kConvert},
+    {"coord", Show::kCoordinates},
     {"cquote", Show::kBlock},
     {"ct", Show::kConvert},
     {"cvt", Show::kConvert},
@@ -89,6 +107,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"death-date and age", Show::kFirst},
     {"death year and age", Show::kFirst},
     {"degree", Show::kText, "\u00B0"},
+    {"dot", Show::kText, " \u00B7 "},
     {"dts", Show::kDate},
     {"e", Show::kPrefixed, "\u00D710^"},
     {"em", Show::kFirst},
@@ -97,8 +116,10 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"en dash", Show::kText, "\u2013"},
     {"endash", Show::kText, "\u2013"},
     {"end date", Show::kDate},
+    {"eqm", Show::kText, " \u21CC "},
     {"eur", Show::kPrefixed, "\u20AC"},
     {"euro", Show::kPrefixed, "\u20AC"},
+    {"extinct", Show::kText, "\u2020"},
     {"film date", Show::kDate},
     {"fl.", Show::kPrefixed, "fl. "},
     {"flag", Show::kFirst},
@@ -108,7 +129,9 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"floruit", Show::kPrefixed, "fl. "},
     {"font", Show::kNamed, "text"},
     {"font color", Show::kLast},
+    {"format price", Show::kFirst},
     {"formatnum", Show::kFirst},
+    {"formatprice", Show::kFirst},
     {"frac", Show::kFraction},
     {"fraction", Show::kFraction},
     {"gaps", Show::kJoined, ""},
@@ -121,17 +144,22 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"hms", Show::kShip},
     {"hmas", Show::kShip},
     {"hmcs", Show::kShip},
+    {"hydrogen", Show::kText, "H"},
     {"ill", Show::kFirst},
     {"illm", Show::kFirst},
     {"inr", Show::kPrefixed, "\u20B9"},
     {"interlanguage link", Show::kFirst},
     {"interlanguage link multi", Show::kFirst},
     {"ipa", Show::kFirst},
+    {"ipablink", Show::kMarked, "[ ]"},
+    {"ipalink", Show::kFirst},
+    {"ipaslink", Show::kMarked, "/ /"},
     {"jpy", Show::kPrefixed, "\u00A5"},
     {"kbd", Show::kFirst},
     {"key", Show::kJoined, "+"},
     {"keypress", Show::kJoined, "+"},
     {"lang", Show::kSecond},
+    {"large", Show::kFirst},
     {"larger", Show::kFirst},
     {"lc", Show::kFirst},
     {"lcfirst", Show::kFirst},
@@ -140,8 +168,10 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"mdash", Show::kText, "\u2014"},
     {"mdashb", Show::kText, " \u2014 "},
     {"middot", Show::kText, " \u00B7 "},
+    {"midsize", Show::kFirst},
     {"mono", Show::kFirst},
     {"ms", Show::kShip},
+    {"music", Show::kMusic},
     {"mv", Show::kShip},
     {"mvar", Show::kFirst},
     {"native name", Show::kSecond},
@@ -151,6 +181,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"ndash", Show::kText, "\u2013"},
     {"nihongo", Show::kFirst},
     {"no wrap", Show::kFirst},
+    {"nitrogen", Show::kText, "N"},
     {"nobold", Show::kFirst},
     {"nobr", Show::kFirst},
     {"nobreak", Show::kFirst},
@@ -161,7 +192,9 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"nuclide2", Show::kNuclide},
     {"nz$", Show::kPrefixed, "NZ$"},
     {"okina", Show::kText, "\u02BB"},
+    {"oldstyledate", Show::kOldStyle},
     {"overline", Show::kFirst},
+    {"oxygen", Show::kText, "O"},
     {"pipe", Show::kText, " "},
     {"plainlist", Show::kFirst},
     {"poemquote", Show::kBlock},
@@ -174,6 +207,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"resize", Show::kLast},
     {"rms", Show::kShip},
     {"rquote", Show::kSecond},
+    {"rtl-lang", Show::kSecond},
     {"sc", Show::kFirst},
     {"script", Show::kSecond},
     {"sfrac", Show::kFraction},
@@ -185,6 +219,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"smallcaps", Show::kFirst},
     {"smaller", Show::kFirst},
     {"snd", Show::kText, " \u2013 "},
+    {"snds", Show::kText, " \u2013 "},
     {"space", Show::kText, " "},
     {"spaced en dash", Show::kText, " \u2013 "},
     {"spaced ndash", Show::kText, " \u2013 "},
@@ -285,6 +320,25 @@ std::string harvard(const TemplateCall& call) {
   return authors.append(" (").append(call.at(call.count())).append(")");
 }
 
+/// The first two arguments that are not empty.
+std::string first_two(const TemplateCall& call) {
+  std::string text;
+  int parts = 0;
+  for (std::size_t i = 1; i <= call.count() && parts < 2; ++i) {
+    if (call.at(i).empty()) continue;
+    text.append(parts++ == 0 ? "" : " ").append(call.at(i));
+  }
+  return text;
+}
+
+std::string music(const TemplateCall& call) {
+  const auto name = call.at(1);
+  if (name == "flat" || name == "b") return "\u266D";
+  if (name == "sharp" || name == "#") return "\u266F";
+  if (name == "natural") return "\u266E";
+  return std::string(call.at(call.count()));
+}
+
 std::string block(const TemplateCall& call) {
   string_view text = call.at(1);
   for (const string_view key : {"text", "quote"}) {
@@ -331,6 +385,18 @@ std::string expand(const Shown& entry, const TemplateCall& call) {
       return height(call);
     case Show::kNuclide:
       return joined(call, "-");
+    case Show::kFirstTwo:
+      return first_two(call);
+    case Show::kMarked:
+      return call.at(1).empty()
+                 ? std::string()
+                 : std::string(entry.text.substr(0, 1)).append(call.at(1)).append(entry.text.substr(2));
+    case Show::kMusic:
+      return music(call);
+    case Show::kCoordinates:
+      return expand_coordinates(call);
+    case Show::kOldStyle:
+      return std::string(call.at(1)).append(" [O.S. ").append(call.at(3)).append("] ").append(call.at(2));
   }
   return {};
 }

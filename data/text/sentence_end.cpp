@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "data/text/list_items.h"
 #include "data/text/sentences.h"
 #include "data/text/utf8.h"
 
@@ -143,6 +144,7 @@ bool initial_ends(string_view before, string_view word, string_view after) {
 
 /// An enumeration's number or letter alone ("1.", "a.", "IV.") belongs to what follows.
 bool is_enumeration(string_view before) {
+  before = without_bullet(before);
   if (before.size() > 5 || before.find(' ') != string_view::npos) return false;
   while (!before.empty() && (before.back() == '.' || before.back() == ')')) before.remove_suffix(1);
   if (before.starts_with('(')) before.remove_prefix(1);
@@ -160,7 +162,17 @@ bool ellipsis_ends(string_view before, string_view after) {
     dots += spaced ? 0 : 1;
     before.remove_suffix(1);
   }
-  return dots > 3 || !spaced || begins_sentence(after);
+  return dots > 3 || !spaced || (begins_sentence(after) && first_word(after) != "I");
+}
+
+/// "(Smith 55)." after a quotation: the stop that ends the sentence stands behind the parenthesis.
+bool begins_citation(string_view after) {
+  constexpr std::size_t kLongest = 60;  // bytes
+  if (!after.starts_with('(')) return false;
+  const std::size_t close = after.substr(0, kLongest).find(')');
+  return close != string_view::npos && close + 1 < after.size() &&
+         string_view(".,;").find(after[close + 1]) != string_view::npos &&
+         after.substr(0, close).find_first_of(".!?") == string_view::npos;
 }
 
 bool full_stop_ends(string_view before, string_view after) {
@@ -183,7 +195,7 @@ bool full_stop_ends(string_view before, string_view after) {
 bool is_sentence_end(string_view before, string_view after) {
   if (before.empty() || after.empty()) return true;
   if (begins_lower(after)) return false;
-  if (is_enumeration(before)) return false;
+  if (is_enumeration(before) || begins_citation(after)) return false;
   while (take_closing(before)) {
   }
   if (!before.ends_with('.')) return true;

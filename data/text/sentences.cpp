@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "data/text/list_items.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -85,9 +86,20 @@ std::vector<std::string> SentenceSplitter::split(std::string_view paragraph) {
     if (!sentence.empty()) sentences.emplace_back(sentence);
     begin = end;
   };
+  const auto items = list_items(paragraph);
+  auto item = items.begin();
+  const auto keep_items = [&](std::size_t end) {
+    for (; item != items.end() && *item <= end; ++item) {
+      keep(*item);
+      parentheses.reset();
+      seen = *item;
+    }
+  };
   for (auto at = state_->breaks->next(); at != icu::BreakIterator::DONE; at = state_->breaks->next()) {
     const auto end = static_cast<std::size_t>(at);
     if (end >= paragraph.size()) break;
+    keep_items(end);
+    if (begin == end) continue;
     parentheses.add(paragraph.substr(seen, end - seen));
     seen = end;
     if (parentheses.closes_in(paragraph.substr(end))) continue;
@@ -96,6 +108,7 @@ std::vector<std::string> SentenceSplitter::split(std::string_view paragraph) {
     keep(end);
     parentheses.reset();
   }
+  keep_items(paragraph.size());
   keep(paragraph.size());
   return sentences;
 }

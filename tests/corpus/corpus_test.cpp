@@ -195,11 +195,17 @@ TEST(Lines, bad_bytes_are_replaced_and_counted) {
 TEST(Lines, a_line_of_any_length_is_read_in_parts) {
   const auto folder = made_folder("lines");
   std::string line;
-  while (line.size() < 2 * kLongestDocument) line += "word after word ";
+  while (line.size() < 100'000'000) line += "word after word ";
   const auto read = read_all({.kind = "lines", .path = write_file(folder / "l", line + "\nnext\n")});
-  ASSERT_EQ(read.documents.size(), 4U);
-  EXPECT_EQ(read.documents[0][0] + read.documents[1][0] + read.documents[2][0], line);
-  EXPECT_THAT(read.ids, ElementsAre("l:1", "l:1#2", "l:1#3", "l:2"));
+  ASSERT_EQ(read.documents.size(), 7U);
+  EXPECT_EQ(read.ids.back(), "l:2");
+  EXPECT_EQ(read.ids[5], "l:1#6");
+  std::string joined;
+  for (std::size_t i = 0; i + 1 < read.documents.size(); ++i) {
+    EXPECT_LE(read.documents[i][0].size(), kLongestDocument);
+    joined += read.documents[i][0];
+  }
+  EXPECT_TRUE(joined == line);
 }
 
 TEST(JsonLines, text_is_taken_from_the_named_field) {
@@ -237,10 +243,34 @@ TEST(Books, a_hyphen_at_a_line_end_goes_where_the_word_is_known_without) {
 
 TEST(Books, page_numbers_and_tables_of_contents_go) {
   const auto read = read_books(
-      "CONTENTS\n\nCHAPTER I. The Door  1\nCHAPTER II. The Window  17\n\nCHAPTER I\n\nIt began in 1900.\n\n"
+      "CONTENTS\n\nCHAPTER I. The Door  1\nCHAPTER II. The Window  17\n\n"
+      "III. The Roof 20\nIV. The Road Home 31\n V. The End 40\n\nCHAPTER I\n\nIt began in 1900.\n\n"
       "[Page 12]\n\nIt went on.\n\n- 13 -\n\nIn 14.\n");
+  EXPECT_THAT(read.documents, ElementsAre(ElementsAre("It began in 1900.", "It went on.", "In 14.")));
+  EXPECT_EQ(read.dropped.at("headings"), 9);
+}
+
+TEST(Books, headings_of_chapters_go_and_what_is_said_in_capitals_stays) {
+  const auto read = read_books(
+      "CHAPTER IV. The Door\n\nIt opened.\n\nXII\n\nBook the Second\n\nA NIGHT AT SEA\n\n\"STOP!\"\n\n"
+      "Part of it was lost.\n\nI.\n\nTHE END\n");
   EXPECT_THAT(read.documents,
-              ElementsAre(ElementsAre("CHAPTER I", "It began in 1900.", "It went on.", "In 14.")));
+              ElementsAre(ElementsAre("It opened.", "\"STOP!\"", "Part of it was lost.", "I.")));
+}
+
+TEST(Books, title_pages_go_up_to_the_first_sentences_of_the_text) {
+  std::string text =
+      "The Door\n\nby Nobody At All\n\nTo my friends, who never asked for a book about one.\n\n";
+  const std::string first =
+      "It was late when he came to the door of which we speak, and nobody was there to open it.";
+  text += first + "\n\n";
+  for (int i = 0; i < 400; ++i)
+    text += "He knocked again, waited for a while and went to look for a window.\n\n";
+  const auto read = read_books(text);
+  ASSERT_EQ(read.documents.size(), 1U);
+  EXPECT_EQ(read.documents[0].front(), first);
+  EXPECT_EQ(read.documents[0].size(), 401U);
+  EXPECT_EQ(read.dropped.at("front matter"), 8 + 16 + 52);
 }
 
 TEST(Books, lines_without_blank_lines_between_are_paragraphs) {

@@ -1,0 +1,139 @@
+"""Text to ids, ours and the libraries': equal on every line of the shared text? And how fast, on one thread?
+
+    python3 benchmarks/data/tokenization.py [--rounds 3] [--output results.json] [--reviews 20000]
+
+Peers (in a virtual environment of their own, build/peers): tokenizers and sentencepiece, which train on the text too.
+The text is what of the shared sample of Wikipedia is text, the novels, and reviews, a paragraph a line.
+"""
+
+import hashlib
+import pathlib
+import tarfile
+import tempfile
+import time
+
+from common import SHARED, arguments_of, in_peers_environment, median, ours, report
+
+in_peers_environment(["tokenizers", "sentencepiece"])
+
+SPECIAL = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
+
+
+def lines_of_text(folder, reviews):
+    import json
+
+    ours("extract", SHARED / "wiki" / "enwiki-pages-articles-sample.xml.bz2", folder / "ours.jsonl")
+    for document in map(json.loads, (folder / "ours.jsonl").read_text().splitlines()):
+        yield from document["paragraphs"]
+    for book in sorted((SHARED / "books").glob("*.txt")):
+        encoding = "latin-1" if "latin1" in book.name else "utf-8-sig"
+        yield from (" ".join(p.split()) for p in book.read_text(encoding=encoding).split("\n\n"))
+    for archive in sorted((SHARED / "imdb").glob("*.tar.xz")):
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if reviews == 0:
+                    return
+                if member.isfile() and member.name.count("/") == 3:
+                    reviews -= 1
+                    yield tar.extractfile(member).read().decode()
+
+
+def write_text(folder, reviews):
+    """Every line as it comes, line ends apart: white space, markup, characters of all kinds stay."""
+    lines = [line.replace("\n", " ").replace("\r", " ") for line in lines_of_text(folder, reviews)]
+    lines = [line for line in lines if line.strip()]
+    path = folder / "text.txt"
+    path.write_text("\n".join(lines) + "\n", newline="\n")
+    return path, lines
+
+
+def digest(rows):
+    sha = hashlib.sha256()
+    for row in rows:
+        sha.update(("".join(f"{i} " for i in row) + "\n").encode())
+    return sha.hexdigest()
+
+
+def differing(path, text, lines, rows, folder):
+    """The first line whose ids differ."""
+    out = folder / "ids.txt"
+    ours("encode", path, text, out)
+    for line, row, mine in zip(lines, rows, out.read_text().splitlines()):
+        if list(map(int, mine.split())) != list(row):
+            return {"line": line[:300], "theirs": list(row)[:80], "ours": list(map(int, mine.split()))[:80]}
+    return None
+
+
+def compare(path, encode, text, lines, rounds, folder):
+    size = sum(len(line.encode()) for line in lines)
+    mine, theirs = [], []
+    for _ in range(rounds):
+        start = time.process_time()
+        rows = [encode(line) for line in lines]
+        theirs.append(size / 1e6 / (time.process_time() - start))
+        result = ours("encode", path, text)
+        mine.append(result["megabytes_per_second"])
+    equal = result["ids_sha256"] == digest(rows)
+    found = {"ours_mb_per_second": median(mine), "library_mb_per_second": median(theirs),
+             "ratio": round(median(mine) / median(theirs), 2), "equal_ids": equal, "lines": len(lines)}
+    return found if equal else found | {"first_difference": differing(path, text, lines, rows, folder)}
+
+
+def wordpiece(lowercase):
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer, trainers.WordPieceTrainer(vocab_size=30000, special_tokens=SPECIAL, show_progress=False)
+
+
+def byte_bpe():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer, trainers.BpeTrainer(vocab_size=30000, special_tokens=SPECIAL, show_progress=False,
+                                          initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+
+
+def unigram():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    return tokenizer, trainers.UnigramTrainer(vocab_size=16000, special_tokens=SPECIAL, unk_token="[UNK]",
+                                              show_progress=False)
+
+
+def main():
+    arguments = arguments_of(__doc__, reviews={"type": int, "default": 20000})
+    results = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        text, lines = write_text(folder, arguments.reviews)
+        results["text_bytes"] = text.stat().st_size
+        sample = lines[::7]  # training sees a part, so that some words are new
+        for kind, (tokenizer, trainer) in {"wordpiece_uncased": wordpiece(True), "wordpiece_cased": wordpiece(False),
+                                           "byte_bpe": byte_bpe(), "unigram": unigram()}.items():
+            tokenizer.train_from_iterator(sample, trainer)
+            path = folder / f"{kind}.json"
+            tokenizer.save(str(path))
+            results[kind] = compare(path, lambda line, t=tokenizer: t.encode(line, add_special_tokens=False).ids, text,
+                                    lines, arguments.rounds, folder)
+
+        import sentencepiece
+
+        (folder / "sample.txt").write_text("\n".join(sample))
+        for kind in "unigram", "bpe":
+            sentencepiece.SentencePieceTrainer.train(
+                input=str(folder / "sample.txt"), model_prefix=str(folder / kind), model_type=kind, vocab_size=16000,
+                minloglevel=2, control_symbols=["<mask>"], pad_id=3, input_sentence_size=50000)
+            model = sentencepiece.SentencePieceProcessor(model_file=str(folder / f"{kind}.model"))
+            results[f"sentencepiece_{kind}"] = compare(folder / f"{kind}.model", model.encode, text, lines,
+                                                       arguments.rounds, folder)
+    report(results, arguments.output)
+
+
+main()
