@@ -25,6 +25,13 @@ struct CorpusSource {
   bool operator==(const CorpusSource&) const = default;
 };
 
+/// An entry of data.mixture.
+struct CorpusWeight {
+  std::string corpus = {};
+  double weight = 0;
+  bool operator==(const CorpusWeight&) const = default;
+};
+
 /// Values of one key that `finetune` tries, as they are written in YAML.
 struct GridAxis {
   std::string key = {};
@@ -65,6 +72,9 @@ struct Config {
     std::vector<std::string> shards, validation;
     std::optional<std::int64_t> sequence_length;
     bool shuffle = true;
+    std::vector<CorpusWeight> mixture;
+    std::string packing = "sentences", pairs = "exact";
+    double short_sequence_probability = 0;
     struct {
       double probability = 0.15, mask = 0.8, random = 0.1;
       std::string unit = "token";

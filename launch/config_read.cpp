@@ -200,6 +200,25 @@ class Setter {
     to = std::move(list);
   }
 
+  void read(std::vector<CorpusWeight>& to) const {
+    std::vector<CorpusWeight> weights;
+    if (!node_.IsMap() && !node_.IsNull()) wrong("a map of corpora to weights");
+    for (const auto& entry : node_) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (std::ranges::find(weights, name, &CorpusWeight::corpus) != weights.end())
+        refuse("{}: {}: '{}' is given twice; remove one", origin_.at(entry.first.Mark()), key_->path, name);
+      double weight = -1;
+      const std::string text = entry.second.IsScalar() ? entry.second.Scalar() : "";
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
+      if (name.empty() || text.empty() || error != std::errc() || end != text.data() + text.size() ||
+          !(weight >= 0 && std::isfinite(weight)))
+        refuse("{}: {}: the weight of '{}' is {}; it must be a number of at least 0",
+               origin_.at(entry.second.Mark()), key_->path, name, shown(entry.second));
+      weights.push_back({name, weight});
+    }
+    to = std::move(weights);
+  }
+
   void read(std::vector<GridAxis>& to) const {
     std::vector<GridAxis> grid;
     if (!node_.IsMap()) wrong("a map of keys to lists of values");

@@ -168,6 +168,27 @@ std::vector<ConfigKey> run_keys(Config& c) {
        kPositive,
        "auto"},
       {"data.shuffle", &c.data.shuffle, "A new order each epoch; `false`: the shards' own order."},
+      {"data.mixture",
+       &c.data.mixture,
+       "`{wikipedia: 3, books: 1}`: share of the samples that each corpus of the shards has, in proportion; "
+       "0 "
+       "leaves one out. None: as large as they are.",
+       {},
+       {},
+       "none"},
+      {"data.packing", &c.data.packing,
+       "`sentences`: a sample is of one document; `documents`: whole documents share one where they fit.",
+       "sentences | documents"},
+      {"data.pairs", &c.data.pairs,
+       "Pairs for the sentence order. `exact`: each token once an epoch, no label without a sentence "
+       "boundary; "
+       "`original`: cut and filled as the original's preparation (and ALBERT's).",
+       "exact | original"},
+      {"data.short_sequence_probability",
+       &c.data.short_sequence_probability,
+       "Share of the samples that end early, at a length drawn evenly (BERT's is 0.1).",
+       {},
+       kShare},
       {"data.masking.probability", &c.data.masking.probability, "Share of tokens to predict.", {}, kShare},
       {"data.masking.mask", &c.data.masking.mask, "Share of those replaced by the mask token.", {}, kShare},
       {"data.masking.random",

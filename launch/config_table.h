@@ -13,7 +13,8 @@ namespace nystrom {
 
 /// Where a key's value lies in a Config; the alternative is its type.
 using Slot = std::variant<std::int64_t*, double*, bool*, std::string*, std::optional<std::int64_t>*,
-                          std::vector<std::string>*, std::vector<CorpusSource>*, std::vector<GridAxis>*>;
+                          std::vector<std::string>*, std::vector<CorpusSource>*, std::vector<GridAxis>*,
+                          std::vector<CorpusWeight>*>;
 
 struct Range {
   double least = -std::numeric_limits<double>::infinity();

@@ -62,6 +62,12 @@ struct ToText {
     }
     return fmt::format("[{}]", text);
   }
+  std::string operator()(const std::vector<CorpusWeight>* value) const {
+    std::string text;
+    for (const auto& [corpus, weight] : *value)
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", word(corpus), weight);
+    return "{" + text + "}";
+  }
   std::string operator()(const std::vector<GridAxis>* value) const {
     std::string text;
     for (const auto& axis : *value) {
@@ -125,6 +131,7 @@ std::string type_text(const ConfigKey& key) {
     std::string operator()(const std::vector<std::string>*) const { return "list of patterns"; }
     std::string operator()(const std::vector<CorpusSource>*) const { return "list"; }
     std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
+    std::string operator()(const std::vector<CorpusWeight>*) const { return "map"; }
   };
   return key.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.choices);
 }

@@ -91,6 +91,9 @@ SampleOptions sample_options(const RunSetup& setup, const std::vector<std::strin
   options.shards = shards;
   options.sequence_length = setup.sequence_length;
   options.pairs = setup.head == HeadKind::kPretraining;
+  options.pair_style = setup.config.data.pairs == "original" ? PairStyle::kOriginal : PairStyle::kExact;
+  options.packing = setup.config.data.packing == "documents" ? Packing::kDocuments : Packing::kSentences;
+  options.short_sequence_probability = setup.config.data.short_sequence_probability;
   options.masking = masking_options(setup.config);
   options.vocabulary_size = setup.model.vocabulary_size;
   options.seed = static_cast<std::uint64_t>(setup.config.seed);
@@ -154,12 +157,13 @@ RunSetup set_up_run(const Config& config, bool training) {
 
 LoaderOptions training_loader(const RunSetup& setup) {
   LoaderOptions options = loader_options(setup, setup.shards);
+  for (const auto& [corpus, weight] : setup.config.data.mixture) options.mixture.push_back({corpus, weight});
   options.global_batch = setup.config.training.global_batch;
   return options;
 }
 
 SourceFactory training_source(const RunSetup& setup) {
-  return shard_source(loader_options(setup, setup.shards));
+  return shard_source(training_loader(setup));
 }
 
 SourceFactory validation_source(const RunSetup& setup) {

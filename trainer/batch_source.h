@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/batch.h"
@@ -22,6 +23,11 @@ class BatchSource {
   [[nodiscard]] virtual std::int64_t batches() const { return INT64_MAX; }
   /// The largest micro-batch that read() gives.
   [[nodiscard]] virtual BatchLimits limits() const = 0;
+  /// By corpus, how often the first `batches` global batches hold all of it; nothing where that is not known.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, double>> epochs_of(
+      std::int64_t /*batches*/) const {
+    return {};
+  }
   /// Sentences for the log.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 };

@@ -13,12 +13,15 @@ class LoaderSource final : public BatchSource {
   const StepBatch& read(std::int64_t index) override;
   [[nodiscard]] std::int64_t batches() const override;
   [[nodiscard]] BatchLimits limits() const override;
+  [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t batches) const override {
+    return loader_.epochs_of(batches * global_batch_);
+  }
   [[nodiscard]] std::vector<std::string> warnings() const override { return loader_.warnings(); }
   [[nodiscard]] const Loader& loader() const { return loader_; }
 
  private:
   Loader loader_;
-  std::int64_t longest_;
+  std::int64_t longest_, global_batch_;
   StepBatch batch_;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -24,6 +25,19 @@ std::string numbers(std::span<const double> values) {
   std::string text = "[";
   for (const double value : values) text += (text.size() > 1 ? ", " : "") + number(value);
   return text + "]";
+}
+
+/// Names of corpora come from files: what JSON would trip over is left out.
+std::string object(const std::vector<std::pair<std::string, double>>& values) {
+  std::string text = "{";
+  for (const auto& [name, value] : values) {
+    std::string key;
+    std::ranges::copy_if(name, std::back_inserter(key), [](char c) {
+      return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= ' ';
+    });
+    text += fmt::format("{}\"{}\": {:.6g}", text.size() > 1 ? ", " : "", key, value);
+  }
+  return text + "}";
 }
 
 void append(std::string& line, std::string_view key, const std::string& value) {
@@ -98,6 +112,7 @@ std::string metrics_line(const StepReport& report) {
   append(line, "tokens_per_second", fmt::format("{:.1f}", report.tokens_per_second));
   append(line, "samples", fmt::format("{}", report.samples));
   append(line, "seconds", fmt::format("{:.3f}", report.seconds));
+  if (report.epochs_of.size() > 1) append(line, "epochs_of", object(report.epochs_of));
   if (!report.pinv_residual_mean.empty()) {
     append(line, "pinv_residual", numbers(report.pinv_residual_mean));
     append(line, "pinv_residual_max", numbers(report.pinv_residual_max));

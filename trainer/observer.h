@@ -45,6 +45,8 @@ struct StepReport {
   double seconds_left = 0;       ///< estimated
   bool skipped = false;          ///< a number was not finite; weights are as before
   std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where asked for
+  /// By corpus: BatchSource::epochs_of.
+  std::vector<std::pair<std::string, double>> epochs_of;
 };
 
 struct ValidationReport {

@@ -60,6 +60,14 @@ std::int64_t fit_device(const PretrainOptions& options, const Device& device, Co
        mebibytes(training_bytes(fit, fit.limits)), device.text(), mebibytes(fit.free_bytes), advice);
 }
 
+/// "10000 steps read, in epochs: wikipedia 1.31, books 4.02"
+std::string epochs_sentence(const BatchSource& batches, std::int64_t steps) {
+  std::string corpora;
+  for (const auto& [name, epochs] : batches.epochs_of(steps))
+    corpora += fmt::format("{}{} {:.3g}", corpora.empty() ? "" : ", ", name, epochs);
+  return corpora.empty() ? corpora : fmt::format("{} steps read, in epochs: {}", steps, corpora);
+}
+
 }  // namespace
 
 SourceFactory shard_source(const LoaderOptions& options) {
@@ -143,6 +151,8 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   }
   const auto validation = options.validation_data ? options.validation_data(request) : nullptr;
   for (const auto& warning : batches->warnings()) speaker.warning(warning);
+  if (const auto epochs = epochs_sentence(*batches, options.trainer.steps); !epochs.empty())
+    speaker.note(epochs);
   network.plan(validation ? joined(batches->limits(), validation->limits()) : batches->limits(),
                context.host_threads(), options.recompute);
   const auto reduction = make_device_reduction(device, comm, options.communication);

@@ -315,6 +315,7 @@ void Trainer::tell(StepReport& report) {
                       report.skipped || !report.pinv_residual_mean.empty();
   if (!wanted || parts_.comm.rank() != 0) return;
   report.tokens_per_second = clock_.take_speed();
+  report.epochs_of = parts_.batches.epochs_of(state_.step + state_.batches_skipped);
   report.seconds_left = clock_.seconds_for(options_.steps - report.step);
   parts_.observer.step(report);
 }

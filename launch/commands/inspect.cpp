@@ -156,10 +156,11 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
   for (std::uint64_t i = 0; i < kPassages; ++i) {
     Random random(1, Purpose::kOrder, i);
     ShardReader reader(shards[random.below(shards.size())]);
-    const auto sentences = static_cast<std::uint64_t>(reader.counts().sentences);
-    std::vector<std::uint64_t> offsets;
-    const auto first = random.below(sentences);
-    reader.read_sentence_offsets(first, std::min<std::uint64_t>(4, sentences + 1 - first), offsets);
+    std::vector<std::uint64_t> document, offsets;
+    reader.read_document_offsets(random.below(static_cast<std::uint64_t>(reader.counts().documents)), 2,
+                                 document);
+    const auto first = document[0] + random.below(document[1] - document[0]);
+    reader.read_sentence_offsets(first, std::min<std::uint64_t>(4, document[1] - first) + 1, offsets);
     std::vector<std::int32_t> ids;
     reader.read_tokens(offsets.front(),
                        std::min<std::uint64_t>(kMostTokens, offsets.back() - offsets.front()), ids);

@@ -65,6 +65,21 @@ TEST(Config, values_reach_their_members) {
   EXPECT_FALSE(c.gives("model.heads"));
 }
 
+TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
+  const Config c = read_config("", {"data.mixture={wikipedia: 3, books-2: 0.5}"});
+  EXPECT_EQ(c.data.mixture, (std::vector<CorpusWeight>{{"wikipedia", 3}, {"books-2", 0.5}}));
+  EXPECT_THAT(to_yaml(c), HasSubstr("  mixture: {wikipedia: 3, \"books-2\": 0.5}\n"));
+  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").data.mixture, c.data.mixture);
+  EXPECT_THAT(to_yaml(Config{}), testing::Not(HasSubstr("mixture")));
+  EXPECT_EQ(
+      refused_override("data.mixture={wikipedia: many}"),
+      "--set data.mixture={wikipedia: many}: data.mixture: the weight of 'wikipedia' is 'many'; it must be "
+      "a number of at least 0");
+  EXPECT_THAT(refused_override("data.mixture={wikipedia: -1}"), HasSubstr("at least 0"));
+  EXPECT_THAT(refused_override("data.mixture=[wikipedia]"), HasSubstr("a map of corpora to weights"));
+  EXPECT_THAT(refused_override("data.mixture={a: 1, a: 2}"), HasSubstr("twice"));
+}
+
 TEST(Config, an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one) {
   EXPECT_EQ(refusal("seed: 1\nmodel:\n  hiden_size: 8\n"),
             "run.yaml, line 3: there is no key 'model.hiden_size'; did you mean 'model.hidden_size'?");

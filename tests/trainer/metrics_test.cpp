@@ -41,6 +41,15 @@ TEST(Metrics, a_line_has_the_promised_keys_and_numbers_that_read_back_exactly) {
   EXPECT_FALSE(line.contains("skipped"));
 }
 
+TEST(Metrics, epochs_are_told_where_there_are_several_corpora) {
+  StepReport report = report_of(1);
+  report.epochs_of = {{"books", 0.25}};
+  EXPECT_FALSE(nlohmann::json::parse(metrics_line(report)).contains("epochs_of"));
+  report.epochs_of.emplace_back("wiki\"\n", 1.5);  // whatever a shard may name its corpora
+  const auto line = nlohmann::json::parse(metrics_line(report));
+  EXPECT_EQ(line.at("epochs_of"), (nlohmann::json{{"books", 0.25}, {"wiki", 1.5}}));
+}
+
 TEST(Metrics, what_is_not_finite_is_null) {
   StepReport report = report_of(1);
   report.losses.loss = std::nan("");
