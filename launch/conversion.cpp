@@ -82,8 +82,10 @@ Converted converted_model(const ConvertOptions& options, const ModelSource& sour
 /// What a checkpoint carries besides weights: the tokenizer, and what it was fine-tuned for.
 RunIdentity identity_of(const ModelSource& source) {
   RunIdentity identity;
-  identity.tokenizer = source.tokenizer_file().bytes;
-  if (!identity.tokenizer.empty()) identity.tokenizer_kind = source.tokenizer().kind();
+  if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
+    identity.tokenizer = tokenizer.bytes();
+    identity.tokenizer_kind = tokenizer.kind();
+  }
   for (const auto& [key, value] : source.task_settings()) identity.settings[key] = value;
   if (const auto labels = source.label_names(); !labels.empty())
     identity.settings["task.label_names"] = label_names_text(labels);
@@ -114,9 +116,12 @@ StoredType type_of(const std::string& dtype) {
 std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
                                         std::vector<std::string>& notes) {
   std::vector<FolderFile> files = source.tokenizer_files();
-  const bool complete = std::ranges::any_of(files, [](const auto& f) { return f.name == "tokenizer.json"; });
+  const auto has = [&files](const char* name) {
+    return std::ranges::find(files, name, &FolderFile::name) != files.end();
+  };
+  if (has("tokenizer.json") && has("tokenizer_config.json")) return files;
   const Tokenizer tokenizer = source.tokenizer();
-  if (complete || tokenizer.empty()) return files;
+  if (tokenizer.empty()) return files;
   const auto made = huggingface_tokenizer_files(tokenizer, longest);
   if (made.empty())
     notes.emplace_back(

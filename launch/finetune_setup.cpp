@@ -127,9 +127,13 @@ bool is_finetuned(const std::string& model) {
   return kind != HeadKind::kPretraining && kind != HeadKind::kMaskedLm;
 }
 
-/// Names of the labels that a checkpoint was fine-tuned for.
+/// Names of the labels that a model was fine-tuned for; none where it knows placeholders alone.
 std::vector<std::string> stored_labels(const std::string& model) {
-  if (!is_checkpoint(model)) return {};
+  if (!is_checkpoint(model)) {
+    auto labels = ModelSource(model).label_names();
+    const bool named = std::ranges::none_of(labels, [](const auto& l) { return l.starts_with("LABEL_"); });
+    return named ? labels : std::vector<std::string>();
+  }
   const CheckpointReader reader(model);
   const Settings& settings = reader.identity().settings;
   const auto found = settings.find("task.label_names");
@@ -185,6 +189,7 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
   }
   FinetuneOptions& options = setup->options;
   options.task = task_options(config);
+  options.from = config.model.from;
   options.tokenizer = tokenizer_for(*setup);
   options.epochs = config.training.epochs;
   options.warmup_share = config.schedule.warmup_share;

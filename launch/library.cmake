@@ -28,6 +28,7 @@ nystrom_add_library(launch FOLDER launch
     failure.cpp
     file_verification.cpp
     finetune_setup.cpp
+    folder_tokenizer.cpp
     grid.cpp
     log.cpp
     machine.cpp

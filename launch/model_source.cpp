@@ -8,6 +8,7 @@
 
 #include "data/child_check.h"
 #include "kernels/core/check.h"
+#include "launch/folder_tokenizer.h"
 #include "model/bert_import.h"
 #include "model/warm_start.h"
 #include "trainer/checkpoint.h"
@@ -17,17 +18,6 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where transformers and we keep a SentencePiece model.
-constexpr const char* kTokenizerNames[] = {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"};
-// What else transformers reads of a tokenizer.
-constexpr const char* kTokenizerCompanions[] = {"tokenizer.json",
-                                                "tokenizer_config.json",
-                                                "special_tokens_map.json",
-                                                "added_tokens.json",
-                                                "vocab.txt",
-                                                "vocab.json",
-                                                "merges.txt"};
 
 }  // namespace
 
@@ -182,37 +172,18 @@ std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
   return tensors;
 }
 
-FolderFile ModelSource::tokenizer_file() const {
-  if (!is_folder()) {
-    const RunIdentity& identity = state_->checkpoint->identity();
-    if (identity.tokenizer.empty()) return {};
-    const bool json = !identity.tokenizer_kind.empty() && identity.tokenizer_kind != "sentencepiece";
-    return {json ? "tokenizer.json" : kTokenizerNames[0], identity.tokenizer};
-  }
-  for (const char* name : kTokenizerNames) {
-    const std::string path = (fs::path(state_->path) / name).string();
-    if (fs::is_regular_file(path)) return {name, read_text_file(path)};
-  }
-  return {};
+Tokenizer ModelSource::tokenizer() const {
+  if (is_folder()) return read_folder_tokenizer(state_->path);
+  const RunIdentity& identity = state_->checkpoint->identity();
+  if (identity.tokenizer.empty()) return {};
+  return Tokenizer::from_bytes(identity.tokenizer, "the tokenizer in " + state_->path);
 }
 
 std::vector<FolderFile> ModelSource::tokenizer_files() const {
-  std::vector<FolderFile> files;
-  if (FolderFile file = tokenizer_file(); !file.name.empty()) files.push_back(std::move(file));
-  if (!is_folder()) return files;
-  for (const char* name : kTokenizerCompanions) {
-    const std::string path = (fs::path(state_->path) / name).string();
-    if (fs::is_regular_file(path)) files.push_back({name, read_text_file(path)});
-  }
-  return files;
-}
-
-Tokenizer ModelSource::tokenizer() const {
-  FolderFile file = tokenizer_file();
-  if (file.name.empty()) return {};
-  const std::string origin =
-      is_folder() ? (fs::path(state_->path) / file.name).string() : "the tokenizer in " + state_->path;
-  return Tokenizer::from_bytes(std::move(file.bytes), origin);
+  if (is_folder()) return folder_tokenizer_files(state_->path);
+  const Tokenizer own = tokenizer();
+  if (own.empty()) return {};
+  return {{own.is_json() ? "tokenizer.json" : "spiece.model", own.bytes()}};
 }
 
 }  // namespace nystrom

@@ -37,12 +37,10 @@ class ModelSource {
                                                           std::vector<std::string>* notes = nullptr) const;
   /// Is it a model of another kind, whose weights can start ours (BERT, RoBERTa)?
   [[nodiscard]] bool is_foreign() const;
-  /// The tokenizer's file; an empty name: there is none.
-  [[nodiscard]] FolderFile tokenizer_file() const;
-  /// That file and those that transformers keeps beside it.
-  [[nodiscard]] std::vector<FolderFile> tokenizer_files() const;
-  /// The tokenizer; empty where there is none.
+  /// The tokenizer; empty where there is none. Of a folder: launch/folder_tokenizer.h.
   [[nodiscard]] Tokenizer tokenizer() const;
+  /// The tokenizer's files: of a folder all that transformers keeps there.
+  [[nodiscard]] std::vector<FolderFile> tokenizer_files() const;
 
   /// Names of the classes or tags that it was fine-tuned for; empty where it knows none.
   [[nodiscard]] std::vector<std::string> label_names() const;

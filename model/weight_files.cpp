@@ -18,10 +18,13 @@ constexpr const char* kIndex = "model.safetensors.index.json";
   for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
     if (fs::exists(fs::path(folder) / pickled))
       refuse(
-          "{} holds {}, a pickle, which can run code when it is read, and no {}. Make one in Python: "
-          "from transformers import AutoModelForMaskedLM; "
-          "AutoModelForMaskedLM.from_pretrained('{}').save_pretrained('{}', safe_serialization=True)",
-          folder, pickled, kSingle, folder, folder);
+          "{0} holds {1}, a pickle, which can run code when it is read, and no {2}. If you trust who made "
+          "it, "
+          "two lines of Python turn it into one:\n"
+          "import transformers as t; kind = getattr(t, "
+          "t.AutoConfig.from_pretrained('{0}').architectures[0])\n"
+          "kind.from_pretrained('{0}').save_pretrained('{0}')",
+          folder, pickled, kSingle);
   refuse("{} holds neither {} nor {}.", folder, kSingle, kIndex);
 }
 

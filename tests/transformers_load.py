@@ -5,7 +5,8 @@ usage: transformers_load.py PATH_OF_NYSTROM [FOLDER...]
 
 Converts a folder that transformers wrote itself, and each FOLDER (by default the reference folders beside the
 checkout, where there are some), directly and by way of an HDF5 checkpoint. No tensor may be missing, none
-unexpected but the pooler's and the sentence-order head's. Prints "skipped" where transformers is not installed.
+unexpected but the pooler's and the sentence-order head's. A pickled folder must be refused, and the two lines of Python
+that the refusal gives must mend it. Prints "skipped" where transformers is not installed.
 """
 import os
 import pathlib
@@ -14,6 +15,7 @@ import sys
 import tempfile
 
 try:
+    import safetensors.torch
     import torch
     import transformers
 except ImportError as missing:
@@ -78,6 +80,22 @@ def made_by_transformers(folder):
     return folder
 
 
+def problems_of_pickle(program, folder, work):
+    """A pickle instead of safetensors: refused, then mended by the lines that the refusal ends with."""
+    weights = folder / "model.safetensors"
+    torch.save(safetensors.torch.load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    line = [program, "convert", "--from", str(folder), "--to", str(work / "unpickled.h5")]
+    refusal = subprocess.run(line, capture_output=True, text=True)
+    if refusal.returncode != 2:
+        return [f"a pickle is not refused but ends with status {refusal.returncode}"]
+    mended = subprocess.run([sys.executable, "-c", "\n".join(refusal.stderr.strip().splitlines()[-2:])],
+                            capture_output=True, text=True)
+    if mended.returncode != 0:
+        return [f"the lines against pickles fail: {mended.stderr[-500:]}"]
+    return [] if subprocess.run(line, stdout=subprocess.DEVNULL).returncode == 0 else ["the mended folder is refused"]
+
+
 def null_convolution(folder):
     """transformers 5 refuses to read what it documents: conv_kernel_size null."""
     return '"conv_kernel_size": null' in (pathlib.Path(folder) / "config.json").read_text()
@@ -105,6 +123,9 @@ def main():
                 print(f"{folder}: {sentence}")
             if not problems:
                 print(f"{folder}: loads")
+        problems = problems_of_pickle(program, made_by_transformers(pathlib.Path(work) / "pickled"), pathlib.Path(work))
+        failures += len(problems)
+        print("; ".join(problems) or "a pickle is refused, and mended by the lines given")
     return 1 if failures else 0
 
 

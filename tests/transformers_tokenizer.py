@@ -3,8 +3,8 @@
 
 usage: transformers_tokenizer.py PATH_OF_NYSTROM [CHECKPOINT_OR_FOLDER]   (needs transformers; tests/with_transformers.sh)
 
-Without a model, tokenizers of both kinds are trained on this project's documents and a tiny model is pretrained for
-one step. Compared: every character by itself, this project's documents line by line, texts of random characters of
+Without a model, tokenizers of all kinds (ours: unigram and BPE; of Hugging Face's library: WordPiece and byte-level BPE)
+are trained on this project's documents and a tiny model is pretrained with each for one step. Compared: every character by itself, this project's documents line by line, texts of random characters of
 many scripts, stacked and misplaced combining marks, Hangul by jamo, blanks of all sorts, and special tokens spelled in
 the text. No warning may be written while loading. Prints "skipped" where a package is missing.
 """
@@ -14,10 +14,11 @@ import random
 import subprocess
 import sys
 import tempfile
-import warnings
 
 try:
+    import tokenizers
     import transformers
+    from transformers_warnings import collected
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(0)
@@ -25,7 +26,7 @@ except ImportError as missing:
 HERE = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = """
 corpus: [{{kind: lines, path: "{texts}"}}]
-tokenizer: {{kind: {kind}, vocabulary_size: 2000, lowercase: {lowercase}}}
+tokenizer: {{{tokenizer}}}
 output: {{directory: {work}/prepared, validation_fraction: 0}}
 run: {{directory: {work}/run}}
 model: {{hidden_size: 16, layers: 1, heads: 2, intermediate_size: 16, max_positions: 64, attention: {{landmarks: 8, convolution: 3}}}}
@@ -41,9 +42,32 @@ def run(program, *arguments, **more):
     return result.stdout
 
 
-def made(program, work, kind, lowercase):
-    config = work / "c.yaml"
-    config.write_text(CONFIG.format(texts=HERE / "docs" / "*.md", kind=kind, lowercase=lowercase, work=work))
+KINDS = {"unigram": "kind: unigram, vocabulary_size: 2000", "bpe": "kind: bpe, vocabulary_size: 2000",
+         "unigram of lower case": "kind: unigram, vocabulary_size: 2000, lowercase: true",
+         "wordpiece": "path: {file}", "byte-level bpe": "path: {file}",
+         "vocab.txt": "path: {folder}/vocab.txt", "vocab.json": "path: {folder}/vocab.json"}
+
+
+def trained(kind, file):
+    """A tokenizer.json as Hugging Face's library makes it for BERT and RoBERTa, and their older files beside it."""
+    files = [str(path) for path in sorted((HERE / "docs").glob("*.md"))]
+    if kind in ("wordpiece", "vocab.txt"):
+        tokenizer = tokenizers.BertWordPieceTokenizer()
+        tokenizer.train(files, vocab_size=1500, show_progress=False)
+    else:
+        tokenizer = tokenizers.ByteLevelBPETokenizer()
+        tokenizer.train(files, vocab_size=1500, show_progress=False,
+                        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    tokenizer.save(str(file))
+    tokenizer.save_model(str(file.parent))
+
+
+def made(program, work, kind):
+    config, file = work / "c.yaml", work / "given.json"
+    if KINDS[kind].startswith("path"):
+        trained(kind, file)
+    tokenizer = KINDS[kind].format(file=file, folder=work)
+    config.write_text(CONFIG.format(texts=HERE / "docs" / "*.md", tokenizer=tokenizer, work=work))
     run(program, "prepare", config)
     run(program, "pretrain", config)
     return next((work / "run" / "checkpoints").glob("*.h5"))
@@ -93,11 +117,12 @@ def ours(program, model, lines):
 def check(program, model, work, name):
     folder = work / f"folder-{name}"
     run(program, "convert", "--from", model, "--to", folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with collected() as said:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    for text in said:
+        print(f"{name}: loading said: {text}")
+    bad = len(said)
     lines = [line for line in texts() if "\n" not in line and "\r" not in line]
-    bad = 0
     for line, expected in zip(lines, ours(program, model, lines), strict=True):
         given = tokenizer(line, add_special_tokens=False)["input_ids"]
         if given != expected:
@@ -119,10 +144,10 @@ def main():
         work = pathlib.Path(work)
         for number, model in enumerate(models):
             bad += check(program, model, work, f"model {number}")
-        for kind, lowercase in () if models else (("unigram", "false"), ("bpe", "false"), ("unigram", "true")):
-            place = work / f"{kind}-{lowercase}"
+        for kind in () if models else KINDS:
+            place = work / kind.replace(" ", "-")
             place.mkdir()
-            bad += check(program, made(program, place, kind, lowercase), place, f"{kind}, lowercase {lowercase}")
+            bad += check(program, made(program, place, kind), place, kind)
     return 1 if bad else 0
 
 

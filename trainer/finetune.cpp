@@ -307,9 +307,7 @@ class Finetuning {
 
   std::string write_results(const Progress& progress) {
     TaskReport report{.results = {.task = info().name,
-                                  .model = options_.run.trainer.identity.settings.contains("model.from")
-                                               ? options_.run.trainer.identity.settings.at("model.from")
-                                               : std::string("drawn from the seed"),
+                                  .model = options_.from.empty() ? "drawn from the seed" : options_.from,
                                   .metric = metric_,
                                   .seed = options_.run.trainer.seed,
                                   .best_step = progress.step,

@@ -19,6 +19,7 @@ struct FinetuneOptions {
   double warmup_share = 0;    ///< of all steps; 0: trainer.schedule.warmup_steps
   std::int64_t patience = 0;  ///< stop after so many epochs without a better metric; 0: never
   std::string metric;         ///< chooses the best checkpoint; empty: the task's first
+  std::string from;           ///< the model that it starts from, for results.json; empty: drawn from the seed
 
   /// As for pretraining; its head, data sources, trainer.steps, checkpoint folder and saving come from here.
   PretrainOptions run;

@@ -41,6 +41,18 @@ Json replace_pattern(const std::string& what, const std::string& by) {
   return step;
 }
 
+Json step(const char* type) {
+  Json json;
+  json["type"] = type;
+  return json;
+}
+
+/// "9," and the like.
+bool is_number_with_comma(const std::string& piece) {
+  const std::size_t size = piece.size();
+  return size >= 2 && piece[size - 1] == ',' && piece[size - 2] >= '0' && piece[size - 2] <= '9';
+}
+
 Json precompiled(const SentencePieceProto& model) {
   return {{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.charsmap)}};
 }
@@ -61,9 +73,7 @@ void add_rules(const SentencePieceProto& model, Json& steps) {
   if (!tilde) steps.push_back(replace_text(kFullwidthTilde, kAside));
   steps.push_back(
       replace_pattern(fmt::format("(?m:(?:{}|.)\\K)", longest_match_pattern(sequences)), kBetween));
-  Json compatibility;
-  compatibility["type"] = "NFKC";
-  steps.push_back(std::move(compatibility));
+  steps.push_back(step("NFKC"));
   steps.push_back(precompiled(model));
   steps.push_back(replace_text(kBetween, ""));
   if (!tilde) steps.push_back(replace_text(kAside, kFullwidthTilde));
@@ -179,6 +189,33 @@ Json template_of(const Tokenizer& tokenizer, const Special& names) {
   return json;
 }
 
+Json decoder_of(const Tokenizer& tokenizer) {
+  if (tokenizer.kind() == "wordpiece") return {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  if (tokenizer.kind() == "byte-level bpe")
+    return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
+  return metaspace(true);
+}
+
+/// A tokenizer.json whose special tokens stand where ours do, and which neither cuts nor pads. One that does
+/// so already keeps its bytes, and with them its identity.
+std::string with_our_template(const Tokenizer& tokenizer, const Special& names) {
+  using Unordered = nlohmann::json;
+  Json json = Json::parse(tokenizer.bytes());
+  const Json ours = template_of(tokenizer, names);
+  const auto is_null = [&json](const char* key) { return !json.contains(key) || json[key].is_null(); };
+  const bool same = !is_null("post_processor") &&
+                    Unordered::parse(json["post_processor"].dump()) == Unordered::parse(ours.dump());
+  if (same && is_null("truncation") && is_null("padding")) return tokenizer.bytes();
+  json["post_processor"] = ours;
+  json["truncation"] = nullptr;
+  json["padding"] = nullptr;
+  if (is_null("decoder")) json["decoder"] = decoder_of(tokenizer);
+  for (auto& token : json["added_tokens"])  // the library wants them all
+    for (const char* key : {"single_word", "lstrip", "rstrip", "normalized", "special"})
+      if (!token.contains(key)) token[key] = false;
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 Json special_tokens_map(const Special& names) {
   return {{"bos_token", names.bos},  {"cls_token", names.bos}, {"eos_token", names.eos},
           {"sep_token", names.eos},  {"unk_token", names.unk}, {"pad_token", names.pad},
@@ -187,7 +224,7 @@ Json special_tokens_map(const Special& names) {
 
 Json config_of(const Special& names, std::int64_t longest) {
   Json config = special_tokens_map(names);
-  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  config["tokenizer_class"] = kOwnTokenizerClass;
   config["model_max_length"] = longest;
   config["clean_up_tokenization_spaces"] = false;
   config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
@@ -208,8 +245,8 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
   const Special names = names_of(tokenizer);
   std::vector<TokenizerFile> files{{"tokenizer_config.json", config_of(names, longest).dump(1) + "\n"},
                                    {"special_tokens_map.json", special_tokens_map(names).dump(1) + "\n"}};
-  if (tokenizer.kind() != "sentencepiece") {  // it is a tokenizer.json already
-    files.push_back({"tokenizer.json", tokenizer.bytes()});
+  if (tokenizer.is_json()) {
+    files.push_back({"tokenizer.json", with_our_template(tokenizer, names)});
     return files;
   }
   const SentencePieceProto model = read_model_proto(tokenizer.bytes());
@@ -227,6 +264,32 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
                                                          : unigram_of(model, tokenizer.special().unk);
   files.push_back({"tokenizer.json", json.dump(1) + "\n"});
   return files;
+}
+
+std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOptions& options) {
+  NYSTROM_CHECK(!sentencepiece.is_json(), "a {} is no SentencePiece model", sentencepiece.kind());
+  SentencePieceProto model = read_model_proto(sentencepiece.bytes());
+  for (auto& piece : model.pieces)
+    if (is_number_with_comma(piece.text)) piece.score -= 100;  // so that the comma stands alone
+  Json steps = Json::array({replace_text("``", "\""), replace_text("''", "\"")});
+  if (!options.keep_accents) {
+    steps.push_back(step("NFKD"));
+    steps.push_back(step("StripAccents"));
+  }
+  if (options.lowercase) steps.push_back(step("Lowercase"));
+  if (!model.charsmap.empty()) steps.push_back(precompiled(model));
+  Json json;
+  json["version"] = "1.0";
+  json["truncation"] = nullptr;
+  json["padding"] = nullptr;
+  json["added_tokens"] = added_tokens(sentencepiece);
+  json["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
+  json["pre_tokenizer"] = {{"type", "Sequence"},
+                           {"pretokenizers", Json::array({step("WhitespaceSplit"), metaspace(true)})}};
+  json["post_processor"] = template_of(sentencepiece, names_of(sentencepiece));
+  json["decoder"] = metaspace(true);
+  json["model"] = unigram_of(model, sentencepiece.special().unk);
+  return json.dump(1) + "\n";
 }
 
 }  // namespace nystrom

@@ -12,9 +12,13 @@ struct TokenizerFile {
   std::string name, bytes;
 };
 
+/// What tokenizer_config.json says of the tokenizer.json that is made here.
+inline constexpr const char* kOwnTokenizerClass = "PreTrainedTokenizerFast";
+
 /// tokenizer.json (huggingface/tokenizers), tokenizer_config.json and special_tokens_map.json: <s> A </s>, or
-/// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json stays as it is. Empty for a
-/// model that tokenizers cannot imitate (blanks that are kept, or at the end of words).
+/// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json stays as it is, but for the
+/// places of its special tokens (RoBERTa's puts two </s> between the texts of a pair). Empty for a model that
+/// tokenizers cannot imitate (blanks that are kept, or at the end of words).
 ///
 /// Normalization: SentencePiece applies the longest rule at each place. tokenizers' `Precompiled` looks rules
 /// up by grapheme and drops what follows the shortest one, so the units of SentencePiece's reading are first
@@ -23,5 +27,13 @@ struct TokenizerFile {
 /// does the rest, character by character.
 [[nodiscard]] std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenizer,
                                                                      std::int64_t longest);
+
+/// What ALBERT's class does to a text before its SentencePiece model.
+struct AlbertOptions {
+  bool lowercase = true, keep_accents = false;
+};
+
+/// The tokenizer.json that transformers makes of an ALBERT's SentencePiece model (unigram).
+[[nodiscard]] std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOptions& options);
 
 }  // namespace nystrom

@@ -285,7 +285,8 @@ Command predict_command() {
             app.add_option("--input-format", arguments->input_format,
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
             app.add_option("--backend", arguments->backend, "auto, cpu or cuda; by default training.backend");
-            app.add_option("--tokenizer", arguments->tokenizer, "a SentencePiece model, instead of M's");
+            app.add_option("--tokenizer", arguments->tokenizer,
+                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of M's");
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");
           },

@@ -267,7 +267,63 @@ TEST_F(Conversion, a_pickle_is_refused_with_the_lines_that_turn_it_into_safetens
   std::filesystem::rename(from + "/model.safetensors", from + "/pytorch_model.bin");
   const std::string sentence = refusal({.from = from, .to = at_ / "x"});
   EXPECT_THAT(sentence, HasSubstr("can run code"));
-  EXPECT_THAT(sentence, HasSubstr("save_pretrained"));
+  EXPECT_EQ(std::ranges::count(sentence, '\n'), 2);
+  EXPECT_THAT(sentence, HasSubstr("\nimport transformers"));
+  EXPECT_TRUE(sentence.ends_with("save_pretrained('" + from + "')")) << sentence;
+}
+
+// The pieces of WordPiece for the 23 rows of bert().
+constexpr const char* kWordPieces =
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nsail\n##or\n##s\na\ntorn\nship\nat\nnight\n,\n.\nold\ncook\n";
+
+TEST_F(Conversion, a_wordpiece_tokenizer_travels_to_the_checkpoint_and_back) {
+  const std::string from = bert(at_, false), h5 = at_ / "w.h5", to = at_ / "w";
+  std::ofstream(from + "/vocab.txt") << kWordPieces;
+  const std::vector<std::int32_t> ids{5, 6, 7, 8, 12, 13, 15};
+  EXPECT_EQ(ModelSource(from).tokenizer().encode("The sailors at night."), ids);
+  (void)convert({.from = from, .to = h5});
+  const Tokenizer carried = ModelSource(h5).tokenizer();
+  EXPECT_EQ(carried.kind(), "wordpiece");
+  EXPECT_EQ(carried.encode("The sailors at night."), ids);
+  (void)convert({.from = h5, .to = to});
+  EXPECT_EQ(ModelSource(to).tokenizer().encode("The sailors at night."), ids);
+  const Json made = Json::parse(text_of(to + "/tokenizer.json"));
+  EXPECT_EQ(made["post_processor"]["type"], "TemplateProcessing");
+  EXPECT_EQ(made["post_processor"]["special_tokens"]["[CLS]"]["ids"][0], 2);
+  EXPECT_EQ(Json::parse(text_of(to + "/tokenizer_config.json"))["mask_token"], "[MASK]");
+  // One that has our places of special tokens keeps its bytes.
+  (void)convert({.from = to, .to = at_ / "again.h5"});
+  (void)convert({.from = at_ / "again.h5", .to = at_ / "again"});
+  EXPECT_EQ(text_of(at_ / "again/tokenizer.json"), text_of(to + "/tokenizer.json"));
+}
+
+TEST_F(Conversion,
+       a_folder_from_elsewhere_is_read_by_its_tokenizer_json_and_ours_by_its_sentencepiece_model) {
+  const std::string folder = this->folder(), json = folder + "/tokenizer.json";
+  std::ofstream(at_ / "vocab.txt") << kWordPieces;
+  std::ofstream(json) << Tokenizer::read(at_ / "vocab.txt").bytes();
+  EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "wordpiece");
+  std::ofstream(folder + "/tokenizer_config.json") << R"({"tokenizer_class": "PreTrainedTokenizerFast"})";
+  EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "sentencepiece");
+  std::filesystem::remove(folder + "/tokenizer_config.json");
+  std::filesystem::remove(json);
+  EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "sentencepiece");
+  std::ofstream(folder + "/tokenizer_config.json") << R"({"tokenizer_class": "AlbertTokenizer"})";
+  const Tokenizer albert = ModelSource(folder).tokenizer();
+  EXPECT_EQ(albert.encode("The OLD Captain  ``é''"), tokenizer().encode("the old captain \"e\""));
+  EXPECT_EQ(albert.special().eos, tokenizer().special().eos);
+  std::ofstream(folder + "/tokenizer_config.json")
+      << R"({"tokenizer_class": "AlbertTokenizer", "do_lower_case": false})";
+  EXPECT_NE(ModelSource(folder).tokenizer().encode("The"), albert.encode("The"));
+  std::ofstream(json) << R"({"model": {"type": "WordLevel", "vocab": {}}})";
+  EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "sentencepiece");
+  std::filesystem::remove(folder + "/spiece.model");
+  try {
+    (void)ModelSource(folder).tokenizer();
+    ADD_FAILURE() << "it was not refused";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("WordLevel"));
+  }
 }
 
 TEST(Charsmap, its_rules_are_those_of_the_normalization_and_their_pattern_stays_small) {

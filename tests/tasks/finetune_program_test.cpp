@@ -20,6 +20,7 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_GE(found["test"]["accuracy"], 0.9);
   EXPECT_EQ(found["accuracy"], found["test"]["accuracy"]);
   EXPECT_GT(found["best_step"], 0);
+  EXPECT_EQ(found["model"], "drawn from the seed");
   EXPECT_EQ(losses("run").size(), 6 * 13U);
   std::istringstream predictions(text_of(folder_ / "run/predictions.tsv"));
   std::string line;
@@ -41,6 +42,21 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("a head for another number of labels"));
   EXPECT_EQ(run(next + " --set model.reinitialize_head=true").status, 0);
+  EXPECT_EQ(results("next")["model"], "run/checkpoints/best.h5");
+}
+
+TEST_F(Finetune, starts_from_a_folder_whose_tokenizer_is_a_tokenizer_json) {
+  write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\nfive\nsix\nten\ntin\nnet\n");
+  const Outcome first =
+      run("$nystrom finetune c.yaml --set tokenizer.path=vocab.txt --set training.epochs=1 && "
+          "$nystrom convert --from run/checkpoints/best.h5 --to folder");
+  ASSERT_EQ(first.status, 0) << first.err;
+  ASSERT_TRUE(std::filesystem::exists(folder_ / "folder/tokenizer.json"));
+  const Outcome next = run(
+      "$nystrom finetune c.yaml --set tokenizer.path= --set model.from=folder --set run.directory=next && "
+      "$nystrom predict --model folder --input data/test.tsv");
+  ASSERT_EQ(next.status, 0) << next.err;
+  EXPECT_GE(results("next")["test"]["accuracy"], 0.9);
 }
 
 TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
@@ -127,6 +143,17 @@ TEST_F(Finetune, a_model_that_is_none_of_its_kind_is_refused_with_its_tensors_na
   EXPECT_EQ(deeper.status, 2);
   EXPECT_THAT(deeper.err, HasSubstr("lacks tensors of the encoder"));
   EXPECT_THAT(deeper.err, HasSubstr("nystromformer.encoder.layer.1."));
+  write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\n");
+  const Outcome foreign = run(next + " --set tokenizer.path=vocab.txt");
+  EXPECT_EQ(foreign.status, 2);
+  EXPECT_THAT(foreign.err, HasSubstr("vocab.txt is not the tokenizer of run/checkpoints/best.h5"));
+}
+
+TEST_F(Finetune, texts_that_are_too_long_are_cut_and_counted) {
+  const Outcome outcome =
+      run("$nystrom finetune c.yaml --set training.epochs=1 --set data.sequence_length=8");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("sequences were cut to 8 tokens"));
 }
 
 TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
