@@ -110,8 +110,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Markup{"Text\n== References ==\n* x\n=== Sub ===\ny\n== More ==\nEnd", "Text\nEnd"},
                       Markup{"== Literature ==\n* x y z.\nThey wrote.\n== More ==\nEnd", "They wrote.\nEnd"},
                       Markup{"| stray row\nText", "Text"}, Markup{"a , b . c", "a, b. c"},
-                      Markup{"it is: {{x}}. So: {{x}}, y", "it is. So: y"},
-                      Markup{"x ( ) y \"\" z", "x y z"}, Markup{"{{x}}\n----\n!!", ""}));
+                      Markup{"it is: {{x}}. So: {{x}}, y", "it is. So: y"}, Markup{"x ( ) y \"\" z", "x y z"},
+                      Markup{"{{x}}\n----\n!!", ""}));
 
 TEST(WikiProse, accounts_for_every_character) {
   const std::string text =
