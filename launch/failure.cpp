@@ -34,7 +34,9 @@ int report_failure(const std::exception_ptr& failure) {
   } catch (const Error& error) {
     print(error.what());
   } catch (const std::bad_alloc&) {
-    print("the machine has no memory left; try a smaller training.micro_batch");
+    print(
+        "the machine has no memory left; end other programs, or (in training) try a smaller "
+        "training.micro_batch");
   } catch (const std::exception& error) {
     print(fmt::format("unexpected error: {}", error.what()));
   } catch (...) {

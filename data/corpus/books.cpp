@@ -164,9 +164,7 @@ class Books final : public Corpus {
   std::string read_part() {
     std::string text = std::move(rest_);
     rest_.clear();
-    const std::size_t have = text.size();
-    text.resize(kLongestDocument);
-    text.resize(have + read_fully(files_.content(), text.data() + have, text.size() - have));
+    read_up_to(files_.content(), kLongestDocument, text);
     if (text.size() == kLongestDocument) {
       const std::size_t cut = cut_of(text, part_ == 0 ? encoding_of(spec_, text, true) : encoding_);
       rest_ = text.substr(cut);

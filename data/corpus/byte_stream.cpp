@@ -130,6 +130,19 @@ std::size_t read_fully(ByteStream& stream, char* to, std::size_t count) {
   return total;
 }
 
+void read_up_to(ByteStream& stream, std::size_t limit, std::string& text) {
+  constexpr std::size_t kFirst = std::size_t{64} << 10U;  // bytes
+  while (text.size() < limit) {
+    const std::size_t have = text.size();
+    const std::size_t want = std::min(std::max(kFirst, have), limit - have);
+    text.resize(have + want);
+    const std::size_t got = read_fully(stream, text.data() + have, want);
+    text.resize(have + got);
+    if (got < want) break;
+  }
+  text.shrink_to_fit();
+}
+
 bool is_divisible(const std::string& path) {
   FileStream file(path);
   const auto magic = magic_of(file);

@@ -87,6 +87,10 @@ std::unique_ptr<ByteStream> decompressed(FileStream& file, const ReadOptions& op
 /// Reads until `count` bytes are there or the stream ends.
 std::size_t read_fully(ByteStream& stream, char* to, std::size_t count);
 
+/// Appends what the stream still gives until `text` has `limit` bytes. Takes memory as it is needed: at most
+/// twice the text and 64 KiB, however large the limit is.
+void read_up_to(ByteStream& stream, std::size_t limit, std::string& text);
+
 /// Lines of a stream. "\n", "\r\n" and "\r" end a line.
 class LineReader {
  public:

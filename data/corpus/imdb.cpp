@@ -77,8 +77,8 @@ class Imdb final : public Corpus {
       }
       const fs::path file(path);
       document.id = (file.parent_path().filename() / file.filename()).string();
-      document.text.resize(kLongestDocument);
-      document.text.resize(read_fully(files_.content(), document.text.data(), document.text.size()));
+      document.text.clear();
+      read_up_to(files_.content(), kLongestDocument, document.text);
       if (document.text.size() == kLongestDocument)
         refuse("{} is no review: it has over {} bytes.", path, kLongestDocument);
       if (accept(document)) return true;

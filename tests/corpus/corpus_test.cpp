@@ -358,6 +358,19 @@ TEST(Imdb, only_training_reviews_become_documents) {
   EXPECT_THAT(message_of({.kind = "imdb", .path = cut}), HasSubstr("cut.tar"));
 }
 
+TEST(Corpus, a_small_file_takes_little_memory_until_it_is_cleaned) {
+  // Thousands of them wait together for a thread that cleans them.
+  const auto folder = made_folder("small");
+  write_file(folder / "aclImdb/train/pos/0_9.txt", "Good.");
+  for (const CorpusSpec& spec : {CorpusSpec{.kind = "imdb", .path = (folder / "aclImdb").string()},
+                                 CorpusSpec{.kind = "books", .path = (folder / "aclImdb").string()}}) {
+    auto corpus = open_corpus(spec, {list_corpus(spec).files}, {});
+    RawDocument raw;
+    ASSERT_TRUE(corpus->next(raw));
+    EXPECT_LE(raw.text.capacity(), std::size_t{64}) << spec.kind;
+  }
+}
+
 TEST(Imdb, the_tree_gives_the_same_as_its_tar) {
   const auto folder = made_folder("tree");
   write_file(folder / "aclImdb/train/neg/1_2.txt", "Bad.");

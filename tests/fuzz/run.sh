@@ -30,13 +30,15 @@ for target in "${targets[@]}"; do
   corpus=build-fuzz/corpus/$target
   FUZZ_SEEDS=$corpus "$fuzzer"
   log=build-fuzz/findings/$target.log
+  dictionary=()
+  if [[ -s $corpus.dict ]]; then dictionary=(-dict="$corpus.dict"); fi
   if "$fuzzer" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -timeout=25 -rss_limit_mb=3072 \
-       -dict="$corpus.dict" -artifact_prefix="build-fuzz/findings/$target-" -print_final_stats=1 "$corpus" \
+       "${dictionary[@]}" -artifact_prefix="build-fuzz/findings/$target-" -print_final_stats=1 "$corpus" \
        >"$log" 2>&1 </dev/null; then
     echo "$target: $(grep -oP 'stat::number_of_executed_units: *\K\d+' "$log") inputs, no finding"
   else
     echo "$target: FOUND SOMETHING, see $log"
-    grep -m3 -E 'ERROR: |runtime error|terminate|what\(\)' "$log" || true
+    grep -m3 -E 'ERROR: |runtime error|terminate|what\(\)' "$log" || tail -n 3 "$log"
     status=1
   fi
 done
