@@ -50,9 +50,7 @@ def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None
             "model.max_positions": length, "model.attention.landmarks": shape["landmarks"],
             "model.attention.kind": kind, "data.sequence_length": length, "training.micro_batch": batch,
             "training.global_batch": batch * ranks, "training.precision": precision, "run.threads": threads}
-    if steps:
-        keys["training.steps"] = steps
-    command = [str(PROGRAM), "bench", "--json"]
+    command = [str(PROGRAM), "bench", "--json", *(["--steps", str(steps)] if steps else [])]
     if ranks > 1:
         command = [str(ROOT / "launch" / "mpirun.sh"), str(ranks), *command]
     for key, value in keys.items():

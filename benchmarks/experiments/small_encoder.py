@@ -54,8 +54,7 @@ class Experiment:
         line = [str(PROGRAM), command, str(config)]
         for key, value in keys.items():
             line += ["--set", f"{key.replace('__', '.')}={value}"]
-        self.commands.append(" ".join(["nystrom", *line[1:]]).replace(str(ROOT) + "/", "").replace(str(self.work), "WORK")
-                             .replace(str(self.data), "DATA"))
+        self.commands.append(" ".join(["nystrom", *line[1:]]))
         done = subprocess.run(line)
         if done.returncode != 0:
             sys.exit(f"{line[1]} ended with status {done.returncode}; the same command goes on from here")
@@ -67,8 +66,12 @@ class Experiment:
         text = {"date": day, "stage": stage, "machine": f"{processor()}, {self.threads} threads",
                 "commit": commit.stdout.strip(), "commands": self.commands, "results": results}
         path = self.results / f"{day}-small-encoder-{stage}.json"
-        path.write_text(json.dumps(text, indent=1) + "\n")
+        path.write_text(self.without_places(json.dumps(text, indent=1)) + "\n")
         print(f"{path} was written")
+
+    def without_places(self, text):
+        """Where things lie on this machine is nobody's business."""
+        return text.replace(str(self.work), "WORK").replace(str(self.data), "DATA").replace(str(ROOT) + "/", "")
 
     def stage_results(self, stage):
         found = sorted(self.results.glob(f"*-small-encoder-{stage}.json"))
@@ -116,6 +119,8 @@ class Experiment:
         self.nystrom("prepare", CONFIG, corpus=f"[{', '.join(corpus[:1] if self.tiny else corpus)}]",
                      output__directory=self.work / "prepared", **keys)
         manifest = json.loads((self.work / "prepared" / "manifest.json").read_text())
+        for source in manifest["sources"]:
+            source.pop("files", None)
         self.write("prepare", {"seconds": round(time.time() - start), "manifest": manifest})
 
     def steps(self):

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -21,9 +22,16 @@ namespace {
 constexpr std::int64_t kDocumentSteps = 8;  // of batches with the lengths of documents
 constexpr double kLoaderSeconds = 4;
 constexpr std::int64_t kAutomaticTokens = 4096;  // of a micro-batch whose size is left open
+constexpr std::int64_t kLeastSteps = 3;
+constexpr std::int64_t kMostGivenSteps = 20;  // training.steps up to this are measured, more are a run
+constexpr double kLeastSeconds = 4;           // of measured steps, where no number of them is given
+
+// What a large product and a large copy reach on an H100 (docs/gpu.md), for the estimate of a run on one.
+constexpr MachineCeiling kH100{.fp32_flops = 50e12, .bf16_flops = 790e12, .copy_bytes = 4.3e12};
 
 struct Options {
   std::string config;
+  std::int64_t steps = 0;  // to be measured; 0: as many as it takes
   bool json = false, documents = false, loader = false;
 };
 
@@ -64,11 +72,15 @@ BenchOptions bench_options(Config config, Comm& comm) {
 
 // An op can be no faster than its arithmetic at the rate of a large matrix product, or than its bytes at the
 // rate of a large copy.
+double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision) {
+  const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
+  return std::max(count.flops / rate, count.bytes / machine.copy_bytes);
+}
+
 Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision, int ranks) {
   Result result;
-  const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
   for (const auto& [name, count] : times.profile) {
-    const double bound = std::max(count.flops / rate, count.bytes / machine.copy_bytes);
+    const double bound = bound_seconds(count, machine, precision);
     result.parts.push_back({name, count, bound});
     result.bound_seconds += bound;
   }
@@ -139,13 +151,45 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
              100 * result.share);
 }
 
+std::string rough_time(double seconds) {
+  if (seconds < 120) return fmt::format("{:.0f} seconds", seconds);
+  if (seconds < 120 * 60) return fmt::format("{:.0f} minutes", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{:.0f} hours", seconds / 3600);
+  return fmt::format("{:.0f} days", seconds / 86400);
+}
+
+// What the run that a configuration describes takes here, and what it could take on a GPU, on full rows.
+void print_run(const Result& result, const BenchOptions& options, const Config& config, int ranks) {
+  const auto steps = config.training.steps.value_or(0);
+  const auto at_once = options.micro_batch * ranks;
+  const double passes =
+      std::ceil(static_cast<double>(config.training.global_batch) / static_cast<double>(at_once));
+  const double seconds = passes * static_cast<double>(steps) * result.seconds;
+  if (steps == 0 || !options.lengths.empty()) return;
+  fmt::print("the run of {} steps of {} sequences: about {} here, its sequences full", steps,
+             config.training.global_batch, rough_time(seconds));
+  if (options.device.is_gpu()) return fmt::print("\n");
+  double bound = 0;
+  for (const Part& part : result.parts) bound += bound_seconds(part.count, kH100, DType::kBF16);
+  fmt::print(
+      "; at least {} on one H100 in bf16 (by counts at {:.0f} TFLOP/s and {:.1f} TB/s, not measured)\n",
+      rough_time(seconds / result.seconds * bound * ranks), kH100.bf16_flops / 1e12, kH100.copy_bytes / 1e12);
+}
+
+// A configuration's training.steps is the length of its run; few of them are all that is measured.
+BenchTimes measure(Bench& bench, const Options& options, const Config& config) {
+  if (options.steps > 0) return bench.run(options.steps, 0);
+  if (const auto run = config.training.steps; run && *run <= kMostGivenSteps) return bench.run(*run, 0);
+  return bench.run(kLeastSteps, kLeastSeconds);
+}
+
 int work(const Options& options, const Config& config, Comm& comm) {
   BenchOptions bench_for = bench_options(config, comm);
   if (options.documents)
     bench_for.lengths = document_lengths(expand_globs(config.data.shards, "data.shards"),
                                          bench_for.sequence_length, kDocumentSteps * bench_for.micro_batch);
   Bench bench(bench_for, comm);
-  const BenchTimes times = bench.run(config.training.steps.value_or(3), config.training.steps ? 0.0 : 4.0);
+  const BenchTimes times = measure(bench, options, config);
   const double memory = peak_memory_bytes();  // before the measurement of the machine takes its own
   Context context(bench_for.threads);
   comm.barrier("the measurement of the machine");
@@ -155,6 +199,7 @@ int work(const Options& options, const Config& config, Comm& comm) {
   Result result = result_of(times, machine, bench_for.precision, comm.ranks());
   result.memory_bytes = memory;
   print_table(result, machine, bench_for, bench, comm);
+  print_run(result, bench_for, config, comm.ranks());
   if (options.json) fmt::print("{}\n", as_json(result, machine, bench_for, comm).dump());
   return kDone;
 }
@@ -191,8 +236,11 @@ Command bench_command() {
       .summary = "tokens a second, time by part, share of the machine's limit",
       .details =
           "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
-          "data. The machine's limit is measured in the same run. training.steps sets how many steps are "
-          "measured. --documents packs rows as long as the documents of data.shards instead; --loader "
+          "data. The machine's limit is measured in the same run. Measured are --steps steps, or "
+          "training.steps "
+          "where they are at most 20, else at least 3 steps and 4 seconds; of a longer run the time that it "
+          "would take is told. --documents packs rows as long as the documents of data.shards instead; "
+          "--loader "
           "times reading, masking and pairing alone.",
       .example =
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
@@ -200,6 +248,9 @@ Command bench_command() {
       .options =
           [options](CLI::App& app) {
             add_config_argument(app, options->config, false);
+            app.add_option("--steps", options->steps, "how many steps to measure")
+                ->check(CLI::PositiveNumber)
+                ->type_name("N");
             app.add_flag("--json", options->json, "end with one line of JSON");
             app.add_flag(
                 "--documents", options->documents,

@@ -23,26 +23,38 @@ class Elastic : public testing::JobCase {
           << "step " << a[i].at("step");
     }
   }
+
+  /// A run on four ranks, with option `before`; the same stopped after kStop steps and gone on with, with
+  /// `after`.
+  void expect_to_go_on(const std::vector<int>& rank_counts, const std::vector<int>& micro_batches,
+                       const std::string& before, const std::string& after) {
+    const std::string all = "steps=" + std::to_string(kStop + kMore), four = "four-" + before + after;
+    ASSERT_EQ(run(command(4, four, {"micro=2", "save_every=10", all, before})), 0) << said;
+    const auto expected = metrics_of(folder / four);
+    ASSERT_EQ(expected.size(), static_cast<std::size_t>(kStop + kMore));
+    for (const int ranks : rank_counts)
+      for (const int micro_batch : micro_batches) {
+        const std::string micro = std::to_string(micro_batch);
+        const std::string name = std::to_string(ranks) + "x" + micro + before + after;
+        const std::string directory = folder / name;
+        std::filesystem::create_directories(directory + "/checkpoints");
+        std::filesystem::copy_file(checkpoint(four, kStop), checkpoint(name, kStop));
+        std::filesystem::copy_file(folder / (four + "/metrics.jsonl"), directory + "/metrics.jsonl");
+        SCOPED_TRACE(name);
+        ASSERT_EQ(run(command(ranks, name, {"micro=" + micro, "save_every=1000", all, after})), 0) << said;
+        expect_close(metrics_of(directory), expected, 1e-5);
+      }
+  }
 };
 
 TEST_F(Elastic, four_ranks_go_on_as_one_two_three_or_six) {
-  const std::string all = "steps=" + std::to_string(kStop + kMore);
-  ASSERT_EQ(run(command(4, "four", {"micro=2", "save_every=10", all})), 0) << said;
-  const auto expected = metrics_of(folder / "four");
-  ASSERT_EQ(expected.size(), static_cast<std::size_t>(kStop + kMore));
-  for (const int ranks : {1, 2, 3, 6})
-    for (const int micro_batch : {1, 3, 12}) {
-      const std::string name = std::to_string(ranks) + "x" + std::to_string(micro_batch);
-      const std::string directory = folder / name;
-      std::filesystem::create_directories(directory + "/checkpoints");
-      std::filesystem::copy_file(checkpoint("four", kStop), checkpoint(name, kStop));
-      std::filesystem::copy_file(folder / "four/metrics.jsonl", directory + "/metrics.jsonl");
-      ASSERT_EQ(run(command(ranks, name, {"micro=" + std::to_string(micro_batch), "save_every=1000", all})),
-                0)
-          << said;
-      SCOPED_TRACE(name);
-      expect_close(metrics_of(directory), expected, 1e-5);
-    }
+  expect_to_go_on({1, 2, 3, 6}, {1, 3, 12}, "zero=0", "zero=0");
+}
+
+TEST_F(Elastic, moments_dealt_to_four_ranks_go_on_dealt_to_others_or_whole) {
+  expect_to_go_on({1, 2, 3, 6}, {3}, "zero=1", "zero=1");
+  expect_to_go_on({3}, {3}, "zero=1", "zero=0");
+  expect_to_go_on({3}, {3}, "zero=0", "zero=1");
 }
 
 TEST_F(Elastic, sixteen_ranks_on_few_cores_agree_with_one_and_end) {

@@ -1,7 +1,7 @@
 // A small pretraining as the program does it, with a fault planted in it:
 //
 //   planted_job DIRECTORY [key=value]...
-//   steps batch micro seed timeout save_every validate_every check_every stop_after delay_ms files
+//   steps batch micro seed timeout save_every validate_every check_every zero stop_after delay_ms files
 //
 // NYSTROM_TEST_FAULT=KIND:RANK:PLACE:STEP  that rank does KIND when it comes to PLACE (at STEP)
 //   KIND   kill | stop | loop | slow (4 s of computing) | exit | throw | crash | flip (a bit of a weight) |
@@ -166,6 +166,7 @@ PretrainOptions job(const std::string& directory, const Arguments& arguments, co
   options.trainer.validate_every = arguments.number("validate_every", 0);
   options.trainer.check_every = arguments.number("check_every", 0);
   options.trainer.keep = {.newest = 100};
+  options.trainer.zero = arguments.number("zero", 0) != 0;
   options.trainer.timeout_seconds = static_cast<double>(arguments.number("timeout", 60));
   options.trainer.identity.settings["seed"] = std::to_string(arguments.number("seed", 3));
   options.may_change = [](std::string_view key) { return key == "training.steps"; };
