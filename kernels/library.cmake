@@ -19,6 +19,7 @@ nystrom_add_library(kernels FOLDER kernels
     label_weights_cpu.cpp
     layer_norm_cpu.cpp
     linear_cpu.cpp
+    linear_gelu.cpp
     matmul_cpu.cpp
     nystrom_backward_cpu.cpp
     nystrom_forward_cpu.cpp
@@ -45,6 +46,8 @@ nystrom_add_library(kernels FOLDER kernels
     label_weights_cuda.cu
     layer_norm_cuda.cu
     linear_cuda.cu
+    linear_gelu_cuda.cu
+    matmul_cuda.cu
     nystrom_backward_cuda.cu
     nystrom_forward_cuda.cu
     relu_cuda.cu

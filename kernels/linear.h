@@ -15,13 +15,20 @@ void linear_forward(Context& context, const Tensor& x, const Tensor& w, const Te
 void linear_backward_input(Context& context, const Tensor& d_y, const Tensor& w, const Tensor& d_x,
                            bool accumulate = false);
 
-/// d_w [out, in] += d_y [N, out]^T x [N, in]; d_w is compute dtype.
-void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w);
+/// d_w [out, in] += d_y [N, out]^T x [N, in];  d_bias [out] (may be empty) += column sums of d_y. Both are
+/// compute dtype.
+void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
+                            const Tensor& d_bias = {});
 
 /// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. Bits depend on the thread count at most.
 void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
 
 namespace cuda {
+/// Whether d_bias comes out of the product of d_w, in bf16, where the library knows how.
+bool sums_in_product(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
+                     const Tensor& d_bias);
+void linear_backward_weight(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
+                            const Tensor& d_bias);
 void column_sums(CudaContext& context, const Tensor& d_y, const Tensor& d_bias);
 }  // namespace cuda
 

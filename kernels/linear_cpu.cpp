@@ -63,9 +63,16 @@ void linear_backward_input(Context& context, const Tensor& d_y, const Tensor& w,
   matmul(context, {.a = d_y, .b = w, .c = d_x, .accumulate = accumulate});
 }
 
-void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w) {
+void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
+                            const Tensor& d_bias) {
   NYSTROM_CHECK(d_w.dtype == compute_dtype(x.dtype), "d_w is {}", name_of(d_w.dtype));
+  NYSTROM_CHECK(d_bias.empty() || d_bias.numel() == d_y.dim(1), "d_y is {}, d_bias {}", d_y.shape.text(),
+                d_bias.shape.text());
+  const bool sums_beside =
+      !d_bias.empty() && !NYSTROM_CUDA_HAS(sums_in_product, context, d_y, x, d_w, d_bias);
+  if (sums_beside) column_sums(context, d_y, d_bias);
   const OpScope scope(context, "linear_backward_weight", flops(x, d_w), bytes(d_y, x, d_w, true));
+  if (!d_bias.empty() && !sums_beside) NYSTROM_ON_CUDA(linear_backward_weight, context, d_y, x, d_w, d_bias);
   matmul(context, {.a = d_y, .b = x, .transpose_a = true, .c = d_w, .accumulate = true});
 }
 

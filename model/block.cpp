@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
 
 namespace nystrom {
 namespace {
@@ -100,8 +100,12 @@ void Block::forward(Context& context, const Batch& batch, const Pass& pass, cons
                      .out = attended});
   linear_forward(context, attended, store_.compute_weight(output_weight_), {}, z1);
   norm_forward(context, batch, pass, attention_norm_, x, z1, stats1_.first(t), y1);
-  linear_forward(context, y1, store_.compute_weight(in_weight_), store_.weight(in_bias_), pre);
-  gelu_forward(context, config_.activation, pre, activated);
+  linear_gelu_forward(context, {.kind = config_.activation,
+                                .x = y1,
+                                .w = store_.compute_weight(in_weight_),
+                                .bias = store_.weight(in_bias_),
+                                .pre = pre,
+                                .y = activated});
   linear_forward(context, activated, store_.compute_weight(out_weight_), {}, z2);
   norm_forward(context, batch, pass, output_norm_, y1, z2, stats2_.first(t), y);
 }
@@ -116,9 +120,14 @@ void Block::backward(Context& context, const Batch& batch, const Pass& pass, con
 
   norm_backward(context, batch, pass, output_norm_, z2_.first(t), stats2_.first(t), d, d_branch);
   linear_backward_weight(context, d_branch, activated_.first(t), store_.gradient(out_weight_));
-  linear_backward_input(context, d_branch, store_.compute_weight(out_weight_), d_hidden);
-  gelu_backward(context, config_.activation, pre_.first(t), d_hidden, d_hidden, store_.gradient(in_bias_));
-  linear_backward_weight(context, d_hidden, y1, store_.gradient(in_weight_));
+  linear_gelu_backward(context, {.kind = config_.activation,
+                                 .d_next = d_branch,
+                                 .w_next = store_.compute_weight(out_weight_),
+                                 .pre = pre_.first(t),
+                                 .x = y1,
+                                 .d_pre = d_hidden,
+                                 .d_w = store_.gradient(in_weight_),
+                                 .d_bias = store_.gradient(in_bias_)});
   linear_backward_input(context, d_hidden, store_.compute_weight(in_weight_), d, /*accumulate=*/true);
 
   norm_backward(context, batch, pass, attention_norm_, z1_.first(t), stats1_.first(t), d, d_branch);
@@ -137,8 +146,8 @@ void Block::backward(Context& context, const Batch& batch, const Pass& pass, con
                       .d_qkv = d_qkv,
                       .d_conv_weight = conv_gradient(),
                       .workspace = workspace});
-  column_sums(context, d_qkv, store_.grouped_gradient(qkv_bias_, 3));
-  linear_backward_weight(context, d_qkv, x, store_.grouped_gradient(qkv_weight_, 3));
+  linear_backward_weight(context, d_qkv, x, store_.grouped_gradient(qkv_weight_, 3),
+                         store_.grouped_gradient(qkv_bias_, 3));
   linear_backward_input(context, d_qkv, store_.grouped_compute_weight(qkv_weight_, 3), d,
                         /*accumulate=*/true);
 }

@@ -6,6 +6,7 @@
 #include "kernels/fill.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
 
 namespace nystrom {
@@ -76,9 +77,12 @@ void PretrainingHead::plan(Planner& planner, const BatchLimits& limits, bool tra
 void PretrainingHead::transform(Context& context, const Tensor& hidden, const Tensor& rows) {
   const std::int64_t p = rows.dim(0);
   gather_rows(context, hidden, rows, gathered_.first(p));
-  linear_forward(context, gathered_.first(p), store_.compute_weight(dense_weight_),
-                 store_.weight(dense_bias_), pre_.first(p));
-  gelu_forward(context, config_.activation, pre_.first(p), normed_in_.first(p));
+  linear_gelu_forward(context, {.kind = config_.activation,
+                                .x = gathered_.first(p),
+                                .w = store_.compute_weight(dense_weight_),
+                                .bias = store_.weight(dense_bias_),
+                                .pre = pre_.first(p),
+                                .y = normed_in_.first(p)});
   layer_norm_forward(context, {.residual = {},
                                .branch = normed_in_.first(p),
                                .bias = {},
@@ -116,8 +120,7 @@ void PretrainingHead::decode_chunks(Context& context, const Batch& batch, double
                             .sums = losses_of(sums_, kMlm)});
     if (!training) continue;
     linear_backward_input(context, d_logits, table, d_transformed_.rows(begin, rows));
-    linear_backward_weight(context, d_logits, input, store_.gradient(word_));
-    column_sums(context, d_logits, store_.gradient(decoder_bias_));
+    linear_backward_weight(context, d_logits, input, store_.gradient(word_), store_.gradient(decoder_bias_));
   }
 }
 
@@ -170,12 +173,12 @@ void PretrainingHead::backward(Context& context, const Batch& batch, const Pass&
 void PretrainingHead::order_backward(Context& context, const Batch& batch, const Tensor& d_hidden) {
   const std::int64_t b = batch.sequences.count;
   const Tensor d_logits = d_order_logits_.first(b), pooled = pooled_.first(b), d_pooled = d_pooled_.first(b);
-  linear_backward_weight(context, d_logits, pooled, store_.gradient(order_weight_));
-  column_sums(context, d_logits, store_.gradient(order_bias_));
+  linear_backward_weight(context, d_logits, pooled, store_.gradient(order_weight_),
+                         store_.gradient(order_bias_));
   linear_backward_input(context, d_logits, store_.compute_weight(order_weight_), d_pooled);
   tanh_backward(context, pooled, d_pooled, d_pooled);
-  linear_backward_weight(context, d_pooled, first_.first(b), store_.gradient(pooler_weight_));
-  column_sums(context, d_pooled, store_.gradient(pooler_bias_));
+  linear_backward_weight(context, d_pooled, first_.first(b), store_.gradient(pooler_weight_),
+                         store_.gradient(pooler_bias_));
   linear_backward_input(context, d_pooled, store_.compute_weight(pooler_weight_), pooled);
   scatter_add_rows(context, pooled, batch.first_rows, d_hidden);
 }

@@ -29,6 +29,7 @@
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
 
 namespace nystrom {
@@ -115,14 +116,18 @@ class Benchmark {
     return out;
   }
 
-  /// Measures `op`, which is named as its OpScope.
+  /// Measures `op`, whose bytes and operations are those of its OpScopes.
   const Result& measure(const std::string& name, const std::string& shape, const std::function<void()>& op) {
     Profile profile;
     context_.set_profile(&profile);
     op();
     context_.set_profile(nullptr);
-    const OpCount count = profile[name];
-    return measure(name, shape, count.bytes, count.flops, op);
+    double bytes = 0, flops = 0;
+    for (const auto& [part, count] : profile) {
+      bytes += count.bytes;
+      flops += count.flops;
+    }
+    return measure(name, shape, bytes, flops, op);
   }
   const Result& measure(const std::string& name, const std::string& shape, double bytes, double flops,
                         const std::function<void()>& op) {
@@ -182,8 +187,27 @@ void measure_products(Benchmark& b, const Sizes& s) {
     b.measure("linear_forward", shape, [&] { linear_forward(b.context(), x, w, bias, y); });
     b.measure("linear_backward_input", shape, [&] { linear_backward_input(b.context(), y, w, x); });
     b.measure("linear_backward_weight", shape, [&] { linear_backward_weight(b.context(), y, x, d_w); });
+    b.measure("linear_backward_weight", shape + " and bias",
+              [&] { linear_backward_weight(b.context(), y, x, d_w, bias); });
     b.measure("column_sums", y.shape.text(), [&] { column_sums(b.context(), y, bias); });
   }
+}
+
+/// In one product each, where the library knows how, but for the weight gradient of backward.
+void measure_linear_gelu(Benchmark& b, const Sizes& s) {
+  const Shape narrow{s.tokens, s.channels}, wide{s.tokens, s.width};
+  const Tensor x = b.random(DType::kBF16, narrow), d_next = b.random(DType::kBF16, narrow);
+  const Tensor pre = b.tensor(DType::kBF16, wide), y = b.tensor(DType::kBF16, wide);
+  const Tensor w = b.random(DType::kBF16, {s.width, s.channels}), bias = b.tensor(DType::kF32, {s.width});
+  const Tensor w_next = b.random(DType::kBF16, {s.channels, s.width});
+  const Tensor d_w = b.tensor(DType::kF32, {s.width, s.channels}), d_bias = b.tensor(DType::kF32, {s.width});
+  const std::string shape = fmt::format("{} x {} -> {}", s.tokens, s.channels, s.width);
+  b.measure("linear_gelu_forward", shape, [&] {
+    linear_gelu_forward(b.context(), {Activation::kGeluNew, x, w, bias, pre, y});
+  });
+  b.measure("linear_gelu_backward", shape, [&] {
+    linear_gelu_backward(b.context(), {Activation::kGeluNew, d_next, w_next, pre, x, y, d_w, d_bias});
+  });
 }
 
 void measure_rows(Benchmark& b, const Sizes& s) {
@@ -315,6 +339,7 @@ void run(const Options& options) {
   Benchmark benchmark(options, sizes);
   const Ceilings ceilings = measure_ceilings(benchmark, sizes);
   measure_products(benchmark, sizes);
+  measure_linear_gelu(benchmark, sizes);
   measure_rows(benchmark, sizes);
   measure_embedding(benchmark, sizes);
   measure_head_and_step(benchmark, sizes);

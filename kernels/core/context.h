@@ -62,11 +62,16 @@ class Context {
 /// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
 /// e.g. NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y) calls cuda::gelu_forward(*context.cuda(), kind, x,
 /// y).
+/// NYSTROM_CUDA_HAS(is_fused, context, args): there is a GPU, and cuda::is_fused(*context.cuda(), args) says
+/// that it has a way of its own; false in a program without CUDA.
 #ifdef NYSTROM_WITH_CUDA
 #define NYSTROM_ON_CUDA(op, context, ...) \
   if ((context).cuda() != nullptr) return cuda::op(*(context).cuda(), __VA_ARGS__)
+#define NYSTROM_CUDA_HAS(way, context, ...) \
+  ((context).cuda() != nullptr && cuda::way(*(context).cuda(), __VA_ARGS__))
 #else
 #define NYSTROM_ON_CUDA(op, context, ...) static_cast<void>(0)
+#define NYSTROM_CUDA_HAS(way, context, ...) false
 #endif
 
 /// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes).

@@ -64,12 +64,12 @@ class MultipleChoice final : public Head {
                 const Tensor& d_hidden) override {
     const std::int64_t b = batch.sequences.count;
     const Tensor d_scores = d_logits_.first(b), d = d_.first(b), d_first = activated_.first(b);
-    linear_backward_weight(context, d_scores, activated_.first(b), store_.gradient(out_weight_));
-    column_sums(context, d_scores, store_.gradient(out_bias_));
+    linear_backward_weight(context, d_scores, activated_.first(b), store_.gradient(out_weight_),
+                           store_.gradient(out_bias_));
     linear_backward_input(context, d_scores, store_.compute_weight(out_weight_), d);
     relu_backward(context, activated_.first(b), d, d);
-    linear_backward_weight(context, d, first_.first(b), store_.gradient(dense_weight_));
-    column_sums(context, d, store_.gradient(dense_bias_));
+    linear_backward_weight(context, d, first_.first(b), store_.gradient(dense_weight_),
+                           store_.gradient(dense_bias_));
     linear_backward_input(context, d, store_.compute_weight(dense_weight_), d_first);  // no longer needed
     fill_zero(context, d_hidden);
     scatter_add_rows(context, d_first, batch.first_rows, d_hidden);

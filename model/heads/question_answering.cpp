@@ -43,8 +43,7 @@ class QuestionAnswering final : public Head {
   void backward(Context& context, const Batch& batch, const Pass&, const LossScales&, const Tensor& hidden,
                 const Tensor& d_hidden) override {
     const Tensor d_logits = d_logits_.first(batch.sequences.tokens);
-    linear_backward_weight(context, d_logits, hidden, store_.gradient(weight_));
-    column_sums(context, d_logits, store_.gradient(bias_));
+    linear_backward_weight(context, d_logits, hidden, store_.gradient(weight_), store_.gradient(bias_));
     linear_backward_input(context, d_logits, store_.compute_weight(weight_), d_hidden);
   }
 

@@ -4,6 +4,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
 #include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
 #include "kernels/value_loss.h"
 #include "model/head_registry.h"
@@ -46,8 +47,12 @@ class SequenceClassification final : public Head {
     last_logits_ = logits_.first(b);
     gather_rows(context, hidden, batch.first_rows, first);
     drop(context, batch, pass, kInput, first);
-    linear_forward(context, first, store_.compute_weight(dense_weight_), store_.weight(dense_bias_), pre);
-    gelu_forward(context, config_.activation, pre, activated);
+    linear_gelu_forward(context, {.kind = config_.activation,
+                                  .x = first,
+                                  .w = store_.compute_weight(dense_weight_),
+                                  .bias = store_.weight(dense_bias_),
+                                  .pre = pre,
+                                  .y = activated});
     drop(context, batch, pass, kActivated, activated);
     linear_forward(context, activated, store_.compute_weight(out_weight_), store_.weight(out_bias_),
                    last_logits_);
@@ -58,8 +63,8 @@ class SequenceClassification final : public Head {
                 const Tensor& d_hidden) override {
     const std::int64_t b = batch.sequences.count;
     const Tensor d_logits = d_logits_.first(b), d = d_.first(b), d_first = activated_.first(b);
-    linear_backward_weight(context, d_logits, activated_.first(b), store_.gradient(out_weight_));
-    column_sums(context, d_logits, store_.gradient(out_bias_));
+    linear_backward_weight(context, d_logits, activated_.first(b), store_.gradient(out_weight_),
+                           store_.gradient(out_bias_));
     linear_backward_input(context, d_logits, store_.compute_weight(out_weight_), d);
     drop(context, batch, pass, kActivated, d);
     gelu_backward(context, config_.activation, pre_.first(b), d, d, store_.gradient(dense_bias_));

@@ -57,8 +57,7 @@ class TokenClassification final : public Head {
                 const Tensor& d_hidden) override {
     const std::int64_t p = batch.label_rows.dim(0);
     const Tensor d_logits = d_logits_.first(p), gathered = gathered_.first(p);
-    linear_backward_weight(context, d_logits, gathered, store_.gradient(weight_));
-    column_sums(context, d_logits, store_.gradient(bias_));
+    linear_backward_weight(context, d_logits, gathered, store_.gradient(weight_), store_.gradient(bias_));
     linear_backward_input(context, d_logits, store_.compute_weight(weight_), gathered);  // no longer needed
     fill_zero(context, d_hidden);
     scatter_add_rows(context, gathered, batch.label_rows, d_hidden);

@@ -43,7 +43,6 @@ class Products : public ::testing::Test {
                                   .a = a.view().address,
                                   .b = b.view().address,
                                   .d = d.view().address,
-                                  .bias = nullptr,
                                   .a_stride = 4,
                                   .b_stride = 2,
                                   .d_stride = 4,
@@ -126,6 +125,39 @@ TEST_F(Products, choices_of_several_processes_meet_in_one_file) {
   EXPECT_EQ(both.find("this"), (ProductChoices::Algorithm{1}));
   EXPECT_EQ(both.find("that"), (ProductChoices::Algorithm{2, 3}));
   EXPECT_FALSE(both.find("other").has_value());
+}
+
+TEST_F(Products, a_kind_that_the_library_cannot_do_is_kept_as_such) {
+  const DeviceTensor memory = device_.fresh(DType::kF32, {64});
+  void* const some = memory.view().address;
+  BlasLt::Product product{.m = 4,
+                          .n = 2,
+                          .k = 2,
+                          .a = some,
+                          .b = some,
+                          .d = some,
+                          .a_stride = 4,
+                          .b_stride = 2,
+                          .d_stride = 4,
+                          .transpose_a = false,
+                          .transpose_b = false,
+                          .input = DType::kF32,
+                          .output = DType::kF32,
+                          .accumulate = false,
+                          .epilogue = BlasLt::Epilogue::kBias,
+                          .vector = some};
+  ::setenv("NYSTROM_EMULATION_EPILOGUES", "none", 1);
+  EXPECT_FALSE(BlasLt("a GPU", /*timing=*/false).knows(product));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  EXPECT_FALSE(BlasLt("a GPU", /*timing=*/true).knows(product));
+  ::unsetenv("NYSTROM_EMULATION_EPILOGUES");
+  EXPECT_FALSE(BlasLt("a GPU", false).knows(product)) << "read from the file";
+  EXPECT_TRUE(BlasLt("another GPU", false).knows(product));
+  product.m = 2;
+  EXPECT_TRUE(BlasLt("a GPU", false).knows(product)) << "another kind";
+  product.epilogue = BlasLt::Epilogue::kNone;
+  product.vector = nullptr;
+  EXPECT_TRUE(BlasLt("a GPU", false).knows(product));
 }
 
 TEST_F(Products, a_folder_that_cannot_be_written_is_done_without) {

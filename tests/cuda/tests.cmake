@@ -3,6 +3,7 @@
 nystrom_add_test(cuda_ops_test
   SOURCES
     tests/cuda/fill_test.cpp
+    tests/cuda/linear_gelu_test.cpp
     tests/cuda/needs_gpu.cpp
     tests/cuda/ops_adamw_test.cpp
     tests/cuda/ops_linear_test.cpp

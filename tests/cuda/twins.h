@@ -69,20 +69,41 @@ class Twins {
   /// Runs `op(context, tensors)` here, there, and there again.
   template <class Op>
   void expect_alike(double tolerance, const Op& op) {
-    Run once = run_on_device(1, op), again = run_on_device(2, op);
+    auto once = run_on_shared(1, op), again = run_on_shared(2, op);
     Context context(1);
     std::vector<OwnedTensor> memory;
     const Tensors here = host_tensors(memory);
     op(context, here);
     for (const Entry& entry : entries_) {
       if (entry.role == Role::kInput || entry.role == Role::kScratch) continue;
-      EXPECT_LT(distance(once.results.at(entry.name), here[entry.name]), tolerance) << entry.name;
-      EXPECT_TRUE(same_bits(once.results.at(entry.name), again.results.at(entry.name))) << entry.name;
+      EXPECT_LT(distance(once.at(entry.name), here[entry.name]), tolerance) << entry.name;
+      EXPECT_TRUE(same_bits(once.at(entry.name), again.at(entry.name))) << entry.name;
     }
     host_memory_ = std::move(memory);
-    results_ = std::move(once.results);
+    results_ = std::move(once);
     host_ = here;
   }
+  using Results = std::map<std::string, OwnedTensor>;
+  /// Runs it on that device: all tensors afterwards.
+  template <class Op>
+  Results run_on(OnDevice& device, const Op& op) const {
+    poison_workspace(device);
+    std::vector<OwnedTensor> host_memory;
+    const Tensors host = host_tensors(host_memory);
+    std::vector<DeviceTensor> memory;
+    Tensors tensors;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const bool poisoned = entries_[i].role == Role::kOutput || entries_[i].role == Role::kScratch;
+      memory.push_back(poisoned ? device.like(host_memory[i]) : device.copy(host_memory[i]));
+      tensors.set(entries_[i].name,
+                  shifted(memory.back(), shift_of(entries_[i]), entries_[i].values.view().shape));
+    }
+    op(device.context(), std::as_const(tensors));
+    Results results;
+    for (const Entry& entry : entries_) results.emplace(entry.name, device.fetch(tensors[entry.name]));
+    return results;
+  }
+
   /// After expect_alike: the device's and the host's tensor.
   [[nodiscard]] const Tensor& there(const std::string& name) const { return results_.at(name).view(); }
   [[nodiscard]] Tensor here(const std::string& name) const { return host_[name]; }
@@ -94,10 +115,6 @@ class Twins {
     OwnedTensor values;
     Role role;
   };
-  struct Run {
-    std::map<std::string, OwnedTensor> results;
-  };
-
   void add(const std::string& name, const Tensor& values, Role role) {
     OwnedTensor copy(values.dtype, values.shape);
     if (values.bytes() > 0) std::memcpy(copy.view().address, values.address, values.bytes());
@@ -125,26 +142,11 @@ class Twins {
   }
 
   template <class Op>
-  Run run_on_device([[maybe_unused]] std::uint64_t seed, const Op& op) {
+  Results run_on_shared([[maybe_unused]] std::uint64_t seed, const Op& op) {
 #ifdef NYSTROM_EMULATION
     emulation::set_seed(seed);
 #endif
-    OnDevice& device = shared_device();
-    poison_workspace(device);
-    std::vector<OwnedTensor> host_memory;
-    const Tensors host = host_tensors(host_memory);
-    std::vector<DeviceTensor> memory;
-    Tensors tensors;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      const bool poisoned = entries_[i].role == Role::kOutput || entries_[i].role == Role::kScratch;
-      memory.push_back(poisoned ? device.like(host_memory[i]) : device.copy(host_memory[i]));
-      tensors.set(entries_[i].name,
-                  shifted(memory.back(), shift_of(entries_[i]), entries_[i].values.view().shape));
-    }
-    op(device.context(), std::as_const(tensors));
-    Run run;
-    for (const Entry& entry : entries_) run.results.emplace(entry.name, device.fetch(tensors[entry.name]));
-    return run;
+    return run_on(shared_device(), op);
   }
 
   /// One for all tests of a program: its workspace takes long to make.
@@ -162,7 +164,7 @@ class Twins {
   std::int64_t shift_;
   std::vector<Entry> entries_;
   std::vector<OwnedTensor> host_memory_;
-  std::map<std::string, OwnedTensor> results_;
+  Results results_;
   Tensors host_;
 };
 

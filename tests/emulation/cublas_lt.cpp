@@ -1,13 +1,17 @@
 // cuBLASLt's part in the emulation: checks what the real library checks of what we ask for, and multiplies
 // when the stream gets there. It is stricter where the real one is free to be: addresses must be as aligned
-// as the preference said, the workspace is overwritten, and a bias of an odd length is more than it can do.
+// as the preference said, the workspace is overwritten, a bias of an odd length is more than it can do, and
+// GELU and sums of an operand are for bf16. NYSTROM_EMULATION_EPILOGUES makes it one that can do less.
 
 #include <cublasLt.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -86,10 +90,23 @@ struct Matrix {
   }
 };
 
+constexpr float kRootTwoOverPi = 0.79788456080286535588F, kCubic = 0.044715F;
+
+float gelu(float x) {
+  return 0.5F * x * (1 + std::tanh(kRootTwoOverPi * (x + kCubic * x * x * x)));
+}
+float gelu_slope(float x) {
+  const float t = std::tanh(kRootTwoOverPi * (x + kCubic * x * x * x));
+  return 0.5F * (1 + t) + 0.5F * x * (1 - t * t) * kRootTwoOverPi * (1 + 3 * kCubic * x * x);
+}
+
 struct Call {
   Matrix a, b, c, d;
   float alpha, beta;
-  const void* bias;  // null: none
+  std::uint32_t epilogue;
+  void* vector;  // bias, or sums of b
+  void* aux;
+  std::int64_t aux_ld;
   void* workspace;
   std::size_t workspace_bytes;
 
@@ -117,19 +134,80 @@ struct Call {
         for (std::size_t j = 0; j < width; ++j)
           for (std::size_t i = 0; i < height; ++i) finish(row + i, column + j, sums[j * kTile + i]);
       }
+    if (epilogue != CUBLASLT_EPILOGUE_BGRADB) return;
+    for (std::size_t column = 0; column < n; ++column) {
+      float sum = 0;
+      for (std::size_t p = 0; p < k; ++p) sum += right[column * k + p];
+      write(vector, d.layout.type, column, sum);
+    }
   }
 
  private:
   void finish(std::size_t row, std::size_t column, float sum) const {
     float value = alpha * sum;
     if (beta != 0) value += beta * read(c.at, c.layout.type, c.index(row, column));
-    if (bias != nullptr) value += read(bias, d.layout.type, row);
+    const std::size_t beside = column * static_cast<std::size_t>(aux_ld) + row;
+    if ((epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) value += read(vector, d.layout.type, row);
+    if (epilogue == CUBLASLT_EPILOGUE_DGELU) value *= gelu_slope(read(aux, d.layout.type, beside));
+    if (epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS) {
+      write(aux, d.layout.type, beside, value);
+      value = gelu(value);
+    }
     write(d.at, d.layout.type, d.index(row, column), value);
   }
 };
 
 bool known_type(cudaDataType_t type) {
   return type == CUDA_R_32F || type == CUDA_R_16BF;
+}
+
+const char* name_of(std::uint32_t epilogue) {
+  switch (epilogue) {
+    case CUBLASLT_EPILOGUE_BIAS:
+      return "bias";
+    case CUBLASLT_EPILOGUE_GELU_AUX_BIAS:
+      return "gelu";
+    case CUBLASLT_EPILOGUE_DGELU:
+      return "slope";
+    case CUBLASLT_EPILOGUE_BGRADB:
+      return "sums";
+    default:
+      return "";
+  }
+}
+
+/// The library that the test wants: one that has all, or those of the list.
+bool has(std::uint32_t epilogue) {
+  const char* list = std::getenv("NYSTROM_EMULATION_EPILOGUES");
+  if (list == nullptr) return true;
+  return fmt::format(",{},", list).find(fmt::format(",{},", name_of(epilogue))) != std::string::npos;
+}
+
+bool takes_vector(std::uint32_t epilogue) {
+  return epilogue != CUBLASLT_EPILOGUE_DEFAULT && epilogue != CUBLASLT_EPILOGUE_DGELU;
+}
+bool takes_aux(std::uint32_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || epilogue == CUBLASLT_EPILOGUE_DGELU;
+}
+
+/// Whether the epilogue goes with what else is asked for.
+cublasStatus_t judge_epilogue(const cublasLtMatmulDescOpaque_t& desc, const Matrix& a, const Matrix& d) {
+  if (desc.epilogue == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
+  if (*name_of(desc.epilogue) == 0 || !has(desc.epilogue)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const cudaDataType_t out = d.layout.type;
+  if (takes_vector(desc.epilogue)) {
+    if (desc.vector == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
+    if (desc.bias_type != -1 && desc.bias_type != out) return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  if ((desc.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0 && d.rows() % 2 != 0) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (desc.epilogue != CUBLASLT_EPILOGUE_BIAS && a.layout.type != CUDA_R_16BF)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (takes_aux(desc.epilogue)) {
+    if (desc.aux == nullptr || desc.aux_ld % 8 != 0 || desc.aux_ld < static_cast<std::int64_t>(d.rows()))
+      return CUBLAS_STATUS_INVALID_VALUE;
+    if (out != CUDA_R_16BF) return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 /// What the library can do of what we may ask: shapes that fit, fp32 or bf16 in, the same or fp32 out, a bias
@@ -149,13 +227,7 @@ cublasStatus_t judge(const cublasLtMatmulDescOpaque_t& desc, const Matrix& a, co
   if (desc.compute != CUBLAS_COMPUTE_32F || desc.scale != CUDA_R_32F ||
       desc.pointer_mode != CUBLASLT_POINTER_MODE_HOST)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT && desc.epilogue != CUBLASLT_EPILOGUE_BIAS)
-    return CUBLAS_STATUS_NOT_SUPPORTED;
-  const bool bias = desc.epilogue == CUBLASLT_EPILOGUE_BIAS;
-  if (bias && d.rows() % 2 != 0) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (bias && desc.bias_type != -1 && desc.bias_type != out) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (bias && desc.bias == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  return CUBLAS_STATUS_SUCCESS;
+  return judge_epilogue(desc, a, d);
 }
 
 Matrix matrix(const void* at, const cublasLtMatrixLayout_t layout, std::int32_t transposed) {
@@ -234,9 +306,13 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
     case CUBLASLT_MATMUL_DESC_EPILOGUE:
       return take(desc->epilogue, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-      return take(desc->bias, value, bytes);
+      return take(desc->vector, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
       return take(desc->bias_type, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return take(desc->aux, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return take(desc->aux_ld, value, bytes);
     case CUBLASLT_MATMUL_DESC_POINTER_MODE:
       return take(desc->pointer_mode, value, bytes);
     default:
@@ -338,7 +414,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
                   matrix(d, d_layout, CUBLAS_OP_N),
                   *static_cast<const float*>(alpha),
                   *static_cast<const float*>(beta),
-                  desc->epilogue == CUBLASLT_EPILOGUE_BIAS ? desc->bias : nullptr,
+                  desc->epilogue,
+                  desc->vector,
+                  desc->aux,
+                  desc->aux_ld,
                   workspace,
                   workspace_bytes};
   const cublasStatus_t status = judge(*desc, call.a, call.b, call.c, call.d);
@@ -352,9 +431,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
                            std::string(1, "abcd"[i]) + ").");
   }
   if (algo != nullptr && workspace_bytes < algo->data[4]) return CUBLAS_STATUS_INVALID_VALUE;
-  if (call.bias != nullptr &&
-      !emulation::is_device_memory(call.bias, call.d.rows() * element_bytes(call.d.layout.type)))
+  const std::size_t size = element_bytes(call.d.layout.type);
+  const std::size_t length = call.epilogue == CUBLASLT_EPILOGUE_BGRADB ? call.d.columns() : call.d.rows();
+  if (takes_vector(call.epilogue) && !emulation::is_device_memory(call.vector, length * size))
     emulation::set_fault("cublasLtMatmul is given a bias that is not, or not all, in the device's memory.");
+  if (takes_aux(call.epilogue) &&
+      !emulation::is_device_memory(
+          call.aux, ((call.d.columns() - 1) * static_cast<std::size_t>(call.aux_ld) + call.d.rows()) * size))
+    emulation::set_fault(
+        "cublasLtMatmul is given an auxiliary matrix that is not, or not all, the device's.");
   const auto number = algo != nullptr ? algo->data[5] : 0;
   ++emulation::products_by_algorithm()[number];
   const cudaError_t error = emulation::enqueue(stream, "cublasLtMatmul", [call, number] {

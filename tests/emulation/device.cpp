@@ -47,6 +47,11 @@ const Statistics& statistics() {
   return mutable_statistics();
 }
 
+std::map<std::string, std::int64_t>& launches() {
+  static std::map<std::string, std::int64_t> counts;
+  return counts;
+}
+
 const std::string& fault() {
   return mutable_fault();
 }

@@ -20,13 +20,15 @@
 //
 // Environment: NYSTROM_EMULATION_SEED (1), NYSTROM_EMULATION_DEVICES (1), NYSTROM_EMULATION_MEMORY (MiB,
 // 16384), NYSTROM_EMULATION_CAPABILITY (90), NYSTROM_EMULATION_DRIVER (13000),
-// NYSTROM_EMULATION_NCCL=missing, NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails).
+// NYSTROM_EMULATION_NCCL=missing, NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails),
+// NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what cuBLASLt can do beside summing; all).
 
 #include <cuda_runtime.h>
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 
 namespace nystrom::emulation {
@@ -37,6 +39,9 @@ struct Statistics {
   std::int64_t allocations = 0;       ///< of device or pinned memory
 };
 const Statistics& statistics();
+
+/// How often each kernel was launched, by name.
+std::map<std::string, std::int64_t>& launches();
 
 /// From here on orders are drawn from `seed`.
 void set_seed(std::uint64_t seed);

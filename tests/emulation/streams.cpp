@@ -168,6 +168,7 @@ cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size
     return remember(cudaErrorInvalidConfiguration);
   if (shared_bytes > kMostSharedBytes) return remember(cudaErrorInvalidValue);
   ++mutable_statistics().kernels;
+  ++launches()[name];
   auto call = std::make_shared<KernelCall>(KernelCall{grid, block, shared_bytes, name, std::move(thread)});
   return remember(with_name(stream, name, [call] {
     if (is_to_fail(call->name)) return set_fault("the failure of a kernel was asked for"), true;

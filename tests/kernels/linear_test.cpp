@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include "gradient_check.h"
+#include "kernels/linear_gelu.h"
 #include "kernels/matmul.h"
 #include "op_support.h"
 
@@ -55,6 +56,30 @@ TEST(Linear, by_hand) {
   OwnedTensor sums(DType::kF32, {3});
   column_sums(context, y, sums);
   EXPECT_EQ(value(sums, 1), 22 + 24);
+  linear_backward_weight(context, y, x, d_w, sums);
+  EXPECT_EQ(value(d_w, 0), 100 + 2 * (11 * 1 + 13 * 3));
+  EXPECT_EQ(value(sums, 1), 2 * (22 + 24));
+}
+
+TEST(LinearGelu, by_hand) {
+  Context context(1);
+  const auto x = tensor_of<double>({1, 2}, {1, 2}), w = tensor_of<double>({2, 2}, {1, 0, 0, 1});
+  const auto bias = tensor_of<double>({2}, {-1, 0}), w_next = tensor_of<double>({1, 2}, {3, 5});
+  const auto d_next = tensor_of<double>({1, 1}, {2}), d_w = tensor_of<double>({2, 2}, {0, 0, 0, 100});
+  const auto d_bias = tensor_of<double>({2}, {10, 0});
+  const OwnedTensor pre(DType::kF64, {1, 2}), y(DType::kF64, {1, 2}), d_pre(DType::kF64, {1, 2});
+  linear_gelu_forward(context, {Activation::kGelu, x, w, bias, pre, y});
+  EXPECT_EQ(value(pre, 0), 0);
+  EXPECT_EQ(value(pre, 1), 2);
+  EXPECT_EQ(value(y, 0), 0);
+  EXPECT_NEAR(value(y, 1), 2 * 0.9772498680518208, 1e-12);
+  linear_gelu_backward(context, {Activation::kGelu, d_next, w_next, pre, x, d_pre, d_w, d_bias});
+  const double slope = 0.9772498680518208 + 2 * 0.05399096651318806;
+  EXPECT_NEAR(value(d_pre, 0), 2 * 3 * 0.5, 1e-12);
+  EXPECT_NEAR(value(d_pre, 1), 2 * 5 * slope, 1e-12);
+  EXPECT_NEAR(value(d_w, 0), 3, 1e-12);
+  EXPECT_NEAR(value(d_w, 3), 100 + 2 * 2 * 5 * slope, 1e-11);
+  EXPECT_NEAR(value(d_bias, 0), 13, 1e-12);
 }
 
 TEST_P(LinearSizes, fp32_and_bf16_agree_with_fp64) {

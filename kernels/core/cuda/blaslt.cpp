@@ -2,6 +2,7 @@
 
 #include <cublasLt.h>
 #include <dlfcn.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -84,9 +85,10 @@ cudaDataType_t type_of(DType type) {
 /// Everything of a product that its plan depends on; of addresses, how far they are aligned.
 struct Key {
   std::int64_t m, n, k, a_stride, b_stride, d_stride;
-  std::array<std::uint32_t, 3> alignment;  // bytes: a, b, d
-  bool transpose_a, transpose_b, bias, accumulate;
+  std::array<std::uint32_t, 5> alignment;  // bytes: a, b, d, vector, aux
+  bool transpose_a, transpose_b, accumulate;
   DType input, output;
+  BlasLt::Epilogue epilogue;
 
   explicit Key(const BlasLt::Product& p)
       : m(p.m),
@@ -95,22 +97,23 @@ struct Key {
         a_stride(p.a_stride),
         b_stride(p.b_stride),
         d_stride(p.d_stride),
-        alignment{aligned_to(p.a), aligned_to(p.b), aligned_to(p.d)},
+        alignment{aligned_to(p.a), aligned_to(p.b), aligned_to(p.d), aligned_to(p.vector), aligned_to(p.aux)},
         transpose_a(p.transpose_a),
         transpose_b(p.transpose_b),
-        bias(p.bias != nullptr),
         accumulate(p.accumulate),
         input(p.input),
-        output(p.output) {}
+        output(p.output),
+        epilogue(p.epilogue) {}
   auto operator<=>(const Key&) const = default;
 
   /// The kind of product: sizes that follow the number of tokens are alike within an eighth, so that a few
   /// kinds stand for all that come.
   [[nodiscard]] std::string kind() const {
-    return fmt::format("{}>{}{}{} {}{} {}x{}x{} by {},{},{} at {},{},{}", name_of(input), name_of(output),
-                       bias ? "+bias" : "", accumulate ? "+sum" : "", transpose_a ? 't' : 'n',
-                       transpose_b ? 't' : 'n', m, about(n), about(k), a_stride, b_stride, d_stride,
-                       alignment[0], alignment[1], alignment[2]);
+    constexpr std::array kEpilogues{"", "+bias", "+gelu", "+slope", "+sums"};
+    return fmt::format("{}>{}{}{} {}{} {}x{}x{} by {},{},{} at {}", name_of(input), name_of(output),
+                       kEpilogues[static_cast<std::size_t>(epilogue)], accumulate ? "+d" : "",
+                       transpose_a ? 't' : 'n', transpose_b ? 't' : 'n', m, about(n), about(k), a_stride,
+                       b_stride, d_stride, fmt::join(alignment, ","));
   }
   /// Its four highest bits.
   static std::int64_t about(std::int64_t size) {
@@ -178,7 +181,7 @@ class BlasLt::Impl {
 
   void multiply(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream,
                 const Product& product, void* d, void* workspace) {
-    if (product.bias != nullptr) set(plan.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, product.bias);
+    set_addresses(plan.operation.get(), product);
     const float one = 1, beta = product.accumulate ? 1 : 0;
     check(f_.Matmul(handle_, plan.operation.get(), &one, product.a, plan.a.get(), product.b, plan.b.get(),
                     &beta, d, plan.d.get(), d, plan.d.get(), &algorithm, workspace, kWorkspaceBytes, stream),
@@ -201,8 +204,8 @@ class BlasLt::Impl {
     return best;
   }
 
-  /// Products go to a result of their own: what is added to is added to once. Without memory for it the first
-  /// candidate stays.
+  /// Products go to a result of their own: what is added to is added to once. (What an epilogue writes beside
+  /// it is overwritten with the same.) Without memory for it the first candidate stays.
   void choose(Plan& plan, cudaStream_t stream, const Product& product, void* workspace) {
     const std::vector<cublasLtMatmulAlgo_t> candidates = std::exchange(plan.candidates, {});
     try {
@@ -224,10 +227,12 @@ class BlasLt::Impl {
     choices_.add(Key(product).kind(), kept);
   }
 
-  /// The choice for this kind of product, if it is good for this very one.
+  /// The choice for this kind of product, if it is good for this very one. Without its epilogue a product is
+  /// asked for in any case.
   bool take_choice(Plan& plan, const Key& key) {
     const auto choice = choices_.find(key.kind());
     if (!choice) return false;
+    if (*choice == ProductChoices::kNone) return key.epilogue != Epilogue::kNone;
     std::memcpy(&plan.algorithm, choice->data(), sizeof plan.algorithm);
     cublasLtMatmulHeuristicResult_t result{};
     const cublasStatus_t status =
@@ -291,6 +296,7 @@ class BlasLt::Impl {
     for (int i = 0; plan.known && i < found; ++i)
       if (const auto& result = results[static_cast<std::size_t>(i)]; result.state == CUBLAS_STATUS_SUCCESS)
         plan.candidates.push_back(result.algo);
+    if (timing_ && !plan.known) choices_.add(key.kind(), ProductChoices::kNone);
     return plan;
   }
 
@@ -301,12 +307,33 @@ class BlasLt::Impl {
     const auto turned = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
     set(made, CUBLASLT_MATMUL_DESC_TRANSA, turned(product.transpose_a));
     set(made, CUBLASLT_MATMUL_DESC_TRANSB, turned(product.transpose_b));
-    if (product.bias != nullptr) {
-      set(made, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-      set(made, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(product.output));
-      set(made, CUBLASLT_MATMUL_DESC_BIAS_POINTER, product.bias);
-    }
+    if (product.epilogue != Epilogue::kNone)
+      set(made, CUBLASLT_MATMUL_DESC_EPILOGUE, name_of_library(product.epilogue));
+    if (product.vector != nullptr) set(made, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(product.output));
+    if (product.aux != nullptr) set(made, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, product.d_stride);
+    set_addresses(made, product);
     return operation;
+  }
+
+  static cublasLtEpilogue_t name_of_library(Epilogue epilogue) {
+    switch (epilogue) {
+      case Epilogue::kNone:
+        break;
+      case Epilogue::kBias:
+        return CUBLASLT_EPILOGUE_BIAS;
+      case Epilogue::kGelu:
+        return CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+      case Epilogue::kGeluSlope:
+        return CUBLASLT_EPILOGUE_DGELU;
+      case Epilogue::kSumsOfB:
+        return CUBLASLT_EPILOGUE_BGRADB;
+    }
+    return CUBLASLT_EPILOGUE_DEFAULT;
+  }
+
+  void set_addresses(cublasLtMatmulDesc_t operation, const Product& product) {
+    if (product.vector != nullptr) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, product.vector);
+    if (product.aux != nullptr) set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, product.aux);
   }
 
   /// Of op(x) [rows, columns], stored as that or transposed.

@@ -32,19 +32,30 @@ class BlasLt {
   BlasLt(BlasLt&&) noexcept;
   BlasLt& operator=(BlasLt&&) noexcept;
 
-  /// Column-major: d [m, n] = op(a) op(b) (+ bias [m] in each column) (+ d), summed in fp32 (without TF32).
-  /// op(a) is [m, k], op(b) [k, n]; a stride is the distance of two columns as stored.
+  /// What a product does on the way out of its sums, before they are rounded, where the library knows how.
+  enum class Epilogue : std::uint8_t {
+    kNone,
+    kBias,       ///< d = sums + vector [m], the same in each column
+    kGelu,       ///< aux = sums + vector [m], and d = gelu_new of it
+    kGeluSlope,  ///< d = sums * gelu_new'(aux)
+    kSumsOfB     ///< beside d: vector [n] = the sums over k of op(b)
+  };
+  /// Column-major: d [m, n] = op(a) op(b) (+ d), summed in fp32 (without TF32). op(a) is [m, k], op(b) [k,
+  /// n]; a stride is the distance of two columns as stored.
   struct Product {
     std::int64_t m, n, k;
     const void *a, *b;
     void* d;
-    const void* bias;  ///< in the output's dtype; null: none; not together with accumulate
     std::int64_t a_stride, b_stride, d_stride;
     bool transpose_a, transpose_b;
     DType input, output;  ///< fp32 or bf16; the output is the input's or fp32
-    bool accumulate;
+    bool accumulate;      ///< together with kNone or kSumsOfB alone
+    Epilogue epilogue = Epilogue::kNone;
+    void* vector = nullptr;  ///< of the output's dtype
+    void* aux = nullptr;     ///< [m, n] like d: dtype and stride
   };
-  /// Whether the library has a way to compute it. Asked once a shape: the answer is kept for run().
+  /// Whether the library has a way to compute it: its word for this shape, or that of ProductChoices for this
+  /// kind. Asked once a shape: the answer is kept for run().
   [[nodiscard]] bool knows(const Product& product);
   /// Starts the product on `stream`; `workspace` has kWorkspaceBytes. The same bits each time on the same GPU
   /// and library with the same choices. With timing the host may wait, and memory of the size of d be taken.

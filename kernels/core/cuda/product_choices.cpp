@@ -27,10 +27,13 @@ std::string as_file_name(std::string text) {
   return text;
 }
 
-/// "NAME = 16 hexadecimal digits, eight times"
+constexpr std::string_view kNoneAsText = "none";
+
+/// "NAME = 16 hexadecimal digits, eight times", or "NAME = none"
 std::optional<std::pair<std::string, ProductChoices::Algorithm>> parsed(const std::string& line) {
   const auto middle = line.find(" = ");
   if (middle == std::string::npos) return std::nullopt;
+  if (line.substr(middle + 3) == kNoneAsText) return std::pair{line.substr(0, middle), ProductChoices::kNone};
   std::istringstream words(line.substr(middle + 3));
   ProductChoices::Algorithm algorithm{};
   for (std::uint64_t& word : algorithm)
@@ -81,7 +84,10 @@ void ProductChoices::write() const {
     file << title_ << '\n';
     for (const auto& [product, algorithm] : choices_) {
       file << product << " =";
-      for (const std::uint64_t word : algorithm) file << fmt::format(" {:016x}", word);
+      if (algorithm == kNone)
+        file << ' ' << kNoneAsText;
+      else
+        for (const std::uint64_t word : algorithm) file << fmt::format(" {:016x}", word);
       file << '\n';
     }
     file.close();

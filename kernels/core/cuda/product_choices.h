@@ -15,6 +15,8 @@ class ProductChoices {
  public:
   /// A library's description of an algorithm: opaque, and good for the same library on the same kind of GPU.
   using Algorithm = std::array<std::uint64_t, 8>;
+  /// The choice where the library said that it has no algorithm. In the file: "none".
+  static constexpr Algorithm kNone{};
 
   /// In memory alone.
   ProductChoices() = default;

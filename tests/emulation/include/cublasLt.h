@@ -71,7 +71,7 @@ struct cublasLtMatmulDescOpaque_t {
   cudaDataType_t scale;
   std::int32_t pointer_mode, transpose_a, transpose_b;
   std::uint32_t epilogue;
-  void* bias;
+  void* vector;            // the bias, or where its gradient goes
   std::int32_t bias_type;  // -1: the type of D
   void* aux;
   std::int64_t aux_ld;

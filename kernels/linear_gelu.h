@@ -1,0 +1,48 @@
+#pragma once
+// A linear layer followed by GELU, the first half of a feed-forward network:
+//   pre = x w^T + bias,   y = gelu(pre)
+//
+// Two steps each way (linear.h, gelu.h), but on a GPU in bf16 with gelu_new, which is cuBLASLt's GELU: there
+// it is applied to the product's sums on their way out, where the library knows how, and y and d_pre are
+// rounded once instead of twice. The exact gelu is not the library's. fp32 takes the two steps because it
+// must agree with PyTorch to 1e-5, and how exact the library's tanh is, is promised nowhere.
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+#include "kernels/gelu.h"
+
+namespace nystrom {
+
+/// x [N, in], w [out, in] and pre and y [N, out], overwritten, of the activation dtype; bias [out] compute
+/// dtype.
+struct LinearGelu {
+  Activation kind;
+  Tensor x, w, bias;
+  Tensor pre, y;  ///< not the same memory
+};
+void linear_gelu_forward(Context& context, const LinearGelu& args);
+
+/// Backward from the layer behind, z = y w_next^T, to the gradients of w and bias:
+///   d_pre = (d_next w_next) * gelu'(pre);   d_w += d_pre^T x;   d_bias += column sums of d_pre
+struct LinearGeluGradient {
+  Activation kind;
+  Tensor d_next;  ///< [N, next] gradient of z
+  Tensor w_next;  ///< [next, out]
+  Tensor pre;     ///< [N, out] as forward left it
+  Tensor x;       ///< [N, in]
+  Tensor d_pre;   ///< [N, out], overwritten; not pre
+  Tensor d_w;     ///< [out, in] compute dtype
+  Tensor d_bias;  ///< [out] compute dtype
+};
+void linear_gelu_backward(Context& context, const LinearGeluGradient& args);
+
+namespace cuda {
+/// Whether it is one product here, which its twin then is.
+bool is_fused(CudaContext& context, const LinearGelu& args);
+void linear_gelu_forward_fused(CudaContext& context, const LinearGelu& args);
+/// d_pre alone.
+bool is_fused(CudaContext& context, const LinearGeluGradient& args);
+void gelu_slope_product(CudaContext& context, const LinearGeluGradient& args);
+}  // namespace cuda
+
+}  // namespace nystrom
