@@ -150,42 +150,42 @@ NystromMiddleGradient middle_gradient(const CudaAttentionShape& shape, const Att
 }
 
 template <class T>
-RowsGradient<T> rows_gradient_of(const AttentionProblem& problem, const CudaAttentionWorkspace& workspace,
+GradientPass<T> gradient_pass(const CudaAttentionShape& shape, const AttentionProblem& problem,
+                              const CudaAttentionWorkspace& workspace, const AttentionBackward& args) {
+  return {.problem = problem,
+          .qkv = args.qkv.data<T>(),
+          .d_out = args.d_out.data<T>(),
+          .filter = optional<float>(args.conv_weight),
+          .row_stats = args.saved.row_stats.data<float>(),
+          .dropout = dropout_of(args),
+          .d_qkv = args.d_qkv.data<T>(),
+          .deltas = workspace.deltas,
+          .deltas_stride = static_cast<int>(longest_exact(shape))};
+}
+
+template <class T>
+RowsGradient<T> rows_gradient_of(const GradientPass<T>& pass, const CudaAttentionWorkspace& workspace,
                                  const AttentionBackward& args) {
   RowsGradient<T> rows{};
-  rows.problem = problem;
-  rows.qkv = args.qkv.data<T>();
+  static_cast<GradientPass<T>&>(rows) = pass;
   rows.out = args.out.data<T>();
-  rows.d_out = args.d_out.data<T>();
-  rows.filter = optional<float>(args.conv_weight);
   rows.k_landmarks = optional<float>(args.saved.k_landmarks);
   rows.w = workspace.w;
-  rows.row_stats = args.saved.row_stats.data<float>();
-  rows.dropout = dropout_of(args);
-  rows.d_qkv = args.d_qkv.data<T>();
   rows.d_w_parts = workspace.d_w_parts;
   rows.d_k_parts = workspace.d_k_parts;
-  rows.deltas = workspace.deltas;
   return rows;
 }
 
 template <class T>
-KeysGradient<T> keys_gradient_of(const AttentionProblem& problem, const CudaAttentionWorkspace& workspace,
+KeysGradient<T> keys_gradient_of(const GradientPass<T>& pass, const CudaAttentionWorkspace& workspace,
                                  const AttentionBackward& args) {
   KeysGradient<T> keys{};
-  keys.problem = problem;
-  keys.qkv = args.qkv.data<T>();
-  keys.d_out = args.d_out.data<T>();
-  keys.filter = optional<float>(args.conv_weight);
+  static_cast<GradientPass<T>&>(keys) = pass;
   keys.q_landmarks = optional<float>(args.saved.q_landmarks);
   keys.d_k3_v = workspace.d_k3_v;
   keys.k3_stats = optional<float>(args.saved.k3_stats);
   keys.landmark_deltas = workspace.landmark_deltas;
   keys.d_k_landmarks = workspace.d_k_landmarks;
-  keys.row_stats = args.saved.row_stats.data<float>();
-  keys.deltas = workspace.deltas;
-  keys.dropout = dropout_of(args);
-  keys.d_qkv = args.d_qkv.data<T>();
   keys.d_q_parts = workspace.d_q_parts;
   return keys;
 }
@@ -195,9 +195,9 @@ void backward(CudaContext& context, const AttentionBackward& args) {
   const CudaAttentionShape shape = shape_of(args);
   const CudaAttentionWorkspace workspace = workspace_of(shape, args, true);
   const AttentionProblem problem = problem_of(shape, args);
-  auto rows = rows_gradient_of<T>(problem, workspace, args);
-  auto keys = keys_gradient_of<T>(problem, workspace, args);
-  rows.deltas_stride = keys.deltas_stride = static_cast<int>(longest_exact(shape));
+  const auto pass = gradient_pass<T>(shape, problem, workspace, args);
+  const auto rows = rows_gradient_of<T>(pass, workspace, args);
+  const auto keys = keys_gradient_of<T>(pass, workspace, args);
   if (any_nystrom(shape)) {
     const NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
     nystrom_begin_gradient(context, middle);

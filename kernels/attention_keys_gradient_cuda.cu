@@ -18,24 +18,7 @@ namespace nystrom::cuda {
 namespace {
 
 template <class T, int kWidth, bool kExact>
-struct Tiles {
-  static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
-  SharedTile<T, kWidth> k, v;
-  SharedTile<T, kWidth, kParts> q, g;
-  SharedTile<T, kBlockRows, kParts> s;  // nystrom: dS^T
-  float* stats;                         // [3, 64]: maximum, 1 / sum and delta of each query of the tile
-  static constexpr int kBytes = 2 * decltype(k)::kBytes + 2 * decltype(q)::kBytes +
-                                (kExact ? 0 : decltype(s)::kBytes) + 3 * kBlockRows * 4;
-
-  __device__ explicit Tiles(SharedCarver& carver)
-      : k(carver.tile<decltype(k)>()),
-        v(carver.tile<decltype(v)>()),
-        q(carver.tile<decltype(q)>()),
-        g(carver.tile<decltype(g)>()) {
-    if constexpr (!kExact) s = carver.tile<decltype(s)>();
-    stats = carver.take<float>(3 * kBlockRows);
-  }
-};
+using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/false>;
 
 /// Where a warp's 16 keys get their gradients.
 template <int kWidth>

@@ -19,22 +19,7 @@ namespace nystrom::cuda {
 namespace {
 
 template <class T, int kWidth, bool kExact>
-struct Tiles {
-  static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
-  SharedTile<T, kWidth> q, g;
-  SharedTile<T, kWidth, kParts> k, v;
-  SharedTile<T, kBlockRows, kParts> s;  // nystrom: P, then dS
-  static constexpr int kBytes =
-      2 * decltype(q)::kBytes + 2 * decltype(k)::kBytes + (kExact ? 0 : decltype(s)::kBytes);
-
-  __device__ explicit Tiles(SharedCarver& carver)
-      : q(carver.tile<decltype(q)>()),
-        g(carver.tile<decltype(g)>()),
-        k(carver.tile<decltype(k)>()),
-        v(carver.tile<decltype(v)>()) {
-    if constexpr (!kExact) s = carver.tile<decltype(s)>();
-  }
-};
+using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/true>;
 
 /// Maxima and 1 / sums of the thread's two rows; a row beyond the end gets 1 / sum = 0, and so P = 0.
 struct RowStats {

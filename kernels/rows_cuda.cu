@@ -6,45 +6,43 @@
 #include "kernels/rows.h"
 
 #include "kernels/core/cuda/check.h"
-#include "kernels/core/cuda/dispatch.h"
-#include "kernels/eights_cuda.h"
+#include "kernels/elementwise_cuda.h"
 #include "kernels/squares_cuda.h"
 
 namespace nystrom::cuda {
 namespace {
 
-/// Row and column of element `first` of a matrix whose rows are whole eights, or of any element.
-struct Place {
-  std::int64_t row, column;
-  __device__ Place(std::int64_t index, std::int64_t columns)
-      : row(index / columns), column(index % columns) {}
+/// Elements of one row: `count` of them, the first at `index` of the whole, in that row and column.
+struct Piece {
+  std::int64_t index, row, column;
+  int count;
 };
 
-/// Runs f(from the element at, elements of one row beginning there) over the up to eight elements that begin
-/// at `first`: once for whole eights, an element at a time where an eight may straddle rows.
-template <bool kRagged, class F>
-__device__ void within_rows(std::int64_t first, int count, const F& f) {
-  if constexpr (kRagged) {
-    for (int i = 0; i < count; ++i) f(first + i, 1);
-  } else {
-    f(first, kEight);
+/// Work on the elements of a [rows, columns] tensor that must know their row: in whole eights, or where an
+/// eight might straddle rows, an element at a time.
+template <class Work>
+struct ByRow {
+  Work work;
+  std::int64_t columns;
+
+  template <bool kRagged>
+  __device__ void at(std::int64_t first, int count) const {
+    constexpr int kStep = kRagged ? 1 : kEight;
+    for (std::int64_t i = first; i < first + count; i += kStep)
+      work.template on<kRagged>(Piece{i, i / columns, i % columns, kStep}, columns);
   }
-}
+};
 
 template <class T>
 struct Gather {
   const T* x;
   const std::int32_t* rows;
   T* y;
-  std::int64_t columns;
 
   template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    within_rows<kRagged>(first, count, [&](std::int64_t index, int n) {
-      const Place place(index, columns);
-      const T* from = x + rows[place.row] * columns + place.column;
-      store8<kRagged>(y + index, load8<kRagged>(from, n), n);
-    });
+  __device__ void on(const Piece& at, std::int64_t columns) const {
+    const T* from = x + rows[at.row] * columns + at.column;
+    store8<kRagged>(y + at.index, load8<kRagged>(from, at.count), at.count);
   }
 };
 
@@ -53,19 +51,15 @@ struct ScatterAdd {
   const T* d_y;
   const std::int32_t* rows;
   T* d_x;
-  std::int64_t columns;
 
   template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    within_rows<kRagged>(first, count, [&](std::int64_t index, int n) {
-      const Place place(index, columns);
-      T* to = d_x + rows[place.row] * columns + place.column;
-      Eight sum = load8<kRagged>(to, n);
-      const Eight d = load8<kRagged>(d_y + index, n);
+  __device__ void on(const Piece& at, std::int64_t columns) const {
+    T* to = d_x + rows[at.row] * columns + at.column;
+    Eight sum = load8<kRagged>(to, at.count);
+    const Eight d = load8<kRagged>(d_y + at.index, at.count);
 #pragma unroll
-      for (int i = 0; i < kEight; ++i) sum.v[i] += d.v[i];
-      store8<kRagged>(to, sum, n);
-    });
+    for (int i = 0; i < kEight; ++i) sum.v[i] += d.v[i];
+    store8<kRagged>(to, sum, at.count);
   }
 };
 
@@ -74,92 +68,55 @@ struct DropRows {
   Drop drop;
   const T* x;
   T* y;
-  std::int64_t columns;
 
   template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    within_rows<kRagged>(first, count, [&](std::int64_t index, int n) {
-      const Place place(index, columns);
-      Eight v = load8<kRagged>(x + index, n);
-      drop8(drop, kept8(drop, place.row, place.column, columns), v);
-      store8<kRagged>(y + index, v, n);
-    });
+  __device__ void on(const Piece& at, std::int64_t columns) const {
+    Eight v = load8<kRagged>(x + at.index, at.count);
+    drop8(drop, kept8(drop, at.row, at.column, columns), v);
+    store8<kRagged>(y + at.index, v, at.count);
   }
 };
 
-template <class T>
-struct TanhForward {
-  const T* x;
-  T* y;
+/// Over all elements of `all` [rows, columns], to which and to `other` the work goes eight at a time if it
+/// can.
+template <class T, class Work>
+void by_row(CudaContext& context, const char* name, const Tensor& all, const Tensor& other,
+            const Work& work) {
+  const std::int64_t columns = all.dim(1);
+  const bool whole = whole_eights(all.data<T>(), columns) && whole_eights(other.data<T>(), columns);
+  for_eights(context, name, all.numel(), whole, ByRow<Work>{work, columns});
+}
 
-  template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    Eight v = load8<kRagged>(x + first, count);
-#pragma unroll
-    for (int i = 0; i < kEight; ++i) v.v[i] = tanhf(v.v[i]);
-    store8<kRagged>(y + first, v, count);
-  }
+struct Tanh {
+  static __device__ float value(float x) { return tanhf(x); }
+  static __device__ float gradient(float y, float d) { return d * (1.0F - y * y); }
 };
 
-template <class T>
-struct TanhBackward {
-  const T *y, *d_y;
-  T* d_x;
-
-  template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    const Eight v = load8<kRagged>(y + first, count);
-    Eight d = load8<kRagged>(d_y + first, count);
-#pragma unroll
-    for (int i = 0; i < kEight; ++i) d.v[i] *= 1.0F - v.v[i] * v.v[i];
-    store8<kRagged>(d_x + first, d, count);
-  }
-};
-
-template <class From, class To>
-struct Convert {
-  const From* from;
-  To* to;
-
-  template <bool kRagged>
-  __device__ void at(std::int64_t first, int count) const {
-    store8<kRagged>(to + first, load8<kRagged>(from + first, count), count);
-  }
+struct Same {
+  static __device__ float value(float x) { return x; }
 };
 
 }  // namespace
 
 void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
   dispatch_device(x.dtype, [&]<class T>(T) {
-    const Gather<T> body{x.data<T>(), rows.data<std::int32_t>(), y.data<T>(), x.dim(1)};
-    const bool whole = whole_eights(body.x, body.columns) && whole_eights(body.y, body.columns);
-    for_eights(context, "gather_rows", y.numel(), whole, body);
+    by_row<T>(context, "gather_rows", y, x, Gather<T>{x.data<T>(), rows.data<std::int32_t>(), y.data<T>()});
   });
 }
 
 void scatter_add_rows(CudaContext& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x) {
   dispatch_device(d_y.dtype, [&]<class T>(T) {
-    const ScatterAdd<T> body{d_y.data<T>(), rows.data<std::int32_t>(), d_x.data<T>(), d_y.dim(1)};
-    const bool whole = whole_eights(body.d_y, body.columns) && whole_eights(body.d_x, body.columns);
-    for_eights(context, "scatter_add_rows", d_y.numel(), whole, body);
+    by_row<T>(context, "scatter_add_rows", d_y, d_x,
+              ScatterAdd<T>{d_y.data<T>(), rows.data<std::int32_t>(), d_x.data<T>()});
   });
 }
 
 void tanh_forward(CudaContext& context, const Tensor& x, const Tensor& y) {
-  dispatch_device(x.dtype, [&]<class T>(T) {
-    const TanhForward<T> body{x.data<T>(), y.data<T>()};
-    const bool whole = whole_eights(body.x, x.numel()) && whole_eights(body.y, x.numel());
-    for_eights(context, "tanh_forward", x.numel(), whole, body);
-  });
+  elementwise_forward<Tanh>(context, "tanh_forward", x, y);
 }
 
 void tanh_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x) {
-  dispatch_device(y.dtype, [&]<class T>(T) {
-    const TanhBackward<T> body{y.data<T>(), d_y.data<T>(), d_x.data<T>()};
-    const bool whole = whole_eights(body.y, y.numel()) && whole_eights(body.d_y, y.numel()) &&
-                       whole_eights(body.d_x, y.numel());
-    for_eights(context, "tanh_backward", y.numel(), whole, body);
-  });
+  elementwise_backward<Tanh>(context, "tanh_backward", y, d_y, d_x);
 }
 
 void dropout_rows(CudaContext& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
@@ -169,18 +126,15 @@ void dropout_rows(CudaContext& context, const Dropout& dropout, const RowKeys& k
     return;
   }
   dispatch_device(x.dtype, [&]<class T>(T) {
-    const DropRows<T> body{{dropout, keys}, x.data<T>(), y.data<T>(), x.dim(1)};
-    const bool whole = whole_eights(body.x, body.columns) && whole_eights(body.y, body.columns);
-    for_eights(context, "dropout_rows", x.numel(), whole, body);
+    by_row<T>(context, "dropout_rows", x, y, DropRows<T>{{dropout, keys}, x.data<T>(), y.data<T>()});
   });
 }
 
 void convert(CudaContext& context, const Tensor& from, const Tensor& to) {
   dispatch_device(from.dtype, [&]<class From>(From) {
     dispatch_device(to.dtype, [&]<class To>(To) {
-      const Convert<From, To> body{from.data<From>(), to.data<To>()};
-      const bool whole = whole_eights(body.from, from.numel()) && whole_eights(body.to, from.numel());
-      for_eights(context, "convert", from.numel(), whole, body);
+      const Elementwise<Same, From, To> body{from.data<From>(), to.data<To>()};
+      for_eights(context, "convert", from.numel(), body.whole(from.numel()), body);
     });
   });
 }
