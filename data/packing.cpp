@@ -8,9 +8,6 @@
 namespace nystrom {
 namespace {
 
-/// Of draws, beside those that kernels/core/philox.h names; sample: its index in the shards.
-constexpr auto kSampleLength = static_cast<Purpose>(8);
-
 SampleStart start_at(std::uint64_t token, std::uint64_t sentence) {
   return {static_cast<std::uint32_t>(token), static_cast<std::uint32_t>(sentence)};
 }
@@ -20,7 +17,7 @@ SampleStart start_at(std::uint64_t token, std::uint64_t sentence) {
 std::uint64_t target_length(const PackingOptions& options, std::uint64_t index) {
   constexpr std::uint64_t kShortest = 2;
   if (options.short_probability <= 0) return options.capacity;
-  Random random(options.seed, kSampleLength, index);
+  Random random(options.seed, Purpose::kSampleLength, index);
   if (random.uniform() >= options.short_probability) return options.capacity;
   return kShortest + random.below(options.capacity - kShortest + 1);
 }

@@ -34,7 +34,8 @@ enum class Purpose : std::uint16_t {
   kSpan = 5,            ///< as kMasking
   kTask = 6,            ///< fine-tuning's own draws
   kTest = 7,
-  kDropout = 256,  ///< + site, one for each place in the network; sample: as kMasking
+  kSampleLength = 8,  ///< how long a sample is to be; sample: its index in the shards
+  kDropout = 256,     ///< + site, one for each place in the network; sample: as kMasking
 };
 
 /// Four uint32 of stream (seed, purpose + site, sample) at `block` (< 2^48).

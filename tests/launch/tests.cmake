@@ -1,5 +1,6 @@
 nystrom_add_test(launch_test
   SOURCES
+    tests/launch/all_reduce_rate_test.cpp
     tests/launch/config_test.cpp
     tests/launch/messages_test.cpp
   LINKS nystrom_launch

@@ -72,6 +72,18 @@ TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
   EXPECT_EQ(results("run")["test"], results("two")["test"]);
 }
 
+TEST_F(Finetune, two_ranks_with_dealt_optimizer_states_learn_to_the_same_bits) {
+  const std::string mpirun =
+      "mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom finetune c.yaml --set training.epochs=2 ";
+  const Outcome whole = run(mpirun + "--set run.directory=whole");
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const Outcome dealt = run(mpirun + "--set run.directory=dealt --set training.zero=true");
+  ASSERT_EQ(dealt.status, 0) << dealt.err;
+  EXPECT_EQ(losses("dealt"), losses("whole"));
+  EXPECT_EQ(results("dealt")["test"], results("whole")["test"]);
+  EXPECT_EQ(text_of(folder_ / "dealt/predictions.tsv"), text_of(folder_ / "whole/predictions.tsv"));
+}
+
 TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
   // Long enough that the signal meets it under way.
   const std::string command = "$nystrom finetune c.yaml --set training.epochs=60";
