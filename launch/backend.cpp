@@ -17,6 +17,11 @@ Backend choose_backend(const std::string& choice, const std::string& key) {
   return backend;
 }
 
+void check_cuda_graph(const Config& config, const Backend& backend) {
+  if (config.training.cuda_graph && !backend.cuda)
+    refuse("training.cuda_graph is true, but the processor computes; set it to false, or take a GPU.");
+}
+
 CommKind communication_kind(const Config& config, const Backend& backend) {
   if (config.communication.kind == "mpi") return CommKind::kMpi;
   if (config.communication.kind != "nccl") return CommKind::kAuto;

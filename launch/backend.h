@@ -21,6 +21,9 @@ struct Backend {
 /// saying why.
 [[nodiscard]] Backend choose_backend(const std::string& choice, const std::string& key);
 
+/// Refuses training.cuda_graph where the processor computes.
+void check_cuda_graph(const Config& config, const Backend& backend);
+
 /// `communication.kind`. Refuses nccl without the CUDA backend.
 [[nodiscard]] CommKind communication_kind(const Config& config, const Backend& backend);
 

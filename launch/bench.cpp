@@ -67,7 +67,8 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
       buffer_(limits_of(options), context_),
       optimizer_(make_optimizer({}, network_.parameters())),
       clip_(context_.memory(), 1.0),
-      reducer_(context_, comm, network_.parameters().gradients(), {.device = reduction_.get()}) {
+      reducer_(context_, comm, network_.parameters().gradients(), {.device = reduction_.get()}),
+      graphs_(options.cuda_graph ? make_op_graphs(context_) : nullptr) {
   network_.initialize(options.seed);
   network_.plan(limits_of(options), options.threads, options.recompute);
 }
@@ -82,9 +83,13 @@ double Bench::step() {
   const Batch& batch = buffer_.upload(arrays_of(host));
   network_.parameters().zero_gradients(context_);
   network_.head().reset_sums(context_);
-  network_.forward(context_, batch, pass, scales);
   reducer_.begin();
-  network_.backward(context_, batch, pass, scales, [this](std::int64_t offset) { reducer_.ready(offset); });
+  RecordedOps ops(graphs_.get(), 0);
+  network_.forward(context_, batch, pass, scales);
+  network_.backward(context_, batch, pass, scales, [&](std::int64_t offset) {
+    if (offset > 0 && reducer_.due(offset)) ops.interrupt([&] { reducer_.ready(offset); });
+  });
+  ops.finish();
   reducer_.finish();
   if (reduction_) reduction_->settle(steps_, kGradientSum);
   clip_.measure(context_, network_.parameters());
@@ -95,6 +100,7 @@ double Bench::step() {
 
 BenchTimes Bench::run(std::int64_t steps, double seconds) {
   step();
+  if (graphs_) step();  // which makes the graphs
   steps_ = 0;
   BenchTimes times;
   times.even = batches_.size() == 1;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "kernels/core/graphs.h"
 #include "model/network.h"
 #include "trainer/comm.h"
 #include "trainer/device_reduction.h"
@@ -19,6 +20,7 @@ struct BenchOptions {
   ModelConfig model;
   DType precision = DType::kF32;
   bool recompute = false;
+  bool cuda_graph = false;
   Device device;
   ReductionOptions communication;
   int threads = 1;
@@ -64,6 +66,7 @@ class Bench {
   std::unique_ptr<Optimizer> optimizer_;
   GradientClip clip_;
   GradientReducer reducer_;
+  std::unique_ptr<OpGraphs> graphs_;
   std::int64_t steps_ = 0;
 };
 

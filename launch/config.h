@@ -93,7 +93,7 @@ struct Config {
     std::string on_nonfinite = "stop", on_spike = "ignore";
     double spike_z_score = 8;
     std::int64_t spike_window = 200, check_every = 0;
-    bool recompute = false, zero = false, deterministic = true;
+    bool recompute = false, zero = false, deterministic = true, cuda_graph = false;
   } training;
 
   struct {

@@ -268,6 +268,10 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "a GPU "
        "choose the algorithms of its matrix products by timing, and keep them for later runs, as `bench` "
        "does."},
+      {"training.cuda_graph", &c.training.cuda_graph,
+       "A GPU is given a micro-batch's operations as one CUDA graph, with several ranks in pieces between "
+       "the "
+       "sums of gradients; the same bits. What it brings has not been measured. The processor refuses it."},
       {"training.zero", &c.training.zero,
        "Each rank keeps the optimizer's state of its part of the weights alone and updates that part: 8 "
        "bytes a weight "

@@ -103,6 +103,7 @@ void set_run(FinetuneSetup& setup, bool training) {
   run.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
   Backend backend = choose_backend(config.training.backend, "training.backend");
   backend.time_products = !config.training.deterministic;
+  check_cuda_graph(config, backend);
   const CommKind kind = communication_kind(config, backend);
   std::ranges::copy(backend.notes, std::back_inserter(setup.notes));
   run.device = [backend, kind](Comm& comm) { return open_device(backend, kind, comm); };

@@ -135,6 +135,7 @@ TrainerOptions trainer_options(const Config& config) {
                    .window = config.training.spike_window};
   options.check_every = config.training.check_every;
   options.zero = config.training.zero;
+  options.cuda_graph = config.training.cuda_graph;
   options.bf16_reduction = config.communication.reduction == "bf16";
   options.log_every = config.run.log_every;
   options.pinv_residual_every = config.run.pinv_residual_every;

@@ -121,6 +121,7 @@ RunSetup set_up_run(const Config& config, bool training) {
   setup.config = config;
   setup.backend = choose_backend(config.training.backend, "training.backend");
   setup.backend.time_products = training && !config.training.deterministic;
+  if (training) check_cuda_graph(config, setup.backend);
   setup.communication = communication_kind(config, setup.backend);
   setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
   if (training) setup.shards = expand_globs(config.data.shards, "data.shards");

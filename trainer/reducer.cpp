@@ -27,7 +27,7 @@ void GradientReducer::begin() {
 }
 
 void GradientReducer::ready(std::int64_t offset) {
-  for (; started_ < buckets() && offsets_[started_] >= offset; ++started_) start(started_);
+  for (; due(offset); ++started_) start(started_);
 }
 
 void GradientReducer::start(std::size_t bucket) {

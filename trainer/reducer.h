@@ -38,6 +38,10 @@ class GradientReducer {
   void begin();
   /// Gradients at and beyond `offset` are final.
   void ready(std::int64_t offset);
+  /// Whether ready(offset) would start anything.
+  [[nodiscard]] bool due(std::int64_t offset) const {
+    return started_ < buckets() && offsets_[started_] >= offset;
+  }
   /// Every gradient is the sum over ranks afterwards, for ops that follow.
   void finish();
 

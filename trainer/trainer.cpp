@@ -11,7 +11,8 @@
 namespace nystrom {
 namespace {
 
-constexpr int kMostRollbacks = 3;  // to the same checkpoint
+constexpr int kMostRollbacks = 3;                             // to the same checkpoint
+constexpr std::size_t kWholeMicroBatch = 0, kFirstPiece = 1;  // slots of recorded ops
 
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
@@ -40,6 +41,7 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
       buffer_(joined(parts.batches.limits(),
                      parts.validation == nullptr ? BatchLimits{} : parts.validation->limits()),
               parts.context),
+      graphs_(options.cuda_graph ? make_op_graphs(parts.context) : nullptr),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,
               .failures_allowed = options.failures_allowed,
@@ -117,7 +119,9 @@ std::array<double, kMaxLosses + 2> Trainer::count(const StepBatch& batch) {
 }
 
 // Gradients of the global batch in every rank's gradient tensor, sums of the rank's own losses in the head.
-// A rank without rows adds zeros.
+// A rank without rows adds zeros. Sums over ranks are started between recorded pieces, so that they run
+// beside the rest of backward as they do without graphs; a step that looks at residuals waits for the device
+// in between, and is not recorded.
 void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
   Network& network = parts_.network;
   const Pass pass{.training = true, .seed = options_.seed};
@@ -127,11 +131,15 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
   for (const HostBatch& micro_batch : batch.micro_batches) {
     const bool last = &micro_batch == &batch.micro_batches.back();
     const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));
+    const bool in_pieces = last && reducer_.buckets() > 0;
+    RecordedOps ops(residuals_ ? nullptr : graphs_.get(), in_pieces ? kFirstPiece : kWholeMicroBatch);
     network.forward(parts_.context, uploaded, pass, scales);
     network.backward(parts_.context, uploaded, pass, scales, [&](std::int64_t offset) {
       if (residuals_) collect_residuals(offset, uploaded.sequences.count);
-      if (last) reducer_.ready(offset);
+      // What comes last, at offset 0, is started by finish().
+      if (last && offset > 0 && reducer_.due(offset)) ops.interrupt([&] { reducer_.ready(offset); });
     });
+    ops.finish();
   }
   reducer_.finish();
   if (parts_.reduction != nullptr) parts_.reduction->settle(state_.step + 1, kGradientSum);

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/graphs.h"
 #include "model/network.h"
 #include "trainer/batch_source.h"
 #include "trainer/checkpoint_saver.h"
@@ -41,6 +42,7 @@ struct TrainerOptions {
   SpikeOptions spike;
   std::int64_t bucket_bytes = kDefaultBucketBytes;
   bool bf16_reduction = false;  ///< gradients are summed over ranks in bf16
+  bool cuda_graph = false;      ///< a micro-batch's ops are recorded and started together, on a GPU
   bool zero = false;            ///< each rank has the optimizer's state of its part of the weights only
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
@@ -123,6 +125,7 @@ class Trainer {
   GradientClip clip_;
   GradientReducer reducer_;
   BatchBuffer buffer_;
+  std::unique_ptr<OpGraphs> graphs_;  // null: ops are started one by one
   RunState state_;
   Requests requests_;
   std::string stop_reason_;            // this rank's

@@ -64,6 +64,14 @@ def trajectory_distance(out, name):
     return max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(steps, reference, strict=True))
 
 
+def bench(length, kind, micro_batch, graph=False):
+    sets = {"training.backend": "cuda", "data.sequence_length": length, "model.max_positions": length,
+            "training.micro_batch": micro_batch, "model.attention.kind": kind,
+            "training.cuda_graph": str(graph).lower()}
+    options = [o for k, v in sets.items() for o in ("--set", f"{k}={v}")]
+    return ["nystrom", "bench", "--json", "--steps", "10", *options]
+
+
 def parts(out):
     """(name, seconds, command, what to read from its result): in the order in which they run."""
     goldens = sorted(p for p in (BUNDLE / "golden").iterdir() if (p / "case.h5").exists())
@@ -75,8 +83,10 @@ def parts(out):
     for golden in goldens:
         yield f"golden {golden.name} fp32", 30, verify(golden), None
         yield f"golden {golden.name} bf16", 30, verify(golden, "--precision", "bf16"), None
-    for name, ranks, kind in (("one", 1, "auto"), ("two-nccl", 2, "nccl"), ("two-mpi", 2, "mpi")):
-        command = ["nystrom", "pretrain", str(trajectory_config(out, name, kind))]
+    for name, ranks, kind in (("one", 1, "auto"), ("one-graph", 1, "auto"), ("two-nccl", 2, "nccl"),
+                              ("two-nccl-graph", 2, "nccl"), ("two-mpi", 2, "mpi")):
+        command = ["nystrom", "pretrain", str(trajectory_config(out, name, kind)),
+                   "--set", f"training.cuda_graph={str(name.endswith('-graph')).lower()}"]
         if ranks > 1:
             # NCCL refuses two ranks on one GPU unless each claims a host of its own.
             claim = 'export NCCL_HOSTID=$OMPI_COMM_WORLD_RANK; exec "$@"'
@@ -92,10 +102,11 @@ def parts(out):
         for kind in ("nystrom", "softmax"):
             if length == 65536 and kind == "softmax":
                 continue
-            sets = {"training.backend": "cuda", "data.sequence_length": length, "model.max_positions": length,
-                    "training.micro_batch": max(1, 65536 // length), "model.attention.kind": kind}
-            options = [o for k, v in sets.items() for o in ("--set", f"{k}={v}")]
-            yield f"bench {kind} {length}", 60, ["nystrom", "bench", "--json", "--steps", "10", *options], "last line"
+            yield f"bench {kind} {length}", 60, bench(length, kind, max(1, 65536 // length)), "last line"
+    # With a graph against without: the full micro-batch (above), and few tokens, where the host's launches count.
+    yield "bench nystrom 512 graph", 60, bench(512, "nystrom", 128, graph=True), "last line"
+    for graph in (False, True):
+        yield f"bench nystrom 512 x 4{' graph' if graph else ''}", 60, bench(512, "nystrom", 4, graph), "last line"
 
 
 def read_result(what, output):

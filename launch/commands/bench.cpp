@@ -52,6 +52,7 @@ struct Result {
 BenchOptions bench_options(Config config, Comm& comm) {
   Backend backend = choose_backend(config.training.backend, "training.backend");
   backend.time_products = true;
+  check_cuda_graph(config, backend);
   const CommKind kind = communication_kind(config, backend);
   if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
   BenchOptions options;
@@ -60,6 +61,7 @@ BenchOptions bench_options(Config config, Comm& comm) {
   options.device = open_device(backend, kind, comm);
   options.communication = {.kind = kind, .timeout_seconds = config.communication.timeout};
   options.recompute = config.training.recompute;
+  options.cuda_graph = config.training.cuda_graph;
   options.threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
   options.sequence_length = sequence_length(config, options.model);
   options.micro_batch = config.training.micro_batch.value_or(
@@ -116,6 +118,7 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
   json["threads"] = options.threads;
   json["sequence_length"] = options.sequence_length;
   json["micro_batch"] = options.micro_batch;
+  json["cuda_graph"] = options.cuda_graph;
   if (!options.lengths.empty()) json["lengths"] = options.lengths;
   json["machine"] = {{"processor", CpuFeatures::detect().model},
                      {"fp32_gflops", machine.fp32_flops / 1e9},

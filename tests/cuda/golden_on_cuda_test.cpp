@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -58,6 +59,14 @@ TEST_F(GoldenOnCuda, outputs_and_gradients_in_bf16_are_near_those_of_pytorch) {
 TEST_F(GoldenOnCuda, outputs_and_gradients_in_fp32_are_those_of_the_processor) {
   expect_all_within(DType::kF32, true);
 }
+
+#ifdef NYSTROM_EMULATION
+TEST_F(GoldenOnCuda, a_library_that_multiplies_and_nothing_more_will_do_in_bf16) {
+  ::setenv("NYSTROM_EMULATION_EPILOGUES", "none", 1);
+  expect_all_within(DType::kBF16, false);
+  ::unsetenv("NYSTROM_EMULATION_EPILOGUES");
+}
+#endif
 
 TEST_F(GoldenOnCuda, fp64_is_refused) {
   EXPECT_THROW((void)verify({.model = cases_.front(),

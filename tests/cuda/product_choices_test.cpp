@@ -127,6 +127,37 @@ TEST_F(Products, choices_of_several_processes_meet_in_one_file) {
   EXPECT_FALSE(both.find("other").has_value());
 }
 
+TEST_F(Products, nothing_is_timed_while_a_graph_is_recorded) {
+  const DeviceTensor memory = device_.copy(std::vector<float>(64, 1.0F));
+  auto* const some = memory.view().data<float>();
+  const BlasLt::Product product{.m = 4,
+                                .n = 2,
+                                .k = 2,
+                                .a = some,
+                                .b = some,
+                                .d = some + 32,
+                                .a_stride = 4,
+                                .b_stride = 2,
+                                .d_stride = 4,
+                                .transpose_a = false,
+                                .transpose_b = false,
+                                .input = DType::kF32,
+                                .output = DType::kF32,
+                                .accumulate = false};
+  BlasLt blas("a GPU", /*timing=*/true);
+  const cuda::Stream& stream = device_.cuda().stream();
+  void* const workspace = device_.cuda().workspace(BlasLt::kWorkspaceBytes);
+  emulation::products_by_algorithm() = {};
+  cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "begin");
+  blas.run(stream, product, workspace);
+  cudaGraph_t graph = nullptr;
+  cuda::check(cudaStreamEndCapture(stream, &graph), "end");
+  cuda::check(cudaGraphDestroy(graph), "throw away");
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{1, 0, 0}));
+  blas.run(stream, product, workspace);
+  EXPECT_EQ(emulation::products_by_algorithm(), (Counts{4, 4, 3})) << "now it is";
+}
+
 TEST_F(Products, a_kind_that_the_library_cannot_do_is_kept_as_such) {
   const DeviceTensor memory = device_.fresh(DType::kF32, {64});
   void* const some = memory.view().address;

@@ -103,6 +103,20 @@ TEST_F(Refusals, a_kernel_that_fails_unwaited_for_is_told_with_how_to_learn_its_
               AllOf(HasSubstr("at step 1: The GPU failed at"), HasSubstr("NYSTROM_CUDA_SYNCHRONOUS=1")));
 }
 
+TEST_F(Refusals, graphs_are_for_gpus) {
+  const Outcome outcome = pretrain({}, "--set training.cuda_graph=true --set training.backend=cpu");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("training.cuda_graph is true, but the processor computes"));
+}
+
+TEST_F(Refusals, a_graph_that_cannot_be_started_is_told_with_its_step) {
+  const std::string failing = "NYSTROM_EMULATION_FAILURE=graph:2", steps = "--set training.steps=3";
+  const Outcome outcome = pretrain(failing, steps + " --set training.cuda_graph=true");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("Rank 0 at step 3: The GPU failed at starting a graph"));
+  EXPECT_EQ(pretrain(failing, steps + " --set run.directory=without").status, 0) << "no graphs, no failure";
+}
+
 TEST_F(Refusals, the_all_reduce_between_gpus_is_measured_by_doctor) {
   const std::string doctor =
       "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 2 $nystrom doctor";

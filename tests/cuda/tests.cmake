@@ -1,8 +1,12 @@
 # Every op of the CUDA backend against its CPU twin, then the whole; on a GPU where nvcc built it, else through the
 # emulation (tests/emulation).
+if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  set(NYSTROM_GRAPHS_TEST tests/cuda/graphs_test.cpp)  # which counts what the stand-ins were asked for
+endif()
 nystrom_add_test(cuda_ops_test
   SOURCES
     tests/cuda/fill_test.cpp
+    ${NYSTROM_GRAPHS_TEST}
     tests/cuda/linear_gelu_test.cpp
     tests/cuda/needs_gpu.cpp
     tests/cuda/ops_adamw_test.cpp
@@ -38,6 +42,12 @@ add_dependencies(trajectory_on_cuda_test nystrom)
 
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   nystrom_add_test(product_choices_test SOURCES tests/cuda/product_choices_test.cpp LINKS nystrom_core LABELS cuda)
+  nystrom_add_test(graphs_on_ranks_test
+    SOURCES tests/cuda/graphs_on_ranks_test.cpp tests/trainer/ranks_main.cpp
+    LINKS nystrom_trainer
+    LABELS cuda)
+  nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)
+  set_property(TEST graphs_on_2_ranks APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
   nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch LABELS cuda)
   target_compile_definitions(refusals_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
   add_dependencies(refusals_test nystrom)

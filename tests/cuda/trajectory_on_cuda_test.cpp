@@ -62,6 +62,42 @@ TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_mpi_is_th
   expect_reference();
 }
 
+/// What a few steps in bf16 with dropout, of ragged micro-batches, leave behind.
+struct Left {
+  std::vector<std::string> numbers;  // of each step
+  std::vector<std::byte> weights;
+  bool operator==(const Left&) const = default;
+};
+
+class GraphsOnCuda : public TrajectoryOnCuda {
+ protected:
+  Left train_few(int ranks, const char* communication, bool graphs, const std::string& environment = {}) {
+    Json config = on_cuda(3, communication);
+    config["run"]["directory"] = folder_ / (graphs ? "with" : "without");
+    config["model"]["dropout"] = 0.1;
+    config["training"]["precision"] = "bf16";
+    config["training"]["steps"] = 4;
+    config["schedule"]["warmup_steps"] = 2;
+    config["training"]["cuda_graph"] = graphs;
+    train(ranks, config, environment);
+    const std::string run = config["run"]["directory"];
+    Left left;
+    for (const Json& step : lines_of(fs::path(run) / "metrics.jsonl"))
+      left.numbers.push_back(step["loss"].dump() + " " + step["gradient_norm"].dump());
+    const ModelSource source(run + "/checkpoints/step-00000004.h5");
+    for (const TensorToWrite& tensor : source.stored_tensors())
+      std::ranges::copy(tensor.bytes(), std::back_inserter(left.weights));
+    return left;
+  }
+};
+
+TEST_F(GraphsOnCuda, have_the_bits_of_a_run_without) {
+  const Left with = train_few(1, "auto", true), without = train_few(1, "auto", false);
+  EXPECT_EQ(with.numbers.size(), 4U);
+  EXPECT_EQ(with.numbers, without.numbers);
+  EXPECT_TRUE(with == without);
+}
+
 // Rounding gradients moves the losses by little; on_cuda computes everything else in fp32.
 TEST_F(TrajectoryOnCuda, of_two_ranks_that_sum_in_bf16_is_near_that_of_pytorch) {
   for (const char* communication : {"nccl", "mpi"}) {

@@ -14,6 +14,7 @@
 // from
 //   the seed among those that events permit, so that a missing wait shows as a wrong number. Copies from
 //   pinned memory read it when they run; those from pageable memory, when they are asked for.
+// - Graphs are recorded from one stream; what CUDA forbids meanwhile (waiting, events of outside) is refused.
 // - A fault is sticky, as on a GPU: every later call returns cudaErrorLaunchFailure, and cudaGetErrorString
 // gives
 //   the sentence.
@@ -37,6 +38,7 @@ struct Statistics {
   std::int64_t kernels = 0;
   std::int64_t synchronizations = 0;  ///< calls that made the host wait
   std::int64_t allocations = 0;       ///< of device or pinned memory
+  std::int64_t graphs_made = 0, graphs_updated = 0;
 };
 const Statistics& statistics();
 
@@ -65,6 +67,8 @@ cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size
 void check_parameter(const char* kernel, const void* parameter, std::size_t bytes);
 /// Work of a library on a stream; returns whether it is done, is called again until then.
 cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<bool()> work);
+/// Whether what the stream is given is recorded, to be run often: nothing for work that can run but once.
+bool is_capturing(cudaStream_t stream);
 /// Whether [address, address + bytes) lies in one allocation of device memory.
 bool is_device_memory(const void* address, std::size_t bytes);
 void set_fault(std::string sentence);

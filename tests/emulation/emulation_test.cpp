@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -211,6 +212,64 @@ TEST_F(Emulation, pinned_memory_is_read_when_the_copy_runs_and_pageable_memory_w
   *from = 2;  // too early: the copy has not run
   pageable = 2;
   EXPECT_EQ(fetch(x, 2), (std::vector<float>{2, 1}));
+}
+
+/// A graph of what `work` gives the stream.
+cudaGraphExec_t graph_of(const Stream& stream, const std::function<void()>& work) {
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "begin");
+  work();
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream, &graph), "end");
+  cudaGraphExec_t exec = nullptr;
+  check(cudaGraphInstantiate(&exec, graph), "make");
+  check(cudaGraphDestroy(graph), "throw away");
+  return exec;
+}
+
+__global__ void add_kernel(float* x, float by) {
+  x[threadIdx.x] += by;
+}
+
+TEST_F(Emulation, a_graph_runs_when_it_is_launched_and_as_often) {
+  auto* x = device_array<float>(2);
+  check(cudaMemsetAsync(x, 0, 8, stream_), "clearing");
+  const cudaGraphExec_t graph =
+      graph_of(stream_, [&] { launch(stream_, 1, 2, 0, "add", add_kernel, x, 3.0F); });
+  EXPECT_EQ(fetch(x, 2), (std::vector<float>{0, 0}));
+  check(cudaGraphLaunch(graph, stream_), "start");
+  check(cudaGraphLaunch(graph, stream_), "start");
+  check(cudaGraphExecDestroy(graph), "throw away");
+  EXPECT_EQ(fetch(x, 2), (std::vector<float>{6, 6}));
+}
+
+TEST_F(Emulation, what_a_capture_forbids_spoils_it) {
+  auto* x = device_array<float>(64);
+  const PinnedMemory pinned;
+  const Stream other;
+  const Event outside, inside;
+  other.record(outside);
+  float pageable = 1;
+  const std::pair<const char*, std::function<void()>> faults[] = {
+      {"the host waits for the stream", [&] { stream_.synchronize(); }},
+      {"the host waits for the device", [&] { check(cudaDeviceSynchronize(), "waiting"); }},
+      {"memory is taken", [&] { (void)DeviceMemory().allocate(4, Contents::kUndefined); }},
+      {"the stream waits for an event of outside", [&] { stream_.wait(outside); }},
+      {"pageable memory is copied", [&] { copy_to_device(stream_, x, &pageable, 4); }}};
+  for (const auto& [what, fault] : faults) {
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "begin");
+    launch(stream_, 1, 1, 0, "count", count_kernel, x);
+    EXPECT_THROW(fault(), DeviceError) << what;
+    cudaGraph_t graph = nullptr;
+    EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaErrorStreamCaptureInvalidated) << what;
+  }
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "begin");
+  stream_.record(inside);
+  EXPECT_THROW((void)inside.happened(), DeviceError);
+  EXPECT_THROW(inside.synchronize(), DeviceError);
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream_, &graph), "end");
+  check(cudaGraphDestroy(graph), "throw away");
+  (void)cudaGetLastError();
 }
 
 TEST_F(Emulation, launches_that_no_device_takes_are_refused) {

@@ -4,6 +4,7 @@ add_library(nystrom_emulation STATIC
   tests/emulation/blocks.cpp
   tests/emulation/cublas_lt.cpp
   tests/emulation/device.cpp
+  tests/emulation/graphs.cpp
   tests/emulation/memory.cpp
   tests/emulation/streams.cpp)
 target_include_directories(nystrom_emulation

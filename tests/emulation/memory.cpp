@@ -12,7 +12,7 @@
 #include <map>
 #include <vector>
 
-#include "machine.h"
+#include "streams.h"
 
 namespace nystrom::emulation {
 namespace {
@@ -186,6 +186,7 @@ cudaError_t allocate(void** address, std::size_t bytes, bool pinned) {
   *address = nullptr;
   if (!fault().empty()) return cudaErrorLaunchFailure;
   if (bytes == 0) return cudaSuccess;
+  if (const cudaError_t error = refuse_while_capturing(nullptr); error != cudaSuccess) return error;
   ++mutable_statistics().allocations;
   if (!pinned && Memory::instance().used() + bytes > limit_bytes()) return cudaErrorMemoryAllocation;
   *address = Memory::instance().allocate(bytes, pinned);

@@ -130,6 +130,8 @@ ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDa
                            ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
   const auto element = type_of(type);
   if (operation != ncclSum || !element) return ncclInvalidArgument;
+  if (emulation::is_capturing(stream))
+    return ncclInvalidUsage;  // NCCL can; the stand-in's calls run but once
   const std::size_t bytes = count * element->bytes;
   if (!emulation::is_device_memory(from, bytes) || !emulation::is_device_memory(to, bytes))
     return ncclInvalidArgument;
@@ -142,6 +144,7 @@ ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDa
 ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDataType_t type, int root,
                            ncclComm_t comm, cudaStream_t stream) {
   const auto element = type_of(type);
+  if (emulation::is_capturing(stream)) return ncclInvalidUsage;
   if (from != to || !element || !emulation::is_device_memory(to, count * element->bytes))
     return ncclInvalidArgument;
   const std::size_t bytes = count * element->bytes;

@@ -10,29 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "machine.h"
+#include "streams.h"
 
 namespace nystrom::emulation {
 
-/// One recording of an event.
-struct Ticket {
-  bool done = false;
-  double seconds = 0;
-};
-
-struct Operation {
-  std::string name;
-  std::function<bool()> run;  // whether it is done
-};
-
-struct StreamState {
-  std::deque<Operation> queue;
-  std::uint64_t priority = 0;
-};
-
-struct EventState {
-  std::shared_ptr<Ticket> last;
-};
+std::vector<StreamState*>& streams() {
+  static std::vector<StreamState*> all;
+  return all;
+}
 
 namespace {
 
@@ -40,11 +25,6 @@ double now() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-std::vector<StreamState*>& streams() {
-  static std::vector<StreamState*> all;
-  return all;
 }
 
 /// One operation of one stream, the one of the highest priority that can. Priorities are drawn, and drawn
@@ -68,7 +48,10 @@ bool run_one() {
 }  // namespace
 
 void clear_streams() {
-  for (StreamState* stream : streams()) stream->queue.clear();
+  for (StreamState* stream : streams()) {
+    stream->queue.clear();
+    stream->capture = nullptr;
+  }
 }
 
 namespace {
@@ -122,22 +105,27 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cuda
   return cudaSuccess;
 }
 
-cudaError_t with_name(cudaStream_t stream, const char* name, std::function<bool()> work) {
-  if (!fault().empty()) return cudaErrorLaunchFailure;
-  if (stream == nullptr || std::ranges::find(streams(), stream) == streams().end())
-    return cudaErrorInvalidResourceHandle;  // this project has no use for the default stream
-  stream->queue.push_back({name, std::move(work)});
-  return cudaSuccess;
-}
-
-cudaError_t remember(cudaError_t error);
 thread_local cudaError_t last_error = cudaSuccess;
+
+}  // namespace
+
 cudaError_t remember(cudaError_t error) {
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
   return error;
 }
 
-}  // namespace
+cudaError_t with_name(cudaStream_t stream, const char* name, std::function<bool()> work) {
+  if (!fault().empty()) return cudaErrorLaunchFailure;
+  if (stream == nullptr || std::ranges::find(streams(), stream) == streams().end())
+    return cudaErrorInvalidResourceHandle;  // this project has no use for the default stream
+  if (stream->capture == nullptr)
+    stream->queue.push_back({name, std::move(work)});
+  else if (stream->capture->valid)
+    stream->capture->operations.push_back({name, std::move(work)});
+  else
+    return cudaErrorStreamCaptureInvalidated;
+  return cudaSuccess;
+}
 
 cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<bool()> work) {
   return remember(with_name(stream, name, [name = std::string(name), work = std::move(work)] {
@@ -148,7 +136,7 @@ cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<bool()>
 }
 
 /// NYSTROM_EMULATION_FAILURE=adamw_step:3 makes the third kernel of that name fail.
-static bool is_to_fail(const std::string& kernel) {
+bool is_to_fail(const std::string& kernel) {
   static const std::string wanted = [] {
     const char* text = std::getenv("NYSTROM_EMULATION_FAILURE");
     return std::string(text == nullptr ? "" : text);
@@ -180,6 +168,7 @@ cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size
 
 }  // namespace nystrom::emulation
 
+using emulation::refuse_while_capturing;
 using emulation::remember;
 using emulation::run_until;
 
@@ -192,6 +181,7 @@ cudaError_t cudaPeekAtLastError() {
 }
 
 cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t error = refuse_while_capturing(nullptr); error != cudaSuccess) return error;
   return run_until(emulation::all_idle);
 }
 
@@ -209,15 +199,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return error;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t error = refuse_while_capturing(stream); error != cudaSuccess) return error;
   return run_until([stream] { return stream->queue.empty(); });
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  if (const cudaError_t error = refuse_while_capturing(stream); error != cudaSuccess) return error;
   emulation::run_a_little();
   if (!emulation::fault().empty()) return cudaErrorLaunchFailure;
   return stream->queue.empty() ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (event->captured != nullptr)  // would join the capture, of which here one stream alone is part
+    return stream->capture == event->captured ? cudaSuccess : remember(cudaErrorNotSupported);
   if (!event->last) return cudaSuccess;  // never recorded: nothing to wait for
+  if (stream->capture != nullptr) {      // a graph cannot depend on what is outside of it
+    stream->capture->valid = false;
+    return remember(cudaErrorStreamCaptureIsolation);
+  }
   return remember(emulation::with_name(stream, "wait", [ticket = event->last] { return ticket->done; }));
 }
 
@@ -230,6 +228,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->captured = stream == nullptr ? nullptr : stream->capture;
+  if (event->captured != nullptr) return cudaSuccess;  // it stands for a place in the graph
   event->last = std::make_shared<emulation::Ticket>();
   return remember(emulation::with_name(stream, "record", [ticket = event->last] {
     ticket->done = true;
@@ -238,10 +238,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   }));
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->captured != nullptr) return remember(cudaErrorCapturedEvent);
   if (!event->last) return cudaSuccess;
   return run_until([ticket = event->last] { return ticket->done; });
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (event->captured != nullptr) return remember(cudaErrorCapturedEvent);
   emulation::run_a_little();
   if (!emulation::fault().empty()) return cudaErrorLaunchFailure;
   return !event->last || event->last->done ? cudaSuccess : cudaErrorNotReady;
@@ -259,6 +261,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (const cudaError_t error = emulation::check_copy(to, from, bytes, kind); error != cudaSuccess)
     return remember(error);
   if (kind == cudaMemcpyHostToDevice && !emulation::is_pinned_memory(from)) {
+    // The graph would read it when it runs, and by then it may be something else.
+    if (const cudaError_t refused = refuse_while_capturing(stream); refused != cudaSuccess) return refused;
     const auto* bytes_of = static_cast<const std::byte*>(from);
     auto staged = std::make_shared<std::vector<std::byte>>(bytes_of, bytes_of + bytes);
     return remember(emulation::with_name(stream, "copy", [to, staged] {
@@ -274,6 +278,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   if (!emulation::fault().empty()) return cudaErrorLaunchFailure;
   if (bytes == 0) return cudaSuccess;
+  if (const cudaError_t error = refuse_while_capturing(nullptr); error != cudaSuccess) return error;
   if (const cudaError_t error = emulation::check_copy(to, from, bytes, kind); error != cudaSuccess)
     return remember(error);
   ++emulation::mutable_statistics().synchronizations;

@@ -147,7 +147,8 @@ class BlasLt::Impl {
     NYSTROM_CHECK(product.m > 0 && product.n > 0 && product.k > 0, "a product of {} by {} by {}", product.m,
                   product.k, product.n);
     Plan& plan = plan_for(product);
-    if (timing_ && plan.candidates.size() > 1) choose(plan, stream, product, workspace);
+    if (timing_ && plan.candidates.size() > 1 && !is_recorded(stream))
+      choose(plan, stream, product, workspace);
     if (!plan.known)
       fail("cuBLASLt {} knows no way to multiply {} [{}, {}] by [{}, {}] into {}.", version(),
            name_of(product.input), product.m, product.k, product.k, product.n, name_of(product.output));
@@ -186,6 +187,13 @@ class BlasLt::Impl {
     check(f_.Matmul(handle_, plan.operation.get(), &one, product.a, plan.a.get(), product.b, plan.b.get(),
                     &beta, d, plan.d.get(), d, plan.d.get(), &algorithm, workspace, kWorkspaceBytes, stream),
           "multiply");
+  }
+
+  /// Into a graph: nothing can be timed then.
+  static bool is_recorded(cudaStream_t stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cuda::check(cudaStreamIsCapturing(stream, &status), "asking whether a stream is recorded");
+    return status != cudaStreamCaptureStatusNone;
   }
 
   /// Milliseconds of one product, the best of a few.

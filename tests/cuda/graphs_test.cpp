@@ -1,0 +1,112 @@
+// Ops recorded as graphs: they compute what they compute without, whatever changes from one time to the next.
+
+#include "kernels/core/graphs.h"
+
+#include <functional>
+
+#include "emulation.h"
+#include "kernels/gelu.h"
+#include "kernels/linear.h"
+#include "kernels/op_support.h"
+#include "on_device.h"
+
+namespace nystrom::testing {
+namespace {
+
+class Graphs : public ::testing::Test {
+ protected:
+  ~Graphs() override { (void)cudaGetLastError(); }
+
+  /// y = gelu(x w^T) of so many rows; counts what became of its graph.
+  void expect_product(std::int64_t rows, std::int64_t made, std::int64_t updated) {
+    const emulation::Statistics before = emulation::statistics();
+    const OwnedTensor host_x = normal(DType::kF32, {rows, 8}, static_cast<std::uint64_t>(rows));
+    const DeviceTensor x = device_.copy(host_x), y = device_.fresh(DType::kF32, {rows, 16});
+    {
+      RecordedOps ops(graphs_.get(), 0);
+      linear_forward(device_.context(), x, w_, {}, y);
+      gelu_forward(device_.context(), Activation::kGelu, y, y);
+      ops.finish();
+    }
+    Context host(1);
+    OwnedTensor expected(DType::kF32, {rows, 16});
+    linear_forward(host, host_x, host_w_, {}, expected);
+    gelu_forward(host, Activation::kGelu, expected, expected);
+    EXPECT_LT(distance(device_.fetch(y), expected), 3e-6) << rows;
+    EXPECT_EQ(emulation::statistics().graphs_made - before.graphs_made, made) << rows;
+    EXPECT_EQ(emulation::statistics().graphs_updated - before.graphs_updated, updated) << rows;
+  }
+
+  OnDevice device_;
+  OwnedTensor host_w_ = normal(DType::kF32, {16, 8}, 1);
+  DeviceTensor w_ = device_.copy(host_w_);
+  std::unique_ptr<OpGraphs> graphs_ = make_op_graphs(device_.context());
+};
+
+TEST_F(Graphs, are_made_the_second_time_and_updated_to_other_sizes_and_addresses) {
+  expect_product(10, 0, 0);
+  expect_product(10, 1, 0);
+  expect_product(10, 0, 1);
+  expect_product(33, 0, 1);
+  expect_product(1, 0, 1);
+}
+
+TEST_F(Graphs, are_made_anew_for_other_ops) {
+  expect_product(10, 0, 0);
+  expect_product(10, 1, 0);
+  const DeviceTensor x = device_.copy(normal(DType::kF32, {4, 8}, 2));
+  const std::int64_t made = emulation::statistics().graphs_made;
+  {
+    RecordedOps ops(graphs_.get(), 0);
+    gelu_forward(device_.context(), Activation::kGelu, x, x);
+    ops.finish();
+  }
+  EXPECT_EQ(emulation::statistics().graphs_made, made + 1);
+  expect_product(10, 1, 0);
+}
+
+TEST_F(Graphs, are_interrupted_by_what_is_not_recorded) {
+  const DeviceTensor x = device_.copy(normal(DType::kF32, {1, 8}, 3));
+  const std::int64_t made = emulation::statistics().graphs_made;
+  for (int time = 0; time < 3; ++time) {
+    RecordedOps ops(graphs_.get(), 0);
+    gelu_forward(device_.context(), Activation::kGelu, x, x);
+    ops.interrupt([&] { device_.context().synchronize(); });
+    gelu_forward(device_.context(), Activation::kGelu, x, x);
+    ops.finish();
+  }
+  EXPECT_EQ(emulation::statistics().graphs_made - made, 2) << "a slot a piece";
+  Context host(1);
+  const OwnedTensor expected = normal(DType::kF32, {1, 8}, 3);
+  for (int time = 0; time < 6; ++time) gelu_forward(host, Activation::kGelu, expected, expected);
+  EXPECT_LT(distance(device_.fetch(x), expected), 1e-5);
+}
+
+TEST_F(Graphs, are_thrown_away_where_an_op_fails_and_the_next_are_good) {
+  expect_product(10, 0, 0);
+  const DeviceTensor x = device_.copy(normal(DType::kF32, {4, 8}, 2));
+  const auto fail_midway = [&] {
+    const RecordedOps ops(graphs_.get(), 0);
+    gelu_forward(device_.context(), Activation::kGelu, x, x);
+    device_.context().synchronize();  // which no recording permits
+  };
+  EXPECT_THROW(fail_midway(), DeviceError);
+  expect_product(10, 1, 0);
+}
+
+TEST_F(Graphs, leave_ops_alone_while_they_are_profiled) {
+  expect_product(10, 0, 0);
+  Profile profile;
+  device_.context().set_profile(&profile);
+  expect_product(10, 0, 0);
+  device_.context().set_profile(nullptr);
+  EXPECT_EQ(profile.at("gelu_forward").calls, 1);
+  expect_product(10, 1, 0);
+}
+
+TEST_F(Graphs, are_none_on_the_processor) {
+  EXPECT_EQ(make_op_graphs(Context(1)), nullptr);
+}
+
+}  // namespace
+}  // namespace nystrom::testing
