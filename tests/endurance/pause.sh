@@ -38,7 +38,8 @@ awk -F'"seconds": ' '{split($2, a, /[,}]/); if (NR > 2) {printf "step %d: %.2f s
 "$program" pretrain "$folder/run.yaml" "$@" --set run.directory="$folder/stopped" --set training.steps=1000 \
   --set checkpoint.every_steps=1000 >"$folder/log" 2>&1 &
 job=$!
-until [[ $(wc -l <"$folder/stopped/metrics.jsonl" 2>/dev/null || echo 0) -ge 2 ]]; do
+lines_written() { if [[ -e $folder/stopped/metrics.jsonl ]]; then wc -l <"$folder/stopped/metrics.jsonl"; else echo 0; fi; }
+until (( $(lines_written) >= 2 )); do
   kill -0 "$job" 2>/dev/null || { cat "$folder/log"; exit 1; }
   sleep 0.05
 done
