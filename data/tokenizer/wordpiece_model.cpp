@@ -142,7 +142,8 @@ class WordPieceModel final : public VocabularyModel {
 
   template <bool spans, class F>
   void wide(CodePoint c, std::size_t at, Word& word, const F& finish) const {
-    if (options_.clean && (c.value == 0xFFFD || (is_other(c.value) && !is_space(c.value)))) return;
+    // (U+0085 is a control character and white space; the first counts.)
+    if (options_.clean && (c.value == 0xFFFD || is_other(c.value))) return;
     if (is_space(c.value)) return finish();
     const bool ideograph = options_.ideographs && is_ideograph(c.value);
     if (ideograph) finish();

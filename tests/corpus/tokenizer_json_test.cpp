@@ -75,6 +75,7 @@ TEST(TokenizerFiles, vocab_txt_is_wordpiece_and_capitals_make_it_cased) {
   const auto uncased =
       Tokenizer::read(testing::write_file(folder / "vocab.txt", specials + "cafe\n##s\nun\n##able\n,\n"));
   EXPECT_EQ(uncased.encode("Caf\u00e9s, unable \u6771"), (Ids{5, 6, 9, 7, 8, 1}));
+  EXPECT_EQ(uncased.encode("un\u0085able"), (Ids{7, 8})) << "a control character before it is white space";
   EXPECT_EQ(uncased.special().bos, 2);
   EXPECT_EQ(uncased.special().mask, 4);
   EXPECT_EQ(uncased.kind(), "wordpiece");
