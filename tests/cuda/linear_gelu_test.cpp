@@ -71,6 +71,30 @@ INSTANTIATE_TEST_SUITE_P(Cases, LinearGeluOnDevice,
                                            Case{DType::kF32, kNew, 65, 16, 32, 16, 0},
                                            Case{DType::kF32, kExact, 7, 33, 57, 5, 1}));
 
+TEST(LinearGeluOnDeviceLayers, of_one_shape_keep_to_their_own_tensors) {
+  const DType type = DType::kBF16;
+  Twins t;
+  for (const std::string layer : {"1", "2"}) {
+    const std::uint64_t seed = layer == "1" ? 10 : 20;
+    t.input("x" + layer, normal(type, {9, 8}, seed));
+    t.input("w" + layer, normal(type, {16, 8}, seed + 1));
+    t.input("bias" + layer, normal(DType::kF32, {16}, seed + 2));
+    t.input("d" + layer, normal(type, {9, 8}, seed + 3));
+    t.input("w_next" + layer, normal(type, {8, 16}, seed + 4));
+    for (const char* name : {"pre", "y", "d_pre"}) t.output(name + layer, type, {9, 16});
+    t.updated("d_w" + layer, normal(DType::kF32, {16, 8}, seed + 5));
+    t.updated("d_bias" + layer, normal(DType::kF32, {16}, seed + 6));
+  }
+  t.expect_alike(5e-3, [](Context& context, const Tensors& x) {
+    const auto of = [&](const char* name, const char* layer) { return x[std::string(name) + layer]; };
+    for (const char* l : {"1", "2"})
+      linear_gelu_forward(context, {kNew, of("x", l), of("w", l), of("bias", l), of("pre", l), of("y", l)});
+    for (const char* l : {"2", "1"})
+      linear_gelu_backward(context, {kNew, of("d", l), of("w_next", l), of("pre", l), of("x", l),
+                                     of("d_pre", l), of("d_w", l), of("d_bias", l)});
+  });
+}
+
 TEST(LinearGeluOnDeviceRows, none_leave_the_gradients_as_they_are) {
   OnDevice device;
   const auto matrix = [&](std::int64_t rows) { return device.copy(normal(DType::kBF16, {rows, 8}, 1)); };

@@ -223,10 +223,15 @@ void check_guards(const std::string& after) {
 // A parameter may be any struct; its words that are addresses of mapped memory, but not of the device's, are
 // taken for pointers to host memory. (Numbers that look so by chance would have to hit a mapped page.)
 void check_parameter(const char* kernel, const void* parameter, std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr std::uint64_t kLowest = 0x10007fff8000;  // below lies AddressSanitizer's own memory
+#else
+  constexpr std::uint64_t kLowest = 0x10000;
+#endif
   for (std::size_t offset = 0; offset + 8 <= bytes; offset += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, static_cast<const std::byte*>(parameter) + offset, 8);
-    if (word < 0x10000 || word >= std::uint64_t{1} << 47U) continue;
+    if (word < kLowest || word >= std::uint64_t{1} << 47U) continue;
     const auto* address = reinterpret_cast<const void*>(word);
     const Allocation* a = Memory::instance().around(address);
     if (a != nullptr && !a->pinned) continue;
