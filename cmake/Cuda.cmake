@@ -1,8 +1,9 @@
 # The CUDA backend: built by nvcc, or by the C++ compiler for the emulation of tests/emulation, or not at all.
 set(NYSTROM_CUDA off CACHE STRING "off; on: by nvcc; auto: on where nvcc is found; emulation: run by the processor")
 set_property(CACHE NYSTROM_CUDA PROPERTY STRINGS off on auto emulation)
-set(NYSTROM_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING
-  "What the kernels are compiled for: Ampere, Hopper, and PTX for what comes later")
+set(NYSTROM_CUDA_ARCHITECTURES "" CACHE STRING
+  "What the kernels are compiled for, as CMAKE_CUDA_ARCHITECTURES; empty: Ampere, Hopper, Blackwell where the toolkit \
+knows it, and PTX for what comes later")
 
 set(NYSTROM_CUDA_BUILD ${NYSTROM_CUDA})
 if(NYSTROM_CUDA STREQUAL "auto")
@@ -14,8 +15,15 @@ if(NYSTROM_CUDA STREQUAL "auto")
   endif()
 endif()
 if(NYSTROM_CUDA_BUILD STREQUAL "on")
-  set(CMAKE_CUDA_ARCHITECTURES ${NYSTROM_CUDA_ARCHITECTURES})
+  set(CMAKE_CUDA_ARCHITECTURES 80)  # of the compiler's own trial
   enable_language(CUDA)
+  set(CMAKE_CUDA_ARCHITECTURES ${NYSTROM_CUDA_ARCHITECTURES})
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+    if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+      list(APPEND CMAKE_CUDA_ARCHITECTURES 100-real 120-real)
+    endif()
+  endif()
   # CMake before 3.26 (Debian 12's) does not know that nvcc has C++20, and would leave the option out without a word.
   if("cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
     set(CMAKE_CUDA_STANDARD 20)

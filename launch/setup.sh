@@ -6,9 +6,9 @@
 #   launch/setup.sh --emulation  the CUDA backend and its tests, for a machine without a GPU, in build-emulation/
 #   launch/setup.sh --packages nothing but the packages
 #
-# As root, or as a user who may sudo. Needs no CUDA and installs none. NYSTROM_CUDA=auto builds the CUDA backend too
-# where a toolkit is (nvcc in PATH or in /usr/local/cuda/bin); it has not been run on a GPU yet, so that it is left out
-# unless asked for. Ends in seconds where all is there.
+# As root, or as a user who may sudo. Installs no CUDA, and uses a toolkit that is there (nvcc in PATH or in
+# /usr/local/cuda/bin): the CUDA backend is then built too, which takes several times as long; NYSTROM_CUDA=off leaves
+# it out, NYSTROM_CUDA=on insists on it. Ends in seconds where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,7 +60,7 @@ install_packages() {
 }
 
 # The CUDA backend: off, auto (where nvcc is found) or on.
-cuda=${NYSTROM_CUDA:-off}
+cuda=${NYSTROM_CUDA:-auto}
 if [[ $cuda != off ]] && ! command -v nvcc >/dev/null && [[ -x /usr/local/cuda/bin/nvcc ]]; then
   export PATH=$PATH:/usr/local/cuda/bin
 fi
@@ -100,7 +100,7 @@ if [[ $preset == emulation ]]; then
 elif grep -q '^NYSTROM_CUDA_BUILD:INTERNAL=on' build/CMakeCache.txt; then
   with="with the CUDA backend ($(nvcc --version | grep -o 'release [0-9.]*'))"
 elif [[ $cuda == off ]]; then
-  with="without CUDA (NYSTROM_CUDA=auto builds it where a toolkit is)"
+  with="without CUDA (NYSTROM_CUDA=off)"
 else
   with="without CUDA: no nvcc was found"
 fi

@@ -66,5 +66,5 @@ with tarfile.open(sys.argv[2], "w:xz", preset=6) as archive:
     archive.add(sys.argv[1], arcname=".")
 PYTHON
 kibibytes=$(du -k --apparent-size "$target/bundle.tar.xz" | cut -f1)
-(( kibibytes <= most_kibibytes )) || stop "$target/bundle.tar.xz takes $kibibytes KiB; at most $most_kibibytes travel"
+(( kibibytes <= most_kibibytes )) || stop "$target/bundle.tar.xz takes $kibibytes KiB; at most $most_kibibytes travel. Build for one kind of GPU: -DNYSTROM_CUDA_ARCHITECTURES=90a-real"
 say "$target/bundle.tar.xz, $((kibibytes / 1024)) MiB; run benchmarks/gpu/run.sh on the machine with the GPU"
