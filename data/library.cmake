@@ -104,6 +104,7 @@ nystrom_add_library(data FOLDER data
     tokenizer/sample.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
+    tokenizer/sentencepiece_unigram.cpp
     tokenizer/tokenizer.cpp
     tokenizer/tokenizer_json.cpp
     tokenizer/trie.cpp

@@ -50,6 +50,9 @@ if command -v mpirun >/dev/null; then
   if [[ $plugins ]]; then
     mkdir -p "$bundle/openmpi"
     cp -rL "$plugins" "$bundle/openmpi/plugins"
+    # One machine: no fabrics, and no OpenSHMEM.
+    (cd "$bundle/openmpi/plugins" && rm -f -- *_ofi.so *_psm*.so *_ucx.so *_uct.so *_openib.so *_usnic.so \
+      mca_atomic_* mca_memheap_* mca_scoll_* mca_spml_* mca_sshmem_*)
     copy_libraries "$bundle/bin/mpirun" "$bundle"/openmpi/plugins/*.so
   fi
   share=$(find /usr/share -maxdepth 1 -name openmpi | head -1)
@@ -62,7 +65,8 @@ python3 - "$bundle" "$target/bundle.tar.xz" <<'PYTHON'
 import sys
 import tarfile
 
-with tarfile.open(sys.argv[2], "w:xz", preset=6) as archive:
+# A window as wide as the programs together: their kernels are the same.
+with tarfile.open(sys.argv[2], "w:xz", preset=9) as archive:
     archive.add(sys.argv[1], arcname=".")
 PYTHON
 kibibytes=$(du -k --apparent-size "$target/bundle.tar.xz" | cut -f1)

@@ -11,7 +11,10 @@ void Trie::add(std::string_view bytes, std::int32_t value) {
     if (next == kNone) {
       next = static_cast<std::int32_t>(values_.size());
       values_.push_back(kNone);
-      insert(key_of(node, byte), next);
+      if (node == kRoot)
+        first_[static_cast<unsigned char>(byte)] = next;
+      else
+        insert(key_of(node, byte), next);
     }
     node = next;
   }

@@ -1,21 +1,25 @@
 #pragma once
 // Pieces of a vocabulary by their bytes.
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 namespace nystrom {
 
-/// A trie whose edges lie in one hash table: a step is one look-up, whatever the alphabet.
+/// A trie whose edges lie in one hash table: a step is one look-up, whatever the alphabet. (Those of the
+/// root, which every search begins with, have a table of their own.)
 class Trie {
  public:
+  Trie() { first_.fill(kNone); }
   static constexpr std::int32_t kRoot = 0, kNone = -1;
 
   void add(std::string_view bytes, std::int32_t value);
 
   /// The node that `byte` leads to; kNone if there is none.
   [[nodiscard]] std::int32_t child(std::int32_t node, char byte) const {
+    if (node == kRoot) return first_[static_cast<unsigned char>(byte)];
     if (edges_.empty()) return kNone;
     const std::uint64_t key = key_of(node, byte);
     for (std::size_t at = slot(key);; at = (at + 1) & mask_) {
@@ -42,6 +46,7 @@ class Trie {
   }
   void insert(std::uint64_t key, std::int32_t node);
 
+  std::array<std::int32_t, 256> first_;
   std::vector<Edge> edges_;
   std::vector<std::int32_t> values_{kNone};
   std::size_t count_ = 0, mask_ = 0;
