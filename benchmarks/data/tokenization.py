@@ -55,13 +55,14 @@ def digest(rows):
 
 
 def differing(path, text, lines, rows, folder):
-    """The first line whose ids differ."""
+    """The numbers of the lines whose ids differ."""
     out = folder / "ids.txt"
     ours("encode", path, text, out)
-    for line, row, mine in zip(lines, rows, out.read_text().splitlines()):
-        if list(map(int, mine.split())) != list(row):
-            return {"line": line[:300], "theirs": list(row)[:80], "ours": list(map(int, mine.split()))[:80]}
-    return None
+    differ = [number for number, (row, mine) in enumerate(zip(rows, out.read_text().splitlines()), 1)
+              if list(map(int, mine.split())) != list(row)]
+    for number in differ[:5]:
+        print(f"{path.name}: other ids on line {number}: {lines[number - 1][:300]}")
+    return differ
 
 
 def compare(path, encode, text, lines, rounds, folder):
@@ -76,7 +77,7 @@ def compare(path, encode, text, lines, rounds, folder):
     equal = result["ids_sha256"] == digest(rows)
     found = {"ours_mb_per_second": median(mine), "library_mb_per_second": median(theirs),
              "ratio": round(median(mine) / median(theirs), 2), "equal_ids": equal, "lines": len(lines)}
-    return found if equal else found | {"first_difference": differing(path, text, lines, rows, folder)}
+    return found if equal else found | {"lines_that_differ": differing(path, text, lines, rows, folder)}
 
 
 def wordpiece(lowercase):
