@@ -20,6 +20,24 @@ namespace fs = std::filesystem;
 using cuda::BlasLt;
 using cuda::ProductChoices;
 
+// d [4, n] (+)= a [4, 2] b [2, n], in fp32.
+BlasLt::Product small_product(std::int64_t n, const void* a, const void* b, void* d, bool accumulate) {
+  return {.m = 4,
+          .n = n,
+          .k = 2,
+          .a = a,
+          .b = b,
+          .d = d,
+          .a_stride = 4,
+          .b_stride = 2,
+          .d_stride = 4,
+          .transpose_a = false,
+          .transpose_b = false,
+          .input = DType::kF32,
+          .output = DType::kF32,
+          .accumulate = accumulate};
+}
+
 class Products : public ::testing::Test {
  protected:
   Products() {
@@ -37,20 +55,8 @@ class Products : public ::testing::Test {
     const DeviceTensor a = device_.copy(std::vector<float>(8, 1.0F)), b = device_.copy(ones),
                        d = device_.copy(ones);
     emulation::products_by_algorithm() = {};
-    const BlasLt::Product product{.m = 4,
-                                  .n = tokens,
-                                  .k = 2,
-                                  .a = a.view().address,
-                                  .b = b.view().address,
-                                  .d = d.view().address,
-                                  .a_stride = 4,
-                                  .b_stride = 2,
-                                  .d_stride = 4,
-                                  .transpose_a = false,
-                                  .transpose_b = false,
-                                  .input = DType::kF32,
-                                  .output = DType::kF32,
-                                  .accumulate = accumulate};
+    const BlasLt::Product product =
+        small_product(tokens, a.view().address, b.view().address, d.view().address, accumulate);
     blas.run(device_.cuda().stream(), product, device_.cuda().workspace(BlasLt::kWorkspaceBytes));
     const OwnedTensor result = device_.fetch(d);
     for (std::int64_t i = 0; i < 4 * tokens; ++i)
@@ -130,20 +136,7 @@ TEST_F(Products, choices_of_several_processes_meet_in_one_file) {
 TEST_F(Products, nothing_is_timed_while_a_graph_is_recorded) {
   const DeviceTensor memory = device_.copy(std::vector<float>(64, 1.0F));
   auto* const some = memory.view().data<float>();
-  const BlasLt::Product product{.m = 4,
-                                .n = 2,
-                                .k = 2,
-                                .a = some,
-                                .b = some,
-                                .d = some + 32,
-                                .a_stride = 4,
-                                .b_stride = 2,
-                                .d_stride = 4,
-                                .transpose_a = false,
-                                .transpose_b = false,
-                                .input = DType::kF32,
-                                .output = DType::kF32,
-                                .accumulate = false};
+  const BlasLt::Product product = small_product(2, some, some, some + 32, false);
   BlasLt blas("a GPU", /*timing=*/true);
   const cuda::Stream& stream = device_.cuda().stream();
   void* const workspace = device_.cuda().workspace(BlasLt::kWorkspaceBytes);
