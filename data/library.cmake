@@ -102,9 +102,9 @@ nystrom_add_library(data FOLDER data
     tokenizer/model_proto.cpp
     tokenizer/normalizer.cpp
     tokenizer/sample.cpp
+    tokenizer/sentencepiece_encoder.cpp
     tokenizer/sentencepiece_model.cpp
     tokenizer/sentencepiece_training.cpp
-    tokenizer/sentencepiece_unigram.cpp
     tokenizer/tokenizer.cpp
     tokenizer/tokenizer_json.cpp
     tokenizer/trie.cpp

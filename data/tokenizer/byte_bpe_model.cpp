@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <queue>
 
 #include "data/text/utf8.h"
 #include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/word_pieces.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
 namespace {
-
-constexpr std::size_t kLongWord = 48;  // symbols; above, a queue finds the next pair
 
 /// The code points that GPT-2 spells bytes by: printable ones by themselves, the others from U+0100 on.
 std::array<char32_t, 256> byte_letters() {
@@ -46,10 +44,6 @@ std::optional<std::string> bytes_of(std::string_view spelling) {
 /// Pairs of ids to rank and merged id, by open addressing.
 class Merges {
  public:
-  struct Merge {
-    std::uint64_t pair = kFree;
-    std::int32_t rank = 0, id = 0;
-  };
   void reserve(std::size_t count) {
     std::size_t size = 16;
     while (size < count * 2) size *= 2;
@@ -59,14 +53,14 @@ class Merges {
     const auto pair = pair_of(a, b);
     auto at = slot(pair);
     while (table_[at].pair != kFree && table_[at].pair != pair) at = (at + 1) & (table_.size() - 1);
-    table_[at] = {pair, rank, id};
+    table_[at] = {pair, {rank, id}};
   }
-  [[nodiscard]] const Merge* find(std::int32_t a, std::int32_t b) const {
+  [[nodiscard]] std::optional<PieceMerge> find(std::int32_t a, std::int32_t b) const {
     const auto pair = pair_of(a, b);
     for (auto at = slot(pair); table_[at].pair != kFree; at = (at + 1) & (table_.size() - 1)) {
-      if (table_[at].pair == pair) return &table_[at];
+      if (table_[at].pair == pair) return table_[at].merge;
     }
-    return nullptr;
+    return std::nullopt;
   }
 
  private:
@@ -77,12 +71,11 @@ class Merges {
   [[nodiscard]] std::size_t slot(std::uint64_t pair) const {
     return static_cast<std::size_t>((pair ^ pair >> 29U) * 0x9E3779B97F4A7C15U >> 24U) & (table_.size() - 1);
   }
-  std::vector<Merge> table_;
-};
-
-struct Symbol {
-  std::int32_t id;
-  std::uint32_t begin, end;  // bytes of the word
+  struct Slot {
+    std::uint64_t pair = kFree;
+    PieceMerge merge{};
+  };
+  std::vector<Slot> table_;
 };
 
 class ByteBpeModel final : public VocabularyModel {
@@ -107,8 +100,7 @@ class ByteBpeModel final : public VocabularyModel {
       if (!left || !right || !merged)
         refuse("{}: its merge of \"{}\" and \"{}\" names pieces that its vocabulary does not have.", origin,
                a, b);
-      if (merges_.find(*left, *right) == nullptr)
-        merges_.add(*left, *right, static_cast<std::int32_t>(rank), *merged);
+      if (!merges_.find(*left, *right)) merges_.add(*left, *right, static_cast<std::int32_t>(rank), *merged);
     }
     options_.merges.clear();
   }
@@ -116,7 +108,7 @@ class ByteBpeModel final : public VocabularyModel {
   [[nodiscard]] std::string_view kind() const override { return "byte-level bpe"; }
 
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const override {
-    std::vector<Symbol> symbols;
+    std::vector<WordPiece> symbols;
     for_each_word(text, [&](std::string_view word, std::size_t) {
       merge(word, symbols);
       for (const auto& symbol : symbols) ids.push_back(symbol.id);
@@ -125,7 +117,7 @@ class ByteBpeModel final : public VocabularyModel {
 
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const override {
     std::vector<PieceSpan> spans;
-    std::vector<Symbol> symbols;
+    std::vector<WordPiece> symbols;
     const bool added = adds_blank(text);
     for_each_word(text, [&](std::string_view word, std::size_t begin) {
       merge(word, symbols);
@@ -207,7 +199,7 @@ class ByteBpeModel final : public VocabularyModel {
     return i;
   }
 
-  void merge(std::string_view word, std::vector<Symbol>& symbols) const {
+  void merge(std::string_view word, std::vector<WordPiece>& symbols) const {
     symbols.clear();
     if (options_.ignore_merges) {
       std::string spelling;
@@ -220,64 +212,9 @@ class ByteBpeModel final : public VocabularyModel {
       // A byte without a piece gives nothing, as in the original.
       if (id >= 0) symbols.push_back({id, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + 1)});
     }
-    if (symbols.size() > kLongWord) return merge_long(symbols);
-    while (symbols.size() > 1) {
-      const Merges::Merge* best = nullptr;
-      std::size_t where = 0;
-      for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-        const auto* merge = merges_.find(symbols[i].id, symbols[i + 1].id);
-        if (merge != nullptr && (best == nullptr || merge->rank < best->rank)) {
-          best = merge;
-          where = i;
-        }
-      }
-      if (best == nullptr) return;
-      symbols[where] = {best->id, symbols[where].begin, symbols[where + 1].end};
-      symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(where) + 1);
-    }
-  }
-
-  /// The same in n log n: pairs in a queue, symbols in a linked list.
-  void merge_long(std::vector<Symbol>& symbols) const {
-    struct Candidate {
-      std::int32_t rank;
-      std::size_t at;
-      std::int32_t left, right, merged;
-      bool operator<(const Candidate& o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
-    };
-    constexpr auto kEnd = static_cast<std::size_t>(-1);
-    std::vector<std::size_t> next(symbols.size()), previous(symbols.size());
-    std::vector<bool> gone(symbols.size());
-    std::priority_queue<Candidate> queue;
-    const auto offer = [&](std::size_t a) {
-      const std::size_t b = a == kEnd ? kEnd : next[a];
-      if (b == kEnd) return;
-      if (const auto* merge = merges_.find(symbols[a].id, symbols[b].id))
-        queue.push({merge->rank, a, symbols[a].id, symbols[b].id, merge->id});
-    };
-    for (std::size_t i = 0; i < symbols.size(); ++i) {
-      next[i] = i + 1 < symbols.size() ? i + 1 : kEnd;
-      previous[i] = i > 0 ? i - 1 : kEnd;
-    }
-    for (std::size_t i = 0; i < symbols.size(); ++i) offer(i);
-    while (!queue.empty()) {
-      const Candidate best = queue.top();
-      queue.pop();
-      const std::size_t b = gone[best.at] ? kEnd : next[best.at];
-      if (b == kEnd || symbols[best.at].id != best.left || symbols[b].id != best.right) continue;
-      symbols[best.at].id = best.merged;
-      symbols[best.at].end = symbols[b].end;
-      gone[b] = true;
-      next[best.at] = next[b];
-      if (next[b] != kEnd) previous[next[b]] = best.at;
-      offer(previous[best.at]);
-      offer(best.at);
-    }
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < symbols.size(); ++i) {
-      if (!gone[i]) symbols[kept++] = symbols[i];
-    }
-    symbols.resize(kept);
+    merge_pieces(symbols, [this](const WordPiece& left, const WordPiece& right) {
+      return merges_.find(left.id, right.id);
+    });
   }
 
   ByteBpeOptions options_;

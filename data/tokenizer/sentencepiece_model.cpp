@@ -6,7 +6,7 @@
 #include <array>
 
 #include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/sentencepiece_unigram.h"
+#include "data/tokenizer/sentencepiece_encoder.h"
 #include "kernels/core/check.h"
 
 // Exported by the library, declared in no header that it installs.
@@ -29,7 +29,7 @@ class SentencePieceModel final : public TokenizerModel {
       refuse("{} is not a SentencePiece model, or it is damaged ({}).", origin,
              status.ok() ? "no pieces" : status.error_message());
     }
-    unigram_ = SentencePieceUnigram::make(read_model_proto(bytes));
+    encoder_ = SentencePieceEncoder::make(read_model_proto(bytes));
   }
 
   [[nodiscard]] std::string_view kind() const override { return "sentencepiece"; }
@@ -43,7 +43,7 @@ class SentencePieceModel final : public TokenizerModel {
   }
 
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const override {
-    if (unigram_) return unigram_->encode(text, ids);
+    if (encoder_) return encoder_->encode(text, ids);
     std::vector<int> pieces;
     const auto status = processor_.Encode(text, &pieces);
     if (!status.ok())
@@ -52,7 +52,7 @@ class SentencePieceModel final : public TokenizerModel {
   }
 
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const override {
-    if (unigram_) return unigram_->encode_spans(text);
+    if (encoder_) return encoder_->encode_spans(text);
     sentencepiece::ImmutableSentencePieceText pieces;
     const auto status = processor_.Encode(text, pieces.mutable_proto());
     if (!status.ok())
@@ -129,7 +129,7 @@ class SentencePieceModel final : public TokenizerModel {
   }
 
   sentencepiece::SentencePieceProcessor processor_;
-  std::unique_ptr<const SentencePieceUnigram> unigram_;  // null: the library encodes
+  std::unique_ptr<const SentencePieceEncoder> encoder_;  // null: the library encodes
 };
 
 }  // namespace

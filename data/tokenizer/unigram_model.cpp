@@ -1,24 +1,15 @@
 #include "data/tokenizer/unigram_model.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "data/text/utf8.h"
 #include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/trie.h"
 #include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/unigram_search.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
 namespace {
-
-constexpr double kUnknownPenalty = 10;
-
-/// A piece of the best path: bytes [begin, end) of the word; kNone is unk.
-struct Piece {
-  std::int32_t id;
-  std::size_t begin, end;
-};
 
 class UnigramModel final : public VocabularyModel {
  public:
@@ -26,14 +17,11 @@ class UnigramModel final : public VocabularyModel {
       : VocabularyModel(std::move(vocabulary)),
         options_(std::move(options)),
         normalizer_(options_.normalizer, origin) {
-    double least = std::numeric_limits<double>::infinity();
     for (std::int32_t id = 0; id < vocabulary_size(); ++id) {
       const auto& text = piece(id);
       if (text.empty() || static_cast<std::size_t>(id) >= options_.scores.size()) continue;
-      least = std::min(least, options_.scores[static_cast<std::size_t>(id)]);
-      pieces_.add(text, id);
+      search_.add(text, id, options_.scores[static_cast<std::size_t>(id)]);
     }
-    unknown_score_ = least - kUnknownPenalty;
     if (!options_.byte_fallback) return;
     for (int b = 0; b < 256; ++b)
       bytes_.push_back(this->vocabulary().id_of(fmt::format("<0x{:02X}>", b)).value_or(options_.unknown));
@@ -88,10 +76,15 @@ class UnigramModel final : public VocabularyModel {
     set_blanks(text);
     const std::string& all = text.text();
     // Words begin with the mark of a blank: no piece goes over one.
-    std::vector<Piece> pieces;
+    std::vector<UnigramSearch<double>::Node> nodes;
+    std::vector<WordPiece> pieces;
     for (std::size_t begin = 0; begin < all.size();) {
       const std::size_t end = std::min(all.find(options_.blank, begin + 1), all.size());
-      best_path(std::string_view(all).substr(begin, end - begin), pieces);
+      pieces.clear();
+      search_.cut(std::string_view(all).substr(begin, end - begin), 0, nodes, pieces);
+      for (auto& piece : pieces) {
+        if (piece.id == options_.unknown) piece.id = Trie::kNone;
+      }
       emit_pieces(text, begin, pieces, emit);
       begin = end;
     }
@@ -127,44 +120,8 @@ class UnigramModel final : public VocabularyModel {
       text.prepend(options_.blank);
   }
 
-  void best_path(std::string_view word, std::vector<Piece>& pieces) const {
-    struct Node {
-      double score = 0;
-      std::int32_t id = Trie::kNone;
-      std::size_t begin = kNowhere;
-    };
-    std::vector<Node> nodes(word.size() + 1);
-    nodes[0].begin = 0;
-    for (std::size_t at = 0; at < word.size();) {
-      const std::size_t length = code_point_at(word, at).length;
-      const double here = nodes[at].score;
-      bool single = false;
-      const auto reach = [&](std::size_t end, double score, std::int32_t id) {
-        Node& node = nodes[end];
-        if (node.begin == kNowhere || score > node.score) node = {score, id, at};
-      };
-      std::int32_t trie = Trie::kRoot;
-      for (std::size_t end = at; end < word.size();) {
-        trie = pieces_.child(trie, word[end]);
-        if (trie == Trie::kNone) break;
-        ++end;
-        const auto id = pieces_.value(trie);
-        if (id == Trie::kNone) continue;
-        reach(end, here + options_.scores[static_cast<std::size_t>(id)], id);
-        single |= end == at + length;
-      }
-      if (!single) reach(at + length, here + unknown_score_, Trie::kNone);
-      at += length;
-    }
-    pieces.clear();
-    for (std::size_t end = word.size(); end > 0; end = nodes[end].begin)
-      pieces.push_back(
-          {nodes[end].id == options_.unknown ? Trie::kNone : nodes[end].id, nodes[end].begin, end});
-    std::reverse(pieces.begin(), pieces.end());
-  }
-
   template <class F>
-  void emit_pieces(const AlignedText& text, std::size_t offset, const std::vector<Piece>& pieces,
+  void emit_pieces(const AlignedText& text, std::size_t offset, const std::vector<WordPiece>& pieces,
                    const F& emit) const {
     for (std::size_t i = 0; i < pieces.size();) {
       if (pieces[i].id != Trie::kNone) {
@@ -185,11 +142,9 @@ class UnigramModel final : public VocabularyModel {
     }
   }
 
-  static constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
   UnigramOptions options_;
   Normalizer normalizer_;
-  Trie pieces_;
-  double unknown_score_ = 0;
+  UnigramSearch<double> search_;
   std::vector<std::int32_t> bytes_;  // ids of <0x00> to <0xFF>; empty without byte_fallback
 };
 

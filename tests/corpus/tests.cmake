@@ -5,6 +5,7 @@ nystrom_add_test(corpus_test
     tests/corpus/glob_test.cpp
     tests/corpus/prepare_test.cpp
     tests/corpus/resume_test.cpp
+    tests/corpus/sentencepiece_test.cpp
     tests/corpus/text_test.cpp
     tests/corpus/tokenizer_json_test.cpp
     tests/corpus/tokenizer_test.cpp

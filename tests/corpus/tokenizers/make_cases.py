@@ -1,7 +1,7 @@
-"""Makes the cases of tests/corpus/tokenizer_json_test.cpp: a text of this script's own invention, small tokenizers
-that Hugging Face's `tokenizers` trains on it, and the ids that they give.
+"""Makes the cases of tests/corpus/tokenizer_json_test.cpp and sentencepiece_test.cpp: a text of this script's own
+invention, small tokenizers that Hugging Face's `tokenizers` and SentencePiece train on it, and the ids that they give.
 
-    python3 make_cases.py            (needs: pip install tokenizers sentencepiece)
+    python3 make_cases.py            (needs: pip install tokenizers sentencepiece protobuf)
 
 Everything comes from the generator below, so that nothing of others lies in this folder.
 """
@@ -78,6 +78,45 @@ def unigram(steps, pre_tokenizer, lines):
     return tokenizer
 
 
+def sentencepiece_model(kind, lines):
+    """A model without rules of normalization, as (pieces, the library's processor of just these)."""
+    import io
+
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    trained = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=trained, model_type=kind, vocab_size=600, minloglevel=2,
+        normalization_rule_name="identity", character_coverage=0.998, control_symbols=["<mask>"], pad_id=3)
+    model = sentencepiece_model_pb2.ModelProto.FromString(trained.getvalue())
+    if kind == "unigram":  # cuts of all but equal sums: the rounding of floats chooses
+        score = next(piece.score for piece in model.pieces if piece.piece == "~")
+        for count in range(2, 8):
+            model.pieces.add(piece="~" * count, score=count * score)
+    pieces = [[piece.piece, piece.score, piece.type] for piece in model.pieces]
+    return pieces, sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+
+
+def ties(r, words):
+    """Long lines with runs of the sign whose pieces tie."""
+    return [" ".join(r.choice(words) + "~" * r.choice([0, 0, 2, 3, 5, 7, 9, 13]) for _ in range(count))
+            for count in (1, 2, 5, 10, 40, 100) for _ in range(6)]
+
+
+def write_sentencepiece(training, lines, words):
+    r = random.Random(7)
+    more = ties(r, words)
+    more += ["黒" * (1480 + 30 * i) + f" {more[-1 - 7 * i]}" for i in range(4)]  # sums beyond 100,000
+    (HERE / "sentencepiece-lines.json").write_text(json.dumps(more, ensure_ascii=False, indent=0) + "\n")
+    for kind in "unigram", "bpe":
+        pieces, library = sentencepiece_model(kind, training)
+        text = ",\n".join(json.dumps(piece, ensure_ascii=True) for piece in pieces)
+        (HERE / f"sentencepiece-{kind}.json").write_text(f'{{"kind": "{kind}", "pieces": [\n{text}]}}\n')
+        (HERE / f"sentencepiece-{kind}.ids").write_text(
+            "".join(" ".join(map(str, library.encode(text))) + "\n" for text in lines + more))
+
+
 def main():
     r = random.Random(20240229)
     words = [word(r) for _ in range(400)]
@@ -99,6 +138,7 @@ def main():
         (HERE / f"{name}.json").write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=True) + "\n")
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in lines]
         (HERE / f"{name}.ids").write_text("".join(" ".join(map(str, row)) + "\n" for row in ids))
+    write_sentencepiece(training, lines, words)
 
 
 main()
