@@ -7,41 +7,61 @@ blocks one after another, each in proportion to its time, and the embeddings las
 final only then, so that their buckets are never hidden. What is not hidden is what N ranks lose.
 
 usage: benchmarks/all_reduce_model.py                     the table of docs/performance.md
-       benchmarks/all_reduce_model.py --measure           two ranks of one thread on this machine against the model
+       benchmarks/all_reduce_model.py --measure           two ranks of one thread on this machine against the model,
+                                                          for a wide and shallow one on 128 tokens (a minute)
 """
 import argparse
+import concurrent.futures
+import functools
+import json
+import pathlib
 import re
 import statistics
 import subprocess
+import sys
 
-from support import BASE, PROGRAM, ROOT, ours
+from support import BASE, PROGRAM, ROOT, ours, record, write
 
-HIDDEN, WIDE, LAYERS, VOCABULARY, POSITIONS, TAPS, HEADS = 768, 3072, 12, 30000, 514, 65, 12
-BLOCK = 4 * HIDDEN * HIDDEN + 4 * HIDDEN + HEADS * TAPS + 2 * HIDDEN * WIDE + WIDE + HIDDEN + 4 * HIDDEN
-HEAD = 2 * (HIDDEN * HIDDEN + HIDDEN) + 2 * HIDDEN + VOCABULARY + 2 * HIDDEN + 2
-EMBEDDINGS = (VOCABULARY + POSITIONS + 2) * HIDDEN + 2 * HIDDEN
-WEIGHTS = EMBEDDINGS + LAYERS * BLOCK + HEAD
+TAPS, BUCKET = 65, 4 << 20
+# What --measure trains: wide and shallow, on few tokens, so that sums weigh as much against a step as among GPUs.
+WIDE = dict(hidden=768, layers=2, heads=12, intermediate=3072, vocabulary=8000, landmarks=32)
 
 
-def final_times(backward_seconds, head_share):
+def parts_of(shape, positions):
+    """(weights of the embeddings, of a block, of the head)"""
+    hidden, wide, vocabulary = shape["hidden"], shape["intermediate"], shape["vocabulary"]
+    block = 4 * hidden * hidden + 9 * hidden + shape["heads"] * TAPS + 2 * hidden * wide + wide
+    head = 2 * (hidden * hidden + hidden) + 4 * hidden + vocabulary + 2
+    return (vocabulary + positions + 4) * hidden, block, head
+
+
+def weights_of(shape, positions):
+    embeddings, block, head = parts_of(shape, positions)
+    return embeddings + shape["layers"] * block + head
+
+
+def final_times(shape, positions, backward_seconds, head_share):
     """[(weights, when they are final)] from the end of the flat tensor."""
-    blocks = backward_seconds * (1 - head_share) / LAYERS
+    embeddings, block, head = parts_of(shape, positions)
+    each = backward_seconds * (1 - head_share) / shape["layers"]
     begun = backward_seconds * head_share
-    parts = [(HEAD, begun)] + [(BLOCK, begun + blocks * (i + 1)) for i in range(LAYERS)]
-    return parts + [(EMBEDDINGS, backward_seconds)]
+    blocks = [(block, begun + each * (i + 1)) for i in range(shape["layers"])]
+    return [(head, begun), *blocks, (embeddings, backward_seconds)]
 
 
-def exposed(ranks, backward_seconds, bus, latency, bytes_a_weight=4, bucket_bytes=4 << 20, head_share=0.15):
+def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_weight=4, bucket_bytes=BUCKET,
+            head_share=0.15):
     """(seconds that summing goes on after backward, seconds of all sums, buckets)"""
     size, at, part_end = bucket_bytes // bytes_a_weight, 0, 0
-    parts = final_times(backward_seconds, head_share)
+    all_weights = weights_of(shape, positions)
+    parts = final_times(shape, positions, backward_seconds, head_share)
     parts_ends = []
     for weights, final in parts:
         part_end += weights
         parts_ends.append((part_end, final))
     end, busy, buckets = 0.0, 0.0, 0
-    while at < WEIGHTS:
-        weights = min(size, WEIGHTS - at)
+    while at < all_weights:
+        weights = min(size, all_weights - at)
         at += weights
         final = next(when for until, when in parts_ends if at <= until)
         seconds = latency + 2 * (ranks - 1) / ranks * weights * bytes_a_weight / bus
@@ -54,43 +74,63 @@ def exposed(ranks, backward_seconds, bus, latency, bytes_a_weight=4, bucket_byte
 def table():
     # A step at the bound of docs/performance.md, 65,536 tokens a GPU: 1.07 us a token, backward two thirds of it.
     step = 65536 * 1.07e-6
-    print(f"{WEIGHTS / 1e6:.1f} million weights; step alone {1e3 * step:.0f} ms, backward {1e3 * step * 2 / 3:.0f} ms\n")
+    print(f"{weights_of(BASE, 514) / 1e6:.1f} million weights; step alone {1e3 * step:.0f} ms, backward {1e3 * step * 2 / 3:.0f} ms\n")
     print("| ranks | links | sums in | buckets | all sums | not hidden | of one GPU's speed, each |")
     print("|---|---|---|---|---|---|---|")
     for ranks, links, bus, latency in ((8, "NVLink in one node, 350 GB/s", 350e9, 25e-6),
                                        (64, "8 nodes of 8, 45 GB/s a GPU", 45e9, 60e-6),
                                        (64, "8 nodes of 8, 10 GB/s a GPU", 10e9, 60e-6)):
         for name, size, bucket in (("fp32", 4, 4 << 20), ("fp32", 4, 32 << 20), ("bf16", 2, 4 << 20)):
-            late, busy, buckets = exposed(ranks, step * 2 / 3, bus, latency, size, bucket)
+            late, busy, buckets = exposed(BASE, 514, ranks, step * 2 / 3, bus, latency, size, bucket)
             print(f"| {ranks} | {links} | {name}, {bucket >> 20} MiB | {buckets} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
                   f"| {step / (step + late):.3f} |")
 
 
-def measure(rounds):
+def measure(rounds, output):
     """Two ranks on two cores: no core is idle, so that every second of summing shows, on both ranks at once."""
-    doctor = subprocess.run([str(ROOT / "launch" / "mpirun.sh"), "2", str(PROGRAM), "doctor"], check=True,
-                            capture_output=True, text=True).stdout
-    found = re.search(r"over mpi: 4 MiB in ([0-9.]+) ms", doctor)
-    bucket_seconds = float(found[1]) / 1e3
-    one, two = [], []
+    tokens = 128
+    bucket = {"in the caches": [], "out of them": []}
+    alone, together, apart = [], [], []
     for _ in range(rounds):
-        for ranks, runs in ((1, one), (2, two)):
-            runs.append(ours(BASE, 512, 2, "fp32", 1, ranks=ranks)["milliseconds_per_step"] / 1e3)
-    buckets = -(-WEIGHTS * 4 // (4 << 20))
-    alone, together = statistics.median(one), statistics.median(two)
-    print(f"a bucket of 4 MiB: {1e3 * bucket_seconds:.2f} ms; {buckets} buckets: {bucket_seconds * buckets:.3f} s")
-    print(f"a step: {alone:.3f} s alone, {together:.3f} s with two ranks: {together - alone:.3f} s more")
-    print(f"model: between {exposed(2, alone * 2 / 3, 1e30, bucket_seconds)[0]:.3f} s (a core to spare for summing) and "
-          f"{bucket_seconds * buckets:.3f} s (none) more")
+        doctor = subprocess.run([str(ROOT / "launch" / "mpirun.sh"), "2", str(PROGRAM), "doctor"], check=True,
+                                capture_output=True, text=True).stdout
+        # A bucket that lies in the caches, and a sixteenth of 64 MiB, which do not.
+        for kind, size, parts in (("in the caches", 4, 1), ("out of them", 64, 16)):
+            milliseconds = float(re.search(rf" {size} MiB in ([0-9.]+) ms", doctor)[1])
+            bucket[kind].append(milliseconds / parts)
+        run = functools.partial(ours, WIDE, tokens, 1, "fp32", 1, steps=20)
+        alone.append(run()["milliseconds_per_step"] / 1e3)
+        with concurrent.futures.ThreadPoolExecutor() as pool:  # two jobs that know nothing of each other
+            jobs = [pool.submit(run) for _ in range(2)]
+            apart.append(statistics.mean(job.result()["milliseconds_per_step"] for job in jobs) / 1e3)
+        together.append(run(ranks=2)["milliseconds_per_step"] / 1e3)
+    step, both = statistics.median(apart), statistics.median(together)
+    all_weights = weights_of(WIDE, tokens)
+    buckets = -(-all_weights * 4 // BUCKET)
+    model = {}
+    for kind, times in bucket.items():
+        each = statistics.median(times)
+        hidden = 1e3 * exposed(WIDE, tokens, 2, step * 2 / 3, 1e30, each / 1e3)[0]
+        model[kind] = {"milliseconds_a_bucket": each, "milliseconds_more": {
+            "a core to spare for summing": round(hidden, 1), "no core to spare": round(each * buckets, 1)}}
+    results = {
+        "weights": all_weights, "buckets": buckets,
+        "milliseconds_per_step": {"one rank alone": 1e3 * statistics.median(alone),
+                                  "two jobs of one rank": 1e3 * step, "two ranks": 1e3 * both},
+        "milliseconds_more_with_two_ranks": round(1e3 * (both - step), 1), "by_the_model_with_buckets": model,
+        "rounds": {"bucket": bucket, "alone": alone, "two jobs": apart, "two ranks": together}}
+    print(json.dumps(results, indent=1))
+    write(output, record(" ".join(["python3", *sys.argv]), model=WIDE, tokens=tokens) | {"results": results})
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for what was measured")
     args = parser.parse_args()
     if args.measure:
-        measure(args.rounds)
+        measure(args.rounds, args.output)
     else:
         table()
 
