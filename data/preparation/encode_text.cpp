@@ -128,9 +128,13 @@ void encode_text(const StageContext& context, const std::vector<PartName>& parts
   std::atomic<std::int64_t> done = 0, documents = 0;
   const auto names = source_names(context.options.corpora);
   const auto& cleaning = context.options.cleaning;
+  std::vector<std::int64_t> sizes;
+  for (const auto& part : parts)
+    sizes.push_back(static_cast<std::int64_t>(fs::file_size(part.in(context.staging, "text"))));
+  const auto mine = context.group.share_of(sizes);
   const auto work = [&](std::size_t i, int) {
     const auto path = parts[i].in(context.staging, "tokens");
-    if (context.group.mine(i) && !fs::exists(path)) {
+    if (mine[i] && !fs::exists(path)) {
       const auto text = read_kept(context, parts, i);
       const auto& source = names[parts[i].source];
       // The part's own file comes last: what it stands for is complete then.

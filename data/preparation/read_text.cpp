@@ -198,6 +198,9 @@ class TextStage {
   }
 
   void run() {
+    std::vector<std::int64_t> sizes;
+    for (const auto& stretch : context_.stretches) sizes.push_back(stretch.shared ? 0 : stretch.bytes);
+    const auto mine = context_.group.share_of(sizes);
     std::vector<std::size_t> own, shared;
     for (std::size_t i = 0; i < context_.stretches.size(); ++i) {
       const auto& stretch = context_.stretches[i];
@@ -205,7 +208,7 @@ class TextStage {
         bytes_done_ += stretch.bytes;
       else if (stretch.shared)
         shared.push_back(i);
-      else if (context_.group.mine(i))
+      else if (mine[i])
         own.push_back(i);
     }
     const auto tick = [this] { tell(); };

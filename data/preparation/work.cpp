@@ -6,10 +6,25 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <vector>
 
 namespace nystrom {
+
+std::vector<bool> PrepareGroup::share_of(const std::vector<std::int64_t>& sizes) const {
+  std::vector<std::size_t> order(sizes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t item) { return sizes[item]; });
+  std::vector<std::int64_t> sums(static_cast<std::size_t>(ranks));
+  std::vector<bool> share(sizes.size());
+  for (const auto item : order) {
+    const auto least = std::ranges::min_element(sums);
+    *least += sizes[item];
+    share[item] = least - sums.begin() == rank;
+  }
+  return share;
+}
 
 void run_items(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
                const std::function<void()>& tick) {

@@ -2,7 +2,9 @@
 // Items of work on threads.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace nystrom {
 
@@ -13,6 +15,10 @@ struct PrepareGroup {
   [[nodiscard]] bool mine(std::size_t item) const {
     return item % static_cast<std::size_t>(ranks) == static_cast<std::size_t>(rank);
   }
+  /// Which of items of different sizes this rank does: from the largest on each goes to the rank that has
+  /// least so far (longest processing time first: Graham, 1969). Ranks that give the same sizes share all
+  /// items.
+  [[nodiscard]] std::vector<bool> share_of(const std::vector<std::int64_t>& sizes) const;
 };
 
 /// Calls work(item, thread) for each item in [0, count), in order as threads become free; thread is in

@@ -127,6 +127,9 @@ std::array<SplitResult, 3> write_shards(const StageContext& context, const std::
     fs::create_directories(path_of(shard).parent_path(), error);
     if (error) fail("{} cannot be made: {}.", path_of(shard).parent_path().string(), error.message());
   }
+  std::vector<std::int64_t> sizes;
+  for (const auto& shard : shards) sizes.push_back(shard.counts.tokens);
+  const auto mine = context.group.share_of(sizes);
   std::atomic<std::int64_t> done = 0;
   const auto tick = [&] {
     if (context.progress)
@@ -136,7 +139,7 @@ std::array<SplitResult, 3> write_shards(const StageContext& context, const std::
       context.threads, shards.size(),
       [&](std::size_t i, int) {
         const auto path = path_of(shards[i]).string();
-        if (context.group.mine(i) && !fs::exists(path)) write_shard(context, parts, header, shards[i], path);
+        if (mine[i] && !fs::exists(path)) write_shard(context, parts, header, shards[i], path);
         ++done;
       },
       tick);

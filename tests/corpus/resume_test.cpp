@@ -134,6 +134,22 @@ TEST(Resume, a_source_that_changed_between_kill_and_resume_is_refused) {
   EXPECT_THAT(message_of(options), HasSubstr("changed its size"));
 }
 
+TEST(Resume, ranks_share_all_items_by_their_sizes) {
+  const std::vector<std::int64_t> sizes{1, 8, 3, 3, 1, 5, 0, 2, 4};  // 27 in all
+  std::vector<int> times(sizes.size());
+  for (int rank = 0; rank < 3; ++rank) {
+    const auto share = PrepareGroup{.rank = rank, .ranks = 3}.share_of(sizes);
+    ASSERT_EQ(share.size(), sizes.size());
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      if (share[i]) sum += sizes[i];
+      times[i] += share[i] ? 1 : 0;
+    }
+    EXPECT_EQ(sum, 9) << rank;
+  }
+  EXPECT_EQ(times, std::vector<int>(sizes.size(), 1));
+}
+
 TEST(Resume, any_number_of_ranks_gives_the_same_bytes) {
   const auto folder = made_folder("prepare");
   auto options = several_parts(folder);
