@@ -1,6 +1,7 @@
 #include "data/tokenizer/sentencepiece_encoder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 #include "data/text/utf8.h"
@@ -46,6 +47,7 @@ bool is_ours(const SentencePieceProto& model) {
 
 /// What encoding needs beside the model.
 struct SentencePieceEncoder::Workspace {
+  std::uint64_t owner = 0;  // the encoder whose words these are
   Normalized normalized;
   std::vector<UnigramSearch<float>::Node> nodes;
   std::vector<WordPiece> pieces;  // of one word
@@ -112,6 +114,8 @@ std::unique_ptr<const SentencePieceEncoder> SentencePieceEncoder::make(const Sen
 
 SentencePieceEncoder::SentencePieceEncoder(const SentencePieceProto& model)
     : prefix_(model.add_dummy_prefix), single_blanks_(model.remove_extra_whitespaces) {
+  static std::atomic<std::uint64_t> encoders = 0;
+  serial_ = ++encoders;
   if (!model.charsmap.empty()) {
     for (const auto& [key, text] : charsmap_rules(model.charsmap)) {
       rules_.add(utf8_of(key), static_cast<std::int32_t>(replacements_.size()));
@@ -130,8 +134,6 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceProto& model)
   else
     pieces_ = std::move(search);
 }
-
-SentencePieceEncoder::~SentencePieceEncoder() = default;
 
 bool SentencePieceEncoder::stays_before_ascii(char byte) const {
   const std::int32_t node = rules_.child(Trie::kRoot, byte);
@@ -253,37 +255,32 @@ void SentencePieceEncoder::cut_words(const std::string& text, Workspace& work, c
   if (last.id != Trie::kNone) emit(last);
 }
 
-std::unique_ptr<SentencePieceEncoder::Workspace> SentencePieceEncoder::workspace() const {
-  const std::scoped_lock lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Workspace>();
-  auto work = std::move(idle_.back());
-  idle_.pop_back();
+// Each thread has one, for the encoder that it used last: a lock for every text would cost a fifth of the
+// time.
+SentencePieceEncoder::Workspace& SentencePieceEncoder::workspace() const {
+  thread_local Workspace work;
+  if (work.owner != serial_) {
+    work = {};
+    work.owner = serial_;
+  }
   return work;
 }
 
-void SentencePieceEncoder::give_back(std::unique_ptr<Workspace> work) const {
-  const std::scoped_lock lock(mutex_);
-  idle_.push_back(std::move(work));
-}
-
 void SentencePieceEncoder::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
-  auto work = workspace();
-  work->normalized.text.clear();
-  normalize(text, work->normalized);
-  cut_words(work->normalized.text, *work, [&ids](const Piece& piece) { ids.push_back(piece.id); });
-  give_back(std::move(work));
+  Workspace& work = workspace();
+  work.normalized.text.clear();
+  normalize(text, work.normalized);
+  cut_words(work.normalized.text, work, [&ids](const Piece& piece) { ids.push_back(piece.id); });
 }
 
 std::vector<PieceSpan> SentencePieceEncoder::encode_spans(std::string_view text) const {
-  auto work = workspace();
   Normalized normalized;
   normalized.aligned = true;
   normalize(text, normalized);
   std::vector<PieceSpan> spans;
-  cut_words(normalized.text, *work, [&](const Piece& piece) {
+  cut_words(normalized.text, workspace(), [&](const Piece& piece) {
     spans.push_back({piece.id, normalized.origins[piece.begin], normalized.origins[piece.end]});
   });
-  give_back(std::move(work));
   return spans;
 }
 

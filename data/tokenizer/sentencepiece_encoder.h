@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,7 +27,6 @@ class SentencePieceEncoder {
   /// beginning of a word, pieces declared by the user, bytes for unknown characters, blanks at the ends of
   /// words or left as they are. Throws InputError where the rules are damaged.
   [[nodiscard]] static std::unique_ptr<const SentencePieceEncoder> make(const SentencePieceProto& model);
-  ~SentencePieceEncoder();
   SentencePieceEncoder(const SentencePieceEncoder&) = delete;
   SentencePieceEncoder& operator=(const SentencePieceEncoder&) = delete;
 
@@ -65,8 +63,7 @@ class SentencePieceEncoder {
   void cut_words(const std::string& text, Workspace& work, const Emit& emit) const;
   void cut_word(std::string_view word, float& sum, Workspace& work) const;
   void merge(std::string_view word, const Pairs& pairs, std::vector<WordPiece>& pieces) const;
-  [[nodiscard]] std::unique_ptr<Workspace> workspace() const;
-  void give_back(std::unique_ptr<Workspace> work) const;
+  [[nodiscard]] Workspace& workspace() const;
 
   Trie rules_;
   std::vector<std::string> replacements_;  // by the values of rules_
@@ -74,9 +71,7 @@ class SentencePieceEncoder {
   std::variant<UnigramSearch<float>, Pairs> pieces_;
   std::int32_t unknown_ = 0;
   bool prefix_ = true, single_blanks_ = true;
-  // One workspace for each thread that was encoding at the same time.
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Workspace>> idle_;
+  std::uint64_t serial_;  // no two encoders have the same
 };
 
 }  // namespace nystrom
