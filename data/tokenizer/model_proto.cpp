@@ -1,5 +1,6 @@
 #include "data/tokenizer/model_proto.h"
 
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <string_view>
@@ -104,6 +105,19 @@ SentencePieceProto read_model_proto(const std::string& bytes) {
     if (field.number == 3) read_normalizer(field.bytes, model);
   });
   return model;
+}
+
+void round_scores(std::string& bytes, float unit) {
+  each_field(bytes, [&](const Field& piece) {
+    if (piece.number != 1) return;
+    each_field(piece.bytes, [&](const Field& field) {
+      float score = 0;
+      if (field.number != 2 || field.bytes.size() != sizeof score) return;
+      std::memcpy(&score, field.bytes.data(), sizeof score);
+      score = std::nearbyint(score / unit) * unit;
+      std::memcpy(bytes.data() + (field.bytes.data() - bytes.data()), &score, sizeof score);
+    });
+  });
 }
 
 }  // namespace nystrom

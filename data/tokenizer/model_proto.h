@@ -35,4 +35,7 @@ struct SentencePieceProto {
 /// read.
 [[nodiscard]] SentencePieceProto read_model_proto(const std::string& bytes);
 
+/// Rounds the scores of the pieces to multiples of `unit`, all else staying byte for byte. Throws as above.
+void round_scores(std::string& bytes, float unit);
+
 }  // namespace nystrom

@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "data/tokenizer/model_proto.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
@@ -71,6 +72,10 @@ std::unordered_map<std::string, std::string> arguments(const TokenizerTraining& 
   };
 }
 
+/// Sums of such scores up to 65,536 are exact in fp32: whoever adds them up, in whatever order and precision,
+/// chooses the same pieces. (SentencePiece has floats, Hugging Face's tokenizers doubles.)
+constexpr float kScoreUnit = 0x1p-8F;
+
 }  // namespace
 
 void check(const TokenizerTraining& options) {
@@ -114,6 +119,7 @@ Tokenizer train_tokenizer(const TokenizerTraining& options, const std::vector<st
         "tokenizer.vocabulary_size helps.",
         options.kind, options.vocabulary_size, sentences.size(), status.error_message());
   }
+  if (options.kind == "unigram") round_scores(model, kScoreUnit);
   return Tokenizer::from_bytes(std::move(model), "the trained tokenizer", options.names);
 }
 
