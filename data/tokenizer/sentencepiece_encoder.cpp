@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <limits>
+#include <cmath>
 
 #include "data/text/utf8.h"
 #include "data/tokenizer/charsmap.h"
@@ -15,7 +15,7 @@ constexpr int kAscii = 0x80;
 constexpr std::string_view kBlank = "\xE2\x96\x81";        // U+2581
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 // A cut whose sums were further apart than kSafeMargin is the same whatever sum came before it, up to
-// kFarthestSum, where floats are 2^-9 apart: a word that is kept in the cache has at most 22 pieces, and each
+// kFarthestSum, where floats are 2^-9 apart: a word of the cache has at most 24 pieces, and each
 // addition rounds by half of that, in both sums that are compared.
 constexpr float kFarthestSum = 32768;
 constexpr double kSafeMargin = 0.1;
@@ -211,7 +211,7 @@ void SentencePieceEncoder::merge(std::string_view word, const Pairs& pairs,
 void SentencePieceEncoder::cut_word(std::string_view word, float& sum, Workspace& work) const {
   work.pieces.clear();
   const auto* search = std::get_if<UnigramSearch<float>>(&pieces_);
-  const bool keeps = word.size() <= WordCache::kLongestWord && sum > -kFarthestSum;
+  const bool keeps = word.size() <= WordCache::kLongestWord && std::abs(sum) < kFarthestSum;
   WordCache::Entry* entry = keeps ? &work.words.slot(word) : nullptr;
   if (keeps && work.words.holds(*entry, word)) {
     std::uint32_t begin = 0;
