@@ -1,5 +1,6 @@
 #pragma once
-// Classes of code points as tokenizers know them.
+// Classes of code points as Hugging Face's tokenizers know them, by tables of Unicode 8 and 9 where it has
+// those.
 
 #include <cstdint>
 #include <string_view>

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/unicode_classes.h"
 #include "folder.h"
 #include "kernels/core/check.h"
 
@@ -140,6 +141,20 @@ TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_nam
   EXPECT_THAT(message_of(R"({"model": {"type": "Unigram", "vocab": [["a"]], "unk_id": 0},
                              "pre_tokenizer": {"type": "Metaspace"}})"),
               HasSubstr("damaged"));
+}
+
+// What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.
+TEST(UnicodeClasses, are_those_of_the_versions_that_the_library_has) {
+  EXPECT_TRUE(is_nonspacing_mark(0x301));
+  EXPECT_FALSE(is_nonspacing_mark(0x8D4)) << "of version 9";
+  EXPECT_TRUE(is_mark(0x8D4));
+  EXPECT_FALSE(is_mark(0x898)) << "of version 14";
+  EXPECT_TRUE(is_nonspacing_mark(0x1734)) << "a spacing one since version 14";
+  EXPECT_FALSE(is_nonspacing_mark(0x1885)) << "a letter before version 9";
+  EXPECT_TRUE(is_mark(0x1885));
+  EXPECT_TRUE(is_punctuation(0x111C9)) << "a mark since version 11";
+  EXPECT_TRUE(is_other(0xAD));
+  EXPECT_FALSE(is_other(0x890)) << "of version 14";
 }
 
 }  // namespace
