@@ -11,19 +11,17 @@ is given batches sorted by length, as ours sorts. Each round runs ours, then the
 a second, without start and tokenization on either side. Makes a virtual environment in build/peers on the first call.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import random
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
+import time
 
-from support import ROOT, peer_python
+from support import ROOT, peer_python, record, write
 
 PROGRAM = str(ROOT / "build" / "nystrom")
 SHAPE = {"hidden_size": 256, "layers": 4, "heads": 4, "intermediate_size": 1024}
@@ -83,11 +81,11 @@ def our_prediction(work, args, length, precision, model, reviews):
     def timed(count):
         name = work / f"texts-{count}.txt"
         name.write_text("".join(text + "\n" for _, text in reviews[:count]))
-        start = datetime.datetime.now()
+        start = time.perf_counter()
         run([PROGRAM, "predict", "--model", model, "--input", name, "--output", work / "labels.tsv", "--set",
              f"data.sequence_length={length}", "--set", f"training.precision={precision}", "--set",
              f"run.threads={args.threads}"], args.threads)
-        return (datetime.datetime.now() - start).total_seconds()
+        return time.perf_counter() - start
     return (len(reviews) - 1) / max(timed(len(reviews)) - timed(1), 1e-3)
 
 
@@ -148,11 +146,10 @@ def main():
                                 "transformers": theirs[what], "ratio": ours_median / peer_median})
                 print(f"{what:9s} n={length:5d} {precision}: ours {ours_median:8.2f}/s, transformers {peer_median:8.2f}/s, "
                       f"ratio {ours_median / peer_median:.2f}", flush=True)
-    if args.output:
-        args.output.write_text(json.dumps({
-            "date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(),
-            "command": " ".join(sys.argv), "threads": args.threads, "reviews": args.reviews, "batch": args.batch,
-            "model": SHAPE | {"landmarks": LANDMARKS, "taps": TAPS}, "results": results}, indent=1) + "\n")
+    write(args.output, record("benchmarks/finetuning_against_transformers.py " + " ".join(
+        f"--{name} {','.join(value) if isinstance(value, list) else value}" for name, value in vars(args).items()
+        if name not in ("imdb", "python", "output")), model=SHAPE | {"landmarks": LANDMARKS, "taps": TAPS})
+        | {"results": results})
 
 
 if __name__ == "__main__":
