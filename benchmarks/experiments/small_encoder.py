@@ -3,7 +3,7 @@
 linear model.
 
 usage: benchmarks/experiments/small_encoder.py STAGE [--data DIR] [--work DIR] [--minutes M] [--seeds 1,2,3] [--threads N]
-                         [--tasks RTE,...] [--tiny]
+                         [--tasks RTE,...] [--origins pretrain,softmax,scratch] [--epochs E] [--tiny]
 
 Stages, each resumable (started again, it goes on where it was stopped or skips what is done), each writing
 benchmarks/results/DATE-small-encoder-STAGE.json when it ends:
@@ -17,7 +17,8 @@ benchmarks/results/DATE-small-encoder-STAGE.json when it ends:
   glue        RTE, MRPC, STS-B, CoLA, SST-2 (or --tasks) from the checkpoint and from scratch, on the validation parts
   report      a table of all stages' results
 
-DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
+Stages and origins may run side by side (on one thread each, say): each passes over what others have finished, and
+the last one writes all results. DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
 two on a sliver of the data, to try the script; its numbers mean nothing and are written below --work alone.
 """
 import argparse
@@ -44,7 +45,7 @@ class Experiment:
         self.data = options.data.resolve()
         self.work = options.work.resolve()
         self.minutes, self.seeds, self.threads = options.minutes, options.seeds, options.threads
-        self.tasks, self.tiny = options.tasks, options.tiny
+        self.tasks, self.origins, self.epochs, self.tiny = options.tasks, options.origins, options.epochs, options.tiny
         self.results = self.work / "results" if self.tiny else ROOT / "benchmarks" / "results"
         self.commands = []
 
@@ -169,9 +170,10 @@ class Experiment:
         directory = self.work / name
         model = {"model__from": self.pretrained(origin)} if origin != "scratch" else {
             "model__from": "", "tokenizer__path": self.work / "prepared" / "tokenizer.model", **self.model_keys()}
-        tiny = {"training__epochs": 1} if self.tiny else {}
+        if self.epochs:
+            keys = {"training__epochs": self.epochs, **keys}
         self.nystrom("finetune", config, run__directory=directory, run__threads=self.threads,
-                     grid=f"{{seed: [{', '.join(map(str, self.seeds))}]}}", **(model | keys | tiny))
+                     grid=f"{{seed: [{', '.join(map(str, self.seeds))}]}}", **(model | keys))
         scores = {}
         for seed in self.seeds:
             scores[seed] = json.loads((directory / f"seed={seed}" / "results.json").read_text())
@@ -186,7 +188,7 @@ class Experiment:
     def imdb(self):
         length = {"data__sequence_length": 128 if self.tiny else 512}
         results = {}
-        for origin in ("pretrain", "softmax", "scratch"):
+        for origin in self.origins:
             scores = self.finetune(f"imdb-{origin}", ROOT / "configs" / "cpu-finetune-imdb.yaml", origin,
                                    task__path=self.reviews(), task__validation_fraction=0, **length)
             values = [score["test"]["accuracy"] for score in scores.values()]
@@ -212,7 +214,7 @@ class Experiment:
         for task, metric in GLUE.items():
             if task not in (("RTE", "STS-B") if self.tiny else self.tasks):
                 continue
-            for origin in ("pretrain", "scratch"):
+            for origin in (origin for origin in self.origins if origin != "softmax"):
                 scores = self.finetune(f"glue-{task}-{origin}", ROOT / "configs" / "cpu-finetune-glue.yaml", origin,
                                        task__name=task, task__path=self.data / "glue" / task)
                 values = [score["validation"][metric] for score in scores.values()]
@@ -258,8 +260,12 @@ def main():
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tasks", type=lambda text: text.split(","), default=list(GLUE))
+    parser.add_argument("--origins", type=lambda text: text.split(","), default=["pretrain", "softmax", "scratch"])
+    parser.add_argument("--epochs", type=int, help="of fine-tuning; by default those of the configuration")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
+    if options.tiny:
+        options.epochs = 1
     options.work.mkdir(parents=True, exist_ok=True)
     getattr(Experiment(options), options.stage)()
 
