@@ -34,6 +34,7 @@ bool is_ours(const SentencePieceProto& model) {
   bool unknown = false;
   for (const auto& piece : model.pieces) {
     if (pairs && piece.type == ProtoPiece::kUnused) return false;
+    if (!std::isfinite(piece.score)) return false;
     unknown |= piece.type == ProtoPiece::kUnknown;
     if (piece.type == ProtoPiece::kUserDefined || piece.type == ProtoPiece::kByte) return false;
     if (piece.type == ProtoPiece::kNormal &&

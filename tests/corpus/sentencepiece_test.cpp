@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -103,6 +104,8 @@ TEST(SentencePieceEncoder, leaves_what_it_does_not_do_to_the_library) {
   EXPECT_EQ(change([](auto& m) { m.pieces.back().type = ProtoPiece::kUnused; }), nullptr);
   EXPECT_EQ(change([](auto& m) { m.pieces.back().type = ProtoPiece::kByte; }), nullptr);
   EXPECT_EQ(change([](auto& m) { m.pieces.back().text = "a\xE2\x96\x81"; }), nullptr);
+  EXPECT_EQ(change([](auto& m) { m.pieces.back().score = std::numeric_limits<float>::quiet_NaN(); }),
+            nullptr);
   EXPECT_EQ(change([](auto& m) { m.kind = SentencePieceProto::kChar; }), nullptr);
   EXPECT_EQ(change([](auto& m) { m.whitespace_is_suffix = true; }), nullptr);
   EXPECT_EQ(change([](auto& m) { m.escape_whitespaces = false; }), nullptr);
