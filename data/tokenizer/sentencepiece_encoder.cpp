@@ -124,16 +124,13 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceProto& model)
     }
   }
   for (int byte = 0; byte < kAscii; ++byte) plain_[byte] = stays_before_ascii(static_cast<char>(byte));
-  UnigramSearch<float> search;
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {
-    const auto& piece = model.pieces[id];
-    if (piece.type == ProtoPiece::kUnknown) unknown_ = static_cast<std::int32_t>(id);
-    if (piece.type == ProtoPiece::kNormal) search.add(piece.text, static_cast<std::int32_t>(id), piece.score);
+    if (model.pieces[id].type == ProtoPiece::kUnknown) unknown_ = static_cast<std::int32_t>(id);
   }
   if (model.kind == SentencePieceProto::kBpe)
-    add_pairs(model);
+    pieces_ = pairs_of(model);
   else
-    pieces_ = std::move(search);
+    pieces_ = search_of(model);
 }
 
 bool SentencePieceEncoder::stays_before_ascii(char byte) const {
@@ -145,7 +142,16 @@ bool SentencePieceEncoder::stays_before_ascii(char byte) const {
   return rules_.value(node) == Trie::kNone;
 }
 
-void SentencePieceEncoder::add_pairs(const SentencePieceProto& model) {
+UnigramSearch<float> SentencePieceEncoder::search_of(const SentencePieceProto& model) {
+  UnigramSearch<float> search;
+  for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+    const auto& piece = model.pieces[id];
+    if (piece.type == ProtoPiece::kNormal) search.add(piece.text, static_cast<std::int32_t>(id), piece.score);
+  }
+  return search;
+}
+
+SentencePieceEncoder::Pairs SentencePieceEncoder::pairs_of(const SentencePieceProto& model) {
   Pairs pairs;
   std::vector<float> scores;
   for (const auto& piece : model.pieces) scores.push_back(piece.score);
@@ -156,7 +162,7 @@ void SentencePieceEncoder::add_pairs(const SentencePieceProto& model) {
     const auto rank = std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>());
     pairs.ranks.push_back(static_cast<std::int32_t>(rank - scores.begin()));
   }
-  pieces_ = std::move(pairs);
+  return pairs;
 }
 
 void SentencePieceEncoder::normalize(std::string_view text, Normalized& out) const {
@@ -187,8 +193,7 @@ void SentencePieceEncoder::normalize(std::string_view text, Normalized& out) con
   if (end < out.text.size()) out.cut(end);
 }
 
-void SentencePieceEncoder::merge(std::string_view word, const Pairs& pairs,
-                                 std::vector<WordPiece>& pieces) const {
+void SentencePieceEncoder::merge(std::string_view word, const Pairs& pairs, std::vector<WordPiece>& pieces) {
   const auto id_of = [&](std::uint32_t begin, std::uint32_t end) {
     std::int32_t node = Trie::kRoot;
     for (std::uint32_t at = begin; at < end && node != Trie::kNone; ++at)
@@ -212,9 +217,9 @@ void SentencePieceEncoder::merge(std::string_view word, const Pairs& pairs,
 void SentencePieceEncoder::cut_word(std::string_view word, float& sum, Workspace& work) const {
   work.pieces.clear();
   const auto* search = std::get_if<UnigramSearch<float>>(&pieces_);
-  const bool keeps = word.size() <= WordCache::kLongestWord && std::abs(sum) < kFarthestSum;
-  WordCache::Entry* entry = keeps ? &work.words.slot(word) : nullptr;
-  if (keeps && work.words.holds(*entry, word)) {
+  std::optional<WordCache::Key> key;
+  if (word.size() <= WordCache::kLongestWord && std::abs(sum) < kFarthestSum) key = WordCache::key_of(word);
+  if (const auto* entry = key ? work.words.find(*key) : nullptr) {
     std::uint32_t begin = 0;
     for (std::size_t i = 0; i < entry->count; ++i) {
       work.pieces.push_back({entry->ids[i], begin, entry->ends[i]});
@@ -231,7 +236,7 @@ void SentencePieceEncoder::cut_word(std::string_view word, float& sum, Workspace
   } else {
     merge(word, std::get<Pairs>(pieces_), work.pieces);
   }
-  if (keeps && margin >= kSafeMargin) work.words.put(*entry, word, work.pieces);
+  if (key && margin >= kSafeMargin) work.words.put(*key, work.pieces);
 }
 
 // No piece goes over a U+2581: the best cut of the text is that of its words.

@@ -58,12 +58,13 @@ class SentencePieceEncoder {
 
   explicit SentencePieceEncoder(const SentencePieceProto& model);
   [[nodiscard]] bool stays_before_ascii(char byte) const;
-  void add_pairs(const SentencePieceProto& model);
+  static UnigramSearch<float> search_of(const SentencePieceProto& model);
+  static Pairs pairs_of(const SentencePieceProto& model);
   void normalize(std::string_view text, Normalized& out) const;
   template <class Emit>
   void cut_words(const std::string& text, Workspace& work, const Emit& emit) const;
   void cut_word(std::string_view word, float& sum, Workspace& work) const;
-  void merge(std::string_view word, const Pairs& pairs, std::vector<WordPiece>& pieces) const;
+  static void merge(std::string_view word, const Pairs& pairs, std::vector<WordPiece>& pieces);
   [[nodiscard]] Workspace& workspace() const;
 
   Trie rules_;

@@ -17,8 +17,7 @@
 namespace nystrom {
 
 /// `Sum` is what sums are kept in, for the sake of cuts that are all but equal: `tokenizers` has double,
-/// SentencePiece float, where a new sum is compared before it is rounded, but after it for unknown
-/// characters.
+/// SentencePiece float, which 0.2.3 keeps small by starting anew beyond 100,000.
 template <class Sum>
 class UnigramSearch {
  public:

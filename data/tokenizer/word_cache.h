@@ -1,7 +1,6 @@
 #pragma once
 // The pieces of words lately seen: text is mostly the same few thousand words.
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -19,32 +18,45 @@ class WordCache {
   static constexpr std::size_t kLongestWord = 24;  ///< bytes; longer ones are not kept
   static constexpr std::size_t kMostPieces = 8;
 
+  /// A word of 1 to kLongestWord bytes, and where its slot is.
+  struct Key {
+    std::array<std::uint64_t, kLongestWord / 8> bytes{};
+    std::uint8_t length = 0;
+    std::size_t slot = 0;
+  };
   /// What stands in a slot. Pieces cover the word: each begins where the one before it ends.
   struct Entry {
-    std::array<std::uint64_t, kLongestWord / 8> word{};
+    std::array<std::uint64_t, kLongestWord / 8> bytes{};
     std::array<std::int32_t, kMostPieces> ids{};
     std::array<std::uint8_t, kMostPieces> ends{};
     std::uint8_t length = 0, count = 0;
   };
 
-  /// The slot of a word of 1 to kLongestWord bytes; ours if `holds` says so.
-  [[nodiscard]] Entry& slot(std::string_view word) {
-    if (entries_.empty()) entries_.resize(kSlots);
-    key_ = {};
-    std::memcpy(key_.data(), word.data(), word.size());
+  [[nodiscard]] static Key key_of(std::string_view word) {
+    Key key;
+    std::memcpy(key.bytes.data(), word.data(), word.size());
+    key.length = static_cast<std::uint8_t>(word.size());
     std::uint64_t hash = word.size();
-    for (const auto part : key_) hash = (hash ^ part) * 0x9E3779B97F4A7C15U, hash ^= hash >> 29U;
-    return entries_[static_cast<std::size_t>(hash >> 20U) % kSlots];
+    for (const auto part : key.bytes) {
+      hash = (hash ^ part) * 0x9E3779B97F4A7C15U;
+      hash ^= hash >> 29U;
+    }
+    key.slot = static_cast<std::size_t>(hash >> 20U) % kSlots;
+    return key;
   }
-  /// Does the slot that was asked for last hold its word?
-  [[nodiscard]] bool holds(const Entry& entry, std::string_view word) const {
-    return entry.length == word.size() && entry.word == key_;
+  /// Null if the word is not kept.
+  [[nodiscard]] const Entry* find(const Key& key) const {
+    if (entries_.empty()) return nullptr;
+    const Entry& entry = entries_[key.slot];
+    return entry.length == key.length && entry.bytes == key.bytes ? &entry : nullptr;
   }
-  /// Puts the word that was asked for last into its slot, if it is short enough.
-  void put(Entry& entry, std::string_view word, std::span<const WordPiece> pieces) const {
+  /// Keeps the word, if its pieces are few enough.
+  void put(const Key& key, std::span<const WordPiece> pieces) {
     if (pieces.size() > kMostPieces) return;
-    entry.word = key_;
-    entry.length = static_cast<std::uint8_t>(word.size());
+    if (entries_.empty()) entries_.resize(kSlots);
+    Entry& entry = entries_[key.slot];
+    entry.bytes = key.bytes;
+    entry.length = key.length;
     entry.count = static_cast<std::uint8_t>(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       entry.ids[i] = pieces[i].id;
@@ -55,7 +67,6 @@ class WordCache {
  private:
   static constexpr std::size_t kSlots = std::size_t{1} << 14U;
   std::vector<Entry> entries_;
-  std::array<std::uint64_t, kLongestWord / 8> key_{};
 };
 
 }  // namespace nystrom

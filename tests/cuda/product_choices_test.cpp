@@ -154,22 +154,9 @@ TEST_F(Products, nothing_is_timed_while_a_graph_is_recorded) {
 TEST_F(Products, a_kind_that_the_library_cannot_do_is_kept_as_such) {
   const DeviceTensor memory = device_.fresh(DType::kF32, {64});
   void* const some = memory.view().address;
-  BlasLt::Product product{.m = 4,
-                          .n = 2,
-                          .k = 2,
-                          .a = some,
-                          .b = some,
-                          .d = some,
-                          .a_stride = 4,
-                          .b_stride = 2,
-                          .d_stride = 4,
-                          .transpose_a = false,
-                          .transpose_b = false,
-                          .input = DType::kF32,
-                          .output = DType::kF32,
-                          .accumulate = false,
-                          .epilogue = BlasLt::Epilogue::kBias,
-                          .vector = some};
+  BlasLt::Product product = small_product(2, some, some, some, false);
+  product.epilogue = BlasLt::Epilogue::kBias;
+  product.vector = some;
   ::setenv("NYSTROM_EMULATION_EPILOGUES", "none", 1);
   EXPECT_FALSE(BlasLt("a GPU", /*timing=*/false).knows(product));
   EXPECT_TRUE(fs::is_empty(folder_.path()));
