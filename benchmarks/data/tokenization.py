@@ -1,7 +1,8 @@
 """Text to ids, ours and the libraries': equal on every line of the shared text? And how fast, on one thread?
 
-    python3 benchmarks/data/tokenization.py [--rounds 3] [--output results.json] [--reviews 20000]
+    python3 benchmarks/data/tokenization.py [--rounds 3] [--output results.json] [--reviews 20000] [--kinds K,...]
 
+Kinds: wordpiece_uncased, wordpiece_cased, byte_bpe, unigram, sentencepiece_unigram, sentencepiece_bpe; all by default.
 Peers (in a virtual environment of their own, build/peers): tokenizers and sentencepiece, which train on the text too.
 The text is what of the shared sample of Wikipedia is text, the novels, and reviews, a paragraph a line.
 """
@@ -109,7 +110,11 @@ def unigram():
 
 
 def main():
-    arguments = arguments_of(__doc__, reviews={"type": int, "default": 20000})
+    arguments = arguments_of(__doc__, reviews={"type": int, "default": 20000}, kinds={"type": lambda text: text.split(",")})
+
+    def wanted(kind):
+        return not arguments.kinds or kind in arguments.kinds
+
     results = {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -118,6 +123,8 @@ def main():
         sample = lines[::7]  # training sees a part, so that some words are new
         for kind, (tokenizer, trainer) in {"wordpiece_uncased": wordpiece(True), "wordpiece_cased": wordpiece(False),
                                            "byte_bpe": byte_bpe(), "unigram": unigram()}.items():
+            if not wanted(kind):
+                continue
             tokenizer.train_from_iterator(sample, trainer)
             path = folder / f"{kind}.json"
             tokenizer.save(str(path))
@@ -127,7 +134,7 @@ def main():
         import sentencepiece
 
         (folder / "sample.txt").write_text("\n".join(sample))
-        for kind in "unigram", "bpe":
+        for kind in filter(lambda kind: wanted(f"sentencepiece_{kind}"), ("unigram", "bpe")):
             sentencepiece.SentencePieceTrainer.train(
                 input=str(folder / "sample.txt"), model_prefix=str(folder / kind), model_type=kind, vocab_size=16000,
                 minloglevel=2, control_symbols=["<mask>"], pad_id=3, input_sentence_size=50000)
