@@ -17,8 +17,8 @@ benchmarks/results/DATE-small-encoder-STAGE.json when it ends:
   glue        RTE, MRPC, STS-B, CoLA, SST-2 (or --tasks) from the checkpoint and from scratch, on the validation parts
   report      a table of all stages' results
 
-Stages and origins may run side by side (on one thread each, say): each passes over what others have finished, and
-the last one writes all results. DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
+Stages, origins and seeds may run side by side (on one thread each, say): each passes over what others have finished,
+and writes the results of all runs that are done. DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
 two on a sliver of the data, to try the script; its numbers mean nothing and are written below --work alone.
 """
 import argparse
@@ -37,6 +37,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = ROOT / "build" / "nystrom"
 CONFIG = ROOT / "configs" / "cpu-pretrain.yaml"
 STAGES = ("prepare", "pretrain", "softmax", "imdb", "baselines", "glue", "report")
+ORIGINS = ("pretrain", "softmax", "scratch")
 GLUE = {"RTE": "accuracy", "MRPC": "f1", "STS-B": "pearson", "CoLA": "matthews_correlation", "SST-2": "accuracy"}
 
 
@@ -64,9 +65,12 @@ class Experiment:
         self.results.mkdir(parents=True, exist_ok=True)
         day = datetime.date.today().isoformat()
         commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-        text = {"date": day, "stage": stage, "machine": f"{processor()}, {self.threads} threads",
-                "commit": commit.stdout.strip(), "commands": self.commands, "results": results}
         path = self.results / f"{day}-small-encoder-{stage}.json"
+        before = json.loads(path.read_text())["commands"] if path.exists() else []
+        commands = [self.without_places(line) for line in self.commands]
+        text = {"date": day, "stage": stage, "machine": f"{processor()}, {self.threads} threads",
+                "commit": commit.stdout.strip(), "commands": list(dict.fromkeys(before + commands)),
+                "results": results}
         path.write_text(self.without_places(json.dumps(text, indent=1)) + "\n")
         print(f"{path} was written")
 
@@ -166,7 +170,7 @@ class Experiment:
         self.train("softmax", model__attention__kind="softmax")
 
     def finetune(self, name, config, origin, **keys):
-        """Runs all seeds of one task from one origin; gives the scores that results.json has, by seed."""
+        """Runs all seeds of one task from one origin."""
         directory = self.work / name
         model = {"model__from": self.pretrained(origin)} if origin != "scratch" else {
             "model__from": "", "tokenizer__path": self.work / "prepared" / "tokenizer.model", **self.model_keys()}
@@ -174,10 +178,12 @@ class Experiment:
             keys = {"training__epochs": self.epochs, **keys}
         self.nystrom("finetune", config, run__directory=directory, run__threads=self.threads,
                      grid=f"{{seed: [{', '.join(map(str, self.seeds))}]}}", **(model | keys))
-        scores = {}
-        for seed in self.seeds:
-            scores[seed] = json.loads((directory / f"seed={seed}" / "results.json").read_text())
-        return scores
+
+    def finished(self, name, split, metric):
+        """What all runs of a task from an origin reached that were run to their end, by seed; {} if none was."""
+        files = sorted((self.work / name).glob("seed=*/results.json"))
+        scores = {file.parent.name.removeprefix("seed="): json.loads(file.read_text())[split][metric] for file in files}
+        return {split: scores, **spread(list(scores.values()))} if scores else {}
 
     def model_keys(self):
         """The shape of the network from scratch: that of the checkpoint."""
@@ -187,13 +193,11 @@ class Experiment:
 
     def imdb(self):
         length = {"data__sequence_length": 128 if self.tiny else 512}
-        results = {}
         for origin in self.origins:
-            scores = self.finetune(f"imdb-{origin}", ROOT / "configs" / "cpu-finetune-imdb.yaml", origin,
-                                   task__path=self.reviews(), task__validation_fraction=0, **length)
-            values = [score["test"]["accuracy"] for score in scores.values()]
-            results[origin] = {"test_accuracy": {str(k): v for k, v in zip(scores, values)}, **spread(values)}
-            self.write("imdb", results)
+            self.finetune(f"imdb-{origin}", ROOT / "configs" / "cpu-finetune-imdb.yaml", origin,
+                          task__path=self.reviews(), task__validation_fraction=0, **length)
+            found = {origin: self.finished(f"imdb-{origin}", "test", "accuracy") for origin in ORIGINS}
+            self.write("imdb", {origin: scores for origin, scores in found.items() if scores})
 
     def baselines(self):
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -210,23 +214,24 @@ class Experiment:
         self.write("baselines", {"tfidf_logistic_regression_test_accuracy": accuracy})
 
     def glue(self):
-        results = {}
-        for task, metric in GLUE.items():
-            if task not in (("RTE", "STS-B") if self.tiny else self.tasks):
-                continue
+        tasks = ("RTE", "STS-B") if self.tiny else self.tasks
+        for task in (task for task in GLUE if task in tasks):
             for origin in (origin for origin in self.origins if origin != "softmax"):
-                scores = self.finetune(f"glue-{task}-{origin}", ROOT / "configs" / "cpu-finetune-glue.yaml", origin,
-                                       task__name=task, task__path=self.data / "glue" / task)
-                values = [score["validation"][metric] for score in scores.values()]
-                results.setdefault(task, {"metric": metric})[origin] = {
-                    "validation": {str(k): v for k, v in zip(scores, values)}, **spread(values)}
-                self.write("glue", results)
+                self.finetune(f"glue-{task}-{origin}", ROOT / "configs" / "cpu-finetune-glue.yaml", origin,
+                              task__name=task, task__path=self.data / "glue" / task)
+                self.write("glue", {name: results for name, metric in GLUE.items()
+                                    if (results := self.glue_results(name, metric))})
+
+    def glue_results(self, task, metric):
+        found = {origin: self.finished(f"glue-{task}-{origin}", "validation", metric) for origin in ORIGINS}
+        found = {origin: scores for origin, scores in found.items() if scores}
+        return {"metric": metric, **found} if found else {}
 
     def report(self):
         imdb, glue = self.stage_results("imdb") or {}, self.stage_results("glue") or {}
         linear = (self.stage_results("baselines") or {}).get("tfidf_logistic_regression_test_accuracy")
         print("| task | metric | from Nystrom | from softmax | from scratch | linear |\n|---|---|---|---|---|---|")
-        cells = [text_of(imdb.get(origin)) for origin in ("pretrain", "softmax", "scratch")]
+        cells = [text_of(imdb.get(origin)) for origin in ORIGINS]
         print(f"| IMDB (test) | accuracy | {' | '.join(cells)} | {'-' if linear is None else format(linear, '.4f')} |")
         for task, values in glue.items():
             print(f"| {task} (validation) | {values['metric']} | {text_of(values.get('pretrain'))} | | "
@@ -260,7 +265,7 @@ def main():
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tasks", type=lambda text: text.split(","), default=list(GLUE))
-    parser.add_argument("--origins", type=lambda text: text.split(","), default=["pretrain", "softmax", "scratch"])
+    parser.add_argument("--origins", type=lambda text: text.split(","), default=list(ORIGINS))
     parser.add_argument("--epochs", type=int, help="of fine-tuning; by default those of the configuration")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
