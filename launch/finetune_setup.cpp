@@ -179,7 +179,9 @@ TaskConfig task_options(const Config& config) {
 std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training) {
   auto setup = std::make_unique<FinetuneSetup>();
   setup->config = config;
-  (void)open_task(task_options(config));  // refuses what is wrong before the model is read
+  // What is wrong is refused before the model is read.
+  check_task_keys(task_options(config));
+  (void)chosen_metric(open_task(task_options(config))->info(), config.task.metric);
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;
   if (!config.model.from.empty()) {
     setup->from.emplace(config.model.from);
@@ -206,6 +208,7 @@ int evaluate_finetuned(const Config& given) {
   config.model.from = finetuned_model(given);
   const auto setup = set_up_finetuning(config, false);
   if (given.task.labels.empty()) setup->options.task.labels = stored_labels(config.model.from);
+  setup->options.task.unanswerable = ModelSource(config.model.from).setting("task.unanswerable") == "true";
   // A run's own folder has its results already.
   if (std::filesystem::exists(given.run.directory + "/checkpoints")) setup->options.run.directory.clear();
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {

@@ -66,8 +66,4 @@ class SequenceSplit final : public TaskSplit {
 /// A number as predictions write it.
 [[nodiscard]] std::string number_text(double value);
 
-/// Takes round(fraction * size) examples, drawn by the seed, out of `examples`; both keep their order.
-[[nodiscard]] std::vector<TextExample> take_fraction(std::vector<TextExample>& examples, double fraction,
-                                                     std::uint64_t seed);
-
 }  // namespace nystrom
