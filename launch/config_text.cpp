@@ -178,10 +178,12 @@ std::map<std::string, std::string> finetuning_values(const Config& config) {
 }
 
 bool may_change_on_resume(std::string_view key) {
-  return key == "training.steps" || key == "training.micro_batch" || key == "training.backend" ||
-         key == "training.zero" || key == "training.deterministic" || key == "training.cuda_graph" ||
-         key == "training.check_every" || key == "training.on_spike" || key.starts_with("training.spike_") ||
-         key.starts_with("communication.") || key.starts_with("run.") || key.starts_with("checkpoint.");
+  // (task.pair follows from the data; runs of earlier versions have not stored it.)
+  return key == "task.pair" || key == "training.steps" || key == "training.micro_batch" ||
+         key == "training.backend" || key == "training.zero" || key == "training.deterministic" ||
+         key == "training.cuda_graph" || key == "training.check_every" || key == "training.on_spike" ||
+         key.starts_with("training.spike_") || key.starts_with("communication.") || key.starts_with("run.") ||
+         key.starts_with("checkpoint.");
 }
 
 std::string configuration_document() {

@@ -188,6 +188,7 @@ class Finetuning {
     o.save_every = source_->steps_per_epoch();
     o.checkpoint_folder = checkpoint_folder(options_.run.directory);
     o.identity.settings["task.label_names"] = label_names_text(info().labels);
+    if (const auto pairs = data_.train->pairs()) o.identity.settings["task.pair"] = *pairs ? "true" : "false";
     if (options_.warmup_share > 0)
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)

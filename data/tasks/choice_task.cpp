@@ -3,6 +3,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/own_files.h"
@@ -20,6 +22,7 @@ class ChoiceSplit final : public TaskSplit {
               const TextEncoder& encoder)
       : TaskSplit(std::move(name), info.choices), info_(info), questions_(std::move(questions)) {
     EncodingCounts counts;
+    pairs_ = std::ranges::any_of(questions_, [](const auto& q) { return !q.beginning.empty(); });
     labelled_ = !questions_.empty();
     for (const auto& question : questions_) {
       labelled_ = labelled_ && question.label >= 0;

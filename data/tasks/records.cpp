@@ -122,14 +122,14 @@ void take_rows(Reading& reading, std::vector<Line> lines) {
   std::size_t width = lines[0].cells.size();
   if (!header) width = static_cast<std::size_t>(std::ranges::max(columns)) + 1;
   for (std::size_t i = header ? 1 : 0; i < lines.size(); ++i) {
-    Line& line = lines[i];
+    const Line& line = lines[i];
     if (header ? line.cells.size() != width : line.cells.size() < width) {
       reading.malformed(line.number, "{} columns where {} were expected", line.cells.size(), width);
       continue;
     }
     Record record{reading.place(line.number), {}};
     for (const auto at : columns)
-      record.cells.push_back(at < 0 ? std::string() : std::move(line.cells[static_cast<std::size_t>(at)]));
+      record.cells.push_back(at < 0 ? std::string() : line.cells[static_cast<std::size_t>(at)]);
     reading.records.rows.push_back(std::move(record));
   }
 }

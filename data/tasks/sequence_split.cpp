@@ -89,6 +89,7 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
                              const TextEncoder& encoder, LeaderboardForm form)
     : TaskSplit(std::move(name)), info_(info), form_(std::move(form)) {
   EncodingCounts counts;
+  pairs_ = std::ranges::any_of(examples, [](const auto& example) { return example.pair.has_value(); });
   labelled_ = !examples.empty();
   for (auto& example : examples) {
     labelled_ = labelled_ && has_answer(example, info.answer);

@@ -108,7 +108,10 @@ class RecordReader final : public InputReader {
 class ConllReader final : public InputReader {
  public:
   explicit ConllReader(const InputOptions& options)
-      : source_(options.path), columns_(options.columns.size()) {}
+      : source_(options.path), columns_(options.columns.size()) {
+    if (options.columns[0].role != "words")
+      refuse("{}: only a model that tags words reads CoNLL columns.", source_.name());
+  }
   bool next(InputRows& rows) override {
     rows = {.first = count_, .present = {}, .cells = {}};
     rows.present.assign(columns_, false);

@@ -71,6 +71,27 @@ TaskConfig task_of(const ModelSource& source, const Config& config) {
   return task;
 }
 
+/// Names of the columns of a model for texts that are not given, neither now nor in its training.
+struct UsualColumns {
+  Names text, pair, id;
+  bool pair_optional = true;
+};
+
+/// A task's columns are those that training read. Models of other programs, and those trained on files
+/// without columns, take what is usual.
+UsualColumns usual_columns(const std::string& kind, const std::string& name) {
+  if (kind == "glue") {
+    const GlueColumns glue = glue_columns(name);
+    return {glue.first, glue.second, {"index", "id", "pairID"}, glue.second.empty()};
+  }
+  if (kind == "classification" || kind == "regression") return {{"text"}, {"pair"}, {"id"}};
+  UsualColumns usual{{"text", "sentence", "sentence1", "question1", "premise", "question"},
+                     {"pair", "sentence2", "question2", "hypothesis"},
+                     {"id", "index"}};
+  if (!kind.empty()) usual.pair.clear();
+  return usual;
+}
+
 std::vector<std::string> words_of(const std::string& cell) {
   if (cell.find(kElementSeparator) != std::string::npos) return split(cell, kElementSeparator);
   std::vector<std::string> words;
@@ -111,13 +132,20 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
 
 void TaskPredictor::choose_columns(const ModelSource& source, const Config& config) {
   const auto& given = task_options(config).columns;
+  const std::string kind = source.setting("task.kind"), pairs = source.setting("task.pair");
   // What a column is called: as --set says, as the model's own files had it, or as usual.
-  const auto named = [&](const std::string& role, bool optional, Names usual) {
+  const auto named = [&](const std::string& role, bool optional, const Names& usual) {
     if (const auto found = given.find(role); found != given.end())
       return InputColumn{role, {found->second}, false};
     const std::string trained = source.setting("task.columns." + role);
-    if (!trained.empty() && trained != "auto") usual.insert(usual.begin(), trained);
+    if (!trained.empty() && trained != "auto") return InputColumn{role, {trained}, role == "id"};
     return InputColumn{role, usual, optional};
+  };
+  // A second text is read where training read one, and then it is needed.
+  const auto second = [&](const std::string& role, bool optional, const Names& usual) {
+    if (pairs == "false" && given.contains(role))
+      refuse("{} was trained without a second text; leave out task.columns.{}.", source.path(), role);
+    return pairs == "false" ? InputColumn{role, {}, true} : named(role, optional && pairs.empty(), usual);
   };
   switch (info_.answer) {
     case AnswerKind::kTags:
@@ -127,18 +155,17 @@ void TaskPredictor::choose_columns(const ModelSource& source, const Config& conf
       columns_ = {{"question", {"question"}, false}, {"context", {"context"}, false}, {"id", {"id"}, true}};
       break;
     case AnswerKind::kChoice:
-      columns_ = {named("text", false, {"text", "sent1"}), named("beginning", true, {"sent2"}),
-                  named("id", true, {"id", "video-id"})};
+      columns_ = {named("text", false, kind.empty() ? Names{"text", "sent1"} : Names{"sent1"}),
+                  second("beginning", true, {"sent2"}),
+                  named("id", true, kind.empty() ? Names{"id", "video-id"} : Names{"video-id"})};
       for (const auto& choice : task_.choices) columns_.push_back({choice, {choice}, false});
       break;
     default: {
-      GlueColumns glue;
-      if (source.setting("task.kind") == "glue") glue = glue_columns(source.setting("task.name"));
-      Names first = glue.first, second = glue.second;
-      first.insert(first.end(), {"text", "sentence", "sentence1", "question1", "premise", "question"});
-      second.insert(second.end(), {"pair", "sentence2", "question2", "hypothesis"});
-      columns_ = {named("text", false, first), named("pair", glue.second.empty(), second),
-                  named("id", true, {"id", "index"})};
+      const UsualColumns usual = usual_columns(kind, source.setting("task.name"));
+      columns_ = {named("text", false, usual.text), second("pair", usual.pair_optional, usual.pair),
+                  named("id", true, usual.id)};
+      // One column is not both texts because its name is usual for the second.
+      if (columns_[1].optional) std::erase(columns_[1].names, columns_[0].names[0]);
     }
   }
 }

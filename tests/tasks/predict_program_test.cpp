@@ -44,6 +44,16 @@ class Predict : public Finetune {
         "run.threads=1 " +
         rest);
   }
+  /// The same ids and answers as in a run's predictions.tsv, which has labels as well.
+  void expect_written(const Table& table, const std::string& name) const {
+    const Table written = table_of(text_of(folder_ / name));
+    ASSERT_EQ(table.size(), written.size());
+    for (std::size_t i = 1; i < table.size(); ++i) {
+      EXPECT_EQ(table[i][0], written[i][0]);
+      EXPECT_EQ(table[i][1], written[i][1]);
+      EXPECT_NEAR(std::stod(table[i][2]), std::stod(written[i][3]), 1e-5);
+    }
+  }
 };
 
 TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_input_and_output) {
@@ -100,6 +110,55 @@ TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_i
   predictions.read_rows<std::int32_t>(0, texts.size(), classes);
   for (std::size_t i = 0; i < texts.size(); ++i)
     EXPECT_EQ(classes[i] == 0 ? "mesh" : "metal", table[i + 1][1]);
+}
+
+TEST_F(Predict, reads_the_columns_that_training_read_and_no_others) {
+  // `hypothesis`, `sentence2` and `index` are usual names of what this model has not.
+  for (const char* name : {"data/train.tsv", "data/dev.tsv", "data/test.tsv"}) {
+    std::string rows;
+    for (const auto& row : table_of(text_of(folder_ / name)))
+      rows += row[0] == "text" ? "hypothesis\tlabel\tsentence2\tindex\n"
+                               : row[0] + "\t" + row[1] + "\tsix ten\tx7\n";
+    write(name, rows);
+  }
+  train("--set task.columns.text=hypothesis");
+  const Outcome outcome = predict("--input data/test.tsv");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_written(table_of(outcome.out), "run/predictions.tsv");
+  EXPECT_THAT(predict("--input data/test.tsv --set task.columns.pair=sentence2").err,
+              HasSubstr("was trained without a second text"));
+  ASSERT_EQ(run("$nystrom convert --from run/checkpoints/best.h5 --to folder").status, 0);
+  EXPECT_EQ(run("$nystrom predict --model folder --set training.precision=fp32 --set run.threads=1 --input "
+                "data/test.tsv")
+                .out,
+            outcome.out);
+}
+
+TEST_F(Predict, a_model_of_pairs_refuses_input_without_the_second_text) {
+  std::string single;
+  for (const char* name : {"data/train.tsv", "data/dev.tsv", "data/test.tsv"}) {
+    std::string rows;
+    single.clear();
+    for (const auto& row : table_of(text_of(folder_ / name))) {
+      rows += (row[0] == "text" ? "pair" : "six ten") + ("\t" + row[0]) + "\t" + row[1] + "\n";
+      single += row[0] + "\n";
+    }
+    write(name, rows);
+  }
+  train();
+  const Outcome outcome = predict("--input data/test.tsv");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_written(table_of(outcome.out), "run/predictions.tsv");
+  write("single.tsv", single);
+  write("single.txt", single);
+  write("single.conll", single);
+  write("single.jsonl", "{\"text\": \"one\"}\n");
+  for (const char* name : {"single.tsv", "single.txt", "single.jsonl"}) {
+    const Outcome refused = predict(std::string("--input ") + name);
+    EXPECT_EQ(refused.status, 2) << name;
+    EXPECT_THAT(refused.err, HasSubstr("pair"));
+  }
+  EXPECT_THAT(predict("--input single.conll").err, HasSubstr("tags words"));
 }
 
 TEST_F(Predict, two_ranks_answer_as_one_does_and_a_folder_as_its_checkpoint) {

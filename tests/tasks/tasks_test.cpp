@@ -374,6 +374,13 @@ TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
 }
 
+TEST_F(Tasks, a_column_may_be_wanted_twice) {
+  const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
+                                     {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
+  ASSERT_THAT(records.rows, SizeIs(1));
+  EXPECT_EQ(records.rows[0].cells, (std::vector<std::string>{"one", "two", "one"}));
+}
+
 TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
   for (const char* half : {"train", "test"}) {
     write(std::string(half) + "/pos/0_9.txt", "one<br /><br />two");
