@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,8 @@
 
 namespace nystrom {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend;
@@ -233,8 +236,19 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   return kDone;
 }
 
+/// The output must be a file that is neither the input nor the model, which it would replace.
+void check_output(const Arguments& arguments) {
+  const std::string& output = arguments.output;
+  std::error_code error;  // of paths that are not there
+  if (fs::is_directory(output, error)) refuse("predict: --output ({}) is a folder; name a file.", output);
+  for (const std::string& path : {arguments.input, arguments.model})
+    if (fs::equivalent(output, path, error))
+      refuse("predict: --output ({}) would replace {}; name another file.", output, path);
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
+  check_output(arguments);
   const Config config = read_config("", invocation.overrides);
   const Backend backend = arguments.backend.empty()
                               ? choose_backend(config.training.backend, "training.backend")

@@ -202,6 +202,21 @@ TEST_F(Predict, an_empty_input_gives_a_header_and_a_blank_line_an_answer) {
   EXPECT_EQ(table_of(predict("--input blank.txt").out).size(), 3U);
 }
 
+TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
+  train();
+  const std::string before = text_of(folder_ / "data/test.tsv");
+  std::filesystem::create_symlink("data/test.tsv", folder_ / "link.tsv");
+  for (const char* output : {"data/test.tsv", "link.tsv", "run/checkpoints/best.h5", "data"}) {
+    const Outcome outcome = predict(std::string("--input data/test.tsv --format tsv --output ") + output);
+    EXPECT_EQ(outcome.status, 2) << output << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("--output"));
+  }
+  EXPECT_EQ(text_of(folder_ / "data/test.tsv"), before);
+  // Refused before the model is looked at.
+  EXPECT_THAT(run("$nystrom predict --model missing --input data/test.tsv --output data").err,
+              HasSubstr("is a folder"));
+}
+
 TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
   std::string rows;
   for (int i = 0; i < 60; ++i) rows += "one O\ntin B-X\nnet I-X\n\nten O\n\n";
