@@ -135,7 +135,7 @@ class AnswerSplit final : public TaskSplit {
   }
 
   /// The best stretch of each question over its windows; "" where pointing at <s> scores higher and the file
-  /// has unanswerable questions.
+  /// has unanswerable questions, and where the context is empty.
   [[nodiscard]] std::vector<Candidate> best_answers(const Outputs& outputs) const {
     NYSTROM_CHECK(outputs.size() == windows_.size(), "{} outputs of {} windows", outputs.size(),
                   windows_.size());
@@ -149,7 +149,7 @@ class AnswerSplit final : public TaskSplit {
       if (candidate.score > best[q].score) best[q] = std::move(candidate);
     }
     for (std::size_t q = 0; q < best.size(); ++q)
-      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q], -1};
+      if ((file_.unanswerable || best[q].begin < 0) && none[q] >= best[q].score) best[q] = {"", none[q], -1};
     return best;
   }
 

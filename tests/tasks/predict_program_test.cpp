@@ -265,6 +265,10 @@ TEST_F(Predict, finds_answers_in_long_contexts_by_windows) {
   EXPECT_EQ(answer["prediction"],
             context.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
   EXPECT_EQ(table_of(predict("--input data/dev.json").out).size(), 9U);
+  write("empty.jsonl", Json{{"question", "one tin"}, {"context", ""}}.dump() + "\n");
+  const auto none = objects_of(predict("--input empty.jsonl --format jsonl").out).at(0);
+  EXPECT_EQ(none["prediction"], "");
+  EXPECT_TRUE(none["score"].is_number()) << none;
 }
 
 TEST_F(Predict, chooses_among_endings) {
