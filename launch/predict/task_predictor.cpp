@@ -1,5 +1,7 @@
 #include "launch/predict/task_predictor.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <algorithm>
 
 #include "data/tasks/examples.h"
@@ -59,6 +61,15 @@ std::int64_t length_of(const ModelSource& source, const Config& config) {
   return std::min(most, static_cast<std::int64_t>(trained));
 }
 
+/// A list as a configuration writes it; none where that is none.
+Names list_of(const std::string& yaml) {
+  try {
+    return YAML::Load(yaml).as<Names>(Names());
+  } catch (const YAML::Exception&) {
+    return {};
+  }
+}
+
 TaskConfig task_of(const ModelSource& source, const Config& config) {
   TaskConfig task = task_options(config);
   double number = 0;
@@ -67,6 +78,7 @@ TaskConfig task_of(const ModelSource& source, const Config& config) {
   if (!config.gives("task.max_answer_tokens") &&
       parse_number(source.setting("task.max_answer_tokens"), number))
     task.max_answer_tokens = static_cast<std::int64_t>(number);
+  if (task.choices.empty()) task.choices = list_of(source.setting("task.choices"));
   if (task.choices.empty()) task.choices = {"ending0", "ending1", "ending2", "ending3"};
   return task;
 }

@@ -283,6 +283,19 @@ TEST_F(Predict, chooses_among_endings) {
   EXPECT_EQ(table[0].size(), 6U);
 }
 
+TEST_F(Predict, chooses_among_the_columns_that_training_chose_among) {
+  std::string rows = "sent1,sent2,right,wrong,label\n";
+  for (int i = 0; i < 20; ++i) rows += "one two,we,tin,net," + std::to_string(i % 2) + "\n";
+  for (const char* name : {"data/train.csv", "data/dev.csv"}) write(name, rows);
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=multiple_choice --set 'task.choices=[right, wrong]'");
+  const Outcome outcome = predict("--input data/dev.csv");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_written(table_of(outcome.out), "run/predictions.tsv");
+  EXPECT_EQ(table_of(outcome.out).at(0).size(), 4U);
+}
+
 TEST_F(Predict, turns_texts_into_vectors_in_hdf5) {
   train();
   write("l.txt", "one tin\nsix net ten\n");
