@@ -18,15 +18,6 @@ namespace {
 
 using Sentence = WordExample;
 
-/// The columns of a line: between TABs where there are any, else between blanks.
-std::vector<std::string> columns_of(const std::string& line) {
-  if (line.find('\t') != std::string::npos) return split(line, "\t");
-  std::vector<std::string> columns;
-  for (auto& part : split(line, " "))
-    if (!part.empty()) columns.push_back(std::move(part));
-  return columns;
-}
-
 class TokenSplit final : public TaskSplit {
  public:
   TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences,
@@ -124,7 +115,7 @@ class ConllReader {
       if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-"))
         finish();
       else
-        take(path, number, columns_of(line), tags, sentence);
+        take(path, number, conll_columns(line), tags, sentence);
     }
     finish();
     if (sentences.empty()) refuse("{} holds no sentences.", path);
@@ -208,7 +199,7 @@ class TokenTask final : public Task {
   [[nodiscard]] static bool has_tags(const std::string& path) {
     Repairs repairs;
     for (const auto& line : split_lines(read_text_file(path, repairs)))
-      if (!trimmed_cell(line).empty()) return columns_of(line).size() > 1;
+      if (!trimmed_cell(line).empty()) return conll_columns(line).size() > 1;
     return false;
   }
 
@@ -230,6 +221,14 @@ class TokenTask final : public Task {
 };
 
 }  // namespace
+
+std::vector<std::string> conll_columns(const std::string& line) {
+  if (line.find('\t') != std::string::npos) return split(line, "\t");
+  std::vector<std::string> columns;
+  for (auto& part : split(line, " "))
+    if (!part.empty()) columns.push_back(std::move(part));
+  return columns;
+}
 
 std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                             std::vector<WordExample> sentences, const TextEncoder& encoder,

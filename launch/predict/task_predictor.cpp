@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "data/tasks/examples.h"
 #include "data/tasks/sequence_split.h"
@@ -80,7 +81,21 @@ TaskConfig task_of(const ModelSource& source, const Config& config) {
     task.max_answer_tokens = static_cast<std::int64_t>(number);
   if (task.choices.empty()) task.choices = list_of(source.setting("task.choices"));
   if (task.choices.empty()) task.choices = {"ending0", "ending1", "ending2", "ending3"};
+  if (const auto word = source.setting("task.columns.word"); !word.empty() && word != "auto")
+    task.columns.emplace("word", word);  // unless it is given
+  if (const auto separator = source.setting("task.label_separator");
+      !config.gives("task.label_separator") && !separator.empty())
+    task.label_separator = separator;
   return task;
+}
+
+std::int64_t word_column(const TaskConfig& task) {
+  const auto found = task.columns.find("word");
+  double number = 0;
+  if (found != task.columns.end() && (!parse_number(found->second, number) || number != std::floor(number)))
+    refuse("task.columns.word is `{}`; it is a column's number, from 0, or from -1 backwards.",
+           found->second);
+  return static_cast<std::int64_t>(number);
 }
 
 /// Names of the columns of a model for texts that are not given, neither now nor in its training.
@@ -105,7 +120,9 @@ UsualColumns usual_columns(const std::string& kind, const std::string& name) {
 }
 
 std::vector<std::string> words_of(const std::string& cell) {
-  if (cell.find(kElementSeparator) != std::string::npos) return split(cell, kElementSeparator);
+  if (cell.starts_with(kElementSeparator))
+    return split(std::string_view(cell).substr(std::string_view(kElementSeparator).size()),
+                 kElementSeparator);
   std::vector<std::string> words;
   for (std::size_t at = 0; (at = cell.find_first_not_of(" \t", at)) != std::string::npos;) {
     const std::size_t end = std::min(cell.find_first_of(" \t", at), cell.size());
@@ -182,6 +199,14 @@ void TaskPredictor::choose_columns(const ModelSource& source, const Config& conf
   }
 }
 
+InputOptions TaskPredictor::input() const {
+  return {.path = {},
+          .columns = columns_,
+          .malformed = task_.malformed,
+          .separator = task_.label_separator,
+          .word_column = word_column(task_)};
+}
+
 AnswerForm TaskPredictor::form() const {
   AnswerForm form{.format = "tsv", .number_columns = {"score", "begin", "end", "sentence"}};
   if (info_.answer == AnswerKind::kValue || info_.answer == AnswerKind::kChoice)
@@ -254,12 +279,16 @@ std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) {
 }
 
 AnswerPiece TaskPredictor::predict(InputRows rows) {
+  AnswerPiece piece;
+  for (std::size_t i = 0; i < rows.cells.size() && info_.answer == AnswerKind::kTags; ++i)
+    piece.groups.push_back(std::to_string(rows.first + static_cast<std::int64_t>(i)));
   const std::unique_ptr<TaskSplit> split = split_of(std::move(rows));
   examples_ += static_cast<std::int64_t>(split->sequences().size());
   truncated_ += split->truncated();
   const SplitOutputs result =
       compute_outputs(context_, comm_, network_, *buffer_, limits_, *split, info_.answer);
-  return {.table = split->predictions(result.outputs)};
+  piece.table = split->predictions(result.outputs);
+  return piece;
 }
 
 std::vector<std::string> TaskPredictor::notes() const {

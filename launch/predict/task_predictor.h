@@ -25,9 +25,10 @@ class TaskPredictor {
   TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
                 const Backend& backend, Comm& comm);
 
-  [[nodiscard]] const std::vector<InputColumn>& columns() const { return columns_; }
+  /// How input is read, but for its path and format.
+  [[nodiscard]] InputOptions input() const;
   [[nodiscard]] AnswerForm form() const;
-  /// The same rows on every rank, in the order of columns(); gives all answers, in order, on every rank.
+  /// The same rows on every rank, in the order of input().columns; gives all answers, in order, on every rank.
   [[nodiscard]] AnswerPiece predict(InputRows rows);
   /// Sentences about all examples so far: how many were cut.
   [[nodiscard]] std::vector<std::string> notes() const;

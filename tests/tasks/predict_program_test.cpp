@@ -200,6 +200,38 @@ TEST_F(Predict, an_empty_input_gives_a_header_and_a_blank_line_an_answer) {
   write("blank.txt", "\n\n");
   EXPECT_EQ(table_of(predict("--input none.txt").out).size(), 1U);
   EXPECT_EQ(table_of(predict("--input blank.txt").out).size(), 3U);
+  for (const char* name : {"none.tsv", "none.csv"}) {
+    write(name, "text\n");
+    const Outcome outcome = predict(std::string("--input ") + name);
+    EXPECT_EQ(outcome.status, 0) << name << outcome.err;
+    EXPECT_EQ(table_of(outcome.out).size(), 1U);
+  }
+  for (const char* name : {"empty.tsv", "empty.csv"}) {
+    write(name, "");
+    EXPECT_THAT(predict(std::string("--input ") + name).err, HasSubstr("is empty"));
+  }
+}
+
+TEST_F(Predict, blank_lines_of_one_column_are_texts_but_for_those_at_the_end) {
+  train();
+  // More than are read at once.
+  write("one.tsv", "text\none tin\n\nsix net\n" + std::string(5000, '\n') + "ten\n\n\n");
+  const Table table = table_of(predict("--input one.tsv").out);
+  ASSERT_EQ(table.size(), 1U + 3 + 5000 + 1);
+  EXPECT_EQ(table.back()[0], "5003");
+  write("two.tsv", "text\tlabel\none tin\tmesh\n\nsix net\tmesh\n");
+  EXPECT_EQ(table_of(predict("--input two.tsv").out).size(), 3U);
+}
+
+TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
+  train();
+  write("bad.tsv", "text\tlabel\none\ta\ntwo\nsix\ta\nten\n");
+  EXPECT_EQ(predict("--input bad.tsv").status, 2);
+  const Outcome outcome = predict("--input bad.tsv --set task.malformed=skip");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(table_of(outcome.out).size(), 3U);
+  EXPECT_THAT(outcome.err, HasSubstr("2 malformed lines of the input were skipped"));
+  EXPECT_EQ(table_of(predict("--input bad.tsv --task tokens --set task.malformed=skip").out).size(), 3U);
 }
 
 TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
@@ -239,6 +271,47 @@ TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
   EXPECT_EQ(objects[0]["predictions"].size(), 3U);
   write("w.conll", "one\ntin\nnet\n\nten\n");
   EXPECT_EQ(table_of(predict("--input w.conll").out).size(), 5U);
+}
+
+TEST_F(Predict, reads_the_word_column_that_training_read) {
+  // Words stand in the second column, and one has a blank in it.
+  std::string rows, blanks;
+  for (int i = 0; i < 30; ++i) rows += "1\tone two\tO\n2\ttin\tB-X\n\n3\tten\tO\n\n";
+  for (const char* name : {"data/train.conll", "data/dev.conll", "data/test.conll"}) write(name, rows);
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=tokens --set task.columns.word=1");
+  Table written = table_of(text_of(folder_ / "run/predictions.tsv"));
+  for (auto& row : written) row.pop_back();  // the tag
+  const Outcome outcome = predict("--input data/test.conll");
+  EXPECT_EQ(table_of(outcome.out), written) << outcome.err;
+  EXPECT_EQ(written.at(1).at(1), "one two");
+  EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=0").out).at(1).at(1), "1");
+  EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=-2").out), written);
+  EXPECT_THAT(predict("--input data/test.conll --set task.columns.word=x").err,
+              HasSubstr("task.columns.word is `x`"));
+  write("short.conll", "1\tone\tO\n2\n\n");
+  EXPECT_THAT(predict("--input short.conll").err, HasSubstr("short.conll, line 2: 1 columns"));
+  const Outcome skipped = predict("--input short.conll --set task.malformed=skip");
+  EXPECT_EQ(table_of(skipped.out).size(), 2U);
+  EXPECT_THAT(skipped.err, HasSubstr("1 malformed lines of the input were skipped"));
+}
+
+TEST_F(Predict, arrays_are_words_however_few_they_are) {
+  std::string rows;
+  for (int i = 0; i < 30; ++i) rows += "one O\ntin B-X\n\n";
+  for (const char* name : {"data/train.conll", "data/dev.conll"}) write(name, rows);
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=tokens --set training.epochs=1");
+  write("w.jsonl", "{\"words\": [\"one tin\"]}\n{\"words\": []}\n{\"words\": [\"ten\", \"six\"]}\n");
+  const auto objects = objects_of(predict("--input w.jsonl --format jsonl").out);
+  ASSERT_EQ(objects.size(), 3U);
+  EXPECT_EQ(objects[0]["words"], Json({"one tin"}));
+  EXPECT_EQ(objects[1]["sentence"], 1);
+  EXPECT_EQ(objects[1]["words"], Json::array());
+  EXPECT_EQ(objects[1]["predictions"], Json::array());
+  EXPECT_EQ(objects[2]["predictions"].size(), 2U);
 }
 
 TEST_F(Predict, finds_answers_in_long_contexts_by_windows) {

@@ -374,6 +374,18 @@ TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
 }
 
+TEST_F(Tasks, a_blank_line_is_a_row_of_a_file_of_one_column_alone) {
+  const auto cells = [](const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& row : parse_records("a.tsv", text, RecordFormat::kTsv, {.columns = {{{"a"}}}}).rows)
+      found.push_back(std::to_string(row.line) + row.cells[0]);
+    return found;
+  };
+  EXPECT_EQ(cells("\na\n\none\r\n\r\ntwo\n\n\n"), (std::vector<std::string>{"3", "4one", "5", "6two"}));
+  EXPECT_EQ(cells("a\n\n\n"), std::vector<std::string>{});
+  EXPECT_EQ(cells("a\tb\n\none\t1\n"), std::vector<std::string>{"3one"});
+}
+
 TEST_F(Tasks, a_column_may_be_wanted_twice) {
   const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
                                      {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
