@@ -138,7 +138,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
                              bool may_have_no_answer, const Backend& backend, Comm& comm)
     : comm_(comm),
       task_(task_of(source, config)),
-      may_have_no_answer_(may_have_no_answer),
+      may_have_no_answer_(may_have_no_answer || source.setting("task.unanswerable") == "true"),
       encoder_(std::move(tokenizer), length_of(source, config)),
       device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
       context_(device_.context(config.run.threads ? static_cast<int>(*config.run.threads)

@@ -344,6 +344,33 @@ TEST_F(Predict, finds_answers_in_long_contexts_by_windows) {
   EXPECT_TRUE(none["score"].is_number()) << none;
 }
 
+TEST_F(Predict, a_model_of_unanswerable_questions_may_leave_one_unanswered) {
+  Json squad;
+  for (int i = 0; i < 32; ++i)
+    squad["data"][0]["paragraphs"][0]["qas"].push_back({{"id", std::to_string(i)},
+                                                        {"question", "one tin"},
+                                                        {"is_impossible", true},
+                                                        {"answers", Json::array()}});
+  squad["data"][0]["paragraphs"][0]["context"] = "six net ten";
+  for (const char* name : {"data/train.json", "data/dev.json"}) write(name, squad.dump());
+  for (const char* name : {"train", "dev", "test"})
+    std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
+  train("--set task.kind=question_answering");
+  ASSERT_EQ(run("$nystrom convert --from run/checkpoints/best.h5 --to folder").status, 0);
+  write("q.jsonl", Json{{"question", "one tin"}, {"context", "six net ten"}}.dump() + "\n");
+  const auto answer = [&](const char* unanswerable, const std::string& options = "") {
+    Json config = Json::parse(text_of(folder_ / "folder/config.json"));
+    config["nystrom"]["task"]["task.unanswerable"] = unanswerable;
+    write("folder/config.json", config.dump());
+    const Outcome outcome = run("$nystrom predict --model folder --input q.jsonl --format jsonl " + options);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return objects_of(outcome.out).at(0)["prediction"].get<std::string>();
+  };
+  EXPECT_NE(answer("false"), "");
+  EXPECT_EQ(answer("false", "--no-answer"), "");
+  EXPECT_EQ(answer("true"), "");
+}
+
 TEST_F(Predict, chooses_among_endings) {
   std::string rows = "sent1,sent2,ending0,ending1,ending2,ending3,label\n";
   for (int i = 0; i < 20; ++i) rows += "one two,we,tin,net,ten,six," + std::to_string(i % 4) + "\n";
