@@ -70,7 +70,8 @@ class AnswerSplit final : public TaskSplit {
     if (labelled_) table.columns.emplace_back("answers");
     const auto answers = best_answers(outputs);
     for (std::size_t q = 0; q < answers.size(); ++q) {
-      std::vector<std::string> row{file_.questions[q].id, answers[q].text, number_text(answers[q].score)};
+      std::vector<std::string> row{file_.questions[q].id, answers[q].text,
+                                   number_text(static_cast<float>(answers[q].score))};
       for (const std::int64_t at : place_of(file_.questions[q], answers[q]))
         row.push_back(std::to_string(at));
       std::string truths;

@@ -52,7 +52,7 @@ class ChoiceSplit final : public TaskSplit {
       std::vector<std::string> row{question.id.empty() ? std::to_string(i) : question.id,
                                    std::to_string(argmax(outputs[i]))};
       if (labelled_) row.push_back(std::to_string(question.label));
-      for (const double p : softmax(outputs[i])) row.push_back(number_text(p));
+      for (const double p : softmax(outputs[i])) row.push_back(probability_text(p));
       table.rows.push_back(std::move(row));
     }
     return table;

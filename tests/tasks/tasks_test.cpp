@@ -218,6 +218,18 @@ TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training
   EXPECT_THAT(all, SizeIs(10));
 }
 
+TEST_F(Tasks, numbers_of_predictions_are_exact) {
+  write("train.tsv", "text\tlabel\none\t3.8\ntwo\t1e-7\nsix\t-2\n");
+  const auto task = open_task(config("regression"));
+  const auto train = one(*task, Part::kTrain);
+  const std::vector<float> values{1.23456789F, 16777215.F, -3.1415927e-9F};
+  const auto table = train->predictions(outputs_of({{values[0]}, {values[1]}, {values[2]}}));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(std::stof(table.rows.at(i).at(1)), values[i]) << table.rows[i][1];
+  EXPECT_EQ(table.rows[0][2], "3.8");
+  EXPECT_EQ(table.rows[2][2], "-2");
+}
+
 TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
   write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
   std::string longer;
