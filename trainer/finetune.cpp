@@ -205,6 +205,7 @@ class Finetuning {
     o.identity.settings["task.examples"] = identity_of(*data_.train);
     if (info().answer == AnswerKind::kSpan)
       o.identity.settings["task.unanswerable"] = info().unanswerable ? "true" : "false";
+    if (const auto pairs = data_.train->pairs()) o.identity.settings["task.pair"] = *pairs ? "true" : "false";
     if (options_.warmup_share > 0)
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)

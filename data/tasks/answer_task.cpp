@@ -70,7 +70,8 @@ class AnswerSplit final : public TaskSplit {
     if (labelled_) table.columns.emplace_back("answers");
     const auto answers = best_answers(outputs);
     for (std::size_t q = 0; q < answers.size(); ++q) {
-      std::vector<std::string> row{file_.questions[q].id, answers[q].text, number_text(answers[q].score)};
+      std::vector<std::string> row{file_.questions[q].id, answers[q].text,
+                                   number_text(static_cast<float>(answers[q].score))};
       for (const std::int64_t at : place_of(file_.questions[q], answers[q]))
         row.push_back(std::to_string(at));
       std::string truths;
@@ -136,7 +137,7 @@ class AnswerSplit final : public TaskSplit {
   }
 
   /// The best stretch of each question over its windows; "" where pointing at <s> scores higher and the file
-  /// has unanswerable questions.
+  /// has unanswerable questions, and where the context is empty.
   [[nodiscard]] std::vector<Candidate> best_answers(const Outputs& outputs) const {
     NYSTROM_CHECK(outputs.size() == windows_.size(), "{} outputs of {} windows", outputs.size(),
                   windows_.size());
@@ -150,7 +151,7 @@ class AnswerSplit final : public TaskSplit {
       if (candidate.score > best[q].score) best[q] = std::move(candidate);
     }
     for (std::size_t q = 0; q < best.size(); ++q)
-      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q], -1};
+      if ((file_.unanswerable || best[q].begin < 0) && none[q] >= best[q].score) best[q] = {"", none[q], -1};
     return best;
   }
 

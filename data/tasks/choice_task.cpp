@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "data/tasks/examples.h"
@@ -22,6 +23,7 @@ class ChoiceSplit final : public TaskSplit {
               const TextEncoder& encoder)
       : TaskSplit(std::move(name), info.choices), info_(info), questions_(std::move(questions)) {
     EncodingCounts counts;
+    pairs_ = std::ranges::any_of(questions_, [](const auto& q) { return !q.beginning.empty(); });
     labelled_ = !questions_.empty();
     for (const auto& question : questions_) {
       labelled_ = labelled_ && question.label >= 0;
@@ -51,7 +53,7 @@ class ChoiceSplit final : public TaskSplit {
       std::vector<std::string> row{question.id.empty() ? std::to_string(i) : question.id,
                                    std::to_string(argmax(outputs[i]))};
       if (labelled_) row.push_back(std::to_string(question.label));
-      for (const double p : softmax(outputs[i])) row.push_back(number_text(p));
+      for (const double p : softmax(outputs[i])) row.push_back(probability_text(p));
       table.rows.push_back(std::move(row));
     }
     return table;

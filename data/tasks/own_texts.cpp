@@ -61,9 +61,11 @@ class OwnTexts final : public Task {
     WantedColumn pair = named("pair", true);
     if (pairs_) pair.optional = !*pairs_;
     if (pairs_ && !*pairs_) pair.names.clear();
+    const bool many = info_.answer == AnswerKind::kLabels;
     return read_records(path, {.columns = {named("text", false), pair, label, named("id", true)},
                                .malformed = config_.malformed,
-                               .separator = kElementSeparator});
+                               .separator = many ? kElementSeparator : config_.label_separator,
+                               .separator_first = many});
   }
 
   [[nodiscard]] Names labels_in(const std::string& cell) const {
@@ -73,6 +75,14 @@ class OwnTexts final : public Task {
     for (const auto& part : split(cell, array ? kElementSeparator : config_.label_separator))
       if (auto label = trimmed_cell(part); !label.empty()) labels.push_back(std::move(label));
     return labels;
+  }
+
+  /// A text; an array of them becomes one.
+  [[nodiscard]] std::string text_in(const std::string& cell) const {
+    if (!cell.starts_with(kElementSeparator)) return cell;
+    Names parts = split(cell, kElementSeparator);
+    parts.erase(parts.begin());
+    return fmt::format("{}", fmt::join(parts, config_.label_separator));
   }
 
   void learn_labels(const Records& records) {
@@ -107,8 +117,8 @@ class OwnTexts final : public Task {
 
   [[nodiscard]] TextExample example_of(const Records& records, std::size_t i) const {
     const auto& cells = records.rows[i].cells;
-    TextExample example{.id = cells[3], .text = cells[0]};
-    if (records.present[1]) example.pair = cells[1];
+    TextExample example{.id = cells[3], .text = text_in(cells[0])};
+    if (records.present[1]) example.pair = text_in(cells[1]);
     if (!records.present[2]) return example;
     if (info_.answer == AnswerKind::kValue) {
       double value = 0;

@@ -87,6 +87,7 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
                              const TextEncoder& encoder, LeaderboardForm form)
     : TaskSplit(std::move(name)), info_(info), form_(std::move(form)) {
   EncodingCounts counts;
+  pairs_ = std::ranges::any_of(examples, [](const auto& example) { return example.pair.has_value(); });
   labelled_ = !examples.empty();
   for (auto& example : examples) {
     labelled_ = labelled_ && has_answer(example, info.answer);
@@ -128,7 +129,7 @@ std::vector<std::string> SequenceSplit::truth_cells(std::size_t i) const {
   if (!labelled_) return {};
   const TaskSequence& sequence = sequences_[i];
   if (info_.answer == AnswerKind::kClass) return {info_.labels[static_cast<std::size_t>(sequence.label)]};
-  if (info_.answer == AnswerKind::kValue) return {number_text(static_cast<double>(sequence.values[0]))};
+  if (info_.answer == AnswerKind::kValue) return {number_text(sequence.values[0])};
   return {label_set(sequence.values, 0.5, info_)};
 }
 
@@ -145,13 +146,13 @@ PredictionTable SequenceSplit::predictions(const Outputs& outputs) const {
       row.push_back(info_.labels[argmax(logits)]);
       probabilities = softmax(logits);
     } else if (info_.answer == AnswerKind::kValue) {
-      row.push_back(number_text(static_cast<double>(logits[0])));
+      row.push_back(number_text(logits[0]));
     } else {
       row.push_back(label_set(logits, 0, info_));
       for (const float x : logits) probabilities.push_back(sigmoid(static_cast<double>(x)));
     }
     std::ranges::move(truth_cells(i), std::back_inserter(row));
-    for (const double p : probabilities) row.push_back(number_text(p));
+    for (const double p : probabilities) row.push_back(probability_text(p));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -161,10 +162,9 @@ LeaderboardFile SequenceSplit::leaderboard(const Outputs& outputs) const {
   LeaderboardFile result{form_.file, {{"index", "prediction"}, {}}};
   if (form_.file.empty()) return result;
   for (std::size_t i = 0; i < sequences_.size(); ++i) {
-    const std::string prediction =
-        info_.answer == AnswerKind::kClass
-            ? form_.label(argmax(outputs[i]))
-            : number_text(std::clamp(static_cast<double>(outputs[i][0]), form_.lowest, form_.highest));
+    const std::string prediction = info_.answer == AnswerKind::kClass
+                                       ? form_.label(argmax(outputs[i]))
+                                       : number_text(std::clamp(outputs[i][0], form_.lowest, form_.highest));
     result.table.rows.push_back({ids_[i], prediction});
   }
   return result;
@@ -219,7 +219,11 @@ std::vector<Score> value_scores(std::span<const std::string> metrics, std::span<
   return scores;
 }
 
-std::string number_text(double value) {
+std::string number_text(float value) {
+  return fmt::format("{}", value);
+}
+
+std::string probability_text(double value) {
   return fmt::format("{:.6g}", value);
 }
 

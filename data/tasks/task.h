@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -109,6 +110,8 @@ class TaskSplit {
   [[nodiscard]] bool labelled() const { return labelled_; }
   /// What a user should know: texts that were cut, lines that were skipped.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  /// Do examples have a second text? Unset where that is no question.
+  [[nodiscard]] std::optional<bool> pairs() const { return pairs_; }
   /// Sequences that were cut.
   [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
@@ -135,6 +138,7 @@ class TaskSplit {
   std::int64_t choices_;
   std::vector<TaskSequence> sequences_;
   bool labelled_ = false;
+  std::optional<bool> pairs_;
   std::vector<std::string> notes_;
   std::int64_t truncated_ = 0;
 };

@@ -18,18 +18,6 @@ namespace {
 
 using Sentence = WordExample;
 
-/// The columns of a line: between TABs where there are any, else between blanks.
-std::vector<std::string> columns_of(const std::string& line) {
-  std::vector<std::string> columns;
-  if (line.find('\t') != std::string::npos) {
-    for (const auto& part : split(line, "\t")) columns.push_back(trimmed_cell(part));
-    return columns;
-  }
-  for (auto& part : split(line, " "))
-    if (!part.empty()) columns.push_back(std::move(part));
-  return columns;
-}
-
 class TokenSplit final : public TaskSplit {
  public:
   TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences,
@@ -118,7 +106,7 @@ class ConllReader {
   [[nodiscard]] static std::size_t width(const std::string& path) {
     Repairs repairs;
     for (const auto& line : split_lines(read_text_file(path, repairs)))
-      if (!trimmed_cell(line).empty() && !line.starts_with("-DOCSTART-")) return columns_of(line).size();
+      if (!trimmed_cell(line).empty() && !line.starts_with("-DOCSTART-")) return conll_columns(line).size();
     return 0;
   }
   /// Has a file of so many columns one for tags, beside the words?
@@ -142,7 +130,7 @@ class ConllReader {
       if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-"))
         finish();
       else
-        take(path, number, columns_of(line), tags, sentence);
+        take(path, number, conll_columns(line), tags, sentence);
     }
     finish();
     if (sentences.empty()) refuse("{} holds no sentences.", path);
@@ -251,6 +239,17 @@ class TokenTask final : public Task {
 };
 
 }  // namespace
+
+std::vector<std::string> conll_columns(const std::string& line) {
+  std::vector<std::string> columns;
+  if (line.find('\t') != std::string::npos) {
+    for (const auto& part : split(line, "\t")) columns.push_back(trimmed_cell(part));
+    return columns;
+  }
+  for (auto& part : split(line, " "))
+    if (!part.empty()) columns.push_back(std::move(part));
+  return columns;
+}
 
 std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                             std::vector<WordExample> sentences, const TextEncoder& encoder,

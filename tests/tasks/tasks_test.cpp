@@ -219,6 +219,18 @@ TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training
   EXPECT_THAT(all, SizeIs(10));
 }
 
+TEST_F(Tasks, numbers_of_predictions_are_exact) {
+  write("train.tsv", "text\tlabel\none\t3.8\ntwo\t1e-7\nsix\t-2\n");
+  const auto task = open_task(config("regression"));
+  const auto train = one(*task, Part::kTrain);
+  const std::vector<float> values{1.23456789F, 16777215.F, -3.1415927e-9F};
+  const auto table = train->predictions(outputs_of({{values[0]}, {values[1]}, {values[2]}}));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(std::stof(table.rows.at(i).at(1)), values[i]) << table.rows[i][1];
+  EXPECT_EQ(table.rows[0][2], "3.8");
+  EXPECT_EQ(table.rows[2][2], "-2");
+}
+
 TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
   write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
   std::string longer;
@@ -347,7 +359,7 @@ TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_part_may_have_none
 TEST_F(Tasks, labels_in_an_array_may_hold_the_separator_and_predictions_use_it) {
   write("train.jsonl",
         "{\"text\":\"one\",\"label\":[\"Music, "
-        "rock\",\"Film\"]}\n{\"text\":\"two\",\"label\":[\"Film\",\"Film\"]}\n");
+        "rock\",\"Film\"]}\n{\"text\":\"two\",\"label\":[\"Music, rock\"]}\n");
   auto c = config("classification");
   c.multi_label = true;
   c.label_separator = "|";
@@ -508,6 +520,25 @@ TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
   const auto train = one(*task, Part::kTrain);
   EXPECT_EQ(train->rows(), 2);
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
+}
+
+TEST_F(Tasks, a_blank_line_is_a_row_of_a_file_of_one_column_alone) {
+  const auto cells = [](const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& row : parse_records("a.tsv", text, RecordFormat::kTsv, {.columns = {{{"a"}}}}).rows)
+      found.push_back(std::to_string(row.line) + row.cells[0]);
+    return found;
+  };
+  EXPECT_EQ(cells("\na\n\none\r\n\r\ntwo\n\n\n"), (std::vector<std::string>{"3", "4one", "5", "6two"}));
+  EXPECT_EQ(cells("a\n\n\n"), std::vector<std::string>{});
+  EXPECT_EQ(cells("a\tb\n\none\t1\n"), std::vector<std::string>{"3one"});
+}
+
+TEST_F(Tasks, a_column_may_be_wanted_twice) {
+  const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
+                                     {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
+  ASSERT_THAT(records.rows, SizeIs(1));
+  EXPECT_EQ(records.rows[0].cells, (std::vector<std::string>{"one", "two", "one"}));
 }
 
 TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
