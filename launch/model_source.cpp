@@ -158,8 +158,9 @@ std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
   }
   if (is_folder()) {
     for (const auto& [name, entry] : state_->weights->tensors())
-      tensors.push_back({name, entry.tensor->type, entry.tensor->shape,
-                         [entry = entry] { return entry.file->read_bytes(*entry.tensor); }});
+      if (!is_left_out(name, config()))
+        tensors.push_back({name, entry.tensor->type, entry.tensor->shape,
+                           [entry = entry] { return entry.file->read_bytes(*entry.tensor); }});
     return tensors;
   }
   const CheckpointReader& reader = *state_->checkpoint;

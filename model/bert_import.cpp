@@ -74,13 +74,6 @@ TensorToWrite with_rows(TensorToWrite table, std::vector<std::int64_t> rows) {
   return changed;
 }
 
-TensorToWrite zeros(std::string name, std::vector<std::int64_t> shape) {
-  std::size_t count = sizeof(float);
-  for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
-  return {std::move(name), StoredType::kF32, std::move(shape),
-          [count] { return std::vector<std::byte>(count); }};
-}
-
 TensorToWrite reshaped(TensorToWrite tensor, const std::string& model_type, const ModelConfig& model) {
   std::vector<std::int64_t> rows;
   if (tensor.name == kPositionTable && model_type == "bert" && tensor.shape.size() == 2) {
@@ -160,7 +153,7 @@ std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::stri
   const AttentionConfig& attention = model.attention;
   for (std::int64_t layer = 0; layer < model.layers && attention.taps > 0; ++layer)
     tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}.attention.self.conv.weight", layer),
-                            {attention.heads, 1, attention.taps, 1}));
+                            StoredType::kF32, {attention.heads, 1, attention.taps, 1}));
   if (!left.empty())
     notes.push_back(fmt::format("{} tensors have no counterpart here and are left out, {} the first.",
                                 left.size(), left.front()));

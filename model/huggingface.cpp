@@ -10,6 +10,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "model/tensor_edits.h"
 
 namespace nystrom {
 namespace {
@@ -34,6 +35,15 @@ std::string_view tied_to(std::string_view name) {
 /// Buffers that older transformers saved: constants, not weights.
 bool is_buffer(std::string_view name) {
   return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
+}
+
+constexpr std::string_view kConvolution = ".attention.self.conv.weight";
+
+/// Where a model without convolution has a layer of this name: the layer whose zero taps `name` holds.
+bool is_absent_convolution(const ParameterStore& store, std::string_view name) {
+  if (!name.ends_with(kConvolution) || store.find(name) != nullptr) return false;
+  name.remove_suffix(kConvolution.size());
+  return store.find(std::string(name) + ".attention.self.query.weight") != nullptr;
 }
 
 class Problems {
@@ -79,11 +89,20 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
     problems.add(fmt::format("{} is not the same as {}, to which it is tied here", name, tied_to(name)));
 }
 
+void check_is_zero(const std::string& name, const WeightFiles::Entry& entry, Problems& problems) {
+  const std::vector<std::byte> bytes = entry.file->read_bytes(*entry.tensor);
+  for (std::size_t i = 0; i < entry.tensor->elements(); ++i)
+    if (stored_number(name, entry.tensor->type, bytes, i) != 0)
+      return problems.add(fmt::format("{} is not zero, but the model has no convolution", name));
+}
+
 void check_files(const ParameterStore& store, const WeightFiles& files, Problems& problems) {
   for (const auto& [name, entry] : files.tensors()) {
     if (store.find(name) != nullptr || is_optional(name) || is_buffer(name)) continue;
     if (!tied_to(name).empty())
       check_tied_copy(files, name, entry, problems);
+    else if (is_absent_convolution(store, name))
+      check_is_zero(name, entry, problems);
     else
       problems.add(fmt::format("{} {} is not expected", name, entry.tensor->shape_text()));
   }
@@ -115,6 +134,15 @@ void write_file(const fs::path& path, const std::string& bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) fail("cannot write {}: {}.", path.string(), std::strerror(errno));
+}
+
+/// transformers cannot read a model without convolution: it gets one of a single zero tap a head.
+void add_zero_taps(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& tensors) {
+  if (folder.model.attention.taps > 0 || tensors.empty()) return;
+  const std::int64_t heads = folder.model.attention.heads;
+  for (std::int64_t layer = 0; layer < folder.model.layers; ++layer)
+    tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}{}", layer, kConvolution), folder.type,
+                            {heads, 1, 1, 1}));
 }
 
 /// A folder under a temporary name; removed again unless it was published.
@@ -155,6 +183,11 @@ bool has_sentence_order(const WeightFiles& files) {
   return files.find("cls.seq_relationship.weight") != nullptr;
 }
 
+bool is_left_out(std::string_view name, const ModelConfig& model) {
+  return is_buffer(name) || !tied_to(name).empty() ||
+         (model.attention.taps == 0 && name.ends_with(kConvolution));
+}
+
 void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder) {
   Problems problems;
   check_parameters(store, files, problems);
@@ -191,7 +224,9 @@ void write_huggingface_folder(const std::string& target, const HuggingFaceFolder
   NewFolder written(path);
   write_file(written / "config.json", huggingface_config_text(folder));
   for (const FolderFile& file : folder.files) write_file(written / file.name, file.bytes);
-  write_weight_files(written.path(), folder.tensors, folder.shard_bytes);
+  std::vector<TensorToWrite> tensors = folder.tensors;
+  add_zero_taps(folder, tensors);
+  write_weight_files(written.path(), std::move(tensors), folder.shard_bytes);
   written.publish();
 }
 

@@ -254,7 +254,8 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   json["initializer_range"] = model.initializer_range;
   json["num_landmarks"] = attention.landmarks;
   json["segment_means_seq_len"] = segment_means_length(folder);
-  json["conv_kernel_size"] = attention.taps == 0 ? Json() : Json(attention.taps);
+  // transformers cannot read null, which it documents; one zero tap is the same.
+  json["conv_kernel_size"] = std::max<std::int64_t>(attention.taps, 1);
   json["nystrom"] = {{"kind", name_in(attention.kind, kKinds)},
                      {"landmarks", attention.landmarks},
                      {"convolution", attention.taps},

@@ -77,6 +77,12 @@ TensorToWrite with_tiled_rows(TensorToWrite table, std::int64_t head, std::int64
   return longer;
 }
 
+TensorToWrite zeros(std::string name, StoredType type, std::vector<std::int64_t> shape) {
+  std::size_t bytes = size_of(type);
+  for (const std::int64_t extent : shape) bytes *= static_cast<std::size_t>(extent);
+  return {std::move(name), type, std::move(shape), [bytes] { return std::vector<std::byte>(bytes); }};
+}
+
 std::uint64_t parse_size(const std::string& text, const std::string& what) {
   constexpr std::array<std::pair<std::string_view, std::uint64_t>, 5> kUnits{
       {{"", 1}, {"KB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}}};

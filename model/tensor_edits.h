@@ -21,6 +21,9 @@ inline constexpr std::int64_t kPositionOffset = 2;  ///< rows of the position ta
 /// how the original lengthened its model from 512 to 4,096 positions.
 [[nodiscard]] TensorToWrite with_tiled_rows(TensorToWrite table, std::int64_t head, std::int64_t rows);
 
+/// A tensor of zeros.
+[[nodiscard]] TensorToWrite zeros(std::string name, StoredType type, std::vector<std::int64_t> shape);
+
 /// Sizes as people write them: "500MB", "2GB" (decimal, as transformers counts), "1048576". Refuses others.
 [[nodiscard]] std::uint64_t parse_size(const std::string& text, const std::string& what);
 

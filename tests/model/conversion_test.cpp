@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "data/tokenizer/charsmap.h"
@@ -59,8 +60,9 @@ const Tokenizer& tokenizer() {
 class Conversion : public ::testing::Test {
  protected:
   /// A folder of a small model with random weights and the tokenizer.
-  std::string folder(const HeadConfig& head = HeadKind::kPretraining) {
+  std::string folder(const HeadConfig& head = HeadKind::kPretraining, std::int64_t taps = 3) {
     ModelConfig config = testing::small_model();
+    config.attention.taps = taps;
     config.vocabulary_size = tokenizer().vocabulary_size();
     Network network(config, head, DType::kF32, false);
     network.initialize(5);
@@ -69,6 +71,25 @@ class Conversion : public ::testing::Test {
                                          .tensors = tensors_of(network.parameters()),
                                          .files = {{"spiece.model", tokenizer().bytes()}}});
     return at_ / "m";
+  }
+  /// Writes the folder's weights anew, changed.
+  static void change_weights(const std::string& folder,
+                             const std::function<void(std::vector<TensorToWrite>&)>& change) {
+    const std::string path = folder + "/model.safetensors";
+    std::vector<TensorToWrite> tensors;
+    const SafetensorsFile file(path);
+    for (const auto& [name, tensor] : file.tensors())
+      tensors.push_back(
+          {name, tensor.type, tensor.shape, [bytes = file.read_bytes(tensor)] { return bytes; }});
+    change(tensors);
+    write_safetensors(path, std::move(tensors));
+  }
+  /// Sets keys of the folder's config.json; null takes one away.
+  static void change_config(const std::string& folder, const Json& changes) {
+    const std::string path = folder + "/config.json";
+    Json config = Json::parse(text_of(path));
+    config.merge_patch(changes);
+    std::ofstream(path) << config.dump();
   }
   static std::vector<float> values_of(const WeightFiles& files, const std::string& name) {
     const auto& entry = *files.find(name);
@@ -171,6 +192,28 @@ TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
               HasSubstr("only keys of model.attention"));
   EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .overrides = {"model.attention.convolution=5"}}),
               HasSubstr("other weights"));
+}
+
+TEST_F(Conversion, a_model_without_convolution_is_written_with_one_zero_tap_and_read_without_it) {
+  const std::string from = folder(HeadKind::kPretraining, 0);
+  const Json config = Json::parse(text_of(from + "/config.json"));
+  EXPECT_EQ(config["conv_kernel_size"], 1);
+  EXPECT_EQ(config["nystrom"]["convolution"], 0);
+  const std::string tap = "nystromformer.encoder.layer.1.attention.self.conv.weight";
+  EXPECT_EQ(values_of(WeightFiles(from), tap), std::vector<float>(2, 0.F));
+  EXPECT_EQ(ModelSource(from).config().attention.taps, 0);
+  for (const auto& tensor : ModelSource(from).stored_tensors()) EXPECT_NE(tensor.name, tap);
+  (void)convert({.from = from, .to = at_ / "m.h5"});
+  (void)convert({.from = at_ / "m.h5", .to = at_ / "back"});
+  (void)convert({.from = from, .to = at_ / "half", .dtype = "fp16"});
+  EXPECT_EQ(text_of(at_ / "back/model.safetensors"), text_of(from + "/model.safetensors"));
+  EXPECT_EQ(WeightFiles(at_ / "half").find(tap)->tensor->type, StoredType::kF16);
+
+  change_weights(from, [&](auto& tensors) {
+    auto& taps = *std::ranges::find(tensors, tap, &TensorToWrite::name);
+    taps.bytes = [] { return std::vector<std::byte>(8, std::byte{1}); };
+  });
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x"}), HasSubstr(tap + " is not zero"));
 }
 
 // A folder as transformers writes BertForMaskedLM or RobertaForMaskedLM, of made-up weights.
