@@ -14,7 +14,14 @@ inline constexpr std::int64_t kPositionOffset = 2;  ///< rows of the position ta
 [[nodiscard]] double stored_number(std::string_view name, StoredType type, std::span<const std::byte> bytes,
                                    std::size_t i);
 
-/// The same tensor as fp32, fp16 or bf16, rounded to nearest; itself where it has that type.
+/// A stored tensor under this name. Refuses, naming file and tensor, types that are no weights.
+[[nodiscard]] TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry);
+
+/// Refuses a number of the tensor `name` that is infinite as `type` and was not as it was stored.
+void check_fits(std::string_view name, double stored, double rounded, std::string_view type);
+
+/// The same tensor as fp32, fp16 or bf16, rounded to nearest; itself where it has that type. Asked for its
+/// bytes, refuses finite numbers that are beyond the type's.
 [[nodiscard]] TensorToWrite as_type(TensorToWrite tensor, StoredType type);
 
 /// A table [rows, C] whose first `head` rows stay and whose others are repeated, in order, up to `rows` rows:
