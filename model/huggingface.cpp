@@ -25,13 +25,6 @@ bool is_optional(std::string_view name) {
   return name.starts_with("nystromformer.pooler.") || name.starts_with("cls.seq_relationship.");
 }
 
-/// The parameter that a tensor is a second copy of: what transformers ties when it loads.
-std::string_view tied_to(std::string_view name) {
-  if (name == "cls.predictions.decoder.weight") return kWord;
-  if (name == "cls.predictions.decoder.bias") return "cls.predictions.bias";
-  return {};
-}
-
 /// Buffers that older transformers saved: constants, not weights.
 bool is_buffer(std::string_view name) {
   return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
@@ -84,8 +77,7 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
                      Problems& problems) {
   const auto* original = files.find(tied_to(name));
   if (original == nullptr) return;  // reported as missing
-  if (entry.tensor->type != original->tensor->type || entry.tensor->shape != original->tensor->shape ||
-      entry.file->read_bytes(*entry.tensor) != original->file->read_bytes(*original->tensor))
+  if (!same_values(entry, *original))
     problems.add(fmt::format("{} is not the same as {}, to which it is tied here", name, tied_to(name)));
 }
 
@@ -178,6 +170,12 @@ std::string without_trailing_slash(std::string path) {
 }
 
 }  // namespace
+
+std::string_view tied_to(std::string_view name) {
+  if (name == "cls.predictions.decoder.weight") return kWord;
+  if (name == "cls.predictions.decoder.bias") return "cls.predictions.bias";
+  return {};
+}
 
 bool has_sentence_order(const WeightFiles& files) {
   return files.find("cls.seq_relationship.weight") != nullptr;

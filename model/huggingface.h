@@ -23,7 +23,8 @@ struct HuggingFaceConfig {
   bool has_head = false;                    ///< is it a head that this program knows?
   std::vector<std::string> labels;          ///< id2label, in the order of ids; empty where there is none
   std::map<std::string, std::string> task;  ///< what it was fine-tuned for, as a checkpoint's settings say it
-  std::string foreign;             ///< "bert" or "roberta": a model of another kind (model/bert_import.h)
+  /// "bert" or "roberta", or "nystromformer" of one without a head: a start alone (model/bert_import.h).
+  std::string foreign;
   std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
 };
 
@@ -39,6 +40,9 @@ bool has_sentence_order(const WeightFiles& files);
 /// Does a tensor of a folder of this model say nothing of its own: the decoder, which is tied, a buffer of
 /// older transformers, the zero taps of a model without convolution? check_weights looks whether it is so.
 bool is_left_out(std::string_view name, const ModelConfig& model);
+
+/// The parameter that a tensor is a second copy of, as transformers ties it when it loads; else empty.
+std::string_view tied_to(std::string_view name);
 
 /// What load_weights met besides what it was asked for; sentences for the log.
 using LoadNotes = std::vector<std::string>;
