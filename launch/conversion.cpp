@@ -167,7 +167,7 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
                            .tensors = std::move(converted.tensors),
                            .files = tokenizer_files(source, converted.model.max_positions, notes),
                            .sequence_length = options.sequence_length.value_or(0),
-                           .base_config = source.is_foreign() ? std::string() : source.folder_config(),
+                           .base_config = source.lacks_convolution() ? std::string() : source.folder_config(),
                            .labels = source.label_names(),
                            .task = source.task_settings()};
   if (!options.shard_size.empty()) folder.shard_bytes = parse_size(options.shard_size, "--shard-size");

@@ -230,8 +230,10 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = model.attention;
   Json json = folder.base_config.empty() ? Json::object()
                                          : parse_json("the folder's config.json", folder.base_config);
+  json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
+  if (entry_of(folder.head.kind).architecture == "NystromformerForMaskedLM")
+    json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
-    json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};
     json["bos_token_id"] = 0;
     json["eos_token_id"] = 2;
     json["tie_word_embeddings"] = true;

@@ -229,8 +229,14 @@ TEST_F(Import, a_nystromformer_without_a_head_is_a_start) {
     const std::string to = at_ / ("with-head-" + std::to_string(taps)),
                       conv = "encoder.layer.1.attention.self.conv.weight";
     make_headless(from);
-    change_config(from, {{"architectures", {"NystromformerModel"}}, {"tie_word_embeddings", false}});
+    change_config(from, {{"architectures", {"NystromformerModel"}},
+                         {"tie_word_embeddings", false},
+                         {"segment_means_seq_len", 9}});
     EXPECT_THAT(convert({.from = from, .to = to}), ::testing::Contains(HasSubstr("drawn from the seed")));
+    const Json config = Json::parse(text_of(to + "/config.json"));
+    EXPECT_EQ(config["architectures"], Json::array({"NystromformerForMaskedLM"}));
+    EXPECT_EQ(config["tie_word_embeddings"], true);
+    EXPECT_EQ(config["segment_means_seq_len"], 9);
     const WeightFiles theirs(from), ours(to);
     EXPECT_EQ(values_of(theirs, "embeddings.position_embeddings.weight"),
               values_of(ours, std::string(kPositionTable)));
