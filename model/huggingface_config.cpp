@@ -116,6 +116,10 @@ bool has_labels(HeadKind kind) {
   return kind == HeadKind::kSequenceClassification || kind == HeadKind::kTokenClassification;
 }
 
+bool decodes(HeadKind kind) {
+  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+}
+
 std::int64_t count_labels(const std::string& path, const JsonObject& json) {
   constexpr std::int64_t kMost = std::int64_t{1} << 20U;  // beyond all use
   const bool named = json.has("id2label") && json["id2label"].is_object();
@@ -161,8 +165,8 @@ void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfi
     config.head = {entry.kind, labels, problem_of(json, labels)};
     config.labels = label_names(json, labels);
   }
-  const bool decodes = config.has_head && config.foreign.empty() && config.head.kind == HeadKind::kMaskedLm;
-  if (decodes && !json.boolean("tie_word_embeddings", true))
+  if (config.has_head && config.foreign.empty() && decodes(config.head.kind) &&
+      !json.boolean("tie_word_embeddings", true))
     refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
 }
 
@@ -231,12 +235,10 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   Json json = folder.base_config.empty() ? Json::object()
                                          : parse_json("the folder's config.json", folder.base_config);
   json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
-  if (entry_of(folder.head.kind).architecture == "NystromformerForMaskedLM")
-    json["tie_word_embeddings"] = true;
+  if (folder.base_config.empty() || decodes(folder.head.kind)) json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
     json["bos_token_id"] = 0;
     json["eos_token_id"] = 2;
-    json["tie_word_embeddings"] = true;
     json["inv_coeff_init_option"] = false;
     write_labels(folder, json);
   }

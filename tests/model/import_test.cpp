@@ -128,6 +128,19 @@ TEST_F(Import, bert_may_have_no_padding_token_and_say_gelu_in_every_way) {
   EXPECT_THAT(ModelSource(from).notes().front(), Not(HasSubstr("okenizer")));
 }
 
+TEST_F(Import, bert_starts_a_convolution_of_any_size) {
+  const ModelSource source(bert(at_, false));
+  for (const std::int64_t taps : {0, 5}) {
+    ModelConfig config = source.config();
+    config.attention.taps = taps;
+    Network network(config, HeadKind::kPretraining, DType::kF32, false);
+    network.initialize(1);
+    (void)source.load(network.parameters());
+    EXPECT_THAT(source.notes(config).front(),
+                HasSubstr(taps == 0 ? "and no convolution." : "a convolution of 5 taps that is zero."));
+  }
+}
+
 TEST_F(Import, a_number_that_a_narrower_type_cannot_hold_is_refused_by_tensor) {
   const std::string from = folder();
   const std::string name = "nystromformer.encoder.layer.1.output.dense.bias";
