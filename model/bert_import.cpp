@@ -99,7 +99,8 @@ void take_known(ByOurName& found, const ModelConfig& model, std::vector<std::str
   const auto head = make_head(HeadKind::kPretraining, {model, declared, encoder.embeddings().word()});
   std::erase_if(found, [&](const auto& named) {
     const auto& [ours, theirs] = named;
-    if (is_left_out(ours, model)) return true;
+    const bool convolution = ours.ends_with("conv.weight");
+    if (is_left_out(ours, model) && (!convolution || is_zero(theirs.entry))) return true;
     if (declared.find(ours) != nullptr) return false;
     if (ours.starts_with("nystromformer.e"))  // embeddings, encoder
       refuse("{}: the tensor {} has no place in the encoder of {} layers that config.json describes.",
@@ -134,7 +135,7 @@ std::int64_t first_position_row(const std::string& model_type, const ModelConfig
 
 TensorToWrite reshaped(TensorToWrite tensor, const std::string& model_type, const ModelConfig& model) {
   std::vector<std::int64_t> rows;
-  if (tensor.shape.size() != 2 || tensor.shape[0] == 0) return tensor;
+  if (tensor.shape.size() != 2 || tensor.shape[0] == 0 || tensor.shape[1] == 0) return tensor;
   if (tensor.name == kPositionTable) {
     for (std::int64_t row = first_position_row(model_type, model); row < tensor.shape[0]; ++row)
       rows.push_back(std::max<std::int64_t>(row, -1));

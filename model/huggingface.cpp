@@ -81,22 +81,15 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
     problems.add(fmt::format("{} is not the same as {}, to which it is tied here", name, tied_to(name)));
 }
 
-void check_is_zero(const std::string& name, const WeightFiles::Entry& entry, Problems& problems) {
-  const std::vector<std::byte> bytes = entry.file->read_bytes(*entry.tensor);
-  for (std::size_t i = 0; i < entry.tensor->elements(); ++i)
-    if (stored_number(name, entry.tensor->type, bytes, i) != 0)
-      return problems.add(fmt::format("{} is not zero, but the model has no convolution", name));
-}
-
 void check_files(const ParameterStore& store, const WeightFiles& files, Problems& problems) {
   for (const auto& [name, entry] : files.tensors()) {
     if (store.find(name) != nullptr || is_optional(name) || is_buffer(name)) continue;
     if (!tied_to(name).empty())
       check_tied_copy(files, name, entry, problems);
-    else if (is_absent_convolution(store, name))
-      check_is_zero(name, entry, problems);
-    else
+    else if (!is_absent_convolution(store, name))
       problems.add(fmt::format("{} {} is not expected", name, entry.tensor->shape_text()));
+    else if (!is_zero(entry))
+      problems.add(fmt::format("{} is not zero, but the model has no convolution", name));
   }
 }
 

@@ -52,6 +52,14 @@ TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry) {
           [entry] { return entry.file->read_bytes(*entry.tensor); }};
 }
 
+bool is_zero(const WeightFiles::Entry& entry) {
+  const TensorToWrite stored = as_stored(entry.tensor->name, entry);
+  const std::vector<std::byte> bytes = stored.bytes();
+  for (std::size_t i = 0; i < entry.tensor->elements(); ++i)
+    if (stored_number(stored.name, stored.type, bytes, i) != 0) return false;
+  return true;
+}
+
 void check_fits(std::string_view name, double stored, double rounded, std::string_view type) {
   if (std::isfinite(stored) && !std::isfinite(rounded))
     refuse("The tensor {} holds {:.6g}, which is beyond {}; choose a wider type.", name, stored, type);

@@ -17,6 +17,9 @@ inline constexpr std::int64_t kPositionOffset = 2;  ///< rows of the position ta
 /// A stored tensor under this name. Refuses, naming file and tensor, types that are no weights.
 [[nodiscard]] TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry);
 
+/// Is every number of a stored tensor zero? Refuses types that are no weights.
+[[nodiscard]] bool is_zero(const WeightFiles::Entry& entry);
+
 /// Refuses a number of the tensor `name` that is infinite as `type` and was not as it was stored.
 void check_fits(std::string_view name, double stored, double rounded, std::string_view type);
 

@@ -114,7 +114,15 @@ TEST_F(Import, no_tensor_of_an_encoder_is_dropped) {
   change_config(from, {{"num_hidden_layers", 1}});
   EXPECT_THAT(refused(from), AllOf(HasSubstr("bert.encoder.layer.1."), HasSubstr("1 layers")));
   change_config(from, {{"num_hidden_layers", 2}});
-  change_weights(from, [&](auto& tensors) { add_copy(tensors, "bert." + word, word); });
+  const std::string other = "bert.encoder.layer.0.attention.self.conv.weight";  // not one of ours
+  change_weights(from, [&](auto& tensors) {
+    tensors.push_back(filled(other, StoredType::kF32, {2, 1, 65, 1}, 0.5F));
+  });
+  EXPECT_THAT(refused(from), HasSubstr(other + " has no place"));
+  change_weights(from, [&](auto& tensors) {
+    std::erase_if(tensors, [&](const auto& tensor) { return tensor.name == other; });
+    add_copy(tensors, "bert." + word, word);
+  });
   EXPECT_THAT(refused(from), AllOf(HasSubstr(word + " are one tensor"), HasSubstr("bert." + word)));
 }
 
