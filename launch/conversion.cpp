@@ -33,7 +33,7 @@ ModelConfig with_overrides(const ModelSource& source, const std::vector<std::str
     if (!key.starts_with("model.attention."))
       refuse("convert: --set {}: only keys of model.attention can be changed here.", key);
   ModelConfig model = model_options(config, &source.config());
-  if (model.attention.taps != source.config().attention.taps && !source.is_foreign())
+  if (model.attention.taps != source.config().attention.taps && !source.lacks_convolution())
     refuse("convert: model.attention.convolution is {} in {}; a convolution of {} taps has other weights.",
            source.config().attention.taps, source.path(), model.attention.taps);
   return model;
@@ -53,28 +53,46 @@ void complete(const ModelSource& source, Converted& converted, std::vector<std::
     tensor.bytes = [network, bytes = std::move(tensor.bytes)] { return bytes(); };
 }
 
-void lengthen(const ConvertOptions& options, const ModelSource& source, Converted& converted,
+/// Refuses lengths that cannot be meant, before anything is read or made for them.
+void check_lengths(const ConvertOptions& options, const ModelSource& source) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 20U;
+  const std::int64_t old = source.config().max_positions;
+  if (const auto positions = options.positions) {
+    if (*positions < old)
+      refuse(
+          "--positions is {}; {} has {} already, and shortening is not lengthening: set data.sequence_length "
+          "for shorter texts.",
+          *positions, source.path(), old);
+    if (*positions > kMost)
+      refuse("--positions is {}; this program lengthens to at most {}.", *positions, kMost);
+  }
+  const std::int64_t most = options.positions.value_or(old);
+  if (const auto length = options.sequence_length; length && (*length < 1 || *length > most))
+    refuse("--sequence-length is {}; the model takes 1 to {} tokens.", *length, most);
+}
+
+void lengthen(std::int64_t positions, const ModelSource& source, Converted& converted,
               std::vector<std::string>& notes) {
   const std::int64_t old = source.config().max_positions;
-  if (options.positions < old)
-    refuse(
-        "--positions is {}; {} has {} already, and shortening is not lengthening: set data.sequence_length "
-        "for "
-        "shorter texts.",
-        options.positions, source.path(), old);
+  if (positions == old) {
+    notes.push_back(
+        fmt::format("{} has {} positions already: its table stays as it is.", source.path(), old));
+    return;
+  }
   for (auto& tensor : converted.tensors)
-    if (tensor.name == kPositionTable)
-      tensor = with_tiled_rows(std::move(tensor), kPositionOffset, options.positions + kPositionOffset);
-  converted.model.max_positions = options.positions;
+    if (tensor.name == kPositionTable && tensor.shape.size() == 2 && tensor.shape[0] == old + kPositionOffset)
+      tensor = with_tiled_rows(std::move(tensor), kPositionOffset, positions + kPositionOffset);
+  converted.model.max_positions = positions;
   notes.push_back(fmt::format("The position table was lengthened from {} to {} positions by repeating it.",
-                              old, options.positions));
+                              old, positions));
 }
 
 Converted converted_model(const ConvertOptions& options, const ModelSource& source,
                           std::vector<std::string>& notes) {
   Converted converted{with_overrides(source, options.overrides), source.head(), {}};
+  notes = source.notes(converted.model);
   converted.tensors = source.stored_tensors(&converted.model, &notes);
-  if (options.positions > 0) lengthen(options, source, converted, notes);
+  if (options.positions) lengthen(*options.positions, source, converted, notes);
   if (source.is_foreign()) complete(source, converted, notes);
   return converted;
 }
@@ -112,6 +130,13 @@ StoredType type_of(const std::string& dtype) {
   refuse("--dtype is '{}'; it must be fp32, fp16 or bf16.", dtype);
 }
 
+/// The widest number type among the tensors: what `dtype` of config.json names.
+StoredType widest_type(const std::vector<TensorToWrite>& tensors) {
+  for (const StoredType type : {StoredType::kF64, StoredType::kF32, StoredType::kBF16, StoredType::kF16})
+    if (std::ranges::find(tensors, type, &TensorToWrite::type) != tensors.end()) return type;
+  return StoredType::kF32;
+}
+
 /// The tokenizer's files: those that there are, or those that AutoTokenizer needs, made from the model.
 std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
                                         std::vector<std::string>& notes) {
@@ -141,15 +166,12 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
                            .head = converted.head,
                            .tensors = std::move(converted.tensors),
                            .files = tokenizer_files(source, converted.model.max_positions, notes),
-                           .sequence_length = options.sequence_length,
-                           .base_config = source.is_foreign() ? std::string() : source.folder_config(),
+                           .sequence_length = options.sequence_length.value_or(0),
+                           .base_config = source.lacks_convolution() ? std::string() : source.folder_config(),
                            .labels = source.label_names(),
                            .task = source.task_settings()};
-  if (options.sequence_length > folder.model.max_positions)
-    refuse("--sequence-length is {}; the model takes at most {} tokens.", options.sequence_length,
-           folder.model.max_positions);
   if (!options.shard_size.empty()) folder.shard_bytes = parse_size(options.shard_size, "--shard-size");
-  if (!folder.tensors.empty()) folder.type = folder.tensors.front().type;
+  folder.type = widest_type(folder.tensors);
   if (!options.dtype.empty()) {
     folder.type = type_of(options.dtype);
     for (auto& tensor : folder.tensors) tensor = as_type(std::move(tensor), folder.type);
@@ -162,12 +184,14 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
 }  // namespace
 
 std::vector<std::string> convert(const ConvertOptions& options) {
+  if (options.to.empty()) refuse("--to is empty; name a checkpoint (.h5) or a folder to be written.");
   refuse_existing_target(options.to);
   if (names_checkpoint(options.to) && (!options.dtype.empty() || !options.shard_size.empty()))
     refuse("--dtype and --shard-size are for folders; a checkpoint is one file of fp32.");
   const ModelSource source(options.from);
   source.check();
-  std::vector<std::string> notes = source.notes();
+  check_lengths(options, source);
+  std::vector<std::string> notes;
   Converted converted = converted_model(options, source, notes);
   if (names_checkpoint(options.to))
     write_as_checkpoint(source, converted, options.to, notes);

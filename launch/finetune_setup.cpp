@@ -73,7 +73,7 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   return [from, options](Network& network) {
     WarmStart own = options;
     own.first_of_head = network.head().first_parameter();
-    (void)start_warm(network.parameters(), from->stored_tensors(), own);
+    (void)start_warm(network.parameters(), from->stored_tensors(&network.config()), own);
   };
 }
 
@@ -86,6 +86,7 @@ void set_model_shape(FinetuneSetup& setup) {
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
   model.pad_token_id = tokenizer.special().pad;
   set_model(config, model);
+  if (setup.from) setup.notes = setup.from->notes(model);
   setup.options.run.model = model;
   setup.options.run.sequence_length = sequence_length(config, model);
   config.data.sequence_length = setup.options.run.sequence_length;
@@ -185,7 +186,6 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;
   if (!config.model.from.empty()) {
     setup->from.emplace(config.model.from);
-    setup->notes = setup->from->notes();
   } else if (training) {
     setup->notes.emplace_back(
         "model.from is not given: the encoder is drawn from the seed and learns from the task alone");

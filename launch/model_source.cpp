@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "launch/folder_tokenizer.h"
 #include "model/bert_import.h"
+#include "model/tensor_edits.h"
 #include "model/warm_start.h"
 #include "trainer/checkpoint.h"
 #include "trainer/task_results.h"
@@ -18,6 +19,11 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::int64_t taps_of(const ParameterStore& store) {
+  const Parameter* convolution = store.find("nystromformer.encoder.layer.0.attention.self.conv.weight");
+  return convolution != nullptr ? convolution->shape[2] : 0;
+}
 
 }  // namespace
 
@@ -67,7 +73,8 @@ const std::string& ModelSource::path() const {
 const ModelConfig& ModelSource::config() const {
   return state_->config.model;
 }
-const std::vector<std::string>& ModelSource::notes() const {
+std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
+  if (lacks_convolution()) return {bert_note(state_->path, state_->config.foreign, model)};
   return state_->config.notes;
 }
 bool ModelSource::is_folder() const {
@@ -85,6 +92,10 @@ const HeadConfig& ModelSource::head() const {
 
 bool ModelSource::is_foreign() const {
   return !state_->config.foreign.empty();
+}
+
+bool ModelSource::lacks_convolution() const {
+  return is_bert_type(state_->config.foreign);
 }
 
 ModelSource::Progress ModelSource::progress() const {
@@ -132,7 +143,9 @@ void ModelSource::check() const {
 LoadNotes ModelSource::load(ParameterStore& store) const {
   if (is_foreign()) {
     LoadNotes notes;
-    const auto tensors = stored_tensors(nullptr, &notes);
+    ModelConfig model = config();
+    if (lacks_convolution()) model.attention.taps = taps_of(store);
+    const auto tensors = stored_tensors(&model, &notes);
     const auto head = std::ranges::find_if(store.all(), [](const Parameter& p) {
       return p.name.starts_with("cls.") || p.name.starts_with("nystromformer.pooler.");
     });
@@ -151,15 +164,15 @@ std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
   std::vector<TensorToWrite> tensors;
   if (is_foreign()) {
     std::vector<std::string> told;
-    tensors =
-        import_bert(*state_->weights, state_->config.foreign, model != nullptr ? *model : config(), told);
+    ModelConfig started = config();
+    if (model != nullptr) started.attention = model->attention;
+    tensors = import_bert(*state_->weights, state_->config.foreign, started, told);
     if (notes != nullptr) notes->insert(notes->end(), told.begin(), told.end());
     return tensors;
   }
   if (is_folder()) {
     for (const auto& [name, entry] : state_->weights->tensors())
-      tensors.push_back({name, entry.tensor->type, entry.tensor->shape,
-                         [entry = entry] { return entry.file->read_bytes(*entry.tensor); }});
+      if (!is_left_out(name, config())) tensors.push_back(as_stored(name, entry));
     return tensors;
   }
   const CheckpointReader& reader = *state_->checkpoint;

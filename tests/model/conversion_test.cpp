@@ -1,8 +1,6 @@
 // `nystrom convert` beyond copying: number types, shards, longer position tables, BERT as a start, model
 // cards.
 
-#include "launch/conversion.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,72 +10,22 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "conversion_case.h"
 #include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/training.h"
-#include "kernels/core/check.h"
-#include "launch/model_source.h"
 #include "model/half.h"
 #include "model/tensor_edits.h"
-#include "small_network.h"
-#include "temporary_folder.h"
 
 namespace nystrom {
 namespace {
 
+using testing::bert;
 using ::testing::HasSubstr;
-using testing::TemporaryFolder;
-using Json = nlohmann::json;
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string refusal(const ConvertOptions& options) {
-  try {
-    (void)convert(options);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return {};
-}
-
-const Tokenizer& tokenizer() {
-  static const Tokenizer trained = [] {
-    std::vector<std::string> sentences;
-    for (int i = 0; i < 50; ++i)
-      for (const char* text : {"the old captain", "a young sailor", "mended the torn sail", "at night é"})
-        sentences.emplace_back(text);
-    TokenizerTraining options;
-    options.vocabulary_size = 48;
-    return train_tokenizer(options, sentences);
-  }();
-  return trained;
-}
-
-class Conversion : public ::testing::Test {
- protected:
-  /// A folder of a small model with random weights and the tokenizer.
-  std::string folder(const HeadConfig& head = HeadKind::kPretraining) {
-    ModelConfig config = testing::small_model();
-    config.vocabulary_size = tokenizer().vocabulary_size();
-    Network network(config, head, DType::kF32, false);
-    network.initialize(5);
-    write_huggingface_folder(at_ / "m", {.model = config,
-                                         .head = head,
-                                         .tensors = tensors_of(network.parameters()),
-                                         .files = {{"spiece.model", tokenizer().bytes()}}});
-    return at_ / "m";
-  }
-  static std::vector<float> values_of(const WeightFiles& files, const std::string& name) {
-    const auto& entry = *files.find(name);
-    std::vector<float> values(entry.tensor->elements());
-    entry.file->read<float>(*entry.tensor, values);
-    return values;
-  }
-  TemporaryFolder at_;
-};
+using testing::Json;
+using testing::refusal;
+using testing::text_of;
+using testing::tokenizer;
+using Conversion = testing::ConversionCase;
 
 constexpr const char* kWord = "nystromformer.embeddings.word_embeddings.weight";
 
@@ -173,64 +121,26 @@ TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
               HasSubstr("other weights"));
 }
 
-// A folder as transformers writes BertForMaskedLM or RobertaForMaskedLM, of made-up weights.
-std::string bert(const TemporaryFolder& at, bool roberta) {
-  const std::string folder = at / (roberta ? "roberta" : "bert"), stem = roberta ? "roberta." : "bert.";
-  std::filesystem::create_directories(folder);
-  const std::int64_t c = 8, f = 12, v = 23, positions = 16;
-  Json config{{"model_type", roberta ? "roberta" : "bert"},
-              {"vocab_size", v},
-              {"hidden_size", c},
-              {"num_hidden_layers", 2},
-              {"num_attention_heads", 2},
-              {"intermediate_size", f},
-              {"hidden_act", "gelu"},
-              {"max_position_embeddings", roberta ? positions + 2 : positions},
-              {"type_vocab_size", roberta ? 1 : 2},
-              {"architectures", {roberta ? "RobertaForMaskedLM" : "BertForMaskedLM"}},
-              {"pad_token_id", roberta ? 1 : 0}};
-  std::ofstream(folder + "/config.json") << config.dump();
-  std::vector<TensorToWrite> tensors;
-  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
-    std::size_t count = 1;
-    for (const auto extent : shape) count *= static_cast<std::size_t>(extent);
-    std::vector<float> values(count);
-    Random random(9, Purpose::kTest, tensors.size());
-    for (float& value : values) value = static_cast<float>(0.3 * random.normal());
-    tensors.push_back({name, StoredType::kF32, std::move(shape), [values] {
-                         const auto bytes = std::as_bytes(std::span(values));
-                         return std::vector<std::byte>(bytes.begin(), bytes.end());
-                       }});
-  };
-  add(stem + "embeddings.word_embeddings.weight", {v, c});
-  add(stem + "embeddings.position_embeddings.weight", {roberta ? positions + 2 : positions, c});
-  add(stem + "embeddings.token_type_embeddings.weight", {roberta ? 1 : 2, c});
-  add(stem + "embeddings.LayerNorm.weight", {c});
-  add(stem + "embeddings.LayerNorm.bias", {c});
-  for (int layer = 0; layer < 2; ++layer) {
-    const std::string at_layer = stem + "encoder.layer." + std::to_string(layer) + ".";
-    for (const char* name :
-         {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
-      add(at_layer + name + ".weight", {c, c});
-      add(at_layer + name + ".bias", {c});
-    }
-    for (const char* name : {"attention.output.LayerNorm", "output.LayerNorm"}) {
-      add(at_layer + name + ".weight", {c});
-      add(at_layer + name + ".bias", {c});
-    }
-    add(at_layer + "intermediate.dense.weight", {f, c});
-    add(at_layer + "intermediate.dense.bias", {f});
-    add(at_layer + "output.dense.weight", {c, f});
-    add(at_layer + "output.dense.bias", {c});
-  }
-  const std::string head = roberta ? "lm_head." : "cls.predictions.transform.";
-  add(head + "dense.weight", {c, c});
-  add(head + "dense.bias", {c});
-  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".weight", {c});
-  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".bias", {c});
-  add(roberta ? "lm_head.bias" : "cls.predictions.bias", {v});
-  write_safetensors(folder + "/model.safetensors", std::move(tensors));
-  return folder;
+TEST_F(Conversion, a_model_without_convolution_is_written_with_one_zero_tap_and_read_without_it) {
+  const std::string from = folder(HeadKind::kPretraining, 0);
+  const Json config = Json::parse(text_of(from + "/config.json"));
+  EXPECT_EQ(config["conv_kernel_size"], 1);
+  EXPECT_EQ(config["nystrom"]["convolution"], 0);
+  const std::string tap = "nystromformer.encoder.layer.1.attention.self.conv.weight";
+  EXPECT_EQ(values_of(WeightFiles(from), tap), std::vector<float>(2, 0.F));
+  EXPECT_EQ(ModelSource(from).config().attention.taps, 0);
+  for (const auto& tensor : ModelSource(from).stored_tensors()) EXPECT_NE(tensor.name, tap);
+  (void)convert({.from = from, .to = at_ / "m.h5"});
+  (void)convert({.from = at_ / "m.h5", .to = at_ / "back"});
+  (void)convert({.from = from, .to = at_ / "half", .dtype = "fp16"});
+  EXPECT_EQ(text_of(at_ / "back/model.safetensors"), text_of(from + "/model.safetensors"));
+  EXPECT_EQ(WeightFiles(at_ / "half").find(tap)->tensor->type, StoredType::kF16);
+
+  change_weights(from, [&](auto& tensors) {
+    auto& taps = *std::ranges::find(tensors, tap, &TensorToWrite::name);
+    taps.bytes = [] { return std::vector<std::byte>(8, std::byte{1}); };
+  });
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x"}), HasSubstr(tap + " is not zero"));
 }
 
 TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zeros) {
@@ -238,6 +148,7 @@ TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zero
     const std::string from = bert(at_, roberta), to = from + "-here";
     const auto notes = convert({.from = from, .to = to, .overrides = {"model.attention.landmarks=4"}});
     EXPECT_THAT(notes.front(), HasSubstr("softmax attention"));
+    EXPECT_THAT(notes.front(), HasSubstr("with 4 landmarks and a convolution of 65 taps that is zero."));
     const ModelSource source(to);
     EXPECT_EQ(source.config().max_positions, 16);
     EXPECT_EQ(source.config().attention.landmarks, 4);
@@ -268,8 +179,9 @@ TEST_F(Conversion, a_pickle_is_refused_with_the_lines_that_turn_it_into_safetens
   const std::string sentence = refusal({.from = from, .to = at_ / "x"});
   EXPECT_THAT(sentence, HasSubstr("can run code"));
   EXPECT_EQ(std::ranges::count(sentence, '\n'), 2);
-  EXPECT_THAT(sentence, HasSubstr("\nimport transformers"));
-  EXPECT_TRUE(sentence.ends_with("save_pretrained('" + from + "')")) << sentence;
+  EXPECT_THAT(sentence, HasSubstr("\nimport pathlib, safetensors.torch, torch"));
+  EXPECT_THAT(sentence, HasSubstr("pathlib.Path('" + from + "')"));
+  EXPECT_TRUE(sentence.ends_with("folder / 'model.safetensors', {'format': 'pt'})")) << sentence;
 }
 
 // The pieces of WordPiece for the 23 rows of bert().

@@ -221,11 +221,11 @@ TEST(HuggingFaceConfig, the_log_says_what_transformers_would_run) {
               ::testing::ElementsAre(AllOf(HasSubstr("exactly 512 tokens"), HasSubstr("whole batch"))));
 }
 
-TEST(HuggingFaceConfig, a_null_convolution_is_none_and_survives_a_round_trip) {
+TEST(HuggingFaceConfig, a_null_convolution_is_none_and_is_written_as_one_tap) {
   const HuggingFaceConfig config = config_of(R"({"model_type":"nystromformer","conv_kernel_size":null})");
   EXPECT_EQ(config.model.attention.taps, 0);
   const std::string text = huggingface_config_text({.model = config.model});
-  EXPECT_THAT(text, HasSubstr("\"conv_kernel_size\": null"));
+  EXPECT_THAT(text, HasSubstr("\"conv_kernel_size\": 1,"));
   EXPECT_EQ(config_of(text).model.attention.taps, 0);
 }
 
