@@ -65,7 +65,7 @@ RunIdentity identity_for(const FinetuneSetup& setup) {
 std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool training) {
   if (!setup.from) return {};
   const ModelSource* from = &*setup.from;
-  if (!training) return [from](Network& network) { (void)from->load(network.parameters()); };
+  if (!training) return [from](Network& network) { (void)from->load(network); };
   const WarmStart options{.first_of_head = 0,
                           .redraw_head = setup.config.model.reinitialize_head,
                           .redrawn_layers = setup.config.model.reinitialize_layers,
@@ -73,7 +73,7 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   return [from, options](Network& network) {
     WarmStart own = options;
     own.first_of_head = network.head().first_parameter();
-    (void)start_warm(network.parameters(), from->stored_tensors(), own);
+    (void)start_warm(network.parameters(), from->stored_tensors(&network.config()), own);
   };
 }
 

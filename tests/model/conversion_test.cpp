@@ -3,6 +3,7 @@
 
 #include "launch/conversion.h"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +26,9 @@
 namespace nystrom {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::TemporaryFolder;
 using Json = nlohmann::json;
 
@@ -259,6 +262,53 @@ TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zero
               values_of(ours, "cls.predictions.bias"));
     (void)convert({.from = from, .to = from + ".h5"});
     EXPECT_EQ(ModelSource(from + ".h5").config().layers, 2);
+  }
+}
+
+/// What loading `path` into the network says; a refusal's sentence where it is refused.
+std::string loading(const std::string& path, Network& network) {
+  network.initialize(1);
+  try {
+    return fmt::format("{}", fmt::join(ModelSource(path).load(network), " "));
+  } catch (const InputError& error) {
+    return std::string("refused: ") + error.what();
+  }
+}
+
+TEST_F(Conversion, a_checkpoint_with_or_without_sentence_order_starts_pretraining_with_or_without_it) {
+  for (const bool with : {false, true}) {
+    const std::string h5 = at_ / (with ? "with.h5" : "without.h5");
+    const HeadKind head = with ? HeadKind::kPretraining : HeadKind::kMaskedLm;
+    const HeadKind other = with ? HeadKind::kMaskedLm : HeadKind::kPretraining;
+    (void)convert({.from = folder(head), .to = h5});
+    ModelConfig config = ModelSource(h5).config();
+    Network network(config, other, DType::kF32, false);
+    const std::string said = loading(h5, network);
+    for (const char* name : {"cls.seq_relationship.bias", "nystromformer.pooler.dense.weight"})
+      EXPECT_THAT(said, HasSubstr(name));
+    EXPECT_THAT(said, HasSubstr(with ? "are not used" : "drawn from the seed"));
+    const ParameterStore& store = network.parameters();
+    const auto word = store.weight(static_cast<ParameterId>(store.find(kWord) - store.all().data()));
+    const auto values = word.span<const float>();
+    EXPECT_EQ(std::vector<float>(values.begin(), values.end()), values_of(WeightFiles(at_ / "m"), kWord));
+    config.intermediate_size = 16;
+    Network wider(config, other, DType::kF32, false);
+    EXPECT_THAT(loading(h5, wider), AllOf(HasSubstr("refused"), HasSubstr("intermediate.dense.weight")));
+    std::filesystem::remove_all(at_ / "m");
+  }
+  (void)convert({.from = folder({HeadKind::kSequenceClassification, 3}), .to = at_ / "task.h5"});
+  Network network(ModelSource(at_ / "task.h5").config(), HeadKind::kMaskedLm, DType::kF32, false);
+  EXPECT_THAT(loading(at_ / "task.h5", network),
+              AllOf(HasSubstr("refused"), HasSubstr("cls.predictions.bias is missing")));
+}
+
+TEST_F(Conversion, bert_starts_a_network_whose_convolution_has_other_taps) {
+  const std::string from = bert(at_, false);
+  ModelConfig config = ModelSource(from).config();
+  for (const std::int64_t taps : {5, 0}) {
+    config.attention.taps = taps;
+    Network network(config, HeadKind::kMaskedLm, DType::kF32, false);
+    EXPECT_THAT(loading(from, network), Not(HasSubstr("refused"))) << taps;
   }
 }
 
