@@ -9,7 +9,7 @@ namespace nystrom {
 
 struct ConvertOptions {
   std::string from = {}, to = {};
-  std::int64_t sequence_length = 0;  ///< transformers' Nystrom path takes one length only; 0: the longest
+  std::int64_t sequence_length = 0;  ///< transformers' Nystrom path takes one length only; 0: the trained
   std::string dtype = {};            ///< fp32, fp16 or bf16 of a folder's weights; empty: as they are stored
   std::string shard_size = {};       ///< of a folder: largest file of weights ("2GB"); empty: one file
   std::int64_t positions = 0;        ///< lengthen the position table to so many by tiling; 0: leave it
