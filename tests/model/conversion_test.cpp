@@ -489,6 +489,42 @@ TEST_F(Conversion, old_vocabulary_files_are_read_as_tokenizer_config_json_says) 
   EXPECT_EQ(ModelSource(roberta).tokenizer().encode("lo lo"), (Ids{9, 9}));
 }
 
+/// The tokenizer with a message appended to its model, whose fields replace those before.
+Tokenizer with_field(char field, const std::string& message) {
+  const std::string added{static_cast<char>(field << 3 | 2), static_cast<char>(message.size())};
+  return Tokenizer::from_bytes(tokenizer().bytes() + added + message, "a test");
+}
+constexpr char kPiece = 1, kNormalizer = 3;
+
+TEST(TokenizerFiles, what_keeps_a_sentencepiece_model_from_being_a_tokenizer_json_is_named) {
+  EXPECT_EQ(why_not_imitated(tokenizer()), "");
+  const Tokenizer keeping = with_field(kNormalizer, {4 << 3, 0});
+  EXPECT_THAT(why_not_imitated(keeping), HasSubstr("repeated blanks"));
+  EXPECT_TRUE(huggingface_tokenizer_files(keeping, 16).empty());
+  const Tokenizer defined = with_field(kPiece, {1 << 3 | 2, 2, 'z', 'z', 3 << 3, 4});
+  EXPECT_THAT(why_not_imitated(defined), HasSubstr("user-defined"));
+}
+
+TEST(TokenizerFiles, a_mark_of_word_starts_in_a_text_is_kept_where_the_rules_leave_it_alone) {
+  const auto patterns = [](const Tokenizer& of) {
+    std::string all;
+    for (const auto& file : huggingface_tokenizer_files(of, 16)) {
+      if (file.name != "tokenizer.json") continue;
+      const Json json = Json::parse(file.bytes);
+      for (const auto& step : json["normalizer"]["normalizers"])
+        if (step["type"] == "Replace" && step["pattern"].contains("Regex"))
+          all += step["pattern"]["Regex"].get<std::string>() + ";";
+    }
+    return all;
+  };
+  const Tokenizer identity = with_field(kNormalizer, {2 << 3 | 2, 0});  // no rules
+  EXPECT_EQ(patterns(identity), " {2,};\\A |[ \u2581]+\\z;\\A\u2581;");
+  EXPECT_TRUE(patterns(tokenizer()).ends_with(" {2,};\\A | \\z;"));
+  // As SentencePiece reads them: one at the end is dropped, one at the beginning follows another.
+  EXPECT_EQ(identity.encode("the \u2581"), identity.encode("the"));
+  EXPECT_EQ(identity.encode("\u2581the").size(), identity.encode("the").size() + 1);
+}
+
 TEST(Charsmap, its_rules_are_those_of_the_normalization_and_their_pattern_stays_small) {
   const SentencePieceProto model = read_model_proto(tokenizer().bytes());
   EXPECT_EQ(std::ssize(model.pieces), tokenizer().vocabulary_size());
