@@ -175,7 +175,12 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
                            .base_config = source.is_foreign() ? std::string() : source.folder_config(),
                            .labels = source.label_names(),
                            .task = source.task_settings()};
-  if (folder.sequence_length == 0) folder.sequence_length = known_length(options, source);
+  if (folder.sequence_length == 0) {
+    folder.sequence_length = known_length(options, source);
+    // Rounded down to the landmarks, transformers would run softmax where training ran Nystrom attention.
+    if (const std::int64_t landmarks = folder.model.attention.landmarks; folder.sequence_length > landmarks)
+      folder.sequence_length = std::max(folder.sequence_length, 2 * landmarks);
+  }
   if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
     folder.bos_id = tokenizer.special().bos;
     folder.eos_id = tokenizer.special().eos;

@@ -210,6 +210,13 @@ TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoi
   (void)convert({.from = at_ / "c", .to = at_ / "c.h5"});
   (void)convert({.from = at_ / "c.h5", .to = at_ / "d"});
   EXPECT_EQ(length_of(at_ / "d"), 6);
+  for (const auto& [trained, expected] : {std::pair("5", 6), std::pair("3", 3)}) {
+    const std::string name = std::string("trained-") + trained;
+    (void)convert(
+        {.from = trained_checkpoint(from, at_ / (name + ".h5"), {{"data.sequence_length", trained}}),
+         .to = at_ / name});
+    EXPECT_EQ(length_of(at_ / name), expected) << "softmax only where training ran it";
+  }
   // A longer table is for longer texts, and the tokenizer says so too.
   (void)convert({.from = from, .to = at_ / "e"});
   (void)convert({.from = at_ / "e", .to = at_ / "long", .positions = 40});
