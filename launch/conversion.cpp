@@ -1,10 +1,13 @@
 #include "launch/conversion.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "data/tasks/records.h"
 #include "data/tokenizer/huggingface_files.h"
 #include "kernels/core/check.h"
 #include "launch/config.h"
+#include "launch/folder_tokenizer.h"
 #include "launch/model_card.h"
 #include "launch/model_source.h"
 #include "launch/options.h"
@@ -97,8 +100,22 @@ Converted converted_model(const ConvertOptions& options, const ModelSource& sour
   return converted;
 }
 
-/// What a checkpoint carries besides weights: the tokenizer, and what it was fine-tuned for.
-RunIdentity identity_of(const ModelSource& source) {
+/// Of a checkpoint that was a folder: the length that transformers ran it at.
+constexpr const char* kFolderLength = "segment_means_seq_len";
+
+/// The length that the source is made for: a folder's for transformers, a checkpoint's in training. 0: not
+/// known, or its table of positions was lengthened, which is done for longer texts.
+std::int64_t known_length(const ConvertOptions& options, const ModelSource& source) {
+  if (options.positions > source.config().max_positions || source.is_foreign()) return 0;
+  if (source.is_folder()) return nystrom_length(source.folder_config());
+  for (const char* key : {kFolderLength, "data.sequence_length"})
+    if (double length = 0; parse_number(source.setting(key), length) && length >= 1)
+      return static_cast<std::int64_t>(std::min(length, static_cast<double>(source.config().max_positions)));
+  return 0;
+}
+
+/// What a checkpoint carries besides weights: the tokenizer, what it was fine-tuned for, and its length.
+RunIdentity identity_of(const ModelSource& source, std::int64_t length) {
   RunIdentity identity;
   if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
     identity.tokenizer = tokenizer.bytes();
@@ -107,20 +124,21 @@ RunIdentity identity_of(const ModelSource& source) {
   for (const auto& [key, value] : source.task_settings()) identity.settings[key] = value;
   if (const auto labels = source.label_names(); !labels.empty())
     identity.settings["task.label_names"] = label_names_text(labels);
+  if (length > 0) identity.settings[kFolderLength] = std::to_string(length);
   return identity;
 }
 
-void write_as_checkpoint(const ModelSource& source, const Converted& converted, const std::string& path,
+void write_as_checkpoint(const ModelSource& source, const Converted& converted, const ConvertOptions& options,
                          std::vector<std::string>& notes) {
   Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
   network.initialize(1);
-  const WarmStart options{.first_of_head = network.head().first_parameter(),
-                          .redraw_head = false,
-                          .redrawn_layers = 0,
-                          .path = source.path()};
-  for (auto& note : start_warm(network.parameters(), converted.tensors, options)) notes.push_back(note);
+  const WarmStart start{.first_of_head = network.head().first_parameter(),
+                        .redraw_head = false,
+                        .redrawn_layers = 0,
+                        .path = source.path()};
+  for (auto& note : start_warm(network.parameters(), converted.tensors, start)) notes.push_back(note);
   const auto optimizer = make_optimizer({}, network.parameters());
-  write_checkpoint(path, network, *optimizer, {}, identity_of(source));
+  write_checkpoint(options.to, network, *optimizer, {}, identity_of(source, known_length(options, source)));
 }
 
 StoredType type_of(const std::string& dtype) {
@@ -137,22 +155,34 @@ StoredType widest_type(const std::vector<TensorToWrite>& tensors) {
   return StoredType::kF32;
 }
 
+/// A tokenizer_config.json for a model of `longest` positions.
+std::string with_length(const std::string& config, std::int64_t longest) {
+  auto json = nlohmann::ordered_json::parse(config, nullptr, false);
+  if (!json.is_object()) return config;
+  json["model_max_length"] = longest;
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 /// The tokenizer's files: those that there are, or those that AutoTokenizer needs, made from the model.
 std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
                                         std::vector<std::string>& notes) {
   std::vector<FolderFile> files = source.tokenizer_files();
-  const auto has = [&files](const char* name) {
-    return std::ranges::find(files, name, &FolderFile::name) != files.end();
-  };
-  if (has("tokenizer.json") && has("tokenizer_config.json")) return files;
+  const auto find = [&files](const char* name) { return std::ranges::find(files, name, &FolderFile::name); };
+  if (const auto config = find("tokenizer_config.json");
+      config != files.end() && find("tokenizer.json") != files.end()) {
+    if (longest > source.config().max_positions) config->bytes = with_length(config->bytes, longest);
+    return files;
+  }
   const Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty()) return files;
   const auto made = huggingface_tokenizer_files(tokenizer, longest);
   if (made.empty())
-    notes.emplace_back(
-        "The tokenizer keeps blanks in a way that tokenizer.json cannot say: AutoTokenizer will not load it; "
-        "use "
-        "the SentencePiece model.");
+    notes.push_back(fmt::format(
+        "The SentencePiece model {}, and no tokenizer.json is made of such: AutoTokenizer will not load it; "
+        "use the model itself.",
+        why_not_imitated(tokenizer)));
+  if (tokenizer.is_json())  // a model beside it would be another tokenizer
+    std::erase_if(files, [](const auto& file) { return is_sentencepiece_file(file.name); });
   for (const auto& file : made) {
     std::erase_if(files, [&](const auto& f) { return f.name == file.name; });
     files.push_back({file.name, file.bytes});
@@ -170,6 +200,16 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
                            .base_config = source.lacks_convolution() ? std::string() : source.folder_config(),
                            .labels = source.label_names(),
                            .task = source.task_settings()};
+  if (!options.sequence_length) {
+    folder.sequence_length = known_length(options, source);
+    // Rounded down to the landmarks, transformers would run softmax where training ran Nystrom attention.
+    if (const std::int64_t landmarks = folder.model.attention.landmarks; folder.sequence_length > landmarks)
+      folder.sequence_length = std::max(folder.sequence_length, 2 * landmarks);
+  }
+  if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
+    folder.bos_id = tokenizer.special().bos;
+    folder.eos_id = tokenizer.special().eos;
+  }
   if (!options.shard_size.empty()) folder.shard_bytes = parse_size(options.shard_size, "--shard-size");
   folder.type = widest_type(folder.tensors);
   if (!options.dtype.empty()) {
@@ -194,7 +234,7 @@ std::vector<std::string> convert(const ConvertOptions& options) {
   std::vector<std::string> notes;
   Converted converted = converted_model(options, source, notes);
   if (names_checkpoint(options.to))
-    write_as_checkpoint(source, converted, options.to, notes);
+    write_as_checkpoint(source, converted, options, notes);
   else
     write_as_folder(source, std::move(converted), options, notes);
   notes.push_back(fmt::format("{} was written.", options.to));

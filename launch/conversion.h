@@ -10,7 +10,8 @@ namespace nystrom {
 
 struct ConvertOptions {
   std::string from = {}, to = {};
-  std::optional<std::int64_t> sequence_length = {};  ///< at which transformers will run; none: the longest
+  std::optional<std::int64_t> sequence_length =
+      {};                       ///< transformers' Nystrom path takes one length only; none: the trained
   std::string dtype = {};       ///< fp32, fp16 or bf16 of a folder's weights; empty: as they are stored
   std::string shard_size = {};  ///< of a folder: largest file of weights ("2GB"); empty: one file
   std::optional<std::int64_t> positions = {};  ///< lengthen the position table to so many by tiling

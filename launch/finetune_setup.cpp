@@ -65,7 +65,7 @@ RunIdentity identity_for(const FinetuneSetup& setup) {
 std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool training) {
   if (!setup.from) return {};
   const ModelSource* from = &*setup.from;
-  if (!training) return [from](Network& network) { (void)from->load(network.parameters()); };
+  if (!training) return [from](Network& network) { (void)from->load(network); };
   const WarmStart options{.first_of_head = 0,
                           .redraw_head = setup.config.model.reinitialize_head,
                           .redrawn_layers = setup.config.model.reinitialize_layers,

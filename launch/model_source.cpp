@@ -1,5 +1,7 @@
 #include "launch/model_source.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -20,9 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::int64_t taps_of(const ParameterStore& store) {
-  const Parameter* convolution = store.find("nystromformer.encoder.layer.0.attention.self.conv.weight");
-  return convolution != nullptr ? convolution->shape[2] : 0;
+/// Two heads of language modelling, one of them with sentence order.
+bool differ_by_sentence_order(HeadKind a, HeadKind b) {
+  const auto masked = [](HeadKind kind) {
+    return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+  };
+  return a != b && masked(a) && masked(b);
 }
 
 }  // namespace
@@ -140,23 +145,31 @@ void ModelSource::check() const {
     state_->checkpoint->check_weights(declared);
 }
 
-LoadNotes ModelSource::load(ParameterStore& store) const {
+LoadNotes ModelSource::load(Network& network) const {
+  ParameterStore& store = network.parameters();
+  LoadNotes notes;
+  const auto start = [&](const std::vector<TensorToWrite>& tensors) {
+    const WarmStart options{.first_of_head = network.head().first_parameter(), .path = state_->path};
+    for (auto& note : start_warm(store, tensors, options)) notes.push_back(std::move(note));
+  };
   if (is_foreign()) {
-    LoadNotes notes;
     ModelConfig model = config();
-    if (lacks_convolution()) model.attention.taps = taps_of(store);
-    const auto tensors = stored_tensors(&model, &notes);
-    const auto head = std::ranges::find_if(store.all(), [](const Parameter& p) {
-      return p.name.starts_with("cls.") || p.name.starts_with("nystromformer.pooler.");
-    });
-    const auto first = static_cast<ParameterId>(head - store.all().begin());
-    for (auto& note : start_warm(store, tensors, {.first_of_head = first, .path = state_->path}))
-      notes.push_back(std::move(note));
-    return notes;
+    if (lacks_convolution()) model.attention.taps = network.config().attention.taps;
+    start(stored_tensors(&model, &notes));
+  } else if (is_folder()) {
+    return load_weights(store, *state_->weights, state_->path);
+  } else if (differ_by_sentence_order(head().kind, network.head_kind())) {
+    const auto tensors = stored_tensors();
+    start(tensors);
+    std::vector<std::string_view> unused;
+    for (const auto& tensor : tensors)
+      if (store.find(tensor.name) == nullptr) unused.push_back(tensor.name);
+    if (!unused.empty())
+      notes.push_back(fmt::format("{} of {} are not used.", fmt::join(unused, ", "), state_->path));
+  } else {
+    state_->checkpoint->load_weights(store);
   }
-  if (is_folder()) return load_weights(store, *state_->weights, state_->path);
-  state_->checkpoint->load_weights(store);
-  return {};
+  return notes;
 }
 
 std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,

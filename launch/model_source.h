@@ -30,8 +30,9 @@ class ModelSource {
 
   /// Refuses tensors that do not fit the configuration, as load() does, but without taking memory.
   void check() const;
-  /// Fills all parameters of an allocated store; gives what is to be said about it.
-  [[nodiscard]] LoadNotes load(ParameterStore& store) const;
+  /// Fills all parameters of a network; gives what is to be said about it. Refuses tensors that do not fit,
+  /// but for those of sentence order: they may be there and not be asked for, or keep their drawn values.
+  [[nodiscard]] LoadNotes load(Network& network) const;
   /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use. Of a
   /// foreign model: under our names, for the attention of `model` (its own unless given), what is left out
   /// told in `notes`.

@@ -69,18 +69,23 @@ struct HuggingFaceFolder {
   std::vector<TensorToWrite> tensors = {};
   std::vector<FolderFile> files = {};
   /// Of the text that transformers is to be run on; its Nystrom path takes one length only, a multiple of the
-  /// landmarks: the largest such up to this is written. 0: what base_config says, else max_positions.
+  /// landmarks: the largest such up to this and max_positions is written. 0: max_positions.
   std::int64_t sequence_length = 0;
   /// A config.json whose other keys are kept; empty: none.
   std::string base_config = {};
   std::vector<std::string> labels = {};          ///< id2label of a classification; empty: LABEL_0 and so on
   std::map<std::string, std::string> task = {};  ///< kept in the object `nystrom`
+  std::int32_t bos_id = 0, eos_id = 2;           ///< the tokenizer's; written unless base_config has them
   StoredType type = StoredType::kF32;            ///< of the weights: `dtype`
   std::uint64_t shard_bytes = 0;                 ///< largest file of weights; 0: one file
 };
 
 /// The weights of `store` as they are to be written.
 std::vector<TensorToWrite> tensors_of(const ParameterStore& store);
+
+/// The length at which transformers runs Nystrom attention with this config.json; 0 where it names none or
+/// means softmax attention.
+std::int64_t nystrom_length(const std::string& config);
 
 /// The length that transformers will run the folder at; equal to the landmarks it means softmax attention.
 std::int64_t segment_means_length(const HuggingFaceFolder& folder);

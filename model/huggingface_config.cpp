@@ -14,6 +14,8 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kDefaultLandmarks = 64;  // transformers', and its segment_means_seq_len
+
 template <class Value>
 struct Choice {
   const char* name;
@@ -216,16 +218,18 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   return config;
 }
 
+std::int64_t nystrom_length(const std::string& config) {
+  const Json parsed = parse_json("config.json", config);
+  const JsonObject json("config.json", parsed);
+  const std::int64_t length = json.integer("segment_means_seq_len", kDefaultLandmarks);
+  return length > 0 && length != json.integer("num_landmarks", kDefaultLandmarks) ? length : 0;
+}
+
 std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = folder.model.attention;
   if (attention.kind == AttentionKind::kSoftmax) return attention.landmarks;
-  std::int64_t length = folder.sequence_length;
-  if (length == 0 && !folder.base_config.empty()) {
-    const Json base = parse_json("the folder's config.json", folder.base_config);
-    length = JsonObject("the folder's config.json", base).integer("segment_means_seq_len", 0);
-    if (length == attention.landmarks) length = 0;  // it meant softmax
-  }
-  if (length <= 0) length = folder.model.max_positions;
+  std::int64_t length = folder.model.max_positions;
+  if (folder.sequence_length > 0) length = std::min(length, folder.sequence_length);
   return std::max(length / attention.landmarks, std::int64_t{1}) * attention.landmarks;
 }
 
@@ -237,8 +241,8 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
   if (folder.base_config.empty() || decodes(folder.head.kind)) json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
-    json["bos_token_id"] = 0;
-    json["eos_token_id"] = 2;
+    json["bos_token_id"] = folder.bos_id;
+    json["eos_token_id"] = folder.eos_id;
     json["inv_coeff_init_option"] = false;
     write_labels(folder, json);
   }

@@ -150,7 +150,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
     refuse("The tokenizer has {} tokens, the model of {} embeds {}; they do not belong together.",
            encoder_.tokenizer().vocabulary_size(), source.path(), source.config().vocabulary_size);
   choose_columns(source, config);
-  loaded_ = source.load(network_.parameters());
+  loaded_ = source.load(network_);
   limits_ = {.sequences = std::max(kSequencesAtOnce, info_.choices),
              .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
              .longest = encoder_.max_length(),

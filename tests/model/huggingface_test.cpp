@@ -257,11 +257,11 @@ TEST(HuggingFaceConfig, transformers_is_told_a_length_that_makes_it_run_nystrom)
   EXPECT_EQ(segment_means_length(folder), 448);
   folder.sequence_length = 130;
   EXPECT_EQ(segment_means_length(folder), 128);
-  folder.sequence_length = 0;
-  folder.base_config = R"({"segment_means_seq_len": 256})";
-  EXPECT_EQ(segment_means_length(folder), 256);
-  folder.base_config = R"({"segment_means_seq_len": 64})";
+  folder.sequence_length = 4096;
   EXPECT_EQ(segment_means_length(folder), 448);
+  EXPECT_EQ(nystrom_length(R"({"segment_means_seq_len": 256})"), 256);
+  EXPECT_EQ(nystrom_length(R"({"segment_means_seq_len": 32, "num_landmarks": 32})"), 0) << "softmax";
+  EXPECT_EQ(nystrom_length("{}"), 0);
   folder.model.attention.kind = AttentionKind::kSoftmax;
   EXPECT_EQ(segment_means_length(folder), 64);
 }
