@@ -106,7 +106,7 @@ constexpr const char* kFolderLength = "segment_means_seq_len";
 /// The length that the source is made for: a folder's for transformers, a checkpoint's in training. 0: not
 /// known, or its table of positions was lengthened, which is done for longer texts.
 std::int64_t known_length(const ConvertOptions& options, const ModelSource& source) {
-  if (options.positions > source.config().max_positions || source.is_foreign()) return 0;
+  if (options.positions > source.config().max_positions || source.lacks_convolution()) return 0;
   if (source.is_folder()) return nystrom_length(source.folder_config());
   for (const char* key : {kFolderLength, "data.sequence_length"})
     if (double length = 0; parse_number(source.setting(key), length) && length >= 1)

@@ -143,7 +143,7 @@ TEST_F(Import, bert_starts_a_convolution_of_any_size) {
     config.attention.taps = taps;
     Network network(config, HeadKind::kPretraining, DType::kF32, false);
     network.initialize(1);
-    (void)source.load(network.parameters());
+    (void)source.load(network);
     EXPECT_THAT(source.notes(config).front(),
                 HasSubstr(taps == 0 ? "and no convolution." : "a convolution of 5 taps that is zero."));
   }
@@ -266,8 +266,7 @@ TEST_F(Import, a_nystromformer_without_a_head_is_a_start) {
     EXPECT_EQ(ModelSource(to).config().attention.taps, taps);
     Network network(ModelSource(from).config(), HeadKind::kPretraining, DType::kF32, false);
     network.initialize(1);
-    EXPECT_THAT(ModelSource(from).load(network.parameters()),
-                ::testing::ElementsAre(HasSubstr("drawn from the seed")));
+    EXPECT_THAT(ModelSource(from).load(network), ::testing::ElementsAre(HasSubstr("drawn from the seed")));
     EXPECT_THAT(refused(from, {.overrides = {"model.attention.convolution=5"}}), HasSubstr("other weights"));
     std::filesystem::remove_all(from);
   }
