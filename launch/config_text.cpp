@@ -178,9 +178,11 @@ std::map<std::string, std::string> finetuning_values(const Config& config) {
 }
 
 bool may_change_on_resume(std::string_view key) {
-  return key == "training.steps" || key == "training.micro_batch" || key == "training.backend" ||
-         key == "training.zero" || key == "training.deterministic" || key == "training.cuda_graph" ||
-         key == "training.check_every" || key == "training.on_spike" || key.starts_with("training.spike_") ||
+  // (task.pair and task.unanswerable follow from the data, which task.examples identifies.)
+  return key == "task.pair" || key == "task.unanswerable" || key == "training.steps" ||
+         key == "training.micro_batch" || key == "training.backend" || key == "training.zero" ||
+         key == "training.deterministic" || key == "training.cuda_graph" || key == "training.check_every" ||
+         key == "training.on_spike" || key.starts_with("training.spike_") ||
          key.starts_with("communication.") || key.starts_with("run.") || key.starts_with("checkpoint.");
 }
 

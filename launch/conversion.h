@@ -2,6 +2,7 @@
 // From a checkpoint or a Hugging Face folder to the other, or to another of the same kind.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,11 +10,12 @@ namespace nystrom {
 
 struct ConvertOptions {
   std::string from = {}, to = {};
-  std::int64_t sequence_length = 0;  ///< transformers' Nystrom path takes one length only; 0: the longest
-  std::string dtype = {};            ///< fp32, fp16 or bf16 of a folder's weights; empty: as they are stored
-  std::string shard_size = {};       ///< of a folder: largest file of weights ("2GB"); empty: one file
-  std::int64_t positions = 0;        ///< lengthen the position table to so many by tiling; 0: leave it
-  std::vector<std::string> overrides = {};  ///< model.attention.…=value for what is written
+  std::optional<std::int64_t> sequence_length =
+      {};                       ///< transformers' Nystrom path takes one length only; none: the trained
+  std::string dtype = {};       ///< fp32, fp16 or bf16 of a folder's weights; empty: as they are stored
+  std::string shard_size = {};  ///< of a folder: largest file of weights ("2GB"); empty: one file
+  std::optional<std::int64_t> positions = {};  ///< lengthen the position table to so many by tiling
+  std::vector<std::string> overrides = {};     ///< model.attention.…=value for what is written
 };
 
 /// Writes `to`: a checkpoint if the name ends in .h5 or .hdf5, else a folder. Checks all tensors of `from`

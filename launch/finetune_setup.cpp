@@ -65,7 +65,7 @@ RunIdentity identity_for(const FinetuneSetup& setup) {
 std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool training) {
   if (!setup.from) return {};
   const ModelSource* from = &*setup.from;
-  if (!training) return [from](Network& network) { (void)from->load(network.parameters()); };
+  if (!training) return [from](Network& network) { (void)from->load(network); };
   const WarmStart options{.first_of_head = 0,
                           .redraw_head = setup.config.model.reinitialize_head,
                           .redrawn_layers = setup.config.model.reinitialize_layers,
@@ -73,7 +73,7 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   return [from, options](Network& network) {
     WarmStart own = options;
     own.first_of_head = network.head().first_parameter();
-    (void)start_warm(network.parameters(), from->stored_tensors(), own);
+    (void)start_warm(network.parameters(), from->stored_tensors(&network.config()), own);
   };
 }
 
@@ -86,6 +86,7 @@ void set_model_shape(FinetuneSetup& setup) {
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
   model.pad_token_id = tokenizer.special().pad;
   set_model(config, model);
+  if (setup.from) setup.notes = setup.from->notes(model);
   setup.options.run.model = model;
   setup.options.run.sequence_length = sequence_length(config, model);
   config.data.sequence_length = setup.options.run.sequence_length;
@@ -179,11 +180,12 @@ TaskConfig task_options(const Config& config) {
 std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training) {
   auto setup = std::make_unique<FinetuneSetup>();
   setup->config = config;
-  (void)open_task(task_options(config));  // refuses what is wrong before the model is read
+  // What is wrong is refused before the model is read.
+  check_task_keys(task_options(config));
+  (void)chosen_metric(open_task(task_options(config))->info(), config.task.metric);
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;
   if (!config.model.from.empty()) {
     setup->from.emplace(config.model.from);
-    setup->notes = setup->from->notes();
   } else if (training) {
     setup->notes.emplace_back(
         "model.from is not given: the encoder is drawn from the seed and learns from the task alone");
@@ -206,6 +208,7 @@ int evaluate_finetuned(const Config& given) {
   config.model.from = finetuned_model(given);
   const auto setup = set_up_finetuning(config, false);
   if (given.task.labels.empty()) setup->options.task.labels = stored_labels(config.model.from);
+  setup->options.task.unanswerable = ModelSource(config.model.from).setting("task.unanswerable") == "true";
   // A run's own folder has its results already.
   if (std::filesystem::exists(given.run.directory + "/checkpoints")) setup->options.run.directory.clear();
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {

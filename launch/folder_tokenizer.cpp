@@ -1,9 +1,12 @@
 #include "launch/folder_tokenizer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/tokenizer/huggingface_files.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -68,17 +71,53 @@ Tokenizer read_json(const std::string& path, const std::string& otherwise) {
   }
 }
 
+/// Is the tokenizer.json at `json` what is made here of the SentencePiece model at `model`?
+bool is_made_of(const std::string& json, const std::string& model) {
+  try {
+    for (const TokenizerFile& made : huggingface_tokenizer_files(Tokenizer::read(model), 0))
+      if (made.name == "tokenizer.json")
+        return Json::parse(made.bytes) == Json::parse(read_text_file(json), nullptr, false);
+  } catch (const InputError&) {  // no model of ours
+  }
+  return false;
+}
+
+std::optional<bool> given_flag(const Json& settings, const char* key) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_boolean() ? std::optional(found->get<bool>()) : std::nullopt;
+}
+
+/// BERT's class lowers case unless it is told otherwise.
+Tokenizer read_wordpiece(const std::string& path, const Json& settings) {
+  const BertOptions options{.lowercase = flag(settings, "do_lower_case", true),
+                            .strip_accents = given_flag(settings, "strip_accents"),
+                            .ideographs = flag(settings, "tokenize_chinese_chars", true)};
+  return Tokenizer::from_bytes(json_of_wordpiece(read_text_file(path), path, options), path);
+}
+
+Tokenizer read_byte_bpe(const std::string& vocabulary, const std::string& merges, const Json& settings) {
+  return Tokenizer::from_bytes(json_of_byte_bpe(read_text_file(vocabulary), read_text_file(merges),
+                                                vocabulary, flag(settings, "add_prefix_space", false)),
+                               vocabulary);
+}
+
 }  // namespace
 
 Tokenizer read_folder_tokenizer(const std::string& folder) {
   const std::string json = file_in(folder, "tokenizer.json"), model = sentencepiece_in(folder);
   const Json settings = settings_of(folder);
-  const bool made_here = class_of(settings) == kOwnTokenizerClass;
-  if (!json.empty() && (model.empty() || !made_here)) return read_json(json, model);
+  const auto made_here = [&] { return class_of(settings) == kOwnTokenizerClass && is_made_of(json, model); };
+  if (!json.empty() && (model.empty() || !made_here())) return read_json(json, model);
   if (!model.empty()) return read_sentencepiece(model, settings);
-  for (const char* name : {"vocab.txt", "vocab.json"})
-    if (const std::string path = file_in(folder, name); !path.empty()) return Tokenizer::read(path);
+  if (const std::string path = file_in(folder, "vocab.txt"); !path.empty())
+    return read_wordpiece(path, settings);
+  if (const std::string path = file_in(folder, "vocab.json"); !path.empty())
+    return read_byte_bpe(path, (fs::path(folder) / "merges.txt").string(), settings);
   return {};
+}
+
+bool is_sentencepiece_file(const std::string& name) {
+  return std::ranges::find(kSentencePieceNames, name) != std::end(kSentencePieceNames);
 }
 
 std::vector<FolderFile> folder_tokenizer_files(const std::string& folder) {

@@ -74,17 +74,31 @@ std::string pretraining_figures(const fs::path& run, std::int64_t step) {
   return text;
 }
 
-/// The metrics of results.json, by split.
-std::string task_figures(const fs::path& run) {
-  std::ifstream file(run / "results.json");
-  const Json results = Json::parse(file, nullptr, false);
+std::string split_rows(const Json& splits) {
   std::string text;
-  if (!results.is_object()) return text;
-  for (const auto& [split, scores] : results.items()) {
+  for (const auto& [split, scores] : splits.items()) {
     if (!scores.is_object() || split == "undefined") continue;
     for (const auto& [metric, value] : scores.items()) text += row(split + " " + metric, value);
   }
   return text;
+}
+
+/// The metrics of the checkpoint's step, by split: those of results.json where they are of it, else those of
+/// evaluations.json; nothing where neither has that step.
+std::string task_figures(const fs::path& run, std::int64_t step) {
+  std::ifstream results_file(run / "results.json"), evaluations_file(run / "evaluations.json");
+  const Json results = Json::parse(results_file, nullptr, false);
+  const auto is_of = [step](const Json& object, const char* key) {
+    return object.contains(key) && object[key] == step;
+  };
+  if (results.is_object() && is_of(results, results.contains("best_step") ? "best_step" : "steps"))
+    return split_rows(results);
+  const Json evaluations = Json::parse(evaluations_file, nullptr, false);
+  if (evaluations.is_array())
+    for (const auto& evaluation : evaluations)
+      if (evaluation.is_object() && is_of(evaluation, "step") && evaluation.contains("scores"))
+        return split_rows(evaluation["scores"]);
+  return {};
 }
 
 std::string figures(const ModelSource& source) {
@@ -98,7 +112,7 @@ std::string figures(const ModelSource& source) {
   const fs::path run = run_of(source.path());
   if (run.empty()) return text;
   const bool pretrained = source.setting("task.kind").empty();
-  return text + (pretrained ? pretraining_figures(run, step) : task_figures(run));
+  return text + (pretrained ? pretraining_figures(run, step) : task_figures(run, step));
 }
 
 std::string shape_of(const ModelConfig& model) {
@@ -124,7 +138,11 @@ std::string attention_of(const ModelConfig& model) {
 
 std::string what_transformers_will_run(const HuggingFaceFolder& folder, const std::string& path) {
   const std::int64_t length = segment_means_length(folder), landmarks = folder.model.attention.landmarks;
-  if (length == landmarks) return fmt::format("transformers will run {} with exact softmax attention.", path);
+  if (length == landmarks)
+    return fmt::format("transformers will run {} with exact softmax attention{}.", path,
+                       folder.model.attention.taps > 0
+                           ? ", on unpadded text: its convolution runs over the values of padding too"
+                           : "");
   return fmt::format(
       "transformers will run {} with {} landmarks on unpadded text of exactly {} tokens, with one "
       "pseudo-inverse scale for the whole batch.",

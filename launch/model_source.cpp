@@ -1,5 +1,7 @@
 #include "launch/model_source.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +12,7 @@
 #include "kernels/core/check.h"
 #include "launch/folder_tokenizer.h"
 #include "model/bert_import.h"
+#include "model/tensor_edits.h"
 #include "model/warm_start.h"
 #include "trainer/checkpoint.h"
 #include "trainer/task_results.h"
@@ -18,6 +21,14 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Two heads of language modelling, one of them with sentence order.
+bool differ_by_sentence_order(HeadKind a, HeadKind b) {
+  const auto masked = [](HeadKind kind) {
+    return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+  };
+  return a != b && masked(a) && masked(b);
+}
 
 }  // namespace
 
@@ -67,7 +78,8 @@ const std::string& ModelSource::path() const {
 const ModelConfig& ModelSource::config() const {
   return state_->config.model;
 }
-const std::vector<std::string>& ModelSource::notes() const {
+std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
+  if (lacks_convolution()) return {bert_note(state_->path, state_->config.foreign, model)};
   return state_->config.notes;
 }
 bool ModelSource::is_folder() const {
@@ -85,6 +97,10 @@ const HeadConfig& ModelSource::head() const {
 
 bool ModelSource::is_foreign() const {
   return !state_->config.foreign.empty();
+}
+
+bool ModelSource::lacks_convolution() const {
+  return is_bert_type(state_->config.foreign);
 }
 
 ModelSource::Progress ModelSource::progress() const {
@@ -129,21 +145,31 @@ void ModelSource::check() const {
     state_->checkpoint->check_weights(declared);
 }
 
-LoadNotes ModelSource::load(ParameterStore& store) const {
+LoadNotes ModelSource::load(Network& network) const {
+  ParameterStore& store = network.parameters();
+  LoadNotes notes;
+  const auto start = [&](const std::vector<TensorToWrite>& tensors) {
+    const WarmStart options{.first_of_head = network.head().first_parameter(), .path = state_->path};
+    for (auto& note : start_warm(store, tensors, options)) notes.push_back(std::move(note));
+  };
   if (is_foreign()) {
-    LoadNotes notes;
-    const auto tensors = stored_tensors(nullptr, &notes);
-    const auto head = std::ranges::find_if(store.all(), [](const Parameter& p) {
-      return p.name.starts_with("cls.") || p.name.starts_with("nystromformer.pooler.");
-    });
-    const auto first = static_cast<ParameterId>(head - store.all().begin());
-    for (auto& note : start_warm(store, tensors, {.first_of_head = first, .path = state_->path}))
-      notes.push_back(std::move(note));
-    return notes;
+    ModelConfig model = config();
+    if (lacks_convolution()) model.attention.taps = network.config().attention.taps;
+    start(stored_tensors(&model, &notes));
+  } else if (is_folder()) {
+    return load_weights(store, *state_->weights, state_->path);
+  } else if (differ_by_sentence_order(head().kind, network.head_kind())) {
+    const auto tensors = stored_tensors();
+    start(tensors);
+    std::vector<std::string_view> unused;
+    for (const auto& tensor : tensors)
+      if (store.find(tensor.name) == nullptr) unused.push_back(tensor.name);
+    if (!unused.empty())
+      notes.push_back(fmt::format("{} of {} are not used.", fmt::join(unused, ", "), state_->path));
+  } else {
+    state_->checkpoint->load_weights(store);
   }
-  if (is_folder()) return load_weights(store, *state_->weights, state_->path);
-  state_->checkpoint->load_weights(store);
-  return {};
+  return notes;
 }
 
 std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
@@ -151,15 +177,15 @@ std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
   std::vector<TensorToWrite> tensors;
   if (is_foreign()) {
     std::vector<std::string> told;
-    tensors =
-        import_bert(*state_->weights, state_->config.foreign, model != nullptr ? *model : config(), told);
+    ModelConfig started = config();
+    if (model != nullptr) started.attention = model->attention;
+    tensors = import_bert(*state_->weights, state_->config.foreign, started, told);
     if (notes != nullptr) notes->insert(notes->end(), told.begin(), told.end());
     return tensors;
   }
   if (is_folder()) {
     for (const auto& [name, entry] : state_->weights->tensors())
-      tensors.push_back({name, entry.tensor->type, entry.tensor->shape,
-                         [entry = entry] { return entry.file->read_bytes(*entry.tensor); }});
+      if (!is_left_out(name, config())) tensors.push_back(as_stored(name, entry));
     return tensors;
   }
   const CheckpointReader& reader = *state_->checkpoint;

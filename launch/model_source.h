@@ -24,19 +24,24 @@ class ModelSource {
   /// The head that the weights were made with. Refuses heads that this program does not have.
   [[nodiscard]] const HeadConfig& head() const;
   /// Sentences for the log: what transformers would run of a folder, and what runs here.
-  [[nodiscard]] const std::vector<std::string>& notes() const;
+  [[nodiscard]] std::vector<std::string> notes() const { return notes(config()); }
+  /// The same where it starts a model of this shape.
+  [[nodiscard]] std::vector<std::string> notes(const ModelConfig& model) const;
 
   /// Refuses tensors that do not fit the configuration, as load() does, but without taking memory.
   void check() const;
-  /// Fills all parameters of an allocated store; gives what is to be said about it.
-  [[nodiscard]] LoadNotes load(ParameterStore& store) const;
+  /// Fills all parameters of a network; gives what is to be said about it. Refuses tensors that do not fit,
+  /// but for those of sentence order: they may be there and not be asked for, or keep their drawn values.
+  [[nodiscard]] LoadNotes load(Network& network) const;
   /// All tensors as they are stored, for writing them elsewhere. This object must outlive their use. Of a
-  /// foreign model: under our names, for `model` (its own shape unless given), what is left out told in
-  /// `notes`.
+  /// foreign model: under our names, for the attention of `model` (its own unless given), what is left out
+  /// told in `notes`.
   [[nodiscard]] std::vector<TensorToWrite> stored_tensors(const ModelConfig* model = nullptr,
                                                           std::vector<std::string>* notes = nullptr) const;
-  /// Is it a model of another kind, whose weights can start ours (BERT, RoBERTa)?
+  /// Is it a model whose weights can start ours, but are not all of it (BERT, RoBERTa, one without a head)?
   [[nodiscard]] bool is_foreign() const;
+  /// Is it BERT or RoBERTa, to which a convolution of any size can be added?
+  [[nodiscard]] bool lacks_convolution() const;
   /// The tokenizer; empty where there is none. Of a folder: launch/folder_tokenizer.h.
   [[nodiscard]] Tokenizer tokenizer() const;
   /// The tokenizer's files: of a folder all that transformers keeps there.

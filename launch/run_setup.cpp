@@ -127,10 +127,7 @@ RunSetup set_up_run(const Config& config, bool training) {
   if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
   if (!config.data.validation.empty())
     setup.validation = expand_globs(config.data.validation, "data.validation");
-  if (!config.model.from.empty()) {
-    setup.from.emplace(config.model.from);
-    setup.notes = setup.from->notes();
-  }
+  if (!config.model.from.empty()) setup.from.emplace(config.model.from);
 
   look_at_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
@@ -141,6 +138,7 @@ RunSetup set_up_run(const Config& config, bool training) {
   setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
   if (!setup.tokenizer.empty()) setup.model.pad_token_id = setup.tokenizer.special().pad;
   set_model(setup.config, setup.model);
+  if (setup.from) setup.notes = setup.from->notes(setup.model);
   setup.sequence_length = sequence_length(config, setup.model);
   setup.config.data.sequence_length = setup.sequence_length;
   (void)masking_options(config);

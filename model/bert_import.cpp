@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "model/head_registry.h"
 #include "model/json_object.h"
 #include "model/tensor_edits.h"
 
@@ -38,7 +40,8 @@ void modernize(std::string& name) {
 /// Our name of a tensor of theirs; none where we have no such tensor.
 std::optional<std::string> our_name(std::string name) {
   modernize(name);
-  (void)(replace_prefix(name, "bert.", "") || replace_prefix(name, "roberta.", ""));
+  (void)(replace_prefix(name, "bert.", "") || replace_prefix(name, "roberta.", "") ||
+         replace_prefix(name, "nystromformer.", ""));
   constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kNames{
       {{"embeddings.", "nystromformer.embeddings."},
        {"encoder.layer.", "nystromformer.encoder.layer."},
@@ -49,12 +52,62 @@ std::optional<std::string> our_name(std::string name) {
        {"lm_head.layer_norm.", "cls.predictions.transform.LayerNorm."},
        {"lm_head.decoder.", "cls.predictions.decoder."}}};
   for (const auto& [from, to] : kNames)
-    if (replace_prefix(name, from, to)) {
-      const bool tied = name.starts_with("cls.predictions.decoder.");
-      const bool buffer = name.ends_with("position_ids") || name.ends_with("token_type_ids");
-      return tied || buffer ? std::optional<std::string>() : name;
-    }
+    if (replace_prefix(name, from, to)) return name;
   return std::nullopt;
+}
+
+/// A stored tensor and its name in the file.
+struct Theirs {
+  std::string name;
+  WeightFiles::Entry entry;
+};
+using ByOurName = std::map<std::string, Theirs>;
+
+/// All tensors that have a name here; the names of the others in `left`.
+ByOurName by_our_name(const WeightFiles& files, std::vector<std::string>& left) {
+  ByOurName found;
+  for (const auto& [name, entry] : files.tensors()) {
+    const auto ours = our_name(name);
+    if (!ours) {
+      left.push_back(name);
+      continue;
+    }
+    const auto [same, first] = found.emplace(*ours, Theirs{name, entry});
+    if (!first) refuse("{}: {} and {} are one tensor here.", entry.file->path(), same->second.name, name);
+  }
+  return found;
+}
+
+/// The decoder and its bias may be stored once or twice, but only as what they are tied to here.
+void take_tied(ByOurName& found) {
+  for (const char* name : {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}) {
+    const auto copy = found.find(name);
+    if (copy == found.end()) continue;
+    const auto [original, alone] = found.try_emplace(std::string(tied_to(name)), copy->second);
+    if (!alone && !same_values(original->second.entry, copy->second.entry))
+      refuse(
+          "{}: {} is not the same as {}, to which it is tied here; an untied decoder cannot be taken over.",
+          copy->second.entry.file->path(), copy->second.name, original->second.name);
+    found.erase(copy);
+  }
+}
+
+/// Moves what no parameter of ours stands for to `left`; refuses where it belongs to the encoder.
+void take_known(ByOurName& found, const ModelConfig& model, std::vector<std::string>& left) {
+  ParameterStore declared(DType::kF32);  // takes no memory
+  const Encoder encoder(model, declared);
+  const auto head = make_head(HeadKind::kPretraining, {model, declared, encoder.embeddings().word()});
+  std::erase_if(found, [&](const auto& named) {
+    const auto& [ours, theirs] = named;
+    const bool convolution = ours.ends_with("conv.weight");
+    if (is_left_out(ours, model) && (!convolution || is_zero(theirs.entry))) return true;
+    if (declared.find(ours) != nullptr) return false;
+    if (ours.starts_with("nystromformer.e"))  // embeddings, encoder
+      refuse("{}: the tensor {} has no place in the encoder of {} layers that config.json describes.",
+             theirs.entry.file->path(), theirs.name, model.layers);
+    left.push_back(theirs.name);
+    return true;
+  });
 }
 
 /// Rows of a table, in this order; -1: zeros.
@@ -74,26 +127,36 @@ TensorToWrite with_rows(TensorToWrite table, std::vector<std::int64_t> rows) {
   return changed;
 }
 
-TensorToWrite zeros(std::string name, std::vector<std::int64_t> shape) {
-  std::size_t count = sizeof(float);
-  for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
-  return {std::move(name), StoredType::kF32, std::move(shape),
-          [count] { return std::vector<std::byte>(count); }};
+/// From this row on RoBERTa's table has what ours has: two rows, then position 0, which its own padding
+/// token's id is in front of.
+std::int64_t first_position_row(const std::string& model_type, const ModelConfig& model) {
+  return model_type == "roberta" ? model.pad_token_id + 1 - kPositionOffset : -kPositionOffset;
 }
 
 TensorToWrite reshaped(TensorToWrite tensor, const std::string& model_type, const ModelConfig& model) {
   std::vector<std::int64_t> rows;
-  if (tensor.name == kPositionTable && model_type == "bert" && tensor.shape.size() == 2) {
-    for (std::int64_t row = -kPositionOffset; row < tensor.shape[0]; ++row) rows.push_back(row);
-    std::fill_n(rows.begin(), kPositionOffset, -1);
+  if (tensor.shape.size() != 2 || tensor.shape[0] == 0 || tensor.shape[1] == 0) return tensor;
+  if (tensor.name == kPositionTable) {
+    for (std::int64_t row = first_position_row(model_type, model); row < tensor.shape[0]; ++row)
+      rows.push_back(std::max<std::int64_t>(row, -1));
     return with_rows(std::move(tensor), std::move(rows));
   }
-  if (tensor.name.ends_with("token_type_embeddings.weight") && tensor.shape.size() == 2 &&
-      tensor.shape[0] < model.token_types) {
+  if (tensor.name.ends_with("token_type_embeddings.weight") && tensor.shape[0] == 1) {
     rows.assign(static_cast<std::size_t>(model.token_types), 0);
     return with_rows(std::move(tensor), std::move(rows));
   }
   return tensor;
+}
+
+/// RoBERTa counts positions from behind the padding token's id.
+void read_padding(const std::string& path, const JsonObject& json, bool roberta, ModelConfig& model) {
+  const bool none = json.is_null("pad_token_id");
+  const std::int64_t pad = none ? -1 : json.integer("pad_token_id", roberta ? 1 : 0);
+  if (pad < (roberta ? 0 : -1) || pad >= model.vocabulary_size)
+    refuse("{}: pad_token_id is {}, outside the vocabulary of {}.", path, none ? "null" : std::to_string(pad),
+           model.vocabulary_size);
+  model.pad_token_id = static_cast<std::int32_t>(pad);
+  if (roberta && model.max_positions > 0) model.max_positions -= pad + 1;
 }
 
 }  // namespace
@@ -104,14 +167,15 @@ bool is_bert_type(const std::string& model_type) {
 
 HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = Json::parse(read_text_file(path), nullptr, false);
+  const Json parsed = parse_json(path, read_text_file(path));
   const JsonObject json(path, parsed);
   require_value(path, json, "position_embedding_type", "absolute");
   if (json.boolean("is_decoder", false))
     refuse("{}: is_decoder is true; this program trains encoders.", path);
   const std::string activation = json.text("hidden_act", "gelu");
-  if (activation != "gelu" && activation != "gelu_new")
-    refuse("{}: hidden_act is '{}'; this program knows gelu and gelu_new.", path, activation);
+  if (activation != "gelu" && activation != "gelu_new" && activation != "gelu_pytorch_tanh")
+    refuse("{}: hidden_act is '{}'; this program knows gelu, gelu_new and gelu_pytorch_tanh.", path,
+           activation);
   HuggingFaceConfig config;
   ModelConfig& model = config.model;
   const bool roberta = model_type == "roberta";
@@ -120,9 +184,8 @@ HuggingFaceConfig read_bert_config(const std::string& folder, const std::string&
   model.layers = json.integer("num_hidden_layers", 12);
   model.intermediate_size = json.integer("intermediate_size", 3072);
   model.max_positions = json.integer("max_position_embeddings", roberta ? 514 : 512);
-  if (roberta) model.max_positions -= kPositionOffset;
   model.token_types = std::max<std::int64_t>(2, json.integer("type_vocab_size", 2));
-  model.pad_token_id = static_cast<std::int32_t>(json.integer("pad_token_id", roberta ? 1 : 0));
+  read_padding(path, json, roberta, model);
   model.activation = activation == "gelu" ? Activation::kGelu : Activation::kGeluNew;
   model.dropout = json.number("hidden_dropout_prob", 0.1);
   model.layer_norm_epsilon = json.number("layer_norm_eps", 1e-12);
@@ -130,37 +193,43 @@ HuggingFaceConfig read_bert_config(const std::string& folder, const std::string&
   model.attention.heads = json.integer("num_attention_heads", 12);
   model.attention.landmarks = kLandmarks;
   model.attention.taps = kTaps;
-  check(model);
+  check_of_file(path, model);
   config.architecture = "NystromformerForMaskedLM";
   config.head = HeadKind::kMaskedLm;
   config.has_head = true;
-  config.notes.push_back(fmt::format(
-      "{} is a {} model: transformers would run softmax attention; here its weights start Nystrom attention "
-      "with "
-      "{} landmarks and a convolution of {} taps that is zero. Its tokenizer is not one that this program "
-      "computes: give shards of its ids (NVIDIA's), or tokenizer.path.",
-      folder, model_type, kLandmarks, kTaps));
   return config;
+}
+
+std::string bert_note(const std::string& folder, const std::string& model_type, const ModelConfig& model) {
+  const AttentionConfig& attention = model.attention;
+  return fmt::format(
+      "{} is a {} model: transformers would run softmax attention; here its weights start {} and {}.", folder,
+      model_type,
+      attention.kind == AttentionKind::kSoftmax
+          ? "softmax attention"
+          : fmt::format("Nystrom attention with {} landmarks", attention.landmarks),
+      attention.taps == 0 ? "no convolution"
+                          : fmt::format("a convolution of {} taps that is zero", attention.taps));
 }
 
 std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,
                                        const ModelConfig& model, std::vector<std::string>& notes) {
-  std::vector<TensorToWrite> tensors;
+  const bool bert = is_bert_type(model_type);
+  ModelConfig theirs = model;
+  if (bert) theirs.attention.taps = 0;  // a convolution of theirs would be another
   std::vector<std::string> left;
-  for (const auto& [name, entry] : files.tensors()) {
-    const auto ours = our_name(name);
-    if (!ours) {
-      if (name.find("decoder") == std::string::npos && !name.ends_with("_ids")) left.push_back(name);
-      continue;
-    }
-    tensors.push_back(reshaped({*ours, entry.tensor->type, entry.tensor->shape,
-                                [entry = entry] { return entry.file->read_bytes(*entry.tensor); }},
-                               model_type, model));
+  ByOurName found = by_our_name(files, left);
+  take_tied(found);
+  take_known(found, theirs, left);
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, tensor] : found) {
+    TensorToWrite stored = as_stored(name, tensor.entry);
+    tensors.push_back(bert ? reshaped(std::move(stored), model_type, model) : std::move(stored));
   }
   const AttentionConfig& attention = model.attention;
-  for (std::int64_t layer = 0; layer < model.layers && attention.taps > 0; ++layer)
+  for (std::int64_t layer = 0; bert && layer < model.layers && attention.taps > 0; ++layer)
     tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}.attention.self.conv.weight", layer),
-                            {attention.heads, 1, attention.taps, 1}));
+                            StoredType::kF32, {attention.heads, 1, attention.taps, 1}));
   if (!left.empty())
     notes.push_back(fmt::format("{} tensors have no counterpart here and are left out, {} the first.",
                                 left.size(), left.front()));

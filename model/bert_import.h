@@ -15,9 +15,15 @@ namespace nystrom {
 /// activation.
 [[nodiscard]] HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type);
 
-/// The folder's tensors under our names. BERT's positions come behind the two rows that ours has before
-/// position 0; a single token type is doubled. Tensors without a counterpart (pooler of a model without
-/// sentence order, heads of other tasks) are left out and named in `notes`.
+/// What is to be said where such a folder starts `model`.
+[[nodiscard]] std::string bert_note(const std::string& folder, const std::string& model_type,
+                                    const ModelConfig& model);
+
+/// The folder's tensors under our names; also of `model_type` "nystromformer", where the prefix of the names
+/// and the head may be missing. BERT's positions come behind the two rows that ours has before position 0,
+/// RoBERTa's from its own first on; a single token type is doubled. Tensors without a counterpart (heads of
+/// other tasks) are left out and named in `notes`. Refuses, naming file and tensor, what the encoder has no
+/// place for, two tensors for one of ours, and a decoder that is not the word embeddings.
 [[nodiscard]] std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,
                                                      const ModelConfig& model,
                                                      std::vector<std::string>& notes);

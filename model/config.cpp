@@ -38,4 +38,12 @@ void check(const ModelConfig& c) {
     refuse("model.initializer_range is {}; it must be above 0.", c.initializer_range);
 }
 
+void check_of_file(const std::string& path, const ModelConfig& config) {
+  try {
+    check(config);
+  } catch (const InputError& error) {
+    refuse("{}: {}", path, error.what());
+  }
+}
+
 }  // namespace nystrom

@@ -33,4 +33,7 @@ struct ModelConfig {
 /// even number of taps, dropout outside [0, 1), attention dropout with kind nystrom.
 void check(const ModelConfig& config);
 
+/// check() of what a file says, which its refusals name.
+void check_of_file(const std::string& path, const ModelConfig& config);
+
 }  // namespace nystrom

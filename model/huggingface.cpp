@@ -10,6 +10,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "model/tensor_edits.h"
 
 namespace nystrom {
 namespace {
@@ -24,16 +25,18 @@ bool is_optional(std::string_view name) {
   return name.starts_with("nystromformer.pooler.") || name.starts_with("cls.seq_relationship.");
 }
 
-/// The parameter that a tensor is a second copy of: what transformers ties when it loads.
-std::string_view tied_to(std::string_view name) {
-  if (name == "cls.predictions.decoder.weight") return kWord;
-  if (name == "cls.predictions.decoder.bias") return "cls.predictions.bias";
-  return {};
-}
-
 /// Buffers that older transformers saved: constants, not weights.
 bool is_buffer(std::string_view name) {
   return name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids");
+}
+
+constexpr std::string_view kConvolution = ".attention.self.conv.weight";
+
+/// Where a model without convolution has a layer of this name: the layer whose zero taps `name` holds.
+bool is_absent_convolution(const ParameterStore& store, std::string_view name) {
+  if (!name.ends_with(kConvolution) || store.find(name) != nullptr) return false;
+  name.remove_suffix(kConvolution.size());
+  return store.find(std::string(name) + ".attention.self.query.weight") != nullptr;
 }
 
 class Problems {
@@ -74,8 +77,7 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
                      Problems& problems) {
   const auto* original = files.find(tied_to(name));
   if (original == nullptr) return;  // reported as missing
-  if (entry.tensor->type != original->tensor->type || entry.tensor->shape != original->tensor->shape ||
-      entry.file->read_bytes(*entry.tensor) != original->file->read_bytes(*original->tensor))
+  if (!same_values(entry, *original))
     problems.add(fmt::format("{} is not the same as {}, to which it is tied here", name, tied_to(name)));
 }
 
@@ -84,8 +86,10 @@ void check_files(const ParameterStore& store, const WeightFiles& files, Problems
     if (store.find(name) != nullptr || is_optional(name) || is_buffer(name)) continue;
     if (!tied_to(name).empty())
       check_tied_copy(files, name, entry, problems);
-    else
+    else if (!is_absent_convolution(store, name))
       problems.add(fmt::format("{} {} is not expected", name, entry.tensor->shape_text()));
+    else if (!is_zero(entry))
+      problems.add(fmt::format("{} is not zero, but the model has no convolution", name));
   }
 }
 
@@ -115,6 +119,15 @@ void write_file(const fs::path& path, const std::string& bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) fail("cannot write {}: {}.", path.string(), std::strerror(errno));
+}
+
+/// transformers cannot read a model without convolution: it gets one of a single zero tap a head.
+void add_zero_taps(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& tensors) {
+  if (folder.model.attention.taps > 0 || tensors.empty()) return;
+  const std::int64_t heads = folder.model.attention.heads;
+  for (std::int64_t layer = 0; layer < folder.model.layers; ++layer)
+    tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}{}", layer, kConvolution), folder.type,
+                            {heads, 1, 1, 1}));
 }
 
 /// A folder under a temporary name; removed again unless it was published.
@@ -151,8 +164,19 @@ std::string without_trailing_slash(std::string path) {
 
 }  // namespace
 
+std::string_view tied_to(std::string_view name) {
+  if (name == "cls.predictions.decoder.weight") return kWord;
+  if (name == "cls.predictions.decoder.bias") return "cls.predictions.bias";
+  return {};
+}
+
 bool has_sentence_order(const WeightFiles& files) {
   return files.find("cls.seq_relationship.weight") != nullptr;
+}
+
+bool is_left_out(std::string_view name, const ModelConfig& model) {
+  return is_buffer(name) || !tied_to(name).empty() ||
+         (model.attention.taps == 0 && name.ends_with(kConvolution));
 }
 
 void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder) {
@@ -191,7 +215,9 @@ void write_huggingface_folder(const std::string& target, const HuggingFaceFolder
   NewFolder written(path);
   write_file(written / "config.json", huggingface_config_text(folder));
   for (const FolderFile& file : folder.files) write_file(written / file.name, file.bytes);
-  write_weight_files(written.path(), folder.tensors, folder.shard_bytes);
+  std::vector<TensorToWrite> tensors = folder.tensors;
+  add_zero_taps(folder, tensors);
+  write_weight_files(written.path(), std::move(tensors), folder.shard_bytes);
   written.publish();
 }
 

@@ -14,13 +14,7 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-Json parse(const std::string& where, const std::string& text) {
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception&) {
-    refuse("{} is not JSON.", where);
-  }
-}
+constexpr std::int64_t kDefaultLandmarks = 64;  // transformers', and its segment_means_seq_len
 
 template <class Value>
 struct Choice {
@@ -120,10 +114,23 @@ std::string first_architecture(const JsonObject& json) {
   return json["architectures"][0].get<std::string>();
 }
 
-std::int64_t count_labels(const JsonObject& json) {
-  if (json.has("id2label") && json["id2label"].is_object())
-    return static_cast<std::int64_t>(json["id2label"].size());
-  return json.integer("num_labels", 2);
+bool has_labels(HeadKind kind) {
+  return kind == HeadKind::kSequenceClassification || kind == HeadKind::kTokenClassification;
+}
+
+bool decodes(HeadKind kind) {
+  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+}
+
+std::int64_t count_labels(const std::string& path, const JsonObject& json) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 20U;  // beyond all use
+  const bool named = json.has("id2label") && json["id2label"].is_object();
+  const std::int64_t count =
+      named ? static_cast<std::int64_t>(json["id2label"].size()) : json.integer("num_labels", 2);
+  if (count < 1 || count > kMost)
+    refuse("{}: {} gives {} labels; a classification needs 1 to {}.", path, named ? "id2label" : "num_labels",
+           count, kMost);
+  return count;
 }
 
 Problem problem_of(const JsonObject& json, std::int64_t labels) {
@@ -144,22 +151,31 @@ std::vector<std::string> label_names(const JsonObject& json, std::int64_t count)
 }
 
 /// Of two heads of one architecture the one without extra tensors: config.json does not know of them.
-void read_head(const JsonObject& json, HuggingFaceConfig& config) {
+void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfig& config) {
   config.head = HeadKind::kMaskedLm;
   config.has_head = config.architecture.empty();
+  if (config.architecture == "NystromformerModel") {  // a start as BERT's is
+    config.foreign = "nystromformer";
+    config.has_head = true;
+  }
   for (const HeadEntry& entry : head_registry()) {
     if (entry.architecture != config.architecture) continue;
-    const std::int64_t labels = count_labels(json);
-    config.head = {entry.kind, labels, problem_of(json, labels)};
     config.has_head = true;
+    config.head = entry.kind;
+    if (!has_labels(entry.kind)) continue;
+    const std::int64_t labels = count_labels(path, json);
+    config.head = {entry.kind, labels, problem_of(json, labels)};
     config.labels = label_names(json, labels);
   }
+  if (config.has_head && config.foreign.empty() && decodes(config.head.kind) &&
+      !json.boolean("tie_word_embeddings", true))
+    refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
 }
 
 /// How many labels a classification has, and what its logits mean.
 void write_labels(const HuggingFaceFolder& folder, Json& json) {
   const HeadConfig& head = folder.head;
-  if (head.kind != HeadKind::kSequenceClassification && head.kind != HeadKind::kTokenClassification) return;
+  if (!has_labels(head.kind)) return;
   for (std::int64_t label = 0; label < head.labels; ++label) {
     const bool named = std::ssize(folder.labels) == head.labels;
     const std::string name =
@@ -182,7 +198,7 @@ bool is_huggingface_folder(const std::string& path) {
 
 HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = parse(path, read_text_file(path));
+  const Json parsed = parse_json(path, read_text_file(path));
   const JsonObject json(path, parsed);
   const std::string type = json.text("model_type", "");
   if (is_bert_type(type)) {
@@ -192,49 +208,46 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   }
   if (type != "nystromformer")
     refuse("{}: model_type is '{}'; nystromformer can be read, and bert and roberta as a start.", path, type);
-  if (!json.boolean("tie_word_embeddings", true))
-    refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
   HuggingFaceConfig config;
   config.model = read_shape(path, json);
   config.architecture = first_architecture(json);
-  read_head(json, config);
+  read_head(path, json, config);
   if (json.has("nystrom")) read_own_options(path + ": nystrom", json["nystrom"], config);
-  try {
-    check(config.model);
-  } catch (const InputError& error) {
-    refuse("{}: {}", path, error.what());
-  }
+  check_of_file(path, config.model);
   config.notes.push_back(what_transformers_runs(json, config.model.attention));
   return config;
+}
+
+std::int64_t nystrom_length(const std::string& config) {
+  const Json parsed = parse_json("config.json", config);
+  const JsonObject json("config.json", parsed);
+  const std::int64_t length = json.integer("segment_means_seq_len", kDefaultLandmarks);
+  return length > 0 && length != json.integer("num_landmarks", kDefaultLandmarks) ? length : 0;
 }
 
 std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = folder.model.attention;
   if (attention.kind == AttentionKind::kSoftmax) return attention.landmarks;
-  std::int64_t length = folder.sequence_length;
-  if (length == 0 && !folder.base_config.empty()) {
-    const Json base = parse("the folder's config.json", folder.base_config);
-    length = JsonObject("the folder's config.json", base).integer("segment_means_seq_len", 0);
-    if (length == attention.landmarks) length = 0;  // it meant softmax
-  }
-  if (length <= 0) length = folder.model.max_positions;
+  std::int64_t length = folder.model.max_positions;
+  if (folder.sequence_length > 0) length = std::min(length, folder.sequence_length);
   return std::max(length / attention.landmarks, std::int64_t{1}) * attention.landmarks;
 }
 
 std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   const ModelConfig& model = folder.model;
   const AttentionConfig& attention = model.attention;
-  Json json =
-      folder.base_config.empty() ? Json::object() : parse("the folder's config.json", folder.base_config);
+  Json json = folder.base_config.empty() ? Json::object()
+                                         : parse_json("the folder's config.json", folder.base_config);
+  json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
+  if (folder.base_config.empty() || decodes(folder.head.kind)) json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
-    json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};
-    json["bos_token_id"] = 0;
-    json["eos_token_id"] = 2;
-    json["tie_word_embeddings"] = true;
+    json["bos_token_id"] = folder.bos_id;
+    json["eos_token_id"] = folder.eos_id;
     json["inv_coeff_init_option"] = false;
     write_labels(folder, json);
   }
-  json["dtype"] = folder.type == StoredType::kF16    ? "float16"
+  json["dtype"] = folder.type == StoredType::kF64    ? "float64"
+                  : folder.type == StoredType::kF16  ? "float16"
                   : folder.type == StoredType::kBF16 ? "bfloat16"
                                                      : "float32";
   json.erase("torch_dtype");  // its older name
@@ -254,7 +267,8 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   json["initializer_range"] = model.initializer_range;
   json["num_landmarks"] = attention.landmarks;
   json["segment_means_seq_len"] = segment_means_length(folder);
-  json["conv_kernel_size"] = attention.taps == 0 ? Json() : Json(attention.taps);
+  // transformers cannot read null, which it documents; one zero tap is the same.
+  json["conv_kernel_size"] = std::max<std::int64_t>(attention.taps, 1);
   json["nystrom"] = {{"kind", name_in(attention.kind, kKinds)},
                      {"landmarks", attention.landmarks},
                      {"convolution", attention.taps},

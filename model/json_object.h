@@ -1,5 +1,6 @@
 #pragma once
-// Values out of a JSON object, each refused by file and key where it has the wrong type.
+// JSON of files that anybody may have written: values out of an object, each refused by file and key where it
+// has the wrong type.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -7,6 +8,21 @@
 #include "kernels/core/check.h"
 
 namespace nystrom {
+
+/// The JSON of a text. Refuses, naming `where`, what is none, and what is nested so deep that functions which
+/// call themselves at each level would need all of the stack.
+inline nlohmann::json parse_json(const std::string& where, const std::string& text) {
+  constexpr int kDeepest = 100;
+  const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth > kDeepest) refuse("{} is nested more than {} levels deep.", where, kDeepest);
+    return true;
+  };
+  try {
+    return nlohmann::json::parse(text, check_depth);
+  } catch (const nlohmann::json::exception&) {
+    refuse("{} is not JSON.", where);
+  }
+}
 
 class JsonObject {
  public:

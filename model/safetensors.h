@@ -97,6 +97,9 @@ class WeightFiles {
   std::map<std::string, Entry, std::less<>> tensors_;
 };
 
+/// Are two stored tensors the same in type, shape and bits?
+[[nodiscard]] bool same_values(const WeightFiles::Entry& a, const WeightFiles::Entry& b);
+
 /// A tensor to be written: its bytes are asked for when its turn comes, so that one is held at a time.
 struct TensorToWrite {
   std::string name;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/core/check.h"
@@ -41,6 +42,29 @@ double stored_number(std::string_view name, StoredType type, std::span<const std
   }
 }
 
+TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry) {
+  const StoredType type = entry.tensor->type;
+  if (type != StoredType::kF64 && type != StoredType::kF32 && type != StoredType::kF16 &&
+      type != StoredType::kBF16)
+    refuse("{}: the tensor {} is stored as {}; weights are F64, F32, F16 or BF16.", entry.file->path(),
+           entry.tensor->name, name_of(type));
+  return {std::move(name), type, entry.tensor->shape,
+          [entry] { return entry.file->read_bytes(*entry.tensor); }};
+}
+
+bool is_zero(const WeightFiles::Entry& entry) {
+  const TensorToWrite stored = as_stored(entry.tensor->name, entry);
+  const std::vector<std::byte> bytes = stored.bytes();
+  for (std::size_t i = 0; i < entry.tensor->elements(); ++i)
+    if (stored_number(stored.name, stored.type, bytes, i) != 0) return false;
+  return true;
+}
+
+void check_fits(std::string_view name, double stored, double rounded, std::string_view type) {
+  if (std::isfinite(stored) && !std::isfinite(rounded))
+    refuse("The tensor {} holds {:.6g}, which is beyond {}; choose a wider type.", name, stored, type);
+}
+
 TensorToWrite as_type(TensorToWrite tensor, StoredType type) {
   if (tensor.type == type) return tensor;
   TensorToWrite changed{tensor.name, type, tensor.shape, {}};
@@ -49,10 +73,12 @@ TensorToWrite as_type(TensorToWrite tensor, StoredType type) {
     const std::size_t count = bytes.size() / size_of(from.type);
     std::vector<std::byte> to(count * size_of(type));
     for (std::size_t i = 0; i < count; ++i) {
-      const auto value = static_cast<float>(stored_number(from.name, from.type, bytes, i));
+      const double stored = stored_number(from.name, from.type, bytes, i);
+      const auto value = static_cast<float>(stored);
       if (type == StoredType::kF32) put(to, i, value);
       if (type == StoredType::kF16) put(to, i, float_to_half(value));
       if (type == StoredType::kBF16) put(to, i, BF16(value));
+      check_fits(from.name, stored, stored_number(from.name, type, to, i), name_of(type));
     }
     return to;
   };
@@ -75,6 +101,12 @@ TensorToWrite with_tiled_rows(TensorToWrite table, std::int64_t head, std::int64
     return to;
   };
   return longer;
+}
+
+TensorToWrite zeros(std::string name, StoredType type, std::vector<std::int64_t> shape) {
+  std::size_t bytes = size_of(type);
+  for (const std::int64_t extent : shape) bytes *= static_cast<std::size_t>(extent);
+  return {std::move(name), type, std::move(shape), [bytes] { return std::vector<std::byte>(bytes); }};
 }
 
 std::uint64_t parse_size(const std::string& text, const std::string& what) {

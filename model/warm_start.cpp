@@ -13,8 +13,11 @@ void fill(const TensorToWrite& tensor, const Tensor& weight) {
   const std::vector<std::byte> bytes = tensor.bytes();
   dispatch_float(weight.dtype, [&]<class T>(T) {
     const auto values = weight.span<T>();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = T(static_cast<Compute<T>>(stored_number(tensor.name, tensor.type, bytes, i)));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double stored = stored_number(tensor.name, tensor.type, bytes, i);
+      values[i] = T(static_cast<Compute<T>>(stored));
+      check_fits(tensor.name, stored, static_cast<double>(values[i]), "fp32");
+    }
   });
 }
 

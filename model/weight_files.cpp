@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "model/json_object.h"
 #include "model/safetensors.h"
 
 namespace nystrom {
@@ -14,27 +15,35 @@ namespace fs = std::filesystem;
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
+/// A string as Python writes it.
+std::string python_text(const std::string& text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\\' || c == '\'') literal += '\\';
+    literal += c;
+  }
+  return literal + "'";
+}
+
+/// The lines take the tensors as they are: a model made of config.json would drop those that it lacks.
 [[noreturn]] void refuse_folder(const std::string& folder) {
-  for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+  for (const auto& [pickled, parts] : {std::pair{"pytorch_model.bin", "pytorch_model.bin"},
+                                       std::pair{"pytorch_model.bin.index.json", "pytorch_model-*.bin"}})
     if (fs::exists(fs::path(folder) / pickled))
       refuse(
           "{0} holds {1}, a pickle, which can run code when it is read, and no {2}. If you trust who made "
-          "it, "
-          "two lines of Python turn it into one:\n"
-          "import transformers as t; kind = getattr(t, "
-          "t.AutoConfig.from_pretrained('{0}').architectures[0])\n"
-          "kind.from_pretrained('{0}').save_pretrained('{0}')",
-          folder, pickled, kSingle);
+          "it, two lines of Python turn it into one:\n"
+          "import pathlib, safetensors.torch, torch; folder = pathlib.Path({3}); tensors = {{k: v for f in "
+          "sorted(folder.glob('{4}')) for k, v in torch.load(f, weights_only=True, "
+          "map_location='cpu').items()}}\n"
+          "safetensors.torch.save_file({{k: v.clone().contiguous() for k, v in tensors.items()}}, folder / "
+          "'{2}', {{'format': 'pt'}})",
+          folder, pickled, kSingle, python_text(folder), parts);
   refuse("{} holds neither {} nor {}.", folder, kSingle, kIndex);
 }
 
 Json read_weight_map(const std::string& path) {
-  Json map;
-  try {
-    map = Json::parse(read_text_file(path));
-  } catch (const Json::exception&) {
-    refuse("{} is not JSON.", path);
-  }
+  const Json map = parse_json(path, read_text_file(path));
   if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
     refuse("{} has no object \"weight_map\" of tensor names and files.", path);
   return map["weight_map"];
@@ -76,6 +85,11 @@ void WeightFiles::read_index(const std::string& folder, const std::string& index
 const WeightFiles::Entry* WeightFiles::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
+}
+
+bool same_values(const WeightFiles::Entry& a, const WeightFiles::Entry& b) {
+  return a.tensor->type == b.tensor->type && a.tensor->shape == b.tensor->shape &&
+         a.file->read_bytes(*a.tensor) == b.file->read_bytes(*b.tensor);
 }
 
 }  // namespace nystrom

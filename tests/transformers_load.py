@@ -3,11 +3,12 @@
 
 usage: transformers_load.py PATH_OF_NYSTROM [FOLDER...]
 
-Converts a folder that transformers wrote itself, and each FOLDER (by default the reference folders beside the
-checkout, where there are some), directly and by way of an HDF5 checkpoint. No tensor may be missing, none
+Converts a folder that transformers wrote itself, one without convolution, and each FOLDER (by default the reference
+folders beside the checkout, where there are some), directly and by way of an HDF5 checkpoint. No tensor may be missing, none
 unexpected but the pooler's and the sentence-order head's. A pickled folder must be refused, and the two lines of Python
 that the refusal gives must mend it. Prints "skipped" where transformers is not installed.
 """
+import json
 import os
 import pathlib
 import subprocess
@@ -36,6 +37,20 @@ def load(folder):
     return kind.from_pretrained(folder, output_loading_info=True)
 
 
+def reference_model(folder):
+    """What transformers reads; with one zero tap a head where conv_kernel_size is null, which it refuses to read."""
+    config = json.loads((folder / "config.json").read_text())
+    if config.get("conv_kernel_size", 0) is not None:
+        return load(folder)[0]
+    kind = getattr(transformers, config["architectures"][0])
+    config = transformers.NystromformerConfig(**config | {"conv_kernel_size": 1})
+    model = kind.from_pretrained(folder, config=config)
+    for name, parameter in model.named_parameters():
+        if ".conv." in name:
+            torch.nn.init.zeros_(parameter)
+    return model
+
+
 def problems_of(folder, reference):
     """Sentences about what transformers did not like, or what differs from the weights of `reference`."""
     model, info = load(folder)
@@ -59,7 +74,7 @@ def runs_nystrom(model, config):
 
 
 def check(program, source, work):
-    reference, _ = load(source)
+    reference = reference_model(source)
     convert(program, source, work / "direct")
     convert(program, source, work / "through.h5")
     convert(program, work / "through.h5", work / "through")
@@ -96,9 +111,14 @@ def problems_of_pickle(program, folder, work):
     return [] if subprocess.run(line, stdout=subprocess.DEVNULL).returncode == 0 else ["the mended folder is refused"]
 
 
-def null_convolution(folder):
-    """transformers 5 refuses to read what it documents: conv_kernel_size null."""
-    return '"conv_kernel_size": null' in (pathlib.Path(folder) / "config.json").read_text()
+def without_convolution(folder):
+    """The folder of a model that has none, as transformers documents it: conv_kernel_size null."""
+    made_by_transformers(folder)
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    kept = {name: tensor for name, tensor in safetensors.torch.load_file(weights).items() if ".conv." not in name}
+    safetensors.torch.save_file(kept, weights, {"format": "pt"})
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"conv_kernel_size": None}))
+    return folder
 
 
 def main():
@@ -111,10 +131,8 @@ def main():
     failures = 0
     with tempfile.TemporaryDirectory() as work:
         folders.insert(0, made_by_transformers(pathlib.Path(work) / "transformers"))
+        folders.insert(1, without_convolution(pathlib.Path(work) / "without_convolution"))
         for number, folder in enumerate(folders):
-            if null_convolution(folder):
-                print(f"{folder}: passed over, transformers cannot read conv_kernel_size null")
-                continue
             place = pathlib.Path(work) / str(number)
             place.mkdir()
             problems = check(program, folder, place)

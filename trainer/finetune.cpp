@@ -3,11 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
+#include "data/sha256.h"
 #include "kernels/core/files.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_files.h"
@@ -67,11 +69,21 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   return data;
 }
 
-std::string chosen_metric(const FinetuneOptions& options, const TaskInfo& info) {
-  if (options.metric.empty()) return info.metrics.front();
-  if (std::ranges::find(info.metrics, options.metric) == info.metrics.end())
-    refuse("task.metric is `{}`; {} has {}.", options.metric, info.name, fmt::join(info.metrics, ", "));
-  return options.metric;
+/// What a resumed run must find again: the rows that it learns from, as they were encoded.
+std::string identity_of(const TaskSplit& train) {
+  Sha256 hash;
+  const auto add = [&hash](const auto& values) {
+    const auto count = static_cast<std::uint64_t>(values.size());
+    hash.update(&count, sizeof count);
+    hash.update(values.data(), values.size() * sizeof values[0]);
+  };
+  for (const TaskSequence& sequence : train.sequences()) {
+    add(sequence.ids);
+    add(std::array{sequence.second, sequence.label, sequence.end});
+    add(sequence.values);
+    add(sequence.labels);
+  }
+  return fmt::format("{} rows, {}", train.rows(), hash.hex().substr(0, 16));
 }
 
 class Finetuning {
@@ -81,7 +93,7 @@ class Finetuning {
         comm_(comm),
         speaker_(comm.rank() == 0 ? observer : nobody_),
         data_(load_data(options, training)),
-        metric_(chosen_metric(options, info())),
+        metric_(chosen_metric(info(), options.metric)),
         device_(options.run.device ? options.run.device(comm) : Device()),
         context_(device_.context(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm))),
         network_(options.run.model, head_for(info()), options.run.precision, training, context_.memory()),
@@ -89,6 +101,8 @@ class Finetuning {
         observer_(observer) {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
     if (training) weigh_classes();
+    if (training && options.patience > 0 && data_.validation.empty())
+      speaker_.note("training.patience has nothing to go by: there is no validation part");
     for (const auto* split : data_.all())
       for (const auto& note : split->notes()) speaker_.note(note);
   }
@@ -188,6 +202,10 @@ class Finetuning {
     o.save_every = source_->steps_per_epoch();
     o.checkpoint_folder = checkpoint_folder(options_.run.directory);
     o.identity.settings["task.label_names"] = label_names_text(info().labels);
+    o.identity.settings["task.examples"] = identity_of(*data_.train);
+    if (info().answer == AnswerKind::kSpan)
+      o.identity.settings["task.unanswerable"] = info().unanswerable ? "true" : "false";
+    if (const auto pairs = data_.train->pairs()) o.identity.settings["task.pair"] = *pairs ? "true" : "false";
     if (options_.warmup_share > 0)
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)
@@ -263,7 +281,7 @@ class Finetuning {
     history_.push_back(std::move(evaluation));
     if (comm_.rank() != 0) return;
     report(observers, clock.take_elapsed());
-    if (best_of(history_, metric_) + 1 == history_.size()) keep_best(step);
+    if (const auto best = best_of(history_, metric_); best && *best + 1 == history_.size()) keep_best(step);
     write_file(path("evaluations.json"), evaluations_text(history_));
   }
 
@@ -287,16 +305,20 @@ class Finetuning {
   }
 
   [[nodiscard]] bool out_of_patience() const {
-    if (options_.patience <= 0 || history_.empty()) return false;
-    return static_cast<std::int64_t>(history_.size() - 1 - best_of(history_, metric_)) >= options_.patience;
+    const auto best = best_of(history_, metric_);
+    return options_.patience > 0 && best &&
+           static_cast<std::int64_t>(history_.size() - 1 - *best) >= options_.patience;
   }
 
   void conclude(Trainer& trainer) {
     const std::int64_t steps = trainer.state().step;
     std::int64_t best = 0;
-    if (!history_.empty()) {
-      best = history_[best_of(history_, metric_)].step;
+    if (const auto chosen = best_of(history_, metric_)) {
+      best = history_[*chosen].step;
       trainer.restore(best_path());
+    } else if (!history_.empty()) {
+      speaker_.note(
+          fmt::format("{} was undefined after every epoch; the last one's network is kept", metric_));
     }
     (void)write_results({.step = best, .steps = steps});
   }

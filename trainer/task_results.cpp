@@ -79,10 +79,14 @@ bool is_better(const std::string& metric, double a, double b) {
   return metric.ends_with("_error") ? a < b : a > b;
 }
 
-std::size_t best_of(const std::vector<TaskEvaluation>& evaluations, const std::string& metric) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < evaluations.size(); ++i)
-    if (is_better(metric, metric_of(evaluations[i], metric), metric_of(evaluations[best], metric))) best = i;
+std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluations,
+                                   const std::string& metric) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < evaluations.size(); ++i) {
+    const double value = metric_of(evaluations[i], metric);
+    if (std::isnan(value)) continue;
+    if (!best || is_better(metric, value, metric_of(evaluations[*best], metric))) best = i;
+  }
   return best;
 }
 

@@ -2,6 +2,7 @@
 // The files at the end of fine-tuning, and the history of its evaluations.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,8 +31,9 @@ struct TaskEvaluation {
 [[nodiscard]] double metric_of(const TaskEvaluation& evaluation, const std::string& metric);
 /// Is a better than b? A number is better than none; errors are better when smaller.
 [[nodiscard]] bool is_better(const std::string& metric, double a, double b);
-/// Index of the best; the first, on ties. Precondition: not empty.
-[[nodiscard]] std::size_t best_of(const std::vector<TaskEvaluation>& evaluations, const std::string& metric);
+/// Index of the best; the first, on ties. None where the metric is undefined in all of them.
+[[nodiscard]] std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluations,
+                                                 const std::string& metric);
 
 struct TaskResults {
   std::string task, model, metric;

@@ -70,7 +70,8 @@ class AnswerSplit final : public TaskSplit {
     if (labelled_) table.columns.emplace_back("answers");
     const auto answers = best_answers(outputs);
     for (std::size_t q = 0; q < answers.size(); ++q) {
-      std::vector<std::string> row{file_.questions[q].id, answers[q].text, number_text(answers[q].score)};
+      std::vector<std::string> row{file_.questions[q].id, answers[q].text,
+                                   number_text(static_cast<float>(answers[q].score))};
       for (const std::int64_t at : place_of(file_.questions[q], answers[q]))
         row.push_back(std::to_string(at));
       std::string truths;
@@ -111,10 +112,11 @@ class AnswerSplit final : public TaskSplit {
     for (const auto& piece : pieces) ids.push_back(piece.id);
     TaskSequence sequence = joined(special, question, ids);
     Window window{q, sequence.second, {pieces.begin(), pieces.end()}};
-    if (labelled_) {
-      sequence.label = sequence.end = 0;
-      if (!file_.questions[q].answers.empty()) locate(file_.questions[q].answers[0], window, sequence);
-    }
+    const auto& answers = file_.questions[q].answers;
+    const auto placed = std::ranges::find_if(answers, [](const Answer& a) { return a.begin >= 0; });
+    // A question whose answers are not where its file says is scored by their text, and teaches nothing.
+    if (labelled_ && (answers.empty() || placed != answers.end())) sequence.label = sequence.end = 0;
+    if (labelled_ && placed != answers.end()) locate(*placed, window, sequence);
     sequences_.push_back(std::move(sequence));
     windows_.push_back(std::move(window));
   }
@@ -135,7 +137,7 @@ class AnswerSplit final : public TaskSplit {
   }
 
   /// The best stretch of each question over its windows; "" where pointing at <s> scores higher and the file
-  /// has unanswerable questions.
+  /// has unanswerable questions, and where the context is empty.
   [[nodiscard]] std::vector<Candidate> best_answers(const Outputs& outputs) const {
     NYSTROM_CHECK(outputs.size() == windows_.size(), "{} outputs of {} windows", outputs.size(),
                   windows_.size());
@@ -149,7 +151,7 @@ class AnswerSplit final : public TaskSplit {
       if (candidate.score > best[q].score) best[q] = std::move(candidate);
     }
     for (std::size_t q = 0; q < best.size(); ++q)
-      if (file_.unanswerable && none[q] >= best[q].score) best[q] = {"", none[q], -1};
+      if ((file_.unanswerable || best[q].begin < 0) && none[q] >= best[q].score) best[q] = {"", none[q], -1};
     return best;
   }
 
@@ -185,8 +187,10 @@ class AnswerSplit final : public TaskSplit {
       notes_.push_back(fmt::format("{}: {} questions were cut to {} tokens.", name_, questions_cut_,
                                    std::min(kMostQuestionTokens, max_length / 2)));
     if (file_.misplaced > 0)
-      notes_.push_back(fmt::format("{}: {} answers are not at their offset in the context and were left out.",
-                                   name_, file_.misplaced));
+      notes_.push_back(
+          fmt::format("{}: {} answers are not at their offset in the context: they count for the "
+                      "score, but nothing is learnt from them.",
+                      name_, file_.misplaced));
   }
 
   TaskConfig config_;
@@ -204,19 +208,46 @@ class AnswerTask final : public Task {
       refuse("task.window_overlap is {}; it must be at least 0.", config.window_overlap);
     info_ = {.name = config.name.empty() ? config.kind : config.name,
              .answer = AnswerKind::kSpan,
-             .metrics = {"f1", "exact_match"}};
+             .metrics = {"f1", "exact_match"},
+             .unanswerable = config.unanswerable};
     check_columns(config, {});
   }
 
   Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
-    const std::string path = own_file(config_, part);
+    const bool fraction = part != Part::kTest && holds_out(config_);
+    const std::string path = own_file(config_, fraction ? Part::kTrain : part);
     if (path.empty()) return splits;
-    splits.push_back(std::make_unique<AnswerSplit>(split_name(part), config_, read_squad(path), encoder));
+    SquadFile file = read_squad(path);
+    if (part == Part::kTrain) {
+      info_.unanswerable = info_.unanswerable || file.unanswerable;
+      if (!teaches(file))
+        refuse(
+            "{} holds nothing to learn: no question has an answer that stands at its offset in the context, "
+            "none says that it has no answer.",
+            path);
+    }
+    file.unanswerable = file.unanswerable || info_.unanswerable;
+    if (fraction) keep_contexts(file, part);
+    splits.push_back(std::make_unique<AnswerSplit>(split_name(part), config_, std::move(file), encoder));
     return splits;
   }
 
  private:
+  [[nodiscard]] static bool teaches(const SquadFile& file) {
+    return file.unanswerable || std::ranges::any_of(file.questions, [](const SquadQuestion& question) {
+             return std::ranges::any_of(question.answers, [](const Answer& a) { return a.begin >= 0; });
+           });
+  }
+
+  /// Validation holds out whole contexts, so that none is seen in training.
+  void keep_contexts(SquadFile& file, Part part) const {
+    const std::vector<bool> held = held_out(config_, file.contexts.size());
+    std::erase_if(file.questions, [&](const SquadQuestion& question) {
+      return held[question.context] != (part == Part::kValidation);
+    });
+  }
+
   TaskConfig config_;
 };
 

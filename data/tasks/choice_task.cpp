@@ -3,6 +3,9 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/own_files.h"
@@ -20,6 +23,7 @@ class ChoiceSplit final : public TaskSplit {
               const TextEncoder& encoder)
       : TaskSplit(std::move(name), info.choices), info_(info), questions_(std::move(questions)) {
     EncodingCounts counts;
+    pairs_ = std::ranges::any_of(questions_, [](const auto& q) { return !q.beginning.empty(); });
     labelled_ = !questions_.empty();
     for (const auto& question : questions_) {
       labelled_ = labelled_ && question.label >= 0;
@@ -49,7 +53,7 @@ class ChoiceSplit final : public TaskSplit {
       std::vector<std::string> row{question.id.empty() ? std::to_string(i) : question.id,
                                    std::to_string(argmax(outputs[i]))};
       if (labelled_) row.push_back(std::to_string(question.label));
-      for (const double p : softmax(outputs[i])) row.push_back(number_text(p));
+      for (const double p : softmax(outputs[i])) row.push_back(probability_text(p));
       table.rows.push_back(std::move(row));
     }
     return table;
@@ -75,10 +79,14 @@ class ChoiceTask final : public Task {
   Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     const std::string path = own_file(config_, part);
-    if (path.empty()) return splits;
-    const Records records = read(path, part);
+    const bool fraction = part != Part::kTest && holds_out(config_);
+    if (path.empty() && !fraction) return splits;
+    Records records = read(fraction ? own_file(config_, Part::kTrain) : path, part);
+    settle_labels(records, 2, part, config_.malformed);
+    if (part == Part::kTrain) beginnings_ = records.present[1];
     std::vector<Question> questions;
     for (std::size_t i = 0; i < records.rows.size(); ++i) questions.push_back(question_of(records, i));
+    if (fraction) keep_part(questions, config_, part);
     auto split = std::make_unique<ChoiceSplit>(split_name(part), info_, std::move(questions), encoder);
     split->note(records);
     splits.push_back(std::move(split));
@@ -95,9 +103,12 @@ class ChoiceTask final : public Task {
     };
     WantedColumn label = named("label", "label", false);
     label.optional = part == Part::kTest;
-    RecordRequest request{.columns = {named("text", "sent1", false), named("beginning", "sent2", true), label,
-                                      named("id", "video-id", true)},
-                          .malformed = config_.malformed};
+    WantedColumn beginning = named("beginning", "sent2", true);
+    if (beginnings_) beginning.optional = !*beginnings_;
+    if (beginnings_ && !*beginnings_) beginning.names.clear();
+    RecordRequest request{
+        .columns = {named("text", "sent1", false), beginning, label, named("id", "video-id", true)},
+        .malformed = config_.malformed};
     for (const auto& choice : choices_) request.columns.push_back({{choice}});
     return read_records(path, request);
   }
@@ -118,6 +129,7 @@ class ChoiceTask final : public Task {
 
   TaskConfig config_;
   Names choices_;
+  std::optional<bool> beginnings_;  // known once the training part was read
 };
 
 }  // namespace

@@ -18,6 +18,9 @@ struct ChoiceExample {
   std::int32_t label = -1;
 };
 
+/// The columns of a line of CoNLL's: between TABs where there are any, else between blanks.
+[[nodiscard]] std::vector<std::string> conll_columns(const std::string& line);
+
 /// A tag a word. `first`: number of the first sentence in predictions.
 [[nodiscard]] std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                                           std::vector<WordExample> sentences,

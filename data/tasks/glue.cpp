@@ -8,6 +8,7 @@
 #include <set>
 
 #include "data/tasks/examples.h"
+#include "data/tasks/own_files.h"
 #include "data/tasks/sequence_split.h"
 #include "kernels/core/check.h"
 
@@ -15,7 +16,6 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Names = std::vector<std::string>;
 
 /// One file of a task: which split it is, what it is called, and its leaderboard file for predictions.
 struct GlueFile {
@@ -160,12 +160,14 @@ class Glue final : public Task {
   Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     if (is("MRPC") && !exists("train.tsv") && exists(kMicrosoftTrain)) {
-      splits.push_back(load_microsoft(part, encoder));
+      if (part != Part::kTest || exists(kMicrosoftTest)) splits.push_back(load_microsoft(part, encoder));
       return splits;
     }
     for (const GlueFile& file : task_.files)
       if (file.part == part && (part == Part::kTrain || exists(file.file)))
         splits.push_back(load_file(file, path_of(file.file), encoder));
+    if (part == Part::kValidation && holds_out_fraction())
+      splits.push_back(load_file({part, "validation", "train.tsv"}, path_of("train.tsv"), encoder));
     if (part == Part::kTest && (is("MNLI") || is("AX"))) load_diagnostic(encoder, splits);
     if (part == Part::kTrain && splits.empty())
       refuse("{} has no training part: fine-tune MNLI, and predict or evaluate with its model.", task_.name);
@@ -183,7 +185,15 @@ class Glue final : public Task {
   }
   [[nodiscard]] bool exists(const char* file) const { return fs::exists(path_of(file)); }
 
-  /// Columns: first text, second text, label, id.
+  /// Of the training part, where there is no file for validation.
+  [[nodiscard]] bool holds_out_fraction() const {
+    return config_.validation_fraction != 0 && exists("train.tsv") &&
+           std::ranges::none_of(task_.files, [this](const GlueFile& file) {
+             return file.part == Part::kValidation && exists(file.file);
+           });
+  }
+
+  /// Columns: first text, second text, label, id; of MRPC's training part also what tells it from WNLI's.
   [[nodiscard]] RecordRequest request(const GlueFile& file) const {
     const bool test = file.part == Part::kTest;
     RecordRequest request{.columns = {{task_.first},
@@ -191,6 +201,10 @@ class Glue final : public Task {
                                       {task_.label, test},
                                       {{"index", "id", "pairID"}, true}},
                           .malformed = config_.malformed};
+    if (is("MRPC") && file.part == Part::kTrain) {
+      request.columns.push_back({{"index"}, true});
+      request.columns.push_back({{"Quality"}, true});
+    }
     if (is("CoLA") && !test) {  // source, label, the author's mark, sentence; no header
       request.header = false;
       request.columns[0].index = 3;
@@ -201,7 +215,10 @@ class Glue final : public Task {
 
   std::unique_ptr<TaskSplit> load_file(const GlueFile& file, const std::string& path,
                                        const TextEncoder& encoder) {
-    const Records records = read_records(path, request(file));
+    Records records = read_records(path, request(file));
+    if (is("MRPC") && file.part == Part::kTrain && records.present[4] && !records.present[5])
+      refuse("{} has the columns of WNLI, not of MRPC; check task.name and task.path.", path);
+    if (file.part == Part::kTest) settle_labels(records, 2, file.part, config_.malformed);
     std::vector<TextExample> examples;
     std::int64_t undecided = 0;
     for (std::size_t i = 0; i < records.rows.size(); ++i) {
@@ -211,6 +228,7 @@ class Glue final : public Task {
       }
       examples.push_back(example_of(records, i, file.part == Part::kTest));
     }
+    if (file.part != Part::kTest && holds_out_fraction()) keep_part(examples, config_, file.part);
     auto split = std::make_unique<SequenceSplit>(file.split, info_, std::move(examples), encoder, form(file));
     split->note(records);
     if (undecided > 0)
@@ -272,6 +290,9 @@ class Glue final : public Task {
       const bool held_out = development.contains(cells[3] + "\t" + cells[4]);
       if (test || held_out == (part == Part::kValidation)) examples.push_back(example_of(records, i, false));
     }
+    if (part == Part::kValidation && examples.empty())
+      refuse("{} names none of the pairs of {}; its lines are two numbers with a TAB between them.",
+             path_of(kMicrosoftDevelopment), path_of(kMicrosoftTrain));
     const GlueFile& file = *std::ranges::find(task_.files, part, &GlueFile::part);
     auto split = std::make_unique<SequenceSplit>(file.split, info_, std::move(examples), encoder, form(file));
     split->note(records);

@@ -28,19 +28,22 @@ class Imdb final : public Task {
   Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
     if (part == Part::kValidation && config_.validation_fraction == 0) return splits;
-    std::vector<TextExample> examples = reviews(part == Part::kTest ? "test" : "train");
-    if (part != Part::kTest) {
-      auto held_out = take_fraction(examples, config_.validation_fraction, config_.seed);
-      if (part == Part::kValidation) examples = std::move(held_out);
-    }
-    splits.push_back(std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder));
+    Records found{.path = config_.path, .rows = {}, .present = {}, .malformed = {}, .repairs = {}};
+    std::vector<TextExample> examples = reviews(part == Part::kTest ? "test" : "train", found.repairs);
+    if (part != Part::kTest) keep_part(examples, config_, part);
+    auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
+    split->note(found);
+    splits.push_back(std::move(split));
     return splits;
   }
 
  private:
   /// One half, by name within negative, then positive.
-  [[nodiscard]] std::vector<TextExample> reviews(const std::string& half) const {
-    const Files files = fs::is_directory(config_.path) ? tree_files(half) : archive_files(half);
+  [[nodiscard]] std::vector<TextExample> reviews(const std::string& half, Repairs& repairs) const {
+    if (!fs::exists(config_.path))
+      refuse("task.path ({}) does not exist; give aclImdb or its tar.", config_.path);
+    const Files files =
+        fs::is_directory(config_.path) ? tree_files(half, repairs) : archive_files(half, repairs);
     std::vector<TextExample> examples;
     for (const auto& [name, text] : files) {
       TextExample example{.id = name, .text = plain(text)};
@@ -57,21 +60,20 @@ class Imdb final : public Task {
   /// "train/neg/0_3.txt" -> text
   using Files = std::map<std::string, std::string>;
 
-  [[nodiscard]] Files tree_files(const std::string& half) const {
+  [[nodiscard]] Files tree_files(const std::string& half, Repairs& repairs) const {
     Files files;
     for (const char* side : {"neg", "pos"}) {
       const fs::path folder = fs::path(config_.path) / half / side;
       if (!fs::is_directory(folder)) continue;
       for (const auto& entry : fs::directory_iterator(folder)) {
         if (entry.path().extension() != ".txt") continue;
-        Repairs repairs;
         files[name_of(half, side, entry.path())] = read_text_file(entry.path().string(), repairs);
       }
     }
     return files;
   }
 
-  [[nodiscard]] Files archive_files(const std::string& half) const {
+  [[nodiscard]] Files archive_files(const std::string& half, Repairs& repairs) const {
     constexpr std::int64_t kLongestReview = 16 << 20;  // bytes
     Files files;
     FileStream file(config_.path);
@@ -82,7 +84,6 @@ class Imdb final : public Task {
       const std::string side = path.parent_path().filename().string();
       const bool of_half = path.parent_path().parent_path().filename() == half;
       if (!of_half || (side != "neg" && side != "pos") || path.extension() != ".txt") continue;
-      Repairs repairs;
       files[name_of(half, side, path)] = repair_utf8(archive.content(kLongestReview), repairs);
     }
     return files;

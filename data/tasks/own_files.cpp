@@ -3,9 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <numeric>
 
 #include "kernels/core/check.h"
+#include "kernels/core/philox.h"
 
 namespace nystrom {
 namespace {
@@ -53,6 +56,45 @@ std::string own_file(const TaskConfig& config, Part part) {
         ".txt).",
         config.path.empty() ? "task.path" : config.path);
   return path;
+}
+
+void settle_labels(Records& records, std::size_t column, Part part, Malformed malformed) {
+  if (!records.present[column]) return;
+  const auto is_empty = [column](const Record& record) { return trimmed_cell(record.cells[column]).empty(); };
+  if (part == Part::kTest && std::ranges::all_of(records.rows, is_empty)) {
+    records.present[column] = false;
+    return;
+  }
+  for (const auto& record : records.rows) {
+    if (!is_empty(record)) continue;
+    if (malformed == Malformed::kRefuse)
+      refuse("{}, line {}: the label is empty. Mend the line, or set task.malformed to skip.", records.path,
+             record.line);
+    records.malformed.push_back(record.line);
+  }
+  std::erase_if(records.rows, is_empty);
+  if (records.rows.empty()) refuse("{} holds no row with a label.", records.path);
+}
+
+bool holds_out(const TaskConfig& config) {
+  return config.validation_fraction != 0 && own_file(config, Part::kValidation).empty();
+}
+
+std::vector<bool> held_out(const TaskConfig& config, std::size_t count) {
+  const double fraction = config.validation_fraction;
+  if (!(fraction >= 0 && fraction < 1))
+    refuse("task.validation_fraction is {}; it must lie in [0, 1).", fraction);
+  const auto taken = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(count)));
+  if (fraction > 0 && (taken == 0 || taken == count))
+    refuse("task.validation_fraction is {}, which holds out {} of {} examples; give another fraction.",
+           fraction, taken, count);
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Random random(config.seed, Purpose::kTask, 0);
+  for (std::size_t i = 0; i < taken; ++i) std::swap(order[i], order[i + random.below(count - i)]);
+  std::vector<bool> chosen(count);
+  for (std::size_t i = 0; i < taken; ++i) chosen[order[i]] = true;
+  return chosen;
 }
 
 void check_columns(const TaskConfig& config, std::initializer_list<std::string_view> roles) {

@@ -20,6 +20,28 @@ using Names = std::vector<std::string>;
 /// missing training file and a named file that is not there.
 [[nodiscard]] std::string own_file(const TaskConfig& config, Part part);
 
+/// What to do with empty cells in the column of labels: those of a test file that has no others are no
+/// labels; elsewhere an empty one is a malformed line, refused or skipped.
+void settle_labels(Records& records, std::size_t column, Part part, Malformed malformed);
+
+/// Is a fraction of the training part held out for validation? Where task.validation_fraction says so and
+/// there is no file for validation.
+[[nodiscard]] bool holds_out(const TaskConfig& config);
+
+/// Which of `count` examples are held out: round(fraction * count), drawn by the seed. Refuses a fraction
+/// beyond [0, 1) and one that takes none or all of them.
+[[nodiscard]] std::vector<bool> held_out(const TaskConfig& config, std::size_t count);
+
+/// Keeps the examples of `part`: the held out ones for validation, the others for training.
+template <class Example>
+void keep_part(std::vector<Example>& examples, const TaskConfig& config, Part part) {
+  const std::vector<bool> held = held_out(config, examples.size());
+  std::vector<Example> kept;
+  for (std::size_t i = 0; i < examples.size(); ++i)
+    if (held[i] == (part == Part::kValidation)) kept.push_back(std::move(examples[i]));
+  examples = std::move(kept);
+}
+
 /// Refuses roles in task.columns that the kind does not know.
 void check_columns(const TaskConfig& config, std::initializer_list<std::string_view> roles);
 

@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <optional>
 #include <set>
 
 #include "data/tasks/own_files.h"
@@ -19,6 +19,7 @@ class OwnTexts final : public Task {
     info_.name = config.name.empty() ? config.kind : config.name;
     info_.answer = answer;
     info_.labels = config.labels;
+    info_.label_separator = config.label_separator;
     if (answer == AnswerKind::kValue) info_.metrics = {"pearson", "spearmanr", "mean_squared_error"};
     if (answer == AnswerKind::kClass) info_.metrics = {"accuracy", "f1_macro", "matthews_correlation"};
     if (answer == AnswerKind::kLabels) info_.metrics = {"f1_micro", "f1_macro", "accuracy"};
@@ -27,17 +28,17 @@ class OwnTexts final : public Task {
 
   Splits load(Part part, const TextEncoder& encoder) override {
     const std::string path = own_file(config_, part);
-    const bool from_training = part == Part::kValidation && path.empty() && config_.validation_fraction > 0;
+    const bool fraction = part != Part::kTest && holds_out(config_);
     Splits splits;
-    if (path.empty() && !from_training) return splits;
-    const Records records = read(from_training ? own_file(config_, Part::kTrain) : path, part);
+    if (path.empty() && !fraction) return splits;
+    Records records = read(fraction ? own_file(config_, Part::kTrain) : path, part);
+    if (info_.answer != AnswerKind::kLabels || part == Part::kTest)
+      settle_labels(records, 2, part, config_.malformed);
+    if (part == Part::kTrain) pairs_ = records.present[1];
     if (info_.labels.empty() && info_.answer != AnswerKind::kValue) learn_labels(records);
     std::vector<TextExample> examples;
     for (std::size_t i = 0; i < records.rows.size(); ++i) examples.push_back(example_of(records, i));
-    if (from_training || (part == Part::kTrain && own_file(config_, Part::kValidation).empty())) {
-      auto held_out = take_fraction(examples, config_.validation_fraction, config_.seed);
-      if (from_training) examples = std::move(held_out);
-    }
+    if (fraction) keep_part(examples, config_, part);
     auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
     split->note(records);
     splits.push_back(std::move(split));
@@ -45,7 +46,10 @@ class OwnTexts final : public Task {
   }
 
  private:
-  /// Columns: text, pair, label, id.
+  /// Between the labels of an array in JSON, where they may hold the separator of those in one text.
+  static constexpr const char* kElementSeparator = "\x1f";
+
+  /// Columns: text, pair, label, id. Whether there are pairs, the training part decides.
   [[nodiscard]] Records read(const std::string& path, Part part) const {
     const auto named = [&](const char* role, bool optional) {
       const auto found = config_.columns.find(role);
@@ -54,18 +58,31 @@ class OwnTexts final : public Task {
     };
     WantedColumn label = named("label", false);
     label.optional = part == Part::kTest;
-    return read_records(path,
-                        {.columns = {named("text", false), named("pair", true), label, named("id", true)},
-                         .malformed = config_.malformed,
-                         .separator = config_.label_separator});
+    WantedColumn pair = named("pair", true);
+    if (pairs_) pair.optional = !*pairs_;
+    if (pairs_ && !*pairs_) pair.names.clear();
+    const bool many = info_.answer == AnswerKind::kLabels;
+    return read_records(path, {.columns = {named("text", false), pair, label, named("id", true)},
+                               .malformed = config_.malformed,
+                               .separator = many ? kElementSeparator : config_.label_separator,
+                               .separator_first = many});
   }
 
   [[nodiscard]] Names labels_in(const std::string& cell) const {
     if (info_.answer == AnswerKind::kClass) return {trimmed_cell(cell)};
     Names labels;
-    for (const auto& part : split(cell, config_.label_separator))
+    const bool array = cell.find(kElementSeparator) != std::string::npos;
+    for (const auto& part : split(cell, array ? kElementSeparator : config_.label_separator))
       if (auto label = trimmed_cell(part); !label.empty()) labels.push_back(std::move(label));
     return labels;
+  }
+
+  /// A text; an array of them becomes one.
+  [[nodiscard]] std::string text_in(const std::string& cell) const {
+    if (!cell.starts_with(kElementSeparator)) return cell;
+    Names parts = split(cell, kElementSeparator);
+    parts.erase(parts.begin());
+    return fmt::format("{}", fmt::join(parts, config_.label_separator));
   }
 
   void learn_labels(const Records& records) {
@@ -100,8 +117,8 @@ class OwnTexts final : public Task {
 
   [[nodiscard]] TextExample example_of(const Records& records, std::size_t i) const {
     const auto& cells = records.rows[i].cells;
-    TextExample example{.id = cells[3], .text = cells[0]};
-    if (records.present[1]) example.pair = cells[1];
+    TextExample example{.id = cells[3], .text = text_in(cells[0])};
+    if (records.present[1]) example.pair = text_in(cells[1]);
     if (!records.present[2]) return example;
     if (info_.answer == AnswerKind::kValue) {
       double value = 0;
@@ -119,6 +136,7 @@ class OwnTexts final : public Task {
   }
 
   TaskConfig config_;
+  std::optional<bool> pairs_;  // known once the training part was read
 };
 
 }  // namespace

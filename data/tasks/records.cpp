@@ -104,12 +104,15 @@ std::vector<Line> csv_lines(Reading& reading, const std::string& text) {
   return lines;
 }
 
-std::vector<Line> tsv_lines(const std::string& text) {
+std::vector<Line> tsv_lines(const std::string& text, bool header) {
+  std::vector<std::string> texts = split_lines(text);
+  while (!texts.empty() && texts.back().empty()) texts.pop_back();
   std::vector<Line> lines;
   std::int64_t number = 0;
-  for (const auto& line : split_lines(text)) {
+  for (const auto& line : texts) {
     ++number;
-    if (!line.empty()) lines.push_back({number, split(line, "\t")});
+    const bool one_column = header && !lines.empty() && lines[0].cells.size() == 1;
+    if (!line.empty() || one_column) lines.push_back({number, split(line, "\t")});
   }
   return lines;
 }
@@ -122,20 +125,21 @@ void take_rows(Reading& reading, std::vector<Line> lines) {
   std::size_t width = lines[0].cells.size();
   if (!header) width = static_cast<std::size_t>(std::ranges::max(columns)) + 1;
   for (std::size_t i = header ? 1 : 0; i < lines.size(); ++i) {
-    Line& line = lines[i];
+    const Line& line = lines[i];
     if (header ? line.cells.size() != width : line.cells.size() < width) {
-      reading.malformed(line.number, "{} columns where {} were expected", line.cells.size(), width);
+      reading.malformed(line.number, "{} columns where {} were expected{}", line.cells.size(), width,
+                        header || i > 0 ? "" : " (is it the file of another task?)");
       continue;
     }
     Record record{reading.place(line.number), {}};
     for (const auto at : columns)
-      record.cells.push_back(at < 0 ? std::string() : std::move(line.cells[static_cast<std::size_t>(at)]));
+      record.cells.push_back(at < 0 ? std::string() : line.cells[static_cast<std::size_t>(at)]);
     reading.records.rows.push_back(std::move(record));
   }
 }
 
 /// False where the value has no form as text.
-bool text_of(const Json& value, const std::string& separator, std::string& text) {
+bool text_of(const Json& value, const RecordRequest& request, std::string& text) {
   if (value.is_string()) {
     text = value.get<std::string>();
   } else if (value.is_number() || value.is_boolean()) {
@@ -146,8 +150,9 @@ bool text_of(const Json& value, const std::string& separator, std::string& text)
     text.clear();
     for (std::size_t i = 0; i < value.size(); ++i) {
       std::string element;
-      if (value[i].is_array() || !text_of(value[i], separator, element)) return false;
-      text += (i == 0 ? "" : separator) + element;
+      if (value[i].is_array() || !text_of(value[i], request, element)) return false;
+      if (i > 0 || request.separator_first) text += request.separator;
+      text += element;
     }
   } else {
     return false;
@@ -167,7 +172,7 @@ void take_object(Reading& reading, std::int64_t number, const std::string& line)
       if (!column.optional) return reading.malformed(number, "the object has no member {}", names_of(column));
     } else {
       reading.records.present[c] = true;
-      if (!text_of(object[*name], reading.request.separator, cell))
+      if (!text_of(object[*name], reading.request, cell))
         return reading.malformed(number, "`{}` is neither text nor a number", *name);
     }
     record.cells.push_back(std::move(cell));
@@ -203,7 +208,7 @@ Records parse_records(const std::string& path, const std::string& text, RecordFo
   Reading reading{request, records};
   switch (format) {
     case RecordFormat::kTsv:
-      take_rows(reading, tsv_lines(text));
+      take_rows(reading, tsv_lines(text, request.header));
       break;
     case RecordFormat::kCsv:
       take_rows(reading, csv_lines(reading, text));
@@ -260,6 +265,7 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
 bool parse_number(const std::string& text, double& value) {
   const std::string plain = trimmed_cell(text);
   const char *begin = plain.data(), *end = begin + plain.size();
+  if (plain.starts_with('+') && !plain.starts_with("+-")) ++begin;
   const auto [stop, error] = std::from_chars(begin, end, value);
   return error == std::errc{} && stop == end && std::isfinite(value);
 }

@@ -4,9 +4,10 @@
 //   const Records records = read_records("train.tsv", {.columns = {{{"sentence"}}, {{"label"}}}});
 //   for (const Record& record : records.rows) use(record.line, record.cells[0], record.cells[1]);
 //
-// TSV: a TAB separates, quotes are data. CSV: a comma separates, RFC 4180's quotes (line breaks within them
-// too). JSON-lines: one object a line; numbers and booleans become text, an array of them is joined by
-// `separator`. The file is UTF-8; bytes that are not are replaced and counted, as NULs are.
+// TSV: a TAB separates, quotes are data; blank lines are no rows, but empty cells in a file of one column,
+// unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON-lines:
+// one object a line; numbers and booleans become text, an array of them is joined by `separator`. The file is
+// UTF-8; bytes that are not are replaced and counted, as NULs are.
 
 #include <cstdint>
 #include <string>
@@ -37,6 +38,7 @@ struct RecordRequest {
   bool header = true;  ///< TSV and CSV: the first line names the columns
   Malformed malformed = Malformed::kRefuse;
   std::string separator = ",";   ///< of an array's elements
+  bool separator_first = false;  ///< before the first element too, which tells an array from text
   std::int64_t line_offset = 0;  ///< added to line numbers: of a piece of a longer file
 };
 

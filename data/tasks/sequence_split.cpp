@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/metrics/correlation.h"
 #include "kernels/core/check.h"
-#include "kernels/core/philox.h"
 
 namespace nystrom {
 namespace {
@@ -76,10 +74,10 @@ std::vector<Score> many_label_scores(const std::vector<TaskSequence>& sequences,
   return scores;
 }
 
-std::string label_set(std::span<const float> values, double above, const std::vector<std::string>& labels) {
+std::string label_set(std::span<const float> values, double above, const TaskInfo& info) {
   std::string set;
   for (std::size_t l = 0; l < values.size(); ++l)
-    if (values[l] > above) set += (set.empty() ? "" : ",") + labels[l];
+    if (values[l] > above) set += (set.empty() ? "" : info.label_separator) + info.labels[l];
   return set;
 }
 
@@ -89,6 +87,7 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
                              const TextEncoder& encoder, LeaderboardForm form)
     : TaskSplit(std::move(name)), info_(info), form_(std::move(form)) {
   EncodingCounts counts;
+  pairs_ = std::ranges::any_of(examples, [](const auto& example) { return example.pair.has_value(); });
   labelled_ = !examples.empty();
   for (auto& example : examples) {
     labelled_ = labelled_ && has_answer(example, info.answer);
@@ -130,8 +129,8 @@ std::vector<std::string> SequenceSplit::truth_cells(std::size_t i) const {
   if (!labelled_) return {};
   const TaskSequence& sequence = sequences_[i];
   if (info_.answer == AnswerKind::kClass) return {info_.labels[static_cast<std::size_t>(sequence.label)]};
-  if (info_.answer == AnswerKind::kValue) return {number_text(static_cast<double>(sequence.values[0]))};
-  return {label_set(sequence.values, 0.5, info_.labels)};
+  if (info_.answer == AnswerKind::kValue) return {number_text(sequence.values[0])};
+  return {label_set(sequence.values, 0.5, info_)};
 }
 
 PredictionTable SequenceSplit::predictions(const Outputs& outputs) const {
@@ -147,13 +146,13 @@ PredictionTable SequenceSplit::predictions(const Outputs& outputs) const {
       row.push_back(info_.labels[argmax(logits)]);
       probabilities = softmax(logits);
     } else if (info_.answer == AnswerKind::kValue) {
-      row.push_back(number_text(static_cast<double>(logits[0])));
+      row.push_back(number_text(logits[0]));
     } else {
-      row.push_back(label_set(logits, 0, info_.labels));
+      row.push_back(label_set(logits, 0, info_));
       for (const float x : logits) probabilities.push_back(sigmoid(static_cast<double>(x)));
     }
     std::ranges::move(truth_cells(i), std::back_inserter(row));
-    for (const double p : probabilities) row.push_back(number_text(p));
+    for (const double p : probabilities) row.push_back(probability_text(p));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -163,10 +162,9 @@ LeaderboardFile SequenceSplit::leaderboard(const Outputs& outputs) const {
   LeaderboardFile result{form_.file, {{"index", "prediction"}, {}}};
   if (form_.file.empty()) return result;
   for (std::size_t i = 0; i < sequences_.size(); ++i) {
-    const std::string prediction =
-        info_.answer == AnswerKind::kClass
-            ? form_.label(argmax(outputs[i]))
-            : number_text(std::clamp(static_cast<double>(outputs[i][0]), form_.lowest, form_.highest));
+    const std::string prediction = info_.answer == AnswerKind::kClass
+                                       ? form_.label(argmax(outputs[i]))
+                                       : number_text(std::clamp(outputs[i][0], form_.lowest, form_.highest));
     result.table.rows.push_back({ids_[i], prediction});
   }
   return result;
@@ -221,26 +219,12 @@ std::vector<Score> value_scores(std::span<const std::string> metrics, std::span<
   return scores;
 }
 
-std::string number_text(double value) {
-  return fmt::format("{:.6g}", value);
+std::string number_text(float value) {
+  return fmt::format("{}", value);
 }
 
-std::vector<TextExample> take_fraction(std::vector<TextExample>& examples, double fraction,
-                                       std::uint64_t seed) {
-  if (!(fraction >= 0 && fraction < 1))
-    refuse("task.validation_fraction is {}; it must lie in [0, 1).", fraction);
-  const auto count = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(examples.size())));
-  std::vector<std::size_t> order(examples.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  Random random(seed, Purpose::kTask, 0);
-  for (std::size_t i = 0; i < count; ++i) std::swap(order[i], order[i + random.below(order.size() - i)]);
-  std::vector<bool> chosen(examples.size());
-  for (std::size_t i = 0; i < count; ++i) chosen[order[i]] = true;
-  std::vector<TextExample> taken, rest;
-  for (std::size_t i = 0; i < examples.size(); ++i)
-    (chosen[i] ? taken : rest).push_back(std::move(examples[i]));
-  examples = std::move(rest);
-  return taken;
+std::string probability_text(double value) {
+  return fmt::format("{:.6g}", value);
 }
 
 }  // namespace nystrom

@@ -20,7 +20,7 @@ struct TextExample {
 struct LeaderboardForm {
   std::string file;                                          ///< "MNLI-m.tsv"; empty: there is none
   std::function<std::string(std::size_t label)> label = {};  ///< kClass: how label number i is written
-  double lowest = 0, highest = 0;                            ///< kValue: predictions are cut to this range
+  float lowest = 0, highest = 0;                             ///< kValue: predictions are cut to this range
 };
 
 class SequenceSplit final : public TaskSplit {
@@ -63,11 +63,8 @@ class SequenceSplit final : public TaskSplit {
                                               std::span<const double> truth,
                                               std::span<const double> predicted);
 
-/// A number as predictions write it.
-[[nodiscard]] std::string number_text(double value);
-
-/// Takes round(fraction * size) examples, drawn by the seed, out of `examples`; both keep their order.
-[[nodiscard]] std::vector<TextExample> take_fraction(std::vector<TextExample>& examples, double fraction,
-                                                     std::uint64_t seed);
+/// A value as predictions write it: with as many digits as bring the same float back, at most 9.
+[[nodiscard]] std::string number_text(float value);
+[[nodiscard]] std::string probability_text(double value);
 
 }  // namespace nystrom

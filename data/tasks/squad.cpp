@@ -80,9 +80,10 @@ class Reader {
         context.compare(static_cast<std::size_t>(points_[static_cast<std::size_t>(start)]),
                         answer.text.size(), answer.text) != 0) {
       ++file_.misplaced;
-      return;
+      answer.begin = -1;
+    } else {
+      answer.begin = points_[static_cast<std::size_t>(start)];
     }
-    answer.begin = points_[static_cast<std::size_t>(start)];
     question.answers.push_back(std::move(answer));
   }
 

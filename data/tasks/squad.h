@@ -11,7 +11,7 @@ namespace nystrom {
 
 struct Answer {
   std::string text;
-  std::int64_t begin = 0;  ///< byte of the context where it starts (files count code points)
+  std::int64_t begin = 0;  ///< byte of the context where it starts (files count code points); -1: not there
 };
 
 struct SquadQuestion {
@@ -25,7 +25,7 @@ struct SquadFile {
   std::vector<SquadQuestion> questions;
   bool answered = false;       ///< questions have answers, or say that they have none
   bool unanswerable = false;   ///< version 2.0: some say so
-  std::int64_t misplaced = 0;  ///< answers whose text is not at their offset, left out
+  std::int64_t misplaced = 0;  ///< answers whose text is not at their offset
   Repairs repairs;
 };
 

@@ -38,9 +38,37 @@ std::unique_ptr<Task> open_task(const TaskConfig& config) {
     for (const auto& kind : kKinds) names.push_back(kind.name);
     refuse("task.kind is `{}`; it must be one of {}.", config.kind, fmt::join(names, ", "));
   }
+  for (std::size_t i = 0; i < config.labels.size(); ++i)
+    if (std::find(config.labels.begin(), config.labels.begin() + static_cast<std::ptrdiff_t>(i),
+                  config.labels[i]) != config.labels.begin() + static_cast<std::ptrdiff_t>(i))
+      refuse("task.labels names `{}` twice.", config.labels[i]);
   if (config.path.empty() && config.train.empty() && config.validation.empty() && config.test.empty())
     refuse("task.path is missing: the folder of the task's files.");
   return found->open(config);
+}
+
+void check_task_keys(const TaskConfig& config) {
+  if (config.kind != "glue" && config.kind != "imdb") return;
+  const auto refuse_key = [&](const char* key) {
+    refuse(
+        "task.{} is given, but a task of kind {} has its files and labels in a known form; leave it out, or "
+        "choose another task.kind.",
+        key, config.kind);
+  };
+  if (!config.train.empty()) refuse_key("train");
+  if (!config.validation.empty()) refuse_key("validation");
+  if (!config.test.empty()) refuse_key("test");
+  if (!config.labels.empty()) refuse_key("labels");
+  if (!config.columns.empty()) refuse_key("columns");
+  if (!config.choices.empty()) refuse_key("choices");
+  if (config.multi_label) refuse_key("multi_label");
+}
+
+std::string chosen_metric(const TaskInfo& info, const std::string& metric) {
+  if (metric.empty()) return info.metrics.front();
+  if (std::ranges::find(info.metrics, metric) == info.metrics.end())
+    refuse("task.metric is `{}`; {} has {}.", metric, info.name, fmt::join(info.metrics, ", "));
+  return metric;
 }
 
 std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info, const TaskSplit& train) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ struct TaskConfig {
   std::int64_t window_overlap =
       128;  ///< question_answering: tokens that neighbouring windows share (at most half a window)
   std::int64_t max_answer_tokens = 30;  ///< question_answering: longest answer
+  bool unanswerable =
+      false;  ///< question_answering: there may be no answer, even if no question of a file says so
 };
 
 /// What a task's answers are; which head learns them.
@@ -62,6 +65,8 @@ struct TaskInfo {
   std::int64_t choices = 1;              ///< sequences a row
   std::vector<std::string> metrics =
       {};  ///< what score() gives; the first chooses the best checkpoint by default
+  std::string label_separator = ",";  ///< kLabels: between those of one example, in predictions
+  bool unanswerable = false;          ///< kSpan: there may be no answer; known once Part::kTrain was loaded
 };
 
 /// A metric; NaN where it is undefined, and then `why` says so in a sentence.
@@ -105,6 +110,8 @@ class TaskSplit {
   [[nodiscard]] bool labelled() const { return labelled_; }
   /// What a user should know: texts that were cut, lines that were skipped.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  /// Do examples have a second text? Unset where that is no question.
+  [[nodiscard]] std::optional<bool> pairs() const { return pairs_; }
   /// Sequences that were cut.
   [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
@@ -131,6 +138,7 @@ class TaskSplit {
   std::int64_t choices_;
   std::vector<TaskSequence> sequences_;
   bool labelled_ = false;
+  std::optional<bool> pairs_;
   std::vector<std::string> notes_;
   std::int64_t truncated_ = 0;
 };
@@ -157,8 +165,15 @@ class Task {
 [[nodiscard]] std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
                                                const TaskSplit& train);
 
-/// Refuses an unknown kind or name and keys that do not fit the kind, with a sentence.
+/// Refuses an unknown kind or name and columns that do not fit the kind, with a sentence.
 [[nodiscard]] std::unique_ptr<Task> open_task(const TaskConfig& config);
+
+/// Refuses keys of a user's that the kind does not take: files, labels and columns of a task whose files are
+/// known.
+void check_task_keys(const TaskConfig& config);
+
+/// `metric`, or the task's first if that is empty. Refuses one that the task does not have.
+[[nodiscard]] std::string chosen_metric(const TaskInfo& info, const std::string& metric);
 
 // Each kind's file defines one of these; task.cpp lists them.
 std::unique_ptr<Task> open_glue(const TaskConfig& config);

@@ -18,15 +18,6 @@ namespace {
 
 using Sentence = WordExample;
 
-/// The columns of a line: between TABs where there are any, else between blanks.
-std::vector<std::string> columns_of(const std::string& line) {
-  if (line.find('\t') != std::string::npos) return split(line, "\t");
-  std::vector<std::string> columns;
-  for (auto& part : split(line, " "))
-    if (!part.empty()) columns.push_back(std::move(part));
-  return columns;
-}
-
 class TokenSplit final : public TaskSplit {
  public:
   TokenSplit(std::string name, const TaskInfo& info, std::vector<Sentence> sentences,
@@ -107,8 +98,23 @@ class TokenSplit final : public TaskSplit {
 /// Reads sentences; a line's number is known where it is malformed.
 class ConllReader {
  public:
-  explicit ConllReader(const TaskConfig& config)
-      : config_(config), word_(column("word", 0)), tag_(column("tag", -1)) {}
+  /// `known`: the only tags that there may be; none: any.
+  explicit ConllReader(const TaskConfig& config, Names known = {})
+      : config_(config), known_(std::move(known)), word_(column("word", 0)), tag_(column("tag", -1)) {}
+
+  /// Columns of the first line.
+  [[nodiscard]] static std::size_t width(const std::string& path) {
+    Repairs repairs;
+    for (const auto& line : split_lines(read_text_file(path, repairs)))
+      if (!trimmed_cell(line).empty() && !line.starts_with("-DOCSTART-")) return conll_columns(line).size();
+    return 0;
+  }
+  /// Has a file of so many columns one for tags, beside the words?
+  [[nodiscard]] bool has_tags(std::size_t width) const {
+    const auto count = static_cast<std::int64_t>(width);
+    const std::int64_t word = word_ < 0 ? word_ + count : word_, tag = tag_ < 0 ? tag_ + count : tag_;
+    return tag >= 0 && tag < count && tag != word;
+  }
 
   std::vector<Sentence> read(const std::string& path, bool tags) {
     const std::string text = read_text_file(path, repairs_);
@@ -124,7 +130,7 @@ class ConllReader {
       if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-"))
         finish();
       else
-        take(path, number, columns_of(line), tags, sentence);
+        take(path, number, conll_columns(line), tags, sentence);
     }
     finish();
     if (sentences.empty()) refuse("{} holds no sentences.", path);
@@ -164,11 +170,16 @@ class ConllReader {
           "to skip.",
           path, number, count, word_, tag_);
     if (bad) return malformed_.push_back(number);
+    if (tags && !known_.empty() &&
+        std::ranges::find(known_, columns[static_cast<std::size_t>(tag)]) == known_.end())
+      refuse("{}, line {}: the tag `{}` is none of task.labels ({}). Add it there, or mend the line.", path,
+             number, columns[static_cast<std::size_t>(tag)], fmt::join(known_, ", "));
     sentence.words.push_back(columns[static_cast<std::size_t>(word)]);
     if (tags) sentence.tags.push_back(columns[static_cast<std::size_t>(tag)]);
   }
 
   const TaskConfig& config_;
+  Names known_;
   std::int64_t word_, tag_;
   std::vector<std::int64_t> malformed_;
   Repairs repairs_;
@@ -186,11 +197,16 @@ class TokenTask final : public Task {
 
   Splits load(Part part, const TextEncoder& encoder) override {
     Splits splits;
-    const std::string path = own_file(config_, part);
+    const bool fraction = part != Part::kTest && holds_out(config_);
+    const std::string path = own_file(config_, fraction ? Part::kTrain : part);
     if (path.empty()) return splits;
-    ConllReader reader(config_);
-    auto sentences = reader.read(path, part != Part::kTest || has_tags(path));
+    ConllReader reader(config_, part == Part::kTrain ? config_.labels : Names());
+    const std::size_t width = ConllReader::width(path);
+    if (part == Part::kTrain) training_width_ = width;
+    auto sentences =
+        reader.read(path, part != Part::kTest || (width >= training_width_ && reader.has_tags(width)));
     if (info_.labels.empty()) learn_labels(sentences);
+    if (fraction) keep_part(sentences, config_, part);
     const std::size_t unknown = part == Part::kTrain ? 0 : unknown_tags(sentences);
     auto split = std::make_unique<TokenSplit>(split_name(part), info_, std::move(sentences), encoder);
     split->note(reader.found(path));
@@ -204,14 +220,6 @@ class TokenTask final : public Task {
   }
 
  private:
-  /// A test file may come without tags: one column.
-  [[nodiscard]] static bool has_tags(const std::string& path) {
-    Repairs repairs;
-    for (const auto& line : split_lines(read_text_file(path, repairs)))
-      if (!trimmed_cell(line).empty()) return columns_of(line).size() > 1;
-    return false;
-  }
-
   void learn_labels(const std::vector<Sentence>& sentences) {
     std::set<std::string> tags;
     for (const auto& sentence : sentences) tags.insert(sentence.tags.begin(), sentence.tags.end());
@@ -227,9 +235,21 @@ class TokenTask final : public Task {
   }
 
   TaskConfig config_;
+  std::size_t training_width_ = 0;  // columns of the training file; a test file without tags has fewer
 };
 
 }  // namespace
+
+std::vector<std::string> conll_columns(const std::string& line) {
+  std::vector<std::string> columns;
+  if (line.find('\t') != std::string::npos) {
+    for (const auto& part : split(line, "\t")) columns.push_back(trimmed_cell(part));
+    return columns;
+  }
+  for (auto& part : split(line, " "))
+    if (!part.empty()) columns.push_back(std::move(part));
+  return columns;
+}
 
 std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                             std::vector<WordExample> sentences, const TextEncoder& encoder,

@@ -79,11 +79,25 @@ void add_rules(const SentencePieceProto& model, Json& steps) {
   if (!tilde) steps.push_back(replace_text(kAside, kFullwidthTilde));
 }
 
+/// Does the mark of word starts, standing in a text, become something else before blanks become that mark?
+bool rules_change_word_start(const SentencePieceProto& model) {
+  if (model.charsmap.empty()) return false;
+  const auto rules = charsmap_rules(model.charsmap);
+  return std::ranges::any_of(rules, [](const auto& rule) { return rule.first == U"\u2581"; });
+}
+
 Json normalizer_of(const SentencePieceProto& model) {
   Json steps = Json::array();
   if (!model.charsmap.empty()) add_rules(model, steps);
   steps.push_back(replace_pattern(" {2,}", " "));
-  steps.push_back(replace_pattern("\\A | \\z", ""));
+  if (rules_change_word_start(model)) {
+    steps.push_back(replace_pattern("\\A | \\z", ""));
+  } else {
+    // SentencePiece drops its own mark at the end, and puts one before a text that begins with one.
+    steps.push_back(replace_pattern(fmt::format("\\A |[ {}]+\\z", kWordStart), ""));
+    if (model.add_dummy_prefix)
+      steps.push_back(replace_pattern(fmt::format("\\A{}", kWordStart), fmt::format(" {}", kWordStart)));
+  }
   return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
@@ -196,8 +210,21 @@ Json decoder_of(const Tokenizer& tokenizer) {
   return metaspace(true);
 }
 
-/// A tokenizer.json whose special tokens stand where ours do, and which neither cuts nor pads. One that does
-/// so already keeps its bytes, and with them its identity.
+/// The entry of the mask in a tokenizer.json's added_tokens; null where there is none.
+Json* mask_of(const Tokenizer& tokenizer, Json& json) {
+  for (auto& token : json["added_tokens"])
+    if (token.value("id", std::int64_t{-1}) == tokenizer.special().mask) return &token;
+  return nullptr;
+}
+
+/// Does the mask take the blanks before it, as here? WordPiece drops blanks anyway.
+bool mask_takes_blanks(const Tokenizer& tokenizer, Json& json) {
+  const Json* mask = mask_of(tokenizer, json);
+  return tokenizer.kind() == "wordpiece" || (mask != nullptr && mask->value("lstrip", false));
+}
+
+/// A tokenizer.json whose special tokens stand where ours do, whose mask takes the blanks before it, and
+/// which neither cuts nor pads. One that does so already keeps its bytes, and with them its identity.
 std::string with_our_template(const Tokenizer& tokenizer, const Special& names) {
   using Unordered = nlohmann::json;
   Json json = Json::parse(tokenizer.bytes());
@@ -205,7 +232,15 @@ std::string with_our_template(const Tokenizer& tokenizer, const Special& names) 
   const auto is_null = [&json](const char* key) { return !json.contains(key) || json[key].is_null(); };
   const bool same = !is_null("post_processor") &&
                     Unordered::parse(json["post_processor"].dump()) == Unordered::parse(ours.dump());
-  if (same && is_null("truncation") && is_null("padding")) return tokenizer.bytes();
+  if (is_null("added_tokens")) json["added_tokens"] = Json::array();
+  const bool takes_blanks = mask_takes_blanks(tokenizer, json);
+  if (same && takes_blanks && is_null("truncation") && is_null("padding")) return tokenizer.bytes();
+  if (!takes_blanks) {
+    if (mask_of(tokenizer, json) == nullptr)
+      json["added_tokens"].push_back(
+          {{"id", tokenizer.special().mask}, {"content", names.mask}, {"special", true}});
+    (*mask_of(tokenizer, json))["lstrip"] = true;
+  }
   json["post_processor"] = ours;
   json["truncation"] = nullptr;
   json["padding"] = nullptr;
@@ -231,12 +266,19 @@ Json config_of(const Special& names, std::int64_t longest) {
   return config;
 }
 
-bool can_be_imitated(const SentencePieceProto& model) {
-  const bool kind = model.kind == SentencePieceProto::kUnigram || model.kind == SentencePieceProto::kBpe;
-  return kind && model.remove_extra_whitespaces && model.escape_whitespaces && !model.whitespace_is_suffix &&
-         std::ranges::none_of(model.pieces, [](const auto& p) {
-           return p.type == ProtoPiece::kByte || p.type == ProtoPiece::kUserDefined;
-         });
+/// Why tokenizers cannot imitate the model; empty where they can.
+std::string hindrance(const SentencePieceProto& model) {
+  const auto has = [&model](ProtoPiece::Type type) {
+    return std::ranges::find(model.pieces, type, &ProtoPiece::type) != model.pieces.end();
+  };
+  if (model.kind != SentencePieceProto::kUnigram && model.kind != SentencePieceProto::kBpe)
+    return "is neither a unigram nor a BPE model";
+  if (has(ProtoPiece::kByte)) return "spells unknown characters by pieces for bytes (byte_fallback)";
+  if (has(ProtoPiece::kUserDefined)) return "has user-defined pieces";
+  if (!model.remove_extra_whitespaces) return "keeps repeated blanks (remove_extra_whitespaces is off)";
+  if (!model.escape_whitespaces) return "keeps blanks as they are (escape_whitespaces is off)";
+  if (model.whitespace_is_suffix) return "puts blanks at the ends of words (treat_whitespace_as_suffix)";
+  return {};
 }
 
 }  // namespace
@@ -250,7 +292,7 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
     return files;
   }
   const SentencePieceProto model = read_model_proto(tokenizer.bytes());
-  if (!can_be_imitated(model)) return {};
+  if (!hindrance(model).empty()) return {};
   Json json;
   json["version"] = "1.0";
   json["truncation"] = nullptr;
@@ -264,6 +306,10 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
                                                          : unigram_of(model, tokenizer.special().unk);
   files.push_back({"tokenizer.json", json.dump(1) + "\n"});
   return files;
+}
+
+std::string why_not_imitated(const Tokenizer& tokenizer) {
+  return tokenizer.is_json() ? std::string() : hindrance(read_model_proto(tokenizer.bytes()));
 }
 
 std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOptions& options) {

@@ -17,8 +17,9 @@ inline constexpr const char* kOwnTokenizerClass = "PreTrainedTokenizerFast";
 
 /// tokenizer.json (huggingface/tokenizers), tokenizer_config.json and special_tokens_map.json: <s> A </s>, or
 /// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json stays as it is, but for the
-/// places of its special tokens (RoBERTa's puts two </s> between the texts of a pair). Empty for a model that
-/// tokenizers cannot imitate (blanks that are kept, or at the end of words).
+/// places of its special tokens (RoBERTa's puts two </s> between the texts of a pair) and a mask that takes
+/// the blanks before it, as Tokenizer::encode_marked does. Empty for a model that tokenizers cannot imitate;
+/// why_not_imitated says why.
 ///
 /// Normalization: SentencePiece applies the longest rule at each place. tokenizers' `Precompiled` looks rules
 /// up by grapheme and drops what follows the shortest one, so the units of SentencePiece's reading are first
@@ -27,6 +28,9 @@ inline constexpr const char* kOwnTokenizerClass = "PreTrainedTokenizerFast";
 /// does the rest, character by character.
 [[nodiscard]] std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenizer,
                                                                      std::int64_t longest);
+
+/// "keeps repeated blanks ...", of a SentencePiece model that tokenizers cannot imitate; empty of others.
+[[nodiscard]] std::string why_not_imitated(const Tokenizer& tokenizer);
 
 /// What ALBERT's class does to a text before its SentencePiece model.
 struct AlbertOptions {

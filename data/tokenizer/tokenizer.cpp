@@ -11,6 +11,7 @@
 #include "data/sha256.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_json.h"
+#include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -41,6 +42,16 @@ std::string read_file(const std::string& path) {
 bool begins_like_json(const std::string& bytes) {
   const auto first = bytes.find_first_not_of(" \t\r\n");
   return first != std::string::npos && bytes[first] == '{';
+}
+
+std::string_view without_last_blanks(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t last = text.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0U) == 0x80U) --last;
+    if (!is_space(code_point_at(text, last).value)) break;
+    text = text.substr(0, last);
+  }
+  return text;
 }
 
 }  // namespace
@@ -104,9 +115,9 @@ std::vector<std::int32_t> Tokenizer::encode_marked(std::string_view text) const 
       const auto at = text.find(piece(id));
       if (at < first) first = at, token = id;
     }
-    // The blank before a mark belongs to the word that it stands for.
-    std::string_view before = text.substr(0, first);
-    while (token >= 0 && before.ends_with(' ')) before.remove_suffix(1);
+    // The blank before a mask belongs to the word that it stands for.
+    const std::string_view before =
+        token == s.mask ? without_last_blanks(text.substr(0, first)) : text.substr(0, first);
     if (!before.empty()) encode(before, ids);
     if (token < 0) break;
     ids.push_back(token);

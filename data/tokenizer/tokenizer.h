@@ -77,6 +77,7 @@ class Tokenizer {
   /// The same ids, with the bytes of the text that each stands for.
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const;
   /// As `encode`, but a special token's spelling in the text becomes its id: "It is <mask> today."
+  /// Blanks before a mask are not encoded: they belong to the word that it stands for.
   [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
   /// Text of ids; special tokens give none.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const;

@@ -162,7 +162,8 @@ std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, co
   }
 }
 
-std::string json_of_wordpiece(const std::string& vocabulary, const std::string& origin) {
+std::string json_of_wordpiece(const std::string& vocabulary, const std::string& origin,
+                              const BertOptions& options) {
   Json pieces = Json::object();
   bool capitals = false;
   std::int64_t id = 0;
@@ -172,14 +173,15 @@ std::string json_of_wordpiece(const std::string& vocabulary, const std::string& 
     pieces[line] = id++;
   }
   if (!pieces.contains("[UNK]")) refuse("{} is no vocabulary of WordPiece: it has no line [UNK].", origin);
+  const Json accents = options.strip_accents ? Json(*options.strip_accents) : Json();
   const Json json{{"version", "1.0"},
                   {"added_tokens", added_tokens(pieces, {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})},
                   {"normalizer",
                    {{"type", "BertNormalizer"},
                     {"clean_text", true},
-                    {"handle_chinese_chars", true},
-                    {"strip_accents", nullptr},
-                    {"lowercase", !capitals}}},
+                    {"handle_chinese_chars", options.ideographs},
+                    {"strip_accents", accents},
+                    {"lowercase", options.lowercase.value_or(!capitals)}}},
                   {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
                   {"model",
                    {{"type", "WordPiece"},
@@ -191,7 +193,7 @@ std::string json_of_wordpiece(const std::string& vocabulary, const std::string& 
 }
 
 std::string json_of_byte_bpe(const std::string& vocabulary, const std::string& merges,
-                             const std::string& origin) {
+                             const std::string& origin, bool add_prefix_space) {
   auto pieces = Json::parse(vocabulary, nullptr, false);
   if (pieces.is_discarded() || !pieces.is_object())
     refuse("{} is no vocab.json: it is no JSON object of pieces and ids.", origin);
@@ -204,7 +206,8 @@ std::string json_of_byte_bpe(const std::string& vocabulary, const std::string& m
       {"added_tokens", added_tokens(pieces, {"<s>", "<pad>", "</s>", "<unk>", "<mask>", "[CLS]", "[PAD]",
                                              "[SEP]", "[UNK]", "[MASK]", "<|endoftext|>"})},
       {"normalizer", nullptr},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}}},
+      {"pre_tokenizer",
+       {{"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}}},
       {"model", {{"type", "BPE"}, {"merges", std::move(list)}, {"vocab", std::move(pieces)}}}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }

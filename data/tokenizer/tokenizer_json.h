@@ -2,6 +2,7 @@
 // Hugging Face's tokenizer.json, and the older files that are turned into it.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/tokenizer/tokenizer.h"
@@ -12,11 +13,19 @@ namespace nystrom {
 /// `origin` and the member, for what is no tokenizer.json or has parts that this program does not know.
 std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, const std::string& origin);
 
-/// A tokenizer.json of the same ids. `vocabulary`: pieces, a line each. Cased, unless the vocabulary has no
-/// piece with a capital letter (special tokens apart).
-std::string json_of_wordpiece(const std::string& vocabulary, const std::string& origin);
-/// `vocabulary`: vocab.json; `merges`: merges.txt. RoBERTa's and GPT-2's: no blank is put before text.
+/// What BERT's class does to a text before its pieces are looked up.
+struct BertOptions {
+  std::optional<bool> lowercase = {};  ///< none: unless a piece has a capital letter (special tokens apart)
+  std::optional<bool> strip_accents = {};  ///< none: as lowercase
+  bool ideographs = true;                  ///< each a word by itself
+};
+
+/// A tokenizer.json of the same ids. `vocabulary`: pieces, a line each.
+std::string json_of_wordpiece(const std::string& vocabulary, const std::string& origin,
+                              const BertOptions& options = {});
+/// `vocabulary`: vocab.json; `merges`: merges.txt. RoBERTa's and GPT-2's: no blank is put before text, unless
+/// `add_prefix_space`.
 std::string json_of_byte_bpe(const std::string& vocabulary, const std::string& merges,
-                             const std::string& origin);
+                             const std::string& origin, bool add_prefix_space = false);
 
 }  // namespace nystrom

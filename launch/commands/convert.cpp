@@ -25,8 +25,9 @@ Command convert_command() {
           [options](CLI::App& app) {
             app.add_option("--from", options->from, "a checkpoint or a Hugging Face folder")->required();
             app.add_option("--to", options->to, "what to write")->required();
-            app.add_option("--sequence-length", options->sequence_length,
-                           "of the text that transformers will be run on; by default the longest");
+            app.add_option(
+                "--sequence-length", options->sequence_length,
+                "of the text that transformers will be run on; by default that of training, or the longest");
             app.add_option("--dtype", options->dtype,
                            "fp32, fp16 or bf16 of a folder's weights; by default as they are stored");
             app.add_option("--shard-size", options->shard_size,

@@ -66,7 +66,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   Context context =
       device.context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
   Network network(setup.model, setup.head, setup.precision, false, context.memory());
-  for (const auto& note : setup.from->load(network.parameters())) log.note(note);
+  for (const auto& note : setup.from->load(network)) log.note(note);
 
   const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
   log.warnings(source->warnings());

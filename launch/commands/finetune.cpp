@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "kernels/core/files.h"
 #include "launch/config_option.h"
@@ -38,6 +39,7 @@ StopReason run_one(const Config& config, Comm& comm, const Log& log) {
 bool is_finished(const Config& config) {
   const fs::path folder = config.run.directory;
   if (!fs::exists(folder / "results.json") || !fs::exists(folder / "config.yaml")) return false;
+  if (!nlohmann::json::accept(read_text_file((folder / "results.json").string()))) return false;
   const std::string path = (folder / "config.yaml").string();
   const auto then = finetuning_values(read_config_text(read_text_file(path), path));
   const auto now = finetuning_values(set_up_finetuning(config, true)->config);
@@ -72,7 +74,8 @@ void write_table(const Config& config, const std::vector<GridPoint>& points, con
 
 StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
   const std::vector<GridPoint> points = grid_points(config.grid);
-  (void)set_up_finetuning(config_of(config, points.front()), true);  // what is wrong for all is refused first
+  for (const auto& point : points)  // what is wrong with any is refused before the first runs
+    (void)set_up_finetuning(config_of(config, point), true);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Config one = config_of(config, points[i]);
     const std::string finished = comm.rank() == 0 && is_finished(one) ? "yes" : "";

@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include "launch/backend.h"
 #include "launch/command.h"
 #include "launch/failure.h"
+#include "launch/finetune_setup.h"
 #include "launch/options.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
@@ -17,6 +19,8 @@
 
 namespace nystrom {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend;
@@ -63,9 +67,15 @@ void say(const std::string& sentence) {
   fmt::print(stderr, "nystrom: {}\n", sentence);
 }
 
-/// Examples that were cut, lines without a mask, bytes that are no text: counted, and told at the end.
+/// Examples that were cut, lines without a mask or malformed, bytes that are no text: counted, and told at
+/// the end.
 struct Counts {
-  std::int64_t lines = 0, truncated = 0, without_mask = 0, repaired = 0;
+  std::int64_t lines = 0, truncated = 0, without_mask = 0, repaired = 0, skipped = 0;
+
+  void add(const InputRows& rows) {
+    repaired += rows.repaired_bytes;
+    skipped += rows.skipped;
+  }
 
   void tell(const std::string& task, std::int64_t longest) const {
     if (truncated > 0)
@@ -75,6 +85,7 @@ struct Counts {
       say(fmt::format("{} of {} lines had no <mask>", without_mask, lines));
     if (repaired > 0)
       say(fmt::format("{} bytes of the input are not UTF-8 text and were replaced", repaired));
+    if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped", skipped));
   }
 };
 
@@ -143,22 +154,26 @@ AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& t
   return piece;
 }
 
-int run_tokens(const Arguments& arguments, const ModelSource& source, Comm& comm) {
+int run_tokens(const Arguments& arguments, const ModelSource& source, const Config& config, Comm& comm) {
   if (comm.rank() > 0) return kDone;
   const Tokenizer tokenizer = tokenizer_of(arguments, source);
   const auto input = open_input({.path = arguments.input,
                                  .format = arguments.input_format,
-                                 .columns = {{"text", {"text", "sentence"}, false}}});
+                                 .columns = {{"text", {"text", "sentence"}, false}},
+                                 .malformed = task_options(config).malformed});
   const auto answers =
       open_answers(arguments.output, {.format = format_of(arguments, false), .number_columns = {"line"}});
   Counts counts;
-  for (InputRows rows; input->next(rows);) {
+  InputRows rows;
+  for (; input->next(rows); counts.add(rows)) {
     if (!rows.encoded.empty()) refuse("predict: tokens takes texts, not token ids.");
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
     answers->write(tokens(tokenizer, texts, counts));
   }
   answers->finish();
+  counts.add(rows);  // after the last example
+  counts.tell("tokens", 0);
   return kDone;
 }
 
@@ -177,19 +192,22 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   const auto& given = config.task.columns.text;
   const auto input = open_input({.path = arguments.input,
                                  .format = arguments.input_format,
-                                 .columns = {{"text", {given.empty() ? "text" : given, "sentence"}, false}}});
+                                 .columns = {{"text", {given.empty() ? "text" : given, "sentence"}, false}},
+                                 .malformed = task_options(config).malformed});
   const auto answers = open_answers(arguments.output, form);
   Counts counts;
   bool any = false;
-  for (InputRows rows; input->next(rows); any = true) {
+  InputRows rows;
+  for (; input->next(rows); any = true) {
     if (!rows.encoded.empty()) refuse("predict: {} takes texts, not token ids.", task);
-    counts.repaired += rows.repaired_bytes;
+    counts.add(rows);
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
     answers->write(fills ? fill(arguments, predictor, texts, counts) : embed(predictor, texts, counts));
   }
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
+  counts.add(rows);  // after the last example
   counts.tell(task, source.config().max_positions);
   return kDone;
 }
@@ -205,15 +223,17 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   if (speaks) {
     AnswerForm form = predictor.form();
     form.format = format_of(arguments, false);
-    input = open_input(
-        {.path = arguments.input, .format = arguments.input_format, .columns = predictor.columns()});
+    InputOptions options = predictor.input();
+    options.path = arguments.input;
+    options.format = arguments.input_format;
+    input = open_input(options);
     answers = open_answers(arguments.output, form);
   }
   Counts counts;
   for (bool first = true;; first = false) {
     InputRows rows;
     const bool more = speaks && input->next(rows);
-    counts.repaired += rows.repaired_bytes;
+    counts.add(rows);
     if (comm.ranks() > 1) {
       const std::string text = comm.broadcast_text(more ? packed_rows(rows) : "", 0, "the next examples");
       if (text.empty()) break;
@@ -233,8 +253,19 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   return kDone;
 }
 
+/// The output must be a file that is neither the input nor the model, which it would replace.
+void check_output(const Arguments& arguments) {
+  const std::string& output = arguments.output;
+  std::error_code error;  // of paths that are not there
+  if (fs::is_directory(output, error)) refuse("predict: --output ({}) is a folder; name a file.", output);
+  for (const std::string& path : {arguments.input, arguments.model})
+    if (fs::equivalent(output, path, error))
+      refuse("predict: --output ({}) would replace {}; name another file.", output, path);
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
+  check_output(arguments);
   const Config config = read_config("", invocation.overrides);
   const Backend backend = arguments.backend.empty()
                               ? choose_backend(config.training.backend, "training.backend")
@@ -243,7 +274,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   const std::string task = task_of(arguments, source);
   (void)format_of(arguments, task == "embeddings");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
-    if (task == "tokens") return run_tokens(arguments, source, comm);
+    if (task == "tokens") return run_tokens(arguments, source, config, comm);
     return task == "labels" ? run_task(arguments, source, config, backend, comm)
                             : run_lines(arguments, task, source, config, backend, comm);
   });
@@ -264,7 +295,7 @@ Command predict_command() {
           "with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); output in "
           "the "
           "order of the input. --set takes data.sequence_length, training.precision, run.threads and the "
-          "section task (columns, choices, window_overlap).",
+          "section task (columns, choices, window_overlap, malformed).",
       .example =
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"

@@ -47,7 +47,7 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
   options.read_settings = [&setup](const std::string& yaml) { return settings_of(yaml, setup); };
   if (setup.from)
     options.start_from = [&](Network& network) {
-      for (const auto& note : setup.from->load(network.parameters())) log.note(note);
+      for (const auto& note : setup.from->load(network)) log.note(note);
     };
   return options;
 }

@@ -96,12 +96,15 @@ class JsonWriter final : public AnswerWriter {
     std::string text;
     for (const auto& object : piece.objects) text += object + "\n";
     const auto& rows = piece.table.rows;
-    for (std::size_t i = 0; i < rows.size() && piece.objects.empty();) {
-      std::size_t end = i + 1;
-      while (form_.grouped && end < rows.size() && rows[end][0] == rows[i][0]) ++end;
-      text += line_of(form_.grouped ? group(piece.table, i, end) : object(piece, i));
-      i = end;
+    std::size_t begin = 0;
+    for (const auto& name : piece.groups) {  // one without rows is an object too
+      std::size_t end = begin;
+      while (end < rows.size() && rows[end][0] == name) ++end;
+      text += line_of(group(piece.table, name, begin, end));
+      begin = end;
     }
+    for (std::size_t i = 0; i < rows.size() && piece.objects.empty() && !form_.grouped; ++i)
+      text += line_of(object(piece, i));
     output_.write(text);
   }
   void finish() override { output_.finish(); }
@@ -138,9 +141,10 @@ class JsonWriter final : public AnswerWriter {
                              piece.matrix.begin() + static_cast<std::ptrdiff_t>((row + 1) * width));
     return json;
   }
-  [[nodiscard]] Json group(const PredictionTable& table, std::size_t begin, std::size_t end) const {
+  [[nodiscard]] Json group(const PredictionTable& table, const std::string& name, std::size_t begin,
+                           std::size_t end) const {
     Json json = Json::object();
-    json[table.columns[0]] = value(table.columns[0], table.rows[begin][0]);
+    json[table.columns[0]] = value(table.columns[0], name);
     for (std::size_t c = 1; c < table.columns.size(); ++c) {
       Json list = Json::array();
       for (std::size_t row = begin; row < end; ++row)

@@ -13,6 +13,7 @@ struct AnswerPiece {
   PredictionTable table;
   std::vector<float> matrix = {};  ///< [rows, matrix_width] beside the table: vectors
   std::int64_t matrix_width = 0;
+  std::vector<std::string> groups = {};   ///< of grouped JSON-lines: values of the first column, in order
   std::vector<std::string> objects = {};  ///< JSON-lines as they are to be written, instead of the table's
 };
 

@@ -91,7 +91,7 @@ LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, boo
                context_.memory()),
       limits_(limits_of(source.config())),
       buffer_(limits_, context_),
-      notes_(source.load(network_.parameters())),
+      notes_(source.load(network_)),
       rows_(DType::kI32, {kMostMasks}, context_.memory()),
       logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}, context_.memory()) {
   if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)

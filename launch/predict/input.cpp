@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
-#include "data/tasks/records.h"
+#include "data/tasks/examples.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
 #include "launch/predict/hdf5_input.h"
@@ -59,7 +60,10 @@ class LineReader final : public InputReader {
 class RecordReader final : public InputReader {
  public:
   RecordReader(const InputOptions& options, RecordFormat format) : source_(options.path), format_(format) {
-    request_.separator = kElementSeparator;
+    const bool words = options.columns[0].role == "words";
+    request_.separator = words ? kElementSeparator : options.separator;
+    request_.separator_first = words;
+    request_.malformed = options.malformed;
     for (const auto& column : options.columns) request_.columns.push_back({column.names, column.optional});
   }
   bool next(InputRows& rows) override {
@@ -69,6 +73,7 @@ class RecordReader final : public InputReader {
       if (text.empty()) return false;
       Records records = parse_records(source_.name(), text, format_, request_);
       rows.present = records.present;
+      rows.skipped += std::ssize(records.malformed);
       for (auto& record : records.rows) rows.cells.push_back(std::move(record.cells));
     }
     count_ += static_cast<std::int64_t>(rows.cells.size());
@@ -76,21 +81,38 @@ class RecordReader final : public InputReader {
   }
 
  private:
+  /// Of one column, blank lines are empty texts if others follow: they wait for these.
+  std::vector<std::string> next_lines(InputRows& rows) {
+    for (;;) {
+      auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+      if (!one_column_ || lines.empty()) return lines;
+      const std::size_t waiting = std::exchange(blank_, 0);
+      for (; !lines.empty() && lines.back().empty(); ++blank_) lines.pop_back();
+      if (!lines.empty()) {
+        lines.insert(lines.begin(), waiting, "");
+        return lines;
+      }
+      blank_ += waiting;
+    }
+  }
+  void read_header(InputRows& rows) {
+    for (; header_.empty(); ++lines_) {
+      const auto line = repaired(source_.next(1, kBytesAtOnce), rows);
+      if (line.empty()) refuse("{} is empty.", source_.name());
+      header_ = line[0];
+    }
+    one_column_ = header_.find('\t') == std::string::npos;
+    header_ += '\n';
+  }
   /// The next lines below the header; empty at the end.
   std::string piece(InputRows& rows) {
     if (format_ == RecordFormat::kCsv) {
       auto whole = repaired({source_.rest()}, rows);
-      if (whole[0].empty() && count_ == 0) refuse("{} is empty.", source_.name());
+      if (!std::exchange(begun_, true) && whole[0].empty()) refuse("{} is empty.", source_.name());
       return std::move(whole[0]);
     }
-    if (format_ == RecordFormat::kTsv && header_.empty()) {
-      const auto first = repaired(source_.next(1, kBytesAtOnce), rows);
-      if (first.empty()) refuse("{} is empty.", source_.name());
-      header_ = first[0];
-      header_ += '\n';
-      lines_ = 1;
-    }
-    const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+    if (format_ == RecordFormat::kTsv && header_.empty()) read_header(rows);
+    const auto lines = next_lines(rows);
     if (lines.empty()) return {};
     request_.line_offset = lines_ - (header_.empty() ? 0 : 1);
     lines_ += static_cast<std::int64_t>(lines.size());
@@ -101,14 +123,22 @@ class RecordReader final : public InputReader {
   RecordFormat format_;
   RecordRequest request_;
   std::string header_;
+  bool one_column_ = false, begun_ = false;
+  std::size_t blank_ = 0;  // lines that wait
   std::int64_t lines_ = 0, count_ = 0;
 };
 
-/// Words in the first column of each line; what stands behind them is not looked at.
+/// A word a line, in its column; the others are not looked at.
 class ConllReader final : public InputReader {
  public:
   explicit ConllReader(const InputOptions& options)
-      : source_(options.path), columns_(options.columns.size()) {}
+      : source_(options.path),
+        columns_(options.columns.size()),
+        word_(options.word_column),
+        malformed_(options.malformed) {
+    if (options.columns[0].role != "words")
+      refuse("{}: only a model that tags words reads CoNLL columns.", source_.name());
+  }
   bool next(InputRows& rows) override {
     rows = {.first = count_, .present = {}, .cells = {}};
     rows.present.assign(columns_, false);
@@ -125,9 +155,18 @@ class ConllReader final : public InputReader {
 
  private:
   void take(const std::string& line, InputRows& rows) {
+    ++lines_;
     if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-")) return finish(rows);
-    if (!sentence_.empty()) sentence_ += kElementSeparator;
-    sentence_ += line.substr(0, line.find_first_of("\t "));
+    const auto columns = conll_columns(line);
+    const std::int64_t count = std::ssize(columns), word = word_ < 0 ? word_ + count : word_;
+    const bool bad = word < 0 || word >= count || columns[static_cast<std::size_t>(word)].empty();
+    if (bad && malformed_ == Malformed::kRefuse)
+      refuse("{}, line {}: {} columns, no word in column {}. Mend the line, or set task.malformed to skip.",
+             source_.name(), lines_, count, word_);
+    if (bad)
+      ++rows.skipped;
+    else
+      sentence_ += kElementSeparator + columns[static_cast<std::size_t>(word)];
   }
   void finish(InputRows& rows) {
     if (sentence_.empty()) return;
@@ -139,8 +178,10 @@ class ConllReader final : public InputReader {
 
   LineSource source_;
   std::size_t columns_;
+  std::int64_t word_;
+  Malformed malformed_;
   std::string sentence_;
-  std::int64_t count_ = 0;
+  std::int64_t lines_ = 0, count_ = 0;
   bool ended_ = false;
 };
 

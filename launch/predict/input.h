@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/tasks/encoding.h"
+#include "data/tasks/records.h"
 
 namespace nystrom {
 
@@ -32,6 +33,7 @@ struct InputRows {
   std::vector<std::vector<std::string>> cells;  ///< [rows][columns], valid UTF-8
   std::vector<TaskSequence> encoded = {};       ///< instead of cells
   std::int64_t repaired_bytes = 0;              ///< that were no UTF-8
+  std::int64_t skipped = 0;                     ///< malformed lines
 
   [[nodiscard]] std::size_t size() const { return encoded.empty() ? cells.size() : encoded.size(); }
 };
@@ -40,7 +42,7 @@ struct InputRows {
 [[nodiscard]] std::string packed_rows(const InputRows& rows);
 [[nodiscard]] InputRows unpacked_rows(const std::string& text);
 
-/// Between the elements of an array of JSON, and between a sentence's words where they are known.
+/// Before each of a sentence's words where they are known: of an array of JSON, of CoNLL's columns.
 inline constexpr const char* kElementSeparator = "\x1f";
 
 class InputReader {
@@ -56,7 +58,10 @@ class InputReader {
 struct InputOptions {
   std::string path;             ///< "-": standard input
   std::string format = "auto";  ///< by the ending: .tsv, .csv, .json(l), .h5, .hdf5, .conll; else lines
-  std::vector<InputColumn> columns;
+  std::vector<InputColumn> columns = {};
+  Malformed malformed = Malformed::kRefuse;
+  std::string separator = ",";   ///< between the elements of an array that is no sentence's words
+  std::int64_t word_column = 0;  ///< conll: from 0, or from -1 backwards
 };
 
 /// Refuses (InputError) a format that is unknown or cannot hold the columns, and a file that cannot be read.

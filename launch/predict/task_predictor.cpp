@@ -1,6 +1,9 @@
 #include "launch/predict/task_predictor.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "data/tasks/examples.h"
 #include "data/tasks/sequence_split.h"
@@ -59,6 +62,15 @@ std::int64_t length_of(const ModelSource& source, const Config& config) {
   return std::min(most, static_cast<std::int64_t>(trained));
 }
 
+/// A list as a configuration writes it; none where that is none.
+Names list_of(const std::string& yaml) {
+  try {
+    return YAML::Load(yaml).as<Names>(Names());
+  } catch (const YAML::Exception&) {
+    return {};
+  }
+}
+
 TaskConfig task_of(const ModelSource& source, const Config& config) {
   TaskConfig task = task_options(config);
   double number = 0;
@@ -67,12 +79,50 @@ TaskConfig task_of(const ModelSource& source, const Config& config) {
   if (!config.gives("task.max_answer_tokens") &&
       parse_number(source.setting("task.max_answer_tokens"), number))
     task.max_answer_tokens = static_cast<std::int64_t>(number);
+  if (task.choices.empty()) task.choices = list_of(source.setting("task.choices"));
   if (task.choices.empty()) task.choices = {"ending0", "ending1", "ending2", "ending3"};
+  if (const auto word = source.setting("task.columns.word"); !word.empty() && word != "auto")
+    task.columns.emplace("word", word);  // unless it is given
+  if (const auto separator = source.setting("task.label_separator");
+      !config.gives("task.label_separator") && !separator.empty())
+    task.label_separator = separator;
   return task;
 }
 
+std::int64_t word_column(const TaskConfig& task) {
+  const auto found = task.columns.find("word");
+  double number = 0;
+  if (found != task.columns.end() && (!parse_number(found->second, number) || number != std::floor(number)))
+    refuse("task.columns.word is `{}`; it is a column's number, from 0, or from -1 backwards.",
+           found->second);
+  return static_cast<std::int64_t>(number);
+}
+
+/// Names of the columns of a model for texts that are not given, neither now nor in its training.
+struct UsualColumns {
+  Names text, pair, id;
+  bool pair_optional = true;
+};
+
+/// A task's columns are those that training read. Models of other programs, and those trained on files
+/// without columns, take what is usual.
+UsualColumns usual_columns(const std::string& kind, const std::string& name) {
+  if (kind == "glue") {
+    const GlueColumns glue = glue_columns(name);
+    return {glue.first, glue.second, {"index", "id", "pairID"}, glue.second.empty()};
+  }
+  if (kind == "classification" || kind == "regression") return {{"text"}, {"pair"}, {"id"}};
+  UsualColumns usual{{"text", "sentence", "sentence1", "question1", "premise", "question"},
+                     {"pair", "sentence2", "question2", "hypothesis"},
+                     {"id", "index"}};
+  if (!kind.empty()) usual.pair.clear();
+  return usual;
+}
+
 std::vector<std::string> words_of(const std::string& cell) {
-  if (cell.find(kElementSeparator) != std::string::npos) return split(cell, kElementSeparator);
+  if (cell.starts_with(kElementSeparator))
+    return split(std::string_view(cell).substr(std::string_view(kElementSeparator).size()),
+                 kElementSeparator);
   std::vector<std::string> words;
   for (std::size_t at = 0; (at = cell.find_first_not_of(" \t", at)) != std::string::npos;) {
     const std::size_t end = std::min(cell.find_first_of(" \t", at), cell.size());
@@ -88,7 +138,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
                              bool may_have_no_answer, const Backend& backend, Comm& comm)
     : comm_(comm),
       task_(task_of(source, config)),
-      may_have_no_answer_(may_have_no_answer),
+      may_have_no_answer_(may_have_no_answer || source.setting("task.unanswerable") == "true"),
       encoder_(std::move(tokenizer), length_of(source, config)),
       device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
       context_(device_.context(config.run.threads ? static_cast<int>(*config.run.threads)
@@ -100,7 +150,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
     refuse("The tokenizer has {} tokens, the model of {} embeds {}; they do not belong together.",
            encoder_.tokenizer().vocabulary_size(), source.path(), source.config().vocabulary_size);
   choose_columns(source, config);
-  loaded_ = source.load(network_.parameters());
+  loaded_ = source.load(network_);
   limits_ = {.sequences = std::max(kSequencesAtOnce, info_.choices),
              .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
              .longest = encoder_.max_length(),
@@ -111,13 +161,20 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
 
 void TaskPredictor::choose_columns(const ModelSource& source, const Config& config) {
   const auto& given = task_options(config).columns;
+  const std::string kind = source.setting("task.kind"), pairs = source.setting("task.pair");
   // What a column is called: as --set says, as the model's own files had it, or as usual.
-  const auto named = [&](const std::string& role, bool optional, Names usual) {
+  const auto named = [&](const std::string& role, bool optional, const Names& usual) {
     if (const auto found = given.find(role); found != given.end())
       return InputColumn{role, {found->second}, false};
     const std::string trained = source.setting("task.columns." + role);
-    if (!trained.empty() && trained != "auto") usual.insert(usual.begin(), trained);
+    if (!trained.empty() && trained != "auto") return InputColumn{role, {trained}, role == "id"};
     return InputColumn{role, usual, optional};
+  };
+  // A second text is read where training read one, and then it is needed.
+  const auto second = [&](const std::string& role, bool optional, const Names& usual) {
+    if (pairs == "false" && given.contains(role))
+      refuse("{} was trained without a second text; leave out task.columns.{}.", source.path(), role);
+    return pairs == "false" ? InputColumn{role, {}, true} : named(role, optional && pairs.empty(), usual);
   };
   switch (info_.answer) {
     case AnswerKind::kTags:
@@ -127,20 +184,27 @@ void TaskPredictor::choose_columns(const ModelSource& source, const Config& conf
       columns_ = {{"question", {"question"}, false}, {"context", {"context"}, false}, {"id", {"id"}, true}};
       break;
     case AnswerKind::kChoice:
-      columns_ = {named("text", false, {"text", "sent1"}), named("beginning", true, {"sent2"}),
-                  named("id", true, {"id", "video-id"})};
+      columns_ = {named("text", false, kind.empty() ? Names{"text", "sent1"} : Names{"sent1"}),
+                  second("beginning", true, {"sent2"}),
+                  named("id", true, kind.empty() ? Names{"id", "video-id"} : Names{"video-id"})};
       for (const auto& choice : task_.choices) columns_.push_back({choice, {choice}, false});
       break;
     default: {
-      GlueColumns glue;
-      if (source.setting("task.kind") == "glue") glue = glue_columns(source.setting("task.name"));
-      Names first = glue.first, second = glue.second;
-      first.insert(first.end(), {"text", "sentence", "sentence1", "question1", "premise", "question"});
-      second.insert(second.end(), {"pair", "sentence2", "question2", "hypothesis"});
-      columns_ = {named("text", false, first), named("pair", glue.second.empty(), second),
-                  named("id", true, {"id", "index"})};
+      const UsualColumns usual = usual_columns(kind, source.setting("task.name"));
+      columns_ = {named("text", false, usual.text), second("pair", usual.pair_optional, usual.pair),
+                  named("id", true, usual.id)};
+      // One column is not both texts because its name is usual for the second.
+      if (columns_[1].optional) std::erase(columns_[1].names, columns_[0].names[0]);
     }
   }
+}
+
+InputOptions TaskPredictor::input() const {
+  return {.path = {},
+          .columns = columns_,
+          .malformed = task_.malformed,
+          .separator = task_.label_separator,
+          .word_column = word_column(task_)};
 }
 
 AnswerForm TaskPredictor::form() const {
@@ -215,12 +279,16 @@ std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) {
 }
 
 AnswerPiece TaskPredictor::predict(InputRows rows) {
+  AnswerPiece piece;
+  for (std::size_t i = 0; i < rows.cells.size() && info_.answer == AnswerKind::kTags; ++i)
+    piece.groups.push_back(std::to_string(rows.first + static_cast<std::int64_t>(i)));
   const std::unique_ptr<TaskSplit> split = split_of(std::move(rows));
   examples_ += static_cast<std::int64_t>(split->sequences().size());
   truncated_ += split->truncated();
   const SplitOutputs result =
       compute_outputs(context_, comm_, network_, *buffer_, limits_, *split, info_.answer);
-  return {.table = split->predictions(result.outputs)};
+  piece.table = split->predictions(result.outputs);
+  return piece;
 }
 
 std::vector<std::string> TaskPredictor::notes() const {

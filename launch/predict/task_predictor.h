@@ -20,14 +20,16 @@ class TaskPredictor {
  public:
   /// Of `config` count data.sequence_length (by default what the model was fine-tuned with), run.threads,
   /// training.precision and the section `task` (columns, choices, windows). `may_have_no_answer`: a
-  /// question's answer may be empty. Refuses a model without such a head, and a tokenizer with more tokens
-  /// than the model embeds. Collective.
+  /// question's answer may be empty, as it may where training had such questions. Refuses a model without
+  /// such a head, and a tokenizer with more tokens than the model embeds. Collective.
   TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
                 const Backend& backend, Comm& comm);
 
-  [[nodiscard]] const std::vector<InputColumn>& columns() const { return columns_; }
+  /// How input is read, but for its path and format.
+  [[nodiscard]] InputOptions input() const;
   [[nodiscard]] AnswerForm form() const;
-  /// The same rows on every rank, in the order of columns(); gives all answers, in order, on every rank.
+  /// The same rows on every rank, in the order of input().columns; gives all answers, in order, on every
+  /// rank.
   [[nodiscard]] AnswerPiece predict(InputRows rows);
   /// Sentences about all examples so far: how many were cut.
   [[nodiscard]] std::vector<std::string> notes() const;

@@ -65,7 +65,7 @@ class CaseRun {
         network_(reference.applied_to(source.config()), reference.head, options.precision, options.gradients,
                  context_.memory()),
         buffer_(limits(reference), context_),
-        notes_(source.load(network_.parameters())) {
+        notes_(source.load(network_)) {
     network_.plan(limits(reference), context_.host_threads());
     batch_ = &buffer_.upload(packed_.arrays(reference));
     hidden_ = network_.forward(context_, *batch_, {.training = false, .seed = 0}, {});

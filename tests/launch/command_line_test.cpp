@@ -146,6 +146,23 @@ TEST_F(Program, evaluation_does_not_depend_on_the_micro_batch) {
   EXPECT_NEAR(loss(1), loss(4), 1e-5);
 }
 
+TEST_F(Program, pretraining_starts_from_a_checkpoint_with_or_without_sentence_order) {
+  const Outcome without =
+      run("$nystrom pretrain run.yaml --set run.directory=mlm --set objective.sop_weight=0 --set "
+          "model.from=run/checkpoints/step-00000004.h5");
+  EXPECT_EQ(without.status, 0) << without.err;
+  EXPECT_THAT(without.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("are not used")));
+  const std::string from = " --set model.from=mlm/checkpoints/step-00000004.h5";
+  const Outcome with = run("$nystrom pretrain run.yaml --set run.directory=both" + from);
+  EXPECT_EQ(with.status, 0) << with.err;
+  EXPECT_THAT(with.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("drawn from the seed")));
+  const Outcome evaluated = run("$nystrom evaluate run.yaml" + from);
+  EXPECT_EQ(evaluated.status, 0) << evaluated.err;
+  expect_refused(
+      run("$nystrom pretrain run.yaml --set run.directory=no --set model.intermediate_size=48" + from),
+      "intermediate.dense.weight");
+}
+
 TEST_F(Program, keys_and_values_that_cannot_be_are_refused) {
   expect_refused(run("$nystrom pretrain run.yaml --set model.layer=2"), "did you mean 'model.layers'?");
   expect_refused(run("$nystrom pretrain run.yaml --set training.steps=many"), "training.steps is 'many'");

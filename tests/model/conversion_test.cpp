@@ -1,8 +1,7 @@
 // `nystrom convert` beyond copying: number types, shards, longer position tables, BERT as a start, model
 // cards.
 
-#include "launch/conversion.h"
-
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,72 +11,29 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "conversion_case.h"
 #include "data/tokenizer/charsmap.h"
+#include "data/tokenizer/huggingface_files.h"
 #include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/training.h"
-#include "kernels/core/check.h"
-#include "launch/model_source.h"
 #include "model/half.h"
 #include "model/tensor_edits.h"
 #include "small_network.h"
 #include "temporary_folder.h"
+#include "trainer/checkpoint.h"
 
 namespace nystrom {
 namespace {
 
+using ::testing::AllOf;
+using testing::bert;
 using ::testing::HasSubstr;
+using testing::Json;
+using ::testing::Not;
+using testing::refusal;
 using testing::TemporaryFolder;
-using Json = nlohmann::json;
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string refusal(const ConvertOptions& options) {
-  try {
-    (void)convert(options);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return {};
-}
-
-const Tokenizer& tokenizer() {
-  static const Tokenizer trained = [] {
-    std::vector<std::string> sentences;
-    for (int i = 0; i < 50; ++i)
-      for (const char* text : {"the old captain", "a young sailor", "mended the torn sail", "at night é"})
-        sentences.emplace_back(text);
-    TokenizerTraining options;
-    options.vocabulary_size = 48;
-    return train_tokenizer(options, sentences);
-  }();
-  return trained;
-}
-
-class Conversion : public ::testing::Test {
- protected:
-  /// A folder of a small model with random weights and the tokenizer.
-  std::string folder(const HeadConfig& head = HeadKind::kPretraining) {
-    ModelConfig config = testing::small_model();
-    config.vocabulary_size = tokenizer().vocabulary_size();
-    Network network(config, head, DType::kF32, false);
-    network.initialize(5);
-    write_huggingface_folder(at_ / "m", {.model = config,
-                                         .head = head,
-                                         .tensors = tensors_of(network.parameters()),
-                                         .files = {{"spiece.model", tokenizer().bytes()}}});
-    return at_ / "m";
-  }
-  static std::vector<float> values_of(const WeightFiles& files, const std::string& name) {
-    const auto& entry = *files.find(name);
-    std::vector<float> values(entry.tensor->elements());
-    entry.file->read<float>(*entry.tensor, values);
-    return values;
-  }
-  TemporaryFolder at_;
-};
+using testing::text_of;
+using testing::tokenizer;
+using Conversion = testing::ConversionCase;
 
 constexpr const char* kWord = "nystromformer.embeddings.word_embeddings.weight";
 
@@ -173,64 +129,108 @@ TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
               HasSubstr("other weights"));
 }
 
-// A folder as transformers writes BertForMaskedLM or RobertaForMaskedLM, of made-up weights.
-std::string bert(const TemporaryFolder& at, bool roberta) {
-  const std::string folder = at / (roberta ? "roberta" : "bert"), stem = roberta ? "roberta." : "bert.";
-  std::filesystem::create_directories(folder);
-  const std::int64_t c = 8, f = 12, v = 23, positions = 16;
-  Json config{{"model_type", roberta ? "roberta" : "bert"},
-              {"vocab_size", v},
-              {"hidden_size", c},
-              {"num_hidden_layers", 2},
-              {"num_attention_heads", 2},
-              {"intermediate_size", f},
-              {"hidden_act", "gelu"},
-              {"max_position_embeddings", roberta ? positions + 2 : positions},
-              {"type_vocab_size", roberta ? 1 : 2},
-              {"architectures", {roberta ? "RobertaForMaskedLM" : "BertForMaskedLM"}},
-              {"pad_token_id", roberta ? 1 : 0}};
-  std::ofstream(folder + "/config.json") << config.dump();
-  std::vector<TensorToWrite> tensors;
-  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
-    std::size_t count = 1;
-    for (const auto extent : shape) count *= static_cast<std::size_t>(extent);
-    std::vector<float> values(count);
-    Random random(9, Purpose::kTest, tensors.size());
-    for (float& value : values) value = static_cast<float>(0.3 * random.normal());
-    tensors.push_back({name, StoredType::kF32, std::move(shape), [values] {
-                         const auto bytes = std::as_bytes(std::span(values));
-                         return std::vector<std::byte>(bytes.begin(), bytes.end());
-                       }});
-  };
-  add(stem + "embeddings.word_embeddings.weight", {v, c});
-  add(stem + "embeddings.position_embeddings.weight", {roberta ? positions + 2 : positions, c});
-  add(stem + "embeddings.token_type_embeddings.weight", {roberta ? 1 : 2, c});
-  add(stem + "embeddings.LayerNorm.weight", {c});
-  add(stem + "embeddings.LayerNorm.bias", {c});
-  for (int layer = 0; layer < 2; ++layer) {
-    const std::string at_layer = stem + "encoder.layer." + std::to_string(layer) + ".";
-    for (const char* name :
-         {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
-      add(at_layer + name + ".weight", {c, c});
-      add(at_layer + name + ".bias", {c});
-    }
-    for (const char* name : {"attention.output.LayerNorm", "output.LayerNorm"}) {
-      add(at_layer + name + ".weight", {c});
-      add(at_layer + name + ".bias", {c});
-    }
-    add(at_layer + "intermediate.dense.weight", {f, c});
-    add(at_layer + "intermediate.dense.bias", {f});
-    add(at_layer + "output.dense.weight", {c, f});
-    add(at_layer + "output.dense.bias", {c});
+TEST_F(Conversion, a_model_without_convolution_is_written_with_one_zero_tap_and_read_without_it) {
+  const std::string from = folder(HeadKind::kPretraining, 0);
+  const Json config = Json::parse(text_of(from + "/config.json"));
+  EXPECT_EQ(config["conv_kernel_size"], 1);
+  EXPECT_EQ(config["nystrom"]["convolution"], 0);
+  const std::string tap = "nystromformer.encoder.layer.1.attention.self.conv.weight";
+  EXPECT_EQ(values_of(WeightFiles(from), tap), std::vector<float>(2, 0.F));
+  EXPECT_EQ(ModelSource(from).config().attention.taps, 0);
+  for (const auto& tensor : ModelSource(from).stored_tensors()) EXPECT_NE(tensor.name, tap);
+  (void)convert({.from = from, .to = at_ / "m.h5"});
+  (void)convert({.from = at_ / "m.h5", .to = at_ / "back"});
+  (void)convert({.from = from, .to = at_ / "half", .dtype = "fp16"});
+  EXPECT_EQ(text_of(at_ / "back/model.safetensors"), text_of(from + "/model.safetensors"));
+  EXPECT_EQ(WeightFiles(at_ / "half").find(tap)->tensor->type, StoredType::kF16);
+
+  change_weights(from, [&](auto& tensors) {
+    auto& taps = *std::ranges::find(tensors, tap, &TensorToWrite::name);
+    taps.bytes = [] { return std::vector<std::byte>(8, std::byte{1}); };
+  });
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "x"}), HasSubstr(tap + " is not zero"));
+}
+
+/// A checkpoint that was trained at a length of its own, or with other settings.
+std::string trained_checkpoint(const std::string& folder, const std::string& path, const Settings& settings,
+                               std::int64_t step = 0) {
+  const ModelSource source(folder);
+  Network network(source.config(), source.head(), DType::kF32, true);
+  network.initialize(1);
+  const auto optimizer = make_optimizer({}, network.parameters());
+  RunIdentity identity;
+  identity.settings = settings;
+  RunState state;
+  state.step = step;
+  write_checkpoint(path, network, *optimizer, state, identity);
+  return path;
+}
+
+std::int64_t length_of(const std::string& folder) {
+  return Json::parse(text_of(folder + "/config.json"))["segment_means_seq_len"];
+}
+
+TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoint) {
+  const std::string from = folder();
+  const std::string h5 = trained_checkpoint(from, at_ / "t.h5", {{"data.sequence_length", "10"}});
+  (void)convert({.from = h5, .to = at_ / "a"});
+  EXPECT_EQ(length_of(at_ / "a"), 9) << "the landmarks are three";
+  (void)convert({.from = h5, .to = at_ / "again.h5"});
+  (void)convert({.from = at_ / "again.h5", .to = at_ / "b"});
+  EXPECT_EQ(length_of(at_ / "b"), 9);
+  (void)convert({.from = at_ / "a", .to = at_ / "c", .sequence_length = 7});
+  EXPECT_EQ(length_of(at_ / "c"), 6);
+  (void)convert({.from = at_ / "c", .to = at_ / "c.h5"});
+  (void)convert({.from = at_ / "c.h5", .to = at_ / "d"});
+  EXPECT_EQ(length_of(at_ / "d"), 6);
+  for (const auto& [trained, expected] : {std::pair("5", 6), std::pair("3", 3)}) {
+    const std::string name = std::string("trained-") + trained;
+    (void)convert(
+        {.from = trained_checkpoint(from, at_ / (name + ".h5"), {{"data.sequence_length", trained}}),
+         .to = at_ / name});
+    EXPECT_EQ(length_of(at_ / name), expected) << "softmax only where training ran it";
   }
-  const std::string head = roberta ? "lm_head." : "cls.predictions.transform.";
-  add(head + "dense.weight", {c, c});
-  add(head + "dense.bias", {c});
-  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".weight", {c});
-  add(head + (roberta ? "layer_norm" : "LayerNorm") + ".bias", {c});
-  add(roberta ? "lm_head.bias" : "cls.predictions.bias", {v});
-  write_safetensors(folder + "/model.safetensors", std::move(tensors));
-  return folder;
+  // A longer table is for longer texts, and the tokenizer says so too.
+  (void)convert({.from = from, .to = at_ / "e"});
+  (void)convert({.from = at_ / "e", .to = at_ / "long", .positions = 40});
+  EXPECT_EQ(length_of(at_ / "long"), 39);
+  EXPECT_EQ(Json::parse(text_of(at_ / "e/tokenizer_config.json"))["model_max_length"], 16);
+  EXPECT_EQ(Json::parse(text_of(at_ / "long/tokenizer_config.json"))["model_max_length"], 40);
+  (void)convert({.from = h5, .to = at_ / "long.h5", .positions = 40});
+  (void)convert({.from = at_ / "long.h5", .to = at_ / "long2"});
+  EXPECT_EQ(length_of(at_ / "long2"), 39);
+}
+
+TEST_F(Conversion, a_length_beyond_the_positions_is_cut) {
+  const std::string from = folder();
+  Json config = Json::parse(text_of(from + "/config.json"));
+  config["segment_means_seq_len"] = 4096;
+  std::ofstream(from + "/config.json") << config;
+  (void)convert({.from = from, .to = at_ / "a"});
+  EXPECT_EQ(length_of(at_ / "a"), 15);
+}
+
+TEST_F(Conversion, a_card_has_the_scores_of_its_own_step_alone) {
+  std::filesystem::create_directories(at_ / "run/checkpoints");
+  std::ofstream(at_ / "run/results.json") << R"({"best_step": 8, "steps": 12, "validation": {"f1": 0.875}})";
+  std::ofstream(at_ / "run/evaluations.json") << R"([{"step": 4, "scores": {"validation": {"f1": 0.25}}},
+                                                     {"step": 8, "scores": {"validation": {"f1": 0.5}}}])";
+  const std::string from = folder({HeadKind::kSequenceClassification, 3});
+  const auto card = [&](std::int64_t step) {
+    const std::string name = std::to_string(step);
+    (void)convert({.from = trained_checkpoint(from, at_ / ("run/checkpoints/" + name + ".h5"),
+                                              {{"task.kind", "classification"}}, step),
+                   .to = at_ / name});
+    return text_of(at_ / (name + "/README.md"));
+  };
+  EXPECT_THAT(card(8), AllOf(HasSubstr("| validation f1 | 0.875 |"), Not(HasSubstr("0.25"))));
+  EXPECT_THAT(card(4), AllOf(HasSubstr("| validation f1 | 0.25 |"), Not(HasSubstr("0.875"))));
+  EXPECT_THAT(card(12), Not(HasSubstr("validation f1")));
+}
+
+TEST_F(Conversion, a_card_of_softmax_with_a_convolution_asks_for_unpadded_text) {
+  (void)convert({.from = folder(), .to = at_ / "out", .overrides = {"model.attention.kind=softmax"}});
+  EXPECT_THAT(text_of(at_ / "out/README.md"), HasSubstr("unpadded text"));
 }
 
 TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zeros) {
@@ -238,6 +238,7 @@ TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zero
     const std::string from = bert(at_, roberta), to = from + "-here";
     const auto notes = convert({.from = from, .to = to, .overrides = {"model.attention.landmarks=4"}});
     EXPECT_THAT(notes.front(), HasSubstr("softmax attention"));
+    EXPECT_THAT(notes.front(), HasSubstr("with 4 landmarks and a convolution of 65 taps that is zero."));
     const ModelSource source(to);
     EXPECT_EQ(source.config().max_positions, 16);
     EXPECT_EQ(source.config().attention.landmarks, 4);
@@ -262,14 +263,62 @@ TEST_F(Conversion, bert_and_roberta_start_our_encoder_with_a_convolution_of_zero
   }
 }
 
+/// What loading `path` into the network says; a refusal's sentence where it is refused.
+std::string loading(const std::string& path, Network& network) {
+  network.initialize(1);
+  try {
+    return fmt::format("{}", fmt::join(ModelSource(path).load(network), " "));
+  } catch (const InputError& error) {
+    return std::string("refused: ") + error.what();
+  }
+}
+
+TEST_F(Conversion, a_checkpoint_with_or_without_sentence_order_starts_pretraining_with_or_without_it) {
+  for (const bool with : {false, true}) {
+    const std::string h5 = at_ / (with ? "with.h5" : "without.h5");
+    const HeadKind head = with ? HeadKind::kPretraining : HeadKind::kMaskedLm;
+    const HeadKind other = with ? HeadKind::kMaskedLm : HeadKind::kPretraining;
+    (void)convert({.from = folder(head), .to = h5});
+    ModelConfig config = ModelSource(h5).config();
+    Network network(config, other, DType::kF32, false);
+    const std::string said = loading(h5, network);
+    for (const char* name : {"cls.seq_relationship.bias", "nystromformer.pooler.dense.weight"})
+      EXPECT_THAT(said, HasSubstr(name));
+    EXPECT_THAT(said, HasSubstr(with ? "are not used" : "drawn from the seed"));
+    const ParameterStore& store = network.parameters();
+    const auto word = store.weight(static_cast<ParameterId>(store.find(kWord) - store.all().data()));
+    const auto values = word.span<const float>();
+    EXPECT_EQ(std::vector<float>(values.begin(), values.end()), values_of(WeightFiles(at_ / "m"), kWord));
+    config.intermediate_size = 16;
+    Network wider(config, other, DType::kF32, false);
+    EXPECT_THAT(loading(h5, wider), AllOf(HasSubstr("refused"), HasSubstr("intermediate.dense.weight")));
+    std::filesystem::remove_all(at_ / "m");
+  }
+  (void)convert({.from = folder({HeadKind::kSequenceClassification, 3}), .to = at_ / "task.h5"});
+  Network network(ModelSource(at_ / "task.h5").config(), HeadKind::kMaskedLm, DType::kF32, false);
+  EXPECT_THAT(loading(at_ / "task.h5", network),
+              AllOf(HasSubstr("refused"), HasSubstr("cls.predictions.bias is missing")));
+}
+
+TEST_F(Conversion, bert_starts_a_network_whose_convolution_has_other_taps) {
+  const std::string from = bert(at_, false);
+  ModelConfig config = ModelSource(from).config();
+  for (const std::int64_t taps : {5, 0}) {
+    config.attention.taps = taps;
+    Network network(config, HeadKind::kMaskedLm, DType::kF32, false);
+    EXPECT_THAT(loading(from, network), Not(HasSubstr("refused"))) << taps;
+  }
+}
+
 TEST_F(Conversion, a_pickle_is_refused_with_the_lines_that_turn_it_into_safetensors) {
   const std::string from = folder();
   std::filesystem::rename(from + "/model.safetensors", from + "/pytorch_model.bin");
   const std::string sentence = refusal({.from = from, .to = at_ / "x"});
   EXPECT_THAT(sentence, HasSubstr("can run code"));
   EXPECT_EQ(std::ranges::count(sentence, '\n'), 2);
-  EXPECT_THAT(sentence, HasSubstr("\nimport transformers"));
-  EXPECT_TRUE(sentence.ends_with("save_pretrained('" + from + "')")) << sentence;
+  EXPECT_THAT(sentence, HasSubstr("\nimport pathlib, safetensors.torch, torch"));
+  EXPECT_THAT(sentence, HasSubstr("pathlib.Path('" + from + "')"));
+  EXPECT_TRUE(sentence.ends_with("folder / 'model.safetensors', {'format': 'pt'})")) << sentence;
 }
 
 // The pieces of WordPiece for the 23 rows of bert().
@@ -291,6 +340,8 @@ TEST_F(Conversion, a_wordpiece_tokenizer_travels_to_the_checkpoint_and_back) {
   EXPECT_EQ(made["post_processor"]["type"], "TemplateProcessing");
   EXPECT_EQ(made["post_processor"]["special_tokens"]["[CLS]"]["ids"][0], 2);
   EXPECT_EQ(Json::parse(text_of(to + "/tokenizer_config.json"))["mask_token"], "[MASK]");
+  EXPECT_EQ(Json::parse(text_of(to + "/config.json"))["bos_token_id"], 2);
+  EXPECT_EQ(Json::parse(text_of(to + "/config.json"))["eos_token_id"], 3);
   // One that has our places of special tokens keeps its bytes.
   (void)convert({.from = to, .to = at_ / "again.h5"});
   (void)convert({.from = at_ / "again.h5", .to = at_ / "again"});
@@ -304,6 +355,9 @@ TEST_F(Conversion,
   std::ofstream(json) << Tokenizer::read(at_ / "vocab.txt").bytes();
   EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "wordpiece");
   std::ofstream(folder + "/tokenizer_config.json") << R"({"tokenizer_class": "PreTrainedTokenizerFast"})";
+  EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "wordpiece");
+  for (const auto& made : huggingface_tokenizer_files(tokenizer(), 16))
+    if (made.name == "tokenizer.json") std::ofstream(json) << made.bytes;
   EXPECT_EQ(ModelSource(folder).tokenizer().kind(), "sentencepiece");
   std::filesystem::remove(folder + "/tokenizer_config.json");
   std::filesystem::remove(json);
@@ -312,6 +366,9 @@ TEST_F(Conversion,
   const Tokenizer albert = ModelSource(folder).tokenizer();
   EXPECT_EQ(albert.encode("The OLD Captain  ``é''"), tokenizer().encode("the old captain \"e\""));
   EXPECT_EQ(albert.special().eos, tokenizer().special().eos);
+  (void)convert({.from = folder, .to = at_ / "exported"});
+  EXPECT_FALSE(std::filesystem::exists(at_ / "exported/spiece.model"));
+  EXPECT_EQ(ModelSource(at_ / "exported").tokenizer().encode("The OLD é"), albert.encode("The OLD é"));
   std::ofstream(folder + "/tokenizer_config.json")
       << R"({"tokenizer_class": "AlbertTokenizer", "do_lower_case": false})";
   EXPECT_NE(ModelSource(folder).tokenizer().encode("The"), albert.encode("The"));
@@ -324,6 +381,70 @@ TEST_F(Conversion,
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("WordLevel"));
   }
+}
+
+TEST_F(Conversion, old_vocabulary_files_are_read_as_tokenizer_config_json_says) {
+  const std::string from = bert(at_, false);
+  std::ofstream(from + "/vocab.txt")
+      << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nThe\nthe\ncafe\ncaf\u00e9\n\u6771\u4eac\n";
+  const auto ids = [&](const std::string& settings) {
+    std::ofstream(from + "/tokenizer_config.json") << settings;
+    return ModelSource(from).tokenizer().encode("The caf\u00e9 \u6771\u4eac");
+  };
+  using Ids = std::vector<std::int32_t>;
+  EXPECT_EQ(ids("{}"), (Ids{6, 7, 1, 1}));
+  EXPECT_EQ(ids(R"({"do_lower_case": false})"), (Ids{5, 8, 1, 1}));
+  EXPECT_EQ(ids(R"({"strip_accents": false})"), (Ids{6, 8, 1, 1}));
+  EXPECT_EQ(ids(R"({"tokenize_chinese_chars": false})"), (Ids{6, 7, 9}));
+  const std::string roberta = bert(at_, true);
+  std::ofstream(roberta + "/vocab.json")
+      << R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"<mask>":4,"l":5,"o":6,"\u0120":7,"lo":8,"\u0120lo":9})";
+  std::ofstream(roberta + "/merges.txt") << "#version: 0.2\nl o\n\u0120 lo\n";
+  EXPECT_EQ(ModelSource(roberta).tokenizer().encode("lo lo"), (Ids{8, 9}));
+  // The mask takes the blank before it, there too; other special tokens do not.
+  (void)convert({.from = roberta, .to = at_ / "roberta-out"});
+  for (const auto& token : Json::parse(text_of(at_ / "roberta-out/tokenizer.json"))["added_tokens"])
+    EXPECT_EQ(token["lstrip"], token["content"] == "<mask>") << token;
+  EXPECT_EQ(ModelSource(roberta).tokenizer().encode_marked("lo \u00a0<mask> lo </s>lo"),
+            (Ids{8, 4, 9, 7, 2, 8}));
+  std::ofstream(roberta + "/tokenizer_config.json") << R"({"add_prefix_space": true})";
+  EXPECT_EQ(ModelSource(roberta).tokenizer().encode("lo lo"), (Ids{9, 9}));
+}
+
+/// The tokenizer with a message appended to its model, whose fields replace those before.
+Tokenizer with_field(char field, const std::string& message) {
+  const std::string added{static_cast<char>(field << 3 | 2), static_cast<char>(message.size())};
+  return Tokenizer::from_bytes(tokenizer().bytes() + added + message, "a test");
+}
+constexpr char kPiece = 1, kNormalizer = 3;
+
+TEST(TokenizerFiles, what_keeps_a_sentencepiece_model_from_being_a_tokenizer_json_is_named) {
+  EXPECT_EQ(why_not_imitated(tokenizer()), "");
+  const Tokenizer keeping = with_field(kNormalizer, {4 << 3, 0});
+  EXPECT_THAT(why_not_imitated(keeping), HasSubstr("repeated blanks"));
+  EXPECT_TRUE(huggingface_tokenizer_files(keeping, 16).empty());
+  const Tokenizer defined = with_field(kPiece, {1 << 3 | 2, 2, 'z', 'z', 3 << 3, 4});
+  EXPECT_THAT(why_not_imitated(defined), HasSubstr("user-defined"));
+}
+
+TEST(TokenizerFiles, a_mark_of_word_starts_in_a_text_is_kept_where_the_rules_leave_it_alone) {
+  const auto patterns = [](const Tokenizer& of) {
+    std::string all;
+    for (const auto& file : huggingface_tokenizer_files(of, 16)) {
+      if (file.name != "tokenizer.json") continue;
+      const Json json = Json::parse(file.bytes);
+      for (const auto& step : json["normalizer"]["normalizers"])
+        if (step["type"] == "Replace" && step["pattern"].contains("Regex"))
+          all += step["pattern"]["Regex"].get<std::string>() + ";";
+    }
+    return all;
+  };
+  const Tokenizer identity = with_field(kNormalizer, {2 << 3 | 2, 0});  // no rules
+  EXPECT_EQ(patterns(identity), " {2,};\\A |[ \u2581]+\\z;\\A\u2581;");
+  EXPECT_TRUE(patterns(tokenizer()).ends_with(" {2,};\\A | \\z;"));
+  // As SentencePiece reads them: one at the end is dropped, one at the beginning follows another.
+  EXPECT_EQ(identity.encode("the \u2581"), identity.encode("the"));
+  EXPECT_EQ(identity.encode("\u2581the").size(), identity.encode("the").size() + 1);
 }
 
 TEST(Charsmap, its_rules_are_those_of_the_normalization_and_their_pattern_stays_small) {

@@ -221,11 +221,11 @@ TEST(HuggingFaceConfig, the_log_says_what_transformers_would_run) {
               ::testing::ElementsAre(AllOf(HasSubstr("exactly 512 tokens"), HasSubstr("whole batch"))));
 }
 
-TEST(HuggingFaceConfig, a_null_convolution_is_none_and_survives_a_round_trip) {
+TEST(HuggingFaceConfig, a_null_convolution_is_none_and_is_written_as_one_tap) {
   const HuggingFaceConfig config = config_of(R"({"model_type":"nystromformer","conv_kernel_size":null})");
   EXPECT_EQ(config.model.attention.taps, 0);
   const std::string text = huggingface_config_text({.model = config.model});
-  EXPECT_THAT(text, HasSubstr("\"conv_kernel_size\": null"));
+  EXPECT_THAT(text, HasSubstr("\"conv_kernel_size\": 1,"));
   EXPECT_EQ(config_of(text).model.attention.taps, 0);
 }
 
@@ -257,11 +257,11 @@ TEST(HuggingFaceConfig, transformers_is_told_a_length_that_makes_it_run_nystrom)
   EXPECT_EQ(segment_means_length(folder), 448);
   folder.sequence_length = 130;
   EXPECT_EQ(segment_means_length(folder), 128);
-  folder.sequence_length = 0;
-  folder.base_config = R"({"segment_means_seq_len": 256})";
-  EXPECT_EQ(segment_means_length(folder), 256);
-  folder.base_config = R"({"segment_means_seq_len": 64})";
+  folder.sequence_length = 4096;
   EXPECT_EQ(segment_means_length(folder), 448);
+  EXPECT_EQ(nystrom_length(R"({"segment_means_seq_len": 256})"), 256);
+  EXPECT_EQ(nystrom_length(R"({"segment_means_seq_len": 32, "num_landmarks": 32})"), 0) << "softmax";
+  EXPECT_EQ(nystrom_length("{}"), 0);
   folder.model.attention.kind = AttentionKind::kSoftmax;
   EXPECT_EQ(segment_means_length(folder), 64);
 }

@@ -193,7 +193,7 @@ TEST(WeightFiles, a_pickle_is_refused_with_the_way_out) {
     const WeightFiles files(folder.path());
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("pickle"), HasSubstr("save_pretrained")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("pickle"), HasSubstr("save_file")));
   }
 }
 

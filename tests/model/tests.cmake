@@ -13,7 +13,9 @@ nystrom_add_test(predict_test
   LABELS launch)
 
 nystrom_add_test(conversion_test
-  SOURCES tests/model/conversion_test.cpp
+  SOURCES
+    tests/model/conversion_test.cpp
+    tests/model/import_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json
   LABELS model)
 

@@ -178,6 +178,31 @@ TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
   EXPECT_EQ(run("$source/launch/leaderboard.sh glue.zip runs/*").status, 2);
 }
 
+TEST_F(Finetune, a_stopped_run_does_not_go_on_with_other_examples) {
+  const std::string command = "$nystrom finetune c.yaml --set training.epochs=9999 --set run.stop_after=1s";
+  ASSERT_EQ(run(command).status, 3);
+  write("data/train.tsv", made_up_rows(1, 201));
+  const Outcome refused = run(command);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("task.examples (was 200 rows"));
+}
+
+TEST_F(Finetune, the_last_network_is_kept_where_the_metric_is_undefined) {
+  std::string rows = "text\tlabel\n";
+  for (int i = 0; i < 40; ++i) rows += i % 2 == 0 ? "tin\t1\n" : "net\t2\n";
+  write("data/train.tsv", rows);
+  write("data/dev.tsv", "text\tlabel\ntin\t1\nnet\t1\n");
+  write("data/test.tsv", "text\ntin\n");
+  const Outcome outcome =
+      run("$nystrom finetune c.yaml --set task.kind=regression --set training.epochs=3 --set "
+          "training.patience=1");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              HasSubstr("pearson was undefined after every epoch; the last one's network is kept"));
+  EXPECT_FALSE(results("run").contains("best_step"));
+  EXPECT_EQ(losses("run").size(), 3 * 3U);  // and it does not run out of patience
+}
+
 TEST_F(Finetune, what_cannot_be_is_refused_before_anything_is_written) {
   const auto refusal = [&](const std::string& set) {
     const Outcome outcome = run("$nystrom finetune c.yaml --set run.directory=no " + set);

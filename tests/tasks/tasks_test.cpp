@@ -1,5 +1,6 @@
 // Tasks from made-up files in their official layouts: what is read, encoded, scored, written and refused.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -218,6 +219,18 @@ TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training
   EXPECT_THAT(all, SizeIs(10));
 }
 
+TEST_F(Tasks, numbers_of_predictions_are_exact) {
+  write("train.tsv", "text\tlabel\none\t3.8\ntwo\t1e-7\nsix\t-2\n");
+  const auto task = open_task(config("regression"));
+  const auto train = one(*task, Part::kTrain);
+  const std::vector<float> values{1.23456789F, 16777215.F, -3.1415927e-9F};
+  const auto table = train->predictions(outputs_of({{values[0]}, {values[1]}, {values[2]}}));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(std::stof(table.rows.at(i).at(1)), values[i]) << table.rows[i][1];
+  EXPECT_EQ(table.rows[0][2], "3.8");
+  EXPECT_EQ(table.rows[2][2], "-2");
+}
+
 TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
   write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
   std::string longer;
@@ -284,6 +297,141 @@ TEST_F(Tasks, a_long_context_comes_in_overlapping_windows_of_which_one_has_the_a
   EXPECT_GE(with_answer, 1);
   EXPECT_LT(with_answer, train->rows());
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 questions became"));
+}
+
+TEST_F(Tasks, every_kind_takes_a_validation_fraction_and_refuses_one_that_holds_out_nothing) {
+  std::string rte = "index\tsentence1\tsentence2\tlabel\n", conll, swag = "sent1,ending0,ending1,label\n",
+              squad;
+  for (int i = 0; i < 8; ++i) {
+    rte += std::to_string(i) + "\tone\ttwo\t" + (i % 2 == 0 ? "entailment" : "not_entailment") + "\n";
+    conll += "one\tO\nnet\tB-n\n\n";
+    swag += "one,two,six,0\n";
+    squad += fmt::format(
+        R"({}{{"context":"tin {}","qas":[{{"id":"{}","question":"one","answers":[{{"text":"tin","answer_start":0}}]}}]}})",
+        i == 0 ? "" : ",", i, i);
+  }
+  write("glue/train.tsv", rte);
+  write("tokens/train.conll", conll);
+  write("multiple_choice/train.csv", swag);
+  write("question_answering/train.json", R"({"data":[{"paragraphs":[)" + squad + "]}]}");
+  for (const std::string kind : {"glue", "tokens", "multiple_choice", "question_answering"}) {
+    auto c = config(kind, kind == "glue" ? "RTE" : "");
+    c.path = (folder_ / kind).string();
+    c.choices = {"ending0", "ending1"};
+    c.validation_fraction = 0.25;
+    const auto task = open_task(c);
+    EXPECT_EQ(one(*task, Part::kTrain)->rows(), 6) << kind;
+    EXPECT_EQ(one(*task, Part::kValidation)->rows(), 2) << kind;
+    c.validation_fraction = 0.01;
+    EXPECT_THAT(refusal(c), HasSubstr("holds out 0 of 8 examples")) << kind;
+  }
+}
+
+TEST_F(Tasks, the_training_part_decides_whether_there_are_pairs) {
+  const std::string pairs = "text\tpair\tlabel\none\ttwo\ta\nsix\tten\tb\n";
+  const std::string texts = "text\tlabel\none\ta\nsix\tb\n";
+  write("train.tsv", pairs);
+  write("dev.tsv", texts);
+  EXPECT_THAT(refusal(config("classification"), Part::kValidation), HasSubstr("has no column `pair`"));
+  write("train.tsv", texts);
+  write("dev.tsv", pairs);
+  const auto task = open_task(config("classification"));
+  (void)one(*task, Part::kTrain);
+  EXPECT_EQ(text_of(one(*task, Part::kValidation)->sequences()[0]), "one");
+}
+
+TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_part_may_have_none) {
+  write("train.tsv", "text\tlabel\none\ta\ntwo\t\nsix\tb\n");
+  write("test.tsv", "text\tlabel\none\t\ntwo\t\n");
+  auto c = config("classification");
+  EXPECT_THAT(refusal(c), HasSubstr("train.tsv, line 3: the label is empty"));
+  c.malformed = Malformed::kSkip;
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_EQ(train->rows(), 2);
+  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("a", "b"));
+  EXPECT_THAT(train->notes(), ::testing::Contains(HasSubstr("1 malformed lines were skipped: 3")));
+  const auto test = one(*task, Part::kTest);
+  EXPECT_EQ(test->rows(), 2);
+  EXPECT_FALSE(test->labelled());
+}
+
+TEST_F(Tasks, labels_in_an_array_may_hold_the_separator_and_predictions_use_it) {
+  write("train.jsonl",
+        "{\"text\":\"one\",\"label\":[\"Music, "
+        "rock\",\"Film\"]}\n{\"text\":\"two\",\"label\":[\"Music, rock\"]}\n");
+  auto c = config("classification");
+  c.multi_label = true;
+  c.label_separator = "|";
+  const auto task = open_task(c);
+  const auto train = one(*task, Part::kTrain);
+  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("Film", "Music, rock"));
+  EXPECT_EQ(train->predictions(outputs_of({{1, 1}, {1, -1}})).rows[0][1], "Film|Music, rock");
+}
+
+TEST_F(Tasks, tags_that_are_no_labels_are_refused_with_their_line_and_test_files_may_lack_tags) {
+  write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
+  write("test.conll", "1\tone\n2\tnet\n\n");
+  auto c = config("tokens");
+  c.columns = {{"word", "1"}};
+  const auto task = open_task(c);
+  (void)one(*task, Part::kTrain);
+  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("B-n", "O"));  // without the blank behind it
+  EXPECT_FALSE(one(*task, Part::kTest)->labelled());
+  c.labels = {"O"};
+  EXPECT_THAT(refusal(c), HasSubstr("train.conll, line 2: the tag `B-n` is none of task.labels (O)"));
+}
+
+TEST_F(Tasks, an_answer_at_a_wrong_offset_counts_for_the_score_but_teaches_nothing) {
+  const std::string wrong = R"({"text":"tin","answer_start":1})";
+  write("train.json", squad_of("tin six", R"({"text":"tin","answer_start":0})"));
+  write("dev.json", squad_of("tin six", wrong));
+  const auto task = open_task(config("question_answering"));
+  (void)one(*task, Part::kTrain);
+  const auto dev = one(*task, Part::kValidation);
+  EXPECT_EQ(dev->sequences()[0].label, -1);
+  std::vector<float> logits(2 * dev->sequences()[0].ids.size());
+  const auto first = static_cast<std::size_t>(dev->sequences()[0].second);
+  logits[2 * first] = logits[2 * first + 1] = 1;
+  EXPECT_EQ(dev->predictions(outputs_of({logits})).rows[0].back(), "tin");
+  write("train.json", squad_of("tin six", wrong));
+  EXPECT_THAT(refusal(config("question_answering")), HasSubstr("holds nothing to learn"));
+}
+
+TEST_F(Tasks, the_empty_answer_is_possible_where_the_training_part_has_it) {
+  write("train.json", R"({"data":[{"paragraphs":[{"context":"tin six","qas":[{"id":"q","question":"one",
+      "is_impossible":true,"answers":[]}]}]}]})");
+  write("test.json",
+        R"({"data":[{"paragraphs":[{"context":"tin six","qas":[{"id":"q","question":"one"}]}]}]})");
+  const auto task = open_task(config("question_answering"));
+  (void)one(*task, Part::kTrain);
+  const auto test = one(*task, Part::kTest);
+  std::vector<float> logits(2 * test->sequences()[0].ids.size());
+  logits[0] = logits[1] = 1;  // <s>
+  EXPECT_EQ(test->predictions(outputs_of({logits})).rows[0][1], "");
+}
+
+TEST_F(Tasks, keys_that_a_known_task_does_not_take_are_refused) {
+  auto c = config("glue", "RTE");
+  c.labels = {"a", "b"};
+  EXPECT_THROW(check_task_keys(c), InputError);
+  c.labels.clear();
+  EXPECT_NO_THROW(check_task_keys(c));
+  c.test = "test.tsv";
+  EXPECT_THROW(check_task_keys(c), InputError);
+  auto own = config("classification");
+  own.labels = {"a", "b", "a"};
+  EXPECT_THAT(refusal(own), HasSubstr("task.labels names `a` twice"));
+}
+
+TEST_F(Tasks, mrpc_is_told_from_wnli_and_its_pairs_for_validation_must_be_there) {
+  write("train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tone\ttwo\t1\n");
+  EXPECT_THAT(refusal(config("glue", "MRPC")), HasSubstr("has the columns of WNLI"));
+  fs::remove(folder_ / "train.tsv");
+  write("msr_paraphrase_train.txt", "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t11\t12\tone\ttwo\n");
+  write("dev_ids.tsv", "11 12\n");
+  EXPECT_THAT(refusal(config("glue", "MRPC"), Part::kValidation), HasSubstr("names none of the pairs"));
+  EXPECT_TRUE(open_task(config("glue", "MRPC"))->load(Part::kTest, encoder()).empty());  // no file for it
 }
 
 TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
@@ -372,6 +520,25 @@ TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
   const auto train = one(*task, Part::kTrain);
   EXPECT_EQ(train->rows(), 2);
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
+}
+
+TEST_F(Tasks, a_blank_line_is_a_row_of_a_file_of_one_column_alone) {
+  const auto cells = [](const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& row : parse_records("a.tsv", text, RecordFormat::kTsv, {.columns = {{{"a"}}}}).rows)
+      found.push_back(std::to_string(row.line) + row.cells[0]);
+    return found;
+  };
+  EXPECT_EQ(cells("\na\n\none\r\n\r\ntwo\n\n\n"), (std::vector<std::string>{"3", "4one", "5", "6two"}));
+  EXPECT_EQ(cells("a\n\n\n"), std::vector<std::string>{});
+  EXPECT_EQ(cells("a\tb\n\none\t1\n"), std::vector<std::string>{"3one"});
+}
+
+TEST_F(Tasks, a_column_may_be_wanted_twice) {
+  const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
+                                     {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
+  ASSERT_THAT(records.rows, SizeIs(1));
+  EXPECT_EQ(records.rows[0].cells, (std::vector<std::string>{"one", "two", "one"}));
 }
 
 TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
