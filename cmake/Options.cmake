@@ -24,8 +24,6 @@ if(NYSTROM_SANITIZE MATCHES thread)
   target_link_libraries(OpenMP::OpenMP_CXX INTERFACE gomp)
 else()
   find_package(OpenMP REQUIRED)
-  target_compile_options(nystrom_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
-  target_link_options(nystrom_options INTERFACE -fopenmp)
 endif()
 if(NYSTROM_SANITIZE)
   target_compile_options(nystrom_options INTERFACE

@@ -2,7 +2,6 @@ include(Hdf5)
 find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
-find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(BZip2 REQUIRED)
 find_package(LibLZMA REQUIRED)
@@ -13,105 +12,35 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 
 nystrom_add_library(data FOLDER data
   SOURCES
-    batch_builder.cpp
-    bert_samples.cpp
-    child_check.cpp
-    chunk_cache.cpp
-    corpus/book_parts.cpp
-    corpus/books.cpp
-    corpus/byte_stream.cpp
-    corpus/bzip2_blocks.cpp
-    corpus/corpus.cpp
-    corpus/decompressors.cpp
-    corpus/entities.cpp
-    corpus/gutenberg.cpp
-    corpus/imdb.cpp
-    corpus/jsonl.cpp
-    corpus/lines.cpp
-    corpus/paragraphs.cpp
-    corpus/tar.cpp
-    corpus/wiki_inline.cpp
-    corpus/wiki_lines.cpp
-    corpus/wiki_measures.cpp
-    corpus/wiki_pages.cpp
-    corpus/wiki_tags.cpp
-    corpus/wiki_templates.cpp
-    corpus/wikipedia.cpp
     glob.cpp
-    hdf5_attributes.cpp
-    hdf5_calls.cpp
-    hdf5_dataset.cpp
-    hdf5_file.cpp
-    inspect.cpp
-    loader.cpp
-    manifest.cpp
-    masking.cpp
-    mixture.cpp
-    packing.cpp
-    permutation.cpp
-    preparation/buckets.cpp
-    preparation/contamination.cpp
-    preparation/encode_text.cpp
-    preparation/find_duplicates.cpp
-    preparation/minhash.cpp
-    preparation/packed_file.cpp
-    preparation/read_text.cpp
-    preparation/report.cpp
-    preparation/sources.cpp
-    preparation/stretches.cpp
-    preparation/tally.cpp
-    preparation/text_part.cpp
-    preparation/token_part.cpp
-    preparation/work.cpp
-    preparation/write_shards.cpp
-    prepare.cpp
-    prepare_directory.cpp
-    samples.cpp
-    sha256.cpp
-    shard_check.cpp
-    shard_layout.cpp
-    shard_reader.cpp
-    shard_writer.cpp
-    tasks/answer_task.cpp
-    tasks/choice_task.cpp
-    tasks/encoding.cpp
-    tasks/glue.cpp
-    tasks/imdb_task.cpp
-    tasks/metrics/answers.cpp
-    tasks/metrics/classification.cpp
-    tasks/metrics/correlation.cpp
+    corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp corpus/bzip2_blocks.cpp corpus/corpus.cpp
+    corpus/decompressors.cpp corpus/entities.cpp corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp
+    corpus/lines.cpp corpus/paragraphs.cpp corpus/tar.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
+    corpus/wiki_measures.cpp corpus/wiki_pages.cpp corpus/wiki_tags.cpp corpus/wiki_templates.cpp
+    corpus/wikipedia.cpp
+    hdf5/child_check.cpp hdf5/chunk_cache.cpp hdf5/hdf5_attributes.cpp hdf5/hdf5_calls.cpp
+    hdf5/hdf5_dataset.cpp hdf5/hdf5_file.cpp
+    preparation/contamination.cpp preparation/encode_text.cpp preparation/find_duplicates.cpp
+    preparation/input_splits.cpp preparation/manifest.cpp preparation/minhash.cpp preparation/packed_file.cpp
+    preparation/prepare.cpp preparation/prepare_directory.cpp preparation/read_text.cpp preparation/report.cpp
+    preparation/source_stats.cpp preparation/sources.cpp preparation/spill_files.cpp preparation/text_block.cpp
+    preparation/token_block.cpp preparation/worker_pool.cpp preparation/write_shards.cpp
+    pretraining/batch_builder.cpp pretraining/bert_samples.cpp pretraining/loader.cpp pretraining/masking.cpp
+    pretraining/mixture.cpp pretraining/packing.cpp pretraining/permutation.cpp pretraining/samples.cpp
+    pretraining/text_samples.cpp
+    shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp shards/shard_reader.cpp
+    shards/shard_writer.cpp
+    tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp tasks/imdb_task.cpp
+    tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/sequence_split.cpp
+    tasks/squad.cpp tasks/task.cpp tasks/token_task.cpp
+    tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp
     tasks/metrics/entities.cpp
-    tasks/outputs.cpp
-    tasks/own_files.cpp
-    tasks/own_texts.cpp
-    tasks/records.cpp
-    tasks/sequence_split.cpp
-    tasks/squad.cpp
-    tasks/task.cpp
-    tasks/token_task.cpp
-    text/clean.cpp
-    text/list_items.cpp
-    text/sentence_end.cpp
-    text/sentences.cpp
-    text/utf8.cpp
-    text_samples.cpp
-    tokenizer/aligned_text.cpp
-    tokenizer/byte_bpe_model.cpp
-    tokenizer/charsmap.cpp
-    tokenizer/huggingface_files.cpp
-    tokenizer/model_proto.cpp
-    tokenizer/normalizer.cpp
-    tokenizer/sample.cpp
-    tokenizer/sentencepiece_encoder.cpp
-    tokenizer/sentencepiece_model.cpp
-    tokenizer/sentencepiece_training.cpp
-    tokenizer/tokenizer.cpp
-    tokenizer/tokenizer_json.cpp
-    tokenizer/trie.cpp
-    tokenizer/unicode_classes.cpp
-    tokenizer/unigram_model.cpp
-    tokenizer/vocabulary.cpp
-    tokenizer/wordpiece_model.cpp
+    text/clean.cpp text/list_items.cpp text/sentence_end.cpp text/sentences.cpp text/utf8.cpp
+    tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
+    tokenizer/huggingface_files.cpp tokenizer/model_proto.cpp tokenizer/normalizer.cpp tokenizer/sample.cpp
+    tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
+    tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
+    tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
   LINKS nystrom_core
   PRIVATE_LINKS
     hdf5::hdf5
@@ -123,6 +52,5 @@ nystrom_add_library(data FOLDER data
     ZLIB::ZLIB
     nlohmann_json::nlohmann_json
     ICU::i18n
-    ICU::uc
-    OpenSSL::Crypto)
+    ICU::uc)
 target_compile_definitions(nystrom_data PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")

@@ -17,10 +17,10 @@
 
 #include <cstdint>
 
-#include "kernels/core/arena.h"
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/sequences.h"
+#include "kernels/tensor/arena.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

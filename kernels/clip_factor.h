@@ -4,8 +4,8 @@
 //   finite.
 // adamw_step takes the factor from where it lies; 0 makes it leave everything as it was.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -2,8 +2,8 @@
 // Softmax cross-entropy over rows of logits, with its gradient, loss sum and count of right answers at once:
 //   loss_r = log sum_v exp(l_rv) - l_r,label;   d_l = scale * (softmax(l) - onehot(label)).
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -3,9 +3,9 @@
 //   s = word[id] + position[p + 2] + type[t];  y = dropout(LayerNorm(s)).
 // The sum is not kept: backward makes it again from the tables.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/sequences.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

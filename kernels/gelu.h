@@ -3,8 +3,8 @@
 //   gelu:     y = x Phi(x)
 //   gelu_new: y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -1,8 +1,8 @@
 #pragma once
 // Gradients of rows weighed by their labels: d_r *= weights[labels_r].
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

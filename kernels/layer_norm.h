@@ -3,9 +3,9 @@
 //   z = residual + dropout(branch + bias);  y = gamma * (z - mean) / sqrt(var + epsilon) + beta,  var biased.
 // Statistics are computed in compute dtype from z before it is rounded to the activation dtype.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/sequences.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -1,4 +1,4 @@
-# One op a stem: op.h declares it, op_cpu.cpp computes it.
+# The ops. A contract lies in this folder; its CPU code in cpu/, its CUDA code in cuda/, under the same stem.
 # (Debian's package files for oneDNN want OpenCL, which nothing here needs: found by hand.)
 find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)
@@ -6,56 +6,20 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 
 nystrom_add_library(kernels FOLDER kernels
   SOURCES
-    adamw_cpu.cpp
-    attention_cpu.cpp
-    attention_keys_cpu.cpp
-    attention_tiles.cpp
-    clip_factor_cpu.cpp
-    cross_entropy_cpu.cpp
-    depthwise_conv_cpu.cpp
-    embedding_cpu.cpp
-    fill_cpu.cpp
-    gelu_cpu.cpp
-    label_weights_cpu.cpp
-    layer_norm_cpu.cpp
-    linear_cpu.cpp
-    linear_gelu.cpp
-    matmul_cpu.cpp
-    nystrom_backward_cpu.cpp
-    nystrom_forward_cpu.cpp
-    pseudo_inverse_cpu.cpp
-    relu_cpu.cpp
-    rows_cpu.cpp
-    small_gemm.cpp
-    softmax_attention_cpu.cpp
-    span_cross_entropy_cpu.cpp
-    value_loss_cpu.cpp
+    cpu/adamw.cpp cpu/clip_factor.cpp cpu/cross_entropy.cpp cpu/elementwise_loss.cpp cpu/embedding.cpp
+    cpu/fill.cpp cpu/gelu.cpp cpu/label_weights.cpp cpu/layer_norm.cpp cpu/linear.cpp cpu/linear_gelu.cpp
+    cpu/matmul.cpp cpu/relu.cpp cpu/rows.cpp cpu/span_cross_entropy.cpp
+    cpu/attention/attention.cpp cpu/attention/depthwise_conv.cpp cpu/attention/exact_head.cpp
+    cpu/attention/nystrom_backward.cpp cpu/attention/nystrom_forward.cpp cpu/attention/pseudo_inverse.cpp
+    cpu/attention/streaming_softmax.cpp cpu/attention/tile_gemm.cpp cpu/attention/tile_ops.cpp
   CUDA_SOURCES
-    adamw_cuda.cu
-    attention_cuda.cu
-    attention_filter_gradient_cuda.cu
-    attention_forward_cuda.cu
-    attention_keys_gradient_cuda.cu
-    attention_rows_gradient_cuda.cu
-    clip_factor_cuda.cu
-    columns_cuda.cu
-    cross_entropy_cuda.cu
-    embedding_cuda.cu
-    fill_cuda.cu
-    gelu_cuda.cu
-    label_weights_cuda.cu
-    layer_norm_cuda.cu
-    linear_cuda.cu
-    linear_gelu_cuda.cu
-    matmul_cuda.cu
-    nystrom_backward_cuda.cu
-    nystrom_forward_cuda.cu
-    relu_cuda.cu
-    rows_cuda.cu
-    sort_cuda.cu
-    span_cross_entropy_cuda.cu
-    value_loss_cuda.cu
-  LINKS nystrom_core
+    cuda/adamw.cu cuda/clip_factor.cu cuda/column_sums.cu cuda/cross_entropy.cu cuda/elementwise_loss.cu
+    cuda/embedding.cu cuda/fill.cu cuda/gelu.cu cuda/label_weights.cu cuda/layer_norm.cu cuda/linear.cu
+    cuda/linear_gelu.cu cuda/matmul.cu cuda/radix_sort.cu cuda/relu.cu cuda/rows.cu cuda/span_cross_entropy.cu
+    cuda/attention/attention.cu cuda/attention/conv_gradient.cu cuda/attention/forward.cu
+    cuda/attention/key_gradient.cu cuda/attention/nystrom_backward.cu cuda/attention/nystrom_forward.cu
+    cuda/attention/query_gradient.cu
+  LINKS nystrom_tensor
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
 
 # Highway compiles each vectorized file for the baseline (AVX2) and for AVX-512, and picks at run time.

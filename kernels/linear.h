@@ -2,8 +2,8 @@
 // Matrix products of a linear layer, by the library that measures best (docs/performance.md).
 // x, w and d_y share the activation dtype (fp32, bf16 or fp64); sums are in compute_dtype(). Rows N may be 0.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

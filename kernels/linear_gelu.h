@@ -7,9 +7,9 @@
 // rounded once instead of twice. The exact gelu is not the library's. fp32 takes the two steps because it
 // must agree with PyTorch to 1e-5, and how exact the library's tanh is, is promised nowhere.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/gelu.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

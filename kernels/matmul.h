@@ -1,8 +1,8 @@
 #pragma once
 // Matrix products for the other ops of this folder: the one place that calls the library for them.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -1,8 +1,8 @@
 #pragma once
 // Rectifier: y = max(x, 0).
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -1,9 +1,9 @@
 #pragma once
 // Rows picked out of a [T, C] tensor, and put back as gradients; dropout and tanh on their own.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/sequences.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -3,9 +3,9 @@
 //   loss_b = 1/2 (log sum_t e^s_t - s_start + log sum_t e^e_t - e_end),  t over the real tokens of b alone.
 // PyTorch's CrossEntropyLoss of start and end logits, padding masked out, is this with scale 1 / sequences.
 
-#include "kernels/core/context.h"
-#include "kernels/core/tensor.h"
 #include "kernels/sequences.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom {
 

@@ -5,51 +5,19 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    all_reduce_rate.cpp
-    backend.cpp
-    bench.cpp
-    command_line.cpp
-    commands.cpp
-    commands/bench.cpp
-    commands/convert.cpp
-    commands/doctor.cpp
-    commands/evaluate.cpp
-    commands/finetune.cpp
-    commands/inspect.cpp
-    commands/predict.cpp
-    commands/prepare.cpp
-    commands/pretrain.cpp
-    commands/verify.cpp
-    config_read.cpp
-    config_table.cpp
-    config_table_tasks.cpp
-    config_text.cpp
-    conversion.cpp
-    failure.cpp
-    file_verification.cpp
-    finetune_setup.cpp
-    folder_tokenizer.cpp
-    grid.cpp
-    log.cpp
-    machine.cpp
-    messages.cpp
-    model_card.cpp
-    model_source.cpp
-    nearest.cpp
-    options.cpp
-    predict/answers.cpp
-    predict/fill_mask.cpp
-    predict/hdf5_input.cpp
-    predict/input.cpp
-    predict/line_source.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/machine.cpp
+    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/rank.cpp
+    cli/run_progress.cpp cli/terminal.cpp
+    commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
+    commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
+    config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp
+    config/options.cpp config/suggestion.cpp
+    models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
+    models/model_source.cpp models/tokenizer_search.cpp
+    predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
     predict/task_predictor.cpp
-    rank.cpp
-    run_progress.cpp
-    run_setup.cpp
-    terminal.cpp
-    tokenizer_search.cpp
-    verify/reference_case.cpp
-    verify/verification.cpp
+    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/run_setup.cpp
+    verify/reference_case.cpp verify/verification.cpp
   LINKS nystrom_trainer
   PRIVATE_LINKS
     CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "launch/command.h"
-#include "launch/failure.h"
+#include "launch/cli/command.h"
+#include "launch/cli/failure.h"
 
 int main(int argc, char** argv) {
   int status = nystrom::kFailed;

@@ -2,28 +2,13 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(model FOLDER model
   SOURCES
-    batch.cpp
-    bert_import.cpp
-    block.cpp
-    config.cpp
-    embeddings.cpp
-    encoder.cpp
-    head.cpp
-    head_registry.cpp
-    heads/multiple_choice.cpp
-    heads/question_answering.cpp
-    heads/sequence_classification.cpp
-    heads/token_classification.cpp
-    huggingface.cpp
-    huggingface_config.cpp
     network.cpp
-    parameters.cpp
-    pretraining_head.cpp
-    read_only_file.cpp
-    safetensors.cpp
-    safetensors_writer.cpp
-    tensor_edits.cpp
-    warm_start.cpp
-    weight_files.cpp
+    config/model_config.cpp
+    exchange/bert_import.cpp exchange/huggingface.cpp exchange/huggingface_config.cpp
+    exchange/read_only_file.cpp exchange/safetensors.cpp exchange/safetensors_writer.cpp
+    exchange/tensor_edits.cpp exchange/warm_start.cpp exchange/weight_files.cpp
+    heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pretraining.cpp
+    heads/question_answering.cpp heads/sequence_classification.cpp heads/token_classification.cpp
+    layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/parameters.cpp
   LINKS nystrom_kernels
   PRIVATE_LINKS nlohmann_json::nlohmann_json)

@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "kernels/core/arena.h"
-#include "model/encoder.h"
-#include "model/head_registry.h"
-#include "model/pretraining_head.h"
+#include "kernels/tensor/arena.h"
+#include "model/heads/head_registry.h"
+#include "model/heads/pretraining.h"
+#include "model/layers/encoder.h"
 
 namespace nystrom {
 

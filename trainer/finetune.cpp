@@ -9,15 +9,15 @@
 #include <fstream>
 #include <optional>
 
-#include "data/sha256.h"
 #include "kernels/core/files.h"
-#include "trainer/checkpoint.h"
-#include "trainer/run_files.h"
-#include "trainer/run_session.h"
-#include "trainer/task_outputs.h"
-#include "trainer/task_results.h"
-#include "trainer/task_source.h"
-#include "trainer/threads.h"
+#include "kernels/core/sha256.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/comm/threads.h"
+#include "trainer/run/run_files.h"
+#include "trainer/run/run_session.h"
+#include "trainer/tasks/task_outputs.h"
+#include "trainer/tasks/task_results.h"
+#include "trainer/tasks/task_source.h"
 
 namespace nystrom {
 namespace {

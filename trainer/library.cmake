@@ -2,52 +2,21 @@ find_package(MPI REQUIRED COMPONENTS CXX)
 
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
-    append_file.cpp
-    batch_source.cpp
-    checkpoint_content.cpp
-    checkpoint_folder.cpp
-    checkpoint_read.cpp
-    checkpoint_saver.cpp
-    checkpoint_write.cpp
-    checkpoint_writer.cpp
-    comm.cpp
-    device_reduction.cpp
-    consistency.cpp
-    evaluation.cpp
-    finetune.cpp
-    heartbeat.cpp
-    loader_source.cpp
-    metrics.cpp
-    micro_batch.cpp
-    model_record.cpp
-    mpi_comm.cpp
-    mpi_handles.cpp
-    mpi_peers.cpp
-    optimizer.cpp
-    parts.cpp
-    pinv_residuals.cpp
-    pretrain.cpp
-    process_info.cpp
-    progress.cpp
-    reducer.cpp
-    run_directory.cpp
-    run_lock.cpp
-    run_session.cpp
-    schedule.cpp
-    seal.cpp
-    self_check.cpp
-    signals.cpp
-    spike_guard.cpp
-    task_outputs.cpp
-    task_report.cpp
-    task_results.cpp
-    task_source.cpp
-    tensorboard.cpp
-    threads.cpp
-    trainer.cpp
+    finetune.cpp pretrain.cpp trainer.cpp
+    batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp
+    checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
+    checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/saver.cpp checkpoint/write.cpp
+    comm/comm.cpp comm/gpu_collectives.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp comm/mpi_peers.cpp
+    comm/reducer.cpp comm/threads.cpp
+    guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp
+    metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
+    metrics/progress.cpp metrics/tensorboard.cpp
+    optimizer/optimizer.cpp optimizer/schedule.cpp optimizer/zero_partition.cpp
+    process/process_info.cpp process/signals.cpp
+    run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
+    tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
   CUDA_SOURCES
-    nccl_reduction.cpp
-    staged_reduction.cpp
+    comm/nccl.cpp comm/staged.cpp
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX)
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")

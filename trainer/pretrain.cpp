@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "trainer/consistency.h"
-#include "trainer/run_files.h"
-#include "trainer/run_session.h"
-#include "trainer/threads.h"
+#include "trainer/comm/threads.h"
+#include "trainer/guards/consistency.h"
+#include "trainer/run/run_files.h"
+#include "trainer/run/run_session.h"
 
 namespace nystrom {
 namespace {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "trainer/loader_source.h"
-#include "trainer/micro_batch.h"
+#include "trainer/batches/loader_source.h"
+#include "trainer/batches/micro_batch.h"
 #include "trainer/trainer.h"
 
 namespace nystrom {

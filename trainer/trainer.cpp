@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "trainer/checkpoint.h"
-#include "trainer/consistency.h"
-#include "trainer/self_check.h"
-#include "trainer/signals.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/guards/consistency.h"
+#include "trainer/guards/self_check.h"
+#include "trainer/process/signals.h"
 
 namespace nystrom {
 namespace {
@@ -228,14 +228,12 @@ void Trainer::roll_back() {
   if (path.empty())
     fail(
         "At step {} the run should go back, but there is no checkpoint yet. Lower checkpoint.every_steps, or "
-        "start "
-        "with a lower optimizer.learning_rate.",
+        "start with a lower optimizer.learning_rate.",
         step);
   if (++rollbacks_ > kMostRollbacks)
     fail(
         "At step {} the run went back to {} for the {}th time. Resume from an earlier checkpoint with a "
-        "lower "
-        "optimizer.learning_rate.",
+        "lower optimizer.learning_rate.",
         step, path, rollbacks_);
   const double seconds = state_.seconds;
   restore(path);

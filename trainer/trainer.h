@@ -14,20 +14,20 @@
 #include <string>
 #include <vector>
 
-#include "kernels/core/graphs.h"
+#include "kernels/tensor/graphs.h"
 #include "model/network.h"
-#include "trainer/batch_source.h"
-#include "trainer/checkpoint_saver.h"
-#include "trainer/comm.h"
-#include "trainer/evaluation.h"
-#include "trainer/observer.h"
-#include "trainer/optimizer.h"
-#include "trainer/pinv_residuals.h"
-#include "trainer/reducer.h"
-#include "trainer/run_state.h"
-#include "trainer/schedule.h"
-#include "trainer/spike_guard.h"
-#include "trainer/step_clock.h"
+#include "trainer/batches/batch_source.h"
+#include "trainer/checkpoint/run_state.h"
+#include "trainer/checkpoint/saver.h"
+#include "trainer/comm/comm.h"
+#include "trainer/comm/reducer.h"
+#include "trainer/guards/spike_guard.h"
+#include "trainer/metrics/evaluation.h"
+#include "trainer/metrics/observer.h"
+#include "trainer/metrics/pinv_residuals.h"
+#include "trainer/metrics/step_clock.h"
+#include "trainer/optimizer/optimizer.h"
+#include "trainer/optimizer/schedule.h"
 
 namespace nystrom {
 

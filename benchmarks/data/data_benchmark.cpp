@@ -14,11 +14,11 @@
 #include <nlohmann/json.hpp>
 
 #include "data/corpus/corpus.h"
-#include "data/sha256.h"
 #include "data/text/clean.h"
 #include "data/text/sentences.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 namespace {

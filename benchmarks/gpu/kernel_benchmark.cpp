@@ -21,7 +21,6 @@
 
 #include "kernels/adamw.h"
 #include "kernels/clip_factor.h"
-#include "kernels/core/cuda/context.h"
 #include "kernels/core/philox.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
@@ -31,6 +30,7 @@
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
+#include "kernels/tensor/cuda/context.h"
 
 namespace nystrom {
 namespace {

@@ -15,15 +15,15 @@
 
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
-#include "kernels/core/arena.h"
-#include "kernels/core/buffer.h"
-#include "kernels/core/cpu_features.h"
 #include "kernels/core/philox.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
-#include "launch/machine.h"
+#include "kernels/tensor/arena.h"
+#include "kernels/tensor/buffer.h"
+#include "kernels/tensor/cpu_features.h"
+#include "launch/bench/machine.h"
 
 namespace nystrom {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "data/preparation/packed_file.h"
 #include "data/preparation/stages.h"
-#include "data/preparation/token_part.h"
+#include "data/preparation/token_block.h"
 #include "data/tokenizer/sample.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"

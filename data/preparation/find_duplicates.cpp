@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "data/preparation/buckets.h"
 #include "data/preparation/packed_file.h"
+#include "data/preparation/spill_files.h"
 #include "data/preparation/stages.h"
 #include "kernels/core/check.h"
 

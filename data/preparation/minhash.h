@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/preparation/text_part.h"
+#include "data/preparation/text_block.h"
 
 namespace nystrom {
 

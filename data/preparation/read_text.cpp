@@ -11,9 +11,9 @@
 #include "data/preparation/minhash.h"
 #include "data/preparation/packed_file.h"
 #include "data/preparation/stages.h"
-#include "data/sha256.h"
 #include "data/text/clean.h"
 #include "data/text/sentences.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 namespace {

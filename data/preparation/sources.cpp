@@ -7,8 +7,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "data/sha256.h"
 #include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 namespace {

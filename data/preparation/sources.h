@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/manifest.h"
+#include "data/preparation/manifest.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

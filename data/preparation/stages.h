@@ -16,11 +16,11 @@
 #include <string>
 #include <vector>
 
-#include "data/manifest.h"
-#include "data/preparation/stretches.h"
-#include "data/preparation/text_part.h"
-#include "data/preparation/work.h"
-#include "data/prepare.h"
+#include "data/preparation/input_splits.h"
+#include "data/preparation/manifest.h"
+#include "data/preparation/prepare.h"
+#include "data/preparation/text_block.h"
+#include "data/preparation/worker_pool.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace nystrom {

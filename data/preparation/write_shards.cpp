@@ -6,10 +6,10 @@
 #include <map>
 
 #include "data/preparation/stages.h"
-#include "data/preparation/token_part.h"
-#include "data/sha256.h"
-#include "data/shard.h"
+#include "data/preparation/token_block.h"
+#include "data/shards/shard.h"
 #include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 namespace {

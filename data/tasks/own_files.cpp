@@ -52,8 +52,7 @@ std::string own_file(const TaskConfig& config, Part part) {
   if (path.empty() && part == Part::kTrain)
     refuse(
         "task.train is missing: the file to learn from ({} holds no train.tsv, .csv, .jsonl, .json, .conll "
-        "or "
-        ".txt).",
+        "or .txt).",
         config.path.empty() ? "task.path" : config.path);
   return path;
 }

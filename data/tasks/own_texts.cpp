@@ -95,8 +95,7 @@ class OwnTexts final : public Task {
         2 * info_.labels.size() > records.rows.size())
       refuse(
           "{} has {} different labels in {} rows, `{}` the first; are the columns swapped? "
-          "task.columns.label "
-          "names the label's (and task.labels lists labels that are meant).",
+          "task.columns.label names the label's (and task.labels lists labels that are meant).",
           records.path, info_.labels.size(), records.rows.size(), info_.labels.front().substr(0, 40));
     const std::size_t least = info_.answer == AnswerKind::kLabels ? 1 : 2;
     if (info_.labels.size() < least)

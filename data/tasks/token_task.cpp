@@ -166,8 +166,7 @@ class ConllReader {
     if (bad && config_.malformed == Malformed::kRefuse)
       refuse(
           "{}, line {}: {} columns, no word and tag in columns {} and {}. Mend the line, or set "
-          "task.malformed "
-          "to skip.",
+          "task.malformed to skip.",
           path, number, count, word_, tag_);
     if (bad) return malformed_.push_back(number);
     if (tags && !known_.empty() &&

@@ -8,11 +8,11 @@
 #include <fstream>
 #include <iterator>
 
-#include "data/sha256.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 namespace {

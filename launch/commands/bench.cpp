@@ -6,15 +6,15 @@
 #include <numeric>
 
 #include "data/glob.h"
-#include "kernels/core/cpu_features.h"
-#include "launch/backend.h"
-#include "launch/bench.h"
-#include "launch/config_option.h"
-#include "launch/failure.h"
-#include "launch/machine.h"
-#include "launch/options.h"
-#include "launch/run_setup.h"
-#include "trainer/threads.h"
+#include "kernels/tensor/cpu_features.h"
+#include "launch/bench/bench.h"
+#include "launch/bench/machine.h"
+#include "launch/cli/config_option.h"
+#include "launch/cli/failure.h"
+#include "launch/config/options.h"
+#include "launch/setup/backend.h"
+#include "launch/setup/run_setup.h"
+#include "trainer/comm/threads.h"
 
 namespace nystrom {
 namespace {
@@ -240,11 +240,9 @@ Command bench_command() {
       .details =
           "A training step (forward, backward, AdamW, with dropout) on full rows of random tokens; needs no "
           "data. The machine's limit is measured in the same run. Measured are --steps steps, or "
-          "training.steps "
-          "where they are at most 20, else at least 3 steps and 4 seconds; of a longer run the time that it "
-          "would take is told. --documents packs rows as long as the documents of data.shards instead; "
-          "--loader "
-          "times reading, masking and pairing alone.",
+          "training.steps where they are at most 20, else at least 3 steps and 4 seconds; of a longer run "
+          "the time that it would take is told. --documents packs rows as long as the documents of "
+          "data.shards instead; --loader times reading, masking and pairing alone.",
       .example =
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
           "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",

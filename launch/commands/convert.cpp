@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "kernels/core/check.h"
-#include "launch/command.h"
-#include "launch/conversion.h"
+#include "launch/cli/command.h"
+#include "launch/models/conversion.h"
 
 namespace nystrom {
 

@@ -10,18 +10,18 @@
 #include <filesystem>
 #include <fstream>
 
-#include "kernels/core/cpu_features.h"
-#include "kernels/core/device.h"
 #include "kernels/core/files.h"
-#include "launch/all_reduce_rate.h"
-#include "launch/backend.h"
-#include "launch/command.h"
-#include "launch/failure.h"
-#include "launch/machine.h"
-#include "launch/rank.h"
-#include "launch/version.h"
-#include "trainer/device_reduction.h"
-#include "trainer/heartbeat.h"
+#include "kernels/tensor/cpu_features.h"
+#include "kernels/tensor/device.h"
+#include "launch/bench/all_reduce_rate.h"
+#include "launch/bench/machine.h"
+#include "launch/cli/command.h"
+#include "launch/cli/failure.h"
+#include "launch/cli/rank.h"
+#include "launch/cli/version.h"
+#include "launch/setup/backend.h"
+#include "trainer/comm/gpu_collectives.h"
+#include "trainer/run/heartbeat.h"
 
 namespace nystrom {
 namespace {

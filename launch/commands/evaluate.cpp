@@ -4,16 +4,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/inspect.h"
-#include "launch/config_option.h"
-#include "launch/failure.h"
-#include "launch/finetune_setup.h"
-#include "launch/log.h"
-#include "launch/options.h"
-#include "launch/run_setup.h"
-#include "trainer/checkpoint.h"
-#include "trainer/evaluation.h"
-#include "trainer/threads.h"
+#include "data/shards/inspect.h"
+#include "launch/cli/config_option.h"
+#include "launch/cli/failure.h"
+#include "launch/cli/log.h"
+#include "launch/config/options.h"
+#include "launch/setup/finetune_setup.h"
+#include "launch/setup/run_setup.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/comm/threads.h"
+#include "trainer/metrics/evaluation.h"
 
 namespace nystrom {
 namespace {
@@ -98,8 +98,7 @@ Command evaluate_command() {
       .details =
           "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
           "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
-          "entropy of the shards' token frequencies, which an mlm_loss must beat to mean "
-          "something.",
+          "entropy of the shards' token frequencies, which an mlm_loss must beat to mean something.",
       .example =
           "nystrom evaluate my.yaml\n"
           "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",

@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/files.h"
-#include "launch/config_option.h"
-#include "launch/failure.h"
-#include "launch/finetune_setup.h"
-#include "launch/grid.h"
-#include "launch/log.h"
-#include "launch/run_progress.h"
-#include "model/safetensors.h"
+#include "launch/cli/config_option.h"
+#include "launch/cli/failure.h"
+#include "launch/cli/log.h"
+#include "launch/cli/run_progress.h"
+#include "launch/setup/finetune_setup.h"
+#include "launch/setup/grid.h"
+#include "model/exchange/safetensors.h"
 
 namespace nystrom {
 namespace {
@@ -113,9 +113,8 @@ Command finetune_command() {
       .details =
           "Writes metrics.jsonl, checkpoints (the best by the task's metric as checkpoints/best.h5), "
           "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to run.directory. With "
-          "`grid` "
-          "every combination of its values is a run of its own below that, and grid.tsv the table of them. "
-          "Tasks and keys: docs/finetuning.md.",
+          "`grid` every combination of its values is a run of its own below that, and grid.tsv the table of "
+          "them. Tasks and keys: docs/finetuning.md.",
       .example =
           "nystrom finetune configs/finetune-glue.yaml --set model.from=run/checkpoints/step-00001000.h5\n"
           "mpirun -n 2 nystrom finetune imdb.yaml --set seed=2 --set run.directory=runs/imdb-2\n"

@@ -5,17 +5,17 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/child_check.h"
-#include "data/inspect.h"
+#include "data/hdf5/child_check.h"
 #include "data/preparation/report.h"
-#include "data/shard_check.h"
-#include "data/shard_reader.h"
+#include "data/shards/inspect.h"
+#include "data/shards/shard_check.h"
+#include "data/shards/shard_reader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/philox.h"
-#include "launch/command.h"
-#include "launch/file_verification.h"
-#include "launch/model_source.h"
-#include "trainer/checkpoint.h"
+#include "launch/cli/command.h"
+#include "launch/models/file_verification.h"
+#include "launch/models/model_source.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace nystrom {
 namespace {

@@ -6,16 +6,16 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
-#include "launch/backend.h"
-#include "launch/command.h"
-#include "launch/failure.h"
-#include "launch/finetune_setup.h"
-#include "launch/options.h"
+#include "launch/cli/command.h"
+#include "launch/cli/failure.h"
+#include "launch/config/options.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
 #include "launch/predict/input.h"
 #include "launch/predict/task_predictor.h"
-#include "trainer/threads.h"
+#include "launch/setup/backend.h"
+#include "launch/setup/finetune_setup.h"
+#include "trainer/comm/threads.h"
 
 namespace nystrom {
 namespace {
@@ -289,13 +289,11 @@ Command predict_command() {
       .summary = "labels, answers, filled masks or vectors of texts",
       .details =
           "A fine-tuned model gives what its head was trained for: classes with probabilities, numbers, "
-          "tags, "
-          "answers or choices. A pretrained one fills masks: `<mask>` (or `[MASK]`) stands for what is to be "
-          "guessed. With --task embeddings either turns texts into vectors. Input: a text a line, TSV or CSV "
-          "with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); output in "
-          "the "
-          "order of the input. --set takes data.sequence_length, training.precision, run.threads and the "
-          "section task (columns, choices, window_overlap, malformed).",
+          "tags, answers or choices. A pretrained one fills masks: `<mask>` (or `[MASK]`) stands for what is "
+          "to be guessed. With --task embeddings either turns texts into vectors. Input: a text a line, TSV "
+          "or CSV with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); "
+          "output in the order of the input. --set takes data.sequence_length, training.precision, "
+          "run.threads and the section task (columns, choices, window_overlap, malformed).",
       .example =
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"

@@ -1,17 +1,17 @@
-#include "data/prepare.h"
+#include "data/preparation/prepare.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
-#include "launch/config_option.h"
-#include "launch/failure.h"
-#include "launch/log.h"
-#include "launch/options.h"
-#include "launch/rank.h"
-#include "launch/terminal.h"
-#include "trainer/threads.h"
+#include "launch/cli/config_option.h"
+#include "launch/cli/failure.h"
+#include "launch/cli/log.h"
+#include "launch/cli/rank.h"
+#include "launch/cli/terminal.h"
+#include "launch/config/options.h"
+#include "trainer/comm/threads.h"
 
 namespace nystrom {
 namespace {
@@ -139,8 +139,7 @@ Command prepare_command() {
           .summary = "raw text to a tokenizer, shards and a manifest",
           .details =
               "Reads the sections corpus, tokenizer, cleaning and output (docs/data.md). The same command "
-              "goes on where "
-              "one was ended.",
+              "goes on where one was ended.",
           .example =
               "nystrom prepare my.yaml\n"
               "nystrom prepare my.yaml --set 'corpus=[{kind: lines, path: text/*.txt}]' --set "

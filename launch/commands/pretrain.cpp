@@ -1,13 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "launch/config_option.h"
-#include "launch/failure.h"
-#include "launch/log.h"
-#include "launch/options.h"
-#include "launch/run_progress.h"
-#include "launch/run_setup.h"
-#include "trainer/run_session.h"
+#include "launch/cli/config_option.h"
+#include "launch/cli/failure.h"
+#include "launch/cli/log.h"
+#include "launch/cli/run_progress.h"
+#include "launch/config/options.h"
+#include "launch/setup/run_setup.h"
+#include "trainer/run/run_session.h"
 
 namespace nystrom {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "kernels/core/check.h"
-#include "launch/backend.h"
-#include "launch/command.h"
+#include "launch/cli/command.h"
+#include "launch/setup/backend.h"
 #include "launch/verify/verification.h"
 
 namespace nystrom {

@@ -11,11 +11,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "data/hdf5_file.h"
+#include "data/hdf5/hdf5_file.h"
 #include "data/tasks/records.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
-#include "trainer/task_results.h"
+#include "trainer/tasks/task_results.h"
 
 namespace nystrom {
 namespace {

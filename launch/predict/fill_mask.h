@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
-#include "kernels/core/device.h"
-#include "launch/model_source.h"
+#include "kernels/tensor/device.h"
+#include "launch/models/model_source.h"
 #include "model/network.h"
 
 namespace nystrom {

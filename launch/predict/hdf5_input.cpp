@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "data/hdf5_file.h"
+#include "data/hdf5/hdf5_file.h"
 #include "data/text/utf8.h"
 #include "kernels/core/check.h"
 

@@ -7,10 +7,10 @@
 
 #include "data/tasks/examples.h"
 #include "data/tasks/sequence_split.h"
-#include "launch/finetune_setup.h"
-#include "launch/options.h"
-#include "trainer/task_outputs.h"
-#include "trainer/threads.h"
+#include "launch/config/options.h"
+#include "launch/setup/finetune_setup.h"
+#include "trainer/comm/threads.h"
+#include "trainer/tasks/task_outputs.h"
 
 namespace nystrom {
 namespace {

@@ -6,13 +6,13 @@
 #include <optional>
 
 #include "data/tasks/squad.h"
-#include "launch/backend.h"
-#include "launch/config.h"
-#include "launch/model_source.h"
+#include "launch/config/config.h"
+#include "launch/models/model_source.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/input.h"
+#include "launch/setup/backend.h"
 #include "model/network.h"
-#include "trainer/comm.h"
+#include "trainer/comm/comm.h"
 
 namespace nystrom {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "data/hdf5_file.h"
+#include "data/hdf5/hdf5_file.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

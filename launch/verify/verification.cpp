@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "kernels/core/check.h"
-#include "launch/model_source.h"
+#include "launch/models/model_source.h"
 #include "launch/verify/reference_case.h"
 
 namespace nystrom {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/core/device.h"
+#include "kernels/tensor/device.h"
 
 namespace nystrom {
 

@@ -7,7 +7,7 @@
 #include "kernels/linear.h"
 #include "kernels/relu.h"
 #include "kernels/rows.h"
-#include "model/head_registry.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "kernels/linear.h"
 #include "kernels/span_cross_entropy.h"
-#include "model/head_registry.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {

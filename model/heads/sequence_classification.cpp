@@ -2,12 +2,12 @@
 //   logits = dropout(gelu(dropout(x) W^T + b)) Wo^T + bo
 
 #include "kernels/cross_entropy.h"
+#include "kernels/elementwise_loss.h"
 #include "kernels/fill.h"
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
-#include "kernels/value_loss.h"
-#include "model/head_registry.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {

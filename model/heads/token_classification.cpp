@@ -5,7 +5,7 @@
 #include "kernels/fill.h"
 #include "kernels/linear.h"
 #include "kernels/rows.h"
-#include "model/head_registry.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {

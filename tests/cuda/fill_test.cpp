@@ -2,8 +2,8 @@
 
 #include "kernels/fill.h"
 
-#include "kernels/op_support.h"
 #include "on_device.h"
+#include "op_support.h"
 
 namespace nystrom::testing {
 namespace {

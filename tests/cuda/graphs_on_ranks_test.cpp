@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "emulation.h"
-#include "trainer/ranks.h"
-#include "trainer/toy_run.h"
+#include "ranks.h"
+#include "toy_run.h"
 
 namespace nystrom::testing {
 namespace {

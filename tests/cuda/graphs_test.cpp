@@ -1,14 +1,14 @@
 // Ops recorded as graphs: they compute what they compute without, whatever changes from one time to the next.
 
-#include "kernels/core/graphs.h"
+#include "kernels/tensor/graphs.h"
 
 #include <functional>
 
 #include "emulation.h"
 #include "kernels/gelu.h"
 #include "kernels/linear.h"
-#include "kernels/op_support.h"
 #include "on_device.h"
+#include "op_support.h"
 
 namespace nystrom::testing {
 namespace {

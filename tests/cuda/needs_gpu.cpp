@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/core/device.h"
+#include "kernels/tensor/device.h"
 
 namespace nystrom::testing {
 namespace {

@@ -12,9 +12,9 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/core/buffer.h"
-#include "kernels/core/context.h"
-#include "kernels/core/cuda/context.h"
+#include "kernels/tensor/buffer.h"
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/cuda/context.h"
 
 namespace nystrom::testing {
 

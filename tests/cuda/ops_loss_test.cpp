@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "kernels/cross_entropy.h"
+#include "kernels/elementwise_loss.h"
 #include "kernels/label_weights.h"
 #include "kernels/span_cross_entropy.h"
-#include "kernels/value_loss.h"
 #include "twins.h"
 
 namespace nystrom::testing {

@@ -1,7 +1,7 @@
 // Algorithms of matrix products chosen by timing, through the stand-in, whose three algorithms are as slow as
 // the test wants.
 
-#include "kernels/core/cuda/product_choices.h"
+#include "kernels/tensor/cuda/product_choices.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "emulation.h"
-#include "kernels/core/cuda/blaslt.h"
+#include "kernels/tensor/cuda/blaslt.h"
 #include "on_device.h"
 #include "temporary_folder.h"
 

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "launch/program.h"
+#include "program.h"
 #include "shared_folder.h"
 
 namespace nystrom {

@@ -26,7 +26,6 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")  # which plays a machine without one
     ENVIRONMENT NYSTROM_EMULATION_DEVICES=0
     PASS_REGULAR_EXPRESSION "SKIPPED . this machine has no GPU of NVIDIA's")
 endif()
-target_include_directories(cuda_attention_test PRIVATE "${CMAKE_SOURCE_DIR}/tests")
 
 nystrom_add_test(golden_on_cuda_test
   SOURCES tests/cuda/golden_on_cuda_test.cpp
@@ -41,9 +40,9 @@ target_compile_definitions(trajectory_on_cuda_test PRIVATE NYSTROM_PROGRAM="$<TA
 add_dependencies(trajectory_on_cuda_test nystrom)
 
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
-  nystrom_add_test(product_choices_test SOURCES tests/cuda/product_choices_test.cpp LINKS nystrom_core LABELS cuda)
+  nystrom_add_test(product_choices_test SOURCES tests/cuda/product_choices_test.cpp LINKS nystrom_tensor LABELS cuda)
   nystrom_add_test(graphs_on_ranks_test
-    SOURCES tests/cuda/graphs_on_ranks_test.cpp tests/trainer/ranks_main.cpp
+    SOURCES tests/cuda/graphs_on_ranks_test.cpp tests/trainer/comm/ranks_main.cpp
     LINKS nystrom_trainer
     LABELS cuda)
   nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)

@@ -1,8 +1,8 @@
 // Twenty steps of the program on the CUDA backend against PyTorch's: alone, and on two ranks over NCCL and
 // over MPI.
 
-#include "kernels/core/device.h"
-#include "model/trajectory.h"
+#include "kernels/tensor/device.h"
+#include "trajectory.h"
 
 namespace nystrom::testing {
 namespace {

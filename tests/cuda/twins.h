@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "../kernels/op_support.h"
 #include "on_device.h"
+#include "op_support.h"
 #ifdef NYSTROM_EMULATION
 #include "emulation.h"
 #endif

@@ -9,9 +9,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/core/cuda/context.h"
-#include "kernels/core/cuda/device_code.h"
-#include "kernels/core/cuda/launch.h"
+#include "kernels/tensor/cuda/context.h"
+#include "kernels/tensor/cuda/device_code.h"
+#include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
 namespace {

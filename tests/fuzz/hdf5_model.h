@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "data/hdf5_file.h"
+#include "data/hdf5/hdf5_file.h"
 #include "fuzz_target.h"
 
 namespace nystrom::fuzz {

@@ -7,16 +7,16 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "data/bert_samples.h"
-#include "data/child_check.h"
-#include "data/inspect.h"
-#include "data/samples.h"
-#include "data/shard_check.h"
+#include "data/hdf5/child_check.h"
+#include "data/pretraining/bert_samples.h"
+#include "data/pretraining/samples.h"
+#include "data/shards/inspect.h"
+#include "data/shards/shard_check.h"
 #include "fuzz_target.h"
 #include "hdf5_model.h"
 #include "kernels/core/check.h"
-#include "trainer/checkpoint.h"
-#include "trainer/seal.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/checkpoint/header.h"
 
 namespace nystrom::fuzz {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "fuzz_target.h"
 #include "kernels/core/check.h"
-#include "launch/config.h"
-#include "model/huggingface.h"
-#include "model/safetensors.h"
+#include "launch/config/config.h"
+#include "model/exchange/huggingface.h"
+#include "model/exchange/safetensors.h"
 
 namespace nystrom::fuzz {
 namespace {

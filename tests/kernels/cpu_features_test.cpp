@@ -1,4 +1,4 @@
-#include "kernels/core/cpu_features.h"
+#include "kernels/tensor/cpu_features.h"
 
 #include <gtest/gtest.h>
 

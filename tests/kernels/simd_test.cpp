@@ -1,6 +1,6 @@
 // The shared functions of one number, as the compiler's baseline has them.
 #define HWY_DISABLE_PCLMUL_AES
-#include "kernels/simd-inl.h"
+#include "kernels/cpu/simd-inl.h"
 
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+nystrom_add_test(core_test SOURCES tests/kernels/core/core_test.cpp LINKS nystrom_tensor LABELS core)
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp
@@ -17,3 +18,11 @@ nystrom_add_test(kernels_avx2_test
   SOURCES tests/kernels/avx2_only.cpp $<TARGET_OBJECTS:kernels_test>
   LINKS nystrom_kernels "${HWY_LIBRARY}"
   LABELS kernels)
+
+nystrom_add_test(attention_test
+  SOURCES
+    tests/kernels/attention/attention_gradient_test.cpp tests/kernels/attention/attention_test.cpp
+    tests/kernels/attention/depthwise_conv_test.cpp tests/kernels/attention/pseudo_inverse_test.cpp
+    tests/kernels/attention/tile_gemm_test.cpp
+  LINKS nystrom_kernels
+  LABELS attention)

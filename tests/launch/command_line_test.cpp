@@ -188,8 +188,7 @@ TEST_F(Program, a_run_directory_of_another_configuration_is_refused_and_stays_as
 TEST_F(Program, shards_of_another_tokenizer_are_refused) {
   const Outcome other =
       run("$nystrom prepare run.yaml --set corpus='[{kind: lines, path: b.txt}]' --set "
-          "output.directory=other --set "
-          "tokenizer.vocabulary_size=90");
+          "output.directory=other --set tokenizer.vocabulary_size=90");
   ASSERT_EQ(other.status, 0) << other.err;
   expect_refused(run("$nystrom pretrain run.yaml --set run.directory=new --set "
                      "data.shards='[prepared/train/*.h5, other/train/*.h5]'"),
@@ -242,8 +241,7 @@ TEST_F(Program, inspect_knows_what_it_is_shown) {
 TEST_F(Program, two_ranks_print_one_sentence_and_hand_on_the_status) {
   const Outcome outcome =
       run("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to "
-          "none $nystrom "
-          "pretrain run.yaml --set model.layer=2");
+          "none $nystrom pretrain run.yaml --set model.layer=2");
   EXPECT_EQ(outcome.status, 2) << outcome.err;
   const std::string sentence = "nystrom: --set model.layer=2";
   const auto first = outcome.err.find(sentence);

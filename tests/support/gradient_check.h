@@ -9,7 +9,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/core/tensor.h"
+#include "kernels/tensor/tensor.h"
 
 namespace nystrom::testing {
 

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <thread>
 
-#include "trainer/signals.h"
+#include "trainer/process/signals.h"
 
 namespace nystrom::testing {
 

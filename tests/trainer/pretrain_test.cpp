@@ -11,7 +11,7 @@
 #include "file_bytes.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
-#include "trainer/checkpoint.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace nystrom {
 namespace {

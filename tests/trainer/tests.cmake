@@ -1,12 +1,12 @@
 nystrom_add_test(trainer_test
   SOURCES
-    tests/trainer/checkpoint_test.cpp
-    tests/trainer/metrics_test.cpp
-    tests/trainer/optimizer_test.cpp
+    tests/trainer/checkpoint/checkpoint_test.cpp
+    tests/trainer/metrics/metrics_test.cpp
+    tests/trainer/optimizer/optimizer_test.cpp
     tests/trainer/pretrain_test.cpp
-    tests/trainer/progress_test.cpp
-    tests/trainer/schedule_test.cpp
-    tests/trainer/tensorboard_test.cpp
+    tests/trainer/metrics/progress_test.cpp
+    tests/trainer/optimizer/schedule_test.cpp
+    tests/trainer/metrics/tensorboard_test.cpp
     tests/trainer/trainer_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
@@ -14,16 +14,16 @@ nystrom_add_test(trainer_test
 # The same tests on one rank (as GoogleTest finds them), two and three.
 nystrom_add_test(ranks_test
   SOURCES
-    tests/trainer/comm_test.cpp
-    tests/trainer/ranks_main.cpp
-    tests/trainer/ranks_test.cpp
+    tests/trainer/comm/comm_test.cpp
+    tests/trainer/comm/ranks_main.cpp
+    tests/trainer/comm/ranks_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
 foreach(ranks 2 3)
   nystrom_add_mpi_test(ranks_test_on_${ranks} RANKS ${ranks} COMMAND ranks_test LABELS trainer)
 endforeach()
 
-add_executable(absence tests/trainer/absence_main.cpp)
+add_executable(absence tests/trainer/comm/absence_main.cpp)
 target_link_libraries(absence PRIVATE nystrom_trainer nystrom_options)
 set_target_properties(absence PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 nystrom_add_mpi_test(a_rank_that_does_not_come_is_named RANKS 3 COMMAND absence ARGUMENTS late LABELS trainer)
@@ -39,7 +39,33 @@ add_executable(toy_job tests/trainer/toy_job_main.cpp)
 target_include_directories(toy_job PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
 target_link_libraries(toy_job PRIVATE nystrom_trainer nystrom_options)
 set_target_properties(toy_job PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-nystrom_add_test(kill_test SOURCES tests/trainer/kill_test.cpp LINKS nystrom_trainer LABELS trainer)
+nystrom_add_test(kill_test SOURCES tests/trainer/checkpoint/kill_test.cpp LINKS nystrom_trainer LABELS trainer)
 add_dependencies(kill_test toy_job)
 target_compile_definitions(kill_test PRIVATE
   NYSTROM_TOY_JOB="$<TARGET_FILE:toy_job>" NYSTROM_MPIRUN="${MPIEXEC_EXECUTABLE}")
+
+# Calls to the system that fail on request: linked into files_test, preloaded into whole programs.
+add_library(failing_calls SHARED tests/trainer/checkpoint/failing_calls.cpp)
+target_include_directories(failing_calls PUBLIC "${CMAKE_SOURCE_DIR}/tests/trainer/checkpoint")
+target_link_libraries(failing_calls PRIVATE nystrom_options ${CMAKE_DL_LIBS})
+
+nystrom_add_test(files_test
+  SOURCES
+    tests/trainer/checkpoint/background_test.cpp
+    tests/trainer/checkpoint/damage_test.cpp
+    tests/trainer/checkpoint/full_disk_test.cpp
+  LINKS failing_calls nystrom_trainer
+  LABELS files)
+add_dependencies(files_test toy_job)
+target_compile_definitions(files_test PRIVATE
+  NYSTROM_TOY_JOB="$<TARGET_FILE:toy_job>" NYSTROM_FAILING_CALLS="$<TARGET_FILE:failing_calls>")
+
+nystrom_add_test(reliability_test
+  SOURCES
+    tests/trainer/guards/guards_test.cpp
+    tests/trainer/run/resume_cost_test.cpp
+    tests/trainer/run/run_lock_test.cpp
+    tests/trainer/run/session_test.cpp
+    tests/trainer/process/signals_test.cpp
+  LINKS nystrom_trainer
+  LABELS reliability)

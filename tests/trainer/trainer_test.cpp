@@ -10,7 +10,7 @@
 #include "send_signal.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
-#include "trainer/checkpoint.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace nystrom {
 namespace {

@@ -1,0 +1,165 @@
+#include "data/preparation/prepare_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "data/preparation/packed_file.h"
+#include "kernels/core/check.h"
+#include "kernels/core/files.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kStaging = ".preparing";
+constexpr const char* kOptions = "options.json";
+constexpr const char* kManifest = "manifest.json";
+constexpr std::array kParts{"train",           "validation",       "test",
+                            "tokenizer.model", "tokenizer.json",   "special_tokens.json",
+                            "dropped.jsonl",   "contaminated.tsv", "report.html"};
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (file.bad()) refuse("{} cannot be read: {}.", path.string(), std::strerror(errno));
+  return text;
+}
+
+void compare(const Json& there, const Json& here, const std::string& key, std::vector<std::string>& found) {
+  if (there == here) return;
+  if (!there.is_object() || !here.is_object()) {
+    found.push_back(fmt::format("{} is {} there and {} here", key, there.is_null() ? "absent" : there.dump(),
+                                here.is_null() ? "absent" : here.dump()));
+    return;
+  }
+  std::set<std::string> keys;
+  for (const auto& [name, value] : there.items()) keys.insert(name);
+  for (const auto& [name, value] : here.items()) keys.insert(name);
+  for (const auto& name : keys) {
+    compare(there.value(name, Json()), here.value(name, Json()), key.empty() ? name : key + "." + name,
+            found);
+  }
+}
+
+/// What was being written when the work was killed.
+void remove_temporary_files(const fs::path& folder) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!is_temporary_name(entry->path().string())) continue;
+    std::error_code ignored;
+    fs::remove(entry->path(), ignored);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> differences(const std::string& there, const std::string& here) {
+  std::vector<std::string> found;
+  const auto a = Json::parse(there, nullptr, false);
+  if (a.is_discarded()) return {"what is there cannot be read"};
+  compare(a, Json::parse(here), "", found);
+  return found;
+}
+
+PrepareDirectory::PrepareDirectory(std::string path, std::string options)
+    : path_(std::move(path)), options_(std::move(options)) {
+  if (path_.empty())
+    refuse("output.directory is needed: the folder in which shards, tokenizer and manifest are to lie.");
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error) refuse("output.directory: {} cannot be made: {}.", path_, error.message());
+  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) refuse("output.directory: {} cannot be opened: {}.", path_, std::strerror(errno));
+  // Where the file system has no locks, nothing is locked.
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(lock_);
+    refuse("output.directory: another nystrom prepare is writing to {} at this moment.", path_);
+  }
+  if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
+  if (!fs::exists(manifest_path(path_))) return;
+  manifest_ = read_file(manifest_path(path_));
+  std::error_code ignored;
+  fs::remove_all(staging(path_), ignored);  // what a kill left of it when all was done
+}
+
+PrepareDirectory::~PrepareDirectory() {
+  ::close(lock_);
+}
+
+std::string PrepareDirectory::staging(const std::string& path) {
+  return (fs::path(path) / kStaging).string();
+}
+std::string PrepareDirectory::manifest_path(const std::string& path) {
+  return (fs::path(path) / kManifest).string();
+}
+
+void PrepareDirectory::begin() {
+  NYSTROM_CHECK(manifest_.empty(), "{} is complete", path_);
+  const fs::path folder = staging(path_), options = folder / kOptions;
+  for (const auto* part : kParts) {
+    if (!fs::exists(fs::path(path_) / part)) continue;
+    refuse(
+        "{} holds {} but no manifest.json, so it is no preparation of ours. Give another output.directory, "
+        "or remove that one.",
+        path_, part);
+  }
+  if (fs::exists(options)) {
+    const auto found = differences(read_file(options), options_);
+    if (!found.empty()) {
+      refuse(
+          "{} holds an unfinished preparation with other options: {}. Give another output.directory, or "
+          "remove that one.",
+          path_, fmt::join(found, "; "));
+    }
+  } else {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+  std::error_code error;
+  for (const auto* part : {"text", "tokens"}) fs::create_directories(folder / part, error);
+  if (error) refuse("output.directory: nothing can be written to {}: {}.", path_, error.message());
+  remove_temporary_files(folder);
+  begun_ = true;
+  if (!fs::exists(options)) write_whole_file(options.string(), options_);
+}
+
+void PrepareDirectory::publish(const std::string& manifest) {
+  // From here on the work is done: what is cut off now is finished by the next call.
+  write_whole_file((fs::path(staging(path_)) / kManifest).string(), manifest);
+  move_all();
+}
+
+void PrepareDirectory::move_all() {
+  const fs::path folder = staging(path_);
+  for (const auto* part : kParts) {
+    if (!fs::exists(folder / part)) continue;
+    std::error_code error;
+    fs::rename(folder / part, fs::path(path_) / part, error);
+    if (error) fail("{} cannot be moved to {}: {}.", (folder / part).string(), path_, error.message());
+  }
+  std::error_code error;
+  fs::rename(folder / kManifest, manifest_path(path_), error);
+  if (error) fail("{} cannot be moved to {}: {}.", (folder / kManifest).string(), path_, error.message());
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+}
+
+void PrepareDirectory::discard() const noexcept {
+  if (!begun_) return;
+  std::error_code ignored;
+  fs::remove_all(staging(path_), ignored);
+}
+
+}  // namespace nystrom

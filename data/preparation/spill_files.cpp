@@ -1,0 +1,69 @@
+#include "data/preparation/spill_files.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBufferRecords = 2048;
+
+std::string path_of(const std::string& folder, std::size_t bucket) {
+  return (fs::path(folder) / fmt::format("{:03}", bucket)).string();
+}
+
+}  // namespace
+
+Buckets::Buckets(std::string folder, std::size_t count) : folder_(std::move(folder)), buffers_(count) {
+  std::error_code error;
+  fs::remove_all(folder_, error);
+  fs::create_directories(folder_, error);
+  if (error) fail("{} cannot be made: {}.", folder_, error.message());
+}
+
+void Buckets::add(std::size_t bucket, const Record& record) {
+  auto& buffer = buffers_.at(bucket);
+  buffer.push_back(record);
+  if (buffer.size() >= kBufferRecords) flush(bucket);
+}
+
+void Buckets::flush(std::size_t bucket) {
+  auto& buffer = buffers_.at(bucket);
+  if (buffer.empty()) return;
+  const auto path = path_of(folder_, bucket);
+  std::ofstream file(path, std::ios::binary | std::ios::app);
+  file.write(reinterpret_cast<const char*>(buffer.data()),
+             static_cast<std::streamsize>(buffer.size() * sizeof(Record)));
+  file.close();
+  if (!file) fail("{} cannot be written: {}.", path, std::strerror(errno));
+  buffer.clear();
+}
+
+void Buckets::flush() {
+  for (std::size_t bucket = 0; bucket < buffers_.size(); ++bucket) flush(bucket);
+}
+
+std::vector<Buckets::Record> Buckets::read(const std::string& folder, std::size_t bucket) {
+  const auto path = path_of(folder, bucket);
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  if (error) return {};
+  std::vector<Record> records(bytes / sizeof(Record));
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(records.data()),
+            static_cast<std::streamsize>(records.size() * sizeof(Record)));
+  if (!file) fail("{} cannot be read: {}.", path, std::strerror(errno));
+  return records;
+}
+
+std::vector<Buckets::Record> Buckets::take(std::size_t bucket) {
+  flush(bucket);
+  return read(folder_, bucket);
+}
+
+}  // namespace nystrom

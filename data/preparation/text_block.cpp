@@ -1,0 +1,125 @@
+#include "data/preparation/text_block.h"
+
+#include "data/hash64.h"
+#include "data/preparation/bytes.h"
+#include "data/preparation/packed_file.h"
+
+namespace nystrom {
+namespace {
+
+enum Section : std::uint8_t { kTally, kIndex, kText };
+
+std::uint64_t hash_of(const TextParagraph& paragraph) {
+  std::uint64_t hash = 0;
+  for (const auto& sentence : paragraph.sentences) hash = hash64(sentence, hash);
+  return hash;
+}
+
+std::size_t bytes_of(const TextParagraph& paragraph) {
+  std::size_t bytes = 0;
+  for (const auto& sentence : paragraph.sentences) bytes += sentence.size();
+  return bytes;
+}
+
+void put_index(ByteWriter& out, const TextDocument& document) {
+  out.put(document.hash);
+  out.put(document.fate);
+  out.put(static_cast<std::uint32_t>(document.bands.size()));
+  for (const auto band : document.bands) out.put(band);
+  std::vector<TextIndex::Paragraph> entries;
+  for (std::size_t i = 0; i < document.paragraphs.size(); ++i) {
+    if (bytes_of(document.paragraphs[i]) >= kLeastDuplicateBytes)
+      entries.push_back({hash_of(document.paragraphs[i]), static_cast<std::uint32_t>(i)});
+  }
+  out.put(static_cast<std::uint32_t>(entries.size()));
+  for (const auto& entry : entries) {
+    out.put(entry.hash);
+    out.put(entry.index);
+  }
+}
+
+void put_text(ByteWriter& out, const TextDocument& document) {
+  out.put(document.id);
+  out.put(document.hash);
+  out.put(document.fate);
+  out.put(static_cast<std::uint32_t>(document.paragraphs.size()));
+  for (const auto& paragraph : document.paragraphs) {
+    out.put(static_cast<std::uint32_t>(paragraph.sentences.size()));
+    for (const auto& sentence : paragraph.sentences) out.put(sentence);
+  }
+}
+
+}  // namespace
+
+const char* name_of(Fate fate) {
+  switch (fate) {
+    case Fate::kKept:
+      return "kept";
+    case Fate::kTooShort:
+      return "too short";
+    case Fate::kContaminated:
+      return "shared with evaluation files";
+    case Fate::kDuplicateDocument:
+      return "duplicate documents";
+    case Fate::kNearDuplicate:
+      return "near duplicates";
+    case Fate::kDuplicateParagraph:
+      return "duplicate paragraphs";
+  }
+  return "";
+}
+
+void write_text_part(const std::string& path, const TextPart& part) {
+  ByteWriter index, text;
+  index.put(static_cast<std::uint32_t>(part.documents.size()));
+  text.put(static_cast<std::uint32_t>(part.documents.size()));
+  for (const auto& document : part.documents) {
+    put_index(index, document);
+    put_text(text, document);
+  }
+  write_packed_file(path, {tally_text(part.tally), index.bytes(), text.bytes()});
+}
+
+TextPart read_text_part(const std::string& path) {
+  TextPart part;
+  part.tally = read_text_tally(path);
+  const auto bytes = read_packed_section(path, kText);
+  ByteReader in(bytes, path);
+  part.documents.resize(in.get<std::uint32_t>());
+  for (auto& document : part.documents) {
+    document.id = in.get_text();
+    document.hash = in.get<std::uint64_t>();
+    document.fate = in.get<Fate>();
+    document.paragraphs.resize(in.get<std::uint32_t>());
+    for (auto& paragraph : document.paragraphs) {
+      paragraph.sentences.resize(in.get<std::uint32_t>());
+      for (auto& sentence : paragraph.sentences) sentence = in.get_text();
+    }
+  }
+  return part;
+}
+
+TextIndex read_text_index(const std::string& path) {
+  TextIndex index;
+  const auto bytes = read_packed_section(path, kIndex);
+  ByteReader in(bytes, path);
+  index.documents.resize(in.get<std::uint32_t>());
+  for (auto& document : index.documents) {
+    document.hash = in.get<std::uint64_t>();
+    document.fate = in.get<Fate>();
+    document.bands.resize(in.get<std::uint32_t>());
+    for (auto& band : document.bands) band = in.get<std::uint64_t>();
+    document.paragraphs.resize(in.get<std::uint32_t>());
+    for (auto& paragraph : document.paragraphs) {
+      paragraph.hash = in.get<std::uint64_t>();
+      paragraph.index = in.get<std::uint32_t>();
+    }
+  }
+  return index;
+}
+
+Tally read_text_tally(const std::string& path) {
+  return tally_of_text(read_packed_section(path, kTally));
+}
+
+}  // namespace nystrom

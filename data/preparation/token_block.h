@@ -1,0 +1,37 @@
+#pragma once
+// A part of the text as ids, between tokenizing it and writing shards.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/preparation/source_stats.h"
+#include "data/preparation/split.h"
+
+namespace nystrom {
+
+struct TokenDocument {
+  std::uint64_t hash = 0;
+  std::vector<std::vector<std::int32_t>> sentences;  ///< none of them empty
+};
+
+/// What shards are planned by.
+struct TokenCounts {
+  std::uint64_t hash = 0;
+  std::uint32_t sentences = 0;
+  std::uint64_t tokens = 0;
+};
+
+/// Documents by the split that their hash gives, in the order of the source.
+struct TokenPart {
+  Tally tally;
+  std::array<std::vector<TokenDocument>, 3> documents;
+};
+
+void write_token_part(const std::string& path, const TokenPart& part);
+Tally read_token_tally(const std::string& path);
+std::array<std::vector<TokenCounts>, 3> read_token_counts(const std::string& path);
+std::vector<TokenDocument> read_token_documents(const std::string& path, Split split);
+
+}  // namespace nystrom

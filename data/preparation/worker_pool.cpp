@@ -1,0 +1,64 @@
+#include "data/preparation/worker_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+namespace nystrom {
+
+std::vector<bool> PrepareGroup::share_of(const std::vector<std::int64_t>& sizes) const {
+  std::vector<std::size_t> order(sizes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t item) { return sizes[item]; });
+  std::vector<std::int64_t> sums(static_cast<std::size_t>(ranks));
+  std::vector<bool> share(sizes.size());
+  for (const auto item : order) {
+    const auto least = std::ranges::min_element(sums);
+    *least += sizes[item];
+    share[item] = least - sums.begin() == rank;
+  }
+  return share;
+}
+
+void run_items(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
+               const std::function<void()>& tick) {
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::condition_variable finished;
+  std::exception_ptr error;
+  int running =
+      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), count));
+  const auto body = [&](int thread) {
+    try {
+      for (std::size_t item = next++; item < count; item = next++) work(item, thread);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+      next = count;
+    }
+    const std::lock_guard lock(mutex);
+    --running;
+    finished.notify_all();
+  };
+  std::vector<std::jthread> workers;
+  for (int thread = 0, n = running; thread < n; ++thread) workers.emplace_back(body, thread);
+  {
+    std::unique_lock lock(mutex);
+    while (running > 0) {
+      finished.wait_for(lock, std::chrono::milliseconds(100));
+      lock.unlock();
+      tick();
+      lock.lock();
+    }
+  }
+  workers.clear();
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace nystrom

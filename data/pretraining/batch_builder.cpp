@@ -1,0 +1,107 @@
+#include "data/pretraining/batch_builder.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+LoaderOptions checked(const LoaderOptions& options) {
+  if (options.global_batch < 1) refuse("training.global_batch is {}, not at least 1", options.global_batch);
+  if (options.micro_batch < 1) refuse("training.micro_batch is {}, not at least 1", options.micro_batch);
+  if (options.samples.sequence_length > std::numeric_limits<std::int32_t>::max() / options.micro_batch)
+    refuse("training.micro_batch x data.sequence_length is {} x {}: more tokens than a batch can number",
+           options.micro_batch, options.samples.sequence_length);
+  NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
+                options.rank, options.ranks);
+  NYSTROM_CHECK(options.mixture.empty() || !options.one_pass, "a mixture has no end, one pass has");
+  NYSTROM_CHECK(options.prefetch >= 0 && options.most_steps >= 0, "prefetch {}, most_steps {}",
+                options.prefetch, options.most_steps);
+  return options;
+}
+
+template <class T>
+void append_all(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+}  // namespace
+
+std::pair<std::int64_t, std::int64_t> rows_of_rank(std::int64_t rows, std::int64_t rank, std::int64_t ranks) {
+  const std::int64_t each = rows / ranks, more = rows % ranks;
+  const std::int64_t begin = rank * each + std::min(rank, more);
+  return {begin, begin + each + (rank < more ? 1 : 0)};
+}
+
+BatchBuilder::BatchBuilder(const LoaderOptions& options)
+    : options_(checked(options)), source_(open_samples(options.samples)) {
+  if (!options.mixture.empty())
+    mixture_.emplace(options.mixture, source_->corpora(), options.samples.seed, options.shuffle);
+}
+
+std::int64_t BatchBuilder::steps() const {
+  if (!options_.one_pass) return 0;
+  const auto samples = static_cast<std::int64_t>(source_->samples());
+  const std::int64_t all = (samples + options_.global_batch - 1) / options_.global_batch;
+  return options_.most_steps > 0 ? std::min(all, options_.most_steps) : all;
+}
+
+StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) {
+  NYSTROM_CHECK(step >= 1 && (!options_.one_pass || step <= steps()), "step {} of {}", step, steps());
+  const std::int64_t first = (step - 1) * options_.global_batch;
+  std::int64_t rows = options_.global_batch;
+  if (options_.one_pass) rows = std::min(rows, static_cast<std::int64_t>(source_->samples()) - first);
+  const auto [begin, end] = rows_of_rank(rows, options_.rank, options_.ranks);
+  StepBatch batch;
+  for (std::int64_t row = begin; row < end && !stop; ++row) {
+    if ((row - begin) % options_.micro_batch == 0) batch.micro_batches.emplace_back().offsets.push_back(0);
+    append(static_cast<std::uint64_t>(first + row), batch.micro_batches.back());
+  }
+  return batch;
+}
+
+std::vector<std::pair<std::string, double>> BatchBuilder::epochs_of(std::int64_t samples) const {
+  std::vector<std::pair<std::string, double>> epochs;
+  const auto corpora = source_->corpora();
+  for (std::size_t i = 0; i < corpora.size(); ++i) {
+    const auto size = static_cast<double>(corpora[i].size());
+    const double share = mixture_ ? mixture_->share(i) : size / static_cast<double>(source_->samples());
+    epochs.emplace_back(corpora[i].name(), static_cast<double>(samples) * share / size);
+  }
+  return epochs;
+}
+
+std::uint64_t BatchBuilder::sample_at(std::uint64_t stream_index) {
+  if (mixture_) return (*mixture_)(stream_index);
+  const std::uint64_t count = source_->samples();
+  const std::uint64_t place = stream_index % count;
+  if (!options_.shuffle) return place;
+  const std::uint64_t epoch = stream_index / count;
+  if (!order_ || order_epoch_ != epoch)
+    order_.emplace(options_.samples.seed, epoch, count, source_->blocks());
+  order_epoch_ = epoch;
+  return (*order_)(place);
+}
+
+void BatchBuilder::append(std::uint64_t stream_index, HostBatch& batch) {
+  source_->read(sample_at(stream_index), stream_index, sample_);
+  const auto first_row = static_cast<std::int32_t>(batch.input_ids.size());
+  const auto length = static_cast<std::int32_t>(sample_.ids.size());
+  append_all(batch.input_ids, sample_.ids);
+  append_all(batch.token_type_ids, sample_.token_types);
+  if (options_.pad_to_length) {
+    const auto rows = static_cast<std::size_t>(first_row + options_.samples.sequence_length);
+    batch.input_ids.resize(rows, options_.samples.special.pad);
+    batch.token_type_ids.resize(rows, 0);
+  }
+  batch.offsets.push_back(static_cast<std::int32_t>(batch.input_ids.size()));
+  batch.lengths.push_back(length);
+  batch.samples.push_back(static_cast<std::int64_t>(stream_index));
+  for (std::int32_t position : sample_.mlm_positions) batch.mlm_rows.push_back(first_row + position);
+  append_all(batch.mlm_labels, sample_.mlm_labels);
+  batch.sop_labels.push_back(sample_.sop_label);
+}
+
+}  // namespace nystrom

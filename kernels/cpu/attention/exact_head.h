@@ -1,0 +1,46 @@
+#pragma once
+// Exact softmax attention of one head of one sequence, in tiles of 64 queries by 64 keys (Dao et al., arXiv
+// 2205.14135): kind softmax, and sequences of at most M rows. Internal to the CPU files of attention.
+
+#include "kernels/cpu/attention/streaming_softmax.h"
+
+namespace nystrom {
+
+/// Memory of one thread, forward.
+template <class C>
+struct ExactForwardMemory {
+  ExactForwardMemory(Carver<C>& carver, const AttentionShape& shape);
+
+  Tile<C> scaled_t;  ///< [D, kTileRows]
+  ColumnSoftmax<C> softmax;
+  KeyTiles<C> tiles;
+  Tile<C> halo;  ///< [kTileRows + K - 1, D]
+  C* filter;
+};
+
+/// Memory of one thread, backward.
+template <class C>
+struct ExactBackwardMemory {
+  ExactBackwardMemory(Carver<C>& carver, const AttentionShape& shape);
+
+  QueryBlock<C> queries;  ///< of kTileRows
+  C *maxima, *inverse_sums, *deltas;
+  KeyGradientTiles<C> tiles;
+  Tile<C> context;   ///< [kTileRows, D]
+  Tile<C> d_k, d_v;  ///< [longest_exact, D]
+  Tile<C> halo;      ///< [kTileRows + K - 1, D]
+  Tile<C> halo_t;    ///< [D, conv_halo_columns]
+  C *filter, *band;
+};
+
+/// out and row_stats of the queries [begin, end).
+template <class T>
+void exact_forward(const AttentionShape& shape, const AttentionForward& args, const Head& head, Index begin,
+                   Index end, const ExactForwardMemory<Compute<T>>& memory);
+
+/// d_qkv of the head; d_w [K] is added to.
+template <class T>
+void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+                    const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w);
+
+}  // namespace nystrom

@@ -1,0 +1,124 @@
+#pragma once
+// Nystrom attention of one head of one sequence of more than M rows, in the phases between which other heads
+// or chunks of rows may run. docs/mathematics.md has the formulas under the same names. Internal to the CPU
+// files of attention.
+//
+// Forward: begin, keys (each chunk), middle, rows (each chunk).
+// Backward: begin, rows (each chunk), middle, landmarks, keys (each chunk), end.
+// A slot holds what a head carries from phase to phase; scratch belongs to a thread.
+
+#include <array>
+
+#include "kernels/cpu/attention/pseudo_inverse.h"
+#include "kernels/cpu/attention/streaming_softmax.h"
+
+namespace nystrom {
+
+inline constexpr std::size_t kMostChunks = 16;
+
+template <class C>
+struct NystromForwardSlot {
+  NystromForwardSlot(Carver<C>& carver, const AttentionShape& shape);
+
+  Tile<C> q_t, k_t;                                 ///< [D, M] landmarks, transposed and times 1 / sqrt(D)
+  Tile<C> a;                                        ///< [M, M]
+  Tile<C> w;                                        ///< [M, D] Z (k3 v)
+  std::array<ColumnSoftmax<C>, kMostChunks> parts;  ///< k3 v of each chunk of keys
+};
+
+template <class C>
+struct NystromForwardScratch {
+  NystromForwardScratch(Carver<C>& carver, const AttentionShape& shape);
+
+  KeyTiles<C> tiles;
+  Tile<C> landmarks;  ///< [M, D]
+  Tile<C> z;          ///< [M, M]
+  Tile<C> halo;       ///< [kTileRows + K - 1, D]
+  Tile<C> out;        ///< [kTileRows, D]
+  C *filter, *stats, *pinv;
+};
+
+template <class T>
+class NystromForward {
+ public:
+  using C = Compute<T>;
+  using Slot = NystromForwardSlot<C>;
+  using Scratch = NystromForwardScratch<C>;
+
+  NystromForward(const AttentionShape& shape, const AttentionForward& args) : shape_(shape), args_(args) {}
+
+  /// Landmarks and A; returns |A|_1.
+  C begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  /// One chunk's part of k3 v.
+  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  /// k3 v, Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
+  void middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v).
+  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+
+ private:
+  const AttentionShape& shape_;
+  const AttentionForward& args_;
+};
+
+template <class C>
+struct NystromBackwardSlot {
+  NystromBackwardSlot(Carver<C>& carver, const AttentionShape& shape);
+
+  struct Part {
+    Tile<C> d_w, d_k_landmarks, d_q_landmarks;  ///< [M, D]
+    C* band;                                    ///< of the convolution's filter gradient
+  };
+  Tile<C> q, k;                         ///< [M, D] landmarks
+  Tile<C> q_t, k_t;                     ///< [D, M] transposed and times 1 / sqrt(D)
+  Tile<C> w_t;                          ///< [D, M] W^T
+  Tile<C> k3_v, d_k3_v;                 ///< [M, D]
+  Tile<C> d_k3_v_t;                     ///< [D, M]
+  Tile<C> a, d_a;                       ///< [M, M]
+  C *maxima, *inverse_sums, *deltas;    ///< [M] of k3
+  std::array<Part, kMostChunks> parts;  ///< sums of each chunk of rows; the totals end in the first
+};
+
+template <class C>
+struct NystromBackwardScratch {
+  NystromBackwardScratch(Carver<C>& carver, const AttentionShape& shape);
+
+  Tile<C> x, y;      ///< [kTileRows, D] rows of q and d_out, or of k and v
+  Tile<C> d_x, d_y;  ///< [kTileRows, D] gradients of q, or of k and v
+  Tile<C> s, d_s;    ///< [kTileRows, M]
+  Tile<C> halo;      ///< [kTileRows + K - 1, D]
+  Tile<C> halo_t;    ///< [D, conv_halo_columns]
+  Tile<C> z, g;      ///< [M, M]
+  Tile<C> d_w_t, w;  ///< [D, M], [M, D]
+  C *filter, *stats, *pinv;
+};
+
+template <class T>
+class NystromBackward {
+ public:
+  using C = Compute<T>;
+  using Slot = NystromBackwardSlot<C>;
+  using Scratch = NystromBackwardScratch<C>;
+
+  NystromBackward(const AttentionShape& shape, const AttentionBackward& args) : shape_(shape), args_(args) {}
+
+  /// Landmarks, A, W and k3 v as forward had them; returns |A|_1.
+  OneNorm<C> begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  /// Through softmax(q k~^T / sqrt(D)) W: one chunk of d_q, and its parts of d_W and d_k~.
+  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  /// d_(k3 v), and d_A but for the part through the scale; returns d_scale.
+  C middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
+  void landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const;
+  /// Through softmax(q~ k^T / sqrt(D)) v and the convolution: one chunk of d_k and d_v, its parts of d_q~ and
+  /// d_w.
+  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  /// The landmarks' gradients into d_q, the filter's into d_w [K].
+  void end(const Head& head, const Slot& slot, C* d_w) const;
+
+ private:
+  const AttentionShape& shape_;
+  const AttentionBackward& args_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,204 @@
+#include "kernels/embedding.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/embedding.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/layer_norm-inl.h"
+#include "kernels/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nystrom::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kColumnGrain = 64;    // columns of the tables worth a thread
+constexpr std::int64_t kRowGrain = 8;        // rows worth a thread
+constexpr std::int64_t kPositionOffset = 2;  // row p + 2 of the table is position p
+
+/// Rows of the three tables that a token's embedding is the sum of.
+template <class C>
+struct TokenRows {
+  C* word;
+  C* position;
+  C* type;
+
+  HWY_INLINE C sum(std::int64_t c) const { return word[c] + position[c] + type[c]; }
+};
+
+/// The tables and ids as plain pointers.
+template <class C>
+struct Lookup {
+  const std::int32_t* ids;
+  const std::int32_t* types;
+  const std::int32_t* positions;
+  C* word;
+  C* position;
+  C* type;
+  std::int64_t columns;
+
+  Lookup(const EmbeddingInputs& inputs, const EmbeddingTables& tables)
+      : ids(inputs.input_ids.data<std::int32_t>()),
+        types(inputs.token_type_ids.data<std::int32_t>()),
+        positions(inputs.positions.data<std::int32_t>()),
+        word(tables.word.data<C>()),
+        position(tables.position.data<C>()),
+        type(tables.type.data<C>()),
+        columns(tables.word.dim(1)) {}
+
+  [[nodiscard]] TokenRows<C> rows(std::int64_t token) const {
+    return {word + ids[token] * columns, position + (positions[token] + kPositionOffset) * columns,
+            type + types[token] * columns};
+  }
+};
+
+template <class T>
+void forward_rows(const EmbeddingForward& args, std::int64_t begin, std::int64_t end) {
+  using C = Compute<T>;
+  const Lookup<C> lookup(args.inputs, args.tables);
+  const std::int64_t columns = lookup.columns;
+  ComputeRow<T> row_in_compute;
+  for (std::int64_t token = begin; token < end; ++token) {
+    T* y = args.y.data<T>() + token * columns;
+    C* s = row_in_compute.of(y);
+    C* stats = args.stats.data<C>() + token * 2;
+    const TokenRows<C> rows = lookup.rows(token);
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) s[c] = rows.sum(c);
+    row_statistics(s, columns, args.epsilon, stats);
+    normalize_row(s, stats, args.tables.gamma.data<C>(), args.tables.beta.data<C>(), y, columns);
+    if (args.dropout.active())
+      drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
+               args.keys.positions.data<std::int32_t>()[token], y, y, columns);
+  }
+}
+
+void embedding_forward_all(Context& context, const EmbeddingForward& args) {
+  dispatch_float(args.y.dtype, [&]<class T>(T) {
+    parallel_for(context, args.y.dim(0), kRowGrain,
+                 [&](std::int64_t begin, std::int64_t end) { forward_rows<T>(args, begin, end); });
+  });
+}
+
+/// d_sum of one token: d_y through dropout and LayerNorm; sums: d_gamma, d_beta.
+template <class T>
+void backward_row(const EmbeddingBackward& args, const Lookup<Compute<T>>& lookup, std::int64_t token,
+                  ColumnPartials<Compute<T>, 2>& sums) {
+  using C = Compute<T>;
+  const std::int64_t columns = lookup.columns;
+  const T* d_y = args.d_y.data<T>() + token * columns;
+  C* d = args.d_sum.data<C>() + token * columns;
+#pragma omp simd
+  for (std::int64_t c = 0; c < columns; ++c) d[c] = load(d_y[c]);
+  if (args.dropout.active())
+    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
+             args.keys.positions.data<std::int32_t>()[token], d, d, columns);
+  const TokenRows<C> rows = lookup.rows(token);
+  layer_norm_row_backward(
+      d, [rows](std::int64_t c) HWY_ATTR { return rows.sum(c); }, args.stats.data<C>() + token * 2,
+      args.tables.gamma.data<C>(), d, sums.values[0], sums.values[1], columns);
+}
+
+/// Adds d_sum's rows to the tables' gradients. A thread owns columns and goes through the tokens in order:
+/// work is even however often a word occurs, and the bits depend on no thread count.
+template <class C>
+void scatter_columns(const EmbeddingBackward& args, std::int64_t begin, std::int64_t end) {
+  const Lookup<C> lookup(args.inputs, args.gradients);
+  const std::int64_t tokens = args.d_y.dim(0);
+  for (std::int64_t token = 0; token < tokens; ++token) {
+    const TokenRows<C> rows = lookup.rows(token);
+    const C* d = args.d_sum.data<C>() + token * lookup.columns;
+    if (lookup.ids[token] != args.pad_id) {
+#pragma omp simd
+      for (std::int64_t c = begin; c < end; ++c) rows.word[c] += d[c];
+    }
+#pragma omp simd
+    for (std::int64_t c = begin; c < end; ++c) rows.position[c] += d[c];
+#pragma omp simd
+    for (std::int64_t c = begin; c < end; ++c) rows.type[c] += d[c];
+  }
+}
+
+void embedding_backward_all(Context& context, const EmbeddingBackward& args) {
+  const std::int64_t tokens = args.d_y.dim(0), columns = args.d_y.dim(1);
+  dispatch_float(args.d_y.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    const Lookup<C> lookup(args.inputs, args.tables);
+    sum_columns<C, 2>(context, tokens, columns,
+                      {args.gradients.gamma.data<C>(), args.gradients.beta.data<C>()},
+                      [&](std::int64_t token, std::int64_t, std::int64_t, ColumnPartials<C, 2>& sums)
+                          HWY_ATTR { backward_row<T>(args, lookup, token, sums); });
+    parallel_for(context, (columns + kColumnGrain - 1) / kColumnGrain, 1,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   scatter_columns<C>(args, begin * kColumnGrain, std::min(end * kColumnGrain, columns));
+                 });
+  });
+}
+
+}  // namespace
+}  // namespace nystrom::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nystrom {
+
+HWY_EXPORT(embedding_forward_all);
+HWY_EXPORT(embedding_backward_all);
+
+namespace {
+
+void check_count(const char* what, const Tensor& ids, std::int64_t tokens) {
+  NYSTROM_CHECK(ids.numel() >= tokens, "{} of {} tokens for {}", what, ids.numel(), tokens);
+}
+
+void check_ids(const char* what, const Tensor& ids, std::int64_t tokens, std::int64_t limit) {
+  for (const std::int32_t id : ids.span<std::int32_t>().first(static_cast<std::size_t>(tokens)))
+    NYSTROM_CHECK(id >= 0 && id < limit, "{} {} is not in [0, {})", what, id, limit);
+}
+
+void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, const Tensor& rows) {
+  NYSTROM_CHECK(rows.shape.rank() == 2 && rows.dim(1) == tables.word.dim(1) &&
+                    rows.dim(1) == tables.position.dim(1) && rows.dim(1) == tables.type.dim(1),
+                "rows {} of tables {}, {}, {}", rows.shape.text(), tables.word.shape.text(),
+                tables.position.shape.text(), tables.type.shape.text());
+  NYSTROM_CHECK(rows.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow), "a row of {} columns is longer than {}",
+                rows.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
+  check_count("input id", inputs.input_ids, rows.dim(0));
+  check_count("token type", inputs.token_type_ids, rows.dim(0));
+  check_count("position", inputs.positions, rows.dim(0));
+}
+
+/// What the host can read of them only where they are in its memory.
+void check_values(const EmbeddingInputs& inputs, const EmbeddingTables& tables, std::int64_t tokens) {
+  check_ids("input id", inputs.input_ids, tokens, tables.word.dim(0));
+  check_ids("token type", inputs.token_type_ids, tokens, tables.type.dim(0));
+  check_ids("position", inputs.positions, tokens, tables.position.dim(0) - 2);
+}
+
+}  // namespace
+
+void embedding_forward(Context& context, const EmbeddingForward& args) {
+  check_inputs(args.inputs, args.tables, args.y);
+  const auto count = static_cast<double>(args.y.numel());
+  const double table_bytes = 3 * count * static_cast<double>(size_of(args.tables.word.dtype));
+  const OpScope scope(context, "embedding_forward", 11 * count,
+                      table_bytes + static_cast<double>(args.y.bytes()));
+  NYSTROM_ON_CUDA(embedding_forward, context, args);
+  check_values(args.inputs, args.tables, args.y.dim(0));
+  HWY_DYNAMIC_DISPATCH(embedding_forward_all)(context, args);
+}
+
+void embedding_backward(Context& context, const EmbeddingBackward& args) {
+  check_inputs(args.inputs, args.tables, args.d_y);
+  NYSTROM_CHECK(args.d_sum.shape == args.d_y.shape, "d_y is {}, d_sum {}", args.d_y.shape.text(),
+                args.d_sum.shape.text());
+  const auto count = static_cast<double>(args.d_y.numel());
+  const double table_bytes = 9 * count * static_cast<double>(size_of(args.tables.word.dtype));
+  const OpScope scope(context, "embedding_backward", 22 * count,
+                      table_bytes + static_cast<double>(args.d_y.bytes()));
+  NYSTROM_ON_CUDA(embedding_backward, context, args);
+  check_values(args.inputs, args.tables, args.d_y.dim(0));
+  HWY_DYNAMIC_DISPATCH(embedding_backward_all)(context, args);
+}
+
+}  // namespace nystrom
+#endif

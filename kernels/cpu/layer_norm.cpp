@@ -1,0 +1,155 @@
+#include "kernels/layer_norm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/layer_norm.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/layer_norm-inl.h"
+#include "kernels/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nystrom::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kRowGrain = 8;  // rows worth a thread
+
+/// z = residual + dropout(branch + bias) of one row, in compute dtype.
+template <class T>
+void join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* z, std::int64_t columns) {
+  const T* branch = args.branch.data<T>() + row * columns;
+  if (args.bias.empty()) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) z[c] = load(branch[c]);
+  } else {
+    const Compute<T>* bias = args.bias.data<Compute<T>>();
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) z[c] = load(branch[c]) + bias[c];
+  }
+  if (args.dropout.active())
+    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
+             args.keys.positions.data<std::int32_t>()[row], z, z, columns);
+  if (args.residual.empty()) return;
+  const T* residual = args.residual.data<T>() + row * columns;
+#pragma omp simd
+  for (std::int64_t c = 0; c < columns; ++c) z[c] += load(residual[c]);
+}
+
+template <class T>
+void forward_rows(const LayerNormForward& args, std::int64_t begin, std::int64_t end) {
+  using C = Compute<T>;
+  const std::int64_t columns = args.branch.dim(1);
+  ComputeRow<T> row_in_compute;
+  for (std::int64_t row = begin; row < end; ++row) {
+    T* z_stored = args.z.data<T>() + row * columns;
+    C* z = row_in_compute.of(z_stored);
+    C* stats = args.stats.data<C>() + row * 2;
+    join_row<T>(args, row, z, columns);
+    row_statistics(z, columns, args.epsilon, stats);
+    normalize_row(z, stats, args.gamma.data<C>(), args.beta.data<C>(), args.y.data<T>() + row * columns,
+                  columns);
+    if constexpr (!std::is_same_v<T, C>) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < columns; ++c) store(z_stored[c], z[c]);
+    }
+  }
+}
+
+void layer_norm_forward_all(Context& context, const LayerNormForward& args) {
+  dispatch_float(args.branch.dtype, [&]<class T>(T) {
+    parallel_for(context, args.branch.dim(0), kRowGrain,
+                 [&](std::int64_t begin, std::int64_t end) { forward_rows<T>(args, begin, end); });
+  });
+}
+
+/// One row; sums: d_gamma, d_beta, d_bias.
+template <class T>
+void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartials<Compute<T>, 3>& sums) {
+  using C = Compute<T>;
+  const std::int64_t columns = args.z.dim(1), at = row * columns;
+  const T* z = args.z.data<T>() + at;
+  T* d_z = args.d_z.data<T>() + at;
+  T* d_branch = args.d_branch.data<T>() + at;
+  layer_norm_row_backward(
+      args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
+      args.stats.data<C>() + row * 2, args.gamma.data<C>(), d_z, sums.values[0], sums.values[1], columns);
+  if (args.dropout.active())
+    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
+             args.keys.positions.data<std::int32_t>()[row], d_z, d_branch, columns);
+  else if (d_branch != d_z)
+    std::copy(d_z, d_z + columns, d_branch);
+  if (args.d_bias.empty()) return;
+  C* d_bias = sums.values[2];
+#pragma omp simd
+  for (std::int64_t c = 0; c < columns; ++c) d_bias[c] += load(d_branch[c]);
+}
+
+void layer_norm_backward_all(Context& context, const LayerNormBackward& args) {
+  dispatch_float(args.z.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    C* d_bias = args.d_bias.empty() ? nullptr : args.d_bias.data<C>();
+    sum_columns<C, 3>(context, args.z.dim(0), args.z.dim(1),
+                      {args.d_gamma.data<C>(), args.d_beta.data<C>(), d_bias},
+                      [&](std::int64_t row, std::int64_t, std::int64_t, ColumnPartials<C, 3>& sums)
+                          HWY_ATTR { backward_row<T>(args, row, sums); });
+  });
+}
+
+}  // namespace
+}  // namespace nystrom::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nystrom {
+
+HWY_EXPORT(layer_norm_forward_all);
+HWY_EXPORT(layer_norm_backward_all);
+
+namespace {
+
+void check_row(const Tensor& activation) {
+  NYSTROM_CHECK(activation.shape.rank() == 2, "a tensor of rows is {}", activation.shape.text());
+  NYSTROM_CHECK(activation.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow),
+                "a row of {} columns is longer than {}", activation.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
+}
+
+void check_dropout(const Dropout& dropout, const RowKeys& keys, std::int64_t rows) {
+  if (!dropout.active()) return;
+  NYSTROM_CHECK(keys.samples.numel() >= rows && keys.positions.numel() >= rows,
+                "dropout of {} rows has the keys of {} and {}", rows, keys.samples.numel(),
+                keys.positions.numel());
+}
+
+}  // namespace
+
+void layer_norm_forward(Context& context, const LayerNormForward& args) {
+  check_row(args.branch);
+  check_dropout(args.dropout, args.keys, args.branch.dim(0));
+  NYSTROM_CHECK(args.z.shape == args.branch.shape && args.y.shape == args.branch.shape &&
+                    (args.residual.empty() || args.residual.shape == args.branch.shape),
+                "branch is {}, z {}, y {}", args.branch.shape.text(), args.z.shape.text(),
+                args.y.shape.text());
+  NYSTROM_CHECK(args.y.address != args.z.address || args.z.numel() == 0, "y may not be z");
+  const double moved = static_cast<double>(args.branch.bytes()) * (args.residual.empty() ? 3 : 4);
+  const OpScope scope(context, "layer_norm_forward", 10 * static_cast<double>(args.branch.numel()), moved);
+  NYSTROM_ON_CUDA(layer_norm_forward, context, args);
+  HWY_DYNAMIC_DISPATCH(layer_norm_forward_all)(context, args);
+}
+
+void layer_norm_backward(Context& context, const LayerNormBackward& args) {
+  check_row(args.z);
+  check_dropout(args.dropout, args.keys, args.z.dim(0));
+  NYSTROM_CHECK(
+      args.d_y.shape == args.z.shape && args.d_z.shape == args.z.shape && args.d_branch.shape == args.z.shape,
+      "z is {}, d_y {}, d_z {}, d_branch {}", args.z.shape.text(), args.d_y.shape.text(),
+      args.d_z.shape.text(), args.d_branch.shape.text());
+  NYSTROM_CHECK(!args.dropout.active() || args.d_branch.address != args.d_z.address || args.z.numel() == 0,
+                "with dropout d_branch may not be d_z");
+  const double moved =
+      static_cast<double>(args.z.bytes()) * (args.d_branch.address == args.d_z.address ? 3 : 4);
+  const OpScope scope(context, "layer_norm_backward", 16 * static_cast<double>(args.z.numel()), moved);
+  NYSTROM_ON_CUDA(layer_norm_backward, context, args);
+  HWY_DYNAMIC_DISPATCH(layer_norm_backward_all)(context, args);
+}
+
+}  // namespace nystrom
+#endif

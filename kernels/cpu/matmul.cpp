@@ -1,0 +1,298 @@
+// fp32 goes to oneDNN's sgemm, which needs no preparation for a shape; bf16 to oneDNN's matmul primitive,
+// where the processor has instructions for it, else through fp32; fp64, which only gradient checks use, is a
+// plain loop. docs/performance.md has the measurements behind these choices.
+
+#include <dnnl.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "kernels/matmul.h"
+#include "kernels/rows.h"
+#include "kernels/tensor/buffer.h"
+#include "kernels/tensor/cpu_features.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::int64_t kRowBlock = 256;
+
+struct Sizes {
+  std::int64_t m, n, k;
+
+  explicit Sizes(const Matmul& args)
+      : m(args.a.dim(args.transpose_a ? 1 : 0)),
+        n(args.b.dim(args.transpose_b ? 0 : 1)),
+        k(args.a.dim(args.transpose_a ? 0 : 1)) {}
+};
+
+/// oneDNN takes as many threads as OpenMP would give this one.
+class ThreadScope {
+ public:
+  explicit ThreadScope(const Context& context) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(context.threads());
+  }
+  ~ThreadScope() { omp_set_num_threads(before_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int before_;
+};
+
+/// c = bias in every row, or 0 without one.
+template <class C>
+void start_rows(Context& context, const Tensor& c, const Tensor& bias) {
+  const std::int64_t columns = c.dim(1);
+  C* to = c.data<C>();
+  const C* from = bias.empty() ? nullptr : bias.data<C>();
+  parallel_for(context, c.dim(0), 16, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      if (from == nullptr)
+        std::fill_n(to + row * columns, columns, C{0});
+      else
+        std::copy_n(from, columns, to + row * columns);
+    }
+  });
+}
+
+void matmul_f32(Context& context, const Matmul& args, const Sizes& s) {
+  float beta = args.accumulate ? 1.0F : 0.0F;
+  if (!args.bias.empty()) {
+    start_rows<float>(context, args.c, args.bias);
+    beta = 1.0F;
+  }
+  const ThreadScope threads(context);
+  const dnnl_status_t status = dnnl_sgemm(
+      args.transpose_a ? 'T' : 'N', args.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0F, args.a.data<float>(),
+      args.a.dim(1), args.b.data<float>(), args.b.dim(1), beta, args.c.data<float>(), s.n);
+  if (status != dnnl_success)
+    fail("oneDNN's sgemm of {} by {} returned status {}", args.a.shape.text(), args.b.shape.text(),
+         static_cast<int>(status));
+}
+
+void matmul_f64(Context& context, const Matmul& args, const Sizes& s) {
+  if (!args.accumulate) start_rows<double>(context, args.c, args.bias);
+  const double* a = args.a.data<double>();
+  const double* b = args.b.data<double>();
+  double* c = args.c.data<double>();
+  const std::int64_t a_row = args.transpose_a ? 1 : s.k, a_column = args.transpose_a ? s.m : 1;
+  parallel_for(context, s.m, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      double* row = c + i * s.n;
+      if (args.transpose_b) {
+        for (std::int64_t j = 0; j < s.n; ++j) {
+          double sum = 0;
+          for (std::int64_t p = 0; p < s.k; ++p) sum += a[i * a_row + p * a_column] * b[j * s.k + p];
+          row[j] += sum;
+        }
+      } else {
+        for (std::int64_t p = 0; p < s.k; ++p) {
+          const double factor = a[i * a_row + p * a_column];
+          for (std::int64_t j = 0; j < s.n; ++j) row[j] += factor * b[p * s.n + j];
+        }
+      }
+    }
+  });
+}
+
+void check(dnnl_status_t status, const char* what) {
+  if (status != dnnl_success) fail("oneDNN's {} returned status {}", what, static_cast<int>(status));
+}
+
+/// A matrix of op(a), op(b) or c as oneDNN describes it: its size, and the strides that make it transposed.
+dnnl_memory_desc_t describe(const Tensor& stored, bool transposed, std::int64_t rows, std::int64_t columns) {
+  const dnnl_dims_t dims{rows, columns};
+  const std::int64_t stride = stored.shape.rank() < 2 ? columns : stored.dim(1);
+  const dnnl_dims_t strides{transposed ? 1 : stride, transposed ? stride : 1};
+  dnnl_memory_desc_t desc;
+  check(dnnl_memory_desc_init_by_strides(&desc, 2, dims, stored.dtype == DType::kBF16 ? dnnl_bf16 : dnnl_f32,
+                                         strides),
+        "description of a matrix");
+  return desc;
+}
+
+/// The operands of a product, in oneDNN's order.
+struct Operands {
+  dnnl_memory_desc_t a, b, bias, c;
+
+  Operands(const Matmul& args, const Sizes& s)
+      : a(describe(args.a, args.transpose_a, s.m, s.k)),
+        b(describe(args.b, args.transpose_b, s.k, s.n)),
+        bias(args.bias.empty() ? dnnl_memory_desc_t{} : describe(args.bias, false, 1, s.n)),
+        c(describe(args.c, false, s.m, s.n)) {}
+};
+
+/// All that a product's primitive depends on but the number of tokens.
+struct ProductKey {
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b, bias, accumulate;
+  DType c;
+  int threads;
+
+  bool operator==(const ProductKey&) const = default;
+};
+
+/// oneDNN's primitives of one thread's products, each made when it is first needed: making one takes as long
+/// as a small product.
+class Products {
+ public:
+  static Products& here() {
+    static thread_local Products instance;
+    return instance;
+  }
+
+  const dnnl::matmul& of(const ProductKey& key, const Matmul& args) {
+    const auto found = std::ranges::find(made_, key, &Made::key);
+    return found != made_.end() ? found->product : made_.emplace_back(Made{key, make(key, args)}).product;
+  }
+  [[nodiscard]] dnnl_engine_t engine() const { return engine_.get(); }
+  [[nodiscard]] dnnl_stream_t stream() const { return stream_.get(); }
+
+ private:
+  struct Made {
+    ProductKey key;
+    dnnl::matmul product;
+  };
+
+  dnnl::matmul make(const ProductKey& key, const Matmul& args) const {
+    Sizes sizes(args);
+    sizes.m = key.m;
+    sizes.k = key.k;
+    const Operands operands(args, sizes);
+    dnnl::primitive_attr attributes;
+    if (key.accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes.set_post_ops(sum);
+    }
+    const dnnl::memory::desc a(operands.a), b(operands.b), bias(operands.bias), c(operands.c);
+    const auto desc = key.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+    return dnnl::matmul(dnnl::matmul::primitive_desc(desc, attributes, engine_));
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::vector<Made> made_;
+};
+
+/// oneDNN's handle of a tensor's memory.
+class Operand {
+ public:
+  Operand(const dnnl_memory_desc_t& desc, const Tensor& tensor) {
+    check(dnnl_memory_create(&memory_, &desc, Products::here().engine(), tensor.address),
+          "memory of a matrix");
+  }
+  ~Operand() { dnnl_memory_destroy(memory_); }
+  Operand(const Operand&) = delete;
+  Operand& operator=(const Operand&) = delete;
+
+  [[nodiscard]] dnnl_memory_t get() const { return memory_; }
+
+ private:
+  dnnl_memory_t memory_ = nullptr;
+};
+
+/// One product. `open`: the number of tokens is left open when its primitive is made.
+void multiply_bf16(Context& context, const Matmul& args, bool open) {
+  const Sizes s(args);
+  ProductKey key{.m = s.m,
+                 .n = s.n,
+                 .k = s.k,
+                 .transpose_a = args.transpose_a,
+                 .transpose_b = args.transpose_b,
+                 .bias = !args.bias.empty(),
+                 .accumulate = args.accumulate,
+                 .c = args.c.dtype,
+                 .threads = context.threads()};
+  if (open) (args.transpose_a ? key.k : key.m) = DNNL_RUNTIME_DIM_VAL;
+  const ThreadScope threads(context);
+  const Operands operands(args, s);
+  const Operand a(operands.a, args.a), b(operands.b, args.b), c(operands.c, args.c);
+  std::array<dnnl_exec_arg_t, 4> given{{{DNNL_ARG_SRC, a.get()},
+                                        {DNNL_ARG_WEIGHTS, b.get()},
+                                        {DNNL_ARG_DST, c.get()},
+                                        {DNNL_ARG_BIAS, nullptr}}};
+  std::optional<Operand> bias;
+  if (key.bias) given[3].memory = bias.emplace(operands.bias, args.bias).get();
+  Products& products = Products::here();
+  check(
+      dnnl_primitive_execute(products.of(key, args).get(), products.stream(), key.bias ? 4 : 3, given.data()),
+      "matrix product");
+  check(dnnl_stream_wait(products.stream()), "wait for a matrix product");
+}
+
+/// The number of tokens differs from batch to batch, so it is left open when a primitive is made. With AMX
+/// oneDNN (2.6) is then two to five times as slow as with a number that it knows: there whole blocks of rows
+/// go by such primitives, and for what is left the last block of rows is computed again.
+void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
+  static const bool blocks = CpuFeatures::detect().amx_bf16;
+  const auto part = [&](std::int64_t begin, std::int64_t count, bool open) {
+    Matmul rows = args;
+    rows.a = args.a.rows(begin, count);
+    rows.c = args.c.rows(begin, count);
+    multiply_bf16(context, rows, open);
+  };
+  if (!blocks || args.transpose_a || s.m < kRowBlock) return multiply_bf16(context, args, true);
+  const std::int64_t whole = s.m - s.m % kRowBlock;
+  part(0, whole, false);
+  if (whole == s.m) return;
+  if (args.accumulate)
+    part(whole, s.m - whole, true);
+  else
+    part(s.m - kRowBlock, kRowBlock, false);
+}
+
+void check(const Matmul& args, const Sizes& s) {
+  NYSTROM_CHECK(args.a.shape.rank() == 2 && args.b.shape.rank() == 2 && args.c.shape.rank() == 2 &&
+                    args.b.dim(args.transpose_b ? 1 : 0) == s.k && args.c.dim(0) == s.m &&
+                    args.c.dim(1) == s.n,
+                "{}{} by {}{} to {}", args.a.shape.text(), args.transpose_a ? "^T" : "", args.b.shape.text(),
+                args.transpose_b ? "^T" : "", args.c.shape.text());
+  NYSTROM_CHECK(args.a.dtype == args.b.dtype && compute_dtype(args.a.dtype) == compute_dtype(args.c.dtype) &&
+                    (args.c.dtype == args.a.dtype || args.c.dtype == compute_dtype(args.a.dtype)),
+                "{} by {} to {}", name_of(args.a.dtype), name_of(args.b.dtype), name_of(args.c.dtype));
+  NYSTROM_CHECK(args.bias.empty() || (args.bias.numel() == s.n && !args.accumulate),
+                "a bias {} for {} columns", args.bias.shape.text(), s.n);
+}
+
+}  // namespace
+
+void matmul_bf16_by_f32(Context& context, const Matmul& args) {
+  const auto widened = [&](const Tensor& from, bool filled) {
+    OwnedTensor wide(DType::kF32, from.shape);
+    if (filled) convert(context, from, wide);
+    return wide;
+  };
+  const OwnedTensor a = widened(args.a, true), b = widened(args.b, true);
+  const bool narrow = args.c.dtype == DType::kBF16;
+  const OwnedTensor c = narrow ? widened(args.c, args.accumulate) : OwnedTensor();
+  Matmul wide = args;
+  wide.a = a;
+  wide.b = b;
+  if (narrow) wide.c = c;
+  matmul_f32(context, wide, Sizes(wide));
+  if (narrow) convert(context, c, args.c);
+}
+
+void matmul(Context& context, const Matmul& args) {
+  const Sizes s(args);
+  check(args, s);
+  if (s.m == 0 || s.n == 0 || (s.k == 0 && args.accumulate)) return;
+  NYSTROM_CHECK(s.k > 0, "a product over nothing");
+  NYSTROM_ON_CUDA(matmul, context, args);
+  switch (args.a.dtype) {
+    case DType::kF32:
+      return matmul_f32(context, args, s);
+    case DType::kF64:
+      return matmul_f64(context, args, s);
+    case DType::kBF16:
+      return bf16_is_native() ? matmul_bf16(context, args, s) : matmul_bf16_by_f32(context, args);
+    default:
+      throw InternalError(fmt::format("a matrix product of {}", name_of(args.a.dtype)));
+  }
+}
+
+}  // namespace nystrom

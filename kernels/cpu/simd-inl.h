@@ -1,0 +1,194 @@
+// Arithmetic shared by the vectorized CPU ops, compiled once for each instruction set (see
+// kernels/library.cmake: AVX2 and AVX-512). Include it after hwy/foreach_target.h, use it inside
+// HWY_NAMESPACE.
+//
+// The functions of one number are free of branches, so that a plain loop over them under `#pragma omp simd`
+// becomes vectors of the target's width. NaN in gives NaN out.
+
+#if defined(NYSTROM_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NYSTROM_KERNELS_SIMD_INL_H_
+#undef NYSTROM_KERNELS_SIMD_INL_H_
+#else
+#define NYSTROM_KERNELS_SIMD_INL_H_
+#endif
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "hwy/highway.h"
+#include "kernels/core/philox.h"
+#include "kernels/sequences.h"
+#include "kernels/tensor/dtype.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nystrom::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// ---- storage <-> arithmetic ------------------------------------------------------------------------------
+
+HWY_INLINE float load(const float& x) {
+  return x;
+}
+HWY_INLINE double load(const double& x) {
+  return x;
+}
+HWY_INLINE float load(const BF16& x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16U);
+}
+
+HWY_INLINE void store(float& to, float x) {
+  to = x;
+}
+HWY_INLINE void store(double& to, double x) {
+  to = x;
+}
+HWY_INLINE void store(float& to, double x) {
+  to = static_cast<float>(x);
+}
+/// Rounds to nearest, ties to even, as BF16's constructor does.
+HWY_INLINE void store(BF16& to, float x) {
+  const auto u = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = (u + 0x7fffU + ((u >> 16U) & 1U)) >> 16U;
+  const std::uint32_t quiet_nan = (u >> 16U) | 0x40U;
+  to.bits = static_cast<std::uint16_t>(x == x ? rounded : quiet_nan);
+}
+
+HWY_INLINE void store(BF16& to, double x) {
+  store(to, static_cast<float>(x));
+}
+
+// ---- functions of one number -----------------------------------------------------------------------------
+
+/// e^x, within 1.1 ulp; 0 below -104, infinity above 88.8.
+HWY_INLINE float fast_exp(float x) {
+  x = x < -104.0F ? -104.0F : x;
+  x = x > 89.0F ? 89.0F : x;
+  constexpr float kShift = 0x1.8p23F;  // adding it rounds to an integer, left in the low bits
+  const float shifted = __builtin_fmaf(x, std::numbers::log2e_v<float>, kShift);
+  const float n = shifted - kShift;
+  float r = __builtin_fmaf(n, -0x1.62e4p-1F, x);  // ln 2 in two parts; the first has zeros at its end
+  r = __builtin_fmaf(n, -0x1.7f7d1cp-20F, r);
+  float p = 1.3814464752e-3F;  // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2, minimax
+  p = __builtin_fmaf(p, r, 8.3687806222e-3F);
+  p = __builtin_fmaf(p, r, 4.1668394259e-2F);
+  p = __builtin_fmaf(p, r, 1.6666520106e-1F);
+  p = __builtin_fmaf(p, r, 4.9999993412e-1F);
+  p = __builtin_fmaf(p * r, r, r) + 1.0F;
+  // 2^n in two factors, so that results below the normal numbers and 2^128 come out right.
+  const std::int32_t e = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kShift);
+  const std::int32_t half = e >> 1;
+  const auto power = [](std::int32_t k) HWY_ATTR {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(k + 127) << 23U);
+  };
+  return p * power(half) * power(e - half);
+}
+HWY_INLINE double fast_exp(double x) {
+  return std::exp(x);
+}
+
+/// 1 / (1 + e^-x)
+template <class C>
+HWY_INLINE C sigmoid(C x) {
+  return C{1} / (C{1} + fast_exp(-x));
+}
+
+/// Phi(x), the standard normal distribution function; `gaussian` must be e^(-x^2 / 2).
+HWY_INLINE float normal_cdf(float x, float gaussian) {
+  const float scaled = 0.3F * std::fabs(x);
+  const float t = 1.0F / (1.0F + scaled);
+  const float s = scaled * t;  // 1 - t, without its cancellation
+  float p = 2.0612948306e-2F;  // e^(x^2 / 2) Phi(-|x|) / t as a polynomial of s, minimax on |x| <= 14
+  p = __builtin_fmaf(p, s, -7.3140107125e-2F);
+  p = __builtin_fmaf(p, s, 7.1123765741e-2F);
+  p = __builtin_fmaf(p, s, 1.0152730240e-2F);
+  p = __builtin_fmaf(p, s, 2.3348104044e-2F);
+  p = __builtin_fmaf(p, s, -1.3972851136e-1F);
+  p = __builtin_fmaf(p, s, -8.1020320202e-2F);
+  p = __builtin_fmaf(p, s, 6.1814520682e-1F);
+  p = __builtin_fmaf(p, s, -8.2980718024e-1F);
+  p = __builtin_fmaf(p, s, 4.9999999828e-1F);
+  const float tail = p * t * gaussian;
+  return x < 0.0F ? tail : 1.0F - tail;
+}
+HWY_INLINE double normal_cdf(double x, double /*gaussian*/) {
+  return 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2);
+}
+
+// ---- dropout ---------------------------------------------------------------------------------------------
+
+/// Bits of a run of elements: as many as `dropout_bits` wants room for when asked for `count`.
+constexpr std::int64_t dropout_room(std::int64_t count) {
+  return count + 80;
+}
+
+/// The 16 random bits (sequences.h) of elements [first, first + count) of `sample`, drawn into `room`
+/// (dropout_room(count) half-words); returns where in `room` the first one is.
+HWY_INLINE const std::uint16_t* dropout_bits(const Dropout& dropout, std::int64_t sample, std::int64_t first,
+                                             std::int64_t count, std::uint16_t* room) {
+  const hn::ScalableTag<std::uint64_t> d;
+  const hn::Repartition<std::uint32_t, decltype(d)> d32;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  // A lane holds one Philox block: four 32-bit words, each in the low half of 64 bits.
+  const auto multiply = [&](V a, V by)
+                            HWY_ATTR { return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, by)); };
+  const auto stream =
+      static_cast<std::uint64_t>((static_cast<std::uint32_t>(Purpose::kDropout) + dropout.site) << 16U);
+  const V low = hn::Set(d, 0xffffffffULL);
+  const V m0 = hn::Set(d, 0xD2511F53ULL), m1 = hn::Set(d, 0xCD9E8D57ULL);
+  const std::int64_t begin = first / 8, end = (first + count + 7) / 8;
+  std::uint16_t* to = room;
+  for (std::int64_t block = begin; block < end; block += lanes) {
+    const V index = hn::Iota(d, static_cast<std::uint64_t>(block));
+    V c0 = hn::And(index, low);
+    V c1 = hn::Or(hn::ShiftRight<32>(index), hn::Set(d, stream));
+    V c2 = hn::Set(d, static_cast<std::uint64_t>(sample) & 0xffffffffULL);
+    V c3 = hn::Set(d, static_cast<std::uint64_t>(sample) >> 32U);
+    auto k0 = static_cast<std::uint32_t>(dropout.seed);
+    auto k1 = static_cast<std::uint32_t>(dropout.seed >> 32U);
+    for (int round = 0; round < 10; ++round) {
+      const V p0 = multiply(c0, m0), p1 = multiply(c2, m1);
+      c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d, std::uint64_t{k0}));
+      c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d, std::uint64_t{k1}));
+      c1 = hn::And(p1, low);
+      c3 = hn::And(p0, low);
+      k0 += 0x9E3779B9U;
+      k1 += 0xBB67AE85U;
+    }
+    HWY_ALIGN std::uint64_t first_half[HWY_MAX_BYTES / 8], second_half[HWY_MAX_BYTES / 8];
+    hn::Store(hn::Or(c0, hn::ShiftLeft<32>(c1)), d, first_half);
+    hn::Store(hn::Or(c2, hn::ShiftLeft<32>(c3)), d, second_half);
+    for (std::int64_t lane = 0; lane < lanes; ++lane, to += 8) {
+      __builtin_memcpy(to, &first_half[lane], 8);
+      __builtin_memcpy(to + 4, &second_half[lane], 8);
+    }
+  }
+  return room + first % 8;
+}
+
+/// to [C] = dropout(from [C]) of a row at `position` of `sample`; to may be from. The dropout must be active.
+template <class T>
+void drop_row(const Dropout& dropout, std::int64_t sample, std::int64_t position, const T* from, T* to,
+              std::int64_t columns) {
+  constexpr std::int64_t kAtOnce = 512;
+  std::uint16_t room[dropout_room(kAtOnce)];
+  const auto threshold = static_cast<std::uint16_t>(dropout.threshold());
+  const auto scale = static_cast<Compute<T>>(dropout.scale());
+  for (std::int64_t begin = 0; begin < columns; begin += kAtOnce) {
+    const std::int64_t count = columns - begin < kAtOnce ? columns - begin : kAtOnce;
+    const std::uint16_t* bits = dropout_bits(dropout, sample, position * columns + begin, count, room);
+#pragma omp simd
+    for (std::int64_t c = 0; c < count; ++c) {
+      const Compute<T> kept = load(from[begin + c]) * scale;
+      store(to[begin + c], bits[c] >= threshold ? kept : Compute<T>{0});
+    }
+  }
+}
+
+}  // namespace nystrom::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,77 @@
+#pragma once
+// The two passes of attention's backward over the sequence. Both recompute the softmaxes from their saved
+// statistics. Internal to the CUDA files of attention.
+
+#include "kernels/cuda/attention/problem.h"
+#include "kernels/tensor/cuda/context.h"
+
+namespace nystrom::cuda {
+
+/// What both passes are told.
+template <class T>
+struct GradientPass {
+  AttentionProblem problem;
+  const T* qkv;              // [T, 3 C]
+  const T* d_out;            // [T, C]
+  const float* filter;       // [H, K]
+  float* row_stats;          // [H, T, 2]
+  AttentionDropout dropout;  // (exact)
+  T* d_qkv;                  // [T, 3 C]
+  float* deltas;             // [B, H, deltas_stride] (exact): the rows' pass leaves them for the keys'
+  int deltas_stride;
+};
+
+/// Shared memory of a pass: tiles of 64 queries with the gradients of their results, and of 64 keys with
+/// their values. A warp owns 16 rows of one side, activations all; those of the other side pass by, and are
+/// landmarks, with kParts parts, unless attention is exact.
+template <class T, int kWidth, bool kExact, bool kOwnsQueries>
+struct GradientTiles {
+  static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
+  static constexpr int kStats = kOwnsQueries ? 0 : 3 * kBlockRows;
+  SharedTile<T, kWidth, kOwnsQueries ? 1 : kParts> q, g;
+  SharedTile<T, kWidth, kOwnsQueries ? kParts : 1> k, v;
+  SharedTile<T, kBlockRows, kParts> s;  // nystrom: what a warp hands to the others, P or dS
+  float* stats;                         // [3, 64] of the queries that pass by: maximum, 1 / sum, delta
+  static constexpr int kBytes =
+      2 * decltype(q)::kBytes + 2 * decltype(k)::kBytes + (kExact ? 0 : decltype(s)::kBytes) + kStats * 4;
+
+  __device__ explicit GradientTiles(SharedCarver& carver)
+      : q(carver.tile<decltype(q)>()),
+        g(carver.tile<decltype(g)>()),
+        k(carver.tile<decltype(k)>()),
+        v(carver.tile<decltype(v)>()) {
+    if constexpr (!kExact) s = carver.tile<decltype(s)>();
+    stats = carver.take<float>(kStats);
+  }
+};
+
+/// Through context = softmax(q keys^T / sqrt(D)) values, on the side of the queries. Nystrom: d_q but for the
+/// part through the landmarks, and each chunk's parts of d_W and d_k~. Exact: d_q, and deltas for the other
+/// pass.
+template <class T>
+struct RowsGradient : GradientPass<T> {
+  const T* out;              // [T, C] (exact)
+  const float* k_landmarks;  // [B, H, M, D]
+  const float* w;            // [B, H, M, D]
+  float* d_w_parts;          // [B, H, chunks, M, D]
+  float* d_k_parts;          // [B, H, chunks, M, D]
+};
+template <class T>
+void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact, std::int64_t longest);
+
+/// The side of the keys: d_k and d_v of every row, the convolution's part and (nystrom) that through the
+/// keys' landmarks included. Nystrom: the queries are the landmarks, and each chunk's part of d_q~ is made
+/// too.
+template <class T>
+struct KeysGradient : GradientPass<T> {
+  const float* q_landmarks;      // [B, H, M, D]
+  const float* d_k3_v;           // [B, H, M, D]
+  const float* k3_stats;         // [B, H, M, 2]
+  const float* landmark_deltas;  // [B, H, M]
+  const float* d_k_landmarks;    // [B, H, M, D]
+  float* d_q_parts;              // [B, H, chunks, M, D]
+};
+template <class T>
+void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact, std::int64_t longest);
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,65 @@
+#pragma once
+// The depthwise convolution of attention's skip as a product of matrices: 16 rows of it are a band matrix
+// [16, 15 + K] (row r is the filter moved r to the right) times the rows around them. One band serves all
+// rows of a head; by the input's gradient it holds the filter reversed. Internal to the CUDA files of
+// attention.
+
+#include "kernels/cuda/attention/problem.h"
+
+namespace nystrom::cuda {
+
+/// The band of one head's filter, in shared memory, in two parts beside bf16.
+template <class T>
+struct ConvolutionBand {
+  T* data = nullptr;
+  int columns = 0;  ///< convolution_band(taps)
+
+  __device__ int stride() const { return columns + 16 / static_cast<int>(sizeof(T)); }
+  __device__ Operand<T, kDerivedParts<T>> from(int column) const {
+    return {data + column, stride(), 16 * stride()};
+  }
+};
+
+template <class T>
+constexpr int convolution_band_bytes(int taps) {
+  return taps == 0 ? 0 : kDerivedParts<T> * 16 * (convolution_band(taps) * static_cast<int>(sizeof(T)) + 16);
+}
+
+/// By the whole block; to be followed by __syncthreads.
+template <class T>
+__device__ inline ConvolutionBand<T> make_band(SharedCarver& carver, const float* filter, int taps,
+                                               bool reversed) {
+  ConvolutionBand<T> band;
+  band.columns = convolution_band(taps);
+  band.data = carver.take<T>(kDerivedParts<T> * 16 * band.stride());
+  const auto element = [&](int k) { return k < 0 || k >= taps ? 0.0F : filter[reversed ? taps - 1 - k : k]; };
+  for (int i = static_cast<int>(threadIdx.x); i < 16 * band.columns / 2; i += kAttentionThreads) {
+    const int row = i / (band.columns / 2), column = i % (band.columns / 2) * 2;
+    split(element(column - row), element(column + 1 - row), band.data + row * band.stride() + column,
+          16 * band.stride(), std::integral_constant<int, kDerivedParts<T>>{});
+  }
+  return band;
+}
+
+/// sums += the convolution of x (rows [0, n), `stride` elements apart) at the rows [first, first + 64).
+/// `tile` is overwritten, and may be in use until the call. Begins with __syncthreads.
+template <class T, int kWidth>
+__device__ inline void add_convolution(Sums<kWidth>& sums, const ConvolutionBand<T>& band, const T* x,
+                                       std::int64_t stride, int n, int first, int taps, int width,
+                                       const SharedTile<T, kWidth>& tile) {
+  const int halo = first - taps / 2;  // the row where the band of the tile's first 16 rows begins
+  for (int piece = 0; piece < 48 + band.columns; piece += kBlockRows) {
+    __syncthreads();
+    const int begin = halo + piece;
+    load_rows(tile, x + begin * stride, stride, -begin, n - begin, width);
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < kBlockRows; k += 16) {
+      const int column = piece + k - 16 * warp_index();
+      if (column >= 0 && column < band.columns)
+        add_product<Lies::kPlain, Lies::kPlain, 16>(sums, band.from(column), tile.from(k));
+    }
+  }
+}
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,220 @@
+// Attention forward, flash-style (Milakov, Gimelshein 2018; Dao et al. 2022): a block of four warps holds 64
+// queries, walks over tiles of 64 keys and keeps the softmax's maximum and sum as it goes. No [n, M] matrix
+// leaves the registers.
+//
+//   attend_keys  queries: 64 landmarks, keys: a chunk of k and v. Block (item, chunk, tile of landmarks).
+//                Bytes: 2 n D elements for each 64 landmarks, + 4 M (D + 2) a chunk.
+//   attend_rows  queries: rows, keys: the landmarks with W (loaded once a block where M <= 64), or exact: the
+//                sequence's k and v. The convolution follows. Block (item, 4 tiles of rows, or 1).
+//                Bytes: 3 n D elements, + 8 M D a block.
+//
+// Both are bound by memory at M = 64 (docs/performance.md). Checked against the CPU through the emulation;
+// not yet run on a GPU.
+
+#include "kernels/cuda/attention/convolution.h"
+#include "kernels/cuda/attention/forward.h"
+#include "kernels/tensor/cuda/launch.h"
+
+namespace nystrom::cuda {
+namespace {
+
+/// The state of one online softmax, of rows g and g + 8 of a warp.
+struct OnlineSoftmax {
+  float maxima[2] = {-INFINITY, -INFINITY};
+  float sums[2] = {0, 0};  ///< of this lane's columns alone, until `finish`
+};
+
+/// s (logits, -inf where a key takes no part) becomes e^(s - maximum); what was summed before is scaled to
+/// the new maximum.
+template <class T, int kKeys, int kWidth>
+__device__ inline void step(OnlineSoftmax& softmax, Sums<kKeys>& s, Sums<kWidth>& context) {
+  float largest[2] = {softmax.maxima[0], softmax.maxima[1]}, keep[2];
+  for_each(s, [&](float x, int row, int) { largest[row] = fmaxf(largest[row], x); });
+#pragma unroll
+  for (int row = 0; row < 2; ++row) {
+    largest[row] = quad_max(largest[row]);
+    // Before the first key that takes part both are -inf, and there is nothing to keep.
+    keep[row] = softmax.maxima[row] == -INFINITY ? 0.0F : exp_of<T>(softmax.maxima[row] - largest[row]);
+    softmax.maxima[row] = largest[row];
+    softmax.sums[row] *= keep[row];
+  }
+  for_each(s, [&](float& x, int row, int) {
+    x = x == -INFINITY ? 0.0F : exp_of<T>(x - softmax.maxima[row]);
+    softmax.sums[row] += x;
+  });
+  for_each(context, [&](float& x, int row, int) { x *= keep[row]; });
+}
+
+template <class T, int kWidth>
+struct KeysTiles {
+  SharedTile<T, kWidth, kDerivedParts<T>> q;
+  SharedTile<T, kWidth> k, v;
+  static constexpr int kBytes = decltype(q)::kBytes + 2 * decltype(k)::kBytes;
+};
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKeys<T> args) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows),
+            first = chunk * size;
+  if (!item.nystrom || first >= item.rows) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  using Tiles = KeysTiles<T, kWidth>;
+  const auto q = carver.tile<decltype(Tiles::q)>();
+  const auto k = carver.tile<decltype(Tiles::k)>(), v = carver.tile<decltype(Tiles::v)>();
+
+  const int m = problem.landmarks, width = problem.width,
+            landmark = static_cast<int>(blockIdx.z) * kBlockRows;
+  const int count = min(kBlockRows, m - landmark), end = min(first + size, item.keys);
+  const std::int64_t stride = 3LL * problem.heads * width;
+  const T* const keys = rows_of(args.qkv, problem, item, 3, 1);
+  const T* const values = rows_of(args.qkv, problem, item, 3, 2);
+  load_derived(q, args.q_landmarks + (static_cast<std::int64_t>(item.index) * m + landmark) * width, count,
+               width);
+  OnlineSoftmax softmax;
+  Sums<kWidth> context;
+  for (int key = first; key < end; key += kBlockRows) {
+    __syncthreads();
+    load_rows(k, keys + key * stride, stride, 0, end - key, width);
+    load_rows(v, values + key * stride, stride, 0, end - key, width);
+    __syncthreads();
+    Sums<kBlockRows> s;
+    add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
+    for_each(s, [&](float& x, int, int column) { x = key + column < end ? x * problem.scale : -INFINITY; });
+    step<T>(softmax, s, context);
+    add_product_of<kDerivedParts<T>>(context, s, v.from(0));
+  }
+  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk;
+  store_partial(context, args.parts + (part * m + landmark) * width, count, width, false);
+  for (int row = 0; row < 2; ++row) {
+    const int j = 16 * warp_index() + lane_index() / 4 + 8 * row;
+    const float sum = quad_sum(softmax.sums[row]);
+    if (lane_index() % 4 != 0 || j >= count) continue;
+    float* const stats = args.part_stats + (part * m + landmark + j) * 2;
+    stats[0] = softmax.maxima[row];
+    stats[1] = sum;
+  }
+}
+
+template <class T, int kWidth, bool kExact>
+struct RowsTiles {
+  static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
+  SharedTile<T, kWidth> q;  // then the rows that the convolution sees, then the results
+  SharedTile<T, kWidth, kParts> k, v;
+  static constexpr int kBytes = decltype(q)::kBytes + 2 * decltype(k)::kBytes;
+};
+
+/// The tile of keys and values from `key`: landmarks and W, or the sequence's own.
+template <bool kExact, class T, class Tile>
+__device__ inline void load_keys(const AttendRows<T>& args, const AttentionItem& item, int key, const Tile& k,
+                                 const Tile& v) {
+  const AttentionProblem& problem = args.problem;
+  const int width = problem.width;
+  if constexpr (kExact) {
+    const std::int64_t stride = 3LL * problem.heads * width;
+    load_rows(k, rows_of(args.qkv, problem, item, 3, 1) + key * stride, stride, 0, item.keys - key, width);
+    load_rows(v, rows_of(args.qkv, problem, item, 3, 2) + key * stride, stride, 0, item.keys - key, width);
+  } else {
+    const std::int64_t at = (static_cast<std::int64_t>(item.index) * problem.landmarks + key) * width;
+    load_derived(k, args.k_landmarks + at, problem.landmarks - key, width);
+    load_derived(v, args.w + at, problem.landmarks - key, width);
+  }
+}
+
+template <class T, int kWidth, bool kExact>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attend_rows_kernel(AttendRows<T> args, int rows_of_block) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int begin = static_cast<int>(blockIdx.y) * rows_of_block, end = min(begin + rows_of_block, item.rows);
+  if (item.nystrom == kExact || begin >= end) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  using Tiles = RowsTiles<T, kWidth, kExact>;
+  const auto q = carver.tile<decltype(Tiles::q)>();
+  const auto k = carver.tile<decltype(Tiles::k)>(), v = carver.tile<decltype(Tiles::v)>();
+  const int width = problem.width, taps = problem.taps, keys = kExact ? item.keys : problem.landmarks;
+  ConvolutionBand<T> band;
+  if (taps > 0) band = make_band<T>(carver, args.filter + item.head * taps, taps, false);
+
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width, stride = 3 * channels;
+  const T* const queries = rows_of(args.qkv, problem, item, 3, 0);
+  float* const stats = stats_of(args.row_stats, problem, item);
+  for (int first = begin; first < end; first += kBlockRows) {
+    OnlineSoftmax softmax;
+    Sums<kWidth> context;
+    __syncthreads();  // the tiles are in use by the rows before
+    load_rows(q, queries + first * stride, stride, 0, end - first, width);
+    const int mine = first + 16 * warp_index() + lane_index() / 4;  // and 8 further
+    for (int key = 0; key < keys; key += kBlockRows) {
+      if (key > 0) __syncthreads();
+      if (first == begin || keys > kBlockRows) load_keys<kExact>(args, item, key, k, v);
+      __syncthreads();
+      Sums<kBlockRows> s;
+      add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
+      for_each(s,
+               [&](float& x, int, int column) { x = key + column < keys ? x * problem.scale : -INFINITY; });
+      step<T>(softmax, s, context);
+      if (kExact && args.dropout.active)
+        for_each(s, [&](float& x, int row, int column) {
+          if (x != 0) x *= dropout_factor(args.dropout, item, mine + 8 * row, key + column);
+        });
+      add_product_of<Tiles::kParts>(context, s, v.from(0));
+    }
+    for (int row = 0; row < 2; ++row) {
+      softmax.sums[row] = 1.0F / quad_sum(softmax.sums[row]);
+      if (lane_index() % 4 != 0 || mine + 8 * row >= end) continue;
+      stats[(mine + 8 * row) * 2LL] = softmax.maxima[row];
+      stats[(mine + 8 * row) * 2LL + 1] = softmax.sums[row];
+    }
+    for_each(context, [&](float& x, int row, int) { x *= softmax.sums[row]; });
+    if (taps > 0)
+      add_convolution(context, band, rows_of(args.qkv, problem, item, 3, 2), stride, item.rows, first, taps,
+                      width, q);
+    __syncthreads();
+    store_sums(q, context, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, end - first,
+               width);
+  }
+}
+
+unsigned blocks_of(std::int64_t count, std::int64_t size) {
+  return static_cast<unsigned>((count + size - 1) / size);
+}
+
+}  // namespace
+
+template <class T>
+void attend_keys(CudaContext& context, const AttendKeys<T>& args) {
+  const AttentionProblem& problem = args.problem;
+  const dim3 grid(static_cast<unsigned>(problem.batch * problem.heads),
+                  static_cast<unsigned>(problem.most_chunks), blocks_of(problem.landmarks, kBlockRows));
+  dispatch_head_width(problem.width, [&](auto width) {
+    launch(context.stream(), grid, dim3(kAttentionThreads), KeysTiles<T, width()>::kBytes,
+           "attention_keys_forward", attend_keys_kernel<T, width()>, args);
+  });
+}
+
+template <class T>
+void attend_rows(CudaContext& context, const AttendRows<T>& args, bool exact, std::int64_t longest) {
+  const AttentionProblem& problem = args.problem;
+  // A block that keeps W and the landmarks for several tiles reads less; one of exact attention reads its
+  // keys again for each tile, and gains nothing.
+  const int rows = exact || longest <= kBlockRows ? kBlockRows : 4 * kBlockRows;
+  const dim3 grid(static_cast<unsigned>(problem.batch * problem.heads), blocks_of(longest, rows));
+  dispatch_head_width(problem.width, [&](auto width) {
+    const auto run = [&](auto is_exact) {
+      const int bytes = RowsTiles<T, width(), is_exact()>::kBytes + convolution_band_bytes<T>(problem.taps);
+      launch(context.stream(), grid, dim3(kAttentionThreads), static_cast<std::size_t>(bytes),
+             exact ? "exact_attention_forward" : "attention_rows_forward",
+             attend_rows_kernel<T, width(), is_exact()>, args, rows);
+    };
+    exact ? run(std::true_type{}) : run(std::false_type{});
+  });
+}
+
+template void attend_keys<float>(CudaContext&, const AttendKeys<float>&);
+template void attend_keys<BF16>(CudaContext&, const AttendKeys<BF16>&);
+template void attend_rows<float>(CudaContext&, const AttendRows<float>&, bool, std::int64_t);
+template void attend_rows<BF16>(CudaContext&, const AttendRows<BF16>&, bool, std::int64_t);
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,233 @@
+// Attention backward on the side of the keys: with P^T again from the saved statistics, dv = P^T d_context,
+// dk = dS^T queries. A warp owns 16 keys; the queries' statistics stand beside the columns. The convolution's
+// part of dv, and the landmarks' of dk, are added before anything is written.
+//
+//   nystrom  queries: the landmarks with d_(k3 v). Block (item, chunk of rows). dq~ = dS keys of the chunk
+//            goes through shared memory as in the rows' pass; in registers where M, D <= 64.
+//            Bytes: 5 n D elements + 12 M D a chunk.
+//   exact    queries: rows, with d_out. Block (item, 64 keys) over tiles of queries.
+//            Bytes: 5 n D + 2 n D for each 64 keys, from the cache but the first time.
+//
+// No atomics: the same bits each time. Checked against the CPU through the emulation; not yet run on a GPU.
+
+#include "kernels/cuda/attention/backward.h"
+#include "kernels/cuda/attention/convolution.h"
+#include "kernels/tensor/cuda/launch.h"
+
+namespace nystrom::cuda {
+namespace {
+
+template <class T, int kWidth, bool kExact>
+using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/false>;
+
+/// Where a warp's 16 keys get their gradients.
+template <int kWidth>
+struct KeySums {
+  Sums<kWidth> d_k, d_v;
+};
+
+/// The queries from `query` on, their gradients and statistics; those beyond `count` get 1 / sum = 0.
+template <class T, int kWidth, bool kExact>
+__device__ inline void load_queries(const KeysGradient<T>& args, const AttentionItem& item, int query,
+                                    const Tiles<T, kWidth, kExact>& tiles) {
+  const AttentionProblem& problem = args.problem;
+  const int width = problem.width, i = static_cast<int>(threadIdx.x);
+  const float* stats = nullptr;
+  const float* deltas = nullptr;
+  int count = 0;
+  if constexpr (kExact) {
+    const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+    count = item.rows - query;
+    load_rows(tiles.q, rows_of(args.qkv, problem, item, 3, 0) + query * 3 * channels, 3 * channels, 0, count,
+              width);
+    load_rows(tiles.g, rows_of(args.d_out, problem, item, 1, 0) + query * channels, channels, 0, count,
+              width);
+    stats = stats_of(args.row_stats, problem, item) + query * 2LL;
+    deltas = args.deltas + static_cast<std::int64_t>(item.index) * args.deltas_stride + query;
+  } else {
+    const std::int64_t at = static_cast<std::int64_t>(item.index) * problem.landmarks + query;
+    count = problem.landmarks - query;
+    load_derived(tiles.q, args.q_landmarks + at * width, count, width);
+    load_derived(tiles.g, args.d_k3_v + at * width, count, width);
+    stats = args.k3_stats + at * 2;
+    deltas = args.landmark_deltas + at;
+  }
+  if (i >= kBlockRows) return;
+  tiles.stats[i] = i < count ? stats[2 * i] : 0.0F;
+  tiles.stats[kBlockRows + i] = i < count ? stats[2 * i + 1] : 0.0F;
+  tiles.stats[2 * kBlockRows + i] = i < count ? deltas[i] : 0.0F;
+}
+
+/// Adds what the tile of queries from `query` gives to the keys from `first`; returns dS^T.
+template <class T, int kWidth, bool kExact>
+__device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const KeysGradient<T>& args,
+                                               const AttentionItem& item, int first, int query,
+                                               const Tiles<T, kWidth, kExact>& tiles) {
+  constexpr int kParts = Tiles<T, kWidth, kExact>::kParts;
+  const int own = 16 * warp_index(), mine = first + own + lane_index() / 4;
+  const float scale = args.problem.scale;
+  Sums<kBlockRows> p, d_s;
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.k.from(own), tiles.q.from(0));
+  for_each(p, [&](float& x, int row, int column) {
+    x = mine + 8 * row < item.keys
+            ? exp_of<T>(x * scale - tiles.stats[column]) * tiles.stats[kBlockRows + column]
+            : 0.0F;
+  });
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_s, tiles.v.from(own), tiles.g.from(0));
+  Sums<kBlockRows> kept = p;
+  if (kExact && args.dropout.active) {
+    for_each(kept, [&](float& x, int row, int column) {
+      x = mine + 8 * row < item.keys && query + column < item.rows
+              ? dropout_factor(args.dropout, item, query + column, mine + 8 * row)
+              : 0.0F;
+    });
+#pragma unroll
+    for (int j = 0; j < kBlockRows / 8; ++j)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        d_s.x[j][i] *= kept.x[j][i];
+        kept.x[j][i] *= p.x[j][i];
+      }
+  }
+  add_product_of<kParts>(sums.d_v, kept, tiles.g.from(0));
+  for_each(d_s, [&](float& x, int, int column) { x -= tiles.stats[2 * kBlockRows + column]; });
+#pragma unroll
+  for (int j = 0; j < kBlockRows / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) d_s.x[j][i] *= p.x[j][i] * scale;
+  add_product_of<kParts>(sums.d_k, d_s, tiles.q.from(0));
+  return d_s;
+}
+
+/// d_k += d_k~_j / l_j, j the segment of the row.
+template <class T, int kWidth>
+__device__ inline void add_landmark_gradients(Sums<kWidth>& d_k, const KeysGradient<T>& args,
+                                              const AttentionItem& item, int first) {
+  const AttentionProblem& problem = args.problem;
+  const std::int64_t m = problem.landmarks, n = item.rows;
+  const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;
+  const float* from[2];
+  float factors[2];
+  for (int row = 0; row < 2; ++row) {
+    const std::int64_t i = min(mine + 8 * row, item.rows - 1), j = ((i + 1) * m - 1) / n;
+    from[row] = args.d_k_landmarks + (item.index * m + j) * width;
+    factors[row] = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);
+  }
+  for_each(d_k, [&](float& x, int row, int column) {
+    if (column < width) x += factors[row] * from[row][column];
+  });
+}
+
+/// d_v += the convolution's part, then both into d_qkv. Overwrites the tiles k and v.
+template <class T, int kWidth, class TilesOf>
+__device__ inline void finish_keys(KeySums<kWidth>& sums, const KeysGradient<T>& args,
+                                   const AttentionItem& item, int first, const ConvolutionBand<T>& band,
+                                   const TilesOf& tiles) {
+  const AttentionProblem& problem = args.problem;
+  const int width = problem.width;
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+  if (problem.taps > 0)
+    add_convolution(sums.d_v, band, rows_of(args.d_out, problem, item, 1, 0), channels, item.rows, first,
+                    problem.taps, width, tiles.v);
+  __syncthreads();
+  T* const d_k = rows_of(args.d_qkv, problem, item, 3, 1) + first * 3 * channels;
+  store_sums(tiles.k, sums.d_k, d_k, 3 * channels, item.rows - first, width);
+  store_sums(tiles.v, sums.d_v, d_k + channels, 3 * channels, item.rows - first, width);
+}
+
+template <class T, int kWidth, class TilesOf>
+__device__ inline void load_key_tiles(const KeysGradient<T>& args, const AttentionItem& item, int first,
+                                      const TilesOf& tiles) {
+  const AttentionProblem& problem = args.problem;
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * problem.width;
+  const T* const k = rows_of(args.qkv, problem, item, 3, 1) + first * 3 * channels;
+  load_rows(tiles.k, k, 3 * channels, 0, item.rows - first, problem.width);
+  load_rows(tiles.v, k + channels, 3 * channels, 0, item.rows - first, problem.width);
+}
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads) landmark_keys_gradient_kernel(KeysGradient<T> args) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
+  const int begin = chunk * size, end = min(begin + size, item.rows);
+  if (!item.nystrom || begin >= end) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  const Tiles<T, kWidth, false> tiles(carver);
+  const int m = problem.landmarks, width = problem.width, taps = problem.taps;
+  const bool one_tile = m <= kBlockRows, in_registers = kWidth <= 64 && one_tile;
+  ConvolutionBand<T> band;
+  if (taps > 0) band = make_band<T>(carver, args.filter + item.head * taps, taps, true);
+  float* const part =
+      args.d_q_parts + (static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk) * m * width;
+
+  Sums<kWidth> d_q;
+  for (int first = begin; first < end; first += kBlockRows) {
+    KeySums<kWidth> sums;
+    __syncthreads();
+    load_key_tiles<T, kWidth>(args, item, first, tiles);
+    for (int j = 0; j < m; j += kBlockRows) {
+      if (j > 0) __syncthreads();
+      if (first == begin || !one_tile) load_queries<T, kWidth, false>(args, item, j, tiles);
+      __syncthreads();
+      const Sums<kBlockRows> d_s = add_queries<T, kWidth, false>(sums, args, item, first, j, tiles);
+      put_sums(tiles.s, d_s);
+      __syncthreads();
+      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_q, tiles.s.from(0, 16 * warp_index()),
+                                                               tiles.k.from(0));
+      if (in_registers) continue;
+      store_partial(d_q, part + j * width, m - j, width, first > begin);
+      d_q = {};
+    }
+    add_landmark_gradients(sums.d_k, args, item, first);
+    finish_keys<T>(sums, args, item, first, band, tiles);
+  }
+  if (in_registers) store_partial(d_q, part, m, width, false);
+}
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads) exact_keys_gradient_kernel(KeysGradient<T> args) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int first = static_cast<int>(blockIdx.y) * kBlockRows;
+  if (item.nystrom || first >= item.rows) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  const Tiles<T, kWidth, true> tiles(carver);
+  ConvolutionBand<T> band;
+  if (problem.taps > 0)
+    band = make_band<T>(carver, args.filter + item.head * problem.taps, problem.taps, true);
+  KeySums<kWidth> sums;
+  load_key_tiles<T, kWidth>(args, item, first, tiles);
+  for (int query = 0; query < item.rows && first < item.keys; query += kBlockRows) {
+    __syncthreads();
+    load_queries<T, kWidth, true>(args, item, query, tiles);
+    __syncthreads();
+    add_queries<T, kWidth, true>(sums, args, item, first, query, tiles);
+  }
+  __syncthreads();
+  finish_keys<T>(sums, args, item, first, band, tiles);
+}
+
+}  // namespace
+
+template <class T>
+void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact, std::int64_t longest) {
+  const AttentionProblem& problem = args.problem;
+  const auto items = static_cast<unsigned>(problem.batch * problem.heads);
+  const auto band = static_cast<std::size_t>(convolution_band_bytes<T>(problem.taps));
+  dispatch_head_width(problem.width, [&](auto width) {
+    if (exact)
+      launch(context.stream(), dim3(items, static_cast<unsigned>((longest + kBlockRows - 1) / kBlockRows)),
+             dim3(kAttentionThreads), Tiles<T, width(), true>::kBytes + band, "exact_attention_keys_backward",
+             exact_keys_gradient_kernel<T, width()>, args);
+    else
+      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.most_chunks)),
+             dim3(kAttentionThreads), Tiles<T, width(), false>::kBytes + band, "attention_keys_backward",
+             landmark_keys_gradient_kernel<T, width()>, args);
+  });
+}
+
+template void keys_gradient<float>(CudaContext&, const KeysGradient<float>&, bool, std::int64_t);
+template void keys_gradient<BF16>(CudaContext&, const KeysGradient<BF16>&, bool, std::int64_t);
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,69 @@
+#pragma once
+// What lies between the passes over the sequence in Nystrom attention: landmarks, and everything that is M x
+// M. Internal to the CUDA files of attention.
+
+#include "kernels/cuda/attention/problem.h"
+#include "kernels/tensor/cuda/context.h"
+
+namespace nystrom::cuda {
+
+/// q_landmarks, k_landmarks of the sequences of more than M rows.
+template <class T>
+struct Landmarks {
+  AttentionProblem problem;
+  const T* qkv;                      // [T, 3 C]
+  float *q_landmarks, *k_landmarks;  // [B, H, M, D]
+};
+template <class T>
+void make_landmarks(CudaContext& context, const Landmarks<T>& args);
+
+struct NystromMiddle {
+  AttentionProblem problem;
+  int iterations;
+  bool one_scale;                          // pinv_init: batch_max
+  const float *q_landmarks, *k_landmarks;  // [B, H, M, D]
+  const float *parts, *part_stats;         // of attend_keys
+  float* k3_v;                             // [B, H, M, D]
+  float* k3_stats;                         // [B, H, M, 2]
+  float* pinv;                             // [B, H, M, M]
+  float* residuals;                        // [B, H] or null
+  float* norms;                            // [B, H]
+  float* w;                                // [B, H, M, D]
+  float* squares;                          // [slots, 6, M, M] where M > 64
+};
+/// k3 v from its parts, A, Z, the residual, and W.
+void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_t slots);
+
+struct NystromMiddleGradient {
+  AttentionProblem problem;
+  int iterations;
+  bool one_scale;
+  const float *q_landmarks, *k_landmarks, *pinv, *k3_v;
+  float *w, *norms, *norm_columns, *d_scales;  // see CudaAttentionWorkspace
+  float* d_w_parts;                            // the first chunk's place becomes scratch
+  const float *d_k_parts, *d_q_parts;
+  float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *a, *d_a;
+  float* squares;  // [slots, iterations + 11 where M > 64, M, M]
+};
+/// W again, A, its norms.
+void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args);
+/// From d_W: d_(k3 v) with its deltas, and through pseudo-inverse and A d_k~ and this part of d_q~.
+void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots);
+
+/// d_q += d_q~_j / l_j, j the segment of the row; d_q~ is summed from its parts first.
+template <class T>
+void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradient& args, T* d_qkv,
+                                  std::int64_t longest);
+
+template <class T>
+struct FilterGradient {
+  AttentionProblem problem;
+  const T* qkv;     // [T, 3 C]
+  const T* d_out;   // [T, C]
+  float* parts;     // [B, H, chunks, windows, K]
+  float* d_filter;  // [H, K], added to
+};
+template <class T>
+void filter_gradient(CudaContext& context, const FilterGradient<T>& args);
+
+}  // namespace nystrom::cuda

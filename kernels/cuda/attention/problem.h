@@ -1,0 +1,93 @@
+#pragma once
+// What every CUDA kernel of attention is told about a call, and how a block finds its work. Internal to the
+// CUDA files of attention.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/core/philox.h"
+#include "kernels/cuda/attention/tiles.h"
+#include "kernels/cuda/attention/workspace.h"
+
+namespace nystrom::cuda {
+
+/// Sizes of a call, in device memory where the host does not know them.
+struct AttentionProblem {
+  const std::int32_t* offsets = nullptr;  ///< [B + 1]
+  const std::int32_t* lengths = nullptr;  ///< [B]
+  std::int64_t tokens = 0;                ///< T
+  int batch = 0, heads = 0, width = 0;    ///< B, H, D
+  int landmarks = 0, taps = 0;            ///< M, K
+  int most_chunks = 0;                    ///< of the call's longest sequence
+  float scale = 0;                        ///< 1 / sqrt(D)
+  bool nystrom = false;                   ///< kind nystrom
+};
+
+/// One head of one sequence.
+struct AttentionItem {
+  int index, batch, head;
+  std::int64_t begin;  ///< its first row of T
+  int rows, keys;      ///< n, and the real tokens among them
+  bool nystrom;        ///< n > M
+};
+
+__device__ inline AttentionItem item_of(const AttentionProblem& problem, int index) {
+  AttentionItem item{};
+  item.index = index;
+  item.batch = index / problem.heads;
+  item.head = index % problem.heads;
+  item.begin = problem.offsets[item.batch];
+  item.rows = static_cast<int>(problem.offsets[item.batch + 1] - item.begin);
+  item.keys = min(item.rows, problem.lengths[item.batch]);
+  item.nystrom = problem.nystrom && item.rows > problem.landmarks;
+  return item;
+}
+
+/// Head `item.head` of part `part` (q, k, v: 0, 1, 2) of [T, parts C], at the item's first row.
+template <class T>
+__device__ T* rows_of(T* x, const AttentionProblem& problem, const AttentionItem& item, int parts, int part) {
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * problem.width;
+  return x + item.begin * parts * channels + part * channels + item.head * problem.width;
+}
+
+/// The statistics of the item's rows: [H, T, 2] in this backend, so that neighbours in a tile are neighbours
+/// in memory.
+__device__ inline float* stats_of(float* stats, const AttentionProblem& problem, const AttentionItem& item) {
+  return stats + (item.head * problem.tokens + item.begin) * 2;
+}
+
+/// Attention dropout of exact softmax: element (row, key) of a sequence's head is element h n^2 + row n +
+/// key.
+struct AttentionDropout {
+  bool active = false;
+  std::uint32_t threshold = 0, site = 0;
+  float scale = 1;
+  std::uint64_t seed = 0;
+  const std::int64_t* samples = nullptr;  ///< [T]
+};
+
+/// What probability (row, key) is multiplied by: 0 or the scale.
+__device__ inline float dropout_factor(const AttentionDropout& dropout, const AttentionItem& item, int row,
+                                       int key) {
+  const auto n = static_cast<std::uint64_t>(item.rows);
+  const std::uint64_t element =
+      (static_cast<std::uint64_t>(item.head) * n + static_cast<std::uint64_t>(row)) * n +
+      static_cast<std::uint64_t>(key);
+  const auto sample = static_cast<std::uint64_t>(dropout.samples[item.begin]);
+  const PhiloxCounter words = draw(dropout.seed, Purpose::kDropout, dropout.site, sample, element / 8);
+  const auto word =
+      static_cast<unsigned>(element % 8 / 2);  // no indexing by a variable: it would go to local memory
+  const std::uint32_t bits = word == 0 ? words[0] : word == 1 ? words[1] : word == 2 ? words[2] : words[3];
+  return (bits >> (element % 2 * 16) & 0xffffU) >= dropout.threshold ? dropout.scale : 0.0F;
+}
+
+/// f(std::integral_constant<int, W>) with the columns W of a tile that hold `width` of a head.
+template <class F>
+decltype(auto) dispatch_head_width(int width, F&& f) {
+  if (width <= 32) return f(std::integral_constant<int, 32>{});
+  if (width <= 64) return f(std::integral_constant<int, 64>{});
+  return f(std::integral_constant<int, 128>{});
+}
+
+}  // namespace nystrom::cuda

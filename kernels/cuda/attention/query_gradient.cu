@@ -1,0 +1,243 @@
+// Attention backward on the side of the queries: P again from the saved statistics, dP = g values^T,
+// dS = P (dP - delta) / sqrt(D), dq = dS keys; for the landmarks also dW = P^T g and dk~ = dS^T q, for which
+// P and dS go through shared memory once, since a warp that owns 16 queries must become one that owns 16
+// landmarks.
+//
+//   nystrom  block (item, chunk of rows). d_W and d_k~ of the chunk stay in registers where M, D <= 64, and
+//            are added to the block's own part in memory otherwise. delta is the sum over landmarks of P dP
+//            (with more than 64 of them, by a pass of its own). Bytes: 3 n D elements + 16 M D a chunk.
+//   exact    block (item, 64 rows) over tiles of keys. delta = g . context, context = out - conv(v).
+//            Bytes: 4 n D + 2 n D for each 64 rows, from the cache but the first time.
+//
+// No atomics: the same bits each time. Checked against the CPU through the emulation; not yet run on a GPU.
+
+#include "kernels/cuda/attention/backward.h"
+#include "kernels/cuda/attention/convolution.h"
+#include "kernels/tensor/cuda/launch.h"
+
+namespace nystrom::cuda {
+namespace {
+
+template <class T, int kWidth, bool kExact>
+using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/true>;
+
+/// Maxima and 1 / sums of the thread's two rows; a row beyond the end gets 1 / sum = 0, and so P = 0.
+struct RowStats {
+  float maxima[2], inverse_sums[2];
+};
+__device__ inline RowStats row_stats(const float* stats, int row, int end) {
+  RowStats mine{};
+  for (int i = 0; i < 2; ++i) {
+    if (row + 8 * i >= end) continue;
+    mine.maxima[i] = stats[(row + 8 * i) * 2LL];
+    mine.inverse_sums[i] = stats[(row + 8 * i) * 2LL + 1];
+  }
+  return mine;
+}
+
+/// P of 16 rows and 64 keys, the first `keys` of which take part.
+template <class T, class TilesOf>
+__device__ inline Sums<kBlockRows> probabilities(const TilesOf& tiles, const RowStats& stats, float scale,
+                                                 int keys) {
+  constexpr int kWidth = decltype(tiles.q)::kColumns;
+  Sums<kBlockRows> p;
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.q.from(16 * warp_index()), tiles.k.from(0));
+  for_each(p, [&](float& x, int row, int column) {
+    x = column < keys ? exp_of<T>(x * scale - stats.maxima[row]) * stats.inverse_sums[row] : 0.0F;
+  });
+  return p;
+}
+template <class TilesOf>
+__device__ inline Sums<kBlockRows> probability_gradients(const TilesOf& tiles) {
+  constexpr int kWidth = decltype(tiles.q)::kColumns;
+  Sums<kBlockRows> d_p;
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_p, tiles.g.from(16 * warp_index()), tiles.v.from(0));
+  return d_p;
+}
+
+/// deltas += the sums along rows of p d_p, in each of the four lanes of a row.
+__device__ inline void add_deltas(float (&deltas)[2], const Sums<kBlockRows>& p,
+                                  const Sums<kBlockRows>& d_p) {
+  float mine[2] = {0, 0};
+#pragma unroll
+  for (int j = 0; j < kBlockRows / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) mine[i / 2] += p.x[j][i] * d_p.x[j][i];
+  for (int row = 0; row < 2; ++row) deltas[row] += quad_sum(mine[row]);
+}
+
+/// d_p becomes dS = p (d_p - delta) scale.
+__device__ inline void to_logit_gradients(Sums<kBlockRows>& d_p, const Sums<kBlockRows>& p,
+                                          const float (&deltas)[2], float scale) {
+#pragma unroll
+  for (int j = 0; j < kBlockRows / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) d_p.x[j][i] = p.x[j][i] * (d_p.x[j][i] - deltas[i / 2]) * scale;
+}
+
+// ---- landmarks as keys ------------------------------------------------------------------------------------
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kernel(RowsGradient<T> args) {
+  constexpr int kParts = kDerivedParts<T>;
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
+  const int begin = chunk * size, end = min(begin + size, item.rows);
+  if (!item.nystrom || begin >= end) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  const Tiles<T, kWidth, false> tiles(carver);
+  const int m = problem.landmarks, width = problem.width, own = 16 * warp_index();
+  const bool one_tile = m <= kBlockRows, in_registers = kWidth <= 64 && one_tile;
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+  const T* const queries = rows_of(args.qkv, problem, item, 3, 0);
+  const T* const gradients = rows_of(args.d_out, problem, item, 1, 0);
+  const float* const stats = stats_of(args.row_stats, problem, item);
+  const std::int64_t landmarks = static_cast<std::int64_t>(item.index) * m * width;
+  const std::int64_t part = (static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk) * m * width;
+
+  const auto load_landmarks = [&](int j) {
+    load_derived(tiles.k, args.k_landmarks + landmarks + j * width, m - j, width);
+    load_derived(tiles.v, args.w + landmarks + j * width, m - j, width);
+  };
+  Sums<kWidth> d_w, d_k;
+  for (int first = begin; first < end; first += kBlockRows) {
+    __syncthreads();
+    load_rows(tiles.q, queries + first * 3 * channels, 3 * channels, 0, end - first, width);
+    load_rows(tiles.g, gradients + first * channels, channels, 0, end - first, width);
+    if (first == begin && one_tile) load_landmarks(0);
+    __syncthreads();
+    const RowStats mine = row_stats(stats, first + own + lane_index() / 4, end);
+    float deltas[2] = {0, 0};
+    if (!one_tile)
+      for (int j = 0; j < m; j += kBlockRows) {
+        __syncthreads();
+        load_landmarks(j);
+        __syncthreads();
+        add_deltas(deltas, probabilities<T>(tiles, mine, problem.scale, m - j), probability_gradients(tiles));
+      }
+    Sums<kWidth> d_q;
+    for (int j = 0; j < m; j += kBlockRows) {
+      if (!one_tile) {
+        __syncthreads();
+        load_landmarks(j);
+        __syncthreads();
+      }
+      const Sums<kBlockRows> p = probabilities<T>(tiles, mine, problem.scale, m - j);
+      Sums<kBlockRows> d_s = probability_gradients(tiles);
+      if (one_tile) add_deltas(deltas, p, d_s);
+      to_logit_gradients(d_s, p, deltas, problem.scale);
+      add_product_of<kParts>(d_q, d_s, tiles.k.from(0));
+      put_sums(tiles.s, p);
+      __syncthreads();
+      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_w, tiles.s.from(0, own), tiles.g.from(0));
+      __syncthreads();
+      put_sums(tiles.s, d_s);
+      __syncthreads();
+      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_k, tiles.s.from(0, own), tiles.q.from(0));
+      __syncthreads();
+      if (in_registers) continue;
+      store_partial(d_w, args.d_w_parts + part + j * width, m - j, width, first > begin);
+      store_partial(d_k, args.d_k_parts + part + j * width, m - j, width, first > begin);
+      d_w = d_k = {};
+    }
+    store_sums(tiles.q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
+               end - first, width);
+  }
+  if (!in_registers) return;
+  store_partial(d_w, args.d_w_parts + part, m, width, false);
+  store_partial(d_k, args.d_k_parts + part, m, width, false);
+}
+
+// ---- the sequence's own keys ------------------------------------------------------------------------------
+
+/// delta of the thread's two rows: g . (out - conv(v)). Overwrites the tiles k (out) and v (rows around).
+template <class T, int kWidth>
+__device__ inline void exact_deltas(float (&deltas)[2], const RowsGradient<T>& args,
+                                    const AttentionItem& item, int first, SharedCarver& carver,
+                                    const Tiles<T, kWidth, true>& tiles) {
+  const AttentionProblem& problem = args.problem;
+  const int taps = problem.taps, width = problem.width, own = 16 * warp_index() + lane_index() / 4;
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+  using Tile = decltype(tiles.k);
+  load_rows(tiles.k, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, 0,
+            item.rows - first, width);
+  Sums<kWidth> convolution;
+  if (taps > 0)
+    add_convolution(convolution, make_band<T>(carver, args.filter + item.head * taps, taps, false),
+                    rows_of(args.qkv, problem, item, 3, 2), 3 * channels, item.rows, first, taps, width,
+                    tiles.v);
+  __syncthreads();
+  for_each(convolution, [&](float x, int row, int column) {
+    const int at = (own + 8 * row) * std::remove_reference_t<Tile>::kStride + column;
+    deltas[row] += load(tiles.g.data + at) * (load(tiles.k.data + at) - x);
+  });
+  for (int row = 0; row < 2; ++row) deltas[row] = quad_sum(deltas[row]);
+}
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(RowsGradient<T> args) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int first = static_cast<int>(blockIdx.y) * kBlockRows;
+  if (item.nystrom || first >= item.rows) return;
+  SharedCarver carver(shared_memory<std::byte>());
+  const Tiles<T, kWidth, true> tiles(carver);
+  const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+  const T* const qkv = rows_of(args.qkv, problem, item, 3, 0);
+  load_rows(tiles.q, qkv + first * 3 * channels, 3 * channels, 0, item.rows - first, width);
+  load_rows(tiles.g, rows_of(args.d_out, problem, item, 1, 0) + first * channels, channels, 0,
+            item.rows - first, width);
+  float deltas[2] = {0, 0};
+  exact_deltas(deltas, args, item, first, carver, tiles);
+  for (int row = 0; row < 2; ++row)
+    if (lane_index() % 4 == 0 && mine + 8 * row < item.rows)
+      args.deltas[static_cast<std::int64_t>(item.index) * args.deltas_stride + mine + 8 * row] = deltas[row];
+
+  const RowStats stats = row_stats(stats_of(args.row_stats, problem, item), mine, item.rows);
+  Sums<kWidth> d_q;
+  for (int key = 0; key < item.keys; key += kBlockRows) {
+    __syncthreads();
+    load_rows(tiles.k, qkv + channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
+    load_rows(tiles.v, qkv + 2 * channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
+    __syncthreads();
+    const Sums<kBlockRows> p = probabilities<T>(tiles, stats, problem.scale, item.keys - key);
+    Sums<kBlockRows> d_s = probability_gradients(tiles);
+    if (args.dropout.active)
+      for_each(d_s, [&](float& x, int row, int column) {
+        if (mine + 8 * row < item.rows && key + column < item.keys)
+          x *= dropout_factor(args.dropout, item, mine + 8 * row, key + column);
+      });
+    to_logit_gradients(d_s, p, deltas, problem.scale);
+    add_product_of<1>(d_q, d_s, tiles.k.from(0));
+  }
+  __syncthreads();
+  store_sums(tiles.q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
+             item.rows - first, width);
+}
+
+}  // namespace
+
+template <class T>
+void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact, std::int64_t longest) {
+  const AttentionProblem& problem = args.problem;
+  const auto items = static_cast<unsigned>(problem.batch * problem.heads);
+  dispatch_head_width(problem.width, [&](auto width) {
+    if (exact)
+      launch(
+          context.stream(), dim3(items, static_cast<unsigned>((longest + kBlockRows - 1) / kBlockRows)),
+          dim3(kAttentionThreads),
+          static_cast<std::size_t>(Tiles<T, width(), true>::kBytes + convolution_band_bytes<T>(problem.taps)),
+          "exact_attention_rows_backward", exact_rows_gradient_kernel<T, width()>, args);
+    else
+      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.most_chunks)),
+             dim3(kAttentionThreads), static_cast<std::size_t>(Tiles<T, width(), false>::kBytes),
+             "attention_rows_backward", landmark_rows_gradient_kernel<T, width()>, args);
+  });
+}
+
+template void rows_gradient<float>(CudaContext&, const RowsGradient<float>&, bool, std::int64_t);
+template void rows_gradient<BF16>(CudaContext&, const RowsGradient<BF16>&, bool, std::int64_t);
+
+}  // namespace nystrom::cuda

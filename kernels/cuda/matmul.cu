@@ -1,0 +1,97 @@
+// Matrix products on the device, by cuBLASLt (kernels/tensor/cuda/blaslt.h). fp32 is true fp32, without TF32;
+// bf16 is summed in fp32. Checked against the CPU through the emulation; not yet run on a GPU.
+
+#include "kernels/matmul.h"
+
+#include "kernels/cuda/gemm_epilogues.h"
+#include "kernels/cuda/vectorized.h"
+#include "kernels/rows.h"
+#include "kernels/tensor/cuda/dispatch.h"
+
+namespace nystrom::cuda {
+namespace {
+
+/// c += bias in every row.
+template <class T>
+struct AddBias {
+  T* c;
+  const float* bias;
+  std::int64_t columns;
+
+  template <bool kRagged>
+  __device__ void at(std::int64_t first, int count) const {
+    Eight sum = load8<kRagged>(c + first, count);
+#pragma unroll
+    for (int i = 0; i < kEight; ++i)
+      if (i < count) sum.v[i] += bias[(first + i) % columns];
+    store8<kRagged>(c + first, sum, count);
+  }
+};
+
+void add_bias(CudaContext& context, const Tensor& bias, const Tensor& c) {
+  dispatch_device(c.dtype, [&]<class T>(T) {
+    const AddBias<T> body{c.data<T>(), bias.data<float>(), c.dim(1)};
+    for_eights(context, "add_bias", c.numel(), whole_eights(body.c, c.numel()), body);
+  });
+}
+
+}  // namespace
+
+// c = a b of row-major matrices is c^T = b^T a^T of column-major ones: the operands change places, and each
+// is transposed as it was.
+BlasLt::Product product_of(const Matmul& args) {
+  dispatch_device(args.a.dtype, [](auto) {});  // refuses fp64
+  return {.m = args.b.dim(args.transpose_b ? 0 : 1),
+          .n = args.a.dim(args.transpose_a ? 1 : 0),
+          .k = args.a.dim(args.transpose_a ? 0 : 1),
+          .a = args.b.address,
+          .b = args.a.address,
+          .d = args.c.address,
+          .a_stride = args.b.dim(1),
+          .b_stride = args.a.dim(1),
+          .d_stride = args.c.dim(1),
+          .transpose_a = args.transpose_b,
+          .transpose_b = args.transpose_a,
+          .input = args.a.dtype,
+          .output = args.c.dtype,
+          .accumulate = args.accumulate};
+}
+
+Tensor vector_scratch(const CudaContext& context, DType type, std::int64_t count) {
+  const std::size_t bytes = static_cast<std::size_t>(count) * size_of(type);
+  auto* workspace = static_cast<std::byte*>(context.workspace(BlasLt::kWorkspaceBytes + bytes));
+  return {workspace + BlasLt::kWorkspaceBytes, type, {count}};
+}
+
+Tensor bias_like(const CudaContext& context, const Tensor& bias, DType type) {
+  return bias.dtype == type ? bias : vector_scratch(context, type, bias.numel());
+}
+
+void round_bias(CudaContext& context, const Tensor& bias, const Tensor& like) {
+  if (like.address != bias.address) convert(context, bias, like);
+}
+
+bool knows(CudaContext& context, const BlasLt::Product& product) {
+  return context.blas().knows(product);
+}
+
+void multiply(CudaContext& context, const BlasLt::Product& product) {
+  context.blas().run(context.stream(), product, context.workspace(BlasLt::kWorkspaceBytes));
+}
+
+void matmul(CudaContext& context, const Matmul& args) {
+  const BlasLt::Product plain = product_of(args);
+  if (args.bias.empty()) return multiply(context, plain);
+  const Tensor bias = bias_like(context, args.bias, args.c.dtype);
+  BlasLt::Product product = plain;
+  product.epilogue = BlasLt::Epilogue::kBias;
+  product.vector = bias.address;
+  if (knows(context, product)) {
+    round_bias(context, args.bias, bias);
+    return multiply(context, product);
+  }
+  multiply(context, plain);
+  add_bias(context, args.bias, args.c);
+}
+
+}  // namespace nystrom::cuda

@@ -1,0 +1,131 @@
+#pragma once
+// What every op is given: where it runs, with how many threads, and who counts.
+
+#include <omp.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "kernels/tensor/buffer.h"
+
+namespace nystrom {
+
+class CudaContext;  // kernels/tensor/cuda/context.h
+
+/// Calls, time, operations and bytes of one op, summed since the profile was cleared.
+struct OpCount {
+  std::int64_t calls = 0;
+  double seconds = 0;
+  double flops = 0;  ///< multiply and add count as two
+  double bytes = 0;  ///< fewest bytes that must cross memory: each input read once, each output written once
+};
+
+using Profile = std::map<std::string, OpCount, std::less<>>;
+
+class Context {
+ public:
+  explicit Context(int threads = omp_get_max_threads()) : threads_(threads < 1 ? 1 : threads) {}
+  /// Ops run on the GPU of `cuda`, which must outlive this; on the processor where it is null.
+  Context(int threads, CudaContext* cuda) : Context(threads) { cuda_ = cuda; }
+
+  /// Threads of an op on the processor. An op that runs there cannot be given a GPU's tensors: InternalError.
+  [[nodiscard]] int threads() const {
+    if (cuda_ != nullptr) [[unlikely]]
+      no_cuda_twin();
+    return threads_;
+  }
+  /// Threads that host code may use, wherever the ops run.
+  [[nodiscard]] int host_threads() const { return threads_; }
+  [[nodiscard]] CudaContext* cuda() const { return cuda_; }
+  /// Where tensors that ops work on must lie.
+  [[nodiscard]] Memory& memory() const;
+  /// The host waits until all that was asked for is computed. Not inside a step.
+  void synchronize() const;
+  /// The tensor's values as ops so far leave them, to host memory; the host waits. Once a step.
+  void read(const Tensor& from, void* to) const;
+
+  /// Ops add to `profile` while one is set; without one they only run.
+  void set_profile(Profile* profile) { profile_ = profile; }
+  [[nodiscard]] Profile* profile() const { return profile_; }
+
+ private:
+  [[noreturn]] static void no_cuda_twin();
+
+  int threads_;
+  CudaContext* cuda_ = nullptr;
+  Profile* profile_ = nullptr;
+};
+
+/// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
+/// e.g. NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y) calls cuda::gelu_forward(*context.cuda(), kind, x,
+/// y).
+/// NYSTROM_CUDA_HAS(is_fused, context, args): there is a GPU, and cuda::is_fused(*context.cuda(), args) says
+/// that it has a way of its own; false in a program without CUDA.
+#ifdef NYSTROM_WITH_CUDA
+#define NYSTROM_ON_CUDA(op, context, ...) \
+  if ((context).cuda() != nullptr) return cuda::op(*(context).cuda(), __VA_ARGS__)
+#define NYSTROM_CUDA_HAS(way, context, ...) \
+  ((context).cuda() != nullptr && cuda::way(*(context).cuda(), __VA_ARGS__))
+#else
+#define NYSTROM_ON_CUDA(op, context, ...) static_cast<void>(0)
+#define NYSTROM_CUDA_HAS(way, context, ...) false
+#endif
+
+/// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes).
+class OpScope {
+ public:
+  OpScope(Context& context, std::string_view name, double flops, double bytes) : profile_(context.profile()) {
+    if (profile_ == nullptr) return;
+    context_ = &context;
+    context.synchronize();  // a profile gives up overlap for times that belong to one op
+    name_ = name;
+    flops_ = flops;
+    bytes_ = bytes;
+    start_ = std::chrono::steady_clock::now();
+  }
+  ~OpScope() {
+    if (profile_ != nullptr) record();
+  }
+  OpScope(const OpScope&) = delete;
+  OpScope& operator=(const OpScope&) = delete;
+
+ private:
+  void record() noexcept;
+
+  Profile* profile_;
+  const Context* context_ = nullptr;
+  std::string_view name_;
+  double flops_ = 0, bytes_ = 0;
+  std::chrono::steady_clock::time_point start_;
+};
+
+/// Runs body(begin, end) over [0, count) on the context's threads, in parts of at least `grain`. Which part a
+/// thread gets depends only on count, grain and the thread count. body must not throw.
+template <class Body>
+void parallel_for(Context& context, std::int64_t count, std::int64_t grain, const Body& body) {
+  const std::int64_t most = grain < 1 ? count : (count + grain - 1) / grain;
+  const int parts = static_cast<int>(most < context.threads() ? most : context.threads());
+  if (parts <= 1) {
+    if (count > 0) body(std::int64_t{0}, count);
+    return;
+  }
+#pragma omp parallel for schedule(static, 1) num_threads(parts)
+  for (int part = 0; part < parts; ++part) body(count * part / parts, count * (part + 1) / parts);
+}
+
+/// Runs body(i, thread) for i in [0, count), items handed to threads as they become free (uneven work);
+/// thread is in [0, context.threads()). body must not throw.
+template <class Body>
+void parallel_items(Context& context, std::int64_t count, const Body& body) {
+  if (context.threads() == 1 || count <= 1) {
+    for (std::int64_t i = 0; i < count; ++i) body(i, 0);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1) num_threads(context.threads())
+  for (std::int64_t i = 0; i < count; ++i) body(i, omp_get_thread_num());
+}
+
+}  // namespace nystrom

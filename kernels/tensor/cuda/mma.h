@@ -1,0 +1,122 @@
+#pragma once
+// Matrix products of one warp on tensor cores: mma.sync m16n8k16 of bf16 with fp32 sums, and ldmatrix, which
+// brings its operands from shared memory (PTX ISA, "Matrix fragments for mma.m16n8k16"). Every lane of a full
+// warp takes part in each call. With g = lane / 4 and t = lane % 4 a lane holds
+//   A [16, 16]  a[0]: row g,     columns 2t, 2t + 1       a[1]: row g + 8, the same columns
+//               a[2]: row g,     columns 2t + 8, 2t + 9   a[3]: row g + 8, the same columns
+//   B [16, 8]   b0: rows 2t, 2t + 1 of column g           b1: rows 2t + 8, 2t + 9 of column g
+//   C [16, 8]   c[0], c[1]: row g, columns 2t, 2t + 1     c[2], c[3]: row g + 8, the same columns
+// Two bf16 share a register, the first in its low half.
+//
+// Under NYSTROM_EMULATION the same moves between the same lanes are written out plainly, so that an operand
+// in the wrong layout gives a wrong number there too. What the twin cannot show: alignment of shared
+// addresses is checked, bank conflicts are not, and tensor cores may round a sum of products otherwise in its
+// last bit. Checked against the CPU through the emulation; not yet run on a GPU.
+
+#include <cuda_runtime.h>
+
+#include <bit>
+#include <cstdint>
+
+#include "kernels/tensor/cuda/device_code.h"
+#include "kernels/tensor/dtype.h"
+
+#ifdef NYSTROM_EMULATION
+#include <cstring>
+
+#include "kernels/core/check.h"
+#endif
+
+namespace nystrom::cuda {
+
+#ifndef NYSTROM_EMULATION
+
+/// Both rounded to nearest, ties to even; `low` in the low half.
+__device__ inline std::uint32_t pack_bf16(float low, float high) {
+  std::uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+/// Four 8 x 8 matrices of bf16: lane i gives the address of row i % 8 of matrix i / 8 (16-byte aligned, in
+/// shared memory); r[q] = elements 2t and 2t + 1 of row g of matrix q.
+__device__ inline void load_matrices(std::uint32_t (&r)[4], const BF16* row) {
+  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
+}
+
+/// The same with each matrix transposed: r[q] = rows 2t and 2t + 1 of column g of matrix q.
+__device__ inline void load_matrices_transposed(std::uint32_t (&r)[4], const BF16* row) {
+  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
+}
+
+/// c += a b
+__device__ inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                                    std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+#else
+
+inline std::uint32_t pack_bf16(float low, float high) {
+  return static_cast<std::uint32_t>(BF16(high).bits) << 16U | BF16(low).bits;
+}
+
+namespace detail {
+/// Element `i` (0 or 1) of a register.
+inline float half_of(std::uint32_t packed, int i) {
+  return std::bit_cast<float>(i == 0 ? packed << 16U : packed & 0xffff0000U);
+}
+inline const BF16* const* rows_of_all_lanes(const BF16* row) {
+  NYSTROM_CHECK(reinterpret_cast<std::uintptr_t>(row) % 16 == 0,
+                "a row for ldmatrix is not at 16 bytes: {}, thread {}", static_cast<const void*>(row),
+                threadIdx.x);
+  return emulation::warp_exchange(row);
+}
+}  // namespace detail
+
+inline void load_matrices(std::uint32_t (&r)[4], const BF16* row) {
+  const BF16* const* const rows = detail::rows_of_all_lanes(row);
+  const int g = lane_index() / 4, t = lane_index() % 4;
+  for (int q = 0; q < 4; ++q) std::memcpy(&r[q], rows[8 * q + g] + 2 * t, sizeof(r[q]));
+}
+
+inline void load_matrices_transposed(std::uint32_t (&r)[4], const BF16* row) {
+  const BF16* const* const rows = detail::rows_of_all_lanes(row);
+  const int g = lane_index() / 4, t = lane_index() % 4;
+  for (int q = 0; q < 4; ++q)
+    r[q] = static_cast<std::uint32_t>(rows[8 * q + 2 * t + 1][g].bits) << 16U | rows[8 * q + 2 * t][g].bits;
+}
+
+inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  struct Operands {
+    std::uint32_t a[4], b[2];
+  };
+  const Operands* const all = emulation::warp_exchange(Operands{{a[0], a[1], a[2], a[3]}, {b0, b1}});
+  const int g = lane_index() / 4, t = lane_index() % 4;
+  for (int i = 0; i < 4; ++i) {
+    const int row_half = i / 2, column = 2 * t + i % 2;  // c[i] is row g + 8 row_half of that column
+    float sum = c[i];
+    for (int k = 0; k < 16; ++k) {
+      const int quad = k % 8 / 2, k_half = k / 8;
+      sum += detail::half_of(all[4 * g + quad].a[row_half + 2 * k_half], k % 2) *
+             detail::half_of(all[4 * column + quad].b[k_half], k % 2);
+    }
+    c[i] = sum;
+  }
+}
+
+#endif
+
+}  // namespace nystrom::cuda

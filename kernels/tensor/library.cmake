@@ -1,0 +1,13 @@
+# Tensors, memory, devices, and the context that every op is given.
+nystrom_add_library(tensor FOLDER kernels/tensor
+  SOURCES arena.cpp buffer.cpp context.cpp cpu_features.cpp device.cpp graphs.cpp tensor.cpp upload.cpp
+  CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/memory.cpp
+    cuda/product_choices.cpp cuda/stream.cpp cuda/upload.cpp
+  LINKS nystrom_core OpenMP::OpenMP_CXX)
+if(NYSTROM_CUDA_BUILD STREQUAL "on")
+  target_link_libraries(nystrom_tensor PUBLIC CUDA::cudart_static)
+  target_compile_definitions(nystrom_tensor PUBLIC NYSTROM_WITH_CUDA)
+elseif(NYSTROM_CUDA_BUILD STREQUAL "emulation")
+  target_link_libraries(nystrom_tensor PUBLIC nystrom_emulation)
+  target_compile_definitions(nystrom_tensor PUBLIC NYSTROM_WITH_CUDA)
+endif()

@@ -1,0 +1,126 @@
+// CLI11 parses; the sentences are ours.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
+
+#include "kernels/core/check.h"
+#include "launch/cli/command.h"
+#include "launch/cli/messages.h"
+#include "launch/cli/version.h"
+#include "launch/config/config.h"
+#include "launch/config/suggestion.h"
+
+namespace nystrom {
+namespace {
+
+std::string overview() {
+  std::string text = fmt::format(
+      "nystrom {}: pretraining of Nystromformers, transformer encoders whose attention is linear in the "
+      "length\n\n"
+      "usage: nystrom COMMAND [options]\n\ncommands:\n",
+      kVersion);
+  for (const Command& command : all_commands())
+    text += fmt::format("  {:<10} {}\n", command.name, command.summary);
+  text +=
+      "\noptions:\n"
+      "  --help         this text; nystrom COMMAND --help tells a command's options\n"
+      "  --version      the program's version\n"
+      "  --help-config  all keys of the configuration, in Markdown\n"
+      "  --help-messages  what a job's messages mean and what to do, in Markdown\n"
+      "\nexample:\n"
+      "  nystrom prepare my.yaml && mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000\n"
+      "\nexit status: 0 done, 1 the work failed, 2 the input or the configuration was refused,\n"
+      "             3 stopped on request, to be resumed\n";
+  return text;
+}
+
+std::string example_text(const Command& command) {
+  std::string text = "example:\n";
+  for (std::size_t begin = 0; begin < command.example.size();) {
+    const auto end = std::min(command.example.find('\n', begin), command.example.size());
+    text += "  " + command.example.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return text;
+}
+
+[[noreturn]] void refuse_option(const CLI::App& app, const std::string& given, const std::string& command) {
+  const std::string option = given.substr(0, given.find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* each : app.get_options()) {
+    for (const std::string& name : each->get_lnames()) known.push_back("--" + name);
+  }
+  if (!option.starts_with('-'))
+    refuse("{}: '{}' is one argument too many; see nystrom {} --help", command, given, command);
+  refuse("{}: there is no option {}; did you mean {}? See nystrom {} --help", command, option,
+         nearest(option, known).value_or("--help"), command);
+}
+
+// Bare key=value arguments belong to a --set before them: `--set a=1 b=2` sets both.
+void take_overrides(const CLI::App& app, const std::string& command, std::vector<std::string>& overrides) {
+  for (const std::string& rest : app.remaining()) {
+    const auto equals = rest.find('=');
+    const bool key =
+        !overrides.empty() && equals != std::string::npos && equals > 0 &&
+        std::all_of(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(equals), [](char c) {
+          return c == '.' || c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        });
+    if (!key) refuse_option(app, rest, command);
+    overrides.push_back(rest);
+  }
+}
+
+int run_command(const Command& command, std::vector<std::string> arguments) {
+  CLI::App app(command.details.empty() ? command.summary : command.summary + "\n" + command.details,
+               "nystrom " + command.name);
+  app.allow_extras();
+  app.footer(example_text(command));
+  command.options(app);
+  Invocation invocation;
+  app.add_option("--set", invocation.overrides, "dotted.key=value over the configuration, as often as wanted")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
+  try {
+    app.parse(arguments);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help());
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    if (!app.remaining().empty()) refuse_option(app, app.remaining().front(), command.name);
+    refuse("{}: {}; see nystrom {} --help", command.name, error.what(), command.name);
+  }
+  take_overrides(app, command.name, invocation.overrides);
+  return command.run(invocation);
+}
+
+}  // namespace
+
+int run_command_line(const std::vector<std::string>& arguments) {
+  const std::string first = arguments.empty() ? "--help" : arguments.front();
+  if (first == "--help" || first == "-h" || first == "help") {
+    fmt::print("{}", overview());
+    return arguments.empty() ? kRefused : kDone;
+  }
+  if (first == "--version") {
+    fmt::print("nystrom {}\n", kVersion);
+    return kDone;
+  }
+  if (first == "--help-config") {
+    fmt::print("{}", configuration_document());
+    return kDone;
+  }
+  if (first == "--help-messages") {
+    fmt::print("{}", messages_document());
+    return kDone;
+  }
+  std::vector<std::string> names{"--help", "--version", "--help-config", "--help-messages"};
+  for (const Command& command : all_commands()) {
+    if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
+    names.push_back(command.name);
+  }
+  refuse("there is no command '{}'; did you mean '{}'? See nystrom --help", first, *nearest(first, names));
+}
+
+}  // namespace nystrom

@@ -1,0 +1,27 @@
+// The list of commands. A new one: its file in launch/commands/ and a line here, twice.
+
+#include "launch/cli/command.h"
+
+namespace nystrom {
+
+Command prepare_command();
+Command pretrain_command();
+Command finetune_command();
+Command evaluate_command();
+Command predict_command();
+Command convert_command();
+Command verify_command();
+Command inspect_command();
+Command doctor_command();
+Command bench_command();
+
+std::vector<Command> all_commands() {
+  // clang-format off
+  return {
+      prepare_command(), pretrain_command(), finetune_command(), evaluate_command(), predict_command(),
+      convert_command(), verify_command(),   inspect_command(),  doctor_command(),   bench_command(),
+  };
+  // clang-format on
+}
+
+}  // namespace nystrom

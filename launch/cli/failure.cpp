@@ -1,0 +1,66 @@
+#include "launch/cli/failure.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "launch/cli/command.h"
+#include "launch/cli/rank.h"
+
+namespace nystrom {
+namespace {
+
+void print(const std::string& sentence) {
+  const int rank = launched_rank();
+  if (rank > 0) ::usleep(static_cast<useconds_t>(1'500'000 + 50'000 * std::min(rank, 100)));
+  const std::string who = rank > 0 ? fmt::format("rank {}: ", rank) : "";
+  fmt::print(stderr, "nystrom: {}{}\n", who, sentence);
+  std::fflush(nullptr);
+}
+
+}  // namespace
+
+int report_failure(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const InputError& error) {
+    print(error.what());
+    return kRefused;
+  } catch (const Error& error) {
+    print(error.what());
+  } catch (const std::bad_alloc&) {
+    print(
+        "the machine has no memory left; end other programs, or (in training) try a smaller "
+        "training.micro_batch");
+  } catch (const std::exception& error) {
+    print(fmt::format("unexpected error: {}", error.what()));
+  } catch (...) {
+    print("unexpected error of unknown kind");
+  }
+  return kFailed;
+}
+
+int with_comm(const CommOptions& options, const std::function<int(Comm&)>& work) {
+  CommOptions own = options;
+  if (!own.on_hang)
+    own.on_hang = [](const std::string& sentence) {
+      print(sentence);
+      std::_Exit(kFailed);  // the launcher ends the others
+    };
+  const std::unique_ptr<Comm> comm = make_comm(own);
+  try {
+    return work(*comm);
+  } catch (...) {
+    if (comm->ranks() == 1) throw;
+    const int status = report_failure(std::current_exception());
+    comm->abort(status);
+    std::_Exit(status);
+  }
+}
+
+}  // namespace nystrom

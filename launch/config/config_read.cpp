@@ -1,0 +1,390 @@
+// Configuration in: YAML nodes to members of Config, by the table.
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <utility>
+
+#include "kernels/core/check.h"
+#include "launch/config/config_table.h"
+#include "launch/config/suggestion.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 1'000'000;  // a configuration is a page or two
+
+// Where a value comes from, for messages: "run.yaml, line 3" or "--set seed=x".
+struct Origin {
+  std::string name;
+  bool lines = true;
+
+  [[nodiscard]] std::string at(const YAML::Mark& mark) const {
+    return lines && mark.line >= 0 ? fmt::format("{}, line {}", name, mark.line + 1) : name;
+  }
+};
+
+std::string last_part(const std::string& path) {
+  return path.substr(path.rfind('.') + 1);
+}
+
+// A key in the wrong section is nearer than a like-looking one: only the last part is compared then.
+std::string nearest_key(const std::string& path) {
+  std::pair<int, std::string> best{1'000'000, ""};
+  const auto offer = [&](std::string_view name) {
+    const std::string known(name);
+    const int distance =
+        std::min(edit_distance(path, known), edit_distance(last_part(path), last_part(known)) + 1);
+    if (distance < best.first) best = {distance, known};
+  };
+  Config any;
+  for (const ConfigKey& key : config_keys(any)) offer(key.path);
+  for (const ConfigSection& section : config_sections())
+    if (!section.name.empty()) offer(section.name);
+  return best.second;
+}
+
+std::string shown(const YAML::Node& node) {
+  if (node.IsNull()) return "nothing";
+  if (node.IsScalar()) return fmt::format("'{}'", node.Scalar().substr(0, 80));
+  return node.IsMap() ? "a map" : "a list";
+}
+
+class Setter {
+ public:
+  Setter(Config& config, Origin origin)
+      : config_(config), keys_(config_keys(config)), origin_(std::move(origin)) {}
+
+  // `path` is a key or a section of keys.
+  void set(const std::string& path, const YAML::Node& node) {
+    const auto key = std::ranges::find(keys_, path, &ConfigKey::path);
+    if (key != keys_.end()) return set_key(*key, node);
+    const bool section = path.empty() || std::ranges::any_of(keys_, [&](const ConfigKey& each) {
+                           return each.path.starts_with(path + ".");
+                         });
+    if (!section)
+      refuse("{}: there is no key '{}'; did you mean '{}'?", origin_.at(node.Mark()), path,
+             nearest_key(path));
+    set_section(path, node);
+  }
+
+ private:
+  void set_section(const std::string& path, const YAML::Node& node) {
+    if (node.IsNull()) return;  // a section whose keys are all commented out
+    if (!node.IsMap())
+      refuse("{}: {} is {}; it must be a map of keys and values", origin_.at(node.Mark()),
+             path.empty() ? "the configuration" : fmt::format("'{}'", path), shown(node));
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) refuse("{}: a key must be a word", origin_.at(entry.first.Mark()));
+      const std::string name = entry.first.Scalar();
+      const std::string child = path.empty() ? name : path + "." + name;
+      if (name.empty() || name.find('.') != std::string::npos)
+        refuse("{}: '{}' is no key; write sections as maps (dotted keys are for --set)",
+               origin_.at(entry.first.Mark()), name);
+      if (!seen.insert(name).second)
+        refuse("{}: '{}' is given twice; remove one", origin_.at(entry.first.Mark()), child);
+      set_child(child, entry.first, entry.second);
+    }
+  }
+
+  // An unknown key is reported where it stands, not where its value does.
+  void set_child(const std::string& path, const YAML::Node& name, const YAML::Node& value) {
+    const bool known = std::ranges::any_of(
+        keys_, [&](const ConfigKey& each) { return each.path == path || each.path.starts_with(path + "."); });
+    if (!known)
+      refuse("{}: there is no key '{}'; did you mean '{}'?", origin_.at(name.Mark()), path,
+             nearest_key(path));
+    set(path, value);
+  }
+
+  void set_key(const ConfigKey& key, const YAML::Node& node) {
+    key_ = &key;
+    node_ = node;
+    std::visit([this](auto* where) { read(*where); }, key.slot);
+    config_.given.emplace(key.path);
+  }
+
+  [[noreturn]] void wrong(const std::string& wanted) const {
+    refuse("{}: {} is {}; it must be {}", origin_.at(node_.Mark()), key_->path, shown(node_), wanted);
+  }
+
+  // A quoted number is a string.
+  [[nodiscard]] bool plain() const { return node_.IsScalar() && node_.Tag() != "!"; }
+
+  void in_range(double value) const {
+    const Range& range = key_->range;
+    if (value >= range.least && value <= range.most) return;
+    if (range.most > 1e12) wrong(fmt::format("at least {}", range.least));
+    wrong(fmt::format("from {} to {}", range.least, range.most));
+  }
+
+  void read(std::int64_t& to) const {
+    const std::string text = plain() ? node_.Scalar() : "";
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size()) wrong("an integer");
+    in_range(static_cast<double>(value));
+    to = value;
+  }
+
+  void read(double& to) const {
+    std::string text = plain() ? node_.Scalar() : "";
+    if (text.starts_with('+')) text.erase(0, 1);
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+      wrong("a number");
+    in_range(value);
+    to = value;
+  }
+
+  void read(bool& to) const {
+    const std::string text = plain() ? node_.Scalar() : "";
+    if (text != "true" && text != "false") wrong("true or false");
+    to = text == "true";
+  }
+
+  void read(std::string& to) const {
+    if (node_.IsNull() && !origin_.lines) {  // --set model.from= takes a value back
+      to.clear();
+      return;
+    }
+    if (!node_.IsScalar()) wrong(key_->choices.empty() ? "text" : fmt::format("one of {}", key_->choices));
+    if (!key_->choices.empty() && !is_choice(node_.Scalar())) wrong(fmt::format("one of {}", key_->choices));
+    to = node_.Scalar();
+  }
+
+  [[nodiscard]] bool is_choice(const std::string& value) const {
+    const std::string all = fmt::format(" | {} | ", key_->choices);
+    return value.find('|') == std::string::npos && all.find(" | " + value + " | ") != std::string::npos;
+  }
+
+  void read(std::optional<std::int64_t>& to) const {
+    if (key_->unset == "auto" && plain() && node_.Scalar() == "auto") {
+      to.reset();
+      return;
+    }
+    std::int64_t value = 0;
+    read(value);
+    to = value;
+  }
+
+  void read(std::vector<std::string>& to) const {
+    std::vector<std::string> list;
+    if (node_.IsScalar()) {
+      list.push_back(node_.Scalar());
+    } else {
+      if (!node_.IsSequence()) wrong("a list of patterns");
+      for (const auto& each : node_) {
+        if (!each.IsScalar()) wrong("a list of patterns");
+        list.push_back(each.Scalar());
+      }
+    }
+    to = std::move(list);
+  }
+
+  void read(std::vector<CorpusSource>& to) const {
+    if (!node_.IsSequence()) wrong("a list of {kind: ..., path: ...}");
+    std::vector<CorpusSource> list;
+    for (const auto& each : node_) list.push_back(corpus_source(each));
+    to = std::move(list);
+  }
+
+  void read(std::vector<CorpusWeight>& to) const {
+    std::vector<CorpusWeight> weights;
+    if (!node_.IsMap() && !node_.IsNull()) wrong("a map of corpora to weights");
+    for (const auto& entry : node_) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (std::ranges::find(weights, name, &CorpusWeight::corpus) != weights.end())
+        refuse("{}: {}: '{}' is given twice; remove one", origin_.at(entry.first.Mark()), key_->path, name);
+      double weight = -1;
+      const std::string text = entry.second.IsScalar() ? entry.second.Scalar() : "";
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
+      if (name.empty() || text.empty() || error != std::errc() || end != text.data() + text.size() ||
+          !(weight >= 0 && std::isfinite(weight)))
+        refuse("{}: {}: the weight of '{}' is {}; it must be a number of at least 0",
+               origin_.at(entry.second.Mark()), key_->path, name, shown(entry.second));
+      weights.push_back({name, weight});
+    }
+    to = std::move(weights);
+  }
+
+  void read(std::vector<GridAxis>& to) const {
+    std::vector<GridAxis> grid;
+    if (!node_.IsMap()) wrong("a map of keys to lists of values");
+    for (const auto& entry : node_) grid.push_back(grid_axis(entry.first, entry.second));
+    to = std::move(grid);
+  }
+
+  /// Every value is tried on a copy, so that what the grid would come to later is refused now.
+  [[nodiscard]] GridAxis grid_axis(const YAML::Node& name, const YAML::Node& list) const {
+    GridAxis axis{name.IsScalar() ? name.Scalar() : "", {}};
+    const bool fixed = axis.key == "grid" || axis.key == "corpus" || axis.key.starts_with("run.") ||
+                       axis.key.starts_with("communication.");
+    if (fixed || std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
+      refuse("{}: grid: '{}' is no key that can be varied; did you mean '{}'?", origin_.at(name.Mark()),
+             axis.key, fixed ? "optimizer.learning_rate" : nearest_key(axis.key));
+    if (!list.IsSequence() || list.size() == 0)
+      refuse("{}: grid: {} is {}; it must be a list of values", origin_.at(list.Mark()), axis.key,
+             shown(list));
+    for (const auto& each : list) {
+      Config copy = config_;
+      Setter(copy, origin_).set(axis.key, each);
+      if (!each.IsScalar())
+        refuse("{}: grid: {}: {} is no single value", origin_.at(each.Mark()), axis.key, shown(each));
+      axis.values.push_back(each.Scalar());
+    }
+    return axis;
+  }
+
+  [[nodiscard]] CorpusSource corpus_source(const YAML::Node& node) const {
+    static const std::vector<std::string> kinds{"wikipedia", "books", "imdb", "lines", "jsonl"};
+    if (!node.IsMap())
+      refuse("{}: an entry of corpus must be {{kind: ..., path: ...}}", origin_.at(node.Mark()));
+    CorpusSource source;
+    const std::map<std::string, std::string*> members{{"kind", &source.kind},
+                                                      {"path", &source.path},
+                                                      {"field", &source.field},
+                                                      {"encoding", &source.encoding},
+                                                      {"disambiguation", &source.disambiguation},
+                                                      {"lists", &source.lists},
+                                                      {"stubs", &source.stubs}};
+    for (const auto& entry : node) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      const auto member = members.find(name);
+      if (member == members.end())
+        refuse(
+            "{}: there is no key '{}' in an entry of corpus; it has kind, path, field and encoding; of "
+            "wikipedia also disambiguation, lists and stubs",
+            origin_.at(entry.first.Mark()), name);
+      if (!entry.second.IsScalar())
+        refuse("{}: corpus: {} is {}; it must be text", origin_.at(entry.second.Mark()), name,
+               shown(entry.second));
+      *member->second = entry.second.Scalar();
+    }
+    if (std::ranges::find(kinds, source.kind) == kinds.end())
+      refuse("{}: corpus: kind is '{}'; did you mean '{}'?", origin_.at(node.Mark()), source.kind,
+             *nearest(source.kind, kinds));
+    for (const auto& [name, member] : members) {
+      if ((name == "disambiguation" || name == "lists" || name == "stubs") && *member != "keep" &&
+          *member != "drop")
+        refuse("{}: corpus: {} is '{}'; it is keep or drop", origin_.at(node.Mark()), name, *member);
+    }
+    if (source.path.empty())
+      refuse("{}: corpus: an entry of kind {} has no path", origin_.at(node.Mark()), source.kind);
+    return source;
+  }
+
+  Config& config_;
+  std::vector<ConfigKey> keys_;
+  Origin origin_;
+  const ConfigKey* key_ = nullptr;
+  YAML::Node node_;
+};
+
+/// Hears what the parser finds, and remembers nothing of it.
+class Unmoved final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+};
+
+/// YAML::LoadAll finds documents without end (and memory without end) in some texts that are none.
+bool has_one_document(const std::string& yaml) {
+  std::istringstream text(yaml);
+  YAML::Parser parser(text);
+  Unmoved unmoved;
+  return !parser.HandleNextDocument(unmoved) || !parser.HandleNextDocument(unmoved);
+}
+
+YAML::Node parse(const std::string& yaml, const Origin& origin) {
+  try {
+    if (!has_one_document(yaml)) refuse("{}: holds more than one YAML document; one is read", origin.name);
+    return YAML::Load(yaml);
+  } catch (const YAML::Exception& error) {
+    refuse("{}: this is no YAML: {}", origin.at(error.mark), error.msg);
+  }
+}
+
+std::string read_file(const std::string& path) {
+  if (std::filesystem::is_directory(path)) refuse("{} is a folder; name a YAML file", path);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) refuse("the configuration {} cannot be read: {}", path, std::strerror(errno));
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxFileBytes)
+    refuse("{} is larger than {} bytes; that is no configuration", path, kMaxFileBytes);
+  if (text.find('\0') != std::string::npos) refuse("{} holds NUL bytes; that is no configuration", path);
+  return text;
+}
+
+void apply(Config& config, const std::string& yaml, const Origin& origin) {
+  try {
+    Setter(config, origin).set("", parse(yaml, origin));
+  } catch (const YAML::Exception& error) {
+    refuse("{}: this is no YAML: {}", origin.at(error.mark), error.msg);
+  }
+}
+
+void apply_override(Config& config, const std::string& override_text) {
+  const auto equals = override_text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    refuse("--set {}: write --set dotted.key=value", override_text);
+  const Origin origin{"--set " + override_text, false};
+  Setter(config, origin)
+      .set(override_text.substr(0, equals), parse(override_text.substr(equals + 1), origin));
+}
+
+}  // namespace
+
+Config read_config_text(const std::string& yaml, const std::string& origin) {
+  Config config;
+  apply(config, yaml, {origin});
+  return config;
+}
+
+Config read_config(const std::string& path, const std::vector<std::string>& overrides) {
+  Config config;
+  if (!path.empty()) apply(config, read_file(path), {path});
+  for (const std::string& each : overrides) apply_override(config, each);
+  return config;
+}
+
+void set_value(Config& config, const std::string& key, const std::string& value) {
+  apply_override(config, key + "=" + value);
+}
+
+void require(const Config& config, std::initializer_list<std::string_view> keys, std::string_view command) {
+  Config copy = config;
+  const std::vector<ConfigKey> table = config_keys(copy);
+  for (const std::string_view key : keys) {
+    const auto entry = std::ranges::find(table, key, &ConfigKey::path);
+    NYSTROM_CHECK(entry != table.end(), "{} is no key", key);
+    const std::string value = value_text(entry->slot);
+    if (value == "\"\"" || value == "[]" || (value == "auto" && entry->unset == "*"))
+      refuse("{} needs the key {}, which is not given; write it into the configuration or add --set {}=...",
+             command, key, key);
+  }
+}
+
+}  // namespace nystrom

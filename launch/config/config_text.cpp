@@ -1,0 +1,221 @@
+// Configuration out: YAML, the values compared at a resume, docs/configuration.md.
+
+#include <algorithm>
+
+#include "kernels/core/check.h"
+#include "launch/config/config_table.h"
+
+namespace nystrom {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+// A word needs no quotes unless YAML would read it as something else than a string.
+std::string word(const std::string& text) {
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+  const bool other = text == "true" || text == "false" || text == "null" || text == "yes" || text == "no";
+  return plain && !other ? text : quoted(text);
+}
+
+struct ToText {
+  std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
+  std::string operator()(const double* value) const { return fmt::format("{}", *value); }
+  std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
+  std::string operator()(const std::string* value) const { return word(*value); }
+  std::string operator()(const std::optional<std::int64_t>* value) const {
+    return *value ? fmt::format("{}", **value) : "auto";
+  }
+  std::string operator()(const std::vector<std::string>* value) const {
+    std::string text;
+    for (const auto& each : *value) text += fmt::format("{}{}", text.empty() ? "" : ", ", quoted(each));
+    return fmt::format("[{}]", text);
+  }
+  std::string operator()(const std::vector<CorpusSource>* value) const {
+    const CorpusSource usual;
+    std::string text;
+    for (const auto& each : *value) {
+      text +=
+          fmt::format("{}{{kind: {}, path: {}", text.empty() ? "" : ", ", word(each.kind), quoted(each.path));
+      if (each.field != usual.field) text += fmt::format(", field: {}", quoted(each.field));
+      if (each.encoding != usual.encoding) text += fmt::format(", encoding: {}", quoted(each.encoding));
+      for (const auto& [name, member] : {std::pair{"disambiguation", &CorpusSource::disambiguation},
+                                         {"lists", &CorpusSource::lists},
+                                         {"stubs", &CorpusSource::stubs}}) {
+        if (each.*member != usual.*member) text += fmt::format(", {}: {}", name, each.*member);
+      }
+      text += "}";
+    }
+    return fmt::format("[{}]", text);
+  }
+  std::string operator()(const std::vector<CorpusWeight>* value) const {
+    std::string text;
+    for (const auto& [corpus, weight] : *value)
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", word(corpus), weight);
+    return "{" + text + "}";
+  }
+  std::string operator()(const std::vector<GridAxis>* value) const {
+    std::string text;
+    for (const auto& axis : *value) {
+      std::string values;
+      for (const auto& each : axis.values) values += (values.empty() ? "" : ", ") + each;
+      text += fmt::format("{}{}: [{}]", text.empty() ? "" : ", ", axis.key, values);
+    }
+    return "{" + text + "}";
+  }
+};
+
+std::vector<std::string> split(std::string_view path) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('.', begin), path.size());
+    parts.emplace_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::string in_code(std::string_view choices) {
+  std::string text = "`";
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (choices.substr(i, 3) == " | ") {
+      text += "`, `";
+      i += 2;
+    } else {
+      text += choices[i];
+    }
+  }
+  return text + "`";
+}
+
+// A key without default that was not given: there is nothing to write.
+bool is_open(const ConfigKey& key) {
+  const std::string value = value_text(key.slot);
+  if (key.unset == "none") return value == "\"\"" || value == "{}";
+  return key.unset == "*" && (value == "\"\"" || value == "[]" || value == "auto");
+}
+
+std::string default_text(const ConfigKey& key) {
+  if (key.unset == "*") return "*";
+  if (!key.unset.empty()) return fmt::format("`{}`", key.unset);
+  return fmt::format("`{}`", value_text(key.slot));
+}
+
+}  // namespace
+
+std::string value_text(const Slot& slot) {
+  return std::visit(ToText{}, slot);
+}
+
+std::string type_text(const ConfigKey& key) {
+  struct Name {
+    std::string operator()(const std::int64_t*) const { return "integer"; }
+    std::string operator()(const double*) const { return "number"; }
+    std::string operator()(const bool*) const { return "`true`, `false`"; }
+    std::string operator()(const std::string*) const { return "text"; }
+    std::string operator()(const std::optional<std::int64_t>*) const { return "integer"; }
+    std::string operator()(const std::vector<std::string>*) const { return "list of patterns"; }
+    std::string operator()(const std::vector<CorpusSource>*) const { return "list"; }
+    std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
+    std::string operator()(const std::vector<CorpusWeight>*) const { return "map"; }
+  };
+  return key.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.choices);
+}
+
+std::string to_yaml(const Config& config) {
+  Config copy = config;
+  std::string text;
+  std::vector<std::string> open;
+  for (const ConfigKey& key : config_keys(copy)) {
+    if (is_open(key)) continue;
+    const std::vector<std::string> parts = split(key.path);
+    std::size_t common = 0;
+    while (common < open.size() && common + 1 < parts.size() && open[common] == parts[common]) ++common;
+    open.assign(parts.begin(), parts.end() - 1);
+    for (std::size_t level = common; level < parts.size(); ++level) {
+      text += std::string(2 * level, ' ') + parts[level] + ":";
+      if (level + 1 < parts.size()) text += "\n";
+    }
+    text += fmt::format(" {}\n", value_text(key.slot));
+  }
+  return text;
+}
+
+namespace {
+
+std::map<std::string, std::string> compared_values(const Config& config, std::string_view also) {
+  Config copy = config;
+  std::map<std::string, std::string> values;
+  for (const ConfigKey& key : config_keys(copy)) {
+    const auto section = std::ranges::find(config_sections(), section_of(key.path), &ConfigSection::name);
+    if (section->pretraining || section->name == also) values[std::string(key.path)] = value_text(key.slot);
+  }
+  return values;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> pretraining_values(const Config& config) {
+  return compared_values(config, {});
+}
+
+std::map<std::string, std::string> finetuning_values(const Config& config) {
+  return compared_values(config, "task");
+}
+
+bool may_change_on_resume(std::string_view key) {
+  // (task.pair and task.unanswerable follow from the data, which task.examples identifies.)
+  return key == "task.pair" || key == "task.unanswerable" || key == "training.steps" ||
+         key == "training.micro_batch" || key == "training.backend" || key == "training.zero" ||
+         key == "training.deterministic" || key == "training.cuda_graph" || key == "training.check_every" ||
+         key == "training.on_spike" || key.starts_with("training.spike_") ||
+         key.starts_with("communication.") || key.starts_with("run.") || key.starts_with("checkpoint.");
+}
+
+std::string configuration_document() {
+  std::string text =
+      "# Configuration\n\n"
+      "<!-- Written by `nystrom --help-config`; a test compares the two. -->\n\n"
+      "One YAML file may serve several commands: each takes the sections it knows, and all sections are "
+      "known to "
+      "all. Keys marked `*` have no default and bind only the commands that use them. An unknown key is "
+      "refused "
+      "with the nearest known one. `--set dotted.key=value` on the command line goes over the file; its "
+      "value is "
+      "YAML (`--set data.shards=[a/*.h5]`). Patterns (`*`, `?`, `[…]`) are expanded in bytewise order; "
+      "relative "
+      "paths are relative to the working directory. A run writes what it ran with, every key, to "
+      "`config.yaml` in "
+      "its folder.\n\n"
+      "A resumed run may change `training.steps`, `training.micro_batch`, `training.backend` and the "
+      "sections `communication`, `run` and `checkpoint`; any other change is refused, naming the keys.\n";
+  Config defaults;
+  for (const ConfigSection& section : config_sections()) {
+    text +=
+        fmt::format("\n## {}\n\n", section.name.empty() ? "Top level" : fmt::format("`{}`", section.name));
+    text += fmt::format("Used by: {}. {}\n\n", section.commands, section.meaning);
+    text += "| key | values | default | meaning |\n|---|---|---|---|\n";
+    for (const ConfigKey& key : config_keys(defaults)) {
+      if (section_of(key.path) != section.name) continue;
+      text +=
+          fmt::format("| `{}` | {} | {} | {} |\n", key.path, type_text(key), default_text(key), key.meaning);
+    }
+  }
+  return text;
+}
+
+}  // namespace nystrom

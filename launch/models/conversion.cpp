@@ -1,0 +1,244 @@
+#include "launch/models/conversion.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "data/tasks/records.h"
+#include "data/tokenizer/huggingface_files.h"
+#include "kernels/core/check.h"
+#include "launch/config/config.h"
+#include "launch/config/options.h"
+#include "launch/models/folder_tokenizer.h"
+#include "launch/models/model_card.h"
+#include "launch/models/model_source.h"
+#include "model/exchange/tensor_edits.h"
+#include "model/exchange/warm_start.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/tasks/task_results.h"
+
+namespace nystrom {
+namespace {
+
+bool names_checkpoint(const std::string& path) {
+  return path.ends_with(".h5") || path.ends_with(".hdf5");
+}
+
+/// What is written: the source's model and tensors, as the options change them.
+struct Converted {
+  ModelConfig model;
+  HeadConfig head;
+  std::vector<TensorToWrite> tensors;
+};
+
+ModelConfig with_overrides(const ModelSource& source, const std::vector<std::string>& overrides) {
+  const Config config = read_config("", overrides);
+  for (const auto& key : config.given)
+    if (!key.starts_with("model.attention."))
+      refuse("convert: --set {}: only keys of model.attention can be changed here.", key);
+  ModelConfig model = model_options(config, &source.config());
+  if (model.attention.taps != source.config().attention.taps && !source.lacks_convolution())
+    refuse("convert: model.attention.convolution is {} in {}; a convolution of {} taps has other weights.",
+           source.config().attention.taps, source.path(), model.attention.taps);
+  return model;
+}
+
+/// Tensors that a foreign model lacks are drawn from a fixed seed, as a fresh network's are.
+void complete(const ModelSource& source, Converted& converted, std::vector<std::string>& notes) {
+  auto network = std::make_shared<Network>(converted.model, converted.head, DType::kF32, /*training=*/false);
+  network->initialize(1);
+  const WarmStart options{.first_of_head = network->head().first_parameter(),
+                          .redraw_head = false,
+                          .redrawn_layers = 0,
+                          .path = source.path()};
+  for (auto& note : start_warm(network->parameters(), converted.tensors, options)) notes.push_back(note);
+  converted.tensors = tensors_of(network->parameters());
+  for (auto& tensor : converted.tensors)  // keep the network alive for as long as its weights are read
+    tensor.bytes = [network, bytes = std::move(tensor.bytes)] { return bytes(); };
+}
+
+/// Refuses lengths that cannot be meant, before anything is read or made for them.
+void check_lengths(const ConvertOptions& options, const ModelSource& source) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 20U;
+  const std::int64_t old = source.config().max_positions;
+  if (const auto positions = options.positions) {
+    if (*positions < old)
+      refuse(
+          "--positions is {}; {} has {} already, and shortening is not lengthening: set data.sequence_length "
+          "for shorter texts.",
+          *positions, source.path(), old);
+    if (*positions > kMost)
+      refuse("--positions is {}; this program lengthens to at most {}.", *positions, kMost);
+  }
+  const std::int64_t most = options.positions.value_or(old);
+  if (const auto length = options.sequence_length; length && (*length < 1 || *length > most))
+    refuse("--sequence-length is {}; the model takes 1 to {} tokens.", *length, most);
+}
+
+void lengthen(std::int64_t positions, const ModelSource& source, Converted& converted,
+              std::vector<std::string>& notes) {
+  const std::int64_t old = source.config().max_positions;
+  if (positions == old) {
+    notes.push_back(
+        fmt::format("{} has {} positions already: its table stays as it is.", source.path(), old));
+    return;
+  }
+  for (auto& tensor : converted.tensors)
+    if (tensor.name == kPositionTable && tensor.shape.size() == 2 && tensor.shape[0] == old + kPositionOffset)
+      tensor = with_tiled_rows(std::move(tensor), kPositionOffset, positions + kPositionOffset);
+  converted.model.max_positions = positions;
+  notes.push_back(fmt::format("The position table was lengthened from {} to {} positions by repeating it.",
+                              old, positions));
+}
+
+Converted converted_model(const ConvertOptions& options, const ModelSource& source,
+                          std::vector<std::string>& notes) {
+  Converted converted{with_overrides(source, options.overrides), source.head(), {}};
+  notes = source.notes(converted.model);
+  converted.tensors = source.stored_tensors(&converted.model, &notes);
+  if (options.positions) lengthen(*options.positions, source, converted, notes);
+  if (source.is_foreign()) complete(source, converted, notes);
+  return converted;
+}
+
+/// Of a checkpoint that was a folder: the length that transformers ran it at.
+constexpr const char* kFolderLength = "segment_means_seq_len";
+
+/// The length that the source is made for: a folder's for transformers, a checkpoint's in training. 0: not
+/// known, or its table of positions was lengthened, which is done for longer texts.
+std::int64_t known_length(const ConvertOptions& options, const ModelSource& source) {
+  if (options.positions > source.config().max_positions || source.lacks_convolution()) return 0;
+  if (source.is_folder()) return nystrom_length(source.folder_config());
+  for (const char* key : {kFolderLength, "data.sequence_length"})
+    if (double length = 0; parse_number(source.setting(key), length) && length >= 1)
+      return static_cast<std::int64_t>(std::min(length, static_cast<double>(source.config().max_positions)));
+  return 0;
+}
+
+/// What a checkpoint carries besides weights: the tokenizer, what it was fine-tuned for, and its length.
+RunIdentity identity_of(const ModelSource& source, std::int64_t length) {
+  RunIdentity identity;
+  if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
+    identity.tokenizer = tokenizer.bytes();
+    identity.tokenizer_kind = tokenizer.kind();
+  }
+  for (const auto& [key, value] : source.task_settings()) identity.settings[key] = value;
+  if (const auto labels = source.label_names(); !labels.empty())
+    identity.settings["task.label_names"] = label_names_text(labels);
+  if (length > 0) identity.settings[kFolderLength] = std::to_string(length);
+  return identity;
+}
+
+void write_as_checkpoint(const ModelSource& source, const Converted& converted, const ConvertOptions& options,
+                         std::vector<std::string>& notes) {
+  Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
+  network.initialize(1);
+  const WarmStart start{.first_of_head = network.head().first_parameter(),
+                        .redraw_head = false,
+                        .redrawn_layers = 0,
+                        .path = source.path()};
+  for (auto& note : start_warm(network.parameters(), converted.tensors, start)) notes.push_back(note);
+  const auto optimizer = make_optimizer({}, network.parameters());
+  write_checkpoint(options.to, network, *optimizer, {}, identity_of(source, known_length(options, source)));
+}
+
+StoredType type_of(const std::string& dtype) {
+  if (dtype == "fp32") return StoredType::kF32;
+  if (dtype == "fp16") return StoredType::kF16;
+  if (dtype == "bf16") return StoredType::kBF16;
+  refuse("--dtype is '{}'; it must be fp32, fp16 or bf16.", dtype);
+}
+
+/// The widest number type among the tensors: what `dtype` of config.json names.
+StoredType widest_type(const std::vector<TensorToWrite>& tensors) {
+  for (const StoredType type : {StoredType::kF64, StoredType::kF32, StoredType::kBF16, StoredType::kF16})
+    if (std::ranges::find(tensors, type, &TensorToWrite::type) != tensors.end()) return type;
+  return StoredType::kF32;
+}
+
+/// A tokenizer_config.json for a model of `longest` positions.
+std::string with_length(const std::string& config, std::int64_t longest) {
+  auto json = nlohmann::ordered_json::parse(config, nullptr, false);
+  if (!json.is_object()) return config;
+  json["model_max_length"] = longest;
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+/// The tokenizer's files: those that there are, or those that AutoTokenizer needs, made from the model.
+std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
+                                        std::vector<std::string>& notes) {
+  std::vector<FolderFile> files = source.tokenizer_files();
+  const auto find = [&files](const char* name) { return std::ranges::find(files, name, &FolderFile::name); };
+  if (const auto config = find("tokenizer_config.json");
+      config != files.end() && find("tokenizer.json") != files.end()) {
+    if (longest > source.config().max_positions) config->bytes = with_length(config->bytes, longest);
+    return files;
+  }
+  const Tokenizer tokenizer = source.tokenizer();
+  if (tokenizer.empty()) return files;
+  const auto made = huggingface_tokenizer_files(tokenizer, longest);
+  if (made.empty())
+    notes.push_back(fmt::format(
+        "The SentencePiece model {}, and no tokenizer.json is made of such: AutoTokenizer will not load it; "
+        "use the model itself.",
+        why_not_imitated(tokenizer)));
+  if (tokenizer.is_json())  // a model beside it would be another tokenizer
+    std::erase_if(files, [](const auto& file) { return is_sentencepiece_file(file.name); });
+  for (const auto& file : made) {
+    std::erase_if(files, [&](const auto& f) { return f.name == file.name; });
+    files.push_back({file.name, file.bytes});
+  }
+  return files;
+}
+
+void write_as_folder(const ModelSource& source, Converted converted, const ConvertOptions& options,
+                     std::vector<std::string>& notes) {
+  HuggingFaceFolder folder{.model = converted.model,
+                           .head = converted.head,
+                           .tensors = std::move(converted.tensors),
+                           .files = tokenizer_files(source, converted.model.max_positions, notes),
+                           .sequence_length = options.sequence_length.value_or(0),
+                           .base_config = source.lacks_convolution() ? std::string() : source.folder_config(),
+                           .labels = source.label_names(),
+                           .task = source.task_settings()};
+  if (!options.sequence_length) {
+    folder.sequence_length = known_length(options, source);
+    // Rounded down to the landmarks, transformers would run softmax where training ran Nystrom attention.
+    if (const std::int64_t landmarks = folder.model.attention.landmarks; folder.sequence_length > landmarks)
+      folder.sequence_length = std::max(folder.sequence_length, 2 * landmarks);
+  }
+  if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
+    folder.bos_id = tokenizer.special().bos;
+    folder.eos_id = tokenizer.special().eos;
+  }
+  if (!options.shard_size.empty()) folder.shard_bytes = parse_size(options.shard_size, "--shard-size");
+  folder.type = widest_type(folder.tensors);
+  if (!options.dtype.empty()) {
+    folder.type = type_of(options.dtype);
+    for (auto& tensor : folder.tensors) tensor = as_type(std::move(tensor), folder.type);
+  }
+  folder.files.push_back({"README.md", model_card(source, folder)});
+  write_huggingface_folder(options.to, folder);
+  notes.push_back(what_transformers_will_run(folder, options.to));
+}
+
+}  // namespace
+
+std::vector<std::string> convert(const ConvertOptions& options) {
+  if (options.to.empty()) refuse("--to is empty; name a checkpoint (.h5) or a folder to be written.");
+  refuse_existing_target(options.to);
+  if (names_checkpoint(options.to) && (!options.dtype.empty() || !options.shard_size.empty()))
+    refuse("--dtype and --shard-size are for folders; a checkpoint is one file of fp32.");
+  const ModelSource source(options.from);
+  source.check();
+  check_lengths(options, source);
+  std::vector<std::string> notes;
+  Converted converted = converted_model(options, source, notes);
+  if (names_checkpoint(options.to))
+    write_as_checkpoint(source, converted, options, notes);
+  else
+    write_as_folder(source, std::move(converted), options, notes);
+  notes.push_back(fmt::format("{} was written.", options.to));
+  return notes;
+}
+
+}  // namespace nystrom

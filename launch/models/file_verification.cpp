@@ -1,0 +1,133 @@
+#include "launch/models/file_verification.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "data/glob.h"
+#include "data/hdf5/child_check.h"
+#include "data/shards/shard_check.h"
+#include "data/tokenizer/tokenizer.h"
+#include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
+#include "launch/models/model_source.h"
+#include "trainer/checkpoint/checkpoint.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using Verdicts = std::vector<FileVerdict>;
+
+/// What `verify` says of a file, or what it throws.
+FileVerdict verdict(const std::string& path, const std::function<std::string()>& verify) {
+  try {
+    return {path, verify(), ""};
+  } catch (const Error& error) {
+    return {path, "", error.what()};
+  }
+}
+
+FileVerdict of_checkpoint(const std::string& path) {
+  return verdict(path, [&path] {
+    verify_checkpoint(path);
+    check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
+    const CheckpointReader reader(path, false);
+    return fmt::format("checkpoint of step {}: digest, model and {} tensors agree, all numbers are finite",
+                       reader.state().step, reader.tensors().size());
+  });
+}
+
+FileVerdict of_shard(const std::string& path) {
+  return verdict(path, [&path] {
+    check_shards(std::span(&path, 1), ShardCheck::kAll);
+    return std::string("shard: all data was read, checksums, offsets and ids agree");
+  });
+}
+
+FileVerdict of_safetensors(const std::string& path) {
+  return verdict(path, [&path] {
+    const SafetensorsFile file(path);
+    for (const auto& [name, tensor] : file.tensors()) (void)file.read_bytes(tensor);
+    return fmt::format("safetensors file: {} tensors", file.tensors().size());
+  });
+}
+
+FileVerdict of_tokenizer(const std::string& path) {
+  return verdict(path, [&path] {
+    const Tokenizer tokenizer = Tokenizer::read(path);
+    return fmt::format("tokenizer of {} tokens", tokenizer.vocabulary_size());
+  });
+}
+
+Verdicts of_model(const std::string& path) {
+  Verdicts all{verdict(path, [&path] {
+    ModelSource(path).check();
+    return std::string("model: its tensors are those of its config.json");
+  })};
+  for (const auto& file : files_below(path))
+    if (file.ends_with(".safetensors")) all.push_back(of_safetensors(file));
+  return all;
+}
+
+Verdicts of_run(const std::string& path) {
+  Verdicts all;
+  for (const auto& file : files_below((fs::path(path) / "checkpoints").string()))
+    if (file.ends_with(".h5")) all.push_back(of_checkpoint(file));
+  return all;
+}
+
+/// A file of a manifest: its digest, then what the digest cannot tell.
+FileVerdict of_listed(const fs::path& path, const std::string& sha256) {
+  FileVerdict found = verdict(path.string(), [&] {
+    if (sha256_of_file(path.string()) != sha256)
+      refuse("{} is damaged: its SHA-256 is not that of the manifest. Prepare it again.", path.string());
+    return std::string();
+  });
+  return found.problem.empty() ? of_shard(path.string()) : found;
+}
+
+Verdicts of_preparation(const std::string& folder) {
+  const std::string path = (fs::path(folder) / "manifest.json").string();
+  Verdicts all;
+  try {
+    const auto manifest = nlohmann::json::parse(read_text_file(path));
+    for (const auto& [split, content] : manifest.at("splits").items())
+      for (const auto& shard : content.at("shards")) {
+        const fs::path name = shard.at("file").get<std::string>();
+        if (name.has_parent_path() || fs::path(split).has_parent_path())
+          refuse("{} names the file {}, which is not in its folder.", path, name.string());
+        all.push_back(of_listed(fs::path(folder) / split / name, shard.at("sha256").get<std::string>()));
+      }
+  } catch (const nlohmann::json::exception& error) {
+    refuse("{} is no manifest of this program: {}.", path, error.what());
+  }
+  return all;
+}
+
+Verdicts of_folder(const std::string& path) {
+  const auto holds = [&path](const char* name) { return fs::exists(fs::path(path) / name); };
+  if (holds("config.json")) return of_model(path);
+  if (holds("checkpoints")) return of_run(path);
+  if (holds("manifest.json")) return of_preparation(path);
+  refuse(
+      "{} is a folder, but neither a model (config.json), nor a run (checkpoints), nor prepared text "
+      "(manifest.json)",
+      path);
+}
+
+}  // namespace
+
+std::vector<FileVerdict> verify_files(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) refuse("{}: {}", path, error ? error.message() : "there is no such file");
+  if (fs::is_directory(status)) return of_folder(path);
+  if (is_checkpoint(path)) return {of_checkpoint(path)};
+  if (path.ends_with(".safetensors")) return {of_safetensors(path)};
+  if (path.ends_with(".model")) return {of_tokenizer(path)};
+  return {of_shard(path)};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,134 @@
+#include "launch/models/folder_tokenizer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "data/tokenizer/huggingface_files.h"
+#include "data/tokenizer/tokenizer_json.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// Where transformers and we keep a SentencePiece model.
+constexpr const char* kSentencePieceNames[] = {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"};
+constexpr const char* kOtherNames[] = {"tokenizer.json",
+                                       "tokenizer_config.json",
+                                       "special_tokens_map.json",
+                                       "added_tokens.json",
+                                       "vocab.txt",
+                                       "vocab.json",
+                                       "merges.txt"};
+
+/// The path of a file of the folder; empty where there is none.
+std::string file_in(const std::string& folder, const char* name) {
+  const fs::path path = fs::path(folder) / name;
+  return fs::is_regular_file(path) ? path.string() : std::string();
+}
+
+std::string sentencepiece_in(const std::string& folder) {
+  for (const char* name : kSentencePieceNames)
+    if (std::string path = file_in(folder, name); !path.empty()) return path;
+  return {};
+}
+
+/// What tokenizer_config.json says; an empty object where there is none.
+Json settings_of(const std::string& folder) {
+  const std::string path = file_in(folder, "tokenizer_config.json");
+  Json settings = path.empty() ? Json() : Json::parse(read_text_file(path), nullptr, false);
+  return settings.is_object() ? settings : Json::object();
+}
+
+std::string class_of(const Json& settings) {
+  const auto found = settings.find("tokenizer_class");
+  return found != settings.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool flag(const Json& settings, const char* key, bool otherwise) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_boolean() ? found->get<bool>() : otherwise;
+}
+
+/// ALBERT's class prepares text before its SentencePiece model sees it.
+Tokenizer read_sentencepiece(const std::string& path, const Json& settings) {
+  if (!class_of(settings).starts_with("Albert")) return Tokenizer::read(path);
+  const AlbertOptions options{.lowercase = flag(settings, "do_lower_case", true),
+                              .keep_accents = flag(settings, "keep_accents", false)};
+  return Tokenizer::from_bytes(albert_tokenizer_json(Tokenizer::read(path), options), path);
+}
+
+Tokenizer read_json(const std::string& path, const std::string& otherwise) {
+  try {
+    return Tokenizer::read(path);
+  } catch (const InputError&) {
+    if (otherwise.empty()) throw;
+    return Tokenizer::read(otherwise);
+  }
+}
+
+/// Is the tokenizer.json at `json` what is made here of the SentencePiece model at `model`?
+bool is_made_of(const std::string& json, const std::string& model) {
+  try {
+    for (const TokenizerFile& made : huggingface_tokenizer_files(Tokenizer::read(model), 0))
+      if (made.name == "tokenizer.json")
+        return Json::parse(made.bytes) == Json::parse(read_text_file(json), nullptr, false);
+  } catch (const InputError&) {  // no model of ours
+  }
+  return false;
+}
+
+std::optional<bool> given_flag(const Json& settings, const char* key) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_boolean() ? std::optional(found->get<bool>()) : std::nullopt;
+}
+
+/// BERT's class lowers case unless it is told otherwise.
+Tokenizer read_wordpiece(const std::string& path, const Json& settings) {
+  const BertOptions options{.lowercase = flag(settings, "do_lower_case", true),
+                            .strip_accents = given_flag(settings, "strip_accents"),
+                            .ideographs = flag(settings, "tokenize_chinese_chars", true)};
+  return Tokenizer::from_bytes(json_of_wordpiece(read_text_file(path), path, options), path);
+}
+
+Tokenizer read_byte_bpe(const std::string& vocabulary, const std::string& merges, const Json& settings) {
+  return Tokenizer::from_bytes(json_of_byte_bpe(read_text_file(vocabulary), read_text_file(merges),
+                                                vocabulary, flag(settings, "add_prefix_space", false)),
+                               vocabulary);
+}
+
+}  // namespace
+
+Tokenizer read_folder_tokenizer(const std::string& folder) {
+  const std::string json = file_in(folder, "tokenizer.json"), model = sentencepiece_in(folder);
+  const Json settings = settings_of(folder);
+  const auto made_here = [&] { return class_of(settings) == kOwnTokenizerClass && is_made_of(json, model); };
+  if (!json.empty() && (model.empty() || !made_here())) return read_json(json, model);
+  if (!model.empty()) return read_sentencepiece(model, settings);
+  if (const std::string path = file_in(folder, "vocab.txt"); !path.empty())
+    return read_wordpiece(path, settings);
+  if (const std::string path = file_in(folder, "vocab.json"); !path.empty())
+    return read_byte_bpe(path, (fs::path(folder) / "merges.txt").string(), settings);
+  return {};
+}
+
+bool is_sentencepiece_file(const std::string& name) {
+  return std::ranges::find(kSentencePieceNames, name) != std::end(kSentencePieceNames);
+}
+
+std::vector<FolderFile> folder_tokenizer_files(const std::string& folder) {
+  std::vector<FolderFile> files;
+  const auto add = [&](const char* name) {
+    if (const std::string path = file_in(folder, name); !path.empty())
+      files.push_back({name, read_text_file(path)});
+  };
+  for (const char* name : kSentencePieceNames) add(name);
+  for (const char* name : kOtherNames) add(name);
+  return files;
+}
+
+}  // namespace nystrom

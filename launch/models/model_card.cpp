@@ -1,0 +1,182 @@
+#include "launch/models/model_card.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+#include "model/heads/head_registry.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+std::string auto_class(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::kSequenceClassification:
+      return "AutoModelForSequenceClassification";
+    case HeadKind::kTokenClassification:
+      return "AutoModelForTokenClassification";
+    case HeadKind::kQuestionAnswering:
+      return "AutoModelForQuestionAnswering";
+    case HeadKind::kMultipleChoice:
+      return "AutoModelForMultipleChoice";
+    default:
+      return "AutoModelForMaskedLM";
+  }
+}
+
+std::string pipeline_of(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::kSequenceClassification:
+      return "text-classification";
+    case HeadKind::kTokenClassification:
+      return "token-classification";
+    case HeadKind::kQuestionAnswering:
+      return "question-answering";
+    case HeadKind::kMultipleChoice:
+      return "multiple-choice";
+    default:
+      return "fill-mask";
+  }
+}
+
+/// The run's directory, if the checkpoint lies in one: RUN/checkpoints/x.h5.
+fs::path run_of(const std::string& checkpoint) {
+  const fs::path folder = fs::absolute(checkpoint).parent_path();
+  return folder.filename() == "checkpoints" ? folder.parent_path() : fs::path();
+}
+
+std::string row(const std::string& name, const Json& value) {
+  return fmt::format("| {} | {} |\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+/// Numbers of the last lines of metrics.jsonl up to the checkpoint's step.
+std::string pretraining_figures(const fs::path& run, std::int64_t step) {
+  std::ifstream file(run / "metrics.jsonl");
+  Json training, validation;
+  for (std::string line; std::getline(file, line);) {
+    const Json object = Json::parse(line, nullptr, false);
+    if (!object.is_object() || !object.contains("step") || object["step"] > step) continue;
+    (object.contains("loss") ? training : validation) = object;
+  }
+  std::string text;
+  for (const char* key : {"loss", "mlm_loss", "mlm_accuracy", "sop_loss", "sop_accuracy"})
+    if (training.contains(key))
+      text += row(fmt::format("{} (step {})", key, training["step"].dump()), training[key]);
+  if (validation.is_object())
+    for (const auto& [key, value] : validation.items())
+      if (key.starts_with("validation_") && value.is_number())
+        text += row(fmt::format("{} (step {})", key, validation["step"].dump()), value);
+  return text;
+}
+
+std::string split_rows(const Json& splits) {
+  std::string text;
+  for (const auto& [split, scores] : splits.items()) {
+    if (!scores.is_object() || split == "undefined") continue;
+    for (const auto& [metric, value] : scores.items()) text += row(split + " " + metric, value);
+  }
+  return text;
+}
+
+/// The metrics of the checkpoint's step, by split: those of results.json where they are of it, else those of
+/// evaluations.json; nothing where neither has that step.
+std::string task_figures(const fs::path& run, std::int64_t step) {
+  std::ifstream results_file(run / "results.json"), evaluations_file(run / "evaluations.json");
+  const Json results = Json::parse(results_file, nullptr, false);
+  const auto is_of = [step](const Json& object, const char* key) {
+    return object.contains(key) && object[key] == step;
+  };
+  if (results.is_object() && is_of(results, results.contains("best_step") ? "best_step" : "steps"))
+    return split_rows(results);
+  const Json evaluations = Json::parse(evaluations_file, nullptr, false);
+  if (evaluations.is_array())
+    for (const auto& evaluation : evaluations)
+      if (evaluation.is_object() && is_of(evaluation, "step") && evaluation.contains("scores"))
+        return split_rows(evaluation["scores"]);
+  return {};
+}
+
+std::string figures(const ModelSource& source) {
+  if (source.is_folder()) return {};
+  const auto [step, samples, seconds] = source.progress();
+  std::string text = row("steps", step) + row("sequences seen", samples);
+  if (seconds > 0) text += row("hours of training", std::round(seconds / 36) / 100);
+  for (const char* key : {"task.kind", "task.name", "training.global_batch", "optimizer.learning_rate",
+                          "data.sequence_length", "seed"})
+    if (const std::string value = source.setting(key); !value.empty()) text += row(key, value);
+  const fs::path run = run_of(source.path());
+  if (run.empty()) return text;
+  const bool pretrained = source.setting("task.kind").empty();
+  return text + (pretrained ? pretraining_figures(run, step) : task_figures(run, step));
+}
+
+std::string shape_of(const ModelConfig& model) {
+  return fmt::format(
+      "{} layers of {} channels and {} heads, feed-forward of {}, {} tokens, up to {} positions",
+      model.layers, model.hidden_size, model.attention.heads, model.intermediate_size, model.vocabulary_size,
+      model.max_positions);
+}
+
+std::string attention_of(const ModelConfig& model) {
+  const AttentionConfig& a = model.attention;
+  const std::string taps = a.taps > 0
+                               ? fmt::format("a depthwise convolution of the values over {} tokens", a.taps)
+                               : "no convolution";
+  if (a.kind == AttentionKind::kSoftmax) return fmt::format("softmax attention, {}", taps);
+  return fmt::format(
+      "Nystrom attention (Xiong et al., AAAI 2021, arXiv 2102.03902) with {} landmarks, {} steps of the "
+      "pseudo-inverse, {}",
+      a.landmarks, a.pinv_iterations, taps);
+}
+
+}  // namespace
+
+std::string what_transformers_will_run(const HuggingFaceFolder& folder, const std::string& path) {
+  const std::int64_t length = segment_means_length(folder), landmarks = folder.model.attention.landmarks;
+  if (length == landmarks)
+    return fmt::format("transformers will run {} with exact softmax attention{}.", path,
+                       folder.model.attention.taps > 0
+                           ? ", on unpadded text: its convolution runs over the values of padding too"
+                           : "");
+  return fmt::format(
+      "transformers will run {} with {} landmarks on unpadded text of exactly {} tokens, with one "
+      "pseudo-inverse scale for the whole batch.",
+      path, landmarks, length);
+}
+
+std::string model_card(const ModelSource& source, const HuggingFaceFolder& folder) {
+  const HeadKind head = folder.head.kind;
+  std::string text = fmt::format(
+      "---\nlibrary_name: transformers\npipeline_tag: {}\ntags:\n- nystromformer\n---\n\n# A "
+      "Nyströmformer\n\n"
+      "{}; {}. Written by nystrom {}.\n\n",
+      pipeline_of(head), shape_of(folder.model), attention_of(folder.model), NYSTROM_VERSION);
+  text += fmt::format(
+      "```python\nfrom transformers import {0}, AutoTokenizer\n\nmodel = "
+      "{0}.from_pretrained(\"this-folder\")\n"
+      "tokenizer = AutoTokenizer.from_pretrained(\"this-folder\")\n```\n\n",
+      auto_class(head));
+  text += "## What transformers computes\n\n" + what_transformers_will_run(folder, "this folder");
+  if (segment_means_length(folder) != folder.model.attention.landmarks)
+    text +=
+        " Another length fails there; padding changes what it computes, and so do the other sequences of the "
+        "batch. Change `segment_means_seq_len` in `config.json` for another length, a multiple of "
+        "`num_landmarks`.";
+  text +=
+      " The program nystrom runs any length, ignores padding, and scales each pseudo-inverse by itself; its "
+      "options stand in the object `nystrom` of `config.json`, which transformers ignores.";
+  if (head == HeadKind::kPretraining)
+    text +=
+        " The head of sentence-order prediction and its pooler are extra tensors, which transformers reports "
+        "as unexpected and leaves out.";
+  const std::string table = figures(source);
+  if (!table.empty()) text += "\n\n## Training\n\n| | |\n|---|---|\n" + table;
+  return text + "\n";
+}
+
+}  // namespace nystrom

@@ -1,0 +1,215 @@
+#include "launch/models/model_source.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <utility>
+
+#include "data/hdf5/child_check.h"
+#include "kernels/core/check.h"
+#include "launch/models/folder_tokenizer.h"
+#include "model/exchange/bert_import.h"
+#include "model/exchange/tensor_edits.h"
+#include "model/exchange/warm_start.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/tasks/task_results.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Two heads of language modelling, one of them with sentence order.
+bool differ_by_sentence_order(HeadKind a, HeadKind b) {
+  const auto masked = [](HeadKind kind) {
+    return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+  };
+  return a != b && masked(a) && masked(b);
+}
+
+}  // namespace
+
+struct ModelSource::State {
+  std::string path;
+  HuggingFaceConfig config;
+  std::string folder_config;
+  std::optional<WeightFiles> weights;          // of a folder
+  std::optional<CheckpointReader> checkpoint;  // otherwise
+};
+
+ModelSource::ModelSource(std::string path) : state_(std::make_unique<State>()) {
+  state_->path = std::move(path);
+  if (is_huggingface_folder(state_->path))
+    open_folder();
+  else if (is_checkpoint(state_->path))
+    open_checkpoint();
+  else
+    refuse("{} is neither a checkpoint nor a Hugging Face folder (one with a config.json).", state_->path);
+}
+
+void ModelSource::open_folder() {
+  state_->config = read_huggingface_config(state_->path);
+  state_->folder_config = read_text_file((fs::path(state_->path) / "config.json").string());
+  state_->weights.emplace(state_->path);
+  if (state_->config.head.kind == HeadKind::kMaskedLm && has_sentence_order(*state_->weights))
+    state_->config.head.kind = HeadKind::kPretraining;
+}
+
+// Its digest says that it is whole, not that it was made by somebody who means well.
+void ModelSource::open_checkpoint() {
+  verify_checkpoint(state_->path);
+  check_in_child(std::span(&state_->path, 1), {}, check_checkpoint_content);
+  state_->checkpoint.emplace(state_->path, false);
+  state_->config.model = state_->checkpoint->model();
+  state_->config.head = state_->checkpoint->head();
+  state_->config.has_head = true;
+}
+
+ModelSource::~ModelSource() = default;
+ModelSource::ModelSource(ModelSource&&) noexcept = default;
+ModelSource& ModelSource::operator=(ModelSource&&) noexcept = default;
+
+const std::string& ModelSource::path() const {
+  return state_->path;
+}
+const ModelConfig& ModelSource::config() const {
+  return state_->config.model;
+}
+std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
+  if (lacks_convolution()) return {bert_note(state_->path, state_->config.foreign, model)};
+  return state_->config.notes;
+}
+bool ModelSource::is_folder() const {
+  return state_->weights.has_value();
+}
+const std::string& ModelSource::folder_config() const {
+  return state_->folder_config;
+}
+
+const HeadConfig& ModelSource::head() const {
+  if (!state_->config.has_head)
+    refuse("{} is a {}; this program has no such head.", state_->path, state_->config.architecture);
+  return state_->config.head;
+}
+
+bool ModelSource::is_foreign() const {
+  return !state_->config.foreign.empty();
+}
+
+bool ModelSource::lacks_convolution() const {
+  return is_bert_type(state_->config.foreign);
+}
+
+ModelSource::Progress ModelSource::progress() const {
+  if (is_folder()) return {};
+  const RunState& state = state_->checkpoint->state();
+  return {state.step, state.samples, state.seconds};
+}
+
+std::map<std::string, std::string> ModelSource::task_settings() const {
+  if (is_folder()) return state_->config.task;
+  std::map<std::string, std::string> found;
+  for (const auto& [key, value] : state_->checkpoint->identity().settings)
+    if (key.starts_with("task.") && key != "task.label_names" && key != "task.path" && value != "\"\"" &&
+        value != "[]")
+      found[key] = value;
+  if (!found.empty() && !setting("data.sequence_length").empty())
+    found["data.sequence_length"] = setting("data.sequence_length");
+  return found;
+}
+
+std::string ModelSource::setting(const std::string& key) const {
+  const Settings& settings = is_folder() ? state_->config.task : state_->checkpoint->identity().settings;
+  const auto found = settings.find(key);
+  if (found == settings.end()) return {};
+  const std::string& value = found->second;  // as in YAML: text may stand in quotes
+  const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
+std::vector<std::string> ModelSource::label_names() const {
+  return is_folder() ? state_->config.labels : read_label_names(setting("task.label_names"));
+}
+
+void ModelSource::check() const {
+  if (is_foreign()) return;              // load() looks
+  ParameterStore declared(DType::kF32);  // takes no memory
+  const Encoder encoder(config(), declared);
+  const auto made = make_head(head(), {config(), declared, encoder.embeddings().word()});
+  if (is_folder())
+    check_weights(declared, *state_->weights, state_->path);
+  else
+    state_->checkpoint->check_weights(declared);
+}
+
+LoadNotes ModelSource::load(Network& network) const {
+  ParameterStore& store = network.parameters();
+  LoadNotes notes;
+  const auto start = [&](const std::vector<TensorToWrite>& tensors) {
+    const WarmStart options{.first_of_head = network.head().first_parameter(), .path = state_->path};
+    for (auto& note : start_warm(store, tensors, options)) notes.push_back(std::move(note));
+  };
+  if (is_foreign()) {
+    ModelConfig model = config();
+    if (lacks_convolution()) model.attention.taps = network.config().attention.taps;
+    start(stored_tensors(&model, &notes));
+  } else if (is_folder()) {
+    return load_weights(store, *state_->weights, state_->path);
+  } else if (differ_by_sentence_order(head().kind, network.head_kind())) {
+    const auto tensors = stored_tensors();
+    start(tensors);
+    std::vector<std::string_view> unused;
+    for (const auto& tensor : tensors)
+      if (store.find(tensor.name) == nullptr) unused.push_back(tensor.name);
+    if (!unused.empty())
+      notes.push_back(fmt::format("{} of {} are not used.", fmt::join(unused, ", "), state_->path));
+  } else {
+    state_->checkpoint->load_weights(store);
+  }
+  return notes;
+}
+
+std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
+                                                       std::vector<std::string>* notes) const {
+  std::vector<TensorToWrite> tensors;
+  if (is_foreign()) {
+    std::vector<std::string> told;
+    ModelConfig started = config();
+    if (model != nullptr) started.attention = model->attention;
+    tensors = import_bert(*state_->weights, state_->config.foreign, started, told);
+    if (notes != nullptr) notes->insert(notes->end(), told.begin(), told.end());
+    return tensors;
+  }
+  if (is_folder()) {
+    for (const auto& [name, entry] : state_->weights->tensors())
+      if (!is_left_out(name, config())) tensors.push_back(as_stored(name, entry));
+    return tensors;
+  }
+  const CheckpointReader& reader = *state_->checkpoint;
+  for (const auto& tensor : reader.tensors())
+    tensors.push_back({tensor.name, StoredType::kF32, tensor.shape, [&reader, name = tensor.name] {
+                         const std::vector<float> values = reader.read_tensor(name);
+                         const auto bytes = std::as_bytes(std::span(values));
+                         return std::vector<std::byte>(bytes.begin(), bytes.end());
+                       }});
+  return tensors;
+}
+
+Tokenizer ModelSource::tokenizer() const {
+  if (is_folder()) return read_folder_tokenizer(state_->path);
+  const RunIdentity& identity = state_->checkpoint->identity();
+  if (identity.tokenizer.empty()) return {};
+  return Tokenizer::from_bytes(identity.tokenizer, "the tokenizer in " + state_->path);
+}
+
+std::vector<FolderFile> ModelSource::tokenizer_files() const {
+  if (is_folder()) return folder_tokenizer_files(state_->path);
+  const Tokenizer own = tokenizer();
+  if (own.empty()) return {};
+  return {{own.is_json() ? "tokenizer.json" : "spiece.model", own.bytes()}};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,49 @@
+#pragma once
+// What `pretrain` and `evaluate` work with, out of a configuration: model, tokenizer, shards. Everything that
+// can be wrong with the input is refused here, before anything large is allocated.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/pretraining/loader.h"
+#include "data/tokenizer/tokenizer.h"
+#include "launch/config/config.h"
+#include "launch/models/model_source.h"
+#include "launch/setup/backend.h"
+#include "model/config/model_config.h"
+#include "trainer/pretrain.h"
+
+namespace nystrom {
+
+struct RunSetup {
+  Config config;                    ///< resolved: what was left open is filled in
+  std::optional<ModelSource> from;  ///< model.from
+  ModelConfig model;
+  HeadKind head = HeadKind::kPretraining;
+  Tokenizer tokenizer;  ///< empty where there is none (NVIDIA's shards)
+  std::int64_t sequence_length = 0;
+  Backend backend;
+  CommKind communication = CommKind::kAuto;
+  DType precision = DType::kF32;
+  std::vector<std::string> shards, validation;  ///< files
+  std::vector<std::string> notes;               ///< sentences for the log
+};
+
+/// `command` needs shards of data.shards if `training`, of data.validation if not.
+RunSetup set_up_run(const Config& config, bool training);
+
+/// The loader of training shards, on one rank.
+LoaderOptions training_loader(const RunSetup& setup);
+
+/// Sources over training shards (endless) or validation shards (one pass, at most evaluation.batches).
+SourceFactory training_source(const RunSetup& setup);
+SourceFactory validation_source(const RunSetup& setup);
+
+/// What a checkpoint says of the run, and a resume is compared by.
+RunIdentity identity_of(const RunSetup& setup);
+
+/// The same settings out of a run directory's config.yaml.
+Settings settings_of(const std::string& yaml, const RunSetup& setup);
+
+}  // namespace nystrom

@@ -1,0 +1,104 @@
+#pragma once
+// Exchange with Hugging Face: folders of `config.json` and `model.safetensors` that transformers'
+// NystromformerForMaskedLM loads, and ours under the same tensor names.
+//
+// A folder runs here as kind nystrom, pinv_init per_matrix, padding exact, with its num_landmarks, unless the
+// object `nystrom` of its config.json says otherwise (transformers ignores it; keys as in `model.attention`:
+// kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and attention_dropout). The
+// sentence-order head and its pooler travel as extra tensors under BERT's names.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/exchange/safetensors.h"
+#include "model/network.h"
+
+namespace nystrom {
+
+struct HuggingFaceConfig {
+  ModelConfig model;
+  std::string architecture;                 ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
+  HeadConfig head;                          ///< meaningful if has_head
+  bool has_head = false;                    ///< is it a head that this program knows?
+  std::vector<std::string> labels;          ///< id2label, in the order of ids; empty where there is none
+  std::map<std::string, std::string> task;  ///< what it was fine-tuned for, as a checkpoint's settings say it
+  /// "bert" or "roberta", or "nystromformer" of one without a head: a start alone
+  /// (model/exchange/bert_import.h).
+  std::string foreign;
+  std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
+};
+
+/// True if `path` is a folder with a config.json.
+bool is_huggingface_folder(const std::string& path);
+
+/// Refuses, naming file and key, what is not a Nystromformer or cannot be computed here.
+HuggingFaceConfig read_huggingface_config(const std::string& folder);
+
+/// Is the head of sentence-order prediction (and its pooler) among the weights?
+bool has_sentence_order(const WeightFiles& files);
+
+/// Does a tensor of a folder of this model say nothing of its own: the decoder, which is tied, a buffer of
+/// older transformers, the zero taps of a model without convolution? check_weights looks whether it is so.
+bool is_left_out(std::string_view name, const ModelConfig& model);
+
+/// The parameter that a tensor is a second copy of, as transformers ties it when it loads; else empty.
+std::string_view tied_to(std::string_view name);
+
+/// What load_weights met besides what it was asked for; sentences for the log.
+using LoadNotes = std::vector<std::string>;
+
+/// Fills all parameters of `store` (allocated) from `files` and refreshes its rounded copy. Refuses, naming
+/// each: tensors that are missing, have other shapes, or that no parameter stands for. The sentence-order
+/// head and its pooler may be missing (they keep their values) or be there and not be asked for; copies of
+/// tied weights, buffers of older transformers, and zeros for a convolution that the model does not have, may
+/// be there.
+LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder);
+
+/// The refusals of load_weights alone; the parameters of `store` need only be declared.
+void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder);
+
+/// A whole small file of a folder: the tokenizer's.
+struct FolderFile {
+  std::string name;
+  std::string bytes;
+};
+
+struct HuggingFaceFolder {
+  ModelConfig model = {};
+  HeadConfig head = {};
+  std::vector<TensorToWrite> tensors = {};
+  std::vector<FolderFile> files = {};
+  /// Of the text that transformers is to be run on; its Nystrom path takes one length only, a multiple of the
+  /// landmarks: the largest such up to this and max_positions is written. 0: max_positions.
+  std::int64_t sequence_length = 0;
+  /// A config.json whose other keys are kept; empty: none.
+  std::string base_config = {};
+  std::vector<std::string> labels = {};          ///< id2label of a classification; empty: LABEL_0 and so on
+  std::map<std::string, std::string> task = {};  ///< kept in the object `nystrom`
+  std::int32_t bos_id = 0, eos_id = 2;           ///< the tokenizer's; written unless base_config has them
+  StoredType type = StoredType::kF32;            ///< of the weights: `dtype`
+  std::uint64_t shard_bytes = 0;                 ///< largest file of weights; 0: one file
+};
+
+/// The weights of `store` as they are to be written.
+std::vector<TensorToWrite> tensors_of(const ParameterStore& store);
+
+/// The length at which transformers runs Nystrom attention with this config.json; 0 where it names none or
+/// means softmax attention.
+std::int64_t nystrom_length(const std::string& config);
+
+/// The length that transformers will run the folder at; equal to the landmarks it means softmax attention.
+std::int64_t segment_means_length(const HuggingFaceFolder& folder);
+
+/// The text of config.json.
+std::string huggingface_config_text(const HuggingFaceFolder& folder);
+
+/// Writes the folder, under a temporary name until it is complete; a model without convolution with one of a
+/// single zero tap, which transformers needs. Refuses a `path` that exists, unless it is an empty folder.
+void write_huggingface_folder(const std::string& path, const HuggingFaceFolder& folder);
+
+/// Refuses a path to be written that exists and is not an empty folder.
+void refuse_existing_target(const std::string& path);
+
+}  // namespace nystrom

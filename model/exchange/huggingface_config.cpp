@@ -1,0 +1,283 @@
+// config.json, both ways.
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "model/exchange/bert_import.h"
+#include "model/exchange/huggingface.h"
+#include "model/exchange/json_object.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kDefaultLandmarks = 64;  // transformers', and its segment_means_seq_len
+
+template <class Value>
+struct Choice {
+  const char* name;
+  Value value;
+};
+constexpr Choice<AttentionKind> kKinds[] = {{"nystrom", AttentionKind::kNystrom},
+                                            {"softmax", AttentionKind::kSoftmax}};
+constexpr Choice<PinvInit> kInits[] = {{"per_matrix", PinvInit::kPerMatrix},
+                                       {"batch_max", PinvInit::kBatchMax}};
+constexpr Choice<bool> kPaddings[] = {{"exact", false}, {"huggingface", true}};
+constexpr Choice<Activation> kActivations[] = {{"gelu_new", Activation::kGeluNew},
+                                               {"gelu_pytorch_tanh", Activation::kGeluNew},
+                                               {"gelu", Activation::kGelu}};
+
+template <class Value, std::size_t N>
+Value choose(const std::string& where, const char* key, const std::string& name,
+             const Choice<Value> (&of)[N]) {
+  std::vector<std::string> known;
+  for (const auto& choice : of) {
+    if (name == choice.name) return choice.value;
+    known.emplace_back(choice.name);
+  }
+  refuse("{}: {} is '{}'; this program knows {}.", where, key, name, fmt::join(known, ", "));
+}
+
+template <class Value, std::size_t N>
+const char* name_in(Value value, const Choice<Value> (&of)[N]) {
+  for (const auto& choice : of)
+    if (value == choice.value) return choice.name;
+  return "?";
+}
+
+/// Our own options, which transformers ignores.
+void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
+  const JsonObject own(where, object);
+  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",       "pinv_iterations",
+                                    "pinv_init", "padding",   "attention_dropout", "task"};
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(kKnown, key) == std::end(kKnown))
+      refuse("{}: the key {} is unknown; known are {}.", where, key, fmt::join(kKnown, ", "));
+  AttentionConfig& attention = config.model.attention;
+  attention.kind = choose(where, "kind", own.text("kind", name_in(attention.kind, kKinds)), kKinds);
+  attention.landmarks = own.integer("landmarks", attention.landmarks);
+  attention.taps = own.integer("convolution", attention.taps);
+  attention.pinv_iterations = static_cast<int>(own.integer("pinv_iterations", attention.pinv_iterations));
+  attention.pinv_init =
+      choose(where, "pinv_init", own.text("pinv_init", name_in(attention.pinv_init, kInits)), kInits);
+  config.model.huggingface_padding = choose(where, "padding", own.text("padding", "exact"), kPaddings);
+  config.model.attention_dropout = own.number("attention_dropout", 0);
+  if (!own.has("task")) return;
+  const JsonObject task(where + ".task", object["task"]);
+  for (const auto& [key, value] : object["task"].items()) config.task[key] = task.text(key.c_str(), "");
+}
+
+ModelConfig read_shape(const std::string& path, const JsonObject& json) {
+  ModelConfig model;
+  model.vocabulary_size = json.integer("vocab_size", 30000);
+  model.hidden_size = json.integer("hidden_size", 768);
+  model.layers = json.integer("num_hidden_layers", 12);
+  model.intermediate_size = json.integer("intermediate_size", 3072);
+  model.max_positions = json.integer("max_position_embeddings", 510);
+  model.token_types = json.integer("type_vocab_size", 2);
+  model.pad_token_id =
+      static_cast<std::int32_t>(json.is_null("pad_token_id") ? -1 : json.integer("pad_token_id", 1));
+  model.activation = choose(path, "hidden_act", json.text("hidden_act", "gelu_new"), kActivations);
+  model.dropout = json.number("hidden_dropout_prob", 0.1);
+  model.layer_norm_epsilon = json.number("layer_norm_eps", 1e-5);
+  model.initializer_range = json.number("initializer_range", 0.02);
+  model.attention.heads = json.integer("num_attention_heads", 12);
+  model.attention.landmarks = json.integer("num_landmarks", 64);
+  model.attention.taps = json.is_null("conv_kernel_size") ? 0 : json.integer("conv_kernel_size", 65);
+  return model;
+}
+
+std::string what_transformers_runs(const JsonObject& json, const AttentionConfig& attention) {
+  const std::int64_t landmarks = json.integer("num_landmarks", 64);
+  const std::int64_t length = json.integer("segment_means_seq_len", 64);
+  const std::string here = attention.kind == AttentionKind::kSoftmax
+                               ? "exact softmax attention"
+                               : fmt::format("Nystrom attention with {} landmarks", attention.landmarks);
+  if (length == landmarks)
+    return fmt::format(
+        "transformers would run exact softmax attention on this folder (its segment_means_seq_len equals its "
+        "num_landmarks, {}); here it runs {}.",
+        landmarks, here);
+  return fmt::format(
+      "transformers would run Nystrom attention with {} landmarks on this folder, on sequences of exactly {} "
+      "tokens and with one pseudo-inverse scale for the whole batch; here it runs {} on any length.",
+      landmarks, length, here);
+}
+
+std::string first_architecture(const JsonObject& json) {
+  if (!json.has("architectures") || !json["architectures"].is_array() || json["architectures"].empty() ||
+      !json["architectures"][0].is_string())
+    return {};
+  return json["architectures"][0].get<std::string>();
+}
+
+bool has_labels(HeadKind kind) {
+  return kind == HeadKind::kSequenceClassification || kind == HeadKind::kTokenClassification;
+}
+
+bool decodes(HeadKind kind) {
+  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
+}
+
+std::int64_t count_labels(const std::string& path, const JsonObject& json) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 20U;  // beyond all use
+  const bool named = json.has("id2label") && json["id2label"].is_object();
+  const std::int64_t count =
+      named ? static_cast<std::int64_t>(json["id2label"].size()) : json.integer("num_labels", 2);
+  if (count < 1 || count > kMost)
+    refuse("{}: {} gives {} labels; a classification needs 1 to {}.", path, named ? "id2label" : "num_labels",
+           count, kMost);
+  return count;
+}
+
+Problem problem_of(const JsonObject& json, std::int64_t labels) {
+  const std::string type = json.is_null("problem_type") ? "" : json.text("problem_type", "");
+  if (type == "regression" || (type.empty() && labels == 1)) return Problem::kRegression;
+  return type == "multi_label_classification" ? Problem::kMultiLabel : Problem::kSingleLabel;
+}
+
+std::vector<std::string> label_names(const JsonObject& json, std::int64_t count) {
+  std::vector<std::string> names;
+  if (!json.has("id2label") || !json["id2label"].is_object()) return names;
+  for (std::int64_t label = 0; label < count; ++label) {
+    const auto found = json["id2label"].find(std::to_string(label));
+    names.push_back(found != json["id2label"].end() && found->is_string() ? found->get<std::string>()
+                                                                          : fmt::format("LABEL_{}", label));
+  }
+  return names;
+}
+
+/// Of two heads of one architecture the one without extra tensors: config.json does not know of them.
+void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfig& config) {
+  config.head = HeadKind::kMaskedLm;
+  config.has_head = config.architecture.empty();
+  if (config.architecture == "NystromformerModel") {  // a start as BERT's is
+    config.foreign = "nystromformer";
+    config.has_head = true;
+  }
+  for (const HeadEntry& entry : head_registry()) {
+    if (entry.architecture != config.architecture) continue;
+    config.has_head = true;
+    config.head = entry.kind;
+    if (!has_labels(entry.kind)) continue;
+    const std::int64_t labels = count_labels(path, json);
+    config.head = {entry.kind, labels, problem_of(json, labels)};
+    config.labels = label_names(json, labels);
+  }
+  if (config.has_head && config.foreign.empty() && decodes(config.head.kind) &&
+      !json.boolean("tie_word_embeddings", true))
+    refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
+}
+
+/// How many labels a classification has, and what its logits mean.
+void write_labels(const HuggingFaceFolder& folder, Json& json) {
+  const HeadConfig& head = folder.head;
+  if (!has_labels(head.kind)) return;
+  for (std::int64_t label = 0; label < head.labels; ++label) {
+    const bool named = std::ssize(folder.labels) == head.labels;
+    const std::string name =
+        named ? folder.labels[static_cast<std::size_t>(label)] : fmt::format("LABEL_{}", label);
+    json["id2label"][std::to_string(label)] = name;
+    json["label2id"][name] = label;
+  }
+  if (head.kind == HeadKind::kTokenClassification) return;
+  json["problem_type"] = head.problem == Problem::kRegression   ? "regression"
+                         : head.problem == Problem::kMultiLabel ? "multi_label_classification"
+                                                                : "single_label_classification";
+}
+
+}  // namespace
+
+bool is_huggingface_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::path(path) / "config.json", ignored);
+}
+
+HuggingFaceConfig read_huggingface_config(const std::string& folder) {
+  const std::string path = (fs::path(folder) / "config.json").string();
+  const Json parsed = parse_json(path, read_text_file(path));
+  const JsonObject json(path, parsed);
+  const std::string type = json.text("model_type", "");
+  if (is_bert_type(type)) {
+    HuggingFaceConfig config = read_bert_config(folder, type);
+    config.foreign = type;
+    return config;
+  }
+  if (type != "nystromformer")
+    refuse("{}: model_type is '{}'; nystromformer can be read, and bert and roberta as a start.", path, type);
+  HuggingFaceConfig config;
+  config.model = read_shape(path, json);
+  config.architecture = first_architecture(json);
+  read_head(path, json, config);
+  if (json.has("nystrom")) read_own_options(path + ": nystrom", json["nystrom"], config);
+  check_of_file(path, config.model);
+  config.notes.push_back(what_transformers_runs(json, config.model.attention));
+  return config;
+}
+
+std::int64_t nystrom_length(const std::string& config) {
+  const Json parsed = parse_json("config.json", config);
+  const JsonObject json("config.json", parsed);
+  const std::int64_t length = json.integer("segment_means_seq_len", kDefaultLandmarks);
+  return length > 0 && length != json.integer("num_landmarks", kDefaultLandmarks) ? length : 0;
+}
+
+std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
+  const AttentionConfig& attention = folder.model.attention;
+  if (attention.kind == AttentionKind::kSoftmax) return attention.landmarks;
+  std::int64_t length = folder.model.max_positions;
+  if (folder.sequence_length > 0) length = std::min(length, folder.sequence_length);
+  return std::max(length / attention.landmarks, std::int64_t{1}) * attention.landmarks;
+}
+
+std::string huggingface_config_text(const HuggingFaceFolder& folder) {
+  const ModelConfig& model = folder.model;
+  const AttentionConfig& attention = model.attention;
+  Json json = folder.base_config.empty() ? Json::object()
+                                         : parse_json("the folder's config.json", folder.base_config);
+  json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
+  if (folder.base_config.empty() || decodes(folder.head.kind)) json["tie_word_embeddings"] = true;
+  if (folder.base_config.empty()) {
+    json["bos_token_id"] = folder.bos_id;
+    json["eos_token_id"] = folder.eos_id;
+    json["inv_coeff_init_option"] = false;
+    write_labels(folder, json);
+  }
+  json["dtype"] = folder.type == StoredType::kF64    ? "float64"
+                  : folder.type == StoredType::kF16  ? "float16"
+                  : folder.type == StoredType::kBF16 ? "bfloat16"
+                                                     : "float32";
+  json.erase("torch_dtype");  // its older name
+  json["model_type"] = "nystromformer";
+  json["vocab_size"] = model.vocabulary_size;
+  json["hidden_size"] = model.hidden_size;
+  json["num_hidden_layers"] = model.layers;
+  json["num_attention_heads"] = attention.heads;
+  json["intermediate_size"] = model.intermediate_size;
+  json["max_position_embeddings"] = model.max_positions;
+  json["type_vocab_size"] = model.token_types;
+  json["pad_token_id"] = model.pad_token_id < 0 ? Json() : Json(model.pad_token_id);
+  json["hidden_act"] = name_in(model.activation, kActivations);
+  json["hidden_dropout_prob"] = model.dropout;
+  json["attention_probs_dropout_prob"] = model.attention_dropout;
+  json["layer_norm_eps"] = model.layer_norm_epsilon;
+  json["initializer_range"] = model.initializer_range;
+  json["num_landmarks"] = attention.landmarks;
+  json["segment_means_seq_len"] = segment_means_length(folder);
+  // transformers cannot read null, which it documents; one zero tap is the same.
+  json["conv_kernel_size"] = std::max<std::int64_t>(attention.taps, 1);
+  json["nystrom"] = {{"kind", name_in(attention.kind, kKinds)},
+                     {"landmarks", attention.landmarks},
+                     {"convolution", attention.taps},
+                     {"pinv_iterations", attention.pinv_iterations},
+                     {"pinv_init", name_in(attention.pinv_init, kInits)},
+                     {"padding", name_in(model.huggingface_padding, kPaddings)},
+                     {"attention_dropout", model.attention_dropout}};
+  if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
+  return json.dump(2) + "\n";
+}
+
+}  // namespace nystrom

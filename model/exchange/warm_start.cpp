@@ -1,0 +1,93 @@
+#include "model/exchange/warm_start.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "model/exchange/tensor_edits.h"
+
+namespace nystrom {
+namespace {
+
+void fill(const TensorToWrite& tensor, const Tensor& weight) {
+  const std::vector<std::byte> bytes = tensor.bytes();
+  dispatch_float(weight.dtype, [&]<class T>(T) {
+    const auto values = weight.span<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double stored = stored_number(tensor.name, tensor.type, bytes, i);
+      values[i] = T(static_cast<Compute<T>>(stored));
+      check_fits(tensor.name, stored, static_cast<double>(values[i]), "fp32");
+    }
+  });
+}
+
+bool same_shape(const TensorToWrite& tensor, const Parameter& parameter) {
+  return std::ranges::equal(tensor.shape, parameter.shape.dims());
+}
+
+std::string listed(std::vector<std::string> items) {
+  constexpr std::size_t kMost = 8;
+  const std::size_t count = items.size();
+  if (count > kMost) items.resize(kMost);
+  return fmt::format("{}{}", fmt::join(items, ", "),
+                     count > kMost ? fmt::format(" and {} more", count - kMost) : "");
+}
+
+std::int64_t layer_of(const std::string& name) {
+  constexpr std::string_view kBlock = "nystromformer.encoder.layer.";
+  return name.starts_with(kBlock) ? std::stoll(name.substr(kBlock.size())) : -1;
+}
+
+std::int64_t count_layers(const ParameterStore& store) {
+  std::int64_t layers = 0;
+  for (const auto& parameter : store.all()) layers = std::max(layers, layer_of(parameter.name) + 1);
+  return layers;
+}
+
+}  // namespace
+
+std::vector<std::string> start_warm(ParameterStore& store, const std::vector<TensorToWrite>& stored,
+                                    const WarmStart& options) {
+  const std::int64_t kept_layers = count_layers(store) - options.redrawn_layers;
+  if (options.redrawn_layers < 0 || kept_layers < 0)
+    refuse("model.reinitialize_layers is {}; the model has {} layers.", options.redrawn_layers,
+           count_layers(store));
+  std::vector<std::string> missing, misshapen, other_head, drawn;
+  std::vector<std::pair<const TensorToWrite*, ParameterId>> found;
+  for (ParameterId id = 0; id < store.count(); ++id) {
+    const Parameter& parameter = store[id];
+    const bool head = id >= options.first_of_head;
+    if (layer_of(parameter.name) >= kept_layers) {
+      drawn.push_back(parameter.name);
+      continue;
+    }
+    const auto tensor = std::ranges::find(stored, parameter.name, &TensorToWrite::name);
+    if (tensor == stored.end()) {
+      (head ? drawn : missing).push_back(parameter.name);
+    } else if (!same_shape(*tensor, parameter)) {
+      const std::string shapes = fmt::format("{} ([{}] there, {} here)", parameter.name,
+                                             fmt::join(tensor->shape, ", "), parameter.shape.text());
+      (head ? other_head : misshapen).push_back(shapes);
+      if (head) drawn.push_back(parameter.name);
+    } else {
+      found.emplace_back(&*tensor, id);
+    }
+  }
+  if (!missing.empty()) refuse("{} lacks tensors of the encoder: {}.", options.path, listed(missing));
+  if (!misshapen.empty())
+    refuse("{} has encoder tensors of other shapes: {}. Leave the keys of `model` out to take its shape.",
+           options.path, listed(misshapen));
+  if (!other_head.empty() && !options.redraw_head)
+    refuse(
+        "{} has a head for another number of labels: {}. Set model.reinitialize_head: true to draw a new "
+        "one.",
+        options.path, listed(other_head));
+  for (const auto& [tensor, id] : found)
+    store.fill_weight(id, [from = tensor](const Tensor& weight) { fill(*from, weight); });
+  store.refresh_copy();
+  if (drawn.empty()) return {};
+  return {fmt::format("{} tensors are not taken from {} but drawn from the seed: {}.", drawn.size(),
+                      options.path, listed(drawn))};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+#include "model/exchange/json_object.h"
+#include "model/exchange/safetensors.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+/// A string as Python writes it.
+std::string python_text(const std::string& text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\\' || c == '\'') literal += '\\';
+    literal += c;
+  }
+  return literal + "'";
+}
+
+/// The lines take the tensors as they are: a model made of config.json would drop those that it lacks.
+[[noreturn]] void refuse_folder(const std::string& folder) {
+  for (const auto& [pickled, parts] : {std::pair{"pytorch_model.bin", "pytorch_model.bin"},
+                                       std::pair{"pytorch_model.bin.index.json", "pytorch_model-*.bin"}})
+    if (fs::exists(fs::path(folder) / pickled))
+      refuse(
+          "{0} holds {1}, a pickle, which can run code when it is read, and no {2}. If you trust who made "
+          "it, two lines of Python turn it into one:\n"
+          "import pathlib, safetensors.torch, torch; folder = pathlib.Path({3}); tensors = {{k: v for f in "
+          "sorted(folder.glob('{4}')) for k, v in torch.load(f, weights_only=True, "
+          "map_location='cpu').items()}}\n"
+          "safetensors.torch.save_file({{k: v.clone().contiguous() for k, v in tensors.items()}}, folder / "
+          "'{2}', {{'format': 'pt'}})",
+          folder, pickled, kSingle, python_text(folder), parts);
+  refuse("{} holds neither {} nor {}.", folder, kSingle, kIndex);
+}
+
+Json read_weight_map(const std::string& path) {
+  const Json map = parse_json(path, read_text_file(path));
+  if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
+    refuse("{} has no object \"weight_map\" of tensor names and files.", path);
+  return map["weight_map"];
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::string& folder) {
+  const fs::path single = fs::path(folder) / kSingle, index = fs::path(folder) / kIndex;
+  if (fs::exists(single)) {
+    files_.push_back(std::make_unique<SafetensorsFile>(single.string()));
+    for (const auto& [name, tensor] : files_.back()->tensors())
+      tensors_.emplace(name, Entry{files_.back().get(), &tensor});
+  } else if (fs::exists(index)) {
+    read_index(folder, index.string());
+  } else {
+    refuse_folder(folder);
+  }
+}
+
+void WeightFiles::read_index(const std::string& folder, const std::string& index) {
+  std::map<std::string, const SafetensorsFile*> opened;
+  const Json map = read_weight_map(index);
+  for (const auto& [tensor, file] : map.items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : std::string{};
+    if (name.empty() || name != fs::path(name).filename().string())  // nothing outside the folder
+      refuse("{}: the tensor {} is not given a file name of the same folder.", index, tensor);
+    const SafetensorsFile*& part = opened[name];
+    if (part == nullptr) {
+      files_.push_back(std::make_unique<SafetensorsFile>((fs::path(folder) / name).string()));
+      part = files_.back().get();
+    }
+    const StoredTensor* stored = part->find(tensor);
+    if (stored == nullptr) refuse("{}: the tensor {} is not in {}.", index, tensor, part->path());
+    tensors_.emplace(tensor, Entry{part, stored});
+  }
+}
+
+const WeightFiles::Entry* WeightFiles::find(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+bool same_values(const WeightFiles::Entry& a, const WeightFiles::Entry& b) {
+  return a.tensor->type == b.tensor->type && a.tensor->shape == b.tensor->shape &&
+         a.file->read_bytes(*a.tensor) == b.file->read_bytes(*b.tensor);
+}
+
+}  // namespace nystrom

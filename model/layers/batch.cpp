@@ -1,0 +1,87 @@
+#include "model/layers/batch.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace nystrom {
+
+BatchBuffer::Place BatchBuffer::place(DType dtype, std::int64_t most) {
+  const Place here{dtype, most, bytes_};
+  bytes_ += align_up(static_cast<std::size_t>(most) * size_of(dtype));
+  return here;
+}
+
+/// Writes the values to the host's block; the tensor's address is relative to the block until it is uploaded.
+template <class T>
+Tensor BatchBuffer::put(const Place& place, std::span<const T> values) {
+  const auto n = static_cast<std::int64_t>(values.size());
+  NYSTROM_CHECK(n <= place.most, "a micro-batch has {} values where {} were planned", n, place.most);
+  if (n > 0) std::memcpy(filling_ + place.offset, values.data(), values.size_bytes());
+  return {filling_ + place.offset, place.dtype, {n}};
+}
+
+BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context)
+    : input_ids_(place(DType::kI32, limits.tokens)),
+      token_types_(place(DType::kI32, limits.tokens)),
+      positions_(place(DType::kI32, limits.tokens)),
+      token_samples_(place(DType::kI64, limits.tokens)),
+      offsets_(place(DType::kI32, limits.sequences + 1)),
+      lengths_(place(DType::kI32, limits.sequences)),
+      samples_(place(DType::kI64, limits.sequences)),
+      zeros_(place(DType::kI32, limits.sequences)),
+      first_rows_(place(DType::kI32, limits.sequences)),
+      sequence_labels_(place(DType::kI32, limits.sequences)),
+      sequence_ends_(place(DType::kI32, limits.sequences)),
+      sequence_values_(place(DType::kF32, limits.sequences * limits.values)),
+      label_rows_(place(DType::kI32, limits.labels)),
+      labels_(place(DType::kI32, limits.labels)),
+      upload_(make_upload(context, bytes_)) {}
+
+const Batch& BatchBuffer::upload(const BatchArrays& a) {
+  const auto tokens = static_cast<std::int64_t>(a.input_ids.size());
+  const auto sequences = static_cast<std::int64_t>(a.lengths.size());
+  NYSTROM_CHECK(a.offsets.size() == a.lengths.size() + 1 && a.samples.size() == a.lengths.size() &&
+                    a.token_type_ids.size() == a.input_ids.size() && a.offsets.back() == tokens &&
+                    a.label_rows.size() == a.labels.size(),
+                "a micro-batch of {} sequences, {} offsets, {} tokens", a.lengths.size(), a.offsets.size(),
+                tokens);
+  filling_ = upload_->begin();
+  Batch& b = batch_;
+  b.inputs.input_ids = put(input_ids_, a.input_ids);
+  b.inputs.token_type_ids = put(token_types_, a.token_type_ids);
+  NYSTROM_CHECK(tokens <= positions_.most, "a micro-batch of {} tokens where {} were planned", tokens,
+                positions_.most);
+  b.inputs.positions = {filling_ + positions_.offset, DType::kI32, {tokens}};
+  b.token_keys = {{filling_ + token_samples_.offset, DType::kI64, {tokens}}, b.inputs.positions};
+  b.sequences = {put(offsets_, a.offsets), put(lengths_, a.lengths), sequences, tokens, 0};
+  std::memset(filling_ + zeros_.offset, 0, static_cast<std::size_t>(sequences) * sizeof(std::int32_t));
+  b.sequence_keys = {put(samples_, a.samples), {filling_ + zeros_.offset, DType::kI32, {sequences}}};
+  b.first_rows = put(first_rows_, a.offsets.first(a.lengths.size()));
+  b.label_rows = put(label_rows_, a.label_rows);
+  b.labels = put(labels_, a.labels);
+  b.sequence_labels = put(sequence_labels_, a.sequence_labels);
+  b.sequence_ends = put(sequence_ends_, a.sequence_ends);
+  b.sequence_values = put(sequence_values_, a.sequence_values);
+  auto* positions = b.inputs.positions.data<std::int32_t>();
+  auto* samples = b.token_keys.samples.data<std::int64_t>();
+  for (std::size_t s = 0; s < a.lengths.size(); ++s) {
+    const std::int32_t begin = a.offsets[s], end = a.offsets[s + 1];
+    b.sequences.longest = std::max<std::int64_t>(b.sequences.longest, end - begin);
+    for (std::int32_t t = begin; t < end; ++t) {
+      positions[t] = t - begin;
+      samples[t] = a.samples[s];
+    }
+  }
+  // The views were of the host's block; ops find the same places in theirs.
+  std::byte* const block = upload_->commit();
+  for (Tensor* tensor :
+       std::array{&b.inputs.input_ids, &b.inputs.token_type_ids, &b.inputs.positions, &b.token_keys.samples,
+                  &b.token_keys.positions, &b.sequences.offsets, &b.sequences.lengths,
+                  &b.sequence_keys.samples, &b.sequence_keys.positions, &b.first_rows, &b.label_rows,
+                  &b.labels, &b.sequence_labels, &b.sequence_ends, &b.sequence_values})
+    tensor->address = block + (static_cast<std::byte*>(tensor->address) - filling_);
+  return batch_;
+}
+
+}  // namespace nystrom

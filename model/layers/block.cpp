@@ -1,0 +1,189 @@
+#include "model/layers/block.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/layer_norm.h"
+#include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
+
+namespace nystrom {
+namespace {
+// Dropout sites: 0 is the embeddings'; each block has four.
+std::uint32_t site(std::int64_t layer, std::uint32_t place) {
+  return 1 + 4 * static_cast<std::uint32_t>(layer) + place;
+}
+constexpr std::uint32_t kProbabilities = 0, kAttentionOutput = 1, kFeedForward = 2;
+
+Tensor as_matrix(const Tensor& flat, std::int64_t rows, std::int64_t columns) {
+  return flat.first(rows * columns).reshaped({rows, columns});
+}
+}  // namespace
+
+Block::Block(const ModelConfig& c, ParameterStore& store, std::int64_t layer)
+    : config_(c), store_(store), layer_(layer) {
+  const std::string at = fmt::format("nystromformer.encoder.layer.{}.", layer);
+  const std::string self = at + "attention.self.", attention = at + "attention.output.",
+                    output = at + "output.";
+  const std::int64_t channels = c.hidden_size, width = c.intermediate_size;
+  qkv_weight_ = store.add_group({self + "query.weight", self + "key.weight", self + "value.weight"},
+                                {channels, channels}, Init::kNormal);
+  qkv_bias_ =
+      store.add_group({self + "query.bias", self + "key.bias", self + "value.bias"}, {channels}, Init::kZero);
+  if (c.attention.taps > 0)
+    conv_ = store.add(self + "conv.weight", {c.attention.heads, 1, c.attention.taps, 1}, Init::kNormal);
+  output_weight_ = store.add(attention + "dense.weight", {channels, channels}, Init::kNormal);
+  attention_norm_.bias = store.add(attention + "dense.bias", {channels}, Init::kZero);
+  attention_norm_.gamma = store.add(attention + "LayerNorm.weight", {channels}, Init::kOne);
+  attention_norm_.beta = store.add(attention + "LayerNorm.bias", {channels}, Init::kZero);
+  attention_norm_.site = site(layer, kAttentionOutput);
+  in_weight_ = store.add(at + "intermediate.dense.weight", {width, channels}, Init::kNormal);
+  in_bias_ = store.add(at + "intermediate.dense.bias", {width}, Init::kZero);
+  out_weight_ = store.add(output + "dense.weight", {channels, width}, Init::kNormal);
+  output_norm_.bias = store.add(output + "dense.bias", {channels}, Init::kZero);
+  output_norm_.gamma = store.add(output + "LayerNorm.weight", {channels}, Init::kOne);
+  output_norm_.beta = store.add(output + "LayerNorm.bias", {channels}, Init::kZero);
+  output_norm_.site = site(layer, kFeedForward);
+}
+
+void Block::plan(Planner& planner, const BatchLimits& limits) {
+  const DType type = store_.activation(), statistics = compute_dtype(type);
+  const std::int64_t t = limits.tokens, c = config_.hidden_size, f = config_.intermediate_size;
+  qkv_ = planner.saved("block.qkv", type, {t, 3 * c});
+  attention_ = AttentionSaved::plan(planner, config_.attention, type, limits.sequences, t, c);
+  context_ = planner.saved("block.context", type, {t, c});
+  z1_ = planner.saved("block.z1", type, {t, c});
+  stats1_ = planner.saved("block.stats1", statistics, {t, 2});
+  y1_ = planner.saved("block.y1", type, {t, c});
+  pre_ = planner.saved("block.pre", type, {t, f});
+  activated_ = planner.saved("block.activated", type, {t, f});
+  z2_ = planner.saved("block.z2", type, {t, c});
+  stats2_ = planner.saved("block.stats2", statistics, {t, 2});
+}
+
+Block::BackwardScratch Block::BackwardScratch::plan(Planner& planner, const BatchLimits& limits,
+                                                    const ModelConfig& config, DType dtype) {
+  const std::int64_t t = limits.tokens, c = config.hidden_size;
+  return {planner.scratch("block.d_branch", dtype, {t, c}),
+          planner.scratch("block.d_wide", dtype, {t * std::max(c, config.intermediate_size)}),
+          planner.scratch("block.d_qkv", dtype, {t, 3 * c})};
+}
+
+Tensor Block::conv_weight() const {
+  if (config_.attention.taps == 0) return {};
+  return store_.weight(conv_).reshaped({config_.attention.heads, config_.attention.taps});
+}
+
+Tensor Block::conv_gradient() const {
+  if (config_.attention.taps == 0) return {};
+  return store_.gradient(conv_).reshaped({config_.attention.heads, config_.attention.taps});
+}
+
+void Block::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+                    const Tensor& x, const Tensor& y) {
+  const std::int64_t t = batch.sequences.tokens;
+  const Tensor qkv = qkv_.first(t), attended = context_.first(t), z1 = z1_.first(t), y1 = y1_.first(t);
+  const Tensor pre = pre_.first(t), activated = activated_.first(t), z2 = z2_.first(t);
+
+  linear_forward(context, x, store_.grouped_compute_weight(qkv_weight_, 3),
+                 store_.grouped_weight(qkv_bias_, 3), qkv);
+  attention_forward(context,
+                    {.config = config_.attention,
+                     .sequences = batch.sequences,
+                     .qkv = qkv,
+                     .conv_weight = conv_weight(),
+                     .dropout = pass.dropout(config_.attention_dropout, site(layer_, kProbabilities)),
+                     .keys = batch.token_keys,
+                     .saved = attention_,
+                     .workspace = workspace,
+                     .out = attended});
+  linear_forward(context, attended, store_.compute_weight(output_weight_), {}, z1);
+  norm_forward(context, batch, pass, attention_norm_, x, z1, stats1_.first(t), y1);
+  linear_gelu_forward(context, {.kind = config_.activation,
+                                .x = y1,
+                                .w = store_.compute_weight(in_weight_),
+                                .bias = store_.weight(in_bias_),
+                                .pre = pre,
+                                .y = activated});
+  linear_forward(context, activated, store_.compute_weight(out_weight_), {}, z2);
+  norm_forward(context, batch, pass, output_norm_, y1, z2, stats2_.first(t), y);
+}
+
+void Block::backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
+                     const Tensor& x, const BackwardScratch& scratch, const Tensor& d) {
+  const std::int64_t t = batch.sequences.tokens;
+  const Tensor attended = context_.first(t), y1 = y1_.first(t);
+  const Tensor d_branch = scratch.d_branch.first(t), d_qkv = scratch.d_qkv.first(t);
+  const Tensor d_hidden = as_matrix(scratch.d_wide, t, config_.intermediate_size);
+  const Tensor d_attended = as_matrix(scratch.d_wide, t, config_.hidden_size);  // once d_hidden is done with
+
+  norm_backward(context, batch, pass, output_norm_, z2_.first(t), stats2_.first(t), d, d_branch);
+  linear_backward_weight(context, d_branch, activated_.first(t), store_.gradient(out_weight_));
+  linear_gelu_backward(context, {.kind = config_.activation,
+                                 .d_next = d_branch,
+                                 .w_next = store_.compute_weight(out_weight_),
+                                 .pre = pre_.first(t),
+                                 .x = y1,
+                                 .d_pre = d_hidden,
+                                 .d_w = store_.gradient(in_weight_),
+                                 .d_bias = store_.gradient(in_bias_)});
+  linear_backward_input(context, d_hidden, store_.compute_weight(in_weight_), d, /*accumulate=*/true);
+
+  norm_backward(context, batch, pass, attention_norm_, z1_.first(t), stats1_.first(t), d, d_branch);
+  linear_backward_weight(context, d_branch, attended, store_.gradient(output_weight_));
+  linear_backward_input(context, d_branch, store_.compute_weight(output_weight_), d_attended);
+  attention_backward(context,
+                     {.config = config_.attention,
+                      .sequences = batch.sequences,
+                      .qkv = qkv_.first(t),
+                      .conv_weight = conv_weight(),
+                      .dropout = pass.dropout(config_.attention_dropout, site(layer_, kProbabilities)),
+                      .keys = batch.token_keys,
+                      .saved = attention_,
+                      .out = attended,
+                      .d_out = d_attended,
+                      .d_qkv = d_qkv,
+                      .d_conv_weight = conv_gradient(),
+                      .workspace = workspace});
+  linear_backward_weight(context, d_qkv, x, store_.grouped_gradient(qkv_weight_, 3),
+                         store_.grouped_gradient(qkv_bias_, 3));
+  linear_backward_input(context, d_qkv, store_.grouped_compute_weight(qkv_weight_, 3), d,
+                        /*accumulate=*/true);
+}
+
+void Block::norm_forward(Context& context, const Batch& batch, const Pass& pass, const Norm& norm,
+                         const Tensor& residual, const Tensor& z, const Tensor& stats, const Tensor& y) {
+  layer_norm_forward(context, {.residual = residual,
+                               .branch = z,
+                               .bias = store_.weight(norm.bias),
+                               .gamma = store_.weight(norm.gamma),
+                               .beta = store_.weight(norm.beta),
+                               .epsilon = config_.layer_norm_epsilon,
+                               .dropout = pass.dropout(config_.dropout, norm.site),
+                               .keys = batch.token_keys,
+                               .z = z,
+                               .stats = stats,
+                               .y = y});
+}
+
+void Block::norm_backward(Context& context, const Batch& batch, const Pass& pass, const Norm& norm,
+                          const Tensor& z, const Tensor& stats, const Tensor& d, const Tensor& d_branch) {
+  layer_norm_backward(context, {.d_y = d,
+                                .z = z,
+                                .stats = stats,
+                                .gamma = store_.weight(norm.gamma),
+                                .dropout = pass.dropout(config_.dropout, norm.site),
+                                .keys = batch.token_keys,
+                                .d_z = d,
+                                .d_branch = d_branch,
+                                .d_gamma = store_.gradient(norm.gamma),
+                                .d_beta = store_.gradient(norm.beta),
+                                .d_bias = store_.gradient(norm.bias)});
+}
+
+Tensor Block::residuals(std::int64_t sequences) const {
+  return attention_.residuals.empty() ? Tensor{} : attention_.residuals.first(sequences);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,47 @@
+#pragma once
+// The input of the encoder: word, position and token-type embeddings, LayerNorm, dropout.
+
+#include "kernels/tensor/arena.h"
+#include "kernels/tensor/context.h"
+#include "model/config/model_config.h"
+#include "model/layers/batch.h"
+#include "model/layers/parameters.h"
+
+namespace nystrom {
+
+/// How a pass runs: with dropout or without, and from which seed its masks come.
+struct Pass {
+  bool training = false;
+  std::uint64_t seed = 0;
+
+  [[nodiscard]] Dropout dropout(double probability, std::uint32_t site) const {
+    return {training ? probability : 0.0, seed, site};
+  }
+};
+
+class Embeddings {
+ public:
+  Embeddings(const ModelConfig& config, ParameterStore& store);
+
+  void plan(Planner& planner, const BatchLimits& limits);
+  /// Scratch of backward; booked by the encoder inside the scope of its backward.
+  void plan_backward(Planner& planner, const BatchLimits& limits);
+  /// y [T, C], overwritten.
+  void forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& y);
+  void backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& d_y);
+
+  /// The word table [V, C], to which the masked language model's decoder is tied.
+  [[nodiscard]] ParameterId word() const { return word_; }
+
+ private:
+  [[nodiscard]] EmbeddingTables tables() const;
+  [[nodiscard]] EmbeddingTables gradients() const;
+
+  const ModelConfig& config_;
+  ParameterStore& store_;
+  ParameterId word_, position_, type_, gamma_, beta_;
+  Tensor stats_;  // [T, 2] compute dtype, saved
+  Tensor d_sum_;  // [T, C] compute dtype, scratch
+};
+
+}  // namespace nystrom

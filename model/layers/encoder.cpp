@@ -1,0 +1,60 @@
+#include "model/layers/encoder.h"
+
+namespace nystrom {
+
+Encoder::Encoder(const ModelConfig& config, ParameterStore& store)
+    : config_(config), store_(store), embeddings_(config, store) {
+  blocks_.reserve(static_cast<std::size_t>(config.layers));
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) blocks_.emplace_back(config, store, layer);
+}
+
+void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
+  const DType type = store_.activation();
+  const std::int64_t tokens = plan.limits.tokens;
+  // Without a backward to come, and where it recomputes, all blocks share the memory of one.
+  const bool shared = plan.recompute || !plan.training;
+  recompute_ = plan.recompute && plan.training;
+  states_.assign(blocks_.size() + 1, {});
+  for (Tensor& state : states_) state = planner.saved("encoder.state", type, {tokens, config_.hidden_size});
+  embeddings_.plan(planner, plan.limits);
+  for (Block& block : blocks_) {
+    const std::size_t mark = planner.mark_saved();
+    block.plan(planner, plan.limits);
+    if (shared && &block != &blocks_.back()) planner.rewind_saved(mark);
+  }
+  if (plan.training) d_ = planner.saved("encoder.d", type, {tokens, config_.hidden_size});
+  const ScratchScope scope(planner);
+  const AttentionLimits attention{plan.limits.sequences, plan.limits.longest, config_.hidden_size,
+                                  plan.threads, store_.memory().on_device()};
+  workspace_ = plan_attention_workspace(planner, config_.attention, type, attention);
+  if (!plan.training) return;
+  scratch_ = Block::BackwardScratch::plan(planner, plan.limits, config_, type);
+  embeddings_.plan_backward(planner, plan.limits);
+}
+
+const Tensor& Encoder::forward(Context& context, const Batch& batch, const Pass& pass) {
+  const std::int64_t tokens = batch.sequences.tokens;
+  embeddings_.forward(context, batch, pass, hidden_state(0, tokens));
+  for (std::size_t l = 0; l < blocks_.size(); ++l)
+    blocks_[l].forward(context, batch, pass, workspace_, hidden_state(l, tokens),
+                       hidden_state(l + 1, tokens));
+  last_ = hidden_state(blocks_.size(), tokens);
+  return last_;
+}
+
+void Encoder::backward(Context& context, const Batch& batch, const Pass& pass, const GradientsReady& ready) {
+  const std::int64_t tokens = batch.sequences.tokens;
+  const Tensor d = d_hidden(tokens);
+  for (std::size_t l = blocks_.size(); l-- > 0;) {
+    const Tensor x = hidden_state(l, tokens);
+    // The last block's activations are still those of forward.
+    if (recompute_ && l + 1 < blocks_.size())
+      blocks_[l].forward(context, batch, pass, workspace_, x, hidden_state(l + 1, tokens));
+    blocks_[l].backward(context, batch, pass, workspace_, x, scratch_, d);
+    if (ready) ready(store_[blocks_[l].first_parameter()].offset);
+  }
+  embeddings_.backward(context, batch, pass, d);
+  if (ready) ready(0);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,119 @@
+#include "model/layers/parameters.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/core/philox.h"
+#include "kernels/fill.h"
+#include "kernels/rows.h"
+
+namespace nystrom {
+namespace {
+constexpr std::int64_t kGap = static_cast<std::int64_t>(kAlignment / sizeof(float));
+
+template <class T>
+void draw_normal(std::span<T> values, std::uint64_t seed, std::uint64_t index, double range) {
+  Random random(seed, Purpose::kInitialization, index);
+  for (T& v : values) v = static_cast<T>(static_cast<float>(range * random.normal()));
+}
+
+Tensor rows_times(Tensor tensor, std::int64_t count) {
+  tensor.shape[0] *= count;
+  return tensor;
+}
+}  // namespace
+
+ParameterId ParameterStore::add(std::string name, Shape shape, Init init) {
+  return add_group({std::move(name)}, shape, init);
+}
+
+ParameterId ParameterStore::add_group(const std::vector<std::string>& names, Shape shape, Init init) {
+  NYSTROM_CHECK(!allocated_, "{} is added after allocation", names.front());
+  const ParameterId first = parameters_.size();
+  for (const auto& name : names) {
+    NYSTROM_CHECK(find(name) == nullptr, "{} is added twice", name);
+    parameters_.push_back({name, shape, flat_size_, init});
+    flat_size_ += shape.numel();
+  }
+  flat_size_ = (flat_size_ + kGap - 1) / kGap * kGap;
+  return first;
+}
+
+void ParameterStore::allocate(bool training) {
+  NYSTROM_CHECK(!allocated_, "parameters are allocated twice ({})", parameters_.size());
+  allocated_ = true;
+  const DType master = compute_dtype(activation_);
+  weights_ = OwnedTensor(master, {flat_size_}, *memory_);
+  if (training) gradients_ = OwnedTensor(master, {flat_size_}, *memory_);
+  if (activation_ != master) copy_ = OwnedTensor(activation_, {flat_size_}, *memory_);
+}
+
+void ParameterStore::initialize(std::uint64_t seed, double range, ParameterId zero_row_of,
+                                std::int64_t zero_row) {
+  for (ParameterId id = 0; id < count(); ++id) {
+    fill_weight(id, [&](const Tensor& w) {
+      dispatch_float(w.dtype, [&]<class T>(T) {
+        if constexpr (!std::is_same_v<T, BF16>) {
+          auto values = w.span<T>();
+          if (parameters_[id].init == Init::kNormal)
+            draw_normal(values, seed, id, range);
+          else
+            std::ranges::fill(values, static_cast<T>(parameters_[id].init == Init::kOne ? 1 : 0));
+        }
+      });
+      if (id == zero_row_of && zero_row >= 0 && zero_row < w.dim(0)) {
+        const Tensor row = w.rows(zero_row, 1);
+        std::memset(row.address, 0, row.bytes());
+      }
+    });
+  }
+  refresh_copy();
+}
+
+const Parameter* ParameterStore::find(std::string_view name) const {
+  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
+  return found == parameters_.end() ? nullptr : &*found;
+}
+
+Tensor ParameterStore::part(const OwnedTensor& flat, const Parameter& parameter) {
+  return flat.view().rows(parameter.offset, parameter.numel()).reshaped(parameter.shape);
+}
+
+Tensor ParameterStore::grouped_weight(ParameterId id, std::int64_t n) const {
+  return group(weights_, parameters_[id], n);
+}
+Tensor ParameterStore::grouped_gradient(ParameterId id, std::int64_t n) const {
+  return group(gradients_, parameters_[id], n);
+}
+Tensor ParameterStore::grouped_compute_weight(ParameterId id, std::int64_t n) const {
+  return group(copy_.view().empty() ? weights_ : copy_, parameters_[id], n);
+}
+
+Tensor ParameterStore::group(const OwnedTensor& flat, const Parameter& first, std::int64_t count) {
+  return rows_times(part(flat, first), count);
+}
+
+std::int64_t ParameterStore::values() const {
+  std::int64_t n = 0;
+  for (const auto& p : parameters_) n += p.numel();
+  return n;
+}
+
+void ParameterStore::zero_gradients(Context& context) {
+  if (!gradients_.view().empty()) fill_zero(context, gradients_);
+}
+
+void ParameterStore::refresh_copy() {
+  if (copy_.view().empty()) return;
+  const HostValues weights(weights_, *memory_), copy(copy_, *memory_);
+  const auto from = weights.view().span<float>();
+  const auto to = copy.view().span<BF16>();
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = BF16(from[i]);
+  copy.write_back();
+}
+
+void ParameterStore::round_copy(Context& context) {
+  if (!copy_.view().empty()) convert(context, weights_, copy_);
+}
+
+}  // namespace nystrom

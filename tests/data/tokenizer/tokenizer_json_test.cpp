@@ -1,0 +1,161 @@
+// Ids equal to those of Hugging Face's `tokenizers`: cases made by tests/data/tokenizer/cases/make_cases.py.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "corpus_folder.h"
+#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/unicode_classes.h"
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<std::int32_t>;
+using ::testing::HasSubstr;
+
+fs::path cases() {
+  return fs::path(NYSTROM_TOKENIZER_CASES);
+}
+
+Ids ids_of_line(const std::string& line) {
+  std::istringstream numbers(line);
+  return {std::istream_iterator<std::int32_t>(numbers), {}};
+}
+
+class TokenizerJson : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
+  const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
+  const auto lines = nlohmann::json::parse(testing::read_file(cases() / "lines.json"));
+  std::ifstream expected(cases() / (std::string(GetParam()) + ".ids"));
+  ASSERT_GT(lines.size(), 400U);
+  int wrong = 0;
+  for (const std::string text : lines) {
+    std::string row;
+    ASSERT_TRUE(std::getline(expected, row));
+    if (tokenizer.encode(text) == ids_of_line(row)) continue;
+    if (++wrong > 5) continue;
+    EXPECT_EQ(tokenizer.encode(text), ids_of_line(row)) << text;
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(TokenizerJson, spans_have_the_same_ids_and_lie_in_the_text_in_order) {
+  const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
+  for (const std::string text : nlohmann::json::parse(testing::read_file(cases() / "lines.json"))) {
+    Ids ids;
+    std::int64_t before = 0;
+    for (const auto& span : tokenizer.encode_spans(text)) {
+      ids.push_back(span.id);
+      EXPECT_LE(span.begin, span.end);
+      EXPECT_GE(span.begin, before) << text;
+      EXPECT_LE(span.end, static_cast<std::int64_t>(text.size()));
+      before = span.begin;
+    }
+    EXPECT_EQ(ids, tokenizer.encode(text)) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerJson,
+                         ::testing::Values("wordpiece-uncased", "wordpiece-cased", "byte-bpe",
+                                           "byte-bpe-prefix", "unigram-albert", "unigram-plain"),
+                         [](const auto& kind) {
+                           std::string name = kind.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(TokenizerFiles, vocab_txt_is_wordpiece_and_capitals_make_it_cased) {
+  const auto folder = testing::made_folder("vocab");
+  const std::string specials = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  const auto uncased =
+      Tokenizer::read(testing::write_file(folder / "vocab.txt", specials + "cafe\n##s\nun\n##able\n,\n"));
+  EXPECT_EQ(uncased.encode("Caf\u00e9s, unable \u6771"), (Ids{5, 6, 9, 7, 8, 1}));
+  EXPECT_EQ(uncased.encode("un\u0085able"), (Ids{7, 8})) << "a control character before it is white space";
+  EXPECT_EQ(uncased.special().bos, 2);
+  EXPECT_EQ(uncased.special().mask, 4);
+  EXPECT_EQ(uncased.kind(), "wordpiece");
+  EXPECT_EQ(uncased.decode(Ids{2, 5, 6, 9, 7, 8, 3}), "cafes, unable");
+  EXPECT_TRUE(uncased.is_json());
+  const auto again = Tokenizer::from_bytes(uncased.bytes(), "a checkpoint");
+  EXPECT_EQ(again.encode("unable"), (Ids{7, 8}));
+  const auto cased =
+      Tokenizer::read(testing::write_file(folder / "cased.txt", specials + "Cafe\ncafe\nCaf\u00e9\n"));
+  EXPECT_EQ(cased.encode("Caf\u00e9 cafe Cafe CAFE"), (Ids{7, 6, 5, 1}));
+}
+
+TEST(TokenizerFiles, vocab_json_with_merges_txt_is_byte_level_bpe) {
+  const auto folder = testing::made_folder("bpe");
+  const auto path = testing::write_file(
+      folder / "vocab.json",
+      R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"<mask>":4,"l":5,"o":6,"w":7,"Ġ":8,"lo":9,"low":10,"Ġlow":11})");
+  testing::write_file(folder / "merges.txt", "#version: 0.2\nl o\nlo w\n\u0120 low\n");
+  const auto tokenizer = Tokenizer::read(path);
+  EXPECT_EQ(tokenizer.encode("low low"), (Ids{10, 11}));
+  EXPECT_EQ(tokenizer.decode(Ids{0, 10, 11, 2}), "low low");
+  EXPECT_TRUE(tokenizer.starts_word(11));
+  EXPECT_FALSE(tokenizer.starts_word(10));
+  fs::remove(folder / "merges.txt");
+  EXPECT_THROW((void)Tokenizer::read(path), InputError);
+}
+
+TEST(TokenizerFiles, a_long_word_is_merged_as_a_short_one_would_be) {
+  const auto tokenizer = Tokenizer::read((cases() / "byte-bpe.json").string());
+  std::string word;
+  for (int i = 0; i < 100000; ++i) word += static_cast<char>('a' + i * i % 23 % 20);
+  const auto ids = tokenizer.encode(word);  // in time that does not grow with its square
+  EXPECT_EQ(tokenizer.decode(ids), word);
+  EXPECT_LT(ids.size(), word.size());
+}
+
+std::string message_of(const std::string& json) {
+  try {
+    (void)Tokenizer::from_bytes(json, "some.json");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_name) {
+  EXPECT_THAT(message_of("{}"), HasSubstr("some.json"));
+  EXPECT_THAT(message_of("{\"model\": 5}"), HasSubstr("some.json"));
+  EXPECT_THAT(message_of("{\"model\": {\"type\": \"WordLevel\"}}"), HasSubstr("WordLevel"));
+  EXPECT_THAT(message_of(R"({"model": {"type": "BPE", "vocab": {}, "merges": []},
+                             "pre_tokenizer": {"type": "Whitespace"}})"),
+              HasSubstr("Whitespace"));
+  EXPECT_THAT(message_of(R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]},
+                             "pre_tokenizer": {"type": "ByteLevel"}})"),
+              HasSubstr("merge"));
+  EXPECT_THAT(message_of(R"({"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []},
+                             "pre_tokenizer": {"type": "ByteLevel"}})"),
+              HasSubstr("-1"));
+  EXPECT_THAT(message_of(R"({"model": {"type": "WordPiece", "vocab": {"a": 0}},
+                             "pre_tokenizer": {"type": "BertPreTokenizer"}})"),
+              HasSubstr("[UNK]"));
+  EXPECT_THAT(message_of(R"({"model": {"type": "Unigram", "vocab": [["a"]], "unk_id": 0},
+                             "pre_tokenizer": {"type": "Metaspace"}})"),
+              HasSubstr("damaged"));
+}
+
+// What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.
+TEST(UnicodeClasses, are_those_of_the_versions_that_the_library_has) {
+  EXPECT_TRUE(is_nonspacing_mark(0x301));
+  EXPECT_FALSE(is_nonspacing_mark(0x8D4)) << "of version 9";
+  EXPECT_TRUE(is_mark(0x8D4));
+  EXPECT_FALSE(is_mark(0x898)) << "of version 14";
+  EXPECT_TRUE(is_nonspacing_mark(0x1734)) << "a spacing one since version 14";
+  EXPECT_FALSE(is_nonspacing_mark(0x1885)) << "a letter before version 9";
+  EXPECT_TRUE(is_mark(0x1885));
+  EXPECT_TRUE(is_punctuation(0x111C9)) << "a mark since version 11";
+  EXPECT_TRUE(is_other(0xAD));
+  EXPECT_FALSE(is_other(0x890)) << "of version 14";
+}
+
+}  // namespace
+}  // namespace nystrom

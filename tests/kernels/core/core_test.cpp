@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include "kernels/core/philox.h"
+#include "kernels/tensor/arena.h"
+#include "kernels/tensor/context.h"
+
+namespace nystrom {
+namespace {
+
+// Known answers of the Random123 library for philox4x32 with ten rounds.
+TEST(Philox, gives_the_known_answers_of_its_authors) {
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  constexpr std::uint32_t kOnes = 0xffffffff;
+  EXPECT_EQ(philox4x32({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}),
+            (PhiloxCounter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(Philox, purposes_sites_samples_and_blocks_have_streams_of_their_own) {
+  std::set<PhiloxCounter> seen;
+  for (std::uint32_t site : {0U, 1U, 300U})
+    for (std::uint64_t sample : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40U})
+      for (std::uint64_t block : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 33U})
+        for (Purpose purpose : {Purpose::kMasking, Purpose::kDropout})
+          seen.insert(draw(7, purpose, site, sample, block));
+  EXPECT_EQ(seen.size(), 3U * 3U * 3U * 2U);
+}
+
+TEST(Random, below_stays_below_and_reaches_every_value) {
+  Random random(3, Purpose::kTest, 0);
+  std::vector<int> counts(7);
+  for (int i = 0; i < 7000; ++i) ++counts.at(random.below(7));
+  for (int count : counts) EXPECT_NEAR(count, 1000, 150);
+}
+
+TEST(Random, normal_has_mean_zero_and_variance_one) {
+  Random random(4, Purpose::kTest, 0);
+  double sum = 0, squares = 0;
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i) {
+    const double x = random.normal();
+    sum += x;
+    squares += x * x;
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 0.03);
+  EXPECT_NEAR(squares / kDraws, 1, 0.04);
+}
+
+TEST(BF16, rounds_to_nearest_with_ties_to_even_and_keeps_what_is_not_finite) {
+  EXPECT_EQ(static_cast<float>(BF16(1.0F + 0x1p-8F)), 1.0F);              // a tie: to the even 1
+  EXPECT_EQ(static_cast<float>(BF16(1.0F + 0x3p-8F)), 1.0F + 0x1p-6F);    // a tie: to the even 1 + 2^-6
+  EXPECT_EQ(static_cast<float>(BF16(1.0F + 0x1.2p-8F)), 1.0F + 0x1p-7F);  // above the tie
+  EXPECT_TRUE(std::isnan(static_cast<float>(BF16(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(std::isinf(static_cast<float>(BF16(std::numeric_limits<float>::infinity()))));
+  EXPECT_TRUE(std::isinf(static_cast<float>(BF16(std::numeric_limits<float>::max()))));
+}
+
+TEST(Tensor, rows_and_shapes_are_views_of_the_same_elements) {
+  const OwnedTensor owned(DType::kF32, {4, 3});
+  const auto all = owned.view().span<float>();
+  std::iota(all.begin(), all.end(), 0.0F);
+  EXPECT_EQ(owned.view().rows(2, 1).data<float>()[0], 6.0F);
+  EXPECT_EQ(owned.view().reshaped({2, 6}).rows(1, 1).data<float>()[0], 6.0F);
+  EXPECT_THROW((void)owned.view().rows(3, 2), InternalError);
+  EXPECT_THROW((void)owned.view().reshaped({5, 3}), InternalError);
+  EXPECT_THROW((void)owned.view().data<double>(), InternalError);
+}
+
+struct Layer {
+  Tensor kept, first, second;
+  void plan(Planner& planner) {
+    kept = planner.saved("kept", DType::kF32, {100});
+    {
+      const ScratchScope scope(planner);
+      first = planner.scratch("first", DType::kF32, {50});
+    }
+    const ScratchScope scope(planner);
+    second = planner.scratch("second", DType::kF32, {70});
+  }
+};
+
+TEST(Arena, scratch_of_closed_scopes_is_shared_and_saved_tensors_are_not) {
+  std::vector<Layer> layers(2);
+  const Arena arena = Arena::planned([&](Planner& planner) {
+    for (Layer& layer : layers) layer.plan(planner);
+  });
+  EXPECT_EQ(arena.bytes(), 2 * align_up(400) + align_up(280));
+  EXPECT_EQ(layers[0].first.address, layers[0].second.address);
+  EXPECT_EQ(layers[0].second.address, layers[1].second.address);
+  EXPECT_NE(layers[0].kept.address, layers[1].kept.address);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(layers[1].second.address) % kAlignment, 0U);
+}
+
+TEST(Arena, rewound_saved_tensors_share_memory) {
+  Tensor a, b;
+  const Arena arena = Arena::planned([&](Planner& planner) {
+    const std::size_t mark = planner.mark_saved();
+    a = planner.saved("a", DType::kF32, {64});
+    planner.rewind_saved(mark);
+    b = planner.saved("b", DType::kF32, {32});
+  });
+  EXPECT_EQ(a.address, b.address);
+  EXPECT_EQ(arena.bytes(), 256U);
+}
+
+TEST(Arena, a_plan_that_changes_its_mind_is_an_internal_error) {
+  int calls = 0;
+  EXPECT_THROW(
+      (void)Arena::planned([&](Planner& planner) { (void)planner.saved("x", DType::kF32, {++calls * 100}); }),
+      InternalError);
+}
+
+TEST(ParallelFor, covers_every_index_once_with_any_number_of_threads) {
+  for (int threads : {1, 2, 5}) {
+    Context context(threads);
+    std::vector<int> hits(1003);
+    parallel_for(context, 1003, 10, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+    });
+    for (int hit : hits) EXPECT_EQ(hit, 1);
+  }
+}
+
+TEST(Profile, counts_calls_operations_and_bytes_by_name) {
+  Profile profile;
+  Context context(1);
+  context.set_profile(&profile);
+  for (int i = 0; i < 3; ++i) const OpScope scope(context, "op", 10, 4);
+  EXPECT_EQ(profile.at("op").calls, 3);
+  EXPECT_EQ(profile.at("op").flops, 30);
+  EXPECT_EQ(profile.at("op").bytes, 12);
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,256 @@
+#include "launch/config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "kernels/core/check.h"
+#include "launch/config/config_table.h"
+#include "launch/config/suggestion.h"
+
+namespace nystrom {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string refusal(const std::string& yaml) {
+  try {
+    (void)read_config_text(yaml, "run.yaml");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string refused_override(const std::string& text) {
+  try {
+    (void)read_config("", {text});
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Config, an_empty_file_gives_the_defaults) {
+  EXPECT_EQ(to_yaml(read_config_text("", "run.yaml")), to_yaml(Config{}));
+  EXPECT_EQ(to_yaml(read_config_text("# nothing\nmodel:\n", "run.yaml")), to_yaml(Config{}));
+}
+
+TEST(Config, values_reach_their_members) {
+  const Config c = read_config_text(
+      "seed: 7\nmodel: {layers: 3, attention: {kind: softmax, landmarks: 16}, dropout: 0}\n"
+      "data:\n  shards: [a/*.h5, b.h5]\n  validation: one.h5\n  shuffle: false\n  masking: {unit: span}\n"
+      "training: {steps: 10, micro_batch: auto, clip_norm: 1e-3}\n"
+      "corpus:\n  - {kind: lines, path: 'x/*.txt'}\n  - {path: y, kind: books}\n",
+      "run.yaml");
+  EXPECT_EQ(c.seed, 7);
+  EXPECT_EQ(c.model.layers, 3);
+  EXPECT_EQ(c.model.attention.kind, "softmax");
+  EXPECT_EQ(c.model.attention.landmarks, 16);
+  EXPECT_EQ(c.model.dropout, 0.0);
+  EXPECT_EQ(c.data.shards, (std::vector<std::string>{"a/*.h5", "b.h5"}));
+  EXPECT_EQ(c.data.validation, (std::vector<std::string>{"one.h5"}));
+  EXPECT_FALSE(c.data.shuffle);
+  EXPECT_EQ(c.data.masking.unit, "span");
+  EXPECT_EQ(c.training.steps, 10);
+  EXPECT_FALSE(c.training.micro_batch.has_value());
+  EXPECT_EQ(c.training.clip_norm, 1e-3);
+  EXPECT_EQ(c.corpus, (std::vector<CorpusSource>{{.kind = "lines", .path = "x/*.txt"},
+                                                 {.kind = "books", .path = "y"}}));
+  EXPECT_TRUE(c.gives("model.layers"));
+  EXPECT_FALSE(c.gives("model.heads"));
+}
+
+TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
+  const Config c = read_config("", {"data.mixture={wikipedia: 3, books-2: 0.5}"});
+  EXPECT_EQ(c.data.mixture, (std::vector<CorpusWeight>{{"wikipedia", 3}, {"books-2", 0.5}}));
+  EXPECT_THAT(to_yaml(c), HasSubstr("  mixture: {wikipedia: 3, \"books-2\": 0.5}\n"));
+  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").data.mixture, c.data.mixture);
+  EXPECT_THAT(to_yaml(Config{}), testing::Not(HasSubstr("mixture")));
+  EXPECT_EQ(
+      refused_override("data.mixture={wikipedia: many}"),
+      "--set data.mixture={wikipedia: many}: data.mixture: the weight of 'wikipedia' is 'many'; it must be "
+      "a number of at least 0");
+  EXPECT_THAT(refused_override("data.mixture={wikipedia: -1}"), HasSubstr("at least 0"));
+  EXPECT_THAT(refused_override("data.mixture=[wikipedia]"), HasSubstr("a map of corpora to weights"));
+  EXPECT_THAT(refused_override("data.mixture={a: 1, a: 2}"), HasSubstr("twice"));
+}
+
+TEST(Config, an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one) {
+  EXPECT_EQ(refusal("seed: 1\nmodel:\n  hiden_size: 8\n"),
+            "run.yaml, line 3: there is no key 'model.hiden_size'; did you mean 'model.hidden_size'?");
+  EXPECT_THAT(refusal("modle: {layers: 2}"), HasSubstr("did you mean 'model'?"));
+  EXPECT_THAT(refusal("steps: 5"), HasSubstr("did you mean 'training.steps'?"));
+  EXPECT_THAT(refusal("model: {attention: {landmark: 4}}"),
+              HasSubstr("did you mean 'model.attention.landmarks'?"));
+  EXPECT_THAT(refusal("training.steps: 5"), HasSubstr("write sections as maps"));
+  EXPECT_THAT(refusal("seed: {x: 1}"), HasSubstr("seed is a map; it must be an integer"));
+}
+
+TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
+  EXPECT_EQ(refusal("model:\n  layers: many\n"),
+            "run.yaml, line 2: model.layers is 'many'; it must be an integer");
+  EXPECT_THAT(refusal("model: {layers: 2.5}"), HasSubstr("model.layers is '2.5'; it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: '2'}"), HasSubstr("it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: 99999999999999999999}"), HasSubstr("it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: }"), HasSubstr("model.layers is nothing; it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: [1]}"), HasSubstr("model.layers is a list"));
+  EXPECT_THAT(refusal("model: 5"), HasSubstr("'model' is '5'; it must be a map"));
+  EXPECT_THAT(refusal("optimizer: {learning_rate: fast}"), HasSubstr("it must be a number"));
+  EXPECT_THAT(refusal("optimizer: {learning_rate: nan}"), HasSubstr("it must be a number"));
+  EXPECT_THAT(refusal("data: {shuffle: maybe}"), HasSubstr("it must be true or false"));
+  EXPECT_THAT(refusal("data: {shards: {a: b}}"), HasSubstr("it must be a list of patterns"));
+  EXPECT_THAT(refusal("model: {attention: {kind: linear}}"),
+              HasSubstr("it must be one of nystrom | softmax"));
+  EXPECT_THAT(refusal("model: {attention: {kind: '|'}}"), HasSubstr("it must be one of"));
+  EXPECT_THAT(refusal("run: {directory: }"), HasSubstr("it must be text"));
+  EXPECT_THAT(refusal("- a\n- b\n"), HasSubstr("the configuration is a list"));
+}
+
+TEST(Config, a_value_out_of_range_is_refused) {
+  EXPECT_THAT(refusal("model: {layers: 0}"), HasSubstr("it must be at least 1"));
+  EXPECT_THAT(refusal("data: {masking: {probability: 1.5}}"), HasSubstr("it must be from 0 to 1"));
+  EXPECT_THAT(refusal("training: {steps: -1}"), HasSubstr("it must be at least 1"));
+}
+
+TEST(Config, what_is_no_yaml_is_refused) {
+  EXPECT_THAT(refusal("model: {layers: 2\nseed: 1\n"), HasSubstr("this is no YAML"));
+  EXPECT_THAT(refusal("a: b: c"), HasSubstr("run.yaml, line 1: this is no YAML"));
+  EXPECT_THAT(refusal("seed: 1\n---\nseed: 2\n"), HasSubstr("more than one YAML document"));
+  EXPECT_THAT(refusal(std::string(100000, '[')), HasSubstr("this is no YAML"));
+  EXPECT_THAT(refusal("seed: 1\nseed: 2\n"), HasSubstr("'seed' is given twice"));
+}
+
+TEST(Config, aliases_that_grow_without_end_are_refused_at_once) {
+  std::string yaml = "a: &a [x, x, x, x, x, x, x, x, x]\n";
+  for (char c = 'b'; c < 'z'; ++c)
+    yaml += fmt::format("{}: &{} [*{}, *{}, *{}, *{}, *{}, *{}, *{}, *{}]\n", c, c, char(c - 1), char(c - 1),
+                        char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1));
+  EXPECT_THAT(refusal(yaml), HasSubstr("there is no key 'a'"));
+}
+
+TEST(Config, corpus_entries_are_checked) {
+  EXPECT_THAT(refusal("corpus: [{kind: wikipdia, path: x}]"), HasSubstr("did you mean 'wikipedia'?"));
+  EXPECT_THAT(refusal("corpus: [{kind: books}]"), HasSubstr("has no path"));
+  EXPECT_THAT(refusal("corpus: [{kind: books, paht: x}]"), HasSubstr("there is no key 'paht'"));
+  EXPECT_THAT(refusal("corpus: {kind: books}"), HasSubstr("it must be a list"));
+}
+
+TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
+  const Config c =
+      read_config("", {"model.layers=2", "data.shards=[a, b]", "training.micro_batch=4",
+                       "training.micro_batch=auto", "model.attention={kind: softmax, convolution: 0}",
+                       "corpus=[{kind: lines, path: f}]", "run.directory=x=y"});
+  EXPECT_EQ(c.model.layers, 2);
+  EXPECT_EQ(c.data.shards.size(), 2U);
+  EXPECT_FALSE(c.training.micro_batch.has_value());
+  EXPECT_EQ(c.model.attention.convolution, 0);
+  EXPECT_EQ(c.corpus.front().path, "f");
+  EXPECT_EQ(c.run.directory, "x=y");
+  EXPECT_THAT(refused_override("model.layer=2"),
+              AllOf(HasSubstr("--set model.layer=2"), HasSubstr("'model.layers'")));
+  EXPECT_THAT(refused_override("model.layers=two"), HasSubstr("model.layers is 'two'"));
+  EXPECT_THAT(refused_override("model.layers"), HasSubstr("write --set dotted.key=value"));
+}
+
+TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
+  const Config c = read_config(
+      "",
+      {"run.directory=\"a \\\"b\\\" \\n\\t'c'\"", "model.from=true", "data.shards=['*.h5', '#x']",
+       "optimizer.learning_rate=0.30000000000000004", "training.steps=12", "task.name=null",
+       "corpus=[{kind: jsonl, path: \"x: y\", field: body, encoding: latin-1}]", "optimizer.epsilon=1e-30"});
+  const std::string yaml = to_yaml(c);
+  const Config again = read_config_text(yaml, "config.yaml");
+  EXPECT_EQ(to_yaml(again), yaml);
+  EXPECT_EQ(again.run.directory, "a \"b\" \n\t'c'");
+  EXPECT_EQ(again.model.from, "true");
+  EXPECT_EQ(again.optimizer.learning_rate, 0.30000000000000004);
+  EXPECT_EQ(again.training.steps, 12);
+  EXPECT_EQ(again.corpus.front().field, "body");
+  EXPECT_EQ(pretraining_values(again), pretraining_values(c));
+}
+
+TEST(Config, every_key_can_be_set_to_the_text_that_it_is_written_as) {
+  Config config;
+  for (const ConfigKey& key : config_keys(config)) {
+    if (key.unset == "*" || key.unset == "none") continue;
+    const std::string text = fmt::format("{}={}", key.path, value_text(key.slot));
+    EXPECT_NO_THROW({
+      const Config set = read_config("", {text});
+      EXPECT_EQ(to_yaml(set), to_yaml(Config{})) << text;
+      EXPECT_TRUE(set.gives(key.path));
+    }) << text;
+  }
+}
+
+TEST(Config, keys_without_default_bind_the_commands_that_use_them) {
+  const Config c = read_config("", {"run.directory=r"});
+  EXPECT_NO_THROW(require(c, {"run.directory"}, "pretrain"));
+  try {
+    require(c, {"run.directory", "training.steps"}, "pretrain");
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("pretrain"), HasSubstr("training.steps")));
+  }
+}
+
+TEST(Config, a_resume_is_compared_by_what_pretraining_uses) {
+  const auto values = pretraining_values(Config{});
+  EXPECT_TRUE(values.contains("model.layers"));
+  EXPECT_TRUE(values.contains("seed"));
+  EXPECT_FALSE(values.contains("output.directory"));
+  EXPECT_FALSE(values.contains("corpus"));
+}
+
+TEST(Config, a_resume_may_change_only_what_changes_no_result) {
+  for (const char* key : {"training.steps", "training.micro_batch", "training.backend",
+                          "communication.timeout", "run.directory", "run.threads", "checkpoint.keep"})
+    EXPECT_TRUE(may_change_on_resume(key)) << key;
+  for (const char* key : {"seed", "training.global_batch", "training.precision", "model.layers",
+                          "data.shards", "evaluation.batches", "runs"})
+    EXPECT_FALSE(may_change_on_resume(key)) << key;
+}
+
+TEST(Config, a_file_that_cannot_be_one_is_refused) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("nystrom-config-test-{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string path = folder / "huge.yaml";
+  std::ofstream(path) << std::string(2'000'000, '#');
+  const auto message = [](const std::string& file) -> std::string {
+    try {
+      (void)read_config(file, {});
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(message(path), HasSubstr("larger than"));
+  std::ofstream(path) << std::string("seed: 1\0\n", 9);
+  EXPECT_THAT(message(path), HasSubstr("NUL"));
+  EXPECT_THAT(message(folder), HasSubstr("is a folder"));
+  EXPECT_THAT(message(folder / "none.yaml"), AllOf(HasSubstr("none.yaml"), HasSubstr("No such file")));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Config, the_documentation_is_what_the_program_prints) {
+  std::ifstream file("docs/configuration.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_TRUE(text.str() == configuration_document())
+      << "docs/configuration.md is out of date: build/nystrom --help-config > docs/configuration.md";
+}
+
+TEST(Nearest, counts_insertions_deletions_changes_and_swaps) {
+  EXPECT_EQ(edit_distance("", "abc"), 3);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0);
+  EXPECT_EQ(edit_distance("abc", "acb"), 1);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,92 @@
+#include "launch/setup/grid.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "kernels/core/check.h"
+#include "launch/config/options.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string refusal(const std::string& yaml) {
+  try {
+    (void)grid_points(read_config_text(yaml, "c.yaml").grid);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Grid, has_a_point_for_every_combination_in_the_order_of_the_file) {
+  const Config config = read_config_text(
+      "run: {directory: g}\ngrid: {optimizer.learning_rate: [2.0e-5, 3.0e-5], seed: [1, 2]}\n", "c.yaml");
+  const auto points = grid_points(config.grid);
+  std::vector<std::string> names;
+  for (const auto& point : points) names.push_back(point.name);
+  EXPECT_THAT(names, ElementsAre("learning_rate=2.0e-5,seed=1", "learning_rate=2.0e-5,seed=2",
+                                 "learning_rate=3.0e-5,seed=1", "learning_rate=3.0e-5,seed=2"));
+  const Config third = config_of(config, points[2]);
+  EXPECT_EQ(third.optimizer.learning_rate, 3e-5);
+  EXPECT_EQ(third.seed, 1);
+  EXPECT_TRUE(third.grid.empty());
+  EXPECT_EQ(third.run.directory, "g/learning_rate=3.0e-5,seed=1");
+}
+
+TEST(Grid, is_written_and_read_back) {
+  const Config config = read_config_text("grid: {task.metric: [f1, accuracy], seed: [3]}\n", "c.yaml");
+  EXPECT_EQ(read_config_text(to_yaml(config), "again").grid, config.grid);
+}
+
+TEST(Grid, refuses_what_cannot_be_varied_naming_it) {
+  EXPECT_THAT(refusal("grid: {optimiser.learning_rate: [1]}\n"), HasSubstr("optimizer.learning_rate"));
+  EXPECT_THAT(refusal("grid: {run.directory: [a, b]}\n"), HasSubstr("no key that can be varied"));
+  EXPECT_THAT(refusal("grid: {seed: 3}\n"), HasSubstr("a list of values"));
+  EXPECT_THAT(refusal("grid: {seed: []}\n"), HasSubstr("a list of values"));
+  EXPECT_THAT(refusal("grid: {training.global_batch: [8, many]}\n"), HasSubstr("an integer"));
+  EXPECT_THAT(refusal("grid: {seed: [1, 1]}\n"), HasSubstr("comes twice"));
+}
+
+GridResult result(const std::string& rate, const std::string& seed, double accuracy) {
+  return grid_result({"rate=" + rate + ",seed=" + seed, {{"optimizer.learning_rate", rate}, {"seed", seed}}},
+                     fmt::format(R"({{"accuracy": {0}, "best_by": "accuracy", "task": "T",
+                                     "validation": {{"accuracy": {0}, "f1": null}}, "test": {{"accuracy": 0.5}}}})",
+                                 accuracy));
+}
+
+TEST(Grid, takes_the_median_over_seeds_and_the_best_of_medians) {
+  const GridTable table = grid_table({result("1", "1", 0.9), result("1", "2", 0.1), result("1", "3", 0.2),
+                                      result("2", "1", 0.5), result("2", "2", 0.3), result("2", "3", 0.4)});
+  EXPECT_THAT(table.text, HasSubstr("learning_rate=1\t3\t0.2\t0.1\t0.9\tundefined"));
+  EXPECT_THAT(table.text, HasSubstr("learning_rate=2\t3\t0.4\t0.3\t0.5"));
+  EXPECT_EQ(table.best, "best by validation accuracy: learning_rate=2 (0.4)");
+  EXPECT_THAT(table.json, HasSubstr("\"median\": 0.4"));
+}
+
+TEST(Configurations, all_load_and_mean_models_that_can_be_built) {
+  std::size_t count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(NYSTROM_SOURCE "/configs")) {
+    if (file.path().extension() != ".yaml") continue;
+    ++count;
+    SCOPED_TRACE(file.path().string());
+    Config config = read_config(file.path().string(), {});
+    (void)grid_points(config.grid);
+    for (const auto& point : grid_points(config.grid))
+      config = config_of(read_config(file.path().string(), {}), point);
+    config.model.vocabulary_size = config.tokenizer.vocabulary_size;
+    const ModelConfig model = model_options(config, nullptr);
+    EXPECT_LE(sequence_length(config, model), model.max_positions);
+    EXPECT_TRUE(!config.task.kind.empty() || config.gives("training.steps"));
+    EXPECT_FALSE(config.run.directory.empty());
+  }
+  EXPECT_GE(count, 10U);
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,145 @@
+// This program against PyTorch's numbers, and its exchange of models, on the folders of reference numbers.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "kernels/core/check.h"
+#include "launch/models/conversion.h"
+#include "launch/models/model_source.h"
+#include "launch/verify/verification.h"
+#include "model/exchange/safetensors.h"
+#include "shared_folder.h"
+#include "temporary_folder.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+class Golden : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const fs::path root = testing::shared_folder("golden");
+    if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    for (const auto& entry : fs::directory_iterator(root))
+      if (fs::exists(entry.path() / "case.h5")) cases_.push_back(entry.path().string());
+    std::ranges::sort(cases_);
+    ASSERT_FALSE(cases_.empty());
+  }
+
+  void expect_all_within(DType precision, bool gradients = true) {
+    for (const std::string& folder : cases_) {
+      const Verification result = verify({.model = folder,
+                                          .case_file = folder + "/case.h5",
+                                          .gradients = gradients,
+                                          .precision = precision,
+                                          .tolerance = 0,
+                                          .threads = 2});
+      EXPECT_GE(result.outputs.size(), 3U);
+      EXPECT_EQ(result.gradients.empty(), !gradients);
+      for (const auto* distances : {&result.outputs, &result.gradients})
+        for (const Distance& d : *distances) EXPECT_LE(d.value, d.limit) << folder << ": " << d.name;
+    }
+  }
+
+  std::vector<std::string> cases_;
+};
+
+TEST_F(Golden, outputs_and_gradients_in_fp32_are_those_of_pytorch) {
+  expect_all_within(DType::kF32);
+}
+TEST_F(Golden, outputs_and_gradients_in_fp64_are_those_of_pytorch) {
+  expect_all_within(DType::kF64);
+}
+TEST_F(Golden, outputs_and_gradients_in_bf16_are_near_those_of_pytorch) {
+  expect_all_within(DType::kBF16);
+}
+
+TEST_F(Golden, a_changed_weight_is_far_away) {
+  const TemporaryFolder at;
+  const std::string folder = at / "changed";
+  fs::copy(cases_.front(), folder);
+  const std::string weights = folder + "/model.safetensors";
+  fs::permissions(weights, fs::perms::owner_all);
+  const SafetensorsFile file(cases_.front() + "/model.safetensors");
+  const StoredTensor* tensor = file.find("nystromformer.encoder.layer.1.output.dense.weight");
+  ASSERT_NE(tensor, nullptr);
+  std::fstream(weights, std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(static_cast<std::streamoff>(tensor->offset))
+      .write("\0\0\x80\x3f", 4);
+  EXPECT_FALSE(verify({.model = folder, .case_file = folder + "/case.h5"}).passed());
+}
+
+TEST_F(Golden, folders_are_converted_with_every_tensor_bit_equal) {
+  for (const std::string& folder : cases_) {
+    const TemporaryFolder at;
+    (void)convert({.from = folder, .to = at / "copy"});
+    const WeightFiles before(folder), after(at / "copy");
+    const ModelConfig model = ModelSource(folder).config();
+    const std::int64_t zero_taps = model.attention.taps == 0 ? model.layers : 0;
+    ASSERT_EQ(std::ssize(before.tensors()) + zero_taps, std::ssize(after.tensors()));
+    for (const auto& [name, entry] : after.tensors()) {
+      if (before.find(name) != nullptr) continue;
+      EXPECT_THAT(name, ::testing::EndsWith("conv.weight"));
+      EXPECT_THAT(entry.file->read_bytes(*entry.tensor), ::testing::Each(std::byte{0})) << name;
+    }
+    for (const auto& [name, entry] : before.tensors()) {
+      const auto* copy = after.find(name);
+      ASSERT_NE(copy, nullptr) << name;
+      EXPECT_EQ(copy->tensor->shape, entry.tensor->shape) << name;
+      EXPECT_EQ(copy->file->read_bytes(*copy->tensor), entry.file->read_bytes(*entry.tensor)) << name;
+    }
+    EXPECT_TRUE(verify({.model = at / "copy", .case_file = folder + "/case.h5"}).passed());
+  }
+}
+
+TEST_F(Golden, a_folder_through_a_checkpoint_and_back_has_the_same_bytes) {
+  for (const std::string& folder : cases_) {
+    const TemporaryFolder at;
+    (void)convert({.from = folder, .to = at / "model.h5"});
+    (void)convert({.from = at / "model.h5", .to = at / "back"});
+    std::string there = folder;
+    if (ModelSource(folder).config().attention.taps == 0) {  // theirs has no zero taps
+      there = at / "copy";
+      (void)convert({.from = folder, .to = there});
+    }
+    EXPECT_EQ(read_text_file(at / "back/model.safetensors"), read_text_file(there + "/model.safetensors"))
+        << folder;
+    EXPECT_TRUE(verify({.model = at / "model.h5", .case_file = folder + "/case.h5"}).passed()) << folder;
+  }
+}
+
+TEST_F(Golden, a_case_of_another_model_is_refused_with_what_differs) {
+  const auto small =
+      std::ranges::find_if(cases_, [](const auto& c) { return c.ends_with("exact-divisible"); });
+  const auto large =
+      std::ranges::find_if(cases_, [](const auto& c) { return c.ends_with("published-head-shape"); });
+  ASSERT_TRUE(small != cases_.end() && large != cases_.end());
+  try {
+    (void)verify({.model = *small, .case_file = *large + "/case.h5"});
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("case.h5"));
+  }
+  EXPECT_THROW((void)verify({.model = *small, .case_file = *small + "/config.json"}), InputError);
+  EXPECT_THROW((void)verify({.model = *small + "/case.h5", .case_file = *small + "/case.h5"}), InputError);
+}
+
+TEST_F(Golden, what_exists_is_not_converted_over) {
+  const TemporaryFolder at;
+  std::ofstream(at / "there.h5") << "kept";
+  EXPECT_THROW((void)convert({.from = cases_.front(), .to = at / "there.h5"}), InputError);
+  EXPECT_THROW((void)convert({.from = cases_.front(), .to = at.path()}), InputError);
+  EXPECT_EQ(read_text_file(at / "there.h5"), "kept");
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,136 @@
+#pragma once
+// A packed batch of random q, k, v with everything that an attention call needs around it.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/core/philox.h"
+#include "kernels/tensor/buffer.h"
+
+namespace nystrom::testing {
+
+struct CaseOptions {
+  AttentionConfig config{.heads = 2, .landmarks = 5, .taps = 5};
+  std::vector<std::int32_t> rows{23};
+  std::vector<std::int32_t> lengths{};  ///< empty: the rows
+  std::int64_t head_width = 4;
+  double dropout = 0;
+  int threads = 1;
+  std::uint64_t seed = 1;
+};
+
+/// T: activation dtype.
+template <class T>
+class AttentionCase {
+ public:
+  using C = Compute<T>;
+
+  explicit AttentionCase(const CaseOptions& options) : options_(options), context_(options.threads) {
+    const auto batch = static_cast<std::int64_t>(options.rows.size());
+    offsets_ = OwnedTensor(DType::kI32, {batch + 1});
+    lengths_ = OwnedTensor(DType::kI32, {batch});
+    sequences_ = {offsets_, lengths_, batch, 0, 0};
+    for (std::size_t b = 0; b < options.rows.size(); ++b) {
+      lengths_.view().data<std::int32_t>()[b] =
+          options.lengths.empty() ? options.rows[b] : options.lengths[b];
+      sequences_.tokens += options.rows[b];
+      sequences_.longest = std::max<std::int64_t>(sequences_.longest, options.rows[b]);
+      offsets_.view().data<std::int32_t>()[b + 1] = static_cast<std::int32_t>(sequences_.tokens);
+    }
+    const std::int64_t tokens = sequences_.tokens, channels = options.config.heads * options.head_width;
+    samples_ = OwnedTensor(DType::kI64, {tokens});
+    positions_ = OwnedTensor(DType::kI32, {tokens});
+    for (std::size_t b = 0, t = 0; b < options.rows.size(); ++b)
+      for (std::int32_t i = 0; i < options.rows[b]; ++i, ++t) {
+        samples_.view().data<std::int64_t>()[t] = static_cast<std::int64_t>(7 + b);
+        positions_.view().data<std::int32_t>()[t] = i;
+      }
+    qkv_ = random<T>({tokens, 3 * channels}, 1.5, 1);
+    out_ = OwnedTensor(dtype_of<T>(), {tokens, channels});
+    d_out_ = random<T>({tokens, channels}, 1.0, 2);
+    d_qkv_ = OwnedTensor(dtype_of<T>(), {tokens, 3 * channels});
+    if (options.config.taps > 0) {
+      conv_weight_ = random<C>({options.config.heads, options.config.taps}, 0.3, 3);
+      d_conv_weight_ = OwnedTensor(dtype_of<C>(), {options.config.heads, options.config.taps});
+    }
+    arena_ = Arena::planned([&](Planner& planner) {
+      saved_ = AttentionSaved::plan(planner, options.config, dtype_of<T>(), batch, tokens, channels);
+      workspace_ = plan_attention_workspace(planner, options.config, dtype_of<T>(),
+                                            {batch, sequences_.longest, channels, options.threads});
+    });
+  }
+
+  [[nodiscard]] AttentionForward forward_args() const {
+    return {options_.config, sequences_, qkv_, conv_weight_, dropout(), keys(), saved_, workspace_, out_};
+  }
+  [[nodiscard]] AttentionBackward backward_args() const {
+    return {options_.config, sequences_, qkv_,   conv_weight_, dropout(),      keys(),
+            saved_,          out_,       d_out_, d_qkv_,       d_conv_weight_, workspace_};
+  }
+  void forward() { attention_forward(context_, forward_args()); }
+  void backward() {
+    if (!d_conv_weight().empty())
+      for (C& x : d_conv_weight().template span<C>()) x = C(0);
+    attention_backward(context_, backward_args());
+  }
+  /// sum(out * d_out) after a forward.
+  double loss() {
+    forward();
+    double sum = 0;
+    const auto y = out().template span<T>(), g = d_out().template span<T>();
+    for (std::size_t i = 0; i < y.size(); ++i) sum += static_cast<double>(y[i]) * static_cast<double>(g[i]);
+    return sum;
+  }
+
+  /// Takes over q, k, v, d_out and the filters of a case of the same shape, rounded to T.
+  template <class U>
+  void copy_inputs(const AttentionCase<U>& from) {
+    copy<U, T>(from.qkv(), qkv());
+    copy<U, T>(from.d_out(), d_out());
+    if (!conv_weight().empty()) copy<Compute<U>, C>(from.conv_weight(), conv_weight());
+  }
+
+  [[nodiscard]] const Tensor& qkv() const { return qkv_.view(); }
+  [[nodiscard]] const Tensor& out() const { return out_.view(); }
+  [[nodiscard]] const Tensor& d_out() const { return d_out_.view(); }
+  [[nodiscard]] const Tensor& d_qkv() const { return d_qkv_.view(); }
+  [[nodiscard]] const Tensor& conv_weight() const { return conv_weight_.view(); }
+  [[nodiscard]] const Tensor& d_conv_weight() const { return d_conv_weight_.view(); }
+  [[nodiscard]] const AttentionSaved& saved() const { return saved_; }
+  [[nodiscard]] const Sequences& sequences() const { return sequences_; }
+  [[nodiscard]] const CaseOptions& options() const { return options_; }
+  [[nodiscard]] Dropout dropout() const { return {options_.dropout, options_.seed, 3}; }
+  [[nodiscard]] RowKeys keys() const { return {samples_, positions_}; }
+  Context& context() { return context_; }
+
+ private:
+  template <class E>
+  OwnedTensor random(Shape shape, double size, std::uint64_t what) const {
+    OwnedTensor x(dtype_of<E>(), shape);
+    Random draws(options_.seed, Purpose::kTest, what);
+    for (E& value : x.view().template span<E>())
+      value = static_cast<E>(static_cast<Compute<E>>(size * draws.normal()));
+    return x;
+  }
+  template <class From, class To>
+  static void copy(const Tensor& from, const Tensor& to) {
+    const auto x = from.span<From>();
+    const auto y = to.span<To>();
+    for (std::size_t i = 0; i < y.size(); ++i)
+      y[i] = static_cast<To>(static_cast<Compute<To>>(static_cast<double>(x[i])));
+  }
+
+  CaseOptions options_;
+  Context context_;
+  Sequences sequences_;
+  OwnedTensor offsets_, lengths_, samples_, positions_, qkv_, out_, d_out_, d_qkv_, conv_weight_,
+      d_conv_weight_;
+  Arena arena_;
+  AttentionSaved saved_;
+  Tensor workspace_;
+};
+
+}  // namespace nystrom::testing

@@ -1,0 +1,29 @@
+#pragma once
+// What tests under mpirun share.
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "trainer/comm/comm.h"
+
+namespace nystrom::testing {
+
+/// The ranks of the test; one where mpirun did not start it.
+Comm& ranks();
+
+/// Tells the failures of a rank that is otherwise silent.
+class FailurePrinter final : public ::testing::EmptyTestEventListener {
+ public:
+  explicit FailurePrinter(int rank) : rank_(rank) {}
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
+    if (result.failed())
+      std::fprintf(stderr, "rank %d: %s:%d: %s\n", rank_, result.file_name(), result.line_number(),
+                   result.message());
+  }
+
+ private:
+  int rank_;
+};
+
+}  // namespace nystrom::testing

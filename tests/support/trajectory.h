@@ -1,0 +1,135 @@
+#pragma once
+// Twenty steps of the program against PyTorch's: what the tests of both backends share.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "launch/models/model_source.h"
+#include "model/exchange/safetensors.h"
+#include "shared_folder.h"
+#include "temporary_folder.h"
+
+namespace nystrom::testing {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// The recipe of trajectory.json as a configuration.
+inline Json configuration(const fs::path& golden, const Json& recipe, std::int64_t micro_batch,
+                          const std::string& run) {
+  Json config;
+  config["run"] = {{"directory", run}, {"threads", 1}};
+  config["model"] = {{"from", (golden / "model").string()}, {"dropout", 0}};
+  config["data"] = {{"shards", {(golden / "shards" / "*.hdf5").string()}}, {"shuffle", false}};
+  config["objective"] = {{"mlm_weight", recipe["mlm_weight"]}, {"sop_weight", recipe["sop_weight"]}};
+  config["training"] = {{"steps", recipe["steps"]},
+                        {"global_batch", recipe["global_batch"]},
+                        {"micro_batch", micro_batch},
+                        {"precision", "fp32"},
+                        {"clip_norm", recipe["clip_norm"]}};
+  config["optimizer"] = {{"learning_rate", recipe["learning_rate"]},
+                         {"beta1", recipe["beta1"]},
+                         {"beta2", recipe["beta2"]},
+                         {"epsilon", recipe["epsilon"]},
+                         {"weight_decay", recipe["weight_decay"]}};
+  config["schedule"] = {{"warmup_steps", recipe["warmup_steps"]}};
+  return config;
+}
+
+inline Json parsed(const fs::path& path) {
+  return Json::parse(read_text_file(path.string()));
+}
+
+inline std::vector<Json> lines_of(const fs::path& path) {
+  std::vector<Json> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+/// |ours - reference| / |reference|, all weights taken as one vector.
+inline double distance_of_weights(const std::string& checkpoint, const std::string& reference) {
+  const SafetensorsFile expected(reference);
+  const ModelSource source(checkpoint);
+  double difference = 0, norm = 0;
+  std::size_t met = 0;
+  for (const TensorToWrite& tensor : source.stored_tensors()) {
+    const StoredTensor* stored = expected.find(tensor.name);
+    if (stored == nullptr) {
+      ADD_FAILURE() << tensor.name << " is not in the reference";
+      continue;
+    }
+    ++met;
+    const std::vector<std::byte> bytes = tensor.bytes();
+    std::vector<float> ours(bytes.size() / sizeof(float)), theirs(stored->elements());
+    std::memcpy(ours.data(), bytes.data(), bytes.size());
+    expected.read<float>(*stored, theirs);
+    EXPECT_EQ(ours.size(), theirs.size()) << tensor.name;
+    for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
+      const double d = static_cast<double>(ours[i]) - static_cast<double>(theirs[i]);
+      difference += d * d;
+      norm += static_cast<double>(theirs[i]) * static_cast<double>(theirs[i]);
+    }
+  }
+  EXPECT_EQ(met, expected.tensors().size());
+  return std::sqrt(difference / norm);
+}
+
+class TrajectoryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    golden_ = shared_folder("golden/trajectory");
+    if (golden_.empty())
+      GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    golden_ = fs::absolute(golden_);
+    reference_ = parsed(golden_ / "trajectory.json");
+  }
+
+  /// The recipe as a configuration of this test.
+  [[nodiscard]] Json recipe(std::int64_t micro_batch) const {
+    return configuration(golden_, reference_["recipe"], micro_batch, folder_ / "run");
+  }
+
+  /// Runs the program under mpirun, with these variables set; its log is told where it fails.
+  void train(int ranks, const Json& config, const std::string& environment = {}) {
+    std::ofstream(folder_ / "config.yaml") << config.dump(1);  // JSON is YAML
+    const std::string command =
+        "cd '" + folder_.path() + "' && " + environment +
+        " OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
+        "mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n " + std::to_string(ranks) +
+        " '" NYSTROM_PROGRAM "' pretrain config.yaml >log.txt 2>&1 </dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0) << read_text_file(folder_ / "log.txt");
+  }
+
+  /// Every step's numbers and the last weights are PyTorch's.
+  void expect_reference() {
+    const auto steps = lines_of(folder_ / "run/metrics.jsonl");
+    ASSERT_EQ(steps.size(), reference_["steps"].size());
+    const auto expect_relative = [&](std::size_t at, const char* key, double tolerance) {
+      const double ours = steps[at][key], theirs = reference_["steps"][at][key];
+      EXPECT_NEAR(ours, theirs, tolerance * std::abs(theirs)) << key << " of step " << at + 1;
+    };
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      EXPECT_EQ(steps[s]["step"], reference_["steps"][s]["step"]);
+      for (const char* key : {"loss", "mlm_loss", "sop_loss"}) expect_relative(s, key, 1e-5);
+      for (const char* key : {"learning_rate", "gradient_norm"}) expect_relative(s, key, 1e-4);
+    }
+    EXPECT_LT(
+        distance_of_weights(folder_ / "run/checkpoints/step-00000020.h5", golden_ / "final.safetensors"),
+        1e-4);
+  }
+
+  fs::path golden_;
+  Json reference_;
+  TemporaryFolder folder_;
+};
+
+}  // namespace nystrom::testing

@@ -1,0 +1,101 @@
+// What a training step does, counted: nothing here depends on the machine's speed. A change of these figures
+// is a change of the program's cost; if it is meant, put the new ones (the failure prints them) into
+// step_counts.json and say why in the commit.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "allocations.h"
+#include "kernels/tensor/cpu_features.h"
+#include "launch/bench/bench.h"
+#include "trainer/comm/comm.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+ModelConfig base_model() {
+  ModelConfig model;
+  model.vocabulary_size = 30000;
+  return model;
+}
+
+Json expected() {
+  std::ifstream file("tests/system/counts/step_counts.json");
+  return Json::parse(file);
+}
+
+Json calls_of(const Profile& profile) {
+  Json calls = Json::object();
+  for (const auto& [name, count] : profile) calls[name] = count.calls;
+  return calls;
+}
+
+TEST(StepCounts, planned_bytes_of_the_base_model_are_as_stored) {
+  Json bytes = Json::object();
+  for (const DType precision : {DType::kF32, DType::kBF16}) {
+    for (const auto& [length, batch] : {std::pair{512, 4}, std::pair{4096, 1}}) {
+      const EncoderPlan plan{.limits = {.sequences = batch,
+                                        .tokens = std::int64_t{batch} * length,
+                                        .longest = length,
+                                        .labels = std::int64_t{batch} * length * 15 / 100},
+                             .threads = 2,
+                             .training = true};
+      ModelConfig model = base_model();
+      model.max_positions = length;
+      bytes[fmt::format("{} {} x {}", name_of(precision), batch, length)] =
+          Network::planned_bytes(model, HeadKind::kPretraining, precision, plan);
+    }
+  }
+  EXPECT_EQ(bytes, expected()["planned_bytes"]) << bytes.dump(1);
+}
+
+TEST(StepCounts, a_step_of_the_base_model_calls_each_op_as_often_as_stored) {
+  const auto comm = make_solo_comm();
+  BenchOptions options;
+  options.model = base_model();
+  options.model.vocabulary_size = 2000;  // less to allocate and compute; the calls are the same
+  options.threads = 2;
+  options.sequence_length = 80;
+  options.micro_batch = 1;
+  Bench bench(options, *comm);
+  const Json calls = calls_of(bench.run(1, 0).profile);
+  EXPECT_EQ(calls, expected()["calls"]) << calls.dump(1);
+}
+
+// The library for matrix products allocates its own scratch; what is counted is this project's code.
+TEST(StepCounts, a_step_allocates_nothing) {
+  const auto comm = make_solo_comm();
+  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+    BenchOptions options;
+    options.precision = bf16_is_native() ? DType::kBF16 : DType::kF32;
+    options.threads = 2;
+    options.sequence_length = 200;
+    options.micro_batch = 3;
+    options.model.vocabulary_size = 500;
+    options.model.hidden_size = 64;
+    options.model.layers = 2;
+    options.model.intermediate_size = 128;
+    options.model.attention.heads = 2;
+    options.model.attention.kind = kind;
+    Bench bench(options, *comm);
+    bench.step();
+    const AllocationCount count;
+    bench.step();
+    EXPECT_EQ(count.here(), 0) << count.where();
+  }
+}
+
+TEST(StepCounts, an_allocation_is_seen) {
+  const AllocationCount count;
+  const std::vector<int> some(100);
+  EXPECT_EQ(count.here(), 1) << some.size();
+}
+
+}  // namespace
+}  // namespace nystrom

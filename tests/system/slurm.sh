@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# launch/slurm/pretrain.sbatch for real: a Slurm of one machine in a folder of its own (munged, slurmctld, slurmd on
+# ports of their own), a job whose time limit is too short for its steps, the notice before the limit, a requeue, and
+# the end. Skipped (status 77) where Slurm is not installed or the user is not root.
+#
+#   apt-get install slurm-wlm && tests/system/slurm.sh [build/nystrom]          about five minutes
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+nystrom=$(realpath "${1:-build/nystrom}")
+skip() { echo "slurm: skipped: $*"; exit 77; }
+for program in munged slurmctld slurmd sbatch scontrol squeue; do
+  command -v "$program" >/dev/null || skip "there is no $program (apt-get install slurm-wlm)"
+done
+[[ $(id -u) == 0 ]] || skip "slurmd wants to be root"
+
+folder=$(mktemp -d /tmp/nystrom-slurm-XXXXXX)
+chmod 755 "$folder"
+pids=()
+clean_up() {
+  (( ${#pids[@]} )) && kill "${pids[@]}" 2>/dev/null || true
+  sleep 1
+  [[ -n ${KEEP:-} ]] && echo "slurm: kept $folder" || rm -rf "$folder"
+}
+trap clean_up EXIT
+
+# Authentication, with a key of its own.
+mkdir -m 700 "$folder/munge"
+mkdir -m 755 "$folder/socket"
+head -c 64 /dev/urandom >"$folder/munge/key"
+chmod 400 "$folder/munge/key"
+munged --foreground --force --key-file="$folder/munge/key" --socket="$folder/socket/munge" \
+  --pid-file="$folder/munge/pid" --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" 2>"$folder/munge/out" &
+pids+=($!)
+
+host=$(hostname -s)
+port=$(( 20000 + RANDOM % 20000 ))
+cat >"$folder/slurm.conf" <<CONF
+ClusterName=one
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$port
+SlurmdPort=$(( port + 1 ))
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$folder/socket/munge
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd.pid
+SlurmctldLogFile=$folder/slurmctld.log
+SlurmdLogFile=$folder/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+ReturnToService=2
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+JobAcctGatherType=jobacct_gather/none
+KillWait=30
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
+CONF
+export SLURM_CONF=$folder/slurm.conf
+mkdir -p "$folder/state" "$folder/spool"
+sleep 1
+slurmctld -D -f "$SLURM_CONF" >"$folder/slurmctld.out" 2>&1 &
+pids+=($!)
+slurmd -D -f "$SLURM_CONF" -N "$host" >"$folder/slurmd.out" 2>&1 &
+pids+=($!)
+for _ in $(seq 30); do
+  sinfo -h -o %T 2>/dev/null | grep -q idle && break
+  sleep 1
+done
+sinfo -h -o %T | grep -q idle || { tail -5 "$folder"/slurm*.log "$folder"/*.out; echo "slurm: it did not come up"; exit 1; }
+echo "slurm: $(scontrol --version) is up"
+
+# A text, shards, and a run whose steps do not fit into the limit.
+cd "$folder"
+for i in $(seq 400); do
+  echo "The river $i walks under the stone. Seven birds and the light are slow. The stone walks under birds $i."
+done >text.txt
+steps=${STEPS:-4000}
+cat >run.yaml <<YAML
+corpus: [{kind: lines, path: $folder/text.txt}]
+tokenizer: {kind: bpe, vocabulary_size: 150}
+output: {directory: $folder/prepared, validation_fraction: 0}
+run: {directory: $folder/run}
+model: {hidden_size: 64, layers: 2, heads: 2, intermediate_size: 128, max_positions: 64,
+        attention: {landmarks: 8, convolution: 3}}
+data: {shards: [$folder/prepared/train/*.h5]}
+training: {steps: $steps, global_batch: 64, precision: fp32}
+schedule: {kind: constant}
+checkpoint: {every_steps: 1000000}
+YAML
+"$nystrom" prepare run.yaml >prepare.log 2>&1
+cd - >/dev/null
+
+# Two minutes at most; notice a minute before. (Slurm may give it up to a minute earlier.)
+job=$(sbatch --parsable --time=2 --signal=B:USR1@60 --ntasks-per-node=2 --output="$folder/job.log" \
+  --export="ALL,NYSTROM=$nystrom,CONFIG=$folder/run.yaml,MPIRUN=$PWD/launch/mpirun.sh" launch/slurm/pretrain.sbatch)
+echo "slurm: job $job is submitted"
+last=""
+for _ in $(seq 1500); do
+  state=$(squeue -h -j "$job" -o %T 2>/dev/null || true)
+  [[ $state != "$last" ]] && echo "slurm: $SECONDS s: ${state:-gone}, at step $(tail -1 "$folder/run/metrics.jsonl" 2>/dev/null | sed -nE 's/.*"step": ([0-9]+).*/\1/p')"
+  last=$state
+  # A requeued job waits two minutes by default; there is nothing to wait for here.
+  [[ $state == PENDING ]] && scontrol update JobId="$job" StartTime=now 2>/dev/null || true
+  [[ -z $state || $state == COMPLETED ]] && break
+  sleep 1
+done
+cat "$folder/job.log" | grep -E "nystrom ended|stopping|resumed|locked" || true
+restarts=$(grep -c "nystrom ended with status 3" "$folder/job.log" || true)
+ended=$(grep -c "nystrom ended with status 0" "$folder/job.log" || true)
+lines=$(grep -c '"loss"' "$folder/run/metrics.jsonl")
+[[ $restarts -ge 1 ]] || { echo "slurm: the limit did not stop the job; raise STEPS"; exit 1; }
+[[ $ended == 1 && $lines == "$steps" ]] || { echo "slurm: the job did not end as it should ($ended, $lines lines)"; tail -20 "$folder/job.log"; exit 1; }
+echo "slurm: stopped by the limit and requeued $restarts time(s), done after $lines of $steps steps, none twice"

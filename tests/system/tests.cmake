@@ -1,0 +1,41 @@
+nystrom_add_test(step_counts_test
+  SOURCES tests/system/counts/allocations.cpp tests/system/counts/step_counts_test.cpp
+  LINKS nystrom_launch
+  LABELS counts)
+
+nystrom_add_test(trajectory_test
+  SOURCES tests/system/trajectory/trajectory_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json
+  LABELS golden)
+target_compile_definitions(trajectory_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+add_dependencies(trajectory_test nystrom)
+
+nystrom_add_test(threads_test SOURCES tests/system/threads/threads_test.cpp LINKS nystrom_trainer LABELS files)
+
+# Jobs as processes, with faults planted in them. A test each, since they start many; slow on purpose.
+add_executable(planted_job tests/system/reliability/planted_job_main.cpp)
+target_include_directories(planted_job PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+target_link_libraries(planted_job PRIVATE nystrom_launch nystrom_options)
+set_target_properties(planted_job PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+
+nystrom_add_test(job_test
+  SOURCES
+    tests/system/reliability/elastic_test.cpp
+    tests/system/reliability/hang_test.cpp
+    tests/system/reliability/stop_test.cpp
+  LINKS nystrom_trainer
+  LABELS reliability)
+nystrom_add_test(torture_test
+  SOURCES tests/system/reliability/torture_test.cpp
+  LINKS nystrom_trainer
+  LABELS torture)
+foreach(test job_test torture_test)
+  target_compile_definitions(${test} PRIVATE
+    NYSTROM_PLANTED_JOB="$<TARGET_FILE:planted_job>" NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>"
+    NYSTROM_MPIRUN="${MPIEXEC_EXECUTABLE}" NYSTROM_MPIRUN_SCRIPT="${CMAKE_SOURCE_DIR}/launch/mpirun.sh")
+  add_dependencies(${test} planted_job nystrom)
+endforeach()
+
+add_executable(rank_costs tests/system/reliability/rank_costs_main.cpp)
+target_link_libraries(rank_costs PRIVATE nystrom_trainer nystrom_options)
+set_target_properties(rank_costs PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")

@@ -1,0 +1,32 @@
+// Started by mpirun: the last rank does not come to a barrier, since it sleeps ("late") or is dead ("dead");
+// the others must say so in time.
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <string_view>
+#include <thread>
+
+#include "trainer/comm/comm.h"
+#include "trainer/process/signals.h"
+
+int main(int argc, char** argv) {
+  const bool dead = argc > 1 && std::string_view(argv[1]) == "dead";
+  const nystrom::SignalWatch watch;
+  const auto comm = nystrom::make_comm({.timeout_seconds = dead ? 600.0 : 1.0});
+  comm->set_step(42);
+  comm->barrier("the start");
+  if (comm->rank() == comm->ranks() - 1) {
+    if (dead) std::raise(SIGKILL);
+    std::this_thread::sleep_for(std::chrono::seconds(60));
+  }
+  try {
+    comm->barrier("a barrier");
+  } catch (const nystrom::CommTimeout& timeout) {
+    std::printf("rank %d: %s\n", comm->rank(), timeout.what());
+    std::fflush(stdout);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // let the other speak
+    comm->abort(1);
+  }
+  return 0;
+}

@@ -1,0 +1,65 @@
+#include "trainer/metrics/progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace nystrom {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+StepReport report_of(std::int64_t step, double seconds) {
+  StepReport report;
+  report.step = step;
+  report.steps = 10;
+  report.losses = {.loss = 2.5, .parts = {{"mlm", 2.0, 0.5, 4}, {"sop", 0.5, 1.0, 2}}};
+  report.tokens_per_second = 12345;
+  report.seconds = seconds;
+  report.seconds_left = 3725;
+  return report;
+}
+
+TEST(Progress, durations_are_short) {
+  EXPECT_EQ(duration_text(7.4), "0:07");
+  EXPECT_EQ(duration_text(245), "4:05");
+  EXPECT_EQ(duration_text(3723), "1:02:03");
+  EXPECT_EQ(duration_text(-1), "?");
+}
+
+TEST(Progress, the_bar_shows_loss_speed_and_time_left_and_keeps_its_width) {
+  const std::string line = progress_line(report_of(5, 1), 100);
+  EXPECT_THAT(line, StartsWith("[###"));
+  for (const char* text : {" 50%", "5/10", "loss 2.5000", "12.3k tokens/s", "1:02:05 left"})
+    EXPECT_THAT(line, HasSubstr(text));
+  for (int columns : {20, 60, 80, 200})
+    EXPECT_LT(progress_line(report_of(5, 1), columns).size(), columns + 0U);
+}
+
+TEST(Progress, a_message_pushes_the_bar_down) {
+  std::string out;
+  ProgressBar bar([&out](std::string_view text) { out += text; });
+  bar.step(report_of(5, 1));
+  bar.warning("Something is odd.");
+  bar.finished(StopReason::kDone);
+  EXPECT_THAT(out, HasSubstr("\rwarning: Something is odd.\n\r["));
+  EXPECT_EQ(out.back(), '\n');
+}
+
+TEST(Progress, plain_lines_keep_their_distance_but_tell_the_last_step) {
+  std::vector<std::string> lines;
+  ProgressLines progress([&lines](ProgressLines::Level, const std::string& line) { lines.push_back(line); },
+                         10);
+  progress.step(report_of(1, 1));
+  progress.step(report_of(2, 5));
+  progress.step(report_of(3, 12));
+  progress.step(report_of(10, 13));
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_THAT(lines[0],
+              HasSubstr("step 1/10  loss 2.5000 (mlm 2.0000, sop 0.5000)  accuracy mlm 0.500, sop 1.000"));
+  EXPECT_THAT(lines[1], StartsWith("step 3/"));
+  EXPECT_THAT(lines[2], StartsWith("step 10/"));
+}
+
+}  // namespace
+}  // namespace nystrom

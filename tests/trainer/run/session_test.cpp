@@ -1,0 +1,173 @@
+#include "trainer/run/run_session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "send_signal.h"
+#include "temporary_folder.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using namespace std::chrono_literals;
+
+Heartbeat beat_of(int rank, const std::string& phase, double phase_seconds, const std::string& waits_for = "",
+                  double wait_seconds = 0) {
+  return {.rank = rank,
+          .ranks = 3,
+          .host = "node" + std::to_string(rank),
+          .process = 100 + rank,
+          .doing = {.step = 7,
+                    .phase = phase,
+                    .phase_seconds = phase_seconds,
+                    .waits_for = waits_for,
+                    .wait_seconds = wait_seconds},
+          .written = 1000,
+          .every = 1};
+}
+
+TEST(Heartbeats, read_back_as_written) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::create_directories(heartbeat_folder(folder.path()));
+  for (const int rank : {2, 0})
+    ASSERT_TRUE(write_heartbeat(folder.path(), beat_of(rank, "evaluation", 1.5, "a sum", 0.5)));
+  ASSERT_TRUE(write_heartbeat(folder.path(), beat_of(2, "step", 2)));            // overwrites a longer one
+  std::ofstream(heartbeat_folder(folder.path()) + "/rank-00009") << "rank=9\n";  // half a file
+  const auto beats = read_heartbeats(folder.path());
+  ASSERT_EQ(beats.size(), 2U);
+  EXPECT_EQ(beats[0].doing.phase, "evaluation");
+  EXPECT_EQ(beats[0].doing.waits_for, "a sum");
+  EXPECT_EQ(beats[0].doing.wait_seconds, 0.5);
+  EXPECT_EQ(beats[1].doing.phase, "step");
+  EXPECT_EQ(beats[1].doing.waits_for, "");
+  EXPECT_EQ(beats[1].process, 102);
+}
+
+TEST(Heartbeats, the_rank_that_others_wait_for_is_named) {
+  const auto report =
+      job_report({beat_of(0, "forward and backward", 20, "the gradients", 19),
+                  beat_of(1, "reading the batch", 21), beat_of(2, "x", 20, "the gradients", 19)},
+                 1001);
+  EXPECT_THAT(report,
+              HasSubstr("Rank 1 on node1 (process 101) has been in `reading the batch` for 22 s, and others "
+                        "wait for it in the gradients."));
+}
+
+TEST(Heartbeats, a_silent_rank_is_named_first) {
+  auto silent = beat_of(2, "x", 20);
+  silent.written = 900;
+  const auto report = job_report({beat_of(0, "x", 20, "y", 19), beat_of(1, "z", 21), silent}, 1001);
+  EXPECT_THAT(report, HasSubstr("Rank 2 on node2 (process 102) has given no sign of life for 101 s"));
+}
+
+TEST(Heartbeats, ranks_that_all_wait_are_told_so_and_busy_ones_are_left_alone) {
+  EXPECT_THAT(job_report({beat_of(0, "x", 20, "y", 19), beat_of(1, "x", 20, "y", 19)}, 1001),
+              AllOf(HasSubstr("All ranks wait"), HasSubstr("2 of 3 ranks have left a heartbeat.")));
+  EXPECT_THAT(job_report({beat_of(0, "x", 2, "y", 1), beat_of(1, "x", 2), beat_of(2, "x", 2)}, 1001),
+              Not(HasSubstr("Rank")));
+}
+
+TEST(Heartbeats, of_a_directory_without_a_job_are_refused) {
+  EXPECT_THROW((void)job_report(std::string("/nowhere")), InputError);
+}
+
+TEST(Heartbeats, cost_the_file_system_the_same_however_many_ranks) {
+  for (const int ranks : {64, 1024, 65536}) EXPECT_LE(ranks / heartbeat_seconds(ranks), 64.0);
+}
+
+class Session : public ::testing::Test {
+ protected:
+  std::string reason_within(const RunSession& session, std::chrono::milliseconds time) {
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (session.stop_reason().empty() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(1ms);
+    return session.stop_reason();
+  }
+  testing::TemporaryFolder folder;
+  std::string directory = folder / "run";
+  std::unique_ptr<Comm> comm = make_solo_comm();
+  Observer nobody;
+};
+
+TEST_F(Session, leaves_a_heartbeat_that_says_what_the_rank_does_and_takes_it_away) {
+  {
+    RunSession session({.directory = directory}, *comm, nobody);
+    comm->set_step(12);
+    comm->activity().set_phase("evaluation");
+    session.begin();
+    std::vector<Heartbeat> beats;
+    while (beats.empty()) beats = read_heartbeats(directory);
+    EXPECT_EQ(beats[0].doing.step, 12);
+    EXPECT_EQ(beats[0].doing.phase, "evaluation");
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
+TEST_F(Session, a_stop_file_from_before_does_not_count_and_a_new_one_does) {
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory + "/stop") << "old";
+  RunSession session({.directory = directory}, *comm, nobody);
+  session.begin();
+  EXPECT_EQ(reason_within(session, 300ms), "");
+  std::ofstream(directory + "/stop") << "new";
+  EXPECT_THAT(reason_within(session, 5s), HasSubstr("run/stop asked for it"));
+}
+
+TEST_F(Session, the_clock_asks_to_stop) {
+  const RunSession session({.directory = directory, .stop_after_seconds = 1e-3}, *comm, nobody);
+  EXPECT_THAT(reason_within(session, 1s), HasSubstr("run.stop_after"));
+}
+
+TEST_F(Session, signals_during_the_start_are_not_lost) {
+  const RunSession session({.directory = directory}, *comm, nobody);
+  testing::send_signal(SIGUSR1);
+  testing::send_signal(SIGTERM);
+  const SignalWatch inner;  // the trainer's
+  EXPECT_EQ(session.stop_reason(), "a signal asked for it");
+  EXPECT_TRUE(SignalWatch::take_save_request());
+}
+
+TEST_F(Session, sigusr2_brings_a_report) {
+  std::mutex mutex;
+  std::string said;
+  RunSession session({.directory = directory,
+                      .report =
+                          [&](const std::string& report) {
+                            const std::scoped_lock held(mutex);
+                            said = report;
+                          }},
+                     *comm, nobody);
+  session.begin();
+  testing::send_signal(SIGUSR2);
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  for (bool there = false; !there && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(10ms);
+    const std::scoped_lock held(mutex);
+    there = !said.empty();
+  }
+  const std::scoped_lock held(mutex);
+  EXPECT_THAT(said, HasSubstr(std::to_string(::getpid())));
+}
+
+TEST(Durations, are_read_in_the_usual_ways) {
+  for (const auto& [text, seconds] : std::initializer_list<std::pair<const char*, double>>{
+           {"", 0}, {"90", 90}, {"90s", 90}, {"11h45m", 42300}, {"2d12h", 216000}, {"1d2h3m4s", 93784}})
+    EXPECT_EQ(duration_seconds(text, "run.stop_after"), seconds) << text;
+  for (const char* text : {"h", "11x", "45m11h", "5m5m", "-3s", "1h30", "3.5h", " 1h"}) {
+    try {
+      (void)duration_seconds(text, "run.stop_after");
+      ADD_FAILURE() << text;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("run.stop_after is `"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nystrom

@@ -1,0 +1,41 @@
+#pragma once
+// Where a run's batches come from: shards, or (in tests) memory.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/batch.h"
+#include "model/layers/batch.h"
+
+namespace nystrom {
+
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+
+  /// This rank's part of global batch `index` (counted from 0): a pure function of index. May be empty.
+  /// Indices ascend by one as a rule, so that a source can read ahead. Valid until the next call.
+  virtual const StepBatch& read(std::int64_t index) = 0;
+
+  /// Global batches that there are (a validation set is finite); INT64_MAX: no end.
+  [[nodiscard]] virtual std::int64_t batches() const { return INT64_MAX; }
+  /// The largest micro-batch that read() gives.
+  [[nodiscard]] virtual BatchLimits limits() const = 0;
+  /// By corpus, how often the first `batches` global batches hold all of it; nothing where that is not known.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, double>> epochs_of(
+      std::int64_t /*batches*/) const {
+    return {};
+  }
+  /// Sentences for the log.
+  [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
+};
+
+/// Limits that hold for both.
+[[nodiscard]] BatchLimits joined(const BatchLimits& a, const BatchLimits& b);
+
+/// What BatchBuffer::upload takes; views of `batch`.
+[[nodiscard]] BatchArrays arrays_of(const HostBatch& batch);
+
+}  // namespace nystrom

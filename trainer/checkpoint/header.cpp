@@ -1,0 +1,200 @@
+#include "trainer/checkpoint/header.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
+
+namespace nystrom {
+namespace {
+
+constexpr std::string_view kMagic = "nystrom checkpoint ", kValidation = "validation ", kNone = "none",
+                           kDigest = "sha256 ";
+constexpr std::size_t kBlock = std::size_t{1} << 20U;
+
+/// A file descriptor.
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags)
+      : path_(path), file_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+  ~Descriptor() {
+    if (file_ >= 0) ::close(file_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] bool open() const { return file_ >= 0; }
+  [[nodiscard]] bool is_regular() const {
+    struct stat status {};
+    return ::fstat(file_, &status) == 0 && S_ISREG(status.st_mode);
+  }
+  [[nodiscard]] int get() const { return file_; }
+
+  [[nodiscard]] std::uint64_t size() const {
+    struct stat status {};
+    if (::fstat(file_, &status) != 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+  /// As many bytes as there are, at most `count`.
+  std::size_t read(std::uint64_t offset, char* to, std::size_t count) const {
+    std::size_t done = 0;
+    while (done < count) {
+      const auto got = ::pread(file_, to + done, count - done, static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+  void write(std::uint64_t offset, std::string_view bytes) const {
+    for (std::size_t done = 0; done < bytes.size();) {
+      const auto put =
+          ::pwrite(file_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+      if (put < 0 && errno == EINTR) continue;
+      if (put <= 0) fail("cannot write {}: {}", path_, std::strerror(errno));
+      done += static_cast<std::size_t>(put);
+    }
+  }
+  void flush() const {
+    if (::fsync(file_) != 0) fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+  }
+  /// Lets later reads come from the disk and not from memory, where the system permits.
+  void forget_cached() const { (void)::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED); }
+
+ private:
+  std::string path_;
+  int file_;
+};
+
+/// Of `head` and of all that follows the seal.
+std::string digest_of(std::string_view head, const Descriptor& file) {
+  Sha256 digest;
+  digest.update(head);
+  std::vector<char> block(kBlock);
+  for (std::uint64_t offset = kSealBytes;;) {
+    const std::size_t count = file.read(offset, block.data(), block.size());
+    if (count == 0) return digest.hex();
+    digest.update(block.data(), count);
+    offset += count;
+  }
+}
+
+/// The lines above the digest.
+std::string head_of(const Seal& seal) {
+  std::string head = fmt::format("{}{}\nbytes {}\n", kMagic, seal.version, seal.bytes);
+  if (seal.version > 1)
+    head += fmt::format("{}{}\n", kValidation,
+                        seal.validation ? fmt::format("{}", *seal.validation) : std::string(kNone));
+  return head;
+}
+
+std::string seal_text(std::string_view head, std::string_view digest) {
+  std::string text = fmt::format("{}{}{}\n", head, kDigest, digest);
+  text.resize(kSealBytes, '\0');
+  return text;
+}
+
+std::string first_bytes(const Descriptor& file) {
+  std::string bytes(kSealBytes, '\0');
+  bytes.resize(file.read(0, bytes.data(), bytes.size()));
+  return bytes;
+}
+
+/// Takes "KEY VALUE\n" off the front of a text and gives VALUE; nothing if it does not begin so.
+std::optional<std::string_view> take_line(std::string_view& text, std::string_view key) {
+  const auto end = text.find('\n');
+  if (!text.starts_with(key) || end == std::string_view::npos) return std::nullopt;
+  const std::string_view value = text.substr(key.size(), end - key.size());
+  text.remove_prefix(end + 1);
+  return value;
+}
+
+template <class Number>
+std::optional<Number> number_in(std::optional<std::string_view> text) {
+  Number number{};
+  if (!text) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return number;
+}
+
+/// What a seal's lines say, down to what this program knows of its version; nothing if they are none.
+std::optional<Seal> parse_seal(std::string_view text) {
+  const auto version = number_in<std::int64_t>(take_line(text, kMagic));
+  const auto bytes = number_in<std::uint64_t>(take_line(text, "bytes "));
+  if (!version || *version < 1 || !bytes) return std::nullopt;
+  Seal seal{.version = *version, .bytes = *bytes, .validation = {}};
+  if (*version == 1 || *version > kCheckpointVersion) return seal;
+  const auto validation = take_line(text, kValidation);
+  seal.validation = number_in<double>(validation);
+  if (!validation || (!seal.validation && *validation != kNone)) return std::nullopt;
+  return seal;
+}
+
+/// The seal that the file should have, if what it says of itself is so. Of version 1 the digest did not cover
+/// the lines; of later ones, known or not, it does. Empty where no digest is to be found.
+std::string expected_text(const Seal& seal, std::string_view found, const Descriptor& file) {
+  if (seal.version == 1) return seal_text(head_of(seal), digest_of("", file));
+  const auto end = found.find(fmt::format("\n{}", kDigest));
+  if (end == std::string_view::npos) return "";
+  const std::string_view head = found.substr(0, end + 1);
+  return seal_text(head, digest_of(head, file));
+}
+
+}  // namespace
+
+void seal_file(const std::string& path, std::optional<double> validation) {
+  const Descriptor file(path, O_RDWR);
+  if (!file.open()) fail("cannot open {}: {}", path, std::strerror(errno));
+  const std::string head = head_of({.bytes = file.size(), .validation = validation});
+  const std::string text = seal_text(head, digest_of(head, file));
+  file.write(0, text);
+  file.flush();
+  file.forget_cached();
+  if (first_bytes(file) != text || seal_text(head, digest_of(head, file)) != text)
+    fail("{} reads back otherwise than it was written; the disk or the memory of this machine is faulty.",
+         path);
+}
+
+bool has_seal(const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  return file.open() && file.is_regular() && first_bytes(file).starts_with(kMagic);
+}
+
+Seal check_seal(const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file.open()) refuse("{} cannot be opened: {}.", path, std::strerror(errno));
+  if (!file.is_regular()) refuse("{} is not a file.", path);
+  const std::string found = first_bytes(file);
+  if (!found.starts_with(kMagic))
+    refuse("{} is not a checkpoint of this program, or its first bytes are damaged.", path);
+  const auto seal = parse_seal(found);
+  if (!seal || seal->bytes != file.size() || expected_text(*seal, found, file) != found)
+    refuse("{} is damaged: its content does not agree with its digest. Use another checkpoint.", path);
+  if (seal->version > kCheckpointVersion)
+    refuse("{} has format {}, this program knows formats up to {}: use a newer program.", path, seal->version,
+           kCheckpointVersion);
+  return *seal;
+}
+
+std::optional<Seal> peek_seal(const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file.open() || !file.is_regular()) return std::nullopt;
+  auto seal = parse_seal(first_bytes(file));
+  if (!seal || seal->version > kCheckpointVersion || seal->bytes != file.size()) return std::nullopt;
+  return seal;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,119 @@
+#include "trainer/checkpoint/model_record.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "model/heads/head_registry.h"
+
+namespace nystrom {
+namespace {
+
+constexpr const char* kGroup = "model";
+
+template <class Value>
+struct Name {
+  std::string_view name;
+  Value value;
+};
+template <class Value>
+Name(const char*, Value) -> Name<Value>;  // clang 14 does not find it by itself
+constexpr std::array kActivations{Name{"gelu_new", Activation::kGeluNew}, Name{"gelu", Activation::kGelu}};
+constexpr std::array kAttentionKinds{Name{"nystrom", AttentionKind::kNystrom},
+                                     Name{"softmax", AttentionKind::kSoftmax}};
+constexpr std::array kPinvInits{Name{"per_matrix", PinvInit::kPerMatrix},
+                                Name{"batch_max", PinvInit::kBatchMax}};
+constexpr std::array kPaddings{Name{"exact", false}, Name{"huggingface", true}};
+constexpr std::array kProblems{Name{"single_label", Problem::kSingleLabel},
+                               Name{"multi_label", Problem::kMultiLabel},
+                               Name{"regression", Problem::kRegression}};
+
+/// Writes one attribute after the other.
+class Writer {
+ public:
+  explicit Writer(hdf5::File& file) : file_(file) {}
+
+  void operator()(const char* name, const std::int64_t& value) { file_.set_attribute(name, value, kGroup); }
+  void operator()(const char* name, const std::int32_t& value) { (*this)(name, std::int64_t{value}); }
+  void operator()(const char* name, const double& value) { file_.set_attribute(name, value, kGroup); }
+  template <class Value, std::size_t N>
+  void operator()(const char* name, const Value& value, const std::array<Name<Value>, N>& names) {
+    const auto found = std::ranges::find(names, value, &Name<Value>::value);
+    file_.set_attribute(name, std::string(found->name), kGroup);
+  }
+
+ private:
+  hdf5::File& file_;
+};
+
+/// Reads the same attributes.
+class Reader {
+ public:
+  explicit Reader(const hdf5::File& file) : file_(file) {}
+
+  void operator()(const char* name, std::int64_t& value) { value = file_.integer_attribute(name, kGroup); }
+  void operator()(const char* name, std::int32_t& value) {
+    value = static_cast<std::int32_t>(file_.integer_attribute(name, kGroup));
+  }
+  void operator()(const char* name, double& value) { value = file_.number_attribute(name, kGroup); }
+  template <class Value, std::size_t N>
+  void operator()(const char* name, Value& value, const std::array<Name<Value>, N>& names) {
+    const std::string text = file_.string_attribute(name, kGroup);
+    const auto found = std::ranges::find(names, std::string_view(text), &Name<Value>::name);
+    if (found == names.end())
+      refuse("{} says that its model's {} is `{}`, which this program does not know; use a newer one.",
+             file_.path(), name, text);
+    value = found->value;
+  }
+
+ private:
+  const hdf5::File& file_;
+};
+
+/// The one list of what is stored.
+template <class Visit, class Model, class Head>
+void visit_fields(Visit&& visit, Model& m, Head& head) {
+  visit("vocabulary_size", m.vocabulary_size);
+  visit("hidden_size", m.hidden_size);
+  visit("layers", m.layers);
+  visit("heads", m.attention.heads);
+  visit("intermediate_size", m.intermediate_size);
+  visit("max_positions", m.max_positions);
+  visit("token_types", m.token_types);
+  visit("pad_token_id", m.pad_token_id);
+  visit("activation", m.activation, kActivations);
+  visit("dropout", m.dropout);
+  visit("attention_dropout", m.attention_dropout);
+  visit("layer_norm_epsilon", m.layer_norm_epsilon);
+  visit("initializer_range", m.initializer_range);
+  visit("attention", m.attention.kind, kAttentionKinds);
+  visit("landmarks", m.attention.landmarks);
+  visit("convolution", m.attention.taps);
+  visit("pinv_iterations", m.attention.pinv_iterations);
+  visit("pinv_init", m.attention.pinv_init, kPinvInits);
+  visit("padding", m.huggingface_padding, kPaddings);
+  visit("head_labels", head.labels);
+  visit("head_problem", head.problem, kProblems);
+}
+
+}  // namespace
+
+void write_model_record(hdf5::File& file, const ModelConfig& model, const HeadConfig& head) {
+  file.set_attribute("head", std::string(entry_of(head.kind).name), kGroup);
+  visit_fields(Writer(file), model, head);
+}
+
+ModelRecord read_model_record(const hdf5::File& file) {
+  ModelRecord record;
+  const std::string name = file.string_attribute("head", kGroup);
+  const HeadEntry* entry = find_head(name);
+  if (entry == nullptr)
+    refuse("{} says that its model ends in a head `{}`, which this program does not know; use a newer one.",
+           file.path(), name);
+  record.head.kind = entry->kind;
+  visit_fields(Reader(file), record.model, record.head);
+  return record;
+}
+
+}  // namespace nystrom

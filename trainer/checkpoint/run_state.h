@@ -1,0 +1,38 @@
+#pragma once
+// Where a run stands, and what it is. Both travel in every checkpoint.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace nystrom {
+
+/// Of the losses so far (trainer/guards/spike_guard.h).
+struct LossStatistics {
+  double mean = 0, variance = 0;
+  std::int64_t count = 0;
+  std::int64_t spikes_in_a_row = 0;
+};
+
+struct RunState {
+  std::int64_t step = 0;     ///< steps done
+  std::int64_t samples = 0;  ///< sequences seen
+  std::int64_t updates = 0;  ///< of the optimizer: steps less those skipped
+  double seconds = 0;        ///< spent in the run so far
+  /// Global batches that were passed over after a roll-back: step s + 1 reads batch s + batches_skipped.
+  std::int64_t batches_skipped = 0;
+  LossStatistics losses = {};
+};
+
+/// Flat configuration: dotted key -> value as text.
+using Settings = std::map<std::string, std::string>;
+
+struct RunIdentity {
+  std::uint64_t seed = 1;
+  std::string configuration;   ///< the whole resolved configuration, YAML
+  Settings settings;           ///< the same, flat: what a resume is compared with
+  std::string tokenizer;       ///< the tokenizer's file, byte for byte; may be empty
+  std::string tokenizer_kind;  ///< "sentencepiece"; empty without tokenizer
+};
+
+}  // namespace nystrom

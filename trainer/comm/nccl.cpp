@@ -1,0 +1,176 @@
+#include "trainer/comm/nccl.h"
+
+#include <dlfcn.h>
+#include <nccl.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+namespace nystrom {
+namespace {
+
+/// The functions of libnccl that are called here.
+struct Nccl {
+  decltype(&ncclGetVersion) get_version = nullptr;
+  decltype(&ncclGetErrorString) error_string = nullptr;
+  decltype(&ncclGetUniqueId) unique_id = nullptr;
+  decltype(&ncclCommInitRank) init_rank = nullptr;
+  decltype(&ncclCommDestroy) destroy = nullptr;
+  decltype(&ncclCommAbort) abort = nullptr;
+  decltype(&ncclCommGetAsyncError) async_error = nullptr;
+  decltype(&ncclAllReduce) all_reduce = nullptr;
+  decltype(&ncclBroadcast) broadcast = nullptr;
+  decltype(&ncclGroupStart) group_start = nullptr;
+  decltype(&ncclGroupEnd) group_end = nullptr;
+  std::string problem;
+};
+
+constexpr const char* kMissing = "this machine has no libnccl.so.2 (NCCL) that the program could open";
+
+#ifdef NYSTROM_EMULATION
+
+Nccl open_nccl() {
+  const char* there = std::getenv("NYSTROM_EMULATION_NCCL");
+  if (there != nullptr && std::string_view(there) == "missing") return {.problem = kMissing};
+  return {ncclGetVersion,  ncclGetErrorString, ncclGetUniqueId,       ncclCommInitRank,
+          ncclCommDestroy, ncclCommAbort,      ncclCommGetAsyncError, ncclAllReduce,
+          ncclBroadcast,   ncclGroupStart,     ncclGroupEnd,          {}};
+}
+
+#else
+
+template <class Function>
+void find(void* library, const char* name, Function& function, std::string& problem) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+  if (function == nullptr) problem = fmt::format("its libnccl.so.2 has no {}", name);
+}
+
+Nccl open_nccl() {
+  Nccl nccl;
+  void* library = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    nccl.problem = kMissing;
+    return nccl;
+  }
+  find(library, "ncclGetVersion", nccl.get_version, nccl.problem);
+  find(library, "ncclGetErrorString", nccl.error_string, nccl.problem);
+  find(library, "ncclGetUniqueId", nccl.unique_id, nccl.problem);
+  find(library, "ncclCommInitRank", nccl.init_rank, nccl.problem);
+  find(library, "ncclCommDestroy", nccl.destroy, nccl.problem);
+  find(library, "ncclCommAbort", nccl.abort, nccl.problem);
+  find(library, "ncclCommGetAsyncError", nccl.async_error, nccl.problem);
+  find(library, "ncclAllReduce", nccl.all_reduce, nccl.problem);
+  find(library, "ncclBroadcast", nccl.broadcast, nccl.problem);
+  find(library, "ncclGroupStart", nccl.group_start, nccl.problem);
+  find(library, "ncclGroupEnd", nccl.group_end, nccl.problem);
+  return nccl;
+}
+
+#endif
+
+/// Opened once; a library is never closed again.
+const Nccl& nccl() {
+  static const Nccl opened = open_nccl();
+  return opened;
+}
+
+void check(ncclResult_t result, int rank, std::string_view what) {
+  if (result != ncclSuccess)
+    fail("NCCL failed on rank {} at {}: {}. NCCL_DEBUG=INFO makes it say more.", rank, what,
+         nccl().error_string(result));
+}
+
+ncclDataType_t type_of(const Tensor& values) {
+  NYSTROM_CHECK(values.dtype == DType::kF32 || values.dtype == DType::kBF16, "NCCL is given {}",
+                name_of(values.dtype));
+  return values.dtype == DType::kF32 ? ncclFloat32 : ncclBfloat16;
+}
+
+}  // namespace
+
+std::string nccl_problem() {
+  return nccl().problem;
+}
+
+std::string nccl_version() {
+  int version = 0;
+  if (!nccl().problem.empty() || nccl().get_version(&version) != ncclSuccess) return {};
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+struct NcclReduction::Communicator {
+  ncclComm_t comm = nullptr;
+};
+
+NcclReduction::NcclReduction(CudaContext& context, Comm& comm, double timeout_seconds)
+    : context_(context),
+      comm_(comm),
+      timeout_seconds_(timeout_seconds),
+      communicator_(std::make_unique<Communicator>()) {
+  ncclUniqueId id{};
+  if (comm.rank() == 0) check(nccl().unique_id(&id), 0, "making the job's id");
+  comm.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0, "the id of NCCL's job");
+  check(nccl().init_rank(&communicator_->comm, comm.ranks(), id, comm.rank()), comm.rank(),
+        "joining the other ranks");
+}
+
+NcclReduction::~NcclReduction() {
+  if (communicator_->comm != nullptr) (void)nccl().destroy(communicator_->comm);
+}
+
+void NcclReduction::start(const Tensor& values) {
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
+                          type_of(values), ncclSum, communicator_->comm, stream_),
+        comm_.rank(), kGradientSum);
+}
+
+void NcclReduction::finish() {
+  stream_.record(summed_);
+  context_.stream().wait(summed_);
+}
+
+// NCCL's all-gather takes equal parts; parts that differ go as a group of broadcasts, which it carries out at
+// once.
+void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kWeightExchange); };
+  asked(nccl().group_start());
+  for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
+    const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
+    if (part.numel() == 0) continue;
+    asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()), type_of(part),
+                           static_cast<int>(rank), communicator_->comm, stream_));
+  }
+  asked(nccl().group_end());
+  finish();
+}
+
+void NcclReduction::settle(std::int64_t step, std::string_view what) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  for (std::int64_t look = 0;; ++look) {
+    const cudaError_t state = cudaEventQuery(summed_.get());
+    if (state == cudaSuccess) return;
+    if (state != cudaErrorNotReady) cuda::check(state, what);
+    ncclResult_t error = ncclSuccess;
+    check(nccl().async_error(communicator_->comm, &error), comm_.rank(), what);
+    const double waited = std::chrono::duration<double>(Clock::now() - start).count();
+    if (error != ncclSuccess || waited > timeout_seconds_) {
+      (void)nccl().abort(std::exchange(communicator_->comm, nullptr));
+      if (error != ncclSuccess)
+        fail("Rank {} of {} was told by NCCL at step {}, in {}: {}. Resume from the last checkpoint.",
+             comm_.rank(), comm_.ranks(), step, what, nccl().error_string(error));
+      throw CommTimeout(
+          fmt::format("Rank {} of {} waited {:.0f} s at step {} for {} over NCCL; another rank did not take "
+                      "part. Look at what the others do there, or raise communication.timeout ({:.0f} s).",
+                      comm_.rank(), comm_.ranks(), waited, step, what, timeout_seconds_));
+    }
+    if (look > 1000) std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+}
+
+}  // namespace nystrom

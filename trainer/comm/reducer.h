@@ -1,0 +1,66 @@
+#pragma once
+// Sums gradients over ranks while backward goes on. The flat gradient tensor is cut into buckets from its
+// end, where backward finishes first; each bucket's all-reduce starts as soon as its range is final.
+//
+// Summed in bf16 (`communication.reduction`) they are half as many bytes: each rank's gradient is rounded,
+// and so is every partial sum, so that N ranks' sum s of g_1 ... g_N is off by at most ((1 + 2^-8)^N - 1)
+// (|g_1| + ... + |g_N|).
+//
+//   reducer.begin();                                         // before backward of the last micro-batch
+//   network.backward(..., [&](std::int64_t offset) { reducer.ready(offset); });
+//   reducer.finish();                                        // starts what is left, waits for all
+//
+// Buckets depend on the tensor's and the bucket's size alone, so the sums have the same bits whatever the
+// micro-batches; a rank without rows calls begin() and finish() only.
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/comm/comm.h"
+#include "trainer/comm/gpu_collectives.h"
+
+namespace nystrom {
+
+/// What a cache holds: of 1 to 100 MiB the fastest where ranks share a machine.
+inline constexpr std::int64_t kDefaultBucketBytes = 4 * 1024 * 1024;
+
+struct ReducerOptions {
+  std::int64_t bucket_bytes = kDefaultBucketBytes;
+  bool bf16 = false;                  ///< sums in bf16 instead of the gradients' own type
+  DeviceReduction* device = nullptr;  ///< for gradients that lie on one; it sums in the ranks' stead
+};
+
+class GradientReducer {
+ public:
+  /// gradients [N], fp32 or fp64, in the context's memory.
+  GradientReducer(Context& context, Comm& comm, const Tensor& gradients, const ReducerOptions& options = {});
+
+  void begin();
+  /// Gradients at and beyond `offset` are final.
+  void ready(std::int64_t offset);
+  /// Whether ready(offset) would start anything.
+  [[nodiscard]] bool due(std::int64_t offset) const {
+    return started_ < buckets() && offsets_[started_] >= offset;
+  }
+  /// Every gradient is the sum over ranks afterwards, for ops that follow.
+  void finish();
+
+  [[nodiscard]] std::size_t buckets() const { return buckets_.size(); }
+  /// Buckets whose all-reduce has been started since begin().
+  [[nodiscard]] std::size_t started() const { return started_; }
+
+ private:
+  void start(std::size_t bucket);
+
+  Context& context_;
+  Comm& comm_;
+  DeviceReduction* device_;
+  Tensor gradients_;
+  OwnedTensor rounded_;  // [N] bf16, where they are summed so
+  std::size_t started_ = 0;
+  std::vector<Tensor> buckets_;        // in the order in which backward finishes them
+  std::vector<std::int64_t> offsets_;  // of each bucket's first element
+  std::vector<Comm::Ticket> tickets_;
+};
+
+}  // namespace nystrom

@@ -1,0 +1,73 @@
+#include "trainer/comm/staged.h"
+
+namespace nystrom {
+
+StagedReduction::Stage& StagedReduction::stage_for(const Tensor& values) {
+  if (started_ == stages_.size()) {  // in the first step
+    auto stage = std::make_unique<Stage>();
+    stage->memory = Buffer(values.bytes(), pinned_);
+    stage->host = Tensor(stage->memory.data(), values.dtype, values.shape);
+    stages_.push_back(std::move(stage));
+  }
+  Stage& stage = *stages_[started_++];
+  NYSTROM_CHECK(stage.host.numel() == values.numel(), "a bucket of {} values, {} in the first step",
+                values.numel(), stage.host.numel());
+  stage.device = values;
+  stage.sent = false;
+  return stage;
+}
+
+void StagedReduction::start(const Tensor& values) {
+  Stage& stage = stage_for(values);
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  cuda::copy_to_host(stream_, stage.host.address, values.address, values.bytes());
+  stream_.record(stage.copied);
+  send_arrived(false);
+}
+
+// In order, since every rank must start the same sums in the same order.
+void StagedReduction::send_arrived(bool wait) {
+  for (std::size_t i = 0; i < started_; ++i) {
+    Stage& stage = *stages_[i];
+    if (stage.sent) continue;
+    if (wait)
+      stage.copied.synchronize();
+    else if (!stage.copied.happened())
+      return;
+    stage.ticket = comm_.start_all_reduce(stage.host, kGradientSum);
+    stage.sent = true;
+  }
+}
+
+void StagedReduction::finish() {
+  send_arrived(true);
+  for (std::size_t i = 0; i < started_; ++i) {
+    const Stage& stage = *stages_[i];
+    comm_.wait(stage.ticket);
+    cuda::copy_to_device(stream_, stage.device.address, stage.host.address, stage.host.bytes());
+  }
+  stream_.record(back_);
+  context_.stream().wait(back_);
+  started_ = 0;
+}
+
+void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
+  if (whole_.data() == nullptr) whole_ = Buffer(values.bytes(), pinned_);  // in the first step
+  NYSTROM_CHECK(whole_.bytes() == values.bytes(), "{} bytes are gathered, {} in the first step",
+                values.bytes(), whole_.bytes());
+  const auto rank = static_cast<std::size_t>(comm_.rank());
+  const Tensor host(whole_.data(), values.dtype, values.shape);
+  const auto part = [&](const Tensor& of) { return of.rows(begins[rank], begins[rank + 1] - begins[rank]); };
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  cuda::copy_to_host(stream_, part(host).address, part(values).address, part(host).bytes());
+  stream_.record(back_);
+  back_.synchronize();
+  comm_.all_gather_parts(host, begins, kWeightExchange);
+  cuda::copy_to_device(stream_, values.address, host.address, host.bytes());
+  stream_.record(back_);
+  context_.stream().wait(back_);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,48 @@
+#pragma once
+// Gradients summed over MPI through pinned host memory: for ranks that share a GPU, and clusters without
+// NCCL.
+
+#include <vector>
+
+#include "kernels/tensor/cuda/context.h"
+#include "trainer/comm/gpu_collectives.h"
+
+namespace nystrom {
+
+/// Each bucket: a copy to the host on a stream of its own, an all-reduce there in the background, a copy
+/// back.
+class StagedReduction final : public DeviceReduction {
+ public:
+  StagedReduction(CudaContext& context, Comm& comm) : context_(context), comm_(comm) {}
+
+  [[nodiscard]] std::string_view kind() const override { return "mpi"; }
+  void start(const Tensor& values) override;
+  /// The host waits for the sums: they pass through it.
+  void finish() override;
+  void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
+  void settle(std::int64_t, std::string_view) override {}  // the host has waited
+
+ private:
+  /// A bucket's place on the host; the same one in every step.
+  struct Stage {
+    Tensor device, host;
+    Buffer memory;
+    cuda::Event copied;
+    Comm::Ticket ticket = 0;
+    bool sent = false;
+  };
+  Stage& stage_for(const Tensor& values);
+  /// Hands buckets that have arrived on the host to MPI, in order.
+  void send_arrived(bool wait);
+
+  CudaContext& context_;
+  Comm& comm_;
+  cuda::PinnedMemory pinned_;
+  cuda::Stream stream_;
+  cuda::Event final_, back_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::size_t started_ = 0;  // of this step
+  Buffer whole_;             // gather()'s place on the host
+};
+
+}  // namespace nystrom

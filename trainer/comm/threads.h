@@ -1,0 +1,12 @@
+#pragma once
+// How many threads a rank should compute with.
+
+#include "trainer/comm/comm.h"
+
+namespace nystrom {
+
+/// OMP_NUM_THREADS if it is set; else the cores that this rank may use, shared evenly with the ranks of this
+/// machine that may use the same ones. At least 1. Collective.
+[[nodiscard]] int threads_of_rank(Comm& comm);
+
+}  // namespace nystrom

@@ -1,0 +1,55 @@
+#include "trainer/metrics/append_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+
+AppendFile::AppendFile(std::string path, Open how, Warn warn)
+    : path_(std::move(path)), warn_(std::move(warn)) {
+  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (how == Open::kNew ? O_EXCL : 0);
+  file_ = ::open(path_.c_str(), flags, 0666);  // less the user's umask
+  if (file_ < 0) fail("cannot open {} to write: {}", path_, std::strerror(errno));
+}
+
+AppendFile::~AppendFile() {
+  (void)write_pending();
+  ::close(file_);
+}
+
+bool AppendFile::write_pending() {
+  while (!pending_.empty()) {
+    const auto put = ::write(file_, pending_.data(), pending_.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    pending_.erase(0, static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+void AppendFile::append(std::string_view record) {
+  pending_ += record;
+  if (write_pending()) {
+    if (behind_.exchange(false) && warn_)
+      warn_(fmt::format("{} is written again; nothing of it is lost.", path_));
+    return;
+  }
+  const std::string reason = std::strerror(errno);
+  if (pending_.size() > kMostPending) fail("cannot write to {}: {}", path_, reason);
+  if (!behind_.exchange(true) && warn_)
+    warn_(fmt::format("{} cannot be written: {}. It is kept in memory until there is room.", path_, reason));
+}
+
+void AppendFile::sync() const {
+  if (behind_) fail("cannot write {}, which goes before the checkpoint", path_);
+  if (::fsync(file_) != 0 && errno != EINVAL)  // EINVAL: nothing that could be flushed
+    fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+}
+
+}  // namespace nystrom

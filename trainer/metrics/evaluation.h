@@ -1,0 +1,30 @@
+#pragma once
+// Losses of a network over batches, without touching it.
+
+#include <array>
+#include <span>
+
+#include "model/network.h"
+#include "trainer/batches/batch_source.h"
+#include "trainer/comm/comm.h"
+#include "trainer/metrics/observer.h"
+
+namespace nystrom {
+
+/// Weights of a head's losses in their sum, in the head's order: masked language model, sentence order.
+struct Objective {
+  std::array<double, kMaxLosses> weights{1.0, 1.0};
+};
+
+/// Means from a head's sums over all ranks ([losses, 3]: loss, right answers, labels).
+[[nodiscard]] Losses mean_losses(const Head& head, std::span<const double> sums, const Objective& objective);
+
+/// Labels of each of the head's losses in a micro-batch.
+[[nodiscard]] std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays& arrays);
+
+/// The losses over global batches [0, min(batches, source.batches())), shared among the ranks: the result
+/// does not depend on how many there are, beyond rounding. Collective.
+[[nodiscard]] Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
+                              BatchSource& source, std::int64_t batches, const Objective& objective);
+
+}  // namespace nystrom

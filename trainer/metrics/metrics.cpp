@@ -1,0 +1,145 @@
+#include "trainer/metrics/metrics.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+/// The shortest text that reads back as the same number.
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+std::string numbers(std::span<const double> values) {
+  std::string text = "[";
+  for (const double value : values) text += (text.size() > 1 ? ", " : "") + number(value);
+  return text + "]";
+}
+
+/// Names of corpora come from files: what JSON would trip over is left out.
+std::string object(const std::vector<std::pair<std::string, double>>& values) {
+  std::string text = "{";
+  for (const auto& [name, value] : values) {
+    std::string key;
+    std::ranges::copy_if(name, std::back_inserter(key), [](char c) {
+      return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= ' ';
+    });
+    text += fmt::format("{}\"{}\": {:.6g}", text.size() > 1 ? ", " : "", key, value);
+  }
+  return text + "}";
+}
+
+void append(std::string& line, std::string_view key, const std::string& value) {
+  line += fmt::format("{}\"{}\": {}", line.size() > 1 ? ", " : "", key, value);
+}
+
+void append(std::string& line, std::string_view prefix, const Losses& losses) {
+  const auto add = [&](std::string_view key, double value) {
+    append(line, fmt::format("{}{}", prefix, key), number(value));
+  };
+  add("loss", losses.loss);
+  for (const LossPart& part : losses.parts) add(fmt::format("{}_loss", part.name), part.loss);
+  for (const LossPart& part : losses.parts) add(fmt::format("{}_accuracy", part.name), part.accuracy);
+}
+
+/// The step of a line of ours; nothing for other text.
+std::optional<std::int64_t> step_of(std::string_view line) {
+  constexpr std::string_view kStart = "{\"step\": ";
+  if (!line.starts_with(kStart) || !line.ends_with('}')) return std::nullopt;
+  std::int64_t step = 0;
+  const char* begin = line.data() + kStart.size();
+  const auto [end, error] = std::from_chars(begin, line.data() + line.size(), step);
+  if (error != std::errc() || (*end != ',' && *end != '}')) return std::nullopt;
+  return step;
+}
+
+/// Length of the file's beginning that speaks of steps up to `step`: where its last such line ends. Lines
+/// stand in the order of steps, so the file is read in blocks from its end.
+std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
+  constexpr std::uintmax_t kBlock = 64 * 1024;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::string rest;  // what is known of the file from `begin` on and not judged yet
+  std::uintmax_t begin = file ? static_cast<std::uintmax_t>(file.tellg()) : 0;
+  while (begin > 0) {
+    const std::uintmax_t size = std::min(kBlock, begin);
+    begin -= size;
+    std::string block(size, '\0');
+    file.seekg(static_cast<std::streamoff>(begin));
+    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("cannot read {}", path);
+    rest.insert(0, block);
+    // Whole lines from the last on; the first of the text may begin in the block before.
+    for (std::size_t end = rest.rfind('\n'); end != std::string::npos; end = rest.rfind('\n')) {
+      const std::size_t before = end == 0 ? std::string::npos : rest.rfind('\n', end - 1);
+      if (before == std::string::npos && begin > 0) break;
+      const std::size_t start = before == std::string::npos ? 0 : before + 1;
+      const auto found = step_of(std::string_view(rest).substr(start, end - start));
+      if (found && *found <= step) return begin + end + 1;
+      rest.resize(start);
+      if (start == 0) break;
+    }
+  }
+  return 0;
+}
+
+/// The path, once the file has been cut.
+const std::string& cut(const std::string& path, std::int64_t step) {
+  std::error_code problem;
+  if (std::filesystem::exists(path, problem))
+    std::filesystem::resize_file(path, bytes_up_to(path, step), problem);
+  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path, problem.message());
+  return path;
+}
+
+}  // namespace
+
+std::string metrics_line(const StepReport& report) {
+  std::string line = "{";
+  append(line, "step", fmt::format("{}", report.step));
+  append(line, "", report.losses);
+  append(line, "learning_rate", number(report.learning_rate));
+  append(line, "gradient_norm", number(report.gradient_norm));
+  append(line, "tokens_per_second", fmt::format("{:.1f}", report.tokens_per_second));
+  append(line, "samples", fmt::format("{}", report.samples));
+  append(line, "seconds", fmt::format("{:.3f}", report.seconds));
+  if (report.epochs_of.size() > 1) append(line, "epochs_of", object(report.epochs_of));
+  if (!report.pinv_residual_mean.empty()) {
+    append(line, "pinv_residual", numbers(report.pinv_residual_mean));
+    append(line, "pinv_residual_max", numbers(report.pinv_residual_max));
+  }
+  if (report.skipped) append(line, "skipped", "true");
+  return line + "}";
+}
+
+std::string metrics_line(const ValidationReport& report) {
+  std::string line = "{";
+  append(line, "step", fmt::format("{}", report.step));
+  append(line, "validation_", report.losses);
+  for (const LossPart& part : report.losses.parts)
+    append(line, fmt::format("validation_{}_labels", part.name), fmt::format("{}", part.labels));
+  for (const auto& [name, value] : report.scores) append(line, "validation_" + name, number(value));
+  append(line, "validation_seconds", fmt::format("{:.3f}", report.seconds));
+  return line + "}";
+}
+
+MetricsFile::MetricsFile(const std::string& path, std::int64_t step, AppendFile::Warn warn)
+    : path_(path), warn_(std::move(warn)) {
+  open(step);
+}
+
+void MetricsFile::open(std::int64_t step) {
+  file_.reset();  // what it still holds goes first
+  file_.emplace(cut(path_, step), AppendFile::Open::kAny, warn_);
+}
+
+}  // namespace nystrom

@@ -1,0 +1,166 @@
+#include "trainer/metrics/tensorboard.h"
+
+#include <array>
+#include <bit>
+#include <chrono>
+#include <filesystem>
+#include <vector>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace tensorboard {
+namespace {
+
+// Fields of TensorFlow's event.proto and summary.proto that are used here.
+constexpr std::uint32_t kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
+constexpr std::uint32_t kSummaryValue = 1, kTag = 1, kSimpleValue = 2;
+constexpr std::uint32_t kSessionStatus = 1, kSessionStart = 1;
+
+enum Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
+
+template <class T>
+void append_raw(std::string& to, T value) {  // little-endian, as every machine that this is built for
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void append_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7U) to.push_back(static_cast<char>(value | 0x80U));
+  to.push_back(static_cast<char>(value));
+}
+
+void append_key(std::string& to, std::uint32_t field, Wire wire) {
+  append_varint(to, field << 3U | wire);
+}
+
+void append_text(std::string& to, std::uint32_t field, std::string_view text) {
+  append_key(to, field, kLength);
+  append_varint(to, text.size());
+  to += text;
+}
+
+std::string event(double wall_time, std::int64_t step) {
+  std::string text;
+  append_key(text, kWallTime, kFixed64);
+  append_raw(text, wall_time);
+  append_key(text, kStep, kVarint);
+  append_varint(text, static_cast<std::uint64_t>(step));
+  return text;
+}
+
+constexpr std::array<std::uint32_t, 256> make_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t i = 0; i < 256; ++i) {
+    std::uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? crc >> 1U ^ 0x82F63B78U : crc >> 1U;
+    table[i] = crc;
+  }
+  return table;
+}
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes) {
+  static constexpr auto kTable = make_table();
+  std::uint32_t crc = ~0U;
+  for (const char c : bytes) crc = crc >> 8U ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU];
+  return ~crc;
+}
+
+std::uint32_t masked(std::uint32_t crc) {
+  return std::rotr(crc, 15) + 0xa282ead8U;
+}
+
+std::string frame(std::string_view payload) {
+  std::string text;
+  append_raw(text, static_cast<std::uint64_t>(payload.size()));
+  append_raw(text, masked(crc32c(text)));
+  text += payload;
+  append_raw(text, masked(crc32c(payload)));
+  return text;
+}
+
+std::string version_event(double wall_time) {
+  std::string text = event(wall_time, 0);
+  append_text(text, kFileVersion, "brain.Event:2");
+  return text;
+}
+
+std::string scalar_event(double wall_time, std::int64_t step, std::span<const Scalar> scalars) {
+  std::string summary;
+  for (const Scalar& scalar : scalars) {
+    std::string value;
+    append_text(value, kTag, scalar.tag);
+    append_key(value, kSimpleValue, kFixed32);
+    append_raw(value, static_cast<float>(scalar.value));
+    append_text(summary, kSummaryValue, value);
+  }
+  std::string text = event(wall_time, step);
+  append_text(text, kSummary, summary);
+  return text;
+}
+
+std::string restart_event(double wall_time, std::int64_t step) {
+  std::string log;
+  append_key(log, kSessionStatus, kVarint);
+  append_varint(log, kSessionStart);
+  std::string text = event(wall_time, step);
+  append_text(text, kSessionLog, log);
+  return text;
+}
+
+}  // namespace tensorboard
+
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// TensorBoard reads the files of a folder in the order of their names; a second may see several starts.
+std::string fresh_path(const std::string& folder) {
+  const auto seconds = static_cast<std::int64_t>(now());
+  for (int part = 0;; ++part) {
+    std::string path = fmt::format("{}/events.out.tfevents.{:010}.{:03}.nystrom", folder, seconds, part);
+    if (!std::filesystem::exists(path)) return path;
+  }
+}
+
+std::vector<Scalar> scalars_of(const Losses& losses, std::string_view prefix) {
+  std::vector<Scalar> scalars{{fmt::format("{}loss", prefix), losses.loss}};
+  for (const LossPart& part : losses.parts) {
+    scalars.push_back({fmt::format("{}{}_loss", prefix, part.name), part.loss});
+    scalars.push_back({fmt::format("{}{}_accuracy", prefix, part.name), part.accuracy});
+  }
+  return scalars;
+}
+
+}  // namespace
+
+TensorBoardFile::TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn)
+    : file_(fresh_path(folder), AppendFile::Open::kNew, std::move(warn)) {
+  write(tensorboard::version_event(now()));
+  if (step > 0) write(tensorboard::restart_event(now(), step + 1));
+}
+
+void TensorBoardFile::step(const StepReport& report) {
+  std::vector<Scalar> scalars = scalars_of(report.losses, "");
+  scalars.push_back({"learning_rate", report.learning_rate});
+  scalars.push_back({"gradient_norm", report.gradient_norm});
+  scalars.push_back({"tokens_per_second", report.tokens_per_second});
+  write(tensorboard::scalar_event(now(), report.step, scalars));
+}
+
+void TensorBoardFile::validated(const ValidationReport& report) {
+  std::vector<Scalar> scalars = scalars_of(report.losses, "validation/");
+  for (const auto& [name, value] : report.scores) scalars.push_back({"validation/" + name, value});
+  write(tensorboard::scalar_event(now(), report.step, scalars));
+}
+
+void TensorBoardFile::saved(const SavedReport& report) {
+  const std::vector<Scalar> scalars{{"checkpoint/pause_seconds", report.pause_seconds},
+                                    {"checkpoint/seconds", report.seconds}};
+  write(tensorboard::scalar_event(now(), report.step, scalars));
+}
+
+}  // namespace nystrom

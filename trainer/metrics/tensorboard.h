@@ -1,0 +1,50 @@
+#pragma once
+// TensorBoard event files, scalars only: TFRecord frames (length, masked CRC-32C, payload, masked CRC-32C)
+// around Event messages in protobuf's wire format.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "trainer/metrics/append_file.h"
+#include "trainer/metrics/observer.h"
+
+namespace nystrom {
+
+struct Scalar {
+  std::string tag;
+  double value;
+};
+
+/// Encoders, for the writer and its tests.
+namespace tensorboard {
+[[nodiscard]] std::uint32_t crc32c(std::string_view bytes);
+[[nodiscard]] std::uint32_t masked(std::uint32_t crc);
+[[nodiscard]] std::string frame(std::string_view payload);
+[[nodiscard]] std::string version_event(double wall_time);
+[[nodiscard]] std::string scalar_event(double wall_time, std::int64_t step, std::span<const Scalar> scalars);
+/// Tells TensorBoard to forget what older files of the run say about `step` and later.
+[[nodiscard]] std::string restart_event(double wall_time, std::int64_t step);
+}  // namespace tensorboard
+
+class TensorBoardFile final : public Observer {
+ public:
+  /// A new event file in `folder`; `step` is the step that the run goes on from. Throws Error, with the
+  /// reason. A disk that is full later on is no failure (AppendFile); `warn` hears of it.
+  TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn = {});
+
+  void step(const StepReport& report) override;
+  void validated(const ValidationReport& report) override;
+  void saving(std::int64_t) override { file_.sync(); }
+  void saved(const SavedReport& report) override;
+
+ private:
+  void write(std::string_view event) { file_.append(tensorboard::frame(event)); }
+
+  AppendFile file_;
+};
+
+}  // namespace nystrom

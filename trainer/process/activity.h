@@ -1,0 +1,81 @@
+#pragma once
+// What a rank is doing, for those who look from outside while it is busy: another thread, and through it a
+// file (trainer/run/heartbeat.h).
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace nystrom {
+
+/// Thread-safe. One thread works and tells; others read.
+class Activity {
+ public:
+  struct Now {
+    std::int64_t step = 0;
+    std::string phase;  ///< "forward and backward"
+    double phase_seconds = 0;
+    std::string waits_for;  ///< the collective that is waited for, or empty
+    double wait_seconds = 0;
+  };
+
+  void set_step(std::int64_t step) {
+    const std::scoped_lock held(mutex_);
+    step_ = step;
+  }
+  [[nodiscard]] std::int64_t step() const {
+    const std::scoped_lock held(mutex_);
+    return step_;
+  }
+  /// Begins a phase. `what` must live for ever: a literal.
+  void set_phase(std::string_view what) {
+    const std::scoped_lock held(mutex_);
+    phase_ = what;
+    phase_start_ = Clock::now();
+  }
+  /// Between the two this rank waits for others; `what` must live as long.
+  void begin_wait(std::string_view what) {
+    const std::scoped_lock held(mutex_);
+    waits_for_ = what;
+    wait_start_ = Clock::now();
+  }
+  void end_wait() {
+    const std::scoped_lock held(mutex_);
+    waits_for_ = {};
+  }
+  [[nodiscard]] Now now() const {
+    const std::scoped_lock held(mutex_);
+    const auto since = [now = Clock::now()](Clock::time_point start) {
+      return std::chrono::duration<double>(now - start).count();
+    };
+    return {.step = step_,
+            .phase = std::string(phase_),
+            .phase_seconds = since(phase_start_),
+            .waits_for = std::string(waits_for_),
+            .wait_seconds = waits_for_.empty() ? 0 : since(wait_start_)};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  mutable std::mutex mutex_;
+  std::int64_t step_ = 0;
+  std::string_view phase_ = "start", waits_for_;
+  Clock::time_point phase_start_ = Clock::now(), wait_start_ = phase_start_;
+};
+
+/// Stands where a rank waits for others.
+class WaitScope {
+ public:
+  WaitScope(Activity& activity, std::string_view what) : activity_(activity) { activity_.begin_wait(what); }
+  ~WaitScope() { activity_.end_wait(); }
+  WaitScope(const WaitScope&) = delete;
+  WaitScope& operator=(const WaitScope&) = delete;
+
+ private:
+  Activity& activity_;
+};
+
+}  // namespace nystrom

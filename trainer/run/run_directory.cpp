@@ -1,0 +1,109 @@
+#include "trainer/run/run_directory.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "kernels/core/files.h"
+#include "trainer/checkpoint/checkpoint.h"
+
+namespace nystrom {
+namespace {
+
+std::string config_path(const std::string& directory) {
+  return directory + "/config.yaml";
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::string temporary = temporary_name(path);
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) {
+    const std::string reason = std::strerror(errno);
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    refuse("{} cannot be written: {}. Choose another run.directory.", path, reason);
+  }
+  publish_file(temporary, path);
+}
+
+/// What a killed process left half-written.
+void remove_temporaries(const std::string& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
+    if (is_temporary_name(entry.path().string())) std::filesystem::remove(entry.path(), ignored);
+}
+
+bool was_used(const std::string& directory, const CheckpointSearch& search) {
+  return search.any || std::filesystem::exists(config_path(directory)) ||
+         std::filesystem::exists(metrics_path(directory));
+}
+
+void refuse_other_settings(const PretrainOptions& options, const Settings& before, const std::string& where) {
+  const auto differences = differing_keys(before, options.trainer.identity.settings, options.may_change);
+  if (differences.empty()) return;
+  refuse("{} was made with another configuration: {}. Restore these values, or choose another run.directory.",
+         where, fmt::join(differences, "; "));
+}
+
+/// A run that was ended before its first checkpoint starts again, if it is still the same run.
+void check_unsaved_run(const PretrainOptions& options) {
+  const std::string path = config_path(options.directory);
+  if (!options.read_settings || !std::filesystem::exists(path)) return;
+  refuse_other_settings(options, options.read_settings(read_text(path)), path);
+}
+
+std::string checkpoint_to_resume(const PretrainOptions& options, const CheckpointSearch& search) {
+  if (options.resume == Resume::kPath) {
+    verify_checkpoint(options.resume_path);
+    return options.resume_path;
+  }
+  if (options.resume == Resume::kNever) {
+    if (was_used(options.directory, search))
+      refuse(
+          "{} was used by a run before, and --resume is never. Choose another run.directory, or remove it.",
+          options.directory);
+    return "";
+  }
+  if (search.any && !search.path)
+    refuse("No checkpoint in {} is whole: {} Remove them to start again, or choose another run.directory.",
+           checkpoint_folder(options.directory), search.warnings.front());
+  return search.path.value_or("");
+}
+
+}  // namespace
+
+std::string checkpoint_folder(const std::string& directory) {
+  return directory + "/checkpoints";
+}
+std::string metrics_path(const std::string& directory) {
+  return directory + "/metrics.jsonl";
+}
+
+std::string prepare_run_directory(const PretrainOptions& options, Observer& observer) {
+  const std::string folder = checkpoint_folder(options.directory);
+  const CheckpointSearch search = find_newest_checkpoint(folder);
+  const std::string path = checkpoint_to_resume(options, search);
+  if (options.resume == Resume::kAuto)
+    for (const auto& warning : search.warnings) observer.warning(warning);
+  if (path.empty())
+    check_unsaved_run(options);
+  else
+    refuse_other_settings(options, CheckpointReader(path, false).identity().settings, path);
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", folder, problem.message());
+  remove_temporaries(options.directory);
+  write_text(config_path(options.directory), options.trainer.identity.configuration);
+  return path;
+}
+
+}  // namespace nystrom

@@ -1,0 +1,131 @@
+#include "trainer/run/run_session.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <condition_variable>
+#include <filesystem>
+#include <utility>
+
+#include "trainer/process/process_info.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 100ms;         // of the thread: how soon a report asked for is given
+constexpr double kStopFileEvery = 1;  // seconds between two looks for it
+constexpr auto kOthersTime = 500ms;   // for the other ranks to write their heartbeats when a report is due
+
+std::string stop_file(const std::string& directory) {
+  return directory + "/stop";
+}
+
+}  // namespace
+
+RunSession::RunSession(const SessionOptions& options, Comm& comm, Observer& observer)
+    : options_(options), comm_(comm) {
+  comm_.activity().set_phase("start");
+  const ProcessInfo self = this_process();
+  heart_.rank = comm.rank();
+  heart_.ranks = comm.ranks();
+  heart_.host = self.host;
+  heart_.process = self.process;
+  heart_.every = heartbeat_seconds(comm.ranks());
+  if (options_.stop_after_seconds > 0)
+    deadline_ = std::chrono::steady_clock::now() +
+                std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                    std::chrono::duration<double>(options_.stop_after_seconds - process_seconds()));
+  if (comm.rank() != 0) return;
+  lock_.emplace(options_.directory, [&observer](const std::string& sentence) { observer.note(sentence); });
+  remove_heartbeats(options_.directory);
+  std::error_code ignored;
+  fs::remove(stop_file(options_.directory), ignored);  // meant for the job before
+  fs::create_directories(heartbeat_folder(options_.directory), ignored);
+}
+
+void RunSession::begin() {
+  thread_.emplace([this](const std::stop_token& stop) { watch(stop); });
+}
+
+RunSession::~RunSession() {
+  thread_.reset();
+  std::error_code ignored;
+  fs::remove(heartbeat_path(options_.directory, comm_.rank()), ignored);
+  fs::remove(heartbeat_folder(options_.directory), ignored);  // the last rank finds it empty
+}
+
+void RunSession::watch(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  double looked = 0;
+  while (!stop.stop_requested()) {
+    const double now = unix_seconds();
+    const bool asked = SignalWatch::take_report_request();
+    if (asked || now - last_beat_ >= heart_.every || now < last_beat_) beat(now);
+    if (lock_) {
+      lock_->beat();
+      if (now - looked >= kStopFileEvery || now < looked) {
+        looked = now;
+        look_for_stop_file();
+      }
+    }
+    if (asked && comm_.rank() == 0 && options_.report) {
+      std::this_thread::sleep_for(kOthersTime);
+      options_.report(job_report(read_heartbeats(options_.directory), unix_seconds()));
+    }
+    std::unique_lock held(mutex);
+    (void)never.wait_for(held, stop, kTick, [] { return false; });
+  }
+}
+
+void RunSession::beat(double now) {
+  last_beat_ = now;
+  heart_.doing = comm_.activity().now();
+  heart_.written = now;
+  (void)write_heartbeat(options_.directory, heart_);  // where it fails the next beat tries again
+}
+
+// Taken away at once: the next start must not find it.
+void RunSession::look_for_stop_file() {
+  std::error_code problem;
+  if (fs::exists(stop_file(options_.directory), problem) &&
+      fs::remove(stop_file(options_.directory), problem))
+    stop_file_ = true;
+}
+
+std::string RunSession::stop_reason() const {
+  if (lock_) lock_->check();
+  if (SignalWatch::stop_requested()) return "a signal asked for it";
+  if (stop_file_) return fmt::format("the file {} asked for it", stop_file(options_.directory));
+  if (std::chrono::steady_clock::now() > deadline_)
+    return fmt::format("run.stop_after ({:.0f} s) is over", options_.stop_after_seconds);
+  return "";
+}
+
+double duration_seconds(const std::string& text, std::string_view key) {
+  if (text.empty()) return 0;
+  const auto bad = [&] {
+    refuse("{} is `{}`; write a time such as 11h45m, 90s or 2d12h (d, h, m, s in this order).", key, text);
+  };
+  constexpr std::string_view kUnits = "dhms";
+  constexpr double kSeconds[] = {86400, 3600, 60, 1};
+  double sum = 0;
+  std::size_t next_unit = 0;
+  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
+    std::int64_t number = 0;
+    const auto [stop, error] = std::from_chars(at, end, number);
+    if (error != std::errc() || number < 0 || number > 1'000'000'000) bad();
+    if (stop == end && at == text.data()) return static_cast<double>(number);  // plain seconds
+    const auto unit = stop == end ? std::string_view::npos : kUnits.find(*stop);
+    if (unit == std::string_view::npos || unit < next_unit) bad();
+    sum += static_cast<double>(number) * kSeconds[unit];
+    next_unit = unit + 1;
+    at = stop + 1;
+  }
+  return sum;
+}
+
+}  // namespace nystrom

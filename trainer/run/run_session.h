@@ -1,0 +1,66 @@
+#pragma once
+// What surrounds a run on every rank: signals that ask instead of ending the process, the lock of the run
+// directory, heartbeats, and requests to stop that come as a file or by the clock.
+//
+//   RunSession session({.directory = d, .stop_after_seconds = s}, comm, observer);   // rank 0 locks
+//   ... rank 0 makes the directory ready, all ranks learn that it is ...
+//   session.begin();                                                                // heartbeats
+//   trainer_options.stop_reason = [&] { return session.stop_reason(); };
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "trainer/comm/comm.h"
+#include "trainer/metrics/observer.h"
+#include "trainer/process/signals.h"
+#include "trainer/run/heartbeat.h"
+#include "trainer/run/run_lock.h"
+
+namespace nystrom {
+
+struct SessionOptions {
+  std::string directory;          ///< run.directory
+  double stop_after_seconds = 0;  ///< since this process was started; 0: no limit
+  /// Hears the report of all ranks that SIGUSR2 asks for, on rank 0, from another thread.
+  std::function<void(const std::string&)> report = {};
+};
+
+class RunSession {
+ public:
+  /// Locks the directory on rank 0, making it if need be. Throws as RunLock does.
+  RunSession(const SessionOptions& options, Comm& comm, Observer& observer);
+  ~RunSession();
+  RunSession(const RunSession&) = delete;
+  RunSession& operator=(const RunSession&) = delete;
+
+  /// From here on the directory is there for all ranks: heartbeats begin.
+  void begin();
+
+  /// Why this rank wants the job to stop now: a signal, the file DIR/stop, the time limit. Empty: it does
+  /// not. Cheap. Throws Error where another job has taken the directory over.
+  [[nodiscard]] std::string stop_reason() const;
+
+ private:
+  void watch(const std::stop_token& stop);
+  void beat(double now);
+  void look_for_stop_file();
+
+  SessionOptions options_;
+  Comm& comm_;
+  SignalWatch signals_;
+  std::optional<RunLock> lock_;  // on rank 0
+  Heartbeat heart_;
+  double last_beat_ = 0;
+  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+  std::atomic<bool> stop_file_{false};
+  std::optional<std::jthread> thread_;
+};
+
+/// "11h45m", "90s", "2d12h", "3600": seconds. Refuses (InputError) anything else, naming `key`.
+[[nodiscard]] double duration_seconds(const std::string& text, std::string_view key);
+
+}  // namespace nystrom
