@@ -1,5 +1,16 @@
-# One library a folder. A library's headers are reached as "folder/header.h" through a link that only it and
-# the libraries linked to it see, so that an include against the arrows of docs/architecture.md does not build.
+# One library a top folder. Its headers are reached as "folder/header.h" through a link that only it and the
+# libraries linked to it see; within a folder cmake/rooms.txt says which room may include which. An include against
+# either does not build.
+
+file(GLOB_RECURSE nystrom_code CONFIGURE_DEPENDS kernels/*.h kernels/*.cpp kernels/*.cu model/*.h model/*.cpp data/*.h
+  data/*.cpp trainer/*.h trainer/*.cpp launch/*.h launch/*.cpp)
+add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/rooms.stamp"
+  COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -P "${CMAKE_SOURCE_DIR}/cmake/CheckRooms.cmake"
+  COMMAND "${CMAKE_COMMAND}" -E touch "${CMAKE_BINARY_DIR}/rooms.stamp"
+  DEPENDS ${nystrom_code} cmake/rooms.txt cmake/CheckRooms.cmake
+  WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+  COMMENT "Checking includes across rooms (cmake/rooms.txt)")
+add_custom_target(nystrom_rooms ALL DEPENDS "${CMAKE_BINARY_DIR}/rooms.stamp")
 
 # nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [CUDA_SOURCES <.cu or .cpp file>...]
 #                     [LINKS <target>...] [PRIVATE_LINKS <target>...])
@@ -14,6 +25,7 @@ function(nystrom_add_library name)
   get_filename_component(parent "${root}/${ARG_FOLDER}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
   file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}" "${root}/${ARG_FOLDER}" SYMBOLIC)
+  add_dependencies(nystrom_${name} nystrom_rooms)
   target_include_directories(nystrom_${name} PUBLIC "${root}")
   target_link_libraries(nystrom_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS} nystrom_options)
 endfunction()

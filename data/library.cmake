@@ -28,8 +28,8 @@ nystrom_add_library(data FOLDER data
     pretraining/batch_builder.cpp pretraining/bert_samples.cpp pretraining/loader.cpp pretraining/masking.cpp
     pretraining/mixture.cpp pretraining/packing.cpp pretraining/permutation.cpp pretraining/samples.cpp
     pretraining/text_samples.cpp
-    shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp shards/shard_reader.cpp
-    shards/shard_writer.cpp
+    shards/bert_shard_reader.cpp shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp
+    shards/shard_reader.cpp shards/shard_writer.cpp
     tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp tasks/imdb_task.cpp
     tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/sequence_split.cpp
     tasks/squad.cpp tasks/task.cpp tasks/token_task.cpp

@@ -117,7 +117,8 @@ class Finetuning {
                         .report = options_.run.report},
                        comm_, speaker_);
     trainer_options.stop_reason = [&session] { return session.stop_reason(); };
-    if (comm_.rank() == 0) checkpoint = prepare_directory(trainer_options);
+    if (comm_.rank() == 0)
+      checkpoint = prepare_run_directory(options_.run, trainer_options.identity, speaker_);
     checkpoint = comm_.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
     session.begin();
     if (checkpoint.empty()) start_anew();
@@ -213,12 +214,6 @@ class Finetuning {
           "schedule.warmup_steps ({}) is above the run's {} steps; lower it, or set schedule.warmup_share.",
           o.schedule.warmup_steps, o.steps);
     return o;
-  }
-
-  [[nodiscard]] std::string prepare_directory(const TrainerOptions& trainer_options) {
-    PretrainOptions run = options_.run;
-    run.trainer = trainer_options;
-    return prepare_run_directory(run, speaker_);
   }
 
   void start_anew() {

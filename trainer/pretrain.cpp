@@ -5,6 +5,7 @@
 
 #include "trainer/comm/threads.h"
 #include "trainer/guards/consistency.h"
+#include "trainer/run/run_directory.h"
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
 
@@ -81,24 +82,6 @@ SourceFactory shard_source(const LoaderOptions& options) {
   };
 }
 
-std::vector<std::string> differing_keys(const Settings& old_settings, const Settings& new_settings,
-                                        const std::function<bool(std::string_view)>& may_change) {
-  static const std::string kNone = "not given";
-  const auto value_of = [](const Settings& settings, const std::string& key) {
-    const auto found = settings.find(key);
-    return found == settings.end() ? kNone : found->second;
-  };
-  Settings all = old_settings;
-  all.insert(new_settings.begin(), new_settings.end());
-  std::vector<std::string> found;
-  for (const auto& [key, ignored] : all) {
-    const std::string before = value_of(old_settings, key), after = value_of(new_settings, key);
-    if (before != after && !may_change(key))
-      found.push_back(fmt::format("{} (was {}, is {})", key, before, after));
-  }
-  return found;
-}
-
 void require_same_start(const PretrainOptions& options, Comm& comm) {
   if (comm.ranks() == 1) return;
   const RunIdentity& identity = options.trainer.identity;
@@ -118,7 +101,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                       .report = options.report},
                      comm, speaker);
   std::string checkpoint;
-  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, speaker);
+  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, options.trainer.identity, speaker);
   checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
   session.begin();
 

@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::size_t kBlock = 1U << 18U;
 constexpr std::size_t kMagic = 6;  // bytes of the longest signature
-constexpr std::string_view kXzMagic = "\xFD" "7zXZ";
+constexpr std::string_view kXzMagic =
+    "\xFD"
+    "7zXZ";
 
 /// The file's first bytes; leaves it at its beginning.
 std::string magic_of(FileStream& file) {

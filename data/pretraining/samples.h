@@ -12,18 +12,10 @@
 #include "data/pretraining/mixture.h"
 #include "data/pretraining/packing.h"
 #include "data/pretraining/permutation.h"
+#include "data/sample.h"
 #include "data/shards/shard.h"
 
 namespace nystrom {
-
-/// One sequence as the model sees it, without padding.
-struct Sample {
-  std::vector<std::int32_t> ids;            ///< [n] masked
-  std::vector<std::int32_t> token_types;    ///< [n]
-  std::vector<std::int32_t> mlm_positions;  ///< [p] ascending, in [0, n)
-  std::vector<std::int32_t> mlm_labels;     ///< [p]
-  std::int32_t sop_label = -1;              ///< 0 in order, 1 swapped, -1 none
-};
 
 /// Not thread-safe: one thread reads at a time.
 class SampleSource {

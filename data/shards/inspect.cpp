@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "data/pretraining/bert_samples.h"
+#include "data/shards/bert_shard_reader.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "data/hdf5/child_check.h"
-#include "data/pretraining/bert_samples.h"
+#include "data/shards/bert_shard_reader.h"
 #include "data/shards/inspect.h"
 #include "data/shards/shard_reader.h"
 

@@ -1,6 +1,7 @@
 # Tensors, memory, devices, and the context that every op is given.
 nystrom_add_library(tensor FOLDER kernels/tensor
-  SOURCES arena.cpp buffer.cpp context.cpp cpu_features.cpp device.cpp graphs.cpp tensor.cpp upload.cpp
+  SOURCES arena.cpp buffer.cpp cpu_features.cpp tensor.cpp
+    dispatch/context.cpp dispatch/device.cpp dispatch/graphs.cpp dispatch/upload.cpp
   CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/memory.cpp
     cuda/product_choices.cpp cuda/stream.cpp cuda/upload.cpp
   LINKS nystrom_core OpenMP::OpenMP_CXX)

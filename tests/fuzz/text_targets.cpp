@@ -236,7 +236,10 @@ std::vector<std::string> corpus_seeds() {
   const auto how = [](char number) { return std::string{'\0', number}; };
   const std::string tar = archive("aclImdb/train/pos/0_9.txt", "A good film.<br />Yes.");
   const std::string bzip = std::string("BZh91AY&SY\x00\x00\x00\x00", 14);
-  const std::string xz = std::string("\xFD" "7zXZ\x00\x00\x04\xE6\xD6\xB4\x46", 12);
+  const std::string xz = std::string(
+      "\xFD"
+      "7zXZ\x00\x00\x04\xE6\xD6\xB4\x46",
+      12);
   const std::string zstd = std::string("\x28\xB5\x2F\xFD\x24\x05\x29\x00\x00hello", 14);
   return {how(0) + "One line.\nTwo.\n\nThree\r\nfour",
           how(1) + "{\"text\": \"One. Two.\"}\n{\"text\": \"\\ud800\\u0000\"}\n",

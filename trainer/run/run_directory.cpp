@@ -47,21 +47,22 @@ bool was_used(const std::string& directory, const CheckpointSearch& search) {
          std::filesystem::exists(metrics_path(directory));
 }
 
-void refuse_other_settings(const PretrainOptions& options, const Settings& before, const std::string& where) {
-  const auto differences = differing_keys(before, options.trainer.identity.settings, options.may_change);
+void refuse_other_settings(const RunOptions& options, const RunIdentity& identity, const Settings& before,
+                           const std::string& where) {
+  const auto differences = differing_keys(before, identity.settings, options.may_change);
   if (differences.empty()) return;
   refuse("{} was made with another configuration: {}. Restore these values, or choose another run.directory.",
          where, fmt::join(differences, "; "));
 }
 
 /// A run that was ended before its first checkpoint starts again, if it is still the same run.
-void check_unsaved_run(const PretrainOptions& options) {
+void check_unsaved_run(const RunOptions& options, const RunIdentity& identity) {
   const std::string path = config_path(options.directory);
   if (!options.read_settings || !std::filesystem::exists(path)) return;
-  refuse_other_settings(options, options.read_settings(read_text(path)), path);
+  refuse_other_settings(options, identity, options.read_settings(read_text(path)), path);
 }
 
-std::string checkpoint_to_resume(const PretrainOptions& options, const CheckpointSearch& search) {
+std::string checkpoint_to_resume(const RunOptions& options, const CheckpointSearch& search) {
   if (options.resume == Resume::kPath) {
     verify_checkpoint(options.resume_path);
     return options.resume_path;
@@ -88,21 +89,40 @@ std::string metrics_path(const std::string& directory) {
   return directory + "/metrics.jsonl";
 }
 
-std::string prepare_run_directory(const PretrainOptions& options, Observer& observer) {
+std::vector<std::string> differing_keys(const Settings& old_settings, const Settings& new_settings,
+                                        const std::function<bool(std::string_view)>& may_change) {
+  static const std::string kNone = "not given";
+  const auto value_of = [](const Settings& settings, const std::string& key) {
+    const auto found = settings.find(key);
+    return found == settings.end() ? kNone : found->second;
+  };
+  Settings all = old_settings;
+  all.insert(new_settings.begin(), new_settings.end());
+  std::vector<std::string> found;
+  for (const auto& [key, ignored] : all) {
+    const std::string before = value_of(old_settings, key), after = value_of(new_settings, key);
+    if (before != after && !may_change(key))
+      found.push_back(fmt::format("{} (was {}, is {})", key, before, after));
+  }
+  return found;
+}
+
+std::string prepare_run_directory(const RunOptions& options, const RunIdentity& identity,
+                                  Observer& observer) {
   const std::string folder = checkpoint_folder(options.directory);
   const CheckpointSearch search = find_newest_checkpoint(folder);
   const std::string path = checkpoint_to_resume(options, search);
   if (options.resume == Resume::kAuto)
     for (const auto& warning : search.warnings) observer.warning(warning);
   if (path.empty())
-    check_unsaved_run(options);
+    check_unsaved_run(options, identity);
   else
-    refuse_other_settings(options, CheckpointReader(path, false).identity().settings, path);
+    refuse_other_settings(options, identity, CheckpointReader(path, false).identity().settings, path);
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", folder, problem.message());
   remove_temporaries(options.directory);
-  write_text(config_path(options.directory), options.trainer.identity.configuration);
+  write_text(config_path(options.directory), identity.configuration);
   return path;
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "trainer/metrics/observer.h"
-#include "trainer/pretrain.h"
+#include "trainer/run/run_options.h"
 
 namespace nystrom {
 
@@ -14,6 +14,12 @@ namespace nystrom {
 /// Decides from which checkpoint to go on ("" for none) and makes the folder ready: refuses (InputError) what
 /// pretrain() refuses before anything is written, warns of damaged checkpoints, then writes config.yaml. For
 /// rank 0.
-[[nodiscard]] std::string prepare_run_directory(const PretrainOptions& options, Observer& observer);
+[[nodiscard]] std::string prepare_run_directory(const RunOptions& options, const RunIdentity& identity,
+                                                Observer& observer);
+
+/// Keys whose values differ, bar those that may change, as "key (was A, is B)"; sorted.
+[[nodiscard]] std::vector<std::string> differing_keys(
+    const Settings& old_settings, const Settings& new_settings,
+    const std::function<bool(std::string_view)>& may_change);
 
 }  // namespace nystrom

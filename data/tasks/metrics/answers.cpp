@@ -6,9 +6,8 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <vector>
-
-#include "data/tasks/records.h"
 
 namespace nystrom {
 namespace {

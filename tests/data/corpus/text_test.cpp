@@ -64,7 +64,10 @@ TEST(Clean, white_space_becomes_one_blank_and_none_at_the_ends) {
 
 TEST(Clean, control_and_invisible_characters_go) {
   CleanCounts counts;
-  EXPECT_EQ(clean_text("a\x07" "b\u200Bc\u00ADd\uFEFF", Normalization::kNfc, counts), "abcd");
+  EXPECT_EQ(clean_text("a\x07"
+                       "b\u200Bc\u00ADd\uFEFF",
+                       Normalization::kNfc, counts),
+            "abcd");
   EXPECT_EQ(counts.control, 4);
 }
 
