@@ -1,26 +1,26 @@
 #!/bin/sh
-# Packs predictions for the GLUE leaderboard: leaderboard/*.tsv of the given runs into one zip, flat, as it wants them.
+# GLUE leaderboard submission: packs leaderboard/*.tsv of the given runs into one flat zip file, as required there.
 #   launch/leaderboard.sh glue.zip runs/*
 set -eu
 [ $# -ge 2 ] || { echo "usage: launch/leaderboard.sh OUT.zip RUN..." >&2; exit 2; }
 out=$1
 shift
-[ ! -e "$out" ] || { echo "$out exists already; name another file or remove it first." >&2; exit 2; }
+[ ! -e "$out" ] || { echo "$out already exists; choose another file or remove it first." >&2; exit 2; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for run in "$@"; do
   for file in "$run"/leaderboard/*.tsv; do
     [ -e "$file" ] || continue
     name=$(basename "$file")
-    [ ! -e "$folder/$name" ] || { echo "$name is in two of the runs; give one run a task." >&2; exit 2; }
+    [ ! -e "$folder/$name" ] || { echo "Two of the runs have a $name; name one run per task." >&2; exit 2; }
     cp "$file" "$folder/$name"
   done
 done
-[ -n "$(ls "$folder")" ] || { echo "None of the runs has a folder leaderboard/ with predictions." >&2; exit 2; }
+[ -n "$(ls "$folder")" ] || { echo "None of the runs has predictions in leaderboard/." >&2; exit 2; }
 for name in CoLA SST-2 MRPC QQP STS-B MNLI-m MNLI-mm QNLI RTE WNLI AX; do
-  [ -e "$folder/$name.tsv" ] || echo "missing: $name.tsv (the leaderboard wants all eleven)" >&2
+  [ -e "$folder/$name.tsv" ] || echo "missing: $name.tsv; the leaderboard requires all eleven files." >&2
 done
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$folder"
 if command -v zip >/dev/null; then zip -q "$out" ./*.tsv; else python3 -m zipfile -c "$out" ./*.tsv; fi
-echo "$out: $(ls | wc -l) files"
+echo "$out: $(ls | wc -l) files."

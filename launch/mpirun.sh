@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# mpirun with what a training run wants:
+# Wrapper of mpirun for training runs: signals, core binding, root in containers.
 #
-#   launch/mpirun.sh 8 build/nystrom pretrain my.yaml       8 ranks
+#   launch/mpirun.sh 8 build/nystrom pretrain my.yaml                          8 ranks on this machine
+#   NYSTROM_HOSTFILE=hosts launch/mpirun.sh 16 build/nystrom pretrain my.yaml  16 ranks on the machines of `hosts`
 #
-# - SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3; SIGUSR1 makes it save
-#   and go on, SIGUSR2 tell what each rank is doing. Open MPI itself would end the ranks two seconds after a SIGTERM; told to be more patient
-#   (odls_base_sigkill_timeout) it would only pass the signal on that much later, and would sleep as long after
-#   every failure. It forwards other signals at once, so the request to stop travels as SIGXCPU. A second
+# - Signals. SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3. SIGUSR1 makes it
+#   save and continue; SIGUSR2 reports what each rank is doing. Open MPI by itself kills the ranks two seconds after
+#   SIGTERM; a longer odls_base_sigkill_timeout only forwards the signal that much later, and makes mpirun sleep that
+#   long after every failure. Other signals it forwards immediately, so the stop request is sent as SIGXCPU. A second
 #   Ctrl-C ends the job as Open MPI does.
-# - Ranks are bound to their share of the cores: each then computes with as many threads. With fewer cores than ranks
-#   they share, unbound, and yield while they wait.
-# - Containers run as root; Open MPI wants that said.
+# - Core binding. Each rank is bound to its share of the cores and uses one thread per core. With more ranks than cores
+#   the ranks share the cores, unbound, and yield while they wait.
+# - Root. Containers run as root, which Open MPI must be told to allow.
 set -euo pipefail
 ranks=${1:?usage: launch/mpirun.sh RANKS PROGRAM [ARGUMENT...]}
 shift
@@ -27,7 +28,8 @@ else
 fi
 [[ $(id -u) == 0 ]] && options+=(--allow-run-as-root)
 
-# A session of its own, so that the terminal's Ctrl-C comes here alone; ended should this script be killed.
+# mpirun runs in its own session, so that the terminal's Ctrl-C reaches only this script; it is ended if this script is
+# killed.
 setpriv --pdeathsig TERM setsid mpirun "${options[@]}" "$@" &
 job=$!
 requests=0 interrupted=0
@@ -49,5 +51,5 @@ trap request_report USR2
 while true; do
   interrupted=0 status=0
   wait "$job" || status=$?
-  (( interrupted )) || exit "$status"  # else a trap ended the wait, and the job goes on
+  (( interrupted )) || exit "$status"  # otherwise a trapped signal interrupted `wait`, and the job is still running
 done

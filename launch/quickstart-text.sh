@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# English prose out of Debian packages, one document a line:
+# Quickstart corpus: English prose from Debian packages, one document per line:
 #
 #   launch/quickstart-text.sh FOLDER     writes FOLDER/dictionary.txt, FOLDER/manuals.txt
 #
-# The packages are downloaded and unpacked into FOLDER, not installed: no root, nothing left behind.
+# The packages are downloaded and unpacked into FOLDER, not installed: no root needed, nothing left elsewhere.
 set -euo pipefail
 folder=${1:?usage: launch/quickstart-text.sh FOLDER}
 mkdir -p "$folder/packages"
@@ -16,14 +16,14 @@ unpack() {  # PACKAGE
   [[ -d $folder/packages/$package ]] && return
   rm -f "$folder/packages/$package"_*.deb
   (cd "$folder/packages" && apt-get download -qq "$package" >/dev/null 2>&1) ||
-    stop "the Debian package $package, whose text is the corpus, could not be downloaded; try: apt-get update"
+    stop "The Debian package $package, part of the corpus, could not be downloaded; try \`apt-get update\`."
   rm -rf "$folder/packages/$package.part"
   dpkg-deb -x "$folder/packages/$package"_*.deb "$folder/packages/$package.part"
   mv "$folder/packages/$package.part" "$folder/packages/$package"
 }
 
-# A dictd file: an entry begins in the first column, its text is indented. Marks of cross-references and dates
-# go; what is left of an entry is a document if it has ten words.
+# Documents from a dictd file: an entry begins in the first column, its text is indented. Cross-reference marks and
+# dates are removed; an entry with at least ten words left is a document.
 dictionary() {
   awk '
     function flush() {
@@ -37,8 +37,8 @@ dictionary() {
     END { flush() }' | grep -vE '^(00-database|Free On-line Dictionary|GNU Free)'
 }
 
-# Wrapped paragraphs of a manual: those of prose (a sentence end, ten words, nothing of a table or a program)
-# are kept and joined to documents of about four thousand characters.
+# Documents from a manual with wrapped paragraphs: paragraphs of prose (at least ten words, a sentence end, no sign of a
+# table or a program) are kept and joined into documents of about four thousand characters.
 manual() {
   awk '
     function flush() {
@@ -53,7 +53,7 @@ manual() {
     END { flush(); if (text != "") print text }'
 }
 
-# Perl'"'"'s handbook: paragraphs that begin in the first column are prose; C<this> is this.
+# Documents from Perl's manual (POD): paragraphs that begin in the first column are prose; C<this> becomes this.
 pod() {
   local file
   for file in "$@"; do
@@ -79,6 +79,6 @@ cd "$folder/packages"
   done
   find perl-doc -name '*.pod' ! -name 'perl5*delta.pod' ! -name 'perltoc.pod' | LC_ALL=C sort | while read -r file; do pod "$file"; done
 } >"$folder/manuals.txt.part"
-[[ -s $folder/dictionary.txt.part && -s $folder/manuals.txt.part ]] || stop "the packages held no text where it was looked for"
+[[ -s $folder/dictionary.txt.part && -s $folder/manuals.txt.part ]] || stop "The packages contain no text in the expected files."
 mv "$folder/dictionary.txt.part" "$folder/dictionary.txt"
 mv "$folder/manuals.txt.part" "$folder/manuals.txt"

@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# The main job, end to end, on a fresh Debian machine without a GPU: install, build, and pretrain a small
-# Nystromformer on English prose that Debian packages, on two ranks. About ten minutes. Interrupted, it goes
-# on where it was when it is called again. All of it lies in quickstart-run/.
+# Quickstart: the whole pipeline on a fresh Debian machine without a GPU. Installs, builds, and pretrains a small
+# Nystromformer on two ranks, on English prose from Debian packages, in about ten minutes. If interrupted, run it again
+# to resume. All its files are in quickstart-run/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly where=quickstart-run
 readonly config=configs/quickstart.yaml
 readonly nystrom=build/nystrom
-readonly minutes=4 # of training
+readonly minutes=4  # of training
 started=$SECONDS
 
 say() { printf '\n== %s\n' "$*"; }
 stop() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
 
-# Two ranks, as launch/mpirun.sh starts them.
+# Runs a nystrom command on two ranks.
 ranks() { launch/mpirun.sh 2 "$nystrom" "$@"; }
 
-number() {  # KEY JSON: the number behind "KEY":
+number() {  # KEY JSON: the number after "KEY":
   sed -E "s/.*\"$1\":([-+.0-9eE]+).*/\1/" <<<"$2"
 }
 
-# Thirty steps tell how many fit into the time.
+# Number of training steps that fit into the time, from a trial of thirty steps.
 choose_steps() {
   [[ -s $where/steps ]] && return
   rm -rf "$where/trial"
   ranks pretrain "$config" --set "run.directory=$where/trial" --set training.steps=30 --set schedule.warmup_steps=15 \
     --set data.validation=[] --set checkpoint.every_steps=1000000 >"$where/trial.log" 2>&1 || {
     cat "$where/trial.log" >&2
-    stop "training does not run here (see above)"
+    stop "Training does not run on this machine (see above)."
   }
-  # Metrics hold the seconds so far. The lower quartile of the steps' times: what else runs here now may end.
+  # metrics.jsonl has the seconds so far. The lower quartile of the step times is used, since other load may end.
   sed -nE 's/.*"seconds": *([-+.0-9eE]+).*/\1/p' "$where/trial/metrics.jsonl" |
     awk 'NR > 5 { printf "%.6f\n", $1 - last } { last = $1 }' | sort -n |
     awk -v minutes="$minutes" '
@@ -41,15 +41,15 @@ choose_steps() {
         if (steps < 800) steps = 800
         if (steps > 5000) steps = 5000
         print steps
-      }' >"$where/steps.part" || stop "the trial left no metrics; see $where/trial.log"
+      }' >"$where/steps.part" || stop "The trial wrote no metrics; see $where/trial.log."
   mv "$where/steps.part" "$where/steps"
   rm -rf "$where/trial"
 }
 
-say "1/6  packages and program (launch/setup.sh)"
+say "1/6  install packages and build (launch/setup.sh)"
 launch/setup.sh
 
-say "2/6  text: English prose out of Debian packages"
+say "2/6  text: English prose from Debian packages"
 mkdir -p "$where"
 [[ -s $where/text/manuals.txt ]] || launch/quickstart-text.sh "$where/text"
 wc -lc "$where"/text/*.txt | awk '{printf "%-44s %6d documents %10d bytes\n", $3, $1, $2}'
@@ -63,7 +63,7 @@ say "4/6  pretrain: MLM and SOP on two ranks, $steps steps"
 status=0
 ranks pretrain "$config" --set "training.steps=$steps" || status=$?
 if [[ $status == 3 ]]; then
-  echo "quickstart: stopped with a checkpoint; call launch/quickstart.sh again to go on"
+  echo "quickstart: Stopped with a checkpoint; run launch/quickstart.sh again to resume."
   exit 3
 fi
 [[ $status == 0 ]] || exit "$status"
@@ -74,9 +74,9 @@ printf '%s\n' "$result" >"$where/evaluation.json"
 mlm=$(number mlm_loss "$result")
 entropy=$(number unigram_entropy "$result")
 awk -v mlm="$mlm" -v accuracy="$(number mlm_accuracy "$result")" -v sop="$(number sop_accuracy "$result")" -v entropy="$entropy" 'BEGIN {
-  printf "masked tokens: loss %.3f nats (perplexity %.0f), %.1f %% right\n", mlm, exp(mlm), 100 * accuracy
-  printf "knowing nothing but how frequent each token is: %.3f nats (perplexity %.0f)\n", entropy, exp(entropy)
-  printf "order of two segments: %.1f %% right (50 %% is chance)\n", 100 * sop
+  printf "masked tokens (MLM):    loss %.3f nats (perplexity %.0f), accuracy %.1f %%\n", mlm, exp(mlm), 100 * accuracy
+  printf "unigram baseline:       loss %.3f nats (perplexity %.0f)\n", entropy, exp(entropy)
+  printf "sentence order (SOP):   accuracy %.1f %% (chance: 50 %%)\n", 100 * sop
 }'
 
 say "6/6  fill masks"
@@ -96,21 +96,21 @@ awk -F '\t' '
 cat <<TEXT
 
 ------------------------------------------------------------------------------------------------
-A Nystromformer was pretrained from raw text, in $(( (SECONDS - started) / 60 )) min $(( (SECONDS - started) % 60 )) s for this call.
+Pretrained a Nystromformer from raw text. This call took $(( (SECONDS - started) / 60 )) min $(( (SECONDS - started) % 60 )) s.
 
   text, tokenizer, shards   $where/text  $where/prepared
-  run: metrics, checkpoints $where/run  ($checkpoint)
-  its evaluation            $where/evaluation.json
+  metrics, checkpoints      $where/run  ($checkpoint)
+  evaluation                $where/evaluation.json
 
-What next:
+Next steps:
   your own text             copy $config, change corpus, output and run; then
                               $nystrom prepare my.yaml
                               launch/mpirun.sh 2 $nystrom pretrain my.yaml
-                            (configs/pretrain-base.yaml is the paper's size)
-  on a cluster              the same line under the scheduler's mpirun, one process a node or socket:
+                            (configs/pretrain-base.yaml is the paper's base model)
+  on a cluster              the same command under the scheduler's mpirun, one process per node or socket:
                             docs/operations.md
-  to Hugging Face           $nystrom convert --from $checkpoint --to my-model
-  believe the numbers       launch/test.sh;  docs/mathematics.md
-  begin this again          rm -r $where
+  export to Hugging Face    $nystrom convert --from $checkpoint --to my-model
+  check the numbers         launch/test.sh;  docs/mathematics.md
+  start over                rm -r $where
 ------------------------------------------------------------------------------------------------
 TEXT
