@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Our training step against transformers' on this machine: the same shapes and threads, in turn, medians.
+"""Training step benchmark: ours against transformers on this machine, with the same shapes and threads.
 
 usage: benchmarks/against_pytorch.py [--cases base-512-fp32,...] [--rounds 3] [--threads 2] [--output FILE]
 
-Makes a virtual environment with torch and transformers from PyPI in build/peers (once; several GB) and needs
-build/nystrom (launch/setup.sh). Each round runs ours, then each peer; a case's figure is the median over rounds.
-The case `documents-512-bf16` takes the lengths of real documents, one a row, from --shards (of `nystrom prepare`):
-packed in ours, padded to 512 in transformers; tokens are the real ones.
+Needs build/nystrom (launch/setup.sh). Creates a virtual environment with torch and transformers from PyPI in
+build/peers on first use (several GB). Each round runs ours, then each peer; the result of a case is the median over
+rounds. The case `documents-512-bf16` uses the lengths of real documents, one per row, from --shards (of
+`nystrom prepare`): packed in ours, padded to 512 in transformers. Only real tokens are counted.
 """
 import argparse
 import os
@@ -56,12 +56,12 @@ def measure(name, args, python):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", help="some of: " + ", ".join(CASES))
+    parser.add_argument("--cases", help="comma-separated list of: " + ", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--shards", help="glob of shards, for the lengths of documents")
-    parser.add_argument("--python", help="an interpreter that has torch and transformers; default: make one")
-    parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON here")
+    parser.add_argument("--shards", help="glob of shards that document lengths are taken from")
+    parser.add_argument("--python", help="interpreter with torch and transformers (default: create an environment)")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file for the results")
     args = parser.parse_args()
     cases = args.cases.split(",") if args.cases else [c for c in CASES if args.shards or c[0] != "d"]
     python = peer_python(args.python)

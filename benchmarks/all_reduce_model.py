@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""A model of N ranks: the all-reduce of gradients against backward, by bucket, for the base model.
+"""Performance model of data parallelism: overlap of the gradient all-reduce with backward, by bucket.
 
-A bucket's all-reduce starts when backward has finished its gradients and the bucket before is summed; it takes
-latency + 2 (N - 1) / N x bytes / bus. Backward finishes the gradients from the end of the flat tensor: the head, the
-blocks one after another, each in proportion to its time, and the embeddings last of all. The tied word embeddings are
-final only then, so that their buckets are never hidden. What is not hidden is what N ranks lose.
+A bucket's all-reduce starts when backward has finished its gradients and the previous bucket is summed. It takes
+latency + 2 (N - 1) / N x bytes / bus bandwidth. Backward finishes the gradients from the end of the flat tensor: the
+head, the blocks one after another, each in proportion to its time, and the embeddings last. The tied word embeddings
+are final only then, so their buckets are never hidden. The exposed time is what N ranks lose.
 
-usage: benchmarks/all_reduce_model.py                     the table of docs/performance.md
-       benchmarks/all_reduce_model.py --measure           two ranks of one thread on this machine against the model,
-                                                          for a wide and shallow one on 128 tokens (a minute)
+usage: benchmarks/all_reduce_model.py              the base model: the table of docs/performance.md
+       benchmarks/all_reduce_model.py --measure    validates the model on this machine: two ranks with one thread
+                                                   each, a wide and shallow network on 128 tokens (a minute)
 """
 import argparse
 import concurrent.futures
@@ -23,12 +23,12 @@ import sys
 from support import BASE, PROGRAM, ROOT, ours, record, write
 
 TAPS, BUCKET = 65, 4 << 20
-# What --measure trains: wide and shallow, on few tokens, so that sums weigh as much against a step as among GPUs.
+# The network of --measure: wide and shallow, on few tokens, so that the all-reduce weighs as much as among GPUs.
 WIDE = dict(hidden=768, layers=2, heads=12, intermediate=3072, vocabulary=8000, landmarks=32)
 
 
 def parts_of(shape, positions):
-    """(weights of the embeddings, of a block, of the head)"""
+    """Number of weights: (embeddings, one block, head)."""
     hidden, wide, vocabulary = shape["hidden"], shape["intermediate"], shape["vocabulary"]
     block = 4 * hidden * hidden + 9 * hidden + shape["heads"] * TAPS + 2 * hidden * wide + wide
     head = 2 * (hidden * hidden + hidden) + 4 * hidden + vocabulary + 2
@@ -41,7 +41,7 @@ def weights_of(shape, positions):
 
 
 def final_times(shape, positions, backward_seconds, head_share):
-    """[(weights, when they are final)] from the end of the flat tensor."""
+    """[(weights, time when their gradients are final)], from the end of the flat tensor."""
     embeddings, block, head = parts_of(shape, positions)
     each = backward_seconds * (1 - head_share) / shape["layers"]
     begun = backward_seconds * head_share
@@ -51,7 +51,7 @@ def final_times(shape, positions, backward_seconds, head_share):
 
 def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_weight=4, bucket_bytes=BUCKET,
             head_share=0.15):
-    """(seconds that summing goes on after backward, seconds of all sums, buckets)"""
+    """(exposed seconds: all-reduce after the end of backward; seconds of the whole all-reduce; number of buckets)"""
     size, at, part_end = bucket_bytes // bytes_a_weight, 0, 0
     all_weights = weights_of(shape, positions)
     parts = final_times(shape, positions, backward_seconds, head_share)
@@ -72,14 +72,15 @@ def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_wei
 
 
 def table():
-    # A step at the bound of docs/performance.md, 65,536 tokens a GPU: 1.07 us a token, backward two thirds of it.
+    # A step at the bound of docs/performance.md, 65,536 tokens per GPU: 1.07 us per token, two thirds of it backward.
     step = 65536 * 1.07e-6
     print(f"{weights_of(BASE, 514) / 1e6:.1f} million weights; step alone {1e3 * step:.0f} ms, backward {1e3 * step * 2 / 3:.0f} ms\n")
-    print("| ranks | links | sums in | buckets | all sums | not hidden | of one GPU's speed, each |")
+    print("| ranks | links | reduction, bucket size | buckets | all-reduce, total | exposed "
+          "| throughput per GPU, relative to one |")
     print("|---|---|---|---|---|---|---|")
     for ranks, links, bus, latency in ((8, "NVLink in one node, 350 GB/s", 350e9, 25e-6),
-                                       (64, "8 nodes of 8, 45 GB/s a GPU", 45e9, 60e-6),
-                                       (64, "8 nodes of 8, 10 GB/s a GPU", 10e9, 60e-6)):
+                                       (64, "8 nodes of 8, 45 GB/s per GPU", 45e9, 60e-6),
+                                       (64, "8 nodes of 8, 10 GB/s per GPU", 10e9, 60e-6)):
         for name, size, bucket in (("fp32", 4, 4 << 20), ("fp32", 4, 32 << 20), ("bf16", 2, 4 << 20)):
             late, busy, buckets = exposed(BASE, 514, ranks, step * 2 / 3, bus, latency, size, bucket)
             print(f"| {ranks} | {links} | {name}, {bucket >> 20} MiB | {buckets} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
@@ -87,20 +88,20 @@ def table():
 
 
 def measure(rounds, output):
-    """Two ranks on two cores: no core is idle, so that every second of summing shows, on both ranks at once."""
+    """Two ranks on two cores. No core is idle, so every second of the all-reduce shows, on both ranks at once."""
     tokens = 128
     bucket = {"in the caches": [], "out of them": []}
     alone, together, apart = [], [], []
     for _ in range(rounds):
         doctor = subprocess.run([str(ROOT / "launch" / "mpirun.sh"), "2", str(PROGRAM), "doctor"], check=True,
                                 capture_output=True, text=True).stdout
-        # A bucket that lies in the caches, and a sixteenth of 64 MiB, which do not.
+        # A bucket that fits into the CPU caches, and a sixteenth of 64 MiB, which do not.
         for kind, size, parts in (("in the caches", 4, 1), ("out of them", 64, 16)):
             milliseconds = float(re.search(rf" {size} MiB in ([0-9.]+) ms", doctor)[1])
             bucket[kind].append(milliseconds / parts)
         run = functools.partial(ours, WIDE, tokens, 1, "fp32", 1, steps=20)
         alone.append(run()["milliseconds_per_step"] / 1e3)
-        with concurrent.futures.ThreadPoolExecutor() as pool:  # two jobs that know nothing of each other
+        with concurrent.futures.ThreadPoolExecutor() as pool:  # two independent jobs
             jobs = [pool.submit(run) for _ in range(2)]
             apart.append(statistics.mean(job.result()["milliseconds_per_step"] for job in jobs) / 1e3)
         together.append(run(ranks=2)["milliseconds_per_step"] / 1e3)
@@ -127,7 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for what was measured")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file for the measurements")
     args = parser.parse_args()
     if args.measure:
         measure(args.rounds, args.output)

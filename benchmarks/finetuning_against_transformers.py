@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Fine-tuning and prediction on IMDB against transformers on this machine: the same reviews in the same batches.
+"""Fine-tuning and inference benchmark on IMDB: ours against transformers, with the same reviews in the same batches.
 
 usage: benchmarks/finetuning_against_transformers.py --imdb aclImdb [--lengths 512,2048] [--precisions fp32,bf16]
            [--work finetune,predict] [--reviews 64] [--batch 8] [--rounds 3] [--threads 2] [--output FILE]
 
-Both sides get the first N test reviews (after a shuffle by a fixed seed), cut to the length, in the same order and
-batches. Ours computes no padding. transformers' batches are padded to their longest review and to a multiple of the
-landmarks, and the mask is applied in the third softmax (its own Nystrom path fails on padded batches); its prediction
-is given batches sorted by length, as ours sorts. Each round runs ours, then the peer; figures are medians of examples
-a second, without start and tokenization on either side. Makes a virtual environment in build/peers on the first call.
+Both sides get the first N test reviews (shuffled with a fixed seed), truncated to the sequence length, in the same
+order and batches. Ours computes no padding. transformers' batches are padded to their longest review and to a multiple
+of the landmarks, with the mask applied in the third softmax (its own Nystrom path fails on padded batches). For
+prediction it gets batches sorted by length, as ours sorts them. Each round runs ours, then the peer. Results are
+medians of examples per second, excluding start-up and tokenization on both sides. Creates a virtual environment in
+build/peers on first use.
 """
 import argparse
 import json
@@ -53,7 +54,7 @@ def yaml(work, length, batch, precision, threads):
 
 
 def set_up(work, reviews):
-    """Texts, a tokenizer trained on them, and the task's files."""
+    """Writes the texts and the files of the task, and trains a tokenizer on the texts."""
     (work / "task").mkdir()
     (work / "texts.txt").write_text("".join(text + "\n" for _, text in reviews))
     rows = "text\tlabel\n" + "".join(f"{text}\t{side}\n" for side, text in reviews)
@@ -77,7 +78,7 @@ def our_training(work, args, length, precision):
 
 
 def our_prediction(work, args, length, precision, model, reviews):
-    """Examples a second: the time for all reviews less the time for one."""
+    """Examples per second, from the time for all reviews minus the time for one."""
     def timed(count):
         name = work / f"texts-{count}.txt"
         name.write_text("".join(text + "\n" for _, text in reviews[:count]))
@@ -97,7 +98,7 @@ def peer(python, work, args, folder, length, precision, what):
 
 
 def write_ids(work, length, reviews):
-    """Our ids of the reviews, cut to the length, for the peer."""
+    """Writes our token ids of the reviews, truncated to the sequence length, for the peer."""
     name = work / "ids.txt"
     name.write_text("".join(text + "\n" for _, text in reviews))
     model = next((work / "any" / "checkpoints").glob("step-*.h5"))
@@ -115,7 +116,7 @@ def main():
     parser.add_argument("--work", type=as_list, default=["finetune", "predict"])
     for name, default in (("reviews", 64), ("batch", 8), ("rounds", 3), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--python", help="an interpreter with torch and transformers")
+    parser.add_argument("--python", help="interpreter with torch and transformers (default: create an environment)")
     parser.add_argument("--output", type=pathlib.Path)
     args = parser.parse_args()
     python = peer_python(args.python)

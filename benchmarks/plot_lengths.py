@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the time of a training step by length out of a results file of scaling.py, as SVG (no library needed).
+"""SVG plot of training time by sequence length, from a results file of scaling.py. Needs no plotting library.
 
 usage: benchmarks/plot_lengths.py RESULTS.json OUTPUT.svg
 """
@@ -14,12 +14,12 @@ SERIES = {("ours", "nystrom"): ("nystrom, Nyström", "#0b6e4f"), ("ours", "softm
 
 
 def per_layer(rows):
-    """(who, kind) -> {length: milliseconds a token and layer}: rows of other depths become comparable."""
+    """(who, kind) -> {length: microseconds per token and layer}, which makes models of different depth comparable."""
     lines = {}
     for row in rows:
         if "milliseconds" in row:
             line = lines.setdefault((row["who"], row["kind"]), {})
-            # The deeper run of two counts: less of it is embeddings and head.
+            # Of two runs the deeper one is used: embeddings and head are a smaller share of it.
             if row["length"] not in line or row["layers"] > line[row["length"]][0]:
                 line[row["length"]] = row["layers"], 1000 * row["milliseconds"] / row["length"] / row["layers"]
     return {key: {n: value for n, (_, value) in line.items()} for key, line in lines.items()}
@@ -43,7 +43,7 @@ def main():
 
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
            f'font-size="12"><rect width="100%" height="100%" fill="white"/>',
-           f'<text x="{LEFT}" y="20" font-size="14">Time of a training step, µs a token and layer</text>']
+           f'<text x="{LEFT}" y="20" font-size="14">Time of a training step, µs per token and layer</text>']
     for n in lengths:
         out.append(f'<line x1="{x(n):.1f}" y1="{TOP}" x2="{x(n):.1f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
                    f'<text x="{x(n):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{n:,}</text>')
@@ -51,7 +51,7 @@ def main():
         if low <= math.log10(step) <= high:
             out.append(f'<line x1="{LEFT}" y1="{y(step):.1f}" x2="{WIDTH - RIGHT}" y2="{y(step):.1f}" stroke="#ddd"/>'
                        f'<text x="{LEFT - 8}" y="{y(step) + 4:.1f}" text-anchor="end">{step:g}</text>')
-    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">tokens of a sequence</text>')
+    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">sequence length, tokens</text>')
     for key, (label, colour) in SERIES.items():
         line = sorted(lines.get(key, {}).items())
         if not line:

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How our own training step scales: with length (against softmax attention, ours and transformers'), with ranks,
-and the loader alone against what training consumes.
+"""Scaling benchmarks: training step by sequence length (Nystrom against softmax, ours and transformers'), by number
+of ranks, and data loader throughput against training throughput.
 
 usage: benchmarks/scaling.py [--parts lengths,ranks,loader] [--shards GLOB] [--rounds 3] [--output FILE]
 
-`lengths`: base model, batch 1, time and peak memory of a step by length. Softmax attention beyond 4,096 tokens is
-measured with 3 of the 12 layers, and so is Nystrom beside it: what a row has is in its `layers`.
-`ranks`: two ranks of one thread over one rank of one thread, the global batch twice as large; beside it the bound
-that the machine sets: two jobs at once that know nothing of each other, over one job alone.
-`loader`: tokens a second of the loader on one thread, over those that the base and the tiny model train on all
-threads; needs --shards of `nystrom prepare`.
+`lengths`: base model, batch size 1: time and peak memory of a step by sequence length. Beyond 4,096 tokens softmax is
+measured with 3 of the 12 layers, and so is Nystrom for comparison; the member `layers` of a row says which.
+`ranks`: throughput of two ranks with one thread each relative to one, with twice the global batch; and the bound set
+by the machine: two independent jobs at once relative to one job alone.
+`loader`: loader throughput on one thread, relative to the training throughput of the base and the small model on all
+threads; needs --shards (of `nystrom prepare`).
 """
 import argparse
 import concurrent.futures
@@ -30,7 +30,7 @@ def step_of(run, layers):
 
 
 def length_rows(length, args, python):
-    """(who, kind, layers) -> a way to run it once."""
+    """(who, kind, layers) -> function that runs it once."""
     rows = {("ours", "nystrom", 12): lambda shape: ours(shape, length, 1, args.precision, args.threads, steps=3)}
     for layers in ((12,) if length <= 4096 else (FEW_LAYERS,)):
         steps = 3 if length <= 2048 else 1
@@ -48,7 +48,7 @@ def length_rows(length, args, python):
 
 def measure_lengths(args, report):
     python = peer_python(args.python)
-    if args.precision == "auto":  # what our program chooses, for the peer too
+    if args.precision == "auto":  # the precision that our program chooses, also for the peer
         args.precision = ours(TINY, 128, 1, "auto", args.threads, steps=1)["precision"]
     gone = set()
     for length in args.lengths:
@@ -69,7 +69,7 @@ def measure_lengths(args, report):
 
 
 def two_strangers(run):
-    """Tokens a second of two runs at once, each on a core of its own."""
+    """Total tokens per second of two independent runs at once, each bound to its own core."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return sum(r["tokens_per_second"] for r in pool.map(lambda core: run(("taskset", "-c", str(core))), cores))
@@ -90,14 +90,14 @@ def measure_ranks(args, report):
                "two": spread(runs[2]), "ratio": statistics.median(ratios), "ratios": ratios,
                "two_jobs_ratio": statistics.median(bounds), "two_jobs_ratios": bounds}
         report["results"].append(row)
-        print(f"2 ranks over 1, {name}: {row['ratio']:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}); two jobs at "
-              f"once over one: {row['two_jobs_ratio']:.2f} (from {min(bounds):.2f} to {max(bounds):.2f})", flush=True)
+        print(f"speedup of 2 ranks, {name}: {row['ratio']:.2f} (range {min(ratios):.2f} to {max(ratios):.2f}); "
+              f"two independent jobs: {row['two_jobs_ratio']:.2f} (range {min(bounds):.2f} to {max(bounds):.2f})", flush=True)
         write(args.output, report)
 
 
 def measure_loader(args, report):
     if not args.shards:
-        raise SystemExit("--shards is needed for the loader: shards that `nystrom prepare` wrote")
+        raise SystemExit("The part `loader` needs --shards: a glob of shards written by `nystrom prepare`.")
     for length in (128, 512, 4096):
         command = [str(PROGRAM), "bench", "--loader", "--json", "--set", f"data.shards=[{args.shards}]",
                    "--set", f"data.sequence_length={length}", "--set", f"model.max_positions={length}"]
@@ -108,8 +108,8 @@ def measure_loader(args, report):
             train = ours(shape, length, max(1, 2048 // length), "auto", args.threads)
             row[f"over_{name}"] = row["loader"]["median"] / train["tokens_per_second"]
         report["results"].append(row)
-        print(f"loader, {length}: {row['loader']['median']:.0f} tokens/s on one thread, {row['over_base']:.0f} times "
-              f"what base trains, {row['over_small']:.0f} times what small trains", flush=True)
+        print(f"loader, length {length}: {row['loader']['median']:.0f} tokens/s on one thread, {row['over_base']:.0f} "
+              f"times the training throughput of base, {row['over_small']:.0f} times that of small", flush=True)
         write(args.output, report)
 
 
@@ -120,9 +120,9 @@ def main():
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--shards", help="glob of shards")
-    parser.add_argument("--python", help="an interpreter that has torch and transformers; default: make one")
-    parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON here")
+    parser.add_argument("--shards", help="glob of shards, for the part `loader`")
+    parser.add_argument("--python", help="interpreter with torch and transformers (default: create an environment)")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file for the results")
     args = parser.parse_args()
     report = record(f"benchmarks/scaling.py --parts {args.parts} --rounds {args.rounds} --threads {args.threads}",
                     threads=args.threads, rounds=args.rounds)

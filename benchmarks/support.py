@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: running our program and the peer, medians, the record of a run."""
+"""Shared helpers of the benchmark scripts: running our program and the peer, medians, result records."""
 import datetime
 import json
 import os
@@ -17,11 +17,11 @@ TINY = dict(hidden=128, layers=2, heads=2, intermediate=512, vocabulary=8000, la
 
 
 class DidNotRun(Exception):
-    """A command ended with a failure; the text says how."""
+    """A command failed; the message says how."""
 
 
 def peer_python(given):
-    """The interpreter of an environment that has torch and transformers; makes one where none is given."""
+    """Path of an interpreter with torch and transformers; creates an environment if none is given."""
     if given:
         return given
     python = VENV / "bin" / "python"
@@ -32,7 +32,7 @@ def peer_python(given):
 
 
 def last_json(command, threads, timeout=None):
-    """The JSON of the command's last line."""
+    """Runs the command and parses the last line of its output as JSON."""
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
@@ -44,7 +44,7 @@ def last_json(command, threads, timeout=None):
 
 
 def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None, ranks=1, more=(), prefix=()):
-    """One run of `nystrom bench`, by the command `prefix`. With ranks, `batch` is of each rank."""
+    """Runs `nystrom bench` once, with `prefix` before the command. `batch` is per rank."""
     keys = {"model.hidden_size": shape["hidden"], "model.layers": shape["layers"], "model.heads": shape["heads"],
             "model.intermediate_size": shape["intermediate"], "model.vocabulary_size": shape["vocabulary"],
             "model.max_positions": length, "model.attention.landmarks": shape["landmarks"],
@@ -59,7 +59,7 @@ def ours(shape, length, batch, precision, threads, *, kind="nystrom", steps=None
 
 
 def peer(python, shape, length, batch, precision, threads, extra=(), timeout=None):
-    """One run of transformers' step."""
+    """Runs transformers' training step once."""
     command = [python, str(ROOT / "benchmarks" / "peers" / "transformers_step.py"), "--length", str(length),
                "--batch", str(batch), "--precision", precision, "--threads", str(threads), *extra]
     for key, value in shape.items():
@@ -80,7 +80,7 @@ def processor():
 
 
 def record(command, **more):
-    """The head of a results file: when, where, what."""
+    """Header of a results file: date, CPU, commit and command."""
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return {"date": datetime.date.today().isoformat(), "processor": processor(),
             "commit": commit.stdout.strip(), "command": command, **more, "results": []}

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: a virtual environment with the peers, calls of our side, results."""
+"""Shared helpers of the data benchmarks: virtual environment of the peers, calls of our program, results."""
 
 import argparse
 import json
@@ -14,13 +14,13 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("NYSTROM_SHARED", ROOT.parent / "shared")) / "data"
 
-# Peers are measured on one thread.
+# Peers run on one thread.
 os.environ["RAYON_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def in_peers_environment(packages, folder=None):
-    """Goes on in a virtual environment that has the packages; makes it where it is not there."""
+    """Re-executes the script in a virtual environment with the packages; creates the environment if needed."""
     folder = pathlib.Path(folder or os.environ.get("NYSTROM_PEERS", ROOT / "build" / "peers")).resolve()
     python = folder / "bin" / "python"
     if pathlib.Path(sys.prefix).resolve() == folder:
@@ -34,7 +34,7 @@ def in_peers_environment(packages, folder=None):
 def ours(*arguments, **options):
     program = pathlib.Path(os.environ.get("NYSTROM_DATA_BENCHMARK", ROOT / "build" / "data_benchmark"))
     if not program.exists():
-        sys.exit(f"{program} is not built: ninja -C build data_benchmark")
+        sys.exit(f"{program} does not exist. Build it with: ninja -C build data_benchmark")
     done = subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True, **options)
     return json.loads(done.stdout)
 
@@ -44,10 +44,10 @@ def median(values):
 
 
 def arguments_of(doc, **options):
-    """--output and --rounds, and what `options` name."""
+    """Parses --output, --rounds and the given `options`."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for the results")
-    parser.add_argument("--rounds", type=int, default=3, help="ours and the peers in turn so often; medians count")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file for the results")
+    parser.add_argument("--rounds", type=int, default=3, help="ours and the peers alternate; results are medians")
     for name, settings in options.items():
         parser.add_argument(f"--{name}", **settings)
     return parser.parse_args()

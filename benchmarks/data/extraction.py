@@ -1,10 +1,9 @@
-"""Wiki markup to text, ours and the peers': speed on one thread, markup left over, words kept.
+"""Wiki markup extraction benchmark: speed on one thread, leftover markup and words kept, ours against the peers.
 
     python3 benchmarks/data/extraction.py [--rounds 3] [--output results.json] [--show] [--quality]
 
-Peers (in a virtual environment of their own, build/peers): WikiExtractor and mwparserfromhell. The text is the
-shared sample of Wikipedia. `--show` prints what WikiExtractor keeps and ours does not, a line each; `--quality`
-leaves the timing out.
+Peers, in the virtual environment build/peers: WikiExtractor and mwparserfromhell. The input is the shared sample of
+Wikipedia. `--show` prints the lines with words that WikiExtractor keeps and ours drops; `--quality` skips the timing.
 """
 
 import bz2
@@ -22,7 +21,7 @@ from common import SHARED, arguments_of, in_peers_environment, median, ours, rep
 
 in_peers_environment(["wikiextractor==3.1.0", "mwparserfromhell"])
 
-# WikiExtractor's patterns have flags in their middle, which Python refuses since 3.11: they are moved.
+# WikiExtractor's patterns have inline flags in the middle, an error since Python 3.11. This moves them to the front.
 WIKIEXTRACTOR = """
 import re, runpy
 compile_ = re.compile
@@ -36,7 +35,7 @@ WORD = re.compile(r"\w+")
 
 
 def left_over(texts):
-    """Markup left in the text, for 10,000 words, by kind."""
+    """Leftover markup in the texts, by kind and per 10,000 words."""
     text = "\n".join(texts.values())
     words = len(WORD.findall(text))
     found = {name: len(re.findall(pattern, text, re.MULTILINE | re.IGNORECASE)) for name, pattern in MARKS.items()}
@@ -58,7 +57,7 @@ def wikiextractor(dump):
 
 
 def articles(xml):
-    """Title and markup of what is no redirect."""
+    """Yields title and markup of each article that is not a redirect."""
     for page in re.findall(r"<page>.*?</page>", xml, re.DOTALL):
         if "<ns>0</ns>" in page and "<redirect" not in page:
             text = re.search(r"<text[^>]*>(.*?)</text>", page, re.DOTALL)
@@ -75,7 +74,7 @@ def mwparserfromhell(pages):
 
 
 def kept(mine, theirs, show):
-    """Words of the articles that both have: how many each keeps, and how many of the other's it lacks."""
+    """Compares the articles that both have: words that each keeps, and words that only one of them keeps."""
     counts = collections.Counter()
     for title in mine.keys() & theirs.keys():
         ours_, peer = (collections.Counter(WORD.findall(texts[title])) for texts in (mine, theirs))
@@ -95,7 +94,7 @@ def main():
     arguments = arguments_of(__doc__, show={"action": "store_true"}, quality={"action": "store_true"})
     xml = bz2.decompress((SHARED / "wiki" / "enwiki-pages-articles-sample.xml.bz2").read_bytes())
     pages = list(articles(xml.decode()))
-    some = pages[: max(1, len(pages) // 8)]  # it is slow
+    some = pages[: max(1, len(pages) // 8)]  # a fraction: mwparserfromhell is slow
     speeds = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         dump, out = pathlib.Path(name, "dump.xml"), pathlib.Path(name, "ours.jsonl")

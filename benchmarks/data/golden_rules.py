@@ -1,6 +1,6 @@
-"""The share of pysbd's golden rules for English that our sentence splitter meets.
+"""Sentence splitting benchmark: the share of pysbd's golden rules for English that our splitter passes.
 
-The rules are read from the benchmark in pysbd's wheel on PyPI. Nothing of them is kept.
+The rules are read from the benchmark in pysbd's wheel on PyPI. They are not stored here.
 
     python3 benchmarks/data/golden_rules.py [--show] [--output results.json]
 """
@@ -17,12 +17,12 @@ in_peers_environment(["pysbd==0.3.4"])
 
 
 def golden_rules():
-    """[(text, sentences)] out of the benchmark that pysbd's wheel installs."""
+    """[(text, sentences)], from the benchmark that pysbd's wheel installs."""
     spec = importlib.util.find_spec("benchmarks.english_golden_rules")
     for node in ast.walk(ast.parse(pathlib.Path(spec.origin).read_text())):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.List) and "RULES" in ast.unparse(node.targets[0]):
             return ast.literal_eval(node.value)
-    sys.exit("pysbd's benchmark holds no golden rules.")
+    sys.exit("pysbd's benchmark contains no golden rules.")
 
 
 def plain(sentences):
@@ -30,7 +30,7 @@ def plain(sentences):
 
 
 def main():
-    arguments = arguments_of(__doc__, show={"action": "store_true", "help": "print the rules that are not met"})
+    arguments = arguments_of(__doc__, show={"action": "store_true", "help": "print the rules that fail"})
     import pysbd
 
     rules = golden_rules()

@@ -1,10 +1,10 @@
-"""Speed and peak memory of `nystrom prepare` on a dump of any size: the shared sample repeated with changed titles.
+"""Throughput and peak memory of `nystrom prepare` on a dump of any size, made from the shared sample by repetition.
 
     python3 benchmarks/data/preparation.py --gigabytes 1 [--runs 1x1 1x2 2x1] [--rounds 3] [--output results.json]
 
-A run is RANKSxTHREADS; the runs go in turn, and medians count. Memory is the largest of any process's resident set.
-The first preparation, on two threads, trains the tokenizer, which takes the same time whatever the text's size and the
-threads; the runs then read it.
+A run is RANKSxTHREADS. Runs alternate, and results are medians. Memory is the largest resident set of any process.
+The first preparation, on two threads, trains the tokenizer, whose time depends neither on the size of the text nor on
+the threads. The runs then load this tokenizer.
 """
 
 import bz2
@@ -18,7 +18,7 @@ from common import ROOT, SHARED, arguments_of, median, report
 
 
 def make_dump(path, size):
-    """Pages of the sample again and again. Titles and a word of each sentence change, so that none is a copy."""
+    """Repeats the pages of the sample. Titles and a word of each sentence change, so that no page is a duplicate."""
     xml = bz2.decompress((SHARED / "wiki" / "enwiki-pages-articles-sample.xml.bz2").read_bytes()).decode()
     head, rest = xml.split("<page>", 1)
     pages = rest.rsplit("</mediawiki>", 1)[0]
@@ -33,7 +33,7 @@ def make_dump(path, size):
 
 
 def prepare(dump, out, ranks, threads, tokenizer=None):
-    """Seconds, and mebibytes of the largest process."""
+    """Runs `nystrom prepare`. Returns its seconds and the peak memory of the largest process in MiB."""
     shutil.rmtree(out, ignore_errors=True)
     command = [str(ROOT / "build" / "nystrom"), "prepare", str(ROOT / "configs" / "quickstart.yaml"),
                "--set", f"corpus=[{{kind: wikipedia, path: {dump}}}]", "--set", f"output.directory={out}",
@@ -45,7 +45,7 @@ def prepare(dump, out, ranks, threads, tokenizer=None):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                env={**os.environ, "OMP_NUM_THREADS": str(threads)})
     errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)  # with those that it waited for: mpirun's ranks
+    _, status, usage = os.wait4(process.pid, 0)  # includes children that it waited for: mpirun's ranks
     if status != 0:
         raise SystemExit(errors.decode())
     return time.perf_counter() - begin, usage.ru_maxrss / 1024

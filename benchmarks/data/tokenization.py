@@ -1,10 +1,11 @@
-"""Text to ids, ours and the libraries': equal on every line of the shared text? And how fast, on one thread?
+"""Tokenization benchmark: compares ids with the reference libraries on every line of the shared text, and measures
+speed on one thread.
 
     python3 benchmarks/data/tokenization.py [--rounds 3] [--output results.json] [--reviews 20000] [--kinds K,...]
 
-Kinds: wordpiece_uncased, wordpiece_cased, byte_bpe, unigram, sentencepiece_unigram, sentencepiece_bpe; all by default.
-Peers (in a virtual environment of their own, build/peers): tokenizers and sentencepiece, which train on the text too.
-The text is what of the shared sample of Wikipedia is text, the novels, and reviews, a paragraph a line.
+Kinds (default: all): wordpiece_uncased, wordpiece_cased, byte_bpe, unigram, sentencepiece_unigram, sentencepiece_bpe.
+Peers, in the virtual environment build/peers: tokenizers and sentencepiece, which also train the tokenizers on the
+text. The text is the extracted shared sample of Wikipedia, the novels and IMDB reviews, one paragraph per line.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def lines_of_text(folder, reviews):
 
 
 def write_text(folder, reviews):
-    """Every line as it comes, line ends apart: white space, markup, characters of all kinds stay."""
+    """Writes the lines unchanged except for line ends: white space, markup and unusual characters stay."""
     lines = [line.replace("\n", " ").replace("\r", " ") for line in lines_of_text(folder, reviews)]
     lines = [line for line in lines if line.strip()]
     path = folder / "text.txt"
@@ -56,13 +57,13 @@ def digest(rows):
 
 
 def differing(path, text, lines, rows, folder):
-    """The numbers of the lines whose ids differ."""
+    """Returns the numbers of the lines whose ids differ, and prints the first few."""
     out = folder / "ids.txt"
     ours("encode", path, text, out)
     differ = [number for number, (row, mine) in enumerate(zip(rows, out.read_text().splitlines()), 1)
               if list(map(int, mine.split())) != list(row)]
     for number in differ[:5]:
-        print(f"{path.name}: other ids on line {number}: {lines[number - 1][:300]}")
+        print(f"{path.name}: ids differ on line {number}: {lines[number - 1][:300]}")
     return differ
 
 
@@ -120,7 +121,7 @@ def main():
         folder = pathlib.Path(name)
         text, lines = write_text(folder, arguments.reviews)
         results["text_bytes"] = text.stat().st_size
-        sample = lines[::7]  # training sees a part, so that some words are new
+        sample = lines[::7]  # trained on a fraction, so that some words are unseen
         for kind, (tokenizer, trainer) in {"wordpiece_uncased": wordpiece(True), "wordpiece_cased": wordpiece(False),
                                            "byte_bpe": byte_bpe(), "unigram": unigram()}.items():
             if not wanted(kind):

@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
-"""Does pretraining pay? A small encoder on two cores: IMDB and GLUE from a checkpoint, from scratch, and against a
-linear model.
+"""Experiment: pretraining a small encoder on two CPU cores, then fine-tuning on IMDB and GLUE from the checkpoint and
+from scratch, with a linear baseline.
 
 usage: benchmarks/experiments/small_encoder.py STAGE [--data DIR] [--work DIR] [--minutes M] [--seeds 1,2,3] [--threads N]
                          [--tasks RTE,...] [--origins pretrain,softmax,scratch] [--epochs E] [--tiny]
 
-Stages, each resumable (started again, it goes on where it was stopped or skips what is done), each writing
-benchmarks/results/DATE-small-encoder-STAGE.json when it ends:
+Each stage can be resumed: started again, it continues where it stopped and skips what is done. At its end it writes
+benchmarks/results/DATE-small-encoder-STAGE.json.
 
-  prepare     unpacks IMDB; tokenizer and shards of the novels, the Wikipedia sample and the IMDB training text
-  pretrain    Nystrom attention, as many steps as fit M minutes (timed first; the number is kept for the next stage)
-  softmax     the same steps with softmax attention
-  imdb        fine-tuning on the 25,000 training reviews, tested on the 25,000 test reviews, from: the Nystrom
-              checkpoint, the softmax checkpoint, nothing (same budget)
+  prepare     unpacks IMDB; tokenizer and shards from the novels, the Wikipedia sample and the IMDB training text
+  pretrain    Nystrom attention, as many steps as fit into M minutes (timed first; `softmax` uses the same number)
+  softmax     the same number of steps with softmax attention
+  imdb        fine-tuning on the 25,000 training reviews, tested on the 25,000 test reviews, from the Nystrom
+              checkpoint, the softmax checkpoint, and from scratch (same budget)
   baselines   logistic regression on TF-IDF of unigrams and bigrams (scikit-learn)
-  glue        RTE, MRPC, STS-B, CoLA, SST-2 (or --tasks) from the checkpoint and from scratch, on the validation parts
-  report      a table of all stages' results
+  glue        RTE, MRPC, STS-B, CoLA, SST-2 (or --tasks) from the checkpoint and from scratch, validation splits
+  report      a table of the results of all stages
 
-Stages, origins and seeds may run side by side (on one thread each, say): each passes over what others have finished,
-and writes the results of all runs that are done. DIR (--data) holds books/, wiki/, imdb/ (tars or the tree aclImdb) and glue/. --tiny runs every stage in a minute or
-two on a sliver of the data, to try the script; its numbers mean nothing and are written below --work alone.
+Stages, origins and seeds may run in parallel, for example on one thread each. Each process skips what others have
+finished, and writes the results of all finished runs. DIR (--data) contains books/, wiki/, imdb/ (tar archives or the
+directory aclImdb) and glue/. --tiny runs every stage in a minute or two on a fraction of the data, to test the script;
+its numbers are meaningless and are written below --work only.
 """
 import argparse
 import datetime
@@ -50,7 +51,7 @@ class Experiment:
         self.results = self.work / "results" if self.tiny else ROOT / "benchmarks" / "results"
         self.commands = []
 
-    # --- plumbing -------------------------------------------------------------------------------------------------
+    # --- helpers --------------------------------------------------------------------------------------------------
 
     def nystrom(self, command, config, **keys):
         line = [str(PROGRAM), command, str(config)]
@@ -59,7 +60,7 @@ class Experiment:
         self.commands.append(" ".join(["nystrom", *line[1:]]))
         done = subprocess.run(line)
         if done.returncode != 0:
-            sys.exit(f"{line[1]} ended with status {done.returncode}; the same command goes on from here")
+            sys.exit(f"nystrom {line[1]} ended with status {done.returncode}. The same command resumes from here.")
 
     def write(self, stage, results):
         self.results.mkdir(parents=True, exist_ok=True)
@@ -72,10 +73,10 @@ class Experiment:
                 "commit": commit.stdout.strip(), "commands": list(dict.fromkeys(before + commands)),
                 "results": results}
         path.write_text(self.without_places(json.dumps(text, indent=1)) + "\n")
-        print(f"{path} was written")
+        print(f"wrote {path}")
 
     def without_places(self, text):
-        """Where things lie on this machine is nobody's business."""
+        """Removes absolute paths of this machine."""
         return text.replace(str(self.work), "WORK").replace(str(self.data), "DATA").replace(str(ROOT) + "/", "")
 
     def stage_results(self, stage):
@@ -83,7 +84,7 @@ class Experiment:
         return json.loads(found[-1].read_text())["results"] if found else None
 
     def shape(self):
-        """Keys of a model small enough to be tried in seconds."""
+        """Configuration keys of --tiny: a model that trains in seconds."""
         if not self.tiny:
             return {}
         return {"model__hidden_size": 32, "model__layers": 2, "model__heads": 2, "model__intermediate_size": 64,
@@ -108,7 +109,7 @@ class Experiment:
         return tree
 
     def chosen(self, packed):
-        """All members; of a tiny run every hundredth review."""
+        """Yields the members to unpack: all, or every hundredth review with --tiny."""
         for member in packed:
             number = pathlib.Path(member.name).name.split("_")[0]
             if not self.tiny or not member.isfile() or not number.isdigit() or int(number) % 100 == 0:
@@ -129,7 +130,7 @@ class Experiment:
         self.write("prepare", {"seconds": round(time.time() - start), "manifest": manifest})
 
     def steps(self):
-        """Steps that fit the minutes, from a short timed run; kept in a file, so that a resume has the same."""
+        """Number of steps that fit into --minutes, from a short timed run. Stored in a file for resumes."""
         kept = self.work / "steps.json"
         if not kept.exists():
             if self.tiny:
@@ -170,7 +171,7 @@ class Experiment:
         self.train("softmax", model__attention__kind="softmax")
 
     def finetune(self, name, config, origin, **keys):
-        """Runs all seeds of one task from one origin."""
+        """Fine-tunes one task from one origin with all seeds."""
         directory = self.work / name
         model = {"model__from": self.pretrained(origin)} if origin != "scratch" else {
             "model__from": "", "tokenizer__path": self.work / "prepared" / "tokenizer.model", **self.model_keys()}
@@ -180,13 +181,13 @@ class Experiment:
                      grid=f"{{seed: [{', '.join(map(str, self.seeds))}]}}", **(model | keys))
 
     def finished(self, name, split, metric):
-        """What all runs of a task from an origin reached that were run to their end, by seed; {} if none was."""
+        """Scores of the finished runs of a task from an origin, by seed; {} if there are none."""
         files = sorted((self.work / name).glob("seed=*/results.json"))
         scores = {file.parent.name.removeprefix("seed="): json.loads(file.read_text())[split][metric] for file in files}
         return {split: scores, **spread(list(scores.values()))} if scores else {}
 
     def model_keys(self):
-        """The shape of the network from scratch: that of the checkpoint."""
+        """Model keys for training from scratch: the shape of the checkpoint."""
         keys = {"model__hidden_size": 256, "model__layers": 4, "model__heads": 4, "model__intermediate_size": 1024,
                 "model__max_positions": 512, "model__attention__landmarks": 64, "model__attention__convolution": 33}
         return keys | {key: value for key, value in self.shape().items() if key.startswith("model")}
@@ -261,12 +262,12 @@ def main():
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / ".." / "shared" / "data")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "small-encoder")
-    parser.add_argument("--minutes", type=float, default=90, help="of pretraining")
+    parser.add_argument("--minutes", type=float, default=90, help="time budget of pretraining (default: 90)")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tasks", type=lambda text: text.split(","), default=list(GLUE))
     parser.add_argument("--origins", type=lambda text: text.split(","), default=list(ORIGINS))
-    parser.add_argument("--epochs", type=int, help="of fine-tuning; by default those of the configuration")
+    parser.add_argument("--epochs", type=int, help="epochs of fine-tuning (default: as configured)")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
     if options.tiny:

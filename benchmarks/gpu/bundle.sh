@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Packs what benchmarks/gpu/run.sh needs on a bare machine into .gpu-bundle/bundle.tar.xz (ignored by git; at most
-# 40 MiB): the program, the tests of the CUDA backend, the libraries beside them, Open MPI's plugins, and the folder of
-# reference numbers.
+# Self-contained bundle for GPU machines: packs everything that benchmarks/gpu/run.sh needs into
+# .gpu-bundle/bundle.tar.xz (ignored by git; at most 40 MiB): the program, the tests of the CUDA backend, their shared
+# libraries, Open MPI's plugins, and the directory of reference values.
 #
-#   benchmarks/gpu/bundle.sh [BUILD] [GOLDEN] [BUNDLE]     by default build-cuda, ../shared/golden and .gpu-bundle
+#   benchmarks/gpu/bundle.sh [BUILD] [GOLDEN] [BUNDLE]     default: build-cuda ../shared/golden .gpu-bundle
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build-cuda}
 golden=${2:-../shared/golden}
 target=${3:-.gpu-bundle}
-most_kibibytes=$((40 * 1024))
+max_kibibytes=$((40 * 1024))
 
 say() { printf 'bundle: %s\n' "$*"; }
 stop() { printf 'bundle: %s\n' "$*" >&2; exit 1; }
-[[ -x $build/nystrom ]] || stop "there is no $build/nystrom; cmake --preset cuda && cmake --build build-cuda"
-[[ -d $golden ]] || stop "there is no folder of reference numbers at $golden; name it as the second argument"
+[[ -x $build/nystrom ]] || stop "$build/nystrom does not exist. Run: cmake --preset cuda && cmake --build build-cuda"
+[[ -d $golden ]] || stop "$golden does not exist. Pass the directory of reference values as the second argument."
 
 bundle=$(mktemp -d)
 trap 'rm -rf "$bundle"' EXIT
@@ -28,7 +28,7 @@ strip "$bundle"/bin/* || true
 cp -r "$golden"/. "$bundle/golden/"
 chmod -R u+w "$bundle/golden"
 
-# Every library but the C library's own, which must be the machine's, and the driver's.
+# Shared libraries, except those of the C library, which must match the machine, and of the CUDA driver.
 libraries_of() { ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u; }
 copy_libraries() {
   local library
@@ -41,7 +41,7 @@ copy_libraries() {
 }
 copy_libraries "$bundle"/bin/*
 
-# Open MPI: mpirun, its daemon, and the plugins that it opens by name.
+# Open MPI: mpirun, its daemon, and the plugins that it loads by name.
 if command -v mpirun >/dev/null; then
   cp -L "$(command -v mpirun)" "$bundle/bin/mpirun"
   orted=$(command -v orted || true)
@@ -50,7 +50,7 @@ if command -v mpirun >/dev/null; then
   if [[ $plugins ]]; then
     mkdir -p "$bundle/openmpi"
     cp -rL "$plugins" "$bundle/openmpi/plugins"
-    # One machine: no fabrics, and no OpenSHMEM.
+    # For a single machine: without network fabrics and OpenSHMEM.
     (cd "$bundle/openmpi/plugins" && rm -f -- *_ofi.so *_psm*.so *_ucx.so *_uct.so *_openib.so *_usnic.so \
       mca_atomic_* mca_memheap_* mca_scoll_* mca_spml_* mca_sshmem_*)
     copy_libraries "$bundle/bin/mpirun" "$bundle"/openmpi/plugins/*.so
@@ -65,10 +65,10 @@ python3 - "$bundle" "$target/bundle.tar.xz" <<'PYTHON'
 import sys
 import tarfile
 
-# A window as wide as the programs together: their kernels are the same.
+# Preset 9 has a window that spans all programs, which contain the same kernels.
 with tarfile.open(sys.argv[2], "w:xz", preset=9) as archive:
     archive.add(sys.argv[1], arcname=".")
 PYTHON
 kibibytes=$(du -k --apparent-size "$target/bundle.tar.xz" | cut -f1)
-(( kibibytes <= most_kibibytes )) || stop "$target/bundle.tar.xz takes $kibibytes KiB; at most $most_kibibytes travel. Build for one kind of GPU: -DNYSTROM_CUDA_ARCHITECTURES=90a-real"
-say "$target/bundle.tar.xz, $((kibibytes / 1024)) MiB; run benchmarks/gpu/run.sh on the machine with the GPU"
+(( kibibytes <= max_kibibytes )) || stop "$target/bundle.tar.xz has $kibibytes KiB, but the limit is $max_kibibytes. Build for one architecture: -DNYSTROM_CUDA_ARCHITECTURES=90a-real"
+say "wrote $target/bundle.tar.xz ($((kibibytes / 1024)) MiB). Next: benchmarks/gpu/run.sh on the GPU machine."

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The parts of benchmarks/gpu/run.sh: each a command with a time limit; one JSON and one readable table.
+"""Stages of benchmarks/gpu/run.sh, each a command with a time limit. Writes results.json and results.txt.
 
-NYSTROM_GPU_BUNDLE names another folder with a bundle.tar.xz than .gpu-bundle.
+NYSTROM_GPU_BUNDLE: directory of bundle.tar.xz (default: .gpu-bundle).
 """
 
 import argparse
@@ -25,7 +25,7 @@ def environment():
     env = dict(os.environ)
     env["LD_LIBRARY_PATH"] = f"{BUNDLE}/lib:" + env.get("LD_LIBRARY_PATH", "")
     env["PATH"] = f"{BUNDLE}/bin:/usr/local/cuda/bin:" + env.get("PATH", "")
-    env["NYSTROM_SHARED"] = str(BUNDLE)  # the tests look for golden/ there
+    env["NYSTROM_SHARED"] = str(BUNDLE)  # where the tests look for golden/
     env.update(OMP_NUM_THREADS="8", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                OPAL_PREFIX=str(BUNDLE / "openmpi"), OMPI_MCA_mca_base_component_path=f"{BUNDLE}/openmpi/plugins",
                OMPI_MCA_btl="self,vader", NCCL_SOCKET_IFNAME="lo", PYTHONUNBUFFERED="1")
@@ -58,7 +58,7 @@ def trajectory_config(out, name, communication):
 
 
 def trajectory_distance(out, name):
-    """The largest relative distance of a step's loss from PyTorch's."""
+    """Largest relative difference of a step's loss from PyTorch's."""
     steps = [json.loads(line) for line in (out / f"run-{name}/metrics.jsonl").read_text().splitlines()]
     reference = json.loads((BUNDLE / "golden/trajectory/trajectory.json").read_text())["steps"]
     return max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(steps, reference, strict=True))
@@ -73,7 +73,7 @@ def bench(length, kind, micro_batch, graph=False):
 
 
 def parts(out):
-    """(name, seconds, command, what to read from its result): in the order in which they run."""
+    """Yields (name, limit in seconds, command, what to read from the result), in the order of execution."""
     goldens = sorted(p for p in (BUNDLE / "golden").iterdir() if (p / "case.h5").exists())
     smallest = min(goldens, key=lambda p: (p / "case.h5").stat().st_size)
     yield "doctor", 30, ["nystrom", "doctor"], None
@@ -88,7 +88,7 @@ def parts(out):
         command = ["nystrom", "pretrain", str(trajectory_config(out, name, kind)),
                    "--set", f"training.cuda_graph={str(name.endswith('-graph')).lower()}"]
         if ranks > 1:
-            # NCCL refuses two ranks on one GPU unless each claims a host of its own.
+            # NCCL rejects two ranks on one GPU unless each claims its own host.
             claim = 'export NCCL_HOSTID=$OMPI_COMM_WORLD_RANK; exec "$@"'
             command = ["mpirun", "--oversubscribe", "-n", str(ranks), "bash", "-c", claim, "nystrom", *command]
         yield f"trajectory {name}", 90, command, lambda name=name: {"distance": trajectory_distance(out, name)}
@@ -103,7 +103,7 @@ def parts(out):
             if length == 65536 and kind == "softmax":
                 continue
             yield f"bench {kind} {length}", 60, bench(length, kind, max(1, 65536 // length)), "last line"
-    # With a graph against without: the full micro-batch (above), and few tokens, where the host's launches count.
+    # CUDA graphs on and off: the full micro-batch (above), and few tokens, where launch overhead matters.
     yield "bench nystrom 512 graph", 60, bench(512, "nystrom", 128, graph=True), "last line"
     for graph in (False, True):
         yield f"bench nystrom 512 x 4{' graph' if graph else ''}", 60, bench(512, "nystrom", 4, graph), "last line"
@@ -122,15 +122,15 @@ def read_result(what, output):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", nargs="?", default="gpu-results")
-    parser.add_argument("--only", default="", help="regular expression: the parts to run")
+    parser.add_argument("--only", default="", help="regular expression that selects stages by name")
     args = parser.parse_args()
     out = pathlib.Path(args.output).resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     if not PACKED.exists():
-        sys.exit(f"run.sh: there is no {PACKED}; make it by benchmarks/gpu/bundle.sh")
+        sys.exit(f"run.sh: {PACKED} does not exist. Create it with benchmarks/gpu/bundle.sh.")
     with tarfile.open(PACKED) as archive:
-        archive.extractall(BUNDLE)  # noqa: S202: of our own making
+        archive.extractall(BUNDLE)  # noqa: S202: our own archive
     env, start, results = environment(), time.monotonic(), []
     for name, limit, command, what in parts(out):
         if not re.search(args.only, name):
@@ -147,8 +147,8 @@ def main():
                 if done.returncode == 0:
                     entry.update(read_result(what, done.stdout))
             except subprocess.TimeoutExpired:
-                entry["status"] = f"ran past {min(limit, left):.0f} s"
-            except Exception as problem:  # noqa: BLE001: a part that fails does not stop the others
+                entry["status"] = f"timed out after {min(limit, left):.0f} s"
+            except Exception as problem:  # noqa: BLE001: a stage that fails does not stop the others
                 entry["status"] = f"failed: {problem}"
             entry["seconds"] = round(time.monotonic() - begun, 2)
         results.append(entry)
@@ -156,13 +156,13 @@ def main():
         if "tokens_per_second" in entry:
             line += f"  {entry['tokens_per_second']:.0f} tokens/s, {100 * entry['share_of_bound']:.1f} % of the bound"
         if "distance" in entry:
-            line += f"  largest distance of a loss {entry['distance']:.1e}"
+            line += f"  largest relative difference of a loss {entry['distance']:.1e}"
         print(line, flush=True)
         with open(out / "results.txt", "a", encoding="utf-8") as table:
             print(line, file=table)
         (out / "results.json").write_text(json.dumps(results, indent=1))
     failed = [entry["part"] for entry in results if entry["status"] != "passed"]
-    print(f"{len(results) - len(failed)} of {len(results)} parts passed", flush=True)
+    print(f"{len(results) - len(failed)} of {len(results)} stages passed", flush=True)
     return 1 if failed else 0
 
 

@@ -1,8 +1,8 @@
-"""Times fine-tuning steps or predictions of transformers' NystromformerForSequenceClassification on given batches of
-token ids and prints one line of JSON. Run by finetuning_against_transformers.py, in its virtual environment.
+"""Times fine-tuning steps or predictions of transformers' NystromformerForSequenceClassification on given token ids,
+and prints one line of JSON. Run by finetuning_against_transformers.py in its virtual environment.
 
-A batch is padded to its longest sequence and to a multiple of the landmarks; the padding's mask is added in the third
-softmax, the only place where transformers' code adds it (its shapes do not fit there: the attention is patched).
+A batch is padded to its longest sequence and to a multiple of the landmarks. The padding mask is added in the third
+softmax, the only place where transformers adds it. Its shapes do not match there, so the attention is patched.
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ PAD = 1
 
 
 def patch(model):
-    """The third softmax gets the mask as [B, 1, 1, T]; the first two take none, as in transformers."""
+    """Patches attention: the third softmax gets the mask as [B, 1, 1, T]; the first two get none, as in transformers."""
     for layer in model.nystromformer.encoder.layer:
         attention = layer.attention.self
         attention.forward = lambda hidden, mask=None, *rest, _a=attention, **more: (nystrom(_a, hidden, model.lengths), None)[:1]
@@ -89,7 +89,7 @@ def main():
             optimizer.zero_grad(set_to_none=True)
         seconds.append(time.perf_counter() - start)
         examples.append(len(labels))
-    skip = 1 if len(seconds) > 1 else 0  # the first one warms up
+    skip = 1 if len(seconds) > 1 else 0  # the first batch is a warm-up
     print(json.dumps({"examples_per_second": sum(examples[skip:]) / sum(seconds[skip:]),
                       "median_seconds_per_batch": statistics.median(seconds[skip:]),
                       "torch": torch.__version__, "transformers": transformers.__version__}))

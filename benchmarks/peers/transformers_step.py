@@ -1,7 +1,7 @@
 """Times training steps of transformers' NystromformerForMaskedLM and prints one line of JSON.
 
-Forward, backward and AdamW with dropout on, on random tokens, 15 % of them with labels, in full rows or padded ones. Run by
-against_pytorch.py, in its virtual environment.
+Forward, backward and AdamW with dropout, on random tokens, 15 % of them with labels, in full or padded rows. Run by
+against_pytorch.py and scaling.py in their virtual environment.
 """
 import argparse
 import json
@@ -19,13 +19,13 @@ def model_of(args):
         vocab_size=args.vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers,
         num_attention_heads=args.heads, intermediate_size=args.intermediate,
         max_position_embeddings=args.length, num_landmarks=args.landmarks, conv_kernel_size=65,
-        # Left at its default of 64, transformers would run plain softmax attention.
+        # With the default of 64, equal to num_landmarks, transformers would run plain softmax attention.
         segment_means_seq_len=args.landmarks if args.attention == "softmax" else args.length)
     return NystromformerForMaskedLM(config).train()
 
 
 def batches_of(args):
-    """Batches of random ids, labels and how many real tokens they have; padding has no labels."""
+    """Yields batches: random ids, labels, and the number of real tokens. Padding has no labels."""
     lengths = args.lengths or [args.length] * args.batch
     for first in range(0, len(lengths), args.batch):
         rows = torch.tensor(lengths[first:first + args.batch])
@@ -36,7 +36,7 @@ def batches_of(args):
 
 
 def drop_attention_mask(model):
-    """transformers' mask has a shape that its Nystrom path cannot add; on full rows it changes nothing."""
+    """Removes the attention mask, whose shape fails in transformers' Nystrom path. On full rows it has no effect."""
     for layer in model.nystromformer.encoder.layer:
         attention = layer.attention.self
         forward = attention.forward
@@ -53,8 +53,8 @@ def main():
     parser.add_argument("--attention", choices=("nystrom", "softmax"), default="nystrom")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")],
-                        help="real tokens of each row, padded to --length")
-    parser.add_argument("--memory", type=float, help="GiB of address space at most")
+                        help="real tokens per row; rows are padded to --length")
+    parser.add_argument("--memory", type=float, help="address space limit in GiB")
     args = parser.parse_args()
     if args.memory:
         resource.setrlimit(resource.RLIMIT_AS, (int(args.memory * 2**30),) * 2)

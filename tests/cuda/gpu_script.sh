@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# benchmarks/gpu/bundle.sh and run.sh with a program whose GPU is the emulation's: the bundle is small and runs by
-# itself, the parts that do not measure pass, and the tables are written.
+# Test of benchmarks/gpu/bundle.sh and run.sh with the emulated GPU: the bundle is small and self-contained, the stages
+# that do not measure speed pass, and the result files are written.
 #
 #   tests/cuda/gpu_script.sh BUILD
 set -euo pipefail
@@ -9,25 +9,25 @@ build=$1
 golden=${NYSTROM_SHARED:-../shared}/golden
 fail() { echo "gpu_script: $*" >&2; exit 1; }
 if [[ ! -d $golden ]]; then
-  echo "gpu_script: skipped, there are no reference numbers beside this checkout (NYSTROM_SHARED)"
+  echo "gpu_script: skipped: no reference values next to this checkout (NYSTROM_SHARED)"
   exit 77
 fi
-command -v python3 >/dev/null || { echo "gpu_script: skipped, there is no python3"; exit 77; }
+command -v python3 >/dev/null || { echo "gpu_script: skipped: python3 is not installed"; exit 77; }
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-benchmarks/gpu/bundle.sh "$build" "$golden" "$folder/packed"  # refuses one that is too large
+benchmarks/gpu/bundle.sh "$build" "$golden" "$folder/packed"  # fails if the bundle is too large
 mkdir "$folder/bundle"
 python3 -m tarfile -e "$folder/packed/bundle.tar.xz" "$folder/bundle"
 
-# Nothing but the C library and the loader comes from the machine.
+# Only the C library and the dynamic loader come from the machine.
 foreign=$(env -i LD_LIBRARY_PATH="$folder/bundle/lib" ldd "$folder/bundle/bin/nystrom" |
   grep -vE "$folder/bundle/lib/|linux-vdso|ld-linux|lib(c|m|dl|pthread|rt)\.so" || true)
 [[ -z $foreign ]] || fail "these libraries are not in the bundle: $foreign"
-env -i LD_LIBRARY_PATH="$folder/bundle/lib" "$folder/bundle/bin/nystrom" --help >/dev/null || fail "nystrom --help"
+env -i LD_LIBRARY_PATH="$folder/bundle/lib" "$folder/bundle/bin/nystrom" --help >/dev/null || fail "nystrom --help failed in the bundle"
 
 smallest=$(ls -S -r "$golden"/*/case.h5 | head -1 | xargs dirname | xargs basename)
 NYSTROM_GPU_BUNDLE=$folder/packed NYSTROM_EMULATION_DEVICES=2 \
   benchmarks/gpu/run.sh "$folder/results" --only "doctor|golden $smallest fp32|trajectory two-mpi" ||
-  fail "a part failed: $(cat "$folder/results/results.json")"
-[[ $(grep -c passed "$folder/results/results.txt") == 3 ]] || fail "not three parts: $(cat "$folder/results/results.txt")"
+  fail "a stage failed: $(cat "$folder/results/results.json")"
+[[ $(grep -c passed "$folder/results/results.txt") == 3 ]] || fail "expected three passed stages: $(cat "$folder/results/results.txt")"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Do folders that `nystrom convert` writes load in transformers, whole and with the same numbers?
+"""Export test: model directories written by `nystrom convert` load in transformers with all weights unchanged.
 
 usage: transformers_load.py PATH_OF_NYSTROM [FOLDER...]
 
-Converts a folder that transformers wrote itself, one without convolution, and each FOLDER (by default the reference
-folders beside the checkout, where there are some), directly and by way of an HDF5 checkpoint. No tensor may be missing, none
-unexpected but the pooler's and the sentence-order head's. A pickled folder must be refused, and the two lines of Python
-that the refusal gives must mend it. Prints "skipped" where transformers is not installed.
+Converts a model directory written by transformers, one without convolution, and each FOLDER (default: the reference
+models next to the checkout, if any), directly and through an HDF5 checkpoint. No tensor may be missing, and none may be
+unexpected except those of the pooler and the sentence-order head. A pickled model must be rejected, and the two lines of
+Python in the message must fix it. Prints "skipped" if transformers is not installed.
 """
 import json
 import os
@@ -38,7 +38,7 @@ def load(folder):
 
 
 def reference_model(folder):
-    """What transformers reads; with one zero tap a head where conv_kernel_size is null, which it refuses to read."""
+    """Loads the folder in transformers. Where conv_kernel_size is null, which it cannot load, uses size 1 with zeros."""
     config = json.loads((folder / "config.json").read_text())
     if config.get("conv_kernel_size", 0) is not None:
         return load(folder)[0]
@@ -52,7 +52,7 @@ def reference_model(folder):
 
 
 def problems_of(folder, reference):
-    """Sentences about what transformers did not like, or what differs from the weights of `reference`."""
+    """Lists loading problems reported by transformers, and differences from the weights of `reference`."""
     model, info = load(folder)
     found = [f"{name} is missing" for name in info["missing_keys"]]
     found += [f"{name} is unexpected" for name in info["unexpected_keys"] if not name.startswith(EXTRA)]
@@ -63,7 +63,7 @@ def problems_of(folder, reference):
 
 
 def runs_nystrom(model, config):
-    """Logits must be finite at the length that the folder is written for, which must not mean softmax."""
+    """Whether transformers runs Nystrom attention, not softmax, at the exported sequence length, with finite logits."""
     ids = torch.randint(5, config.vocab_size, (2, config.segment_means_seq_len))
     if isinstance(model, transformers.NystromformerForMultipleChoice):
         ids = ids[None]
@@ -103,16 +103,16 @@ def problems_of_pickle(program, folder, work):
     line = [program, "convert", "--from", str(folder), "--to", str(work / "unpickled.h5")]
     refusal = subprocess.run(line, capture_output=True, text=True)
     if refusal.returncode != 2:
-        return [f"a pickle is not refused but ends with status {refusal.returncode}"]
+        return [f"a pickled model was not rejected with status 2: status {refusal.returncode}"]
     mended = subprocess.run([sys.executable, "-c", "\n".join(refusal.stderr.strip().splitlines()[-2:])],
                             capture_output=True, text=True)
     if mended.returncode != 0:
-        return [f"the lines against pickles fail: {mended.stderr[-500:]}"]
-    return [] if subprocess.run(line, stdout=subprocess.DEVNULL).returncode == 0 else ["the mended folder is refused"]
+        return [f"the suggested lines of Python fail: {mended.stderr[-500:]}"]
+    return [] if subprocess.run(line, stdout=subprocess.DEVNULL).returncode == 0 else ["the fixed folder is rejected"]
 
 
 def without_convolution(folder):
-    """The folder of a model that has none, as transformers documents it: conv_kernel_size null."""
+    """Creates a model without convolution, as transformers documents it: conv_kernel_size null."""
     made_by_transformers(folder)
     weights, config = folder / "model.safetensors", folder / "config.json"
     kept = {name: tensor for name, tensor in safetensors.torch.load_file(weights).items() if ".conv." not in name}
@@ -140,10 +140,10 @@ def main():
             for sentence in problems:
                 print(f"{folder}: {sentence}")
             if not problems:
-                print(f"{folder}: loads")
+                print(f"{folder}: ok")
         problems = problems_of_pickle(program, made_by_transformers(pathlib.Path(work) / "pickled"), pathlib.Path(work))
         failures += len(problems)
-        print("; ".join(problems) or "a pickle is refused, and mended by the lines given")
+        print("; ".join(problems) or "a pickled model is rejected, and fixed by the suggested lines")
     return 1 if failures else 0
 
 

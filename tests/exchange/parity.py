@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Does transformers compute what we compute, on folders that it wrote and on folders that `nystrom convert` wrote?
+"""Parity test with transformers: logits agree on models that transformers wrote (import) and on models that
+`nystrom convert` wrote (export).
 
 usage: transformers_parity.py PATH_OF_NYSTROM        (needs torch, transformers, h5py; tests/exchange/with_transformers.sh)
 
-For every head transformers writes a folder of random weights. That folder (import) and what `nystrom convert` makes of
-it by way of a checkpoint (export) are run by transformers in float64, on unpadded text of exactly the length that the
-folder is written for, in one batch. Our logits on the same folder, in fp32 with pinv_init batch_max, must lie within
-1e-5 of them (`nystrom verify` measures it). How far per_matrix, our default, lies from them is printed. The AutoModel
-class of the head must load what was exported without a warning, but for one that names the pooler's and the
-sentence-order head's tensors alone, and config.json must keep labels and problem type. Prints "skipped" where a package
-is missing.
+For every head transformers saves a model with random weights. transformers runs that model (import), and the model that
+`nystrom convert` makes of it through a checkpoint (export), in float64: one batch, no padding, at exactly the exported
+sequence length. Our fp32 logits with pinv_init batch_max must lie within 1e-5 of them, as measured by `nystrom verify`.
+The distance of per_matrix, our default, is printed. The AutoModel class of the head must load the exported model without
+warnings, except for one that names only the tensors of the pooler and the sentence-order head, and config.json must keep
+labels and problem type. Prints "skipped" if a package is missing.
 """
 import json
 import pathlib
@@ -29,7 +29,7 @@ except ImportError as missing:
     sys.exit(0)
 
 LANDMARKS, LENGTH, CHOICES = 8, 48, 4
-# Our name of the head, its class, and keys of its config.json. "pretraining" is a MaskedLM with the extra tensors.
+# Our name of the head: its class, and keys of its config.json. "pretraining" is a MaskedLM with the extra tensors.
 HEADS = {"masked_lm": ("MaskedLM", {}),
          "pretraining": ("MaskedLM", {}),
          "sequence_classification": ("SequenceClassification", {"num_labels": 3}),
@@ -38,13 +38,13 @@ HEADS = {"masked_lm": ("MaskedLM", {}),
          "token_classification": ("TokenClassification", {"num_labels": 5}),
          "question_answering": ("QuestionAnswering", {}),
          "multiple_choice": ("MultipleChoice", {})}
-CASE_HEADS = {"pretraining": "masked_lm", "multi_label": "sequence_classification"}  # as far as logits go
+CASE_HEADS = {"pretraining": "masked_lm", "multi_label": "sequence_classification"}  # the head with the same logits
 EXTRA = ("nystromformer.pooler.dense.weight", "nystromformer.pooler.dense.bias", "cls.seq_relationship.weight",
          "cls.seq_relationship.bias")
 
 
 def made(head, folder):
-    """A folder of a model with this head, with weights large enough that attention is not flat."""
+    """Saves a model with this head, with weights large enough that attention is not uniform."""
     name, more = HEADS[head]
     config = transformers.NystromformerConfig(
         vocab_size=97, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
@@ -74,11 +74,11 @@ def nystrom(program, *arguments):
 
 
 def write_case(path, folder, head):
-    """The outputs of transformers on the folder, in the form that `nystrom verify` reads."""
+    """Writes the outputs of transformers as a case file of `nystrom verify`."""
     kind = getattr(transformers, f"NystromformerFor{HEADS[head][0]}")
     model = kind.from_pretrained(folder, dtype=torch.float64).eval()
     config = model.config
-    assert config.segment_means_seq_len == LENGTH and config.num_landmarks == LANDMARKS, "it would run softmax"
+    assert config.segment_means_seq_len == LENGTH and config.num_landmarks == LANDMARKS, "transformers would run softmax"
     rng = np.random.default_rng(7)
     rows = 2 * CHOICES if head == "multiple_choice" else 3
     ids = rng.integers(3, config.vocab_size, (rows, LENGTH))
@@ -100,7 +100,7 @@ def write_case(path, folder, head):
 
 
 def add_labels(inputs, head, config, rows, rng):
-    """Our heads want labels; the losses are not compared."""
+    """Adds the labels that our heads require. Losses are not compared."""
     if HEADS[head][0] == "MaskedLM":
         inputs["mlm_labels"] = rng.integers(3, config.vocab_size, (rows, LENGTH)).astype("i4")
     elif head == "question_answering":
@@ -124,12 +124,12 @@ def distances(program, folder, case, init):
 
 
 def complaints(head, folder):
-    """What is wrong with loading the folder as a user does."""
+    """Lists problems with loading the folder as a user would, through its AutoModel class."""
     kind = getattr(transformers, f"AutoModelFor{HEADS[head][0]}")
     with collected() as said:
         model = kind.from_pretrained(folder)
     known = [text for text in said if head == "pretraining" and all(name in text for name in EXTRA)]
-    found = [f"loading said: {text}" for text in said if text not in known]
+    found = [f"unexpected warning: {text}" for text in said if text not in known]
     for key, value in HEADS[head][1].items():
         if getattr(model.config, key) != value:
             found.append(f"config.json: {key} is {getattr(model.config, key)}, not {value}")
@@ -162,7 +162,7 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(3)
     program, good = sys.argv[1], True
-    print("relative distance of our logits (fp32) from those of transformers (fp64)")
+    print("relative distance of our fp32 logits from the fp64 logits of transformers")
     for head in HEADS:
         with tempfile.TemporaryDirectory() as work:
             good = check(program, head, pathlib.Path(work)) and good

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Does AutoTokenizer give our ids, on a folder that `nystrom convert` wrote?
+"""Tokenizer parity test: AutoTokenizer gives our ids on a model directory written by `nystrom convert`.
 
 usage: transformers_tokenizer.py PATH_OF_NYSTROM [CHECKPOINT_OR_FOLDER]   (needs transformers; tests/exchange/with_transformers.sh)
 
-Without a model, tokenizers of all kinds (ours: unigram and BPE; of Hugging Face's library: WordPiece and byte-level BPE)
-are trained on this project's documents and a tiny model is pretrained with each for one step. Compared: every character by itself, this project's documents line by line, texts of random characters of
-many scripts, stacked and misplaced combining marks, Hangul by jamo, blanks of all sorts, and special tokens spelled in
-the text. No warning may be written while loading. Prints "skipped" where a package is missing.
+Without a model, tokenizers of all kinds (our unigram and BPE; WordPiece and byte-level BPE of Hugging Face's library)
+are trained on this project's documentation, and a tiny model is pretrained with each for one step. The test compares
+every single character, the documentation line by line, random text in many scripts, stacked and misplaced combining
+marks, Hangul as jamo, all kinds of white space, and special tokens spelled in the text. Loading must produce no
+warnings. Prints "skipped" if a package is missing.
 """
 import json
 import pathlib
@@ -49,7 +50,7 @@ KINDS = {"unigram": "kind: unigram, vocabulary_size: 2000", "bpe": "kind: bpe, v
 
 
 def trained(kind, file):
-    """A tokenizer.json as Hugging Face's library makes it for BERT and RoBERTa, and their older files beside it."""
+    """Trains a tokenizer.json as for BERT and RoBERTa, and saves their older vocabulary files next to it."""
     files = [str(path) for path in sorted((HERE / "docs").glob("*.md"))]
     if kind in ("wordpiece", "vocab.txt"):
         tokenizer = tokenizers.BertWordPieceTokenizer()
@@ -74,7 +75,7 @@ def made(program, work, kind):
 
 
 def characters():
-    """Every character but line breaks, which our input's lines cannot hold, NUL and surrogates."""
+    """All characters except NUL, surrogates and line breaks, which cannot be part of an input line."""
     return [chr(c) for c in range(1, 0x110000) if not 0xD800 <= c < 0xE000 and chr(c) not in "\r\n"]
 
 
@@ -120,7 +121,7 @@ def check(program, model, work, name):
     with collected() as said:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     for text in said:
-        print(f"{name}: loading said: {text}")
+        print(f"{name}: unexpected warning: {text}")
     bad = len(said)
     lines = [line for line in texts() if "\n" not in line and "\r" not in line]
     for line, expected in zip(lines, ours(program, model, lines), strict=True):
@@ -131,7 +132,7 @@ def check(program, model, work, name):
                 print(f"{name}: {ascii(line[:60])}: ours {expected[:20]}, theirs {given[:20]}")
     pair = tokenizer("one", "two")
     if pair["token_type_ids"][-1] != 1 or pair["input_ids"][0] != tokenizer.cls_token_id:
-        print(f"{name}: a pair is {pair}")
+        print(f"{name}: wrong encoding of a pair: {pair}")
         bad += 1
     print(f"{name}: {len(lines)} texts, {bad} differ")
     return bad

@@ -1,4 +1,4 @@
-"""What transformers says while something is loaded: warnings of Python and of its own log."""
+"""Collects the warnings of transformers: Python warnings and log messages."""
 import contextlib
 import logging
 import warnings
@@ -17,7 +17,7 @@ class Collector(logging.Handler):
 
 @contextlib.contextmanager
 def collected():
-    """Gives a list that has, after the block, all that was said in it."""
+    """Context manager: its list holds all warnings of the block once the block ends."""
     collector, log = Collector(), logging.getLogger("transformers")
     level, propagates = log.level, log.propagate
     others = list(log.handlers)

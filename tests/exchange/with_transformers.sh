@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a Python script where transformers is: with $NYSTROM_PYTHON or python3 if they have it, else in a virtual
-# environment that is made below build/ on the first call (some gigabytes; needs a network).
+# Runs a Python script with transformers installed: with $NYSTROM_PYTHON or python3 if they have it, else in a virtual
+# environment below build/, which is created on first use (several GB; needs network access).
 #   tests/exchange/with_transformers.sh tests/exchange/parity.py build/nystrom
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)

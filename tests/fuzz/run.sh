@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes every reader of foreign files for a while.
+# Fuzzing with libFuzzer: every parser of external files, for a limited time.
 #
-#   tests/fuzz/run.sh [--seconds S] [--runs N] [TARGET...]     default: 5 seconds each
+#   tests/fuzz/run.sh [--seconds S] [--runs N] [TARGET...]     default: 5 seconds per target
 #
-# Installs clang where it is missing; builds build-fuzz/. What is found lies in build-fuzz/findings/;
-# `build-fuzz/nystrom_fuzz FILE` with FUZZ_TARGET set runs one again. Status 77: skipped, there is no clang.
+# Installs clang if it is missing and builds build-fuzz/. Crashing inputs are stored in build-fuzz/findings/; reproduce
+# one with `FUZZ_TARGET=TARGET build-fuzz/nystrom_fuzz FILE`. Exit status 77: skipped, clang is not available.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/support/builds.sh
@@ -15,7 +15,7 @@ while (( $# )); do
   case $1 in
     --seconds) seconds=$2; shift 2 ;;
     --runs) runs=$2; seconds=0; shift 2 ;;
-    -*) echo "run.sh: there is no option $1" >&2; exit 2 ;;
+    -*) echo "run.sh: unknown option $1" >&2; exit 2 ;;
     *) targets+=("$1"); shift ;;
   esac
 done
@@ -35,9 +35,9 @@ for target in "${targets[@]}"; do
   if "$fuzzer" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -timeout=25 -rss_limit_mb=3072 \
        "${dictionary[@]}" -artifact_prefix="build-fuzz/findings/$target-" -print_final_stats=1 "$corpus" \
        >"$log" 2>&1 </dev/null; then
-    echo "$target: $(grep -oP 'stat::number_of_executed_units: *\K\d+' "$log") inputs, no finding"
+    echo "$target: $(grep -oP 'stat::number_of_executed_units: *\K\d+' "$log") inputs, no findings"
   else
-    echo "$target: FOUND SOMETHING, see $log"
+    echo "$target: FAILED, see $log"
     grep -m3 -E 'ERROR: |runtime error|terminate|what\(\)' "$log" || tail -n 3 "$log"
     status=1
   fi

@@ -1,10 +1,10 @@
-# For scripts that need more than the project's own packages, or a build of their own. To be sourced.
+# Helpers, to be sourced, for scripts that need additional packages or a separate build.
 
-# need_packages PACKAGE...: installs what is missing, where that is possible; else the script ends with status 77,
-# "skipped".
+# need_packages PACKAGE...: installs the missing packages. If that is not possible, ends the script with exit status 77
+# (skipped).
 need_packages() {
   local package missing=()
-  command -v dpkg-query >/dev/null || { echo "$(basename "$0"): skipped: this is no Debian system"; exit 77; }
+  command -v dpkg-query >/dev/null || { echo "$(basename "$0"): skipped: not a Debian system"; exit 77; }
   for package in "$@"; do
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
       missing+=("$package")
@@ -14,11 +14,11 @@ need_packages() {
      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
     return 0
   fi
-  echo "$(basename "$0"): skipped: the Debian packages ${missing[*]} are not installed, and could not be"
+  echo "$(basename "$0"): skipped: the Debian packages ${missing[*]} are missing and could not be installed"
   exit 77
 }
 
-# build_preset PRESET TARGET...: configures build-PRESET/ and builds; prints nothing but what went wrong.
+# build_preset PRESET TARGET...: configures and builds in build-PRESET/. Prints only errors.
 build_preset() {
   local preset=$1 log
   shift
@@ -27,7 +27,7 @@ build_preset() {
   if ! { cmake --preset "$preset" && cmake --build "build-$preset" --parallel "$(nproc)" --target "$@"; } >"$log" 2>&1; then
     cat "$log"
     rm -f "$log"
-    echo "$(basename "$0"): preset $preset did not build (see above)"
+    echo "$(basename "$0"): building preset $preset failed (see above)"
     exit 1
   fi
   rm -f "$log"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# launch/slurm/pretrain.sbatch for real: a Slurm of one machine in a folder of its own (munged, slurmctld, slurmd on
-# ports of their own), a job whose time limit is too short for its steps, the notice before the limit, a requeue, and
-# the end. Skipped (status 77) where Slurm is not installed or the user is not root.
+# Integration test of launch/slurm/pretrain.sbatch with a real Slurm: a single-node cluster in a temporary directory
+# (munged, slurmctld and slurmd on private ports). The job's time limit is too short for its steps; it gets the signal
+# before the limit, is requeued, resumes and completes. Skipped (status 77) without Slurm or root.
 #
 #   apt-get install slurm-wlm && tests/system/slurm.sh [build/nystrom]          about five minutes
 set -euo pipefail
@@ -9,9 +9,9 @@ cd "$(dirname "$0")/../.."
 nystrom=$(realpath "${1:-build/nystrom}")
 skip() { echo "slurm: skipped: $*"; exit 77; }
 for program in munged slurmctld slurmd sbatch scontrol squeue; do
-  command -v "$program" >/dev/null || skip "there is no $program (apt-get install slurm-wlm)"
+  command -v "$program" >/dev/null || skip "$program is not installed (apt-get install slurm-wlm)"
 done
-[[ $(id -u) == 0 ]] || skip "slurmd wants to be root"
+[[ $(id -u) == 0 ]] || skip "slurmd needs root"
 
 folder=$(mktemp -d /tmp/nystrom-slurm-XXXXXX)
 chmod 755 "$folder"
@@ -23,7 +23,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Authentication, with a key of its own.
+# Authentication with a private key.
 mkdir -m 700 "$folder/munge"
 mkdir -m 755 "$folder/socket"
 head -c 64 /dev/urandom >"$folder/munge/key"
@@ -71,10 +71,10 @@ for _ in $(seq 30); do
   sinfo -h -o %T 2>/dev/null | grep -q idle && break
   sleep 1
 done
-sinfo -h -o %T | grep -q idle || { tail -5 "$folder"/slurm*.log "$folder"/*.out; echo "slurm: it did not come up"; exit 1; }
+sinfo -h -o %T | grep -q idle || { tail -5 "$folder"/slurm*.log "$folder"/*.out; echo "slurm: the cluster did not start"; exit 1; }
 echo "slurm: $(scontrol --version) is up"
 
-# A text, shards, and a run whose steps do not fit into the limit.
+# Text, shards, and a run whose steps exceed the time limit.
 cd "$folder"
 for i in $(seq 400); do
   echo "The river $i walks under the stone. Seven birds and the light are slow. The stone walks under birds $i."
@@ -95,16 +95,16 @@ YAML
 "$nystrom" prepare run.yaml >prepare.log 2>&1
 cd - >/dev/null
 
-# Two minutes at most; notice a minute before. (Slurm may give it up to a minute earlier.)
+# Time limit two minutes, signal one minute before. (Slurm may send it up to a minute earlier.)
 job=$(sbatch --parsable --time=2 --signal=B:USR1@60 --ntasks-per-node=2 --output="$folder/job.log" \
   --export="ALL,NYSTROM=$nystrom,CONFIG=$folder/run.yaml,MPIRUN=$PWD/launch/mpirun.sh" launch/slurm/pretrain.sbatch)
-echo "slurm: job $job is submitted"
+echo "slurm: submitted job $job"
 last=""
 for _ in $(seq 1500); do
   state=$(squeue -h -j "$job" -o %T 2>/dev/null || true)
   [[ $state != "$last" ]] && echo "slurm: $SECONDS s: ${state:-gone}, at step $(tail -1 "$folder/run/metrics.jsonl" 2>/dev/null | sed -nE 's/.*"step": ([0-9]+).*/\1/p')"
   last=$state
-  # A requeued job waits two minutes by default; there is nothing to wait for here.
+  # A requeued job waits two minutes by default, which is pointless here.
   [[ $state == PENDING ]] && scontrol update JobId="$job" StartTime=now 2>/dev/null || true
   [[ -z $state || $state == COMPLETED ]] && break
   sleep 1
@@ -113,6 +113,6 @@ cat "$folder/job.log" | grep -E "nystrom ended|stopping|resumed|locked" || true
 restarts=$(grep -c "nystrom ended with status 3" "$folder/job.log" || true)
 ended=$(grep -c "nystrom ended with status 0" "$folder/job.log" || true)
 lines=$(grep -c '"loss"' "$folder/run/metrics.jsonl")
-[[ $restarts -ge 1 ]] || { echo "slurm: the limit did not stop the job; raise STEPS"; exit 1; }
-[[ $ended == 1 && $lines == "$steps" ]] || { echo "slurm: the job did not end as it should ($ended, $lines lines)"; tail -20 "$folder/job.log"; exit 1; }
-echo "slurm: stopped by the limit and requeued $restarts time(s), done after $lines of $steps steps, none twice"
+[[ $restarts -ge 1 ]] || { echo "slurm: the time limit did not stop the job; raise STEPS"; exit 1; }
+[[ $ended == 1 && $lines == "$steps" ]] || { echo "slurm: the job did not complete as expected (ended: $ended, metrics lines: $lines of $steps)"; tail -20 "$folder/job.log"; exit 1; }
+echo "slurm: stopped by the time limit and requeued $restarts time(s), completed $lines of $steps steps, none twice"

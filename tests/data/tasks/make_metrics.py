@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes metrics.json: the numbers that scikit-learn, scipy, seqeval and SQuAD's own counting give on random
-data with ties and with classes that are empty.
+"""Generates metrics.json: reference metrics by scikit-learn, scipy, seqeval and SQuAD's rules on random data with ties
+and empty classes.
 
 usage: make_metrics.py > metrics.json      (pip: scikit-learn scipy seqeval)
 """
@@ -15,7 +15,7 @@ rng = np.random.default_rng(11)
 
 
 def classes():
-    for size, count in ((40, 2), (200, 3), (60, 7), (5, 9)):   # the last leaves classes empty
+    for size, count in ((40, 2), (200, 3), (60, 7), (5, 9)):   # the last one has empty classes
         truth = rng.integers(0, count, size)
         predicted = np.where(rng.random(size) < 0.6, truth, rng.integers(0, count, size))
         yield dict(truth=truth.tolist(), predicted=predicted.tolist(), accuracy=sk.accuracy_score(truth, predicted),
@@ -25,7 +25,7 @@ def classes():
 
 
 def values():
-    for size, digits in ((30, 6), (100, 1), (50, 0)):          # rounding makes ties
+    for size, digits in ((30, 6), (100, 1), (50, 0)):          # rounding creates ties
         x = rng.normal(size=size).round(digits)
         y = (x + rng.normal(size=size)).round(digits)
         yield dict(x=x.tolist(), y=y.tolist(), pearson=stats.pearsonr(x, y)[0], spearman=stats.spearmanr(x, y)[0])
@@ -41,7 +41,7 @@ def entities():
 
 
 def normalized(text):
-    """SQuAD's rule: lower case, punctuation out, articles out, white space single."""
+    """SQuAD normalization: lower-cases, removes punctuation and articles, collapses white space."""
     kept = "".join(c for c in text.lower() if c not in set(string.punctuation))
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
 

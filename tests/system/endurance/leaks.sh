@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A short run with checkpoints and evaluation under LeakSanitizer (and AddressSanitizer): prepare, pretrain,
-# resume, inspect, convert.
+# Memory leak check with LeakSanitizer (and AddressSanitizer): a short run with checkpoints and evaluation. Covers
+# prepare, pretrain, resume, inspect and convert.
 #
-#   tests/system/endurance/leaks.sh [PROGRAM]    a program built with -fsanitize=address; else one is built with clang
-#                                         (preset `fuzz`, build-fuzz/nystrom)
+#   tests/system/endurance/leaks.sh [PROGRAM]    PROGRAM is built with -fsanitize=address; default: build-fuzz/nystrom, which
+#                                         is built with clang first (preset `fuzz`)
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 if (( $# == 0 )); then
@@ -14,7 +14,7 @@ fi
 program=$(realpath "${1:-build-fuzz/nystrom}")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# HDF5 keeps a little for itself; so do the libraries below OpenMP's threads and SentencePiece's flags.
+# Known allocations that live until exit, in HDF5, the OpenMP runtime and SentencePiece's flags.
 cat >"$folder/suppressions" <<'LIST'
 leak:libhdf5
 leak:libomp

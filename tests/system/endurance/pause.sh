@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# How long does a run stand still for a checkpoint, and how much notice does it need to save and stop? The paper's
-# base model (110 M parameters with the usual vocabulary), a few steps, a checkpoint each second one; then a run that
-# gets SIGTERM in the midst of a step.
+# Checkpoint stall and shutdown time: how long does a checkpoint pause training, and how long does a run need to save and
+# stop after SIGTERM? Trains the paper's base model (110 M parameters with the usual vocabulary) for a few steps with a
+# checkpoint every second step, then sends SIGTERM to a run in the middle of a step.
 #
 #   tests/system/endurance/pause.sh [PROGRAM] [--set key=value ...]
 set -euo pipefail
@@ -48,5 +48,5 @@ kill -TERM "$job"
 status=0
 wait "$job" || status=$?
 job=
-awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "from SIGTERM to the end of the process: %.2f s\n", b - a }'
-[[ $status == 3 ]] || { cat "$folder/log"; echo "pause.sh: the status is $status and not 3"; exit 1; }
+awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "from SIGTERM to exit: %.2f s\n", b - a }'
+[[ $status == 3 ]] || { cat "$folder/log"; echo "pause.sh: expected exit status 3, got $status"; exit 1; }

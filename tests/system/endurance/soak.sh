@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A run on two ranks with checkpoints each few steps, evaluation and logging, watched from outside: does its
-# memory grow, do its file descriptors?
+# Soak test for memory and file descriptor leaks: a run on two ranks with frequent checkpoints, evaluation and logging,
+# sampled from outside.
 #
-#   tests/system/endurance/soak.sh [MINUTES] [PROGRAM]       default: 30 minutes of build/nystrom; 0.5 is a short form
+#   tests/system/endurance/soak.sh [MINUTES] [PROGRAM]       default: 30 minutes of build/nystrom; 0.5 is the short form
 #
-# Prints the slopes over the second half and the most that was seen; status 1 if a rank grows by more than
-# 256 KiB a minute (or by 2.5 MiB in the time, in runs shorter than ten minutes), or gains a descriptor.
+# Prints the growth over the second half and the maximum. Exit status 1 if a rank grows by more than 256 KiB per minute
+# (in runs shorter than ten minutes: by 2.5 MiB in total), or gains a descriptor.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 minutes=${1:-30} program=$(realpath "${2:-build/nystrom}")
@@ -41,11 +41,11 @@ OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
   mpirun --oversubscribe --bind-to none -n 2 "$program" pretrain "$folder/run.yaml" >"$folder/run.log" 2>&1 &
 job=$!
 
-# Lines "SECONDS RANK RSS_KIB DESCRIPTORS"; ranks are told by the order of their process ids.
+# Lines "SECONDS RANK RSS_KIB DESCRIPTORS"; ranks are numbered by process id.
 samples=$folder/samples
 end=$(awk -v now="$SECONDS" -v minutes="$minutes" 'BEGIN { printf "%d", now + minutes * 60 }')
 while (( SECONDS < end )); do
-  kill -0 "$job" 2>/dev/null || { cat "$folder/run.log"; echo "soak: the run ended by itself"; exit 1; }
+  kill -0 "$job" 2>/dev/null || { cat "$folder/run.log"; echo "soak: the run ended early"; exit 1; }
   rank=0
   for pid in $(pgrep -P "$job" | sort -n); do
     rss=$(awk '/^VmRSS/ {print $2}' "/proc/$pid/status" 2>/dev/null) || continue
@@ -61,19 +61,19 @@ kill -TERM "$job"
 wait "$job" || true
 job=
 
-echo "soak: $minutes minutes, $steps steps, $saved checkpoints told of in the log"
-awk -v most_growth="$(awk -v minutes="$minutes" 'BEGIN { print minutes < 10 ? 2560 / minutes : 256 }')" -v half="$(awk 'NR == 1 {a = $1} {b = $1} END {print (a + b) / 2}' "$samples")" '
+echo "soak: $minutes minutes, $steps steps, $saved checkpoints in the log"
+awk -v max_growth="$(awk -v minutes="$minutes" 'BEGIN { print minutes < 10 ? 2560 / minutes : 256 }')" -v half="$(awk 'NR == 1 {a = $1} {b = $1} END {print (a + b) / 2}' "$samples")" '
   { if ($3 > most[$2]) most[$2] = $3; if ($4 > files[$2]) files[$2] = $4 }
-  # The writer opens its file for a moment: the least in ten samples is what stays open.
+  # The checkpoint writer opens its file briefly, so the minimum of ten samples counts as open.
   $1 >= half { n[$2]++; x[$2] += $1; y[$2] += $3; xx[$2] += $1 * $1; xy[$2] += $1 * $3
                k = int(n[$2] / 10); if (!((($2), k) in least) || $4 < least[$2, k]) least[$2, k] = $4; last[$2] = k }
   END {
     for (rank in n) {
       slope = 60 * (n[rank] * xy[rank] - x[rank] * y[rank]) / (n[rank] * xx[rank] - x[rank] * x[rank])
       gained = (last[rank] > 1 ? least[rank, last[rank] - 1] : least[rank, 0]) - least[rank, 0]
-      printf "rank %s: memory %+.1f KiB a minute (at most %.1f MiB), descriptors %+d (at most %d)\n",
+      printf "rank %s: memory %+.1f KiB/min (max %.1f MiB), descriptors %+d (max %d)\n",
              rank, slope, most[rank] / 1024, gained, files[rank]
-      if (slope > most_growth || gained > 0) bad = 1
+      if (slope > max_growth || gained > 0) bad = 1
     }
     exit bad
   }' "$samples"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What start-up and collectives cost by the number of ranks, a line of JSON each.
+# Cost of start-up and collectives by number of ranks, one line of JSON each.
 #
-#   tests/system/reliability/rank-costs.sh [RANKS...]          1 2 4 8 16 by default
+#   tests/system/reliability/rank-costs.sh [RANKS...]          default: 1 2 4 8 16
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

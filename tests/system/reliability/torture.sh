@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The long form of the torture test: a pretraining on two ranks, killed so many times at random moments (100 by
-# default), each time started again with the same command. About 20 minutes on two cores.
+# Kill and resume test, long form: pretraining on two ranks, killed KILLS times (default: 100) at random moments and
+# restarted each time with the same command. About 20 minutes on two cores.
 #
 #   tests/system/reliability/torture.sh [KILLS]
 set -euo pipefail

@@ -1,9 +1,9 @@
-"""Makes the cases of tests/data/tokenizer/tokenizer_json_test.cpp and sentencepiece_test.cpp: a text of this script's own
-invention, small tokenizers that Hugging Face's `tokenizers` and SentencePiece train on it, and the ids that they give.
+"""Generates the test data of tests/corpus/tokenizer_json_test.cpp and sentencepiece_test.cpp: synthetic text, small
+tokenizers trained on it with Hugging Face's `tokenizers` and SentencePiece, and the reference ids.
 
     python3 make_cases.py            (needs: pip install tokenizers sentencepiece protobuf)
 
-Everything comes from the generator below, so that nothing of others lies in this folder.
+All text is synthetic, so this folder contains no third-party data.
 """
 
 import json
@@ -79,7 +79,7 @@ def unigram(steps, pre_tokenizer, lines):
 
 
 def sentencepiece_model(kind, lines):
-    """A model without rules of normalization, as (pieces, the library's processor of just these)."""
+    """Trains a model without normalization rules. Returns its pieces and the library's processor for them."""
     import io
 
     import sentencepiece
@@ -90,7 +90,7 @@ def sentencepiece_model(kind, lines):
         sentence_iterator=iter(lines), model_writer=trained, model_type=kind, vocab_size=600, minloglevel=2,
         normalization_rule_name="identity", character_coverage=0.998, control_symbols=["<mask>"], pad_id=3)
     model = sentencepiece_model_pb2.ModelProto.FromString(trained.getvalue())
-    if kind == "unigram":  # cuts of all but equal sums: the rounding of floats chooses
+    if kind == "unigram":  # near-ties between segmentations, decided by float rounding
         score = next(piece.score for piece in model.pieces if piece.piece == "~")
         for count in range(2, 8):
             model.pieces.add(piece="~" * count, score=count * score)
@@ -99,7 +99,7 @@ def sentencepiece_model(kind, lines):
 
 
 def ties(r, words):
-    """Long lines with runs of the sign whose pieces tie."""
+    """Long lines with runs of "~", whose pieces tie."""
     return [" ".join(r.choice(words) + "~" * r.choice([0, 0, 2, 3, 5, 7, 9, 13]) for _ in range(count))
             for count in (1, 2, 5, 10, 40, 100) for _ in range(6)]
 
