@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "kernels/core/files.h"
@@ -23,21 +22,6 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write_file(const std::string& path, const std::string& text) {
-  fs::create_directories(fs::path(path).parent_path());
-  const std::string temporary = temporary_name(path);
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) fail("{} cannot be written; is the disk full?", path);
-  publish_file(temporary, path);
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// The task's data, encoded; the same on every rank.
 struct TaskData {
@@ -246,7 +230,7 @@ class Finetuning {
   /// Evaluations of epochs that the checkpoint has behind it.
   void read_history(std::int64_t step) {
     std::string text;
-    if (comm_.rank() == 0) text = read_file(path("evaluations.json"));
+    if (comm_.rank() == 0) text = try_read_file(path("evaluations.json")).value_or("");
     history_ = read_evaluations(comm_.broadcast_text(std::move(text), 0, "the evaluations so far"));
     std::erase_if(history_, [step](const TaskEvaluation& e) { return e.step > step; });
   }
@@ -333,6 +317,7 @@ class Finetuning {
                       .evaluations = history_,
                       .confusions = {},
                       .scatters = {}};
+    if (comm_.rank() == 0 && writes()) fs::create_directories(options_.run.directory);
     const Splits& predicted = data_.test.empty() ? data_.validation : data_.test;
     for (const auto* part : {&data_.validation, &data_.test})
       for (const auto& split : *part) {
@@ -360,8 +345,9 @@ class Finetuning {
     const std::string name = first ? "predictions.tsv" : "predictions-" + split.name() + ".tsv";
     write_file(path(name.c_str()), tsv_text(split.predictions(outputs)));
     const LeaderboardFile leaderboard = split.leaderboard(outputs);
-    if (!leaderboard.file.empty())
-      write_file(path("leaderboard/") + leaderboard.file, tsv_text(leaderboard.table));
+    if (leaderboard.file.empty()) return;
+    fs::create_directories(path("leaderboard"));
+    write_file(path("leaderboard/") + leaderboard.file, tsv_text(leaderboard.table));
   }
 
   const FinetuneOptions& options_;

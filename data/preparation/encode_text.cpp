@@ -138,9 +138,9 @@ void encode_text(const StageContext& context, const std::vector<PartName>& parts
       const auto text = read_kept(context, parts, i);
       const auto& source = names[parts[i].source];
       // The part's own file comes last: what it stands for is complete then.
-      if (cleaning.keep_dropped) write_whole_file(path + ".dropped", dropped_lines(text, source));
+      if (cleaning.keep_dropped) write_file(path + ".dropped", dropped_lines(text, source));
       if (!cleaning.decontaminate.empty())
-        write_whole_file(path + ".contaminated", contaminated_lines(text, source));
+        write_file(path + ".contaminated", contaminated_lines(text, source));
       const auto tokens = encoded(text, tokenizer, context.options);
       NYSTROM_CHECK(tokens.tally.balanced(), "{}: the characters of {} do not add up", source, path);
       write_token_part(path, tokens);

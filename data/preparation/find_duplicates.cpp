@@ -9,6 +9,7 @@
 #include "data/preparation/spill_files.h"
 #include "data/preparation/stages.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 
 namespace nystrom {
 namespace {
@@ -69,7 +70,7 @@ class Search {
       settle(Fate::kDuplicateParagraph);
     }
     drops_.flush();
-    write_whole_file((fs::path(folder_of(context_.staging)) / "done").string(), "");
+    write_file((fs::path(folder_of(context_.staging)) / "done").string(), "");
   }
 
  private:

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 
@@ -42,22 +41,6 @@ std::uint64_t read_number(std::istream& file, const std::string& path) {
 
 }  // namespace
 
-void write_whole_file(const std::string& path, std::string_view content) {
-  const auto temporary = temporary_name(path);
-  {
-    std::ofstream file(temporary, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size()));
-    file.close();
-    if (!file) {
-      const int error = errno;
-      std::error_code ignored;
-      std::filesystem::remove(temporary, ignored);
-      fail("{} cannot be written: {}.", path, std::strerror(error));
-    }
-  }
-  publish_file(temporary, path);
-}
-
 void write_packed_file(const std::string& path, const std::vector<std::string_view>& sections) {
   std::string content;
   const auto put = [&content](std::uint64_t value) {
@@ -69,7 +52,7 @@ void write_packed_file(const std::string& path, const std::vector<std::string_vi
     put(bytes.size());
     content += bytes;
   }
-  write_whole_file(path, content);
+  write_file(path, content);
 }
 
 std::string read_packed_section(const std::string& path, std::size_t section) {

@@ -14,7 +14,4 @@ void write_packed_file(const std::string& path, const std::vector<std::string_vi
 /// One section, without reading those after it. Throws Error, naming the file, if it is damaged.
 std::string read_packed_section(const std::string& path, std::size_t section);
 
-/// Writes `content` as a file that is whole or not there.
-void write_whole_file(const std::string& path, std::string_view content);
-
 }  // namespace nystrom

@@ -1,17 +1,16 @@
 #include "data/preparation/prepare.h"
 
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "data/preparation/manifest.h"
-#include "data/preparation/packed_file.h"
 #include "data/preparation/prepare_directory.h"
 #include "data/preparation/report.h"
 #include "data/preparation/sources.h"
 #include "data/preparation/stages.h"
 #include "data/text/clean.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "kernels/core/threads.h"
 
 namespace nystrom {
@@ -36,13 +35,6 @@ void check(const PrepareOptions& options) {
     refuse("cleaning.minimum_characters is {}; it is 0 or more.", options.cleaning.minimum_characters);
 }
 
-std::string read_all(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.is_open() || file.bad()) fail("{} cannot be read.", path);
-  return text;
-}
-
 class Preparation {
  public:
   Preparation(const PrepareOptions& options, const PrepareCallback& progress)
@@ -65,12 +57,12 @@ class Preparation {
     const auto path = (fs::path(context_.staging) / "sources.json").string();
     if (options_.group.rank == 0) {
       if (fs::exists(path))
-        check_unchanged(sources_of_text(read_all(path)), listings_);
+        check_unchanged(sources_of_text(read_file(path, kAnySize)), listings_);
       else
-        write_whole_file(path, sources_text(note_sources(listings_, context_.threads)));
+        write_file(path, sources_text(note_sources(listings_, context_.threads)));
     }
     options_.group.barrier();
-    sources_ = sources_of_text(read_all(path));
+    sources_ = sources_of_text(read_file(path, kAnySize));
     context_.stretches = stretches_of(options_.corpora, listings_);
   }
 
@@ -106,8 +98,8 @@ class Preparation {
   void finish() {
     check_unchanged(sources_, listings_);
     const fs::path staging = context_.staging;
-    write_whole_file((staging / tokenizer_file()).string(), tokenizer_.bytes());
-    write_whole_file((staging / "special_tokens.json").string(), special_tokens_text(tokenizer_));
+    write_file((staging / tokenizer_file()).string(), tokenizer_.bytes());
+    write_file((staging / "special_tokens.json").string(), special_tokens_text(tokenizer_));
     if (options_.cleaning.keep_dropped)
       collect_notes(context_, parts_, "dropped", (staging / "dropped.jsonl").string());
     if (!options_.cleaning.decontaminate.empty())
@@ -201,8 +193,8 @@ PrepareReport work(const PrepareOptions& options, const PrepareCallback& progres
   if (directory != nullptr) {
     preparation.finish();
     const auto manifest = preparation.manifest();
-    write_whole_file((fs::path(PrepareDirectory::staging(options.directory)) / "report.html").string(),
-                     manifest_report(manifest));
+    write_file((fs::path(PrepareDirectory::staging(options.directory)) / "report.html").string(),
+               manifest_report(manifest));
     directory->publish(manifest);
     report = preparation.report();
   }

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -28,13 +27,6 @@ constexpr const char* kManifest = "manifest.json";
 constexpr std::array kParts{"train",           "validation",       "test",
                             "tokenizer.model", "tokenizer.json",   "special_tokens.json",
                             "dropped.jsonl",   "contaminated.tsv", "report.html"};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad()) refuse("{} cannot be read: {}.", path.string(), std::strerror(errno));
-  return text;
-}
 
 void compare(const Json& there, const Json& here, const std::string& key, std::vector<std::string>& found) {
   if (there == here) return;
@@ -89,7 +81,7 @@ PrepareDirectory::PrepareDirectory(std::string path, std::string options)
   }
   if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
   if (!fs::exists(manifest_path(path_))) return;
-  manifest_ = read_file(manifest_path(path_));
+  manifest_ = read_file(manifest_path(path_), kAnySize);
   std::error_code ignored;
   fs::remove_all(staging(path_), ignored);  // what a kill left of it when all was done
 }
@@ -132,12 +124,12 @@ void PrepareDirectory::begin() {
   if (error) refuse("output.directory: nothing can be written to {}: {}.", path_, error.message());
   remove_temporary_files(folder);
   begun_ = true;
-  if (!fs::exists(options)) write_whole_file(options.string(), options_);
+  if (!fs::exists(options)) write_file(options.string(), options_);
 }
 
 void PrepareDirectory::publish(const std::string& manifest) {
   // From here on the work is done: what is cut off now is finished by the next call.
-  write_whole_file((fs::path(staging(path_)) / kManifest).string(), manifest);
+  write_file((fs::path(staging(path_)) / kManifest).string(), manifest);
   move_all();
 }
 

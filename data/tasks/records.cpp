@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 
 namespace nystrom {
 namespace {
@@ -230,13 +229,7 @@ Records read_records(const std::string& path, const RecordRequest& request) {
 }
 
 std::string read_text_file(const std::string& path, Repairs& repairs) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  if (!file || !(bytes << file.rdbuf()) || file.bad()) {
-    // An empty file gives no bytes, which sets the stream's fail bit too.
-    if (!file.is_open() || file.bad()) refuse("{} cannot be read; check task.path.", path);
-  }
-  std::string text = std::move(bytes).str();
+  std::string text = read_file(path, kAnySize);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   return repair_utf8(std::move(text), repairs);
 }

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "kernels/core/sha256.h"
 
 namespace nystrom {
@@ -28,14 +25,6 @@ std::vector<std::uint8_t> flags_of(const TokenizerModel& model, const SpecialIds
         (is_special ? kSpecial : 0) | (is_special || model.starts_word(id) ? kStartsWord : 0));
   }
   return flags;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) refuse("The tokenizer {} cannot be opened: {}.", path, std::strerror(errno));
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad()) refuse("The tokenizer {} cannot be read: {}.", path, std::strerror(errno));
-  return bytes;
 }
 
 /// SentencePiece's models begin with another byte.
@@ -65,7 +54,7 @@ struct Tokenizer::State {
 };
 
 Tokenizer Tokenizer::read(const std::string& path, const SpecialNames& names) {
-  std::string bytes = read_file(path);
+  std::string bytes = read_file(path, kAnySize);
   const auto name = std::filesystem::path(path).filename();
   if (path.ends_with(".txt")) {
     bytes = json_of_wordpiece(bytes, path);

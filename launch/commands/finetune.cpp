@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -39,9 +38,9 @@ StopReason run_one(const Config& config, Comm& comm, const Log& log) {
 bool is_finished(const Config& config) {
   const fs::path folder = config.run.directory;
   if (!fs::exists(folder / "results.json") || !fs::exists(folder / "config.yaml")) return false;
-  if (!nlohmann::json::accept(read_text_file((folder / "results.json").string()))) return false;
+  if (!nlohmann::json::accept(read_file((folder / "results.json").string()))) return false;
   const std::string path = (folder / "config.yaml").string();
-  const auto then = finetuning_values(read_config_text(read_text_file(path), path));
+  const auto then = finetuning_values(read_config_text(read_file(path), path));
   const auto now = finetuning_values(set_up_finetuning(config, true)->config);
   for (const auto& [key, value] : now) {
     const auto old = then.find(key);
@@ -51,23 +50,14 @@ bool is_finished(const Config& config) {
   return true;
 }
 
-void write_text(const std::string& path, const std::string& text) {
-  const std::string temporary = temporary_name(path);
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) fail("{} cannot be written; is the disk full?", path);
-  publish_file(temporary, path);
-}
-
 void write_table(const Config& config, const std::vector<GridPoint>& points, const Log& log) {
   std::vector<GridResult> results;
   for (const auto& point : points)
     results.push_back(
-        grid_result(point, read_text_file(config.run.directory + "/" + point.name + "/results.json")));
+        grid_result(point, read_file(config.run.directory + "/" + point.name + "/results.json")));
   const GridTable table = grid_table(results);
-  write_text(config.run.directory + "/grid.tsv", table.text);
-  write_text(config.run.directory + "/grid.json", table.json);
+  write_file(config.run.directory + "/grid.tsv", table.text);
+  write_file(config.run.directory + "/grid.json", table.json);
   fmt::print("{}", table.text);
   log.note(fmt::format("{}; the table is in {}/grid.tsv", table.best, config.run.directory));
 }

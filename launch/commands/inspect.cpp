@@ -11,6 +11,7 @@
 #include "data/shards/shard_check.h"
 #include "data/shards/shard_reader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "kernels/core/files.h"
 #include "kernels/core/philox.h"
 #include "launch/cli/command.h"
 #include "launch/models/file_verification.h"
@@ -170,9 +171,7 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
 
 void inspect_prepared(const std::string& path) {
   line("kind", "prepared text");
-  std::ifstream file(fs::path(path) / "manifest.json");
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  fmt::print("{}", manifest_summary(text));
+  fmt::print("{}", manifest_summary(read_file((fs::path(path) / "manifest.json").string(), kAnySize)));
   const fs::path model = fs::path(path) / "tokenizer.model", json = fs::path(path) / "tokenizer.json";
   print_passages(path, Tokenizer::read((fs::exists(model) ? model : json).string()));
 }

@@ -4,17 +4,14 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "launch/config/config_table.h"
 #include "launch/config/suggestion.h"
 
@@ -325,15 +322,8 @@ YAML::Node parse(const std::string& yaml, const Origin& origin) {
   }
 }
 
-std::string read_file(const std::string& path) {
-  if (std::filesystem::is_directory(path)) refuse("{} is a folder; name a YAML file", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) refuse("the configuration {} cannot be read: {}", path, std::strerror(errno));
-  std::string text(kMaxFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxFileBytes)
-    refuse("{} is larger than {} bytes; that is no configuration", path, kMaxFileBytes);
+std::string read_configuration(const std::string& path) {
+  std::string text = read_file(path, kMaxFileBytes);
   if (text.find('\0') != std::string::npos) refuse("{} holds NUL bytes; that is no configuration", path);
   return text;
 }
@@ -365,7 +355,7 @@ Config read_config_text(const std::string& yaml, const std::string& origin) {
 
 Config read_config(const std::string& path, const std::vector<std::string>& overrides) {
   Config config;
-  if (!path.empty()) apply(config, read_file(path), {path});
+  if (!path.empty()) apply(config, read_configuration(path), {path});
   for (const std::string& each : overrides) apply_override(config, each);
   return config;
 }

@@ -10,6 +10,7 @@
 #include "data/shards/shard_check.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "kernels/core/sha256.h"
 #include "launch/models/model_source.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -92,7 +93,7 @@ Verdicts of_preparation(const std::string& folder) {
   const std::string path = (fs::path(folder) / "manifest.json").string();
   Verdicts all;
   try {
-    const auto manifest = nlohmann::json::parse(read_text_file(path));
+    const auto manifest = nlohmann::json::parse(read_file(path));
     for (const auto& [split, content] : manifest.at("splits").items())
       for (const auto& shard : content.at("shards")) {
         const fs::path name = shard.at("file").get<std::string>();

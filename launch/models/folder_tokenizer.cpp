@@ -8,6 +8,7 @@
 #include "data/tokenizer/huggingface_files.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 
 namespace nystrom {
 namespace {
@@ -40,7 +41,7 @@ std::string sentencepiece_in(const std::string& folder) {
 /// What tokenizer_config.json says; an empty object where there is none.
 Json settings_of(const std::string& folder) {
   const std::string path = file_in(folder, "tokenizer_config.json");
-  Json settings = path.empty() ? Json() : Json::parse(read_text_file(path), nullptr, false);
+  Json settings = path.empty() ? Json() : Json::parse(read_file(path), nullptr, false);
   return settings.is_object() ? settings : Json::object();
 }
 
@@ -76,7 +77,7 @@ bool is_made_of(const std::string& json, const std::string& model) {
   try {
     for (const TokenizerFile& made : huggingface_tokenizer_files(Tokenizer::read(model), 0))
       if (made.name == "tokenizer.json")
-        return Json::parse(made.bytes) == Json::parse(read_text_file(json), nullptr, false);
+        return Json::parse(made.bytes) == Json::parse(read_file(json), nullptr, false);
   } catch (const InputError&) {  // no model of ours
   }
   return false;
@@ -92,12 +93,12 @@ Tokenizer read_wordpiece(const std::string& path, const Json& settings) {
   const BertOptions options{.lowercase = flag(settings, "do_lower_case", true),
                             .strip_accents = given_flag(settings, "strip_accents"),
                             .ideographs = flag(settings, "tokenize_chinese_chars", true)};
-  return Tokenizer::from_bytes(json_of_wordpiece(read_text_file(path), path, options), path);
+  return Tokenizer::from_bytes(json_of_wordpiece(read_file(path), path, options), path);
 }
 
 Tokenizer read_byte_bpe(const std::string& vocabulary, const std::string& merges, const Json& settings) {
-  return Tokenizer::from_bytes(json_of_byte_bpe(read_text_file(vocabulary), read_text_file(merges),
-                                                vocabulary, flag(settings, "add_prefix_space", false)),
+  return Tokenizer::from_bytes(json_of_byte_bpe(read_file(vocabulary), read_file(merges), vocabulary,
+                                                flag(settings, "add_prefix_space", false)),
                                vocabulary);
 }
 
@@ -124,7 +125,7 @@ std::vector<FolderFile> folder_tokenizer_files(const std::string& folder) {
   std::vector<FolderFile> files;
   const auto add = [&](const char* name) {
     if (const std::string path = file_in(folder, name); !path.empty())
-      files.push_back({name, read_text_file(path)});
+      files.push_back({name, read_file(path)});
   };
   for (const char* name : kSentencePieceNames) add(name);
   for (const char* name : kOtherNames) add(name);

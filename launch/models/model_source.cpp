@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <utility>
 
 #include "data/hdf5/child_check.h"
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "launch/models/folder_tokenizer.h"
 #include "model/exchange/bert_import.h"
 #include "model/exchange/tensor_edits.h"
@@ -52,7 +52,7 @@ ModelSource::ModelSource(std::string path) : state_(std::make_unique<State>()) {
 
 void ModelSource::open_folder() {
   state_->config = read_huggingface_config(state_->path);
-  state_->folder_config = read_text_file((fs::path(state_->path) / "config.json").string());
+  state_->folder_config = read_file((fs::path(state_->path) / "config.json").string());
   state_->weights.emplace(state_->path);
   if (state_->config.head.kind == HeadKind::kMaskedLm && has_sentence_order(*state_->weights))
     state_->config.head.kind = HeadKind::kPretraining;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "kernels/core/files.h"
 #include "model/exchange/json_object.h"
 #include "model/exchange/tensor_edits.h"
 #include "model/heads/head_registry.h"
@@ -167,7 +168,7 @@ bool is_bert_type(const std::string& model_type) {
 
 HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = parse_json(path, read_text_file(path));
+  const Json parsed = parse_json(path, read_file(path));
   const JsonObject json(path, parsed);
   require_value(path, json, "position_embedding_type", "absolute");
   if (json.boolean("is_decoder", false))

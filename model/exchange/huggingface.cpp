@@ -6,7 +6,6 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
@@ -112,13 +111,6 @@ LoadNotes describe(const ParameterStore& store, const WeightFiles& files, const 
   if (!ignored.empty())
     notes.push_back(fmt::format("{} of {} are not used.", fmt::join(ignored, ", "), folder));
   return notes;
-}
-
-void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file) fail("cannot write {}: {}.", path.string(), std::strerror(errno));
 }
 
 /// transformers cannot read a model without convolution: it gets one of a single zero tap a head.

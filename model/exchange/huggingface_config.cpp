@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "kernels/core/files.h"
 #include "model/exchange/bert_import.h"
 #include "model/exchange/huggingface.h"
 #include "model/exchange/json_object.h"
@@ -198,7 +199,7 @@ bool is_huggingface_folder(const std::string& path) {
 
 HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = parse_json(path, read_text_file(path));
+  const Json parsed = parse_json(path, read_file(path));
   const JsonObject json(path, parsed);
   const std::string type = json.text("model_type", "");
   if (is_bert_type(type)) {

@@ -49,13 +49,4 @@ void ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> to) const {
   }
 }
 
-std::string read_text_file(const std::string& path, std::uint64_t most_bytes) {
-  const ReadOnlyFile file(path);
-  if (file.bytes() > most_bytes)
-    refuse("{} has {} bytes; at most {} were expected.", path, file.bytes(), most_bytes);
-  std::string text(file.bytes(), '\0');
-  file.read(0, std::as_writable_bytes(std::span(text)));
-  return text;
-}
-
 }  // namespace nystrom

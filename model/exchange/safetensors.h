@@ -52,9 +52,6 @@ class ReadOnlyFile {
   std::uint64_t bytes_ = 0;
 };
 
-/// The whole of a small text file; InputError if it cannot be read or has more than `most_bytes`.
-std::string read_text_file(const std::string& path, std::uint64_t most_bytes = 64U << 20U);
-
 class SafetensorsFile {
  public:
   /// Opens the file and checks its header: a size that fits the file, JSON without duplicate names, known

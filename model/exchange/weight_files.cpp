@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "model/exchange/json_object.h"
 #include "model/exchange/safetensors.h"
 
@@ -43,7 +44,7 @@ std::string python_text(const std::string& text) {
 }
 
 Json read_weight_map(const std::string& path) {
-  const Json map = parse_json(path, read_text_file(path));
+  const Json map = parse_json(path, read_file(path));
   if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
     refuse("{} has no object \"weight_map\" of tensor names and files.", path);
   return map["weight_map"];

@@ -1,4 +1,7 @@
-nystrom_add_test(core_test SOURCES tests/kernels/core/core_test.cpp LINKS nystrom_tensor LABELS core)
+nystrom_add_test(core_test
+  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp
+  LINKS nystrom_tensor
+  LABELS core)
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/core/files.h"
 #include "launch/models/model_source.h"
 #include "model/exchange/safetensors.h"
 #include "shared_folder.h"
@@ -45,7 +46,7 @@ inline Json configuration(const fs::path& golden, const Json& recipe, std::int64
 }
 
 inline Json parsed(const fs::path& path) {
-  return Json::parse(read_text_file(path.string()));
+  return Json::parse(read_file(path.string()));
 }
 
 inline std::vector<Json> lines_of(const fs::path& path) {
@@ -106,7 +107,7 @@ class TrajectoryTest : public ::testing::Test {
         " OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
         "mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n " + std::to_string(ranks) +
         " '" NYSTROM_PROGRAM "' pretrain config.yaml >log.txt 2>&1 </dev/null";
-    ASSERT_EQ(std::system(command.c_str()), 0) << read_text_file(folder_ / "log.txt");
+    ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder_ / "log.txt");
   }
 
   /// Every step's numbers and the last weights are PyTorch's.

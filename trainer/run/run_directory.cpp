@@ -1,10 +1,6 @@
 #include "trainer/run/run_directory.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "kernels/core/files.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -16,23 +12,12 @@ std::string config_path(const std::string& directory) {
   return directory + "/config.yaml";
 }
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  const std::string temporary = temporary_name(path);
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) {
-    const std::string reason = std::strerror(errno);
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    refuse("{} cannot be written: {}. Choose another run.directory.", path, reason);
+void write_configuration(const std::string& directory, const std::string& text) {
+  try {
+    write_file(config_path(directory), text);
+  } catch (const Error& error) {
+    refuse("{} Choose another `run.directory`.", error.what());
   }
-  publish_file(temporary, path);
 }
 
 /// What a killed process left half-written.
@@ -59,7 +44,7 @@ void refuse_other_settings(const RunOptions& options, const RunIdentity& identit
 void check_unsaved_run(const RunOptions& options, const RunIdentity& identity) {
   const std::string path = config_path(options.directory);
   if (!options.read_settings || !std::filesystem::exists(path)) return;
-  refuse_other_settings(options, identity, options.read_settings(read_text(path)), path);
+  refuse_other_settings(options, identity, options.read_settings(read_file(path)), path);
 }
 
 std::string checkpoint_to_resume(const RunOptions& options, const CheckpointSearch& search) {
@@ -122,7 +107,7 @@ std::string prepare_run_directory(const RunOptions& options, const RunIdentity& 
   std::filesystem::create_directories(folder, problem);
   if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", folder, problem.message());
   remove_temporaries(options.directory);
-  write_text(config_path(options.directory), identity.configuration);
+  write_configuration(options.directory, identity.configuration);
   return path;
 }
 

@@ -10,8 +10,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <thread>
 #include <utility>
@@ -27,9 +25,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLook = std::chrono::milliseconds(100);  // between two looks at a foreign lock
 
+/// Empty if there is no such file any more.
 std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  return try_read_file(path).value_or("");
 }
 
 /// True if all of `text` stands in `path` afterwards and could be given to the disk.

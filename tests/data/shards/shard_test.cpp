@@ -9,7 +9,6 @@
 #include <iterator>
 
 #include "data/shards/shard_reader.h"
-#include "kernels/core/files.h"
 #include "shard_corpus.h"
 
 namespace nystrom {
@@ -185,13 +184,6 @@ TEST(Shard, that_the_disk_has_no_room_for_is_an_error_and_leaves_what_was_there)
   EXPECT_EQ(std::distance(begin(left), end(left)), 1);
   write_shard(folder / "a.h5", documents);  // and HDF5 is still in order
   EXPECT_EQ(read_back(folder / "a.h5"), documents);
-}
-
-TEST(Files, know_their_temporary_names) {
-  EXPECT_TRUE(is_temporary_name(temporary_name("folder/00001.h5")));
-  EXPECT_NE(temporary_name("a"), temporary_name("a"));
-  EXPECT_FALSE(is_temporary_name("folder/00001.h5"));
-  EXPECT_FALSE(is_temporary_name("a.tmp-12"));
 }
 
 }  // namespace

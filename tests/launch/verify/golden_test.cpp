@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "launch/models/conversion.h"
 #include "launch/models/model_source.h"
 #include "launch/verify/verification.h"
@@ -111,8 +112,7 @@ TEST_F(Golden, a_folder_through_a_checkpoint_and_back_has_the_same_bytes) {
       there = at / "copy";
       (void)convert({.from = folder, .to = there});
     }
-    EXPECT_EQ(read_text_file(at / "back/model.safetensors"), read_text_file(there + "/model.safetensors"))
-        << folder;
+    EXPECT_EQ(read_file(at / "back/model.safetensors"), read_file(there + "/model.safetensors")) << folder;
     EXPECT_TRUE(verify({.model = at / "model.h5", .case_file = folder + "/case.h5"}).passed()) << folder;
   }
 }
@@ -138,7 +138,7 @@ TEST_F(Golden, what_exists_is_not_converted_over) {
   std::ofstream(at / "there.h5") << "kept";
   EXPECT_THROW((void)convert({.from = cases_.front(), .to = at / "there.h5"}), InputError);
   EXPECT_THROW((void)convert({.from = cases_.front(), .to = at.path()}), InputError);
-  EXPECT_EQ(read_text_file(at / "there.h5"), "kept");
+  EXPECT_EQ(read_file(at / "there.h5"), "kept");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 
+#include "kernels/core/files.h"
 #include "small_network.h"
 #include "temporary_folder.h"
 
@@ -179,14 +180,14 @@ TEST(HuggingFaceFolder, a_second_copy_of_a_tied_weight_is_taken_if_it_is_the_sam
 TEST(HuggingFaceFolder, nothing_is_overwritten) {
   const TemporaryFolder at;
   const auto folder = write_small(at, HeadKind::kMaskedLm);
-  const std::string before = read_text_file(folder + "/config.json");
+  const std::string before = read_file(folder + "/config.json");
   EXPECT_THAT(refusal([&] { write_huggingface_folder(folder, {}); }), HasSubstr(folder));
-  EXPECT_EQ(read_text_file(folder + "/config.json"), before);
+  EXPECT_EQ(read_file(folder + "/config.json"), before);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(at.path()), {}), 1);
 
   std::filesystem::create_directory(at / "empty");
   write_huggingface_folder(at / "empty", {.files = {{"notes.txt", "x"}}});
-  EXPECT_EQ(read_text_file(at / "empty/notes.txt"), "x");
+  EXPECT_EQ(read_file(at / "empty/notes.txt"), "x");
 }
 
 TEST(HuggingFaceConfig, a_folder_runs_as_exact_nystrom_unless_its_own_object_says_otherwise) {

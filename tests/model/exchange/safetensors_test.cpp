@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "kernels/core/files.h"
 #include "kernels/tensor/buffer.h"
 #include "temporary_folder.h"
 
@@ -50,7 +51,7 @@ TEST(Safetensors, what_is_written_is_read_and_equal_tensors_give_equal_bytes) {
   const std::string first = folder / "first", second = folder / "second";
   write_safetensors(first, {as_fp32("z", a), as_fp32("b", b)});
   write_safetensors(second, {as_fp32("b", b), as_fp32("z", a)});
-  EXPECT_EQ(read_text_file(first), read_text_file(second));
+  EXPECT_EQ(read_file(first), read_file(second));
 
   const SafetensorsFile file(first);
   ASSERT_EQ(file.tensors().size(), 2U);
@@ -164,7 +165,7 @@ TEST(Safetensors, a_failed_write_leaves_what_was_there) {
   EXPECT_THROW(
       write_safetensors(path, {{"a", StoredType::kF32, {2}, [] { return std::vector<std::byte>(4); }}}),
       Error);
-  EXPECT_EQ(read_text_file(path), "old");
+  EXPECT_EQ(read_file(path), "old");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 

@@ -166,7 +166,7 @@ TEST(FullDisk, a_rename_that_fails_as_on_a_network_file_system_is_a_failed_check
     (void)run.trainer->run();
   }
   ASSERT_EQ(run.recorder.warnings.size(), 1U);
-  EXPECT_THAT(run.recorder.warnings[0], HasSubstr("cannot rename"));
+  EXPECT_THAT(run.recorder.warnings[0], HasSubstr("cannot be renamed"));
   EXPECT_FALSE(fs::exists(checkpoint_path(folder.path(), 1)));
   expect_only_whole_checkpoints(folder.path(), "after a failed rename");
 }

@@ -1,0 +1,104 @@
+#include "kernels/core/files.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "kernels/core/check.h"
+#include "temporary_folder.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+template <class Call>
+std::string refusal(Call call) {
+  try {
+    (void)call();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::size_t files_in(const TemporaryFolder& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder.path()), {}));
+}
+
+TEST(ReadFile, gives_every_byte) {
+  const TemporaryFolder folder;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65535}, std::size_t{200'001}}) {
+    std::string content(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) content[i] = static_cast<char>(i * 31 >> 3U);
+    std::ofstream(folder / "a", std::ios::binary) << content;
+    EXPECT_TRUE(read_file(folder / "a") == content) << size;
+    EXPECT_TRUE(try_read_file(folder / "a") == content) << size;
+  }
+}
+
+TEST(ReadFile, reads_a_pipe_to_its_end) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::string content(300'000, 'x');
+  std::thread writer([&] { std::ofstream(folder / "pipe") << content; });
+  EXPECT_TRUE(read_file(folder / "pipe") == content);
+  writer.join();
+}
+
+TEST(ReadFile, names_the_file_in_its_errors) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(refusal([&] { return read_file(folder / "none"); }),
+              AllOf(HasSubstr(folder / "none"), HasSubstr("No such file")));
+  EXPECT_THAT(refusal([&] { return read_file(folder.path()); }),
+              AllOf(HasSubstr(folder.path()), HasSubstr("is a folder")));
+  EXPECT_FALSE(try_read_file(folder / "none"));
+}
+
+TEST(ReadFile, refuses_a_file_above_the_limit) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a") << std::string(1000, 'x');
+  EXPECT_EQ(read_file(folder / "a", 1000).size(), 1000U);
+  EXPECT_THAT(refusal([&] { return read_file(folder / "a", 999); }),
+              AllOf(HasSubstr(folder / "a"), HasSubstr("larger than 999 bytes")));
+}
+
+TEST(WriteFile, replaces_what_was_there) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "one");
+  write_file(folder / "a", std::string_view("two\0", 4));
+  EXPECT_EQ(read_file(folder / "a"), std::string_view("two\0", 4));
+  EXPECT_EQ(files_in(folder), 1U);
+}
+
+TEST(WriteFile, leaves_nothing_behind_if_it_fails) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "a/b");  // a file cannot take the name of a folder
+  const auto message = [](const std::string& path) -> std::string {
+    try {
+      write_file(path, "content");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "written";
+  };
+  EXPECT_THAT(message(folder / "a"), HasSubstr(folder / "a"));
+  EXPECT_THAT(message(folder / "none/a"), AllOf(HasSubstr(folder / "none/a"), HasSubstr("No such file")));
+  EXPECT_EQ(files_in(folder), 1U);
+}
+
+TEST(TemporaryNames, are_recognized) {
+  EXPECT_TRUE(is_temporary_name(temporary_name("folder/00001.h5")));
+  EXPECT_NE(temporary_name("a"), temporary_name("a"));
+  EXPECT_FALSE(is_temporary_name("folder/00001.h5"));
+  EXPECT_FALSE(is_temporary_name("a.tmp-12"));
+}
+
+}  // namespace
+}  // namespace nystrom
