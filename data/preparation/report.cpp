@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "kernels/core/html.h"
 
 namespace nystrom {
 namespace {
@@ -57,34 +58,21 @@ std::vector<Bar> length_bars(const Json& splits) {
   return bars;
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
+std::string number_cell(std::string_view text) {
+  return html_cell(text, "n");
 }
-
-std::string cell(const std::string& text, bool number = false) {
-  return fmt::format("<td{}>{}</td>", number ? " class=n" : "", escaped(text));
+std::string number_cell(std::int64_t value) {
+  return number_cell(grouped(value));
 }
-std::string cell(std::int64_t value) {
-  return cell(grouped(value), true);
+std::string percent_cell(std::int64_t part, std::int64_t whole) {
+  return number_cell(whole > 0 ? fmt::format("{:.2f} %", share(part, whole)) : "");
 }
 
 std::string reason_rows(const Json& reasons, const char* what, std::int64_t whole) {
   std::string rows;
   for (const auto& [reason, count] : reasons.items()) {
     const auto value = count.get<std::int64_t>();
-    rows += fmt::format("<tr>{}{}{}{}</tr>\n", cell(what), cell(reason), cell(value),
-                        cell(whole > 0 ? fmt::format("{:.2f} %", share(value, whole)) : "", true));
+    rows += html_row({html_cell(what), html_cell(reason), number_cell(value), percent_cell(value, whole)});
   }
   return rows;
 }
@@ -92,22 +80,21 @@ std::string reason_rows(const Json& reasons, const char* what, std::int64_t whol
 std::string source_section(const Json& source) {
   const auto& characters = source.at("characters");
   const auto in = characters.at("in").get<std::int64_t>();
-  auto html =
-      fmt::format("<h2>{}</h2>\n<p>{} files, {} bytes: {}</p>\n<table>\n",
-                  escaped(source.at("name").get<std::string>()), grouped(source.at("files").at("count")),
-                  grouped(source.at("files").at("bytes")), escaped(source.at("path").get<std::string>()));
-  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("characters"), cell("read"), cell(in), cell(""));
+  auto html = fmt::format("<h2>{}</h2>\n<p>{} files, {} bytes: {}</p>\n<table>\n",
+                          html_escaped(source.at("name").get<std::string>()),
+                          grouped(source.at("files").at("count")), grouped(source.at("files").at("bytes")),
+                          html_escaped(source.at("path").get<std::string>()));
+  html += html_row({html_cell("characters"), html_cell("read"), number_cell(in), html_cell("")});
   const auto kept = characters.at("kept").get<std::int64_t>();
-  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("characters"), cell("kept"), cell(kept),
-                      cell(fmt::format("{:.2f} %", share(kept, in)), true));
+  html += html_row({html_cell("characters"), html_cell("kept"), number_cell(kept), percent_cell(kept, in)});
   html += reason_rows(characters.at("dropped"), "characters dropped", in);
-  html += fmt::format("<tr>{}{}{}{}</tr>\n", cell("documents"), cell("kept"),
-                      cell(source.at("documents").get<std::int64_t>()), cell(""));
+  html += html_row({html_cell("documents"), html_cell("kept"),
+                    number_cell(source.at("documents").get<std::int64_t>()), html_cell("")});
   html += reason_rows(source.at("documents_dropped"), "documents dropped", 0);
   html += reason_rows(source.at("paragraphs_dropped"), "paragraphs dropped", 0);
   html += "</table>\n";
   for (const auto& sentence : source.value("damage", Json::array()))
-    html += fmt::format("<p class=bad>{}</p>\n", escaped(sentence.get<std::string>()));
+    html += fmt::format("<p class=bad>{}</p>\n", html_escaped(sentence.get<std::string>()));
   return html;
 }
 
@@ -159,22 +146,26 @@ std::string manifest_report(const std::string& manifest) {
       ".bad{color:#a00}.bar{background:#47a;height:1em}</style></head><body>\n<h1>Prepared text</h1>\n";
   const auto& tokenizer = json.at("tokenizer");
   html += fmt::format(
-      "<p>{}; tokenizer: {}, {} tokens, SHA-256 {}</p>\n", escaped(json.at("tool").get<std::string>()),
-      escaped(tokenizer.at("kind").get<std::string>()), tokenizer.at("vocabulary_size").dump(),
-      escaped(tokenizer.at("sha256").get<std::string>()));
-  html += "<table><tr><th>split<th>documents<th>sentences<th>tokens<th>shards</tr>\n";
+      "<p>{}; tokenizer: {}, {} tokens, SHA-256 {}</p>\n", html_escaped(json.at("tool").get<std::string>()),
+      html_escaped(tokenizer.at("kind").get<std::string>()), tokenizer.at("vocabulary_size").dump(),
+      html_escaped(tokenizer.at("sha256").get<std::string>()));
+  html += "<table>";
+  html += html_row({html_heading("split"), html_heading("documents"), html_heading("sentences"),
+                    html_heading("tokens"), html_heading("shards")});
   for (const auto& [name, split] : json.at("splits").items())
-    html += fmt::format("<tr>{}{}{}{}{}</tr>\n", cell(name), cell(split.at("documents").get<std::int64_t>()),
-                        cell(split.at("sentences").get<std::int64_t>()),
-                        cell(split.at("tokens").get<std::int64_t>()), cell(std::ssize(split.at("shards"))));
+    html += html_row({html_cell(name), number_cell(split.at("documents").get<std::int64_t>()),
+                      number_cell(split.at("sentences").get<std::int64_t>()),
+                      number_cell(split.at("tokens").get<std::int64_t>()),
+                      number_cell(std::ssize(split.at("shards")))});
   html += "</table>\n<h2>Tokens a document</h2>\n<table>\n";
   for (const auto& bar : length_bars(json.at("splits")))
-    html += fmt::format("<tr>{}<td><div class=bar style=\"width:{:.0f}px\"></div></td>{}</tr>\n",
-                        cell(bar.label, true), 400 * bar.share, cell(bar.count));
+    html += html_row({number_cell(bar.label),
+                      fmt::format("<td><div class=bar style=\"width:{:.0f}px\"></div></td>", 400 * bar.share),
+                      number_cell(bar.count)});
   html += "</table>\n";
   for (const auto& source : json.at("sources")) html += source_section(source);
   html += fmt::format("<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
-                      escaped(json.at("options").dump(2, ' ', false, Json::error_handler_t::replace)));
+                      html_escaped(json.at("options").dump(2, ' ', false, Json::error_handler_t::replace)));
   return html;
 }
 

@@ -1,7 +1,7 @@
-# What every other library stands on, without OpenMP and CUDA: checks and errors, files, hashes, random numbers.
+# What every other library stands on, without OpenMP and CUDA: checks and errors, files, HTML, hashes, random numbers.
 find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(core FOLDER kernels/core
-  SOURCES check.cpp files.cpp philox.cpp sha256.cpp threads.cpp
+  SOURCES check.cpp files.cpp html.cpp philox.cpp sha256.cpp threads.cpp
   LINKS fmt::fmt
   PRIVATE_LINKS OpenSSL::Crypto)

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/core/check.h"
+#include "kernels/core/html.h"
 #include "trainer/tasks/task_results.h"
 
 namespace nystrom {
@@ -15,21 +16,6 @@ struct Curve {
   std::string name, color;
   std::vector<double> x, y;
 };
-
-std::string escaped(const std::string& text) {
-  std::string html;
-  for (const char c : text) {
-    if (c == '<')
-      html += "&lt;";
-    else if (c == '>')
-      html += "&gt;";
-    else if (c == '&')
-      html += "&amp;";
-    else
-      html += c;
-  }
-  return html;
-}
 
 struct Span {
   double least = INFINITY, most = -INFINITY;
@@ -49,8 +35,8 @@ std::string chart(const std::string& title, const std::vector<Curve>& curves) {
     for (std::size_t i = 0; i < curve.x.size(); ++i)
       if (std::isfinite(curve.y[i])) x.add(curve.x[i]), y.add(curve.y[i]);
   if (!std::isfinite(y.least)) return {};
-  std::string svg =
-      fmt::format("<h2>{}</h2>\n<svg viewBox=\"0 0 {} {}\" role=\"img\">\n", escaped(title), kWidth, kHeight);
+  std::string svg = fmt::format("<h2>{}</h2>\n<svg viewBox=\"0 0 {} {}\" role=\"img\">\n",
+                                html_escaped(title), kWidth, kHeight);
   svg += fmt::format("<text x=\"2\" y=\"{}\">{:.4g}</text><text x=\"2\" y=\"{}\">{:.4g}</text>\n", kMargin,
                      y.most, kHeight - kMargin, y.least);
   double legend = kMargin;
@@ -65,7 +51,7 @@ std::string chart(const std::string& title, const std::vector<Curve>& curves) {
     }
     svg += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", points, curve.color);
     svg += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\">{}</text>\n", legend + 20, kHeight - 8,
-                       curve.color, escaped(curve.name));
+                       curve.color, html_escaped(curve.name));
     legend += 180;
   }
   return svg + "</svg>\n";
@@ -76,23 +62,24 @@ std::string number(double value) {
 }
 
 std::string results_table(const TaskResults& results) {
-  std::string html = "<table><tr><th>split</th><th>metric</th><th>value</th></tr>\n";
+  std::string html =
+      "<table>" + html_row({html_heading("split"), html_heading("metric"), html_heading("value")});
   for (const auto& split : results.splits)
     for (const auto& score : split.scores)
-      html += fmt::format("<tr><td>{}</td><td>{}</td><td>{} {}</td></tr>\n", escaped(split.split), score.name,
-                          number(score.value), escaped(score.why));
+      html += html_row({html_cell(split.split), html_cell(score.name),
+                        html_cell(fmt::format("{} {}", number(score.value), score.why))});
   return html + "</table>\n";
 }
 
 std::string confusion_table(const std::string& split, const Confusion& confusion) {
   std::string html = fmt::format(
-      "<h2>Confusion, {} (rows: truth, columns: prediction)</h2>\n<table><tr><th></th>", escaped(split));
-  for (const auto& label : confusion.labels) html += "<th>" + escaped(label) + "</th>";
+      "<h2>Confusion, {} (rows: truth, columns: prediction)</h2>\n<table><tr><th></th>", html_escaped(split));
+  for (const auto& label : confusion.labels) html += html_heading(label);
   html += "</tr>\n";
   for (std::size_t t = 0; t < confusion.counts.size(); ++t) {
-    html += "<tr><th>" + escaped(confusion.labels[t]) + "</th>";
+    html += "<tr>" + html_heading(confusion.labels[t]);
     for (std::size_t p = 0; p < confusion.counts[t].size(); ++p)
-      html += fmt::format("<td{}>{}</td>", t == p ? " class=\"right\"" : "", confusion.counts[t][p]);
+      html += html_cell(std::to_string(confusion.counts[t][p]), t == p ? "right" : "");
     html += "</tr>\n";
   }
   return html + "</table>\n";
@@ -106,7 +93,7 @@ std::string scatter(const std::string& split, const std::vector<std::array<doubl
   const auto place = [&](double value) { return kMargin + span.share(value) * (kSide - 2 * kMargin); };
   std::string svg = fmt::format(
       "<h2>Predictions, {} (across: truth, up: prediction)</h2>\n<svg viewBox=\"0 0 {} {}\" role=\"img\">\n",
-      escaped(split), kSide, kSide);
+      html_escaped(split), kSide, kSide);
   svg += fmt::format("<line x1=\"{0}\" y1=\"{1}\" x2=\"{1}\" y2=\"{0}\" stroke=\"#bbb\"/>\n", kMargin,
                      kSide - kMargin);
   for (const double end : {span.least, span.most})
@@ -137,8 +124,8 @@ std::string report_html(const TaskReport& report) {
       "body{{font:16px sans-serif;max-width:46em;margin:2em auto}}table{{border-collapse:collapse}}"
       "td,th{{border:1px solid #bbb;padding:.2em .6em;text-align:right}}.right{{background:#dfd}}"
       "svg{{width:100%}}text{{font-size:12px}}</style></head><body>\n<h1>{0}</h1>\n",
-      escaped(results.task));
-  html += fmt::format("<p>Model {}, seed {}, {} steps.</p>\n", escaped(results.model), results.seed,
+      html_escaped(results.task));
+  html += fmt::format("<p>Model {}, seed {}, {} steps.</p>\n", html_escaped(results.model), results.seed,
                       results.steps);
   html += results_table(results);
   html += chart("Loss by epoch", {training, validation});
