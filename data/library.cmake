@@ -7,6 +7,8 @@ find_package(BZip2 REQUIRED)
 find_package(LibLZMA REQUIRED)
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD zstd REQUIRED)
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+find_library(XXHASH xxhash REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 
@@ -49,6 +51,7 @@ nystrom_add_library(data FOLDER data
     BZip2::BZip2
     LibLZMA::LibLZMA
     ${ZSTD}
+    ${XXHASH}
     ZLIB::ZLIB
     nlohmann_json::nlohmann_json
     ICU::i18n

@@ -27,7 +27,7 @@ packages=(
   libhdf5-dev libdnnl-dev libhwy-dev
   libsentencepiece-dev libicu-dev
   libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  libssl-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
+  libssl-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libarchive-dev libxxhash-dev
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
 )
 

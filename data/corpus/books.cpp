@@ -7,7 +7,7 @@
 #include "data/corpus/corpus.h"
 #include "data/corpus/gutenberg.h"
 #include "data/corpus/paragraphs.h"
-#include "data/hash64.h"
+#include "data/xxh3.h"
 
 namespace nystrom {
 namespace {
@@ -60,12 +60,12 @@ class Words {
       while (at < text.size() && !is_ascii_letter(text[at])) ++at;
       std::size_t end = at;
       while (end < text.size() && is_ascii_letter(text[end])) ++end;
-      if (end > at && end - at < kLongestWord) hashes_.insert(hash64(lower_ascii(text.substr(at, end - at))));
+      if (end > at && end - at < kLongestWord) hashes_.insert(xxh3(lower_ascii(text.substr(at, end - at))));
       at = end;
     }
   }
   [[nodiscard]] bool has(std::string_view word) const {
-    return word.size() < kLongestWord && hashes_.contains(hash64(lower_ascii(word)));
+    return word.size() < kLongestWord && hashes_.contains(xxh3(lower_ascii(word)));
   }
 
  private:

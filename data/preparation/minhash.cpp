@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 
-#include "data/hash64.h"
+#include "data/xxh3.h"
 
 namespace nystrom {
 namespace {
@@ -49,17 +49,15 @@ void append_word_hashes(std::string_view text, std::vector<std::uint64_t>& hashe
     if (is_word(c)) {
       word += c;
     } else if (!word.empty()) {
-      hashes.push_back(hash64(word));
+      hashes.push_back(xxh3(word));
       word.clear();
     }
   }
-  if (!word.empty()) hashes.push_back(hash64(word));
+  if (!word.empty()) hashes.push_back(xxh3(word));
 }
 
 std::uint64_t ngram_hash(const std::uint64_t* words, std::size_t count) {
-  std::uint64_t hash = count;
-  for (std::size_t i = 0; i < count; ++i) hash = fold_multiply(hash ^ words[i], 0xE7037ED1A0B428DBU);
-  return hash;
+  return xxh3({reinterpret_cast<const char*>(words), count * sizeof *words});
 }
 
 std::vector<std::uint64_t> minhash_bands(const std::vector<TextParagraph>& paragraphs) {

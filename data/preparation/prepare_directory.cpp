@@ -24,6 +24,8 @@ using Json = nlohmann::json;
 constexpr const char* kStaging = ".preparing";
 constexpr const char* kOptions = "options.json";
 constexpr const char* kManifest = "manifest.json";
+// Rises when a stage hashes or counts in another way: no preparation mixes the files of two versions.
+constexpr int kStagingVersion = 2;
 constexpr std::array kParts{"train",           "validation",       "test",
                             "tokenizer.model", "tokenizer.json",   "special_tokens.json",
                             "dropped.jsonl",   "contaminated.tsv", "report.html"};
@@ -42,6 +44,18 @@ void compare(const Json& there, const Json& here, const std::string& key, std::v
     compare(there.value(name, Json()), here.value(name, Json()), key.empty() ? name : key + "." + name,
             found);
   }
+}
+
+std::string staged_options(const std::string& options) {
+  Json json = Json::parse(options);
+  json["staging_version"] = kStagingVersion;
+  return json.dump(2) + "\n";
+}
+
+/// 1 where the options name none. Damaged options count as ours; they are refused when they are compared.
+Json staging_version(const std::string& staged) {
+  const auto json = Json::parse(staged, nullptr, false);
+  return json.is_object() ? json.value("staging_version", Json(1)) : Json(kStagingVersion);
 }
 
 /// What was being written when the work was killed.
@@ -108,7 +122,14 @@ void PrepareDirectory::begin() {
         path_, part);
   }
   if (fs::exists(options)) {
-    const auto found = differences(read_file(options), options_);
+    const auto there = read_file(options.string(), kAnySize);
+    if (staging_version(there) != kStagingVersion) {
+      refuse(
+          "{} holds an unfinished preparation of another version of nystrom. Finish it with that version, or "
+          "remove {}.",
+          path_, folder.string());
+    }
+    const auto found = differences(there, staged_options(options_));
     if (!found.empty()) {
       refuse(
           "{} holds an unfinished preparation with other options: {}. Give another output.directory, or "
@@ -124,7 +145,7 @@ void PrepareDirectory::begin() {
   if (error) refuse("output.directory: nothing can be written to {}: {}.", path_, error.message());
   remove_temporary_files(folder);
   begun_ = true;
-  if (!fs::exists(options)) write_file(options.string(), options_);
+  if (!fs::exists(options)) write_file(options.string(), staged_options(options_));
 }
 
 void PrepareDirectory::publish(const std::string& manifest) {

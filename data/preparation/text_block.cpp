@@ -1,8 +1,8 @@
 #include "data/preparation/text_block.h"
 
-#include "data/hash64.h"
 #include "data/preparation/bytes.h"
 #include "data/preparation/packed_file.h"
+#include "data/xxh3.h"
 
 namespace nystrom {
 namespace {
@@ -11,7 +11,7 @@ enum Section : std::uint8_t { kTally, kIndex, kText };
 
 std::uint64_t hash_of(const TextParagraph& paragraph) {
   std::uint64_t hash = 0;
-  for (const auto& sentence : paragraph.sentences) hash = hash64(sentence, hash);
+  for (const auto& sentence : paragraph.sentences) hash = xxh3(sentence, hash);
   return hash;
 }
 

@@ -52,9 +52,18 @@ TEST(Resume, what_a_kill_after_the_end_left_is_removed) {
 
 TEST(Resume, an_unfinished_preparation_of_other_options_is_left_alone) {
   const auto options = small_options(made_folder("prepare"));
-  write_file(fs::path(options.directory) / ".preparing" / "options.json", "{\"seed\": 2}");
+  write_file(fs::path(options.directory) / ".preparing" / "options.json",
+             "{\"seed\": 2, \"staging_version\": 2}");
   const auto before = contents(options.directory);
-  EXPECT_THAT(message_of(options), HasSubstr("unfinished"));
+  EXPECT_THAT(message_of(options), HasSubstr("unfinished preparation with other options"));
+  EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
+}
+
+TEST(Resume, an_unfinished_preparation_of_another_version_is_left_alone) {
+  const auto options = small_options(made_folder("prepare"));
+  write_file(fs::path(options.directory) / ".preparing" / "options.json", "{}");  // 0.1.0 wrote no version
+  const auto before = contents(options.directory);
+  EXPECT_THAT(message_of(options), HasSubstr("unfinished preparation of another version"));
   EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
 }
 
