@@ -5,6 +5,7 @@ find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(BZip2 REQUIRED)
 find_package(LibLZMA REQUIRED)
+find_package(LibArchive REQUIRED)
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD zstd REQUIRED)
 find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
@@ -49,6 +50,7 @@ nystrom_add_library(data FOLDER data
     ${SENTENCEPIECE_TRAIN}
     ${SENTENCEPIECE}
     BZip2::BZip2
+    LibArchive::LibArchive
     LibLZMA::LibLZMA
     ${ZSTD}
     ${XXHASH}

@@ -1,18 +1,25 @@
 #pragma once
-// Files out of a tar archive, front to back.
+// Files of a tar archive, front to back, by libarchive.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "data/corpus/byte_stream.h"
 
+struct archive;
+
 namespace nystrom {
 
-/// Reads ustar, GNU (long names) and pax (path, size). Entries that are no regular files are passed over.
+/// Reads ustar, GNU and pax archives. Entries that are not regular files are skipped. Memory is bounded by
+/// the content that is asked for.
 class TarReader {
  public:
   /// `origin` is the archive's name in messages; `stream` outlives the reader.
-  TarReader(ByteStream& stream, std::string origin) : stream_(stream), origin_(std::move(origin)) {}
+  TarReader(ByteStream& stream, std::string origin);
+  ~TarReader();
+  TarReader(const TarReader&) = delete;
+  TarReader& operator=(const TarReader&) = delete;
 
   /// Moves to the next regular file; false at the archive's end. Throws InputError if the archive is damaged
   /// or ends inside a file.
@@ -24,18 +31,14 @@ class TarReader {
   std::string content(std::int64_t limit);
 
  private:
-  bool read_header(char* block);
-  void skip(std::int64_t bytes);
-  std::string read_bytes(std::int64_t count);
-  void read_extended_header(std::int64_t size);
-  [[noreturn]] void damaged(const char* what) const;
+  struct Input;
+  /// Throws what the stream threw, or else a sentence with libarchive's reason.
+  [[noreturn]] void refuse_damage() const;
 
-  ByteStream& stream_;
-  std::string origin_;
-  std::string name_, long_name_;
-  std::int64_t size_ = 0, long_size_ = -1;
-  std::int64_t left_ = 0, padding_ = 0;  // of the current entry
-  std::int64_t offset_ = 0;              // in the uncompressed archive
+  std::string origin_, name_;
+  std::int64_t size_ = 0;
+  std::unique_ptr<Input> input_;
+  std::unique_ptr<archive, int (*)(archive*)> archive_;
 };
 
 }  // namespace nystrom

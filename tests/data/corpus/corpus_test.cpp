@@ -12,6 +12,7 @@
 namespace nystrom {
 namespace {
 
+using ::testing::AllOf;
 using testing::bzip2;
 using ::testing::ElementsAre;
 using testing::gzip;
@@ -329,7 +330,7 @@ std::string tar_entry(const std::string& name, const std::string& content, char 
   put(0, name.substr(0, 100));
   put(124, fmt::format("{:011o}", content.size()));
   put(156, std::string(1, type));
-  put(257, std::string("ustar\000", 8));
+  put(257, std::string("ustar\00000", 8));
   put(148, "        ");
   int sum = 0;
   for (const char c : header) sum += static_cast<unsigned char>(c);
@@ -352,8 +353,39 @@ TEST(Imdb, only_training_reviews_become_documents) {
     EXPECT_EQ(read.skipped.documents.at("test review"), 1);
     EXPECT_EQ(read.skipped.documents.at("no review"), 1);
   }
-  const auto cut = write_file(folder / "cut.tar", tar.substr(0, 1600));
-  EXPECT_THAT(message_of({.kind = "imdb", .path = cut}), HasSubstr("cut.tar"));
+}
+
+TEST(Imdb, a_damaged_tar_is_refused_by_name_and_place) {
+  const auto folder = made_folder("imdb-damaged");
+  const std::string review = tar_entry("aclImdb/train/pos/0_9.txt", std::string(700, 'a')),
+                    tar = review + tar_entry("aclImdb/README", "read me") + std::string(1024, '\0');
+  const auto message = [&](const std::string& bytes) {
+    return message_of({.kind = "imdb", .path = write_file(folder / "bad.tar", bytes)});
+  };
+  // In a header, in a file that is read, in one that is skipped.
+  for (const std::size_t size : {review.size() + 100, std::size_t{600}, review.size() + 515})
+    EXPECT_THAT(message(tar.substr(0, size)), AllOf(HasSubstr("bad.tar"), HasSubstr("damaged near byte")))
+        << size;
+  std::string other = tar;
+  other[review.size() + 3] = 'X';  // the second header, whose checksum is then wrong
+  EXPECT_THAT(message(other),
+              AllOf(HasSubstr("bad.tar"), HasSubstr("in or after aclImdb/train/pos/0_9.txt")));
+  EXPECT_THAT(message("<html>no archive</html>" + std::string(2000, ' ')), HasSubstr("bad.tar"));
+  // What the compression finds is said in its own words.
+  const std::string packed = gzip(tar);
+  EXPECT_THAT(message(packed.substr(0, packed.size() - 12)),
+              AllOf(HasSubstr("bad.tar"), Not(HasSubstr("tar archive"))));
+}
+
+TEST(Imdb, only_regular_files_of_a_tar_are_read) {
+  const auto folder = made_folder("imdb-links");
+  const auto path =
+      write_file(folder / "links.tar",
+                 tar_entry("train/pos/0_9.txt", "One.") + tar_entry("train/pos/1_9.txt", "", '1') +
+                     tar_entry("train/pos/2_9.txt", "", '2') + tar_entry("train/pos/3_9.txt", "", '6') +
+                     tar_entry("train/neg/4_1.txt", "Two."));
+  EXPECT_THAT(read_all({.kind = "imdb", .path = path}).documents,
+              ElementsAre(ElementsAre("One."), ElementsAre("Two.")));
 }
 
 TEST(Corpus, a_small_file_takes_little_memory_until_it_is_cleaned) {
