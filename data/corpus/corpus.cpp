@@ -55,8 +55,8 @@ bool has_ending(const std::string& path, const std::vector<std::string_view>& en
 
 }  // namespace
 
-SourceFiles::SourceFiles(CorpusPiece piece, const ReadOptions& options)
-    : piece_(std::move(piece)), options_(options) {
+SourceFiles::SourceFiles(CorpusShare share, const ReadOptions& options)
+    : share_(std::move(share)), options_(options) {
   if (options_.damage == nullptr) options_.damage = damage_.get();
 }
 
@@ -64,9 +64,9 @@ bool SourceFiles::open_next() {
   content_.reset();
   if (file_) bytes_finished_ += file_->bytes_read();
   file_.reset();
-  if (next_ == piece_.files.size()) return false;
-  file_ = std::make_unique<FileStream>(piece_.files[next_++]);
-  content_ = decompressed(*file_, options_, piece_.range);
+  if (next_ == share_.files.size()) return false;
+  file_ = std::make_unique<FileStream>(share_.files[next_++]);
+  content_ = decompressed(*file_, options_, share_.range);
   return true;
 }
 
@@ -112,8 +112,8 @@ bool is_divisible_kind(const std::string& kind) {
                      [&](const Kind& k) { return k.divisible && kind == k.name; });
 }
 
-std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusPiece piece, const ReadOptions& options) {
-  return kind_of(spec).open(spec, SourceFiles(std::move(piece), options));
+std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusShare share, const ReadOptions& options) {
+  return kind_of(spec).open(spec, SourceFiles(std::move(share), options));
 }
 
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec) {

@@ -64,7 +64,7 @@ struct CorpusListing {
 };
 
 /// The share of a corpus entry that one reader reads: some of its files, or a range of one of them.
-struct CorpusPiece {
+struct CorpusShare {
   std::vector<std::string> files = {};
   FileRange range = {};  ///< not the whole only with one file, of a kind and format that can be divided
 };
@@ -72,7 +72,7 @@ struct CorpusPiece {
 /// The files of a corpus, opened one after the other.
 class SourceFiles {
  public:
-  explicit SourceFiles(CorpusPiece piece = {}, const ReadOptions& options = {});
+  explicit SourceFiles(CorpusShare share = {}, const ReadOptions& options = {});
 
   /// Opens the next file; false if there is none.
   bool open_next();
@@ -81,19 +81,19 @@ class SourceFiles {
   [[nodiscard]] const std::string& path() const { return file_->path(); }
   void count_document() { ++documents_[file_->path()]; }
   [[nodiscard]] const ReadOptions& options() const { return options_; }
-  [[nodiscard]] const FileRange& range() const { return piece_.range; }
+  [[nodiscard]] const FileRange& range() const { return share_.range; }
 
   /// Documents by file, of those that gave any.
   [[nodiscard]] const std::map<std::string, std::int64_t>& documents() const { return documents_; }
   /// Bytes read so far, as they lie on the disk.
   [[nodiscard]] std::int64_t bytes_done() const {
-    return bytes_finished_ + (file_ ? file_->bytes_read() - piece_.range.begin : 0);
+    return bytes_finished_ + (file_ ? file_->bytes_read() - share_.range.begin : 0);
   }
   /// What damage was passed over, a sentence each.
   [[nodiscard]] const std::vector<std::string>& damage() const { return *damage_; }
 
  private:
-  CorpusPiece piece_;
+  CorpusShare share_;
   ReadOptions options_;
   std::shared_ptr<std::vector<std::string>> damage_ = std::make_shared<std::vector<std::string>>();
   std::int64_t bytes_finished_ = 0;
@@ -133,7 +133,7 @@ CorpusListing list_corpus(const CorpusSpec& spec);
 bool is_divisible_kind(const std::string& kind);
 
 /// Opens a share of an entry's files.
-std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusPiece piece,
+std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusShare share,
                                     const ReadOptions& options = {});
 /// Opens all of them. Throws as list_corpus does.
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec);

@@ -1,4 +1,4 @@
-// The stages in the middle: a tokenizer, and the text as its ids.
+// Third and fourth stage: the tokenizer, and the text as token ids.
 
 #include <algorithm>
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/preparation/packed_file.h"
+#include "data/preparation/sources.h"
 #include "data/preparation/stages.h"
 #include "data/preparation/token_block.h"
 #include "data/tokenizer/sample.h"
@@ -18,14 +19,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TextPart read_kept(const StageContext& context, const std::vector<PartName>& parts, std::size_t index) {
-  auto part = read_text_part(parts[index].in(context.staging, "text"));
-  part.tally = apply_drops(part, Drops::of_part(context.staging, index, parts.size()));
-  return part;
+TextBlock read_kept(const StageContext& context, const std::vector<BlockName>& blocks, std::size_t index) {
+  auto block = read_text_block(blocks[index].in(context.staging, "text"));
+  block.stats = apply_drops(block, Drops::of_block(context.staging, index, blocks.size()));
+  return block;
 }
 
-/// A line for each document or paragraph that goes no further.
-std::string dropped_lines(const TextPart& part, const std::string& source) {
+/// A line for each dropped document or paragraph.
+std::string dropped_lines(const TextBlock& block, const std::string& source) {
   std::string lines;
   const auto add = [&](const TextDocument& document, Fate fate, const std::string& text) {
     lines +=
@@ -41,7 +42,7 @@ std::string dropped_lines(const TextPart& part, const std::string& source) {
       text += sentence;
     }
   };
-  for (const auto& document : part.documents) {
+  for (const auto& document : block.documents) {
     std::string text;
     for (const auto& paragraph : document.paragraphs) {
       if (document.fate == Fate::kKept && !paragraph.dropped) continue;
@@ -55,17 +56,17 @@ std::string dropped_lines(const TextPart& part, const std::string& source) {
   return lines;
 }
 
-std::string contaminated_lines(const TextPart& part, const std::string& source) {
+std::string contaminated_lines(const TextBlock& block, const std::string& source) {
   std::string lines;
-  for (const auto& document : part.documents) {
+  for (const auto& document : block.documents) {
     if (document.fate == Fate::kContaminated) lines += source + "\t" + document.id + "\n";
   }
   return lines;
 }
 
-TokenPart encoded(const TextPart& text, const Tokenizer& tokenizer, const PrepareOptions& options) {
-  TokenPart part;
-  part.tally = text.tally;
+TokenBlock encoded(const TextBlock& text, const Tokenizer& tokenizer, const PrepareOptions& options) {
+  TokenBlock block;
+  block.stats = text.stats;
   for (const auto& document : text.documents) {
     if (document.fate != Fate::kKept) continue;
     TokenDocument ids{.hash = document.hash, .sentences = {}};
@@ -77,19 +78,19 @@ TokenPart encoded(const TextPart& text, const Tokenizer& tokenizer, const Prepar
       }
     }
     if (ids.sentences.empty()) {
-      --part.tally.documents;
-      ++part.tally.documents_dropped["no token"];
+      --block.stats.documents;
+      ++block.stats.documents_dropped["no token"];
       continue;
     }
     const auto side = split_of(ids.hash, options.validation_fraction, options.test_fraction);
-    part.documents.at(static_cast<std::size_t>(side)).push_back(std::move(ids));
+    block.documents.at(static_cast<std::size_t>(side)).push_back(std::move(ids));
   }
-  return part;
+  return block;
 }
 
 }  // namespace
 
-Tokenizer make_tokenizer(const StageContext& context, const std::vector<PartName>& parts,
+Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockName>& blocks,
                          std::int64_t& sample_sentences) {
   const auto& options = context.options;
   if (!options.tokenizer.path.empty()) {
@@ -102,9 +103,9 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<PartName
     return Tokenizer::from_bytes(read_packed_section(path, 1), path, options.tokenizer.training.names);
   }
   TextSample sample(options.tokenizer.sample_bytes, options.seed);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto part = read_kept(context, parts, i);
-    for (const auto& document : part.documents) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto block = read_kept(context, blocks, i);
+    for (const auto& document : block.documents) {
       if (document.fate != Fate::kKept) continue;
       for (const auto& paragraph : document.paragraphs) {
         if (!paragraph.dropped)
@@ -112,8 +113,8 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<PartName
       }
     }
     if (context.progress)
-      context.progress({"reading for the tokenizer", static_cast<std::int64_t>(i + 1),
-                        static_cast<std::int64_t>(parts.size()), 0});
+      context.progress({"sampling text for the tokenizer", static_cast<std::int64_t>(i + 1),
+                        static_cast<std::int64_t>(blocks.size()), 0});
   }
   const auto sentences = sample.take();
   sample_sentences = std::ssize(sentences);
@@ -123,50 +124,51 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<PartName
   return tokenizer;
 }
 
-void encode_text(const StageContext& context, const std::vector<PartName>& parts,
+void encode_text(const StageContext& context, const std::vector<BlockName>& blocks,
                  const Tokenizer& tokenizer) {
   std::atomic<std::int64_t> done = 0, documents = 0;
   const auto names = source_names(context.options.corpora);
   const auto& cleaning = context.options.cleaning;
   std::vector<std::int64_t> sizes;
-  for (const auto& part : parts)
-    sizes.push_back(static_cast<std::int64_t>(fs::file_size(part.in(context.staging, "text"))));
+  for (const auto& block : blocks)
+    sizes.push_back(static_cast<std::int64_t>(fs::file_size(block.in(context.staging, "text"))));
   const auto mine = context.group.share_of(sizes);
   const auto work = [&](std::size_t i, int) {
-    const auto path = parts[i].in(context.staging, "tokens");
+    const auto path = blocks[i].in(context.staging, "tokens");
     if (mine[i] && !fs::exists(path)) {
-      const auto text = read_kept(context, parts, i);
-      const auto& source = names[parts[i].source];
-      // The part's own file comes last: what it stands for is complete then.
+      const auto text = read_kept(context, blocks, i);
+      const auto& source = names[blocks[i].source];
+      // The block's own file comes last: it says that the others are complete.
       if (cleaning.keep_dropped) write_file(path + ".dropped", dropped_lines(text, source));
       if (!cleaning.decontaminate.empty())
         write_file(path + ".contaminated", contaminated_lines(text, source));
       const auto tokens = encoded(text, tokenizer, context.options);
-      NYSTROM_CHECK(tokens.tally.balanced(), "{}: the characters of {} do not add up", source, path);
-      write_token_part(path, tokens);
-      documents += tokens.tally.documents;
+      NYSTROM_CHECK(tokens.stats.balanced(), "{}: the characters of {} do not add up", source, path);
+      write_token_block(path, tokens);
+      documents += tokens.stats.documents;
     }
     ++done;
   };
-  run_items(context.threads, parts.size(), work, [&] {
+  parallel_for_each(context.threads, blocks.size(), work, [&] {
     if (context.progress)
-      context.progress({"tokenizing", done, static_cast<std::int64_t>(parts.size()), documents});
+      context.progress({"tokenizing", done, static_cast<std::int64_t>(blocks.size()), documents});
   });
 }
 
-std::vector<Tally> token_tallies(const StageContext& context, const std::vector<PartName>& parts) {
-  // What the readers passed over, then what the parts gave.
-  std::vector<Tally> tallies = reader_tallies(context);
-  for (const auto& part : parts) tallies[part.source] += read_token_tally(part.in(context.staging, "tokens"));
-  return tallies;
+std::vector<SourceStats> token_stats(const StageContext& context, const std::vector<BlockName>& blocks) {
+  // What the readers skipped, then what the blocks gave.
+  std::vector<SourceStats> stats = reader_stats(context);
+  for (const auto& block : blocks)
+    stats[block.source] += read_token_stats(block.in(context.staging, "tokens"));
+  return stats;
 }
 
-void collect_notes(const StageContext& context, const std::vector<PartName>& parts, const char* ending,
+void collect_notes(const StageContext& context, const std::vector<BlockName>& blocks, const char* ending,
                    const std::string& path) {
   const auto temporary = temporary_name(path);
   std::ofstream out(temporary, std::ios::binary);
-  for (const auto& part : parts) {
-    std::ifstream in(part.in(context.staging, "tokens") + "." + ending, std::ios::binary);
+  for (const auto& block : blocks) {
+    std::ifstream in(block.in(context.staging, "tokens") + "." + ending, std::ios::binary);
     if (in && in.peek() != std::ifstream::traits_type::eof()) out << in.rdbuf();
   }
   out.close();

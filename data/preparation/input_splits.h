@@ -1,6 +1,6 @@
 #pragma once
-// How the sources are divided into work: a function of their files' names and sizes alone, so that any number
-// of threads and ranks, and a preparation that goes on after a kill, work on the same parts.
+// Input splits: how the sources are divided among threads and ranks. They depend on the files' names and
+// sizes alone, so any number of threads and ranks, and a resumed preparation, see the same splits.
 
 #include <cstdint>
 #include <string>
@@ -10,17 +10,17 @@
 
 namespace nystrom {
 
-/// A stretch gives one or more parts, in order.
-struct Stretch {
+/// The files, or the byte range of a file, that one reader reads. Gives one or more blocks, in order.
+struct InputSplit {
   std::size_t source = 0;  ///< index into the corpora
-  CorpusPiece piece = {};
-  /// Read by one thread of one rank. Where that would be too much for one (a large file that cannot be read
-  /// in pieces), all threads share one reader, and each rank reads it and takes its parts.
+  CorpusShare share = {};
+  /// False: read by one thread of one rank. True, for a large file that cannot be divided: all threads share
+  /// one reader, and every rank reads the file and takes its own blocks.
   bool shared = false;
-  std::int64_t bytes = 0;  ///< as they lie on the disk
+  std::int64_t bytes = 0;  ///< compressed size on disk
 };
 
-std::vector<Stretch> stretches_of(const std::vector<CorpusSpec>& corpora,
-                                  const std::vector<CorpusListing>& listings);
+std::vector<InputSplit> make_input_splits(const std::vector<CorpusSpec>& corpora,
+                                          const std::vector<CorpusListing>& listings);
 
 }  // namespace nystrom

@@ -103,11 +103,11 @@ Json files_json(const SourceAccount& source) {
     bytes += file.bytes;
     hash.update(file.sha256 + "\n");
     if (source.files.size() > kFilesListed) continue;
-    const auto documents = source.tally.file_documents.find(file.path);
+    const auto documents = source.stats.file_documents.find(file.path);
     list.push_back({{"path", file.path},
                     {"bytes", file.bytes},
                     {"sha256", file.sha256},
-                    {"documents", documents == source.tally.file_documents.end() ? 0 : documents->second}});
+                    {"documents", documents == source.stats.file_documents.end() ? 0 : documents->second}});
   }
   Json json{{"count", source.files.size()}, {"bytes", bytes}, {"sha256", hash.hex()}};
   if (!list.empty()) json["list"] = std::move(list);
@@ -119,7 +119,7 @@ Json counts_json(const ShardCounts& counts) {
 }
 
 Json source_json(const SourceAccount& source, const ManifestContent& content, std::size_t index) {
-  const Tally& tally = source.tally;
+  const SourceStats& stats = source.stats;
   ShardCounts counts;
   for (const auto& split : content.splits) {
     counts.sentences += split.by_source[index].sentences;
@@ -130,18 +130,18 @@ Json source_json(const SourceAccount& source, const ManifestContent& content, st
       {"kind", source.spec.kind},
       {"path", source.spec.path},
       {"files", files_json(source)},
-      {"documents", tally.documents},
-      {"documents_dropped", reasons_json(tally.documents_dropped)},
-      {"paragraphs_dropped", reasons_json(tally.paragraphs_dropped)},
+      {"documents", stats.documents},
+      {"documents_dropped", reasons_json(stats.documents_dropped)},
+      {"paragraphs_dropped", reasons_json(stats.paragraphs_dropped)},
       {"sentences", counts.sentences},
       {"tokens", counts.tokens},
-      {"bytes", tally.bytes_kept},
+      {"bytes", stats.bytes_kept},
       {"characters",
-       {{"in", tally.characters_in},
-        {"kept", tally.characters_kept},
-        {"dropped", reasons_json(tally.characters_dropped)}}},
-      {"replaced", {{"invalid_bytes", tally.repairs.invalid_bytes}, {"nul_bytes", tally.repairs.nul_bytes}}}};
-  if (!tally.damage.empty()) json["damage"] = tally.damage;
+       {{"in", stats.characters_in},
+        {"kept", stats.characters_kept},
+        {"dropped", reasons_json(stats.characters_dropped)}}},
+      {"replaced", {{"invalid_bytes", stats.repairs.invalid_bytes}, {"nul_bytes", stats.repairs.nul_bytes}}}};
+  if (!stats.damage.empty()) json["damage"] = stats.damage;
   return json;
 }
 

@@ -1,13 +1,13 @@
 #pragma once
-// What a preparation read, kept, dropped and wrote, as JSON. Nothing in it depends on time, directory or
-// threads.
+// manifest.json: what a preparation read, kept, dropped and wrote. Independent of time, directory and number
+// of threads.
 
 #include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "data/preparation/prepare.h"
+#include "data/preparation/options.h"
 #include "data/preparation/source_stats.h"
 #include "data/shards/inspect.h"
 #include "data/shards/shard.h"
@@ -15,10 +15,10 @@
 
 namespace nystrom {
 
-/// A file of a source as it was when the work began.
+/// A source file as it was when the preparation began.
 struct SourceFile {
   std::string path;
-  std::int64_t bytes = 0;     ///< as it lies on the disk
+  std::int64_t bytes = 0;     ///< compressed size on disk
   std::int64_t modified = 0;  ///< nanoseconds; not part of the manifest
   std::string sha256;
 };
@@ -28,7 +28,7 @@ struct SourceAccount {
   std::string name;  ///< in shards: the kind, with a number where it is not the first
   CorpusSpec spec;
   std::vector<SourceFile> files = {};
-  Tally tally = {};
+  SourceStats stats = {};
 };
 
 struct WrittenShard {
@@ -68,15 +68,14 @@ struct ManifestContent {
 
 std::string manifest_text(const ManifestContent& content);
 
-/// The part of the options that decides about the output, as JSON text.
+/// The options that decide about the output, as JSON.
 std::string options_text(const PrepareOptions& options);
 
 /// {"bos": {"id": 0, "piece": "<s>"}, ...}
 std::string special_tokens_text(const Tokenizer& tokenizer);
 
-/// What a manifest says, for a directory that is complete. Throws InputError, naming `path`, if it is none of
-/// ours, if the options in it are others than `options`, or if a file that it lists is missing or has another
-/// size.
+/// The report of a complete directory, from its manifest. Throws InputError, naming `path`, if it is not a
+/// manifest, if its options differ from `options`, or if a file that it lists is missing or has another size.
 PrepareReport report_of_manifest(const std::string& text, const std::string& path,
                                  const std::string& options);
 

@@ -44,7 +44,7 @@ class Preparation {
                  .staging = PrepareDirectory::staging(options.directory),
                  .threads = options.threads > 0 ? options.threads : available_threads(),
                  .group = options.group,
-                 .stretches = {},
+                 .input_splits = {},
                  .progress = progress} {
     // Listed and read before anything else, so that a wrong path is refused at once.
     for (const auto& spec : options.corpora) listings_.push_back(list_corpus(spec));
@@ -63,29 +63,29 @@ class Preparation {
     }
     options_.group.barrier();
     sources_ = sources_of_text(read_file(path, kAnySize));
-    context_.stretches = stretches_of(options_.corpora, listings_);
+    context_.input_splits = make_input_splits(options_.corpora, listings_);
   }
 
   void read() {
     read_text(context_);
     options_.group.barrier();
-    parts_ = text_parts(context_);
-    const auto tallies = text_tallies(context_, parts_);
-    for (std::size_t i = 0; i < tallies.size(); ++i) check_source(i, tallies[i]);
-    if (options_.group.rank == 0) find_duplicates(context_, parts_);
+    blocks_ = text_blocks(context_);
+    const auto stats = text_stats(context_, blocks_);
+    for (std::size_t i = 0; i < stats.size(); ++i) check_source(i, stats[i]);
+    if (options_.group.rank == 0) find_duplicates(context_, blocks_);
     options_.group.barrier();
   }
 
   void tokenize() {
-    if (options_.group.rank == 0) tokenizer_ = make_tokenizer(context_, parts_, sample_sentences_);
+    if (options_.group.rank == 0) tokenizer_ = make_tokenizer(context_, blocks_, sample_sentences_);
     options_.group.barrier();
-    if (options_.group.rank != 0) tokenizer_ = make_tokenizer(context_, parts_, sample_sentences_);
-    encode_text(context_, parts_, tokenizer_);
+    if (options_.group.rank != 0) tokenizer_ = make_tokenizer(context_, blocks_, sample_sentences_);
+    encode_text(context_, blocks_, tokenizer_);
     options_.group.barrier();
   }
 
   void write() {
-    splits_ = write_shards(context_, parts_, tokenizer_, names_);
+    splits_ = write_shards(context_, blocks_, tokenizer_, names_);
     if (splits_[0].total().documents == 0) {
       refuse(
           "corpus: no document is left for training: {} fell to validation and {} to the test. Give more "
@@ -101,14 +101,14 @@ class Preparation {
     write_file((staging / tokenizer_file()).string(), tokenizer_.bytes());
     write_file((staging / "special_tokens.json").string(), special_tokens_text(tokenizer_));
     if (options_.cleaning.keep_dropped)
-      collect_notes(context_, parts_, "dropped", (staging / "dropped.jsonl").string());
+      collect_notes(context_, blocks_, "dropped", (staging / "dropped.jsonl").string());
     if (!options_.cleaning.decontaminate.empty())
-      collect_notes(context_, parts_, "contaminated", (staging / "contaminated.tsv").string());
-    auto tallies = token_tallies(context_, parts_);
-    for (std::size_t i = 0; i < tallies.size(); ++i) {
-      tallies[i].add(listings_[i].skipped);
-      NYSTROM_CHECK(tallies[i].balanced(), "the characters of {} do not add up", names_[i]);
-      accounts_.push_back({names_[i], options_.corpora[i], sources_[i], std::move(tallies[i])});
+      collect_notes(context_, blocks_, "contaminated", (staging / "contaminated.tsv").string());
+    auto stats = token_stats(context_, blocks_);
+    for (std::size_t i = 0; i < stats.size(); ++i) {
+      stats[i].add(listings_[i].skipped);
+      NYSTROM_CHECK(stats[i].balanced(), "the characters of {} do not add up", names_[i]);
+      accounts_.push_back({names_[i], options_.corpora[i], sources_[i], std::move(stats[i])});
     }
   }
 
@@ -118,7 +118,7 @@ class Preparation {
   [[nodiscard]] PrepareReport report() const;
 
  private:
-  void check_source(std::size_t source, const Tally& tally) const;
+  void check_source(std::size_t source, const SourceStats& stats) const;
   [[nodiscard]] const char* tokenizer_file() const {
     return tokenizer_.is_json() ? "tokenizer.json" : "tokenizer.model";
   }
@@ -128,18 +128,18 @@ class Preparation {
   StageContext context_;
   std::vector<CorpusListing> listings_;
   std::vector<std::vector<SourceFile>> sources_;
-  std::vector<PartName> parts_;
+  std::vector<BlockName> blocks_;
   Tokenizer tokenizer_;
   std::int64_t sample_sentences_ = 0;
   std::array<SplitResult, 3> splits_;
   std::vector<SourceAccount> accounts_;
 };
 
-void Preparation::check_source(std::size_t source, const Tally& tally) const {
-  NYSTROM_CHECK(tally.balanced(), "the characters of {} do not add up", names_[source]);
-  if (tally.documents > 0) return;
+void Preparation::check_source(std::size_t source, const SourceStats& stats) const {
+  NYSTROM_CHECK(stats.balanced(), "the characters of {} do not add up", names_[source]);
+  if (stats.documents > 0) return;
   std::string why;
-  for (const auto& [reason, n] : tally.documents_dropped)
+  for (const auto& [reason, n] : stats.documents_dropped)
     why += fmt::format("{}{}: {}", why.empty() ? "" : ", ", reason, n);
   const auto& spec = options_.corpora[source];
   refuse("corpus: {} (kind {}) gave no document{}. Is it what its kind says?", spec.path, spec.kind,
@@ -168,14 +168,14 @@ PrepareReport Preparation::report() const {
     report.warnings.push_back("There is but one document, so nothing is held out for validation.");
   for (const auto& source : accounts_) {
     for (const auto& file : source.files) {
-      if (!source.tally.file_documents.contains(file.path))
+      if (!source.stats.file_documents.contains(file.path))
         report.warnings.push_back(fmt::format("{} gave no document.", file.path));
     }
-    const auto replaced = source.tally.repairs.invalid_bytes + source.tally.repairs.nul_bytes;
+    const auto replaced = source.stats.repairs.invalid_bytes + source.stats.repairs.nul_bytes;
     if (replaced > 0)
       report.warnings.push_back(
           fmt::format("{}: {} bytes were no text and were replaced by U+FFFD.", source.spec.path, replaced));
-    report.warnings.insert(report.warnings.end(), source.tally.damage.begin(), source.tally.damage.end());
+    report.warnings.insert(report.warnings.end(), source.stats.damage.begin(), source.stats.damage.end());
   }
   return report;
 }
@@ -203,17 +203,6 @@ PrepareReport work(const PrepareOptions& options, const PrepareCallback& progres
 }
 
 }  // namespace
-
-/// wikipedia, books, books-2, ...
-std::vector<std::string> source_names(const std::vector<CorpusSpec>& corpora) {
-  std::vector<std::string> names;
-  std::map<std::string, int> count;
-  for (const auto& spec : corpora) {
-    const int n = ++count[spec.kind];
-    names.push_back(n == 1 ? spec.kind : fmt::format("{}-{}", spec.kind, n));
-  }
-  return names;
-}
 
 PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& progress) {
   check(options);

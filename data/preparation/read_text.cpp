@@ -1,4 +1,4 @@
-// The first stage: raw documents to parts of clean sentences.
+// First stage: raw documents to blocks of clean sentences.
 
 #include <algorithm>
 #include <atomic>
@@ -20,9 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kPartBytes = std::size_t{4}
-                                   << 20U;  // of raw text; a part ends with the document that reaches it
-constexpr std::size_t kPartDocuments = 32768;
+constexpr std::size_t kBlockBytes = std::size_t{4}
+                                    << 20U;  // of raw text; a block ends with the document that reaches it
+constexpr std::size_t kBlockDocuments = 32768;
 
 std::uint64_t hash_of(const std::vector<TextParagraph>& paragraphs, std::uint64_t seed) {
   Sha256 hash;
@@ -39,48 +39,48 @@ std::uint64_t hash_of(const std::vector<TextParagraph>& paragraphs, std::uint64_
   return value;
 }
 
-struct RawPart {
-  std::size_t batch = 0;
+struct RawBlock {
+  std::size_t index = 0;  ///< in its input split
   std::vector<RawDocument> documents;
 };
 
-/// One reader's raw documents, cut into parts. Any thread may ask for the next one.
-class RawParts {
+/// One reader's raw documents in blocks. Thread-safe.
+class RawBlocks {
  public:
-  RawParts(const PrepareOptions& options, const Stretch& stretch)
-      : corpus_(open_corpus(options.corpora[stretch.source], stretch.piece,
+  RawBlocks(const PrepareOptions& options, const InputSplit& input)
+      : corpus_(open_corpus(options.corpora[input.source], input.share,
                             {options.cleaning.skip_damaged, options.cleaning.expansion_limit, nullptr})) {}
 
   /// False at the end.
-  bool next(RawPart& part) {
+  bool next(RawBlock& block) {
     const std::lock_guard lock(mutex_);
-    part.documents.clear();
+    block.documents.clear();
     if (ended_) return false;
     std::size_t bytes = 0;
     RawDocument document;
-    while (bytes < kPartBytes && part.documents.size() < kPartDocuments) {
+    while (bytes < kBlockBytes && block.documents.size() < kBlockDocuments) {
       if (!corpus_->next(document)) {
         ended_ = true;
         break;
       }
       bytes += document.text.size();
-      part.documents.push_back(std::move(document));
+      block.documents.push_back(std::move(document));
       document = {};
     }
-    if (part.documents.empty()) return false;
-    part.batch = batches_++;
+    if (block.documents.empty()) return false;
+    block.index = blocks_++;
     return true;
   }
 
   [[nodiscard]] const Corpus& corpus() const { return *corpus_; }
-  [[nodiscard]] std::size_t batches() const { return batches_; }
-  /// What was passed over between the documents. Once all are read.
-  [[nodiscard]] Tally tally() const {
-    Tally tally;
-    tally.add(corpus_->skipped());
-    tally.file_documents = corpus_->files().documents();
-    tally.damage.insert(corpus_->files().damage().begin(), corpus_->files().damage().end());
-    return tally;
+  [[nodiscard]] std::size_t blocks() const { return blocks_; }
+  /// What was skipped between the documents. Valid once all are read.
+  [[nodiscard]] SourceStats stats() const {
+    SourceStats stats;
+    stats.add(corpus_->skipped());
+    stats.file_documents = corpus_->files().documents();
+    stats.damage.insert(corpus_->files().damage().begin(), corpus_->files().damage().end());
+    return stats;
   }
   [[nodiscard]] std::int64_t bytes_done() {
     const std::lock_guard lock(mutex_);
@@ -90,7 +90,7 @@ class RawParts {
  private:
   std::mutex mutex_;
   std::unique_ptr<Corpus> corpus_;
-  std::size_t batches_ = 0;
+  std::size_t blocks_ = 0;
   bool ended_ = false;
 };
 
@@ -100,46 +100,46 @@ class Cleaner {
   Cleaner(const PrepareOptions& options, const EvaluationText& evaluation)
       : options_(options), evaluation_(evaluation), normalization_(normalization_of(options.normalization)) {}
 
-  TextPart clean(const Corpus& corpus, RawPart& raw, SentenceSplitter& splitter) const {
-    TextPart part;
-    for (auto& document : raw.documents) add(corpus, std::move(document), splitter, part);
-    return part;
+  TextBlock clean(const Corpus& corpus, RawBlock& raw, SentenceSplitter& splitter) const {
+    TextBlock block;
+    for (auto& document : raw.documents) add(corpus, std::move(document), splitter, block);
+    return block;
   }
 
  private:
-  void add(const Corpus& corpus, RawDocument raw, SentenceSplitter& splitter, TextPart& part) const {
+  void add(const Corpus& corpus, RawDocument raw, SentenceSplitter& splitter, TextBlock& block) const {
     TextDocument document;
     document.id = raw.id;
-    Tally& tally = part.tally;
+    SourceStats& stats = block.stats;
     const auto extraction = corpus.extract(std::move(raw));
-    tally.characters_in += extraction.characters;
-    for (const auto& [reason, count] : extraction.dropped) tally.characters_dropped[reason] += count;
-    tally.repairs += extraction.repairs;
+    stats.characters_in += extraction.characters;
+    for (const auto& [reason, count] : extraction.dropped) stats.characters_dropped[reason] += count;
+    stats.repairs += extraction.repairs;
     std::int64_t kept = 0, bytes = 0;
-    add_sentences(extraction, splitter, document, tally, kept, bytes);
+    add_sentences(extraction, splitter, document, stats, kept, bytes);
     document.fate = fate_of(document, kept);
     if (document.paragraphs.empty()) {
-      ++tally.documents_dropped["no text left"];
+      ++stats.documents_dropped["no text left"];
       return;
     }
     if (document.fate != Fate::kKept) {
       const char* reason = name_of(document.fate);
-      ++tally.documents_dropped[reason];
-      tally.characters_dropped[reason] += kept;
+      ++stats.documents_dropped[reason];
+      stats.characters_dropped[reason] += kept;
       if (!options_.cleaning.keep_dropped && document.fate != Fate::kContaminated) return;
-      if (!options_.cleaning.keep_dropped) document.paragraphs.clear();  // the list needs its name alone
+      if (!options_.cleaning.keep_dropped) document.paragraphs.clear();  // the list needs only its name
     } else {
-      ++tally.documents;
-      tally.characters_kept += kept;
-      tally.bytes_kept += bytes;
+      ++stats.documents;
+      stats.characters_kept += kept;
+      stats.bytes_kept += bytes;
       document.hash = hash_of(document.paragraphs, options_.seed);
       if (options_.cleaning.near_duplicates) document.bands = minhash_bands(document.paragraphs);
     }
-    part.documents.push_back(std::move(document));
+    block.documents.push_back(std::move(document));
   }
 
   void add_sentences(const Extraction& extraction, SentenceSplitter& splitter, TextDocument& document,
-                     Tally& tally, std::int64_t& kept, std::int64_t& bytes) const {
+                     SourceStats& stats, std::int64_t& kept, std::int64_t& bytes) const {
     CleanCounts counts;
     std::int64_t cleaned = 0;
     for (const auto& paragraph : extraction.paragraphs) {
@@ -153,10 +153,10 @@ class Cleaner {
       }
       document.paragraphs.push_back({.sentences = std::move(sentences)});
     }
-    tally.characters_dropped["control characters"] += counts.control;
-    tally.characters_dropped["normalization"] += counts.normalization;
-    // Between sentences stands one blank.
-    tally.characters_dropped["white space"] += counts.white_space + (cleaned - kept);
+    stats.characters_dropped["control characters"] += counts.control;
+    stats.characters_dropped["normalization"] += counts.normalization;
+    // Sentences are joined by one space.
+    stats.characters_dropped["white space"] += counts.white_space + (cleaned - kept);
   }
 
   [[nodiscard]] Fate fate_of(const TextDocument& document, std::int64_t characters) const {
@@ -169,21 +169,21 @@ class Cleaner {
   Normalization normalization_;
 };
 
-std::string end_path(const std::string& staging, std::size_t stretch) {
-  return (fs::path(staging) / "text" / fmt::format("{:06}.end", stretch)).string();
+std::string end_path(const std::string& staging, std::size_t input) {
+  return (fs::path(staging) / "text" / fmt::format("{:06}.end", input)).string();
 }
 
-struct StretchEnd {
-  std::size_t batches = 0;
-  Tally tally;
+struct InputSplitEnd {
+  std::size_t blocks = 0;
+  SourceStats stats;
 };
 
-StretchEnd read_end(const std::string& path) {
+InputSplitEnd read_end(const std::string& path) {
   const auto text = read_packed_section(path, 0);
-  StretchEnd end;
+  InputSplitEnd end;
   const auto line = text.find('\n');
-  std::from_chars(text.data(), text.data() + std::min(line, text.size()), end.batches);
-  end.tally = tally_of_text(std::string_view(text).substr(std::min(line + 1, text.size())));
+  std::from_chars(text.data(), text.data() + std::min(line, text.size()), end.blocks);
+  end.stats = parse_stats(std::string_view(text).substr(std::min(line + 1, text.size())));
   return end;
 }
 
@@ -194,89 +194,89 @@ class TextStage {
         evaluation_(context.options.cleaning.decontaminate),
         cleaner_(context.options, evaluation_),
         splitters_(static_cast<std::size_t>(context.threads)) {
-    for (const auto& stretch : context.stretches) bytes_total_ += stretch.bytes;
+    for (const auto& input : context.input_splits) bytes_total_ += input.bytes;
   }
 
   void run() {
     std::vector<std::int64_t> sizes;
-    for (const auto& stretch : context_.stretches) sizes.push_back(stretch.shared ? 0 : stretch.bytes);
+    for (const auto& input : context_.input_splits) sizes.push_back(input.shared ? 0 : input.bytes);
     const auto mine = context_.group.share_of(sizes);
     std::vector<std::size_t> own, shared;
-    for (std::size_t i = 0; i < context_.stretches.size(); ++i) {
-      const auto& stretch = context_.stretches[i];
+    for (std::size_t i = 0; i < context_.input_splits.size(); ++i) {
+      const auto& input = context_.input_splits[i];
       if (is_done(i))
-        bytes_done_ += stretch.bytes;
-      else if (stretch.shared)
+        bytes_done_ += input.bytes;
+      else if (input.shared)
         shared.push_back(i);
       else if (mine[i])
         own.push_back(i);
     }
     const auto tick = [this] { tell(); };
-    run_items(
+    parallel_for_each(
         context_.threads, own.size(), [&](std::size_t item, int thread) { read_alone(own[item], thread); },
         tick);
-    for (const auto stretch : shared) read_together(stretch);
+    for (const auto input : shared) read_together(input);
   }
 
  private:
-  [[nodiscard]] bool is_done(std::size_t stretch) const {
-    const auto path = end_path(context_.staging, stretch);
+  [[nodiscard]] bool is_done(std::size_t input) const {
+    const auto path = end_path(context_.staging, input);
     if (!fs::exists(path)) return false;
     const auto end = read_end(path);
-    for (std::size_t batch = 0; batch < end.batches; ++batch) {
-      if (!fs::exists(part_path(stretch, batch))) return false;
+    for (std::size_t block = 0; block < end.blocks; ++block) {
+      if (!fs::exists(block_path(input, block))) return false;
     }
     return true;
   }
-  [[nodiscard]] std::string part_path(std::size_t stretch, std::size_t batch) const {
-    return PartName{0, stretch, batch}.in(context_.staging, "text");
+  [[nodiscard]] std::string block_path(std::size_t input, std::size_t block) const {
+    return BlockName{0, input, block}.in(context_.staging, "text");
   }
 
-  /// One thread reads the stretch and does all its parts.
-  void read_alone(std::size_t stretch, int thread) {
-    RawParts raw(context_.options, context_.stretches[stretch]);
-    RawPart part;
-    while (raw.next(part)) do_part(raw, part, stretch, thread);
-    finish(raw, stretch);
-    bytes_done_ += context_.stretches[stretch].bytes;
+  /// One thread reads the input split and cleans all its blocks.
+  void read_alone(std::size_t input, int thread) {
+    RawBlocks raw(context_.options, context_.input_splits[input]);
+    RawBlock block;
+    while (raw.next(block)) clean_block(raw, block, input, thread);
+    finish(raw, input);
+    bytes_done_ += context_.input_splits[input].bytes;
   }
 
-  /// All threads take parts from one reader; of several ranks each takes its own.
-  void read_together(std::size_t stretch) {
-    RawParts raw(context_.options, context_.stretches[stretch]);
+  /// All threads take blocks from one reader; each rank takes its own.
+  void read_together(std::size_t input) {
+    RawBlocks raw(context_.options, context_.input_splits[input]);
     shared_ = &raw;
-    run_items(
+    parallel_for_each(
         context_.threads, static_cast<std::size_t>(context_.threads),
         [&](std::size_t, int thread) {
-          RawPart part;
-          while (raw.next(part)) {
-            if (context_.group.mine(part.batch)) do_part(raw, part, stretch, thread);
+          RawBlock block;
+          while (raw.next(block)) {
+            if (context_.group.mine(block.index)) clean_block(raw, block, input, thread);
           }
         },
         [this] { tell(); });
     shared_ = nullptr;
-    if (context_.group.rank == 0) finish(raw, stretch);
-    bytes_done_ += context_.stretches[stretch].bytes;
+    if (context_.group.rank == 0) finish(raw, input);
+    bytes_done_ += context_.input_splits[input].bytes;
   }
 
-  void do_part(const RawParts& raw, RawPart& part, std::size_t stretch, int thread) {
-    const auto path = part_path(stretch, part.batch);
+  void clean_block(const RawBlocks& raw, RawBlock& block, std::size_t input, int thread) {
+    const auto path = block_path(input, block.index);
     if (fs::exists(path)) return;
-    const auto text = cleaner_.clean(raw.corpus(), part, splitters_[static_cast<std::size_t>(thread)]);
-    documents_ += text.tally.documents;
-    write_text_part(path, text);
+    const auto text = cleaner_.clean(raw.corpus(), block, splitters_[static_cast<std::size_t>(thread)]);
+    documents_ += text.stats.documents;
+    write_text_block(path, text);
   }
 
-  void finish(const RawParts& raw, std::size_t stretch) const {
-    write_packed_file(end_path(context_.staging, stretch),
-                      {fmt::format("{}\n{}", raw.batches(), tally_text(raw.tally()))});
+  void finish(const RawBlocks& raw, std::size_t input) const {
+    write_packed_file(end_path(context_.staging, input),
+                      {fmt::format("{}\n{}", raw.blocks(), stats_text(raw.stats()))});
   }
 
   void tell() {
     if (!context_.progress) return;
     std::int64_t bytes = bytes_done_;
     if (shared_ != nullptr) bytes += shared_->bytes_done();
-    context_.progress({"reading the text", bytes, bytes_total_, documents_});
+    context_.progress({"reading text", bytes, bytes_total_, documents_});
   }
 
   const StageContext& context_;
@@ -285,40 +285,40 @@ class TextStage {
   std::vector<SentenceSplitter> splitters_;
   std::atomic<std::int64_t> bytes_done_ = 0, documents_ = 0;
   std::int64_t bytes_total_ = 0;
-  RawParts* shared_ = nullptr;
+  RawBlocks* shared_ = nullptr;
 };
 
 }  // namespace
 
-std::string PartName::in(const std::string& staging, const char* folder) const {
-  return (fs::path(staging) / folder / fmt::format("{:06}-{:06}", stretch, batch)).string();
+std::string BlockName::in(const std::string& staging, const char* folder) const {
+  return (fs::path(staging) / folder / fmt::format("{:06}-{:06}", input, block)).string();
 }
 
 void read_text(const StageContext& context) {
   TextStage(context).run();
 }
 
-std::vector<PartName> text_parts(const StageContext& context) {
-  std::vector<PartName> parts;
-  for (std::size_t stretch = 0; stretch < context.stretches.size(); ++stretch) {
-    const auto end = read_end(end_path(context.staging, stretch));
-    for (std::size_t batch = 0; batch < end.batches; ++batch)
-      parts.push_back({context.stretches[stretch].source, stretch, batch});
+std::vector<BlockName> text_blocks(const StageContext& context) {
+  std::vector<BlockName> blocks;
+  for (std::size_t input = 0; input < context.input_splits.size(); ++input) {
+    const auto end = read_end(end_path(context.staging, input));
+    for (std::size_t block = 0; block < end.blocks; ++block)
+      blocks.push_back({context.input_splits[input].source, input, block});
   }
-  return parts;
+  return blocks;
 }
 
-std::vector<Tally> reader_tallies(const StageContext& context) {
-  std::vector<Tally> tallies(context.options.corpora.size());
-  for (std::size_t stretch = 0; stretch < context.stretches.size(); ++stretch)
-    tallies[context.stretches[stretch].source] += read_end(end_path(context.staging, stretch)).tally;
-  return tallies;
+std::vector<SourceStats> reader_stats(const StageContext& context) {
+  std::vector<SourceStats> stats(context.options.corpora.size());
+  for (std::size_t input = 0; input < context.input_splits.size(); ++input)
+    stats[context.input_splits[input].source] += read_end(end_path(context.staging, input)).stats;
+  return stats;
 }
 
-std::vector<Tally> text_tallies(const StageContext& context, const std::vector<PartName>& parts) {
-  std::vector<Tally> tallies = reader_tallies(context);
-  for (const auto& part : parts) tallies[part.source] += read_text_tally(part.in(context.staging, "text"));
-  return tallies;
+std::vector<SourceStats> text_stats(const StageContext& context, const std::vector<BlockName>& blocks) {
+  std::vector<SourceStats> stats = reader_stats(context);
+  for (const auto& block : blocks) stats[block.source] += read_text_stats(block.in(context.staging, "text"));
+  return stats;
 }
 
 }  // namespace nystrom

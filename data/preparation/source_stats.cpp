@@ -15,7 +15,7 @@ void add_up(Reasons& to, const Reasons& from) {
 
 }  // namespace
 
-Tally& Tally::operator+=(const Tally& other) {
+SourceStats& SourceStats::operator+=(const SourceStats& other) {
   documents += other.documents;
   characters_in += other.characters_in;
   characters_kept += other.characters_kept;
@@ -29,21 +29,21 @@ Tally& Tally::operator+=(const Tally& other) {
   return *this;
 }
 
-void Tally::add(const Skipped& skipped) {
+void SourceStats::add(const Skipped& skipped) {
   add_up(documents_dropped, skipped.documents);
   add_up(characters_dropped, skipped.characters);
   for (const auto& [reason, count] : skipped.characters) characters_in += count;
   repairs += skipped.repairs;
 }
 
-bool Tally::balanced() const {
+bool SourceStats::balanced() const {
   std::int64_t sum = characters_kept;
   for (const auto& [reason, count] : characters_dropped) sum += count;
   return sum == characters_in;
 }
 
 // Paths may be any bytes; as JSON's strings they travel hexadecimal.
-std::string tally_text(const Tally& t) {
+std::string stats_text(const SourceStats& t) {
   Json files = Json::array();
   for (const auto& [file, count] : t.file_documents)
     files.emplace_back(Json::array({std::vector<std::uint8_t>(file.begin(), file.end()), count}));
@@ -58,10 +58,10 @@ std::string tally_text(const Tally& t) {
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Tally tally_of_text(std::string_view text) {
+SourceStats parse_stats(std::string_view text) {
   try {
     const auto json = Json::parse(text);
-    Tally t;
+    SourceStats t;
     t.documents = json.at("documents");
     t.documents_dropped = json.at("documents_dropped").get<Reasons>();
     t.paragraphs_dropped = json.at("paragraphs_dropped").get<Reasons>();
@@ -78,7 +78,7 @@ Tally tally_of_text(std::string_view text) {
     return t;
   } catch (const Json::exception& error) {
     fail(
-        "What this preparation counted so far is damaged ({}). Remove the folder .preparing and prepare "
+        "The statistics of this preparation are corrupt ({}). Remove its folder `.preparing` and prepare "
         "again.",
         error.what());
   }

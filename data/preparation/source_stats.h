@@ -1,5 +1,5 @@
 #pragma once
-// What was counted, of a part of a source or of a source: tallies add up.
+// Mergeable per-source counters of a preparation.
 
 #include <map>
 #include <set>
@@ -9,25 +9,25 @@
 
 namespace nystrom {
 
-/// characters_in = characters_kept + all of characters_dropped.
-struct Tally {
+/// Counters of a block or of a whole source. characters_in = characters_kept + all of characters_dropped.
+struct SourceStats {
   std::int64_t documents = 0;  ///< kept
-  Reasons documents_dropped;   ///< and passed over, by reason
+  Reasons documents_dropped;   ///< and skipped, by reason
   Reasons paragraphs_dropped;  ///< of documents that were kept
   std::int64_t characters_in = 0, characters_kept = 0, bytes_kept = 0;
   Reasons characters_dropped;
   Repairs repairs;
   std::map<std::string, std::int64_t> file_documents;  ///< documents read, by file
-  std::set<std::string> damage;                        ///< what was passed over, a sentence each
+  std::set<std::string> damage;                        ///< corrupt input that was skipped, a sentence each
 
-  Tally& operator+=(const Tally& other);
+  SourceStats& operator+=(const SourceStats& other);
   void add(const Skipped& skipped);
-  /// Does the equation above hold?
+  /// True if the equation above holds.
   [[nodiscard]] bool balanced() const;
 };
 
-/// As JSON, and back.
-std::string tally_text(const Tally& tally);
-Tally tally_of_text(std::string_view text);
+/// To JSON and back.
+std::string stats_text(const SourceStats& stats);
+SourceStats parse_stats(std::string_view text);
 
 }  // namespace nystrom

@@ -30,6 +30,16 @@ SourceFile note(const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> source_names(const std::vector<CorpusSpec>& corpora) {
+  std::vector<std::string> names;
+  std::map<std::string, int> count;
+  for (const auto& spec : corpora) {
+    const int n = ++count[spec.kind];
+    names.push_back(n == 1 ? spec.kind : fmt::format("{}-{}", spec.kind, n));
+  }
+  return names;
+}
+
 std::vector<std::vector<SourceFile>> note_sources(const std::vector<CorpusListing>& listings, int threads) {
   std::vector<std::vector<SourceFile>> sources(listings.size());
   std::vector<SourceFile*> all;
@@ -37,7 +47,7 @@ std::vector<std::vector<SourceFile>> note_sources(const std::vector<CorpusListin
     for (const auto& path : listings[i].files) sources[i].push_back(note(path));
     for (auto& file : sources[i]) all.push_back(&file);
   }
-  run_items(
+  parallel_for_each(
       threads, all.size(), [&](std::size_t i, int) { all[i]->sha256 = sha256_of_file(all[i]->path); }, [] {});
   return sources;
 }

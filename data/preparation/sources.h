@@ -1,5 +1,5 @@
 #pragma once
-// The files of a preparation, as they were when its work began.
+// Source files of a preparation: names, sizes and hashes as they were when it began.
 
 #include <string>
 #include <vector>
@@ -9,13 +9,16 @@
 
 namespace nystrom {
 
-/// A source is not what it was when the work began.
+/// A source file changed after the preparation began.
 class SourceChanged : public InputError {
  public:
   using InputError::InputError;
 };
 
-/// By source. Reads every file once for its hash.
+/// wikipedia, books, books-2, ...: what sources are called in shards and manifests.
+std::vector<std::string> source_names(const std::vector<CorpusSpec>& corpora);
+
+/// Files by source. Reads every file once to hash it.
 std::vector<std::vector<SourceFile>> note_sources(const std::vector<CorpusListing>& listings, int threads);
 
 std::string sources_text(const std::vector<std::vector<SourceFile>>& sources);

@@ -13,29 +13,29 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferRecords = 2048;
 
-std::string path_of(const std::string& folder, std::size_t bucket) {
-  return (fs::path(folder) / fmt::format("{:03}", bucket)).string();
+std::string path_of(const std::string& folder, std::size_t index) {
+  return (fs::path(folder) / fmt::format("{:03}", index)).string();
 }
 
 }  // namespace
 
-Buckets::Buckets(std::string folder, std::size_t count) : folder_(std::move(folder)), buffers_(count) {
+SpillFiles::SpillFiles(std::string folder, std::size_t count) : folder_(std::move(folder)), buffers_(count) {
   std::error_code error;
   fs::remove_all(folder_, error);
   fs::create_directories(folder_, error);
   if (error) fail("{} cannot be made: {}.", folder_, error.message());
 }
 
-void Buckets::add(std::size_t bucket, const Record& record) {
-  auto& buffer = buffers_.at(bucket);
+void SpillFiles::add(std::size_t index, const Record& record) {
+  auto& buffer = buffers_.at(index);
   buffer.push_back(record);
-  if (buffer.size() >= kBufferRecords) flush(bucket);
+  if (buffer.size() >= kBufferRecords) flush(index);
 }
 
-void Buckets::flush(std::size_t bucket) {
-  auto& buffer = buffers_.at(bucket);
+void SpillFiles::flush(std::size_t index) {
+  auto& buffer = buffers_.at(index);
   if (buffer.empty()) return;
-  const auto path = path_of(folder_, bucket);
+  const auto path = path_of(folder_, index);
   std::ofstream file(path, std::ios::binary | std::ios::app);
   file.write(reinterpret_cast<const char*>(buffer.data()),
              static_cast<std::streamsize>(buffer.size() * sizeof(Record)));
@@ -44,12 +44,12 @@ void Buckets::flush(std::size_t bucket) {
   buffer.clear();
 }
 
-void Buckets::flush() {
-  for (std::size_t bucket = 0; bucket < buffers_.size(); ++bucket) flush(bucket);
+void SpillFiles::flush() {
+  for (std::size_t index = 0; index < buffers_.size(); ++index) flush(index);
 }
 
-std::vector<Buckets::Record> Buckets::read(const std::string& folder, std::size_t bucket) {
-  const auto path = path_of(folder, bucket);
+std::vector<SpillFiles::Record> SpillFiles::read(const std::string& folder, std::size_t index) {
+  const auto path = path_of(folder, index);
   std::error_code error;
   const auto bytes = fs::file_size(path, error);
   if (error) return {};
@@ -61,9 +61,9 @@ std::vector<Buckets::Record> Buckets::read(const std::string& folder, std::size_
   return records;
 }
 
-std::vector<Buckets::Record> Buckets::take(std::size_t bucket) {
-  flush(bucket);
-  return read(folder_, bucket);
+std::vector<SpillFiles::Record> SpillFiles::take(std::size_t index) {
+  flush(index);
+  return read(folder_, index);
 }
 
 }  // namespace nystrom

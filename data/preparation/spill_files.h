@@ -1,5 +1,5 @@
 #pragma once
-// Records sorted into files, to be worked on file by file: bounded memory for any number of them.
+// Spill files: records partitioned into files by hash, to be sorted file by file in bounded memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace nystrom {
 
 /// Not thread-safe. Throws Error with the system's reason, for a full disk too.
-class Buckets {
+class SpillFiles {
  public:
   struct Record {
     std::uint64_t key = 0, value = 0;
@@ -18,20 +18,20 @@ class Buckets {
   };
 
   /// `folder` is emptied (made, if it is not there).
-  Buckets(std::string folder, std::size_t count);
+  SpillFiles(std::string folder, std::size_t count);
 
-  void add(std::size_t bucket, const Record& record);
-  /// All records of a bucket, as they were added.
-  [[nodiscard]] std::vector<Record> take(std::size_t bucket);
-  /// Writes everything to the disk.
+  void add(std::size_t index, const Record& record);
+  /// All records of a file, in the order in which they were added.
+  [[nodiscard]] std::vector<Record> take(std::size_t index);
+  /// Writes all buffered records.
   void flush();
   [[nodiscard]] std::size_t size() const { return buffers_.size(); }
 
-  /// The records of a bucket that another object wrote.
-  static std::vector<Record> read(const std::string& folder, std::size_t bucket);
+  /// The records of a file that another object wrote.
+  static std::vector<Record> read(const std::string& folder, std::size_t index);
 
  private:
-  void flush(std::size_t bucket);
+  void flush(std::size_t index);
   std::string folder_;
   std::vector<std::vector<Record>> buffers_;
 };

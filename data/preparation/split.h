@@ -1,5 +1,5 @@
 #pragma once
-// Which documents are held out.
+// Splits: training documents and held-out ones (validation, test).
 
 #include <array>
 #include <cstddef>
@@ -11,14 +11,15 @@ namespace nystrom {
 
 enum class Split : std::uint8_t { kTrain, kValidation, kTest };
 
-/// The side that a document's hash puts it on, whatever else there is.
+/// The split that a document's hash chooses, independently of all other documents.
 inline Split split_of(std::uint64_t hash, double validation, double test) {
   const double u = static_cast<double>(hash >> 11U) * 0x1.0p-53;
   return u < validation ? Split::kValidation : u < validation + test ? Split::kTest : Split::kTrain;
 }
 
-/// Where a share was asked for and no document's hash fell on it, the training document of the smallest hash
-/// goes there, as long as one stays for training. Sees all documents, in any order; keeps two.
+/// Fills held-out splits that got no document although their fraction is above 0: the training document with
+/// the smallest hash moves there, as long as one is left for training. Sees all documents, in any order;
+/// keeps two.
 template <class Place>
 class EmptySides {
  public:
@@ -36,7 +37,7 @@ class EmptySides {
     }
   }
 
-  /// The training documents that go elsewhere, and where.
+  /// The training documents that move, and their new split.
   [[nodiscard]] std::vector<std::pair<Place, Split>> moves() const {
     std::vector<std::pair<Place, Split>> moves;
     std::size_t left = count_[0];

@@ -1,15 +1,15 @@
 #pragma once
-// The stages of a preparation. Each leaves files in the staging folder, each file whole or not there, so that
-// a preparation that was killed goes on with what is missing:
+// Stages of a preparation. Each leaves files in the staging folder, written atomically, so that a preparation
+// that was killed resumes with the files that are missing:
 //
-//   text/T-B         part B of stretch T: extracted, cleaned, split into sentences          (read_text)
-//   text/T.end       how many parts stretch T has, and what its reader passed over
-//   drops/           which documents and paragraphs are copies, and the mark `done`         (find_duplicates)
-//   tokens/T-B       the part's documents as ids                                            (encode_text)
+//   text/I-B         block B of input split I: extracted, cleaned, split into sentences     (read_text)
+//   text/I.end       the number of blocks of input split I, and what its reader skipped
+//   drops/           which documents and paragraphs are duplicates, and the mark `done`     (find_duplicates)
+//   tokens/I-B       the block's documents as token ids                                     (encode_text)
 //   train/00000.h5   shards                                                                 (write_shards)
 //
-// All are functions of the sources and the options alone. Ranks share a stage's work; between stages they
-// wait for each other.
+// All files are functions of the sources and the options alone. Ranks share a stage's work, and wait for each
+// other between stages.
 
 #include <array>
 #include <functional>
@@ -18,39 +18,39 @@
 
 #include "data/preparation/input_splits.h"
 #include "data/preparation/manifest.h"
-#include "data/preparation/prepare.h"
+#include "data/preparation/options.h"
 #include "data/preparation/text_block.h"
 #include "data/preparation/worker_pool.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace nystrom {
 
-/// What all stages are given.
+/// Arguments of every stage.
 struct StageContext {
   const PrepareOptions& options;
   std::string staging;
   int threads = 1;
   PrepareGroup group;
-  std::vector<Stretch> stretches;
+  std::vector<InputSplit> input_splits;
   std::function<void(const PrepareProgress&)> progress;  ///< may be empty
 };
 
-/// A part of the text that lies in the staging folder.
-struct PartName {
-  std::size_t source = 0, stretch = 0, batch = 0;
+/// A block of text or tokens in the staging folder.
+struct BlockName {
+  std::size_t source = 0, input = 0, block = 0;
   [[nodiscard]] std::string in(const std::string& staging, const char* folder) const;
 };
 
-/// Reads what is not read yet. Afterwards (of all ranks) text_parts() gives all of it.
+/// Reads the input splits that are not read yet. Once all ranks are done, text_blocks() gives all blocks.
 void read_text(const StageContext& context);
-/// All parts, in the order of the sources.
-std::vector<PartName> text_parts(const StageContext& context);
-/// What each source's readers passed over between documents.
-std::vector<Tally> reader_tallies(const StageContext& context);
-/// That and what the parts counted, before anything was dropped as a copy.
-std::vector<Tally> text_tallies(const StageContext& context, const std::vector<PartName>& parts);
+/// All blocks, in the order of the sources.
+std::vector<BlockName> text_blocks(const StageContext& context);
+/// What each source's readers skipped between documents.
+std::vector<SourceStats> reader_stats(const StageContext& context);
+/// The same plus the counters of the blocks, before any duplicate is dropped.
+std::vector<SourceStats> text_stats(const StageContext& context, const std::vector<BlockName>& blocks);
 
-/// Which documents and paragraphs of the parts are dropped as copies.
+/// Duplicate documents and paragraphs of the blocks, which are dropped.
 class Drops {
  public:
   static constexpr std::uint32_t kWholeDocument = 0xFFFFFF;
@@ -61,32 +61,34 @@ class Drops {
     auto operator<=>(const Drop&) const = default;
   };
 
-  /// Of the part with this number, in order.
-  static std::vector<Drop> of_part(const std::string& staging, std::size_t part, std::size_t parts);
+  /// Those of the block with this number, in order.
+  static std::vector<Drop> of_block(const std::string& staging, std::size_t block, std::size_t blocks);
 };
 
-/// Compares all parts' documents and paragraphs in bounded memory; the first of equal ones stays. One rank.
-void find_duplicates(const StageContext& context, const std::vector<PartName>& parts);
+/// Compares the documents and paragraphs of all blocks in bounded memory; the first of equal ones stays.
+/// Called by one rank.
+void find_duplicates(const StageContext& context, const std::vector<BlockName>& blocks);
 
-/// Marks what is dropped in a part that was read, and gives the tally with it counted.
-Tally apply_drops(TextPart& part, const std::vector<Drops::Drop>& drops);
+/// Marks what is dropped in a block that was read, and returns the statistics after it.
+SourceStats apply_drops(TextBlock& block, const std::vector<Drops::Drop>& drops);
 
-/// Trains the tokenizer on a sample of the text, or reads the one that is given. One rank trains; `sample`
-/// gets the number of sentences that were used.
-Tokenizer make_tokenizer(const StageContext& context, const std::vector<PartName>& parts,
+/// Trains the tokenizer on a sample of the text, or reads the one that is given. One rank trains;
+/// `sample_sentences` is set to the number of sentences used.
+Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockName>& blocks,
                          std::int64_t& sample_sentences);
 
-/// Encodes the parts that are not encoded yet.
-void encode_text(const StageContext& context, const std::vector<PartName>& parts, const Tokenizer& tokenizer);
-/// What each source gave in the end.
-std::vector<Tally> token_tallies(const StageContext& context, const std::vector<PartName>& parts);
-/// Appends to `path` in the staging folder what the parts noted of dropped documents ("dropped") or of
-/// documents shared with evaluation files ("contaminated").
-void collect_notes(const StageContext& context, const std::vector<PartName>& parts, const char* ending,
+/// Encodes the blocks that are not encoded yet.
+void encode_text(const StageContext& context, const std::vector<BlockName>& blocks,
+                 const Tokenizer& tokenizer);
+/// Final statistics of each source.
+std::vector<SourceStats> token_stats(const StageContext& context, const std::vector<BlockName>& blocks);
+/// Joins the blocks' lists of dropped documents ("dropped"), or of documents shared with evaluation files
+/// ("contaminated"), in the file `path`.
+void collect_notes(const StageContext& context, const std::vector<BlockName>& blocks, const char* ending,
                    const std::string& path);
 
-/// Writes the shards that are not written yet, and tells what is in all of them.
-std::array<SplitResult, 3> write_shards(const StageContext& context, const std::vector<PartName>& parts,
+/// Writes the shards that are not written yet. Returns what is in all of them.
+std::array<SplitResult, 3> write_shards(const StageContext& context, const std::vector<BlockName>& blocks,
                                         const Tokenizer& tokenizer, const std::vector<std::string>& sources);
 
 }  // namespace nystrom

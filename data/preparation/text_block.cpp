@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-enum Section : std::uint8_t { kTally, kIndex, kText };
+enum Section : std::uint8_t { kStats, kIndex, kText };
 
 std::uint64_t hash_of(const TextParagraph& paragraph) {
   std::uint64_t hash = 0;
@@ -28,7 +28,7 @@ void put_index(ByteWriter& out, const TextDocument& document) {
   for (const auto band : document.bands) out.put(band);
   std::vector<TextIndex::Paragraph> entries;
   for (std::size_t i = 0; i < document.paragraphs.size(); ++i) {
-    if (bytes_of(document.paragraphs[i]) >= kLeastDuplicateBytes)
+    if (bytes_of(document.paragraphs[i]) >= kMinDuplicateBytes)
       entries.push_back({hash_of(document.paragraphs[i]), static_cast<std::uint32_t>(i)});
   }
   out.put(static_cast<std::uint32_t>(entries.size()));
@@ -69,24 +69,24 @@ const char* name_of(Fate fate) {
   return "";
 }
 
-void write_text_part(const std::string& path, const TextPart& part) {
+void write_text_block(const std::string& path, const TextBlock& block) {
   ByteWriter index, text;
-  index.put(static_cast<std::uint32_t>(part.documents.size()));
-  text.put(static_cast<std::uint32_t>(part.documents.size()));
-  for (const auto& document : part.documents) {
+  index.put(static_cast<std::uint32_t>(block.documents.size()));
+  text.put(static_cast<std::uint32_t>(block.documents.size()));
+  for (const auto& document : block.documents) {
     put_index(index, document);
     put_text(text, document);
   }
-  write_packed_file(path, {tally_text(part.tally), index.bytes(), text.bytes()});
+  write_packed_file(path, {stats_text(block.stats), index.bytes(), text.bytes()});
 }
 
-TextPart read_text_part(const std::string& path) {
-  TextPart part;
-  part.tally = read_text_tally(path);
+TextBlock read_text_block(const std::string& path) {
+  TextBlock block;
+  block.stats = read_text_stats(path);
   const auto bytes = read_packed_section(path, kText);
   ByteReader in(bytes, path);
-  part.documents.resize(in.get<std::uint32_t>());
-  for (auto& document : part.documents) {
+  block.documents.resize(in.get<std::uint32_t>());
+  for (auto& document : block.documents) {
     document.id = in.get_text();
     document.hash = in.get<std::uint64_t>();
     document.fate = in.get<Fate>();
@@ -96,7 +96,7 @@ TextPart read_text_part(const std::string& path) {
       for (auto& sentence : paragraph.sentences) sentence = in.get_text();
     }
   }
-  return part;
+  return block;
 }
 
 TextIndex read_text_index(const std::string& path) {
@@ -118,8 +118,8 @@ TextIndex read_text_index(const std::string& path) {
   return index;
 }
 
-Tally read_text_tally(const std::string& path) {
-  return tally_of_text(read_packed_section(path, kTally));
+SourceStats read_text_stats(const std::string& path) {
+  return parse_stats(read_packed_section(path, kStats));
 }
 
 }  // namespace nystrom

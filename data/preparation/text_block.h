@@ -1,5 +1,5 @@
 #pragma once
-// A part of the text, between reading it and tokenizing it: documents as cleaned sentences, in a file.
+// A block of text, between reading and tokenizing: documents as cleaned sentences, in a file.
 
 #include <cstdint>
 #include <string>
@@ -11,10 +11,10 @@ namespace nystrom {
 
 struct TextParagraph {
   std::vector<std::string> sentences;
-  bool dropped = false;  ///< as a copy; not part of the file
+  bool dropped = false;  ///< as a duplicate; not stored in the file
 };
 
-/// Why a document or paragraph goes no further.
+/// Why a document or paragraph is dropped.
 enum class Fate : std::uint8_t {
   kKept,
   kTooShort,
@@ -27,18 +27,18 @@ const char* name_of(Fate fate);
 
 struct TextDocument {
   std::string id;
-  std::uint64_t hash = 0;  ///< of its text: decides about its split, and finds its copies
+  std::uint64_t hash = 0;  ///< of its text: chooses its split, and finds duplicates
   Fate fate = Fate::kKept;
-  std::vector<std::uint64_t> bands;  ///< of its MinHash signature, where near duplicates are looked for
+  std::vector<std::uint64_t> bands;  ///< of its MinHash signature, if near duplicates are searched
   std::vector<TextParagraph> paragraphs;
 };
 
-struct TextPart {
-  Tally tally;
+struct TextBlock {
+  SourceStats stats;
   std::vector<TextDocument> documents;  ///< in the order of the source
 };
 
-/// What the search for duplicates looks at.
+/// Hashes of a block, for the search for duplicates.
 struct TextIndex {
   struct Paragraph {
     std::uint64_t hash = 0;
@@ -53,13 +53,13 @@ struct TextIndex {
   std::vector<Document> documents;
 };
 
-/// Only paragraphs of at least so many bytes are looked for again: short ones ("Yes.") are no copies.
-inline constexpr std::size_t kLeastDuplicateBytes = 120;
+/// Minimum size of a paragraph that can be a duplicate: short ones ("Yes.") repeat by chance.
+inline constexpr std::size_t kMinDuplicateBytes = 120;
 
-/// The file is whole under its name or not there. Throws Error with the system's reason.
-void write_text_part(const std::string& path, const TextPart& part);
-TextPart read_text_part(const std::string& path);
+/// Writes atomically. Throws Error with the system's reason.
+void write_text_block(const std::string& path, const TextBlock& block);
+TextBlock read_text_block(const std::string& path);
 TextIndex read_text_index(const std::string& path);
-Tally read_text_tally(const std::string& path);
+SourceStats read_text_stats(const std::string& path);
 
 }  // namespace nystrom

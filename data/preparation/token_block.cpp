@@ -6,7 +6,7 @@
 namespace nystrom {
 namespace {
 
-enum Section : std::uint8_t { kTally, kCounts, kFirstSplit };
+enum Section : std::uint8_t { kStats, kCounts, kFirstSplit };
 constexpr std::int32_t kSmallId = 0xFFFF;  // ids below take two bytes
 
 void put_document(ByteWriter& out, const TokenDocument& document) {
@@ -23,11 +23,11 @@ void put_document(ByteWriter& out, const TokenDocument& document) {
 
 }  // namespace
 
-void write_token_part(const std::string& path, const TokenPart& part) {
+void write_token_block(const std::string& path, const TokenBlock& block) {
   ByteWriter counts;
   std::array<ByteWriter, 3> splits;
   for (std::size_t split = 0; split < splits.size(); ++split) {
-    const auto& documents = part.documents.at(split);
+    const auto& documents = block.documents.at(split);
     counts.put(static_cast<std::uint32_t>(documents.size()));
     splits.at(split).put(static_cast<std::uint32_t>(documents.size()));
     for (const auto& document : documents) {
@@ -39,12 +39,12 @@ void write_token_part(const std::string& path, const TokenPart& part) {
       put_document(splits.at(split), document);
     }
   }
-  write_packed_file(path, {tally_text(part.tally), counts.bytes(), splits[0].bytes(), splits[1].bytes(),
+  write_packed_file(path, {stats_text(block.stats), counts.bytes(), splits[0].bytes(), splits[1].bytes(),
                            splits[2].bytes()});
 }
 
-Tally read_token_tally(const std::string& path) {
-  return tally_of_text(read_packed_section(path, kTally));
+SourceStats read_token_stats(const std::string& path) {
+  return parse_stats(read_packed_section(path, kStats));
 }
 
 std::array<std::vector<TokenCounts>, 3> read_token_counts(const std::string& path) {

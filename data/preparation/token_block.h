@@ -1,5 +1,5 @@
 #pragma once
-// A part of the text as ids, between tokenizing it and writing shards.
+// A block of token ids, between tokenizing and writing shards.
 
 #include <array>
 #include <cstdint>
@@ -16,21 +16,21 @@ struct TokenDocument {
   std::vector<std::vector<std::int32_t>> sentences;  ///< none of them empty
 };
 
-/// What shards are planned by.
+/// A document's size, by which shards are planned.
 struct TokenCounts {
   std::uint64_t hash = 0;
   std::uint32_t sentences = 0;
   std::uint64_t tokens = 0;
 };
 
-/// Documents by the split that their hash gives, in the order of the source.
-struct TokenPart {
-  Tally tally;
+/// Documents by split (chosen by their hash), in the order of the source.
+struct TokenBlock {
+  SourceStats stats;
   std::array<std::vector<TokenDocument>, 3> documents;
 };
 
-void write_token_part(const std::string& path, const TokenPart& part);
-Tally read_token_tally(const std::string& path);
+void write_token_block(const std::string& path, const TokenBlock& block);
+SourceStats read_token_stats(const std::string& path);
 std::array<std::vector<TokenCounts>, 3> read_token_counts(const std::string& path);
 std::vector<TokenDocument> read_token_documents(const std::string& path, Split split);
 

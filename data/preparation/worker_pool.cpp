@@ -26,8 +26,8 @@ std::vector<bool> PrepareGroup::share_of(const std::vector<std::int64_t>& sizes)
   return share;
 }
 
-void run_items(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
-               const std::function<void()>& tick) {
+void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
+                       const std::function<void()>& tick) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::condition_variable finished;

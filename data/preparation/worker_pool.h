@@ -1,5 +1,5 @@
 #pragma once
-// Items of work on threads.
+// Worker pool: items of work in parallel on threads, and their distribution over ranks.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +15,16 @@ struct PrepareGroup {
   [[nodiscard]] bool mine(std::size_t item) const {
     return item % static_cast<std::size_t>(ranks) == static_cast<std::size_t>(rank);
   }
-  /// Which of items of different sizes this rank does: from the largest on each goes to the rank that has
-  /// least so far (longest processing time first: Graham, 1969). Ranks that give the same sizes share all
-  /// items.
+  /// Which items of the given sizes this rank processes. Items are assigned in decreasing size, each to the
+  /// rank with the least work so far (longest processing time first: Graham, 1969). Ranks that pass the same
+  /// sizes share all items.
   [[nodiscard]] std::vector<bool> share_of(const std::vector<std::int64_t>& sizes) const;
 };
 
 /// Calls work(item, thread) for each item in [0, count), in order as threads become free; thread is in
-/// [0, threads). Meanwhile `tick` is called now and then on the calling thread. The first exception ends it,
-/// once the items under way are done, and is thrown here.
-void run_items(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
-               const std::function<void()>& tick);
+/// [0, threads). Meanwhile calls `tick` about ten times a second on the calling thread. After an exception no
+/// new item starts; the first one is rethrown here once the running items are done.
+void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
+                       const std::function<void()>& tick);
 
 }  // namespace nystrom

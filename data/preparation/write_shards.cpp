@@ -1,4 +1,4 @@
-// The last stage: shards are planned by the parts' counts, then written, each by itself.
+// Last stage: shards are planned from the blocks' counts, then written independently.
 
 #include <algorithm>
 #include <atomic>
@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Documents [first, last) of one side of a part.
-struct Run {
-  std::size_t part = 0;
+/// Documents [first, last) of one split of a block.
+struct DocumentRange {
+  std::size_t block = 0;
   Split side = Split::kTrain;
   std::size_t first = 0, last = 0;
 };
@@ -26,22 +26,23 @@ struct Run {
 struct PlannedShard {
   Split split = Split::kTrain;
   std::string file;
-  std::vector<Run> runs;
+  std::vector<DocumentRange> ranges;
   ShardCounts counts;
 };
 
-using Place = std::pair<std::size_t, std::size_t>;  // part, index among its training documents
+using Place = std::pair<std::size_t, std::size_t>;  // block, index among its training documents
 
 class Plan {
  public:
-  Plan(const StageContext& context, const std::vector<PartName>& parts) : context_(context), parts_(parts) {
+  Plan(const StageContext& context, const std::vector<BlockName>& blocks)
+      : context_(context), blocks_(blocks) {
     for (auto& split : by_source_) split.resize(context.options.corpora.size());
     find_moves();
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-      const auto counts = read_token_counts(parts[part].in(context.staging, "tokens"));
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+      const auto counts = read_token_counts(blocks[block].in(context.staging, "tokens"));
       for (std::size_t side = 0; side < counts.size(); ++side) {
         for (std::size_t d = 0; d < counts.at(side).size(); ++d)
-          add(part, static_cast<Split>(side), d, counts.at(side)[d]);
+          add(block, static_cast<Split>(side), d, counts.at(side)[d]);
       }
     }
   }
@@ -56,19 +57,19 @@ class Plan {
   void find_moves() {
     const auto& options = context_.options;
     EmptySides<Place> empty(options.validation_fraction, options.test_fraction);
-    for (std::size_t part = 0; part < parts_.size(); ++part) {
-      const auto counts = read_token_counts(parts_[part].in(context_.staging, "tokens"));
+    for (std::size_t block = 0; block < blocks_.size(); ++block) {
+      const auto counts = read_token_counts(blocks_[block].in(context_.staging, "tokens"));
       for (std::size_t side = 0; side < counts.size(); ++side) {
         for (std::size_t d = 0; d < counts.at(side).size(); ++d)
-          empty.add(static_cast<Split>(side), counts.at(side)[d].hash, {part, d});
+          empty.add(static_cast<Split>(side), counts.at(side)[d].hash, {block, d});
       }
     }
     for (const auto& [place, split] : empty.moves()) moves_[place] = split;
   }
 
-  void add(std::size_t part, Split side, std::size_t index, const TokenCounts& document) {
+  void add(std::size_t block, Split side, std::size_t index, const TokenCounts& document) {
     Split split = side;
-    if (const auto move = moves_.find({part, index}); side == Split::kTrain && move != moves_.end())
+    if (const auto move = moves_.find({block, index}); side == Split::kTrain && move != moves_.end())
       split = move->second;
     const auto s = static_cast<std::size_t>(split);
     auto& open = open_.at(s);
@@ -78,12 +79,12 @@ class Plan {
       open = shards_.size();
     }
     auto& shard = shards_[open - 1];
-    auto* run = shard.runs.empty() ? nullptr : &shard.runs.back();
-    if (run != nullptr && run->part == part && run->side == side && run->last == index)
-      ++run->last;
+    auto* range = shard.ranges.empty() ? nullptr : &shard.ranges.back();
+    if (range != nullptr && range->block == block && range->side == side && range->last == index)
+      ++range->last;
     else
-      shard.runs.push_back({part, side, index, index + 1});
-    for (auto* counts : {&shard.counts, &by_source_.at(s)[parts_[part].source]}) {
+      shard.ranges.push_back({block, side, index, index + 1});
+    for (auto* counts : {&shard.counts, &by_source_.at(s)[blocks_[block].source]}) {
       counts->documents += 1;
       counts->sentences += document.sentences;
       counts->tokens += tokens;
@@ -92,7 +93,7 @@ class Plan {
   }
 
   const StageContext& context_;
-  const std::vector<PartName>& parts_;
+  const std::vector<BlockName>& blocks_;
   std::map<Place, Split> moves_;
   std::vector<PlannedShard> shards_;
   std::array<std::size_t, 3> open_{}, files_{};  // shard that is filled (index + 1); how many each split has
@@ -100,13 +101,14 @@ class Plan {
   std::array<LengthHistogram, 3> lengths_;
 };
 
-void write_shard(const StageContext& context, const std::vector<PartName>& parts, const ShardHeader& header,
+void write_shard(const StageContext& context, const std::vector<BlockName>& blocks, const ShardHeader& header,
                  const PlannedShard& shard, const std::string& path) {
   ShardWriter writer(path, header);
-  for (const auto& run : shard.runs) {
-    const auto documents = read_token_documents(parts[run.part].in(context.staging, "tokens"), run.side);
-    for (std::size_t d = run.first; d < run.last; ++d)
-      writer.add_document(static_cast<std::int64_t>(parts[run.part].source), documents.at(d).sentences);
+  for (const auto& range : shard.ranges) {
+    const auto documents =
+        read_token_documents(blocks[range.block].in(context.staging, "tokens"), range.side);
+    for (std::size_t d = range.first; d < range.last; ++d)
+      writer.add_document(static_cast<std::int64_t>(blocks[range.block].source), documents.at(d).sentences);
   }
   NYSTROM_CHECK(writer.counts() == shard.counts, "{}: other counts than planned", path);
   writer.finish();
@@ -114,9 +116,9 @@ void write_shard(const StageContext& context, const std::vector<PartName>& parts
 
 }  // namespace
 
-std::array<SplitResult, 3> write_shards(const StageContext& context, const std::vector<PartName>& parts,
+std::array<SplitResult, 3> write_shards(const StageContext& context, const std::vector<BlockName>& blocks,
                                         const Tokenizer& tokenizer, const std::vector<std::string>& sources) {
-  Plan plan(context, parts);
+  Plan plan(context, blocks);
   const ShardHeader header{tokenizer.vocabulary_size(), tokenizer.special(), tokenizer.sha256(), sources};
   auto& shards = plan.shards();
   const auto path_of = [&](const PlannedShard& shard) {
@@ -135,11 +137,11 @@ std::array<SplitResult, 3> write_shards(const StageContext& context, const std::
     if (context.progress)
       context.progress({"writing shards", done, static_cast<std::int64_t>(shards.size()), 0});
   };
-  run_items(
+  parallel_for_each(
       context.threads, shards.size(),
       [&](std::size_t i, int) {
         const auto path = path_of(shards[i]).string();
-        if (mine[i] && !fs::exists(path)) write_shard(context, parts, header, shards[i], path);
+        if (mine[i] && !fs::exists(path)) write_shard(context, blocks, header, shards[i], path);
         ++done;
       },
       tick);
@@ -147,7 +149,7 @@ std::array<SplitResult, 3> write_shards(const StageContext& context, const std::
   std::array<SplitResult, 3> results;
   std::vector<WrittenShard> written(shards.size());
   if (context.group.rank == 0) {
-    run_items(
+    parallel_for_each(
         context.threads, shards.size(),
         [&](std::size_t i, int) {
           const auto path = path_of(shards[i]).string();
