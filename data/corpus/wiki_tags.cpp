@@ -12,7 +12,7 @@ using std::string_view;
 
 constexpr std::size_t kLongestTag = 1500;    // bytes; a reference's name may be long
 constexpr std::size_t kLongestName = 16;     // bytes
-constexpr std::size_t kMostBlanks = 16;      // bytes up to the end of "</ref  >"
+constexpr std::size_t kMaxBlanks = 16;       // bytes up to the end of "</ref  >"
 constexpr std::size_t kLongestFormula = 24;  // bytes
 
 struct Known {
@@ -123,7 +123,7 @@ Tag parse_tag(string_view text) {
 std::size_t find_closing(string_view text, string_view name, std::size_t from) {
   for (std::size_t at = text.find("</", from); at != string_view::npos; at = text.find("</", at + 2)) {
     if (!same_letters(text.substr(at + 2, name.size()), name)) continue;
-    const auto after = text.substr(at + 2 + name.size(), kMostBlanks);
+    const auto after = text.substr(at + 2 + name.size(), kMaxBlanks);
     const std::size_t end = after.find_first_not_of(" \t\n");
     if (end != string_view::npos && after[end] == '>') return at;
   }

@@ -14,7 +14,7 @@ const std::vector<std::byte>& ChunkCache::insert(std::uint32_t column, std::uint
   bytes_ += bytes.size();
   entries_.push_front({{column, block}, std::move(bytes)});
   index_[entries_.front().key] = entries_.begin();
-  while (bytes_ > most_bytes_ && entries_.size() > 1) {
+  while (bytes_ > max_bytes_ && entries_.size() > 1) {
     bytes_ -= entries_.back().bytes.size();
     index_.erase(entries_.back().key);
     entries_.pop_back();

@@ -17,7 +17,7 @@ namespace nystrom {
 
 class ChunkCache {
  public:
-  explicit ChunkCache(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+  explicit ChunkCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
   /// A number for a new column.
   [[nodiscard]] std::uint32_t add_column() { return columns_++; }
@@ -44,7 +44,7 @@ class ChunkCache {
     std::vector<std::byte> bytes;
   };
 
-  std::size_t most_bytes_;
+  std::size_t max_bytes_;
   std::size_t bytes_ = 0;
   std::uint32_t columns_ = 0;
   std::list<Entry> entries_;  // most recently used first
@@ -64,9 +64,10 @@ class Column {
     rows_ = dataset_.rows();
     row_elements_ = dataset_.row_elements();
     const std::uint64_t row_bytes = std::max<std::uint64_t>(row_elements_ * sizeof(T), 1);
-    const std::uint64_t most = std::max<std::uint64_t>(kMostBlockBytes / row_bytes, 1);
-    block_rows_ = dataset_.chunk().empty() ? std::clamp<std::uint64_t>(kPlainBlockBytes / row_bytes, 1, most)
-                                           : std::min(std::max<std::uint64_t>(dataset_.chunk()[0], 1), most);
+    const std::uint64_t max_rows = std::max<std::uint64_t>(kMaxBlockBytes / row_bytes, 1);
+    block_rows_ = dataset_.chunk().empty()
+                      ? std::clamp<std::uint64_t>(kPlainBlockBytes / row_bytes, 1, max_rows)
+                      : std::min(std::max<std::uint64_t>(dataset_.chunk()[0], 1), max_rows);
   }
   void detach() { dataset_ = {}; }
 
@@ -91,7 +92,7 @@ class Column {
 
  private:
   static constexpr std::uint64_t kPlainBlockBytes = 1U << 15U;  // of a dataset without chunks
-  static constexpr std::uint64_t kMostBlockBytes = 1U << 22U;
+  static constexpr std::uint64_t kMaxBlockBytes = 1U << 22U;
 
   std::span<const T> load(std::uint64_t block) {
     const std::vector<std::byte>* bytes = cache_->find(id_, block);
@@ -122,7 +123,7 @@ class Scan {
     const std::uint64_t row_bytes = std::max<std::uint64_t>(dataset.row_elements() * sizeof(T), 1);
     const std::uint64_t chunk = dataset.chunk().empty() ? 1 : std::max<std::uint64_t>(dataset.chunk()[0], 1);
     block_rows_ = std::max<std::uint64_t>(kBlockBytes / row_bytes / chunk, 1) * chunk;
-    block_rows_ = std::min(block_rows_, std::max<std::uint64_t>(kMostBytes / row_bytes, 1));
+    block_rows_ = std::min(block_rows_, std::max<std::uint64_t>(kMaxBytes / row_bytes, 1));
   }
 
   /// The next block of rows; empty at the end.
@@ -143,7 +144,7 @@ class Scan {
   }
 
  private:
-  static constexpr std::uint64_t kBlockBytes = 1U << 18U, kMostBytes = 1U << 24U;
+  static constexpr std::uint64_t kBlockBytes = 1U << 18U, kMaxBytes = 1U << 24U;
   const hdf5::Dataset* dataset_;
   std::uint64_t block_rows_ = 1, row_ = 0;
   std::vector<T> buffer_;

@@ -133,10 +133,10 @@ Identifier create_object(hid_t file, const std::string& path, const std::string&
   }
   Identifier links = owned(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "prepare", path, name);
   const std::vector<hsize_t> now(shape.begin(), shape.end());
-  std::vector<hsize_t> most = now;
-  if (layout.extendible) most[0] = H5S_UNLIMITED;
-  Identifier space = owned(H5Screate_simple(static_cast<int>(now.size()), now.data(), most.data()), H5Sclose,
-                           "prepare", path, name);
+  std::vector<hsize_t> max_shape = now;
+  if (layout.extendible) max_shape[0] = H5S_UNLIMITED;
+  Identifier space = owned(H5Screate_simple(static_cast<int>(now.size()), now.data(), max_shape.data()),
+                           H5Sclose, "prepare", path, name);
   return owned(H5Dcreate2(file, name.c_str(), type, space.get(), links.get(), create.get(), H5P_DEFAULT),
                H5Dclose, "create dataset", path, name);
 }

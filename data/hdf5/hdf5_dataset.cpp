@@ -5,7 +5,7 @@
 namespace nystrom::hdf5 {
 namespace {
 
-constexpr std::uint64_t kMostElements = std::uint64_t{1} << 60U;
+constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 60U;
 
 /// The file's rows [first, first + count) and the memory that goes with them.
 std::pair<Identifier, Identifier> select(hid_t dataset, const Shape& shape, std::uint64_t first,
@@ -40,7 +40,7 @@ void Dataset::inspect() {
   shape_.assign(dims.begin(), dims.end());
   std::uint64_t elements = 1;
   for (auto d : dims) {
-    if (d != 0 && elements > kMostElements / d)
+    if (d != 0 && elements > kMaxElements / d)
       refuse("dataset `{}` of {} claims an impossible size; the file is damaged", name_, file_);
     elements *= d;
   }

@@ -150,13 +150,13 @@ void File::write_strings(const std::string& name, const std::vector<std::string>
 }
 
 std::vector<std::string> File::read_strings(const std::string& name) const {
-  constexpr std::uint64_t kMost = 1U << 24U;  // bytes; a damaged header must not take all memory
+  constexpr std::uint64_t kMax = 1U << 24U;  // bytes; a damaged header must not take all memory
   const auto held = lock();
   const Dataset dataset = this->dataset(name);
   Identifier type = owned(H5Dget_type(dataset.id_.get()), H5Tclose, "read dataset", path_, name);
   const std::size_t size = H5Tget_size(type.get());
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 ||
-      dataset.shape().size() != 1 || size == 0 || dataset.rows() > kMost / size)
+      dataset.shape().size() != 1 || size == 0 || dataset.rows() > kMax / size)
     refuse("dataset `{}` of {} is not a list of fixed-length strings; the file is damaged", name, path_);
   std::string flat(size * dataset.rows(), '\0');
   Identifier memory = string_type(size, path_, name);

@@ -66,16 +66,16 @@ std::vector<std::uint64_t> minhash_bands(const std::vector<TextParagraph>& parag
     for (const auto& sentence : paragraph.sentences) append_word_hashes(sentence, words);
   }
   if (words.size() < kShingleWords) return {};
-  std::array<std::uint64_t, kHashes> least;
-  least.fill(std::numeric_limits<std::uint64_t>::max());
+  std::array<std::uint64_t, kHashes> minima;
+  minima.fill(std::numeric_limits<std::uint64_t>::max());
   for (std::size_t i = 0; i + kShingleWords <= words.size(); ++i) {
     const std::uint64_t hash = ngram_hash(words.data() + i, kShingleWords);
     for (std::size_t j = 0; j < kHashes; ++j)
-      least[j] = std::min(least[j], (hash ^ kPermutations.add[j]) * kPermutations.multiply[j]);
+      minima[j] = std::min(minima[j], (hash ^ kPermutations.add[j]) * kPermutations.multiply[j]);
   }
   std::vector<std::uint64_t> bands(kMinHashBands);
   for (std::size_t band = 0; band < kMinHashBands; ++band)
-    bands[band] = ngram_hash(&least.at(band * kMinHashRows), kMinHashRows) + band;
+    bands[band] = ngram_hash(&minima.at(band * kMinHashRows), kMinHashRows) + band;
   return bands;
 }
 

@@ -48,11 +48,12 @@ std::vector<Bar> length_bars(const Json& splits) {
     if (bins.size() < counts.size()) bins.resize(counts.size());
     for (std::size_t i = 0; i < counts.size(); ++i) bins[i] += counts[i].get<std::int64_t>();
   }
-  const auto most = bins.empty() ? 1 : std::max<std::int64_t>(1, *std::max_element(bins.begin(), bins.end()));
+  const auto max_count =
+      bins.empty() ? 1 : std::max<std::int64_t>(1, *std::max_element(bins.begin(), bins.end()));
   std::vector<Bar> bars;
   for (std::size_t i = 0; i < bins.size(); ++i) {
     bars.push_back({fmt::format("{} to {}", std::int64_t{1} << i, (std::int64_t{2} << i) - 1), bins[i],
-                    static_cast<double>(bins[i]) / static_cast<double>(most)});
+                    static_cast<double>(bins[i]) / static_cast<double>(max_count)});
   }
   while (!bars.empty() && bars.front().count == 0) bars.erase(bars.begin());
   return bars;

@@ -19,9 +19,9 @@ std::vector<bool> PrepareGroup::share_of(const std::vector<std::int64_t>& sizes)
   std::vector<std::int64_t> sums(static_cast<std::size_t>(ranks));
   std::vector<bool> share(sizes.size());
   for (const auto item : order) {
-    const auto least = std::ranges::min_element(sums);
-    *least += sizes[item];
-    share[item] = least - sums.begin() == rank;
+    const auto smallest = std::ranges::min_element(sums);
+    *smallest += sizes[item];
+    share[item] = smallest - sums.begin() == rank;
   }
   return share;
 }

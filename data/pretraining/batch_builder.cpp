@@ -17,8 +17,8 @@ LoaderOptions checked(const LoaderOptions& options) {
   NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
                 options.rank, options.ranks);
   NYSTROM_CHECK(options.mixture.empty() || !options.one_pass, "a mixture has no end, one pass has");
-  NYSTROM_CHECK(options.prefetch >= 0 && options.most_steps >= 0, "prefetch {}, most_steps {}",
-                options.prefetch, options.most_steps);
+  NYSTROM_CHECK(options.prefetch >= 0 && options.max_steps >= 0, "prefetch {}, max_steps {}",
+                options.prefetch, options.max_steps);
   return options;
 }
 
@@ -45,7 +45,7 @@ std::int64_t BatchBuilder::steps() const {
   if (!options_.one_pass) return 0;
   const auto samples = static_cast<std::int64_t>(source_->samples());
   const std::int64_t all = (samples + options_.global_batch - 1) / options_.global_batch;
-  return options_.most_steps > 0 ? std::min(all, options_.most_steps) : all;
+  return options_.max_steps > 0 ? std::min(all, options_.max_steps) : all;
 }
 
 StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) {

@@ -17,7 +17,7 @@ BertSamples::BertSamples(const SampleOptions& options)
   for (const auto& path : options.shards) {
     auto reader = std::make_unique<BertShardReader>(path, &cache_);
     first_sample_.push_back(first_sample_.back() + reader->sequences());
-    most_masked_ = std::max(most_masked_, static_cast<std::int64_t>(reader->most_masked()));
+    max_masked_ = std::max(max_masked_, static_cast<std::int64_t>(reader->max_masked()));
     stored += reader->stored_bytes();
     wide = wide || static_cast<std::int64_t>(reader->width()) > sequence_length_;
     shards_.add(std::move(reader));
@@ -45,7 +45,7 @@ Blocks BertSamples::blocks() const {
     const BertShardReader& reader = shards_.peek(shard);
     for (std::uint64_t row = 0; row < reader.sequences(); row += reader.block_rows())
       blocks.begins.push_back(first_sample_[shard] + row);
-    row_bytes = std::max(row_bytes, 6 * reader.width() + 8 * reader.most_masked());
+    row_bytes = std::max(row_bytes, 6 * reader.width() + 8 * reader.max_masked());
   }
   blocks.begins.push_back(first_sample_.back());
   blocks.window = kWindowBytes / row_bytes + 1;

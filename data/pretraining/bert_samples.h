@@ -19,7 +19,7 @@ class BertSamples : public SampleSource {
 
   [[nodiscard]] std::uint64_t samples() const override { return first_sample_.back(); }
   [[nodiscard]] std::int64_t tokens() const override { return tokens_; }
-  [[nodiscard]] std::int64_t most_masked() const override { return most_masked_; }
+  [[nodiscard]] std::int64_t max_masked() const override { return max_masked_; }
   [[nodiscard]] const ShardHeader* header() const override { return nullptr; }
   [[nodiscard]] Blocks blocks() const override;
   [[nodiscard]] std::vector<std::string> warnings() const override;
@@ -36,7 +36,7 @@ class BertSamples : public SampleSource {
   ChunkCache cache_;
   ReaderPool<BertShardReader> shards_;
   std::vector<std::uint64_t> first_sample_;  // by shard, and the total
-  std::int64_t most_masked_ = 0;
+  std::int64_t max_masked_ = 0;
   std::int64_t tokens_ = -1;
 };
 

@@ -141,9 +141,9 @@ const std::vector<std::string>& Loader::warnings() const {
 LoaderLimits Loader::limits() const {
   const BatchBuilder& builder = producer_->builder();
   const LoaderOptions& options = builder.options();
-  const std::int64_t most_rows = (options.global_batch + options.ranks - 1) / options.ranks;
-  const std::int64_t rows = options.micro_batch < most_rows ? options.micro_batch : most_rows;
-  return {rows, rows * options.samples.sequence_length, rows * builder.source().most_masked()};
+  const std::int64_t max_rows = (options.global_batch + options.ranks - 1) / options.ranks;
+  const std::int64_t rows = options.micro_batch < max_rows ? options.micro_batch : max_rows;
+  return {rows, rows * options.samples.sequence_length, rows * builder.source().max_masked()};
 }
 
 }  // namespace nystrom

@@ -32,8 +32,8 @@ struct LoaderOptions {
   std::int64_t rank = 0, ranks = 1;
   bool pad_to_length = false;  ///< `padding: huggingface`: rows filled with the pad id up to sequence_length
   bool one_pass = false;  ///< for evaluation: the stream ends after one epoch; the last step may be smaller
-  std::int64_t most_steps = 0;  ///< with one_pass: at most so many steps; 0: all
-  std::int64_t prefetch = 2;    ///< steps prepared ahead by a thread; 0: no thread
+  std::int64_t max_steps = 0;  ///< with one_pass: at most so many steps; 0: all
+  std::int64_t prefetch = 2;   ///< steps prepared ahead by a thread; 0: no thread
 };
 
 /// Bounds of every micro-batch, to plan by.

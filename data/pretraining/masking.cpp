@@ -137,8 +137,8 @@ void Masker::choose_units(Random& random, std::int64_t budget) {
 void Masker::choose_spans(Random& random, std::int64_t budget) {
   taken_.assign(units_.size(), false);
   std::int64_t left = budget;
-  const std::size_t most_tries = 8 * units_.size() + 64;
-  for (std::size_t tries = 0; tries < most_tries && left > 0; ++tries) {
+  const std::size_t max_tries = 8 * units_.size() + 64;
+  for (std::size_t tries = 0; tries < max_tries && left > 0; ++tries) {
     const std::size_t length = span_length(random);
     const std::size_t first = random.below(units_.size());
     const std::size_t last = std::min(first + length, units_.size());

@@ -29,7 +29,7 @@ class SampleSource {
   /// Tokens in all samples together, special ones included; -1: not counted.
   [[nodiscard]] virtual std::int64_t tokens() const = 0;
   /// No sample has more masked positions.
-  [[nodiscard]] virtual std::int64_t most_masked() const = 0;
+  [[nodiscard]] virtual std::int64_t max_masked() const = 0;
   /// Of our shards; NVIDIA's have none.
   [[nodiscard]] virtual const ShardHeader* header() const = 0;
   /// For a shuffle that does not read each block again for each of its samples; none where that costs little.

@@ -40,9 +40,9 @@ Masker make_masker(const SampleOptions& options) {
 }
 
 /// Until both together have at most `most` tokens: one off the longer's front or back.
-void truncate(std::span<const std::int32_t>& a, std::span<const std::int32_t>& b, std::size_t most,
+void truncate(std::span<const std::int32_t>& a, std::span<const std::int32_t>& b, std::size_t max_tokens,
               Random& random) {
-  while (a.size() + b.size() > most) {
+  while (a.size() + b.size() > max_tokens) {
     auto& longer = a.size() > b.size() ? a : b;
     longer = random.below(2) == 0 ? longer.subspan(1) : longer.first(longer.size() - 1);
   }
@@ -91,10 +91,10 @@ void TextSamples::check_compatible(const ShardReader& reader, const SampleOption
   if (header.special != options.special)
     refuse("{} has other special tokens than the tokenizer given; prepare it again with that one",
            reader.path());
-  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
-  if (reader.counts().tokens > kMost || reader.counts().sentences > kMost)
+  constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
+  if (reader.counts().tokens > kMax || reader.counts().sentences > kMax)
     refuse("{} holds more than {} tokens; prepare it again with a smaller output.shard_tokens", reader.path(),
-           kMost);
+           kMax);
 }
 
 void TextSamples::add_shard(const ShardReader& reader) {

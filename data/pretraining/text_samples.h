@@ -37,7 +37,7 @@ class TextSamples : public SampleSource {
 
   [[nodiscard]] std::uint64_t samples() const override { return first_sample_.back(); }
   [[nodiscard]] std::int64_t tokens() const override { return tokens_; }
-  [[nodiscard]] std::int64_t most_masked() const override { return masker_.count(packing_.capacity); }
+  [[nodiscard]] std::int64_t max_masked() const override { return masker_.count(packing_.capacity); }
   [[nodiscard]] const ShardHeader* header() const override { return &shards_.peek(0).header(); }
   [[nodiscard]] std::span<const CorpusSamples> corpora() const override { return corpora_; }
   void read(std::uint64_t index, std::uint64_t key, Sample& sample) override;

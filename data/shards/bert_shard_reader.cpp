@@ -10,8 +10,8 @@ namespace nystrom {
 namespace {
 
 // Deflate makes at most this of a byte: a header that claims more is damaged (or worse).
-constexpr std::uint64_t kMostInflation = 1100;
-constexpr std::uint64_t kMostWidth = std::uint64_t{1} << 24U;
+constexpr std::uint64_t kMaxInflation = 1100;
+constexpr std::uint64_t kMaxWidth = std::uint64_t{1} << 24U;
 
 }  // namespace
 
@@ -31,8 +31,8 @@ hdf5::Dataset BertShardReader::open_dataset(const char* name, std::size_t rank) 
   if (dataset.shape().size() != rank || !dataset.is_integer())
     refuse("{}: dataset `{}` is not integers of {} dimension{}, as NVIDIA's BERT shards have it", path_, name,
            rank, rank == 1 ? "" : "s");
-  if (dataset.row_elements() > kMostWidth ||
-      dataset.rows() * dataset.row_elements() / kMostInflation > dataset.stored_bytes())
+  if (dataset.row_elements() > kMaxWidth ||
+      dataset.rows() * dataset.row_elements() / kMaxInflation > dataset.stored_bytes())
     refuse("{}: dataset `{}` claims {} rows of {}, but {} bytes are stored; the file is damaged", path_, name,
            dataset.rows(), dataset.row_elements(), dataset.stored_bytes());
   stored_bytes_ += dataset.stored_bytes();

@@ -18,8 +18,8 @@ class BertShardReader {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::uint64_t sequences() const { return sequences_; }
-  [[nodiscard]] std::uint64_t width() const { return width_; }         ///< S
-  [[nodiscard]] std::uint64_t most_masked() const { return masked_; }  ///< P
+  [[nodiscard]] std::uint64_t width() const { return width_; }        ///< S
+  [[nodiscard]] std::uint64_t max_masked() const { return masked_; }  ///< P
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
   /// Rows that are decompressed together.
   [[nodiscard]] std::uint64_t block_rows() const { return input_ids_.block_rows(); }

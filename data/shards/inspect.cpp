@@ -50,7 +50,7 @@ void summarize_bert(ShardSummary& summary) {
   BertShardReader reader(summary.path, &cache);
   summary.sequences = static_cast<std::int64_t>(reader.sequences());
   summary.width = static_cast<std::int64_t>(reader.width());
-  summary.most_masked = static_cast<std::int64_t>(reader.most_masked());
+  summary.max_masked = static_cast<std::int64_t>(reader.max_masked());
   Sample sample;
   for (std::uint64_t row = 0; row < reader.sequences(); ++row) {
     reader.read(row, kAnyLength, kAnyVocabulary, sample);

@@ -35,7 +35,7 @@ struct ShardSummary {
   LengthHistogram document_tokens, sentence_tokens;
 
   // NVIDIA's: `sequences` of at most `width` tokens, `counts.tokens` in all without padding.
-  std::int64_t sequences = 0, width = 0, most_masked = 0, masked = 0;
+  std::int64_t sequences = 0, width = 0, max_masked = 0, masked = 0;
   LengthHistogram sequence_tokens;
 };
 

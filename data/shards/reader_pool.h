@@ -13,7 +13,7 @@ namespace nystrom {
 template <class Reader>
 class ReaderPool {
  public:
-  static constexpr std::size_t kMostOpen = 64;
+  static constexpr std::size_t kMaxOpen = 64;
 
   void add(std::unique_ptr<Reader> reader) {
     make_room();
@@ -42,7 +42,7 @@ class ReaderPool {
   };
 
   void make_room() {
-    if (open_ < kMostOpen) return;
+    if (open_ < kMaxOpen) return;
     Entry* oldest = nullptr;
     for (Entry& entry : entries_)
       if (entry.reader->is_open() && (oldest == nullptr || entry.used < oldest->used)) oldest = &entry;

@@ -10,7 +10,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::uintmax_t kMostRead = std::uintmax_t{256} << 20U;
+constexpr std::uintmax_t kMaxRead = std::uintmax_t{256} << 20U;
 
 /// HDF5 keeps where the chunks lie in trees of its own, whose nodes are read only when their chunks are.
 void walk_chunks(const std::string& path) {
@@ -35,7 +35,7 @@ void check_shard(const std::string& path, ShardCheck depth) {
 }
 
 void check_shards(std::span<const std::string> shards, ShardCheck depth) {
-  std::uintmax_t left = kMostRead;
+  std::uintmax_t left = kMaxRead;
   check_in_child(shards, {}, [depth, left](const std::string& path) mutable {
     if (depth != ShardCheck::kAuto) return check_shard(path, depth);
     const std::uintmax_t bytes = std::filesystem::file_size(path);

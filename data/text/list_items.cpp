@@ -11,7 +11,7 @@ namespace {
 using std::string_view;
 
 constexpr auto kBullets = std::to_array<string_view>({"\u2022", "\u2043", "\u25E6", "\u2023"});
-constexpr std::size_t kMostDigits = 3;
+constexpr std::size_t kMaxDigits = 3;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -40,9 +40,9 @@ struct Mark {
 
 Mark mark_of(string_view text) {
   std::size_t end = 0;
-  while (end < text.size() && end <= kMostDigits && is_digit(text[end])) ++end;
+  while (end < text.size() && end <= kMaxDigits && is_digit(text[end])) ++end;
   Mark mark;
-  if (end > 0 && end <= kMostDigits) {
+  if (end > 0 && end <= kMaxDigits) {
     std::from_chars(text.data(), text.data() + end, mark.value);
   } else if (end == 0 && !text.empty() && text[0] >= 'a' && text[0] < 'z') {
     mark = {.value = text[0] - 'a', .letter = true, .close = {}};

@@ -36,7 +36,7 @@ class UnigramSearch {
     pieces_.add(piece, id);
     if (scores_.size() <= static_cast<std::size_t>(id)) scores_.resize(static_cast<std::size_t>(id) + 1);
     scores_[static_cast<std::size_t>(id)] = score;
-    least_ = std::min(least_, score);
+    min_score_ = std::min(min_score_, score);
   }
   /// A sum and the score of one more piece, or of a character that no piece spells (Trie::kNone).
   [[nodiscard]] Sum added(Sum sum, std::int32_t id) const {
@@ -90,7 +90,7 @@ class UnigramSearch {
   static constexpr std::uint32_t kNowhere = std::numeric_limits<std::uint32_t>::max();
   static constexpr Sum kUnknownPenalty = 10, kFarthestSum = 100000;
 
-  [[nodiscard]] Sum unknown_score() const { return least_ - kUnknownPenalty; }
+  [[nodiscard]] Sum unknown_score() const { return min_score_ - kUnknownPenalty; }
 
   // What was reached from `at` on is counted from there.
   static void start_anew(std::vector<Node>& nodes, std::size_t at) {
@@ -103,7 +103,7 @@ class UnigramSearch {
 
   Trie pieces_;
   std::vector<Sum> scores_;  // by id
-  Sum least_ = std::numeric_limits<float>::max();
+  Sum min_score_ = std::numeric_limits<float>::max();
 };
 
 }  // namespace nystrom

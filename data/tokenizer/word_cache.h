@@ -16,7 +16,7 @@ namespace nystrom {
 class WordCache {
  public:
   static constexpr std::size_t kLongestWord = 24;  ///< bytes; longer ones are not kept
-  static constexpr std::size_t kMostPieces = 8;
+  static constexpr std::size_t kMaxPieces = 8;
 
   /// A word of 1 to kLongestWord bytes, and where its slot is.
   struct Key {
@@ -27,8 +27,8 @@ class WordCache {
   /// What stands in a slot. Pieces cover the word: each begins where the one before it ends.
   struct Entry {
     std::array<std::uint64_t, kLongestWord / 8> bytes{};
-    std::array<std::int32_t, kMostPieces> ids{};
-    std::array<std::uint8_t, kMostPieces> ends{};
+    std::array<std::int32_t, kMaxPieces> ids{};
+    std::array<std::uint8_t, kMaxPieces> ends{};
     std::uint8_t length = 0, count = 0;
   };
 
@@ -52,7 +52,7 @@ class WordCache {
   }
   /// Keeps the word, if its pieces are few enough.
   void put(const Key& key, std::span<const WordPiece> pieces) {
-    if (pieces.size() > kMostPieces) return;
+    if (pieces.size() > kMaxPieces) return;
     if (entries_.empty()) entries_.resize(kSlots);
     Entry& entry = entries_[key.slot];
     entry.bytes = key.bytes;

@@ -46,7 +46,7 @@ void inspect_shard(const std::string& path) {
     line("kind", "NVIDIA's BERT shard (masks made beforehand; the last label says \"random next sentence\")");
     line("sequences", fmt::format("{} of at most {} tokens", s.sequences, s.width));
     line("tokens", fmt::format("{} without padding, {} masked, at most {} in a sequence", s.counts.tokens,
-                               s.masked, s.most_masked));
+                               s.masked, s.max_masked));
     line("tokens a sequence", histogram_text(s.sequence_tokens));
   } else {
     line("kind", fmt::format("nystrom shard, format {}; whole, all checksums agree", kShardVersion));
@@ -147,7 +147,7 @@ void inspect_run(const std::string& path) {
 /// Sentences of a document drawn at random, as text again.
 void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
   constexpr int kPassages = 10;
-  constexpr std::size_t kMostTokens = 60;
+  constexpr std::size_t kMaxTokens = 60;
   std::vector<std::string> shards;
   for (const auto& entry : fs::directory_iterator(folder / "train"))
     if (entry.path().extension() == ".h5") shards.push_back(entry.path().string());
@@ -163,8 +163,8 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
     const auto first = document[0] + random.below(document[1] - document[0]);
     reader.read_sentence_offsets(first, std::min<std::uint64_t>(4, document[1] - first) + 1, offsets);
     std::vector<std::int32_t> ids;
-    reader.read_tokens(offsets.front(),
-                       std::min<std::uint64_t>(kMostTokens, offsets.back() - offsets.front()), ids);
+    reader.read_tokens(offsets.front(), std::min<std::uint64_t>(kMaxTokens, offsets.back() - offsets.front()),
+                       ids);
     fmt::print("  {}\n", tokenizer.decode(ids));
   }
 }

@@ -169,7 +169,7 @@ SourceFactory validation_source(const RunSetup& setup) {
   if (setup.validation.empty()) return {};
   LoaderOptions options = loader_options(setup, setup.validation);
   options.one_pass = true;
-  options.most_steps = setup.config.evaluation.batches;
+  options.max_steps = setup.config.evaluation.batches;
   return shard_source(options);
 }
 

@@ -155,7 +155,7 @@ TEST(BertShard, of_the_golden_trajectory_gives_its_twenty_steps) {
   EXPECT_EQ(summary.kind, ShardKind::kBert);
   EXPECT_EQ(summary.sequences, 80);
   EXPECT_EQ(summary.width, 48);
-  EXPECT_EQ(summary.most_masked, 8);
+  EXPECT_EQ(summary.max_masked, 8);
 }
 
 TEST(Summary, counts_documents_sentences_and_tokens_by_source) {

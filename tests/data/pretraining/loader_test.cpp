@@ -215,7 +215,7 @@ TEST_F(LoaderTest, one_pass_ends_with_what_is_left_and_may_be_cut_short) {
   loader.seek(1);
   const auto again = rows_of(loader.next());
   EXPECT_EQ(again, rows_of_steps(o, 1));
-  o.most_steps = 3;
+  o.max_steps = 3;
   EXPECT_EQ(Loader(o).steps(), 3);
 }
 
