@@ -97,7 +97,7 @@ FileStream::FileStream(const std::string& path)
   struct stat status {};
   if (::fstat(descriptor_, &status) == 0 && S_ISDIR(status.st_mode)) {
     ::close(descriptor_);
-    refuse("{} is a folder; here a file is needed.", path);
+    refuse("{} is a folder; a file is expected.", path);
   }
 }
 

@@ -249,7 +249,7 @@ class Bzip2Blocks final : public ByteStream {
     } else {
       mark_ = bits_.find(begin.bit + kMarkBits);
       note(
-          fmt::format("{} is damaged: the bzip2 block at byte {} has a wrong checksum or code. Copy or "
+          fmt::format("{} is corrupt: the bzip2 block at byte {} has a wrong checksum or code. Copy or "
                       "download it again.",
                       file_.path(), begin.bit / 8));
     }
@@ -271,7 +271,7 @@ class Bzip2Blocks final : public ByteStream {
 
   void resume_after(std::int64_t byte, const char* what) {
     mark_ = bits_.find(byte * 8);
-    note(fmt::format("{} is damaged at byte {}: there is {}. Copy or download it again.", file_.path(), byte,
+    note(fmt::format("{} is corrupt at byte {}: there is {}. Copy or download it again.", file_.path(), byte,
                      what));
   }
 

@@ -45,7 +45,7 @@ class Decompressor : public ByteStream {
                     file_.path(), format_, file_.bytes_read()));
   }
   [[noreturn]] void damaged(std::size_t left, const char* reason) const {
-    throw DamagedInput(fmt::format("{} is damaged near byte {}: {} reports {}. Copy or download it again.",
+    throw DamagedInput(fmt::format("{} is corrupt near byte {}: {} reports {}. Copy or download it again.",
                                    file_.path(), file_.bytes_read() - static_cast<std::int64_t>(left),
                                    format_, reason));
   }
@@ -188,7 +188,7 @@ void ExpansionLimit::add(std::size_t count, const FileStream& file) {
   if (static_cast<double>(out_) > limit_ * static_cast<double>(std::max<std::int64_t>(file.bytes_read(), 1)))
     refuse(
         "{} unpacks to more than {} times its size: {} bytes out of the first {}. If that is right, raise "
-        "cleaning.expansion_limit.",
+        "`cleaning.expansion_limit`.",
         file.path(), limit_, out_, file.bytes_read());
 }
 

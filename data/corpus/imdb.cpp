@@ -80,7 +80,7 @@ class Imdb final : public Corpus {
       document.text.clear();
       read_up_to(files_.content(), kLongestDocument, document.text);
       if (document.text.size() == kLongestDocument)
-        refuse("{} is no review: it has over {} bytes.", path, kLongestDocument);
+        refuse("{} is not a review: it has over {} bytes.", path, kLongestDocument);
       if (accept(document)) return true;
     }
   }

@@ -64,16 +64,16 @@ class JsonLines final : public Corpus {
   std::string text_of_line() {
     const auto object = nlohmann::json::parse(repair_utf8(line_, skipped_.repairs), nullptr, false);
     if (object.is_discarded() || !object.is_object()) {
-      refuse("{}, line {}: this is no JSON object. JSON-lines have one object a line.", files_.path(),
+      refuse("{}, line {}: not a valid JSON object. JSON Lines have one object a line.", files_.path(),
              number_);
     }
     const auto member = object.find(spec_.field);
     if (member == object.end()) {
-      refuse("{}, line {}: the object has no member \"{}\"; name the one with the text by corpus.field.",
+      refuse("{}, line {}: the object has no member `{}`; set `corpus.field` to the one with the text.",
              files_.path(), number_, spec_.field);
     }
     if (!member->is_string())
-      refuse("{}, line {}: the member \"{}\" is no string.", files_.path(), number_, spec_.field);
+      refuse("{}, line {}: the member `{}` is not a string.", files_.path(), number_, spec_.field);
     return member->get<std::string>();
   }
 

@@ -47,7 +47,7 @@ TarReader::~TarReader() = default;
 void TarReader::refuse_damage() const {
   if (input_->problem) std::rethrow_exception(input_->problem);
   const char* reason = archive_error_string(archive_.get());
-  refuse("The tar archive {} is damaged near byte {} of its content{}: {}. Copy or download it again.",
+  refuse("The tar archive {} is corrupt near byte {} of its content{}: {}. Copy or download it again.",
          origin_, archive_filter_bytes(archive_.get(), 0),
          name_.empty() ? "" : fmt::format(" (in or after {})", name_),
          reason != nullptr ? reason : "no reason is known");

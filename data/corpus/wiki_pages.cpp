@@ -107,7 +107,7 @@ bool WikiPageReader::fill() {
   position_ = 0;
   const std::size_t size = buffer_.size();
   if (size > kLargestPage) {
-    refuse("{}: the page at byte {} of the uncompressed dump has no end within {} MiB. Is the file damaged?",
+    refuse("{}: the page at byte {} of the uncompressed dump has no end within {} MiB. Is the file corrupt?",
            origin_, offset_, kLargestPage >> 20U);
   }
   buffer_.resize(size + kBlock);

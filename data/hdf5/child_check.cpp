@@ -37,7 +37,8 @@ constexpr bool kSanitized = false;
 class Pipe {
  public:
   Pipe() {
-    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) fail("no pipe to a child process: {}", std::strerror(errno));
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
+      fail("A pipe to a child process could not be created: {}.", std::strerror(errno));
   }
   ~Pipe() {
     close_reading();
@@ -104,7 +105,7 @@ void restrain(const ChildLimits& limits) {
   ::dup2(nowhere, 2);
 }
 
-/// What is wrong with the file, in a sentence; empty if nothing is.
+/// Why the file is invalid, in a sentence; empty if it is valid.
 std::string problem_of(const std::string& file, const std::function<void(const std::string&)>& check) {
   try {
     check(file);
@@ -112,7 +113,7 @@ std::string problem_of(const std::string& file, const std::function<void(const s
   } catch (const Error& error) {
     return error.what();
   } catch (const std::bad_alloc&) {
-    return fmt::format("{} asks for more memory than any such file needs; it is damaged.", file);
+    return fmt::format("{} asks for more memory than any such file needs; it is corrupt.", file);
   } catch (const std::exception& error) {
     return fmt::format("{} cannot be read: {}.", file, error.what());
   }
@@ -138,17 +139,17 @@ std::string problem_of(const std::string& file, const std::function<void(const s
 int wait_for(pid_t child) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) fail("a child process was lost: {}", std::strerror(errno));
+    if (errno != EINTR) fail("A child process was lost: {}.", std::strerror(errno));
   return status;
 }
 
 [[noreturn]] void refuse_crash(const std::string& file, int status) {
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   if (signal == SIGALRM)
-    refuse("{} takes the HDF5 library too long to read; it is damaged. Get it again.", file);
+    refuse("{} takes the HDF5 library too long to read; it is corrupt. Get it again.", file);
   refuse(
-      "{} makes the HDF5 library crash ({}); it is damaged, or was made to do so. It was looked at in a "
-      "process of its own, so nothing else came to harm. Get it again, or leave it out.",
+      "{} makes the HDF5 library crash ({}); it is corrupt or malicious. It was validated in a child process, so "
+      "nothing else was affected. Get it again, or leave it out.",
       file, signal == 0 ? fmt::format("status {}", WEXITSTATUS(status)) : ::strsignal(signal));
 }
 
@@ -159,7 +160,8 @@ void check_in_child(std::span<const std::string> files, const ChildLimits& limit
   if (files.empty()) return;
   Pipe pipe;
   const pid_t child = ::fork();
-  if (child < 0) fail("no child process to look at {}: {}", files.front(), std::strerror(errno));
+  if (child < 0)
+    fail("A child process to validate {} could not be started: {}.", files.front(), std::strerror(errno));
   if (child == 0) be_the_child(files, limits, check, pipe);
   pipe.close_writing();
   const std::string said = pipe.read_all();

@@ -9,10 +9,10 @@ namespace {
 Identifier open_attribute(hid_t file, const std::string& path, const std::string& object,
                           const std::string& name) {
   Identifier id(H5Aopen_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  if (!id.open()) refuse("cannot read attribute `{}` of {}: {}", name, path, reason());
+  if (!id.open()) refuse("Attribute `{}` of {} cannot be read: {}.", name, path, reason());
   Identifier space = owned(H5Aget_space(id.get()), H5Sclose, "read attribute", path, name);
   if (H5Sget_simple_extent_npoints(space.get()) != 1)
-    refuse("attribute `{}` of {} is not a single value; the file is damaged", name, path);
+    refuse("Attribute `{}` of {} is not a single value; the file is corrupt.", name, path);
   return id;
 }
 
@@ -62,7 +62,7 @@ std::int64_t File::integer_attribute(const std::string& name, const std::string&
   Identifier id = open_attribute(id_.get(), path_, object, name);
   Identifier type;
   if (attribute_class(id.get(), path_, name, type) != H5T_INTEGER)
-    refuse("attribute `{}` of {} is not an integer", name, path_);
+    refuse("Attribute `{}` of {} is not an integer.", name, path_);
   std::int64_t value = 0;
   checked(H5Aread(id.get(), H5T_NATIVE_INT64, &value), "read attribute", path_, name);
   return value;
@@ -73,7 +73,7 @@ double File::number_attribute(const std::string& name, const std::string& object
   Identifier id = open_attribute(id_.get(), path_, object, name);
   Identifier type;
   const auto kind = attribute_class(id.get(), path_, name, type);
-  if (kind != H5T_INTEGER && kind != H5T_FLOAT) refuse("attribute `{}` of {} is not a number", name, path_);
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) refuse("Attribute `{}` of {} is not a number.", name, path_);
   double value = 0;
   checked(H5Aread(id.get(), H5T_NATIVE_DOUBLE, &value), "read attribute", path_, name);
   return value;
@@ -84,7 +84,7 @@ std::string File::string_attribute(const std::string& name, const std::string& o
   Identifier id = open_attribute(id_.get(), path_, object, name);
   Identifier type;
   if (attribute_class(id.get(), path_, name, type) != H5T_STRING)
-    refuse("attribute `{}` of {} is not a string", name, path_);
+    refuse("Attribute `{}` of {} is not a string.", name, path_);
   if (H5Tis_variable_str(type.get()) > 0) {  // what h5py writes
     char* text = nullptr;
     Identifier memory = owned(H5Tcopy(type.get()), H5Tclose, "read attribute", path_, name);

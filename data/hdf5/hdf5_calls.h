@@ -1,5 +1,5 @@
 #pragma once
-// Calls of the HDF5 library with their failures as sentences. Internal to the files data/hdf5_*.cpp, which
+// Calls of the HDF5 library, with their failures as sentences. Internal to data/hdf5/hdf5_*.cpp, which
 // hold hdf5::lock() while they call.
 
 #include <hdf5.h>
@@ -11,16 +11,16 @@
 
 namespace nystrom::hdf5 {
 
-/// HDF5's innermost complaint, the one nearest to the cause; it is forgotten then.
+/// HDF5's innermost error message, the one nearest to the cause. Clears HDF5's error stack.
 std::string reason();
 
-/// The result of a call; negative: an Error "cannot WHAT `NAME` of FILE: reason".
+/// The result of a call; negative: an Error "HDF5 cannot WHAT `NAME` of FILE: reason.".
 template <class Result>
 Result checked(Result result, const char* what, const std::string& file, const std::string& name = {}) {
   if (result < 0) {
     const std::string why = reason();
-    if (name.empty()) fail("cannot {} {}: {}", what, file, why);
-    fail("cannot {} `{}` of {}: {}", what, name, file, why);
+    if (name.empty()) fail("HDF5 cannot {} {}: {}.", what, file, why);
+    fail("HDF5 cannot {} `{}` of {}: {}.", what, name, file, why);
   }
   return result;
 }

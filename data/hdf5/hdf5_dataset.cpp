@@ -41,7 +41,7 @@ void Dataset::inspect() {
   std::uint64_t elements = 1;
   for (auto d : dims) {
     if (d != 0 && elements > kMaxElements / d)
-      refuse("dataset `{}` of {} claims an impossible size; the file is damaged", name_, file_);
+      refuse("Dataset `{}` of {} claims an impossible size; the file is corrupt.", name_, file_);
     elements *= d;
   }
   Identifier type = owned(H5Dget_type(id_.get()), H5Tclose, "read dataset", file_, name_);
@@ -67,7 +67,7 @@ std::uint64_t Dataset::stored_bytes() const {
 
 void Dataset::check_stored() const {
   if (stored_bytes() / element_bytes_ < rows() * row_elements())
-    refuse("dataset `{}` of {} claims {} rows of {}, but {} bytes are stored; the file is damaged", name_,
+    refuse("Dataset `{}` of {} claims {} rows of {}, but {} bytes are stored; the file is corrupt.", name_,
            file_, rows(), row_elements(), stored_bytes());
 }
 
@@ -77,7 +77,8 @@ void Dataset::check_chunks() const {
   Identifier space = owned(H5Dget_space(id_.get()), H5Sclose, "read dataset", file_, name_);
   hsize_t chunks = 0;
   if (H5Dget_num_chunks(id_.get(), space.get(), &chunks) < 0)
-    refuse("cannot find the chunks of dataset `{}` of {}: {}; the file is damaged", name_, file_, reason());
+    refuse("The chunks of dataset `{}` of {} cannot be found: {}. The file is corrupt.", name_, file_,
+           reason());
   Identifier file = owned(H5Iget_file_id(id_.get()), H5Fclose, "read dataset", file_, name_);
   hsize_t bytes = 0;
   checked(H5Fget_filesize(file.get(), &bytes), "read dataset", file_, name_);
@@ -87,10 +88,10 @@ void Dataset::check_chunks() const {
     haddr_t at = 0;
     hsize_t size = 0;
     if (H5Dget_chunk_info(id_.get(), space.get(), i, offset.data(), &skipped_filters, &at, &size) < 0)
-      refuse("cannot find chunk {} of dataset `{}` of {}: {}; the file is damaged", i, name_, file_,
+      refuse("Chunk {} of dataset `{}` of {} cannot be found: {}. The file is corrupt.", i, name_, file_,
              reason());
     if (at > bytes || size > bytes - at)
-      refuse("chunk {} of dataset `{}` of {} lies outside the file; the file is damaged", i, name_, file_);
+      refuse("Chunk {} of dataset `{}` of {} lies outside the file; the file is corrupt.", i, name_, file_);
   }
 }
 
@@ -111,7 +112,7 @@ void Dataset::read(std::uint64_t first, std::uint64_t count, Type type, void* to
   const auto held = lock();
   const auto [space, memory] = select(id_.get(), shape_, first, count, file_, name_);
   if (H5Dread(id_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, to) < 0)
-    refuse("cannot read rows {} to {} of dataset `{}` of {}: {}; the file may be damaged, make it again",
+    refuse("Rows {} to {} of dataset `{}` of {} cannot be read: {}. The file may be corrupt; make it again.",
            first, first + count, name_, file_, reason());
 }
 
@@ -129,7 +130,7 @@ void Dataset::write(std::uint64_t first, std::uint64_t count, Type type, const v
 
 void Dataset::close() {
   const auto held = lock();
-  if (!id_.release()) fail("cannot write dataset `{}` of {}: {}", name_, file_, reason());
+  if (!id_.release()) fail("Dataset `{}` of {} cannot be written: {}.", name_, file_, reason());
 }
 
 }  // namespace nystrom::hdf5

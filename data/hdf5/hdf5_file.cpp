@@ -65,7 +65,7 @@ File File::open(const std::string& path) {
   File file;
   file.path_ = path;
   file.id_ = Identifier(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
-  if (!file.id_.open()) refuse("cannot open {} as an HDF5 file: {}", path, reason());
+  if (!file.id_.open()) refuse("{} cannot be opened as an HDF5 file: {}.", path, reason());
   return file;
 }
 
@@ -116,7 +116,7 @@ Dataset File::dataset(const std::string& name, std::size_t cache_bytes) const {
   dataset.file_ = path_;
   dataset.name_ = name;
   dataset.id_ = Identifier(H5Dopen2(id_.get(), name.c_str(), access.get()), H5Dclose);
-  if (!dataset.id_.open()) refuse("cannot open dataset `{}` of {}: {}", name, path_, reason());
+  if (!dataset.id_.open()) refuse("Dataset `{}` of {} cannot be opened: {}.", name, path_, reason());
   dataset.inspect();
   return dataset;
 }
@@ -146,7 +146,7 @@ void File::write_strings(const std::string& name, const std::vector<std::string>
   if (!values.empty())
     checked(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, flat.data()), "write dataset",
             path_, name);
-  if (!id.release()) fail("cannot write dataset `{}` of {}: {}", name, path_, reason());
+  if (!id.release()) fail("Dataset `{}` of {} cannot be written: {}.", name, path_, reason());
 }
 
 std::vector<std::string> File::read_strings(const std::string& name) const {
@@ -157,7 +157,7 @@ std::vector<std::string> File::read_strings(const std::string& name) const {
   const std::size_t size = H5Tget_size(type.get());
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 ||
       dataset.shape().size() != 1 || size == 0 || dataset.rows() > kMax / size)
-    refuse("dataset `{}` of {} is not a list of fixed-length strings; the file is damaged", name, path_);
+    refuse("Dataset `{}` of {} is not a list of fixed-length strings; the file is corrupt.", name, path_);
   std::string flat(size * dataset.rows(), '\0');
   Identifier memory = string_type(size, path_, name);
   if (!flat.empty())
@@ -179,9 +179,9 @@ std::vector<std::string> File::read_text(const std::string& name, std::uint64_t 
   const hid_t id = dataset.id_.get();
   Identifier type = owned(H5Dget_type(id), H5Tclose, "read dataset", path_, name);
   if (H5Tget_class(type.get()) != H5T_STRING || dataset.shape().size() != 1)
-    refuse("dataset `{}` of {} is not a list of texts", name, path_);
+    refuse("Dataset `{}` of {} is not a list of texts.", name, path_);
   if (count > dataset.rows() || first > dataset.rows() - count)
-    refuse("dataset `{}` of {} has {} rows; more were expected", name, path_, dataset.rows());
+    refuse("Dataset `{}` of {} has {} rows; more were expected.", name, path_, dataset.rows());
   std::vector<std::string> values;
   if (count == 0) return values;
   Identifier file_space = owned(H5Dget_space(id), H5Sclose, "read dataset", path_, name);
@@ -221,7 +221,7 @@ void File::close() {
   if (!id_.open()) return;
   const auto held = lock();
   flush();
-  if (!id_.release()) fail("cannot close {}: {}", path_, reason());
+  if (!id_.release()) fail("{} cannot be closed: {}.", path_, reason());
 }
 
 }  // namespace nystrom::hdf5

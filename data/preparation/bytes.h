@@ -42,7 +42,7 @@ class ByteReader {
   [[nodiscard]] std::string_view get_text() { return take(get<std::uint32_t>()); }
   [[nodiscard]] std::string_view take(std::size_t count) {
     if (count > bytes_.size())
-      fail("{} is damaged: it ends early. Remove the folder .preparing and prepare again.", origin_);
+      fail("{} is corrupt: it ends early. Remove the folder `.preparing` and prepare again.", origin_);
     const auto part = bytes_.substr(0, count);
     bytes_.remove_prefix(count);
     return part;

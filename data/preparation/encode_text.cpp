@@ -172,7 +172,7 @@ void collect_notes(const StageContext& context, const std::vector<BlockName>& bl
     if (in && in.peek() != std::ifstream::traits_type::eof()) out << in.rdbuf();
   }
   out.close();
-  if (!out) fail("{} cannot be written. Is the disk full?", path);
+  if (!out) fail("{} cannot be written; is the disk full?", path);
   publish_file(temporary, path);
 }
 

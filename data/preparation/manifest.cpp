@@ -175,7 +175,7 @@ void check_files(const Json& manifest, const fs::path& folder) {
     for (const auto& shard : split.at("shards")) {
       const fs::path file = shard.at("file").get<std::string>();
       if (file != file.filename() || fs::path(name) != fs::path(name).filename())
-        refuse("the manifest of {} names {}, which is not in its folder. Prepare again.", folder.string(),
+        refuse("The manifest of {} names {}, which is not in its folder. Prepare again.", folder.string(),
                (fs::path(name) / file).string());
       const fs::path path = folder / name / file;
       std::error_code error;
@@ -227,13 +227,14 @@ PrepareReport report_of_manifest(const std::string& text, const std::string& pat
   const auto manifest = Json::parse(text, nullptr, false);
   if (manifest.is_discarded() || !manifest.is_object() || !manifest.contains("format") ||
       manifest.at("format") != kFormat) {
-    refuse("{} is no manifest of nystrom prepare. Give another output.directory, or remove that one.", path);
+    refuse("{} is not a manifest of nystrom prepare. Give another `output.directory`, or remove that one.",
+           path);
   }
   try {
     const auto found = differences(manifest.at("options").dump(), options);
     if (!found.empty()) {
       refuse(
-          "{} is of a preparation with other options: {}. Give another output.directory, or remove that one.",
+          "{} is of a preparation with other options: {}. Give another `output.directory`, or remove that one.",
           path, fmt::join(found, "; "));
     }
     check_files(manifest, fs::path(path).parent_path());
@@ -247,7 +248,7 @@ PrepareReport report_of_manifest(const std::string& text, const std::string& pat
     report.manifest = path;
     return report;
   } catch (const Json::exception& error) {
-    refuse("{} is damaged ({}). Remove the output directory and prepare again.", path, error.what());
+    refuse("{} is corrupt ({}). Remove the output directory and prepare again.", path, error.what());
   }
 }
 

@@ -30,7 +30,7 @@ std::string packed(std::string_view text) {
 }
 
 [[noreturn]] void damaged(const std::string& path) {
-  fail("{} is damaged. Remove the folder .preparing that it lies in and prepare again.", path);
+  fail("{} is corrupt. Remove the folder `.preparing` that it lies in and prepare again.", path);
 }
 
 std::uint64_t read_number(std::istream& file, const std::string& path) {

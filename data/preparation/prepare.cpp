@@ -19,20 +19,22 @@ namespace {
 namespace fs = std::filesystem;
 
 void check(const PrepareOptions& options) {
-  if (options.corpora.empty()) refuse("corpus is needed: a list of {{kind, path}}, the text to prepare.");
-  if (options.shard_tokens <= 0) refuse("output.shard_tokens is {}; it is above 0.", options.shard_tokens);
+  if (options.corpora.empty()) refuse("`corpus` is missing: a list of {{kind, path}}, the text to prepare.");
+  if (options.shard_tokens <= 0)
+    refuse("`output.shard_tokens` is {}; it must be above 0.", options.shard_tokens);
   const double validation = options.validation_fraction, test = options.test_fraction;
   if (!(validation >= 0 && validation < 1))
-    refuse("output.validation_fraction is {}; it is from 0 to below 1.", validation);
-  if (!(test >= 0 && test < 1)) refuse("output.test_fraction is {}; it is from 0 to below 1.", test);
+    refuse("`output.validation_fraction` is {}; it must be from 0 to below 1.", validation);
+  if (!(test >= 0 && test < 1)) refuse("`output.test_fraction` is {}; it must be from 0 to below 1.", test);
   if (validation + test >= 1)
-    refuse("output.validation_fraction and output.test_fraction leave nothing for training.");
+    refuse("`output.validation_fraction` and `output.test_fraction` leave nothing for training.");
   if (options.tokenizer.sample_bytes <= 0)
-    refuse("tokenizer.sample_bytes is {}; it is above 0.", options.tokenizer.sample_bytes);
+    refuse("`tokenizer.sample_bytes` is {}; it must be above 0.", options.tokenizer.sample_bytes);
   if (options.tokenizer.path.empty()) nystrom::check(options.tokenizer.training);
   (void)normalization_of(options.normalization);
   if (options.cleaning.minimum_characters < 0)
-    refuse("cleaning.minimum_characters is {}; it is 0 or more.", options.cleaning.minimum_characters);
+    refuse("`cleaning.minimum_characters` is {}; it must be at least 0.",
+           options.cleaning.minimum_characters);
 }
 
 class Preparation {
@@ -88,8 +90,8 @@ class Preparation {
     splits_ = write_shards(context_, blocks_, tokenizer_, names_);
     if (splits_[0].total().documents == 0) {
       refuse(
-          "corpus: no document is left for training: {} fell to validation and {} to the test. Give more "
-          "documents or smaller fractions.",
+          "corpus: no document is left for training: {} are in the validation split and {} in the test split. "
+          "Give more documents or smaller fractions.",
           splits_[1].total().documents, splits_[2].total().documents);
     }
   }
@@ -142,7 +144,7 @@ void Preparation::check_source(std::size_t source, const SourceStats& stats) con
   for (const auto& [reason, n] : stats.documents_dropped)
     why += fmt::format("{}{}: {}", why.empty() ? "" : ", ", reason, n);
   const auto& spec = options_.corpora[source];
-  refuse("corpus: {} (kind {}) gave no document{}. Is it what its kind says?", spec.path, spec.kind,
+  refuse("corpus: {} (kind {}) gave no document{}. Is its `kind` right?", spec.path, spec.kind,
          why.empty() ? std::string() : fmt::format(" ({})", why));
 }
 
@@ -165,7 +167,7 @@ PrepareReport Preparation::report() const {
                     report.vocabulary_size));
   }
   if (options_.validation_fraction > 0 && report.validation.documents == 0)
-    report.warnings.push_back("There is but one document, so nothing is held out for validation.");
+    report.warnings.push_back("There is only one document, so nothing is held out for validation.");
   for (const auto& source : accounts_) {
     for (const auto& file : source.files) {
       if (!source.stats.file_documents.contains(file.path))
@@ -173,8 +175,8 @@ PrepareReport Preparation::report() const {
     }
     const auto replaced = source.stats.repairs.invalid_bytes + source.stats.repairs.nul_bytes;
     if (replaced > 0)
-      report.warnings.push_back(
-          fmt::format("{}: {} bytes were no text and were replaced by U+FFFD.", source.spec.path, replaced));
+      report.warnings.push_back(fmt::format("{}: {} bytes were not valid text and were replaced by U+FFFD.",
+                                            source.spec.path, replaced));
     report.warnings.insert(report.warnings.end(), source.stats.damage.begin(), source.stats.damage.end());
   }
   return report;

@@ -81,17 +81,16 @@ std::vector<std::string> differences(const std::string& there, const std::string
 
 PrepareDirectory::PrepareDirectory(std::string path, std::string options)
     : path_(std::move(path)), options_(std::move(options)) {
-  if (path_.empty())
-    refuse("output.directory is needed: the folder in which shards, tokenizer and manifest are to lie.");
+  if (path_.empty()) refuse("`output.directory` is missing: the folder for shards, tokenizer and manifest.");
   std::error_code error;
   fs::create_directories(path_, error);
-  if (error) refuse("output.directory: {} cannot be made: {}.", path_, error.message());
+  if (error) refuse("`output.directory`: {} cannot be made: {}.", path_, error.message());
   lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) refuse("output.directory: {} cannot be opened: {}.", path_, std::strerror(errno));
+  if (lock_ < 0) refuse("`output.directory`: {} cannot be opened: {}.", path_, std::strerror(errno));
   // Where the file system has no locks, nothing is locked.
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(lock_);
-    refuse("output.directory: another nystrom prepare is writing to {} at this moment.", path_);
+    refuse("`output.directory`: another nystrom prepare is writing to {}.", path_);
   }
   if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
   if (!fs::exists(manifest_path(path_))) return;
@@ -117,8 +116,8 @@ void PrepareDirectory::begin() {
   for (const auto* part : kParts) {
     if (!fs::exists(fs::path(path_) / part)) continue;
     refuse(
-        "{} holds {} but no manifest.json, so it is no preparation of ours. Give another output.directory, "
-        "or remove that one.",
+        "{} holds {} but no manifest.json, so it is not a preparation. Give another `output.directory`, or "
+        "remove that one.",
         path_, part);
   }
   if (fs::exists(options)) {
@@ -132,7 +131,7 @@ void PrepareDirectory::begin() {
     const auto found = differences(there, staged_options(options_));
     if (!found.empty()) {
       refuse(
-          "{} holds an unfinished preparation with other options: {}. Give another output.directory, or "
+          "{} holds an unfinished preparation with other options: {}. Give another `output.directory`, or "
           "remove that one.",
           path_, fmt::join(found, "; "));
     }
@@ -142,7 +141,7 @@ void PrepareDirectory::begin() {
   }
   std::error_code error;
   for (const auto* part : {"text", "tokens"}) fs::create_directories(folder / part, error);
-  if (error) refuse("output.directory: nothing can be written to {}: {}.", path_, error.message());
+  if (error) refuse("`output.directory`: nothing can be written to {}: {}.", path_, error.message());
   remove_temporary_files(folder);
   begun_ = true;
   if (!fs::exists(options)) write_file(options.string(), staged_options(options_));

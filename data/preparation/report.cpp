@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 Json parsed(const std::string& manifest) {
   auto json = Json::parse(manifest, nullptr, false);
   if (json.is_discarded() || !json.is_object() || !json.contains("sources") || !json.contains("splits"))
-    refuse("This is no manifest of nystrom prepare.");
+    refuse("This is not a manifest of nystrom prepare.");
   return json;
 }
 

@@ -23,8 +23,8 @@ SourceFile note(const std::string& path) {
 
 [[noreturn]] void changed(const std::string& path, const char* how) {
   throw SourceChanged(fmt::format(
-      "{} {} since the preparation began, so what was done does not fit it. Bring the file back, or "
-      "remove the output directory and prepare again when nothing writes to the sources.",
+      "{} {} since the preparation began, so the finished stages do not match it. Restore the file, or remove "
+      "the output directory and prepare again when nothing writes to the sources.",
       path, how));
 }
 
@@ -76,7 +76,7 @@ std::vector<std::vector<SourceFile>> sources_of_text(const std::string& text) {
     }
     return sources;
   } catch (const Json::exception& error) {
-    fail("The list of sources in .preparing is damaged ({}). Remove that folder and prepare again.",
+    fail("The list of sources in `.preparing` is corrupt ({}). Remove that folder and prepare again.",
          error.what());
   }
 }
@@ -88,7 +88,7 @@ void check_unchanged(const std::vector<std::vector<SourceFile>>& noted,
   for (std::size_t i = 0; i < noted.size(); ++i) {
     const auto& files = listings[i].files;
     for (const auto& file : noted[i]) {
-      if (!std::binary_search(files.begin(), files.end(), file.path)) changed(file.path, "went away");
+      if (!std::binary_search(files.begin(), files.end(), file.path)) changed(file.path, "was removed");
       const auto now = note(file.path);
       if (now.bytes != file.bytes) changed(file.path, "changed its size");
       if (now.modified != file.modified && sha256_of_file(file.path) != file.sha256)
@@ -97,7 +97,7 @@ void check_unchanged(const std::vector<std::vector<SourceFile>>& noted,
     for (const auto& path : files) {
       const bool known =
           std::any_of(noted[i].begin(), noted[i].end(), [&](const auto& file) { return file.path == path; });
-      if (!known) changed(path, "appeared");
+      if (!known) changed(path, "was added");
     }
   }
 }

@@ -9,10 +9,12 @@ namespace nystrom {
 namespace {
 
 LoaderOptions checked(const LoaderOptions& options) {
-  if (options.global_batch < 1) refuse("training.global_batch is {}, not at least 1", options.global_batch);
-  if (options.micro_batch < 1) refuse("training.micro_batch is {}, not at least 1", options.micro_batch);
+  if (options.global_batch < 1)
+    refuse("`training.global_batch` is {}; it must be at least 1.", options.global_batch);
+  if (options.micro_batch < 1)
+    refuse("`training.micro_batch` is {}; it must be at least 1.", options.micro_batch);
   if (options.samples.sequence_length > std::numeric_limits<std::int32_t>::max() / options.micro_batch)
-    refuse("training.micro_batch x data.sequence_length is {} x {}: more tokens than a batch can number",
+    refuse("`training.micro_batch` x `data.sequence_length` is {} x {}: too many tokens for one batch.",
            options.micro_batch, options.samples.sequence_length);
   NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
                 options.rank, options.ranks);

@@ -54,11 +54,11 @@ Blocks BertSamples::blocks() const {
 
 std::vector<std::string> BertSamples::warnings() const {
   if (!labels_) return {};
-  return {
-      fmt::format("{}: NVIDIA's BERT shards label random next sentences (next_sentence_labels), not swapped "
-                  "ones; they are "
-                  "taken as sentence-order labels: set objective.sop_weight to 0 unless that is meant",
-                  shards_.peek(0).path())};
+  return {fmt::format(
+      "{}: NVIDIA's BERT shards label random next sentences (`next_sentence_labels`), not swapped "
+      "ones, and are used as sentence-order labels. Set `objective.sop_weight` to 0 unless you want "
+      "that.",
+      shards_.peek(0).path())};
 }
 
 void BertSamples::read(std::uint64_t index, std::uint64_t, Sample& sample) {

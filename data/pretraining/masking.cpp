@@ -48,20 +48,20 @@ Masker::Masker(const Masking& masking, const SpecialIds& special, std::int64_t v
       starts_word_(std::move(starts_word)),
       seed_(seed) {
   if (!is_share(masking.probability))
-    refuse("data.masking.probability is {}, not within 0 and 1", masking.probability);
+    refuse("`data.masking.probability` is {}; it must be from 0 to 1.", masking.probability);
   if (!is_share(masking.mask) || !is_share(masking.random) || masking.mask + masking.random > 1 + 1e-9)
     refuse(
-        "data.masking.mask is {} and data.masking.random is {}: shares of the chosen tokens, together at "
-        "most 1",
+        "`data.masking.mask` is {} and `data.masking.random` is {}; they are shares of the chosen tokens, together "
+        "at most 1.",
         masking.mask, masking.random);
   if (masking.unit == MaskUnit::kWord && starts_word_.empty())
-    refuse("data.masking.unit: word needs the tokenizer, which says where words begin");
+    refuse("`data.masking.unit: word` needs the tokenizer, which knows where words begin.");
   for (auto id : special.ids())
     if (id >= 0 && id < vocabulary_size) special_sorted_.push_back(id);
   std::sort(special_sorted_.begin(), special_sorted_.end());
   special_sorted_.erase(std::unique(special_sorted_.begin(), special_sorted_.end()), special_sorted_.end());
   if (std::ssize(special_sorted_) >= vocabulary_size)
-    refuse("a vocabulary of {} has no token that is not special", vocabulary_size);
+    refuse("A vocabulary of {} has only special tokens.", vocabulary_size);
 }
 
 std::int64_t Masker::count(std::int64_t tokens) const {

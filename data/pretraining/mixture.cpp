@@ -26,14 +26,14 @@ std::vector<double> weights_of(const std::vector<MixtureWeight>& weights,
   for (const auto& [name, weight] : weights) {
     const auto corpus = std::ranges::find(corpora, name, &CorpusSamples::name);
     if (corpus == corpora.end())
-      refuse("data.mixture names {}, which is none of the shards' corpora ({}).", name, names_of(corpora));
+      refuse("`data.mixture` names {}, but the shards' corpora are {}.", name, names_of(corpora));
     if (!(weight >= 0 && std::isfinite(weight)))
-      refuse("data.mixture: the weight of {} is {}; it is at least 0.", name, weight);
+      refuse("`data.mixture`: the weight of {} is {}; it must be at least 0.", name, weight);
     values[static_cast<std::size_t>(corpus - corpora.begin())] = weight;
   }
   for (std::size_t i = 0; i < corpora.size(); ++i) {
     if (values[i] < 0)
-      refuse("data.mixture does not name {}, which the shards hold; give it a weight, 0 to leave it out.",
+      refuse("`data.mixture` does not name {}, which the shards hold. Give it a weight; 0 leaves it out.",
              corpora[i].name());
   }
   return values;
@@ -76,17 +76,17 @@ std::uint64_t CorpusSamples::operator[](std::uint64_t place) const {
 Mixture::Mixture(const std::vector<MixtureWeight>& weights, std::span<const CorpusSamples> corpora,
                  std::uint64_t seed, bool shuffle)
     : corpora_(corpora), seed_(seed), shuffle_(shuffle), begins_{0} {
-  if (corpora.empty()) refuse("data.mixture needs shards that name their corpora; NVIDIA's do not.");
+  if (corpora.empty()) refuse("`data.mixture` needs shards that name their corpora; NVIDIA's do not.");
   const auto values = weights_of(weights, corpora);
   if (std::ranges::all_of(values, [](double value) { return value == 0; }))
-    refuse("data.mixture leaves out every corpus; give one a weight above 0.");
+    refuse("`data.mixture` leaves out every corpus. Give one a weight above 0.");
   const auto counts = apportion(values, kBlock);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (values[i] > 0 && counts[i] == 0)
-      refuse("data.mixture: the share of {} is below 1/{}; raise it, or give it 0.", corpora[i].name(),
-             kBlock);
+      refuse("`data.mixture`: the share of {} is below 1/{}. Raise its weight, or set it to 0.",
+             corpora[i].name(), kBlock);
     if (counts[i] > 0 && corpora[i].size() == 0)
-      refuse("data.mixture: {} has no samples; give it 0.", corpora[i].name());
+      refuse("`data.mixture`: corpus {} has no samples; set its weight to 0.", corpora[i].name());
     begins_.push_back(begins_.back() + counts[i]);
   }
 }

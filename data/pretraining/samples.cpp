@@ -8,11 +8,11 @@
 namespace nystrom {
 
 std::unique_ptr<SampleSource> open_samples(const SampleOptions& options) {
-  if (options.shards.empty()) refuse("there are no shards: the list of data.shards is empty");
+  if (options.shards.empty()) refuse("There are no shards: the list `data.shards` is empty.");
   const ShardKind kind = shard_kind(options.shards.front());
   for (const auto& path : options.shards)
     if (shard_kind(path) != kind)
-      refuse("{} and {} are shards of different kinds (ours and NVIDIA's); a run reads one kind",
+      refuse("{} and {} are shards of different kinds (ours and NVIDIA's); a run reads one kind.",
              options.shards.front(), path);
   std::unique_ptr<SampleSource> source;
   if (kind == ShardKind::kNystrom)
@@ -20,7 +20,7 @@ std::unique_ptr<SampleSource> open_samples(const SampleOptions& options) {
   else
     source = std::make_unique<BertSamples>(options);
   if (source->samples() == 0)
-    refuse("{}{} hold no text at all", options.shards.front(),
+    refuse("{}{} hold no text.", options.shards.front(),
            options.shards.size() > 1 ? " and the other shards" : "");
   return source;
 }

@@ -12,19 +12,19 @@ namespace {
 std::uint64_t capacity_of(const SampleOptions& options) {
   const std::int64_t special = options.pairs ? 3 : 2;
   if (options.sequence_length < special + 2)
-    refuse("data.sequence_length is {}: too short for special tokens and text", options.sequence_length);
+    refuse("`data.sequence_length` is {}: too short for special tokens and text.", options.sequence_length);
   return static_cast<std::uint64_t>(options.sequence_length - special);
 }
 
 PackingOptions packing_of(const SampleOptions& options) {
   const double probability = options.short_sequence_probability;
   if (!(probability >= 0 && probability <= 1))
-    refuse("data.short_sequence_probability is {}; it is from 0 to 1.", probability);
+    refuse("`data.short_sequence_probability` is {}; it must be from 0 to 1.", probability);
   const PairStyle pairs = options.pairs ? options.pair_style : PairStyle::kExact;
   if (pairs == PairStyle::kOriginal && options.packing == Packing::kDocuments)
     refuse(
-        "data.pairs: original does not go with data.packing: documents: its pairs are of one document; leave "
-        "one of them out.");
+        "`data.pairs: original` cannot be combined with `data.packing: documents`: its pairs come from one "
+        "document. Leave out one of them.");
   return {.capacity = capacity_of(options),
           .short_probability = probability,
           .packing = options.packing,
@@ -74,27 +74,28 @@ TextSamples::TextSamples(const SampleOptions& options)
 void TextSamples::check_compatible(const ShardReader& reader, const SampleOptions& options) const {
   const ShardHeader& header = reader.header();
   if (header.vocabulary_size > options.vocabulary_size)
-    refuse("{} has a vocabulary of {} tokens, the model one of {}: set model.vocabulary_size to at least {}",
-           reader.path(), header.vocabulary_size, options.vocabulary_size, header.vocabulary_size);
+    refuse(
+        "{} has a vocabulary of {} tokens, the model one of {}. Set `model.vocabulary_size` to at least {}.",
+        reader.path(), header.vocabulary_size, options.vocabulary_size, header.vocabulary_size);
   if (!options.tokenizer_sha256.empty() && header.tokenizer_sha256 != options.tokenizer_sha256)
     refuse(
-        "{} was made with another tokenizer (SHA-256 {}) than the one given ({}): prepare it again with that "
-        "one",
+        "{} was made with another tokenizer (SHA-256 {}) than the one given ({}). Prepare it again with that "
+        "one.",
         reader.path(), header.tokenizer_sha256, options.tokenizer_sha256);
   if (shards_.size() > 0) {
     const ShardReader& first = shards_.peek(0);
     if (header.tokenizer_sha256 != first.header().tokenizer_sha256 ||
         header.vocabulary_size != first.header().vocabulary_size || header.special != first.header().special)
-      refuse("{} and {} were made with different tokenizers; prepare them with one", first.path(),
+      refuse("{} and {} were made with different tokenizers. Prepare them with the same one.", first.path(),
              reader.path());
   }
   if (header.special != options.special)
-    refuse("{} has other special tokens than the tokenizer given; prepare it again with that one",
+    refuse("{} has other special tokens than the tokenizer given. Prepare it again with that one.",
            reader.path());
   constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
   if (reader.counts().tokens > kMax || reader.counts().sentences > kMax)
-    refuse("{} holds more than {} tokens; prepare it again with a smaller output.shard_tokens", reader.path(),
-           kMax);
+    refuse("{} holds more than {} tokens. Prepare it again with a smaller `output.shard_tokens`.",
+           reader.path(), kMax);
 }
 
 void TextSamples::add_shard(const ShardReader& reader) {

@@ -29,12 +29,12 @@ BertShardReader::BertShardReader(const std::string& path, ChunkCache* cache)
 hdf5::Dataset BertShardReader::open_dataset(const char* name, std::size_t rank) {
   hdf5::Dataset dataset = file_.dataset(name, 0);
   if (dataset.shape().size() != rank || !dataset.is_integer())
-    refuse("{}: dataset `{}` is not integers of {} dimension{}, as NVIDIA's BERT shards have it", path_, name,
-           rank, rank == 1 ? "" : "s");
+    refuse("{}: dataset `{}` does not hold integers in {} dimension{}, as in NVIDIA's BERT shards.", path_,
+           name, rank, rank == 1 ? "" : "s");
   if (dataset.row_elements() > kMaxWidth ||
       dataset.rows() * dataset.row_elements() / kMaxInflation > dataset.stored_bytes())
-    refuse("{}: dataset `{}` claims {} rows of {}, but {} bytes are stored; the file is damaged", path_, name,
-           dataset.rows(), dataset.row_elements(), dataset.stored_bytes());
+    refuse("{}: dataset `{}` claims {} rows of {}, but {} bytes are stored; the file is corrupt.", path_,
+           name, dataset.rows(), dataset.row_elements(), dataset.stored_bytes());
   stored_bytes_ += dataset.stored_bytes();
   return dataset;
 }
@@ -54,7 +54,7 @@ void BertShardReader::open() {
   if (input_mask_.dataset().shape() != ids || segment_ids_.dataset().shape() != ids ||
       positions[0] != ids[0] || masked_lm_ids_.dataset().shape() != positions ||
       next_sentence_labels_.rows() != ids[0])
-    refuse("{}: its datasets do not have the same number of rows and columns; the file is damaged", path_);
+    refuse("{}: its datasets do not have the same number of rows and columns; the file is corrupt.", path_);
   sequences_ = ids[0];
   width_ = ids[1];
   masked_ = positions[1];
@@ -71,11 +71,11 @@ void BertShardReader::resume() {
   const auto before = std::array{sequences_, width_, masked_};
   open();
   if (before != std::array{sequences_, width_, masked_})
-    refuse("{} was replaced while it was in use; start again when the shards stand still", path_);
+    refuse("{} was replaced while it was in use. Start again when nothing writes to the shards.", path_);
 }
 
 void BertShardReader::bad_row(std::uint64_t row, const std::string& what) const {
-  refuse("{}: row {}: {}", path_, row, what);
+  refuse("{}: row {}: {}.", path_, row, what);
 }
 
 std::size_t BertShardReader::read_length(std::uint64_t row) {
@@ -92,7 +92,7 @@ void BertShardReader::read(std::uint64_t row, std::int64_t sequence_length, std:
                            Sample& sample) {
   const std::size_t length = read_length(row);
   if (static_cast<std::int64_t>(length) > sequence_length)
-    bad_row(row, fmt::format("{} tokens are more than data.sequence_length, which is {}", length,
+    bad_row(row, fmt::format("{} tokens are more than `data.sequence_length`, which is {}", length,
                              sequence_length));
   sample.ids.clear();
   input_ids_.read(row, 1, sample.ids);

@@ -18,7 +18,7 @@ constexpr std::array<std::pair<const char*, Member>, 5> kSpecial = {{{"bos_id", 
 std::int64_t count(const hdf5::File& file, const char* name) {
   const std::int64_t value = file.integer_attribute(name);
   if (value < 0)
-    refuse("{}: attribute `{}` is {}; the file is damaged, prepare it again", file.path(), name, value);
+    refuse("{}: attribute `{}` is {}. The file is corrupt; prepare it again.", file.path(), name, value);
   return value;
 }
 
@@ -37,22 +37,22 @@ void write_attributes(hdf5::File& file, const ShardHeader& header, const ShardCo
 
 ShardHeader read_header(const hdf5::File& file) {
   if (!file.has_attribute("format") || file.string_attribute("format") != kShardFormat)
-    refuse("{} is not a shard: it has no attribute `format` that says `{}`", file.path(), kShardFormat);
+    refuse("{} is not a shard: its attribute `format` is not {}.", file.path(), kShardFormat);
   const std::int64_t version = file.integer_attribute("format_version");
   if (version != kShardVersion)
     refuse(
-        "{} is a shard of format version {}; this program reads version {}: prepare it again, or use the {} "
-        "program",
+        "{} is a shard of format version {}, but this program reads version {}. Prepare it again, or use a {} "
+        "program.",
         file.path(), version, kShardVersion, version > kShardVersion ? "newer" : "older");
   ShardHeader header;
   header.vocabulary_size = file.integer_attribute("vocabulary_size");
   if (header.vocabulary_size <= 0 || header.vocabulary_size > INT32_MAX)
-    refuse("{}: attribute `vocabulary_size` is {}; the file is damaged, prepare it again", file.path(),
+    refuse("{}: attribute `vocabulary_size` is {}. The file is corrupt; prepare it again.", file.path(),
            header.vocabulary_size);
   for (const auto& [name, member] : kSpecial) {
     const std::int64_t id = file.integer_attribute(name);
     if (id < 0 || id >= header.vocabulary_size)
-      refuse("{}: attribute `{}` is {}, outside the vocabulary of {}; the file is damaged, prepare it again",
+      refuse("{}: attribute `{}` is {}, outside the vocabulary of {}. The file is corrupt; prepare it again.",
              file.path(), name, id, header.vocabulary_size);
     header.special.*member = static_cast<std::int32_t>(id);
   }

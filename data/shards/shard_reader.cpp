@@ -13,15 +13,15 @@ constexpr std::size_t kNoCache = 0;  // we read whole chunks and keep them ourse
 hdf5::Dataset open_column(const hdf5::File& file, const char* name, std::uint64_t rows) {
   hdf5::Dataset dataset = file.dataset(name, kNoCache);
   if (dataset.shape().size() != 1 || !dataset.is_integer())
-    refuse("{}: dataset `{}` is not a list of integers; the file is damaged, prepare it again", file.path(),
+    refuse("{}: dataset `{}` is not a list of integers. The file is corrupt; prepare it again.", file.path(),
            name);
   if (dataset.rows() != rows)
-    refuse("{}: dataset `{}` has {} elements where the counts say {}; the file is damaged, prepare it again",
+    refuse("{}: dataset `{}` has {} elements where the counts say {}. The file is corrupt; prepare it again.",
            file.path(), name, dataset.rows(), rows);
   // A header may claim anything; what is stored cannot be less than what it claims (nothing is compressed).
   if (dataset.stored_bytes() / dataset.element_bytes() < rows)
     refuse(
-        "{}: dataset `{}` claims {} elements but {} bytes are stored; the file is damaged, prepare it again",
+        "{}: dataset `{}` claims {} elements but {} bytes are stored. The file is corrupt; prepare it again.",
         file.path(), name, rows, dataset.stored_bytes());
   return dataset;
 }
@@ -33,8 +33,8 @@ ShardKind shard_kind(const std::string& path) {
   if (file.has_attribute("format")) return ShardKind::kNystrom;
   if (file.has("input_ids") && file.has("masked_lm_positions")) return ShardKind::kBert;
   refuse(
-      "{} is not a shard: it has neither the attribute `format` of ours nor the dataset `input_ids` of "
-      "NVIDIA's BERT shards",
+      "{} is not a shard: it has neither our attribute `format` nor the dataset `input_ids` of NVIDIA's BERT "
+      "shards.",
       path);
 }
 
@@ -42,8 +42,8 @@ std::size_t SourceCursor::next() {
   const std::size_t source = scan_.next();
   if (source >= sources_)
     refuse(
-        "{}: dataset `document_sources` holds {}, but there are {} sources; the file is damaged, prepare it "
-        "again",
+        "{}: dataset `document_sources` holds {}, but there are {} sources. The file is corrupt; prepare it "
+        "again.",
         path_, source, sources_);
   return source;
 }
@@ -89,7 +89,7 @@ void ShardReader::resume() {
   const ShardCounts counts = counts_;
   open();
   if (header != header_ || counts != counts_)
-    refuse("{} was replaced while it was in use; start again when the shards stand still", path_);
+    refuse("{} was replaced while it was in use. Start again when nothing writes to the shards.", path_);
 }
 
 void ShardReader::check_ids(std::span<const std::int32_t> ids) const {
@@ -98,8 +98,8 @@ void ShardReader::check_ids(std::span<const std::int32_t> ids) const {
   for (std::int32_t id : ids) largest = std::max(largest, static_cast<std::uint32_t>(id));
   if (largest >= vocabulary)
     refuse(
-        "{}: dataset `tokens` holds the id {}, outside the vocabulary of {}; the file is damaged, prepare it "
-        "again",
+        "{}: dataset `tokens` holds the id {}, outside the vocabulary of {}. The file is corrupt; prepare it "
+        "again.",
         path_, largest, vocabulary);
 }
 
@@ -127,7 +127,7 @@ void ShardReader::read_document_offsets(std::uint64_t first, std::uint64_t count
 }
 
 void ShardReader::bad_offsets(const char* dataset, std::uint64_t index) const {
-  refuse("{}: dataset `{}` is wrong at element {}; the file is damaged, prepare it again", path_, dataset,
+  refuse("{}: dataset `{}` is wrong at element {}. The file is corrupt; prepare it again.", path_, dataset,
          index);
 }
 

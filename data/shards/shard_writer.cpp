@@ -64,7 +64,7 @@ bool ShardWriter::add_document(std::int64_t source, std::span<const std::vector<
     if (sentence.empty()) continue;
     for (std::int32_t id : sentence) {
       if (id < 0 || id >= header_.vocabulary_size)
-        fail("token id {} is outside the vocabulary of {} (writing {})", id, header_.vocabulary_size, path_);
+        fail("Token id {} is outside the vocabulary of {} (writing {}).", id, header_.vocabulary_size, path_);
       tokens_.add(id);
     }
     counts_.tokens += static_cast<std::int64_t>(sentence.size());

@@ -14,7 +14,8 @@ namespace {
 /// One character of UTF-8 at `at`, which moves behind it.
 char32_t next_character(const std::string& text, std::size_t& at) {
   const auto byte = [&](std::size_t i) {
-    if (i >= text.size()) refuse("The tokenizer's normalization rules are damaged: a key is no UTF-8.");
+    if (i >= text.size())
+      refuse("The tokenizer's normalization rules are corrupt: a key is not valid UTF-8.");
     return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
   };
   const std::uint32_t first = byte(at);
@@ -53,7 +54,7 @@ class Trie {
   }
 
  private:
-  [[noreturn]] static void damaged() { refuse("The tokenizer's normalization rules are damaged."); }
+  [[noreturn]] static void damaged() { refuse("The tokenizer's normalization rules are corrupt."); }
   [[nodiscard]] static std::uint32_t offset_of(std::uint32_t position, std::uint32_t unit) {
     return position ^ ((unit >> 10U) << ((unit & (1U << 9U)) >> 6U));
   }

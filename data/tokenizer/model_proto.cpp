@@ -39,7 +39,7 @@ class Message {
         field.bytes = take(4);
         return true;
       default:
-        refuse("The SentencePiece model is damaged: a field of unknown type.");
+        refuse("The SentencePiece model is corrupt: a field of unknown type.");
     }
   }
 
@@ -51,10 +51,10 @@ class Message {
       value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
       if (byte < 0x80) return value;
     }
-    refuse("The SentencePiece model is damaged: a number without end.");
+    refuse("The SentencePiece model is corrupt: a number without end.");
   }
   std::string_view take(std::uint64_t count) {
-    if (count > left_.size()) refuse("The SentencePiece model is damaged: it ends within a field.");
+    if (count > left_.size()) refuse("The SentencePiece model is corrupt: it ends within a field.");
     const std::string_view taken = left_.substr(0, count);
     left_.remove_prefix(count);
     return taken;

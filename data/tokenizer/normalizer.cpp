@@ -28,7 +28,8 @@ std::string from_base64(std::string_view text, const std::string& origin) {
   for (const char c : text) {
     if (c == '=') break;
     const auto digit = kDigits.find(c);
-    if (digit == std::string_view::npos) refuse("{}: its precompiled_charsmap is no base64.", origin);
+    if (digit == std::string_view::npos)
+      refuse("{}: its `precompiled_charsmap` is not valid base64.", origin);
     bits = bits << 6U | static_cast<std::uint32_t>(digit);
     count += 6;
     if (count < 8) continue;
@@ -201,7 +202,7 @@ CharacterMap::CharacterMap(std::string_view base64, const std::string& origin) {
   std::uint32_t size = 0;
   if (bytes.size() >= 4) std::memcpy(&size, bytes.data(), 4);
   if (bytes.size() < 4 || size > bytes.size() - 4 || size % 4 != 0)
-    refuse("{}: its precompiled_charsmap is damaged.", origin);
+    refuse("{}: its `precompiled_charsmap` is corrupt.", origin);
   units_.resize(size / 4);
   std::memcpy(units_.data(), bytes.data() + 4, size);
   pool_ = bytes.substr(4 + size);
@@ -247,8 +248,7 @@ void Normalizer::add(const Json& json, const std::string& origin) {
     else if (pattern.value("Regex", "") == " {2,}")
       steps_.push_back({Kind::kReplaceBlanks, "", content});
     else
-      refuse("{}: its normalizer replaces the pattern {}, which this program does not know.", origin,
-             pattern.dump());
+      refuse("{}: its normalizer replaces the pattern {}, which is not supported.", origin, pattern.dump());
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     steps_.push_back({Kind::kForm, type, ""});
   } else if (type == "StripAccents") {
@@ -263,10 +263,10 @@ void Normalizer::add(const Json& json, const std::string& origin) {
     steps_.push_back({Kind::kCharacterMap, "", ""});
     steps_.back().map = CharacterMap(json.at("precompiled_charsmap").get<std::string>(), origin);
   } else {
-    refuse("{}: its normalizer {} is none that this program knows.", origin, type);
+    refuse("{}: its normalizer `{}` is not supported.", origin, type);
   }
   if (steps_.back().kind == Kind::kReplace && steps_.back().from.empty())
-    refuse("{}: its normalizer replaces nothing by something.", origin);
+    refuse("{}: its normalizer replaces an empty pattern.", origin);
 }
 
 void Normalizer::apply(const Step& step, AlignedText& text) {

@@ -26,7 +26,7 @@ class SentencePieceModel final : public TokenizerModel {
     quiet_sentencepiece();
     const auto status = processor_.LoadFromSerializedProto(bytes);
     if (!status.ok() || processor_.GetPieceSize() <= 0) {
-      refuse("{} is not a SentencePiece model, or it is damaged ({}).", origin,
+      refuse("{} is not a SentencePiece model, or it is corrupt ({}).", origin,
              status.ok() ? "no pieces" : status.error_message());
     }
     encoder_ = SentencePieceEncoder::make(read_model_proto(bytes));
@@ -94,13 +94,13 @@ class SentencePieceModel final : public TokenizerModel {
     if (const auto id = name.empty() ? std::nullopt : id_of(name)) return *id;
     // A default spelling that the model does not have is not the user's word: another usual one will do.
     if (!name.empty() && std::find(usual.begin(), usual.end(), name) == usual.end()) {
-      refuse("{} has no piece {}, which tokenizer.special_tokens.{} names.", origin, name, role);
+      refuse("{} has no piece {}, which `tokenizer.special_tokens.{}` names.", origin, name, role);
     }
     for (const auto spelling : usual) {
       if (const auto id = id_of(spelling)) return *id;
     }
     if (declared < 0)
-      refuse("{} has no {} token that could be recognized; name its piece by tokenizer.special_tokens.{}.",
+      refuse("{} has no {} token that could be recognized; name its piece by `tokenizer.special_tokens.{}`.",
              origin, role, role);
     return declared;
   }
@@ -123,7 +123,7 @@ class SentencePieceModel final : public TokenizerModel {
     if (std::adjacent_find(all.begin(), all.end()) != all.end()) {
       refuse(
           "{}: two of the roles bos {}, pad {}, eos {}, unk {}, mask {} have the same id; name their pieces "
-          "by tokenizer.special_tokens.",
+          "by `tokenizer.special_tokens`.",
           origin, ids.bos, ids.pad, ids.eos, ids.unk, ids.mask);
     }
   }

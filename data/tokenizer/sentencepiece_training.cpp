@@ -80,30 +80,32 @@ constexpr float kScoreUnit = 0x1p-8F;
 
 void check(const TokenizerTraining& options) {
   if (options.kind != "unigram" && options.kind != "bpe") {
-    refuse("tokenizer.kind is {}; it is unigram or bpe.", options.kind);
+    refuse("`tokenizer.kind` is {}; it is unigram or bpe.", options.kind);
   }
   if (options.vocabulary_size <= kSpecials || options.vocabulary_size > 1'000'000) {
-    refuse("tokenizer.vocabulary_size is {}; it is from 6 to 1000000.", options.vocabulary_size);
+    refuse("`tokenizer.vocabulary_size` is {}; it is from 6 to 1000000.", options.vocabulary_size);
   }
   if (!(options.character_coverage > 0.9 && options.character_coverage <= 1.0)) {
-    refuse("tokenizer.character_coverage is {}; it is above 0.9 and at most 1.", options.character_coverage);
+    refuse("`tokenizer.character_coverage` is {}; it is above 0.9 and at most 1.",
+           options.character_coverage);
   }
   std::array<std::int32_t, kSpecials> ids{options.ids.bos, options.ids.pad, options.ids.eos, options.ids.unk,
                                           options.ids.mask};
   std::sort(ids.begin(), ids.end());
   for (std::int32_t i = 0; i < kSpecials; ++i) {
     if (ids.at(static_cast<std::size_t>(i)) != i)
-      refuse("tokenizer.special_ids: the ids of a trained tokenizer's special tokens are 0 to 4, each once.");
+      refuse(
+          "`tokenizer.special_ids`: the ids of a trained tokenizer's special tokens are 0 to 4, each once.");
   }
   std::array<std::string, kSpecials> names{options.names.bos, options.names.pad, options.names.eos,
                                            options.names.unk, options.names.mask};
   std::sort(names.begin(), names.end());
   if (names.front().empty() || std::adjacent_find(names.begin(), names.end()) != names.end()) {
-    refuse("tokenizer.special_tokens: bos, pad, eos, unk and mask need five different spellings.");
+    refuse("`tokenizer.special_tokens`: bos, pad, eos, unk and mask need five different spellings.");
   }
   for (const auto& name : names) {
     if (name.find_first_of(", \t\n") != std::string::npos)
-      refuse("tokenizer.special_tokens: \"{}\" holds a comma or white space.", name);
+      refuse("`tokenizer.special_tokens`: \"{}\" holds a comma or white space.", name);
   }
 }
 
@@ -116,7 +118,7 @@ Tokenizer train_tokenizer(const TokenizerTraining& options, const std::vector<st
   if (!status.ok()) {
     refuse(
         "No {} tokenizer of {} pieces could be trained on {} sentences: {}. More text or a smaller "
-        "tokenizer.vocabulary_size helps.",
+        "`tokenizer.vocabulary_size` helps.",
         options.kind, options.vocabulary_size, sentences.size(), status.error_message());
   }
   if (options.kind == "unigram") round_scores(model, kScoreUnit);

@@ -19,7 +19,7 @@ std::string type_of(const Json& json) {
 }
 
 [[noreturn]] void unknown_part(const std::string& origin, std::string_view part, const std::string& type) {
-  refuse("{}: its {} {} is none that this program knows.", origin, part, type.empty() ? "(none)" : type);
+  refuse("{}: its {} `{}` is not supported.", origin, part, type.empty() ? "(none)" : type);
 }
 
 void add_vocabulary(Vocabulary& vocabulary, const Json& pieces, const std::string& origin) {
@@ -148,7 +148,7 @@ Json added_tokens(const Json& pieces, std::initializer_list<const char*> special
 std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, const std::string& origin) {
   const auto json = Json::parse(bytes, nullptr, false);
   if (json.is_discarded() || !json.is_object() || !json.contains("model") || !json.at("model").is_object())
-    refuse("{} is no tokenizer.json: it is no JSON object with a member \"model\".", origin);
+    refuse("{} is not a valid tokenizer.json: not a JSON object with a member `model`.", origin);
   try {
     // Old files do not say the type of WordPiece.
     auto type = type_of(json.at("model"));
@@ -158,7 +158,7 @@ std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, co
     if (type == "Unigram") return unigram(json, origin);
     unknown_part(origin, "model", type);
   } catch (const Json::exception& error) {
-    refuse("{} is a damaged tokenizer.json: {}.", origin, error.what());
+    refuse("{} is not a valid tokenizer.json: {}.", origin, error.what());
   }
 }
 
@@ -172,7 +172,7 @@ std::string json_of_wordpiece(const std::string& vocabulary, const std::string& 
       capitals |= std::any_of(line.begin(), line.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
     pieces[line] = id++;
   }
-  if (!pieces.contains("[UNK]")) refuse("{} is no vocabulary of WordPiece: it has no line [UNK].", origin);
+  if (!pieces.contains("[UNK]")) refuse("{} is not a WordPiece vocabulary: it has no line [UNK].", origin);
   const Json accents = options.strip_accents ? Json(*options.strip_accents) : Json();
   const Json json{{"version", "1.0"},
                   {"added_tokens", added_tokens(pieces, {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})},
@@ -196,7 +196,7 @@ std::string json_of_byte_bpe(const std::string& vocabulary, const std::string& m
                              const std::string& origin, bool add_prefix_space) {
   auto pieces = Json::parse(vocabulary, nullptr, false);
   if (pieces.is_discarded() || !pieces.is_object())
-    refuse("{} is no vocab.json: it is no JSON object of pieces and ids.", origin);
+    refuse("{} is not a valid vocab.json: not a JSON object of pieces and ids.", origin);
   Json list = Json::array();
   for (const auto& line : lines_of(merges)) {
     if (!line.empty() && !line.starts_with("#version")) list.push_back(line);

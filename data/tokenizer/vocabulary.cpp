@@ -31,11 +31,11 @@ std::int32_t Vocabulary::find(const std::string& name, std::initializer_list<std
                               std::string_view role, const std::string& origin) const {
   if (const auto id = name.empty() ? std::nullopt : id_of(name)) return *id;
   if (!name.empty() && std::find(usual.begin(), usual.end(), name) == usual.end())
-    refuse("{} has no piece {}, which tokenizer.special_tokens.{} names.", origin, name, role);
+    refuse("{} has no piece {}, which `tokenizer.special_tokens.{}` names.", origin, name, role);
   for (const auto spelling : usual) {
     if (const auto id = id_of(spelling)) return *id;
   }
-  refuse("{} has no {} token that could be recognized; name its piece by tokenizer.special_tokens.{}.",
+  refuse("{} has no {} token that could be recognized; name its piece by `tokenizer.special_tokens.{}`.",
          origin, role, role);
 }
 

@@ -134,8 +134,7 @@ const std::array kMessages = {
             "goes on; what is not written yet is written later, in order.",
             "Make room."},
     Message{kFiles, "makes the HDF5 library crash (…)", 2,
-            "A shard or checkpoint is damaged, or was made to crash its reader; it was looked at in a child "
-            "process.",
+            "A shard or checkpoint is corrupt or malicious; it was validated in a child process.",
             "Get the file again, or leave it out."},
     Message{kFiles, "cannot be made: …", 2, "The run directory cannot be created.",
             "Choose another `run.directory`, or give the right to write there."},
@@ -143,8 +142,8 @@ const std::array kMessages = {
     Message{kData, "was made with another tokenizer", 2, "Shards and tokenizer do not belong together.",
             "Prepare the text with that tokenizer, or name the right one by `tokenizer.path`."},
     Message{kData, "was replaced while it was in use", 2, "A shard changed under the running job.",
-            "Start again when the shards stand still."},
-    Message{kData, "the file is damaged, prepare it again", 2, "A shard is not what was written.",
+            "Start again when nothing writes to the shards."},
+    Message{kData, "The file is corrupt; prepare it again.", 2, "A shard is not what was written.",
             "Copy it again, or run `nystrom prepare` again; look at the disk."},
 };
 

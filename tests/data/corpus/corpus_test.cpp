@@ -364,7 +364,7 @@ TEST(Imdb, a_damaged_tar_is_refused_by_name_and_place) {
   };
   // In a header, in a file that is read, in one that is skipped.
   for (const std::size_t size : {review.size() + 100, std::size_t{600}, review.size() + 515})
-    EXPECT_THAT(message(tar.substr(0, size)), AllOf(HasSubstr("bad.tar"), HasSubstr("damaged near byte")))
+    EXPECT_THAT(message(tar.substr(0, size)), AllOf(HasSubstr("bad.tar"), HasSubstr("corrupt near byte")))
         << size;
   std::string other = tar;
   other[review.size() + 3] = 'X';  // the second header, whose checksum is then wrong

@@ -140,7 +140,7 @@ TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_nam
               HasSubstr("[UNK]"));
   EXPECT_THAT(message_of(R"({"model": {"type": "Unigram", "vocab": [["a"]], "unk_id": 0},
                              "pre_tokenizer": {"type": "Metaspace"}})"),
-              HasSubstr("damaged"));
+              HasSubstr("not a valid tokenizer.json"));
 }
 
 // What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.
