@@ -1,5 +1,5 @@
 #pragma once
-// Paths from patterns, in an order that does not depend on locale or file system.
+// Glob patterns to paths, in an order that does not depend on locale or file system.
 
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// The tokens that are not text.
+// Ids of the special tokens.
 
 #include <array>
 #include <cstdint>
@@ -12,7 +12,7 @@ struct SpecialIds {
   std::int32_t bos = 0;   ///< begins a sequence: `<s>`, `[CLS]`
   std::int32_t pad = 1;   ///< fills a row
   std::int32_t eos = 2;   ///< ends a segment: `</s>`, `[SEP]`
-  std::int32_t unk = 3;   ///< stands for what no piece spells
+  std::int32_t unk = 3;   ///< unknown text
   std::int32_t mask = 4;  ///< stands in a masked token's place
 
   [[nodiscard]] std::array<std::int32_t, 5> ids() const { return {bos, pad, eos, unk, mask}; }

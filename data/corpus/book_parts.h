@@ -1,5 +1,6 @@
 #pragma once
-// What in a book is not its text: title pages, tables of contents, headings, page numbers.
+// Detection of the parts of a book that are not text: title pages, tables of contents, headings, page
+// numbers.
 
 #include <cstddef>
 #include <string>

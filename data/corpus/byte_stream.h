@@ -1,5 +1,5 @@
 #pragma once
-// Bytes from a file, whatever it is compressed with, in bounded memory.
+// Byte streams: files, decompressed on the fly in bounded memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,15 +14,15 @@
 
 namespace nystrom {
 
-/// How sources are read, beside what they are.
+/// Options for reading a source.
 struct ReadOptions {
-  bool skip_damaged = false;      ///< pass over what is damaged and note it; else refuse it
-  double expansion_limit = 1000;  ///< a file may unpack to so many times its size (beyond 64 MiB)
-  /// Where what was passed over is noted, a sentence each. Not null with skip_damaged.
+  bool skip_damaged = false;      ///< skip corrupt input and report it; else refuse it
+  double expansion_limit = 1000;  ///< maximum ratio of decompressed to compressed size (beyond 64 MiB)
+  /// Receives a sentence for each skipped place. Not null with skip_damaged.
   std::vector<std::string>* damage = nullptr;
 };
 
-/// A file is not what its format says, at the byte that the sentence names.
+/// A file violates its format; the sentence names the byte.
 class DamagedInput : public InputError {
  public:
   using InputError::InputError;
@@ -41,15 +41,15 @@ class ByteStream {
   virtual std::size_t read(char* to, std::size_t count) = 0;
 
   static constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::max();
-  /// Where in the bytes given the piece of the file ends that was asked for: what begins before belongs to
-  /// it, and the stream goes on behind it so that this can be read to its end. kNowhere as long as it is not
-  /// reached.
+  /// Offset in the decompressed bytes at which the requested range ends: a record that begins before it
+  /// belongs to the range, and the stream continues behind it so that this record can be read to its end.
+  /// kNowhere until it is reached.
   [[nodiscard]] virtual std::int64_t boundary() const { return kNowhere; }
-  /// How many damaged places were passed over before the bytes that read gave last.
+  /// Number of corrupt places skipped before the bytes that `read` returned last.
   [[nodiscard]] virtual std::int64_t gaps() const { return 0; }
 };
 
-/// A file as it lies on the disk.
+/// A file on disk, not decompressed.
 class FileStream final : public ByteStream {
  public:
   explicit FileStream(const std::string& path);
@@ -68,19 +68,19 @@ class FileStream final : public ByteStream {
   std::int64_t bytes_read_ = 0;
 };
 
-/// A piece of a file: bytes [begin, end) as it lies on the disk.
+/// A byte range [begin, end) of a file on disk (not decompressed).
 struct FileRange {
   std::int64_t begin = 0, end = ByteStream::kNowhere;
   [[nodiscard]] bool whole() const { return begin == 0 && end == ByteStream::kNowhere; }
 };
 
-/// Can a piece of this file be read by itself? Plain text and bzip2 can.
+/// True if ranges of this file can be read independently: plain text and bzip2.
 bool is_divisible(const std::string& path);
 
 /// The content of `file`: decompressed if it begins like gzip (also dictzip), bzip2 (also multistream), xz or
-/// Zstandard, else as it is. `file` must outlive the stream. A file that ends early, is damaged or unpacks to
-/// more than the limit is refused; with skip_damaged the rest (of bzip2: the block) is passed over.
-/// Precondition: a range that is not the whole file only where is_divisible.
+/// Zstandard, else as it is. `file` must outlive the stream. A file that is truncated, corrupt or
+/// decompresses to more than the limit is refused; with skip_damaged the rest (of bzip2: the block) is
+/// skipped. Precondition: a range that is not the whole file only where is_divisible.
 std::unique_ptr<ByteStream> decompressed(FileStream& file, const ReadOptions& options = {},
                                          const FileRange& range = {});
 
@@ -100,9 +100,9 @@ class LineReader {
 
   /// False at the end. `line` is without its end.
   bool next(std::string& line);
-  /// Did the last call give a part of a line that goes on?
+  /// True if the last call returned a part of a line that continues.
   [[nodiscard]] bool is_part() const { return is_part_; }
-  /// Lines that were lost to damage since this was last asked.
+  /// Number of lines lost to corrupt input since the last call.
   [[nodiscard]] std::int64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:

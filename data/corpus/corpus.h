@@ -1,5 +1,5 @@
 #pragma once
-// Documents out of what people have. A corpus reads its files in order, on one thread, and hands out raw
+// Corpus readers: raw files to documents. A corpus reads its files in order, on one thread, and returns raw
 // documents; `extract` turns one into paragraphs of prose, on any thread.
 //
 //   auto corpus = open_corpus({.kind = "wikipedia", .path = "dumps/*.xml.bz2"});
@@ -25,17 +25,17 @@ struct CorpusSpec {
   std::string path;               ///< glob of files or folders
   std::string field = "text";     ///< jsonl: the member that holds the text
   std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
-  // wikipedia: what becomes of pages that are no prose
+  // wikipedia: whether pages that are not prose are dropped
   bool drop_disambiguation = false, drop_lists = false, drop_stubs = false;
   bool operator==(const CorpusSpec&) const = default;
 };
 
-/// A document as it lies in its file.
+/// A document as it is stored in its file.
 struct RawDocument {
   std::string id;                       ///< unique in its corpus: page number, file name, line number
   std::string title;                    ///< may be empty
   std::string text;                     ///< bytes, in the corpus's own markup and encoding
-  Encoding encoding = Encoding::kUtf8;  ///< of books: what was found out
+  Encoding encoding = Encoding::kUtf8;  ///< of books: detected
   std::shared_ptr<const WikiNamespaces> namespaces = {};  ///< of wikipedia: the dump's
 };
 
@@ -50,14 +50,14 @@ struct Extraction {
   Repairs repairs;
 };
 
-/// What was passed over without becoming a document.
+/// Input that was skipped without becoming a document.
 struct Skipped {
   Reasons documents;   ///< pages, files, entries, by reason
   Reasons characters;  ///< their text, in characters (in bytes where they are not valid UTF-8)
   Repairs repairs;     ///< made while reading, beside those of the extractions
 };
 
-/// The files of a corpus entry, sorted, and what was passed over among them.
+/// The files of a corpus entry, sorted, and those that were skipped.
 struct CorpusListing {
   std::vector<std::string> files;
   Skipped skipped;
@@ -85,11 +85,11 @@ class SourceFiles {
 
   /// Documents by file, of those that gave any.
   [[nodiscard]] const std::map<std::string, std::int64_t>& documents() const { return documents_; }
-  /// Bytes read so far, as they lie on the disk.
+  /// Bytes read so far, before decompression.
   [[nodiscard]] std::int64_t bytes_done() const {
     return bytes_finished_ + (file_ ? file_->bytes_read() - share_.range.begin : 0);
   }
-  /// What damage was passed over, a sentence each.
+  /// Corrupt input that was skipped, a sentence each.
   [[nodiscard]] const std::vector<std::string>& damage() const { return *damage_; }
 
  private:
@@ -109,7 +109,7 @@ class Corpus {
   Corpus(const Corpus&) = delete;
   Corpus& operator=(const Corpus&) = delete;
 
-  /// Reads the next document; false at the end. Throws InputError, naming file and place, for damaged input.
+  /// Reads the next document; false at the end. Throws InputError, naming file and place, for corrupt input.
   virtual bool next(RawDocument& document) = 0;
   /// Thread-safe, also beside `next`. A pure function of the document.
   [[nodiscard]] virtual Extraction extract(RawDocument document) const = 0;
@@ -129,7 +129,7 @@ class Corpus {
 /// kind or encoding and for a path that matches nothing.
 CorpusListing list_corpus(const CorpusSpec& spec);
 
-/// Can files of this kind be read in pieces, where their format can?
+/// True if files of this kind can be divided into byte ranges (where is_divisible).
 bool is_divisible_kind(const std::string& kind);
 
 /// Opens a share of an entry's files.
@@ -160,7 +160,7 @@ std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<st
 /// else it means UTF-8.
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect);
 
-/// The largest piece of text that becomes one document: longer ones are cut, so that memory stays bounded.
+/// Maximum size of a document: longer ones are split, so that memory stays bounded.
 inline constexpr std::size_t kLongestDocument = std::size_t{16} << 20U;  // bytes
 
 }  // namespace nystrom

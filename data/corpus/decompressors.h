@@ -1,6 +1,7 @@
 #pragma once
-// One function a compression format. Each reads `file` from its beginning; messages name it and the byte
-// where something is wrong (as DamagedInput). Concatenated members, streams and frames are read as one.
+// Decompressors: one function per compression format. Each reads `file` from its beginning; messages name it
+// and the byte where something is wrong (as DamagedInput). Concatenated members, streams and frames are read
+// as one.
 
 #include <memory>
 
@@ -12,8 +13,8 @@ std::unique_ptr<ByteStream> gzip_stream(FileStream& file, const ReadOptions& opt
 std::unique_ptr<ByteStream> xz_stream(FileStream& file, const ReadOptions& options);
 std::unique_ptr<ByteStream> zstd_stream(FileStream& file, const ReadOptions& options);
 
-/// Block by block, so that a piece of a file can be read (the blocks that begin in `range`, and on) and a
-/// damaged block passed over.
+/// Block by block, so that a range of a file can be read (the blocks that begin in `range`, and on) and a
+/// corrupt block skipped.
 std::unique_ptr<ByteStream> bzip2_stream(FileStream& file, const ReadOptions& options,
                                          const FileRange& range);
 

@@ -1,5 +1,5 @@
 #pragma once
-// What Project Gutenberg puts around a book.
+// Project Gutenberg's header, licence and notes around a book.
 
 #include <string_view>
 

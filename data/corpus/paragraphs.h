@@ -1,5 +1,5 @@
 #pragma once
-// Helpers that several corpora share to cut a text into paragraphs.
+// Splitting a text into paragraphs: helpers shared by several corpora.
 
 #include <string>
 #include <string_view>

@@ -21,7 +21,7 @@ class TarReader {
   TarReader(const TarReader&) = delete;
   TarReader& operator=(const TarReader&) = delete;
 
-  /// Moves to the next regular file; false at the archive's end. Throws InputError if the archive is damaged
+  /// Moves to the next regular file; false at the archive's end. Throws InputError if the archive is corrupt
   /// or ends inside a file.
   bool next();
   [[nodiscard]] const std::string& name() const { return name_; }

@@ -1,5 +1,5 @@
 #pragma once
-// Pages out of a MediaWiki dump (pages-articles), one after the other, in memory that one page fills.
+// Reader of the pages of a MediaWiki dump (pages-articles). Memory is bounded by the largest page.
 
 #include <cstdint>
 #include <optional>

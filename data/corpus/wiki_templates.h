@@ -1,5 +1,5 @@
 #pragma once
-// What the frequent templates of Wikipedia show. All others show nothing.
+// Expansion of frequent Wikipedia templates. All others expand to nothing.
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
 // Wiki markup to prose, in linear time and without recursion: a stack of open constructs over one output
-// buffer, at most kDeepestNesting deep; what is nested deeper is passed over.
+// buffer, at most kDeepestNesting deep; deeper nesting is skipped.
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 #pragma once
-// Files that somebody else made are first looked at in a process of their own. The HDF5 library can crash,
-// ask for all memory or go round in circles over a file that was damaged or made for that; there it costs one
-// child, and here it becomes a sentence.
+// Untrusted files are validated in a child process. The HDF5 library can crash, ask for all memory or loop
+// forever on a file that is corrupt or malicious; that then costs a child process, and becomes an error
+// message here.
 //
 //   check_in_child({"a.h5", "b.h5"}, {}, [](const std::string& path) { (void)summarize_shard(path); });
 //

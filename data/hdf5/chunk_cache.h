@@ -1,5 +1,5 @@
 #pragma once
-// Blocks of datasets kept in memory, the least recently used ones given up first, and columns read through
+// LRU cache of blocks of datasets, and columns that are read through
 // it. Not thread-safe: one cache and its columns belong to one thread at a time.
 
 #include <algorithm>

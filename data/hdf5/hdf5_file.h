@@ -1,6 +1,6 @@
 #pragma once
 // HDF5 files without HDF5's headers. Every failure is an Error whose sentence names the file, the dataset and
-// HDF5's own innermost reason; a damaged file never crashes us by way of a wrong shape or type.
+// HDF5's own innermost reason; a corrupt file cannot cause a crash by a wrong shape or type.
 //
 //   auto file = hdf5::File::create(path);
 //   auto ids = file.create_dataset("ids", hdf5::Type::kU16, {0}, {.chunk = {16384}, .extendible = true});

@@ -20,7 +20,7 @@ class PrepareDirectory {
 
   /// The text of its manifest; empty if there is none yet.
   [[nodiscard]] const std::string& manifest() const { return manifest_; }
-  /// Begins work, or goes on: what a killed preparation of the same options finished is there.
+  /// Begins a preparation, or resumes one of the same options: its finished files are kept.
   void begin();
   /// Moves everything to its place and writes the manifest.
   void publish(const std::string& manifest);

@@ -129,7 +129,7 @@ std::string manifest_summary(const std::string& manifest) {
     text += fmt::format("{:<20}{} documents, {} sentences, {} tokens, {} shards\n", name,
                         grouped(split.at("documents")), grouped(split.at("sentences")),
                         grouped(split.at("tokens")), split.at("shards").size());
-  text += "\ntokens a document\n";
+  text += "\ntokens per document\n";
   for (const auto& bar : length_bars(json.at("splits"))) {
     std::string drawn;
     for (int i = 0; i < static_cast<int>(bar.share * 40 + 0.5); ++i) drawn += "#";
@@ -158,7 +158,7 @@ std::string manifest_report(const std::string& manifest) {
                       number_cell(split.at("sentences").get<std::int64_t>()),
                       number_cell(split.at("tokens").get<std::int64_t>()),
                       number_cell(std::ssize(split.at("shards")))});
-  html += "</table>\n<h2>Tokens a document</h2>\n<table>\n";
+  html += "</table>\n<h2>Tokens per document</h2>\n<table>\n";
   for (const auto& bar : length_bars(json.at("splits")))
     html += html_row({number_cell(bar.label),
                       fmt::format("<td><div class=bar style=\"width:{:.0f}px\"></div></td>", 400 * bar.share),

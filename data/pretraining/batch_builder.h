@@ -1,5 +1,5 @@
 #pragma once
-// Builds a rank's part of any step: the pure function behind the loader.
+// Builds a rank's share of any step's batch: the pure function behind the loader.
 
 #include <atomic>
 #include <cstdint>

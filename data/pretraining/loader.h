@@ -8,7 +8,7 @@
 // The run's stream of samples has no end: sample g is in epoch g / N (N samples an epoch) at place g % N of
 // the epoch's order: a permutation of (seed, epoch) if shuffled, else the order of the files. Step s (from 1)
 // is samples [(s - 1) G, s G) of the stream. With a mixture the stream is Mixture's instead. Its rows are
-// dealt to the ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows
+// sharded across ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows
 // on 3 ranks: 3, 3, 2), then cut into micro-batches. All draws (masks, sentence order) are keyed by g, so
 // they are new in each epoch and do not depend on ranks, micro-batches or resumes.
 
@@ -32,7 +32,7 @@ struct LoaderOptions {
   std::int64_t rank = 0, ranks = 1;
   bool pad_to_length = false;  ///< `padding: huggingface`: rows filled with the pad id up to sequence_length
   bool one_pass = false;  ///< for evaluation: the stream ends after one epoch; the last step may be smaller
-  std::int64_t max_steps = 0;  ///< with one_pass: at most so many steps; 0: all
+  std::int64_t max_steps = 0;  ///< with one_pass: maximum number of steps; 0: all
   std::int64_t prefetch = 2;   ///< steps prepared ahead by a thread; 0: no thread
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Masked language modelling (Devlin et al., arXiv 1810.04805): which tokens of a sequence are to be
-// predicted, and what stands in their place.
+// Masked language modelling (Devlin et al., arXiv 1810.04805): which tokens of a sequence are
+// predicted, and what replaces them.
 
 #include <cstdint>
 #include <span>

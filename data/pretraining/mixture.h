@@ -1,5 +1,5 @@
 #pragma once
-// Corpora in other shares than their sizes.
+// Mixture of corpora: sampling weights other than their sizes.
 
 #include <cstddef>
 #include <cstdint>

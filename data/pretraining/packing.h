@@ -1,5 +1,5 @@
 #pragma once
-// Which sentences stand in which sample.
+// Packing of sentences into samples.
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// Where the loader's sequences come from: one source a kind of shard.
+// Sample sources of the loader: one per kind of shard.
 
 #include <cstddef>
 #include <cstdint>
@@ -63,7 +63,7 @@ struct SampleOptions {
 };
 
 /// Recognizes the kind by content. Refuses (InputError) an empty list, mixed kinds or tokenizers (naming two
-/// files), a vocabulary larger than `vocabulary_size`, damaged shards, and shards without any sample.
+/// files), a vocabulary larger than `vocabulary_size`, corrupt shards, and shards without any sample.
 std::unique_ptr<SampleSource> open_samples(const SampleOptions& options);
 
 }  // namespace nystrom

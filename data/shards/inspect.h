@@ -1,5 +1,5 @@
 #pragma once
-// What is in a shard, for `nystrom inspect` and for comparisons.
+// Summary of a shard, for `nystrom inspect` and for comparisons.
 
 #include <cstdint>
 #include <string>

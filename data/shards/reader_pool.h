@@ -1,5 +1,5 @@
 #pragma once
-// Readers of many files of which only some are open at a time.
+// Pool of shard readers that keeps only some of the files open.
 
 #include <cstddef>
 #include <cstdint>

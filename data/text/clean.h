@@ -1,5 +1,5 @@
 #pragma once
-// Normal form, white space, control characters.
+// Text cleaning: Unicode normalization, white space, control characters.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Enumerations inside a paragraph.
+// List items inside a paragraph.
 
 #include <cstddef>
 #include <string_view>

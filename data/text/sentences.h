@@ -1,5 +1,5 @@
 #pragma once
-// Paragraphs to sentences: ICU's rules, corrected where a stop does not end a sentence.
+// Sentence splitting: ICU's rules, corrected where a full stop does not end a sentence.
 
 #include <memory>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Bytes that may be anything to valid UTF-8.
+// UTF-8: decoding and repair of arbitrary bytes.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Text on its way to a tokenizer, with the bytes of the original that each of its bytes stands for.
+// Normalized text with offsets: the bytes of the original that each of its bytes comes from.
 
 #include <cstdint>
 #include <functional>

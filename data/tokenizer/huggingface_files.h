@@ -1,5 +1,5 @@
 #pragma once
-// A SentencePiece tokenizer as the files that transformers' AutoTokenizer reads, computing the same ids.
+// Export of a SentencePiece tokenizer to the files that transformers' AutoTokenizer reads, with the same ids.
 
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// What stands in a SentencePiece model file: the parts of sentencepiece_model.proto that others need to
+// Parser of SentencePiece model files: the parts of sentencepiece_model.proto that others need to
 // compute the same ids. (The library installs no header for them.)
 
 #include <cstdint>

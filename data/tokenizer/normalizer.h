@@ -1,5 +1,5 @@
 #pragma once
-// The steps of a tokenizer.json's normalizer.
+// Normalizers of tokenizer.json.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// The text that a tokenizer is trained on.
+// Sample of the text that a tokenizer is trained on.
 
 #include <cstdint>
 #include <string>

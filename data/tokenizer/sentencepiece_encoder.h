@@ -1,5 +1,5 @@
 #pragma once
-// SentencePiece's models by code of our own: what the library does for the plain ones, several times as fast.
+// Our own encoder for SentencePiece models: the library's ids, several times as fast.
 
 #include <cstdint>
 #include <memory>

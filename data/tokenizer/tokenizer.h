@@ -1,5 +1,5 @@
 #pragma once
-// Text to ids and back.
+// Tokenizer: text to ids and back.
 //
 //   const Tokenizer tokenizer = Tokenizer::read("prepared/tokenizer.model");
 //   std::vector<std::int32_t> ids = tokenizer.encode("One sentence.");

@@ -1,5 +1,5 @@
 #pragma once
-// Hugging Face's tokenizer.json, and the older files that are turned into it.
+// Hugging Face's tokenizer.json, and older vocabulary files converted to it.
 
 #include <memory>
 #include <optional>
@@ -17,7 +17,7 @@ std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, co
 struct BertOptions {
   std::optional<bool> lowercase = {};  ///< none: unless a piece has a capital letter (special tokens apart)
   std::optional<bool> strip_accents = {};  ///< none: as lowercase
-  bool ideographs = true;                  ///< each a word by itself
+  bool ideographs = true;                  ///< each a separate word
 };
 
 /// A tokenizer.json of the same ids. `vocabulary`: pieces, a line each.

@@ -1,5 +1,5 @@
 #pragma once
-// A tokenizer out of text.
+// Training of a tokenizer.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Pieces of a vocabulary by their bytes.
+// Trie of the pieces of a vocabulary.
 
 #include <array>
 #include <cstdint>

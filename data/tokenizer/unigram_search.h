@@ -1,6 +1,6 @@
 #pragma once
-// The cut of a word into the pieces of the largest sum of scores: Kudo, "Subword Regularization", 2018, by
-// the dynamic programme of Viterbi over the ends of pieces.
+// Viterbi search for the segmentation of a word into pieces with the largest sum of scores (Kudo, "Subword
+// Regularization", 2018).
 
 #include <algorithm>
 #include <cmath>
@@ -44,7 +44,7 @@ class UnigramSearch {
   }
 
   /// Appends the pieces of `word`, which is valid UTF-8, to `pieces`; a character that no piece spells has
-  /// the id Trie::kNone. Sums go on from `before`. Of equal sums the first found stays. `nodes` is working
+  /// the id Trie::kNone. Sums continue from `before`. Of equal sums the first found stays. `nodes` is working
   /// memory.
   Found cut(std::string_view word, Sum before, std::vector<Node>& nodes,
             std::vector<WordPiece>& pieces) const {

@@ -1,5 +1,5 @@
 #pragma once
-// What the tokenizers of `tokenizer.json` share: pieces, ids, special tokens.
+// Vocabulary of a tokenizer.json: pieces, ids, special tokens.
 
 #include <cstdint>
 #include <initializer_list>

@@ -1,5 +1,5 @@
 #pragma once
-// The pieces of words lately seen: text is mostly the same few thousand words.
+// Cache of the pieces of recent words: text is mostly the same few thousand words.
 
 #include <array>
 #include <cstdint>

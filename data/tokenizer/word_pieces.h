@@ -1,5 +1,5 @@
 #pragma once
-// A word in pieces, and the joining of neighbours that byte pair encoding consists of.
+// Byte pair encoding of a word: merges of neighbouring pieces.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 #pragma once
-// SHA-256, for identities and for finding damage.
+// SHA-256, for identities and for detecting corruption.
 
 #include <cstddef>
 #include <memory>

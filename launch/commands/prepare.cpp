@@ -16,7 +16,7 @@
 namespace nystrom {
 namespace {
 
-// One line over itself for somebody who watches, a line now and then for a file.
+// Console progress: one line redrawn on a terminal, a log line every 10 s elsewhere.
 class Progress {
  public:
   explicit Progress(const Log& log) : log_(log), terminal_(error_terminal()) {}
@@ -88,7 +88,7 @@ PrepareOptions prepare_options(const Config& config) {
 
 void report(const PrepareReport& made, const Log& log) {
   log.warnings(made.warnings);
-  if (made.already_done) log.note("this very preparation was done before; nothing was changed");
+  if (made.already_done) log.note("the preparation is complete already; nothing was changed");
   const auto line = [](const char* name, const SplitCounts& split) {
     if (split.documents > 0)
       fmt::print("{:<12}{:>10} documents {:>11} sentences {:>13} tokens {:>5} shard{}\n", name,
