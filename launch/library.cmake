@@ -25,6 +25,14 @@ nystrom_add_library(launch FOLDER launch
     hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
 
+# The version with the commit, looked up in each build.
+add_custom_target(nystrom_version
+  COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+          -DOUTPUT=${CMAKE_BINARY_DIR}/version.cpp -P "${CMAKE_SOURCE_DIR}/cmake/WriteVersion.cmake"
+  BYPRODUCTS "${CMAKE_BINARY_DIR}/version.cpp"
+  COMMENT "Looking up the commit")
+target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/version.cpp")
+
 add_executable(nystrom launch/main.cpp)
 target_link_libraries(nystrom PRIVATE nystrom_launch nystrom_options)
 set_target_properties(nystrom PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")

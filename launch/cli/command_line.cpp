@@ -19,7 +19,7 @@ std::string overview() {
       "nystrom {}: pretraining of Nystromformers, transformer encoders whose attention is linear in the "
       "length\n\n"
       "usage: nystrom COMMAND [options]\n\ncommands:\n",
-      kVersion);
+      program_version());
   for (const Command& command : all_commands())
     text += fmt::format("  {:<10} {}\n", command.name, command.summary);
   text +=
@@ -104,7 +104,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     return arguments.empty() ? kRefused : kDone;
   }
   if (first == "--version") {
-    fmt::print("nystrom {}\n", kVersion);
+    fmt::print("nystrom {}\n", program_version());
     return kDone;
   }
   if (first == "--help-config") {

@@ -125,7 +125,7 @@ void print_all_reduce(Comm& comm) {
 
 void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
-  line("nystrom", kVersion);
+  line("nystrom", program_version());
   line("processor", cpu.model.empty() ? "unnamed" : cpu.model);
   line("cores", fmt::format("{}, of which this process may use {}", ::sysconf(_SC_NPROCESSORS_ONLN),
                             omp_get_num_procs()));

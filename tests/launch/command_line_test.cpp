@@ -13,6 +13,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::StartsWith;
 
 // Exactly one line, ours; before it may stand, with CUDA in the program, that the processor computes.
@@ -29,7 +30,8 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   const TemporaryFolder folder;
   const Outcome help = run_in(folder, "$nystrom --help");
   EXPECT_EQ(help.status, 0);
-  EXPECT_THAT(run_in(folder, "$nystrom --version").out, StartsWith("nystrom "));
+  EXPECT_THAT(run_in(folder, "$nystrom --version").out,
+              MatchesRegex("nystrom [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+\\))?\n"));
   for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
                               "inspect", "doctor", "bench"}) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
@@ -37,6 +39,34 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
     EXPECT_EQ(own.status, 0) << command;
     EXPECT_THAT(own.out, AllOf(HasSubstr("example:"), HasSubstr("--set"))) << command;
   }
+}
+
+// The file that the build generates for a source tree at `root`.
+std::string generated_version(const TemporaryFolder& folder, const std::string& root) {
+  const std::string script = std::filesystem::absolute("cmake/WriteVersion.cmake");
+  const Outcome made = run_in(
+      folder, fmt::format("cmake -DROOT={} -DVERSION=1.2.3 -DOUTPUT=$PWD/version.cpp -P '{}'", root, script));
+  EXPECT_EQ(made.status, 0) << made.err;
+  return text_of(folder / "version.cpp");
+}
+
+TEST(Version, has_the_commit_of_a_checkout) {
+  const TemporaryFolder folder;
+  const Outcome commit = run_in(folder,
+                                "git init -q . && git -c user.name=a -c user.email=a commit -q --allow-empty "
+                                "-m first && git rev-parse --short=7 HEAD && mkdir below");
+  if (commit.status != 0) GTEST_SKIP() << "skipped: there is no git here: " << commit.err;
+  const std::string hash = commit.out.substr(0, commit.out.find('\n'));
+  EXPECT_THAT(generated_version(folder, "."), HasSubstr("\"1.2.3 (" + hash + ")\""));
+  const auto written = std::filesystem::last_write_time(folder / "version.cpp");
+  (void)generated_version(folder, ".");
+  EXPECT_EQ(std::filesystem::last_write_time(folder / "version.cpp"), written) << "nothing to compile again";
+  EXPECT_THAT(generated_version(folder, "below"), HasSubstr("\"1.2.3\"")) << "that is another project's commit";
+}
+
+TEST(Version, is_the_number_alone_outside_a_checkout) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(generated_version(folder, "."), HasSubstr("\"1.2.3\""));
 }
 
 TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
