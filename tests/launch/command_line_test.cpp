@@ -11,10 +11,14 @@
 namespace nystrom {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::MatchesRegex;
-using testing::StartsWith;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using testing::Outcome;
+using testing::read_bytes;
+using testing::run_in;
+using ::testing::StartsWith;
+using testing::TemporaryFolder;
 
 // Exactly one line, ours; before it may stand, with CUDA in the program, that the processor computes.
 void expect_refused(const Outcome& outcome, const std::string& word, int status = 2) {
@@ -47,7 +51,7 @@ std::string generated_version(const TemporaryFolder& folder, const std::string& 
   const Outcome made = run_in(
       folder, fmt::format("cmake -DROOT={} -DVERSION=1.2.3 -DOUTPUT=$PWD/version.cpp -P '{}'", root, script));
   EXPECT_EQ(made.status, 0) << made.err;
-  return text_of(folder / "version.cpp");
+  return read_bytes(folder / "version.cpp");
 }
 
 TEST(Version, has_the_commit_of_a_checkout) {
@@ -61,7 +65,8 @@ TEST(Version, has_the_commit_of_a_checkout) {
   const auto written = std::filesystem::last_write_time(folder / "version.cpp");
   (void)generated_version(folder, ".");
   EXPECT_EQ(std::filesystem::last_write_time(folder / "version.cpp"), written) << "nothing to compile again";
-  EXPECT_THAT(generated_version(folder, "below"), HasSubstr("\"1.2.3\"")) << "that is another project's commit";
+  EXPECT_THAT(generated_version(folder, "below"), HasSubstr("\"1.2.3\""))
+      << "that is another project's commit";
 }
 
 TEST(Version, is_the_number_alone_outside_a_checkout) {
@@ -100,7 +105,7 @@ TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
 }
 
 // A small prepared text and a configuration for a tiny model, made once.
-class Program : public testing::Test {
+class Program : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
@@ -143,7 +148,7 @@ class Program : public testing::Test {
   }
 
   static Outcome run(const std::string& command) { return run_in(*folder_, command); }
-  static std::string yaml_of_run() { return text_of(*folder_ / "run/config.yaml"); }
+  static std::string yaml_of_run() { return read_bytes(*folder_ / "run/config.yaml"); }
 
   static TemporaryFolder* folder_;
 };
@@ -154,7 +159,7 @@ TEST_F(Program, pretraining_leaves_what_the_contract_names) {
                            "run/checkpoints/step-00000004.h5"})
     EXPECT_TRUE(std::filesystem::exists(*folder_ / name)) << name;
   EXPECT_THAT(yaml_of_run(), HasSubstr("sequence_length: 32"));
-  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
+  EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
 }
 
 TEST_F(Program, evaluation_ends_with_one_line_of_json) {
@@ -244,12 +249,12 @@ TEST_F(Program, a_damaged_checkpoint_is_named_and_the_one_before_it_used) {
   EXPECT_EQ(done.status, 0) << done.err;
   EXPECT_THAT(done.err,
               AllOf(HasSubstr("warning"), HasSubstr("step-00000004.h5"), HasSubstr("step-00000002.h5")));
-  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "hurt/metrics.jsonl"), '\n'), 4 + 2);
+  EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "hurt/metrics.jsonl"), '\n'), 4 + 2);
 }
 
 TEST_F(Program, a_run_directory_that_cannot_be_is_named) {
   const Outcome outcome = run("$nystrom pretrain run.yaml --set run.directory=a.txt/run");
-  EXPECT_THAT(outcome.status, testing::AnyOf(1, 2));
+  EXPECT_THAT(outcome.status, ::testing::AnyOf(1, 2));
   EXPECT_THAT(outcome.err, HasSubstr("a.txt/run"));
 }
 
