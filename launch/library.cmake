@@ -5,7 +5,7 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/machine.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
     cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/rank.cpp
     cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp

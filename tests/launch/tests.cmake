@@ -1,6 +1,7 @@
 nystrom_add_test(launch_test
   SOURCES
     tests/launch/bench/all_reduce_rate_test.cpp
+    tests/launch/bench/estimate_test.cpp
     tests/launch/config/config_test.cpp
     tests/launch/cli/messages_test.cpp
   LINKS nystrom_launch
