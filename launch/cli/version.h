@@ -3,8 +3,8 @@
 
 namespace nystrom {
 
-/// "0.1.0 (96b7927)", or "0.1.0" where the sources are not a git checkout. cmake/WriteVersion.cmake writes the
-/// definition during the build.
+/// "0.1.0 (96b7927)", or "0.1.0" where the sources are not a git checkout. cmake/WriteVersion.cmake writes
+/// the definition during the build.
 const char* program_version();
 
 }  // namespace nystrom

@@ -230,11 +230,12 @@ Command bench_command() {
       .name = "bench",
       .summary = "Measure tokens per second, time by op and the share of the machine's bound.",
       .details =
-          "Runs training steps (forward, backward and AdamW, with dropout) on full sequences of random tokens; "
-          "no data is needed. The machine's bound is measured in the same run. Without `--steps`, "
-          "`training.steps` steps are measured if they are at most 20, else at least 3 steps and 4 seconds; for "
-          "a longer run the time that it would take is printed. With `--documents`, sequences are as long as the "
-          "documents of `data.shards`. With `--loader`, only reading, masking and pairing are measured.",
+          "Runs training steps (forward, backward and AdamW, with dropout) on full sequences of random "
+          "tokens; no data is needed. The machine's bound is measured in the same run. Without `--steps`, "
+          "`training.steps` steps are measured if they are at most 20, else at least 3 steps and 4 seconds; "
+          "for a longer run the time that it would take is printed. With `--documents`, sequences are as "
+          "long as the documents of `data.shards`. With `--loader`, only reading, masking and pairing are "
+          "measured.",
       .example =
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
           "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",

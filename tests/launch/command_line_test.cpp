@@ -41,7 +41,7 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
     const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
     EXPECT_EQ(own.status, 0) << command;
-    EXPECT_THAT(own.out, AllOf(HasSubstr("example:"), HasSubstr("--set"))) << command;
+    EXPECT_THAT(own.out, AllOf(HasSubstr("Example:"), HasSubstr("--set"))) << command;
   }
 }
 
@@ -76,9 +76,9 @@ TEST(Version, is_the_number_alone_outside_a_checkout) {
 
 TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   const TemporaryFolder folder;
-  expect_refused(run_in(folder, "$nystrom pretrian"), "did you mean 'pretrain'?");
-  expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean --resume?");
-  expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "one argument too many");
+  expect_refused(run_in(folder, "$nystrom pretrian"), "did you mean `pretrain`?");
+  expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean `--resume`?");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "does not take the argument b.yaml");
   expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
   expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
   expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
@@ -101,7 +101,7 @@ TEST(CommandLine, the_doctor_of_several_ranks_measures_their_all_reduce) {
 
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
   const TemporaryFolder folder;
-  expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "standard output", 1);
+  expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "Standard output", 1);
 }
 
 // A small prepared text and a configuration for a tiny model, made once.
@@ -269,7 +269,7 @@ TEST_F(Program, inspect_knows_what_it_is_shown) {
     EXPECT_EQ(shown.status, 0) << shown.err;
     EXPECT_THAT(shown.out, HasSubstr(kind));
   }
-  expect_refused(run("$nystrom inspect a.txt"), "a.txt is neither");
+  expect_refused(run("$nystrom inspect a.txt"), "a.txt is not a shard");
   expect_refused(run("$nystrom inspect nowhere"), "nowhere");
 }
 
