@@ -47,8 +47,8 @@ void complete(const ModelSource& source, Converted& converted, std::vector<std::
   auto network = std::make_shared<Network>(converted.model, converted.head, DType::kF32, /*training=*/false);
   network->initialize(1);
   const WarmStart options{.first_of_head = network->head().first_parameter(),
-                          .redraw_head = false,
-                          .redrawn_layers = 0,
+                          .reinitialize_head = false,
+                          .reinitialized_layers = 0,
                           .path = source.path()};
   for (auto& note : start_warm(network->parameters(), converted.tensors, options)) notes.push_back(note);
   converted.tensors = tensors_of(network->parameters());
@@ -133,8 +133,8 @@ void write_as_checkpoint(const ModelSource& source, const Converted& converted, 
   Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
   network.initialize(1);
   const WarmStart start{.first_of_head = network.head().first_parameter(),
-                        .redraw_head = false,
-                        .redrawn_layers = 0,
+                        .reinitialize_head = false,
+                        .reinitialized_layers = 0,
                         .path = source.path()};
   for (auto& note : start_warm(network.parameters(), converted.tensors, start)) notes.push_back(note);
   const auto optimizer = make_optimizer({}, network.parameters());
