@@ -1,5 +1,5 @@
 #pragma once
-// A small task of made-up texts in a folder, and the program to be run on it.
+// Fine-tuning fixture: a small synthetic task in a folder, and the program to run on it.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// The built program, run as a user runs it: by a shell, in a folder of the test's own. For programs that are
-// made by nystrom_add_program_test, which defines NYSTROM_PROGRAM.
+// The built program, run by a shell in a temporary folder, as a user runs it. Test programs that use this are
+// added with RUNS_PROGRAM (cmake/Library.cmake).
 
 #include <sys/wait.h>
 

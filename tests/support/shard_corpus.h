@@ -1,5 +1,5 @@
 #pragma once
-// Small made-up corpora, and the shards made of them.
+// Small synthetic corpora and their shards.
 
 #include <gtest/gtest.h>
 

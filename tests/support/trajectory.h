@@ -1,5 +1,5 @@
 #pragma once
-// Twenty steps of the program against PyTorch's: what the tests of both backends share.
+// Trajectory test: twenty steps of the program against PyTorch, on either backend.
 
 #include <gtest/gtest.h>
 
