@@ -60,7 +60,7 @@ BenchOptions bench_options(Config config, Comm& comm) {
   options.communication = {.kind = kind, .timeout_seconds = config.communication.timeout};
   options.recompute = config.training.recompute;
   options.cuda_graph = config.training.cuda_graph;
-  options.threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
+  options.threads = threads_of_rank(comm, config.run.threads.value_or(0));
   options.sequence_length = sequence_length(config, options.model);
   options.micro_batch = config.training.micro_batch.value_or(
       std::max<std::int64_t>(1, kAutomaticTokens / options.sequence_length));
