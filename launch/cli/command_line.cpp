@@ -57,7 +57,7 @@ std::string example_text(const Command& command) {
   if (!option.starts_with('-'))
     refuse("`nystrom {}` does not take the argument {}; see `nystrom {} --help`.", command, given, command);
   refuse("`nystrom {}` has no option `{}`; did you mean `{}`? See `nystrom {} --help`.", command, option,
-         nearest(option, known).value_or("--help"), command);
+         suggestion(option, known).value_or("--help"), command);
 }
 
 // Bare `key=value` arguments belong to the `--set` before them: `--set a=1 b=2` sets both.
@@ -124,7 +124,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);
   }
-  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *nearest(first, names));
+  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *suggestion(first, names));
 }
 
 }  // namespace nystrom
