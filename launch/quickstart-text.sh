@@ -71,11 +71,12 @@ cd "$folder/packages"
   zcat dict-jargon/usr/share/dictd/jargon.dict.dz | dictionary
 } >"$folder/dictionary.txt.part"
 {
-  for text in debian-reference-en/usr/share/debian-reference/debian-reference.en.txt.gz \
-    debian-policy/usr/share/doc/debian-policy/policy.txt.gz \
-    developers-reference/usr/share/developers-reference/developers-reference.txt.gz \
-    debian-faq/usr/share/doc/debian/FAQ/debian-faq.en.txt.gz; do
-    zcat "$text" | manual
+  # By their names: Debian 12, Debian 13 and Ubuntu 24.04 keep them in different folders.
+  for text in debian-reference-en/debian-reference.en debian-policy/policy developers-reference/developers-reference \
+    debian-faq/debian-faq.en; do
+    file=$(find "${text%/*}" -name "${text#*/}.txt.gz")
+    [[ $file ]] || stop "the Debian package ${text%/*} holds no ${text#*/}.txt.gz"
+    zcat "$file" | manual
   done
   find perl-doc -name '*.pod' ! -name 'perl5*delta.pod' ! -name 'perltoc.pod' | LC_ALL=C sort | while read -r file; do pod "$file"; done
 } >"$folder/manuals.txt.part"

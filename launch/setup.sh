@@ -1,14 +1,23 @@
 #!/usr/bin/env bash
-# Makes this machine ready: Debian packages, then the program at build/nystrom.
+# Makes this machine ready: installs the packages of the system, then builds the program at build/nystrom.
 #
-#   launch/setup.sh            packages and program
-#   launch/setup.sh --tests    and all test programs
+#   launch/setup.sh              packages and program
+#   launch/setup.sh --tests      and all test programs
 #   launch/setup.sh --emulation  the CUDA backend and its tests, for a machine without a GPU, in build-emulation/
-#   launch/setup.sh --packages nothing but the packages
+#   launch/setup.sh --packages   nothing but the packages
+#   launch/setup.sh --help       this text
 #
-# As root, or as a user who may sudo. Installs no CUDA, and uses a toolkit that is there (nvcc in PATH or in
-# /usr/local/cuda/bin): the CUDA backend is then built too, which takes several times as long; NYSTROM_CUDA=off leaves
-# it out, NYSTROM_CUDA=on insists on it. Ends in seconds where all is there.
+# Knows Debian 12 (bookworm), Debian 13 (trixie) and Ubuntu 24.04 (noble). Needs root or sudo where packages are
+# missing, and ends in seconds where all is there. On another system it installs nothing, says what to install by
+# hand, and builds with what is there.
+#
+# Installs no CUDA. A toolkit that is there (nvcc in PATH or in /usr/local/cuda/bin) is used as NYSTROM_CUDA says:
+#
+#   NYSTROM_CUDA=auto  (default) the CUDA backend for the GPUs of this machine; without a GPU no CUDA is compiled
+#   NYSTROM_CUDA=on    the CUDA backend for all architectures, which takes several times as long as all the rest
+#   NYSTROM_CUDA=off   no CUDA
+#
+# NYSTROM_CUDA_ARCHITECTURES names other architectures, as CMAKE_CUDA_ARCHITECTURES does: "80-real;90a-real".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,8 +31,26 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
 )
 
+readonly by_hand='A compiler of C++20 (GCC 12 or later), CMake 3.25 or later, Ninja, an MPI library (Open MPI 4 or 5), the
+C library of HDF5 (1.10 or later), oneDNN 2 or 3 for OpenMP, Highway 1.0, SentencePiece 0.1.97, ICU 72, yaml-cpp 0.7,
+CLI11 2.3, spdlog 1.10, fmt 9, nlohmann/json 3.11, OpenSSL 3, zlib, bzip2, liblzma, zstd; for the tests GoogleTest 1.12
+with GoogleMock, Google Benchmark and Boost.Context. Later versions of the libraries should do as well.'
+
 say() { printf 'setup: %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' launch/setup.sh; }
+
+os_release() {  # KEY
+  # shellcheck source=/dev/null
+  (. /etc/os-release 2>/dev/null && printf '%s' "${!1:-}")
+}
+
+system_is_known() {
+  case "$(os_release ID) $(os_release VERSION_ID)" in
+    "debian 12" | "debian 13" | "ubuntu 24.04") ;;
+    *) return 1 ;;
+  esac
+}
 
 is_installed() {
   [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
@@ -35,31 +62,29 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@"
   else
-    stop "these packages are missing, and installing them needs root or sudo: ${missing[*]}"
+    stop "These packages are missing, and installing them needs root or sudo: ${missing[*]}."
   fi
 }
 
 missing=()
 install_packages() {
-  command -v dpkg-query >/dev/null || stop "this is no Debian system (there is no dpkg-query); install by hand what launch/setup.sh lists"
   local package
   for package in "${packages[@]}"; do
     is_installed "$package" || missing+=("$package")
   done
   [[ ${#missing[@]} == 0 ]] && return
   say "installing ${missing[*]}"
-  as_root apt-get update -qq || stop "apt-get update failed; is the network there, and is /etc/apt/sources.list right?"
+  as_root apt-get update -qq || stop "apt-get update failed. Is the network there, and are the sources in /etc/apt right?"
   for package in "${missing[@]}"; do
     apt-cache show "$package" >/dev/null 2>&1 ||
-      stop "the Debian package $package cannot be had from the sources of this machine (its component main is needed; Debian 12 has it)"
+      stop "The package $package is not in this machine's package sources. They need main (Debian) or main and universe (Ubuntu)."
   done
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
   for package in "${missing[@]}"; do
-    is_installed "$package" || stop "the Debian package $package could not be installed; try: apt-get install $package"
+    is_installed "$package" || stop "The package $package could not be installed. Try: apt-get install $package"
   done
 }
 
-# The CUDA backend: off, auto (where nvcc is found) or on.
 cuda=${NYSTROM_CUDA:-auto}
 if [[ $cuda != off ]] && ! command -v nvcc >/dev/null && [[ -x /usr/local/cuda/bin/nvcc ]]; then
   export PATH=$PATH:/usr/local/cuda/bin
@@ -72,7 +97,7 @@ build_program() {
   [[ $preset == emulation ]] && launcher=("${launcher[@]/-DNYSTROM_CUDA=*/-DNYSTROM_CUDA=emulation}")
   cmake --preset "$preset" "${launcher[@]}" >build-setup.log 2>&1 || {
     cat build-setup.log >&2
-    stop "cmake could not configure $build/ (see above)"
+    stop "cmake could not configure $build/ (see above)."
   }
   rm -f build-setup.log
   # The compiler wants up to 1.5 GB a job.
@@ -80,7 +105,7 @@ build_program() {
   jobs=$(nproc)
   memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
   (( memory < jobs )) && jobs=$(( memory > 1 ? memory : 1 ))
-  cmake --build "$build" --parallel "$jobs" --target "$1" || stop "the program did not build (see above)"
+  cmake --build "$build" --parallel "$jobs" --target "$1" || stop "The program did not build (see above)."
 }
 
 target=nystrom preset=release build=build
@@ -89,19 +114,19 @@ case "${1:-}" in
   --tests) target=all ;;
   --emulation) target=all preset=emulation build=build-emulation ;;
   --packages) target= ;;
-  *) stop "there is no option $1; there are --tests, --emulation and --packages" ;;
+  --help | -h) usage; exit ;;
+  *) stop "There is no option $1. There are --tests, --emulation, --packages and --help." ;;
 esac
 
-install_packages
-[[ -z $target ]] && exit
-build_program "$target"
-if [[ $preset == emulation ]]; then
-  with="with the CUDA backend, whose kernels the processor runs"
-elif grep -q '^NYSTROM_CUDA_BUILD:INTERNAL=on' build/CMakeCache.txt; then
-  with="with the CUDA backend ($(nvcc --version | grep -o 'release [0-9.]*'))"
-elif [[ $cuda == off ]]; then
-  with="without CUDA (NYSTROM_CUDA=off)"
+if system_is_known; then
+  install_packages
 else
-  with="without CUDA: no nvcc was found"
+  say "This system ($(os_release PRETTY_NAME)) is unknown; known are Debian 12, Debian 13 and Ubuntu 24.04." >&2
+  say "No packages are installed. Install by hand:" >&2
+  printf '%s\n' "$by_hand" >&2
+  [[ $target ]] || exit 1
 fi
-say "$("$build/nystrom" --version) is at $build/nystrom, $with"
+[[ $target ]] || exit 0
+
+build_program "$target"
+say "$("$build/nystrom" --version) is at $build/nystrom, $(sed -n 's/^NYSTROM_CUDA_SUMMARY:INTERNAL=//p' "$build/CMakeCache.txt")."

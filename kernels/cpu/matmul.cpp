@@ -2,13 +2,12 @@
 // where the processor has instructions for it, else through fp32; fp64, which only gradient checks use, is a
 // plain loop. docs/performance.md has the measurements behind these choices.
 
-#include <dnnl.hpp>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <vector>
 
+#include "kernels/cpu/onednn.h"
 #include "kernels/matmul.h"
 #include "kernels/rows.h"
 #include "kernels/tensor/buffer.h"
@@ -98,31 +97,18 @@ void matmul_f64(Context& context, const Matmul& args, const Sizes& s) {
   });
 }
 
-void check(dnnl_status_t status, const char* what) {
-  if (status != dnnl_success) fail("oneDNN's {} returned status {}", what, static_cast<int>(status));
-}
-
-/// A matrix of op(a), op(b) or c as oneDNN describes it: its size, and the strides that make it transposed.
-dnnl_memory_desc_t describe(const Tensor& stored, bool transposed, std::int64_t rows, std::int64_t columns) {
-  const dnnl_dims_t dims{rows, columns};
-  const std::int64_t stride = stored.shape.rank() < 2 ? columns : stored.dim(1);
-  const dnnl_dims_t strides{transposed ? 1 : stride, transposed ? stride : 1};
-  dnnl_memory_desc_t desc;
-  check(dnnl_memory_desc_init_by_strides(&desc, 2, dims, stored.dtype == DType::kBF16 ? dnnl_bf16 : dnnl_f32,
-                                         strides),
-        "description of a matrix");
-  return desc;
-}
-
 /// The operands of a product, in oneDNN's order.
 struct Operands {
-  dnnl_memory_desc_t a, b, bias, c;
+  onednn::MatrixDesc a, b;
+  std::optional<onednn::MatrixDesc> bias;
+  onednn::MatrixDesc c;
 
   Operands(const Matmul& args, const Sizes& s)
-      : a(describe(args.a, args.transpose_a, s.m, s.k)),
-        b(describe(args.b, args.transpose_b, s.k, s.n)),
-        bias(args.bias.empty() ? dnnl_memory_desc_t{} : describe(args.bias, false, 1, s.n)),
-        c(describe(args.c, false, s.m, s.n)) {}
+      : a(args.a, args.transpose_a, s.m, s.k),
+        b(args.b, args.transpose_b, s.k, s.n),
+        c(args.c, false, s.m, s.n) {
+    if (!args.bias.empty()) bias.emplace(args.bias, false, 1, s.n);
+  }
 };
 
 /// All that a product's primitive depends on but the number of tokens.
@@ -168,9 +154,8 @@ class Products {
       sum.append_sum(1.0F);
       attributes.set_post_ops(sum);
     }
-    const dnnl::memory::desc a(operands.a), b(operands.b), bias(operands.bias), c(operands.c);
-    const auto desc = key.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
-    return dnnl::matmul(dnnl::matmul::primitive_desc(desc, attributes, engine_));
+    return onednn::make_matmul(engine_, operands.a, operands.b, operands.bias ? &*operands.bias : nullptr,
+                               operands.c, attributes);
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
@@ -181,9 +166,9 @@ class Products {
 /// oneDNN's handle of a tensor's memory.
 class Operand {
  public:
-  Operand(const dnnl_memory_desc_t& desc, const Tensor& tensor) {
-    check(dnnl_memory_create(&memory_, &desc, Products::here().engine(), tensor.address),
-          "memory of a matrix");
+  Operand(const onednn::MatrixDesc& desc, const Tensor& tensor) {
+    onednn::check(dnnl_memory_create(&memory_, desc.get(), Products::here().engine(), tensor.address),
+                  "memory of a matrix");
   }
   ~Operand() { dnnl_memory_destroy(memory_); }
   Operand(const Operand&) = delete;
@@ -216,12 +201,12 @@ void multiply_bf16(Context& context, const Matmul& args, bool open) {
                                         {DNNL_ARG_DST, c.get()},
                                         {DNNL_ARG_BIAS, nullptr}}};
   std::optional<Operand> bias;
-  if (key.bias) given[3].memory = bias.emplace(operands.bias, args.bias).get();
+  if (key.bias) given[3].memory = bias.emplace(*operands.bias, args.bias).get();
   Products& products = Products::here();
-  check(
+  onednn::check(
       dnnl_primitive_execute(products.of(key, args).get(), products.stream(), key.bias ? 4 : 3, given.data()),
       "matrix product");
-  check(dnnl_stream_wait(products.stream()), "wait for a matrix product");
+  onednn::check(dnnl_stream_wait(products.stream()), "wait for a matrix product");
 }
 
 /// The number of tokens differs from batch to batch, so it is left open when a primitive is made. With AMX
