@@ -30,17 +30,28 @@ function(nystrom_add_library name)
   target_link_libraries(nystrom_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS} nystrom_options)
 endfunction()
 
-# nystrom_add_test(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...])   one GoogleTest program
+# nystrom_add_test(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...] [RUNS_PROGRAM] [AS_ONE <test>])
+# One GoogleTest program, each of its cases a test of CTest; with AS_ONE all of them are one test of that name, because
+# they share what is slow to make. RUNS_PROGRAM: the cases run build/nystrom, at NYSTROM_PROGRAM (tests/support/program.h).
 function(nystrom_add_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "RUNS_PROGRAM" "AS_ONE" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support" "${CMAKE_SOURCE_DIR}/tests")
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
   # The libraries under test are optimized; the tests' own code need not be, and builds in half the time.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60
-                       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  if(ARG_RUNS_PROGRAM)
+    target_compile_definitions(${name} PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
+    add_dependencies(${name} nystrom)
+  endif()
+  if(ARG_AS_ONE)
+    add_test(NAME ${ARG_AS_ONE} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(${ARG_AS_ONE} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+  else()
+    gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60
+                         WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  endif()
 endfunction()
 
 # nystrom_add_mpi_test(<name> RANKS <n> COMMAND <program> [ARGUMENTS <argument>...] [OPTIONS <mpirun option>...]

@@ -5,7 +5,7 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/machine.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
     cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/rank.cpp
     cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
@@ -24,6 +24,14 @@ nystrom_add_library(launch FOLDER launch
     # doctor asks them for their versions
     hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
+
+# The version with the commit, looked up in each build.
+add_custom_target(nystrom_version
+  COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+          -DOUTPUT=${CMAKE_BINARY_DIR}/version.cpp -P "${CMAKE_SOURCE_DIR}/cmake/WriteVersion.cmake"
+  BYPRODUCTS "${CMAKE_BINARY_DIR}/version.cpp"
+  COMMENT "Looking up the commit")
+target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/version.cpp")
 
 add_executable(nystrom launch/main.cpp)
 target_link_libraries(nystrom PRIVATE nystrom_launch nystrom_options)

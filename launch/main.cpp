@@ -1,4 +1,4 @@
-// The program: runs a command, prints what went wrong as one sentence, picks the exit status.
+// Entry point: runs a command, prints a failure as one sentence, returns the exit status.
 
 #include <cstdio>
 #include <exception>
@@ -10,9 +10,9 @@ int main(int argc, char** argv) {
   int status = nystrom::kFailed;
   try {
     status = nystrom::run_command_line({argv + 1, argv + argc});
-    // What was printed must have arrived: a full disk behind a redirection is a failure too.
+    // Buffered output must arrive: a full disk behind a redirection is a failure too.
     if (std::fflush(stdout) != 0 && status == nystrom::kDone)
-      nystrom::fail("standard output cannot be written; is the disk full?");
+      nystrom::fail("Standard output cannot be written. Is the disk full?");
   } catch (...) {
     status = nystrom::report_failure(std::current_exception());
   }

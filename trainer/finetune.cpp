@@ -79,7 +79,7 @@ class Finetuning {
         data_(load_data(options, training)),
         metric_(chosen_metric(info(), options.metric)),
         device_(options.run.device ? options.run.device(comm) : Device()),
-        context_(device_.context(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm))),
+        context_(device_.context(threads_of_rank(comm, options.run.threads))),
         network_(options.run.model, head_for(info()), options.run.precision, training, context_.memory()),
         reduction_(make_device_reduction(device_, comm, options.run.communication)),
         observer_(observer) {

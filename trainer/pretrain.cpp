@@ -106,7 +106,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   session.begin();
 
   const Device device = options.device ? options.device(comm) : Device();
-  Context context = device.context(options.threads > 0 ? options.threads : threads_of_rank(comm));
+  Context context = device.context(threads_of_rank(comm, options.threads));
   Network network(options.model, options.head, options.precision, true, context.memory());
   if (checkpoint.empty()) {
     if (options.start_from)

@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-constexpr int kWarmUps = 2;  // NCCL connects in the first
+constexpr int kWarmUps = 2;  // the first connects NCCL
 constexpr std::size_t kTimes = 7;
 
 double seconds_of_one(const Context& context, Comm& comm, DeviceReduction* reduction, const Tensor& values) {
@@ -33,11 +33,11 @@ double seconds_of_one(const Context& context, Comm& comm, DeviceReduction* reduc
 std::vector<AllReduceRate> measure_all_reduce(const Device& device, Comm& comm,
                                               const std::vector<std::int64_t>& sizes,
                                               const ReductionOptions& options) {
-  NYSTROM_CHECK(comm.ranks() > 1, "an all-reduce of {} rank is measured", comm.ranks());
+  NYSTROM_CHECK(comm.ranks() > 1, "an all-reduce needs several ranks, not {}", comm.ranks());
   const Context context = device.context(1);
   std::vector<AllReduceRate> rates;
   for (const std::int64_t bytes : sizes) {
-    // A reduction for each size: staging memory is of the first size that it meets.
+    // One reduction per size: it allocates staging memory for the first size that it gets.
     const auto reduction = make_device_reduction(device, comm, options);
     const OwnedTensor values(DType::kF32, {bytes / 4}, context.memory());  // zeros stay zeros
     for (int i = 0; i < kWarmUps; ++i) (void)seconds_of_one(context, comm, reduction.get(), values);

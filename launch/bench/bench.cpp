@@ -23,7 +23,7 @@ BatchLimits limits_of(const BenchOptions& options) {
           .labels = options.micro_batch * labels_of(options, options.sequence_length)};
 }
 
-// A row of random tokens, labels spread evenly over it.
+// A sequence of random tokens, with evenly spaced labels.
 void add_row(HostBatch& batch, const BenchOptions& options, std::int64_t length, Random& random) {
   const auto token = [&] {
     return static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(options.model.vocabulary_size)));
@@ -100,12 +100,12 @@ double Bench::step() {
 
 BenchTimes Bench::run(std::int64_t steps, double seconds) {
   step();
-  if (graphs_) step();  // which makes the graphs
+  if (graphs_) step();  // captures the graphs
   steps_ = 0;
   BenchTimes times;
   times.even = batches_.size() == 1;
   const auto whole = [&] { return times.step_seconds.size() % batches_.size() == 0; };
-  // Ranks must do the same number of steps: the slowest clock decides.
+  // Ranks must run the same number of steps: the slowest rank's time decides.
   for (double spent = 0;
        static_cast<std::int64_t>(times.step_seconds.size()) < steps || spent < seconds || !whole();) {
     times.tokens += batches_[static_cast<std::size_t>(steps_) % batches_.size()].offsets.back();

@@ -1,5 +1,5 @@
 #pragma once
-// A training step on random tokens, timed, and the loader alone: what `nystrom bench` runs.
+// Benchmarks of `nystrom bench`: a training step on random tokens, and the loader alone.
 
 #include <cstdint>
 #include <memory>
@@ -25,31 +25,30 @@ struct BenchOptions {
   ReductionOptions communication;
   int threads = 1;
   std::int64_t sequence_length = 512, micro_batch = 8;
-  std::vector<std::int64_t> lengths;  ///< of the rows, micro_batch of them a step, in turn; empty: full rows
-  double masking = 0.15;              ///< share of tokens with a label
+  std::vector<std::int64_t> lengths;  ///< of the sequences, micro_batch of them per step; empty: full length
+  double masking = 0.15;              ///< fraction of tokens with a label
   Objective objective;
   std::uint64_t seed = 1;
 };
 
 struct BenchTimes {
   std::vector<double> step_seconds;  ///< of each measured step, without profile
-  std::int64_t tokens = 0;           ///< real tokens of all of them, on this rank
-  bool even = true;                  ///< all steps have the same rows
+  std::int64_t tokens = 0;           ///< of all measured steps, on this rank, without padding
+  bool even = true;                  ///< all steps have the same sequences
   Profile profile;                   ///< of one step, by op
-  double profiled_seconds = 0;       ///< that this step took
+  double profiled_seconds = 0;       ///< of that step
 };
 
-/// Forward, backward and AdamW of one packed micro-batch, with dropout. All ranks together: gradients are
-/// summed.
+/// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, AdamW, with dropout.
 class Bench {
  public:
   Bench(const BenchOptions& options, Comm& comm);
 
-  /// Warms up, then measures at least `steps` steps and at least `seconds`, and all batches equally often.
+  /// Warms up, then measures at least `steps` steps and `seconds`, with all batches equally often.
   /// Collective.
   BenchTimes run(std::int64_t steps, double seconds);
 
-  /// One step; its time in seconds.
+  /// Runs one step and returns its time in seconds.
   double step();
 
   [[nodiscard]] std::int64_t parameters() const { return network_.parameters().values(); }
@@ -70,16 +69,16 @@ class Bench {
   std::int64_t steps_ = 0;
 };
 
-/// What reading, masking and pairing alone give on one thread, without a network.
+/// Throughput of reading, masking and pairing on one thread, without a network.
 struct LoaderTimes {
   double seconds = 0;
   std::int64_t sequences = 0, tokens = 0;
 };
-/// Reads steps of `options` for at least `seconds`; its prefetch is switched off.
+/// Reads steps of `options` for at least `seconds`, without prefetch.
 LoaderTimes bench_loader(LoaderOptions options, double seconds);
 
-/// Lengths of the documents of our shards in the order of the files, with the two special tokens that a row
-/// has, cut at `longest`; at most `count`. Refuses other files.
+/// Lengths of the first `count` documents of shards, in file order, with the two special tokens of a
+/// sequence, truncated to `longest`. Refuses files that are not nystrom shards.
 std::vector<std::int64_t> document_lengths(const std::vector<std::string>& shards, std::int64_t longest,
                                            std::int64_t count);
 

@@ -18,7 +18,7 @@ double seconds_of(const auto& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The best of repetitions: a ceiling is what the machine reaches when nothing disturbs it.
+// Minimum over repetitions: a ceiling is the rate of an undisturbed machine.
 double best_seconds(const auto& work) {
   constexpr double kBudgetSeconds = 0.3;
   work();

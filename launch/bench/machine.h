@@ -1,5 +1,5 @@
 #pragma once
-// What this machine can do at most, measured: the bounds that a program's speed is a share of.
+// Measured ceilings of this machine, for the share of bound: matrix product and memory copy.
 
 #include <string>
 
@@ -8,15 +8,15 @@
 namespace nystrom {
 
 struct MachineCeiling {
-  double fp32_flops = 0;  ///< a second, of a large matrix product through the program's own op
+  double fp32_flops = 0;  ///< per second, of a large matrix product by the program's own op
   double bf16_flops = 0;
-  double copy_bytes = 0;  ///< a second, read and written together, of a copy far larger than the caches
+  double copy_bytes = 0;  ///< per second, read and written together, of a copy far larger than the caches
 };
 
-/// Takes about a second. bf16 only where it is asked for.
+/// Takes about a second. Measures bf16 only if `bf16`.
 MachineCeiling measure_machine(Context& context, bool bf16);
 
-/// Resident memory of this process at its largest so far.
+/// Peak resident memory of this process so far.
 double peak_memory_bytes();
 
 }  // namespace nystrom

@@ -1,10 +1,10 @@
 #pragma once
-// A command of the program `nystrom`: one file in launch/commands/ and one line in launch/cli/commands.cpp.
+// Command of the program `nystrom`: one file in launch/commands/ and one row in launch/cli/commands.cpp.
 //
 //   Command greet_command() {
 //     struct Options { std::string name; };
 //     auto options = std::make_shared<Options>();
-//     return {.name = "greet", .summary = "says hello", .example = "nystrom greet --name Ada",
+//     return {.name = "greet", .summary = "Say hello.", .example = "nystrom greet --name Ada",
 //             .options = [options](CLI::App& app) { app.add_option("--name", options->name)->required(); },
 //             .run = [options](const Invocation&) { fmt::print("hello {}\n", options->name); return 0; }};
 //   }
@@ -24,28 +24,28 @@ enum ExitStatus : int {
   kDone = 0,
   kFailed = 1,   ///< the work failed
   kRefused = 2,  ///< the input or the configuration was refused
-  kStopped = 3,  ///< stopped on request, to be resumed
+  kStopped = 3,  ///< stopped on request; the same command resumes
 };
 
-/// What every command is given.
+/// Options that every command has.
 struct Invocation {
-  std::vector<std::string> overrides;  ///< --set key=value, in the order of the command line
+  std::vector<std::string> overrides;  ///< `--set key=value`, in the order of the command line
 };
 
 struct Command {
   std::string name;
-  std::string summary;  ///< one line for the list of commands
-  std::string details;  ///< more for the command's own --help; may be empty
+  std::string summary;  ///< one sentence, for the list of commands
+  std::string details;  ///< further sentences for the command's own --help; may be empty
   std::string example;  ///< one or more command lines
   std::function<void(CLI::App&)> options;
-  std::function<int(const Invocation&)> run;  ///< gives the exit status; throws what main prints
+  std::function<int(const Invocation&)> run;  ///< returns the exit status; main() prints what it throws
 };
 
 /// All commands, in the order of `nystrom --help`.
 std::vector<Command> all_commands();
 
-/// Runs a command line (without the program's name). Gives the exit status; throws InputError for a command
-/// or option that is not known, and whatever the command throws.
+/// Runs a command line, without the program's name, and returns the exit status. Throws InputError for an
+/// unknown command or option, and whatever the command throws.
 int run_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace nystrom

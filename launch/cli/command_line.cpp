@@ -1,4 +1,4 @@
-// CLI11 parses; the sentences are ours.
+// Command line: CLI11 parses, the sentences are ours.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,27 +16,30 @@ namespace {
 
 std::string overview() {
   std::string text = fmt::format(
-      "nystrom {}: pretraining of Nystromformers, transformer encoders whose attention is linear in the "
-      "length\n\n"
-      "usage: nystrom COMMAND [options]\n\ncommands:\n",
-      kVersion);
+      "nystrom {}: pretraining of Nystromformers, transformer encoders with attention linear in the sequence "
+      "length.\n\n"
+      "Usage: nystrom COMMAND [OPTIONS]\n\nCommands:\n",
+      program_version());
   for (const Command& command : all_commands())
     text += fmt::format("  {:<10} {}\n", command.name, command.summary);
   text +=
-      "\noptions:\n"
-      "  --help         this text; nystrom COMMAND --help tells a command's options\n"
-      "  --version      the program's version\n"
-      "  --help-config  all keys of the configuration, in Markdown\n"
-      "  --help-messages  what a job's messages mean and what to do, in Markdown\n"
-      "\nexample:\n"
+      "\nOptions:\n"
+      "  --help           Show this text; `nystrom COMMAND --help` lists the options of a command.\n"
+      "  --version        Print the version and the commit that it was built from.\n"
+      "  --help-config    Print all configuration keys, in Markdown.\n"
+      "  --help-messages  Print the messages of jobs with cause and action, in Markdown.\n"
+      "\nExample:\n"
       "  nystrom prepare my.yaml && mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000\n"
-      "\nexit status: 0 done, 1 the work failed, 2 the input or the configuration was refused,\n"
-      "             3 stopped on request, to be resumed\n";
+      "\nExit status:\n"
+      "  0  Done.\n"
+      "  1  The work failed.\n"
+      "  2  The input or the configuration was refused.\n"
+      "  3  The run was stopped on request; the same command resumes it.\n";
   return text;
 }
 
 std::string example_text(const Command& command) {
-  std::string text = "example:\n";
+  std::string text = "Example:\n";
   for (std::size_t begin = 0; begin < command.example.size();) {
     const auto end = std::min(command.example.find('\n', begin), command.example.size());
     text += "  " + command.example.substr(begin, end - begin) + "\n";
@@ -52,12 +55,12 @@ std::string example_text(const Command& command) {
     for (const std::string& name : each->get_lnames()) known.push_back("--" + name);
   }
   if (!option.starts_with('-'))
-    refuse("{}: '{}' is one argument too many; see nystrom {} --help", command, given, command);
-  refuse("{}: there is no option {}; did you mean {}? See nystrom {} --help", command, option,
-         nearest(option, known).value_or("--help"), command);
+    refuse("`nystrom {}` does not take the argument {}; see `nystrom {} --help`.", command, given, command);
+  refuse("`nystrom {}` has no option `{}`; did you mean `{}`? See `nystrom {} --help`.", command, option,
+         suggestion(option, known).value_or("--help"), command);
 }
 
-// Bare key=value arguments belong to a --set before them: `--set a=1 b=2` sets both.
+// Bare `key=value` arguments belong to the `--set` before them: `--set a=1 b=2` sets both.
 void take_overrides(const CLI::App& app, const std::string& command, std::vector<std::string>& overrides) {
   for (const std::string& rest : app.remaining()) {
     const auto equals = rest.find('=');
@@ -78,10 +81,11 @@ int run_command(const Command& command, std::vector<std::string> arguments) {
   app.footer(example_text(command));
   command.options(app);
   Invocation invocation;
-  app.add_option("--set", invocation.overrides, "dotted.key=value over the configuration, as often as wanted")
+  app.add_option("--set", invocation.overrides,
+                 "Override a configuration key, as in `training.steps=1000`; may be repeated.")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 expects the last one first
   try {
     app.parse(arguments);
   } catch (const CLI::CallForHelp&) {
@@ -89,7 +93,7 @@ int run_command(const Command& command, std::vector<std::string> arguments) {
     return kDone;
   } catch (const CLI::ParseError& error) {
     if (!app.remaining().empty()) refuse_option(app, app.remaining().front(), command.name);
-    refuse("{}: {}; see nystrom {} --help", command.name, error.what(), command.name);
+    refuse("nystrom {}: {}. See `nystrom {} --help`.", command.name, error.what(), command.name);
   }
   take_overrides(app, command.name, invocation.overrides);
   return command.run(invocation);
@@ -104,7 +108,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     return arguments.empty() ? kRefused : kDone;
   }
   if (first == "--version") {
-    fmt::print("nystrom {}\n", kVersion);
+    fmt::print("nystrom {}\n", program_version());
     return kDone;
   }
   if (first == "--help-config") {
@@ -120,7 +124,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);
   }
-  refuse("there is no command '{}'; did you mean '{}'? See nystrom --help", first, *nearest(first, names));
+  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *suggestion(first, names));
 }
 
 }  // namespace nystrom

@@ -1,4 +1,4 @@
-// The list of commands. A new one: its file in launch/commands/ and a line here, twice.
+// List of commands. A new command needs its file in launch/commands/, a declaration and a row here.
 
 #include "launch/cli/command.h"
 

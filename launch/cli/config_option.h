@@ -1,5 +1,5 @@
 #pragma once
-// The argument CONFIG.yaml that several commands have.
+// Options that several commands share: the configuration file, `--resume`.
 
 #include <CLI/CLI.hpp>
 #include <string>
@@ -10,13 +10,14 @@
 namespace nystrom {
 
 inline void add_config_argument(CLI::App& app, std::string& path, bool required) {
-  app.add_option("CONFIG", path, "the configuration, a YAML file (docs/configuration.md)")
-      ->required(required);
+  app.add_option("CONFIG", path, "Configuration, a YAML file (docs/configuration.md).")->required(required);
 }
 
 inline void add_resume_option(CLI::App& app, std::string& resume) {
-  app.add_option("--resume", resume,
-                 "auto: go on from the newest checkpoint, if any; never: begin anew; or a checkpoint")
+  app.add_option(
+         "--resume", resume,
+         "auto: resume from the latest valid checkpoint, if any. never: start a new run. PATH: resume from "
+         "that checkpoint.")
       ->type_name("auto|never|PATH");
 }
 

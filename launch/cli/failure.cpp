@@ -34,13 +34,11 @@ int report_failure(const std::exception_ptr& failure) {
   } catch (const Error& error) {
     print(error.what());
   } catch (const std::bad_alloc&) {
-    print(
-        "the machine has no memory left; end other programs, or (in training) try a smaller "
-        "training.micro_batch");
+    print("The machine is out of memory. End other programs or, in training, lower `training.micro_batch`.");
   } catch (const std::exception& error) {
-    print(fmt::format("unexpected error: {}", error.what()));
+    print(fmt::format("Unexpected error: {}", error.what()));
   } catch (...) {
-    print("unexpected error of unknown kind");
+    print("Unexpected error of an unknown type.");
   }
   return kFailed;
 }
@@ -50,7 +48,7 @@ int with_comm(const CommOptions& options, const std::function<int(Comm&)>& work)
   if (!own.on_hang)
     own.on_hang = [](const std::string& sentence) {
       print(sentence);
-      std::_Exit(kFailed);  // the launcher ends the others
+      std::_Exit(kFailed);  // the launcher ends the other ranks
     };
   const std::unique_ptr<Comm> comm = make_comm(own);
   try {

@@ -1,5 +1,5 @@
 #pragma once
-// The one place where a failure is printed and becomes an exit status.
+// Failure reports: the one place where an exception is printed and becomes an exit status.
 
 #include <exception>
 #include <functional>
@@ -8,13 +8,13 @@
 
 namespace nystrom {
 
-/// Prints one sentence about `failure` to stderr and gives the exit status. What is wrong for all ranks (a
-/// misspelled key) all of them find at once: rank 0 prints it, and the others wait a moment, to be ended
-/// with it. Those still alive then are the ones that something is wrong with, and say so with their rank.
+/// Prints one sentence about `failure` to stderr and returns the exit status. An error of all ranks, such as
+/// a misspelled key, is printed by rank 0: the others wait a moment and are usually ended with it. A rank
+/// that still runs then has an error of its own, and prints it with its rank.
 int report_failure(const std::exception_ptr& failure);
 
-/// Runs work(comm) and gives its status. A failure of one rank among several is reported here and ends the
-/// job; without others it is thrown on.
+/// Runs work(comm) and returns its status. With several ranks, a failure is reported here and ends the job;
+/// with one, the exception propagates.
 int with_comm(const CommOptions& options, const std::function<int(Comm&)>& work);
 
 }  // namespace nystrom

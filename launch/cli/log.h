@@ -1,5 +1,5 @@
 #pragma once
-// What the program says besides its results: sentences on stderr, from rank 0 alone.
+// Log of the program: sentences on stderr, from rank 0 only. Results go to stdout.
 
 #include <memory>
 #include <string>
@@ -13,7 +13,7 @@ namespace nystrom {
 
 class Log {
  public:
-  /// Ranks above 0 say nothing.
+  /// Ranks other than 0 log nothing.
   explicit Log(int rank);
   ~Log();
   Log(const Log&) = delete;

@@ -1,6 +1,6 @@
 #pragma once
-// What the messages of a running job mean and what to do: docs/messages.md is made of this table by
-// `nystrom --help-messages`, and a test looks each sentence up in the code.
+// Table of a job's messages, with cause and action: `nystrom --help-messages` prints it as docs/messages.md.
+// A test looks each message up in the sources.
 
 #include <span>
 #include <string>
@@ -9,10 +9,10 @@
 namespace nystrom {
 
 struct Message {
-  std::string_view subject;   ///< heading under which it stands
+  std::string_view subject;   ///< heading in docs/messages.md
   std::string_view sentence;  ///< as it is printed; … stands for names and numbers
-  int status;                 ///< exit status of the job; 0: it goes on
-  std::string_view meaning;
+  int status;                 ///< exit status of the job; 0: it continues
+  std::string_view cause;
   std::string_view action;
 };
 

@@ -22,7 +22,7 @@ int first_number(std::initializer_list<const char*> names, int fallback) {
 
 }  // namespace
 
-// Open MPI; then MPICH and its kin.
+// Variables of Open MPI, then of MPICH and its derivatives.
 int launched_rank() {
   return first_number({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0);
 }

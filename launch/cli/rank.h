@@ -1,13 +1,13 @@
 #pragma once
-// Who am I among the processes of this job, before (or without) MPI: from the launcher's environment.
+// Rank and number of ranks from the launcher's environment, for use before MPI is initialized or without MPI.
 
 namespace nystrom {
 
 /// This process's rank; 0 without a launcher.
 int launched_rank();
-/// How many processes the launcher started; 1 without one.
+/// Number of processes that the launcher started; 1 without a launcher.
 int launched_ranks();
-/// How many of them run on this machine; 1 without a launcher.
+/// Number of those on this machine; 1 without a launcher.
 int launched_local_ranks();
 
 }  // namespace nystrom

@@ -1,4 +1,5 @@
 #pragma once
+// Console progress of a run.
 
 #include <memory>
 
@@ -7,7 +8,7 @@
 
 namespace nystrom {
 
-/// A bar for somebody who watches, lines for a file. `log` must outlive it.
+/// A progress bar if stderr is a terminal, else log lines. `log` must outlive it.
 [[nodiscard]] std::unique_ptr<Observer> make_progress(const Log& log);
 
 }  // namespace nystrom

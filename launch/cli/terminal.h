@@ -1,5 +1,5 @@
 #pragma once
-// Does somebody watch?
+// Terminal behind stderr: is there one, and how wide is it?
 
 namespace nystrom {
 
@@ -8,8 +8,8 @@ struct Terminal {
   int columns = 80;
 };
 
-/// The terminal that this process's stderr ends up on. A launcher stands between: what counts then is where
-/// its own stderr goes.
+/// The terminal that this process's stderr ends up on. Under mpirun, which forwards it, that is the
+/// launcher's stderr.
 Terminal error_terminal();
 
 }  // namespace nystrom

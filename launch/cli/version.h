@@ -1,7 +1,10 @@
 #pragma once
+// Version of the program, with the commit that it was built from.
 
 namespace nystrom {
 
-inline constexpr const char* kVersion = NYSTROM_VERSION;  ///< from CMakeLists.txt
+/// "0.1.0 (96b7927)", or "0.1.0" where the sources are not a git checkout. cmake/WriteVersion.cmake writes
+/// the definition during the build.
+const char* program_version();
 
 }  // namespace nystrom

@@ -11,29 +11,32 @@ Command convert_command() {
   auto options = std::make_shared<ConvertOptions>();
   return {
       .name = "convert",
-      .summary = "HDF5 checkpoint <-> Hugging Face folder",
+      .summary = "Convert between an HDF5 checkpoint and a Hugging Face folder.",
       .details =
           "A target that ends in .h5 or .hdf5 becomes a checkpoint, any other a folder that transformers "
-          "loads, with its tokenizer and a model card. Weights stay bit-equal unless --dtype rounds them. "
-          "BERT's and RoBERTa's folders become a start for our encoder, with a convolution of zeros. --set "
-          "changes model.attention of what is written. What exists is never overwritten.",
+          "loads, with tokenizer and model card. Weights stay bit-identical unless `--dtype` rounds them. "
+          "Folders of BERT and RoBERTa become a warm start for this encoder, with a convolution of zeros. "
+          "`--set` overrides `model.attention` of the target. Existing files are never overwritten.",
       .example =
           "nystrom convert --from run/checkpoints/step-00001000.h5 --to my-model\n"
           "nystrom convert --from my-model --to start.h5\n"
           "nystrom convert --from base.h5 --to long.h5 --positions 4096",
       .options =
           [options](CLI::App& app) {
-            app.add_option("--from", options->from, "a checkpoint or a Hugging Face folder")->required();
-            app.add_option("--to", options->to, "what to write")->required();
+            app.add_option("--from", options->from, "Source: a checkpoint or a Hugging Face folder.")
+                ->required();
+            app.add_option("--to", options->to, "Target: a checkpoint (.h5, .hdf5) or a folder.")->required();
             app.add_option(
                 "--sequence-length", options->sequence_length,
-                "of the text that transformers will be run on; by default that of training, or the longest");
-            app.add_option("--dtype", options->dtype,
-                           "fp32, fp16 or bf16 of a folder's weights; by default as they are stored");
+                "Sequence length that transformers will run the folder with (`segment_means_seq_len`). "
+                "Default: that of training, else the model's maximum.");
+            app.add_option(
+                "--dtype", options->dtype,
+                "Type of a folder's weights: fp32, fp16 or bf16. Default: as stored in the source.");
             app.add_option("--shard-size", options->shard_size,
-                           "largest file of a folder's weights, such as 2GB; by default one file");
+                           "Maximum size of a weight file of a folder, such as 2GB. Default: one file.");
             app.add_option("--positions", options->positions,
-                           "lengthen the position table to so many by repeating it");
+                           "Extend the position embeddings to this many positions, by tiling.");
           },
       .run =
           [options](const Invocation& invocation) {

@@ -39,14 +39,14 @@ const char* yes(bool value) {
 std::string mpi_text() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
-  if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) return "does not answer";
+  if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) return "unknown version";
   const std::string version(text, static_cast<std::size_t>(length));
   return version.substr(0, version.find_first_of(",\n"));
 }
 
 std::string hdf5_text() {
   unsigned major = 0, minor = 0, release = 0;
-  if (H5get_libversion(&major, &minor, &release) < 0) return "does not answer";
+  if (H5get_libversion(&major, &minor, &release) < 0) return "HDF5 of unknown version";
   return fmt::format("HDF5 {}.{}.{}", major, minor, release);
 }
 
@@ -55,11 +55,11 @@ std::string onednn_text() {
   return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
 }
 
-// Can a file be written, flushed and renamed here, as checkpoints are?
+// Write test: a file is written, flushed and renamed, as checkpoints are.
 std::string folder_text(const std::string& folder) {
   struct statvfs space {};
   if (::statvfs(folder.c_str(), &space) != 0)
-    return "cannot be looked at: " + std::error_code(errno, std::generic_category()).message();
+    return "not accessible: " + std::error_code(errno, std::generic_category()).message();
   const double free_bytes = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
   const std::string free_text = fmt::format("{:.1f} GiB free", free_bytes / (1 << 30));
   try {
@@ -68,9 +68,9 @@ std::string folder_text(const std::string& folder) {
     std::ofstream(temporary) << "written by nystrom doctor\n";
     publish_file(temporary, temporary + "-renamed");
     std::filesystem::remove(temporary + "-renamed");
-    return "can be written; " + free_text;
+    return "writable, " + free_text;
   } catch (const std::exception& error) {
-    return fmt::format("cannot be written ({}); {}", error.what(), free_text);
+    return fmt::format("not writable ({}), {}", error.what(), free_text);
   }
 }
 
@@ -87,7 +87,7 @@ void print_gpus() {
          fmt::format(
              "{}, compute capability {}.{}, {:.1f} GiB{}", gpu.name, gpu.capability / 10, gpu.capability % 10,
              static_cast<double>(gpu.memory_bytes) / (1 << 30),
-             gpu.peers.empty() ? "" : fmt::format(", reaches GPU {} directly", fmt::join(gpu.peers, ", "))));
+             gpu.peers.empty() ? "" : fmt::format(", peer access to GPU {}", fmt::join(gpu.peers, ", "))));
   }
   if (search.built)
     line("driver",
@@ -103,7 +103,7 @@ std::string rate_text(const AllReduceRate& rate) {
                      rate.bus_bytes / 1e9);
 }
 
-/// What summing gradients costs these ranks: a bucket, and many at once. Collective.
+/// All-reduce rate of these ranks, for one gradient bucket and for many. Collective.
 void print_all_reduce(Comm& comm) {
   if (comm.ranks() == 1) return;
   const std::vector<std::int64_t> sizes{std::int64_t{4} << 20, std::int64_t{64} << 20};
@@ -125,25 +125,25 @@ void print_all_reduce(Comm& comm) {
 
 void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
-  line("nystrom", kVersion);
-  line("processor", cpu.model.empty() ? "unnamed" : cpu.model);
-  line("cores", fmt::format("{}, of which this process may use {}", ::sysconf(_SC_NPROCESSORS_ONLN),
-                            omp_get_num_procs()));
+  line("nystrom", program_version());
+  line("CPU", cpu.model.empty() ? "unknown" : cpu.model);
+  line("cores",
+       fmt::format("{}, {} available to this process", ::sysconf(_SC_NPROCESSORS_ONLN), omp_get_num_procs()));
   line("instructions", fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
                                    yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)));
   const bool bf16 = bf16_is_native();
-  line("precision: auto", bf16 ? "bf16" : "fp32 (bf16 has no instructions here)");
+  line("precision: auto", bf16 ? "bf16" : "fp32 (no bf16 instructions)");
   Context context(omp_get_num_procs());
   const MachineCeiling machine = measure_machine(context, bf16);
   line("measured",
-       fmt::format("matrix products {:.0f} GFLOP/s in fp32{}; copy {:.1f} GB/s; {} thread{}",
+       fmt::format("matrix product {:.0f} GFLOP/s in fp32{}; memory copy {:.1f} GB/s; {} thread{}",
                    machine.fp32_flops / 1e9,
                    bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
                    machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"));
   line("MPI", mpi_text());
   line("ranks", launched_ranks() > 1
-                    ? fmt::format("{}, of which {} here", launched_ranks(), launched_local_ranks())
-                    : "1 (start by mpirun -n N for more)");
+                    ? fmt::format("{}, {} on this machine", launched_ranks(), launched_local_ranks())
+                    : "1 (for more: mpirun -n N nystrom doctor)");
   print_gpus();
   line("libraries", fmt::format("{}, {}", hdf5_text(), onednn_text()));
   line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
@@ -154,31 +154,33 @@ void print_report(const std::string& folder) {
 Command doctor_command() {
   auto folder = std::make_shared<std::string>(".");
   auto job = std::make_shared<std::string>();
-  return {.name = "doctor",
-          .summary = "MPI, processor, libraries, file system, and what would be used",
-          .details =
-              "Started by mpirun it measures how fast the ranks sum gradients. With --job: what each rank of "
-              "a running job is doing, and for how long.",
-          .example =
-              "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
-              "nystrom doctor --job /scratch/run",
-          .options =
-              [folder, job](CLI::App& app) {
-                app.add_option("--folder", *folder, "where a run would be written; here, if not given");
-                app.add_option("--job", *job, "the run.directory of a running job: report on its ranks");
-              },
-          .run = [folder, job](const Invocation&) -> int {
-            if (!job->empty()) {
-              if (launched_rank() == 0) fmt::print("{}", job_report(*job));
-              return kDone;
-            }
-            if (launched_rank() == 0) print_report(*folder);
-            std::fflush(stdout);
-            return with_comm({.timeout_seconds = kTimeoutSeconds}, [](Comm& comm) -> int {
-              print_all_reduce(comm);
-              return kDone;
-            });
-          }};
+  return {
+      .name = "doctor",
+      .summary = "Report CPU, GPUs, MPI, libraries and file system, and what a run would use.",
+      .details =
+          "Under mpirun it also measures the all-reduce rate between the ranks. With `--job` it reports what "
+          "each rank of a running job is doing, and for how long.",
+      .example =
+          "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
+          "nystrom doctor --job /scratch/run",
+      .options =
+          [folder, job](CLI::App& app) {
+            app.add_option("--folder", *folder,
+                           "Directory to test for writing. Default: the working directory.");
+            app.add_option("--job", *job, "`run.directory` of a running job to report on.");
+          },
+      .run = [folder, job](const Invocation&) -> int {
+        if (!job->empty()) {
+          if (launched_rank() == 0) fmt::print("{}", job_report(*job));
+          return kDone;
+        }
+        if (launched_rank() == 0) print_report(*folder);
+        std::fflush(stdout);
+        return with_comm({.timeout_seconds = kTimeoutSeconds}, [](Comm& comm) -> int {
+          print_all_reduce(comm);
+          return kDone;
+        });
+      }};
 }
 
 }  // namespace nystrom

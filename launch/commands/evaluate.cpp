@@ -63,8 +63,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   for (const auto& note : setup.notes) log.note(note);
 
   const Device device = open_device(setup.backend, setup.communication, comm);
-  Context context =
-      device.context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
+  Context context = device.context(threads_of_rank(comm, config.run.threads.value_or(0)));
   Network network(setup.model, setup.head, setup.precision, false, context.memory());
   for (const auto& note : setup.from->load(network)) log.note(note);
 

@@ -13,6 +13,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/files.h"
 #include "kernels/core/philox.h"
+#include "kernels/tensor/buffer.h"
 #include "launch/cli/command.h"
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
@@ -35,21 +36,21 @@ std::string histogram_text(const LengthHistogram& histogram) {
   return fmt::format("{} (longest {})", text, histogram.longest);
 }
 
-std::string mebibytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+std::string size_text(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", mebibytes(bytes));
 }
 
 void inspect_shard(const std::string& path) {
-  check_shards(std::span(&path, 1), ShardCheck::kAll);  // a crash of the library becomes a sentence
+  check_shards(std::span(&path, 1), ShardCheck::kAll);  // a crash of the HDF5 library becomes a sentence
   const ShardSummary s = summarize_shard(path);
   if (s.kind == ShardKind::kBert) {
-    line("kind", "NVIDIA's BERT shard (masks made beforehand; the last label says \"random next sentence\")");
-    line("sequences", fmt::format("{} of at most {} tokens", s.sequences, s.width));
-    line("tokens", fmt::format("{} without padding, {} masked, at most {} in a sequence", s.counts.tokens,
+    line("kind", "BERT shard of NVIDIA's format (static masks, next-sentence labels)");
+    line("sequences", fmt::format("{} of up to {} tokens", s.sequences, s.width));
+    line("tokens", fmt::format("{} without padding, {} masked, at most {} per sequence", s.counts.tokens,
                                s.masked, s.max_masked));
-    line("tokens a sequence", histogram_text(s.sequence_tokens));
+    line("sequence lengths", histogram_text(s.sequence_tokens));
   } else {
-    line("kind", fmt::format("nystrom shard, format {}; whole, all checksums agree", kShardVersion));
+    line("kind", fmt::format("nystrom shard, format {}; valid, all checksums match", kShardVersion));
     line("documents", fmt::format("{}", s.counts.documents));
     line("sentences", fmt::format("{}", s.counts.sentences));
     line("tokens", fmt::format("{}", s.counts.tokens));
@@ -58,27 +59,28 @@ void inspect_shard(const std::string& path) {
     for (const auto& source : s.sources)
       line("source", fmt::format("{}: {} documents, {} sentences, {} tokens", source.name,
                                  source.counts.documents, source.counts.sentences, source.counts.tokens));
-    line("tokens a document", histogram_text(s.document_tokens));
-    line("tokens a sentence", histogram_text(s.sentence_tokens));
+    line("document lengths", histogram_text(s.document_tokens));
+    line("sentence lengths", histogram_text(s.sentence_tokens));
   }
-  line("file", mebibytes(s.file_bytes));
+  line("file", size_text(s.file_bytes));
 }
 
 void print_model(const ModelConfig& m, const HeadConfig& head) {
   const AttentionConfig& a = m.attention;
   line("head", head.kind == HeadKind::kPretraining ? "pretraining (MLM and SOP)"
                : head.kind == HeadKind::kMaskedLm  ? "masked language model"
-                                                   : "of a task");
+                                                   : "task head");
   line("shape",
        fmt::format("{} layers, hidden {}, {} heads, feed-forward {}, vocabulary {}, {} positions", m.layers,
                    m.hidden_size, a.heads, m.intermediate_size, m.vocabulary_size, m.max_positions));
   line("attention",
        a.kind == AttentionKind::kSoftmax
-           ? fmt::format("softmax, convolution of {} taps", a.taps)
-           : fmt::format("nystrom, {} landmarks, convolution of {} taps, {} pinv iterations, {}, padding {}",
-                         a.landmarks, a.taps, a.pinv_iterations,
-                         a.pinv_init == PinvInit::kBatchMax ? "batch_max" : "per_matrix",
-                         m.huggingface_padding ? "huggingface" : "exact"));
+           ? fmt::format("softmax, convolution kernel size {}", a.taps)
+           : fmt::format(
+                 "nystrom, {} landmarks, convolution kernel size {}, {} pinv iterations, {}, padding {}",
+                 a.landmarks, a.taps, a.pinv_iterations,
+                 a.pinv_init == PinvInit::kBatchMax ? "batch_max" : "per_matrix",
+                 m.huggingface_padding ? "huggingface" : "exact"));
 }
 
 void print_tokenizer(const Tokenizer& tokenizer) {
@@ -92,7 +94,7 @@ void inspect_checkpoint(const std::string& path) {
   check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
   const CheckpointReader checkpoint(path, false);
   const RunState& state = checkpoint.state();
-  line("kind", "checkpoint; whole, its digest agrees");
+  line("kind", "checkpoint; valid, its digest matches");
   line("step", fmt::format("{} ({} samples, {} updates, {:.0f} s)", state.step, state.samples, state.updates,
                            state.seconds));
   print_model(checkpoint.model(), checkpoint.head());
@@ -105,7 +107,7 @@ void inspect_checkpoint(const std::string& path) {
     values += size;
   }
   line("weights", fmt::format("{} tensors, {} values", checkpoint.tensors().size(), values));
-  line("file", mebibytes(fs::file_size(path)));
+  line("file", size_text(fs::file_size(path)));
   fmt::print("\nconfiguration of the run:\n{}", run.configuration);
 }
 
@@ -126,7 +128,7 @@ void inspect_tokenizer(const std::string& path) {
   for (const auto id : s.ids()) line("special", fmt::format("{} {}", id, tokenizer.piece(id)));
 }
 
-// Nothing in a run's metrics is needed to go on; the last lines tell how it went.
+// Run directory: the last lines of its metrics, and its latest valid checkpoint.
 void inspect_run(const std::string& path) {
   line("kind", "run directory");
   std::ifstream metrics(fs::path(path) / "metrics.jsonl");
@@ -136,15 +138,15 @@ void inspect_run(const std::string& path) {
   line("last step", last_step);
   line("last validation", last_validation);
   const CheckpointSearch search = find_newest_checkpoint(fs::path(path) / "checkpoints");
-  for (const auto& warning : search.warnings) line("damaged", warning);
-  line("newest checkpoint", search.path.value_or("none"));
+  for (const auto& warning : search.warnings) line("corrupt", warning);
+  line("latest checkpoint", search.path.value_or("none"));
   if (search.path) {
     fmt::print("\n");
     inspect_checkpoint(*search.path);
   }
 }
 
-/// Sentences of a document drawn at random, as text again.
+/// Decoded sentences of randomly chosen documents.
 void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
   constexpr int kPassages = 10;
   constexpr std::size_t kMaxTokens = 60;
@@ -181,8 +183,8 @@ void inspect_folder(const std::string& path) {
   if (fs::exists(fs::path(path) / "metrics.jsonl")) return inspect_run(path);
   if (fs::exists(fs::path(path) / "manifest.json")) return inspect_prepared(path);
   refuse(
-      "{} is a folder, but neither a model (config.json), nor a run (metrics.jsonl), nor prepared text "
-      "(manifest.json)",
+      "{} is a folder, but not a model (no config.json), a run directory (no metrics.jsonl) or prepared text "
+      "(no manifest.json).",
       path);
 }
 
@@ -194,20 +196,21 @@ bool begins_with(const std::string& path, std::string_view magic) {
 
 int verify(const std::string& path) {
   const std::vector<FileVerdict> verdicts = verify_files(path);
-  std::size_t damaged = 0;
+  std::size_t corrupt = 0;
   for (const FileVerdict& file : verdicts) {
-    damaged += file.problem.empty() ? 0 : 1;
-    fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "whole" : "DAMAGED", file.path,
+    corrupt += file.problem.empty() ? 0 : 1;
+    fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "valid" : "CORRUPT", file.path,
                file.problem.empty() ? file.what : file.problem);
   }
-  fmt::print("{} of {} whole\n", verdicts.size() - damaged, verdicts.size());
-  return damaged == 0 ? kDone : kFailed;
+  fmt::print("{} of {} valid\n", verdicts.size() - corrupt, verdicts.size());
+  return corrupt == 0 ? kDone : kFailed;
 }
 
 int run(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) refuse("{}: {}", path, error ? error.message() : "there is no such file");
+  if (!fs::exists(status))
+    refuse("{} cannot be read: {}.", path, error ? error.message() : "No such file or directory");
   if (fs::is_directory(status)) {
     inspect_folder(path);
   } else if (is_checkpoint(path)) {
@@ -218,7 +221,7 @@ int run(const std::string& path) {
     try {
       inspect_tokenizer(path);
     } catch (const InputError&) {
-      refuse("{} is neither a shard, nor a checkpoint, nor a tokenizer", path);
+      refuse("{} is not a shard, a checkpoint or a tokenizer.", path);
     }
   }
   return kDone;
@@ -228,22 +231,25 @@ int run(const std::string& path) {
 
 Command inspect_command() {
   auto path = std::make_shared<std::string>();
-  auto whole = std::make_shared<bool>(false);
-  return {.name = "inspect",
-          .summary = "what is in a shard, checkpoint, tokenizer, model folder, run or prepared text",
-          .details = "Recognized by content; shards and checkpoints are read whole, so damage shows.",
-          .example =
-              "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
-              "nystrom inspect --verify run",
-          .options =
-              [path, whole](CLI::App& app) {
-                app.add_option("FILE", *path, "the file or folder")->required();
-                app.add_flag(
-                    "--verify", *whole,
-                    "say of each file (all checkpoints of a run, all shards of prepared text) whether every "
-                    "byte of it is as it was written; status 1 if one is not");
-              },
-          .run = [path, whole](const Invocation&) { return *whole ? verify(*path) : run(*path); }};
+  auto verify_all = std::make_shared<bool>(false);
+  return {
+      .name = "inspect",
+      .summary = "Describe a shard, checkpoint, tokenizer, model folder, run directory or prepared text.",
+      .details =
+          "The kind of file is recognized by its content. Shards and checkpoints are read to their end, so "
+          "corruption shows.",
+      .example =
+          "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
+          "nystrom inspect --verify run",
+      .options =
+          [path, verify_all](CLI::App& app) {
+            app.add_option("FILE", *path, "File or folder.")->required();
+            app.add_flag(
+                "--verify", *verify_all,
+                "Validate each file (all checkpoints of a run, all shards of prepared text) against its "
+                "checksums; exit status 1 if one is corrupt.");
+          },
+      .run = [path, verify_all](const Invocation&) { return *verify_all ? verify(*path) : run(*path); }};
 }
 
 }  // namespace nystrom

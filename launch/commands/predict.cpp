@@ -180,7 +180,7 @@ int run_tokens(const Arguments& arguments, const ModelSource& source, const Conf
 /// Masks and vectors: of single texts, by rank 0 alone.
 int run_lines(const Arguments& arguments, const std::string& task, const ModelSource& source,
               const Config& config, const Backend& backend, Comm& comm) {
-  const int threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
+  const int threads = threads_of_rank(comm, config.run.threads.value_or(0));
   if (comm.rank() > 0) return kDone;
   const bool fills = task == "fill_mask";
   LinePredictor predictor(source, tokenizer_of(arguments, source), fills, threads, precision(config, backend),

@@ -16,7 +16,7 @@
 namespace nystrom {
 namespace {
 
-// Console progress: one line redrawn on a terminal, a log line every 10 s elsewhere.
+// Progress of a preparation: one line that is redrawn on a terminal, else a log line every ten seconds.
 class Progress {
  public:
   explicit Progress(const Log& log) : log_(log), terminal_(error_terminal()) {}
@@ -88,7 +88,7 @@ PrepareOptions prepare_options(const Config& config) {
 
 void report(const PrepareReport& made, const Log& log) {
   log.warnings(made.warnings);
-  if (made.already_done) log.note("the preparation is complete already; nothing was changed");
+  if (made.already_done) log.note("This preparation is already complete; nothing was changed.");
   const auto line = [](const char* name, const SplitCounts& split) {
     if (split.documents > 0)
       fmt::print("{:<12}{:>10} documents {:>11} sentences {:>13} tokens {:>5} shard{}\n", name,
@@ -126,7 +126,7 @@ int work(const Config& config, const Arguments& arguments, Comm& comm) {
 int run(const Arguments& arguments, const Invocation& invocation) {
   const Config config = read_config(arguments.config, invocation.overrides);
   require(config, {"corpus", "output.directory"}, "prepare");
-  // A stage may take hours, and its ranks need not end it together.
+  // A stage may take hours, and its ranks need not finish together.
   constexpr double kWeek = 7 * 86400;
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) { return work(config, arguments, comm); });
 }
@@ -136,10 +136,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 Command prepare_command() {
   auto arguments = std::make_shared<Arguments>();
   return {.name = "prepare",
-          .summary = "raw text to a tokenizer, shards and a manifest",
+          .summary = "Prepare raw text: tokenizer, shards and manifest.",
           .details =
-              "Reads the sections corpus, tokenizer, cleaning and output (docs/data.md). The same command "
-              "goes on where one was ended.",
+              "Reads the sections `corpus`, `tokenizer`, `cleaning` and `output` of the configuration "
+              "(docs/data.md). The same command resumes an interrupted preparation.",
           .example =
               "nystrom prepare my.yaml\n"
               "nystrom prepare my.yaml --set 'corpus=[{kind: lines, path: text/*.txt}]' --set "
@@ -148,9 +148,9 @@ Command prepare_command() {
               [arguments](CLI::App& app) {
                 add_config_argument(app, arguments->config, true);
                 app.add_flag("--keep-dropped", arguments->keep_dropped,
-                             "write dropped documents and paragraphs to dropped.jsonl");
+                             "Write dropped documents and paragraphs to dropped.jsonl.");
                 app.add_flag("--skip-damaged", arguments->skip_damaged,
-                             "pass over damaged places of the sources and name them");
+                             "Skip corrupt parts of the sources, with a warning for each.");
               },
           .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
 }

@@ -26,7 +26,7 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
                                                   : Resume::kPath;
   if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
   options.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
-  options.report = [&log](const std::string& report) { log.note("what the ranks are doing:\n" + report); };
+  options.report = [&log](const std::string& report) { log.note("State of the ranks:\n" + report); };
   options.files = setup.shards;
   options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
   options.model = setup.model;
@@ -63,7 +63,7 @@ int run(const Options& options, const Invocation& invocation) {
     const std::unique_ptr<Observer> progress = make_progress(log);
     const StopReason why = pretrain(pretrain_options(setup, log), comm, *progress);
     if (why == StopReason::kDone) return kDone;
-    log.note("stopped on request; the same command goes on from here");
+    log.note("Stopped on request. Run the same command to resume.");
     return kStopped;
   });
 }
@@ -73,11 +73,11 @@ int run(const Options& options, const Invocation& invocation) {
 Command pretrain_command() {
   auto options = std::make_shared<Options>();
   return {.name = "pretrain",
-          .summary = "train on shards, with MLM and SOP; started by mpirun, one process a rank",
+          .summary = "Pretrain on shards with MLM and SOP; under mpirun, one process per rank.",
           .details =
-              "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to run.directory. "
-              "SIGTERM, or a file `stop` there, saves and stops (exit status 3), SIGUSR1 saves and goes on, "
-              "SIGUSR2 tells what each rank is doing.",
+              "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to `run.directory`. "
+              "SIGTERM, or a file `stop` in that directory, saves a checkpoint and stops (exit status 3). "
+              "SIGUSR1 saves a checkpoint and continues. SIGUSR2 logs what each rank is doing.",
           .example =
               "nystrom pretrain configs/pretrain-small.yaml\n"
               "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",

@@ -22,16 +22,16 @@ DType precision_named(const std::string& name) {
   if (name == "fp32") return DType::kF32;
   if (name == "bf16") return DType::kBF16;
   if (name == "fp64") return DType::kF64;
-  refuse("verify: --precision is '{}'; it must be fp32, bf16 or fp64", name);
+  refuse("`--precision` is {}; it must be fp32, bf16 or fp64.", name);
 }
 
 void choose_devices(Arguments& arguments) {
   if (arguments.backend != "cpu" && arguments.backend != "cuda")
-    refuse("verify: --backend is '{}'; it must be cpu or cuda", arguments.backend);
-  if (choose_backend(arguments.backend, "verify: --backend").cuda) arguments.verify.device = Device::gpu(0);
+    refuse("`--backend` is {}; it must be cpu or cuda.", arguments.backend);
+  if (choose_backend(arguments.backend, "--backend").cuda) arguments.verify.device = Device::gpu(0);
   if (arguments.against.empty()) return;
   if (arguments.against != "cpu" || arguments.backend != "cuda")
-    refuse("verify: --against compares the CUDA backend with the CPU's: --backend cuda --against cpu");
+    refuse("`--against` compares the CUDA backend with the CPU; use `--backend cuda --against cpu`.");
   arguments.verify.against_cpu = true;
 }
 
@@ -56,7 +56,7 @@ void print_text(const Arguments& arguments, const Verification& result) {
         "passed: {} distances in {}, outputs within {:.0e}{}\n", all, arguments.precision, result.tolerance,
         arguments.verify.gradients ? fmt::format(", gradients within {:.0e}", 10 * result.tolerance) : "");
   else
-    fmt::print("FAILED: {} of {} distances in {} are beyond their limit\n",
+    fmt::print("FAILED: {} of {} distances in {} exceed their limit\n",
                count_far(result.outputs) + count_far(result.gradients), all, arguments.precision);
 }
 
@@ -84,7 +84,7 @@ int run(Arguments& arguments) {
   choose_devices(arguments);
   arguments.verify.precision = precision_named(arguments.precision);
   if (arguments.verify.tolerance < 0)
-    refuse("verify: --tolerance is {}; it must be above 0", arguments.verify.tolerance);
+    refuse("`--tolerance` is {}; it must be above 0.", arguments.verify.tolerance);
   const Verification result = verify(arguments.verify);
   if (arguments.json)
     print_json(arguments, result);
@@ -99,24 +99,27 @@ Command verify_command() {
   auto arguments = std::make_shared<Arguments>();
   return {
       .name = "verify",
-      .summary = "does this machine compute what PyTorch computes?",
+      .summary = "Compare a model's outputs and gradients with PyTorch's.",
       .details =
-          "Runs a model on a file of reference numbers and prints each output's (and with --gradients "
-          "each parameter's gradient's) distance, |ours - reference| / |reference|. Exit status 0 if "
-          "outputs lie within the tolerance and gradients within ten times as much, else 1.",
+          "Runs a model on a file of reference values and prints the distance |ours - reference| / "
+          "|reference| of each output and, with `--gradients`, of each parameter's gradient. The exit status "
+          "is 0 if outputs are within the tolerance and gradients within ten times the tolerance, else 1.",
       .example = "nystrom verify golden/exact-ragged golden/exact-ragged/case.h5 --gradients",
       .options =
           [arguments](CLI::App& app) {
-            app.add_option("M", arguments->verify.model, "a checkpoint or a Hugging Face folder")->required();
-            app.add_option("CASE", arguments->verify.case_file, "reference numbers, an HDF5 file")
+            app.add_option("M", arguments->verify.model, "Model: a checkpoint or a Hugging Face folder.")
                 ->required();
-            app.add_flag("--gradients", arguments->verify.gradients, "compare gradients too");
-            app.add_option("--backend", arguments->backend, "cpu or cuda")->capture_default_str();
-            app.add_option("--against", arguments->against, "cpu: compare with the CPU backend instead");
-            app.add_option("--precision", arguments->precision, "fp32, bf16 or fp64")->capture_default_str();
+            app.add_option("CASE", arguments->verify.case_file,
+                           "Reference values, an HDF5 file (docs/exactness.md).")
+                ->required();
+            app.add_flag("--gradients", arguments->verify.gradients, "Compare gradients too.");
+            app.add_option("--backend", arguments->backend, "cpu or cuda.")->capture_default_str();
+            app.add_option("--against", arguments->against,
+                           "cpu: compare with the CPU backend instead of PyTorch.");
+            app.add_option("--precision", arguments->precision, "fp32, bf16 or fp64.")->capture_default_str();
             app.add_option("--tolerance", arguments->verify.tolerance,
-                           "of outputs; by default 1e-5 in fp32, 1e-7 in fp64, 5e-2 in bf16");
-            app.add_flag("--json", arguments->json, "one JSON object instead of a table");
+                           "Tolerance of outputs. Default: 1e-5 in fp32, 1e-7 in fp64, 5e-2 in bf16.");
+            app.add_flag("--json", arguments->json, "Print one JSON object instead of a table.");
           },
       .run = [arguments](const Invocation&) { return run(*arguments); }};
 }

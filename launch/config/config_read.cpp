@@ -271,7 +271,7 @@ class Setter {
     }
     if (std::ranges::find(kinds, source.kind) == kinds.end())
       refuse("{}: corpus: kind is '{}'; did you mean '{}'?", origin_.at(node.Mark()), source.kind,
-             *nearest(source.kind, kinds));
+             *suggestion(source.kind, kinds));
     for (const auto& [name, member] : members) {
       if ((name == "disambiguation" || name == "lists" || name == "stubs") && *member != "keep" &&
           *member != "drop")

@@ -23,7 +23,7 @@ int edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
+std::optional<std::string> suggestion(std::string_view word, std::span<const std::string> candidates) {
   const auto best = std::ranges::min_element(
       candidates, {}, [&](const std::string& candidate) { return edit_distance(word, candidate); });
   if (best == candidates.end()) return std::nullopt;

@@ -13,6 +13,6 @@ int edit_distance(std::string_view a, std::string_view b);
 
 /// The candidate with the smallest edit distance to `word` (the first of equals), however large that is;
 /// none without candidates.
-std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
+std::optional<std::string> suggestion(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace nystrom

@@ -23,7 +23,7 @@ bool names_checkpoint(const std::string& path) {
   return path.ends_with(".h5") || path.ends_with(".hdf5");
 }
 
-/// What is written: the source's model and tensors, as the options change them.
+/// Content of the target: model and tensors of the source, as changed by the options.
 struct Converted {
   ModelConfig model;
   HeadConfig head;
@@ -34,21 +34,21 @@ ModelConfig with_overrides(const ModelSource& source, const std::vector<std::str
   const Config config = read_config("", overrides);
   for (const auto& key : config.given)
     if (!key.starts_with("model.attention."))
-      refuse("convert: --set {}: only keys of model.attention can be changed here.", key);
+      refuse("`--set {}`: `nystrom convert` can only change keys of `model.attention`.", key);
   ModelConfig model = model_options(config, &source.config());
   if (model.attention.taps != source.config().attention.taps && !source.lacks_convolution())
-    refuse("convert: model.attention.convolution is {} in {}; a convolution of {} taps has other weights.",
+    refuse("`model.attention.convolution` is {} in {}; a convolution of kernel size {} has other weights.",
            source.config().attention.taps, source.path(), model.attention.taps);
   return model;
 }
 
-/// Tensors that a foreign model lacks are drawn from a fixed seed, as a fresh network's are.
+/// Tensors that a foreign model lacks are initialized from a fixed seed.
 void complete(const ModelSource& source, Converted& converted, std::vector<std::string>& notes) {
   auto network = std::make_shared<Network>(converted.model, converted.head, DType::kF32, /*training=*/false);
   network->initialize(1);
   const WarmStart options{.first_of_head = network->head().first_parameter(),
-                          .redraw_head = false,
-                          .redrawn_layers = 0,
+                          .reinitialize_head = false,
+                          .reinitialized_layers = 0,
                           .path = source.path()};
   for (auto& note : start_warm(network->parameters(), converted.tensors, options)) notes.push_back(note);
   converted.tensors = tensors_of(network->parameters());
@@ -56,22 +56,20 @@ void complete(const ModelSource& source, Converted& converted, std::vector<std::
     tensor.bytes = [network, bytes = std::move(tensor.bytes)] { return bytes(); };
 }
 
-/// Refuses lengths that cannot be meant, before anything is read or made for them.
+/// Refuses invalid lengths, before anything is read or allocated.
 void check_lengths(const ConvertOptions& options, const ModelSource& source) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 20U;
+  constexpr std::int64_t kMaxPositions = std::int64_t{1} << 20U;
   const std::int64_t old = source.config().max_positions;
   if (const auto positions = options.positions) {
     if (*positions < old)
-      refuse(
-          "--positions is {}; {} has {} already, and shortening is not lengthening: set data.sequence_length "
-          "for shorter texts.",
-          *positions, source.path(), old);
-    if (*positions > kMost)
-      refuse("--positions is {}; this program lengthens to at most {}.", *positions, kMost);
+      refuse("`--positions` is {}, but {} already has {}. For shorter sequences, set `data.sequence_length`.",
+             *positions, source.path(), old);
+    if (*positions > kMaxPositions)
+      refuse("`--positions` is {}; the maximum is {}.", *positions, kMaxPositions);
   }
-  const std::int64_t most = options.positions.value_or(old);
-  if (const auto length = options.sequence_length; length && (*length < 1 || *length > most))
-    refuse("--sequence-length is {}; the model takes 1 to {} tokens.", *length, most);
+  const std::int64_t max_length = options.positions.value_or(old);
+  if (const auto length = options.sequence_length; length && (*length < 1 || *length > max_length))
+    refuse("`--sequence-length` is {}; the model takes 1 to {} tokens.", *length, max_length);
 }
 
 void lengthen(std::int64_t positions, const ModelSource& source, Converted& converted,
@@ -79,15 +77,15 @@ void lengthen(std::int64_t positions, const ModelSource& source, Converted& conv
   const std::int64_t old = source.config().max_positions;
   if (positions == old) {
     notes.push_back(
-        fmt::format("{} has {} positions already: its table stays as it is.", source.path(), old));
+        fmt::format("{} already has {} positions; its position table is unchanged.", source.path(), old));
     return;
   }
   for (auto& tensor : converted.tensors)
     if (tensor.name == kPositionTable && tensor.shape.size() == 2 && tensor.shape[0] == old + kPositionOffset)
       tensor = with_tiled_rows(std::move(tensor), kPositionOffset, positions + kPositionOffset);
   converted.model.max_positions = positions;
-  notes.push_back(fmt::format("The position table was lengthened from {} to {} positions by repeating it.",
-                              old, positions));
+  notes.push_back(
+      fmt::format("The position table was extended from {} to {} positions by tiling.", old, positions));
 }
 
 Converted converted_model(const ConvertOptions& options, const ModelSource& source,
@@ -100,11 +98,11 @@ Converted converted_model(const ConvertOptions& options, const ModelSource& sour
   return converted;
 }
 
-/// Of a checkpoint that was a folder: the length that transformers ran it at.
+/// Setting of a checkpoint that was converted from a folder: the sequence length of transformers.
 constexpr const char* kFolderLength = "segment_means_seq_len";
 
-/// The length that the source is made for: a folder's for transformers, a checkpoint's in training. 0: not
-/// known, or its table of positions was lengthened, which is done for longer texts.
+/// Sequence length of the source: a folder's for transformers, a checkpoint's in training. 0 if it is not
+/// known, or if the position table is extended, which is done for longer texts.
 std::int64_t known_length(const ConvertOptions& options, const ModelSource& source) {
   if (options.positions > source.config().max_positions || source.lacks_convolution()) return 0;
   if (source.is_folder()) return nystrom_length(source.folder_config());
@@ -114,7 +112,7 @@ std::int64_t known_length(const ConvertOptions& options, const ModelSource& sour
   return 0;
 }
 
-/// What a checkpoint carries besides weights: the tokenizer, what it was fine-tuned for, and its length.
+/// Content of a checkpoint besides weights: tokenizer, settings of the fine-tuning task, sequence length.
 RunIdentity identity_of(const ModelSource& source, std::int64_t length) {
   RunIdentity identity;
   if (const Tokenizer tokenizer = source.tokenizer(); !tokenizer.empty()) {
@@ -133,8 +131,8 @@ void write_as_checkpoint(const ModelSource& source, const Converted& converted, 
   Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
   network.initialize(1);
   const WarmStart start{.first_of_head = network.head().first_parameter(),
-                        .redraw_head = false,
-                        .redrawn_layers = 0,
+                        .reinitialize_head = false,
+                        .reinitialized_layers = 0,
                         .path = source.path()};
   for (auto& note : start_warm(network.parameters(), converted.tensors, start)) notes.push_back(note);
   const auto optimizer = make_optimizer({}, network.parameters());
@@ -145,10 +143,10 @@ StoredType type_of(const std::string& dtype) {
   if (dtype == "fp32") return StoredType::kF32;
   if (dtype == "fp16") return StoredType::kF16;
   if (dtype == "bf16") return StoredType::kBF16;
-  refuse("--dtype is '{}'; it must be fp32, fp16 or bf16.", dtype);
+  refuse("`--dtype` is {}; it must be fp32, fp16 or bf16.", dtype);
 }
 
-/// The widest number type among the tensors: what `dtype` of config.json names.
+/// The widest type among the tensors, for `dtype` of config.json.
 StoredType widest_type(const std::vector<TensorToWrite>& tensors) {
   for (const StoredType type : {StoredType::kF64, StoredType::kF32, StoredType::kBF16, StoredType::kF16})
     if (std::ranges::find(tensors, type, &TensorToWrite::type) != tensors.end()) return type;
@@ -163,7 +161,7 @@ std::string with_length(const std::string& config, std::int64_t longest) {
   return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-/// The tokenizer's files: those that there are, or those that AutoTokenizer needs, made from the model.
+/// Files of the tokenizer: those of the source, or those that AutoTokenizer needs, made from the model.
 std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t longest,
                                         std::vector<std::string>& notes) {
   std::vector<FolderFile> files = source.tokenizer_files();
@@ -178,10 +176,10 @@ std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t 
   const auto made = huggingface_tokenizer_files(tokenizer, longest);
   if (made.empty())
     notes.push_back(fmt::format(
-        "The SentencePiece model {}, and no tokenizer.json is made of such: AutoTokenizer will not load it; "
-        "use the model itself.",
+        "The SentencePiece model {}, so no tokenizer.json can be made from it. AutoTokenizer will not load "
+        "the folder; use the SentencePiece model itself.",
         why_not_imitated(tokenizer)));
-  if (tokenizer.is_json())  // a model beside it would be another tokenizer
+  if (tokenizer.is_json())  // a SentencePiece model beside it would be another tokenizer
     std::erase_if(files, [](const auto& file) { return is_sentencepiece_file(file.name); });
   for (const auto& file : made) {
     std::erase_if(files, [&](const auto& f) { return f.name == file.name; });
@@ -224,10 +222,10 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
 }  // namespace
 
 std::vector<std::string> convert(const ConvertOptions& options) {
-  if (options.to.empty()) refuse("--to is empty; name a checkpoint (.h5) or a folder to be written.");
+  if (options.to.empty()) refuse("`--to` is empty; it must be a checkpoint (.h5) or a folder to write.");
   refuse_existing_target(options.to);
   if (names_checkpoint(options.to) && (!options.dtype.empty() || !options.shard_size.empty()))
-    refuse("--dtype and --shard-size are for folders; a checkpoint is one file of fp32.");
+    refuse("`--dtype` and `--shard-size` apply to folders only; a checkpoint is one file in fp32.");
   const ModelSource source(options.from);
   source.check();
   check_lengths(options, source);

@@ -1,5 +1,5 @@
 #pragma once
-// From a checkpoint or a Hugging Face folder to the other, or to another of the same kind.
+// Conversion between checkpoints and Hugging Face folders: `nystrom convert`.
 
 #include <cstdint>
 #include <optional>
@@ -10,16 +10,16 @@ namespace nystrom {
 
 struct ConvertOptions {
   std::string from = {}, to = {};
-  std::optional<std::int64_t> sequence_length =
-      {};                       ///< transformers' Nystrom path takes one length only; none: the trained
-  std::string dtype = {};       ///< fp32, fp16 or bf16 of a folder's weights; empty: as they are stored
-  std::string shard_size = {};  ///< of a folder: largest file of weights ("2GB"); empty: one file
-  std::optional<std::int64_t> positions = {};  ///< lengthen the position table to so many by tiling
-  std::vector<std::string> overrides = {};     ///< model.attention.…=value for what is written
+  /// The one length that transformers' Nystrom attention takes. Default: that of training.
+  std::optional<std::int64_t> sequence_length = {};
+  std::string dtype = {};       ///< type of a folder's weights: fp32, fp16 or bf16; empty: as stored
+  std::string shard_size = {};  ///< maximum size of a folder's weight files, such as "2GB"; empty: one file
+  std::optional<std::int64_t> positions = {};  ///< extend the position table to this many, by tiling
+  std::vector<std::string> overrides = {};     ///< model.attention.…=value of the target
 };
 
-/// Writes `to`: a checkpoint if the name ends in .h5 or .hdf5, else a folder. Checks all tensors of `from`
-/// against its configuration first; refuses a target that exists. Gives sentences about what was done.
+/// Writes `to`: a checkpoint if the name ends in .h5 or .hdf5, else a folder. Validates all tensors of `from`
+/// against its configuration first. Refuses a target that exists. Returns sentences about what was done.
 std::vector<std::string> convert(const ConvertOptions& options);
 
 }  // namespace nystrom

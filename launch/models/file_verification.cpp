@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Verdicts = std::vector<FileVerdict>;
 
-/// What `verify` says of a file, or what it throws.
+/// Verdict from the text that `verify` returns, or the message that it throws.
 FileVerdict verdict(const std::string& path, const std::function<std::string()>& verify) {
   try {
     return {path, verify(), ""};
@@ -35,7 +35,7 @@ FileVerdict of_checkpoint(const std::string& path) {
     verify_checkpoint(path);
     check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
     const CheckpointReader reader(path, false);
-    return fmt::format("checkpoint of step {}: digest, model and {} tensors agree, all numbers are finite",
+    return fmt::format("checkpoint of step {}: digest, model and {} tensors match, all values are finite",
                        reader.state().step, reader.tensors().size());
   });
 }
@@ -43,7 +43,7 @@ FileVerdict of_checkpoint(const std::string& path) {
 FileVerdict of_shard(const std::string& path) {
   return verdict(path, [&path] {
     check_shards(std::span(&path, 1), ShardCheck::kAll);
-    return std::string("shard: all data was read, checksums, offsets and ids agree");
+    return std::string("shard: all data was read; checksums, offsets and ids are valid");
   });
 }
 
@@ -65,7 +65,7 @@ FileVerdict of_tokenizer(const std::string& path) {
 Verdicts of_model(const std::string& path) {
   Verdicts all{verdict(path, [&path] {
     ModelSource(path).check();
-    return std::string("model: its tensors are those of its config.json");
+    return std::string("model: its tensors match its config.json");
   })};
   for (const auto& file : files_below(path))
     if (file.ends_with(".safetensors")) all.push_back(of_safetensors(file));
@@ -79,11 +79,11 @@ Verdicts of_run(const std::string& path) {
   return all;
 }
 
-/// A file of a manifest: its digest, then what the digest cannot tell.
+/// A file listed in a manifest: its digest, then its content.
 FileVerdict of_listed(const fs::path& path, const std::string& sha256) {
   FileVerdict found = verdict(path.string(), [&] {
     if (sha256_of_file(path.string()) != sha256)
-      refuse("{} is damaged: its SHA-256 is not that of the manifest. Prepare it again.", path.string());
+      refuse("{} is corrupt: its SHA-256 differs from the manifest. Prepare it again.", path.string());
     return std::string();
   });
   return found.problem.empty() ? of_shard(path.string()) : found;
@@ -98,11 +98,11 @@ Verdicts of_preparation(const std::string& folder) {
       for (const auto& shard : content.at("shards")) {
         const fs::path name = shard.at("file").get<std::string>();
         if (name.has_parent_path() || fs::path(split).has_parent_path())
-          refuse("{} names the file {}, which is not in its folder.", path, name.string());
+          refuse("{} lists the file {}, which is outside its folder.", path, name.string());
         all.push_back(of_listed(fs::path(folder) / split / name, shard.at("sha256").get<std::string>()));
       }
   } catch (const nlohmann::json::exception& error) {
-    refuse("{} is no manifest of this program: {}.", path, error.what());
+    refuse("{} is not a valid manifest: {}.", path, error.what());
   }
   return all;
 }
@@ -113,8 +113,8 @@ Verdicts of_folder(const std::string& path) {
   if (holds("checkpoints")) return of_run(path);
   if (holds("manifest.json")) return of_preparation(path);
   refuse(
-      "{} is a folder, but neither a model (config.json), nor a run (checkpoints), nor prepared text "
-      "(manifest.json)",
+      "{} is a folder, but not a model (no config.json), a run directory (no checkpoints) or prepared text "
+      "(no manifest.json).",
       path);
 }
 
@@ -123,7 +123,8 @@ Verdicts of_folder(const std::string& path) {
 std::vector<FileVerdict> verify_files(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) refuse("{}: {}", path, error ? error.message() : "there is no such file");
+  if (!fs::exists(status))
+    refuse("{} cannot be read: {}.", path, error ? error.message() : "No such file or directory");
   if (fs::is_directory(status)) return of_folder(path);
   if (is_checkpoint(path)) return {of_checkpoint(path)};
   if (path.ends_with(".safetensors")) return {of_safetensors(path)};

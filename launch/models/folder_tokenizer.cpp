@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-// Where transformers and we keep a SentencePiece model.
+// File names of a SentencePiece model in transformers and here.
 constexpr const char* kSentencePieceNames[] = {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"};
 constexpr const char* kOtherNames[] = {"tokenizer.json",
                                        "tokenizer_config.json",
@@ -26,7 +26,7 @@ constexpr const char* kOtherNames[] = {"tokenizer.json",
                                        "vocab.json",
                                        "merges.txt"};
 
-/// The path of a file of the folder; empty where there is none.
+/// Path of a file of the folder; empty if there is none.
 std::string file_in(const std::string& folder, const char* name) {
   const fs::path path = fs::path(folder) / name;
   return fs::is_regular_file(path) ? path.string() : std::string();
@@ -38,7 +38,7 @@ std::string sentencepiece_in(const std::string& folder) {
   return {};
 }
 
-/// What tokenizer_config.json says; an empty object where there is none.
+/// Content of tokenizer_config.json; an empty object if there is none.
 Json settings_of(const std::string& folder) {
   const std::string path = file_in(folder, "tokenizer_config.json");
   Json settings = path.empty() ? Json() : Json::parse(read_file(path), nullptr, false);
@@ -55,7 +55,7 @@ bool flag(const Json& settings, const char* key, bool otherwise) {
   return found != settings.end() && found->is_boolean() ? found->get<bool>() : otherwise;
 }
 
-/// ALBERT's class prepares text before its SentencePiece model sees it.
+/// ALBERT's tokenizer class normalizes text before its SentencePiece model.
 Tokenizer read_sentencepiece(const std::string& path, const Json& settings) {
   if (!class_of(settings).starts_with("Albert")) return Tokenizer::read(path);
   const AlbertOptions options{.lowercase = flag(settings, "do_lower_case", true),
@@ -72,13 +72,13 @@ Tokenizer read_json(const std::string& path, const std::string& otherwise) {
   }
 }
 
-/// Is the tokenizer.json at `json` what is made here of the SentencePiece model at `model`?
+/// Did this program make the tokenizer.json at `json` from the SentencePiece model at `model`?
 bool is_made_of(const std::string& json, const std::string& model) {
   try {
     for (const TokenizerFile& made : huggingface_tokenizer_files(Tokenizer::read(model), 0))
       if (made.name == "tokenizer.json")
         return Json::parse(made.bytes) == Json::parse(read_file(json), nullptr, false);
-  } catch (const InputError&) {  // no model of ours
+  } catch (const InputError&) {  // not a model that this program reads
   }
   return false;
 }
@@ -88,7 +88,7 @@ std::optional<bool> given_flag(const Json& settings, const char* key) {
   return found != settings.end() && found->is_boolean() ? std::optional(found->get<bool>()) : std::nullopt;
 }
 
-/// BERT's class lowers case unless it is told otherwise.
+/// BERT's tokenizer class lowercases by default.
 Tokenizer read_wordpiece(const std::string& path, const Json& settings) {
   const BertOptions options{.lowercase = flag(settings, "do_lower_case", true),
                             .strip_accents = given_flag(settings, "strip_accents"),

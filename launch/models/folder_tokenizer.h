@@ -1,5 +1,5 @@
 #pragma once
-// The tokenizer of a Hugging Face folder.
+// Tokenizer of a Hugging Face folder.
 
 #include <string>
 #include <vector>
@@ -9,15 +9,15 @@
 
 namespace nystrom {
 
-/// What transformers' AutoTokenizer would run: tokenizer.json, else a SentencePiece model (spiece.model and
-/// its other names), else vocab.txt (WordPiece), else vocab.json with merges.txt. Where tokenizer.json was
-/// made here from a SentencePiece model beside it, and of that alone, that model is read, which gives the
-/// same ids. A tokenizer.json of a kind that is not computed here gives way to a SentencePiece model too, and
-/// is refused where there is none. What tokenizer_config.json says to the classes of ALBERT, BERT and RoBERTa
-/// is done, with their defaults. Empty where the folder has no tokenizer.
+/// The tokenizer that transformers' AutoTokenizer would load: tokenizer.json, else a SentencePiece model
+/// (spiece.model or its other names), else vocab.txt (WordPiece), else vocab.json with merges.txt. If this
+/// program made the tokenizer.json from the SentencePiece model beside it, that model is read instead, which
+/// gives the same ids. It is also read if the kind of tokenizer.json is not supported here; without one, such
+/// a file is refused. Options of ALBERT, BERT and RoBERTa in tokenizer_config.json are applied, with their
+/// defaults. Empty if the folder has no tokenizer.
 [[nodiscard]] Tokenizer read_folder_tokenizer(const std::string& folder);
 
-/// All files of the folder that transformers reads of a tokenizer.
+/// All tokenizer files of the folder that transformers reads.
 [[nodiscard]] std::vector<FolderFile> folder_tokenizer_files(const std::string& folder);
 
 /// "spiece.model" and its other names.

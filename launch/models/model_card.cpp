@@ -44,7 +44,7 @@ std::string pipeline_of(HeadKind kind) {
   }
 }
 
-/// The run's directory, if the checkpoint lies in one: RUN/checkpoints/x.h5.
+/// The run directory of a checkpoint RUN/checkpoints/x.h5; else empty.
 fs::path run_of(const std::string& checkpoint) {
   const fs::path folder = fs::absolute(checkpoint).parent_path();
   return folder.filename() == "checkpoints" ? folder.parent_path() : fs::path();
@@ -54,7 +54,7 @@ std::string row(const std::string& name, const Json& value) {
   return fmt::format("| {} | {} |\n", name, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
-/// Numbers of the last lines of metrics.jsonl up to the checkpoint's step.
+/// Figures of the last lines of metrics.jsonl up to the step of the checkpoint.
 std::string pretraining_figures(const fs::path& run, std::int64_t step) {
   std::ifstream file(run / "metrics.jsonl");
   Json training, validation;
@@ -83,8 +83,8 @@ std::string split_rows(const Json& splits) {
   return text;
 }
 
-/// The metrics of the checkpoint's step, by split: those of results.json where they are of it, else those of
-/// evaluations.json; nothing where neither has that step.
+/// Metrics by split at the step of the checkpoint, from results.json, else from evaluations.json; empty if
+/// neither has that step.
 std::string task_figures(const fs::path& run, std::int64_t step) {
   std::ifstream results_file(run / "results.json"), evaluations_file(run / "evaluations.json");
   const Json results = Json::parse(results_file, nullptr, false);
@@ -117,19 +117,19 @@ std::string figures(const ModelSource& source) {
 
 std::string shape_of(const ModelConfig& model) {
   return fmt::format(
-      "{} layers of {} channels and {} heads, feed-forward of {}, {} tokens, up to {} positions",
+      "{} layers, hidden size {}, {} heads, feed-forward size {}, vocabulary size {}, up to {} positions",
       model.layers, model.hidden_size, model.attention.heads, model.intermediate_size, model.vocabulary_size,
       model.max_positions);
 }
 
 std::string attention_of(const ModelConfig& model) {
   const AttentionConfig& a = model.attention;
-  const std::string taps = a.taps > 0
-                               ? fmt::format("a depthwise convolution of the values over {} tokens", a.taps)
-                               : "no convolution";
+  const std::string taps =
+      a.taps > 0 ? fmt::format("a depthwise convolution of the values with kernel size {}", a.taps)
+                 : "no convolution";
   if (a.kind == AttentionKind::kSoftmax) return fmt::format("softmax attention, {}", taps);
   return fmt::format(
-      "Nystrom attention (Xiong et al., AAAI 2021, arXiv 2102.03902) with {} landmarks, {} steps of the "
+      "Nystrom attention (Xiong et al., AAAI 2021, arXiv 2102.03902) with {} landmarks, {} iterations of the "
       "pseudo-inverse, {}",
       a.landmarks, a.pinv_iterations, taps);
 }
@@ -141,7 +141,7 @@ std::string what_transformers_will_run(const HuggingFaceFolder& folder, const st
   if (length == landmarks)
     return fmt::format("transformers will run {} with exact softmax attention{}.", path,
                        folder.model.attention.taps > 0
-                           ? ", on unpadded text: its convolution runs over the values of padding too"
+                           ? ", for unpadded text only: its convolution includes the values of padding"
                            : "");
   return fmt::format(
       "transformers will run {} with {} landmarks on unpadded text of exactly {} tokens, with one "
@@ -164,16 +164,16 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
   text += "## What transformers computes\n\n" + what_transformers_will_run(folder, "this folder");
   if (segment_means_length(folder) != folder.model.attention.landmarks)
     text +=
-        " Another length fails there; padding changes what it computes, and so do the other sequences of the "
-        "batch. Change `segment_means_seq_len` in `config.json` for another length, a multiple of "
-        "`num_landmarks`.";
+        " Other lengths fail there, and the result depends on padding and on the other sequences of the "
+        "batch. For another length, a multiple of `num_landmarks`, change `segment_means_seq_len` in "
+        "`config.json`.";
   text +=
-      " The program nystrom runs any length, ignores padding, and scales each pseudo-inverse by itself; its "
-      "options stand in the object `nystrom` of `config.json`, which transformers ignores.";
+      " The program nystrom runs any length, ignores padding, and scales each pseudo-inverse separately. Its "
+      "options are in the object `nystrom` of `config.json`, which transformers ignores.";
   if (head == HeadKind::kPretraining)
     text +=
         " The head of sentence-order prediction and its pooler are extra tensors, which transformers reports "
-        "as unexpected and leaves out.";
+        "as unexpected and skips.";
   const std::string table = figures(source);
   if (!table.empty()) text += "\n\n## Training\n\n| | |\n|---|---|\n" + table;
   return text + "\n";

@@ -1,5 +1,5 @@
 #pragma once
-// README.md of a Hugging Face folder: what the model is, how it was trained, what transformers will run.
+// Model card, the README.md of a Hugging Face folder: model, training, and what transformers will run.
 
 #include <string>
 
@@ -7,11 +7,11 @@
 
 namespace nystrom {
 
-/// `folder` is what will be written. Of a checkpoint within a run's directory the run's figures are told:
-/// losses of its step from metrics.jsonl, results.json of a fine-tuned model.
+/// Card of `folder`, which will be written. For a checkpoint in a run directory it has the figures of the
+/// run: losses at its step from metrics.jsonl, results.json of a fine-tuned model.
 [[nodiscard]] std::string model_card(const ModelSource& source, const HuggingFaceFolder& folder);
 
-/// How transformers will run the folder, in a sentence.
+/// One sentence on how transformers will run the folder.
 [[nodiscard]] std::string what_transformers_will_run(const HuggingFaceFolder& folder,
                                                      const std::string& path);
 

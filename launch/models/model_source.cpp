@@ -47,7 +47,7 @@ ModelSource::ModelSource(std::string path) : state_(std::make_unique<State>()) {
   else if (is_checkpoint(state_->path))
     open_checkpoint();
   else
-    refuse("{} is neither a checkpoint nor a Hugging Face folder (one with a config.json).", state_->path);
+    refuse("{} is not a checkpoint or a Hugging Face folder with a config.json.", state_->path);
 }
 
 void ModelSource::open_folder() {
@@ -58,7 +58,8 @@ void ModelSource::open_folder() {
     state_->config.head.kind = HeadKind::kPretraining;
 }
 
-// Its digest says that it is whole, not that it was made by somebody who means well.
+// The digest detects corruption only; a malicious file has a valid one. So the content is read in a child
+// first.
 void ModelSource::open_checkpoint() {
   verify_checkpoint(state_->path);
   check_in_child(std::span(&state_->path, 1), {}, check_checkpoint_content);
@@ -91,7 +92,7 @@ const std::string& ModelSource::folder_config() const {
 
 const HeadConfig& ModelSource::head() const {
   if (!state_->config.has_head)
-    refuse("{} is a {}; this program has no such head.", state_->path, state_->config.architecture);
+    refuse("{} is a {}, whose head this program does not have.", state_->path, state_->config.architecture);
   return state_->config.head;
 }
 
@@ -135,8 +136,8 @@ std::vector<std::string> ModelSource::label_names() const {
 }
 
 void ModelSource::check() const {
-  if (is_foreign()) return;              // load() looks
-  ParameterStore declared(DType::kF32);  // takes no memory
+  if (is_foreign()) return;              // load() validates it
+  ParameterStore declared(DType::kF32);  // allocates nothing
   const Encoder encoder(config(), declared);
   const auto made = make_head(head(), {config(), declared, encoder.embeddings().word()});
   if (is_folder())
@@ -165,7 +166,7 @@ LoadNotes ModelSource::load(Network& network) const {
     for (const auto& tensor : tensors)
       if (store.find(tensor.name) == nullptr) unused.push_back(tensor.name);
     if (!unused.empty())
-      notes.push_back(fmt::format("{} of {} are not used.", fmt::join(unused, ", "), state_->path));
+      notes.push_back(fmt::format("Unused tensors of {}: {}.", state_->path, fmt::join(unused, ", ")));
   } else {
     state_->checkpoint->load_weights(store);
   }
@@ -176,11 +177,11 @@ std::vector<TensorToWrite> ModelSource::stored_tensors(const ModelConfig* model,
                                                        std::vector<std::string>* notes) const {
   std::vector<TensorToWrite> tensors;
   if (is_foreign()) {
-    std::vector<std::string> told;
+    std::vector<std::string> import_notes;
     ModelConfig started = config();
     if (model != nullptr) started.attention = model->attention;
-    tensors = import_bert(*state_->weights, state_->config.foreign, started, told);
-    if (notes != nullptr) notes->insert(notes->end(), told.begin(), told.end());
+    tensors = import_bert(*state_->weights, state_->config.foreign, started, import_notes);
+    if (notes != nullptr) notes->insert(notes->end(), import_notes.begin(), import_notes.end());
     return tensors;
   }
   if (is_folder()) {

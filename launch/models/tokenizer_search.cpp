@@ -18,8 +18,8 @@ Tokenizer tokenizer_beside(const std::string& shard, const std::string& sha256, 
     }
   }
   refuse(
-      "the tokenizer of {} (SHA-256 {}...) is neither in its folder nor in the one above; name its file by "
-      "tokenizer.path",
+      "The tokenizer of {} (SHA-256 {}…) is not in its folder or the parent folder. Set `tokenizer.path` to "
+      "its file.",
       shard, sha256.substr(0, 12));
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+// Search for the tokenizer of a shard.
 
 #include <string>
 
@@ -6,8 +7,9 @@
 
 namespace nystrom {
 
-/// The tokenizer that a shard was made with: `tokenizer.model` or `tokenizer.json` in the shard's folder or
-/// the one above, whose SHA-256 is `sha256`. Throws InputError, saying what to set, if there is none.
+/// The tokenizer that a shard was prepared with: `tokenizer.model` or `tokenizer.json` with this SHA-256 in
+/// the folder of the shard or its parent folder. Throws InputError, saying which key to set, if there is
+/// none.
 Tokenizer tokenizer_beside(const std::string& shard, const std::string& sha256, const SpecialNames& names);
 
 }  // namespace nystrom

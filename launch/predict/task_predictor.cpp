@@ -9,6 +9,7 @@
 #include "data/tasks/sequence_split.h"
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
+#include "trainer/batches/micro_batch.h"
 #include "trainer/comm/threads.h"
 #include "trainer/tasks/task_outputs.h"
 
@@ -16,7 +17,7 @@ namespace nystrom {
 namespace {
 
 using Names = std::vector<std::string>;
-constexpr std::int64_t kTokensAtOnce = 4096, kSequencesAtOnce = 128;
+constexpr std::int64_t kSequencesAtOnce = 128;
 
 AnswerKind answer_of(const ModelSource& source) {
   const HeadConfig& head = source.head();
@@ -141,8 +142,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
       may_have_no_answer_(may_have_no_answer || source.setting("task.unanswerable") == "true"),
       encoder_(std::move(tokenizer), length_of(source, config)),
       device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
-      context_(device_.context(config.run.threads ? static_cast<int>(*config.run.threads)
-                                                  : threads_of_rank(comm))),
+      context_(device_.context(threads_of_rank(comm, config.run.threads.value_or(0)))),
       network_(source.config(), source.head(), precision(config, backend), /*training=*/false,
                context_.memory()) {
   info_ = info_of(source, task_.choices);

@@ -67,8 +67,8 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   const ModelSource* from = &*setup.from;
   if (!training) return [from](Network& network) { (void)from->load(network); };
   const WarmStart options{.first_of_head = 0,
-                          .redraw_head = setup.config.model.reinitialize_head,
-                          .redrawn_layers = setup.config.model.reinitialize_layers,
+                          .reinitialize_head = setup.config.model.reinitialize_head,
+                          .reinitialized_layers = setup.config.model.reinitialize_layers,
                           .path = from->path()};
   return [from, options](Network& network) {
     WarmStart own = options;

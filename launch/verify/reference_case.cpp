@@ -13,9 +13,8 @@ class CaseFile {
  public:
   explicit CaseFile(const std::string& path) : file_(hdf5::File::open(path)) {
     if (!file_.has("inputs") || !file_.has("outputs") || !file_.has_attribute("head"))
-      refuse(
-          "{} is no file of reference numbers: it lacks the groups inputs and outputs or the attribute head.",
-          path);
+      refuse("{} is not a reference case: it lacks the group `inputs` or `outputs`, or the attribute `head`.",
+             path);
   }
 
   [[nodiscard]] std::string text(const std::string& name) const {
@@ -28,14 +27,14 @@ class CaseFile {
   }
   [[nodiscard]] bool has_input(const std::string& name) const { return file_.has("inputs/" + name); }
   [[nodiscard]] hdf5::Shape shape(const std::string& name) const { return input(name).shape(); }
-  /// All values of inputs/`name`, which must be `count` many.
+  /// All values of inputs/`name`, whose number must be `count`.
   template <class T>
   [[nodiscard]] std::vector<T> values(const std::string& name, std::int64_t count) const {
     const hdf5::Dataset dataset = input(name);
     std::uint64_t elements = 1;
     for (const auto extent : dataset.shape()) elements *= extent;
     if (elements != static_cast<std::uint64_t>(count))
-      refuse("{}: inputs/{} has {} values and must have {}.", file_.path(), name, elements, count);
+      refuse("{}: inputs/{} has {} values instead of {}.", file_.path(), name, elements, count);
     std::vector<T> values(static_cast<std::size_t>(count));
     dataset.read_rows<T>(0, dataset.rows(), values);
     return values;
@@ -50,12 +49,13 @@ class CaseFile {
                    bool negative_is_none) const {
     for (const std::int32_t value : read)
       if (value >= limit || (value < 0 && !negative_is_none))
-        refuse("{}: inputs/{} holds {}; the model takes 0 to {}.", file_.path(), name, value, limit - 1);
+        refuse("{}: inputs/{} has the value {}; the model takes 0 to {}.", file_.path(), name, value,
+               limit - 1);
   }
 
  private:
   void require(const std::string& name) const {
-    if (!file_.has_attribute(name)) refuse("{} lacks the attribute {}.", file_.path(), name);
+    if (!file_.has_attribute(name)) refuse("{} lacks the attribute `{}`.", file_.path(), name);
   }
   [[nodiscard]] hdf5::Dataset input(const std::string& name) const {
     if (!has_input(name)) refuse("{} lacks the dataset inputs/{}.", file_.path(), name);
@@ -69,14 +69,14 @@ class CaseFile {
 HeadConfig head_of(const std::string& path, const std::string& name, const HeadConfig& model) {
   const bool regression = name == "regression";
   const HeadEntry* entry = find_head(regression ? "sequence_classification" : name);
-  if (entry == nullptr) refuse("{} is of the head '{}', which this program does not have.", path, name);
+  if (entry == nullptr) refuse("{}: the head {} does not exist in this program.", path, name);
   return {entry->kind, model.labels, regression ? Problem::kRegression : Problem::kSingleLabel};
 }
 
 bool is_first_of(const std::string& path, const char* attribute, const std::string& value, const char* first,
                  const char* second) {
   if (value != first && value != second)
-    refuse("{}: the attribute {} is '{}'; it must be {} or {}.", path, attribute, value, first, second);
+    refuse("{}: the attribute `{}` is {}; it must be {} or {}.", path, attribute, value, first, second);
   return value == first;
 }
 
@@ -92,7 +92,7 @@ void read_arithmetic(const CaseFile& file, ReferenceCase& c) {
   c.huggingface_padding = !is_first_of(c.path, "padding", file.text("padding"), "exact", "huggingface");
 }
 
-/// The mask of each row must be ones, then zeros: sequences are padded at their end.
+/// Lengths from the attention mask, whose rows must be ones followed by zeros.
 std::vector<std::int32_t> lengths_of(const ReferenceCase& c, const std::vector<std::int32_t>& mask) {
   std::vector<std::int32_t> lengths;
   for (std::int64_t b = 0; b < c.sequences; ++b) {
@@ -133,19 +133,20 @@ void read_labels(const CaseFile& file, const ModelConfig& model, ReferenceCase& 
       const hdf5::Shape shape = file.shape("labels");
       const auto questions = shape.size() == 1 ? static_cast<std::int64_t>(shape[0]) : 0;
       if (questions == 0 || c.sequences % questions != 0)
-        refuse("{}: inputs/labels does not divide the {} sequences into questions.", c.path, c.sequences);
+        refuse("{}: the number of values of inputs/labels does not divide the {} sequences.", c.path,
+               c.sequences);
       c.sequence_labels = file.labels("labels", questions, c.sequences / questions);
       break;
     }
   }
 }
 
-/// An answer lies within its sequence.
+/// Answers must lie within their sequences.
 void check_answers(const ReferenceCase& c) {
   if (c.head.kind != HeadKind::kQuestionAnswering) return;
   for (std::size_t b = 0; b < c.lengths.size(); ++b)
     if (c.sequence_labels[b] >= c.lengths[b] || c.sequence_ends[b] >= c.lengths[b])
-      refuse("{}: the answer of row {} lies in its padding.", c.path, b);
+      refuse("{}: the answer of row {} is in its padding.", c.path, b);
 }
 
 }  // namespace
@@ -168,7 +169,7 @@ ReferenceCase read_reference_case(const std::string& path, const ModelConfig& mo
   read_arithmetic(file, c);
   const hdf5::Shape shape = file.shape("input_ids");
   if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0)
-    refuse("{}: inputs/input_ids must be [sequences, tokens].", path);
+    refuse("{}: inputs/input_ids must have the shape [sequences, tokens].", path);
   c.sequences = static_cast<std::int64_t>(shape[0]);
   c.length = static_cast<std::int64_t>(shape[1]);
   if (c.length > model.max_positions)
@@ -185,7 +186,7 @@ ReferenceCase read_reference_case(const std::string& path, const ModelConfig& mo
 }
 
 PackedCase::PackedCase(const ReferenceCase& reference) {
-  // Of a language model only labelled tokens are decoded; other heads over tokens answer for all.
+  // A language model decodes only tokens with labels; other heads over tokens compute all.
   const bool all_rows = reference.head.kind == HeadKind::kTokenClassification;
   offsets.push_back(0);
   for (std::int64_t b = 0; b < reference.sequences; ++b) {

@@ -1,5 +1,5 @@
 #pragma once
-// A file of reference numbers: inputs, and what PyTorch made of them. docs/exactness.md has the format.
+// Reference case: an HDF5 file of inputs and PyTorch's outputs. docs/exactness.md has the format.
 
 #include <cstdint>
 #include <string>
@@ -11,7 +11,7 @@ namespace nystrom {
 
 struct ReferenceCase {
   std::string path;
-  // Attributes: the arithmetic that the numbers were made with.
+  // Attributes: the arithmetic of the reference.
   HeadConfig head;
   AttentionKind attention = AttentionKind::kNystrom;
   std::int64_t landmarks = 0;
@@ -20,7 +20,7 @@ struct ReferenceCase {
   bool huggingface_padding = false;
   // Inputs: rectangular, with padding.
   std::int64_t sequences = 0, length = 0;    ///< B, T
-  std::vector<std::int32_t> lengths;         ///< [B] real tokens
+  std::vector<std::int32_t> lengths;         ///< [B] tokens without padding
   std::vector<std::int32_t> input_ids;       ///< [B, T]
   std::vector<std::int32_t> token_type_ids;  ///< [B, T]
   std::vector<std::int32_t> token_labels;    ///< [B, T] of heads over tokens, else empty; negative: none
@@ -31,15 +31,15 @@ struct ReferenceCase {
   [[nodiscard]] ModelConfig applied_to(ModelConfig config) const;
 };
 
-/// Refuses, naming file and value, what is no case, what does not fit the model, and unknown heads. The
-/// number of labels is that of `head`, the model's own.
+/// Refuses, naming file and value, invalid files, cases that do not match the model, and unknown heads. The
+/// number of labels is that of `head`, the head of the model.
 ReferenceCase read_reference_case(const std::string& path, const ModelConfig& model, const HeadConfig& head);
 
-/// A case without its padding: what the network computes on. With `padding: huggingface` the padding stays.
+/// Packed inputs of a case, without padding, for the network. With `padding: huggingface` the padding stays.
 struct PackedCase {
   std::vector<std::int32_t> input_ids, token_type_ids, offsets, lengths, label_rows, labels;
   std::vector<std::int64_t> samples;
-  std::vector<std::int64_t> source;  ///< of each packed token: its index in [B, T]
+  std::vector<std::int64_t> source;  ///< index in [B, T] of each packed token
 
   explicit PackedCase(const ReferenceCase& reference);
   /// Views of this and of `reference`.
@@ -52,7 +52,7 @@ class ReferenceTensors {
   ReferenceTensors(const std::string& path, std::string group);
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] bool has(const std::string& name) const;
-  /// All values, which must be `count` many.
+  /// All values, whose number must be `count`.
   [[nodiscard]] std::vector<double> read(const std::string& name, std::int64_t count) const;
 
  private:

@@ -42,7 +42,7 @@ double quotient(double distance, double scale) {
   return distance == 0 ? 0 : std::numeric_limits<double>::infinity();
 }
 
-/// The rows of a [.., width] reference that belong to packed tokens, counted from `first_row`.
+/// Rows of a [.., width] reference for the packed tokens, counted from `first_row`.
 Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, std::size_t width,
                    std::size_t first_row) {
   Values rows;
@@ -55,7 +55,8 @@ Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, s
   return rows;
 }
 
-/// The model on the case: a forward for the outputs, then (where asked for) forward and backward.
+/// Run of the model on the case: a forward pass for outputs, then on request forward and backward for
+/// gradients.
 class CaseRun {
  public:
   CaseRun(const VerifyOptions& options, const Device& device, const ModelSource& source,
@@ -77,7 +78,7 @@ class CaseRun {
   [[nodiscard]] std::string loss_name(std::size_t index) const {
     return std::string(network_.head().losses()[index]) + "_loss";
   }
-  /// The mean over its labels, as PyTorch gives it.
+  /// Mean over the labels, as in PyTorch.
   [[nodiscard]] double loss(std::size_t index) const { return sums_[index * 3] / sums_[index * 3 + 2]; }
 
   [[nodiscard]] Values hidden_states() {
@@ -88,7 +89,7 @@ class CaseRun {
     }
     return states;
   }
-  /// Of every token, where the head is a language model.
+  /// Logits of all tokens, if the head is a language model.
   [[nodiscard]] Values token_logits() {
     const OwnedTensor rows(DType::kI32, {tokens()}, context_.memory());
     std::vector<std::int32_t> all(packed_.input_ids.size());
@@ -144,14 +145,14 @@ class CaseRun {
   Values sums_;  // [losses, 3] of the first forward
 };
 
-/// What we computed under a name of the reference, and how the reference is laid out: planes of [B, T, width]
-/// for what there is of every token, else as ours.
+/// Our values of a reference output, and the layout of the reference: planes of [B, T, width] for values per
+/// token, else the same as ours.
 struct Computed {
   Values values;
   std::size_t token_planes = 0;
 };
 
-/// Distances of outputs from the file's, or from those of another run of the case.
+/// Distances of outputs from the reference, or from another run of the case.
 class OutputDistances {
  public:
   OutputDistances(CaseRun& run, const ReferenceCase& reference, CaseRun* other)
@@ -178,7 +179,7 @@ class OutputDistances {
     if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 0), 1};
     if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 1), 1};
     if (name == "logits") return {run.head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
-    refuse("{}: the model's head gives no output {}.", reference_.path, name);
+    refuse("{}: the model's head has no output {}.", reference_.path, name);
   }
 
   [[nodiscard]] static double total_loss(const CaseRun& run) {
@@ -193,7 +194,7 @@ class OutputDistances {
     return one;
   }
 
-  /// The reference in the order of ours: per-token outputs lose their padding.
+  /// Reference values in our order: without padding, for outputs per token.
   Values expected(const std::string& name, const Computed& ours) {
     if (ours.token_planes == 0) return outputs_.read(name, static_cast<std::int64_t>(ours.values.size()));
     const auto& source = run_.packed().source;
@@ -252,7 +253,7 @@ std::vector<Distance> gradient_distances(const CaseRun& run, const std::vector<V
 }  // namespace
 
 double default_tolerance(DType precision) {
-  if (precision == DType::kF64) return 1e-7;  // limited by what the reference keeps in fp32
+  if (precision == DType::kF64) return 1e-7;  // limited by values that the reference keeps in fp32
   return precision == DType::kBF16 ? 5e-2 : 1e-5;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Does this machine compute what PyTorch computes? Distances of a model's outputs and gradients from
-// reference numbers; docs/exactness.md says what they mean and what to expect.
+// Verification against PyTorch: distances of a model's outputs and gradients from reference values.
+// docs/exactness.md explains them.
 
 #include <string>
 #include <vector>
@@ -11,13 +11,13 @@ namespace nystrom {
 
 struct VerifyOptions {
   std::string model = {};      ///< a Hugging Face folder or a checkpoint
-  std::string case_file = {};  ///< reference numbers
+  std::string case_file = {};  ///< reference case
   bool gradients = false;
   DType precision = DType::kF32;
-  double tolerance = 0;  ///< of outputs; ten times as much of gradients. 0: default_tolerance(precision)
+  double tolerance = 0;  ///< of outputs; gradients have ten times as much. 0: default_tolerance(precision)
   int threads = 0;       ///< 0: all
   Device device = {};
-  bool against_cpu = false;  ///< the reference is what the processor computes, in the same precision
+  bool against_cpu = false;  ///< compare with the CPU backend in the same precision instead
 };
 
 /// Distance of a tensor from its reference: |ours - reference| / |reference|, Euclidean norms.

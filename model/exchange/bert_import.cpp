@@ -23,7 +23,7 @@ constexpr std::int64_t kLandmarks = 64, kTaps = 65;
 void require_value(const std::string& path, const JsonObject& json, const char* key,
                    const std::string& only) {
   const std::string value = json.is_null(key) ? only : json.text(key, only);
-  if (value != only) refuse("{}: {} is '{}'; only '{}' can be taken over.", path, key, value, only);
+  if (value != only) refuse("{}: `{}` is {}; only {} can be imported.", path, key, value, only);
 }
 
 bool replace_prefix(std::string& name, std::string_view from, std::string_view to) {
@@ -38,7 +38,7 @@ void modernize(std::string& name) {
   if (name.ends_with("LayerNorm.beta")) name.replace(name.size() - 4, 4, "bias");
 }
 
-/// Our name of a tensor of theirs; none where we have no such tensor.
+/// Our name of their tensor; nullopt if we have no such tensor.
 std::optional<std::string> our_name(std::string name) {
   modernize(name);
   (void)(replace_prefix(name, "bert.", "") || replace_prefix(name, "roberta.", "") ||
@@ -64,37 +64,37 @@ struct Theirs {
 };
 using ByOurName = std::map<std::string, Theirs>;
 
-/// All tensors that have a name here; the names of the others in `left`.
-ByOurName by_our_name(const WeightFiles& files, std::vector<std::string>& left) {
+/// Tensors that have a counterpart; the names of the others go to `skipped`.
+ByOurName by_our_name(const WeightFiles& files, std::vector<std::string>& skipped) {
   ByOurName found;
   for (const auto& [name, entry] : files.tensors()) {
     const auto ours = our_name(name);
     if (!ours) {
-      left.push_back(name);
+      skipped.push_back(name);
       continue;
     }
     const auto [same, first] = found.emplace(*ours, Theirs{name, entry});
-    if (!first) refuse("{}: {} and {} are one tensor here.", entry.file->path(), same->second.name, name);
+    if (!first)
+      refuse("{}: {} and {} are the same tensor here.", entry.file->path(), same->second.name, name);
   }
   return found;
 }
 
-/// The decoder and its bias may be stored once or twice, but only as what they are tied to here.
+/// The decoder and its bias may be stored as copies, which must equal the tensors that they are tied to here.
 void take_tied(ByOurName& found) {
   for (const char* name : {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}) {
     const auto copy = found.find(name);
     if (copy == found.end()) continue;
     const auto [original, alone] = found.try_emplace(std::string(tied_to(name)), copy->second);
     if (!alone && !same_values(original->second.entry, copy->second.entry))
-      refuse(
-          "{}: {} is not the same as {}, to which it is tied here; an untied decoder cannot be taken over.",
-          copy->second.entry.file->path(), copy->second.name, original->second.name);
+      refuse("{}: {} differs from {}, to which it is tied here; an untied decoder cannot be imported.",
+             copy->second.entry.file->path(), copy->second.name, original->second.name);
     found.erase(copy);
   }
 }
 
-/// Moves what no parameter of ours stands for to `left`; refuses where it belongs to the encoder.
-void take_known(ByOurName& found, const ModelConfig& model, std::vector<std::string>& left) {
+/// Moves tensors without a parameter to `skipped`; refuses those that belong to the encoder.
+void take_known(ByOurName& found, const ModelConfig& model, std::vector<std::string>& skipped) {
   ParameterStore declared(DType::kF32);  // takes no memory
   const Encoder encoder(model, declared);
   const auto head = make_head(HeadKind::kPretraining, {model, declared, encoder.embeddings().word()});
@@ -104,14 +104,14 @@ void take_known(ByOurName& found, const ModelConfig& model, std::vector<std::str
     if (is_left_out(ours, model) && (!convolution || is_zero(theirs.entry))) return true;
     if (declared.find(ours) != nullptr) return false;
     if (ours.starts_with("nystromformer.e"))  // embeddings, encoder
-      refuse("{}: the tensor {} has no place in the encoder of {} layers that config.json describes.",
+      refuse("{}: the tensor {} is not part of the encoder of {} layers that config.json describes.",
              theirs.entry.file->path(), theirs.name, model.layers);
-    left.push_back(theirs.name);
+    skipped.push_back(theirs.name);
     return true;
   });
 }
 
-/// Rows of a table, in this order; -1: zeros.
+/// Selected rows of a table, in this order; -1 is a row of zeros.
 TensorToWrite with_rows(TensorToWrite table, std::vector<std::int64_t> rows) {
   TensorToWrite changed{
       table.name, table.type, {static_cast<std::int64_t>(rows.size()), table.shape.at(1)}, {}};
@@ -128,8 +128,8 @@ TensorToWrite with_rows(TensorToWrite table, std::vector<std::int64_t> rows) {
   return changed;
 }
 
-/// From this row on RoBERTa's table has what ours has: two rows, then position 0, which its own padding
-/// token's id is in front of.
+/// First row to copy of their position table, so that position 0 comes after kPositionOffset rows. RoBERTa's
+/// own position 0 comes after the rows up to its pad_token_id.
 std::int64_t first_position_row(const std::string& model_type, const ModelConfig& model) {
   return model_type == "roberta" ? model.pad_token_id + 1 - kPositionOffset : -kPositionOffset;
 }
@@ -149,13 +149,13 @@ TensorToWrite reshaped(TensorToWrite tensor, const std::string& model_type, cons
   return tensor;
 }
 
-/// RoBERTa counts positions from behind the padding token's id.
+/// RoBERTa's positions start after its pad_token_id.
 void read_padding(const std::string& path, const JsonObject& json, bool roberta, ModelConfig& model) {
   const bool none = json.is_null("pad_token_id");
   const std::int64_t pad = none ? -1 : json.integer("pad_token_id", roberta ? 1 : 0);
   if (pad < (roberta ? 0 : -1) || pad >= model.vocabulary_size)
-    refuse("{}: pad_token_id is {}, outside the vocabulary of {}.", path, none ? "null" : std::to_string(pad),
-           model.vocabulary_size);
+    refuse("{}: `pad_token_id` is {}, which is outside the vocabulary of {}.", path,
+           none ? "null" : std::to_string(pad), model.vocabulary_size);
   model.pad_token_id = static_cast<std::int32_t>(pad);
   if (roberta && model.max_positions > 0) model.max_positions -= pad + 1;
 }
@@ -172,11 +172,10 @@ HuggingFaceConfig read_bert_config(const std::string& folder, const std::string&
   const JsonObject json(path, parsed);
   require_value(path, json, "position_embedding_type", "absolute");
   if (json.boolean("is_decoder", false))
-    refuse("{}: is_decoder is true; this program trains encoders.", path);
+    refuse("{}: `is_decoder` is true; this program trains encoders.", path);
   const std::string activation = json.text("hidden_act", "gelu");
   if (activation != "gelu" && activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    refuse("{}: hidden_act is '{}'; this program knows gelu, gelu_new and gelu_pytorch_tanh.", path,
-           activation);
+    refuse("{}: `hidden_act` is {}; it must be gelu, gelu_new or gelu_pytorch_tanh.", path, activation);
   HuggingFaceConfig config;
   ModelConfig& model = config.model;
   const bool roberta = model_type == "roberta";
@@ -204,24 +203,25 @@ HuggingFaceConfig read_bert_config(const std::string& folder, const std::string&
 std::string bert_note(const std::string& folder, const std::string& model_type, const ModelConfig& model) {
   const AttentionConfig& attention = model.attention;
   return fmt::format(
-      "{} is a {} model: transformers would run softmax attention; here its weights start {} and {}.", folder,
-      model_type,
+      "{} is a {} model, which transformers runs with softmax attention. Here its weights are a warm start "
+      "for {} and {}.",
+      folder, model_type,
       attention.kind == AttentionKind::kSoftmax
           ? "softmax attention"
           : fmt::format("Nystrom attention with {} landmarks", attention.landmarks),
       attention.taps == 0 ? "no convolution"
-                          : fmt::format("a convolution of {} taps that is zero", attention.taps));
+                          : fmt::format("a convolution of zeros with kernel size {}", attention.taps));
 }
 
 std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,
                                        const ModelConfig& model, std::vector<std::string>& notes) {
   const bool bert = is_bert_type(model_type);
   ModelConfig theirs = model;
-  if (bert) theirs.attention.taps = 0;  // a convolution of theirs would be another
-  std::vector<std::string> left;
-  ByOurName found = by_our_name(files, left);
+  if (bert) theirs.attention.taps = 0;  // a convolution of theirs would mean something else
+  std::vector<std::string> skipped;
+  ByOurName found = by_our_name(files, skipped);
   take_tied(found);
-  take_known(found, theirs, left);
+  take_known(found, theirs, skipped);
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, tensor] : found) {
     TensorToWrite stored = as_stored(name, tensor.entry);
@@ -231,9 +231,9 @@ std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::stri
   for (std::int64_t layer = 0; bert && layer < model.layers && attention.taps > 0; ++layer)
     tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}.attention.self.conv.weight", layer),
                             StoredType::kF32, {attention.heads, 1, attention.taps, 1}));
-  if (!left.empty())
-    notes.push_back(fmt::format("{} tensors have no counterpart here and are left out, {} the first.",
-                                left.size(), left.front()));
+  if (!skipped.empty())
+    notes.push_back(fmt::format("{} tensors without a counterpart are skipped; the first is {}.",
+                                skipped.size(), skipped.front()));
   return tensors;
 }
 

@@ -1,29 +1,30 @@
 #pragma once
-// BERT's and RoBERTa's weights as a start for our encoder, as the paper started its base model from BERT: all
-// tensors under our names, and zero for the convolution, which they do not have, so that with softmax
-// attention the network computes what it did.
+// Warm start from BERT and RoBERTa, as the paper started its base model from BERT: all tensors under our
+// names, and zeros for the convolution, which those models lack. With softmax attention the network computes
+// the same as before.
 
 #include "model/exchange/huggingface.h"
 
 namespace nystrom {
 
-/// Are these the `model_type`s that import_bert takes: "bert" or "roberta"?
+/// Is `model_type` one that can be imported: "bert" or "roberta"?
 [[nodiscard]] bool is_bert_type(const std::string& model_type);
 
-/// What read_huggingface_config gives for such a folder: ours, with 64 landmarks and a convolution of 65
-/// taps. Refuses, naming file and key, what our encoder cannot be: relative positions, a decoder, another
-/// activation.
+/// Configuration of such a folder as read_huggingface_config returns it: our encoder with 64 landmarks and a
+/// convolution of kernel size 65. Refuses, naming file and key, relative positions, a decoder, and
+/// activations other than GELU.
 [[nodiscard]] HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type);
 
-/// What is to be said where such a folder starts `model`.
+/// Note for the log when such a folder is the warm start of `model`.
 [[nodiscard]] std::string bert_note(const std::string& folder, const std::string& model_type,
                                     const ModelConfig& model);
 
-/// The folder's tensors under our names; also of `model_type` "nystromformer", where the prefix of the names
-/// and the head may be missing. BERT's positions come behind the two rows that ours has before position 0,
-/// RoBERTa's from its own first on; a single token type is doubled. Tensors without a counterpart (heads of
-/// other tasks) are left out and named in `notes`. Refuses, naming file and tensor, what the encoder has no
-/// place for, two tensors for one of ours, and a decoder that is not the word embeddings.
+/// Tensors of the folder under our names; also of `model_type` "nystromformer", where the prefix of the names
+/// and the head may be missing. Our position table has two rows before position 0: BERT's rows follow them,
+/// RoBERTa's are shifted to start there. A single token type is duplicated. Tensors without a counterpart
+/// (heads of other tasks) are skipped and counted in `notes`. Refuses, naming file and tensor, encoder
+/// tensors without a counterpart, two tensors for one of ours, and a decoder that is not tied to the word
+/// embeddings.
 [[nodiscard]] std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,
                                                      const ModelConfig& model,
                                                      std::vector<std::string>& notes);

@@ -1,5 +1,5 @@
 #pragma once
-// IEEE 754 binary16 as storage.
+// Half precision (IEEE 754 binary16) as a storage type.
 
 #include <bit>
 #include <cmath>
@@ -18,7 +18,8 @@ inline float half_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
 }
 
-/// Rounds to nearest, ties to even; beyond 65504 infinity; a NaN keeps what fits of its bits and stays one.
+/// Rounds to nearest even; beyond 65504 the result is infinite. A NaN stays NaN and keeps the upper bits of
+/// its payload.
 inline std::uint16_t float_to_half(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>(bits >> 16U & 0x8000U);

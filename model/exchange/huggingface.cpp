@@ -1,4 +1,4 @@
-// Weights of a folder, both ways.
+// Weights of a Hugging Face folder: reading and writing.
 
 #include "model/exchange/huggingface.h"
 
@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kWord = "nystromformer.embeddings.word_embeddings.weight";
-constexpr std::size_t kMostNamed = 8;  // tensors in one sentence
+constexpr std::size_t kMaxNamed = 8;  // tensors in one message
 
 /// The head of sentence-order prediction, which transformers' masked language model does not have.
 bool is_optional(std::string_view name) {
@@ -31,7 +31,7 @@ bool is_buffer(std::string_view name) {
 
 constexpr std::string_view kConvolution = ".attention.self.conv.weight";
 
-/// Where a model without convolution has a layer of this name: the layer whose zero taps `name` holds.
+/// Is `name` the convolution of a layer of a model without convolution? Such a tensor must be zero.
 bool is_absent_convolution(const ParameterStore& store, std::string_view name) {
   if (!name.ends_with(kConvolution) || store.find(name) != nullptr) return false;
   name.remove_suffix(kConvolution.size());
@@ -45,11 +45,11 @@ class Problems {
     if (problems_.empty()) return;
     const std::vector<std::string> named(
         problems_.begin(),
-        problems_.begin() + static_cast<std::ptrdiff_t>(std::min(kMostNamed, problems_.size())));
-    const std::string more = problems_.size() > kMostNamed
-                                 ? fmt::format("; and {} more", problems_.size() - kMostNamed)
+        problems_.begin() + static_cast<std::ptrdiff_t>(std::min(kMaxNamed, problems_.size())));
+    const std::string more = problems_.size() > kMaxNamed
+                                 ? fmt::format("; and {} more", problems_.size() - kMaxNamed)
                                  : std::string{};
-    refuse("{} does not hold the weights of its config.json: {}{}.", folder, fmt::join(named, "; "), more);
+    refuse("{}: the weights do not match config.json: {}{}.", folder, fmt::join(named, "; "), more);
   }
 
  private:
@@ -66,7 +66,7 @@ void check_parameters(const ParameterStore& store, const WeightFiles& files, Pro
     if (entry == nullptr) {
       if (!is_optional(parameter.name)) problems.add(fmt::format("{} is missing", parameter.name));
     } else if (!same_shape(*entry->tensor, parameter.shape)) {
-      problems.add(fmt::format("{} is {} and must be {}", parameter.name, entry->tensor->shape_text(),
+      problems.add(fmt::format("{} has shape {} instead of {}", parameter.name, entry->tensor->shape_text(),
                                parameter.shape.text()));
     }
   }
@@ -77,7 +77,7 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
   const auto* original = files.find(tied_to(name));
   if (original == nullptr) return;  // reported as missing
   if (!same_values(entry, *original))
-    problems.add(fmt::format("{} is not the same as {}, to which it is tied here", name, tied_to(name)));
+    problems.add(fmt::format("{} differs from {}, to which it is tied here", name, tied_to(name)));
 }
 
 void check_files(const ParameterStore& store, const WeightFiles& files, Problems& problems) {
@@ -86,7 +86,7 @@ void check_files(const ParameterStore& store, const WeightFiles& files, Problems
     if (!tied_to(name).empty())
       check_tied_copy(files, name, entry, problems);
     else if (!is_absent_convolution(store, name))
-      problems.add(fmt::format("{} {} is not expected", name, entry.tensor->shape_text()));
+      problems.add(fmt::format("{} {} is unexpected", name, entry.tensor->shape_text()));
     else if (!is_zero(entry))
       problems.add(fmt::format("{} is not zero, but the model has no convolution", name));
   }
@@ -107,13 +107,13 @@ LoadNotes describe(const ParameterStore& store, const WeightFiles& files, const 
   LoadNotes notes;
   if (!kept.empty())
     notes.push_back(
-        fmt::format("{} has no {}: they keep their initialization.", folder, fmt::join(kept, ", ")));
+        fmt::format("{} lacks {}, which keep their random initialization.", folder, fmt::join(kept, ", ")));
   if (!ignored.empty())
-    notes.push_back(fmt::format("{} of {} are not used.", fmt::join(ignored, ", "), folder));
+    notes.push_back(fmt::format("Unused tensors of {1}: {0}.", fmt::join(ignored, ", "), folder));
   return notes;
 }
 
-/// transformers cannot read a model without convolution: it gets one of a single zero tap a head.
+/// transformers cannot load a model without convolution: it gets one of kernel size 1, all zeros.
 void add_zero_taps(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& tensors) {
   if (folder.model.attention.taps > 0 || tensors.empty()) return;
   const std::int64_t heads = folder.model.attention.heads;
@@ -122,7 +122,7 @@ void add_zero_taps(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& 
                             {heads, 1, 1, 1}));
 }
 
-/// A folder under a temporary name; removed again unless it was published.
+/// Folder under a temporary name; removed unless it is published.
 class NewFolder {
  public:
   explicit NewFolder(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
@@ -130,7 +130,7 @@ class NewFolder {
     if (const auto parent = fs::path(path).parent_path(); !parent.empty())
       fs::create_directories(parent, error);
     if (!fs::create_directory(temporary_, error))
-      fail("cannot create the folder {}: {}.", temporary_, error.message());
+      fail("The folder {} cannot be created: {}.", temporary_, error.message());
   }
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
@@ -198,7 +198,7 @@ void refuse_existing_target(const std::string& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return;
   if (!fs::is_directory(path, ignored) || !fs::is_empty(path, ignored))
-    refuse("{} exists already; nothing was written. Name another target or remove it first.", path);
+    refuse("{} already exists; nothing was written. Choose another target or remove it first.", path);
 }
 
 void write_huggingface_folder(const std::string& target, const HuggingFaceFolder& folder) {

@@ -1,11 +1,11 @@
 #pragma once
-// Exchange with Hugging Face: folders of `config.json` and `model.safetensors` that transformers'
-// NystromformerForMaskedLM loads, and ours under the same tensor names.
+// Hugging Face folders: `config.json` and `model.safetensors`, as transformers' NystromformerForMaskedLM
+// loads them.
 //
-// A folder runs here as kind nystrom, pinv_init per_matrix, padding exact, with its num_landmarks, unless the
-// object `nystrom` of its config.json says otherwise (transformers ignores it; keys as in `model.attention`:
-// kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and attention_dropout). The
-// sentence-order head and its pooler travel as extra tensors under BERT's names.
+// A folder runs here with `kind: nystrom`, `pinv_init: per_matrix`, `padding: exact` and its num_landmarks,
+// unless the object `nystrom` of its config.json overrides them (transformers ignores it; its keys are those
+// of `model.attention`: kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and
+// attention_dropout). The sentence-order head and its pooler are stored as extra tensors under BERT's names.
 
 #include <map>
 #include <string>
@@ -20,45 +20,44 @@ struct HuggingFaceConfig {
   ModelConfig model;
   std::string architecture;                 ///< e.g. "NystromformerForMaskedLM"; empty if the file names none
   HeadConfig head;                          ///< meaningful if has_head
-  bool has_head = false;                    ///< is it a head that this program knows?
-  std::vector<std::string> labels;          ///< id2label, in the order of ids; empty where there is none
-  std::map<std::string, std::string> task;  ///< what it was fine-tuned for, as a checkpoint's settings say it
-  /// "bert" or "roberta", or "nystromformer" of one without a head: a start alone
+  bool has_head = false;                    ///< the head is one that this program has
+  std::vector<std::string> labels;          ///< id2label, in the order of ids; empty if there is none
+  std::map<std::string, std::string> task;  ///< settings of its fine-tuning task, as in a checkpoint
+  /// "bert" or "roberta", or "nystromformer" for one without a head: good for a warm start only
   /// (model/exchange/bert_import.h).
   std::string foreign;
-  std::vector<std::string> notes;  ///< sentences for the log: what transformers would run, and what runs here
+  std::vector<std::string> notes;  ///< for the log: what transformers would run, and what runs here
 };
 
 /// True if `path` is a folder with a config.json.
 bool is_huggingface_folder(const std::string& path);
 
-/// Refuses, naming file and key, what is not a Nystromformer or cannot be computed here.
+/// Refuses, naming file and key, models that are not Nystromformers or that this program cannot compute.
 HuggingFaceConfig read_huggingface_config(const std::string& folder);
 
-/// Is the head of sentence-order prediction (and its pooler) among the weights?
+/// Do the weights include the head of sentence-order prediction (and its pooler)?
 bool has_sentence_order(const WeightFiles& files);
 
-/// Does a tensor of a folder of this model say nothing of its own: the decoder, which is tied, a buffer of
-/// older transformers, the zero taps of a model without convolution? check_weights looks whether it is so.
+/// Is a tensor of a folder redundant: the decoder, which is tied; a buffer of older transformers; the zero
+/// convolution of a model without one? check_weights validates that.
 bool is_left_out(std::string_view name, const ModelConfig& model);
 
-/// The parameter that a tensor is a second copy of, as transformers ties it when it loads; else empty.
+/// The parameter that a tensor is a copy of, since transformers ties the two when loading; else empty.
 std::string_view tied_to(std::string_view name);
 
-/// What load_weights met besides what it was asked for; sentences for the log.
+/// Notes of load_weights for the log: missing and unused tensors.
 using LoadNotes = std::vector<std::string>;
 
 /// Fills all parameters of `store` (allocated) from `files` and refreshes its rounded copy. Refuses, naming
-/// each: tensors that are missing, have other shapes, or that no parameter stands for. The sentence-order
-/// head and its pooler may be missing (they keep their values) or be there and not be asked for; copies of
-/// tied weights, buffers of older transformers, and zeros for a convolution that the model does not have, may
-/// be there.
+/// each, tensors that are missing, have other shapes, or have no parameter. The sentence-order head and its
+/// pooler may be missing (they keep their values) or unused. Copies of tied weights, buffers of older
+/// transformers, and zeros for a convolution that the model does not have are allowed.
 LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder);
 
-/// The refusals of load_weights alone; the parameters of `store` need only be declared.
+/// The checks of load_weights only; the parameters of `store` need not be allocated.
 void check_weights(const ParameterStore& store, const WeightFiles& files, const std::string& folder);
 
-/// A whole small file of a folder: the tokenizer's.
+/// A small file of a folder, such as one of the tokenizer's.
 struct FolderFile {
   std::string name;
   std::string bytes;

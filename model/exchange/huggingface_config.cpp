@@ -1,4 +1,4 @@
-// config.json, both ways.
+// config.json of a Hugging Face folder: reading and writing.
 
 #include <algorithm>
 #include <filesystem>
@@ -39,7 +39,7 @@ Value choose(const std::string& where, const char* key, const std::string& name,
     if (name == choice.name) return choice.value;
     known.emplace_back(choice.name);
   }
-  refuse("{}: {} is '{}'; this program knows {}.", where, key, name, fmt::join(known, ", "));
+  refuse("{}: `{}` is {}; it must be one of {}.", where, key, name, fmt::join(known, ", "));
 }
 
 template <class Value, std::size_t N>
@@ -49,14 +49,14 @@ const char* name_in(Value value, const Choice<Value> (&of)[N]) {
   return "?";
 }
 
-/// Our own options, which transformers ignores.
+/// The object `nystrom`: options that only this program reads.
 void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
   const JsonObject own(where, object);
   constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",       "pinv_iterations",
                                     "pinv_init", "padding",   "attention_dropout", "task"};
   for (const auto& [key, value] : object.items())
     if (std::ranges::find(kKnown, key) == std::end(kKnown))
-      refuse("{}: the key {} is unknown; known are {}.", where, key, fmt::join(kKnown, ", "));
+      refuse("{}: unknown key `{}`; the keys are {}.", where, key, fmt::join(kKnown, ", "));
   AttentionConfig& attention = config.model.attention;
   attention.kind = choose(where, "kind", own.text("kind", name_in(attention.kind, kKinds)), kKinds);
   attention.landmarks = own.integer("landmarks", attention.landmarks);
@@ -99,12 +99,12 @@ std::string what_transformers_runs(const JsonObject& json, const AttentionConfig
                                : fmt::format("Nystrom attention with {} landmarks", attention.landmarks);
   if (length == landmarks)
     return fmt::format(
-        "transformers would run exact softmax attention on this folder (its segment_means_seq_len equals its "
-        "num_landmarks, {}); here it runs {}.",
+        "transformers would run this folder with exact softmax attention (its `segment_means_seq_len` equals "
+        "its `num_landmarks`, {}). Here it runs {}.",
         landmarks, here);
   return fmt::format(
-      "transformers would run Nystrom attention with {} landmarks on this folder, on sequences of exactly {} "
-      "tokens and with one pseudo-inverse scale for the whole batch; here it runs {} on any length.",
+      "transformers would run this folder with Nystrom attention with {} landmarks, on sequences of exactly "
+      "{} tokens and with one pseudo-inverse scale for the whole batch. Here it runs {} on any length.",
       landmarks, length, here);
 }
 
@@ -124,13 +124,13 @@ bool decodes(HeadKind kind) {
 }
 
 std::int64_t count_labels(const std::string& path, const JsonObject& json) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 20U;  // beyond all use
+  constexpr std::int64_t kMaxLabels = std::int64_t{1} << 20U;
   const bool named = json.has("id2label") && json["id2label"].is_object();
   const std::int64_t count =
       named ? static_cast<std::int64_t>(json["id2label"].size()) : json.integer("num_labels", 2);
-  if (count < 1 || count > kMost)
-    refuse("{}: {} gives {} labels; a classification needs 1 to {}.", path, named ? "id2label" : "num_labels",
-           count, kMost);
+  if (count < 1 || count > kMaxLabels)
+    refuse("{}: `{}` gives {} labels; a classification needs 1 to {}.", path,
+           named ? "id2label" : "num_labels", count, kMaxLabels);
   return count;
 }
 
@@ -151,11 +151,12 @@ std::vector<std::string> label_names(const JsonObject& json, std::int64_t count)
   return names;
 }
 
-/// Of two heads of one architecture the one without extra tensors: config.json does not know of them.
+/// Of two heads of one architecture, this is the one without extra tensors, which config.json does not
+/// mention.
 void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfig& config) {
   config.head = HeadKind::kMaskedLm;
   config.has_head = config.architecture.empty();
-  if (config.architecture == "NystromformerModel") {  // a start as BERT's is
+  if (config.architecture == "NystromformerModel") {  // a warm start, as BERT is
     config.foreign = "nystromformer";
     config.has_head = true;
   }
@@ -170,10 +171,10 @@ void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfi
   }
   if (config.has_head && config.foreign.empty() && decodes(config.head.kind) &&
       !json.boolean("tie_word_embeddings", true))
-    refuse("{}: tie_word_embeddings is false; here the decoder is the word embeddings.", path);
+    refuse("{}: `tie_word_embeddings` is false; here the decoder is tied to the word embeddings.", path);
 }
 
-/// How many labels a classification has, and what its logits mean.
+/// Number and names of the labels of a classification, and the meaning of its logits.
 void write_labels(const HuggingFaceFolder& folder, Json& json) {
   const HeadConfig& head = folder.head;
   if (!has_labels(head.kind)) return;
@@ -208,7 +209,8 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
     return config;
   }
   if (type != "nystromformer")
-    refuse("{}: model_type is '{}'; nystromformer can be read, and bert and roberta as a start.", path, type);
+    refuse("{}: `model_type` is {}; it must be nystromformer, or bert or roberta for a warm start.", path,
+           type);
   HuggingFaceConfig config;
   config.model = read_shape(path, json);
   config.architecture = first_architecture(json);

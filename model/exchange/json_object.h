@@ -1,6 +1,5 @@
 #pragma once
-// JSON of files that anybody may have written: values out of an object, each refused by file and key where it
-// has the wrong type.
+// Validated JSON access for untrusted files: a value of the wrong type is refused by file and key.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,18 +8,18 @@
 
 namespace nystrom {
 
-/// The JSON of a text. Refuses, naming `where`, what is none, and what is nested so deep that functions which
-/// call themselves at each level would need all of the stack.
+/// Parses a text. Refuses, naming `where`, text that is not JSON, and nesting so deep that recursive
+/// functions would overflow the stack.
 inline nlohmann::json parse_json(const std::string& where, const std::string& text) {
-  constexpr int kDeepest = 100;
+  constexpr int kMaxDepth = 100;
   const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-    if (depth > kDeepest) refuse("{} is nested more than {} levels deep.", where, kDeepest);
+    if (depth > kMaxDepth) refuse("{} is nested more than {} levels deep.", where, kMaxDepth);
     return true;
   };
   try {
     return nlohmann::json::parse(text, check_depth);
   } catch (const nlohmann::json::exception&) {
-    refuse("{} is not JSON.", where);
+    refuse("{} is not valid JSON.", where);
   }
 }
 
@@ -39,25 +38,25 @@ class JsonObject {
     if (!has(key)) return otherwise;
     const auto& value = object_[key];
     if (!value.is_number_integer())
-      refuse("{}: {} is {}; it must be a whole number.", where_, key, value.dump());
+      refuse("{}: `{}` is {}; it must be an integer.", where_, key, value.dump());
     return value.get<std::int64_t>();
   }
   [[nodiscard]] double number(const char* key, double otherwise) const {
     if (!has(key)) return otherwise;
     const auto& value = object_[key];
-    if (!value.is_number()) refuse("{}: {} is {}; it must be a number.", where_, key, value.dump());
+    if (!value.is_number()) refuse("{}: `{}` is {}; it must be a number.", where_, key, value.dump());
     return value.get<double>();
   }
   [[nodiscard]] std::string text(const char* key, const std::string& otherwise) const {
     if (!has(key)) return otherwise;
     const auto& value = object_[key];
-    if (!value.is_string()) refuse("{}: {} is {}; it must be a string.", where_, key, value.dump());
+    if (!value.is_string()) refuse("{}: `{}` is {}; it must be a string.", where_, key, value.dump());
     return value.get<std::string>();
   }
   [[nodiscard]] bool boolean(const char* key, bool otherwise) const {
     if (!has(key)) return otherwise;
     const auto& value = object_[key];
-    if (!value.is_boolean()) refuse("{}: {} is {}; it must be true or false.", where_, key, value.dump());
+    if (!value.is_boolean()) refuse("{}: `{}` is {}; it must be true or false.", where_, key, value.dump());
     return value.get<bool>();
   }
 

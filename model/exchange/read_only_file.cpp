@@ -43,7 +43,8 @@ void ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> to) const {
     const ssize_t got = ::pread(descriptor_, to.data(), to.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
-    if (got == 0) refuse("{} ends before byte {}; it was cut while it was read.", path_, offset + to.size());
+    if (got == 0)
+      refuse("{} ends before byte {}; it was truncated while it was read.", path_, offset + to.size());
     to = to.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);
   }

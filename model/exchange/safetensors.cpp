@@ -22,7 +22,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the format's own limit
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // limit of the format
 
 struct TypeName {
   StoredType type;
@@ -60,7 +60,7 @@ void convert_all(const std::byte* from, StoredType type, std::span<T> to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = converted<Stored, T>(from + i * sizeof(Stored), type);
 }
 
-/// The JSON of a header. The parser keeps the last of two equal keys, so they are counted here.
+/// Parses a header. The JSON parser keeps the last of two equal keys, so duplicates are detected here.
 Json parse_header(const std::string& path, const std::string& text) {
   std::set<std::string> names;
   std::string twice;
@@ -75,9 +75,9 @@ Json parse_header(const std::string& path, const std::string& text) {
   try {
     header = Json::parse(text, note);
   } catch (const Json::exception&) {
-    refuse("{} is damaged or no safetensors file: its header is not JSON.", path);
+    refuse("{} is corrupt or not a safetensors file: its header is not JSON.", path);
   }
-  if (!header.is_object()) refuse("{} is no safetensors file: its header is not a JSON object.", path);
+  if (!header.is_object()) refuse("{} is not a safetensors file: its header is not a JSON object.", path);
   if (!twice.empty()) refuse("{}: the header describes the tensor {} twice.", path, twice);
   return header;
 }
@@ -85,18 +85,18 @@ Json parse_header(const std::string& path, const std::string& text) {
 std::uint64_t unsigned_value(const std::string& path, const std::string& tensor, const char* what,
                              const Json& value) {
   if (!value.is_number_unsigned())
-    refuse("{}: {} of the tensor {} holds something other than whole numbers from 0.", path, what, tensor);
+    refuse("{}: {} of the tensor {} has a value that is not an unsigned integer.", path, what, tensor);
   return value.get<std::uint64_t>();
 }
 
-/// Elements of a shape; refuses more than memory could be addressed with.
+/// Number of elements of a shape; refuses more than can be addressed.
 std::uint64_t elements_of(const std::string& path, const StoredTensor& tensor) {
   std::uint64_t count = 1;
-  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max() / 8;
+  constexpr std::uint64_t kMaxElements = std::numeric_limits<std::int64_t>::max() / 8;
   for (const std::int64_t extent : tensor.shape) {
     const auto n = static_cast<std::uint64_t>(extent);
-    if (n != 0 && count > kMost / n)
-      refuse("{}: the tensor {} has the impossible shape {}.", path, tensor.name, tensor.shape_text());
+    if (n != 0 && count > kMaxElements / n)
+      refuse("{}: the tensor {} has the invalid shape {}.", path, tensor.name, tensor.shape_text());
     count *= n;
   }
   return count;
@@ -109,29 +109,29 @@ StoredTensor parse_tensor(const std::string& path, const std::string& name, cons
   if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets") || !entry["dtype"].is_string() || !entry["shape"].is_array() ||
       !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2)
-    refuse("{}: the tensor {} is not described by dtype, shape and two data_offsets.", path, name);
+    refuse("{}: the entry of the tensor {} must have `dtype`, `shape` and two `data_offsets`.", path, name);
   const auto type = entry["dtype"].get<std::string>();
   const auto* known = std::ranges::find(kTypes, type, &TypeName::name);
-  if (known == kTypes.end()) refuse("{}: the tensor {} has the unknown dtype '{}'.", path, name, type);
+  if (known == kTypes.end()) refuse("{}: the tensor {} has the unknown dtype {}.", path, name, type);
   tensor.type = known->type;
   for (const Json& extent : entry["shape"]) {
     const std::uint64_t value = unsigned_value(path, name, "the shape", extent);
     if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-      refuse("{}: the tensor {} has an impossible shape.", path, name);
+      refuse("{}: the tensor {} has an invalid shape.", path, name);
     tensor.shape.push_back(static_cast<std::int64_t>(value));
   }
   const std::uint64_t begin = unsigned_value(path, name, "data_offsets", entry["data_offsets"][0]);
   const std::uint64_t end = unsigned_value(path, name, "data_offsets", entry["data_offsets"][1]);
   if (begin > end || end > data_bytes)
     refuse(
-        "{}: the tensor {} claims bytes {} to {} of {}; the file is truncated or its header is wrong. "
-        "Copy or download it again.",
+        "{}: the tensor {} has the byte range {} to {} of {}; the file is truncated or its header is "
+        "corrupt. Copy or download it again.",
         path, name, begin, end, data_bytes);
   tensor.offset = data_begin + begin;
   tensor.bytes = end - begin;
   if (elements_of(path, tensor) * known->bytes != tensor.bytes)
-    refuse("{}: the tensor {} of shape {} and dtype {} has {} bytes.", path, name, tensor.shape_text(), type,
-           tensor.bytes);
+    refuse("{}: the tensor {} has shape {} and dtype {}, but {} bytes.", path, name, tensor.shape_text(),
+           type, tensor.bytes);
   return tensor;
 }
 
@@ -150,7 +150,7 @@ void check_ranges(const std::string& path, const std::map<std::string, StoredTen
     at += tensor->bytes;
   }
   if (at != file_bytes)
-    refuse("{}: {} bytes follow the last tensor; the header does not belong to this file.", path,
+    refuse("{}: {} bytes follow the last tensor; the header does not match this file.", path,
            file_bytes - at);
 }
 
@@ -169,12 +169,13 @@ std::string StoredTensor::shape_text() const {
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   if (file_.bytes() < kLengthBytes)
-    refuse("{} has {} bytes: too few for a safetensors file.", path, file_.bytes());
+    refuse("{} is not a safetensors file: it has only {} bytes.", path, file_.bytes());
   std::uint64_t header_bytes = 0;
   file_.read(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
-  if (header_bytes > kMostHeaderBytes || header_bytes > file_.bytes() - kLengthBytes)
-    refuse("{} is truncated or no safetensors file: it claims a header of {} bytes and has {} bytes in all.",
-           path, header_bytes, file_.bytes());
+  if (header_bytes > kMaxHeaderBytes || header_bytes > file_.bytes() - kLengthBytes)
+    refuse(
+        "{} is truncated or not a safetensors file: its header should have {} bytes, the whole file has {}.",
+        path, header_bytes, file_.bytes());
   std::string text(header_bytes, '\0');
   file_.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
   const std::uint64_t data_begin = kLengthBytes + header_bytes;
@@ -198,7 +199,7 @@ std::vector<std::byte> SafetensorsFile::read_bytes(const StoredTensor& tensor) c
 
 template <class T>
 void SafetensorsFile::read(const StoredTensor& tensor, std::span<T> to) const {
-  NYSTROM_CHECK(to.size() == tensor.elements(), "{} values are asked for of {}, which has {}", to.size(),
+  NYSTROM_CHECK(to.size() == tensor.elements(), "{} values were requested of {}, which has {}", to.size(),
                 tensor.name, tensor.elements());
   const std::vector<std::byte> bytes = read_bytes(tensor);
   switch (tensor.type) {
@@ -212,7 +213,7 @@ void SafetensorsFile::read(const StoredTensor& tensor, std::span<T> to) const {
     default:
       break;
   }
-  refuse("{}: the tensor {} has the dtype {}; weights are F32, F16, BF16 or F64.", path(), tensor.name,
+  refuse("{}: the tensor {} has the dtype {}; weights must be F64, F32, F16 or BF16.", path(), tensor.name,
          name_of(tensor.type));
 }
 template void SafetensorsFile::read(const StoredTensor&, std::span<float>) const;

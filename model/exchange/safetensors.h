@@ -1,7 +1,7 @@
 #pragma once
-// Files of the safetensors format (huggingface/safetensors): an 8-byte length, a JSON header of names, types,
-// shapes and byte ranges, then the numbers. Nothing in a header is believed before it is checked against the
-// file's size; every refusal is an InputError that names the file and the tensor.
+// Safetensors files (huggingface/safetensors): an 8-byte length, a JSON header of names, types, shapes and
+// byte ranges, then the data. Headers are untrusted: each value is validated against the size of the file,
+// and a refusal is an InputError that names file and tensor.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace nystrom {
 
-/// Element types of the format. Only the first four are weights that can be read as numbers here.
+/// Element types of the format. Only the first four can be read as weights here.
 enum class StoredType : std::uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 
 std::size_t size_of(StoredType type);
@@ -34,10 +34,10 @@ struct StoredTensor {
   [[nodiscard]] std::string shape_text() const;  ///< "[8, 512, 768]"
 };
 
-/// Move-only owner of a file descriptor that is read at given offsets; safe for several threads.
+/// Move-only owner of a file descriptor, for reads at given offsets; thread-safe.
 class ReadOnlyFile {
  public:
-  explicit ReadOnlyFile(std::string path);  ///< InputError if it cannot be opened or is no regular file
+  explicit ReadOnlyFile(std::string path);  ///< InputError if it cannot be opened or is not a regular file
   ReadOnlyFile(ReadOnlyFile&& other) noexcept;
   ReadOnlyFile& operator=(ReadOnlyFile&& other) noexcept;
   ~ReadOnlyFile();
@@ -54,8 +54,8 @@ class ReadOnlyFile {
 
 class SafetensorsFile {
  public:
-  /// Opens the file and checks its header: a size that fits the file, JSON without duplicate names, known
-  /// types, shapes that fit their byte ranges, ranges that lie in the file, do not overlap and leave no gap.
+  /// Opens the file and validates its header: its size, JSON without duplicate names, known types, shapes
+  /// that match their byte ranges, and ranges that cover the file without overlaps or gaps.
   explicit SafetensorsFile(const std::string& path);
 
   [[nodiscard]] const std::string& path() const { return file_.path(); }
@@ -66,7 +66,7 @@ class SafetensorsFile {
   /// refused).
   template <class T>
   void read(const StoredTensor& tensor, std::span<T> to) const;
-  /// Its bytes as they are stored.
+  /// Reads the bytes of a tensor as they are stored.
   [[nodiscard]] std::vector<std::byte> read_bytes(const StoredTensor& tensor) const;
 
  private:
@@ -74,7 +74,7 @@ class SafetensorsFile {
   std::map<std::string, StoredTensor, std::less<>> tensors_;
 };
 
-/// The weights of a Hugging Face folder: `model.safetensors`, or the files that
+/// Weights of a Hugging Face folder: `model.safetensors`, or the files that
 /// `model.safetensors.index.json` lists. A pickled `.bin` is refused: reading one can run code.
 class WeightFiles {
  public:
@@ -97,7 +97,8 @@ class WeightFiles {
 /// Are two stored tensors the same in type, shape and bits?
 [[nodiscard]] bool same_values(const WeightFiles::Entry& a, const WeightFiles::Entry& b);
 
-/// A tensor to be written: its bytes are asked for when its turn comes, so that one is held at a time.
+/// Tensor to be written. Its bytes are requested when its turn comes, so that only one is in memory at a
+/// time.
 struct TensorToWrite {
   std::string name;
   StoredType type = StoredType::kF32;
@@ -108,8 +109,8 @@ struct TensorToWrite {
 /// `values` (fp32, fp64 or bf16; read when the file is written) under `name`, as fp32.
 TensorToWrite as_fp32(std::string name, const Tensor& values);
 
-/// Writes `path` (replacing what is there, once all is on the disk), metadata {"format": "pt"}. Equal tensors
-/// give equal bytes: they are ordered by element size, largest first, then by name.
+/// Writes `path` atomically, with metadata {"format": "pt"}. Equal tensors give equal bytes: they are ordered
+/// by element size, largest first, then by name.
 void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors);
 
 /// Writes `folder`/model.safetensors; or, where the tensors take more than `shard_bytes` (0: no limit), files

@@ -14,12 +14,12 @@
 namespace nystrom {
 namespace {
 
-/// A new file; removed again unless it was published.
+/// File under a temporary name; removed unless it is published.
 class NewFile {
  public:
   explicit NewFile(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) fail("cannot create {}: {}.", temporary_, std::strerror(errno));
+    if (descriptor_ < 0) fail("{} cannot be created: {}.", temporary_, std::strerror(errno));
   }
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
@@ -32,13 +32,13 @@ class NewFile {
     while (!bytes.empty()) {
       const ssize_t put = ::write(descriptor_, bytes.data(), bytes.size());
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) fail("cannot write {}: {}.", path_, std::strerror(errno));
+      if (put < 0) fail("{} cannot be written: {}.", path_, std::strerror(errno));
       bytes = bytes.subspan(static_cast<std::size_t>(put));
     }
   }
   void publish() {
     if (::close(std::exchange(descriptor_, -1)) != 0)
-      fail("cannot write {}: {}.", path_, std::strerror(errno));
+      fail("{} cannot be written: {}.", path_, std::strerror(errno));
     publish_file(temporary_, path_);
     temporary_.clear();
   }
@@ -65,7 +65,7 @@ std::string header_of(const std::vector<TensorToWrite>& tensors) {
     at = end;
   }
   std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');  // so that the numbers are aligned
+  text.append((8 - text.size() % 8) % 8, ' ');  // aligns the data
   return text;
 }
 

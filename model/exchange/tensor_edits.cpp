@@ -46,7 +46,7 @@ TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry) {
   const StoredType type = entry.tensor->type;
   if (type != StoredType::kF64 && type != StoredType::kF32 && type != StoredType::kF16 &&
       type != StoredType::kBF16)
-    refuse("{}: the tensor {} is stored as {}; weights are F64, F32, F16 or BF16.", entry.file->path(),
+    refuse("{}: the tensor {} has the dtype {}; weights must be F64, F32, F16 or BF16.", entry.file->path(),
            entry.tensor->name, name_of(type));
   return {std::move(name), type, entry.tensor->shape,
           [entry] { return entry.file->read_bytes(*entry.tensor); }};
@@ -62,7 +62,8 @@ bool is_zero(const WeightFiles::Entry& entry) {
 
 void check_fits(std::string_view name, double stored, double rounded, std::string_view type) {
   if (std::isfinite(stored) && !std::isfinite(rounded))
-    refuse("The tensor {} holds {:.6g}, which is beyond {}; choose a wider type.", name, stored, type);
+    refuse("The tensor {} has the value {:.6g}, which overflows {}; choose a wider type.", name, stored,
+           type);
 }
 
 TensorToWrite as_type(TensorToWrite tensor, StoredType type) {
@@ -119,7 +120,7 @@ std::uint64_t parse_size(const std::string& text, const std::string& what) {
   for (const auto& [name, bytes] : kUnits)
     if (error == std::errc{} && number > 0 && number < 1'000'000'000'000 / bytes * 1'000'000 && unit == name)
       return number * bytes;
-  refuse("{} is '{}'; write it as 500MB or 2GB.", what, text);
+  refuse("`{}` is {}; write it as 500MB or 2GB.", what, text);
 }
 
 }  // namespace nystrom

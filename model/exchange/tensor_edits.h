@@ -1,5 +1,5 @@
 #pragma once
-// Changes of stored tensors on their way from one file to another. Each is made when its bytes are asked for.
+// Tensor edits between files: type conversion, tiling, zeros. Each is computed when its bytes are requested.
 
 #include <string_view>
 
@@ -10,31 +10,32 @@ namespace nystrom {
 inline constexpr std::string_view kPositionTable = "nystromformer.embeddings.position_embeddings.weight";
 inline constexpr std::int64_t kPositionOffset = 2;  ///< rows of the position table before position 0
 
-/// Number i of a stored tensor's bytes. Refuses types that are no weights; `name` stands in the message.
+/// Value i of a stored tensor. Refuses types that cannot be weights, naming `name`.
 [[nodiscard]] double stored_number(std::string_view name, StoredType type, std::span<const std::byte> bytes,
                                    std::size_t i);
 
-/// A stored tensor under this name. Refuses, naming file and tensor, types that are no weights.
+/// A stored tensor under another name. Refuses, naming file and tensor, types that cannot be weights.
 [[nodiscard]] TensorToWrite as_stored(std::string name, const WeightFiles::Entry& entry);
 
-/// Is every number of a stored tensor zero? Refuses types that are no weights.
+/// Is every value of a stored tensor zero? Refuses types that cannot be weights.
 [[nodiscard]] bool is_zero(const WeightFiles::Entry& entry);
 
-/// Refuses a number of the tensor `name` that is infinite as `type` and was not as it was stored.
+/// Refuses a finite value of the tensor `name` that overflows to infinity in `type`.
 void check_fits(std::string_view name, double stored, double rounded, std::string_view type);
 
-/// The same tensor as fp32, fp16 or bf16, rounded to nearest; itself where it has that type. Asked for its
-/// bytes, refuses finite numbers that are beyond the type's.
+/// The tensor converted to fp32, fp16 or bf16, rounded to nearest. Finite values that overflow the type are
+/// refused when the bytes are requested.
 [[nodiscard]] TensorToWrite as_type(TensorToWrite tensor, StoredType type);
 
-/// A table [rows, C] whose first `head` rows stay and whose others are repeated, in order, up to `rows` rows:
-/// how the original lengthened its model from 512 to 4,096 positions.
+/// A table [rows, C] that is extended to `rows` rows: the first `head` rows are kept once, the others are
+/// tiled. The original code extended its model from 512 to 4,096 positions like this.
 [[nodiscard]] TensorToWrite with_tiled_rows(TensorToWrite table, std::int64_t head, std::int64_t rows);
 
 /// A tensor of zeros.
 [[nodiscard]] TensorToWrite zeros(std::string name, StoredType type, std::vector<std::int64_t> shape);
 
-/// Sizes as people write them: "500MB", "2GB" (decimal, as transformers counts), "1048576". Refuses others.
+/// Parses a size: "500MB", "2GB" (decimal units, as in transformers), "1048576". `what` is its option, for
+/// messages.
 [[nodiscard]] std::uint64_t parse_size(const std::string& text, const std::string& what);
 
 }  // namespace nystrom

@@ -26,11 +26,11 @@ bool same_shape(const TensorToWrite& tensor, const Parameter& parameter) {
 }
 
 std::string listed(std::vector<std::string> items) {
-  constexpr std::size_t kMost = 8;
+  constexpr std::size_t kMaxListed = 8;
   const std::size_t count = items.size();
-  if (count > kMost) items.resize(kMost);
+  if (count > kMaxListed) items.resize(kMaxListed);
   return fmt::format("{}{}", fmt::join(items, ", "),
-                     count > kMost ? fmt::format(" and {} more", count - kMost) : "");
+                     count > kMaxListed ? fmt::format(" and {} more", count - kMaxListed) : "");
 }
 
 std::int64_t layer_of(const std::string& name) {
@@ -48,46 +48,46 @@ std::int64_t count_layers(const ParameterStore& store) {
 
 std::vector<std::string> start_warm(ParameterStore& store, const std::vector<TensorToWrite>& stored,
                                     const WarmStart& options) {
-  const std::int64_t kept_layers = count_layers(store) - options.redrawn_layers;
-  if (options.redrawn_layers < 0 || kept_layers < 0)
-    refuse("model.reinitialize_layers is {}; the model has {} layers.", options.redrawn_layers,
+  const std::int64_t kept_layers = count_layers(store) - options.reinitialized_layers;
+  if (options.reinitialized_layers < 0 || kept_layers < 0)
+    refuse("`model.reinitialize_layers` is {}; the model has {} layers.", options.reinitialized_layers,
            count_layers(store));
-  std::vector<std::string> missing, misshapen, other_head, drawn;
+  std::vector<std::string> missing, misshapen, other_head, fresh;
   std::vector<std::pair<const TensorToWrite*, ParameterId>> found;
   for (ParameterId id = 0; id < store.count(); ++id) {
     const Parameter& parameter = store[id];
     const bool head = id >= options.first_of_head;
     if (layer_of(parameter.name) >= kept_layers) {
-      drawn.push_back(parameter.name);
+      fresh.push_back(parameter.name);
       continue;
     }
     const auto tensor = std::ranges::find(stored, parameter.name, &TensorToWrite::name);
     if (tensor == stored.end()) {
-      (head ? drawn : missing).push_back(parameter.name);
+      (head ? fresh : missing).push_back(parameter.name);
     } else if (!same_shape(*tensor, parameter)) {
-      const std::string shapes = fmt::format("{} ([{}] there, {} here)", parameter.name,
+      const std::string shapes = fmt::format("{} ([{}] stored, {} needed)", parameter.name,
                                              fmt::join(tensor->shape, ", "), parameter.shape.text());
       (head ? other_head : misshapen).push_back(shapes);
-      if (head) drawn.push_back(parameter.name);
+      if (head) fresh.push_back(parameter.name);
     } else {
       found.emplace_back(&*tensor, id);
     }
   }
-  if (!missing.empty()) refuse("{} lacks tensors of the encoder: {}.", options.path, listed(missing));
+  if (!missing.empty()) refuse("{} lacks encoder tensors: {}.", options.path, listed(missing));
   if (!misshapen.empty())
-    refuse("{} has encoder tensors of other shapes: {}. Leave the keys of `model` out to take its shape.",
+    refuse("{} has encoder tensors of other shapes: {}. Omit the keys of `model` to use its shape.",
            options.path, listed(misshapen));
-  if (!other_head.empty() && !options.redraw_head)
+  if (!other_head.empty() && !options.reinitialize_head)
     refuse(
-        "{} has a head for another number of labels: {}. Set model.reinitialize_head: true to draw a new "
-        "one.",
+        "{} has a head for another number of labels: {}. Set `model.reinitialize_head` to true for a new "
+        "head.",
         options.path, listed(other_head));
   for (const auto& [tensor, id] : found)
     store.fill_weight(id, [from = tensor](const Tensor& weight) { fill(*from, weight); });
   store.refresh_copy();
-  if (drawn.empty()) return {};
-  return {fmt::format("{} tensors are not taken from {} but drawn from the seed: {}.", drawn.size(),
-                      options.path, listed(drawn))};
+  if (fresh.empty()) return {};
+  return {fmt::format("{} tensors are initialized randomly instead of from {}: {}.", fresh.size(),
+                      options.path, listed(fresh))};
 }
 
 }  // namespace nystrom

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-/// A string as Python writes it.
+/// A Python string literal.
 std::string python_text(const std::string& text) {
   std::string literal = "'";
   for (const char c : text) {
@@ -26,27 +26,27 @@ std::string python_text(const std::string& text) {
   return literal + "'";
 }
 
-/// The lines take the tensors as they are: a model made of config.json would drop those that it lacks.
+/// The Python lines convert the tensors as they are: a model made from config.json would drop unknown ones.
 [[noreturn]] void refuse_folder(const std::string& folder) {
   for (const auto& [pickled, parts] : {std::pair{"pytorch_model.bin", "pytorch_model.bin"},
                                        std::pair{"pytorch_model.bin.index.json", "pytorch_model-*.bin"}})
     if (fs::exists(fs::path(folder) / pickled))
       refuse(
-          "{0} holds {1}, a pickle, which can run code when it is read, and no {2}. If you trust who made "
-          "it, two lines of Python turn it into one:\n"
+          "{0} has no {2}, only {1}, a pickle file, which can run code when it is loaded. If you trust its "
+          "source, convert it with these two lines of Python:\n"
           "import pathlib, safetensors.torch, torch; folder = pathlib.Path({3}); tensors = {{k: v for f in "
           "sorted(folder.glob('{4}')) for k, v in torch.load(f, weights_only=True, "
           "map_location='cpu').items()}}\n"
           "safetensors.torch.save_file({{k: v.clone().contiguous() for k, v in tensors.items()}}, folder / "
           "'{2}', {{'format': 'pt'}})",
           folder, pickled, kSingle, python_text(folder), parts);
-  refuse("{} holds neither {} nor {}.", folder, kSingle, kIndex);
+  refuse("{} has neither {} nor {}.", folder, kSingle, kIndex);
 }
 
 Json read_weight_map(const std::string& path) {
   const Json map = parse_json(path, read_file(path));
   if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
-    refuse("{} has no object \"weight_map\" of tensor names and files.", path);
+    refuse("{} has no object `weight_map` of tensor names and files.", path);
   return map["weight_map"];
 }
 
@@ -71,7 +71,7 @@ void WeightFiles::read_index(const std::string& folder, const std::string& index
   for (const auto& [tensor, file] : map.items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : std::string{};
     if (name.empty() || name != fs::path(name).filename().string())  // nothing outside the folder
-      refuse("{}: the tensor {} is not given a file name of the same folder.", index, tensor);
+      refuse("{}: the file of the tensor {} must be a file name in the same folder.", index, tensor);
     const SafetensorsFile*& part = opened[name];
     if (part == nullptr) {
       files_.push_back(std::make_unique<SafetensorsFile>((fs::path(folder) / name).string()));

@@ -17,6 +17,9 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::Outcome;
+using testing::run_in;
+using testing::TemporaryFolder;
 
 class Refusals : public ::testing::Test {
  protected:

@@ -35,9 +35,8 @@ nystrom_add_test(golden_on_cuda_test
 nystrom_add_test(trajectory_on_cuda_test
   SOURCES tests/cuda/trajectory_on_cuda_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json
+  RUNS_PROGRAM
   LABELS cuda)
-target_compile_definitions(trajectory_on_cuda_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
-add_dependencies(trajectory_on_cuda_test nystrom)
 
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   nystrom_add_test(product_choices_test SOURCES tests/cuda/product_choices_test.cpp LINKS nystrom_tensor LABELS cuda)
@@ -47,7 +46,5 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
     LABELS cuda)
   nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)
   set_property(TEST graphs_on_2_ranks APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
-  nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch LABELS cuda)
-  target_compile_definitions(refusals_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
-  add_dependencies(refusals_test nystrom)
+  nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch RUNS_PROGRAM LABELS cuda)
 endif()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Export test: model directories written by `nystrom convert` load in transformers with all weights unchanged.
 
-usage: transformers_load.py PATH_OF_NYSTROM [FOLDER...]
+usage: tests/exchange/load.py PATH_OF_NYSTROM [FOLDER...]
 
 Converts a model directory written by transformers, one without convolution, and each FOLDER (default: the reference
 models next to the checkout, if any), directly and through an HDF5 checkpoint. No tensor may be missing, and none may be

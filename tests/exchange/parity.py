@@ -2,7 +2,7 @@
 """Parity test with transformers: logits agree on models that transformers wrote (import) and on models that
 `nystrom convert` wrote (export).
 
-usage: transformers_parity.py PATH_OF_NYSTROM        (needs torch, transformers, h5py; tests/exchange/with_transformers.sh)
+usage: tests/exchange/parity.py PATH_OF_NYSTROM        (needs torch, transformers, h5py; tests/exchange/with_transformers.sh)
 
 For every head transformers saves a model with random weights. transformers runs that model (import), and the model that
 `nystrom convert` makes of it through a checkpoint (export), in float64: one batch, no padding, at exactly the exported

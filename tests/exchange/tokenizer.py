@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tokenizer parity test: AutoTokenizer gives our ids on a model directory written by `nystrom convert`.
 
-usage: transformers_tokenizer.py PATH_OF_NYSTROM [CHECKPOINT_OR_FOLDER]   (needs transformers; tests/exchange/with_transformers.sh)
+usage: tests/exchange/tokenizer.py PATH_OF_NYSTROM [CHECKPOINT_OR_FOLDER]   (needs transformers; tests/exchange/with_transformers.sh)
 
 Without a model, tokenizers of all kinds (our unigram and BPE; WordPiece and byte-level BPE of Hugging Face's library)
 are trained on this project's documentation, and a tiny model is pretrained with each for one step. The test compares

@@ -1,44 +1,18 @@
 #include "fuzz_target.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 
 #include "kernels/core/check.h"
+#include "temporary_folder.h"
 
 namespace nystrom::fuzz {
-namespace {
 
 namespace fs = std::filesystem;
 
-class Folder {
- public:
-  Folder() {
-    std::string pattern =
-        (fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) / "nystrom-fuzz-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-    owner_ = ::getpid();
-  }
-  ~Folder() {
-    std::error_code ignored;
-    if (::getpid() == owner_) fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  pid_t owner_;
-};
-
-}  // namespace
-
 const std::string& scratch() {
-  static const Folder folder;
+  static const testing::TemporaryFolder folder(testing::fast_place());
   return folder.path();
 }
 

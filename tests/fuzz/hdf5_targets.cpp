@@ -3,8 +3,6 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include "data/hdf5/child_check.h"
@@ -12,9 +10,11 @@
 #include "data/pretraining/samples.h"
 #include "data/shards/inspect.h"
 #include "data/shards/shard_check.h"
+#include "file_bytes.h"
 #include "fuzz_target.h"
 #include "hdf5_model.h"
 #include "kernels/core/check.h"
+#include "small_network.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/header.h"
 
@@ -22,11 +22,6 @@ namespace nystrom::fuzz {
 namespace {
 
 using Values = std::vector<std::int64_t>;
-
-std::string file_bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Two documents of two sentences.
 FileModel shard_model() {
@@ -132,18 +127,11 @@ std::vector<std::string> bert_seeds() {
   return recipes(bert_model());
 }
 
-/// A checkpoint of the smallest network that there can be, as its writer lays it out.
+/// A checkpoint of a small network, as its writer lays it out.
 const std::string& small_checkpoint() {
   static const std::string bytes = [] {
-    ModelConfig config;
-    config.vocabulary_size = 8;
-    config.hidden_size = 4;
+    ModelConfig config = testing::small_model();
     config.layers = 1;
-    config.intermediate_size = 4;
-    config.max_positions = 8;
-    config.attention.heads = 2;
-    config.attention.landmarks = 2;
-    config.attention.taps = 3;
     ParameterStore store(DType::kF32);
     const Encoder encoder(config, store);
     const HeadConfig head(HeadKind::kMaskedLm);
@@ -161,7 +149,7 @@ const std::string& small_checkpoint() {
                                              .weights = store.weights(),
                                              .states = {{"exp_avg", store.weights()}},
                                              .identity = identity});
-    return file_bytes(path);
+    return testing::read_bytes(path);
   }();
   return bytes;
 }
@@ -239,7 +227,7 @@ void run_hdf5_bytes(std::string_view input) {
   static const std::array<std::string, 2> shards = [] {
     shard_model().write(scratch() + "/a.h5");
     bert_model().write(scratch() + "/b.h5");
-    return std::array{file_bytes(scratch() + "/a.h5"), file_bytes(scratch() + "/b.h5")};
+    return std::array{testing::read_bytes(scratch() + "/a.h5"), testing::read_bytes(scratch() + "/b.h5")};
   }();
   Bytes how(input);
   const std::uint8_t which = how.byte() % 3;

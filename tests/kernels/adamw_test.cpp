@@ -70,9 +70,14 @@ TEST(AdamW, fp32_agrees_with_fp64_and_the_copy_is_the_rounded_weights) {
 
 TEST(AdamW, needs_no_copy_and_takes_no_weights) {
   Context context(2);
-  State state(DType::kF32, 0, DType::kF32);
-  state.copy = OwnedTensor();
-  state.step(context, 1);
+  for (const std::int64_t count : {0, 300}) {
+    const State with(DType::kF32, count, DType::kF32);
+    State without(DType::kF32, count, DType::kF32);
+    without.copy = OwnedTensor();
+    with.step(context, 1);
+    without.step(context, 1);
+    EXPECT_TRUE(same_bits(with.w, without.w));
+  }
 }
 
 TEST(AdamW, groups_are_steps_of_their_own) {

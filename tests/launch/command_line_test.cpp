@@ -11,9 +11,14 @@
 namespace nystrom {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using testing::Outcome;
+using testing::read_bytes;
+using testing::run_in;
+using ::testing::StartsWith;
+using testing::TemporaryFolder;
 
 // Exactly one line, ours; before it may stand, with CUDA in the program, that the processor computes.
 void expect_refused(const Outcome& outcome, const std::string& word, int status = 2) {
@@ -29,21 +34,51 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   const TemporaryFolder folder;
   const Outcome help = run_in(folder, "$nystrom --help");
   EXPECT_EQ(help.status, 0);
-  EXPECT_THAT(run_in(folder, "$nystrom --version").out, StartsWith("nystrom "));
+  EXPECT_THAT(run_in(folder, "$nystrom --version").out,
+              MatchesRegex("nystrom [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+\\))?\n"));
   for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
                               "inspect", "doctor", "bench"}) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
     const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
     EXPECT_EQ(own.status, 0) << command;
-    EXPECT_THAT(own.out, AllOf(HasSubstr("example:"), HasSubstr("--set"))) << command;
+    EXPECT_THAT(own.out, AllOf(HasSubstr("Example:"), HasSubstr("--set"))) << command;
   }
+}
+
+// The file that the build generates for a source tree at `root`.
+std::string generated_version(const TemporaryFolder& folder, const std::string& root) {
+  const std::string script = std::filesystem::absolute("cmake/WriteVersion.cmake");
+  const Outcome made = run_in(
+      folder, fmt::format("cmake -DROOT={} -DVERSION=1.2.3 -DOUTPUT=$PWD/version.cpp -P '{}'", root, script));
+  EXPECT_EQ(made.status, 0) << made.err;
+  return read_bytes(folder / "version.cpp");
+}
+
+TEST(Version, has_the_commit_of_a_checkout) {
+  const TemporaryFolder folder;
+  const Outcome commit = run_in(folder,
+                                "git init -q . && git -c user.name=a -c user.email=a commit -q --allow-empty "
+                                "-m first && git rev-parse --short=7 HEAD && mkdir below");
+  if (commit.status != 0) GTEST_SKIP() << "skipped: there is no git here: " << commit.err;
+  const std::string hash = commit.out.substr(0, commit.out.find('\n'));
+  EXPECT_THAT(generated_version(folder, "."), HasSubstr("\"1.2.3 (" + hash + ")\""));
+  const auto written = std::filesystem::last_write_time(folder / "version.cpp");
+  (void)generated_version(folder, ".");
+  EXPECT_EQ(std::filesystem::last_write_time(folder / "version.cpp"), written) << "nothing to compile again";
+  EXPECT_THAT(generated_version(folder, "below"), HasSubstr("\"1.2.3\""))
+      << "that is another project's commit";
+}
+
+TEST(Version, is_the_number_alone_outside_a_checkout) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(generated_version(folder, "."), HasSubstr("\"1.2.3\""));
 }
 
 TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   const TemporaryFolder folder;
-  expect_refused(run_in(folder, "$nystrom pretrian"), "did you mean 'pretrain'?");
-  expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean --resume?");
-  expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "one argument too many");
+  expect_refused(run_in(folder, "$nystrom pretrian"), "did you mean `pretrain`?");
+  expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean `--resume`?");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "does not take the argument b.yaml");
   expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
   expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
   expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
@@ -66,11 +101,11 @@ TEST(CommandLine, the_doctor_of_several_ranks_measures_their_all_reduce) {
 
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
   const TemporaryFolder folder;
-  expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "standard output", 1);
+  expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "Standard output", 1);
 }
 
 // A small prepared text and a configuration for a tiny model, made once.
-class Program : public testing::Test {
+class Program : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
@@ -113,7 +148,7 @@ class Program : public testing::Test {
   }
 
   static Outcome run(const std::string& command) { return run_in(*folder_, command); }
-  static std::string yaml_of_run() { return text_of(*folder_ / "run/config.yaml"); }
+  static std::string yaml_of_run() { return read_bytes(*folder_ / "run/config.yaml"); }
 
   static TemporaryFolder* folder_;
 };
@@ -124,7 +159,7 @@ TEST_F(Program, pretraining_leaves_what_the_contract_names) {
                            "run/checkpoints/step-00000004.h5"})
     EXPECT_TRUE(std::filesystem::exists(*folder_ / name)) << name;
   EXPECT_THAT(yaml_of_run(), HasSubstr("sequence_length: 32"));
-  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
+  EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
 }
 
 TEST_F(Program, evaluation_ends_with_one_line_of_json) {
@@ -151,11 +186,11 @@ TEST_F(Program, pretraining_starts_from_a_checkpoint_with_or_without_sentence_or
       run("$nystrom pretrain run.yaml --set run.directory=mlm --set objective.sop_weight=0 --set "
           "model.from=run/checkpoints/step-00000004.h5");
   EXPECT_EQ(without.status, 0) << without.err;
-  EXPECT_THAT(without.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("are not used")));
+  EXPECT_THAT(without.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("Unused tensors of")));
   const std::string from = " --set model.from=mlm/checkpoints/step-00000004.h5";
   const Outcome with = run("$nystrom pretrain run.yaml --set run.directory=both" + from);
   EXPECT_EQ(with.status, 0) << with.err;
-  EXPECT_THAT(with.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("drawn from the seed")));
+  EXPECT_THAT(with.err, AllOf(HasSubstr("cls.seq_relationship.bias"), HasSubstr("are initialized randomly")));
   const Outcome evaluated = run("$nystrom evaluate run.yaml" + from);
   EXPECT_EQ(evaluated.status, 0) << evaluated.err;
   expect_refused(
@@ -214,12 +249,12 @@ TEST_F(Program, a_damaged_checkpoint_is_named_and_the_one_before_it_used) {
   EXPECT_EQ(done.status, 0) << done.err;
   EXPECT_THAT(done.err,
               AllOf(HasSubstr("warning"), HasSubstr("step-00000004.h5"), HasSubstr("step-00000002.h5")));
-  EXPECT_EQ(std::ranges::count(text_of(*folder_ / "hurt/metrics.jsonl"), '\n'), 4 + 2);
+  EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "hurt/metrics.jsonl"), '\n'), 4 + 2);
 }
 
 TEST_F(Program, a_run_directory_that_cannot_be_is_named) {
   const Outcome outcome = run("$nystrom pretrain run.yaml --set run.directory=a.txt/run");
-  EXPECT_THAT(outcome.status, testing::AnyOf(1, 2));
+  EXPECT_THAT(outcome.status, ::testing::AnyOf(1, 2));
   EXPECT_THAT(outcome.err, HasSubstr("a.txt/run"));
 }
 
@@ -234,7 +269,7 @@ TEST_F(Program, inspect_knows_what_it_is_shown) {
     EXPECT_EQ(shown.status, 0) << shown.err;
     EXPECT_THAT(shown.out, HasSubstr(kind));
   }
-  expect_refused(run("$nystrom inspect a.txt"), "a.txt is neither");
+  expect_refused(run("$nystrom inspect a.txt"), "a.txt is not a shard");
   expect_refused(run("$nystrom inspect nowhere"), "nowhere");
 }
 
@@ -252,7 +287,7 @@ TEST_F(Program, two_ranks_print_one_sentence_and_hand_on_the_status) {
 TEST_F(Program, bench_ends_with_the_json_of_the_contract) {
   const Outcome done = run("$nystrom bench run.yaml --set training.steps=500000 --json");
   EXPECT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out, HasSubstr("the run of 500000 steps"));
+  EXPECT_THAT(done.out, AllOf(HasSubstr("The run of 500000 steps"), HasSubstr("H100 SXM")));
   const std::string last = done.out.substr(done.out.rfind('\n', done.out.size() - 2) + 1);
   for (const char* key :
        {"tokens_per_second", "milliseconds_per_step", "peak_memory_bytes", "share_of_bound", "parts"})

@@ -1,5 +1,5 @@
 #pragma once
-// A packed batch of random q, k, v with everything that an attention call needs around it.
+// Attention test case: a packed batch of random q, k, v with all arguments of an attention call.
 
 #include <cstdint>
 #include <memory>

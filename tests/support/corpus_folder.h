@@ -1,5 +1,5 @@
 #pragma once
-// Folders and files for tests; packed texts; the shared data.
+// Test folders and files, compressed text, shared data.
 
 #include <bzlib.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 #pragma once
-// Whole files as strings.
+// File content as a string.
 
 #include <fstream>
 #include <iterator>

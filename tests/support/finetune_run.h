@@ -1,5 +1,5 @@
 #pragma once
-// A small task of made-up texts in a folder, and the program to be run on it.
+// Fine-tuning fixture: a small synthetic task in a folder, and the program to run on it.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,10 @@
 namespace nystrom {
 
 using Json = nlohmann::json;
+using testing::Outcome;
+using testing::read_bytes;
+using testing::run_in;
+using testing::TemporaryFolder;
 
 /// Words of no meaning, and one that decides: "tin" or "net".
 inline std::string made_up_rows(std::uint64_t seed, int count) {
@@ -58,7 +62,7 @@ class Finetune : public ::testing::Test {
     return run_in(folder_, "source='" NYSTROM_SOURCE "'; " + command);
   }
   [[nodiscard]] Json results(const std::string& directory) const {
-    return Json::parse(text_of(folder_ / (directory + "/results.json")));
+    return Json::parse(read_bytes(folder_ / (directory + "/results.json")));
   }
   /// The losses of all steps.
   [[nodiscard]] std::vector<double> losses(const std::string& directory) const {

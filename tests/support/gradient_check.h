@@ -1,5 +1,5 @@
 #pragma once
-// Central differences in double precision against a backward written by hand.
+// Gradient check: a backward pass against central differences in double precision.
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-// A tokenizer for made-up files: it knows letters, a few signs and some words.
+// Small tokenizer for synthetic text: letters, a few signs and some words.
 
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// English-like sentences out of a small vocabulary of our own, the same for the same seed.
+// Synthetic sentences from a small vocabulary, deterministic for a seed.
 
 #include <array>
 #include <string>

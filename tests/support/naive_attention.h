@@ -1,5 +1,6 @@
 #pragma once
-// The definition of attention.h and its backward written down plainly, one head of one sequence at a time.
+// Reference attention: the definition in attention.h and its backward, without optimization, one head of one
+// sequence at a time.
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 #pragma once
-// Tensors of random numbers for tests of ops, and distances between them.
+// Random tensors for tests of ops, and distances between tensors.
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Small preparations for tests.
+// Small data preparations for tests.
 
 #include <map>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// What tests under mpirun share.
+// Ranks of a test under mpirun, and the output of their failures.
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace nystrom::testing {
 /// The ranks of the test; one where mpirun did not start it.
 Comm& ranks();
 
-/// Tells the failures of a rank that is otherwise silent.
+/// Prints the failures of a rank whose other output is suppressed.
 class FailurePrinter final : public ::testing::EmptyTestEventListener {
  public:
   explicit FailurePrinter(int rank) : rank_(rank) {}

@@ -1,53 +1,22 @@
 #pragma once
-// Small made-up corpora, and the shards made of them.
+// Small synthetic corpora and their shards.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "data/pretraining/loader.h"
 #include "data/shards/shard.h"
+#include "file_bytes.h"
 #include "kernels/core/check.h"
 #include "kernels/core/philox.h"
+#include "temporary_folder.h"
 
 namespace nystrom::testing {
 
 using Sentence = std::vector<std::int32_t>;
 using Document = std::vector<Sentence>;
-
-/// A folder that is gone after the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "nystrom-test-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ / name; }
-  [[nodiscard]] std::string path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 constexpr std::int64_t kVocabulary = 500;
 

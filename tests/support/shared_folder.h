@@ -1,4 +1,5 @@
 #pragma once
+// Shared data beside a checkout.
 
 #include <cstdlib>
 #include <filesystem>

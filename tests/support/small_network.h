@@ -1,5 +1,5 @@
 #pragma once
-// A network small enough for central differences, and packed batches of random text for it.
+// Small network for tests with central differences, and packed batches of random text.
 
 #include <cstdint>
 #include <span>

@@ -1,5 +1,5 @@
 #pragma once
-// A network small enough to train in a test, and batches made up in memory.
+// Toy training run: a network that trains within a test, and synthetic batches.
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +24,7 @@ struct ToyOptions {
 inline constexpr std::int64_t kToyVocabulary = 97, kToyLongest = 24;
 
 /// Rows of 5 to 24 random tokens; each second token repeats the one before it, so that there is something to
-/// learn. A pure function of the index, dealt to ranks as the loader deals.
+/// learn. A pure function of the index, sharded across ranks as by the loader.
 class ToySource final : public BatchSource {
  public:
   explicit ToySource(const ToyOptions& options) : options_(options) {}

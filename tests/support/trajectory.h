@@ -1,10 +1,9 @@
 #pragma once
-// Twenty steps of the program against PyTorch's: what the tests of both backends share.
+// Trajectory test: twenty steps of the program against PyTorch, on either backend.
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -15,8 +14,8 @@
 #include "kernels/core/files.h"
 #include "launch/models/model_source.h"
 #include "model/exchange/safetensors.h"
+#include "program.h"
 #include "shared_folder.h"
-#include "temporary_folder.h"
 
 namespace nystrom::testing {
 
@@ -99,15 +98,15 @@ class TrajectoryTest : public ::testing::Test {
     return configuration(golden_, reference_["recipe"], micro_batch, folder_ / "run");
   }
 
-  /// Runs the program under mpirun, with these variables set; its log is told where it fails.
+  /// Runs the program under mpirun, with these variables set; a failure shows its log.
   void train(int ranks, const Json& config, const std::string& environment = {}) {
     std::ofstream(folder_ / "config.yaml") << config.dump(1);  // JSON is YAML
-    const std::string command =
-        "cd '" + folder_.path() + "' && " + environment +
-        " OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
-        "mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n " + std::to_string(ranks) +
-        " '" NYSTROM_PROGRAM "' pretrain config.yaml >log.txt 2>&1 </dev/null";
-    ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder_ / "log.txt");
+    const Outcome outcome =
+        run_in(folder_, environment +
+                            " OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
+                            "mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n " +
+                            std::to_string(ranks) + " $nystrom pretrain config.yaml");
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
   }
 
   /// Every step's numbers and the last weights are PyTorch's.

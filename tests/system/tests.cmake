@@ -6,9 +6,8 @@ nystrom_add_test(step_counts_test
 nystrom_add_test(trajectory_test
   SOURCES tests/system/trajectory/trajectory_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json
+  RUNS_PROGRAM
   LABELS golden)
-target_compile_definitions(trajectory_test PRIVATE NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>")
-add_dependencies(trajectory_test nystrom)
 
 nystrom_add_test(threads_test SOURCES tests/system/threads/threads_test.cpp LINKS nystrom_trainer LABELS files)
 
@@ -24,16 +23,18 @@ nystrom_add_test(job_test
     tests/system/reliability/hang_test.cpp
     tests/system/reliability/stop_test.cpp
   LINKS nystrom_trainer
+  RUNS_PROGRAM
   LABELS reliability)
 nystrom_add_test(torture_test
   SOURCES tests/system/reliability/torture_test.cpp
   LINKS nystrom_trainer
+  RUNS_PROGRAM
   LABELS torture)
 foreach(test job_test torture_test)
   target_compile_definitions(${test} PRIVATE
-    NYSTROM_PLANTED_JOB="$<TARGET_FILE:planted_job>" NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>"
-    NYSTROM_MPIRUN="${MPIEXEC_EXECUTABLE}" NYSTROM_MPIRUN_SCRIPT="${CMAKE_SOURCE_DIR}/launch/mpirun.sh")
-  add_dependencies(${test} planted_job nystrom)
+    NYSTROM_PLANTED_JOB="$<TARGET_FILE:planted_job>" NYSTROM_MPIRUN="${MPIEXEC_EXECUTABLE}"
+    NYSTROM_MPIRUN_SCRIPT="${CMAKE_SOURCE_DIR}/launch/mpirun.sh")
+  add_dependencies(${test} planted_job)
 endforeach()
 
 add_executable(rank_costs tests/system/reliability/rank_costs_main.cpp)

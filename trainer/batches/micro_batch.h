@@ -9,6 +9,9 @@
 
 namespace nystrom {
 
+/// Tokens that a CPU computes at once: they keep the cores busy and activations near the caches.
+inline constexpr std::int64_t kTokensAtOnce = 4096;
+
 /// Sequences computed at once where the user left it open: about 4,096 tokens on the processor, 65,536 on a
 /// GPU, at most a rank's share.
 [[nodiscard]] std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch,

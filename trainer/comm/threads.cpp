@@ -35,4 +35,8 @@ int threads_of_rank(Comm& comm) {
   return std::max(1, omp_get_num_procs() / static_cast<int>(std::ranges::count(all, mine)));
 }
 
+int threads_of_rank(Comm& comm, std::int64_t given) {
+  return given > 0 ? static_cast<int>(given) : threads_of_rank(comm);
+}
+
 }  // namespace nystrom

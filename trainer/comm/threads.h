@@ -9,4 +9,7 @@ namespace nystrom {
 /// machine that may use the same ones. At least 1. Collective.
 [[nodiscard]] int threads_of_rank(Comm& comm);
 
+/// `run.threads` if it is given (above 0), else the number above. Collective.
+[[nodiscard]] int threads_of_rank(Comm& comm, std::int64_t given);
+
 }  // namespace nystrom

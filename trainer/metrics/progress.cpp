@@ -5,13 +5,10 @@
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/tensor/buffer.h"
 
 namespace nystrom {
 namespace {
-
-double mebibytes(std::size_t bytes) {
-  return static_cast<double>(bytes) / (1024.0 * 1024.0);
-}
 
 std::string describe(const Losses& losses) {
   std::string text = fmt::format("loss {:.4f}", losses.loss), accuracy;

@@ -4,11 +4,10 @@
 #include <functional>
 
 #include "data/pretraining/permutation.h"
+#include "trainer/batches/micro_batch.h"
 
 namespace nystrom {
 namespace {
-
-constexpr std::int64_t kTokensAtOnce = 4096;
 
 std::span<const TaskSequence> sequences_of(const TaskSplit& split, std::int64_t row) {
   const auto choices = static_cast<std::size_t>(split.choices());

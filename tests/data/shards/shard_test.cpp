@@ -60,8 +60,8 @@ TEST(Shard, of_equal_documents_is_equal_bytes) {
   const TemporaryFolder folder;
   write_shard(folder / "a.h5", make_documents(4000));
   write_shard(folder / "b.h5", make_documents(4000));
-  EXPECT_GT(bytes_of(folder / "a.h5").size(), 500000U);
-  EXPECT_TRUE(bytes_of(folder / "a.h5") == bytes_of(folder / "b.h5"));
+  EXPECT_GT(read_bytes(folder / "a.h5").size(), 500000U);
+  EXPECT_TRUE(read_bytes(folder / "a.h5") == read_bytes(folder / "b.h5"));
 }
 
 TEST(Shard, that_was_not_finished_leaves_no_file) {
@@ -117,7 +117,7 @@ TEST(Shard, with_a_flipped_bit_is_refused_by_name_or_unharmed) {
   const TemporaryFolder folder;
   const auto documents = make_documents(300);
   write_shard(folder / "a.h5", documents);
-  const std::string good = bytes_of(folder / "a.h5");
+  const std::string good = read_bytes(folder / "a.h5");
   Random random(3, Purpose::kTest, 0);
   int refused = 0;
   for (int trial = 0; trial < 400; ++trial) {
@@ -140,7 +140,7 @@ TEST(Shard, with_a_flipped_bit_is_refused_by_name_or_unharmed) {
 TEST(Shard, cut_short_is_refused_by_name) {
   const TemporaryFolder folder;
   write_shard(folder / "a.h5", make_documents(300));
-  const std::string good = bytes_of(folder / "a.h5");
+  const std::string good = read_bytes(folder / "a.h5");
   for (std::size_t size = 0; size < good.size(); size += good.size() / 40) {
     write_bytes(folder / "b.h5", good.substr(0, size));
     std::string message;
@@ -173,13 +173,13 @@ TEST(Shard, that_the_disk_has_no_room_for_is_an_error_and_leaves_what_was_there)
   const TemporaryFolder folder;
   const auto documents = make_documents(4000);
   write_shard(folder / "a.h5", {documents[0]});
-  const std::string before = bytes_of(folder / "a.h5");
+  const std::string before = read_bytes(folder / "a.h5");
   for (rlim_t limit : {0U, 100U, 3000U, 50000U, 200000U, 400000U}) {
     const FileSizeLimit full(limit);
     EXPECT_THAT(message_of<Error>([&] { write_shard(folder / "a.h5", documents); }), HasSubstr("a.h5"))
         << limit;
   }
-  EXPECT_EQ(bytes_of(folder / "a.h5"), before);
+  EXPECT_EQ(read_bytes(folder / "a.h5"), before);
   const std::filesystem::directory_iterator left(folder.path());
   EXPECT_EQ(std::distance(begin(left), end(left)), 1);
   write_shard(folder / "a.h5", documents);  // and HDF5 is still in order

@@ -22,13 +22,13 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_GT(found["best_step"], 0);
   EXPECT_EQ(found["model"], "drawn from the seed");
   EXPECT_EQ(losses("run").size(), 6 * 13U);
-  std::istringstream predictions(text_of(folder_ / "run/predictions.tsv"));
+  std::istringstream predictions(read_bytes(folder_ / "run/predictions.tsv"));
   std::string line;
   std::getline(predictions, line);
   EXPECT_EQ(line, "id\tprediction\tlabel\tprobability:mesh\tprobability:metal");
   for (int row = 0; std::getline(predictions, line); ++row)
     EXPECT_TRUE(line.starts_with(std::to_string(row) + "\t"));
-  EXPECT_THAT(text_of(folder_ / "run/report.html"), HasSubstr("Confusion, test"));
+  EXPECT_THAT(read_bytes(folder_ / "run/report.html"), HasSubstr("Confusion, test"));
 
   const Outcome again = run("$nystrom evaluate c.yaml");
   ASSERT_EQ(again.status, 0) << again.err;
@@ -81,7 +81,7 @@ TEST_F(Finetune, two_ranks_with_dealt_optimizer_states_learn_to_the_same_bits) {
   ASSERT_EQ(dealt.status, 0) << dealt.err;
   EXPECT_EQ(losses("dealt"), losses("whole"));
   EXPECT_EQ(results("dealt")["test"], results("whole")["test"]);
-  EXPECT_EQ(text_of(folder_ / "dealt/predictions.tsv"), text_of(folder_ / "whole/predictions.tsv"));
+  EXPECT_EQ(read_bytes(folder_ / "dealt/predictions.tsv"), read_bytes(folder_ / "whole/predictions.tsv"));
 }
 
 TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
@@ -97,8 +97,8 @@ TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
   ASSERT_LT(losses("again").size(), losses("run").size());
   ASSERT_EQ(run(again).status, 0);
   EXPECT_EQ(losses("again"), losses("run"));
-  EXPECT_EQ(text_of(folder_ / "again/results.json"), text_of(folder_ / "run/results.json"));
-  EXPECT_EQ(text_of(folder_ / "again/predictions.tsv"), text_of(folder_ / "run/predictions.tsv"));
+  EXPECT_EQ(read_bytes(folder_ / "again/results.json"), read_bytes(folder_ / "run/results.json"));
+  EXPECT_EQ(read_bytes(folder_ / "again/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
 }
 
 TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
@@ -107,7 +107,7 @@ TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
       "--set 'grid={optimizer.learning_rate: [1.0e-3, 5.0e-3], seed: [1, 2]}'";
   const Outcome outcome = run(command);
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  const std::string table = text_of(folder_ / "grid/grid.tsv");
+  const std::string table = read_bytes(folder_ / "grid/grid.tsv");
   EXPECT_EQ(table, outcome.out);
   EXPECT_EQ(std::ranges::count(table, '\n'), 3);
   EXPECT_THAT(table, HasSubstr("learning_rate=5.0e-3\t2\t"));
@@ -132,7 +132,7 @@ TEST_F(Finetune, numbers_get_a_scatter_and_class_weights_change_what_is_learned)
   for (const char* file : {"data/train.tsv", "data/dev.tsv"}) write(file, rows);
   std::filesystem::remove(folder_ / "data/test.tsv");
   ASSERT_EQ(run("$nystrom finetune c.yaml --set task.kind=regression --set training.epochs=1").status, 0);
-  EXPECT_THAT(text_of(folder_ / "run/report.html"), HasSubstr("Predictions, validation (across: truth"));
+  EXPECT_THAT(read_bytes(folder_ / "run/report.html"), HasSubstr("Predictions, validation (across: truth"));
   write("data/train.tsv", made_up_rows(1, 60));
   write("data/dev.tsv", made_up_rows(2, 20));
   ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=a").status, 0);

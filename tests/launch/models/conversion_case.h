@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/tokenizer/training.h"
+#include "file_bytes.h"
 #include "kernels/core/check.h"
 #include "launch/models/conversion.h"
 #include "launch/models/model_source.h"
@@ -18,11 +19,6 @@
 namespace nystrom::testing {
 
 using Json = nlohmann::json;
-
-inline std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 inline std::string refusal(const ConvertOptions& options) {
   try {
@@ -76,7 +72,7 @@ class ConversionCase : public ::testing::Test {
   /// Sets keys of the folder's config.json.
   static void change_config(const std::string& folder, const Json& changes) {
     const std::string path = folder + "/config.json";
-    Json config = Json::parse(text_of(path));
+    Json config = Json::parse(read_bytes(path));
     config.update(changes);
     std::ofstream(path) << config.dump();
   }

@@ -46,7 +46,7 @@ class Predict : public Finetune {
   }
   /// The same ids and answers as in a run's predictions.tsv, which has labels as well.
   void expect_written(const Table& table, const std::string& name) const {
-    const Table written = table_of(text_of(folder_ / name));
+    const Table written = table_of(read_bytes(folder_ / name));
     ASSERT_EQ(table.size(), written.size());
     for (std::size_t i = 1; i < table.size(); ++i) {
       EXPECT_EQ(table[i][0], written[i][0]);
@@ -58,7 +58,7 @@ class Predict : public Finetune {
 
 TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_input_and_output) {
   train();
-  const Table written = table_of(text_of(folder_ / "run/predictions.tsv"));
+  const Table written = table_of(read_bytes(folder_ / "run/predictions.tsv"));
   const Outcome tsv = predict("--input data/test.tsv");
   ASSERT_EQ(tsv.status, 0) << tsv.err;
   const Table table = table_of(tsv.out);
@@ -72,7 +72,7 @@ TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_i
   }
 
   std::string lines, objects, csv = "label,text\n";
-  const Table rows = table_of(text_of(folder_ / "data/test.tsv"));
+  const Table rows = table_of(read_bytes(folder_ / "data/test.tsv"));
   std::vector<std::string> texts;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     lines += rows[i][0] + "\n";
@@ -83,7 +83,7 @@ TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_i
   write("l.txt", lines);
   write("o.jsonl", objects);
   write("c.csv", csv);
-  auto file = hdf5::File::create((folder_ / "t.h5").string());
+  auto file = hdf5::File::create(folder_ / "t.h5");
   file.write_strings("text", texts);
   file.close();
   EXPECT_EQ(predict("--input l.txt").out, tsv.out);
@@ -101,7 +101,7 @@ TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_i
   EXPECT_NEAR(json[5]["probabilities"]["mesh"].get<double>(), std::stod(table[6][2]), 1e-6);
 
   ASSERT_EQ(predict("--input l.txt --output out.h5").status, 0);
-  const auto out = hdf5::File::open((folder_ / "out.h5").string());
+  const auto out = hdf5::File::open(folder_ / "out.h5");
   EXPECT_EQ(out.read_strings("labels"), (std::vector<std::string>{"mesh", "metal"}));
   const auto predictions = out.dataset("prediction"), probabilities = out.dataset("probabilities");
   ASSERT_EQ(predictions.rows(), texts.size());
@@ -116,7 +116,7 @@ TEST_F(Predict, reads_the_columns_that_training_read_and_no_others) {
   // `hypothesis`, `sentence2` and `index` are usual names of what this model has not.
   for (const char* name : {"data/train.tsv", "data/dev.tsv", "data/test.tsv"}) {
     std::string rows;
-    for (const auto& row : table_of(text_of(folder_ / name)))
+    for (const auto& row : table_of(read_bytes(folder_ / name)))
       rows += row[0] == "text" ? "hypothesis\tlabel\tsentence2\tindex\n"
                                : row[0] + "\t" + row[1] + "\tsix ten\tx7\n";
     write(name, rows);
@@ -139,7 +139,7 @@ TEST_F(Predict, a_model_of_pairs_refuses_input_without_the_second_text) {
   for (const char* name : {"data/train.tsv", "data/dev.tsv", "data/test.tsv"}) {
     std::string rows;
     single.clear();
-    for (const auto& row : table_of(text_of(folder_ / name))) {
+    for (const auto& row : table_of(read_bytes(folder_ / name))) {
       rows += (row[0] == "text" ? "pair" : "six ten") + ("\t" + row[0]) + "\t" + row[1] + "\n";
       single += row[0] + "\n";
     }
@@ -233,14 +233,14 @@ TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
 
 TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
   train();
-  const std::string before = text_of(folder_ / "data/test.tsv");
+  const std::string before = read_bytes(folder_ / "data/test.tsv");
   std::filesystem::create_symlink("data/test.tsv", folder_ / "link.tsv");
   for (const char* output : {"data/test.tsv", "link.tsv", "run/checkpoints/best.h5", "data"}) {
     const Outcome outcome = predict(std::string("--input data/test.tsv --format tsv --output ") + output);
     EXPECT_EQ(outcome.status, 2) << output << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("--output"));
   }
-  EXPECT_EQ(text_of(folder_ / "data/test.tsv"), before);
+  EXPECT_EQ(read_bytes(folder_ / "data/test.tsv"), before);
   // Refused before the model is looked at.
   EXPECT_THAT(run("$nystrom predict --model missing --input data/test.tsv --output data").err,
               HasSubstr("is a folder"));
@@ -278,7 +278,7 @@ TEST_F(Predict, reads_the_word_column_that_training_read) {
   for (const char* name : {"train", "dev", "test"})
     std::filesystem::remove(folder_ / (std::string("data/") + name + ".tsv"));
   train("--set task.kind=tokens --set task.columns.word=1");
-  Table written = table_of(text_of(folder_ / "run/predictions.tsv"));
+  Table written = table_of(read_bytes(folder_ / "run/predictions.tsv"));
   for (auto& row : written) row.pop_back();  // the tag
   const Outcome outcome = predict("--input data/test.conll");
   EXPECT_EQ(table_of(outcome.out), written) << outcome.err;
@@ -356,7 +356,7 @@ TEST_F(Predict, a_model_of_unanswerable_questions_may_leave_one_unanswered) {
   ASSERT_EQ(run("$nystrom convert --from run/checkpoints/best.h5 --to folder").status, 0);
   write("q.jsonl", Json{{"question", "one tin"}, {"context", "six net ten"}}.dump() + "\n");
   const auto answer = [&](const char* unanswerable, const std::string& options = "") {
-    Json config = Json::parse(text_of(folder_ / "folder/config.json"));
+    Json config = Json::parse(read_bytes(folder_ / "folder/config.json"));
     config["nystrom"]["task"]["task.unanswerable"] = unanswerable;
     write("folder/config.json", config.dump());
     const Outcome outcome = run("$nystrom predict --model folder --input q.jsonl --format jsonl " + options);
@@ -397,7 +397,7 @@ TEST_F(Predict, turns_texts_into_vectors_in_hdf5) {
   train();
   write("l.txt", "one tin\nsix net ten\n");
   ASSERT_EQ(predict("--input l.txt --task embeddings --output v.h5").status, 0);
-  EXPECT_EQ(hdf5::File::open((folder_ / "v.h5").string()).dataset("embedding").shape(), (hdf5::Shape{2, 32}));
+  EXPECT_EQ(hdf5::File::open(folder_ / "v.h5").dataset("embedding").shape(), (hdf5::Shape{2, 32}));
   const auto objects = objects_of(predict("--input l.txt --task embeddings").out);
   ASSERT_EQ(objects.size(), 2U);
   EXPECT_EQ(objects[1]["embedding"].size(), 32U);
@@ -415,13 +415,13 @@ TEST_F(Predict, takes_token_ids_from_hdf5) {
   ids.resize(12, tokenizer.special().pad);
   std::vector<std::int32_t> mask(12);
   std::fill_n(mask.begin(), length, 1);
-  auto file = hdf5::File::create((folder_ / "i.h5").string());
+  auto file = hdf5::File::create(folder_ / "i.h5");
   file.create_dataset("input_ids", hdf5::Type::kI32, {1, 12}, {}).write_rows<std::int32_t>(0, 1, ids);
   file.create_dataset("input_mask", hdf5::Type::kI8, {1, 12}, {}).write_rows<std::int32_t>(0, 1, mask);
   file.close();
   EXPECT_EQ(predict("--input i.h5").out, expected);
   ids[1] = 100000;
-  auto bad = hdf5::File::create((folder_ / "bad.h5").string());
+  auto bad = hdf5::File::create(folder_ / "bad.h5");
   bad.create_dataset("input_ids", hdf5::Type::kI32, {1, 12}, {}).write_rows<std::int32_t>(0, 1, ids);
   bad.close();
   EXPECT_THAT(predict("--input bad.h5").err, HasSubstr("token id 100000"));

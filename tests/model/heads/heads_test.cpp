@@ -9,24 +9,12 @@
 
 #include "gradient_check.h"
 #include "kernels/core/philox.h"
-#include "model/network.h"
+#include "small_network.h"
 
 namespace nystrom {
 namespace {
 
-ModelConfig small_model() {
-  ModelConfig config;
-  config.vocabulary_size = 30;
-  config.hidden_size = 8;
-  config.layers = 1;
-  config.intermediate_size = 12;
-  config.max_positions = 16;
-  config.dropout = 0.2;
-  config.attention.heads = 2;
-  config.attention.landmarks = 3;
-  config.attention.taps = 3;
-  return config;
-}
+using testing::small_model;
 
 /// Four sequences with labels for every head.
 struct Arrays {
@@ -41,7 +29,7 @@ struct Arrays {
       for (std::int32_t t = 0; t < kLengths[s]; ++t) {
         if (t % 2 == 0) rows.push_back(static_cast<std::int32_t>(ids.size()));
         if (t % 2 == 0) labels.push_back(t == 2 ? -1 : static_cast<std::int32_t>(random.below(3)));
-        ids.push_back(static_cast<std::int32_t>(random.below(30)));
+        ids.push_back(static_cast<std::int32_t>(random.below(23)));
         types.push_back(t % 2);
       }
       lengths.push_back(kLengths[s]);

@@ -12,6 +12,7 @@
 #include "allocations.h"
 #include "kernels/tensor/cpu_features.h"
 #include "launch/bench/bench.h"
+#include "small_network.h"
 #include "trainer/comm/comm.h"
 
 namespace nystrom {
@@ -77,11 +78,10 @@ TEST(StepCounts, a_step_allocates_nothing) {
     options.threads = 2;
     options.sequence_length = 200;
     options.micro_batch = 3;
-    options.model.vocabulary_size = 500;
-    options.model.hidden_size = 64;
-    options.model.layers = 2;
+    options.model = testing::small_model();
+    options.model.hidden_size = 64;  // whole vectors in each head
     options.model.intermediate_size = 128;
-    options.model.attention.heads = 2;
+    options.model.max_positions = options.sequence_length;
     options.model.attention.kind = kind;
     Bench bench(options, *comm);
     bench.step();

@@ -9,22 +9,17 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "file_bytes.h"
+
 namespace nystrom::testing {
 
 using namespace std::chrono_literals;
-
-inline std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// The processes whose parent is `parent`.
 inline std::vector<pid_t> children_of(pid_t parent) {
@@ -32,7 +27,7 @@ inline std::vector<pid_t> children_of(pid_t parent) {
   std::error_code gone;
   for (const auto& task :
        std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", gone)) {
-    std::istringstream pids(text_of(task.path() / "children"));
+    std::istringstream pids(read_bytes(task.path() / "children"));
     for (pid_t pid = 0; pids >> pid;) found.push_back(pid);
   }
   return found;
@@ -105,7 +100,7 @@ class Job {
     for (const pid_t rank : all) ::kill(rank, SIGKILL);
     (void)wait_for(10s);
   }
-  [[nodiscard]] std::string output() const { return text_of(output_); }
+  [[nodiscard]] std::string output() const { return read_bytes(output_); }
 
  private:
   std::string output_;

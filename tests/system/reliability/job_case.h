@@ -16,7 +16,7 @@ namespace nystrom::testing {
 /// Lines of a run's metrics without what differs from run to run.
 inline std::vector<nlohmann::json> metrics_of(const std::string& directory) {
   std::vector<nlohmann::json> lines;
-  std::istringstream text(text_of(directory + "/metrics.jsonl"));
+  std::istringstream text(read_bytes(directory + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
     lines.push_back(nlohmann::json::parse(line));
     for (const char* key : {"seconds", "tokens_per_second", "validation_seconds"}) lines.back().erase(key);
