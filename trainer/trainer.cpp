@@ -31,10 +31,10 @@ LossScales loss_scales(const Objective& objective, std::span<const double> label
 Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
     : options_(options),
       parts_(parts),
-      optimizer_(
-          make_optimizer(options.optimizer, parts.network.parameters(),
-                         Parts(parts.network.parameters().flat_size(), options.zero ? parts.comm.rank() : 0,
-                               options.zero ? parts.comm.ranks() : 1))),
+      optimizer_(make_optimizer(
+          options.optimizer, parts.network.parameters(),
+          ZeroPartition(parts.network.parameters().flat_size(), options.zero ? parts.comm.rank() : 0,
+                        options.zero ? parts.comm.ranks() : 1))),
       clip_(parts.network.parameters().memory(), options.clip_norm),
       reducer_(parts.context, parts.comm, parts.network.parameters().gradients(),
                {options.bucket_bytes, options.bf16_reduction, parts.reduction}),
@@ -74,7 +74,7 @@ StepReport Trainer::step() {
   activity.set_phase("the optimizer");
   const bool good = is_good(step, losses, gradient);
   if (good) optimizer_->step(parts_.context, rate, clip_.factor());
-  if (good && optimizer_->parts().divided()) exchange_weights();
+  if (good && optimizer_->partition().sharded()) exchange_weights();
 
   state_.step = step;
   validation_.reset();
@@ -148,12 +148,12 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
 // Each rank has updated its part of the weights.
 void Trainer::exchange_weights() {
   ParameterStore& store = parts_.network.parameters();
-  const auto begins = optimizer_->parts().begins();
+  const auto begins = optimizer_->partition().begins();
   if (parts_.reduction != nullptr) {
     parts_.reduction->gather(store.weights(), begins);
     parts_.reduction->settle(state_.step + 1, kWeightExchange);
   } else {
-    parts_.comm.all_gather_parts(store.weights(), begins, kWeightExchange);
+    parts_.comm.all_gather_shards(store.weights(), begins, kWeightExchange);
   }
   store.round_copy(parts_.context);
 }
@@ -348,12 +348,12 @@ void Trainer::save(bool must) {
 
 void Trainer::restore(const std::string& checkpoint) {
   ParameterStore& store = parts_.network.parameters();
-  const Parts& parts = optimizer_->parts();
+  const ZeroPartition& partition = optimizer_->partition();
   std::optional<CheckpointReader> reader;  // on rank 0
   if (parts_.comm.rank() == 0) {
     reader.emplace(checkpoint);
     reader->load_weights(store);
-    if (!parts.divided()) reader->load_optimizer(store, *optimizer_);
+    if (!partition.sharded()) reader->load_optimizer(store, *optimizer_);
     state_ = reader->state();
   }
   const auto share = [this](void* address, std::size_t bytes) {
@@ -368,7 +368,7 @@ void Trainer::restore(const std::string& checkpoint) {
   share(&state_, sizeof state_);
   share_tensor(store.weights());
   for (const OptimizerState& state : optimizer_->states()) {
-    if (!parts.divided()) {
+    if (!partition.sharded()) {
       share_tensor(state.values);
       continue;
     }
@@ -377,7 +377,8 @@ void Trainer::restore(const std::string& checkpoint) {
       whole = OwnedTensor(state.values.dtype, {store.flat_size()});
       reader->load_state(store, state.name, whole, Memory::host());
     }
-    scatter_parts(parts_.comm, parts, whole, state.values, store.memory(), "the content of the checkpoint");
+    scatter_shards(parts_.comm, partition, whole, state.values, store.memory(),
+                   "the content of the checkpoint");
   }
   optimizer_->set_updates(state_.updates);
   store.refresh_copy();

@@ -220,8 +220,8 @@ void CheckpointReader::load_state(const ParameterStore& store, std::string_view 
 }
 
 void CheckpointReader::load_optimizer(const ParameterStore& store, Optimizer& optimizer) const {
-  NYSTROM_CHECK(!optimizer.parts().divided(), "an optimizer of {} weights is given the state of {}",
-                optimizer.parts().count(), store.flat_size());
+  NYSTROM_CHECK(!optimizer.partition().sharded(), "an optimizer of {} weights is given the state of {}",
+                optimizer.partition().count(), store.flat_size());
   for (const OptimizerState& values : optimizer.states())
     load_state(store, values.name, values.values, store.memory());
   optimizer.set_updates(state_->state.updates);

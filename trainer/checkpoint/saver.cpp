@@ -34,7 +34,7 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   StepClock clock;
   require_same_state(state);
   wait_together();
-  if (optimizer_.parts().divided()) gather_states();
+  if (optimizer_.partition().sharded()) gather_states();
   must_ = must;
   if (writer_ && (must || !hopeless())) {  // the others hear with the next step's sums that it is over
     begin(context, state, validation);
@@ -104,8 +104,8 @@ void CheckpointSaver::gather_states() {
   const auto states = optimizer_.states();
   for (std::size_t i = 0; i < states.size(); ++i) {
     const HostValues mine(states[i].values, network_.parameters().memory());
-    comm_.gather_parts(mine, writer_ ? copies[i] : Tensor(), optimizer_.parts().begins(),
-                       "the gathering of the optimizer's state");
+    comm_.gather_shards(mine, writer_ ? copies[i] : Tensor(), optimizer_.partition().begins(),
+                        "the gathering of the optimizer's state");
   }
 }
 

@@ -66,11 +66,11 @@ class Comm {
   virtual void all_gather(std::span<const std::byte> mine, std::span<std::byte> all,
                           std::string_view what) = 0;
   /// Rank r has elements [begins[r], begins[r + 1]) of values [N] right; afterwards every rank has all.
-  virtual void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                                std::string_view what) = 0;
+  virtual void all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                                 std::string_view what) = 0;
   /// The same from each rank's part `mine` to `whole` [N], which rank 0 alone has.
-  virtual void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                            std::string_view what) = 0;
+  virtual void gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                             std::string_view what) = 0;
   virtual void barrier(std::string_view what) = 0;
 
   /// Ends all ranks of the job with this exit status, at once; returns only if that failed.

@@ -91,10 +91,10 @@ class MpiComm final : public Comm {
   void wait(Ticket ticket) override;
   void broadcast(std::span<std::byte> bytes, int root, std::string_view what) override;
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) override;
-  void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                        std::string_view what) override;
-  void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                    std::string_view what) override;
+  void all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                         std::string_view what) override;
+  void gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                     std::string_view what) override;
   void barrier(std::string_view what) override;
   void abort(int) noexcept override;
 
@@ -268,8 +268,8 @@ void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> a
   }));
 }
 
-void MpiComm::all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                               std::string_view what) {
+void MpiComm::all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                                std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(values.dtype);
   wait(start(what, [&](MPI_Request* request) {
@@ -278,8 +278,8 @@ void MpiComm::all_gather_parts(const Tensor& values, std::span<const std::int64_
   }));
 }
 
-void MpiComm::gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                           std::string_view what) {
+void MpiComm::gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                            std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(mine.dtype);
   wait(start(what, [&](MPI_Request* request) {

@@ -44,7 +44,7 @@ void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer
   if (comm.ranks() == 1) return;
   constexpr std::string_view kWhat = "the comparison of the weights";
   std::string mine = digest_of(HostValues(store.weights(), store.memory()));
-  if (!optimizer.parts().divided())
+  if (!optimizer.partition().sharded())
     for (const OptimizerState& state : optimizer.states())
       mine += digest_of(HostValues(state.values, store.memory()));
   std::array differing{comm.broadcast_text(mine, 0, kWhat) == mine ? 0.0 : 1.0};

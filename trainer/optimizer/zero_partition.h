@@ -13,15 +13,15 @@
 
 namespace nystrom {
 
-class Parts {
+class ZeroPartition {
  public:
   /// One part: everything.
-  explicit Parts(std::int64_t size) : Parts(size, 0, 1) {}
+  explicit ZeroPartition(std::int64_t size) : ZeroPartition(size, 0, 1) {}
   /// Contiguous, in the order of ranks, whole multiples of 64 elements but for the end; their sizes differ by
   /// less than 128, and with more ranks than such pieces some are empty.
-  Parts(std::int64_t size, int rank, int ranks);
+  ZeroPartition(std::int64_t size, int rank, int ranks);
 
-  [[nodiscard]] bool divided() const { return begins_.size() > 2; }
+  [[nodiscard]] bool sharded() const { return begins_.size() > 2; }
   [[nodiscard]] std::int64_t size() const { return begins_.back(); }
   /// [ranks + 1]: part r is [begins[r], begins[r + 1]).
   [[nodiscard]] std::span<const std::int64_t> begins() const { return begins_; }
@@ -30,7 +30,7 @@ class Parts {
   [[nodiscard]] std::int64_t end() const { return begins_[rank_ + 1]; }
   [[nodiscard]] std::int64_t count() const { return end() - begin(); }
   /// This rank's part of a flat tensor [size]; empty where that is.
-  [[nodiscard]] Tensor mine(const Tensor& flat) const {
+  [[nodiscard]] Tensor shard_of(const Tensor& flat) const {
     return flat.empty() ? Tensor{} : flat.rows(begin(), count());
   }
 
@@ -41,7 +41,7 @@ class Parts {
 
 /// Every rank's part of `whole` [size], a tensor of the host that rank 0 alone has, into `mine` [count],
 /// which lies in `memory`. Collective; takes 4 MiB beside it.
-void scatter_parts(Comm& comm, const Parts& parts, const Tensor& whole, const Tensor& mine, Memory& memory,
-                   std::string_view what);
+void scatter_shards(Comm& comm, const ZeroPartition& partition, const Tensor& whole, const Tensor& mine,
+                    Memory& memory, std::string_view what);
 
 }  // namespace nystrom

@@ -156,29 +156,29 @@ TEST(Reducer, sums_in_bf16_within_the_roundings_of_the_addends_and_partial_sums)
   EXPECT_EQ(all.front(), all.back());
 }
 
-TEST(Parts, cover_everything_once_and_differ_by_at_most_a_piece) {
+TEST(ZeroPartition, cover_everything_once_and_differ_by_at_most_a_piece) {
   for (const std::int64_t size : {0, 1, 63, 64, 65, 1000, 12800, 99999})
     for (const int count : {1, 2, 3, 7}) {
       std::int64_t before = 0, least = size, most = 0;
       for (int rank = 0; rank < count; ++rank) {
-        const Parts parts(size, rank, count);
-        EXPECT_EQ(parts.begin(), before);
-        EXPECT_EQ(parts.begin() % 64 == 0 || parts.begin() == size, true);
-        EXPECT_EQ(parts.divided(), count > 1);
-        before = parts.end();
-        least = std::min(least, parts.count());
-        most = std::max(most, parts.count());
+        const ZeroPartition partition(size, rank, count);
+        EXPECT_EQ(partition.begin(), before);
+        EXPECT_EQ(partition.begin() % 64 == 0 || partition.begin() == size, true);
+        EXPECT_EQ(partition.sharded(), count > 1);
+        before = partition.end();
+        least = std::min(least, partition.count());
+        most = std::max(most, partition.count());
       }
       EXPECT_EQ(before, size);
       EXPECT_LE(most - least, 64 + 63) << size << " values for " << count;
     }
 }
 
-TEST(Parts, are_gathered_and_scattered) {
+TEST(ZeroPartition, are_gathered_and_scattered) {
   for (const std::int64_t size : {3, 64, 1000, 3000001}) {
-    const Parts parts(size, ranks().rank(), ranks().ranks());
-    OwnedTensor whole(DType::kF32, {size}), mine(DType::kF32, {parts.count()}),
-        scattered(DType::kF32, {parts.count()});
+    const ZeroPartition partition(size, ranks().rank(), ranks().ranks());
+    OwnedTensor whole(DType::kF32, {size}), mine(DType::kF32, {partition.count()}),
+        scattered(DType::kF32, {partition.count()});
     const auto fill = [](const Tensor& values, std::int64_t first) {
       for (std::int64_t i = 0; i < values.numel(); ++i)
         values.data<float>()[i] = static_cast<float>(first + i);
@@ -188,16 +188,16 @@ TEST(Parts, are_gathered_and_scattered) {
         if (values.data<float>()[i] != static_cast<float>(first + i)) return false;
       return true;
     };
-    fill(parts.mine(whole), parts.begin());
-    ranks().all_gather_parts(whole, parts.begins(), "a test");
+    fill(partition.shard_of(whole), partition.begin());
+    ranks().all_gather_shards(whole, partition.begins(), "a test");
     EXPECT_TRUE(is_whole(whole, 0)) << size;
-    fill(mine, parts.begin());
+    fill(mine, partition.begin());
     OwnedTensor gathered;
     if (ranks().rank() == 0) gathered = OwnedTensor(DType::kF32, {size});
-    ranks().gather_parts(mine, gathered, parts.begins(), "a test");
+    ranks().gather_shards(mine, gathered, partition.begins(), "a test");
     EXPECT_TRUE(ranks().rank() != 0 || is_whole(gathered, 0)) << size;
-    scatter_parts(ranks(), parts, gathered, scattered, Memory::host(), "a test");
-    EXPECT_TRUE(is_whole(scattered, parts.begin())) << size;
+    scatter_shards(ranks(), partition, gathered, scattered, Memory::host(), "a test");
+    EXPECT_TRUE(is_whole(scattered, partition.begin())) << size;
   }
 }
 

@@ -145,10 +145,10 @@ TEST(Zero, gives_the_same_bits_and_the_same_checkpoints) {
 TEST(Zero, a_rank_keeps_its_share_of_the_state_alone) {
   ToyRun run(toy_trainer(1), ranks(), share_of(8, 8));
   ParameterStore& store = run.network.parameters();
-  const Parts parts(store.flat_size(), ranks().rank(), ranks().ranks());
-  const auto optimizer = make_optimizer({}, store, parts);
-  for (const OptimizerState& state : optimizer->states()) EXPECT_EQ(state.values.numel(), parts.count());
-  EXPECT_LE(parts.count(), store.flat_size() / ranks().ranks() + 64);
+  const ZeroPartition partition(store.flat_size(), ranks().rank(), ranks().ranks());
+  const auto optimizer = make_optimizer({}, store, partition);
+  for (const OptimizerState& state : optimizer->states()) EXPECT_EQ(state.values.numel(), partition.count());
+  EXPECT_LE(partition.count(), store.flat_size() / ranks().ranks() + 64);
 }
 
 TEST(Zero, a_resume_with_or_without_gives_the_same_bits_and_on_one_rank_agrees_to_rounding) {
