@@ -28,7 +28,7 @@ LossScales loss_scales(const Objective& objective, std::span<const double> label
 
 }  // namespace
 
-Trainer::Trainer(const TrainerOptions& options, const TrainerParts& parts)
+Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& parts)
     : options_(options),
       parts_(parts),
       optimizer_(make_optimizer(

@@ -61,7 +61,7 @@ struct TrainerOptions {
 };
 
 /// What a trainer works with. All must outlive it. The network is planned for the sources' limits.
-struct TrainerParts {
+struct TrainerDependencies {
   Context& context;
   Comm& comm;
   Network& network;
@@ -73,7 +73,7 @@ struct TrainerParts {
 
 class Trainer {
  public:
-  Trainer(const TrainerOptions& options, const TrainerParts& parts);
+  Trainer(const TrainerOptions& options, const TrainerDependencies& parts);
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -120,7 +120,7 @@ class Trainer {
   void save(bool must);
 
   TrainerOptions options_;
-  TrainerParts parts_;
+  TrainerDependencies parts_;
   std::unique_ptr<Optimizer> optimizer_;
   GradientClip clip_;
   GradientReducer reducer_;

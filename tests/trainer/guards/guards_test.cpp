@@ -86,7 +86,7 @@ class Guards : public ::testing::Test {
     observers->add(parts->recorder);
     if (also != nullptr) observers->add(*also);
     trainer = std::make_unique<Trainer>(
-        all, TrainerParts{parts->context, *comm, parts->network, *source, nullptr, *observers});
+        all, TrainerDependencies{parts->context, *comm, parts->network, *source, nullptr, *observers});
     return trainer->run();
   }
   [[nodiscard]] const testing::Recorder& heard() const { return parts->recorder; }
