@@ -37,10 +37,10 @@ TEST_F(TrainerTest, the_first_loss_is_that_of_guessing) {
   ToyRun run(toy_trainer(1), *comm);
   (void)run.trainer->run();
   const Losses& losses = run.recorder.steps.at(0).losses;
-  ASSERT_EQ(losses.parts.size(), 2U);
-  EXPECT_NEAR(losses.parts[0].loss, std::log(static_cast<double>(testing::kToyVocabulary)), 0.2);
-  EXPECT_NEAR(losses.parts[1].loss, std::log(2.0), 0.1);
-  EXPECT_DOUBLE_EQ(losses.loss, losses.parts[0].loss + losses.parts[1].loss);
+  ASSERT_EQ(losses.terms.size(), 2U);
+  EXPECT_NEAR(losses.terms[0].loss, std::log(static_cast<double>(testing::kToyVocabulary)), 0.2);
+  EXPECT_NEAR(losses.terms[1].loss, std::log(2.0), 0.1);
+  EXPECT_DOUBLE_EQ(losses.loss, losses.terms[0].loss + losses.terms[1].loss);
   EXPECT_EQ(run.recorder.reasons, std::vector{StopReason::kDone});
 }
 
@@ -74,8 +74,8 @@ TEST_F(TrainerTest, one_batch_can_be_learnt_by_heart) {
   (void)run.trainer->run();
   const Losses& last = run.recorder.steps.back().losses;
   EXPECT_LT(last.loss, 0.1);
-  EXPECT_EQ(last.parts[0].accuracy, 1);
-  EXPECT_EQ(last.parts[1].accuracy, 1);
+  EXPECT_EQ(last.terms[0].accuracy, 1);
+  EXPECT_EQ(last.terms[1].accuracy, 1);
 }
 
 TEST_F(TrainerTest, a_resume_continues_bit_for_bit) {
@@ -197,8 +197,8 @@ TEST_F(TrainerTest, without_sentence_order_labels_that_loss_is_zero_and_its_weig
   const auto before = run.weights();
   (void)run.trainer->run();
   const auto after = run.weights();
-  EXPECT_EQ(run.recorder.steps[0].losses.parts[1].loss, 0);
-  EXPECT_EQ(run.recorder.steps[0].losses.parts[1].labels, 0);
+  EXPECT_EQ(run.recorder.steps[0].losses.terms[1].loss, 0);
+  EXPECT_EQ(run.recorder.steps[0].losses.terms[1].labels, 0);
   const Parameter* parameter = run.network.parameters().find("cls.seq_relationship.weight");
   for (std::int64_t i = parameter->offset; i < parameter->offset + parameter->numel(); ++i)
     EXPECT_EQ(after[static_cast<std::size_t>(i)], before[static_cast<std::size_t>(i)]);
@@ -207,7 +207,7 @@ TEST_F(TrainerTest, without_sentence_order_labels_that_loss_is_zero_and_its_weig
 TEST_F(TrainerTest, a_masked_language_model_has_one_loss) {
   ToyRun run(toy_trainer(2), *comm, {}, 0.1, HeadKind::kMaskedLm);
   (void)run.trainer->run();
-  EXPECT_EQ(run.recorder.steps[1].losses.parts.size(), 1U);
+  EXPECT_EQ(run.recorder.steps[1].losses.terms.size(), 1U);
 }
 
 TEST_F(TrainerTest, validation_changes_nothing_and_repeats_itself) {

@@ -12,15 +12,15 @@
 namespace nystrom {
 
 /// One of a head's losses: means over the labels of a global batch (or of all that were evaluated).
-struct LossPart {
+struct LossTerm {
   std::string_view name;          ///< as the head calls it: "mlm", "sop"
   double loss = 0, accuracy = 0;  ///< 0 without labels
   std::int64_t labels = 0;
 };
 
 struct Losses {
-  double loss = 0;              ///< weighted sum of the parts
-  std::vector<LossPart> parts;  ///< empty where the head has one loss, which is the whole
+  double loss = 0;              ///< weighted sum of the terms
+  std::vector<LossTerm> terms;  ///< empty where the head has one loss, which is the whole
 };
 
 struct RunInfo {

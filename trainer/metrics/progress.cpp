@@ -15,15 +15,15 @@ double mebibytes(std::size_t bytes) {
 
 std::string describe(const Losses& losses) {
   std::string text = fmt::format("loss {:.4f}", losses.loss), accuracy;
-  if (losses.parts.size() > 1) {
+  if (losses.terms.size() > 1) {
     text += " (";
-    for (const LossPart& part : losses.parts)
-      text += fmt::format("{}{} {:.4f}", text.ends_with('(') ? "" : ", ", part.name, part.loss);
+    for (const LossTerm& term : losses.terms)
+      text += fmt::format("{}{} {:.4f}", text.ends_with('(') ? "" : ", ", term.name, term.loss);
     text += ")";
   }
-  if (losses.parts.empty()) return text;
-  for (const LossPart& part : losses.parts)
-    accuracy += fmt::format("{}{} {:.3f}", accuracy.empty() ? "" : ", ", part.name, part.accuracy);
+  if (losses.terms.empty()) return text;
+  for (const LossTerm& term : losses.terms)
+    accuracy += fmt::format("{}{} {:.3f}", accuracy.empty() ? "" : ", ", term.name, term.accuracy);
   return fmt::format("{}  accuracy {}", text, accuracy);
 }
 

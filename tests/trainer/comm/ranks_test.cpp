@@ -50,7 +50,7 @@ TEST(Ranks, many_agree_with_one_to_rounding_and_with_each_other_to_the_bit) {
         EXPECT_NEAR(a.losses.loss / b.losses.loss, 1, 1e-5) << "step " << a.step;
         EXPECT_NEAR(a.gradient_norm / b.gradient_norm, 1, 1e-4) << "step " << a.step;
         EXPECT_EQ(a.samples, b.samples);
-        EXPECT_EQ(a.losses.parts[0].labels, b.losses.parts[0].labels);
+        EXPECT_EQ(a.losses.terms[0].labels, b.losses.terms[0].labels);
       }
     }
     EXPECT_LT(testing::distance(together.weights(), alone.weights()), 1e-4);

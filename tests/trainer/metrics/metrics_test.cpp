@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 StepReport report_of(std::int64_t step) {
   StepReport report;
   report.step = step;
-  report.losses = {.loss = 10.0 / 3, .parts = {{"mlm", 8.0 / 3, 0.25, 17}, {"sop", 2.0 / 3, 0.5, 6}}};
+  report.losses = {.loss = 10.0 / 3, .terms = {{"mlm", 8.0 / 3, 0.25, 17}, {"sop", 2.0 / 3, 0.5, 6}}};
   report.learning_rate = 1e-4;
   report.gradient_norm = 0.1;
   report.tokens_per_second = 1234.56;

@@ -13,7 +13,7 @@ StepReport report_of(std::int64_t step, double seconds) {
   StepReport report;
   report.step = step;
   report.steps = 10;
-  report.losses = {.loss = 2.5, .parts = {{"mlm", 2.0, 0.5, 4}, {"sop", 0.5, 1.0, 2}}};
+  report.losses = {.loss = 2.5, .terms = {{"mlm", 2.0, 0.5, 4}, {"sop", 0.5, 1.0, 2}}};
   report.tokens_per_second = 12345;
   report.seconds = seconds;
   report.seconds_left = 3725;

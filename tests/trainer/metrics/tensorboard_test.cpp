@@ -85,7 +85,7 @@ TEST(TensorBoard, a_file_reads_back) {
     TensorBoardFile file(folder.path(), 300);
     StepReport report;
     report.step = 301;
-    report.losses = {.loss = 2.5, .parts = {{"mlm", 2.0, 0.5, 4}}};
+    report.losses = {.loss = 2.5, .terms = {{"mlm", 2.0, 0.5, 4}}};
     file.step(report);
   }
   std::string name;
