@@ -100,7 +100,7 @@ struct KeepPolicy {
 };
 
 /// Removes the checkpoints up to `step`, which was just written, that the policy does not keep, and temporary
-/// files that a killed process left. Damaged ones, as far as a look at their seals tells, are not counted, so
+/// files that a killed process left. Corrupt ones, as far as their headers tell, are not counted, so
 /// that none goes before a good one has come in its place; files beyond `step` are left alone.
 void prune_checkpoints(const std::string& folder, const KeepPolicy& keep, std::int64_t step);
 

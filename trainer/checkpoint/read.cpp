@@ -114,11 +114,11 @@ RunIdentity read_identity(const hdf5::File& file) {
 }  // namespace
 
 bool is_checkpoint(const std::string& path) {
-  return has_seal(path);
+  return has_checkpoint_header(path);
 }
 
 void verify_checkpoint(const std::string& path) {
-  check_seal(path);
+  verify_checkpoint_header(path);
 }
 
 struct CheckpointReader::State {

@@ -102,8 +102,8 @@ TEST_F(Checkpoint, a_flipped_bit_anywhere_is_found) {
   const std::string damaged = (folder / "damaged.h5");
   const std::size_t stride = whole.size() / 400 + 1;
   std::vector<std::size_t> positions;
-  for (std::size_t at = 0; at < kSealBytes; at += 3) positions.push_back(at);
-  for (std::size_t at = kSealBytes; at < whole.size(); at += stride) positions.push_back(at);
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; at += 3) positions.push_back(at);
+  for (std::size_t at = kCheckpointHeaderBytes; at < whole.size(); at += stride) positions.push_back(at);
   positions.push_back(whole.size() - 1);
   for (const std::size_t at : positions) {
     std::string bytes = whole;

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "file_bytes.h"
-#include "sealed.h"
+#include "format_versions.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -64,10 +64,10 @@ std::set<std::size_t> positions_of_names(const std::string& bytes) {
 TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_one_before_used) {
   std::set<std::size_t> positions = positions_of_names(whole);  // the structure: superblock, headers, names
   EXPECT_GT(positions.size(), 100U);
-  for (std::size_t at = 0; at < kSealBytes; at += 4) positions.insert(at);  // the seal
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; at += 4) positions.insert(at);  // the header
   const std::size_t left = 1000 - std::min<std::size_t>(positions.size(), 600);
   for (std::size_t i = 0; i < left; ++i)
-    positions.insert(kSealBytes + i * (whole.size() - kSealBytes) / left);
+    positions.insert(kCheckpointHeaderBytes + i * (whole.size() - kCheckpointHeaderBytes) / left);
   positions.insert(whole.size() - 1);
   EXPECT_GE(positions.size(), 900U);
   for (const std::size_t at : positions) {
@@ -78,7 +78,7 @@ TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_o
 }
 
 TEST_F(Damage, every_truncation_at_a_block_boundary_is_found) {
-  for (std::size_t size = 0; size < whole.size(); size += kSealBytes)
+  for (std::size_t size = 0; size < whole.size(); size += kCheckpointHeaderBytes)
     expect_passed_over(whole.substr(0, size), fmt::format("{} bytes", size));
   expect_passed_over(whole.substr(0, whole.size() - 1), "one byte less");
   expect_passed_over(whole + '\0', "one byte more");
@@ -89,13 +89,13 @@ TEST_F(Damage, a_checkpoint_of_the_first_format_is_read) {
   verify_checkpoint(newest());
   EXPECT_EQ(CheckpointReader(newest()).state().step, 4);
   EXPECT_EQ(find_newest_checkpoint(folder.path()).path, newest());
-  ASSERT_TRUE(peek_seal(newest()).has_value());
-  EXPECT_EQ(peek_seal(newest())->version, 1);
+  ASSERT_TRUE(read_checkpoint_header(newest()).has_value());
+  EXPECT_EQ(read_checkpoint_header(newest())->version, 1);
 }
 
 TEST_F(Damage, a_flip_in_a_checkpoint_of_the_first_format_is_found) {
   const std::string old = testing::as_version_1(whole);
-  for (std::size_t at = 0; at < kSealBytes; ++at) {
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; ++at) {
     std::string bytes = old;
     bytes[at] = static_cast<char>(bytes[at] ^ 1);
     expect_passed_over(bytes, fmt::format("byte {}", at));
@@ -115,10 +115,10 @@ TEST_F(Damage, a_newer_format_is_told_from_damage) {
   EXPECT_THAT(find_newest_checkpoint(folder.path()).warnings.at(0), HasSubstr("is damaged"));
 }
 
-TEST_F(Damage, a_seal_without_a_digest_is_no_seal) {
+TEST_F(Damage, a_header_without_a_digest_is_invalid) {
   std::string bytes = whole;
   const auto at = bytes.find("sha256");
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + kSealBytes, '\0');
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + kCheckpointHeaderBytes, '\0');
   expect_passed_over(bytes, "no digest");
   bytes = testing::as_later_version(whole, 3);
   bytes.replace(bytes.find("sha256"), 6, "SHA256");
@@ -131,7 +131,7 @@ class Keep : public Damage {
   void add(std::int64_t step, std::optional<double> validation = {}) const {
     const std::string path = checkpoint_path(kept.path(), step);
     testing::write_bytes(path, whole);
-    seal_file(path, validation);
+    write_checkpoint_header(path, validation);
   }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> all;
@@ -191,7 +191,7 @@ TEST_F(Keep, a_run_keeps_its_best_by_validation) {
   std::set<std::string> expected{"08", fmt::format("{:02}", best->step)};
   const auto found = names();
   EXPECT_EQ(std::set<std::string>(found.begin(), found.end()), expected);
-  EXPECT_EQ(peek_seal(checkpoint_path(kept.path(), best->step))->validation, best->losses.loss);
+  EXPECT_EQ(read_checkpoint_header(checkpoint_path(kept.path(), best->step))->validation, best->losses.loss);
 }
 
 }  // namespace
