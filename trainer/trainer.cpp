@@ -95,7 +95,7 @@ StepReport Trainer::step() {
   return report;
 }
 
-StepReport Trainer::named_step() {
+StepReport Trainer::step_with_context() {
   try {
     return step();
   } catch (const DeviceError& error) {
@@ -142,7 +142,7 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
     ops.finish();
   }
   reducer_.finish();
-  if (parts_.reduction != nullptr) parts_.reduction->settle(state_.step + 1, kGradientSum);
+  if (parts_.reduction != nullptr) parts_.reduction->synchronize(state_.step + 1, kGradientSum);
 }
 
 // Each rank has updated its part of the weights.
@@ -151,7 +151,7 @@ void Trainer::exchange_weights() {
   const auto begins = optimizer_->partition().begins();
   if (parts_.reduction != nullptr) {
     parts_.reduction->gather(store.weights(), begins);
-    parts_.reduction->settle(state_.step + 1, kWeightExchange);
+    parts_.reduction->synchronize(state_.step + 1, kWeightExchange);
   } else {
     parts_.comm.all_gather_shards(store.weights(), begins, kWeightExchange);
   }
@@ -167,7 +167,7 @@ Losses Trainer::sum_losses() {
   if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "a signal asked for it";
   sums[kMaxLosses * 3] = stop_reason_.empty() ? 0 : 1;
   sums[kMaxLosses * 3 + 1] = SignalWatch::take_save_request() ? 1 : 0;
-  sums[kMaxLosses * 3 + 2] = saver_.hopeless() ? 1 : 0;
+  sums[kMaxLosses * 3 + 2] = saver_.too_many_failures() ? 1 : 0;
   parts_.comm.all_reduce(sums, "the sums of the losses");
   requests_ = {.stop = sums[kMaxLosses * 3] > 0,
                .save = sums[kMaxLosses * 3 + 1] > 0,
@@ -291,13 +291,13 @@ StopReason Trainer::run_until(std::int64_t end) {
   ranks_agree_ = true;
   StopReason reason = StopReason::kDone;
   while (state_.step < std::min(end, options_.steps) && reason == StopReason::kDone) {
-    StepReport report = named_step();
+    StepReport report = step_with_context();
     if (roll_back_) {
       roll_back();
       continue;
     }
-    tell(report);
-    saver_.look();
+    report(report);
+    saver_.poll();
     if (requests_.give_up) saver_.give_up();
     const bool last = state_.step == options_.steps, stop = requests_.stop && !last;
     if (last || due(state_.step, options_.validate_every)) validate();
@@ -316,7 +316,7 @@ StopReason Trainer::run_until(std::int64_t end) {
   return reason;
 }
 
-void Trainer::tell(StepReport& report) {
+void Trainer::report(StepReport& report) {
   const bool wanted = due(report.step, options_.log_every) || report.step == options_.steps ||
                       report.skipped || !report.pinv_residual_mean.empty();
   if (!wanted || parts_.comm.rank() != 0) return;

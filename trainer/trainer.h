@@ -102,7 +102,7 @@ class Trainer {
     bool give_up = false;  // too many checkpoints could not be written
   };
   /// step(), an error of the GPU named with rank and step.
-  StepReport named_step();
+  StepReport step_with_context();
   [[nodiscard]] std::array<double, kMaxLosses + 2> count(const StepBatch& batch);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
   [[nodiscard]] Losses sum_losses();
@@ -115,7 +115,7 @@ class Trainer {
   void collect_residuals(std::int64_t offset, std::int64_t sequences);
   void report_residuals(StepReport& report);
   void check_ranks_agree();
-  void tell(StepReport& report);
+  void report(StepReport& report);
   void validate();
   void save(bool must);
 

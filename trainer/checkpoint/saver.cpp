@@ -36,7 +36,8 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   wait_together();
   if (optimizer_.partition().sharded()) gather_states();
   must_ = must;
-  if (writer_ && (must || !hopeless())) {  // the others hear with the next step's sums that it is over
+  if (writer_ &&
+      (must || !too_many_failures())) {  // the others hear with the next step's sums that it is over
     begin(context, state, validation);
     pause_ = clock.take_elapsed();
   }
@@ -51,7 +52,7 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
 void CheckpointSaver::finish() {
   if (options_.folder.empty()) return;
   wait_together();
-  const bool over = comm_.broadcast_text(hopeless() ? "over" : "", 0, "the end of saving") == "over";
+  const bool over = comm_.broadcast_text(too_many_failures() ? "over" : "", 0, "the end of saving") == "over";
   if (over) give_up();
 }
 
@@ -94,7 +95,7 @@ void CheckpointSaver::wait_together() {
         "The checkpoint that {} writes into {} has not moved on for {:.0f} s: the disk or its file server "
         "hangs. Look at them, and resume from the checkpoint before, or raise communication.timeout.",
         comm_.rank_name(0), options_.folder, options_.timeout_seconds);
-  look();
+  poll();
 }
 
 // The ranks' parts of the optimizer's state, to where rank 0 keeps its copy: a checkpoint knows nothing of
@@ -118,7 +119,7 @@ void CheckpointSaver::begin(Context& context, const RunState& state, std::option
   }
 }
 
-void CheckpointSaver::look() {
+void CheckpointSaver::poll() {
   if (!writer_) return;
   const auto result = writer_->take_result();
   if (!result) return;
@@ -136,7 +137,7 @@ void CheckpointSaver::failed(const std::string& path, const std::string& problem
   ++failures_;
   problem_ = fmt::format("The checkpoint {} could not be written: {}{}", path, problem,
                          problem.ends_with('.') ? "" : ".");
-  if (!must_ && !hopeless())
+  if (!must_ && !too_many_failures())
     observer_.warning(
         fmt::format("{} The run goes on without it ({} in a row; checkpoint.failures_allowed is {}).",
                     problem_, failures_, options_.failures_allowed));

@@ -38,9 +38,9 @@ class CheckpointSaver {
   void finish();
 
   /// Not collective: tells the observer of a checkpoint that is done, or was not to be done.
-  void look();
+  void poll();
   /// Not collective; meant on rank 0: more failed than are allowed. All ranks then call give_up.
-  [[nodiscard]] bool hopeless() const { return failures_ > options_.failures_allowed; }
+  [[nodiscard]] bool too_many_failures() const { return failures_ > options_.failures_allowed; }
   /// Throws Error on all ranks, saying what failed.
   [[noreturn]] void give_up();
 

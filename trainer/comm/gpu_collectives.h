@@ -32,7 +32,7 @@ class DeviceReduction {
   virtual void gather(const Tensor& values, std::span<const std::int64_t> begins) = 0;
   /// The host waits for what was asked for last, at most the time-out: before it waits for anything that
   /// depends on them. Throws CommTimeout, naming rank, step and collective.
-  virtual void settle(std::int64_t step, std::string_view what) = 0;
+  virtual void synchronize(std::int64_t step, std::string_view what) = 0;
 };
 
 /// NCCL's version, or why there is none: for people.

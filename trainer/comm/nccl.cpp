@@ -149,7 +149,7 @@ void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> b
   finish();
 }
 
-void NcclReduction::settle(std::int64_t step, std::string_view what) {
+void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   for (std::int64_t look = 0;; ++look) {

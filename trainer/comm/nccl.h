@@ -25,7 +25,7 @@ class NcclReduction final : public DeviceReduction {
   void start(const Tensor& values) override;
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
-  void settle(std::int64_t step, std::string_view what) override;
+  void synchronize(std::int64_t step, std::string_view what) override;
 
  private:
   struct Communicator;  // NCCL's types stay in the source file

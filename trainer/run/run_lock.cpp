@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = std::chrono::milliseconds(100);  // between two looks at a foreign lock
+constexpr auto kPollInterval = std::chrono::milliseconds(100);  // between two looks at a foreign lock
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -81,11 +81,11 @@ class Suspect {
   Suspect(std::string path, std::string machine, Clock::duration silence)
       : path_(std::move(path)), machine_(std::move(machine)), silence_(silence) {}
 
-  State look() {
+  State poll() {
     const auto now = Clock::now();
     std::string text = read_text(path_);
     const Holder before(text_), holder(text);
-    const bool first = looks_++ == 0, beats = !first && text != text_ && before.token == holder.token;
+    const bool first = polls_++ == 0, beats = !first && text != text_ && before.token == holder.token;
     if (first || text != text_) since_ = now;
     text_ = std::move(text);
     here_ = holder.process.machine == machine_ && !holder.token.empty();
@@ -101,7 +101,7 @@ class Suspect {
   std::string path_, machine_, text_;
   Clock::duration silence_;
   Clock::time_point since_;
-  int looks_ = 0;
+  int polls_ = 0;
   bool here_ = false;
 };
 
@@ -124,15 +124,15 @@ RunLock::RunLock(std::string directory, const std::function<void(const std::stri
   token_ = temporary_name("");
   Suspect holder(path_, self_.machine, times_.silence), claim(claim_path(), self_.machine, times_.silence);
   const auto began = Clock::now();
-  for (bool told = false; !try_to_make(path_); std::this_thread::sleep_for(kLook)) {
-    switch (holder.look()) {
+  for (bool told = false; !try_to_make(path_); std::this_thread::sleep_for(kPollInterval)) {
+    switch (holder.poll()) {
       case Suspect::State::kDead:
         if (take_over(holder.text())) {
           note(fmt::format("{} was left locked by {}, which is dead; this job takes over", directory_,
                            holder.name()));
           return;
         }
-        if (std::error_code ignored; claim.look() == Suspect::State::kDead) fs::remove(claim_path(), ignored);
+        if (std::error_code ignored; claim.poll() == Suspect::State::kDead) fs::remove(claim_path(), ignored);
         break;
       case Suspect::State::kAlive:
         if (!holder.is_here())
