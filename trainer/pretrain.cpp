@@ -13,8 +13,8 @@ namespace nystrom {
 namespace {
 
 void check_options(const PretrainOptions& options) {
-  const auto at_least = [](const char* key, std::int64_t value, std::int64_t least) {
-    if (value < least) refuse("{} is {}; it must be at least {}.", key, value, least);
+  const auto at_least = [](const char* key, std::int64_t value, std::int64_t minimum) {
+    if (value < minimum) refuse("{} is {}; it must be at least {}.", key, value, minimum);
   };
   const TrainerOptions& t = options.trainer;
   at_least("training.steps", t.steps, 1);

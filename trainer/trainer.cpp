@@ -11,7 +11,7 @@
 namespace nystrom {
 namespace {
 
-constexpr int kMostRollbacks = 3;                             // to the same checkpoint
+constexpr int kMaxRollbacks = 3;                              // to the same checkpoint
 constexpr std::size_t kWholeMicroBatch = 0, kFirstPiece = 1;  // slots of recorded ops
 
 bool due(std::int64_t step, std::int64_t every) {
@@ -195,12 +195,12 @@ bool Trainer::is_good(std::int64_t step, const Losses& losses, const GradientNor
   const std::string what =
       fmt::format("At step {} the loss is {:.6g}, {:.1f} standard deviations above its mean of {:.6g}", step,
                   losses.loss, z, state_.losses.mean);
-  if (state_.losses.spikes_in_a_row >= kMostSpikesInARow)
+  if (state_.losses.spikes_in_a_row >= kMaxSpikesInARow)
     fail(
         "{}, as in the {} steps before: this is no spike but a rise. Nothing of this step was saved. Resume "
         "from an "
         "earlier checkpoint with a lower optimizer.learning_rate, or set training.on_spike to ignore.",
-        what, kMostSpikesInARow - 1);
+        what, kMaxSpikesInARow - 1);
   give_up_step(
       options_.spike.action, what,
       "Look at the step's samples, lower optimizer.learning_rate, or set training.on_spike to skip or "
@@ -230,7 +230,7 @@ void Trainer::roll_back() {
         "At step {} the run should go back, but there is no checkpoint yet. Lower checkpoint.every_steps, or "
         "start with a lower optimizer.learning_rate.",
         step);
-  if (++rollbacks_ > kMostRollbacks)
+  if (++rollbacks_ > kMaxRollbacks)
     fail(
         "At step {} the run went back to {} for the {}th time. Resume from an earlier checkpoint with a "
         "lower optimizer.learning_rate.",

@@ -15,7 +15,7 @@ namespace {
 
 using namespace checkpoint_layout;
 
-constexpr std::size_t kMostNamed = 5;  // differences in one sentence
+constexpr std::size_t kMaxNamed = 5;  // differences in one sentence
 
 std::string shape_text(const hdf5::Shape& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -52,9 +52,9 @@ void refuse_differences(const hdf5::File& file, const std::string& group,
   auto found = differences(file, group, parameters);
   if (found.empty()) return;
   const std::size_t all = found.size();
-  found.resize(std::min(all, kMostNamed));
+  found.resize(std::min(all, kMaxNamed));
   refuse("{} does not fit this model: {}{}. Use the configuration that it was written with.", file.path(),
-         fmt::join(found, "; "), all > kMostNamed ? fmt::format("; and {} more", all - kMostNamed) : "");
+         fmt::join(found, "; "), all > kMaxNamed ? fmt::format("; and {} more", all - kMaxNamed) : "");
 }
 
 /// Reads a group into a flat tensor.

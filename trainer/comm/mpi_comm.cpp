@@ -26,10 +26,10 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
-constexpr auto kLookAround = 50ms;                         // between two looks at the other ranks
-constexpr auto kPatience = 2s;                             // with the others, once a signal has come
-constexpr Seconds kGrace = 5s;                             // to answer a roll call, at most
+constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
+constexpr auto kLookAround = 50ms;                        // between two looks at the other ranks
+constexpr auto kPatience = 2s;                            // with the others, once a signal has come
+constexpr Seconds kGrace = 5s;                            // to answer a roll call, at most
 
 /// For the watchdogs of calls that this class cannot leave.
 mpi::HangReport hang_report(const CommOptions& options) {
@@ -251,8 +251,8 @@ Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view wh
 }
 
 void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view what) {
-  for (std::size_t begin = 0; begin < bytes.size(); begin += kMostBytes) {
-    const auto part = bytes.subspan(begin, std::min(kMostBytes, bytes.size() - begin));
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kMaxBytes) {
+    const auto part = bytes.subspan(begin, std::min(kMaxBytes, bytes.size() - begin));
     wait(start(what, [&](MPI_Request* request) {
       return MPI_Ibcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, root, data_.get(), request);
     }));
@@ -260,7 +260,7 @@ void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view w
 }
 
 void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) {
-  NYSTROM_CHECK(mine.size() * static_cast<std::size_t>(ranks_) == all.size() && mine.size() <= kMostBytes,
+  NYSTROM_CHECK(mine.size() * static_cast<std::size_t>(ranks_) == all.size() && mine.size() <= kMaxBytes,
                 "{}: {} bytes of {} ranks gathered into {}", what, mine.size(), ranks_, all.size());
   wait(start(what, [&](MPI_Request* request) {
     const int count = static_cast<int>(mine.size());

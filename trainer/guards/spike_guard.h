@@ -27,7 +27,7 @@ struct SpikeOptions {
 };
 
 /// Spikes one after another after which the loss is not spiking but has risen: a fault to look at.
-inline constexpr std::int64_t kMostSpikesInARow = 20;
+inline constexpr std::int64_t kMaxSpikesInARow = 20;
 
 /// Counts a loss in, unless it is a spike; gives its z-score (0 before there is a verdict).
 double judge_loss(double loss, const SpikeOptions& options, LossStatistics& statistics);

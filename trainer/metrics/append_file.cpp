@@ -41,7 +41,7 @@ void AppendFile::append(std::string_view record) {
     return;
   }
   const std::string reason = std::strerror(errno);
-  if (pending_.size() > kMostPending) fail("cannot write to {}: {}", path_, reason);
+  if (pending_.size() > kMaxPending) fail("cannot write to {}: {}", path_, reason);
   if (!behind_.exchange(true) && warn_)
     warn_(fmt::format("{} cannot be written: {}. It is kept in memory until there is room.", path_, reason));
 }

@@ -159,18 +159,18 @@ TEST(Reducer, sums_in_bf16_within_the_roundings_of_the_addends_and_partial_sums)
 TEST(ZeroPartition, cover_everything_once_and_differ_by_at_most_a_piece) {
   for (const std::int64_t size : {0, 1, 63, 64, 65, 1000, 12800, 99999})
     for (const int count : {1, 2, 3, 7}) {
-      std::int64_t before = 0, least = size, most = 0;
+      std::int64_t before = 0, min_count = size, max_count = 0;
       for (int rank = 0; rank < count; ++rank) {
         const ZeroPartition partition(size, rank, count);
         EXPECT_EQ(partition.begin(), before);
         EXPECT_EQ(partition.begin() % 64 == 0 || partition.begin() == size, true);
         EXPECT_EQ(partition.sharded(), count > 1);
         before = partition.end();
-        least = std::min(least, partition.count());
-        most = std::max(most, partition.count());
+        min_count = std::min(min_count, partition.count());
+        max_count = std::max(max_count, partition.count());
       }
       EXPECT_EQ(before, size);
-      EXPECT_LE(most - least, 64 + 63) << size << " values for " << count;
+      EXPECT_LE(max_count - min_count, 64 + 63) << size << " values for " << count;
     }
 }
 
