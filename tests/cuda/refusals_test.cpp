@@ -70,7 +70,7 @@ TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_w
                                    "--set training.global_batch=4000 --set training.micro_batch=4000");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("A micro-batch of 4000 sequences takes"),
-                                 HasSubstr("training.micro_batch can be at most")));
+                                 HasSubstr("`training.micro_batch` can be at most")));
 }
 
 TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_told) {
