@@ -83,7 +83,7 @@ TEST_F(Refusals, nccl_that_is_missing_is_told_and_auto_takes_mpi) {
   const std::string without = "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=missing";
   const Outcome refused = pretrain(without, "--set communication.kind=nccl", 2);
   EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.err, HasSubstr("communication.kind is nccl, but this machine has no libnccl.so.2"));
+  EXPECT_THAT(refused.err, HasSubstr("`communication.kind` is nccl, but this machine has no libnccl.so.2"));
   const Outcome automatic = pretrain(without, {}, 2);
   EXPECT_EQ(automatic.status, 0) << automatic.err;
 }

@@ -99,7 +99,7 @@ TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
   EXPECT_EQ(pretrain(options(4), *comm, recorder), StopReason::kDone);
   EXPECT_EQ(recorder.runs.at(1).first_step, 3);
   ASSERT_EQ(recorder.warnings.size(), 1U);
-  EXPECT_THAT(recorder.warnings[0], HasSubstr("step-00000004.h5 is damaged"));
+  EXPECT_THAT(recorder.warnings[0], HasSubstr("step-00000004.h5 is corrupt"));
 }
 
 TEST_F(Pretrain, with_no_whole_checkpoint_nothing_is_overwritten) {
@@ -114,7 +114,7 @@ TEST_F(Pretrain, resume_never_is_refused_in_a_used_directory) {
   PretrainOptions never = options(2);
   never.resume = Resume::kNever;
   EXPECT_EQ(pretrain(never, *comm, recorder), StopReason::kDone);
-  EXPECT_THAT(refusal(never), HasSubstr("was used by a run before"));
+  EXPECT_THAT(refusal(never), HasSubstr("was already used by a run"));
 }
 
 TEST_F(Pretrain, another_configuration_is_refused_and_named) {

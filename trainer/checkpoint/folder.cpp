@@ -81,7 +81,7 @@ CheckpointSearch find_newest_checkpoint(const std::string& folder) {
       return search;
     } catch (const Error& error) {  // damaged, or the disk cannot read it
       const std::string what = error.what();
-      search.warnings.push_back(fmt::format("{}{} It is passed over.", what, what.ends_with('.') ? "" : "."));
+      search.warnings.push_back(fmt::format("{}{} It is skipped.", what, what.ends_with('.') ? "" : "."));
     }
   }
   return search;

@@ -43,7 +43,7 @@ class Descriptor {
 
   [[nodiscard]] std::uint64_t size() const {
     struct stat status {};
-    if (::fstat(file_, &status) != 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+    if (::fstat(file_, &status) != 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
     return static_cast<std::uint64_t>(status.st_size);
   }
   /// As many bytes as there are, at most `count`.
@@ -52,7 +52,7 @@ class Descriptor {
     while (done < count) {
       const auto got = ::pread(file_, to + done, count - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+      if (got < 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
     }
@@ -63,12 +63,12 @@ class Descriptor {
       const auto put =
           ::pwrite(file_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
       if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) fail("cannot write {}: {}", path_, std::strerror(errno));
+      if (put <= 0) fail("{} cannot be written: {}.", path_, std::strerror(errno));
       done += static_cast<std::size_t>(put);
     }
   }
   void flush() const {
-    if (::fsync(file_) != 0) fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+    if (::fsync(file_) != 0) fail("{} cannot be flushed to the disk: {}.", path_, std::strerror(errno));
   }
   /// Lets later reads come from the disk and not from memory, where the system permits.
   void forget_cached() const { (void)::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED); }
@@ -157,15 +157,14 @@ std::string expected_text(const CheckpointHeader& header, std::string_view found
 
 void write_checkpoint_header(const std::string& path, std::optional<double> validation) {
   const Descriptor file(path, O_RDWR);
-  if (!file.open()) fail("cannot open {}: {}", path, std::strerror(errno));
+  if (!file.open()) fail("{} cannot be opened: {}.", path, std::strerror(errno));
   const std::string head = head_of({.bytes = file.size(), .validation = validation});
   const std::string text = header_text(head, digest_of(head, file));
   file.write(0, text);
   file.flush();
   file.forget_cached();
   if (first_bytes(file) != text || header_text(head, digest_of(head, file)) != text)
-    fail("{} reads back otherwise than it was written; the disk or the memory of this machine is faulty.",
-         path);
+    fail("{} does not read back as it was written; the disk or the memory of this machine is faulty.", path);
 }
 
 bool has_checkpoint_header(const std::string& path) {
@@ -179,12 +178,12 @@ CheckpointHeader verify_checkpoint_header(const std::string& path) {
   if (!file.is_regular()) refuse("{} is not a file.", path);
   const std::string found = first_bytes(file);
   if (!found.starts_with(kMagic))
-    refuse("{} is not a checkpoint of this program, or its first bytes are damaged.", path);
+    refuse("{} is not a checkpoint of this program, or its header is corrupt.", path);
   const auto header = parse_header(found);
   if (!header || header->bytes != file.size() || expected_text(*header, found, file) != found)
-    refuse("{} is damaged: its content does not agree with its digest. Use another checkpoint.", path);
+    refuse("{} is corrupt: its content does not match its digest. Use another checkpoint.", path);
   if (header->version > kCheckpointVersion)
-    refuse("{} has format {}, this program knows formats up to {}: use a newer program.", path,
+    refuse("{} has format {}, but this program reads formats up to {}; use a newer program.", path,
            header->version, kCheckpointVersion);
   return *header;
 }

@@ -215,7 +215,7 @@ void CheckpointReader::load_state(const ParameterStore& store, std::string_view 
                                   Memory& memory) const {
   const std::string group = state_group(name);
   if (!state_->file.has(group))
-    refuse("{} has no optimizer state `{}`; it was written with another optimizer.kind.", path(), name);
+    refuse("{} has no optimizer state `{}`; it was written with another `optimizer.kind`.", path(), name);
   read_group(state_->file, group, store, flat, memory);
 }
 

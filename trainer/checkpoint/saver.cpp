@@ -46,7 +46,7 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   const std::string problem =
       comm_.broadcast_text(writer_ ? problem_ : std::string(), 0, "the end of the checkpoint's writing");
   if (problem.empty()) return;
-  fail("{} Steps since the checkpoint before are lost; make room and resume.", problem);
+  fail("{} The steps since the previous checkpoint are lost. Free disk space and resume.", problem);
 }
 
 void CheckpointSaver::finish() {
@@ -62,8 +62,10 @@ void CheckpointSaver::require_same_state(const RunState& state) {
       "the agreement on a checkpoint");
   for (std::size_t rank = 1; rank < all.size(); ++rank)
     if (all[rank] != all[0])
-      fail("Rank {} stands at {}, rank 0 at {}; no checkpoint of it was written. Resume from the one before.",
-           rank, all[rank], all[0]);
+      fail(
+          "Rank {} is at {}, rank 0 at {}: the ranks disagree, so no checkpoint was written. Resume from "
+          "the previous one.",
+          rank, all[rank], all[0]);
 }
 
 // The time that this counts is that of its own waiting: a job may be suspended meanwhile.
@@ -92,8 +94,9 @@ void CheckpointSaver::wait_together() {
   while (said == kMoves);
   if (said == kHangs)
     fail(
-        "The checkpoint that {} writes into {} has not moved on for {:.0f} s: the disk or its file server "
-        "hangs. Look at them, and resume from the checkpoint before, or raise communication.timeout.",
+        "The checkpoint that {} is writing to {} has made no progress for {:.0f} s: the disk or its file "
+        "server hangs. Inspect them and resume from the previous checkpoint, or raise "
+        "`communication.timeout`.",
         comm_.rank_name(0), options_.folder, options_.timeout_seconds);
   poll();
 }
@@ -139,7 +142,7 @@ void CheckpointSaver::failed(const std::string& path, const std::string& problem
                          problem.ends_with('.') ? "" : ".");
   if (!must_ && !too_many_failures())
     observer_.warning(
-        fmt::format("{} The run goes on without it ({} in a row; checkpoint.failures_allowed is {}).",
+        fmt::format("{} The run continues without it ({} in a row; `checkpoint.failures_allowed` is {}).",
                     problem_, failures_, options_.failures_allowed));
 }
 
@@ -147,8 +150,8 @@ void CheckpointSaver::give_up() {
   const std::string what =
       comm_.broadcast_text(fmt::format("{} {} in a row failed", problem_, failures_), 0, "the end of saving");
   fail(
-      "{}, and checkpoint.failures_allowed is {}: the steps since the last good one are lost. Make room and "
-      "resume.",
+      "{}, and `checkpoint.failures_allowed` is {}: the steps since the last valid checkpoint are "
+      "lost. Free disk space and resume.",
       what, options_.failures_allowed);
 }
 

@@ -74,7 +74,7 @@ bool under_launcher() {
 
 std::unique_ptr<Comm> make_comm(const CommOptions& options) {
   if (!(options.timeout_seconds > 0))
-    refuse("communication.timeout is {}; it must be above 0 (seconds).", options.timeout_seconds);
+    refuse("`communication.timeout` is {}; it must be above 0 (seconds).", options.timeout_seconds);
   if (under_launcher()) return make_mpi_comm(options);
   return make_solo_comm();
 }

@@ -215,10 +215,10 @@ void MpiComm::look_around(std::string_view what, Seconds waited) {
   if (!SignalWatch::peers_in_doubt() || waited < kPatience) return;
   const auto silent = peers_.silent();
   if (!silent.empty())
-    throw CommTimeout(
-        fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {} did not answer and must be dead, "
-                    "so the job cannot go on. Resume it from its last checkpoint.",
-                    rank_, ranks_, waited.count(), step(), what, names_of(silent)));
+    throw CommTimeout(fmt::format(
+        "Rank {} of {} waited {:.0f} s at step {} for {}; {} did not answer and is presumed dead, so the "
+        "job cannot continue. Resume it from its last checkpoint.",
+        rank_, ranks_, waited.count(), step(), what, names_of(silent)));
 }
 
 std::string MpiComm::names_of(const std::vector<int>& some) const {
@@ -235,10 +235,10 @@ void MpiComm::give_up(std::string_view what, Seconds waited) {
   const std::string why = absent.empty()
                               ? "every rank is waiting, so the ranks disagree or the network is down"
                               : names_of(absent) + " did not take part";
-  throw CommTimeout(
-      fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {}. Look at what it does there (a "
-                  "stopped process, a slow disk), or raise communication.timeout ({:.0f} s).",
-                  rank_, ranks_, waited.count(), step(), what, why, timeout_.count()));
+  throw CommTimeout(fmt::format(
+      "Rank {} of {} waited {:.0f} s at step {} for {}; {}. Inspect that process (it may be stopped, "
+      "or wait for a slow disk), or raise `communication.timeout` ({:.0f} s).",
+      rank_, ranks_, waited.count(), step(), what, why, timeout_.count()));
 }
 
 Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view what) {

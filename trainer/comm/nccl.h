@@ -1,6 +1,6 @@
 #pragma once
-// Gradients summed, and weights exchanged, by NCCL, which is opened at run time: a program without it still
-// runs on one GPU.
+// NCCL collectives for gradients and weights. The library is loaded at run time (dlopen): without it the
+// program still runs, on one GPU or over MPI.
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #pragma once
-// Gradients summed over MPI through pinned host memory: for ranks that share a GPU, and clusters without
-// NCCL.
+// Staged GPU collectives over MPI, through pinned host memory: for ranks that share a GPU, and clusters
+// without NCCL.
 
 #include <vector>
 

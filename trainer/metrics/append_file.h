@@ -1,7 +1,6 @@
 #pragma once
-// A file that grows by whole records, on a disk that may be full for a while: what it does not take is kept
-// in memory, in order, and tried again with the next record. A run outlives a full disk so, and its files
-// have no gap afterwards.
+// Append-only file of whole records that survives a full disk: records that cannot be written are kept in
+// memory, in order, and retried with the next one, so that the file has no gap afterwards.
 
 #include <atomic>
 #include <cstdint>

@@ -76,7 +76,7 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
     begin -= size;
     std::string block(size, '\0');
     file.seekg(static_cast<std::streamoff>(begin));
-    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("cannot read {}", path);
+    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("{} cannot be read.", path);
     rest.insert(0, block);
     // Whole lines from the last on; the first of the text may begin in the block before.
     for (std::size_t end = rest.rfind('\n'); end != std::string::npos; end = rest.rfind('\n')) {
@@ -97,7 +97,7 @@ const std::string& cut(const std::string& path, std::int64_t step) {
   std::error_code problem;
   if (std::filesystem::exists(path, problem))
     std::filesystem::resize_file(path, bytes_up_to(path, step), problem);
-  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path, problem.message());
+  if (problem) fail("{} cannot be truncated to the steps of the checkpoint: {}.", path, problem.message());
   return path;
 }
 

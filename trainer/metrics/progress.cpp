@@ -44,8 +44,8 @@ std::string duration_text(double seconds) {
 
 std::string describe(const RunInfo& info) {
   return fmt::format(
-      "{:.1f} million parameters, {}; steps {} to {}, {} sequences a step, {} at once; {} rank{} with {} "
-      "thread{}; {:.0f} MiB of state and {:.0f} MiB of activations a rank{}",
+      "{:.1f} million parameters, {}; steps {} to {}, {} sequences per step, micro-batch {}; {} rank{} "
+      "with {} thread{}; {:.0f} MiB of state and {:.0f} MiB of activations per rank{}",
       static_cast<double>(info.parameters) * 1e-6, info.precision, info.first_step, info.steps,
       info.global_batch, info.micro_batch, info.ranks, info.ranks == 1 ? "" : "s", info.threads,
       info.threads == 1 ? "" : "s", mebibytes(info.state_bytes), mebibytes(info.activation_bytes),
@@ -66,7 +66,7 @@ std::string describe(const ValidationReport& report) {
 }
 
 std::string describe(const SavedReport& report) {
-  return fmt::format("saved {} ({:.1f} MiB in {:.1f} s; the run stood still for {:.3f} s)", report.path,
+  return fmt::format("saved {} ({:.1f} MiB in {:.1f} s; training paused for {:.3f} s)", report.path,
                      mebibytes(report.bytes), report.seconds, report.pause_seconds);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// A call that may hang for ever, and that nothing inside can interrupt, is watched by a thread.
+// Watchdog for a call that may hang for ever and that nothing can interrupt.
 
 #include <condition_variable>
 #include <functional>
@@ -12,7 +12,7 @@
 
 namespace nystrom {
 
-/// Calls `on_timeout` from a thread of its own if it lives longer than `seconds`.
+/// Invokes `on_timeout` from a separate thread unless destroyed within `seconds`.
 class Watchdog {
  public:
   Watchdog(double seconds, std::function<void()> on_timeout)

@@ -67,9 +67,11 @@ TEST_F(Faults, a_disk_that_hangs_ends_the_job_with_a_sentence) {
   const Words alone{NYSTROM_PLANTED_JOB, folder / "alone", "timeout=2"};
   for (const Words& words : {command(3, "three", {"timeout=2"}), alone}) {
     EXPECT_EQ(run(words, "loop:0:checkpoint:4"), 1) << said;
-    EXPECT_THAT(said,
-                ContainsRegex("The checkpoint that rank 0[^/]* writes into .*/checkpoints has not moved on "
-                              "for 2 s: the disk or its file server hangs"));
+    EXPECT_THAT(
+        said,
+        ContainsRegex(
+            "The checkpoint that rank 0[^/]* is writing to .*/checkpoints has made no progress for 2 s: the "
+            "disk or its file server hangs"));
     EXPECT_LT(seconds, 12);
   }
   EXPECT_TRUE(std::filesystem::exists(checkpoint("three", 2)));
@@ -139,11 +141,11 @@ TEST_F(Faults, the_heartbeats_tell_which_rank_the_others_wait_for) {
   ASSERT_TRUE(job.wait_for_file(checkpoint("run", 2))) << job.output();
   std::string report;
   const auto end = std::chrono::steady_clock::now() + 20s;
-  while (report.find("no sign of life") == std::string::npos && std::chrono::steady_clock::now() < end) {
+  while (report.find("no heartbeat for") == std::string::npos && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(200ms);
     report = job_report(read_heartbeats(folder / "run"), unix_seconds());
   }
-  EXPECT_THAT(report, ContainsRegex("Rank 1 on [^ ]+ \\(process [0-9]+\\) has given no sign of life"));
+  EXPECT_THAT(report, ContainsRegex("Rank 1 on [^ ]+ \\(process [0-9]+\\) has sent no heartbeat for"));
   EXPECT_THAT(report, HasSubstr("waits for the label counts"));
 }
 

@@ -95,7 +95,7 @@ TEST_F(Stop, a_file_named_stop_saves_and_stops_once) {
 
 TEST_F(Stop, a_time_limit_saves_and_stops) {
   EXPECT_EQ(run(command(2, "run", {"steps=2000", "delay_ms=20", "stop_after=3"})), 3) << said;
-  EXPECT_THAT(said, HasSubstr("run.stop_after (3 s) is over"));
+  EXPECT_THAT(said, HasSubstr("`run.stop_after` (3 s) has elapsed"));
   EXPECT_GT(newest("run"), 0);
   EXPECT_LT(seconds, 8);
 }

@@ -123,7 +123,7 @@ TEST_F(Checkpoint, a_truncated_or_longer_file_is_found) {
     EXPECT_THAT(refusal(damaged), HasSubstr(damaged)) << size << " bytes";
   }
   testing::write_bytes(damaged, whole + '\0');
-  EXPECT_THAT(refusal(damaged), HasSubstr("is damaged"));
+  EXPECT_THAT(refusal(damaged), HasSubstr("is corrupt"));
 }
 
 TEST_F(Checkpoint, the_newest_whole_one_is_found_and_damaged_ones_are_named) {

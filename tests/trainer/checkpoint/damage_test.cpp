@@ -112,7 +112,7 @@ TEST_F(Damage, a_newer_format_is_told_from_damage) {
   std::string damaged = later;
   damaged[later.size() / 2] ^= 1;
   testing::write_bytes(newest(), damaged);
-  EXPECT_THAT(find_newest_checkpoint(folder.path()).warnings.at(0), HasSubstr("is damaged"));
+  EXPECT_THAT(find_newest_checkpoint(folder.path()).warnings.at(0), HasSubstr("is corrupt"));
 }
 
 TEST_F(Damage, a_header_without_a_digest_is_invalid) {

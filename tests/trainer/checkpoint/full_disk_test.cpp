@@ -183,7 +183,7 @@ TEST(FullDisk, the_run_stops_after_as_many_failures_in_a_row_as_are_allowed) {
     (void)run.trainer->run();
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("3 in a row failed, and checkpoint.failures_allowed is 2"));
+    EXPECT_THAT(error.what(), HasSubstr("3 in a row failed, and `checkpoint.failures_allowed` is 2"));
     EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
   }
   EXPECT_EQ(run.recorder.warnings.size(), 2U);

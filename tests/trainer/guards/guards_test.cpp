@@ -58,7 +58,7 @@ class HeldBack final : public Observer {
   }
   void warning(const std::string& sentence) override {
     const std::lock_guard held(mutex_);
-    going_back_ = going_back_ || sentence.find("the run goes back") != std::string::npos;
+    going_back_ = going_back_ || sentence.find("rolling back to the last checkpoint") != std::string::npos;
     heard_.notify_all();
   }
 
@@ -140,7 +140,7 @@ TEST_F(Guards, skip_a_spikes_step) {
   EXPECT_TRUE(heard().steps[23].skipped);
   EXPECT_EQ(trainer->state().updates, 29);
   ASSERT_EQ(heard().warnings.size(), 1U);
-  EXPECT_THAT(heard().warnings[0], HasSubstr("the step is skipped, the weights stay"));
+  EXPECT_THAT(heard().warnings[0], HasSubstr("the step is skipped, the weights are unchanged"));
   EXPECT_LT(heard().steps[24].losses.loss, heard().steps[22].losses.loss);  // as if nothing had been
 }
 
@@ -154,8 +154,8 @@ TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
   std::vector<std::int64_t> expected;
   for (std::int64_t i = 0; i < 34; ++i) expected.push_back(i);
   EXPECT_EQ(source->indices(), expected);  // none twice
-  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("the run goes back"),
-                                            HasSubstr("step-00000020.h5, 4 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000020.h5 and skips 4 global batches")));
   EXPECT_EQ(heard().steps.back().step, 30);
 
   // What is resumed after that does not see the spoilt batch either, and ends with the same bits.
@@ -175,8 +175,8 @@ TEST_F(Guards, go_back_to_the_checkpoint_that_is_just_being_written) {
   HeldBack disk(23, false);
   EXPECT_EQ(run(all, &disk), StopReason::kDone);
   EXPECT_EQ(trainer->state().batches_skipped, 1);  // the spoilt one alone
-  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("the run goes back"),
-                                            HasSubstr("step-00000023.h5, 1 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000023.h5 and skips 1 global batches")));
 }
 
 TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
@@ -186,9 +186,9 @@ TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
   HeldBack disk(20, true);
   EXPECT_EQ(run(all, &disk), StopReason::kDone);
   EXPECT_EQ(trainer->state().batches_skipped, 14);  // batches 10 to 23
-  EXPECT_THAT(heard().warnings,
-              ElementsAre(HasSubstr("the run goes back"), HasSubstr("step-00000020.h5 could not be written"),
-                          HasSubstr("step-00000010.h5, 14 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000020.h5 could not be written"),
+                                            HasSubstr("step-00000010.h5 and skips 14 global batches")));
   EXPECT_EQ(trainer->state().step, 30);
   EXPECT_TRUE(std::filesystem::exists(checkpoint_path(folder.path(), 20)));  // of the second way there
 }

@@ -130,7 +130,7 @@ TEST_F(Lock, lost_to_another_job_is_detected) {
     lock->check();
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("was lost to process 77 on node9"));
+    EXPECT_THAT(error.what(), HasSubstr("was taken over by process 77 on node9"));
   }
 }
 
@@ -176,7 +176,7 @@ TEST_F(Lock, of_a_dead_job_is_taken_over_by_exactly_one) {
 TEST_F(Lock, in_a_directory_that_cannot_be_created_is_refused) {
   std::ofstream(folder / "file") << "x";
   directory = folder / "file/run";
-  EXPECT_THAT(refusal(), HasSubstr("cannot be made"));
+  EXPECT_THAT(refusal(), HasSubstr("cannot be created"));
 }
 
 }  // namespace

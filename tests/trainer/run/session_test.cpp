@@ -63,7 +63,7 @@ TEST(Heartbeats, a_silent_rank_is_named_first) {
   auto silent = beat_of(2, "x", 20);
   silent.written = 900;
   const auto report = job_report({beat_of(0, "x", 20, "y", 19), beat_of(1, "z", 21), silent}, 1001);
-  EXPECT_THAT(report, HasSubstr("Rank 2 on node2 (process 102) has given no sign of life for 101 s"));
+  EXPECT_THAT(report, HasSubstr("Rank 2 on node2 (process 102) has sent no heartbeat for 101 s"));
 }
 
 TEST(Heartbeats, ranks_that_all_wait_are_told_so_and_busy_ones_are_left_alone) {
@@ -164,7 +164,7 @@ TEST(Durations, are_read_in_the_usual_ways) {
       (void)duration_seconds(text, "run.stop_after");
       ADD_FAILURE() << text;
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("run.stop_after is `"));
+      EXPECT_THAT(error.what(), HasSubstr("`run.stop_after` is "));
     }
   }
 }
