@@ -61,7 +61,7 @@ std::set<std::size_t> positions_of_names(const std::string& bytes) {
   return found;
 }
 
-TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_one_before_used) {
+TEST_F(Damage, bit_flip_in_any_region_is_detected_and_the_previous_checkpoint_used) {
   std::set<std::size_t> positions = positions_of_names(whole);  // the structure: superblock, headers, names
   EXPECT_GT(positions.size(), 100U);
   for (std::size_t at = 0; at < kCheckpointHeaderBytes; at += 4) positions.insert(at);  // the header
@@ -77,14 +77,14 @@ TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_o
   }
 }
 
-TEST_F(Damage, every_truncation_at_a_block_boundary_is_found) {
+TEST_F(Damage, truncation_at_any_block_boundary_is_detected) {
   for (std::size_t size = 0; size < whole.size(); size += kCheckpointHeaderBytes)
     expect_passed_over(whole.substr(0, size), fmt::format("{} bytes", size));
   expect_passed_over(whole.substr(0, whole.size() - 1), "one byte less");
   expect_passed_over(whole + '\0', "one byte more");
 }
 
-TEST_F(Damage, a_checkpoint_of_the_first_format_is_read) {
+TEST_F(Damage, format_1_is_read) {
   testing::write_bytes(newest(), testing::as_version_1(whole));
   verify_checkpoint(newest());
   EXPECT_EQ(CheckpointReader(newest()).state().step, 4);
@@ -93,7 +93,7 @@ TEST_F(Damage, a_checkpoint_of_the_first_format_is_read) {
   EXPECT_EQ(read_checkpoint_header(newest())->version, 1);
 }
 
-TEST_F(Damage, a_flip_in_a_checkpoint_of_the_first_format_is_found) {
+TEST_F(Damage, bit_flip_in_format_1_is_detected) {
   const std::string old = testing::as_version_1(whole);
   for (std::size_t at = 0; at < kCheckpointHeaderBytes; ++at) {
     std::string bytes = old;
@@ -102,7 +102,7 @@ TEST_F(Damage, a_flip_in_a_checkpoint_of_the_first_format_is_found) {
   }
 }
 
-TEST_F(Damage, a_newer_format_is_told_from_damage) {
+TEST_F(Damage, newer_format_is_distinguished_from_corruption) {
   const std::string later = testing::as_later_version(whole, 3);
   testing::write_bytes(newest(), later);
   const CheckpointSearch search = find_newest_checkpoint(folder.path());
@@ -143,7 +143,7 @@ class Keep : public Damage {
   TemporaryFolder kept;
 };
 
-TEST_F(Keep, the_newest_every_kth_and_the_best_stay) {
+TEST_F(Keep, keeps_newest_every_kth_and_best) {
   add(10, 3.0);
   add(20, 1.0);
   add(30, 2.0);
@@ -156,7 +156,7 @@ TEST_F(Keep, the_newest_every_kth_and_the_best_stay) {
   EXPECT_THAT(names(), ElementsAre("20", "60"));
 }
 
-TEST_F(Keep, damaged_ones_do_not_count_and_none_goes_before_a_good_one_has_come) {
+TEST_F(Keep, corrupt_ones_do_not_count_and_none_is_removed_before_a_valid_one_exists) {
   add(10);
   add(20);
   add(30);
@@ -171,13 +171,13 @@ TEST_F(Keep, damaged_ones_do_not_count_and_none_goes_before_a_good_one_has_come)
   EXPECT_THAT(names(), ElementsAre("40", "50"));
 }
 
-TEST_F(Keep, files_of_later_steps_are_left_alone_and_do_not_push_out_what_was_just_written) {
+TEST_F(Keep, checkpoints_of_later_steps_are_neither_removed_nor_counted) {
   for (const std::int64_t step : {10, 20, 70, 80, 90}) add(step);
   prune_checkpoints(kept.path(), {.newest = 1}, 20);
   EXPECT_THAT(names(), ElementsAre("20", "70", "80", "90"));
 }
 
-TEST_F(Keep, a_run_keeps_its_best_by_validation) {
+TEST_F(Keep, run_keeps_its_best_by_validation_loss) {
   TrainerOptions all = testing::toy_trainer(8);
   all.checkpoint_folder = kept.path();
   all.save_every = 1;

@@ -99,7 +99,7 @@ class Guards : public ::testing::Test {
   std::unique_ptr<Trainer> trainer;
 };
 
-TEST(SpikeGuard, judges_by_standard_deviations_after_a_window) {
+TEST(SpikeGuard, z_score_is_computed_after_the_window) {
   const SpikeOptions options{.action = OnTrouble::kSkip, .z_score = 3, .window = 10};
   LossStatistics statistics;
   for (int i = 0; i < 10; ++i) EXPECT_EQ(judge_loss(i % 2 == 0 ? 1.0 : 3.0, options, statistics), 0);
@@ -112,20 +112,20 @@ TEST(SpikeGuard, judges_by_standard_deviations_after_a_window) {
   EXPECT_EQ(statistics.spikes_in_a_row, 0);
 }
 
-TEST(SpikeGuard, a_constant_loss_is_no_division_by_zero) {
+TEST(SpikeGuard, constant_loss_does_not_divide_by_zero) {
   const SpikeOptions options{.action = OnTrouble::kSkip, .z_score = 3, .window = 2};
   LossStatistics statistics;
   for (int i = 0; i < 5; ++i) EXPECT_EQ(judge_loss(2, options, statistics), 0);
   EXPECT_GT(judge_loss(2.1, options, statistics), 3);
 }
 
-TEST_F(Guards, ignore_a_spike_where_told_so) {
+TEST_F(Guards, ignore_continues_through_a_spike) {
   EXPECT_EQ(run(options(OnTrouble::kIgnore)), StopReason::kDone);
   EXPECT_TRUE(heard().warnings.empty());
   EXPECT_GT(heard().steps[23].losses.loss, 2 * heard().steps[22].losses.loss);  // the planted fault is one
 }
 
-TEST_F(Guards, stop_at_a_spike_naming_step_and_size) {
+TEST_F(Guards, stop_names_step_and_z_score) {
   try {
     (void)run(options(OnTrouble::kStop));
     FAIL() << "no error";
@@ -135,7 +135,7 @@ TEST_F(Guards, stop_at_a_spike_naming_step_and_size) {
   }
 }
 
-TEST_F(Guards, skip_a_spikes_step) {
+TEST_F(Guards, skip_leaves_the_weights_of_a_spiking_step) {
   EXPECT_EQ(run(options(OnTrouble::kSkip)), StopReason::kDone);
   EXPECT_TRUE(heard().steps[23].skipped);
   EXPECT_EQ(trainer->state().updates, 29);
@@ -144,7 +144,7 @@ TEST_F(Guards, skip_a_spikes_step) {
   EXPECT_LT(heard().steps[24].losses.loss, heard().steps[22].losses.loss);  // as if nothing had been
 }
 
-TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
+TEST_F(Guards, rollback_restores_and_skips_the_samples) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 10;
@@ -168,7 +168,7 @@ TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
   EXPECT_EQ(resumed.weights(), straight);
 }
 
-TEST_F(Guards, go_back_to_the_checkpoint_that_is_just_being_written) {
+TEST_F(Guards, rollback_waits_for_the_checkpoint_in_progress) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 23;
@@ -179,7 +179,7 @@ TEST_F(Guards, go_back_to_the_checkpoint_that_is_just_being_written) {
                                             HasSubstr("step-00000023.h5 and skips 1 global batches")));
 }
 
-TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
+TEST_F(Guards, rollback_uses_the_previous_checkpoint_if_the_latest_fails) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 10;
@@ -193,13 +193,13 @@ TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
   EXPECT_TRUE(std::filesystem::exists(checkpoint_path(folder.path(), 20)));  // of the second way there
 }
 
-TEST_F(Guards, without_a_checkpoint_to_go_back_to_the_run_fails) {
+TEST_F(Guards, rollback_without_a_checkpoint_fails) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   EXPECT_THROW((void)run(all), Error);
 }
 
-TEST_F(Guards, a_resumed_run_judges_as_one_never_stopped) {
+TEST_F(Guards, loss_statistics_survive_a_resume) {
   TrainerOptions all = options(OnTrouble::kSkip);
   all.checkpoint_folder = folder.path();
   all.save_every = 22;
@@ -213,7 +213,7 @@ TEST_F(Guards, a_resumed_run_judges_as_one_never_stopped) {
   EXPECT_EQ(resumed.weights(), parts->weights());
 }
 
-TEST_F(Guards, a_rolled_back_runs_metrics_have_no_step_twice) {
+TEST_F(Guards, rollback_truncates_the_metrics) {
   const std::string path = folder / "metrics.jsonl";
   MetricsFile file(path, 0);
   StepReport report;
@@ -224,7 +224,7 @@ TEST_F(Guards, a_rolled_back_runs_metrics_have_no_step_twice) {
   EXPECT_EQ(std::filesystem::file_size(path), 4 * (metrics_line(report).size() + 1));
 }
 
-TEST_F(Guards, a_pseudo_inverse_far_off_is_warned_about_once_by_layer) {
+TEST_F(Guards, pinv_residual_above_the_limit_is_warned_about_once_per_layer) {
   TrainerOptions all = toy_trainer(4);
   all.pinv_residual_every = 1;
   all.pinv_residual_limit = 1e-4;
@@ -241,7 +241,7 @@ TEST_F(Guards, a_pseudo_inverse_far_off_is_warned_about_once_by_layer) {
   EXPECT_TRUE(lenient.recorder.warnings.empty());
 }
 
-TEST_F(Guards, a_processor_that_computes_differently_is_named) {
+TEST_F(Guards, wrong_arithmetic_is_detected_and_the_rank_named) {
   ToyRun run(toy_trainer(1), *comm);
   const StepBatch& batch = run.source.read(0);
   BatchBuffer buffer(run.source.limits());
@@ -271,7 +271,7 @@ TEST_F(Guards, a_processor_that_computes_differently_is_named) {
   }
 }
 
-TEST_F(Guards, checks_for_silent_corruption_change_nothing) {
+TEST_F(Guards, self_check_does_not_affect_training) {
   TrainerOptions all = toy_trainer(5);
   ToyRun plain(all, *comm);
   (void)plain.trainer->run();
