@@ -1,4 +1,5 @@
 #include "trainer/pretrain.h"
+#include "trainer/run/run_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
