@@ -234,7 +234,7 @@ TEST_F(Guards, pinv_residual_above_the_limit_is_warned_about_once_per_layer) {
   const double residual = strict.recorder.steps[0].pinv_residual_max[0];
   ASSERT_GT(residual, 1e-4);
   EXPECT_EQ(strict.recorder.warnings.size(), 2U);  // two layers
-  EXPECT_THAT(strict.recorder.warnings[0], HasSubstr("At step 1 the residual of layer "));
+  EXPECT_THAT(strict.recorder.warnings[0], HasSubstr("At step 1 the pseudo-inverse residual of layer "));
   all.pinv_residual_limit = 2 * residual + 1;
   ToyRun lenient(all, *comm);
   (void)lenient.trainer->run();
