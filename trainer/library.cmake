@@ -5,10 +5,11 @@ nystrom_add_library(trainer FOLDER trainer
     finetune.cpp pretrain.cpp trainer.cpp
     batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
-    checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/saver.cpp checkpoint/write.cpp
+    checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
+    checkpoint/write.cpp
     comm/comm.cpp comm/gpu_collectives.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp comm/mpi_peers.cpp
     comm/reducer.cpp comm/threads.cpp
-    guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp
+    guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
     metrics/progress.cpp metrics/tensorboard.cpp
     optimizer/optimizer.cpp optimizer/schedule.cpp optimizer/zero_partition.cpp

@@ -13,8 +13,8 @@ namespace nystrom {
 namespace {
 
 void check_options(const PretrainOptions& options) {
-  const auto at_least = [](const char* key, std::int64_t value, std::int64_t least) {
-    if (value < least) refuse("{} is {}; it must be at least {}.", key, value, least);
+  const auto at_least = [](const char* key, std::int64_t value, std::int64_t minimum) {
+    if (value < minimum) refuse("`{}` is {}; it must be at least {}.", key, value, minimum);
   };
   const TrainerOptions& t = options.trainer;
   at_least("training.steps", t.steps, 1);
@@ -26,22 +26,19 @@ void check_options(const PretrainOptions& options) {
   at_least("checkpoint.keep_best", t.keep.best, 0);
   at_least("checkpoint.failures_allowed", t.failures_allowed, 0);
   if (t.schedule.warmup_steps > t.steps)
-    refuse("schedule.warmup_steps ({}) is above training.steps ({}); lower it.", t.schedule.warmup_steps,
+    refuse("`schedule.warmup_steps` ({}) is above `training.steps` ({}); lower it.", t.schedule.warmup_steps,
            t.steps);
   if (options.sequence_length > options.model.max_positions)
-    refuse("data.sequence_length ({}) is above model.max_positions ({}); raise the one or lower the other.",
-           options.sequence_length, options.model.max_positions);
+    refuse(
+        "`data.sequence_length` ({}) is above `model.max_positions` ({}); lower the former or raise the "
+        "latter.",
+        options.sequence_length, options.model.max_positions);
   if (!(t.clip_norm >= 0))
-    refuse("training.clip_norm is {}; it must be at least 0 (0: no clipping).", t.clip_norm);
+    refuse("`training.clip_norm` is {}; it must be at least 0 (0: no clipping).", t.clip_norm);
 }
 
-/// What the caller's observer hears before the files are open, and on other ranks: nothing there.
-Observer& on_rank_zero(const Comm& comm, Observer& observer, Observer& nobody) {
-  return comm.rank() == 0 ? observer : nobody;
-}
-
-/// The sequences at once that fit the device, on every rank alike: fewer than wanted only where the choice
-/// was left open. Fails otherwise, saying how many would fit.
+/// The micro-batch that fits the device, the same on every rank: smaller than wanted only where the
+/// configuration leaves the choice open. Fails otherwise, saying how many sequences would fit.
 std::int64_t fit_device(const PretrainOptions& options, const Device& device, Comm& comm, MicroBatchFit fit) {
   const std::int64_t wanted = fit.limits.sequences;
   if (!device.is_gpu()) return wanted;
@@ -53,10 +50,10 @@ std::int64_t fit_device(const PretrainOptions& options, const Device& device, Co
   const std::int64_t fits = *std::ranges::min_element(all);
   if (fits >= wanted || (fits > 0 && options.micro_batch == 0)) return fits;
   const std::string advice =
-      fits > 0 ? fmt::format("training.micro_batch can be at most {}", fits)
+      fits > 0 ? fmt::format("`training.micro_batch` can be at most {}", fits)
                : std::string(
-                     "not even training.micro_batch: 1 fits; set training.recompute, or take a smaller "
-                     "model or data.sequence_length");
+                     "not even `training.micro_batch`: 1 fits; set `training.recompute`, or choose a smaller "
+                     "model or `data.sequence_length`");
   fail("A micro-batch of {} sequences takes {:.0f} MiB for training, and {} has {:.0f} MiB free: {}.", wanted,
        mebibytes(training_bytes(fit, fit.limits)), device.text(), mebibytes(fit.free_bytes), advice);
 }
@@ -67,6 +64,78 @@ std::string epochs_sentence(const BatchSource& batches, std::int64_t steps) {
   for (const auto& [name, epochs] : batches.epochs_of(steps))
     corpora += fmt::format("{}{} {:.3g}", corpora.empty() ? "" : ", ", name, epochs);
   return corpora.empty() ? corpora : fmt::format("{} steps read, in epochs: {}", steps, corpora);
+}
+
+/// The checkpoint to resume from, the same on every rank; empty: none. Afterwards the run directory is ready.
+std::string choose_checkpoint(const PretrainOptions& options, Comm& comm, Observer& observer) {
+  std::string checkpoint;
+  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, options.trainer.identity, observer);
+  return comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+}
+
+/// Weights of a new run: a warm start, or random initialization.
+void initialize(Network& network, const PretrainOptions& options) {
+  if (options.start_from)
+    options.start_from(network);
+  else
+    network.initialize(options.trainer.seed);
+}
+
+int state_ranks(const PretrainOptions& options, const Comm& comm) {
+  return options.trainer.zero ? comm.ranks() : 1;
+}
+
+struct RunBatches {
+  std::unique_ptr<BatchSource> training, validation;
+  std::int64_t micro_batch = 0;  // wanted, or the largest that fits
+  [[nodiscard]] BatchLimits limits() const {
+    return validation ? joined(training->limits(), validation->limits()) : training->limits();
+  }
+};
+
+/// Opens both sources with the micro-batch of the configuration, or the largest that fits the device.
+RunBatches open_batches(const PretrainOptions& options, const Device& device, Comm& comm,
+                        const Network& network) {
+  SourceRequest request{
+      .global_batch = options.global_batch,
+      .micro_batch = options.micro_batch > 0
+                         ? options.micro_batch
+                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks(),
+                                                 device.is_gpu()),
+      .rank = comm.rank(),
+      .ranks = comm.ranks()};
+  RunBatches batches{.training = options.training_data(request), .validation = nullptr, .micro_batch = 0};
+  const BatchLimits limits = batches.training->limits();
+  const std::int64_t fits = fit_device(options, device, comm,
+                                       {network, limits, 1, options.recompute, state_ranks(options, comm),
+                                        options.trainer.bf16_reduction && comm.ranks() > 1});
+  if (fits < limits.sequences) {
+    request.micro_batch = fits;
+    batches.training = options.training_data(request);
+  }
+  if (options.validation_data) batches.validation = options.validation_data(request);
+  batches.micro_batch = std::min(request.micro_batch, batches.training->limits().sequences);
+  return batches;
+}
+
+void report_batches(const PretrainOptions& options, const BatchSource& batches, Observer& observer) {
+  for (const auto& warning : batches.warnings()) observer.warning(warning);
+  if (const auto epochs = epochs_sentence(batches, options.trainer.steps); !epochs.empty())
+    observer.note(epochs);
+}
+
+RunInfo run_info(const PretrainOptions& options, const Comm& comm, const Context& context,
+                 const Network& network, const RunBatches& batches) {
+  return {.steps = options.trainer.steps,
+          .parameters = network.parameters().values(),
+          .global_batch = options.global_batch,
+          .micro_batch = batches.micro_batch,
+          .ranks = comm.ranks(),
+          .threads = context.host_threads(),
+          .precision = std::string(name_of(options.precision)),
+          .activation_bytes = network.arena().bytes(),
+          .state_bytes = state_bytes(network.parameters(), state_ranks(options, comm)),
+          .resumed_from = {}};
 }
 
 }  // namespace
@@ -93,78 +162,43 @@ void require_same_start(const PretrainOptions& options, Comm& comm) {
 
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer) {
   check_options(options);
-  Observer nobody;
-  Observer& speaker = on_rank_zero(comm, observer, nobody);
   require_same_start(options, comm);
+  Observer silent;
+  Observer& rank0_observer = comm.rank() == 0 ? observer : silent;  // until the metrics files are open
   RunSession session({.directory = options.directory,
                       .stop_after_seconds = options.stop_after_seconds,
                       .report = options.report},
-                     comm, speaker);
-  std::string checkpoint;
-  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, options.trainer.identity, speaker);
-  checkpoint = comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+                     comm, rank0_observer);
+  const std::string checkpoint = choose_checkpoint(options, comm, rank0_observer);
   session.begin();
 
   const Device device = options.device ? options.device(comm) : Device();
   Context context = device.context(threads_of_rank(comm, options.threads));
   Network network(options.model, options.head, options.precision, true, context.memory());
-  if (checkpoint.empty()) {
-    if (options.start_from)
-      options.start_from(network);
-    else
-      network.initialize(options.trainer.seed);
-  }
-
-  SourceRequest request{
-      .global_batch = options.global_batch,
-      .micro_batch = options.micro_batch > 0
-                         ? options.micro_batch
-                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks(),
-                                                 device.is_gpu()),
-      .rank = comm.rank(),
-      .ranks = comm.ranks()};
-  const int state_ranks = options.trainer.zero ? comm.ranks() : 1;
-  auto batches = options.training_data(request);
-  if (const std::int64_t fits = fit_device(options, device, comm,
-                                           {network, batches->limits(), 1, options.recompute, state_ranks,
-                                            options.trainer.bf16_reduction && comm.ranks() > 1});
-      fits < batches->limits().sequences) {
-    request.micro_batch = fits;
-    batches = options.training_data(request);
-  }
-  const auto validation = options.validation_data ? options.validation_data(request) : nullptr;
-  for (const auto& warning : batches->warnings()) speaker.warning(warning);
-  if (const auto epochs = epochs_sentence(*batches, options.trainer.steps); !epochs.empty())
-    speaker.note(epochs);
-  network.plan(validation ? joined(batches->limits(), validation->limits()) : batches->limits(),
-               context.host_threads(), options.recompute);
+  if (checkpoint.empty()) initialize(network, options);
+  const RunBatches batches = open_batches(options, device, comm, network);
+  report_batches(options, *batches.training, rank0_observer);
+  network.plan(batches.limits(), context.host_threads(), options.recompute);
   const auto reduction = make_device_reduction(device, comm, options.communication);
 
   TrainerOptions trainer_options = options.trainer;
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
   trainer_options.stop_reason = [&session] { return session.stop_reason(); };
-  // Filled below: how far to cut the metrics file is known after restoring. They outlive the trainer, whose
-  // last checkpoint waits for them.
+  // Observers outlive the trainer, whose last checkpoint waits for them. They are added below: the metrics
+  // file is truncated to the step of the checkpoint.
   Observers observers;
   std::optional<RunFiles> files;
-  Trainer trainer(trainer_options,
-                  {context, comm, network, *batches, validation.get(), observers, reduction.get()});
+  Trainer trainer(trainer_options, {context, comm, network, *batches.training, batches.validation.get(),
+                                    observers, reduction.get()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
     files.emplace(options.directory, trainer.state().step, observer);
     observers.add(files->all());
   }
-  observers.started({.first_step = trainer.state().step + 1,
-                     .steps = trainer_options.steps,
-                     .parameters = network.parameters().values(),
-                     .global_batch = options.global_batch,
-                     .micro_batch = std::min(request.micro_batch, batches->limits().sequences),
-                     .ranks = comm.ranks(),
-                     .threads = context.host_threads(),
-                     .precision = std::string(name_of(options.precision)),
-                     .activation_bytes = network.arena().bytes(),
-                     .state_bytes = state_bytes(network.parameters(), state_ranks),
-                     .resumed_from = checkpoint});
+  RunInfo info = run_info(options, comm, context, network, batches);
+  info.first_step = trainer.state().step + 1;
+  info.resumed_from = checkpoint;
+  observers.started(info);
   return trainer.run();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// `nystrom pretrain` without its command line: run directory, resuming, network, data, then the trainer.
+// Pretraining run: run directory, resume, network, data, then the trainer. `nystrom pretrain` without its
+// command line.
 
 #include <functional>
 #include <memory>
@@ -14,14 +15,14 @@
 
 namespace nystrom {
 
-/// What a source is made for.
+/// The batch sizes and rank that a source is created for.
 struct SourceRequest {
   std::int64_t global_batch = 0, micro_batch = 0;
   int rank = 0, ranks = 1;
 };
 using SourceFactory = std::function<std::unique_ptr<BatchSource>(const SourceRequest&)>;
 
-/// Sources over shards; `options` but for batch sizes and ranks, which come with the request.
+/// Sources over shards; `options` except for batch sizes and ranks, which come with the request.
 [[nodiscard]] SourceFactory shard_source(const LoaderOptions& options);
 
 struct PretrainOptions : RunOptions {
@@ -29,32 +30,32 @@ struct PretrainOptions : RunOptions {
   HeadConfig head = HeadKind::kPretraining;
   DType precision = DType::kF32;  ///< of activations; resolved, no "auto"
   bool recompute = false;         ///< activation checkpointing
-  int threads = 0;                ///< 0: the cores that this rank may use
-  /// Where this rank computes; called once, after the run's directory was prepared. Empty: the processor.
+  int threads = 0;                ///< 0: the cores available to this rank
+  /// The device of this rank; called once, after the run directory was prepared. Empty: CPU.
   std::function<Device(Comm&)> device;
   ReductionOptions communication;
 
   std::int64_t sequence_length = 512;
   std::int64_t global_batch = 256;
-  std::int64_t micro_batch = 0;                  ///< 0: chosen here
+  std::int64_t micro_batch = 0;                  ///< 0: automatic
   SourceFactory training_data, validation_data;  ///< validation_data may be empty
 
   /// steps, seed, objective, optimizer, schedule, clip_norm, ..., identity. Its checkpoint_folder is set
   /// here.
   TrainerOptions trainer;
 
-  /// Fills a network's weights where a run starts anew: from `model.from`. Empty: drawn from the seed.
+  /// Warm start: fills the weights of a new run, from `model.from`. Empty: random initialization.
   std::function<void(Network&)> start_from;
 };
 
-/// Refuses, with the rank and the item named, ranks that were started with another program, configuration or
-/// files than rank 0. Collective, and the first thing that ranks should do together.
+/// Refuses, naming rank and item, ranks that were started with another program, configuration or files than
+/// rank 0. Collective, and the first thing that ranks should do together.
 void require_same_start(const PretrainOptions& options, Comm& comm);
 
 /// Creates the run directory with config.yaml, metrics.jsonl and TensorBoard events, and trains. Collective.
-/// `observer` hears everything on rank 0. Refuses (InputError) a run directory that another job is using, a
-/// used one with Resume::kNever, and a resume whose configuration differs in keys that a resume may not
-/// change, naming them.
+/// `observer` is called on rank 0. Refuses (InputError) a run directory that another job is using, a used one
+/// with Resume::kNever, and a resume whose configuration differs in keys that a resume must not change,
+/// naming them.
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
 
 }  // namespace nystrom

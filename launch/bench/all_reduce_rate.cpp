@@ -18,7 +18,7 @@ double seconds_of_one(const Context& context, Comm& comm, DeviceReduction* reduc
   } else {
     reduction->start(values);
     reduction->finish();
-    reduction->settle(0, "the measurement of the all-reduce");
+    reduction->synchronize(0, "the measurement of the all-reduce");
     context.synchronize();
   }
   const double mine = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

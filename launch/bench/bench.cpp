@@ -91,7 +91,7 @@ double Bench::step() {
   });
   ops.finish();
   reducer_.finish();
-  if (reduction_) reduction_->settle(steps_, kGradientSum);
+  if (reduction_) reduction_->synchronize(steps_, kGradientSum);
   clip_.measure(context_, network_.parameters());
   optimizer_->step(context_, 1e-5, clip_.factor());
   context_.synchronize();

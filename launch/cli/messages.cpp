@@ -17,21 +17,20 @@ const std::array kMessages = {
             "The configuration contains an unknown key.",
             "Correct the key. `nystrom --help-config` lists all keys."},
     Message{kStart, "is in use by …", 2,
-            "A running job, on the host and with the process ID shown, writes to this run directory.",
+            "A live job, on the host and with the process id named, writes to this run directory.",
             "Wait for it, end it (`scancel`, `kill`), or choose another `run.directory`. Do not delete "
-            "`lock` while that process runs."},
-    Message{kStart, "was left locked by …, which is dead; this job takes over", 0,
-            "The previous job was killed and could not release its lock.",
-            "Nothing."},
-    Message{kStart, "is locked by …; looking for up to … s whether it lives", 0,
-            "The lock was taken on another machine, so only its heartbeat shows whether that job still runs.",
-            "Wait: the job then starts or is refused."},
+            "`lock` while that process is alive."},
+    Message{kStart, "was left locked by …, which is dead; this job takes the lock over.", 0,
+            "The previous job was killed and could not release its lock.", "Nothing."},
+    Message{kStart, "is locked by …; waiting up to … s for its heartbeat.", 0,
+            "The lock was created on another machine, so only its heartbeat tells whether that job is alive.",
+            "Wait; the job then starts or is refused."},
     Message{kStart, "was made with another configuration: …", 2,
-            "The run in this directory was started with a configuration that differs in the keys shown.",
-            "Restore their values, or choose another `run.directory`."},
-    Message{kStart, "was used by a run before, and --resume is never.", 2,
-            "A new run was requested (`--resume never`) in a used run directory.",
-            "Choose another `run.directory`, or omit `--resume` to resume the run."},
+            "This run directory belongs to a run whose configuration differs in the keys named.",
+            "Restore the values, or choose another `run.directory`."},
+    Message{kStart, "was already used by a run, and `--resume` is never.", 2,
+            "You asked for a new run in a used directory.",
+            "Choose another `run.directory`, or omit `--resume` to resume."},
     Message{kStart, "does not have the … of rank 0", 1,
             "The ranks were started with different programs, configurations or copies of the shards. The "
             "message names the difference.",
@@ -42,109 +41,105 @@ const std::array kMessages = {
             "Write it as shown."},
 
     Message{kRanks, "This rank waited … s in MPI's … for the others", 1,
-            "A rank did not reach `MPI_Init` or `MPI_Finalize`: its machine is down, or its process hangs "
-            "or was stopped.",
-            "Check the machines of the job (`ps`, `dmesg`). Remove the faulty one and start the job again."},
+            "At the start or the end of the job a rank is missing: its machine is down, its process hangs or "
+            "is stopped.",
+            "Inspect the machines of the job (`ps`, `dmesg`); remove the faulty one and restart."},
     Message{kRanks, "did not take part", 1,
-            "The rank shown runs or is stopped, but did not reach the collective within "
+            "The rank named is alive or stopped, but did not enter the collective within "
             "`communication.timeout`.",
-            "Inspect that process (`nystrom doctor --job DIR`, `gdb -p`): it may be stopped, or wait for a "
-            "slow disk or a hung GPU. Start the job again; it resumes from the last checkpoint."},
-    Message{kRanks, "did not answer and must be dead", 1,
-            "The process of the rank shown died, and the launcher was ending the job.",
-            "Look for its own message above, and for the kernel's out-of-memory killer (`dmesg`) on its "
-            "host."},
+            "Inspect that process (`nystrom doctor --job DIR`, `gdb -p`): a stopped process, a slow disk, a "
+            "hung GPU. Restart the job; it resumes from the last checkpoint."},
+    Message{
+        kRanks, "did not answer and is presumed dead", 1,
+        "The rank named died; the launcher had begun to end the job.",
+        "Look for its own message above, and for the kernel's out-of-memory killer (`dmesg`) on its host."},
     Message{kRanks, "every rank is waiting, so the ranks disagree or the network is down", 1,
-            "All ranks wait in a collective that does not complete.",
-            "Check the network. If it works, report a bug with the output of all ranks."},
+            "All ranks are in a collective that does not end.",
+            "Check the network; if it works, file a bug report with the output of all ranks."},
     Message{kRanks, "drifted from the others", 1,
-            "The check of `training.check_every` failed: weights or optimizer state of the rank shown "
-            "differ from those of the other ranks after the same updates.",
-            "Remove that machine from the job (its memory or CPU is probably faulty). Resume from a "
-            "checkpoint that is older than the last check that passed."},
+            "The check of `training.check_every`: weights or optimizer state of the rank named differ from "
+            "those of the other ranks, though all applied the same updates.",
+            "Remove that machine (its memory or CPU is likely faulty) and resume from a checkpoint before "
+            "the last check that passed."},
     Message{kRanks, "the same micro-batch gave different gradients of …", 1,
-            "The check of `training.check_every` failed: that machine computed the same gradients twice "
-            "with different results.",
+            "The same check: that machine computed the same micro-batch twice with different results.",
             "As above."},
-    Message{kRanks, "has given no sign of life for", 0,
-            "Printed by `doctor --job` and on SIGUSR2: the heartbeat of the rank is stale.",
-            "Inspect that process on the host shown."},
+    Message{kRanks, "has sent no heartbeat for", 0,
+            "From `doctor --job` and SIGUSR2: the rank's heartbeat is old.",
+            "Inspect that process on the host named."},
     Message{kRanks, "has been in `…` for … s, and others wait for it", 0,
-            "Printed by `doctor --job` and on SIGUSR2: the rank that blocks the job, and what it is doing.",
-            "Inspect that process on the host shown."},
+            "From `doctor --job` and SIGUSR2: the rank that holds the job up, and what it is doing.",
+            "Inspect that process on the host named."},
 
-    Message{kNumbers, "the gradient of … is not finite", 1,
-            "A value overflowed or became NaN. The tensor shown is the first one in the backward pass, "
-            "hence nearest to the cause. No checkpoint contains it.",
-            "Lower `optimizer.learning_rate`, increase `schedule.warmup_steps`, or set "
-            "`training.on_nonfinite` to `skip` or `rollback`, which make this a warning."},
-    Message{kNumbers, "standard deviations above its mean of", 1,
-            "The check of `training.on_spike` found a loss spike.",
-            "Inspect the samples of that step, lower the learning rate, or set `training.on_spike` to "
-            "`skip` or `rollback`, which make this a warning."},
-    Message{kNumbers, "this is no spike but a rise", 1,
-            "Twenty consecutive steps were loss spikes: training diverges.",
+    Message{
+        kNumbers, "the gradient of … is not finite", 1,
+        "A value overflowed or is NaN; the tensor named is the first in backward, so nearest to the "
+        "cause. No checkpoint contains it.",
+        "Lower `optimizer.learning_rate`, lengthen `schedule.warmup_steps`, or set `training.on_nonfinite`. "
+        "With `skip` or `rollback` it is a warning."},
+    Message{kNumbers, "standard deviations above its mean of", 1, "`training.on_spike`: the loss spiked.",
+            "Inspect the samples of the step; lower the learning rate. With `skip` or `rollback` the run "
+            "continues and this is a warning."},
+    Message{kNumbers, "consecutive steps: training is diverging.", 1,
+            "Twenty consecutive steps were loss spikes.",
             "Resume from an earlier checkpoint (`--resume PATH`) with a lower learning rate."},
-    Message{kNumbers, "global batches further on in the data", 0,
-            "`rollback` restored the checkpoint shown and skips the samples that were used since.",
-            "Nothing. If it happens often, lower the learning rate."},
-    Message{kNumbers, "the run should go back, but there is no checkpoint yet", 1,
+    Message{kNumbers, "and skips … global batches.", 0,
+            "`rollback` restored the checkpoint named and skips the samples read since then.",
+            "Nothing; if it happens often, lower the learning rate."},
+    Message{kNumbers, "The rollback at step … failed: there is no checkpoint yet.", 1,
             "`rollback` was due before the first checkpoint.",
             "Lower `checkpoint.every_steps` or the learning rate."},
-    Message{kNumbers, "the run went back to … for the …th time", 1,
-            "Rolling back did not help.",
-            "Resume from an earlier checkpoint with a lower learning rate."},
-    Message{kNumbers, "the residual of layer …'s pseudo-inverse is …", 0,
-            "The iteration no longer inverts the landmark matrix of that layer (a residual of 1 is as bad "
-            "as no inverse).",
-            "Raise `model.attention.pinv_iterations`, or lower the learning rate. A trained model with such "
-            "a layer may still be good: check its validation loss."},
+    Message{kNumbers, "The run was about to roll back from step … to … for the …th time.", 1,
+            "Rolling back does not help.", "Resume from an earlier checkpoint with a lower learning rate."},
+    Message{kNumbers, "the pseudo-inverse residual of layer … is …", 0,
+            "The iteration no longer inverts the layer's landmark matrix (1 is as bad as no inverse at all).",
+            "Raise `model.attention.pinv_iterations`, or lower the learning rate. A model that has reached "
+            "this state may still be good: check the validation loss."},
 
     Message{kStop, "stopping after step …: …", 3,
-            "A signal, `run.stop_after` or the file `stop` requested it. A checkpoint was written.",
+            "A signal, `run.stop_after` or the file `stop` asked for it; a checkpoint was written.",
             "Run the same command to resume."},
-    Message{kStop, "The lock of … was lost to …", 1,
-            "This job was stopped or cut off for so long that another job took over its run directory.",
-            "Nothing, if the other job is the one that you want."},
-    Message{kStop, "has no heartbeats of ranks", 2,
+    Message{
+        kStop, "The lock of … was taken over by …", 1,
+        "This job was suspended or disconnected for so long that another job took over its run directory.",
+        "Nothing, if the other job is the one that you want."},
+    Message{kStop, "has no heartbeats: no job is running there", 2,
             "`doctor --job` found no running job in that directory.",
             "Give the `run.directory` of a running job."},
 
     Message{kFiles, "The checkpoint … could not be written", 0,
-            "The disk is full, read-only or gone. Older checkpoints remain valid. At the last step the job "
-            "fails with status 1.",
-            "Free some space."},
-    Message{kFiles, "is damaged: its content does not agree with its digest.", 0,
-            "The checkpoint is corrupt. At the start of a run it is skipped, and the one before it is used. "
-            "A corrupt checkpoint that is named by `--resume PATH`, or to another command, is refused (2).",
-            "Check the disk, and delete the file."},
-    Message{kFiles, "No checkpoint in … is whole", 2,
-            "All checkpoints are corrupt. Nothing was started or overwritten.",
-            "Restore one from a backup, or remove them to start again."},
-    Message{kFiles, "reads back otherwise than it was written", 0,
-            "The file that was read back right after writing differs from what was written.",
-            "The disk or the memory of rank 0's machine is faulty: move the job."},
-    Message{kFiles, ", and checkpoint.failures_allowed is …", 1,
-            "More consecutive checkpoints failed than the configuration allows. The message has the last "
-            "reason. Older checkpoints remain valid.",
-            "Free some space, or check the file system. The same command resumes from the latest valid "
+            "The disk is full, read-only or gone; older checkpoints are valid. At the last step this ends "
+            "the job with status 1.",
+            "Free disk space."},
+    Message{kFiles, "is corrupt: its content does not match its digest.", 0,
+            "The checkpoint is not what was written. At the start it is skipped and the previous one is "
+            "used; given to `--resume PATH` or another command it is refused (2).",
+            "Check the disk; delete the file."},
+    Message{kFiles, "No checkpoint in … is valid", 2,
+            "All checkpoints are corrupt; nothing was started or overwritten.",
+            "Restore one from a backup, or remove them to start over."},
+    Message{kFiles, "does not read back as it was written", 0,
+            "The file, read right after writing, differs from what was written.",
+            "The disk or the memory of rank 0's machine is faulty: run the job elsewhere."},
+    Message{kFiles, ", and `checkpoint.failures_allowed` is …", 1,
+            "More consecutive checkpoints failed than the configuration allows; the last reason is named, "
+            "older checkpoints are valid.",
+            "Free disk space, or check the file system; the same command resumes from the last valid "
             "checkpoint."},
-    Message{kFiles, "has not moved on for … s: the disk or its file server hangs.", 1,
-            "The thread of rank 0 that writes a checkpoint was blocked in one system call for "
-            "`communication.timeout`. The unfinished file never gets its final name, and older checkpoints "
-            "remain valid.",
-            "Check the file system (`dmesg`, the file server). The same command resumes from the previous "
+    Message{kFiles, "has made no progress for … s: the disk or its file server hangs.", 1,
+            "Rank 0's thread that writes a checkpoint has been in one system call for "
+            "`communication.timeout`. The file is never published; older checkpoints are valid.",
+            "Check the file system (`dmesg`, the server); the same command resumes from the previous "
             "checkpoint."},
-    Message{kFiles, "It is kept in memory until there is room.", 0,
-            "`metrics.jsonl` or the TensorBoard file cannot be written, because the disk is full or "
-            "read-only. The run continues, and the lines are written later, in order.",
-            "Free some space."},
+    Message{kFiles, "New records are kept in memory until there is space.", 0,
+            "`metrics.jsonl` or the TensorBoard file cannot be written: a full or read-only disk. The run "
+            "continues; pending records are written later, in order.",
+            "Free disk space."},
     Message{kFiles, "makes the HDF5 library crash (…)", 2,
             "A shard or checkpoint is corrupt or malicious. It was read in a child process, which crashed.",
             "Get the file again, or leave it out."},
-    Message{kFiles, "cannot be made: …", 2,
-            "The run directory cannot be created.",
-            "Choose another `run.directory`, or grant write permission."},
+    Message{kFiles, "cannot be created: …", 2, "The run directory cannot be created.",
+            "Choose another `run.directory`, or grant write permission there."},
 
     Message{kData, "was made with another tokenizer", 2,
             "The shards were prepared with another tokenizer.",

@@ -35,12 +35,12 @@ nlohmann::ordered_json result(const Losses& losses, const RunSetup& setup) {
   nlohmann::ordered_json json;
   json["model"] = setup.config.model.from;
   json["loss"] = losses.loss;
-  for (const LossPart& part : losses.parts) {
-    const std::string name(part.name);
-    json[name + "_loss"] = part.loss;
-    json[name + "_accuracy"] = part.accuracy;
-    json[name + "_labels"] = part.labels;
-    if (name == "mlm") json["mlm_perplexity"] = std::exp(part.loss);
+  for (const LossTerm& term : losses.terms) {
+    const std::string name(term.name);
+    json[name + "_loss"] = term.loss;
+    json[name + "_accuracy"] = term.accuracy;
+    json[name + "_labels"] = term.labels;
+    if (name == "mlm") json["mlm_perplexity"] = std::exp(term.loss);
   }
   json["unigram_entropy"] = unigram_entropy(setup.validation);
   return json;

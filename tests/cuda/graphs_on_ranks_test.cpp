@@ -20,7 +20,7 @@ struct DeviceRun {
     network.initialize(options.seed);
     network.plan(source.limits(), 1);
     trainer = std::make_unique<Trainer>(
-        options, TrainerParts{context, ranks(), network, source, nullptr, recorder, reduction.get()});
+        options, TrainerDependencies{context, ranks(), network, source, nullptr, recorder, reduction.get()});
   }
   [[nodiscard]] std::vector<float> weights() {
     const HostValues values(network.parameters().weights(), context.memory());

@@ -73,7 +73,7 @@ TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_w
                                    "--set training.global_batch=4000 --set training.micro_batch=4000");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("A micro-batch of 4000 sequences takes"),
-                                 HasSubstr("training.micro_batch can be at most")));
+                                 HasSubstr("`training.micro_batch` can be at most")));
 }
 
 TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_told) {
@@ -86,7 +86,7 @@ TEST_F(Refusals, nccl_that_is_missing_is_told_and_auto_takes_mpi) {
   const std::string without = "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=missing";
   const Outcome refused = pretrain(without, "--set communication.kind=nccl", 2);
   EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.err, HasSubstr("communication.kind is nccl, but this machine has no libnccl.so.2"));
+  EXPECT_THAT(refused.err, HasSubstr("`communication.kind` is nccl, but this machine has no libnccl.so.2"));
   const Outcome automatic = pretrain(without, {}, 2);
   EXPECT_EQ(automatic.status, 0) << automatic.err;
 }

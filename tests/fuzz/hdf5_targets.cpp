@@ -159,7 +159,7 @@ FileModel checkpoint_model() {
   const std::string path = scratch_file("model.h5", small_checkpoint());
   const hdf5::File whole = hdf5::File::open(path);
   FileModel file;
-  file.user_block = kSealBytes;
+  file.user_block = kCheckpointHeaderBytes;
   file.groups = {"weights", "optimizer", "optimizer/exp_avg", "model"};
   for (const char* group : {"weights", "optimizer/exp_avg"})
     for (const auto& name : whole.names(group)) {
@@ -201,7 +201,7 @@ void run_checkpoint(std::string_view input) {
       for (Attribute& attribute : file.attributes)
         if (attribute.object == array.name) attribute.absent = true;
   file.write(path);
-  seal_file(path);
+  write_checkpoint_header(path);
   verify_checkpoint(path);
   check_checkpoint_content(path);
 }
@@ -238,10 +238,10 @@ void run_hdf5_bytes(std::string_view input) {
     return;
   }
   std::string bytes = small_checkpoint();
-  const std::string path =
-      scratch_file("spoilt.h5", bytes.substr(0, kSealBytes) + spoilt(bytes.substr(kSealBytes), how));
-  if (std::filesystem::file_size(path) <= kSealBytes) return;
-  seal_file(path);  // somebody meant it
+  const std::string path = scratch_file("spoilt.h5", bytes.substr(0, kCheckpointHeaderBytes) +
+                                                         spoilt(bytes.substr(kCheckpointHeaderBytes), how));
+  if (std::filesystem::file_size(path) <= kCheckpointHeaderBytes) return;
+  write_checkpoint_header(path);  // somebody meant it
   check_in_child(std::span(&path, 1), {.seconds = 10}, check_checkpoint_content);
   check_checkpoint_content(path);
 }

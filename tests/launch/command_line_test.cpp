@@ -86,7 +86,7 @@ TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
 
 TEST(CommandLine, a_report_on_a_job_needs_a_job) {
   const TemporaryFolder folder;
-  expect_refused(run_in(folder, "$nystrom doctor --job ."), "has no heartbeats of ranks");
+  expect_refused(run_in(folder, "$nystrom doctor --job ."), "has no heartbeats: no job is running there");
 }
 
 TEST(CommandLine, the_doctor_of_several_ranks_measures_their_all_reduce) {

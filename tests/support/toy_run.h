@@ -137,8 +137,8 @@ struct ToyRun {
         }()) {
     network.initialize(options.seed);
     network.plan(source.limits(), context.threads());
-    trainer = std::make_unique<Trainer>(options,
-                                        TrainerParts{context, comm, network, source, &validation, recorder});
+    trainer = std::make_unique<Trainer>(
+        options, TrainerDependencies{context, comm, network, source, &validation, recorder});
   }
   [[nodiscard]] std::vector<float> weights() const {
     const auto values = network.parameters().weights().span<float>();

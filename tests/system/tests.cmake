@@ -9,6 +9,16 @@ nystrom_add_test(trajectory_test
   RUNS_PROGRAM
   LABELS golden)
 
+add_executable(checkpoint_schema_test tests/system/compatibility/checkpoint_schema_test.cpp)
+target_include_directories(checkpoint_schema_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+target_link_libraries(checkpoint_schema_test PRIVATE nystrom_data nystrom_options hdf5::hdf5 GTest::gtest GTest::gmock)
+target_compile_definitions(checkpoint_schema_test PRIVATE
+  NYSTROM_PROGRAM="$<TARGET_FILE:nystrom>" NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
+set_target_properties(checkpoint_schema_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+add_dependencies(checkpoint_schema_test nystrom)
+add_test(NAME checkpoint_schema COMMAND checkpoint_schema_test)
+set_tests_properties(checkpoint_schema PROPERTIES LABELS reliability)
+
 nystrom_add_test(threads_test SOURCES tests/system/threads/threads_test.cpp LINKS nystrom_trainer LABELS files)
 
 # Jobs as processes, with faults planted in them. A test each, since they start many; slow on purpose.

@@ -1,4 +1,5 @@
 #include "trainer/pretrain.h"
+#include "trainer/run/run_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -65,7 +66,7 @@ class Pretrain : public ::testing::Test {
   testing::Recorder recorder;
 };
 
-TEST_F(Pretrain, leaves_the_promised_files) {
+TEST_F(Pretrain, writes_the_documented_files) {
   EXPECT_EQ(pretrain(options(3), *comm, recorder), StopReason::kDone);
   EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 3\n");
   EXPECT_EQ(metrics().size(), 3U);
@@ -75,7 +76,7 @@ TEST_F(Pretrain, leaves_the_promised_files) {
   EXPECT_EQ(recorder.runs[0].micro_batch, 4);
 }
 
-TEST_F(Pretrain, a_second_start_goes_on_where_the_first_ended) {
+TEST_F(Pretrain, restart_resumes_from_the_last_checkpoint) {
   // A run of six steps that ended after its second checkpoint, with lines beyond it.
   (void)pretrain(options(6), *comm, recorder);
   const auto expected = metrics();
@@ -90,7 +91,7 @@ TEST_F(Pretrain, a_second_start_goes_on_where_the_first_ended) {
       whole);
 }
 
-TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
+TEST_F(Pretrain, corrupt_checkpoint_is_skipped_with_a_warning) {
   (void)pretrain(options(4), *comm, recorder);
   const std::string newest = checkpoint_path((folder / "run/checkpoints"), 4);
   std::string bytes = testing::read_bytes(newest);
@@ -99,10 +100,10 @@ TEST_F(Pretrain, a_damaged_checkpoint_is_passed_over_with_a_warning) {
   EXPECT_EQ(pretrain(options(4), *comm, recorder), StopReason::kDone);
   EXPECT_EQ(recorder.runs.at(1).first_step, 3);
   ASSERT_EQ(recorder.warnings.size(), 1U);
-  EXPECT_THAT(recorder.warnings[0], HasSubstr("step-00000004.h5 is damaged"));
+  EXPECT_THAT(recorder.warnings[0], HasSubstr("step-00000004.h5 is corrupt"));
 }
 
-TEST_F(Pretrain, with_no_whole_checkpoint_nothing_is_overwritten) {
+TEST_F(Pretrain, without_a_valid_checkpoint_nothing_is_overwritten) {
   (void)pretrain(options(2), *comm, recorder);
   testing::write_bytes(checkpoint_path((folder / "run/checkpoints"), 2), "nystrom checkpoint 1\n");
   const std::string before = testing::read_bytes((folder / "run/metrics.jsonl"));
@@ -114,10 +115,10 @@ TEST_F(Pretrain, resume_never_is_refused_in_a_used_directory) {
   PretrainOptions never = options(2);
   never.resume = Resume::kNever;
   EXPECT_EQ(pretrain(never, *comm, recorder), StopReason::kDone);
-  EXPECT_THAT(refusal(never), HasSubstr("was used by a run before"));
+  EXPECT_THAT(refusal(never), HasSubstr("was already used by a run"));
 }
 
-TEST_F(Pretrain, another_configuration_is_refused_and_named) {
+TEST_F(Pretrain, changed_configuration_is_refused_naming_the_keys) {
   (void)pretrain(options(2), *comm, recorder);
   PretrainOptions other = options(5);  // training.steps may change
   other.trainer.identity.settings["seed"] = "9";
@@ -126,14 +127,14 @@ TEST_F(Pretrain, another_configuration_is_refused_and_named) {
   EXPECT_EQ(refusal(other), "");
 }
 
-TEST_F(Pretrain, another_configuration_is_refused_before_the_first_checkpoint_too) {
+TEST_F(Pretrain, changed_configuration_is_refused_before_the_first_checkpoint) {
   std::filesystem::create_directories((folder / "run"));
   testing::write_bytes((folder / "run/config.yaml"), "seed: 4\n");
   EXPECT_THAT(refusal(options(2)), HasSubstr("seed (was 4, is 3)"));
   EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 4\n");
 }
 
-TEST_F(Pretrain, bad_options_are_refused_before_anything_is_written) {
+TEST_F(Pretrain, invalid_options_are_refused_before_anything_is_written) {
   PretrainOptions bad = options(2);
   bad.sequence_length = 4000;
   EXPECT_THAT(refusal(bad), HasSubstr("model.max_positions"));
@@ -143,18 +144,18 @@ TEST_F(Pretrain, bad_options_are_refused_before_anything_is_written) {
   EXPECT_FALSE(std::filesystem::exists((folder / "run")));
 }
 
-TEST_F(Pretrain, a_directory_that_cannot_be_made_is_named) {
+TEST_F(Pretrain, directory_that_cannot_be_created_is_named) {
   testing::write_bytes((folder / "run"), "a file");
   EXPECT_THAT(refusal(options(2)), HasSubstr((folder / "run")));
 }
 
-TEST(PretrainOptionsTest, the_automatic_micro_batch_is_a_share_at_most) {
+TEST(PretrainOptionsTest, automatic_micro_batch_is_at_most_the_ranks_share) {
   EXPECT_EQ(automatic_micro_batch(512, 256, 2), 8);
   EXPECT_EQ(automatic_micro_batch(512, 6, 2), 3);
   EXPECT_EQ(automatic_micro_batch(65536, 256, 2), 1);
 }
 
-TEST(PretrainOptionsTest, keys_that_come_or_go_are_differences) {
+TEST(PretrainOptionsTest, added_and_removed_keys_are_differences) {
   const auto none = [](std::string_view) { return false; };
   EXPECT_EQ(differing_keys({{"a", "1"}, {"b", "2"}}, {{"b", "2"}, {"c", "3"}}, none),
             (std::vector<std::string>{"a (was 1, is not given)", "c (was not given, is 3)"}));

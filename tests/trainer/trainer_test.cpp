@@ -33,18 +33,18 @@ class TrainerTest : public ::testing::Test {
   }
 };
 
-TEST_F(TrainerTest, the_first_loss_is_that_of_guessing) {
+TEST_F(TrainerTest, initial_loss_is_log_vocabulary) {
   ToyRun run(toy_trainer(1), *comm);
   (void)run.trainer->run();
   const Losses& losses = run.recorder.steps.at(0).losses;
-  ASSERT_EQ(losses.parts.size(), 2U);
-  EXPECT_NEAR(losses.parts[0].loss, std::log(static_cast<double>(testing::kToyVocabulary)), 0.2);
-  EXPECT_NEAR(losses.parts[1].loss, std::log(2.0), 0.1);
-  EXPECT_DOUBLE_EQ(losses.loss, losses.parts[0].loss + losses.parts[1].loss);
+  ASSERT_EQ(losses.terms.size(), 2U);
+  EXPECT_NEAR(losses.terms[0].loss, std::log(static_cast<double>(testing::kToyVocabulary)), 0.2);
+  EXPECT_NEAR(losses.terms[1].loss, std::log(2.0), 0.1);
+  EXPECT_DOUBLE_EQ(losses.loss, losses.terms[0].loss + losses.terms[1].loss);
   EXPECT_EQ(run.recorder.reasons, std::vector{StopReason::kDone});
 }
 
-TEST_F(TrainerTest, the_same_run_gives_the_same_bits) {
+TEST_F(TrainerTest, training_is_deterministic) {
   constexpr int kThreads = 2;
   ToyRun a(toy_trainer(5), *comm, {}, 0.1, HeadKind::kPretraining, kThreads);
   ToyRun b(toy_trainer(5), *comm, {}, 0.1, HeadKind::kPretraining, kThreads);
@@ -54,7 +54,7 @@ TEST_F(TrainerTest, the_same_run_gives_the_same_bits) {
   EXPECT_EQ(a.weights(), b.weights());
 }
 
-TEST_F(TrainerTest, the_micro_batch_changes_nothing_but_rounding) {
+TEST_F(TrainerTest, micro_batch_changes_only_rounding) {
   ToyRun whole(toy_trainer(6), *comm, {.micro_batch = 8});
   (void)whole.trainer->run();
   for (const std::int64_t micro_batch : {1, 3}) {
@@ -67,18 +67,18 @@ TEST_F(TrainerTest, the_micro_batch_changes_nothing_but_rounding) {
   }
 }
 
-TEST_F(TrainerTest, one_batch_can_be_learnt_by_heart) {
+TEST_F(TrainerTest, one_batch_can_be_overfitted) {
   TrainerOptions options = toy_trainer(150);
   options.schedule.kind = ScheduleKind::kConstant;
   ToyRun run(options, *comm, {.same_batch = true}, 0);
   (void)run.trainer->run();
   const Losses& last = run.recorder.steps.back().losses;
   EXPECT_LT(last.loss, 0.1);
-  EXPECT_EQ(last.parts[0].accuracy, 1);
-  EXPECT_EQ(last.parts[1].accuracy, 1);
+  EXPECT_EQ(last.terms[0].accuracy, 1);
+  EXPECT_EQ(last.terms[1].accuracy, 1);
 }
 
-TEST_F(TrainerTest, a_resume_continues_bit_for_bit) {
+TEST_F(TrainerTest, resume_is_bit_exact) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(7);
   options.checkpoint_folder = folder.path();
@@ -137,12 +137,12 @@ TEST_F(SignalTest, sigterm_saves_and_stops) {
   EXPECT_EQ(recorder.reasons, std::vector{StopReason::kStopped});
 }
 
-TEST_F(SignalTest, sigint_does_the_same) {
+TEST_F(SignalTest, sigint_saves_and_stops) {
   EXPECT_EQ(run_with(SIGINT), StopReason::kStopped);
   EXPECT_EQ(recorder.saves.size(), 1U);
 }
 
-TEST_F(SignalTest, sigusr1_saves_and_goes_on) {
+TEST_F(SignalTest, sigusr1_saves_and_continues) {
   EXPECT_EQ(run_with(SIGUSR1), StopReason::kDone);
   EXPECT_EQ(recorder.steps.back().step, 6);
   EXPECT_EQ(recorder.saves,
@@ -159,7 +159,7 @@ class NonfiniteTest : public TrainerTest {
   }
 };
 
-TEST_F(NonfiniteTest, the_run_stops_naming_step_and_tensor_and_saves_nothing) {
+TEST_F(NonfiniteTest, stop_names_step_and_tensor_and_saves_nothing) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(3);
   options.checkpoint_folder = folder.path();
@@ -175,7 +175,7 @@ TEST_F(NonfiniteTest, the_run_stops_naming_step_and_tensor_and_saves_nothing) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST_F(NonfiniteTest, by_option_the_step_is_skipped_and_said_so) {
+TEST_F(NonfiniteTest, skip_leaves_weights_unchanged_and_warns) {
   TrainerOptions options = toy_trainer(3);
   options.on_nonfinite = OnTrouble::kSkip;
   ToyRun run(options, *comm);
@@ -190,27 +190,27 @@ TEST_F(NonfiniteTest, by_option_the_step_is_skipped_and_said_so) {
   EXPECT_EQ(std::memcmp(before.data(), run.weights().data(), before.size() * sizeof(float)), 0);
 }
 
-TEST_F(TrainerTest, without_sentence_order_labels_that_loss_is_zero_and_its_weights_do_not_move) {
+TEST_F(TrainerTest, without_sop_labels_the_sop_loss_is_zero_and_its_weights_unchanged) {
   TrainerOptions options = toy_trainer(2);
   options.optimizer.weight_decay = 0;
   ToyRun run(options, *comm, {.sentence_order = false});
   const auto before = run.weights();
   (void)run.trainer->run();
   const auto after = run.weights();
-  EXPECT_EQ(run.recorder.steps[0].losses.parts[1].loss, 0);
-  EXPECT_EQ(run.recorder.steps[0].losses.parts[1].labels, 0);
+  EXPECT_EQ(run.recorder.steps[0].losses.terms[1].loss, 0);
+  EXPECT_EQ(run.recorder.steps[0].losses.terms[1].labels, 0);
   const Parameter* parameter = run.network.parameters().find("cls.seq_relationship.weight");
   for (std::int64_t i = parameter->offset; i < parameter->offset + parameter->numel(); ++i)
     EXPECT_EQ(after[static_cast<std::size_t>(i)], before[static_cast<std::size_t>(i)]);
 }
 
-TEST_F(TrainerTest, a_masked_language_model_has_one_loss) {
+TEST_F(TrainerTest, masked_lm_head_has_one_loss) {
   ToyRun run(toy_trainer(2), *comm, {}, 0.1, HeadKind::kMaskedLm);
   (void)run.trainer->run();
-  EXPECT_EQ(run.recorder.steps[1].losses.parts.size(), 1U);
+  EXPECT_EQ(run.recorder.steps[1].losses.terms.size(), 1U);
 }
 
-TEST_F(TrainerTest, validation_changes_nothing_and_repeats_itself) {
+TEST_F(TrainerTest, validation_is_deterministic_and_does_not_affect_training) {
   TrainerOptions options = toy_trainer(4);
   options.validate_every = 2;
   ToyRun with(options, *comm), without(toy_trainer(4), *comm);
@@ -225,7 +225,7 @@ TEST_F(TrainerTest, validation_changes_nothing_and_repeats_itself) {
   EXPECT_EQ(again.loss, with.recorder.validations[1].losses.loss);
 }
 
-TEST_F(TrainerTest, residuals_of_the_pseudo_inverse_are_reported_when_asked_for) {
+TEST_F(TrainerTest, pinv_residuals_are_reported_when_due) {
   TrainerOptions options = toy_trainer(4);
   options.pinv_residual_every = 2;
   ToyRun run(options, *comm, {.micro_batch = 3});
@@ -239,7 +239,7 @@ TEST_F(TrainerTest, residuals_of_the_pseudo_inverse_are_reported_when_asked_for)
   }
 }
 
-TEST_F(TrainerTest, a_checkpoint_that_cannot_be_written_is_a_warning_until_the_last) {
+TEST_F(TrainerTest, failed_checkpoint_is_a_warning_except_the_last) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(3);
   options.checkpoint_folder = (folder / "gone");

@@ -1,5 +1,6 @@
 #pragma once
-// Where a run's batches come from: shards, or (in tests) memory.
+// Batch sources: the interface through which the trainer reads global batches, from shards or (in tests)
+// memory.
 
 #include <cstdint>
 #include <string>
@@ -15,15 +16,15 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
 
-  /// This rank's part of global batch `index` (counted from 0): a pure function of index. May be empty.
-  /// Indices ascend by one as a rule, so that a source can read ahead. Valid until the next call.
+  /// This rank's share of global batch `index` (counted from 0): a pure function of index. May be empty.
+  /// Indices usually increase by one, so that a source can prefetch. Valid until the next call.
   virtual const StepBatch& read(std::int64_t index) = 0;
 
-  /// Global batches that there are (a validation set is finite); INT64_MAX: no end.
+  /// Number of global batches (a validation set is finite); INT64_MAX: endless.
   [[nodiscard]] virtual std::int64_t batches() const { return INT64_MAX; }
   /// The largest micro-batch that read() gives.
   [[nodiscard]] virtual BatchLimits limits() const = 0;
-  /// By corpus, how often the first `batches` global batches hold all of it; nothing where that is not known.
+  /// Epochs of each corpus in the first `batches` global batches; empty where unknown.
   [[nodiscard]] virtual std::vector<std::pair<std::string, double>> epochs_of(
       std::int64_t /*batches*/) const {
     return {};

@@ -1,5 +1,5 @@
 #pragma once
-// Shards as a source of batches.
+// Batch source over shards: Loader behind the BatchSource interface.
 
 #include "data/pretraining/loader.h"
 #include "trainer/batches/batch_source.h"

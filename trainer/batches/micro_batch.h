@@ -1,6 +1,6 @@
 #pragma once
-// How many sequences a rank computes at once: what the plan's own arithmetic says fits a GPU, before anything
-// runs.
+// Micro-batch size: the default, and the largest that fits a GPU's memory, computed from the memory plan
+// before anything runs.
 
 #include <cstdint>
 
@@ -12,8 +12,8 @@ namespace nystrom {
 /// Tokens that a CPU computes at once: they keep the cores busy and activations near the caches.
 inline constexpr std::int64_t kTokensAtOnce = 4096;
 
-/// Sequences computed at once where the user left it open: about 4,096 tokens on the processor, 65,536 on a
-/// GPU, at most a rank's share.
+/// Sequences per micro-batch when the configuration says auto: about 4,096 tokens on a CPU, 65,536 on a GPU,
+/// at most a rank's share.
 [[nodiscard]] std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t global_batch,
                                                  int ranks, bool gpu = false);
 
@@ -22,13 +22,13 @@ struct MicroBatchFit {
   BatchLimits limits;      ///< of the wanted micro-batch
   int threads = 1;
   bool recompute = false;
-  int state_ranks = 1;         ///< to which the optimizer's state is dealt
+  int state_ranks = 1;         ///< across which the optimizer state is sharded
   bool bf16_sums = false;      ///< gradients have a copy in bf16
   std::size_t free_bytes = 0;  ///< of the device's memory
 };
-/// Bytes that training with these limits takes beside weights and gradients: activations, moments, batches.
+/// Bytes for training with these limits, besides weights and gradients: activations, moments, batches.
 [[nodiscard]] std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits);
-/// The most sequences, at most limits.sequences, that fit; 0: not even one.
+/// Maximum number of sequences that fit, at most limits.sequences; 0: not even one.
 [[nodiscard]] std::int64_t fitting_micro_batch(const MicroBatchFit& fit);
 
 }  // namespace nystrom

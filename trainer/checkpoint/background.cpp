@@ -35,7 +35,7 @@ void CheckpointWriter::abandon(std::unique_ptr<CheckpointWriter> writer) {
 
 CheckpointResult CheckpointWriter::write(const std::function<void()>& before_publishing) {
   const auto check_wanted = [this] {
-    if (abandoned_) fail("nobody waits for it any more.");
+    if (abandoned_) fail("the run no longer waits for it.");
   };
   CheckpointContent content = snapshot_.content();
   content.moved_on = [this, check_wanted] {

@@ -1,11 +1,10 @@
 #pragma once
-// A checkpoint is one HDF5 file: all that a run needs to go on, and all that other commands need of its
-// model.
+// Checkpoints: one HDF5 file each, with everything to resume a run and everything that other commands need of
+// its model.
 //
-// Layout (docs/training.md): user block of 512 bytes (magic, size, validation loss, SHA-256 of all), checked
-// before HDF5 sees the file; `weights/<Hugging Face name>`; `optimizer/<state>/<name>`; `tokenizer`;
-// `settings`; attributes for the counters, the seed, the configuration, and the model's shape (group
-// `model`).
+// Layout (docs/training.md): a header of 512 bytes (magic, size, validation loss, SHA-256), verified before
+// HDF5 opens the file; `weights/<Hugging Face name>`; `optimizer/<state>/<name>`; `tokenizer`; `settings`;
+// attributes for the counters, the seed, the configuration, and the model's shape (group `model`).
 
 #include <cstdint>
 #include <functional>
@@ -21,20 +20,20 @@
 
 namespace nystrom {
 
-/// Cheap: looks at the first bytes only. False for what is no checkpoint or cannot be read.
+/// Reads the first bytes only. False if the file is not a checkpoint or cannot be read.
 [[nodiscard]] bool is_checkpoint(const std::string& path);
 
-/// Reads the whole file and compares its digest. Throws InputError, naming the file, if it is damaged,
-/// truncated, of a newer format, or no checkpoint.
+/// Reads the whole file and compares its digest. Throws InputError, naming the file, if it is corrupt,
+/// truncated, of a newer format, or not a checkpoint.
 void verify_checkpoint(const std::string& path);
 
-/// Reads all that is in a checkpoint, but for its digest, and refuses what is not as it should be:
-/// attributes, model, names and sizes of tensors, every value. Takes no more memory than the largest tensor.
+/// Validates the content of a checkpoint, except for its digest: attributes, model, names and sizes of
+/// tensors, every value. Throws InputError where it is invalid. Memory: that of the largest tensor.
 void check_checkpoint_content(const std::string& path);
 
 /// Writes under a temporary name, flushes, reads back, calls `before_publishing`, renames. Throws Error if
-/// any of it fails; the temporary file is removed then, and what had the name before is untouched. Other
-/// threads that use HDF5 have their turn every megabyte.
+/// any of it fails; the temporary file is removed then, and a previous file of that name is untouched. The
+/// lock on HDF5 is released every megabyte, so that other threads can read.
 void write_checkpoint(const std::string& path, const CheckpointContent& content,
                       const std::function<void()>& before_publishing = {});
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
@@ -64,17 +63,17 @@ class CheckpointReader {
   /// One weight as fp32. Throws InputError if there is none of that name.
   [[nodiscard]] std::vector<float> read_tensor(const std::string& name) const;
 
-  /// Refuses, as load_weights does, weights that do not fit; the parameters need only be declared.
+  /// Validates names and shapes as load_weights does; the parameters need only be declared.
   void check_weights(const ParameterStore& declared) const;
-  /// The same for the optimizer's state, whatever optimizer it is of; reads all of it.
+  /// The same for the state of any optimizer; reads all of it.
   void check_optimizer(const ParameterStore& declared) const;
   /// Fills the network's weights (and their rounded copy). Names and shapes must match exactly: throws
   /// InputError that names each tensor missing, unknown or of another shape.
   void load_weights(ParameterStore& store) const;
-  /// Fills a flat tensor in `memory` with one state of the optimizer, "exp_avg"; same demands.
+  /// Fills a flat tensor in `memory` with one state of the optimizer, "exp_avg"; same requirements.
   void load_state(const ParameterStore& store, std::string_view name, const Tensor& flat,
                   Memory& memory) const;
-  /// Fills the optimizer's state, which must be whole, and update count; same demands.
+  /// Fills the optimizer's state, which must not be sharded, and its update count; same requirements.
   void load_optimizer(const ParameterStore& store, Optimizer& optimizer) const;
 
  private:
@@ -86,21 +85,21 @@ class CheckpointReader {
 [[nodiscard]] std::string checkpoint_path(const std::string& folder, std::int64_t step);
 
 struct CheckpointSearch {
-  std::optional<std::string> path;    ///< the newest whole one
-  std::vector<std::string> warnings;  ///< a sentence for each damaged one that was passed over
-  bool any = false;                   ///< there was at least one file of that name
+  std::optional<std::string> path;    ///< the latest valid one
+  std::vector<std::string> warnings;  ///< a sentence for each corrupt one that was skipped
+  bool any = false;                   ///< there is at least one checkpoint file, valid or not
 };
 [[nodiscard]] CheckpointSearch find_newest_checkpoint(const std::string& folder);
 
-/// Which checkpoints stay.
+/// Which checkpoints are kept.
 struct KeepPolicy {
-  std::int64_t newest = 3;  ///< so many of the newest
-  std::int64_t every = 0;   ///< and those of steps that this divides, for ever; 0: none
-  std::int64_t best = 0;    ///< and so many with the least validation loss
+  std::int64_t newest = 3;  ///< the n newest
+  std::int64_t every = 0;   ///< and every one whose step is a multiple; 0: none
+  std::int64_t best = 0;    ///< and the n with the lowest validation loss
 };
 
 /// Removes the checkpoints up to `step`, which was just written, that the policy does not keep, and temporary
-/// files that a killed process left. Damaged ones, as far as a look at their seals tells, are not counted, so
+/// files that a killed process left. Corrupt ones, as far as their headers tell, are not counted, so
 /// that none goes before a good one has come in its place; files beyond `step` are left alone.
 void prune_checkpoints(const std::string& folder, const KeepPolicy& keep, std::int64_t step);
 

@@ -35,8 +35,8 @@ void copy_tensor(const Context& context, const Tensor& from, std::vector<std::by
 CheckpointContent content_of(const Network& network, const Optimizer& optimizer, const RunState& state,
                              const RunIdentity& identity) {
   const ParameterStore& store = network.parameters();
-  NYSTROM_CHECK(!optimizer.parts().divided(), "a checkpoint of {} of {} weights' state",
-                optimizer.parts().count(), store.flat_size());
+  NYSTROM_CHECK(!optimizer.partition().sharded(), "a checkpoint of {} of {} weights' state",
+                optimizer.partition().count(), store.flat_size());
   return {.model = network.config(),
           .head = network.head_config(),
           .parameters = store.all(),
@@ -67,7 +67,7 @@ void CheckpointSnapshot::take(Context& context, const RunState& state, std::opti
   state_ = state;
   validation_ = validation;
   copy_tensor(context, network_.parameters().weights(), copies_[0]);
-  if (optimizer_.parts().divided()) return;
+  if (optimizer_.partition().sharded()) return;
   const auto states = optimizer_.states();
   for (std::size_t i = 0; i < states.size(); ++i) copy_tensor(context, states[i].values, copies_[i + 1]);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What goes into a checkpoint: views of a network and its optimizer, or a copy of both that stays as it is
-// while the run goes on.
+// Checkpoint content: views of a network and its optimizer, or a snapshot of both that stays unchanged while
+// training continues.
 
 #include <cstddef>
 #include <functional>
@@ -26,23 +26,23 @@ struct CheckpointContent {
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
   Memory& memory = Memory::host();        ///< where weights and states lie
-  std::function<void()> moved_on = {};    ///< called by the writing thread after each piece, if set
+  std::function<void()> moved_on = {};    ///< called by the writing thread after each chunk, if set
 };
 
-/// The live values, of an optimizer that has its whole state.
+/// The live values, of an optimizer whose state is not sharded.
 [[nodiscard]] CheckpointContent content_of(const Network& network, const Optimizer& optimizer,
                                            const RunState& state, const RunIdentity& identity);
 
-/// A copy of weights and optimizer state in the host's memory. It is taken, and touched, once.
+/// A copy of weights and optimizer state in host memory, allocated once.
 class CheckpointSnapshot {
  public:
   /// All must outlive it.
   CheckpointSnapshot(const Network& network, const Optimizer& optimizer, const RunIdentity& identity);
 
-  /// Copies the live values, as ops so far leave them, with as many threads as `context` has. State that is
-  /// dealt to ranks must have been gathered before.
+  /// Copies the live values after all ops enqueued so far, with the threads of `context`. Sharded state must
+  /// have been gathered before.
   void take(Context& context, const RunState& state, std::optional<double> validation);
-  /// Where the states' copies lie, whole: [flat] each, in the order of Optimizer::states().
+  /// The copies of the whole states: [flat] each, in the order of Optimizer::states().
   [[nodiscard]] std::vector<Tensor> state_copies() const;
   [[nodiscard]] CheckpointContent content() const;
   [[nodiscard]] std::size_t bytes() const;

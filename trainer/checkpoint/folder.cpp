@@ -49,13 +49,13 @@ std::vector<Found> to_remove(const std::vector<Found>& newest_first, const KeepP
   std::int64_t good = 0;
   std::set<std::int64_t> kept;
   for (const Found& found : newest_first) {
-    const auto seal = peek_seal(found.path);
+    const auto header = read_checkpoint_header(found.path);
     if (good < std::max<std::int64_t>(keep.newest, 1)) kept.insert(found.step);
-    if (!seal) continue;
+    if (!header) continue;
     ++good;
     if (keep.every > 0 && found.step % keep.every == 0) kept.insert(found.step);
-    if (seal->validation && std::isfinite(*seal->validation))
-      scores.emplace_back(*seal->validation, found.step);
+    if (header->validation && std::isfinite(*header->validation))
+      scores.emplace_back(*header->validation, found.step);
   }
   std::ranges::sort(scores);
   scores.resize(std::min(scores.size(), static_cast<std::size_t>(std::max<std::int64_t>(keep.best, 0))));
@@ -81,7 +81,7 @@ CheckpointSearch find_newest_checkpoint(const std::string& folder) {
       return search;
     } catch (const Error& error) {  // damaged, or the disk cannot read it
       const std::string what = error.what();
-      search.warnings.push_back(fmt::format("{}{} It is passed over.", what, what.ends_with('.') ? "" : "."));
+      search.warnings.push_back(fmt::format("{}{} It is skipped.", what, what.ends_with('.') ? "" : "."));
     }
   }
   return search;

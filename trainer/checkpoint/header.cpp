@@ -43,7 +43,7 @@ class Descriptor {
 
   [[nodiscard]] std::uint64_t size() const {
     struct stat status {};
-    if (::fstat(file_, &status) != 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+    if (::fstat(file_, &status) != 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
     return static_cast<std::uint64_t>(status.st_size);
   }
   /// As many bytes as there are, at most `count`.
@@ -52,7 +52,7 @@ class Descriptor {
     while (done < count) {
       const auto got = ::pread(file_, to + done, count - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail("cannot read {}: {}", path_, std::strerror(errno));
+      if (got < 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
     }
@@ -63,12 +63,12 @@ class Descriptor {
       const auto put =
           ::pwrite(file_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
       if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) fail("cannot write {}: {}", path_, std::strerror(errno));
+      if (put <= 0) fail("{} cannot be written: {}.", path_, std::strerror(errno));
       done += static_cast<std::size_t>(put);
     }
   }
   void flush() const {
-    if (::fsync(file_) != 0) fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+    if (::fsync(file_) != 0) fail("{} cannot be flushed to the disk: {}.", path_, std::strerror(errno));
   }
   /// Lets later reads come from the disk and not from memory, where the system permits.
   void forget_cached() const { (void)::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED); }
@@ -78,12 +78,12 @@ class Descriptor {
   int file_;
 };
 
-/// Of `head` and of all that follows the seal.
+/// Digest of `head` and of everything after the header.
 std::string digest_of(std::string_view head, const Descriptor& file) {
   Sha256 digest;
   digest.update(head);
   std::vector<char> block(kBlock);
-  for (std::uint64_t offset = kSealBytes;;) {
+  for (std::uint64_t offset = kCheckpointHeaderBytes;;) {
     const std::size_t count = file.read(offset, block.data(), block.size());
     if (count == 0) return digest.hex();
     digest.update(block.data(), count);
@@ -92,22 +92,22 @@ std::string digest_of(std::string_view head, const Descriptor& file) {
 }
 
 /// The lines above the digest.
-std::string head_of(const Seal& seal) {
-  std::string head = fmt::format("{}{}\nbytes {}\n", kMagic, seal.version, seal.bytes);
-  if (seal.version > 1)
+std::string head_of(const CheckpointHeader& header) {
+  std::string head = fmt::format("{}{}\nbytes {}\n", kMagic, header.version, header.bytes);
+  if (header.version > 1)
     head += fmt::format("{}{}\n", kValidation,
-                        seal.validation ? fmt::format("{}", *seal.validation) : std::string(kNone));
+                        header.validation ? fmt::format("{}", *header.validation) : std::string(kNone));
   return head;
 }
 
-std::string seal_text(std::string_view head, std::string_view digest) {
+std::string header_text(std::string_view head, std::string_view digest) {
   std::string text = fmt::format("{}{}{}\n", head, kDigest, digest);
-  text.resize(kSealBytes, '\0');
+  text.resize(kCheckpointHeaderBytes, '\0');
   return text;
 }
 
 std::string first_bytes(const Descriptor& file) {
-  std::string bytes(kSealBytes, '\0');
+  std::string bytes(kCheckpointHeaderBytes, '\0');
   bytes.resize(file.read(0, bytes.data(), bytes.size()));
   return bytes;
 }
@@ -130,71 +130,70 @@ std::optional<Number> number_in(std::optional<std::string_view> text) {
   return number;
 }
 
-/// What a seal's lines say, down to what this program knows of its version; nothing if they are none.
-std::optional<Seal> parse_seal(std::string_view text) {
+/// Parses the header's lines as far as this program knows their version; nothing if they are invalid.
+std::optional<CheckpointHeader> parse_header(std::string_view text) {
   const auto version = number_in<std::int64_t>(take_line(text, kMagic));
   const auto bytes = number_in<std::uint64_t>(take_line(text, "bytes "));
   if (!version || *version < 1 || !bytes) return std::nullopt;
-  Seal seal{.version = *version, .bytes = *bytes, .validation = {}};
-  if (*version == 1 || *version > kCheckpointVersion) return seal;
+  CheckpointHeader header{.version = *version, .bytes = *bytes, .validation = {}};
+  if (*version == 1 || *version > kCheckpointVersion) return header;
   const auto validation = take_line(text, kValidation);
-  seal.validation = number_in<double>(validation);
-  if (!validation || (!seal.validation && *validation != kNone)) return std::nullopt;
-  return seal;
+  header.validation = number_in<double>(validation);
+  if (!validation || (!header.validation && *validation != kNone)) return std::nullopt;
+  return header;
 }
 
-/// The seal that the file should have, if what it says of itself is so. Of version 1 the digest did not cover
-/// the lines; of later ones, known or not, it does. Empty where no digest is to be found.
-std::string expected_text(const Seal& seal, std::string_view found, const Descriptor& file) {
-  if (seal.version == 1) return seal_text(head_of(seal), digest_of("", file));
+/// The header text that the file should have, computed from its content. The digest of version 1 did not
+/// cover the lines; that of later versions, known or not, does. Empty where the header has no digest.
+std::string expected_text(const CheckpointHeader& header, std::string_view found, const Descriptor& file) {
+  if (header.version == 1) return header_text(head_of(header), digest_of("", file));
   const auto end = found.find(fmt::format("\n{}", kDigest));
   if (end == std::string_view::npos) return "";
   const std::string_view head = found.substr(0, end + 1);
-  return seal_text(head, digest_of(head, file));
+  return header_text(head, digest_of(head, file));
 }
 
 }  // namespace
 
-void seal_file(const std::string& path, std::optional<double> validation) {
+void write_checkpoint_header(const std::string& path, std::optional<double> validation) {
   const Descriptor file(path, O_RDWR);
-  if (!file.open()) fail("cannot open {}: {}", path, std::strerror(errno));
+  if (!file.open()) fail("{} cannot be opened: {}.", path, std::strerror(errno));
   const std::string head = head_of({.bytes = file.size(), .validation = validation});
-  const std::string text = seal_text(head, digest_of(head, file));
+  const std::string text = header_text(head, digest_of(head, file));
   file.write(0, text);
   file.flush();
   file.forget_cached();
-  if (first_bytes(file) != text || seal_text(head, digest_of(head, file)) != text)
-    fail("{} reads back otherwise than it was written; the disk or the memory of this machine is faulty.",
-         path);
+  if (first_bytes(file) != text || header_text(head, digest_of(head, file)) != text)
+    fail("{} does not read back as it was written; the disk or the memory of this machine is faulty.", path);
 }
 
-bool has_seal(const std::string& path) {
+bool has_checkpoint_header(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   return file.open() && file.is_regular() && first_bytes(file).starts_with(kMagic);
 }
 
-Seal check_seal(const std::string& path) {
+CheckpointHeader verify_checkpoint_header(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.open()) refuse("{} cannot be opened: {}.", path, std::strerror(errno));
   if (!file.is_regular()) refuse("{} is not a file.", path);
   const std::string found = first_bytes(file);
   if (!found.starts_with(kMagic))
-    refuse("{} is not a checkpoint of this program, or its first bytes are damaged.", path);
-  const auto seal = parse_seal(found);
-  if (!seal || seal->bytes != file.size() || expected_text(*seal, found, file) != found)
-    refuse("{} is damaged: its content does not agree with its digest. Use another checkpoint.", path);
-  if (seal->version > kCheckpointVersion)
-    refuse("{} has format {}, this program knows formats up to {}: use a newer program.", path, seal->version,
-           kCheckpointVersion);
-  return *seal;
+    refuse("{} is not a checkpoint of this program, or its header is corrupt.", path);
+  const auto header = parse_header(found);
+  if (!header || header->bytes != file.size() || expected_text(*header, found, file) != found)
+    refuse("{} is corrupt: its content does not match its digest. Use another checkpoint.", path);
+  if (header->version > kCheckpointVersion)
+    refuse("{} has format {}, but this program reads formats up to {}; use a newer program.", path,
+           header->version, kCheckpointVersion);
+  return *header;
 }
 
-std::optional<Seal> peek_seal(const std::string& path) {
+std::optional<CheckpointHeader> read_checkpoint_header(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.open() || !file.is_regular()) return std::nullopt;
-  auto seal = parse_seal(first_bytes(file));
-  if (!seal || seal->version > kCheckpointVersion || seal->bytes != file.size()) return std::nullopt;
-  return seal;
+  auto header = parse_header(first_bytes(file));
+  if (!header || header->version > kCheckpointVersion || header->bytes != file.size()) return std::nullopt;
+  return header;
 }
 
 }  // namespace nystrom

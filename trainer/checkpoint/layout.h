@@ -1,5 +1,5 @@
 #pragma once
-// Names inside a checkpoint, shared by its writer and its reader.
+// Names of groups and datasets in a checkpoint, shared by its writer and its reader.
 
 #include <string>
 #include <string_view>

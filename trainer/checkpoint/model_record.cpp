@@ -62,7 +62,7 @@ class Reader {
     const std::string text = file_.string_attribute(name, kGroup);
     const auto found = std::ranges::find(names, std::string_view(text), &Name<Value>::name);
     if (found == names.end())
-      refuse("{} says that its model's {} is `{}`, which this program does not know; use a newer one.",
+      refuse("{} has a model whose {} is {}, which this program does not know; use a newer program.",
              file_.path(), name, text);
     value = found->value;
   }
@@ -109,7 +109,7 @@ ModelRecord read_model_record(const hdf5::File& file) {
   const std::string name = file.string_attribute("head", kGroup);
   const HeadEntry* entry = find_head(name);
   if (entry == nullptr)
-    refuse("{} says that its model ends in a head `{}`, which this program does not know; use a newer one.",
+    refuse("{} has a model whose head is {}, which this program does not know; use a newer program.",
            file.path(), name);
   record.head.kind = entry->kind;
   visit_fields(Reader(file), record.model, record.head);

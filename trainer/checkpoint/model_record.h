@@ -1,5 +1,5 @@
 #pragma once
-// A model's shape as attributes of an HDF5 group, so that a checkpoint needs no configuration beside it.
+// Model configuration as attributes of an HDF5 group, so that a checkpoint is self-contained.
 
 #include "data/hdf5/hdf5_file.h"
 #include "model/config/model_config.h"

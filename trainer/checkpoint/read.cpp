@@ -15,7 +15,7 @@ namespace {
 
 using namespace checkpoint_layout;
 
-constexpr std::size_t kMostNamed = 5;  // differences in one sentence
+constexpr std::size_t kMaxNamed = 5;  // differences in one sentence
 
 std::string shape_text(const hdf5::Shape& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -52,9 +52,9 @@ void refuse_differences(const hdf5::File& file, const std::string& group,
   auto found = differences(file, group, parameters);
   if (found.empty()) return;
   const std::size_t all = found.size();
-  found.resize(std::min(all, kMostNamed));
+  found.resize(std::min(all, kMaxNamed));
   refuse("{} does not fit this model: {}{}. Use the configuration that it was written with.", file.path(),
-         fmt::join(found, "; "), all > kMostNamed ? fmt::format("; and {} more", all - kMostNamed) : "");
+         fmt::join(found, "; "), all > kMaxNamed ? fmt::format("; and {} more", all - kMaxNamed) : "");
 }
 
 /// Reads a group into a flat tensor.
@@ -114,11 +114,11 @@ RunIdentity read_identity(const hdf5::File& file) {
 }  // namespace
 
 bool is_checkpoint(const std::string& path) {
-  return has_seal(path);
+  return has_checkpoint_header(path);
 }
 
 void verify_checkpoint(const std::string& path) {
-  check_seal(path);
+  verify_checkpoint_header(path);
 }
 
 struct CheckpointReader::State {
@@ -215,13 +215,13 @@ void CheckpointReader::load_state(const ParameterStore& store, std::string_view 
                                   Memory& memory) const {
   const std::string group = state_group(name);
   if (!state_->file.has(group))
-    refuse("{} has no optimizer state `{}`; it was written with another optimizer.kind.", path(), name);
+    refuse("{} has no optimizer state `{}`; it was written with another `optimizer.kind`.", path(), name);
   read_group(state_->file, group, store, flat, memory);
 }
 
 void CheckpointReader::load_optimizer(const ParameterStore& store, Optimizer& optimizer) const {
-  NYSTROM_CHECK(!optimizer.parts().divided(), "an optimizer of {} weights is given the state of {}",
-                optimizer.parts().count(), store.flat_size());
+  NYSTROM_CHECK(!optimizer.partition().sharded(), "an optimizer of {} weights is given the state of {}",
+                optimizer.partition().count(), store.flat_size());
   for (const OptimizerState& values : optimizer.states())
     load_state(store, values.name, values.values, store.memory());
   optimizer.set_updates(state_->state.updates);

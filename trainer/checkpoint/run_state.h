@@ -1,5 +1,5 @@
 #pragma once
-// Where a run stands, and what it is. Both travel in every checkpoint.
+// Run state (counters) and run identity (configuration, seed, tokenizer), both stored in every checkpoint.
 
 #include <cstdint>
 #include <map>
@@ -7,7 +7,7 @@
 
 namespace nystrom {
 
-/// Of the losses so far (trainer/guards/spike_guard.h).
+/// Running statistics of the loss (trainer/guards/spike_guard.h).
 struct LossStatistics {
   double mean = 0, variance = 0;
   std::int64_t count = 0;
@@ -16,10 +16,10 @@ struct LossStatistics {
 
 struct RunState {
   std::int64_t step = 0;     ///< steps done
-  std::int64_t samples = 0;  ///< sequences seen
-  std::int64_t updates = 0;  ///< of the optimizer: steps less those skipped
+  std::int64_t samples = 0;  ///< sequences read
+  std::int64_t updates = 0;  ///< of the optimizer: steps minus skipped steps
   double seconds = 0;        ///< spent in the run so far
-  /// Global batches that were passed over after a roll-back: step s + 1 reads batch s + batches_skipped.
+  /// Global batches skipped by rollbacks: step s + 1 reads batch s + batches_skipped.
   std::int64_t batches_skipped = 0;
   LossStatistics losses = {};
 };

@@ -34,9 +34,10 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   StepClock clock;
   require_same_state(state);
   wait_together();
-  if (optimizer_.parts().divided()) gather_states();
+  if (optimizer_.partition().sharded()) gather_states();
   must_ = must;
-  if (writer_ && (must || !hopeless())) {  // the others hear with the next step's sums that it is over
+  if (writer_ &&
+      (must || !too_many_failures())) {  // the others hear with the next step's sums that it is over
     begin(context, state, validation);
     pause_ = clock.take_elapsed();
   }
@@ -45,13 +46,13 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   const std::string problem =
       comm_.broadcast_text(writer_ ? problem_ : std::string(), 0, "the end of the checkpoint's writing");
   if (problem.empty()) return;
-  fail("{} Steps since the checkpoint before are lost; make room and resume.", problem);
+  fail("{} The steps since the previous checkpoint are lost. Free disk space and resume.", problem);
 }
 
 void CheckpointSaver::finish() {
   if (options_.folder.empty()) return;
   wait_together();
-  const bool over = comm_.broadcast_text(hopeless() ? "over" : "", 0, "the end of saving") == "over";
+  const bool over = comm_.broadcast_text(too_many_failures() ? "over" : "", 0, "the end of saving") == "over";
   if (over) give_up();
 }
 
@@ -61,8 +62,10 @@ void CheckpointSaver::require_same_state(const RunState& state) {
       "the agreement on a checkpoint");
   for (std::size_t rank = 1; rank < all.size(); ++rank)
     if (all[rank] != all[0])
-      fail("Rank {} stands at {}, rank 0 at {}; no checkpoint of it was written. Resume from the one before.",
-           rank, all[rank], all[0]);
+      fail(
+          "Rank {} is at {}, rank 0 at {}: the ranks disagree, so no checkpoint was written. Resume from "
+          "the previous one.",
+          rank, all[rank], all[0]);
 }
 
 // The time that this counts is that of its own waiting: a job may be suspended meanwhile.
@@ -91,10 +94,11 @@ void CheckpointSaver::wait_together() {
   while (said == kMoves);
   if (said == kHangs)
     fail(
-        "The checkpoint that {} writes into {} has not moved on for {:.0f} s: the disk or its file server "
-        "hangs. Look at them, and resume from the checkpoint before, or raise communication.timeout.",
+        "The checkpoint that {} is writing to {} has made no progress for {:.0f} s: the disk or its file "
+        "server hangs. Inspect them and resume from the previous checkpoint, or raise "
+        "`communication.timeout`.",
         comm_.rank_name(0), options_.folder, options_.timeout_seconds);
-  look();
+  poll();
 }
 
 // The ranks' parts of the optimizer's state, to where rank 0 keeps its copy: a checkpoint knows nothing of
@@ -104,8 +108,8 @@ void CheckpointSaver::gather_states() {
   const auto states = optimizer_.states();
   for (std::size_t i = 0; i < states.size(); ++i) {
     const HostValues mine(states[i].values, network_.parameters().memory());
-    comm_.gather_parts(mine, writer_ ? copies[i] : Tensor(), optimizer_.parts().begins(),
-                       "the gathering of the optimizer's state");
+    comm_.gather_shards(mine, writer_ ? copies[i] : Tensor(), optimizer_.partition().begins(),
+                        "the gathering of the optimizer's state");
   }
 }
 
@@ -118,7 +122,7 @@ void CheckpointSaver::begin(Context& context, const RunState& state, std::option
   }
 }
 
-void CheckpointSaver::look() {
+void CheckpointSaver::poll() {
   if (!writer_) return;
   const auto result = writer_->take_result();
   if (!result) return;
@@ -136,9 +140,9 @@ void CheckpointSaver::failed(const std::string& path, const std::string& problem
   ++failures_;
   problem_ = fmt::format("The checkpoint {} could not be written: {}{}", path, problem,
                          problem.ends_with('.') ? "" : ".");
-  if (!must_ && !hopeless())
+  if (!must_ && !too_many_failures())
     observer_.warning(
-        fmt::format("{} The run goes on without it ({} in a row; checkpoint.failures_allowed is {}).",
+        fmt::format("{} The run continues without it ({} in a row; `checkpoint.failures_allowed` is {}).",
                     problem_, failures_, options_.failures_allowed));
 }
 
@@ -146,8 +150,8 @@ void CheckpointSaver::give_up() {
   const std::string what =
       comm_.broadcast_text(fmt::format("{} {} in a row failed", problem_, failures_), 0, "the end of saving");
   fail(
-      "{}, and checkpoint.failures_allowed is {}: the steps since the last good one are lost. Make room and "
-      "resume.",
+      "{}, and `checkpoint.failures_allowed` is {}: the steps since the last valid checkpoint are "
+      "lost. Free disk space and resume.",
       what, options_.failures_allowed);
 }
 

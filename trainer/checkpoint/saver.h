@@ -1,6 +1,6 @@
 #pragma once
-// Saving as the ranks see it: rank 0 writes, in the background; all agree on what is saved and learn how it
-// went. Every call is collective unless it says otherwise.
+// Collective checkpointing: rank 0 writes in the background, all ranks agree on what is saved and learn of
+// failures. Every call is collective unless documented otherwise.
 
 #include <memory>
 #include <optional>
@@ -15,33 +15,33 @@ namespace nystrom {
 struct SaverOptions {
   std::string folder;  ///< empty: nothing is saved
   KeepPolicy keep;
-  std::int64_t failures_allowed = 3;  ///< in a row; more end the run
-  double timeout_seconds = 600;       ///< a writing that does not move on for so long ends the run
+  std::int64_t failures_allowed = 3;  ///< consecutive failures allowed; one more ends the run
+  double timeout_seconds = 600;       ///< a write without progress for so long ends the run
 };
 
 class CheckpointSaver {
  public:
-  /// Not collective; rank 0 takes the memory of the copy. All must outlive it.
+  /// Not collective; rank 0 allocates the snapshot. All must outlive it.
   CheckpointSaver(const SaverOptions& options, Comm& comm, const Network& network, const Optimizer& optimizer,
                   const RunIdentity& identity, Observer& observer);
-  /// What is under way is finished, unless the disk hangs.
+  /// Finishes the checkpoint in progress, unless the disk hangs.
   ~CheckpointSaver();
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
-  /// Begins a checkpoint of `state`. With `must` it is waited for, and Error is thrown on all ranks if it
-  /// cannot be written. Otherwise it goes on in the background; the one before, if it is still being written,
-  /// is waited for. Throws Error where the ranks do not stand at the same step, and where the one under way
-  /// does not move on.
+  /// Starts a checkpoint of `state`, after waiting for the previous one. With `must` it waits for the new one
+  /// too, and throws Error on all ranks if it cannot be written. Throws Error where the ranks are not at the
+  /// same step, and where the write makes no progress.
   void save(Context& context, const RunState& state, std::optional<double> validation, bool must);
-  /// Waits until nothing is being written, and gives up as below.
+  /// Waits for the checkpoint in progress; gives up where too many failed.
   void finish();
 
-  /// Not collective: tells the observer of a checkpoint that is done, or was not to be done.
-  void look();
-  /// Not collective; meant on rank 0: more failed than are allowed. All ranks then call give_up.
-  [[nodiscard]] bool hopeless() const { return failures_ > options_.failures_allowed; }
-  /// Throws Error on all ranks, saying what failed.
+  /// Not collective: reports a finished or failed checkpoint to the observer.
+  void poll();
+  /// Not collective, for rank 0: more checkpoints failed than are allowed. All ranks must then call
+  /// give_up().
+  [[nodiscard]] bool too_many_failures() const { return failures_ > options_.failures_allowed; }
+  /// Throws Error on all ranks, naming what failed.
   [[noreturn]] void give_up();
 
  private:
@@ -59,11 +59,11 @@ class CheckpointSaver {
   const Optimizer& optimizer_;
   Observer& observer_;
   std::unique_ptr<CheckpointWriter> writer_;  // on rank 0
-  double pause_ = 0;                          // seconds that the run stood still for the one under way
-  bool must_ = false;                         // the one under way
-  std::uint64_t progress_ = 0;                // of the one under way, when it was last looked at
-  double still_seconds_ = 0;                  // that it has not moved on since, while it was waited for
-  std::int64_t failures_ = 0;                 // in a row
+  double pause_ = 0;                          // seconds that training paused for the one in progress
+  bool must_ = false;                         // the one in progress is waited for
+  std::uint64_t progress_ = 0;                // of the one in progress, when last polled
+  double still_seconds_ = 0;                  // without progress, while it was waited for
+  std::int64_t failures_ = 0;                 // consecutive
   std::string problem_;                       // of the last one, if it failed
 };
 

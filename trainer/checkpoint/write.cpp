@@ -19,7 +19,7 @@ void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tenso
                   const CheckpointContent& content) {
   hdf5::Shape shape;
   for (const std::int64_t dim : tensor.shape.dims()) shape.push_back(static_cast<std::uint64_t>(dim));
-  // One piece without checksums of its own: the seal covers the whole file.
+  // One chunk without HDF5 checksums: the digest in the header covers the whole file.
   const auto write = [&]<class T>(std::span<const T> values) {
     hdf5::Dataset dataset = file.create_dataset(name, hdf5::TypeOf<T>::value, shape, {});
     const std::uint64_t row = dataset.row_elements();
@@ -73,7 +73,7 @@ void write_counters(hdf5::File& file, const RunState& state, const RunIdentity& 
 }
 
 void write_content(const std::string& path, const CheckpointContent& content) {
-  hdf5::File file = hdf5::File::create(path, kSealBytes);
+  hdf5::File file = hdf5::File::create(path, kCheckpointHeaderBytes);
   write_counters(file, content.state, content.identity);
   file.create_group(kModel);
   write_model_record(file, content.model, content.head);
@@ -115,7 +115,7 @@ void write_checkpoint(const std::string& path, const CheckpointContent& content,
   const Temporary temporary(name);  // removing it after its renaming removes nothing
   write_content(name, content);
   if (content.moved_on) content.moved_on();
-  seal_file(name, content.validation);
+  write_checkpoint_header(name, content.validation);
   if (content.moved_on) content.moved_on();
   if (before_publishing) before_publishing();
   publish_file(name, path);

@@ -25,9 +25,9 @@ class SoloComm final : public Comm {
     NYSTROM_CHECK(mine.size() == all.size(), "{}: {} bytes gathered into {}", what, mine.size(), all.size());
     std::ranges::copy(mine, all.begin());
   }
-  void all_gather_parts(const Tensor&, std::span<const std::int64_t>, std::string_view) override {}
-  void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t>,
-                    std::string_view what) override {
+  void all_gather_shards(const Tensor&, std::span<const std::int64_t>, std::string_view) override {}
+  void gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t>,
+                     std::string_view what) override {
     NYSTROM_CHECK(mine.bytes() == whole.bytes(), "{}: {} bytes gathered into {}", what, mine.bytes(),
                   whole.bytes());
     std::memcpy(whole.address, mine.address, mine.bytes());
@@ -74,7 +74,7 @@ bool under_launcher() {
 
 std::unique_ptr<Comm> make_comm(const CommOptions& options) {
   if (!(options.timeout_seconds > 0))
-    refuse("communication.timeout is {}; it must be above 0 (seconds).", options.timeout_seconds);
+    refuse("`communication.timeout` is {}; it must be above 0 (seconds).", options.timeout_seconds);
   if (under_launcher()) return make_mpi_comm(options);
   return make_solo_comm();
 }

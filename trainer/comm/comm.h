@@ -1,13 +1,14 @@
 #pragma once
-// What the ranks of a job say to each other. One interface: alone, over MPI (and over NCCL with CUDA).
+// Collectives between the ranks of a job, over MPI or for a single process. (Tensors on GPUs:
+// gpu_collectives.h.)
 //
-//   auto comm = make_comm({.timeout_seconds = 600});      // MPI under mpirun or srun, else alone
+//   auto comm = make_comm({.timeout_seconds = 600});      // MPI under mpirun or srun, else one rank
 //   comm->all_reduce(sums, "the sums of the losses");
 //
-// Every rank makes the same calls in the same order, from one thread. A collective that does not end within
-// the time-out throws CommTimeout, which names this rank, the step, the collective and, as far as they can be
-// found out, the ranks that did not take part. After a failure of one rank alone the others wait for it:
-// end the job with abort(). Sums are deterministic for a fixed number of ranks, and the same on every rank.
+// Every rank makes the same calls in the same order, from one thread. A collective that does not complete
+// within the timeout throws CommTimeout, which names this rank, the step, the collective and, as far as
+// known, the ranks that did not take part. After a failure of a single rank the others wait for it: end the
+// job with abort(). Sums are deterministic for a fixed number of ranks, and the same on every rank.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +27,8 @@ namespace nystrom {
 
 struct CommOptions {
   double timeout_seconds = 600;  ///< `communication.timeout`
-  /// Called from another thread with a sentence where this rank hangs in MPI's own start or end, which
-  /// nothing can interrupt: it should say so and end the process. Without it such a hang lasts for ever.
+  /// Called from another thread, with a message, if MPI's own init or finalize hangs, which nothing can
+  /// interrupt: it should print the message and end the process. Without it such a hang lasts for ever.
   std::function<void(const std::string&)> on_hang = {};
 };
 
@@ -38,7 +39,7 @@ class CommTimeout : public Error {
 
 class Comm {
  public:
-  /// A collective under way. Tickets are waited for in any order, each once.
+  /// A collective in progress. Tickets are waited for in any order, each once.
   using Ticket = std::uint64_t;
 
   Comm() = default;
@@ -54,26 +55,26 @@ class Comm {
   /// "rank 3 on node7", for messages.
   [[nodiscard]] virtual std::string rank_name(int rank) const { return fmt::format("rank {}", rank); }
 
-  /// Begins values [N] (fp32, fp64, or bf16, whose partial sums are rounded to bf16) = sum over ranks, in
-  /// place; the tensor is not touched until wait(). Goes on in the background while this thread computes.
-  /// `what` must outlive the wait.
+  /// Starts values [N] (fp32, fp64, or bf16, whose partial sums are rounded to bf16) = sum over ranks, in
+  /// place; the tensor must not be used until wait(). Progresses in the background while this thread
+  /// computes. `what` must outlive the wait.
   [[nodiscard]] virtual Ticket start_all_reduce(const Tensor& values, std::string_view what) = 0;
   virtual void wait(Ticket ticket) = 0;
 
-  /// bytes of `root` to all.
+  /// Bytes of `root` to all ranks.
   virtual void broadcast(std::span<std::byte> bytes, int root, std::string_view what) = 0;
-  /// all [ranks * mine.size()]: what each rank gave, in the order of ranks. For small things.
+  /// all [ranks * mine.size()]: the bytes of each rank, in rank order. For small data.
   virtual void all_gather(std::span<const std::byte> mine, std::span<std::byte> all,
                           std::string_view what) = 0;
-  /// Rank r has elements [begins[r], begins[r + 1]) of values [N] right; afterwards every rank has all.
-  virtual void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                                std::string_view what) = 0;
-  /// The same from each rank's part `mine` to `whole` [N], which rank 0 alone has.
-  virtual void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                            std::string_view what) = 0;
+  /// Rank r owns elements [begins[r], begins[r + 1]) of values [N]; afterwards every rank has all of them.
+  virtual void all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                                 std::string_view what) = 0;
+  /// The same from each rank's shard `mine` to `whole` [N] on rank 0.
+  virtual void gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                             std::string_view what) = 0;
   virtual void barrier(std::string_view what) = 0;
 
-  /// Ends all ranks of the job with this exit status, at once; returns only if that failed.
+  /// Ends all ranks of the job at once with this exit status; returns only on failure.
   virtual void abort(int status) noexcept = 0;
 
   void all_reduce(const Tensor& values, std::string_view what) { wait(start_all_reduce(values, what)); }
@@ -82,12 +83,12 @@ class Comm {
   }
   /// `text` of `root`, on every rank.
   [[nodiscard]] std::string broadcast_text(std::string text, int root, std::string_view what);
-  /// Each rank's text, in the order of ranks.
+  /// Each rank's text, in rank order.
   [[nodiscard]] std::vector<std::string> all_gather_text(const std::string& mine, std::string_view what);
 
-  /// Named in messages of this rank.
+  /// The step that this rank's messages name.
   void set_step(std::int64_t step) { activity_.set_step(step); }
-  /// What this rank does: its step and phase, and the collective that it waits for.
+  /// This rank's step, phase, and the collective that it waits for.
   [[nodiscard]] Activity& activity() { return activity_; }
 
  protected:
@@ -100,11 +101,11 @@ class Comm {
 /// True if this process was started as one of several (by mpirun, or by srun with PMIx).
 [[nodiscard]] bool under_launcher();
 
-/// The ranks that the launcher started, or this process alone; MPI is not touched then. One at a time.
-/// Destroyed while an exception passes, it ends the job; otherwise it waits for the other ranks.
+/// The ranks that the launcher started, or this process alone (MPI is not initialized then). One at a time.
+/// Destroyed during stack unwinding, it ends the job; otherwise it waits for the other ranks.
 [[nodiscard]] std::unique_ptr<Comm> make_comm(const CommOptions& options);
 
-/// This process alone, whatever started it.
+/// A single rank, whatever started the process.
 [[nodiscard]] std::unique_ptr<Comm> make_solo_comm();
 
 }  // namespace nystrom

@@ -44,8 +44,8 @@ std::unique_ptr<DeviceReduction> make_device_reduction(const Device& device, Com
   const std::string problem = nccl_problem();
   const bool missing = any(comm, !problem.empty(), "the search for NCCL");
   if (options.kind == CommKind::kAuto && (missing || share_a_gpu(device, comm))) return by_mpi();
-  if (!problem.empty()) refuse("communication.kind is nccl, but {}; take mpi or auto.", problem);
-  if (missing) refuse("communication.kind is nccl, but another rank cannot open NCCL; take mpi or auto.");
+  if (!problem.empty()) refuse("`communication.kind` is nccl, but {}; choose mpi or auto.", problem);
+  if (missing) refuse("`communication.kind` is nccl, but another rank cannot open NCCL; choose mpi or auto.");
   return std::make_unique<NcclReduction>(*device.cuda(), comm, options.timeout_seconds);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Sums over ranks of tensors that lie on a device, beside the ops that compute there: over NCCL, or over MPI
-// through host memory.
+// GPU collectives: all-reduce and all-gather of tensors on a device, overlapped with its ops, over NCCL or
+// over MPI through host memory.
 
 #include <cstdint>
 #include <memory>
@@ -22,20 +22,20 @@ class DeviceReduction {
   DeviceReduction& operator=(const DeviceReduction&) = delete;
 
   [[nodiscard]] virtual std::string_view kind() const = 0;  ///< "nccl", "mpi"
-  /// Begins values [N] fp32 or bf16 = sum over ranks, in place, as soon as the ops asked for so far are done.
-  /// Every rank makes the same calls in the same order.
+  /// Starts values [N] fp32 or bf16 = sum over ranks, in place, after the ops enqueued so far. Every rank
+  /// makes the same calls in the same order.
   virtual void start(const Tensor& values) = 0;
-  /// Ops asked for from now on see all sums that were started.
+  /// Ops enqueued from now on see all sums that were started.
   virtual void finish() = 0;
-  /// Rank r has elements [begins[r], begins[r + 1]) of values [N] fp32 right, as ops so far leave them; ops
-  /// asked for from now on see all, on every rank. Between finish() and the next start().
+  /// Rank r owns elements [begins[r], begins[r + 1]) of values [N] fp32, after the ops enqueued so far; ops
+  /// enqueued from now on see all of them, on every rank. Between finish() and the next start().
   virtual void gather(const Tensor& values, std::span<const std::int64_t> begins) = 0;
-  /// The host waits for what was asked for last, at most the time-out: before it waits for anything that
-  /// depends on them. Throws CommTimeout, naming rank, step and collective.
-  virtual void settle(std::int64_t step, std::string_view what) = 0;
+  /// The host waits for the last collective, at most the timeout; to be called before it waits for anything
+  /// that depends on it. Throws CommTimeout, naming rank, step and collective.
+  virtual void synchronize(std::int64_t step, std::string_view what) = 0;
 };
 
-/// NCCL's version, or why there is none: for people.
+/// NCCL's version, or why NCCL is not available: for messages.
 [[nodiscard]] std::string nccl_status();
 
 enum class CommKind { kAuto, kNccl, kMpi };
@@ -45,9 +45,8 @@ struct ReductionOptions {
   double timeout_seconds = 600;
 };
 
-/// For gradients of `device`; null where there is one rank or the device is the processor. Collective.
-/// Refuses kNccl where NCCL cannot be opened, on every rank alike; kAuto takes MPI then, and where ranks
-/// share a GPU.
+/// For gradients on `device`; null with one rank or on a CPU. Collective. Refuses kNccl where NCCL cannot be
+/// loaded, on every rank alike; kAuto falls back to MPI then, and where ranks share a GPU.
 [[nodiscard]] std::unique_ptr<DeviceReduction> make_device_reduction(const Device& device, Comm& comm,
                                                                      const ReductionOptions& options);
 

@@ -26,10 +26,10 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
-constexpr auto kLookAround = 50ms;                         // between two looks at the other ranks
-constexpr auto kPatience = 2s;                             // with the others, once a signal has come
-constexpr Seconds kGrace = 5s;                             // to answer a roll call, at most
+constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
+constexpr auto kLookAround = 50ms;                        // between two looks at the other ranks
+constexpr auto kPatience = 2s;                            // with the others, once a signal has come
+constexpr Seconds kGrace = 5s;                            // to answer a roll call, at most
 
 /// For the watchdogs of calls that this class cannot leave.
 mpi::HangReport hang_report(const CommOptions& options) {
@@ -91,10 +91,10 @@ class MpiComm final : public Comm {
   void wait(Ticket ticket) override;
   void broadcast(std::span<std::byte> bytes, int root, std::string_view what) override;
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) override;
-  void all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                        std::string_view what) override;
-  void gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                    std::string_view what) override;
+  void all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                         std::string_view what) override;
+  void gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                     std::string_view what) override;
   void barrier(std::string_view what) override;
   void abort(int) noexcept override;
 
@@ -215,10 +215,10 @@ void MpiComm::look_around(std::string_view what, Seconds waited) {
   if (!SignalWatch::peers_in_doubt() || waited < kPatience) return;
   const auto silent = peers_.silent();
   if (!silent.empty())
-    throw CommTimeout(
-        fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {} did not answer and must be dead, "
-                    "so the job cannot go on. Resume it from its last checkpoint.",
-                    rank_, ranks_, waited.count(), step(), what, names_of(silent)));
+    throw CommTimeout(fmt::format(
+        "Rank {} of {} waited {:.0f} s at step {} for {}; {} did not answer and is presumed dead, so the "
+        "job cannot continue. Resume it from its last checkpoint.",
+        rank_, ranks_, waited.count(), step(), what, names_of(silent)));
 }
 
 std::string MpiComm::names_of(const std::vector<int>& some) const {
@@ -235,10 +235,10 @@ void MpiComm::give_up(std::string_view what, Seconds waited) {
   const std::string why = absent.empty()
                               ? "every rank is waiting, so the ranks disagree or the network is down"
                               : names_of(absent) + " did not take part";
-  throw CommTimeout(
-      fmt::format("Rank {} of {} waited {:.0f} s at step {} for {}; {}. Look at what it does there (a "
-                  "stopped process, a slow disk), or raise communication.timeout ({:.0f} s).",
-                  rank_, ranks_, waited.count(), step(), what, why, timeout_.count()));
+  throw CommTimeout(fmt::format(
+      "Rank {} of {} waited {:.0f} s at step {} for {}; {}. Inspect that process (it may be stopped, "
+      "or wait for a slow disk), or raise `communication.timeout` ({:.0f} s).",
+      rank_, ranks_, waited.count(), step(), what, why, timeout_.count()));
 }
 
 Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view what) {
@@ -251,8 +251,8 @@ Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view wh
 }
 
 void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view what) {
-  for (std::size_t begin = 0; begin < bytes.size(); begin += kMostBytes) {
-    const auto part = bytes.subspan(begin, std::min(kMostBytes, bytes.size() - begin));
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kMaxBytes) {
+    const auto part = bytes.subspan(begin, std::min(kMaxBytes, bytes.size() - begin));
     wait(start(what, [&](MPI_Request* request) {
       return MPI_Ibcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, root, data_.get(), request);
     }));
@@ -260,7 +260,7 @@ void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view w
 }
 
 void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) {
-  NYSTROM_CHECK(mine.size() * static_cast<std::size_t>(ranks_) == all.size() && mine.size() <= kMostBytes,
+  NYSTROM_CHECK(mine.size() * static_cast<std::size_t>(ranks_) == all.size() && mine.size() <= kMaxBytes,
                 "{}: {} bytes of {} ranks gathered into {}", what, mine.size(), ranks_, all.size());
   wait(start(what, [&](MPI_Request* request) {
     const int count = static_cast<int>(mine.size());
@@ -268,8 +268,8 @@ void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> a
   }));
 }
 
-void MpiComm::all_gather_parts(const Tensor& values, std::span<const std::int64_t> begins,
-                               std::string_view what) {
+void MpiComm::all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
+                                std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(values.dtype);
   wait(start(what, [&](MPI_Request* request) {
@@ -278,8 +278,8 @@ void MpiComm::all_gather_parts(const Tensor& values, std::span<const std::int64_
   }));
 }
 
-void MpiComm::gather_parts(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
-                           std::string_view what) {
+void MpiComm::gather_shards(const Tensor& mine, const Tensor& whole, std::span<const std::int64_t> begins,
+                            std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(mine.dtype);
   wait(start(what, [&](MPI_Request* request) {

@@ -1,6 +1,6 @@
 #pragma once
-// Comm over MPI. Nothing spins: a waiting rank leaves its core to others, so that ranks may share cores. A
-// thread carries collectives on while the rank computes.
+// Comm over MPI. Waiting ranks do not spin, so that ranks may share cores. A progress thread completes
+// collectives while the rank computes.
 
 #include <memory>
 

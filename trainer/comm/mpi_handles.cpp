@@ -28,8 +28,8 @@ std::optional<Watchdog> watch(const HangReport& hang, const char* where) {
   if (!hang.report) return std::nullopt;
   return std::optional<Watchdog>(std::in_place, hang.seconds, [hang, where] {
     hang.report(fmt::format(
-        "This rank waited {:.0f} s in MPI's {} for the others: a rank was stopped, hangs or has not "
-        "come up. Look at the job's processes on each machine, or raise communication.timeout.",
+        "This rank waited {:.0f} s in MPI's {} for the others: a rank is stopped, hangs or has not "
+        "started. Inspect the job's processes on each machine, or raise `communication.timeout`.",
         hang.seconds, where));
   });
 }
@@ -39,7 +39,7 @@ void checked(int code, std::string_view what) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  fail("MPI failed at {}: {}", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
+  fail("MPI failed at {}: {}.", what, std::string_view(text.data(), static_cast<std::size_t>(length)));
 }
 
 namespace {
@@ -71,8 +71,10 @@ Environment::Environment(HangReport hang) : hang_(std::move(hang)) {
   int provided = 0;
   checked(MPI_Init_thread(nullptr, nullptr, kThreads, &provided), "its start");
   if (provided < kThreads)
-    fail("This MPI lets only one thread of a process call it (level {}); use one with MPI_THREAD_SERIALIZED.",
-         provided);
+    fail(
+        "This MPI library supports calls from one thread only (level {}); use one with "
+        "MPI_THREAD_SERIALIZED.",
+        provided);
 }
 
 Environment::~Environment() {

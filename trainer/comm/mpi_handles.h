@@ -1,5 +1,5 @@
 #pragma once
-// MPI's resources as owners. For the mpi_*.cpp files alone: it brings mpi.h in.
+// RAII owners of MPI handles. For the mpi_*.cpp files only: includes mpi.h.
 
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1

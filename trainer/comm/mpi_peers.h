@@ -1,6 +1,6 @@
 #pragma once
-// Who of the other ranks is there? Small messages beside the collectives, on a communicator of their own, so
-// that they come through while a collective hangs. For mpi_comm.cpp, which calls under its lock.
+// Liveness probe: which ranks still respond. Small messages on a separate communicator, so that they get
+// through while a collective hangs. For mpi_comm.cpp, which calls it under its lock.
 
 #include <chrono>
 #include <vector>

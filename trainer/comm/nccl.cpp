@@ -77,7 +77,7 @@ const Nccl& nccl() {
 
 void check(ncclResult_t result, int rank, std::string_view what) {
   if (result != ncclSuccess)
-    fail("NCCL failed on rank {} at {}: {}. NCCL_DEBUG=INFO makes it say more.", rank, what,
+    fail("NCCL failed on rank {} at {}: {}. Set NCCL_DEBUG=INFO for details.", rank, what,
          nccl().error_string(result));
 }
 
@@ -149,7 +149,7 @@ void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> b
   finish();
 }
 
-void NcclReduction::settle(std::int64_t step, std::string_view what) {
+void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   for (std::int64_t look = 0;; ++look) {
@@ -162,12 +162,12 @@ void NcclReduction::settle(std::int64_t step, std::string_view what) {
     if (error != ncclSuccess || waited > timeout_seconds_) {
       (void)nccl().abort(std::exchange(communicator_->comm, nullptr));
       if (error != ncclSuccess)
-        fail("Rank {} of {} was told by NCCL at step {}, in {}: {}. Resume from the last checkpoint.",
+        fail("Rank {} of {} got an error from NCCL at step {}, in {}: {}. Resume from the last checkpoint.",
              comm_.rank(), comm_.ranks(), step, what, nccl().error_string(error));
-      throw CommTimeout(
-          fmt::format("Rank {} of {} waited {:.0f} s at step {} for {} over NCCL; another rank did not take "
-                      "part. Look at what the others do there, or raise communication.timeout ({:.0f} s).",
-                      comm_.rank(), comm_.ranks(), waited, step, what, timeout_seconds_));
+      throw CommTimeout(fmt::format(
+          "Rank {} of {} waited {:.0f} s at step {} for {} over NCCL; another rank did not take part. "
+          "Inspect the other ranks, or raise `communication.timeout` ({:.0f} s).",
+          comm_.rank(), comm_.ranks(), waited, step, what, timeout_seconds_));
     }
     if (look > 1000) std::this_thread::sleep_for(std::chrono::microseconds(50));
   }

@@ -1,6 +1,6 @@
 #pragma once
-// Gradients summed, and weights exchanged, by NCCL, which is opened at run time: a program without it still
-// runs on one GPU.
+// NCCL collectives for gradients and weights. The library is loaded at run time (dlopen): without it the
+// program still runs, on one GPU or over MPI.
 
 #include <string>
 
@@ -25,7 +25,7 @@ class NcclReduction final : public DeviceReduction {
   void start(const Tensor& values) override;
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
-  void settle(std::int64_t step, std::string_view what) override;
+  void synchronize(std::int64_t step, std::string_view what) override;
 
  private:
   struct Communicator;  // NCCL's types stay in the source file

@@ -1,17 +1,18 @@
 #pragma once
-// Sums gradients over ranks while backward goes on. The flat gradient tensor is cut into buckets from its
-// end, where backward finishes first; each bucket's all-reduce starts as soon as its range is final.
+// Gradient all-reduce in buckets, overlapped with backward. The flat gradient tensor is split into buckets
+// from its end, where backward finishes first; each bucket's all-reduce starts as soon as its gradients are
+// final.
 //
-// Summed in bf16 (`communication.reduction`) they are half as many bytes: each rank's gradient is rounded,
-// and so is every partial sum, so that N ranks' sum s of g_1 ... g_N is off by at most ((1 + 2^-8)^N - 1)
-// (|g_1| + ... + |g_N|).
+// Reduction in bf16 (`communication.reduction`) halves the bytes: each rank's gradient is rounded, and so is
+// every partial sum, so that the error of the sum of g_1 ... g_N over N ranks is at most
+// ((1 + 2^-8)^N - 1) (|g_1| + ... + |g_N|).
 //
 //   reducer.begin();                                         // before backward of the last micro-batch
 //   network.backward(..., [&](std::int64_t offset) { reducer.ready(offset); });
-//   reducer.finish();                                        // starts what is left, waits for all
+//   reducer.finish();                                        // starts the remaining buckets, waits for all
 //
-// Buckets depend on the tensor's and the bucket's size alone, so the sums have the same bits whatever the
-// micro-batches; a rank without rows calls begin() and finish() only.
+// Buckets depend only on the sizes of the tensor and the bucket, so the sums have the same bits whatever the
+// micro-batches; a rank without sequences calls begin() and finish() only.
 
 #include <cstdint>
 #include <vector>
@@ -21,13 +22,13 @@
 
 namespace nystrom {
 
-/// What a cache holds: of 1 to 100 MiB the fastest where ranks share a machine.
+/// Fits a cache: the fastest of 1 to 100 MiB where ranks share a machine.
 inline constexpr std::int64_t kDefaultBucketBytes = 4 * 1024 * 1024;
 
 struct ReducerOptions {
   std::int64_t bucket_bytes = kDefaultBucketBytes;
-  bool bf16 = false;                  ///< sums in bf16 instead of the gradients' own type
-  DeviceReduction* device = nullptr;  ///< for gradients that lie on one; it sums in the ranks' stead
+  bool bf16 = false;                  ///< reduce in bf16 instead of the gradients' type
+  DeviceReduction* device = nullptr;  ///< for gradients on a GPU: reduces instead of Comm
 };
 
 class GradientReducer {

@@ -64,7 +64,7 @@ void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t>
   cuda::copy_to_host(stream_, part(host).address, part(values).address, part(host).bytes());
   stream_.record(back_);
   back_.synchronize();
-  comm_.all_gather_parts(host, begins, kWeightExchange);
+  comm_.all_gather_shards(host, begins, kWeightExchange);
   cuda::copy_to_device(stream_, values.address, host.address, host.bytes());
   stream_.record(back_);
   context_.stream().wait(back_);

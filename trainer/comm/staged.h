@@ -1,6 +1,6 @@
 #pragma once
-// Gradients summed over MPI through pinned host memory: for ranks that share a GPU, and clusters without
-// NCCL.
+// Staged GPU collectives over MPI, through pinned host memory: for ranks that share a GPU, and clusters
+// without NCCL.
 
 #include <vector>
 
@@ -20,7 +20,7 @@ class StagedReduction final : public DeviceReduction {
   /// The host waits for the sums: they pass through it.
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
-  void settle(std::int64_t, std::string_view) override {}  // the host has waited
+  void synchronize(std::int64_t, std::string_view) override {}  // the host has waited
 
  private:
   /// A bucket's place on the host; the same one in every step.

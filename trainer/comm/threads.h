@@ -1,5 +1,5 @@
 #pragma once
-// How many threads a rank should compute with.
+// Number of compute threads per rank.
 
 #include "trainer/comm/comm.h"
 

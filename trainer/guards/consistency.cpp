@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kWhat = "the comparison of the ranks";
 constexpr std::size_t kFilesRead = 8, kBytesRead = 64 * 1024;  // of fingerprints: files, bytes at each end
-constexpr std::size_t kMostDifferences = 5;                    // told
+constexpr std::size_t kMaxDifferences = 5;                     // told
 
 void add(Sha256& digest, const std::string& text) {
   digest.update(fmt::format("{}:", text.size()));  // so that no two lists of texts look alike
@@ -46,7 +46,7 @@ std::string differences(const Settings& there, const Settings& here) {
   };
   std::vector<std::string> found;
   for (const auto& [key, ignored] : all)
-    if (value(there, key) != value(here, key) && found.size() < kMostDifferences)
+    if (value(there, key) != value(here, key) && found.size() < kMaxDifferences)
       found.push_back(
           fmt::format("{} is {} there and {} on rank 0", key, value(there, key), value(here, key)));
   return found.empty() ? "" : fmt::format(": {}", fmt::join(found, "; "));

@@ -1,5 +1,6 @@
 #pragma once
-// Ranks that do not compute the same thing are told apart before the first step.
+// Consistency check: ranks whose program, configuration, files or weights differ are named before the first
+// step.
 
 #include <initializer_list>
 #include <string>
@@ -19,18 +20,18 @@ namespace nystrom {
 struct AgreementItem {
   std::string_view name;  ///< "weights"
   std::string value;
-  Settings details = {};  ///< what `value` sums up: told where it differs
+  Settings details = {};  ///< what `value` is a digest of: reported where it differs
 };
-/// Throws Error, on every rank alike, naming the first rank and item that differ from rank 0's. Collective.
-/// While all agree it costs a broadcast and a sum of a few bytes each, however many ranks there are.
+/// Throws Error on every rank, naming the first rank and item that differ from rank 0's. Collective. While
+/// all agree it costs one broadcast and one all-reduce of a few bytes, for any number of ranks.
 void require_agreement(Comm& comm, std::initializer_list<AgreementItem> items);
 
-/// SHA-256 over keys and values.
+/// SHA-256 of keys and values.
 [[nodiscard]] std::string digest_of(const Settings& settings);
-/// Of the program that runs: version and SHA-256 of its file.
+/// Version and SHA-256 of the running executable.
 [[nodiscard]] std::string digest_of_program();
-/// For each file its size and, of a few of them, a digest of its beginning and end: enough to tell another
-/// copy, an older preparation or a file that was cut from the right one, without reading terabytes.
+/// The size of each file and, for a few of them, a digest of beginning and end: enough to detect a different
+/// copy, an older preparation or a truncated file without reading terabytes.
 [[nodiscard]] Settings fingerprints(const std::vector<std::string>& files);
 
 }  // namespace nystrom

@@ -44,7 +44,7 @@ void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer
   if (comm.ranks() == 1) return;
   constexpr std::string_view kWhat = "the comparison of the weights";
   std::string mine = digest_of(HostValues(store.weights(), store.memory()));
-  if (!optimizer.parts().divided())
+  if (!optimizer.partition().sharded())
     for (const OptimizerState& state : optimizer.states())
       mine += digest_of(HostValues(state.values, store.memory()));
   std::array differing{comm.broadcast_text(mine, 0, kWhat) == mine ? 0.0 : 1.0};
@@ -52,9 +52,9 @@ void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer
   if (differing[0] == 0) return;
   const auto drifted = outliers(comm.all_gather_text(mine, kWhat));
   fail(
-      "At step {} the ranks no longer have the same weights and optimizer state: {} drifted from the others. "
-      "Memory or processor there is likely faulty: take the machine out, and resume from a checkpoint before "
-      "the last check that passed.",
+      "At step {} the ranks no longer have the same weights and optimizer state: {} drifted from the "
+      "others. Its memory or CPU is likely faulty: remove the machine, and resume from a checkpoint "
+      "before the last check that passed.",
       step, names_of(comm, drifted));
 }
 
@@ -89,8 +89,8 @@ void check_same_twice(Comm& comm, const std::function<std::vector<std::string>()
   for (std::size_t rank = 0; rank < all.size(); ++rank)
     if (!all[rank].empty()) ranks.push_back(static_cast<int>(rank));
   fail(
-      "At step {} the same micro-batch gave different gradients of {} when computed twice: {}. Processor or "
-      "memory there is likely faulty: take the machine out, and resume from a checkpoint before the last "
+      "At step {} the same micro-batch gave different gradients of {} when computed twice: {}. Its CPU "
+      "or memory is likely faulty: remove the machine, and resume from a checkpoint before the last "
       "check that passed.",
       step, all[static_cast<std::size_t>(ranks.front())], names_of(comm, ranks));
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Silent corruption: memory that lost a bit, a processor that computes wrongly. `training.check_every`.
+// Silent data corruption: compares weights across ranks and recomputes a micro-batch
+// (`training.check_every`).
 
 #include <functional>
 #include <string>
@@ -13,20 +14,19 @@
 
 namespace nystrom {
 
-/// All ranks have the same bits in weights and optimizer state (which is not looked at where it is dealt to
-/// ranks), or Error names those that drifted: the ranks that do not agree with most (with two, both).
-/// Collective; the comparison of digests costs what a sum does, and the gathering of them happens only when
-/// they differ.
+/// Compares weights and optimizer state (unless sharded) across ranks, bit for bit. Throws Error naming the
+/// ranks that drifted: those that differ from the majority (of two, both). Collective; costs one all-reduce
+/// of digests, which are gathered only when they differ.
 void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer& optimizer,
                         std::int64_t step);
 
-/// compute() gives the same digests twice on every rank, or Error names the ranks on which it did not and the
-/// first item (of `names`) that differed. Collective.
+/// Calls compute() twice and compares the digests. Throws Error naming the ranks on which they differ, and
+/// the first item that does. Collective.
 void check_same_twice(Comm& comm, const std::function<std::vector<std::string>()>& compute,
                       const std::function<std::string(std::size_t)>& name_of_item, std::int64_t step);
 
-/// The same of the gradients of one micro-batch, forward and backward. Leaves gradients and sums of no
-/// meaning. `batch` may be empty: a rank without rows has nothing to compute. Collective.
+/// The same for the gradients of one micro-batch, forward and backward. Leaves gradients and loss sums
+/// undefined. `batch` may be empty: a rank without sequences has nothing to compute. Collective.
 void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
                       const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step);
 

@@ -7,8 +7,8 @@ namespace nystrom {
 
 double judge_loss(double loss, const SpikeOptions& options, LossStatistics& s) {
   const double difference = loss - s.mean;
-  const double least = 1e-6 * std::abs(s.mean);
-  const double spread = std::max(std::sqrt(s.variance), least);
+  const double minimum = 1e-6 * std::abs(s.mean);
+  const double spread = std::max(std::sqrt(s.variance), minimum);
   const double z = s.count >= options.window && spread > 0 ? difference / spread : 0;
   if (z > options.z_score) {
     ++s.spikes_in_a_row;

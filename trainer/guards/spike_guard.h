@@ -1,8 +1,8 @@
 #pragma once
-// Losses that jump: how far a step's loss lies above the mean of the steps before it, in standard deviations.
+// Loss spikes: z-score of a step's loss against the mean and standard deviation of the previous steps.
 //
-// Mean and variance are exponential averages over about `window` steps that were not spikes, the plain ones
-// until there were as many: after count n, a = max(1/n, 1/window), d = L - mean,
+// Mean and variance are exponential averages over about `window` steps that were not spikes, plain averages
+// until there were that many: after count n, a = max(1/n, 1/window), d = L - mean,
 //   mean += a d,  variance = (1 - a)(variance + a d²).
 // z = (L - mean) / max(sqrt(variance), 1e-6 |mean|). No verdict before `window` steps.
 
@@ -12,12 +12,12 @@
 
 namespace nystrom {
 
-/// What to do about a step that went wrong.
+/// What to do about a step with a non-finite number or a loss spike.
 enum class OnTrouble {
-  kIgnore,    ///< go on as if nothing had been
+  kIgnore,    ///< continue and update the weights
   kStop,      ///< end the run; nothing of the step is saved
-  kSkip,      ///< the weights stay as they were, the step counts
-  kRollBack,  ///< back to the newest whole checkpoint, and past the samples since then
+  kSkip,      ///< leave the weights unchanged; the step counts
+  kRollBack,  ///< restore the latest valid checkpoint and skip the samples read since then
 };
 
 struct SpikeOptions {
@@ -26,10 +26,11 @@ struct SpikeOptions {
   std::int64_t window = 200;  ///< steps
 };
 
-/// Spikes one after another after which the loss is not spiking but has risen: a fault to look at.
-inline constexpr std::int64_t kMostSpikesInARow = 20;
+/// Consecutive spikes after which training is considered to diverge.
+inline constexpr std::int64_t kMaxSpikesInARow = 20;
 
-/// Counts a loss in, unless it is a spike; gives its z-score (0 before there is a verdict).
+/// Adds a loss to the statistics, unless it is a spike; returns its z-score (0 during the first `window`
+/// steps).
 double judge_loss(double loss, const SpikeOptions& options, LossStatistics& statistics);
 
 }  // namespace nystrom

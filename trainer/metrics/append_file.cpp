@@ -15,7 +15,7 @@ AppendFile::AppendFile(std::string path, Open how, Warn warn)
     : path_(std::move(path)), warn_(std::move(warn)) {
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (how == Open::kNew ? O_EXCL : 0);
   file_ = ::open(path_.c_str(), flags, 0666);  // less the user's umask
-  if (file_ < 0) fail("cannot open {} to write: {}", path_, std::strerror(errno));
+  if (file_ < 0) fail("{} cannot be opened for writing: {}.", path_, std::strerror(errno));
 }
 
 AppendFile::~AppendFile() {
@@ -37,19 +37,20 @@ void AppendFile::append(std::string_view record) {
   pending_ += record;
   if (write_pending()) {
     if (behind_.exchange(false) && warn_)
-      warn_(fmt::format("{} is written again; nothing of it is lost.", path_));
+      warn_(fmt::format("{} can be written again; no record was lost.", path_));
     return;
   }
   const std::string reason = std::strerror(errno);
-  if (pending_.size() > kMostPending) fail("cannot write to {}: {}", path_, reason);
+  if (pending_.size() > kMaxPending) fail("{} cannot be written: {}.", path_, reason);
   if (!behind_.exchange(true) && warn_)
-    warn_(fmt::format("{} cannot be written: {}. It is kept in memory until there is room.", path_, reason));
+    warn_(fmt::format("{} cannot be written: {}. New records are kept in memory until there is space.", path_,
+                      reason));
 }
 
 void AppendFile::sync() const {
-  if (behind_) fail("cannot write {}, which goes before the checkpoint", path_);
+  if (behind_) fail("{} cannot be written, and must be complete before the checkpoint.", path_);
   if (::fsync(file_) != 0 && errno != EINVAL)  // EINVAL: nothing that could be flushed
-    fail("cannot flush {} to the disk: {}", path_, std::strerror(errno));
+    fail("{} cannot be flushed to the disk: {}.", path_, std::strerror(errno));
 }
 
 }  // namespace nystrom

@@ -1,7 +1,6 @@
 #pragma once
-// A file that grows by whole records, on a disk that may be full for a while: what it does not take is kept
-// in memory, in order, and tried again with the next record. A run outlives a full disk so, and its files
-// have no gap afterwards.
+// Append-only file of whole records that survives a full disk: records that cannot be written are kept in
+// memory, in order, and retried with the next one, so that the file has no gap afterwards.
 
 #include <atomic>
 #include <cstdint>
@@ -19,7 +18,7 @@ class AppendFile {
     kNew   ///< refuses to take a file that is there
   };
   /// More than this in memory is a failure.
-  static constexpr std::size_t kMostPending = std::size_t{64} << 20U;
+  static constexpr std::size_t kMaxPending = std::size_t{64} << 20U;
 
   /// Throws Error, with the reason. `warn` hears a sentence when the disk takes no more, and when all has
   /// been written after that.
@@ -29,7 +28,7 @@ class AppendFile {
   AppendFile& operator=(const AppendFile&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Throws Error only where more than kMostPending waits.
+  /// Throws Error only where more than kMaxPending waits.
   void append(std::string_view record);
   /// Flushes to the disk; any thread may call it. Throws Error if that fails, or if something waits.
   void sync() const;

@@ -30,7 +30,7 @@ Losses mean_losses(const Head& head, std::span<const double> sums, const Objecti
     const double labels = row[2], share = labels > 0 ? 1 / labels : 0;
     losses.loss += objective.weights[i] * row[0] * share;
     if (names[i] == kWhole) continue;
-    losses.parts.push_back({names[i], row[0] * share, row[1] * share, static_cast<std::int64_t>(labels)});
+    losses.terms.push_back({names[i], row[0] * share, row[1] * share, static_cast<std::int64_t>(labels)});
   }
   return losses;
 }

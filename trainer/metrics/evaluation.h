@@ -1,5 +1,5 @@
 #pragma once
-// Losses of a network over batches, without touching it.
+// Evaluation: losses of a network over batches, without training.
 
 #include <array>
 #include <span>
@@ -22,8 +22,8 @@ struct Objective {
 /// Labels of each of the head's losses in a micro-batch.
 [[nodiscard]] std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays& arrays);
 
-/// The losses over global batches [0, min(batches, source.batches())), shared among the ranks: the result
-/// does not depend on how many there are, beyond rounding. Collective.
+/// Losses over global batches [0, min(batches, source.batches())), sharded across ranks: the result does not
+/// depend on their number, beyond rounding. Collective.
 [[nodiscard]] Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
                               BatchSource& source, std::int64_t batches, const Objective& objective);
 

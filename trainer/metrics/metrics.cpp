@@ -49,8 +49,8 @@ void append(std::string& line, std::string_view prefix, const Losses& losses) {
     append(line, fmt::format("{}{}", prefix, key), number(value));
   };
   add("loss", losses.loss);
-  for (const LossPart& part : losses.parts) add(fmt::format("{}_loss", part.name), part.loss);
-  for (const LossPart& part : losses.parts) add(fmt::format("{}_accuracy", part.name), part.accuracy);
+  for (const LossTerm& term : losses.terms) add(fmt::format("{}_loss", term.name), term.loss);
+  for (const LossTerm& term : losses.terms) add(fmt::format("{}_accuracy", term.name), term.accuracy);
 }
 
 /// The step of a line of ours; nothing for other text.
@@ -76,7 +76,7 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
     begin -= size;
     std::string block(size, '\0');
     file.seekg(static_cast<std::streamoff>(begin));
-    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("cannot read {}", path);
+    if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("{} cannot be read.", path);
     rest.insert(0, block);
     // Whole lines from the last on; the first of the text may begin in the block before.
     for (std::size_t end = rest.rfind('\n'); end != std::string::npos; end = rest.rfind('\n')) {
@@ -97,7 +97,7 @@ const std::string& cut(const std::string& path, std::int64_t step) {
   std::error_code problem;
   if (std::filesystem::exists(path, problem))
     std::filesystem::resize_file(path, bytes_up_to(path, step), problem);
-  if (problem) fail("cannot cut {} to the steps of the checkpoint: {}", path, problem.message());
+  if (problem) fail("{} cannot be truncated to the steps of the checkpoint: {}.", path, problem.message());
   return path;
 }
 
@@ -125,8 +125,8 @@ std::string metrics_line(const ValidationReport& report) {
   std::string line = "{";
   append(line, "step", fmt::format("{}", report.step));
   append(line, "validation_", report.losses);
-  for (const LossPart& part : report.losses.parts)
-    append(line, fmt::format("validation_{}_labels", part.name), fmt::format("{}", part.labels));
+  for (const LossTerm& term : report.losses.terms)
+    append(line, fmt::format("validation_{}_labels", term.name), fmt::format("{}", term.labels));
   for (const auto& [name, value] : report.scores) append(line, "validation_" + name, number(value));
   append(line, "validation_seconds", fmt::format("{:.3f}", report.seconds));
   return line + "}";

@@ -1,6 +1,6 @@
 #pragma once
-// metrics.jsonl: one JSON object a line (docs/training.md). Numbers are written so that they read back
-// exactly; what is not finite is null.
+// metrics.jsonl: one JSON object per line (docs/training.md). Numbers are written with the digits needed to
+// read them back exactly; non-finite numbers are null.
 
 #include <optional>
 #include <string>

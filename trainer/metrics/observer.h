@@ -1,6 +1,6 @@
 #pragma once
-// What a run tells while it goes on. The trainer calls observers on rank 0 alone, from one thread but for
-// saving(); metrics file, TensorBoard, progress bar and log are observers.
+// Training callbacks, invoked on rank 0 only, from one thread except for saving(). Metrics file, TensorBoard,
+// progress bar and log are observers.
 
 #include <cstdint>
 #include <optional>
@@ -11,16 +11,16 @@
 
 namespace nystrom {
 
-/// One of a head's losses: means over the labels of a global batch (or of all that were evaluated).
-struct LossPart {
-  std::string_view name;          ///< as the head calls it: "mlm", "sop"
+/// One of a head's losses: mean over the labels of a global batch (or of all evaluated batches).
+struct LossTerm {
+  std::string_view name;          ///< the head's name for it: "mlm", "sop"
   double loss = 0, accuracy = 0;  ///< 0 without labels
   std::int64_t labels = 0;
 };
 
 struct Losses {
-  double loss = 0;              ///< weighted sum of the parts
-  std::vector<LossPart> parts;  ///< empty where the head has one loss, which is the whole
+  double loss = 0;              ///< weighted sum of the terms
+  std::vector<LossTerm> terms;  ///< empty where the head has a single loss
 };
 
 struct RunInfo {
@@ -29,8 +29,8 @@ struct RunInfo {
   std::int64_t global_batch = 0, micro_batch = 0;
   int ranks = 1, threads = 1;
   std::string precision;             ///< "fp32", "bf16"
-  std::size_t activation_bytes = 0;  ///< planned memory of a rank
-  std::size_t state_bytes = 0;       ///< weights, gradients, optimizer state of a rank
+  std::size_t activation_bytes = 0;  ///< planned memory per rank
+  std::size_t state_bytes = 0;       ///< weights, gradients, optimizer state per rank
   std::string resumed_from;          ///< path of the checkpoint, or empty
 };
 
@@ -43,8 +43,8 @@ struct StepReport {
   std::int64_t samples = 0;      ///< so far, in the whole run
   double seconds = 0;            ///< so far, in the whole run
   double seconds_left = 0;       ///< estimated
-  bool skipped = false;          ///< a number was not finite; weights are as before
-  std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where asked for
+  bool skipped = false;          ///< the weights were not updated
+  std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where measured
   /// By corpus: BatchSource::epochs_of.
   std::vector<std::pair<std::string, double>> epochs_of;
 };
@@ -52,17 +52,17 @@ struct StepReport {
 struct ValidationReport {
   std::int64_t step = 0;
   Losses losses;
-  double seconds = 0;                                       ///< that it took
+  double seconds = 0;                                       ///< duration
   std::vector<std::pair<std::string, double>> scores = {};  ///< a task's metrics
 };
 
-/// A checkpoint that is on the disk, read back, under its name.
+/// A checkpoint that was written, verified and published.
 struct SavedReport {
   std::int64_t step = 0;
   std::string path;
   std::uint64_t bytes = 0;
-  double pause_seconds = 0;  ///< that the run stood still: the copy, and the wait for the one before
-  double seconds = 0;        ///< that it took in the background
+  double pause_seconds = 0;  ///< training paused: the copy, and the wait for the previous one
+  double seconds = 0;        ///< duration
 };
 
 enum class StopReason {
@@ -76,18 +76,19 @@ class Observer {
   virtual void started(const RunInfo&) {}
   virtual void step(const StepReport&) {}  ///< every `log_every` steps, the last one, and skipped ones
   virtual void validated(const ValidationReport&) {}
-  /// A checkpoint of this step is about to get its name: what was told up to that step must be on the disk.
-  /// Called by the thread that writes it, beside the other calls; a throw is a failure of the checkpoint.
+  /// A checkpoint of this step is about to be published: everything reported up to that step must be on the
+  /// disk. Called by the thread that writes it, concurrently with other callbacks; a throw fails the
+  /// checkpoint.
   virtual void saving(std::int64_t /*step*/) {}
   virtual void saved(const SavedReport&) {}
   virtual void warning(const std::string& /*sentence*/) {}
   virtual void note(const std::string& /*sentence*/) {}
-  /// The run goes on from this step again: what was told of later ones does not hold.
+  /// The run continues from this step: reports of later steps are void.
   virtual void rolled_back(std::int64_t /*step*/) {}
   virtual void finished(StopReason) {}
 };
 
-/// Hands everything to several, in order. They must outlive it.
+/// Forwards every callback to several observers, in order. They must outlive it.
 class Observers final : public Observer {
  public:
   void add(Observer& observer) { all_.push_back(&observer); }

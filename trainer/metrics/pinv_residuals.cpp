@@ -47,4 +47,43 @@ std::vector<double> PinvResiduals::maxima() const {
   return values;
 }
 
+void PinvResidualMonitor::begin_step(std::int64_t step) {
+  residuals_.reset();
+  if (options_.every > 0 && step % options_.every == 0)
+    residuals_.emplace(network_.encoder().blocks().size());
+}
+
+void PinvResidualMonitor::collect(const Context& context, std::int64_t offset, std::int64_t sequences) {
+  const auto& blocks = network_.encoder().blocks();
+  for (std::size_t layer = 0; layer < blocks.size(); ++layer)
+    if (network_.parameters()[blocks[layer].first_parameter()].offset == offset)
+      residuals_->add(context, layer, blocks[layer].residuals(sequences));
+}
+
+void PinvResidualMonitor::report(StepReport& report) {
+  if (!residuals_) return;
+  residuals_->share(comm_);
+  report.pinv_residual_mean = residuals_->means();
+  report.pinv_residual_max = residuals_->maxima();
+  residuals_.reset();
+  warn_above_limit(report);
+}
+
+// Once when a layer exceeds the limit, and again when it does so after having been below.
+void PinvResidualMonitor::warn_above_limit(const StepReport& report) {
+  if (options_.limit <= 0 || comm_.rank() != 0) return;
+  above_limit_.resize(report.pinv_residual_max.size());
+  for (std::size_t layer = 0; layer < above_limit_.size(); ++layer) {
+    const double residual = report.pinv_residual_max[layer];
+    const bool above = !(residual <= options_.limit);  // NaN too
+    if (above && !above_limit_[layer])
+      observer_.warning(fmt::format(
+          "At step {} the pseudo-inverse residual of layer {} is {:.3g}, above `run.pinv_residual_limit` "
+          "({:.3g}): its attention is no longer the Nystrom approximation. Raise "
+          "`model.attention.pinv_iterations`, or lower `optimizer.learning_rate`.",
+          report.step, layer, residual, options_.limit));
+    above_limit_[layer] = above;
+  }
+}
+
 }  // namespace nystrom

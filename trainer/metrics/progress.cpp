@@ -12,15 +12,15 @@ namespace {
 
 std::string describe(const Losses& losses) {
   std::string text = fmt::format("loss {:.4f}", losses.loss), accuracy;
-  if (losses.parts.size() > 1) {
+  if (losses.terms.size() > 1) {
     text += " (";
-    for (const LossPart& part : losses.parts)
-      text += fmt::format("{}{} {:.4f}", text.ends_with('(') ? "" : ", ", part.name, part.loss);
+    for (const LossTerm& term : losses.terms)
+      text += fmt::format("{}{} {:.4f}", text.ends_with('(') ? "" : ", ", term.name, term.loss);
     text += ")";
   }
-  if (losses.parts.empty()) return text;
-  for (const LossPart& part : losses.parts)
-    accuracy += fmt::format("{}{} {:.3f}", accuracy.empty() ? "" : ", ", part.name, part.accuracy);
+  if (losses.terms.empty()) return text;
+  for (const LossTerm& term : losses.terms)
+    accuracy += fmt::format("{}{} {:.3f}", accuracy.empty() ? "" : ", ", term.name, term.accuracy);
   return fmt::format("{}  accuracy {}", text, accuracy);
 }
 
@@ -41,8 +41,8 @@ std::string duration_text(double seconds) {
 
 std::string describe(const RunInfo& info) {
   return fmt::format(
-      "{:.1f} million parameters, {}; steps {} to {}, {} sequences a step, {} at once; {} rank{} with {} "
-      "thread{}; {:.0f} MiB of state and {:.0f} MiB of activations a rank{}",
+      "{:.1f} million parameters, {}; steps {} to {}, {} sequences per step, micro-batch {}; {} rank{} "
+      "with {} thread{}; {:.0f} MiB of state and {:.0f} MiB of activations per rank{}",
       static_cast<double>(info.parameters) * 1e-6, info.precision, info.first_step, info.steps,
       info.global_batch, info.micro_batch, info.ranks, info.ranks == 1 ? "" : "s", info.threads,
       info.threads == 1 ? "" : "s", mebibytes(info.state_bytes), mebibytes(info.activation_bytes),
@@ -63,7 +63,7 @@ std::string describe(const ValidationReport& report) {
 }
 
 std::string describe(const SavedReport& report) {
-  return fmt::format("saved {} ({:.1f} MiB in {:.1f} s; the run stood still for {:.3f} s)", report.path,
+  return fmt::format("saved {} ({:.1f} MiB in {:.1f} s; training paused for {:.3f} s)", report.path,
                      mebibytes(report.bytes), report.seconds, report.pause_seconds);
 }
 

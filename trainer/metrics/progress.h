@@ -1,5 +1,6 @@
 #pragma once
-// A run for people: a bar on a terminal, plain lines elsewhere. Text goes to a function of the caller's.
+// Console progress: a bar on a terminal, log lines elsewhere. Text is printed through a function of the
+// caller.
 
 #include <functional>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Time and tokens of steps: speed since the last report, time left.
+// Step timing: tokens per second since the last report, estimated time left.
 
 #include <chrono>
 #include <cstdint>

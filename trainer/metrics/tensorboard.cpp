@@ -128,9 +128,9 @@ std::string fresh_path(const std::string& folder) {
 
 std::vector<Scalar> scalars_of(const Losses& losses, std::string_view prefix) {
   std::vector<Scalar> scalars{{fmt::format("{}loss", prefix), losses.loss}};
-  for (const LossPart& part : losses.parts) {
-    scalars.push_back({fmt::format("{}{}_loss", prefix, part.name), part.loss});
-    scalars.push_back({fmt::format("{}{}_accuracy", prefix, part.name), part.accuracy});
+  for (const LossTerm& term : losses.terms) {
+    scalars.push_back({fmt::format("{}{}_loss", prefix, term.name), term.loss});
+    scalars.push_back({fmt::format("{}{}_accuracy", prefix, term.name), term.accuracy});
   }
   return scalars;
 }

@@ -42,12 +42,12 @@ std::int64_t count_layers(const ParameterStore& store) {
 
 class AdamWOptimizer final : public Optimizer {
  public:
-  AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store, const Parts& parts)
-      : Optimizer(parts),
+  AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store, const ZeroPartition& partition)
+      : Optimizer(partition),
         options_(options),
         store_(store),
-        m_(store.weights().dtype, {parts.count()}, store.memory()),
-        v_(store.weights().dtype, {parts.count()}, store.memory()) {
+        m_(store.weights().dtype, {partition.count()}, store.memory()),
+        v_(store.weights().dtype, {partition.count()}, store.memory()) {
     // Neighbours that are treated alike are one group; gaps between parameters are zero and stay so.
     const std::int64_t layers = count_layers(store);
     std::vector<std::int64_t> begins;
@@ -57,13 +57,13 @@ class AdamWOptimizer final : public Optimizer {
           std::pow(options.layer_decay, static_cast<double>(layers - layer_of(parameter.name, layers)));
       const double decay = parameter.decayed() ? 1 : 0;
       if (!begins.empty() && rates.back() == rate && decays.back() == decay) continue;
-      if (parameter.offset >= parts.end()) break;
-      if (parameter.offset <= parts.begin()) {  // so far the one that this part begins with
+      if (parameter.offset >= partition.end()) break;
+      if (parameter.offset <= partition.begin()) {  // so far the one that this part begins with
         begins.clear();
         rates.clear();
         decays.clear();
       }
-      begins.push_back(std::max<std::int64_t>(0, parameter.offset - parts.begin()));
+      begins.push_back(std::max<std::int64_t>(0, parameter.offset - partition.begin()));
       rates.push_back(rate);
       decays.push_back(decay);
     }
@@ -85,12 +85,12 @@ class AdamWOptimizer final : public Optimizer {
   }
 
   void update(Context& context, double learning_rate, double gradient_scale, const Tensor& factor) override {
-    if (parts().count() == 0) return;
-    adamw_step(context, {.weights = parts().mine(store_.weights()),
-                         .gradients = parts().mine(store_.gradients()),
+    if (partition().count() == 0) return;
+    adamw_step(context, {.weights = partition().shard_of(store_.weights()),
+                         .gradients = partition().shard_of(store_.gradients()),
                          .m = m_,
                          .v = v_,
-                         .copy = parts().mine(store_.rounded_copy()),
+                         .copy = partition().shard_of(store_.rounded_copy()),
                          .config = {options_.beta1, options_.beta2, options_.epsilon},
                          .learning_rate = learning_rate,
                          .weight_decay = options_.weight_decay,
@@ -106,31 +106,31 @@ class AdamWOptimizer final : public Optimizer {
   OwnedTensor begins_, rates_, decays_;  // [groups]
 };
 
-using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&, const Parts&);
+using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&, const ZeroPartition&);
 struct Kind {
   std::string_view name;
   Make make;
 };
 constexpr std::array kKinds{Kind{"adamw",
                                  [](const OptimizerOptions& options, ParameterStore& store,
-                                    const Parts& parts) -> std::unique_ptr<Optimizer> {
-                                   return std::make_unique<AdamWOptimizer>(options, store, parts);
+                                    const ZeroPartition& partition) -> std::unique_ptr<Optimizer> {
+                                   return std::make_unique<AdamWOptimizer>(options, store, partition);
                                  }}};
 
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {
-  return make_optimizer(options, store, Parts(store.flat_size()));
+  return make_optimizer(options, store, ZeroPartition(store.flat_size()));
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store,
-                                          const Parts& parts) {
+                                          const ZeroPartition& partition) {
   check_options(options);
   NYSTROM_CHECK(!store.gradients().empty(), "an optimizer for {} parameters without gradients",
                 store.count());
   std::string known;
   for (const Kind& kind : kKinds) {
-    if (kind.name == options.kind) return kind.make(options, store, parts);
+    if (kind.name == options.kind) return kind.make(options, store, partition);
     known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
   }
   refuse("optimizer.kind is `{}`; known: {}.", options.kind, known);

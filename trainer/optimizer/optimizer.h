@@ -25,18 +25,18 @@ struct OptimizerOptions {
 /// State of an optimizer beside the weights: a flat tensor laid out like them, or the optimizer's part of it.
 struct OptimizerState {
   std::string_view name;  ///< as in a checkpoint: "exp_avg"
-  Tensor values;          ///< [parts().count()] compute dtype
+  Tensor values;          ///< [partition().count()] compute dtype
 };
 
 class Optimizer {
  public:
-  explicit Optimizer(Parts parts) : parts_(std::move(parts)) {}
+  explicit Optimizer(ZeroPartition partition) : partition_(std::move(partition)) {}
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// The part of the weights that it has the state of, and updates.
-  [[nodiscard]] const Parts& parts() const { return parts_; }
+  [[nodiscard]] const ZeroPartition& partition() const { return partition_; }
 
   /// One update of its part, with gradients times `gradient_scale`; also writes the rounded copy of the
   /// weights.
@@ -61,7 +61,7 @@ class Optimizer {
                       const Tensor& factor) = 0;
 
  private:
-  Parts parts_;
+  ZeroPartition partition_;
   std::int64_t updates_ = 0;
 };
 
@@ -70,7 +70,8 @@ class Optimizer {
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                         ParameterStore& store);
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
-                                                        ParameterStore& store, const Parts& parts);
+                                                        ParameterStore& store,
+                                                        const ZeroPartition& partition);
 
 /// Bytes of a rank's weights, gradients and optimizer state, the state dealt to so many ranks.
 [[nodiscard]] std::size_t state_bytes(const ParameterStore& store, int state_ranks);

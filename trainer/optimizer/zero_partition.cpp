@@ -11,7 +11,7 @@ constexpr std::int64_t kPiece = 1 << 20U;  // elements of one broadcast
 
 }  // namespace
 
-Parts::Parts(std::int64_t size, int rank, int ranks) : rank_(static_cast<std::size_t>(rank)) {
+ZeroPartition::ZeroPartition(std::int64_t size, int rank, int ranks) : rank_(static_cast<std::size_t>(rank)) {
   NYSTROM_CHECK(rank >= 0 && rank < ranks, "part {} of {}", rank, ranks);
   const std::int64_t pieces = (size + kGrain - 1) / kGrain;
   for (std::int64_t r = 0; r <= ranks; ++r) begins_.push_back(std::min(size, pieces * r / ranks * kGrain));
@@ -19,21 +19,21 @@ Parts::Parts(std::int64_t size, int rank, int ranks) : rank_(static_cast<std::si
 
 // The pieces go to all; each rank keeps what is its own. A restart happens once, and the ranks need not hold
 // the whole for it.
-void scatter_parts(Comm& comm, const Parts& parts, const Tensor& whole, const Tensor& mine, Memory& memory,
-                   std::string_view what) {
+void scatter_shards(Comm& comm, const ZeroPartition& partition, const Tensor& whole, const Tensor& mine,
+                    Memory& memory, std::string_view what) {
   const auto bytes = [&](std::int64_t elements) {
     return static_cast<std::size_t>(elements) * size_of(mine.dtype);
   };
-  const Buffer piece(bytes(std::min(kPiece, parts.size())));
-  for (std::int64_t begin = 0; begin < parts.size(); begin += kPiece) {
-    const std::int64_t end = std::min(begin + kPiece, parts.size());
+  const Buffer piece(bytes(std::min(kPiece, partition.size())));
+  for (std::int64_t begin = 0; begin < partition.size(); begin += kPiece) {
+    const std::int64_t end = std::min(begin + kPiece, partition.size());
     if (comm.rank() == 0)
       std::memcpy(piece.data(), static_cast<const std::byte*>(whole.address) + bytes(begin),
                   bytes(end - begin));
     comm.broadcast({piece.data(), bytes(end - begin)}, 0, what);
-    const std::int64_t first = std::max(begin, parts.begin()), last = std::min(end, parts.end());
+    const std::int64_t first = std::max(begin, partition.begin()), last = std::min(end, partition.end());
     if (first < last)
-      memory.write(static_cast<std::byte*>(mine.address) + bytes(first - parts.begin()),
+      memory.write(static_cast<std::byte*>(mine.address) + bytes(first - partition.begin()),
                    piece.data() + bytes(first - begin), bytes(last - first));
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
-// Flat tensors dealt to ranks: ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054), `training.zero`. A
-// rank keeps the optimizer's state of one part of the weights and updates that part; then the ranks exchange
-// their parts.
+// Partition of flat parameter tensors across ranks: ZeRO stage 1 (Rajbhandari et al., arXiv 1910.02054),
+// `training.zero`. Each rank keeps the optimizer state of one shard of the weights and updates that shard;
+// then the ranks all-gather the weights.
 
 #include <cstdint>
 #include <span>
@@ -13,24 +13,24 @@
 
 namespace nystrom {
 
-class Parts {
+class ZeroPartition {
  public:
-  /// One part: everything.
-  explicit Parts(std::int64_t size) : Parts(size, 0, 1) {}
-  /// Contiguous, in the order of ranks, whole multiples of 64 elements but for the end; their sizes differ by
-  /// less than 128, and with more ranks than such pieces some are empty.
-  Parts(std::int64_t size, int rank, int ranks);
+  /// Not sharded: one shard with everything.
+  explicit ZeroPartition(std::int64_t size) : ZeroPartition(size, 0, 1) {}
+  /// Contiguous shards in rank order, multiples of 64 elements except for the end; their sizes differ by less
+  /// than 128 elements, and some are empty where there are more ranks than blocks of 64.
+  ZeroPartition(std::int64_t size, int rank, int ranks);
 
-  [[nodiscard]] bool divided() const { return begins_.size() > 2; }
+  [[nodiscard]] bool sharded() const { return begins_.size() > 2; }
   [[nodiscard]] std::int64_t size() const { return begins_.back(); }
-  /// [ranks + 1]: part r is [begins[r], begins[r + 1]).
+  /// [ranks + 1]: shard r is [begins[r], begins[r + 1]).
   [[nodiscard]] std::span<const std::int64_t> begins() const { return begins_; }
-  /// Of this rank's part.
+  /// Of this rank's shard.
   [[nodiscard]] std::int64_t begin() const { return begins_[rank_]; }
   [[nodiscard]] std::int64_t end() const { return begins_[rank_ + 1]; }
   [[nodiscard]] std::int64_t count() const { return end() - begin(); }
-  /// This rank's part of a flat tensor [size]; empty where that is.
-  [[nodiscard]] Tensor mine(const Tensor& flat) const {
+  /// This rank's shard of a flat tensor [size]; empty if the tensor is.
+  [[nodiscard]] Tensor shard_of(const Tensor& flat) const {
     return flat.empty() ? Tensor{} : flat.rows(begin(), count());
   }
 
@@ -39,9 +39,9 @@ class Parts {
   std::vector<std::int64_t> begins_;
 };
 
-/// Every rank's part of `whole` [size], a tensor of the host that rank 0 alone has, into `mine` [count],
-/// which lies in `memory`. Collective; takes 4 MiB beside it.
-void scatter_parts(Comm& comm, const Parts& parts, const Tensor& whole, const Tensor& mine, Memory& memory,
-                   std::string_view what);
+/// Scatters `whole` [size], a host tensor on rank 0, into each rank's shard `mine` [count], which lies in
+/// `memory`. Collective; needs a buffer of 4 MiB.
+void scatter_shards(Comm& comm, const ZeroPartition& partition, const Tensor& whole, const Tensor& mine,
+                    Memory& memory, std::string_view what);
 
 }  // namespace nystrom

@@ -1,6 +1,6 @@
 #pragma once
-// What a rank is doing, for those who look from outside while it is busy: another thread, and through it a
-// file (trainer/run/heartbeat.h).
+// Current activity of a rank: its step, phase, and the collective that it waits for; read by another thread
+// for the heartbeat file (trainer/run/heartbeat.h).
 
 #include <chrono>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace nystrom {
 
-/// Thread-safe. One thread works and tells; others read.
+/// Thread-safe. One thread writes; others read.
 class Activity {
  public:
   struct Now {
@@ -29,13 +29,13 @@ class Activity {
     const std::scoped_lock held(mutex_);
     return step_;
   }
-  /// Begins a phase. `what` must live for ever: a literal.
+  /// Begins a phase. `what` must have static lifetime: a literal.
   void set_phase(std::string_view what) {
     const std::scoped_lock held(mutex_);
     phase_ = what;
     phase_start_ = Clock::now();
   }
-  /// Between the two this rank waits for others; `what` must live as long.
+  /// Between the two this rank waits for others; `what` must outlive the wait.
   void begin_wait(std::string_view what) {
     const std::scoped_lock held(mutex_);
     waits_for_ = what;
@@ -66,7 +66,7 @@ class Activity {
   Clock::time_point phase_start_ = Clock::now(), wait_start_ = phase_start_;
 };
 
-/// Stands where a rank waits for others.
+/// Scope in which a rank waits for others.
 class WaitScope {
  public:
   WaitScope(Activity& activity, std::string_view what) : activity_(activity) { activity_.begin_wait(what); }

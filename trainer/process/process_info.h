@@ -1,5 +1,5 @@
 #pragma once
-// What tells one process of the world from all others.
+// Globally unique process identity: host, boot, process id and start time.
 
 #include <cstdint>
 #include <string>
@@ -7,17 +7,17 @@
 namespace nystrom {
 
 struct ProcessInfo {
-  std::string host;     ///< the machine's name
-  std::string machine;  ///< its boot and the process's name space: two equal ones share process numbers
+  std::string host;     ///< host name
+  std::string machine;  ///< boot id and pid namespace: where equal, process ids are comparable
   std::int64_t process = 0;
-  std::int64_t started = 0;  ///< clock ticks after the boot: a number that is used again has another start
+  std::int64_t started = 0;  ///< clock ticks after boot: distinguishes a reused process id
 };
 
-/// Of the process that runs.
+/// Of the calling process.
 [[nodiscard]] ProcessInfo this_process();
-/// Does that process live? Only for one with this machine's `machine`. A zombie does not live.
+/// Is the process alive? Only for one with the `machine` of this_process(). A zombie is not alive.
 [[nodiscard]] bool is_alive(const ProcessInfo& process);
-/// Seconds since this process was started.
+/// Seconds since this process started.
 [[nodiscard]] double process_seconds();
 
 }  // namespace nystrom

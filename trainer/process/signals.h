@@ -1,16 +1,16 @@
 #pragma once
-// Requests from outside: SIGTERM, SIGINT and SIGXCPU (schedulers' notice, and what launch/mpirun.sh sends)
-// ask to save and stop, SIGUSR1 to save and go on, SIGUSR2 for a report of what the ranks do. SIGCONT is what
-// Open MPI sends first when it ends a job, seconds before SIGTERM, and what follows a suspension: a reason to
-// look whether the other ranks are alive.
+// Signal handling: SIGTERM, SIGINT and SIGXCPU (a scheduler's notice, and what launch/mpirun.sh sends)
+// request save and stop, SIGUSR1 requests a checkpoint, SIGUSR2 a report of what the ranks are doing. SIGCONT
+// comes from Open MPI seconds before SIGTERM when it ends a job, and after a suspension: a reason to check
+// that the other ranks are alive.
 
 namespace nystrom {
 
-/// While one lives, the signals set flags instead of ending the process; the handlers that were there before
-/// come back with the end of the last. One inside another changes nothing: a run that watches from its start
-/// loses no request that came before its first step. To be made and ended by one thread, which then blocks
-/// them: handlers run in a thread of the watch's own, in no thread that computes. A child process inherits
-/// the block. A second SIGINT ends the process at once, as a user expects of Ctrl-C.
+/// While one exists, the signals set flags instead of ending the process; the previous handlers are restored
+/// with the last. Nesting changes nothing: a run that watches from its start loses no request that came
+/// before its first step. Created and destroyed by one thread, which blocks the signals: handlers run in a
+/// separate thread, never in one that computes. A child process inherits the mask. A second SIGINT ends the
+/// process at once, as a user expects of Ctrl-C.
 class SignalWatch {
  public:
   SignalWatch();
@@ -18,16 +18,16 @@ class SignalWatch {
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
-  /// SIGTERM, SIGINT or SIGXCPU has come.
+  /// SIGTERM, SIGINT or SIGXCPU was received.
   [[nodiscard]] static bool stop_requested();
-  /// SIGUSR1 has come since the last call.
+  /// SIGUSR1 was received since the last call.
   [[nodiscard]] static bool take_save_request();
-  /// SIGUSR2 has come since the last call.
+  /// SIGUSR2 was received since the last call.
   [[nodiscard]] static bool take_report_request();
-  /// Something has happened to the job: a request to stop, or SIGCONT.
+  /// Other ranks may be dead: a stop request or SIGCONT was received.
   [[nodiscard]] static bool peers_in_doubt();
-  /// Signals that have come in this process's life. They come to another thread, so who sends one to itself
-  /// waits for this to grow.
+  /// Signals received so far. They are handled in another thread, so a process that signals itself waits for
+  /// this count to grow.
   [[nodiscard]] static int taken();
 };
 

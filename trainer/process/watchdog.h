@@ -1,5 +1,5 @@
 #pragma once
-// A call that may hang for ever, and that nothing inside can interrupt, is watched by a thread.
+// Watchdog for a call that may hang for ever and that nothing can interrupt.
 
 #include <condition_variable>
 #include <functional>
@@ -12,16 +12,16 @@
 
 namespace nystrom {
 
-/// Calls `bark` from a thread of its own if it lives longer than `seconds`.
+/// Invokes `on_timeout` from a separate thread unless destroyed within `seconds`.
 class Watchdog {
  public:
-  Watchdog(double seconds, std::function<void()> bark)
-      : thread_([seconds, bark = std::move(bark)](const std::stop_token& stop) {
+  Watchdog(double seconds, std::function<void()> on_timeout)
+      : thread_([seconds, on_timeout = std::move(on_timeout)](const std::stop_token& stop) {
           std::mutex mutex;
           std::condition_variable_any never;
           std::unique_lock held(mutex);
           (void)never.wait_for(held, stop, std::chrono::duration<double>(seconds), [] { return false; });
-          if (!stop.stop_requested()) bark();
+          if (!stop.stop_requested()) on_timeout();
         }) {}
 
  private:

@@ -82,8 +82,8 @@ std::string verdict(const std::vector<Heartbeat>& beats, double now) {
   for (const Heartbeat& beat : beats)
     if (silent(beat, now))
       return fmt::format(
-          "Rank {} on {} (process {}) has given no sign of life for {:.0f} s: it is dead, stopped, "
-          "or cannot reach the run directory.",
+          "Rank {} on {} (process {}) has sent no heartbeat for {:.0f} s: it is dead, stopped, or cannot "
+          "reach the run directory.",
           beat.rank, beat.host, beat.process, age_of(beat, now));
   const auto waits = [](const Heartbeat& beat) { return !beat.doing.waits_for.empty(); };
   const auto longest = [&](const Heartbeat& beat) { return waits(beat) ? beat.doing.wait_seconds : 0; };
@@ -168,8 +168,8 @@ std::string job_report(const std::string& directory) {
   const auto beats = read_heartbeats(directory);
   if (beats.empty())
     refuse(
-        "{} has no heartbeats of ranks: no job runs there, or it has just been started. Give the "
-        "run.directory of a running job.",
+        "{} has no heartbeats: no job is running there, or it has just started. Give the `run.directory` "
+        "of a running job.",
         directory);
   return job_report(beats, unix_seconds());
 }

@@ -1,11 +1,12 @@
 #pragma once
-// Each rank leaves a small file in the run directory that says what it is doing; a thread keeps it fresh, so
-// that it tells the truth while a collective hangs. `nystrom doctor --job DIR` and SIGUSR2 read them.
+// Heartbeats: each rank keeps a small file in the run directory with its current activity, updated by a
+// thread, so that it stays current while a collective hangs. `nystrom doctor --job DIR` and SIGUSR2 read
+// them.
 //
 //   DIR/ranks/rank-00003      "key=value" lines, padded to a fixed size, overwritten in place
 //
-// A few hundred bytes a rank and beat; beats are rarer the more ranks there are, so that the file system
-// sees the same number of them a second however large the job is.
+// A few hundred bytes per heartbeat; the interval grows with the number of ranks, so that the file system
+// sees the same number of writes per second for any job size.
 
 #include <cstdint>
 #include <string>
@@ -20,30 +21,30 @@ struct Heartbeat {
   std::string host;
   std::int64_t process = 0;
   Activity::Now doing;
-  double written = 0;  ///< seconds since 1970, by the clock of `host`
-  double every = 1;    ///< seconds between two beats
+  double written = 0;  ///< Unix time, by the clock of `host`
+  double every = 1;    ///< seconds between two heartbeats
 };
 
-/// Seconds between two beats of a rank in a job of so many.
+/// Heartbeat interval of each rank in a job of `ranks` ranks.
 [[nodiscard]] double heartbeat_seconds(int ranks);
 
 [[nodiscard]] std::string heartbeat_folder(const std::string& directory);
 [[nodiscard]] std::string heartbeat_path(const std::string& directory, int rank);
 
-/// Writes the file; false where that failed (the next beat tries again).
+/// Writes the file; false on failure (the next heartbeat tries again).
 bool write_heartbeat(const std::string& directory, const Heartbeat& beat) noexcept;
-/// Of all ranks that left one, in the order of ranks; what cannot be read is left out.
+/// Heartbeats of all ranks that have one, in rank order; unreadable ones are skipped.
 [[nodiscard]] std::vector<Heartbeat> read_heartbeats(const std::string& directory);
-/// What a job that was killed left behind.
+/// Removes the files of a job that was killed.
 void remove_heartbeats(const std::string& directory);
 
-/// A table of the ranks, and a sentence on the one to look at: the one that others wait for, or that gives no
-/// sign of life. `now` in seconds since 1970. Empty where there are no heartbeats.
+/// A table of the ranks, and a sentence on the suspect: the one that others wait for, or that sends no
+/// heartbeat. `now` in Unix time. Empty where there are no heartbeats.
 [[nodiscard]] std::string job_report(const std::vector<Heartbeat>& beats, double now);
-/// The same of a run directory, now. Refuses (InputError) one in which no job runs.
+/// The same for a run directory, now. Refuses (InputError) one in which no job runs.
 [[nodiscard]] std::string job_report(const std::string& directory);
 
-/// Seconds since 1970.
+/// Unix time in seconds.
 [[nodiscard]] double unix_seconds();
 
 }  // namespace nystrom

@@ -36,8 +36,10 @@ void refuse_other_settings(const RunOptions& options, const RunIdentity& identit
                            const std::string& where) {
   const auto differences = differing_keys(before, identity.settings, options.may_change);
   if (differences.empty()) return;
-  refuse("{} was made with another configuration: {}. Restore these values, or choose another run.directory.",
-         where, fmt::join(differences, "; "));
+  refuse(
+      "{} was made with another configuration: {}. Restore these values, or choose another "
+      "`run.directory`.",
+      where, fmt::join(differences, "; "));
 }
 
 /// A run that was ended before its first checkpoint starts again, if it is still the same run.
@@ -55,12 +57,13 @@ std::string checkpoint_to_resume(const RunOptions& options, const CheckpointSear
   if (options.resume == Resume::kNever) {
     if (was_used(options.directory, search))
       refuse(
-          "{} was used by a run before, and --resume is never. Choose another run.directory, or remove it.",
+          "{} was already used by a run, and `--resume` is never. Choose another `run.directory`, or "
+          "remove it.",
           options.directory);
     return "";
   }
   if (search.any && !search.path)
-    refuse("No checkpoint in {} is whole: {} Remove them to start again, or choose another run.directory.",
+    refuse("No checkpoint in {} is valid: {} Remove them to start over, or choose another `run.directory`.",
            checkpoint_folder(options.directory), search.warnings.front());
   return search.path.value_or("");
 }
@@ -105,7 +108,7 @@ std::string prepare_run_directory(const RunOptions& options, const RunIdentity& 
     refuse_other_settings(options, identity, CheckpointReader(path, false).identity().settings, path);
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", folder, problem.message());
+  if (problem) refuse("{} cannot be created: {}. Choose another `run.directory`.", folder, problem.message());
   remove_temporaries(options.directory);
   write_configuration(options.directory, identity.configuration);
   return path;

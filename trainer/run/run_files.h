@@ -1,5 +1,5 @@
 #pragma once
-// What rank 0 keeps of a run beside checkpoints: metrics.jsonl and TensorBoard events.
+// Metrics files of a run, written by rank 0: metrics.jsonl and TensorBoard events.
 
 #include <string>
 

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = std::chrono::milliseconds(100);  // between two looks at a foreign lock
+constexpr auto kPollInterval = std::chrono::milliseconds(100);  // between two looks at a foreign lock
 
 /// Empty if there is no such file any more.
 std::string read_text(const std::string& path) {
@@ -79,11 +79,11 @@ class Suspect {
   Suspect(std::string path, std::string machine, Clock::duration silence)
       : path_(std::move(path)), machine_(std::move(machine)), silence_(silence) {}
 
-  State look() {
+  State poll() {
     const auto now = Clock::now();
     std::string text = read_text(path_);
     const Holder before(text_), holder(text);
-    const bool first = looks_++ == 0, beats = !first && text != text_ && before.token == holder.token;
+    const bool first = polls_++ == 0, beats = !first && text != text_ && before.token == holder.token;
     if (first || text != text_) since_ = now;
     text_ = std::move(text);
     here_ = holder.process.machine == machine_ && !holder.token.empty();
@@ -99,7 +99,7 @@ class Suspect {
   std::string path_, machine_, text_;
   Clock::duration silence_;
   Clock::time_point since_;
-  int looks_ = 0;
+  int polls_ = 0;
   bool here_ = false;
 };
 
@@ -118,32 +118,34 @@ RunLock::RunLock(std::string directory, const std::function<void(const std::stri
       times_(times) {
   std::error_code problem;
   made_directory_ = fs::create_directories(directory_, problem);
-  if (problem) refuse("{} cannot be made: {}. Choose another run.directory.", directory_, problem.message());
+  if (problem)
+    refuse("{} cannot be created: {}. Choose another `run.directory`.", directory_, problem.message());
   token_ = temporary_name("");
   Suspect holder(path_, self_.machine, times_.silence), claim(claim_path(), self_.machine, times_.silence);
   const auto began = Clock::now();
-  for (bool told = false; !try_to_make(path_); std::this_thread::sleep_for(kLook)) {
-    switch (holder.look()) {
+  for (bool told = false; !try_to_make(path_); std::this_thread::sleep_for(kPollInterval)) {
+    switch (holder.poll()) {
       case Suspect::State::kDead:
         if (take_over(holder.text())) {
-          note(fmt::format("{} was left locked by {}, which is dead; this job takes over", directory_,
-                           holder.name()));
+          note(fmt::format("{} was left locked by {}, which is dead; this job takes the lock over.",
+                           directory_, holder.name()));
           return;
         }
-        if (std::error_code ignored; claim.look() == Suspect::State::kDead) fs::remove(claim_path(), ignored);
+        if (std::error_code ignored; claim.poll() == Suspect::State::kDead) fs::remove(claim_path(), ignored);
         break;
       case Suspect::State::kAlive:
         if (!holder.is_here())
           refuse(
-              "{} is in use by {}, whose lock is beating. Wait for its end, or choose another run.directory.",
+              "{} is in use by {}, whose heartbeat continues. Wait until it ends, or choose another "
+              "`run.directory`.",
               directory_, holder.name());
         if (Clock::now() - began > times_.patience)
-          refuse("{} is in use by {}. Wait for its end, or choose another run.directory.", directory_,
+          refuse("{} is in use by {}. Wait until it ends, or choose another `run.directory`.", directory_,
                  holder.name());
         break;
       case Suspect::State::kUnknown:
         if (!std::exchange(told, true))
-          note(fmt::format("{} is locked by {}; looking for up to {:.0f} s whether it lives", directory_,
+          note(fmt::format("{} is locked by {}; waiting up to {:.0f} s for its heartbeat.", directory_,
                            holder.name(), std::chrono::duration<double>(times_.silence).count()));
     }
   }
@@ -177,7 +179,7 @@ bool RunLock::try_to_make(const std::string& path) const {
   const bool no_links = reason == EPERM || reason == ENOTSUP || reason == ENOSYS;
   if (!linked && no_links) return write_text(path, content(), O_CREAT | O_EXCL);  // the next best thing
   if (!linked && reason != EEXIST)
-    refuse("{} cannot hold a lock: {}. Choose another run.directory.", directory_, std::strerror(reason));
+    refuse("{} cannot hold a lock: {}. Choose another `run.directory`.", directory_, std::strerror(reason));
   return linked;
 }
 
@@ -188,7 +190,7 @@ std::string RunLock::write_mine() const {
   const std::string reason = std::strerror(errno);
   std::error_code ignored;
   fs::remove(mine, ignored);
-  refuse("{} cannot be written: {}. Choose another run.directory.", directory_, reason);
+  refuse("{} cannot be written: {}. Choose another `run.directory`.", directory_, reason);
 }
 
 // Of several that find the lock dead one gets the claim, and replaces the lock if it is still the dead one's.
@@ -222,8 +224,8 @@ void RunLock::check() const {
   const std::scoped_lock held(mutex_);
   if (!lost_to_.empty())
     fail(
-        "The lock of {} was lost to {}: two jobs must not write there, so this one ends. Start it again when "
-        "the other has ended.",
+        "The lock of {} was taken over by {}: two jobs must not write there, so this one ends. Restart "
+        "it when the other has ended.",
         directory_, lost_to_);
 }
 

@@ -1,11 +1,11 @@
 #pragma once
-// One job in one run directory. The lock is a file that appears by link(2), which is exclusive on network
-// file systems too, and that its owner keeps beating; no flock, which not all of them have.
+// Run directory lock: one job per run directory. The lock is a file created by link(2), which is exclusive on
+// network file systems too, with a heartbeat of its owner; no flock, which not all of them support.
 //
-//   DIR/lock      who holds it: host, process, since when, and the number of beats
+//   DIR/lock      its owner: host, process, since when, and the number of heartbeats
 //
-// The lock of a dead job is taken over: of a process of this machine it is known at once; of another
-// machine's it is dead when it does not beat for kSilence while this one looks, whatever the clocks say.
+// The lock of a dead job is taken over: that of a local process at once; that of another machine when its
+// heartbeat does not change for `silence` while this job watches, whatever the clocks say.
 
 #include <chrono>
 #include <functional>
@@ -17,26 +17,27 @@
 namespace nystrom {
 
 struct LockTimes {
-  std::chrono::milliseconds beat{10'000};     ///< between two beats
-  std::chrono::milliseconds silence{45'000};  ///< without one, a foreign lock is dead
-  /// A job of this machine that was just killed may need so long to go.
+  std::chrono::milliseconds beat{10'000};     ///< heartbeat interval
+  std::chrono::milliseconds silence{45'000};  ///< without a heartbeat, a remote lock is dead
+  /// A local job that was just killed may need so long to exit.
   std::chrono::milliseconds patience{5'000};
 };
 
 class RunLock {
  public:
-  /// Makes the directory if need be. Refuses (InputError) where a living job holds the lock, naming host and
-  /// process. `note` hears a sentence where a dead job's lock is taken over, or its death is waited for.
+  /// Creates the directory if necessary. Refuses (InputError) where a live job holds the lock, naming host
+  /// and process. `note` is called with a sentence where a dead job's lock is taken over, or a heartbeat is
+  /// waited for.
   RunLock(std::string directory, const std::function<void(const std::string&)>& note,
           const LockTimes& times = {});
-  /// Gives the lock back, and removes a directory that it made and that is still empty.
+  /// Releases the lock, and removes the directory if it created it and it is still empty.
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
-  /// Shows that the owner lives; to be called often, by one thread: writes when it is time.
+  /// Heartbeat; call often, from one thread: writes when the interval is over.
   void beat();
-  /// Throws Error if the lock was taken over by another job (this one was suspended for long, say).
+  /// Throws Error if another job took the lock over (after a long suspension of this one, say).
   void check() const;
 
   [[nodiscard]] static std::string path_in(const std::string& directory);

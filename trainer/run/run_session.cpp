@@ -101,14 +101,14 @@ std::string RunSession::stop_reason() const {
   if (SignalWatch::stop_requested()) return "a signal asked for it";
   if (stop_file_) return fmt::format("the file {} asked for it", stop_file(options_.directory));
   if (std::chrono::steady_clock::now() > deadline_)
-    return fmt::format("run.stop_after ({:.0f} s) is over", options_.stop_after_seconds);
+    return fmt::format("`run.stop_after` ({:.0f} s) has elapsed", options_.stop_after_seconds);
   return "";
 }
 
 double duration_seconds(const std::string& text, std::string_view key) {
   if (text.empty()) return 0;
   const auto bad = [&] {
-    refuse("{} is `{}`; write a time such as 11h45m, 90s or 2d12h (d, h, m, s in this order).", key, text);
+    refuse("`{}` is {}; write a time such as 11h45m, 90s or 2d12h (d, h, m, s in this order).", key, text);
   };
   constexpr std::string_view kUnits = "dhms";
   constexpr double kSeconds[] = {86400, 3600, 60, 1};

@@ -1,9 +1,9 @@
 #pragma once
-// What surrounds a run on every rank: signals that ask instead of ending the process, the lock of the run
-// directory, heartbeats, and requests to stop that come as a file or by the clock.
+// Lifetime of a run on every rank: signal handling, directory lock, heartbeats, and stop requests by signal,
+// file or time limit.
 //
 //   RunSession session({.directory = d, .stop_after_seconds = s}, comm, observer);   // rank 0 locks
-//   ... rank 0 makes the directory ready, all ranks learn that it is ...
+//   ... rank 0 prepares the directory, all ranks are notified ...
 //   session.begin();                                                                // heartbeats
 //   trainer_options.stop_reason = [&] { return session.stop_reason(); };
 
@@ -24,24 +24,24 @@ namespace nystrom {
 
 struct SessionOptions {
   std::string directory;          ///< run.directory
-  double stop_after_seconds = 0;  ///< since this process was started; 0: no limit
-  /// Hears the report of all ranks that SIGUSR2 asks for, on rank 0, from another thread.
+  double stop_after_seconds = 0;  ///< since the start of the process; 0: no limit
+  /// Called with the report of all ranks that SIGUSR2 requests, on rank 0, from another thread.
   std::function<void(const std::string&)> report = {};
 };
 
 class RunSession {
  public:
-  /// Locks the directory on rank 0, making it if need be. Throws as RunLock does.
+  /// Locks the directory on rank 0, creating it if necessary. Throws as RunLock does.
   RunSession(const SessionOptions& options, Comm& comm, Observer& observer);
   ~RunSession();
   RunSession(const RunSession&) = delete;
   RunSession& operator=(const RunSession&) = delete;
 
-  /// From here on the directory is there for all ranks: heartbeats begin.
+  /// The directory is ready for all ranks: starts the heartbeats.
   void begin();
 
-  /// Why this rank wants the job to stop now: a signal, the file DIR/stop, the time limit. Empty: it does
-  /// not. Cheap. Throws Error where another job has taken the directory over.
+  /// Why this rank requests a stop now: a signal, the file DIR/stop, the time limit. Empty: it does not.
+  /// Cheap. Throws Error where another job has taken over the directory.
   [[nodiscard]] std::string stop_reason() const;
 
  private:

@@ -282,14 +282,24 @@ TEST_F(LoaderTest, carries_an_error_of_the_prefetch_thread_to_next) {
   EXPECT_THAT(message_of<InputError>(read_all), HasSubstr("a.h5"));  // and again
 }
 
-TEST_F(LoaderTest, can_be_dropped_while_it_reads_ahead) {
-  const auto expected = rows_of(Loader(options()).next());
+TEST_F(LoaderTest, destruction_while_prefetching_ends_the_thread) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  LoaderOptions o = options();
+  o.prefetch = 0;
+  const auto expected = rows_of(Loader(o).next());
+  o.prefetch = 2;
+  const auto before = threads();
   for (int i = 0; i < 20; ++i) {
-    Loader loader(options());
+    Loader loader(o);
+    EXPECT_GT(threads(), before);
     if (i % 2 == 0) {
       EXPECT_EQ(rows_of(loader.next()), expected);
     }
   }
+  EXPECT_EQ(threads(), before);
 }
 
 TEST_F(LoaderTest, reads_more_shards_than_it_keeps_open) {

@@ -35,8 +35,9 @@ class SlowRanks final : public Comm {
         0, 0, kMilliseconds[static_cast<std::size_t>(gathered++) % kMilliseconds.size()] / 1e3, 0};
     std::memcpy(all.data(), times.data(), all.size());
   }
-  void all_gather_parts(const Tensor&, std::span<const std::int64_t>, std::string_view) override {}
-  void gather_parts(const Tensor&, const Tensor&, std::span<const std::int64_t>, std::string_view) override {}
+  void all_gather_shards(const Tensor&, std::span<const std::int64_t>, std::string_view) override {}
+  void gather_shards(const Tensor&, const Tensor&, std::span<const std::int64_t>, std::string_view) override {
+  }
   void barrier(std::string_view) override {}
   void abort(int) noexcept override {}
 

@@ -37,7 +37,7 @@ Json calls_of(const Profile& profile) {
   return calls;
 }
 
-TEST(StepCounts, planned_bytes_of_the_base_model_are_as_stored) {
+TEST(StepCounts, planned_bytes_of_the_base_model_match_the_stored_ones) {
   Json bytes = Json::object();
   for (const DType precision : {DType::kF32, DType::kBF16}) {
     for (const auto& [length, batch] : {std::pair{512, 4}, std::pair{4096, 1}}) {
@@ -56,7 +56,7 @@ TEST(StepCounts, planned_bytes_of_the_base_model_are_as_stored) {
   EXPECT_EQ(bytes, expected()["planned_bytes"]) << bytes.dump(1);
 }
 
-TEST(StepCounts, a_step_of_the_base_model_calls_each_op_as_often_as_stored) {
+TEST(StepCounts, op_counts_of_a_step_match_the_stored_ones) {
   const auto comm = make_solo_comm();
   BenchOptions options;
   options.model = base_model();
@@ -91,7 +91,7 @@ TEST(StepCounts, a_step_allocates_nothing) {
   }
 }
 
-TEST(StepCounts, an_allocation_is_seen) {
+TEST(StepCounts, allocations_are_detected) {
   const AllocationCount count;
   const std::vector<int> some(100);
   EXPECT_EQ(count.here(), 1) << some.size();

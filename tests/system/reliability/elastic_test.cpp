@@ -47,17 +47,17 @@ class Elastic : public testing::JobCase {
   }
 };
 
-TEST_F(Elastic, four_ranks_go_on_as_one_two_three_or_six) {
+TEST_F(Elastic, four_ranks_resume_on_one_two_three_or_six) {
   expect_to_go_on({1, 2, 3, 6}, {1, 3, 12}, "zero=0", "zero=0");
 }
 
-TEST_F(Elastic, moments_dealt_to_four_ranks_go_on_dealt_to_others_or_whole) {
+TEST_F(Elastic, sharded_optimizer_state_resumes_on_other_numbers_of_ranks) {
   expect_to_go_on({1, 2, 3, 6}, {3}, "zero=1", "zero=1");
   expect_to_go_on({3}, {3}, "zero=1", "zero=0");
   expect_to_go_on({3}, {3}, "zero=0", "zero=1");
 }
 
-TEST_F(Elastic, sixteen_ranks_on_few_cores_agree_with_one_and_end) {
+TEST_F(Elastic, sixteen_ranks_on_few_cores_match_one) {
   ASSERT_EQ(run(command(1, "one", {"batch=24", "steps=6", "validate_every=3", "check_every=3"})), 0) << said;
   ASSERT_EQ(run(command(16, "sixteen", {"batch=24", "steps=6", "validate_every=3", "check_every=3"})), 0)
       << said;

@@ -27,7 +27,7 @@ class Stop : public testing::JobCase {
   }
 };
 
-TEST_F(Stop, a_signal_to_one_rank_or_all_saves_and_stops) {
+TEST_F(Stop, signal_to_one_or_all_ranks_saves_and_stops) {
   for (const int which : {SIGTERM, SIGINT, SIGXCPU})
     for (const bool all : {false, true}) {
       const std::string name = std::to_string(which) + (all ? "-all" : "-one");
@@ -47,7 +47,7 @@ TEST_F(Stop, a_signal_to_one_rank_or_all_saves_and_stops) {
   expect_to_go_on(std::to_string(SIGTERM) + "-one");
 }
 
-TEST_F(Stop, the_launch_script_passes_requests_on) {
+TEST_F(Stop, launch_script_forwards_signals) {
   Job job(script(2, "run", kSlow), output());
   ASSERT_TRUE(job.wait_for_file(folder / "run/metrics.jsonl"));
   job.signal(SIGUSR1);
@@ -59,7 +59,7 @@ TEST_F(Stop, the_launch_script_passes_requests_on) {
   expect_to_go_on("run");
 }
 
-TEST_F(Stop, a_second_request_and_one_during_a_checkpoint_lose_nothing) {
+TEST_F(Stop, repeated_stop_requests_lose_nothing) {
   auto slow_save = kSlow;
   slow_save.emplace_back("slow_save_ms=400");
   Job job(script(2, "run", slow_save), output());
@@ -74,7 +74,7 @@ TEST_F(Stop, a_second_request_and_one_during_a_checkpoint_lose_nothing) {
 }
 
 // mpirun itself kills the ranks two seconds after a SIGTERM; what was saved before is whole.
-TEST_F(Stop, sigterm_to_mpirun_leaves_a_directory_that_goes_on) {
+TEST_F(Stop, sigterm_to_mpirun_leaves_a_resumable_directory) {
   Job job(command(2, "run", kSlow), output());
   ASSERT_TRUE(job.wait_for_file(checkpoint("run", 10)));
   job.signal(SIGTERM);
@@ -83,7 +83,7 @@ TEST_F(Stop, sigterm_to_mpirun_leaves_a_directory_that_goes_on) {
   expect_to_go_on("run");
 }
 
-TEST_F(Stop, a_file_named_stop_saves_and_stops_once) {
+TEST_F(Stop, stop_file_saves_and_stops_once) {
   Job job(command(2, "run", {"steps=500", "delay_ms=20"}), output());
   ASSERT_TRUE(job.wait_for_file(folder / "run/metrics.jsonl"));
   std::ofstream(folder / "run/stop") << "please\n";
@@ -93,14 +93,14 @@ TEST_F(Stop, a_file_named_stop_saves_and_stops_once) {
   EXPECT_LT(newest("run"), 500);
 }
 
-TEST_F(Stop, a_time_limit_saves_and_stops) {
+TEST_F(Stop, time_limit_saves_and_stops) {
   EXPECT_EQ(run(command(2, "run", {"steps=2000", "delay_ms=20", "stop_after=3"})), 3) << said;
-  EXPECT_THAT(said, HasSubstr("run.stop_after (3 s) is over"));
+  EXPECT_THAT(said, HasSubstr("`run.stop_after` (3 s) has elapsed"));
   EXPECT_GT(newest("run"), 0);
   EXPECT_LT(seconds, 8);
 }
 
-TEST_F(Stop, a_second_job_in_the_directory_is_refused_while_the_first_lives) {
+TEST_F(Stop, second_job_in_a_directory_is_refused_while_the_first_is_alive) {
   Job first(command(2, "run", kSlow), folder / "first.txt");
   ASSERT_TRUE(first.wait_for_file(folder / "run/metrics.jsonl"));
   // The first must live longer than the second looks.
@@ -112,7 +112,7 @@ TEST_F(Stop, a_second_job_in_the_directory_is_refused_while_the_first_lives) {
   testing::expect_same_end(folder / "straight", folder / "run", 30);
 }
 
-TEST_F(Stop, the_lock_of_a_dead_job_is_taken_over_with_a_sentence) {
+TEST_F(Stop, lock_of_a_dead_job_is_taken_over_with_a_message) {
   {
     Job first(command(2, "run", kSlow), output());
     ASSERT_TRUE(first.wait_for_file(checkpoint("run", 10)));

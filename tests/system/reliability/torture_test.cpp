@@ -124,7 +124,7 @@ class Torture : public testing::JobCase {
   std::mt19937 random_{20261122};
 };
 
-TEST_F(Torture, killed_again_and_again_it_ends_with_the_same_bits) {
+TEST_F(Torture, repeated_sigkill_ends_with_the_same_bits) {
   const char* wanted = std::getenv("NYSTROM_KILLS");
   const int most = wanted != nullptr ? std::atoi(wanted) : 10;
   int kills = 0, runs = 0;

@@ -13,7 +13,7 @@
 namespace nystrom {
 namespace {
 
-TEST(Threads, a_run_reads_shards_and_writes_checkpoints_at_once) {
+TEST(Threads, run_reads_shards_and_writes_checkpoints_concurrently) {
   const testing::TemporaryFolder folder;
   testing::write_shard(folder / "a.h5", testing::make_documents(60));
   LoaderOptions loader = testing::loader_options({folder / "a.h5"}, 24);

@@ -43,7 +43,7 @@ class HoldsBack final : public Observer {
   std::int64_t step_ = 0;
 };
 
-TEST(Background, steps_go_on_while_a_checkpoint_is_written_and_it_holds_the_values_of_its_step) {
+TEST(Background, training_continues_while_a_consistent_checkpoint_is_written) {
   const TemporaryFolder folder, plain;
   const auto comm = make_solo_comm();
   TrainerOptions options = testing::toy_trainer(6);
@@ -67,7 +67,7 @@ TEST(Background, steps_go_on_while_a_checkpoint_is_written_and_it_holds_the_valu
         << tensor.name;
 }
 
-TEST(Background, one_under_way_is_finished_when_the_run_ends_by_an_error) {
+TEST(Background, checkpoint_in_progress_is_finished_when_the_run_fails) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   TrainerOptions options = testing::toy_trainer(50);
@@ -86,7 +86,7 @@ TEST(Background, one_under_way_is_finished_when_the_run_ends_by_an_error) {
   verify_checkpoint(checkpoint_path(folder.path(), 1));
 }
 
-TEST(Background, a_reader_waits_for_slices_and_not_for_the_file) {
+TEST(Background, reader_waits_for_one_slice_not_for_the_whole_file) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   ModelConfig model = testing::toy_model();
@@ -117,7 +117,7 @@ TEST(Background, a_reader_waits_for_slices_and_not_for_the_file) {
   EXPECT_LT(longest, all / 4) << "of " << all << " s";
 }
 
-TEST(Background, the_pause_is_the_copy) {
+TEST(Background, pause_is_the_time_to_copy) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   TrainerOptions options = testing::toy_trainer(6);

@@ -46,7 +46,7 @@ class Checkpoint : public ::testing::Test {
   std::string path;
 };
 
-TEST_F(Checkpoint, carries_everything_bit_for_bit) {
+TEST_F(Checkpoint, round_trip_is_bit_exact) {
   const CheckpointReader reader(path);
   EXPECT_EQ(reader.state().step, 2);
   EXPECT_EQ(reader.state().samples, 16);
@@ -76,7 +76,7 @@ TEST_F(Checkpoint, carries_everything_bit_for_bit) {
   EXPECT_GT(moments, 0);
 }
 
-TEST_F(Checkpoint, gives_single_tensors_under_hugging_faces_names) {
+TEST_F(Checkpoint, reads_single_tensors_by_hugging_face_name) {
   const CheckpointReader reader(path);
   const std::string name = "nystromformer.encoder.layer.1.attention.self.conv.weight";
   const auto values = reader.read_tensor(name);
@@ -89,7 +89,7 @@ TEST_F(Checkpoint, gives_single_tensors_under_hugging_faces_names) {
   EXPECT_THROW((void)reader.read_tensor("no.such.tensor"), InputError);
 }
 
-TEST_F(Checkpoint, the_same_state_gives_the_same_bytes) {
+TEST_F(Checkpoint, equal_state_gives_equal_bytes) {
   const auto optimizer = make_optimizer({}, run.network.parameters());
   const RunState state{.step = 1, .samples = 2, .updates = 1, .seconds = 3};
   for (const char* name : {"a.h5", "b.h5"})
@@ -97,13 +97,13 @@ TEST_F(Checkpoint, the_same_state_gives_the_same_bytes) {
   EXPECT_EQ(testing::read_bytes((folder / "a.h5")), testing::read_bytes((folder / "b.h5")));
 }
 
-TEST_F(Checkpoint, a_flipped_bit_anywhere_is_found) {
+TEST_F(Checkpoint, flipped_bit_anywhere_is_detected) {
   const std::string whole = testing::read_bytes(path);
   const std::string damaged = (folder / "damaged.h5");
   const std::size_t stride = whole.size() / 400 + 1;
   std::vector<std::size_t> positions;
-  for (std::size_t at = 0; at < kSealBytes; at += 3) positions.push_back(at);
-  for (std::size_t at = kSealBytes; at < whole.size(); at += stride) positions.push_back(at);
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; at += 3) positions.push_back(at);
+  for (std::size_t at = kCheckpointHeaderBytes; at < whole.size(); at += stride) positions.push_back(at);
   positions.push_back(whole.size() - 1);
   for (const std::size_t at : positions) {
     std::string bytes = whole;
@@ -114,7 +114,7 @@ TEST_F(Checkpoint, a_flipped_bit_anywhere_is_found) {
   }
 }
 
-TEST_F(Checkpoint, a_truncated_or_longer_file_is_found) {
+TEST_F(Checkpoint, truncated_or_extended_file_is_detected) {
   const std::string whole = testing::read_bytes(path);
   const std::string damaged = (folder / "damaged.h5");
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{18}, std::size_t{511},
@@ -123,10 +123,10 @@ TEST_F(Checkpoint, a_truncated_or_longer_file_is_found) {
     EXPECT_THAT(refusal(damaged), HasSubstr(damaged)) << size << " bytes";
   }
   testing::write_bytes(damaged, whole + '\0');
-  EXPECT_THAT(refusal(damaged), HasSubstr("is damaged"));
+  EXPECT_THAT(refusal(damaged), HasSubstr("is corrupt"));
 }
 
-TEST_F(Checkpoint, the_newest_whole_one_is_found_and_damaged_ones_are_named) {
+TEST_F(Checkpoint, latest_valid_checkpoint_is_found_and_corrupt_ones_are_named) {
   const std::string whole = testing::read_bytes(path);
   std::string bytes = whole;
   bytes[bytes.size() / 2] ^= 1;
@@ -142,13 +142,13 @@ TEST_F(Checkpoint, the_newest_whole_one_is_found_and_damaged_ones_are_named) {
   EXPECT_THAT(search.warnings[1], HasSubstr("step-00000030.h5"));
 }
 
-TEST_F(Checkpoint, an_empty_or_missing_folder_has_none) {
+TEST_F(Checkpoint, empty_or_missing_directory_has_no_checkpoint) {
   EXPECT_FALSE(find_newest_checkpoint((folder / "missing")).any);
   const TemporaryFolder empty;
   EXPECT_FALSE(find_newest_checkpoint(empty.path()).path.has_value());
 }
 
-TEST_F(Checkpoint, pruning_keeps_the_newest_and_removes_what_a_killed_process_left) {
+TEST_F(Checkpoint, pruning_keeps_the_newest_and_removes_temporary_files) {
   for (const std::int64_t step : {1, 3, 10})
     std::filesystem::copy_file(path, checkpoint_path(folder.path(), step));
   const std::string left = path + ".tmp-0123456789abcdef";
@@ -161,7 +161,7 @@ TEST_F(Checkpoint, pruning_keeps_the_newest_and_removes_what_a_killed_process_le
   EXPECT_FALSE(std::filesystem::exists(left));
 }
 
-TEST_F(Checkpoint, each_tensor_that_does_not_fit_is_named) {
+TEST_F(Checkpoint, every_mismatched_tensor_is_named) {
   ModelConfig model = testing::toy_model();
   model.layers = 1;
   model.attention.taps = 5;
@@ -178,7 +178,7 @@ TEST_F(Checkpoint, each_tensor_that_does_not_fit_is_named) {
   }
 }
 
-TEST_F(Checkpoint, a_folder_that_cannot_be_written_leaves_nothing_behind) {
+TEST_F(Checkpoint, unwritable_directory_leaves_no_files) {
   const auto optimizer = make_optimizer({}, run.network.parameters());
   EXPECT_THROW(write_checkpoint((folder / "missing/step-00000001.h5"), run.network, *optimizer, {}, {}),
                Error);
@@ -205,7 +205,7 @@ class FullDisk {
   void (*handler_)(int);
 };
 
-TEST_F(Checkpoint, a_disk_that_fills_up_leaves_the_older_one_whole_and_nothing_else) {
+TEST_F(Checkpoint, full_disk_leaves_only_the_older_valid_checkpoint) {
   const std::string before = testing::read_bytes(path);
   const auto optimizer = make_optimizer({}, run.network.parameters());
   for (std::size_t bytes = 0; bytes < before.size(); bytes += before.size() / 20 + 1) {
@@ -219,7 +219,7 @@ TEST_F(Checkpoint, a_disk_that_fills_up_leaves_the_older_one_whole_and_nothing_e
   verify_checkpoint(path);
 }
 
-TEST_F(Checkpoint, what_is_none_is_told_from_what_is_one) {
+TEST_F(Checkpoint, other_files_are_not_taken_for_checkpoints) {
   EXPECT_TRUE(is_checkpoint(path));
   testing::write_bytes((folder / "other"), "something else");
   EXPECT_FALSE(is_checkpoint((folder / "other")));

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "file_bytes.h"
-#include "sealed.h"
+#include "format_versions.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -61,13 +61,13 @@ std::set<std::size_t> positions_of_names(const std::string& bytes) {
   return found;
 }
 
-TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_one_before_used) {
+TEST_F(Damage, bit_flip_in_any_region_is_detected_and_the_previous_checkpoint_used) {
   std::set<std::size_t> positions = positions_of_names(whole);  // the structure: superblock, headers, names
   EXPECT_GT(positions.size(), 100U);
-  for (std::size_t at = 0; at < kSealBytes; at += 4) positions.insert(at);  // the seal
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; at += 4) positions.insert(at);  // the header
   const std::size_t left = 1000 - std::min<std::size_t>(positions.size(), 600);
   for (std::size_t i = 0; i < left; ++i)
-    positions.insert(kSealBytes + i * (whole.size() - kSealBytes) / left);
+    positions.insert(kCheckpointHeaderBytes + i * (whole.size() - kCheckpointHeaderBytes) / left);
   positions.insert(whole.size() - 1);
   EXPECT_GE(positions.size(), 900U);
   for (const std::size_t at : positions) {
@@ -77,32 +77,32 @@ TEST_F(Damage, a_flip_at_a_thousand_positions_of_every_region_is_found_and_the_o
   }
 }
 
-TEST_F(Damage, every_truncation_at_a_block_boundary_is_found) {
-  for (std::size_t size = 0; size < whole.size(); size += kSealBytes)
+TEST_F(Damage, truncation_at_any_block_boundary_is_detected) {
+  for (std::size_t size = 0; size < whole.size(); size += kCheckpointHeaderBytes)
     expect_passed_over(whole.substr(0, size), fmt::format("{} bytes", size));
   expect_passed_over(whole.substr(0, whole.size() - 1), "one byte less");
   expect_passed_over(whole + '\0', "one byte more");
 }
 
-TEST_F(Damage, a_checkpoint_of_the_first_format_is_read) {
+TEST_F(Damage, format_1_is_read) {
   testing::write_bytes(newest(), testing::as_version_1(whole));
   verify_checkpoint(newest());
   EXPECT_EQ(CheckpointReader(newest()).state().step, 4);
   EXPECT_EQ(find_newest_checkpoint(folder.path()).path, newest());
-  ASSERT_TRUE(peek_seal(newest()).has_value());
-  EXPECT_EQ(peek_seal(newest())->version, 1);
+  ASSERT_TRUE(read_checkpoint_header(newest()).has_value());
+  EXPECT_EQ(read_checkpoint_header(newest())->version, 1);
 }
 
-TEST_F(Damage, a_flip_in_a_checkpoint_of_the_first_format_is_found) {
+TEST_F(Damage, bit_flip_in_format_1_is_detected) {
   const std::string old = testing::as_version_1(whole);
-  for (std::size_t at = 0; at < kSealBytes; ++at) {
+  for (std::size_t at = 0; at < kCheckpointHeaderBytes; ++at) {
     std::string bytes = old;
     bytes[at] = static_cast<char>(bytes[at] ^ 1);
     expect_passed_over(bytes, fmt::format("byte {}", at));
   }
 }
 
-TEST_F(Damage, a_newer_format_is_told_from_damage) {
+TEST_F(Damage, newer_format_is_distinguished_from_corruption) {
   const std::string later = testing::as_later_version(whole, 3);
   testing::write_bytes(newest(), later);
   const CheckpointSearch search = find_newest_checkpoint(folder.path());
@@ -112,13 +112,13 @@ TEST_F(Damage, a_newer_format_is_told_from_damage) {
   std::string damaged = later;
   damaged[later.size() / 2] ^= 1;
   testing::write_bytes(newest(), damaged);
-  EXPECT_THAT(find_newest_checkpoint(folder.path()).warnings.at(0), HasSubstr("is damaged"));
+  EXPECT_THAT(find_newest_checkpoint(folder.path()).warnings.at(0), HasSubstr("is corrupt"));
 }
 
-TEST_F(Damage, a_seal_without_a_digest_is_no_seal) {
+TEST_F(Damage, a_header_without_a_digest_is_invalid) {
   std::string bytes = whole;
   const auto at = bytes.find("sha256");
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + kSealBytes, '\0');
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + kCheckpointHeaderBytes, '\0');
   expect_passed_over(bytes, "no digest");
   bytes = testing::as_later_version(whole, 3);
   bytes.replace(bytes.find("sha256"), 6, "SHA256");
@@ -131,7 +131,7 @@ class Keep : public Damage {
   void add(std::int64_t step, std::optional<double> validation = {}) const {
     const std::string path = checkpoint_path(kept.path(), step);
     testing::write_bytes(path, whole);
-    seal_file(path, validation);
+    write_checkpoint_header(path, validation);
   }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> all;
@@ -143,7 +143,7 @@ class Keep : public Damage {
   TemporaryFolder kept;
 };
 
-TEST_F(Keep, the_newest_every_kth_and_the_best_stay) {
+TEST_F(Keep, keeps_newest_every_kth_and_best) {
   add(10, 3.0);
   add(20, 1.0);
   add(30, 2.0);
@@ -156,7 +156,7 @@ TEST_F(Keep, the_newest_every_kth_and_the_best_stay) {
   EXPECT_THAT(names(), ElementsAre("20", "60"));
 }
 
-TEST_F(Keep, damaged_ones_do_not_count_and_none_goes_before_a_good_one_has_come) {
+TEST_F(Keep, corrupt_ones_do_not_count_and_none_is_removed_before_a_valid_one_exists) {
   add(10);
   add(20);
   add(30);
@@ -171,13 +171,13 @@ TEST_F(Keep, damaged_ones_do_not_count_and_none_goes_before_a_good_one_has_come)
   EXPECT_THAT(names(), ElementsAre("40", "50"));
 }
 
-TEST_F(Keep, files_of_later_steps_are_left_alone_and_do_not_push_out_what_was_just_written) {
+TEST_F(Keep, checkpoints_of_later_steps_are_neither_removed_nor_counted) {
   for (const std::int64_t step : {10, 20, 70, 80, 90}) add(step);
   prune_checkpoints(kept.path(), {.newest = 1}, 20);
   EXPECT_THAT(names(), ElementsAre("20", "70", "80", "90"));
 }
 
-TEST_F(Keep, a_run_keeps_its_best_by_validation) {
+TEST_F(Keep, run_keeps_its_best_by_validation_loss) {
   TrainerOptions all = testing::toy_trainer(8);
   all.checkpoint_folder = kept.path();
   all.save_every = 1;
@@ -191,7 +191,7 @@ TEST_F(Keep, a_run_keeps_its_best_by_validation) {
   std::set<std::string> expected{"08", fmt::format("{:02}", best->step)};
   const auto found = names();
   EXPECT_EQ(std::set<std::string>(found.begin(), found.end()), expected);
-  EXPECT_EQ(peek_seal(checkpoint_path(kept.path(), best->step))->validation, best->losses.loss);
+  EXPECT_EQ(read_checkpoint_header(checkpoint_path(kept.path(), best->step))->validation, best->losses.loss);
 }
 
 }  // namespace

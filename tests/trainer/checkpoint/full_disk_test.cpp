@@ -112,7 +112,7 @@ bool run_with_failing_call(std::int64_t n, std::int64_t calls_of_first, int erro
   return true;
 }
 
-TEST(FullDisk, every_single_call_may_fail_and_the_run_goes_on_or_says_that_its_last_checkpoint_is_missing) {
+TEST(FullDisk, every_failing_call_is_survived_or_reported) {
   const auto comm = make_solo_comm();
   std::int64_t calls = 0, calls_of_first = 0, effective = 0;
   std::vector<std::vector<float>> expected;  // weights at the end, checkpoint 1, checkpoint 2
@@ -139,7 +139,7 @@ TEST(FullDisk, every_single_call_may_fail_and_the_run_goes_on_or_says_that_its_l
   EXPECT_GE(effective, tried * 3 / 4);
 }
 
-TEST(FullDisk, a_disk_that_stays_full_quota_or_read_only_leaves_older_checkpoints_whole) {
+TEST(FullDisk, persistent_failure_leaves_older_checkpoints_valid) {
   for (const int error : {ENOSPC, EDQUOT, EROFS}) {
     for (const std::int64_t first : {1, 2, 30, 60, 90}) {
       const TemporaryFolder folder(testing::fast_place());
@@ -157,7 +157,7 @@ TEST(FullDisk, a_disk_that_stays_full_quota_or_read_only_leaves_older_checkpoint
   }
 }
 
-TEST(FullDisk, a_rename_that_fails_as_on_a_network_file_system_is_a_failed_checkpoint) {
+TEST(FullDisk, stale_rename_is_a_failed_checkpoint) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   ToyRun run(saving_each_step(folder.path(), 3), *comm);
@@ -171,7 +171,7 @@ TEST(FullDisk, a_rename_that_fails_as_on_a_network_file_system_is_a_failed_check
   expect_only_whole_checkpoints(folder.path(), "after a failed rename");
 }
 
-TEST(FullDisk, the_run_stops_after_as_many_failures_in_a_row_as_are_allowed) {
+TEST(FullDisk, run_stops_after_failures_allowed_consecutive_failures) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   TrainerOptions options = saving_each_step(folder.path(), 20);
@@ -183,7 +183,7 @@ TEST(FullDisk, the_run_stops_after_as_many_failures_in_a_row_as_are_allowed) {
     (void)run.trainer->run();
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("3 in a row failed, and checkpoint.failures_allowed is 2"));
+    EXPECT_THAT(error.what(), HasSubstr("3 in a row failed, and `checkpoint.failures_allowed` is 2"));
     EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
   }
   EXPECT_EQ(run.recorder.warnings.size(), 2U);
@@ -191,7 +191,7 @@ TEST(FullDisk, the_run_stops_after_as_many_failures_in_a_row_as_are_allowed) {
   verify_checkpoint(checkpoint_path(folder.path(), 3));
 }
 
-TEST(FullDisk, failures_that_are_not_in_a_row_do_not_add_up) {
+TEST(FullDisk, failures_that_are_not_consecutive_are_not_summed) {
   const TemporaryFolder folder;
   const auto comm = make_solo_comm();
   TrainerOptions options = saving_each_step(folder.path(), 9);
@@ -206,7 +206,7 @@ TEST(FullDisk, failures_that_are_not_in_a_row_do_not_add_up) {
   EXPECT_EQ(run.recorder.warnings.size(), 4U);
 }
 
-TEST(FullDisk, a_folder_deleted_under_the_run_is_said_and_the_last_checkpoint_missed) {
+TEST(FullDisk, directory_deleted_during_the_run_is_reported) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "checkpoints");
   const auto comm = make_solo_comm();
@@ -219,7 +219,7 @@ TEST(FullDisk, a_folder_deleted_under_the_run_is_said_and_the_last_checkpoint_mi
   EXPECT_THROW((void)run.trainer->run(), Error);
 }
 
-TEST(AppendFile, keeps_what_a_full_disk_does_not_take_and_writes_it_later_in_order) {
+TEST(AppendFile, keeps_records_in_memory_while_the_disk_is_full) {
   const TemporaryFolder folder;
   std::vector<std::string> warnings;
   AppendFile file(folder / "log", AppendFile::Open::kAny,
@@ -240,7 +240,7 @@ TEST(AppendFile, keeps_what_a_full_disk_does_not_take_and_writes_it_later_in_ord
   EXPECT_THAT(warnings[1], HasSubstr("nothing of it is lost"));
 }
 
-TEST(AppendFile, does_not_take_memory_without_end) {
+TEST(AppendFile, limits_the_memory_of_pending_records) {
   const TemporaryFolder folder;
   AppendFile file(folder / "log", AppendFile::Open::kAny);
   const Failing failing(folder.path(), 1, kForEver, ENOSPC);
@@ -249,7 +249,7 @@ TEST(AppendFile, does_not_take_memory_without_end) {
   EXPECT_THROW(file.append(block), Error);
 }
 
-TEST(AppendFile, files_have_the_rights_that_the_users_umask_leaves) {
+TEST(AppendFile, files_respect_the_umask) {
   const TemporaryFolder folder;
   const mode_t before = ::umask(027);
   const AppendFile file(folder / "log", AppendFile::Open::kNew);
@@ -282,7 +282,7 @@ std::vector<nlohmann::json> metrics_of(const std::string& directory) {
   return lines;
 }
 
-TEST(FullDisk, a_program_on_a_disk_that_fills_up_goes_on_when_there_is_room_again_as_if_nothing_had_been) {
+TEST(FullDisk, program_on_a_full_disk_resumes_to_the_same_result) {
   const TemporaryFolder folder;
   std::string output;
   ASSERT_EQ(run_job(folder / "straight", "", output), 0) << output;

@@ -110,7 +110,7 @@ class Kill : public ::testing::Test {
   std::mt19937 random{12345};
 };
 
-TEST_F(Kill, a_process_killed_at_random_moments_ends_as_if_it_had_not_been) {
+TEST_F(Kill, process_killed_at_random_resumes_to_the_same_result) {
   const auto start = std::chrono::steady_clock::now();
   ASSERT_EQ(Child(job(1, folder / "straight")).wait(), 0);
   // On a busy machine a run takes longer, and so do the moments; they grow, so that every run gets on at
@@ -141,7 +141,7 @@ TEST_F(Kill, a_process_killed_at_random_moments_ends_as_if_it_had_not_been) {
   EXPECT_GE(kills, 2);
 }
 
-TEST_F(Kill, two_ranks_of_which_one_is_killed_go_on_when_started_again) {
+TEST_F(Kill, two_ranks_resume_after_one_is_killed) {
   ASSERT_EQ(Child(job(2, folder / "straight")).wait(), 0);
   for (const int rank : {0, 1}) {
     const Child child(job(2, folder / "killed"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -28,7 +29,7 @@ double sum_of_ranks() {
   return ranks().ranks() * (ranks().ranks() - 1) / 2.0;
 }
 
-TEST(Comm, sums_over_ranks) {
+TEST(Comm, all_reduce_sums_over_ranks) {
   std::array<double, 3> values{1, static_cast<double>(ranks().rank()), -0.5};
   ranks().all_reduce(values, "a test");
   EXPECT_EQ(values[0], ranks().ranks());
@@ -36,7 +37,7 @@ TEST(Comm, sums_over_ranks) {
   EXPECT_EQ(values[2], -0.5 * ranks().ranks());
 }
 
-TEST(Comm, several_sums_may_be_under_way_and_are_waited_for_in_any_order) {
+TEST(Comm, concurrent_all_reduces_complete_in_any_order) {
   OwnedTensor a(DType::kF32, {100000}), b(DType::kF64, {3});
   for (float& x : a.view().span<float>()) x = static_cast<float>(ranks().rank());
   for (double& x : b.view().span<double>()) x = 2;
@@ -47,7 +48,7 @@ TEST(Comm, several_sums_may_be_under_way_and_are_waited_for_in_any_order) {
   for (const double x : b.view().span<double>()) ASSERT_EQ(x, 2 * ranks().ranks());
 }
 
-TEST(Comm, gives_texts_of_different_lengths_to_all) {
+TEST(Comm, gathers_and_broadcasts_texts_of_different_lengths) {
   const std::string mine(static_cast<std::size_t>(ranks().rank()) * 3, 'x');
   const auto all = ranks().all_gather_text(mine, "a test");
   ASSERT_EQ(all.size(), static_cast<std::size_t>(ranks().ranks()));
@@ -58,7 +59,7 @@ TEST(Comm, gives_texts_of_different_lengths_to_all) {
   EXPECT_EQ(ranks().broadcast_text("", 0, "a test"), "");
 }
 
-TEST(Comm, knows_the_ranks_of_this_machine) {
+TEST(Comm, counts_local_ranks) {
   EXPECT_LT(ranks().local_rank(), ranks().local_ranks());
   EXPECT_LE(ranks().local_ranks(), ranks().ranks());
 }
@@ -74,7 +75,7 @@ TEST(Comm, ranks_share_cores_without_oversubscribing) {
   EXPECT_LE(threads[0], std::max(omp_get_num_procs(), ranks().ranks()));
 }
 
-TEST(Comm, the_same_sum_twice_has_the_same_bits_on_every_rank) {
+TEST(Comm, all_reduce_is_deterministic_on_every_rank) {
   OwnedTensor a(DType::kF32, {33333}), b(DType::kF32, {33333});
   Random random(static_cast<std::uint64_t>(ranks().rank()), Purpose::kTest, 0);
   for (std::size_t i = 0; i < 33333; ++i)
@@ -85,7 +86,7 @@ TEST(Comm, the_same_sum_twice_has_the_same_bits_on_every_rank) {
   require_agreement(ranks(), {{"sum", digest_of(a.view())}});
 }
 
-TEST(Comm, a_rank_that_differs_is_named) {
+TEST(Comm, agreement_names_the_rank_that_differs) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "There is one rank.";
   const std::string value = ranks().rank() == 1 ? "other" : "same";
   try {
@@ -101,7 +102,7 @@ TEST(Comm, a_rank_that_differs_is_named) {
   }
 }
 
-TEST(Reducer, sums_every_gradient_whatever_the_buckets) {
+TEST(Reducer, result_does_not_depend_on_bucket_size) {
   Context context(1);
   for (const std::int64_t bytes : {4, 400, 1 << 20}) {
     OwnedTensor gradients(DType::kF32, {1003});
@@ -121,7 +122,7 @@ TEST(Reducer, sums_every_gradient_whatever_the_buckets) {
 
 // Each of N gradients is rounded to bf16, and so is each of N - 1 partial sums: unit roundoff u = 2^-8 each,
 // so that the sum is off by at most ((1 + u)^N - 1) times the sum of magnitudes.
-TEST(Reducer, sums_in_bf16_within_the_roundings_of_the_addends_and_partial_sums) {
+TEST(Reducer, bf16_error_is_within_its_bound) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank nothing is summed, and nothing rounded.";
   Context context(1);
   constexpr std::int64_t kCount = 5003;
@@ -156,29 +157,29 @@ TEST(Reducer, sums_in_bf16_within_the_roundings_of_the_addends_and_partial_sums)
   EXPECT_EQ(all.front(), all.back());
 }
 
-TEST(Parts, cover_everything_once_and_differ_by_at_most_a_piece) {
+TEST(ZeroPartition, covers_everything_once_in_balanced_shards) {
   for (const std::int64_t size : {0, 1, 63, 64, 65, 1000, 12800, 99999})
     for (const int count : {1, 2, 3, 7}) {
-      std::int64_t before = 0, least = size, most = 0;
+      std::int64_t before = 0, min_count = size, max_count = 0;
       for (int rank = 0; rank < count; ++rank) {
-        const Parts parts(size, rank, count);
-        EXPECT_EQ(parts.begin(), before);
-        EXPECT_EQ(parts.begin() % 64 == 0 || parts.begin() == size, true);
-        EXPECT_EQ(parts.divided(), count > 1);
-        before = parts.end();
-        least = std::min(least, parts.count());
-        most = std::max(most, parts.count());
+        const ZeroPartition partition(size, rank, count);
+        EXPECT_EQ(partition.begin(), before);
+        EXPECT_EQ(partition.begin() % 64 == 0 || partition.begin() == size, true);
+        EXPECT_EQ(partition.sharded(), count > 1);
+        before = partition.end();
+        min_count = std::min(min_count, partition.count());
+        max_count = std::max(max_count, partition.count());
       }
       EXPECT_EQ(before, size);
-      EXPECT_LE(most - least, 64 + 63) << size << " values for " << count;
+      EXPECT_LE(max_count - min_count, 64 + 63) << size << " values for " << count;
     }
 }
 
-TEST(Parts, are_gathered_and_scattered) {
+TEST(ZeroPartition, shards_are_gathered_and_scattered) {
   for (const std::int64_t size : {3, 64, 1000, 3000001}) {
-    const Parts parts(size, ranks().rank(), ranks().ranks());
-    OwnedTensor whole(DType::kF32, {size}), mine(DType::kF32, {parts.count()}),
-        scattered(DType::kF32, {parts.count()});
+    const ZeroPartition partition(size, ranks().rank(), ranks().ranks());
+    OwnedTensor whole(DType::kF32, {size}), mine(DType::kF32, {partition.count()}),
+        scattered(DType::kF32, {partition.count()});
     const auto fill = [](const Tensor& values, std::int64_t first) {
       for (std::int64_t i = 0; i < values.numel(); ++i)
         values.data<float>()[i] = static_cast<float>(first + i);
@@ -188,20 +189,20 @@ TEST(Parts, are_gathered_and_scattered) {
         if (values.data<float>()[i] != static_cast<float>(first + i)) return false;
       return true;
     };
-    fill(parts.mine(whole), parts.begin());
-    ranks().all_gather_parts(whole, parts.begins(), "a test");
+    fill(partition.shard_of(whole), partition.begin());
+    ranks().all_gather_shards(whole, partition.begins(), "a test");
     EXPECT_TRUE(is_whole(whole, 0)) << size;
-    fill(mine, parts.begin());
+    fill(mine, partition.begin());
     OwnedTensor gathered;
     if (ranks().rank() == 0) gathered = OwnedTensor(DType::kF32, {size});
-    ranks().gather_parts(mine, gathered, parts.begins(), "a test");
+    ranks().gather_shards(mine, gathered, partition.begins(), "a test");
     EXPECT_TRUE(ranks().rank() != 0 || is_whole(gathered, 0)) << size;
-    scatter_parts(ranks(), parts, gathered, scattered, Memory::host(), "a test");
-    EXPECT_TRUE(is_whole(scattered, parts.begin())) << size;
+    scatter_shards(ranks(), partition, gathered, scattered, Memory::host(), "a test");
+    EXPECT_TRUE(is_whole(scattered, partition.begin())) << size;
   }
 }
 
-TEST(Reducer, starts_a_bucket_when_its_range_is_final_and_not_before) {
+TEST(Reducer, starts_a_bucket_once_its_gradients_are_final) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
   OwnedTensor gradients(DType::kF32, {100});
   Context context(1);
@@ -219,7 +220,7 @@ TEST(Reducer, starts_a_bucket_when_its_range_is_final_and_not_before) {
   EXPECT_EQ(reducer.started(), 0U);
 }
 
-TEST(Reducer, sums_while_the_rank_is_busy) {
+TEST(Reducer, all_reduce_progresses_while_the_rank_computes) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank there is nothing to sum.";
   OwnedTensor gradients(DType::kF32, {1 << 20});
   for (float& x : gradients.view().span<float>()) x = 1;
@@ -227,11 +228,11 @@ TEST(Reducer, sums_while_the_rank_is_busy) {
   GradientReducer reducer(context, ranks(), gradients.view());
   reducer.begin();
   reducer.ready(0);
-  const auto* values = static_cast<volatile const float*>(gradients.view().address);
+  const std::atomic_ref<float> last(gradients.view().span<float>().back());  // the reducer's thread writes it
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (values[(1 << 20) - 1] == 1 && std::chrono::steady_clock::now() < end)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // no call of MPI from this thread
-  EXPECT_EQ(values[(1 << 20) - 1], static_cast<float>(ranks().ranks()));
+  while (last.load() == 1 && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // no MPI call from this thread
+  EXPECT_EQ(last.load(), static_cast<float>(ranks().ranks()));
   reducer.finish();
 }
 

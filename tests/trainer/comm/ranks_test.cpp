@@ -36,7 +36,7 @@ struct SharedFolder {
   std::string path;
 };
 
-TEST(Ranks, many_agree_with_one_to_rounding_and_with_each_other_to_the_bit) {
+TEST(Ranks, n_ranks_match_one_rank_to_rounding_and_each_other_to_the_bit) {
   const auto solo = make_solo_comm();
   ToyRun alone(toy_trainer(8), *solo);
   (void)alone.trainer->run();
@@ -50,7 +50,7 @@ TEST(Ranks, many_agree_with_one_to_rounding_and_with_each_other_to_the_bit) {
         EXPECT_NEAR(a.losses.loss / b.losses.loss, 1, 1e-5) << "step " << a.step;
         EXPECT_NEAR(a.gradient_norm / b.gradient_norm, 1, 1e-4) << "step " << a.step;
         EXPECT_EQ(a.samples, b.samples);
-        EXPECT_EQ(a.losses.parts[0].labels, b.losses.parts[0].labels);
+        EXPECT_EQ(a.losses.terms[0].labels, b.losses.terms[0].labels);
       }
     }
     EXPECT_LT(testing::distance(together.weights(), alone.weights()), 1e-4);
@@ -58,7 +58,7 @@ TEST(Ranks, many_agree_with_one_to_rounding_and_with_each_other_to_the_bit) {
   }
 }
 
-TEST(Ranks, one_without_rows_takes_part_in_everything) {
+TEST(Ranks, rank_without_sequences_takes_part_in_all_collectives) {
   const auto solo = make_solo_comm();
   TrainerOptions options = toy_trainer(4);
   options.validate_every = 2;
@@ -75,7 +75,7 @@ TEST(Ranks, one_without_rows_takes_part_in_everything) {
               1, 1e-3);
 }
 
-TEST(Ranks, a_resume_on_as_many_ranks_gives_the_same_bits) {
+TEST(Ranks, resume_on_the_same_number_of_ranks_is_bit_exact) {
   const SharedFolder folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
@@ -90,7 +90,7 @@ TEST(Ranks, a_resume_on_as_many_ranks_gives_the_same_bits) {
   EXPECT_EQ(resumed.weights(), straight.weights());
 }
 
-TEST(Ranks, a_resume_on_one_rank_agrees_to_rounding) {
+TEST(Ranks, resume_on_one_rank_matches_to_rounding) {
   const SharedFolder folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
@@ -116,7 +116,7 @@ TrainerOptions zero_options(const std::string& folder) {
   return options;
 }
 
-TEST(Zero, gives_the_same_bits_and_the_same_checkpoints) {
+TEST(Zero, sharded_state_gives_the_same_bits_and_checkpoints) {
   const SharedFolder folder;
   TrainerOptions options = zero_options(folder.path + "/zero");
   ToyRun zero(options, ranks(), share_of(8, 2));
@@ -142,16 +142,16 @@ TEST(Zero, gives_the_same_bits_and_the_same_checkpoints) {
   }
 }
 
-TEST(Zero, a_rank_keeps_its_share_of_the_state_alone) {
+TEST(Zero, each_rank_keeps_only_its_shard) {
   ToyRun run(toy_trainer(1), ranks(), share_of(8, 8));
   ParameterStore& store = run.network.parameters();
-  const Parts parts(store.flat_size(), ranks().rank(), ranks().ranks());
-  const auto optimizer = make_optimizer({}, store, parts);
-  for (const OptimizerState& state : optimizer->states()) EXPECT_EQ(state.values.numel(), parts.count());
-  EXPECT_LE(parts.count(), store.flat_size() / ranks().ranks() + 64);
+  const ZeroPartition partition(store.flat_size(), ranks().rank(), ranks().ranks());
+  const auto optimizer = make_optimizer({}, store, partition);
+  for (const OptimizerState& state : optimizer->states()) EXPECT_EQ(state.values.numel(), partition.count());
+  EXPECT_LE(partition.count(), store.flat_size() / ranks().ranks() + 64);
 }
 
-TEST(Zero, a_resume_with_or_without_gives_the_same_bits_and_on_one_rank_agrees_to_rounding) {
+TEST(Zero, resume_with_or_without_sharding_is_bit_exact) {
   const SharedFolder folder;
   TrainerOptions options = zero_options(folder.path);
   ToyRun straight(options, ranks(), share_of(8, 2));
@@ -172,7 +172,7 @@ TEST(Zero, a_resume_with_or_without_gives_the_same_bits_and_on_one_rank_agrees_t
   EXPECT_LT(testing::distance(alone.weights(), straight.weights()), 1e-4);
 }
 
-TEST(Zero, checks_and_going_back_work_with_it) {
+TEST(Zero, self_check_and_rollback_work_with_sharding) {
   const SharedFolder folder;
   TrainerOptions options = zero_options(folder.path);
   options.check_every = 2;
@@ -186,7 +186,7 @@ TEST(Zero, checks_and_going_back_work_with_it) {
 }
 
 // Rounding gradients to 8 bits moves the toy's weights by little; nothing sharper is promised.
-TEST(Ranks, gradients_summed_in_bf16_train_alike) {
+TEST(Ranks, bf16_all_reduce_trains_as_well) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank nothing is summed.";
   TrainerOptions options = toy_trainer(8);
   ToyRun exact(options, ranks(), share_of(8, 2));
@@ -222,7 +222,7 @@ class StopAfter final : public BatchSource {
   std::int64_t step_;
 };
 
-TEST(Ranks, a_signal_to_one_rank_stops_all_after_the_same_step) {
+TEST(Ranks, signal_to_one_rank_stops_all_at_the_same_step) {
   const SharedFolder folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
@@ -235,7 +235,7 @@ TEST(Ranks, a_signal_to_one_rank_stops_all_after_the_same_step) {
   EXPECT_EQ(find_newest_checkpoint(folder.path).path, checkpoint_path(folder.path, 3));
 }
 
-TEST(Ranks, other_weights_on_one_rank_are_told_before_the_first_step) {
+TEST(Ranks, different_weights_on_a_rank_are_named_before_the_first_step) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "There is one rank.";
   ToyRun run(toy_trainer(2), ranks(), share_of(8, 8));
   if (ranks().rank() == 1) run.network.parameters().weights().span<float>()[3] += 1e-3F;

@@ -58,7 +58,7 @@ class HeldBack final : public Observer {
   }
   void warning(const std::string& sentence) override {
     const std::lock_guard held(mutex_);
-    going_back_ = going_back_ || sentence.find("the run goes back") != std::string::npos;
+    going_back_ = going_back_ || sentence.find("rolling back to the last checkpoint") != std::string::npos;
     heard_.notify_all();
   }
 
@@ -86,7 +86,7 @@ class Guards : public ::testing::Test {
     observers->add(parts->recorder);
     if (also != nullptr) observers->add(*also);
     trainer = std::make_unique<Trainer>(
-        all, TrainerParts{parts->context, *comm, parts->network, *source, nullptr, *observers});
+        all, TrainerDependencies{parts->context, *comm, parts->network, *source, nullptr, *observers});
     return trainer->run();
   }
   [[nodiscard]] const testing::Recorder& heard() const { return parts->recorder; }
@@ -99,7 +99,7 @@ class Guards : public ::testing::Test {
   std::unique_ptr<Trainer> trainer;
 };
 
-TEST(SpikeGuard, judges_by_standard_deviations_after_a_window) {
+TEST(SpikeGuard, z_score_is_computed_after_the_window) {
   const SpikeOptions options{.action = OnTrouble::kSkip, .z_score = 3, .window = 10};
   LossStatistics statistics;
   for (int i = 0; i < 10; ++i) EXPECT_EQ(judge_loss(i % 2 == 0 ? 1.0 : 3.0, options, statistics), 0);
@@ -112,20 +112,20 @@ TEST(SpikeGuard, judges_by_standard_deviations_after_a_window) {
   EXPECT_EQ(statistics.spikes_in_a_row, 0);
 }
 
-TEST(SpikeGuard, a_constant_loss_is_no_division_by_zero) {
+TEST(SpikeGuard, constant_loss_does_not_divide_by_zero) {
   const SpikeOptions options{.action = OnTrouble::kSkip, .z_score = 3, .window = 2};
   LossStatistics statistics;
   for (int i = 0; i < 5; ++i) EXPECT_EQ(judge_loss(2, options, statistics), 0);
   EXPECT_GT(judge_loss(2.1, options, statistics), 3);
 }
 
-TEST_F(Guards, ignore_a_spike_where_told_so) {
+TEST_F(Guards, ignore_continues_through_a_spike) {
   EXPECT_EQ(run(options(OnTrouble::kIgnore)), StopReason::kDone);
   EXPECT_TRUE(heard().warnings.empty());
   EXPECT_GT(heard().steps[23].losses.loss, 2 * heard().steps[22].losses.loss);  // the planted fault is one
 }
 
-TEST_F(Guards, stop_at_a_spike_naming_step_and_size) {
+TEST_F(Guards, stop_names_step_and_z_score) {
   try {
     (void)run(options(OnTrouble::kStop));
     FAIL() << "no error";
@@ -135,16 +135,16 @@ TEST_F(Guards, stop_at_a_spike_naming_step_and_size) {
   }
 }
 
-TEST_F(Guards, skip_a_spikes_step) {
+TEST_F(Guards, skip_leaves_the_weights_of_a_spiking_step) {
   EXPECT_EQ(run(options(OnTrouble::kSkip)), StopReason::kDone);
   EXPECT_TRUE(heard().steps[23].skipped);
   EXPECT_EQ(trainer->state().updates, 29);
   ASSERT_EQ(heard().warnings.size(), 1U);
-  EXPECT_THAT(heard().warnings[0], HasSubstr("the step is skipped, the weights stay"));
+  EXPECT_THAT(heard().warnings[0], HasSubstr("the step is skipped, the weights are unchanged"));
   EXPECT_LT(heard().steps[24].losses.loss, heard().steps[22].losses.loss);  // as if nothing had been
 }
 
-TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
+TEST_F(Guards, rollback_restores_and_skips_the_samples) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 10;
@@ -154,8 +154,8 @@ TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
   std::vector<std::int64_t> expected;
   for (std::int64_t i = 0; i < 34; ++i) expected.push_back(i);
   EXPECT_EQ(source->indices(), expected);  // none twice
-  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("the run goes back"),
-                                            HasSubstr("step-00000020.h5, 4 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000020.h5 and skips 4 global batches")));
   EXPECT_EQ(heard().steps.back().step, 30);
 
   // What is resumed after that does not see the spoilt batch either, and ends with the same bits.
@@ -168,38 +168,38 @@ TEST_F(Guards, go_back_before_a_spike_and_on_behind_its_samples) {
   EXPECT_EQ(resumed.weights(), straight);
 }
 
-TEST_F(Guards, go_back_to_the_checkpoint_that_is_just_being_written) {
+TEST_F(Guards, rollback_waits_for_the_checkpoint_in_progress) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 23;
   HeldBack disk(23, false);
   EXPECT_EQ(run(all, &disk), StopReason::kDone);
   EXPECT_EQ(trainer->state().batches_skipped, 1);  // the spoilt one alone
-  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("the run goes back"),
-                                            HasSubstr("step-00000023.h5, 1 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000023.h5 and skips 1 global batches")));
 }
 
-TEST_F(Guards, go_back_further_where_the_one_being_written_fails) {
+TEST_F(Guards, rollback_uses_the_previous_checkpoint_if_the_latest_fails) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   all.save_every = 10;
   HeldBack disk(20, true);
   EXPECT_EQ(run(all, &disk), StopReason::kDone);
   EXPECT_EQ(trainer->state().batches_skipped, 14);  // batches 10 to 23
-  EXPECT_THAT(heard().warnings,
-              ElementsAre(HasSubstr("the run goes back"), HasSubstr("step-00000020.h5 could not be written"),
-                          HasSubstr("step-00000010.h5, 14 global batches further on")));
+  EXPECT_THAT(heard().warnings, ElementsAre(HasSubstr("rolling back to the last checkpoint"),
+                                            HasSubstr("step-00000020.h5 could not be written"),
+                                            HasSubstr("step-00000010.h5 and skips 14 global batches")));
   EXPECT_EQ(trainer->state().step, 30);
   EXPECT_TRUE(std::filesystem::exists(checkpoint_path(folder.path(), 20)));  // of the second way there
 }
 
-TEST_F(Guards, without_a_checkpoint_to_go_back_to_the_run_fails) {
+TEST_F(Guards, rollback_without_a_checkpoint_fails) {
   TrainerOptions all = options(OnTrouble::kRollBack);
   all.checkpoint_folder = folder.path();
   EXPECT_THROW((void)run(all), Error);
 }
 
-TEST_F(Guards, a_resumed_run_judges_as_one_never_stopped) {
+TEST_F(Guards, loss_statistics_survive_a_resume) {
   TrainerOptions all = options(OnTrouble::kSkip);
   all.checkpoint_folder = folder.path();
   all.save_every = 22;
@@ -213,7 +213,7 @@ TEST_F(Guards, a_resumed_run_judges_as_one_never_stopped) {
   EXPECT_EQ(resumed.weights(), parts->weights());
 }
 
-TEST_F(Guards, a_rolled_back_runs_metrics_have_no_step_twice) {
+TEST_F(Guards, rollback_truncates_the_metrics) {
   const std::string path = folder / "metrics.jsonl";
   MetricsFile file(path, 0);
   StepReport report;
@@ -224,7 +224,7 @@ TEST_F(Guards, a_rolled_back_runs_metrics_have_no_step_twice) {
   EXPECT_EQ(std::filesystem::file_size(path), 4 * (metrics_line(report).size() + 1));
 }
 
-TEST_F(Guards, a_pseudo_inverse_far_off_is_warned_about_once_by_layer) {
+TEST_F(Guards, pinv_residual_above_the_limit_is_warned_about_once_per_layer) {
   TrainerOptions all = toy_trainer(4);
   all.pinv_residual_every = 1;
   all.pinv_residual_limit = 1e-4;
@@ -234,14 +234,14 @@ TEST_F(Guards, a_pseudo_inverse_far_off_is_warned_about_once_by_layer) {
   const double residual = strict.recorder.steps[0].pinv_residual_max[0];
   ASSERT_GT(residual, 1e-4);
   EXPECT_EQ(strict.recorder.warnings.size(), 2U);  // two layers
-  EXPECT_THAT(strict.recorder.warnings[0], HasSubstr("At step 1 the residual of layer "));
+  EXPECT_THAT(strict.recorder.warnings[0], HasSubstr("At step 1 the pseudo-inverse residual of layer "));
   all.pinv_residual_limit = 2 * residual + 1;
   ToyRun lenient(all, *comm);
   (void)lenient.trainer->run();
   EXPECT_TRUE(lenient.recorder.warnings.empty());
 }
 
-TEST_F(Guards, a_processor_that_computes_differently_is_named) {
+TEST_F(Guards, wrong_arithmetic_is_detected_and_the_rank_named) {
   ToyRun run(toy_trainer(1), *comm);
   const StepBatch& batch = run.source.read(0);
   BatchBuffer buffer(run.source.limits());
@@ -271,7 +271,7 @@ TEST_F(Guards, a_processor_that_computes_differently_is_named) {
   }
 }
 
-TEST_F(Guards, checks_for_silent_corruption_change_nothing) {
+TEST_F(Guards, self_check_does_not_affect_training) {
   TrainerOptions all = toy_trainer(5);
   ToyRun plain(all, *comm);
   (void)plain.trainer->run();

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 StepReport report_of(std::int64_t step) {
   StepReport report;
   report.step = step;
-  report.losses = {.loss = 10.0 / 3, .parts = {{"mlm", 8.0 / 3, 0.25, 17}, {"sop", 2.0 / 3, 0.5, 6}}};
+  report.losses = {.loss = 10.0 / 3, .terms = {{"mlm", 8.0 / 3, 0.25, 17}, {"sop", 2.0 / 3, 0.5, 6}}};
   report.learning_rate = 1e-4;
   report.gradient_norm = 0.1;
   report.tokens_per_second = 1234.56;
@@ -27,7 +27,7 @@ StepReport report_of(std::int64_t step) {
   return report;
 }
 
-TEST(Metrics, a_line_has_the_promised_keys_and_numbers_that_read_back_exactly) {
+TEST(Metrics, line_has_the_documented_keys_and_exact_numbers) {
   const auto line = nlohmann::json::parse(metrics_line(report_of(3)));
   EXPECT_EQ(line.at("step"), 3);
   EXPECT_EQ(line.at("loss").get<double>(), 10.0 / 3);
@@ -41,7 +41,7 @@ TEST(Metrics, a_line_has_the_promised_keys_and_numbers_that_read_back_exactly) {
   EXPECT_FALSE(line.contains("skipped"));
 }
 
-TEST(Metrics, epochs_are_told_where_there_are_several_corpora) {
+TEST(Metrics, epochs_are_reported_for_several_corpora) {
   StepReport report = report_of(1);
   report.epochs_of = {{"books", 0.25}};
   EXPECT_FALSE(nlohmann::json::parse(metrics_line(report)).contains("epochs_of"));
@@ -50,7 +50,7 @@ TEST(Metrics, epochs_are_told_where_there_are_several_corpora) {
   EXPECT_EQ(line.at("epochs_of"), (nlohmann::json{{"books", 0.25}, {"wiki", 1.5}}));
 }
 
-TEST(Metrics, what_is_not_finite_is_null) {
+TEST(Metrics, non_finite_numbers_are_null) {
   StepReport report = report_of(1);
   report.losses.loss = std::nan("");
   report.gradient_norm = std::numeric_limits<double>::infinity();
@@ -63,7 +63,7 @@ TEST(Metrics, what_is_not_finite_is_null) {
   EXPECT_EQ(line.at("skipped"), true);
 }
 
-TEST(Metrics, validation_has_lines_of_its_own) {
+TEST(Metrics, validation_has_separate_lines) {
   const auto line = nlohmann::json::parse(
       metrics_line(ValidationReport{.step = 4, .losses = report_of(4).losses, .seconds = 2}));
   EXPECT_EQ(line.at("step"), 4);
@@ -72,7 +72,7 @@ TEST(Metrics, validation_has_lines_of_its_own) {
   EXPECT_FALSE(line.contains("loss"));
 }
 
-TEST(Metrics, a_resumed_run_goes_on_after_its_checkpoint) {
+TEST(Metrics, resume_truncates_to_the_checkpoint) {
   const testing::TemporaryFolder folder;
   const std::string path = (folder / "metrics.jsonl");
   {
@@ -90,7 +90,7 @@ TEST(Metrics, a_resumed_run_goes_on_after_its_checkpoint) {
   EXPECT_EQ(testing::read_bytes(path), expected);
 }
 
-TEST(Metrics, a_last_line_without_its_break_is_no_line) {
+TEST(Metrics, incomplete_last_line_is_dropped) {
   const testing::TemporaryFolder folder;
   const std::string path = (folder / "metrics.jsonl");
   testing::write_bytes(path, metrics_line(report_of(1)) + "\n" + metrics_line(report_of(2)));
@@ -98,7 +98,7 @@ TEST(Metrics, a_last_line_without_its_break_is_no_line) {
   EXPECT_EQ(testing::read_bytes(path), metrics_line(report_of(1)) + "\n");
 }
 
-TEST(Metrics, a_file_that_cannot_be_written_is_named) {
+TEST(Metrics, unwritable_file_is_named) {
   const testing::TemporaryFolder folder;
   try {
     const MetricsFile file((folder / "no/metrics.jsonl"), 0);

@@ -13,21 +13,21 @@ StepReport report_of(std::int64_t step, double seconds) {
   StepReport report;
   report.step = step;
   report.steps = 10;
-  report.losses = {.loss = 2.5, .parts = {{"mlm", 2.0, 0.5, 4}, {"sop", 0.5, 1.0, 2}}};
+  report.losses = {.loss = 2.5, .terms = {{"mlm", 2.0, 0.5, 4}, {"sop", 0.5, 1.0, 2}}};
   report.tokens_per_second = 12345;
   report.seconds = seconds;
   report.seconds_left = 3725;
   return report;
 }
 
-TEST(Progress, durations_are_short) {
+TEST(Progress, durations_are_formatted_briefly) {
   EXPECT_EQ(duration_text(7.4), "0:07");
   EXPECT_EQ(duration_text(245), "4:05");
   EXPECT_EQ(duration_text(3723), "1:02:03");
   EXPECT_EQ(duration_text(-1), "?");
 }
 
-TEST(Progress, the_bar_shows_loss_speed_and_time_left_and_keeps_its_width) {
+TEST(Progress, bar_has_loss_speed_time_left_and_constant_width) {
   const std::string line = progress_line(report_of(5, 1), 100);
   EXPECT_THAT(line, StartsWith("[###"));
   for (const char* text : {" 50%", "5/10", "loss 2.5000", "12.3k tokens/s", "1:02:05 left"})
@@ -36,7 +36,7 @@ TEST(Progress, the_bar_shows_loss_speed_and_time_left_and_keeps_its_width) {
     EXPECT_LT(progress_line(report_of(5, 1), columns).size(), columns + 0U);
 }
 
-TEST(Progress, a_message_pushes_the_bar_down) {
+TEST(Progress, message_is_printed_above_the_bar) {
   std::string out;
   ProgressBar bar([&out](std::string_view text) { out += text; });
   bar.step(report_of(5, 1));
@@ -46,7 +46,7 @@ TEST(Progress, a_message_pushes_the_bar_down) {
   EXPECT_EQ(out.back(), '\n');
 }
 
-TEST(Progress, plain_lines_keep_their_distance_but_tell_the_last_step) {
+TEST(Progress, plain_lines_are_throttled_except_the_last_step) {
   std::vector<std::string> lines;
   ProgressLines progress([&lines](ProgressLines::Level, const std::string& line) { lines.push_back(line); },
                          10);

@@ -74,18 +74,18 @@ std::vector<Fields> read_events(std::string_view bytes) {
   return events;
 }
 
-TEST(TensorBoard, the_checksum_is_crc32c) {
+TEST(TensorBoard, checksum_is_crc32c) {
   EXPECT_EQ(tensorboard::crc32c("123456789"), 0xE3069283U);            // the check value of its definition
   EXPECT_EQ(tensorboard::crc32c(std::string(32, '\0')), 0x8A9136AAU);  // RFC 3720, B.4
 }
 
-TEST(TensorBoard, a_file_reads_back) {
+TEST(TensorBoard, file_round_trips) {
   const testing::TemporaryFolder folder;
   {
     TensorBoardFile file(folder.path(), 300);
     StepReport report;
     report.step = 301;
-    report.losses = {.loss = 2.5, .parts = {{"mlm", 2.0, 0.5, 4}}};
+    report.losses = {.loss = 2.5, .terms = {{"mlm", 2.0, 0.5, 4}}};
     file.step(report);
   }
   std::string name;
@@ -109,7 +109,7 @@ TEST(TensorBoard, a_file_reads_back) {
   EXPECT_TRUE(scalars.contains("learning_rate"));
 }
 
-TEST(TensorBoard, each_start_has_a_file_of_its_own) {
+TEST(TensorBoard, each_start_writes_a_separate_file) {
   const testing::TemporaryFolder folder;
   { const TensorBoardFile a(folder.path(), 0), b(folder.path(), 0); }
   const auto files = std::filesystem::directory_iterator(folder.path());

@@ -64,7 +64,7 @@ constexpr auto kLongest = 20s;  // on a busy machine
 }
 
 // oneDNN 2.6 keeps the stack pointer in a buffer on the heap while it multiplies in fp32.
-TEST(SignalsDeathTest, do_not_write_into_the_heap_while_matrices_are_multiplied) {
+TEST(SignalsDeathTest, do_not_corrupt_the_heap_during_matrix_products) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(multiply_in_a_storm(), ::testing::ExitedWithCode(0), "");
 }
@@ -75,7 +75,7 @@ bool blocked(int signal) {
   return sigismember(&mask, signal) == 1;
 }
 
-TEST(Signals, reach_no_thread_that_computes_and_all_is_as_before_when_the_watch_ends) {
+TEST(Signals, are_blocked_in_compute_threads_and_restored_afterwards) {
   const auto before = std::signal(SIGTERM, SIG_IGN);
   {
     const SignalWatch watch;

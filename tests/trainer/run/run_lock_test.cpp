@@ -8,6 +8,7 @@
 #include <atomic>
 #include <fstream>
 #include <iterator>
+#include <latch>
 #include <thread>
 
 #include "kernels/core/check.h"
@@ -20,12 +21,13 @@ using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 constexpr LockTimes kQuick{.beat = 20ms, .silence = 400ms, .patience = 150ms};
+constexpr LockTimes kEveryBeat{.beat = 0ms, .silence = 400ms, .patience = 150ms};  // each beat() writes
 
 class Lock : public ::testing::Test {
  protected:
-  std::unique_ptr<RunLock> take() {
+  std::unique_ptr<RunLock> take(const LockTimes& times = kQuick) {
     return std::make_unique<RunLock>(
-        directory, [this](const std::string& note) { notes.push_back(note); }, kQuick);
+        directory, [this](const std::string& note) { notes.push_back(note); }, times);
   }
   std::string refusal() {
     try {
@@ -51,7 +53,7 @@ class Lock : public ::testing::Test {
   std::vector<std::string> notes;
 };
 
-TEST_F(Lock, is_taken_and_given_back_with_the_folder_it_made) {
+TEST_F(Lock, is_released_with_the_directory_it_created) {
   {
     const auto lock = take();
     EXPECT_TRUE(exists());
@@ -60,13 +62,13 @@ TEST_F(Lock, is_taken_and_given_back_with_the_folder_it_made) {
   EXPECT_TRUE(notes.empty());
 }
 
-TEST_F(Lock, of_a_living_job_is_refused_with_host_and_process) {
+TEST_F(Lock, held_by_a_live_job_names_host_and_process) {
   const auto lock = take();
   EXPECT_THAT(refusal(), HasSubstr("is in use by process " + std::to_string(::getpid()) + " on "));
   EXPECT_NO_THROW(lock->check());
 }
 
-TEST_F(Lock, of_a_dead_process_of_this_machine_is_taken_over_at_once) {
+TEST_F(Lock, held_by_a_dead_local_process_is_taken_over_at_once) {
   const pid_t child = ::fork();
   if (child == 0) {
     const auto lock = take();
@@ -80,7 +82,7 @@ TEST_F(Lock, of_a_dead_process_of_this_machine_is_taken_over_at_once) {
   EXPECT_THAT(notes[0], HasSubstr("was left locked by process " + std::to_string(child)));
 }
 
-TEST_F(Lock, of_a_process_number_that_was_used_again_is_taken_over) {
+TEST_F(Lock, held_by_a_reused_process_id_is_taken_over) {
   auto text = [&] {
     const auto lock = take();
     std::ifstream file(RunLock::path_in(directory));
@@ -92,7 +94,7 @@ TEST_F(Lock, of_a_process_number_that_was_used_again_is_taken_over) {
   EXPECT_NO_THROW((void)take());
 }
 
-TEST_F(Lock, of_another_machine_that_does_not_beat_is_taken_over_after_a_while) {
+TEST_F(Lock, held_by_a_silent_remote_job_is_taken_over_after_the_timeout) {
   write(foreign(1));
   const auto start = std::chrono::steady_clock::now();
   const auto lock = take();
@@ -102,7 +104,7 @@ TEST_F(Lock, of_another_machine_that_does_not_beat_is_taken_over_after_a_while) 
   EXPECT_THAT(notes[1], HasSubstr("was left locked by process 77 on node9"));
 }
 
-TEST_F(Lock, of_another_machine_that_beats_is_refused) {
+TEST_F(Lock, held_by_a_live_remote_job_is_refused) {
   write(foreign(1));
   std::jthread beating([this](const std::stop_token& stop) {
     for (int beat = 2; !stop.stop_requested(); ++beat) {
@@ -115,64 +117,66 @@ TEST_F(Lock, of_another_machine_that_beats_is_refused) {
   EXPECT_THAT(refusal(), HasSubstr("is in use by process 77 on node9"));
 }
 
-TEST_F(Lock, of_no_meaning_is_taken_over_after_a_while) {
+TEST_F(Lock, with_invalid_content_is_taken_over_after_the_timeout) {
   write("");
   EXPECT_NO_THROW((void)take());
 }
 
-TEST_F(Lock, that_was_lost_is_noticed) {
-  const auto lock = take();
+TEST_F(Lock, lost_to_another_job_is_detected) {
+  const auto lock = take(kEveryBeat);
   write(foreign(1));
-  std::this_thread::sleep_for(2 * kQuick.beat);
   lock->beat();
   try {
     lock->check();
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("was lost to process 77 on node9"));
+    EXPECT_THAT(error.what(), HasSubstr("was taken over by process 77 on node9"));
   }
 }
 
-TEST_F(Lock, beats_while_it_is_held) {
-  const auto lock = take();
+TEST_F(Lock, heartbeat_updates_the_file) {
+  const auto lock = take(kEveryBeat);
   const auto text = [&] {
     std::ifstream file(RunLock::path_in(directory));
     return std::string(std::istreambuf_iterator<char>(file), {});
   };
   const std::string before = text();
-  std::this_thread::sleep_for(2 * kQuick.beat);
   lock->beat();
   EXPECT_NE(text(), before);
   EXPECT_EQ(text().size(), before.size());
 }
 
-TEST_F(Lock, of_a_dead_job_goes_to_one_of_many) {
+TEST_F(Lock, of_a_dead_job_is_taken_over_by_exactly_one) {
   write(foreign(1));
+  constexpr int kJobs = 8;
   std::atomic<int> taken{0}, refused{0};
-  std::atomic<bool> end{false};
+  std::latch decided(kJobs), end(1);
   {
     std::vector<std::jthread> jobs;
-    for (int i = 0; i < 8; ++i)
+    for (int i = 0; i < kJobs; ++i)
       jobs.emplace_back([&] {
         try {
           const RunLock lock(
               directory, [](const std::string&) {}, kQuick);
           ++taken;
-          while (!end) std::this_thread::sleep_for(1ms);
+          decided.count_down();
+          end.wait();
         } catch (const InputError&) {
           ++refused;
+          decided.count_down();
         }
       });
-    while (taken + refused < 8) std::this_thread::sleep_for(1ms);
+    decided.wait();
     EXPECT_EQ(taken, 1);
-    end = true;
+    EXPECT_EQ(refused, kJobs - 1);
+    end.count_down();
   }
 }
 
-TEST_F(Lock, in_a_folder_that_cannot_be_made_is_refused) {
+TEST_F(Lock, in_a_directory_that_cannot_be_created_is_refused) {
   std::ofstream(folder / "file") << "x";
   directory = folder / "file/run";
-  EXPECT_THAT(refusal(), HasSubstr("cannot be made"));
+  EXPECT_THAT(refusal(), HasSubstr("cannot be created"));
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ Heartbeat beat_of(int rank, const std::string& phase, double phase_seconds, cons
           .every = 1};
 }
 
-TEST(Heartbeats, read_back_as_written) {
+TEST(Heartbeats, round_trip) {
   const testing::TemporaryFolder folder;
   std::filesystem::create_directories(heartbeat_folder(folder.path()));
   for (const int rank : {2, 0})
@@ -59,25 +59,25 @@ TEST(Heartbeats, the_rank_that_others_wait_for_is_named) {
                         "wait for it in the gradients."));
 }
 
-TEST(Heartbeats, a_silent_rank_is_named_first) {
+TEST(Heartbeats, silent_rank_is_named_first) {
   auto silent = beat_of(2, "x", 20);
   silent.written = 900;
   const auto report = job_report({beat_of(0, "x", 20, "y", 19), beat_of(1, "z", 21), silent}, 1001);
-  EXPECT_THAT(report, HasSubstr("Rank 2 on node2 (process 102) has given no sign of life for 101 s"));
+  EXPECT_THAT(report, HasSubstr("Rank 2 on node2 (process 102) has sent no heartbeat for 101 s"));
 }
 
-TEST(Heartbeats, ranks_that_all_wait_are_told_so_and_busy_ones_are_left_alone) {
+TEST(Heartbeats, all_ranks_waiting_is_reported_and_busy_ranks_are_not) {
   EXPECT_THAT(job_report({beat_of(0, "x", 20, "y", 19), beat_of(1, "x", 20, "y", 19)}, 1001),
               AllOf(HasSubstr("All ranks wait"), HasSubstr("2 of 3 ranks have left a heartbeat.")));
   EXPECT_THAT(job_report({beat_of(0, "x", 2, "y", 1), beat_of(1, "x", 2), beat_of(2, "x", 2)}, 1001),
               Not(HasSubstr("Rank")));
 }
 
-TEST(Heartbeats, of_a_directory_without_a_job_are_refused) {
+TEST(Heartbeats, directory_without_a_job_is_refused) {
   EXPECT_THROW((void)job_report(std::string("/nowhere")), InputError);
 }
 
-TEST(Heartbeats, cost_the_file_system_the_same_however_many_ranks) {
+TEST(Heartbeats, write_rate_is_bounded_for_any_number_of_ranks) {
   for (const int ranks : {64, 1024, 65536}) EXPECT_LE(ranks / heartbeat_seconds(ranks), 64.0);
 }
 
@@ -95,7 +95,7 @@ class Session : public ::testing::Test {
   Observer nobody;
 };
 
-TEST_F(Session, leaves_a_heartbeat_that_says_what_the_rank_does_and_takes_it_away) {
+TEST_F(Session, writes_a_heartbeat_and_removes_it) {
   {
     RunSession session({.directory = directory}, *comm, nobody);
     comm->set_step(12);
@@ -109,7 +109,7 @@ TEST_F(Session, leaves_a_heartbeat_that_says_what_the_rank_does_and_takes_it_awa
   EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
-TEST_F(Session, a_stop_file_from_before_does_not_count_and_a_new_one_does) {
+TEST_F(Session, old_stop_file_is_ignored_and_a_new_one_stops) {
   std::filesystem::create_directories(directory);
   std::ofstream(directory + "/stop") << "old";
   RunSession session({.directory = directory}, *comm, nobody);
@@ -119,12 +119,12 @@ TEST_F(Session, a_stop_file_from_before_does_not_count_and_a_new_one_does) {
   EXPECT_THAT(reason_within(session, 5s), HasSubstr("run/stop asked for it"));
 }
 
-TEST_F(Session, the_clock_asks_to_stop) {
+TEST_F(Session, time_limit_requests_a_stop) {
   const RunSession session({.directory = directory, .stop_after_seconds = 1e-3}, *comm, nobody);
   EXPECT_THAT(reason_within(session, 1s), HasSubstr("run.stop_after"));
 }
 
-TEST_F(Session, signals_during_the_start_are_not_lost) {
+TEST_F(Session, signals_before_the_first_step_are_not_lost) {
   const RunSession session({.directory = directory}, *comm, nobody);
   testing::send_signal(SIGUSR1);
   testing::send_signal(SIGTERM);
@@ -133,7 +133,7 @@ TEST_F(Session, signals_during_the_start_are_not_lost) {
   EXPECT_TRUE(SignalWatch::take_save_request());
 }
 
-TEST_F(Session, sigusr2_brings_a_report) {
+TEST_F(Session, sigusr2_requests_a_report) {
   std::mutex mutex;
   std::string said;
   RunSession session({.directory = directory,
@@ -155,7 +155,7 @@ TEST_F(Session, sigusr2_brings_a_report) {
   EXPECT_THAT(said, HasSubstr(std::to_string(::getpid())));
 }
 
-TEST(Durations, are_read_in_the_usual_ways) {
+TEST(Durations, are_parsed) {
   for (const auto& [text, seconds] : std::initializer_list<std::pair<const char*, double>>{
            {"", 0}, {"90", 90}, {"90s", 90}, {"11h45m", 42300}, {"2d12h", 216000}, {"1d2h3m4s", 93784}})
     EXPECT_EQ(duration_seconds(text, "run.stop_after"), seconds) << text;
@@ -164,7 +164,7 @@ TEST(Durations, are_read_in_the_usual_ways) {
       (void)duration_seconds(text, "run.stop_after");
       ADD_FAILURE() << text;
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("run.stop_after is `"));
+      EXPECT_THAT(error.what(), HasSubstr("`run.stop_after` is "));
     }
   }
 }
