@@ -56,8 +56,8 @@ StepReport Trainer::step() {
   clock_.begin_step();
 
   const StepBatch& batch = parts_.batches.read(state_.step + state_.batches_skipped);
-  const auto [mlm_labels, sop_labels, sequences, real_tokens] = count(batch);
-  const std::array labels{mlm_labels, sop_labels};
+  const auto [token_labels, sequence_labels, sequences, real_tokens] = count(batch);
+  const std::array labels{token_labels, sequence_labels};
   if (due(step, options_.pinv_residual_every)) residuals_.emplace(parts_.network.encoder().blocks().size());
 
   const LossScales scales = loss_scales(options_.objective, labels);

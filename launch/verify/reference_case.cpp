@@ -215,7 +215,7 @@ BatchArrays PackedCase::arrays(const ReferenceCase& reference) const {
           .lengths = lengths,
           .samples = samples,
           .label_rows = label_rows,
-          .labels = labels,
+          .token_labels = labels,
           .sequence_labels = reference.sequence_labels,
           .sequence_ends = reference.sequence_ends,
           .sequence_values = reference.sequence_values};

@@ -107,13 +107,13 @@ void PretrainingHead::forward(Context& context, const Batch& batch, const Pass& 
 // the decoder's backward follow each other while the chunk is in the cache.
 void PretrainingHead::decode_chunks(Context& context, const Batch& batch, double scale, bool training) {
   const Tensor table = store_.compute_weight(word_);
-  for (std::int64_t begin = 0; begin < batch.labels.dim(0); begin += chunk_) {
-    const std::int64_t rows = std::min(chunk_, batch.labels.dim(0) - begin);
+  for (std::int64_t begin = 0; begin < batch.token_labels.dim(0); begin += chunk_) {
+    const std::int64_t rows = std::min(chunk_, batch.token_labels.dim(0) - begin);
     const Tensor logits = logits_.first(rows), input = transformed_.rows(begin, rows);
     const Tensor d_logits = training ? d_logits_.first(rows) : Tensor{};
     linear_forward(context, input, table, store_.weight(decoder_bias_), logits);
     cross_entropy(context, {.logits = logits,
-                            .labels = batch.labels.rows(begin, rows),
+                            .labels = batch.token_labels.rows(begin, rows),
                             .scale = scale,
                             .row_losses = row_losses_.first(rows),
                             .d_logits = d_logits,

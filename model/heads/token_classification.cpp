@@ -45,12 +45,12 @@ class TokenClassification final : public Head {
     linear_forward(context, gathered_.first(p), store_.compute_weight(weight_), store_.weight(bias_),
                    last_logits_);
     cross_entropy(context, {.logits = last_logits_,
-                            .labels = batch.labels,
+                            .labels = batch.token_labels,
                             .scale = scales[0],
                             .row_losses = row_losses_.first(p),
                             .d_logits = pass.training ? d_logits_.first(p) : Tensor{},
                             .sums = sums_.view().rows(0, 1).reshaped({3})});
-    if (pass.training) weigh(context, batch.labels, d_logits_.first(p));
+    if (pass.training) weigh(context, batch.token_labels, d_logits_.first(p));
   }
 
   void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales&, const Tensor&,

@@ -24,7 +24,7 @@ std::vector<std::size_t> entry_sizes(const HostBatch& batch, const TaskSplit& sp
   if (answer == AnswerKind::kTags)
     for (std::size_t i = 0; i < sequences; ++i)
       sizes[i] =
-          labels * static_cast<std::size_t>(std::ranges::count_if(batch.mlm_rows, [&](std::int32_t row) {
+          labels * static_cast<std::size_t>(std::ranges::count_if(batch.label_rows, [&](std::int32_t row) {
             return row >= batch.offsets[i] && row < batch.offsets[i + 1];
           }));
   return sizes;

@@ -42,8 +42,8 @@ void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatc
   to.offsets.push_back(base + length);
   to.lengths.push_back(length);
   to.samples.push_back(sample);
-  for (const std::int32_t row : sequence.label_rows) to.mlm_rows.push_back(base + row);
-  to.mlm_labels.insert(to.mlm_labels.end(), sequence.labels.begin(), sequence.labels.end());
+  for (const std::int32_t row : sequence.label_rows) to.label_rows.push_back(base + row);
+  to.token_labels.insert(to.token_labels.end(), sequence.labels.begin(), sequence.labels.end());
   to.sequence_values.insert(to.sequence_values.end(), sequence.values.begin(), sequence.values.end());
 }
 
@@ -57,7 +57,7 @@ void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std
     append_sequence(sequences[c], sample * split.choices() + static_cast<std::int64_t>(c), to);
     const bool span = answer == AnswerKind::kSpan;
     if (span || answer == AnswerKind::kClass || (answer == AnswerKind::kChoice && c == 0))
-      to.sop_labels.push_back(sequences[c].label);
+      to.sequence_labels.push_back(sequences[c].label);
     if (span) to.sequence_ends.push_back(sequences[c].end);
   }
 }

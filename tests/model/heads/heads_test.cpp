@@ -64,7 +64,7 @@ struct Arrays {
             .lengths = lengths,
             .samples = samples,
             .label_rows = rows,
-            .labels = labels,
+            .token_labels = labels,
             .sequence_labels = sequence_labels,
             .sequence_ends = ends,
             .sequence_values = values};
