@@ -58,13 +58,13 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   const TextEncoder encoder(options.tokenizer, options.run.sequence_length);
   TaskData data{.task = open_task(options.task), .train = {}, .validation = {}, .test = {}};
   if (training) {
-    auto train = data.task->load(Part::kTrain, encoder);
+    auto train = data.task->load(Split::kTrain, encoder);
     if (train.empty() || train.front()->rows() == 0)
       refuse("{} has no examples to learn from.", data.task->info().name);
     data.train = std::move(train.front());
   }
-  data.validation = data.task->load(Part::kValidation, encoder);
-  data.test = data.task->load(Part::kTest, encoder);
+  data.validation = data.task->load(Split::kValidation, encoder);
+  data.test = data.task->load(Split::kTest, encoder);
   if (data.all().empty()) refuse("{} has nothing to be scored on or predicted.", data.task->info().name);
   return data;
 }

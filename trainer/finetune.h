@@ -30,7 +30,7 @@ StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observ
 
 /// Scores and predictions of a network that was fine-tuned before, into run.directory unless that is empty
 /// (results.json and the other files of the end of finetune); gives the text of results.json. Needs no
-/// training part. Collective.
+/// training split. Collective.
 std::string evaluate_task(const FinetuneOptions& options, Comm& comm, Observer& observer);
 
 }  // namespace nystrom

@@ -213,13 +213,13 @@ class AnswerTask final : public Task {
     check_columns(config, {});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
-    const bool fraction = part != Part::kTest && holds_out(config_);
-    const std::string path = own_file(config_, fraction ? Part::kTrain : part);
+    const bool fraction = split != Split::kTest && holds_out(config_);
+    const std::string path = own_file(config_, fraction ? Split::kTrain : split);
     if (path.empty()) return splits;
     SquadFile file = read_squad(path);
-    if (part == Part::kTrain) {
+    if (split == Split::kTrain) {
       info_.unanswerable = info_.unanswerable || file.unanswerable;
       if (!teaches(file))
         refuse(
@@ -228,8 +228,8 @@ class AnswerTask final : public Task {
             path);
     }
     file.unanswerable = file.unanswerable || info_.unanswerable;
-    if (fraction) keep_contexts(file, part);
-    splits.push_back(std::make_unique<AnswerSplit>(split_name(part), config_, std::move(file), encoder));
+    if (fraction) keep_contexts(file, split);
+    splits.push_back(std::make_unique<AnswerSplit>(split_name(split), config_, std::move(file), encoder));
     return splits;
   }
 
@@ -241,10 +241,10 @@ class AnswerTask final : public Task {
   }
 
   /// Validation holds out whole contexts, so that none is seen in training.
-  void keep_contexts(SquadFile& file, Part part) const {
+  void keep_contexts(SquadFile& file, Split split) const {
     const std::vector<bool> held = held_out(config_, file.contexts.size());
     std::erase_if(file.questions, [&](const SquadQuestion& question) {
-      return held[question.context] != (part == Part::kValidation);
+      return held[question.context] != (split == Split::kValidation);
     });
   }
 

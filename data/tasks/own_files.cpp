@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string found_in_folder(const TaskConfig& config, Part part) {
-  Names names{split_name(part)};
-  if (part == Part::kValidation) names.insert(names.end(), {"valid", "dev"});
+std::string found_in_folder(const TaskConfig& config, Split split) {
+  Names names{split_name(split)};
+  if (split == Split::kValidation) names.insert(names.end(), {"valid", "dev"});
   for (const auto& name : names)
     for (const char* ending : {".tsv", ".csv", ".jsonl", ".json", ".conll", ".txt"})
       if (const auto path = fs::path(config.path) / (name + ending); fs::is_regular_file(path))
@@ -27,29 +27,29 @@ std::string found_in_folder(const TaskConfig& config, Part part) {
 
 }  // namespace
 
-const char* split_name(Part part) {
-  switch (part) {
-    case Part::kTrain:
+const char* split_name(Split split) {
+  switch (split) {
+    case Split::kTrain:
       return "train";
-    case Part::kValidation:
+    case Split::kValidation:
       return "validation";
-    case Part::kTest:
+    case Split::kTest:
       return "test";
   }
   return "";
 }
 
-std::string own_file(const TaskConfig& config, Part part) {
-  const std::string& given = part == Part::kTrain        ? config.train
-                             : part == Part::kValidation ? config.validation
-                                                         : config.test;
+std::string own_file(const TaskConfig& config, Split split) {
+  const std::string& given = split == Split::kTrain        ? config.train
+                             : split == Split::kValidation ? config.validation
+                                                           : config.test;
   if (!given.empty()) {
     const std::string path = config.path.empty() ? given : (fs::path(config.path) / given).string();
-    if (!fs::is_regular_file(path)) refuse("task.{} ({}) is no file.", split_name(part), path);
+    if (!fs::is_regular_file(path)) refuse("task.{} ({}) is no file.", split_name(split), path);
     return path;
   }
-  std::string path = fs::is_directory(config.path) ? found_in_folder(config, part) : std::string();
-  if (path.empty() && part == Part::kTrain)
+  std::string path = fs::is_directory(config.path) ? found_in_folder(config, split) : std::string();
+  if (path.empty() && split == Split::kTrain)
     refuse(
         "task.train is missing: the file to learn from ({} holds no train.tsv, .csv, .jsonl, .json, .conll "
         "or .txt).",
@@ -57,10 +57,10 @@ std::string own_file(const TaskConfig& config, Part part) {
   return path;
 }
 
-void settle_labels(Records& records, std::size_t column, Part part, Malformed malformed) {
+void settle_labels(Records& records, std::size_t column, Split split, Malformed malformed) {
   if (!records.present[column]) return;
   const auto is_empty = [column](const Record& record) { return trimmed_cell(record.cells[column]).empty(); };
-  if (part == Part::kTest && std::ranges::all_of(records.rows, is_empty)) {
+  if (split == Split::kTest && std::ranges::all_of(records.rows, is_empty)) {
     records.present[column] = false;
     return;
   }
@@ -76,7 +76,7 @@ void settle_labels(Records& records, std::size_t column, Part part, Malformed ma
 }
 
 bool holds_out(const TaskConfig& config) {
-  return config.validation_fraction != 0 && own_file(config, Part::kValidation).empty();
+  return config.validation_fraction != 0 && own_file(config, Split::kValidation).empty();
 }
 
 std::vector<bool> held_out(const TaskConfig& config, std::size_t count) {

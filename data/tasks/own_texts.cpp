@@ -26,22 +26,22 @@ class OwnTexts final : public Task {
     check_columns(config, {"text", "pair", "label", "id"});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
-    const std::string path = own_file(config_, part);
-    const bool fraction = part != Part::kTest && holds_out(config_);
+  Splits load(Split split, const TextEncoder& encoder) override {
+    const std::string path = own_file(config_, split);
+    const bool fraction = split != Split::kTest && holds_out(config_);
     Splits splits;
     if (path.empty() && !fraction) return splits;
-    Records records = read(fraction ? own_file(config_, Part::kTrain) : path, part);
-    if (info_.answer != AnswerKind::kLabels || part == Part::kTest)
-      settle_labels(records, 2, part, config_.malformed);
-    if (part == Part::kTrain) pairs_ = records.present[1];
+    Records records = read(fraction ? own_file(config_, Split::kTrain) : path, split);
+    if (info_.answer != AnswerKind::kLabels || split == Split::kTest)
+      settle_labels(records, 2, split, config_.malformed);
+    if (split == Split::kTrain) pairs_ = records.present[1];
     if (info_.labels.empty() && info_.answer != AnswerKind::kValue) learn_labels(records);
     std::vector<TextExample> examples;
     for (std::size_t i = 0; i < records.rows.size(); ++i) examples.push_back(example_of(records, i));
-    if (fraction) keep_part(examples, config_, part);
-    auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
-    split->note(records);
-    splits.push_back(std::move(split));
+    if (fraction) keep_split(examples, config_, split);
+    auto loaded = std::make_unique<SequenceSplit>(split_name(split), info_, std::move(examples), encoder);
+    loaded->note(records);
+    splits.push_back(std::move(loaded));
     return splits;
   }
 
@@ -49,15 +49,15 @@ class OwnTexts final : public Task {
   /// Between the labels of an array in JSON, where they may hold the separator of those in one text.
   static constexpr const char* kElementSeparator = "\x1f";
 
-  /// Columns: text, pair, label, id. Whether there are pairs, the training part decides.
-  [[nodiscard]] Records read(const std::string& path, Part part) const {
+  /// Columns: text, pair, label, id. Whether there are pairs, the training split decides.
+  [[nodiscard]] Records read(const std::string& path, Split split) const {
     const auto named = [&](const char* role, bool optional) {
       const auto found = config_.columns.find(role);
       return WantedColumn{{found == config_.columns.end() ? role : found->second},
                           optional && found == config_.columns.end()};
     };
     WantedColumn label = named("label", false);
-    label.optional = part == Part::kTest;
+    label.optional = split == Split::kTest;
     WantedColumn pair = named("pair", true);
     if (pairs_) pair.optional = !*pairs_;
     if (pairs_ && !*pairs_) pair.names.clear();
@@ -135,7 +135,7 @@ class OwnTexts final : public Task {
   }
 
   TaskConfig config_;
-  std::optional<bool> pairs_;  // known once the training part was read
+  std::optional<bool> pairs_;  // known once the training split was read
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 // predictions.
 //
 //   const auto task = open_task(config);
-//   for (const auto& split : task->load(Part::kTrain, encoder)) use(split->sequences());
+//   for (const auto& split : task->load(Split::kTrain, encoder)) use(split->sequences());
 //   std::vector<Score> scores = split->score(outputs);
 //
 // A new kind is a file and a line in task.cpp.
@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/split.h"
 #include "data/tasks/encoding.h"
 #include "data/tasks/outputs.h"
 #include "data/tasks/records.h"
@@ -38,7 +39,7 @@ struct TaskConfig {
   bool multi_label = false;           ///< classification: each example has any number of labels
   std::string label_separator = ",";  ///< between them
   std::vector<std::string> class_weights;  ///< none, `balanced`, or a number for each label
-  double validation_fraction = 0;          ///< of the training part, where there is no file for validation
+  double validation_fraction = 0;          ///< of the training split, where there is no file for validation
   std::uint64_t seed = 1;                  ///< by which that fraction is drawn
   Malformed malformed = Malformed::kRefuse;
   std::int64_t window_overlap =
@@ -61,12 +62,12 @@ enum class AnswerKind {
 struct TaskInfo {
   std::string name;  ///< for people: "SST-2"
   AnswerKind answer = AnswerKind::kClass;
-  std::vector<std::string> labels = {};  ///< kClass, kLabels, kTags; known once Part::kTrain was loaded
+  std::vector<std::string> labels = {};  ///< kClass, kLabels, kTags; known once Split::kTrain was loaded
   std::int64_t choices = 1;              ///< sequences a row
   std::vector<std::string> metrics =
       {};  ///< what score() gives; the first chooses the best checkpoint by default
   std::string label_separator = ",";  ///< kLabels: between those of one example, in predictions
-  bool unanswerable = false;          ///< kSpan: there may be no answer; known once Part::kTrain was loaded
+  bool unanswerable = false;          ///< kSpan: there may be no answer; known once Split::kTrain was loaded
 };
 
 /// A metric; NaN where it is undefined, and then `why` says so in a sentence.
@@ -143,17 +144,16 @@ class TaskSplit {
   std::int64_t truncated_ = 0;
 };
 
-enum class Part { kTrain, kValidation, kTest };
 using Splits = std::vector<std::unique_ptr<TaskSplit>>;
 
 class Task {
  public:
   virtual ~Task() = default;
   [[nodiscard]] const TaskInfo& info() const { return info_; }
-  /// Reads and encodes; refuses (InputError) bad files with their names and lines. More than one split where
-  /// the task has several of a part (MNLI), none where it lacks the part. kTrain comes first: it may define
-  /// the labels.
-  [[nodiscard]] virtual Splits load(Part part, const TextEncoder& encoder) = 0;
+  /// Reads and encodes; refuses (InputError) bad files with their names and lines. Several where the task
+  /// has them (MNLI's validation splits), none where it lacks them. Load kTrain first: it may define the
+  /// labels.
+  [[nodiscard]] virtual Splits load(Split split, const TextEncoder& encoder) = 0;
 
  protected:
   TaskInfo info_;

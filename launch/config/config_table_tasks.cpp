@@ -125,7 +125,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"task.test", &c.task.test, "The same for prediction; labels may be missing.", {}, {}, "none"},
       {"task.validation_fraction",
        &c.task.validation_fraction,
-       "Share of the training part that is held out, by the seed, where there is no validation part.",
+       "Share of the training split to hold out, by the seed, where there is no validation split.",
        {},
        {0, 0.999}},
       {"task.metric",

@@ -1,5 +1,5 @@
 #pragma once
-// Which documents are held out.
+// Held-out documents: which split a document goes to, by its hash.
 
 #include <array>
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-namespace nystrom {
+#include "data/split.h"
 
-enum class Split : std::uint8_t { kTrain, kValidation, kTest };
+namespace nystrom {
 
 /// The side that a document's hash puts it on, whatever else there is.
 inline Split split_of(std::uint64_t hash, double validation, double test) {
