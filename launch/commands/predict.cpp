@@ -51,8 +51,7 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
     if (arguments.task == task) return task;
   if (arguments.task != "auto")
     refuse("predict: --task is '{}'; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
-  const HeadKind kind = source.head().kind;
-  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm ? "fill_mask" : "labels";
+  return is_language_model(source.head().kind) ? "fill_mask" : "labels";
 }
 
 Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {

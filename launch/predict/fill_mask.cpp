@@ -24,8 +24,8 @@ BatchLimits limits_of(const ModelConfig& config) {
 
 HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
   const HeadConfig head = source.head();
-  if (fills_masks && head.kind != HeadKind::kPretraining && head.kind != HeadKind::kMaskedLm)
-    refuse("{} has a {} head, which fills no masks; name a pretrained model, or use --task embeddings",
+  if (fills_masks && !is_language_model(head.kind))
+    refuse("{} has a {} head, which fills no masks; name a pretrained model, or use `--task embeddings`.",
            source.path(), entry_of(head.kind).name);
   return head;
 }

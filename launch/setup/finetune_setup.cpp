@@ -125,8 +125,7 @@ void set_run(FinetuneSetup& setup, bool training) {
 }
 
 bool is_finetuned(const std::string& model) {
-  const HeadKind kind = ModelSource(model).head().kind;
-  return kind != HeadKind::kPretraining && kind != HeadKind::kMaskedLm;
+  return !is_language_model(ModelSource(model).head().kind);
 }
 
 /// Names of the labels that a model was fine-tuned for; none where it knows placeholders alone.

@@ -166,19 +166,15 @@ class OutputDistances {
 
  private:
   Computed computed(CaseRun& run, const std::string& name) const {
-    const HeadKind head = reference_.head.kind;
-    const bool language_model = head == HeadKind::kPretraining || head == HeadKind::kMaskedLm;
     if (name == "loss") return {{total_loss(run)}};
     for (std::size_t i = 0; i < run.loss_count(); ++i)
       if (name == run.loss_name(i)) return {{run.loss(i)}};
     if (name == "hidden_states")
       return {run.hidden_states(), static_cast<std::size_t>(run.network().config().layers) + 1};
-    if (name == "sop_logits" && head == HeadKind::kPretraining) return {run.order_logits()};
-    if (name == "logits" && language_model) return {run.token_logits(), 1};
-    if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 0), 1};
-    if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 1), 1};
-    if (name == "logits") return {run.head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
-    refuse("{}: the model's head gives no output {}.", reference_.path, name);
+    const auto outputs = entry_of(reference_.head.kind).case_outputs;
+    const auto output = std::ranges::find(outputs, name, &HeadOutput::name);
+    if (output == outputs.end()) refuse("{}: the model's head has no output {}.", reference_.path, name);
+    return {logits_of(run, *output), output->per_token ? 1U : 0U};
   }
 
   [[nodiscard]] static double total_loss(const CaseRun& run) {
@@ -186,11 +182,14 @@ class OutputDistances {
     for (std::size_t i = 0; i < run.loss_count(); ++i) sum += run.loss(i);
     return sum;
   }
-  [[nodiscard]] static Values column(const CaseRun& run, std::size_t which) {
-    const Values both = run.head_logits();
-    Values one;
-    for (std::size_t i = which; i < both.size(); i += 2) one.push_back(both[i]);
-    return one;
+  [[nodiscard]] static Values logits_of(CaseRun& run, const HeadOutput& output) {
+    if (output.source == HeadOutput::Source::kTokenLogits) return run.token_logits();
+    if (output.source == HeadOutput::Source::kOrderLogits) return run.order_logits();
+    const Values all = run.head_logits();
+    if (output.column < 0) return all;
+    Values column;
+    for (auto i = static_cast<std::size_t>(output.column); i < all.size(); i += 2) column.push_back(all[i]);
+    return column;
   }
 
   /// The reference in the order of ours: per-token outputs lose their padding.

@@ -1,6 +1,8 @@
 #include "model/heads/pretraining.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 
 #include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
@@ -8,6 +10,7 @@
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {
@@ -198,5 +201,62 @@ void PretrainingHead::order_logits(Context& context, const Batch& batch, const T
   linear_forward(context, pooled_.first(batch.sequences.count), store_.compute_weight(order_weight_),
                  store_.weight(order_bias_), logits);
 }
+
+namespace {
+
+template <bool kSentenceOrder>
+std::unique_ptr<Head> make(const HeadConfig&, const HeadDependencies& dependencies) {
+  return std::make_unique<PretrainingHead>(dependencies.model, dependencies.store, dependencies.word,
+                                           kSentenceOrder);
+}
+
+CaseLabels read_masked_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig&) {
+  return {.token_labels = inputs.labels("mlm_labels", shape.sequences * shape.length, shape.vocabulary_size)};
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head) {
+  CaseLabels labels = read_masked_labels(inputs, shape, head);
+  labels.sequence_labels = inputs.labels("sop_labels", shape.sequences, 2);
+  return labels;
+}
+
+using enum HeadOutput::Source;
+constexpr HeadOutput kMaskedOutput{.name = "logits", .source = kTokenLogits, .per_token = true};
+constexpr std::array kMaskedOutputs{kMaskedOutput};
+constexpr std::array kOutputs{kMaskedOutput, HeadOutput{.name = "sop_logits", .source = kOrderLogits}};
+
+}  // namespace
+
+constinit const HeadEntry kPretrainingEntry{
+    .kind = HeadKind::kPretraining,
+    .name = "pretraining",
+    .description = "pretraining (MLM and SOP)",
+    .architecture = "NystromformerForMaskedLM",
+    .auto_class = "AutoModelForMaskedLM",
+    .pipeline_tag = "fill-mask",
+    .extra_tensors = "head of sentence-order prediction and its pooler",
+    .is_language_model = true,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make<true>,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
+
+constinit const HeadEntry kMaskedLmEntry{
+    .kind = HeadKind::kMaskedLm,
+    .name = "masked_lm",
+    .description = "masked language model",
+    .architecture = "NystromformerForMaskedLM",
+    .auto_class = "AutoModelForMaskedLM",
+    .pipeline_tag = "fill-mask",
+    .extra_tensors = "",
+    .is_language_model = true,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make<false>,
+    .read_case_labels = &read_masked_labels,
+    .case_outputs = kMaskedOutputs,
+};
 
 }  // namespace nystrom
