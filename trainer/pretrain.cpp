@@ -125,9 +125,11 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
       .ranks = comm.ranks()};
   const int state_ranks = options.trainer.zero ? comm.ranks() : 1;
   auto batches = options.training_data(request);
-  if (const std::int64_t fits = fit_device(options, device, comm,
-                                           {network, batches->limits(), 1, options.recompute, state_ranks,
-                                            options.trainer.bf16_reduction && comm.ranks() > 1});
+  if (const std::int64_t fits =
+          fit_device(options, device, comm,
+                     {network, batches->limits(), 1, options.recompute,
+                      optimizer_bytes(options.trainer.optimizer, network.parameters(), state_ranks),
+                      options.trainer.bf16_reduction && comm.ranks() > 1});
       fits < batches->limits().sequences) {
     request.micro_batch = fits;
     batches = options.training_data(request);
@@ -163,7 +165,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                      .threads = context.host_threads(),
                      .precision = std::string(name_of(options.precision)),
                      .activation_bytes = network.arena().bytes(),
-                     .state_bytes = state_bytes(network.parameters(), state_ranks),
+                     .state_bytes = state_bytes(options.trainer.optimizer, network.parameters(), state_ranks),
                      .resumed_from = checkpoint});
   return trainer.run();
 }

@@ -1,5 +1,7 @@
 #include "trainer/optimizer/optimizer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -40,6 +42,8 @@ std::int64_t count_layers(const ParameterStore& store) {
   return layers;
 }
 
+constexpr std::array<std::string_view, 2> kAdamWStates{"exp_avg", "exp_avg_sq"};
+
 class AdamWOptimizer final : public Optimizer {
  public:
   AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store, const Parts& parts)
@@ -73,7 +77,7 @@ class AdamWOptimizer final : public Optimizer {
   }
 
   [[nodiscard]] std::vector<OptimizerState> states() const override {
-    return {{"exp_avg", m_.view()}, {"exp_avg_sq", v_.view()}};
+    return {{kAdamWStates[0], m_.view()}, {kAdamWStates[1], v_.view()}};
   }
 
  private:
@@ -106,18 +110,27 @@ class AdamWOptimizer final : public Optimizer {
   OwnedTensor begins_, rates_, decays_;  // [groups]
 };
 
-using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&, const Parts&);
-struct Kind {
-  std::string_view name;
-  Make make;
-};
-constexpr std::array kKinds{Kind{"adamw",
-                                 [](const OptimizerOptions& options, ParameterStore& store,
-                                    const Parts& parts) -> std::unique_ptr<Optimizer> {
-                                   return std::make_unique<AdamWOptimizer>(options, store, parts);
-                                 }}};
+std::unique_ptr<Optimizer> make_adamw(const OptimizerOptions& options, ParameterStore& store,
+                                      const Parts& parts) {
+  return std::make_unique<AdamWOptimizer>(options, store, parts);
+}
+
+constexpr std::array kKinds{OptimizerKind{"adamw", kAdamWStates, &make_adamw}};
 
 }  // namespace
+
+std::span<const OptimizerKind> optimizer_kinds() {
+  return kKinds;
+}
+
+const OptimizerKind& find_optimizer(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const OptimizerKind& kind : kKinds) {
+    if (kind.name == name) return kind;
+    names.push_back(kind.name);
+  }
+  refuse("optimizer.kind is `{}`; it must be one of {}.", name, fmt::join(names, ", "));
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {
   return make_optimizer(options, store, Parts(store.flat_size()));
@@ -128,19 +141,18 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, Param
   check_options(options);
   NYSTROM_CHECK(!store.gradients().empty(), "an optimizer for {} parameters without gradients",
                 store.count());
-  std::string known;
-  for (const Kind& kind : kKinds) {
-    if (kind.name == options.kind) return kind.make(options, store, parts);
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
-  }
-  refuse("optimizer.kind is `{}`; known: {}.", options.kind, known);
+  return find_optimizer(options.kind).make(options, store, parts);
 }
 
-std::size_t state_bytes(const ParameterStore& store, int state_ranks) {
-  const std::size_t weights = store.weights().bytes();
+std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
+  return find_optimizer(options.kind).states.size() * store.weights().bytes() /
+         static_cast<std::size_t>(state_ranks);
+}
+
+std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
+  const std::size_t weights_and_gradients = 2 * store.weights().bytes();
   const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();
-  return 2 * weights + rounded +
-         2 * weights / static_cast<std::size_t>(state_ranks);  // gradients; two moments
+  return weights_and_gradients + rounded + optimizer_bytes(options, store, state_ranks);
 }
 
 GradientNorm gradient_norm(Context& context, const ParameterStore& store) {
