@@ -15,6 +15,7 @@
 #include "trainer/comm/threads.h"
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
+#include "trainer/tasks/answers.h"
 #include "trainer/tasks/task_outputs.h"
 #include "trainer/tasks/task_results.h"
 #include "trainer/tasks/task_source.h"
@@ -230,17 +231,18 @@ class Finetuning {
 
   [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
                                  const std::string& resumed) const {
-    return {.first_step = step + 1,
-            .steps = o.steps,
-            .parameters = network_.parameters().values(),
-            .global_batch = options_.run.global_batch,
-            .micro_batch = micro_batch_,
-            .ranks = comm_.ranks(),
-            .threads = context_.host_threads(),
-            .precision = std::string(name_of(options_.run.precision)),
-            .activation_bytes = network_.arena().bytes(),
-            .state_bytes = nystrom::state_bytes(network_.parameters(), o.zero ? comm_.ranks() : 1),
-            .resumed_from = resumed};
+    return {
+        .first_step = step + 1,
+        .steps = o.steps,
+        .parameters = network_.parameters().values(),
+        .global_batch = options_.run.global_batch,
+        .micro_batch = micro_batch_,
+        .ranks = comm_.ranks(),
+        .threads = context_.host_threads(),
+        .precision = std::string(name_of(options_.run.precision)),
+        .activation_bytes = network_.arena().bytes(),
+        .state_bytes = nystrom::state_bytes(o.optimizer, network_.parameters(), o.zero ? comm_.ranks() : 1),
+        .resumed_from = resumed};
   }
 
   /// Evaluations of epochs that the checkpoint has behind it.

@@ -47,7 +47,6 @@ class OwnTexts final : public Task {
 
  private:
   /// Between the labels of an array in JSON, where they may hold the separator of those in one text.
-  static constexpr const char* kElementSeparator = "\x1f";
 
   /// Columns: text, pair, label, id. Whether there are pairs, the training split decides.
   [[nodiscard]] Records read(const std::string& path, Split split) const {

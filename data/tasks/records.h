@@ -77,6 +77,9 @@ struct Records {
 /// The parts of `text` between separators.
 [[nodiscard]] std::vector<std::string> split(std::string_view text, std::string_view separator);
 
+/// Before each element of a JSON array in a cell, and before each of a sentence's words where they are known.
+inline constexpr const char* kElementSeparator = "\x1f";
+
 /// Text as a number. False if it is anything else.
 [[nodiscard]] bool parse_number(const std::string& text, double& value);
 

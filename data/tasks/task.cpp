@@ -3,39 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
+#include "data/tasks/task_kinds.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
-namespace {
-
-struct Kind {
-  std::string_view name;
-  std::unique_ptr<Task> (*open)(const TaskConfig&);
-};
-
-constexpr std::array kKinds{
-    Kind{"glue", &open_glue},
-    Kind{"imdb", &open_imdb},
-    Kind{"classification", &open_classification},
-    Kind{"regression", &open_regression},
-    Kind{"tokens", &open_tokens},
-    Kind{"question_answering", &open_question_answering},
-    Kind{"multiple_choice", &open_multiple_choice},
-};
-
-}  // namespace
-
 std::unique_ptr<Task> open_task(const TaskConfig& config) {
-  if (config.kind == "lra")
-    refuse(
-        "task.kind is lra; the Long Range Arena is not built yet. Choose one of glue, imdb, classification, "
-        "regression, tokens, question_answering and multiple_choice.");
-  const auto found = std::ranges::find(kKinds, config.kind, &Kind::name);
-  if (found == kKinds.end()) {
+  const TaskKind* kind = find_task_kind(config.kind);
+  if (kind == nullptr) {
     std::vector<std::string_view> names;
-    for (const auto& kind : kKinds) names.push_back(kind.name);
+    for (const TaskKind& known : task_kinds()) names.push_back(known.name);
     refuse("task.kind is `{}`; it must be one of {}.", config.kind, fmt::join(names, ", "));
   }
   for (std::size_t i = 0; i < config.labels.size(); ++i)
@@ -44,11 +21,12 @@ std::unique_ptr<Task> open_task(const TaskConfig& config) {
       refuse("task.labels names `{}` twice.", config.labels[i]);
   if (config.path.empty() && config.train.empty() && config.validation.empty() && config.test.empty())
     refuse("task.path is missing: the folder of the task's files.");
-  return found->open(config);
+  return kind->open(config);
 }
 
 void check_task_keys(const TaskConfig& config) {
-  if (config.kind != "glue" && config.kind != "imdb") return;
+  const TaskKind* kind = find_task_kind(config.kind);
+  if (kind == nullptr || kind->own_files) return;
   const auto refuse_key = [&](const char* key) {
     refuse(
         "task.{} is given, but a task of kind {} has its files and labels in a known form; leave it out, or "

@@ -6,7 +6,7 @@
 //   for (const auto& split : task->load(Split::kTrain, encoder)) use(split->sequences());
 //   std::vector<Score> scores = split->score(outputs);
 //
-// A new kind is a file and a line in task.cpp.
+// Its kinds: task_kinds.h.
 
 #include <array>
 #include <cstdint>
@@ -27,8 +27,7 @@ namespace nystrom {
 
 /// The section `task` of the configuration (docs/finetuning.md).
 struct TaskConfig {
-  std::string
-      kind;  ///< glue | imdb | classification | regression | tokens | question_answering | multiple_choice
+  std::string kind;                     ///< one of task_kinds()
   std::string name;                     ///< glue: "SST-2"
   std::string path;                     ///< folder of the task; imdb: the tree or its tar
   std::string train, validation, test;  ///< own data: files, relative to `path` if that is given
@@ -175,7 +174,7 @@ void check_task_keys(const TaskConfig& config);
 /// `metric`, or the task's first if that is empty. Refuses one that the task does not have.
 [[nodiscard]] std::string chosen_metric(const TaskInfo& info, const std::string& metric);
 
-// Each kind's file defines one of these; task.cpp lists them.
+// Each kind's file defines one of these; task_kinds.cpp lists them.
 std::unique_ptr<Task> open_glue(const TaskConfig& config);
 std::unique_ptr<Task> open_imdb(const TaskConfig& config);
 std::unique_ptr<Task> open_classification(const TaskConfig& config);

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <utility>
 
+#include "data/corpus/corpus.h"
 #include "kernels/core/check.h"
 #include "launch/config/config_table.h"
 #include "launch/config/suggestion.h"
@@ -248,7 +249,7 @@ class Setter {
   }
 
   [[nodiscard]] CorpusSource corpus_source(const YAML::Node& node) const {
-    static const std::vector<std::string> kinds{"wikipedia", "books", "imdb", "lines", "jsonl"};
+    const std::vector<std::string> kinds = corpus_kinds();
     if (!node.IsMap())
       refuse("{}: an entry of corpus must be {{kind: ..., path: ...}}", origin_.at(node.Mark()));
     CorpusSource source;

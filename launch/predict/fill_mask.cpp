@@ -141,7 +141,7 @@ std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::spa
                                        .lengths = lengths,
                                        .samples = samples,
                                        .label_rows = {},
-                                       .labels = {}});
+                                       .token_labels = {}});
   hidden_ = network_.encoder().forward(context_, batch, {.training = false, .seed = 0});
   return lengths.size();
 }

@@ -42,9 +42,6 @@ struct InputRows {
 [[nodiscard]] std::string packed_rows(const InputRows& rows);
 [[nodiscard]] InputRows unpacked_rows(const std::string& text);
 
-/// Before each of a sentence's words where they are known: of an array of JSON, of CoNLL's columns.
-inline constexpr const char* kElementSeparator = "\x1f";
-
 class InputReader {
  public:
   virtual ~InputReader() = default;

@@ -5,7 +5,6 @@
 
 #include <optional>
 
-#include "data/tasks/squad.h"
 #include "launch/config/config.h"
 #include "launch/models/model_source.h"
 #include "launch/predict/answers.h"
@@ -35,14 +34,12 @@ class TaskPredictor {
   [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
-  [[nodiscard]] std::unique_ptr<TaskSplit> split_of(InputRows rows);
-  [[nodiscard]] SquadFile questions_of(InputRows& rows) const;
+  [[nodiscard]] std::unique_ptr<TaskSplit> split_of(InputRows rows) const;
   void choose_columns(const ModelSource& source, const Config& config);
 
   Comm& comm_;
   TaskInfo info_;
   TaskConfig task_;
-  bool may_have_no_answer_;
   std::vector<InputColumn> columns_;
   TextEncoder encoder_;
   Device device_;

@@ -7,9 +7,6 @@
 
 namespace nystrom {
 
-/// The head for a task's answers.
-[[nodiscard]] HeadConfig head_for(const TaskInfo& info);
-
 struct SplitOutputs {
   Outputs outputs;  ///< of every rank's rows, in order, on every rank
   double loss = 0;  ///< mean over labels; 0 without labels

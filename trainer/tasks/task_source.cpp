@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "data/pretraining/permutation.h"
+#include "trainer/tasks/answers.h"
 
 namespace nystrom {
 namespace {
@@ -53,12 +54,10 @@ void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std
                 HostBatch& to) {
   if (to.offsets.empty()) to.offsets.push_back(0);
   const auto sequences = sequences_of(split, row);
+  const auto append_labels = entry_of(answer).append_labels;
   for (std::size_t c = 0; c < sequences.size(); ++c) {
     append_sequence(sequences[c], sample * split.choices() + static_cast<std::int64_t>(c), to);
-    const bool span = answer == AnswerKind::kSpan;
-    if (span || answer == AnswerKind::kClass || (answer == AnswerKind::kChoice && c == 0))
-      to.sequence_labels.push_back(sequences[c].label);
-    if (span) to.sequence_ends.push_back(sequences[c].end);
+    if (append_labels != nullptr) append_labels(sequences[c], c, to);
   }
 }
 

@@ -454,7 +454,7 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(config("classification")), HasSubstr("nothing to tell apart"));
   EXPECT_THAT(refusal(config("regression")), HasSubstr("line 2: the label `a` is no number"));
   EXPECT_THAT(refusal(config("imdb")), HasSubstr("holds no train/neg"));
-  EXPECT_THAT(refusal(config("lra")), HasSubstr("not built yet"));
+  EXPECT_THAT(refusal(config("lra")), HasSubstr("not implemented yet"));
   EXPECT_THAT(refusal(config("glu")), HasSubstr("task.kind is `glu`"));
   std::string swapped = "label\ttext\n";
   for (int i = 0; i < 40; ++i) swapped += "one " + std::to_string(i) + "\tgood\n";

@@ -210,7 +210,7 @@ TEST_F(Finetune, what_cannot_be_is_refused_before_anything_is_written) {
     EXPECT_FALSE(std::filesystem::exists(folder_ / "no")) << set;
     return outcome.err;
   };
-  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not built yet"));
+  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not implemented yet"));
   EXPECT_THAT(refusal("--set task.columns.text=review"), HasSubstr("no column `review`"));
   EXPECT_THAT(refusal("--set task.metric=bleu"), HasSubstr("task.metric"));
   EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is no known label"));
