@@ -61,12 +61,12 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   if (training) {
     auto train = data.task->load(Split::kTrain, encoder);
     if (train.empty() || train.front()->rows() == 0)
-      refuse("{} has no examples to learn from.", data.task->info().name);
+      refuse("{} has no training examples.", data.task->info().name);
     data.train = std::move(train.front());
   }
   data.validation = data.task->load(Split::kValidation, encoder);
   data.test = data.task->load(Split::kTest, encoder);
-  if (data.all().empty()) refuse("{} has nothing to be scored on or predicted.", data.task->info().name);
+  if (data.all().empty()) refuse("{} has no examples to evaluate or predict.", data.task->info().name);
   return data;
 }
 
@@ -103,7 +103,7 @@ class Finetuning {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
     if (training) weigh_classes();
     if (training && options.patience > 0 && data_.validation.empty())
-      speaker_.note("training.patience has nothing to go by: there is no validation part");
+      speaker_.note("`training.patience` is ignored: the task has no validation split.");
     for (const auto* split : data_.all())
       for (const auto& note : split->notes()) speaker_.note(note);
   }
@@ -212,7 +212,7 @@ class Finetuning {
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)
       refuse(
-          "schedule.warmup_steps ({}) is above the run's {} steps; lower it, or set schedule.warmup_share.",
+          "`schedule.warmup_steps` ({}) is above the run's {} steps; lower it, or set `schedule.warmup_share`.",
           o.schedule.warmup_steps, o.steps);
     return o;
   }
@@ -315,7 +315,7 @@ class Finetuning {
       trainer.restore(best_path());
     } else if (!history_.empty()) {
       speaker_.note(
-          fmt::format("{} was undefined after every epoch; the last one's network is kept", metric_));
+          fmt::format("{} was undefined after every epoch; the last epoch's weights are kept.", metric_));
     }
     (void)write_results({.step = best, .steps = steps});
   }
@@ -326,7 +326,7 @@ class Finetuning {
 
   std::string write_results(const Progress& progress) {
     TaskReport report{.results = {.task = info().name,
-                                  .model = options_.from.empty() ? "drawn from the seed" : options_.from,
+                                  .model = options_.from.empty() ? "randomly initialized" : options_.from,
                                   .metric = metric_,
                                   .seed = options_.run.trainer.seed,
                                   .best_step = progress.step,
@@ -385,19 +385,19 @@ class Finetuning {
 };
 
 void check_options(const FinetuneOptions& options) {
-  if (options.epochs < 1) refuse("training.epochs is {}; it must be at least 1.", options.epochs);
+  if (options.epochs < 1) refuse("`training.epochs` is {}; it must be at least 1.", options.epochs);
   if (options.run.global_batch < 1)
-    refuse("training.global_batch is {}; it must be at least 1.", options.run.global_batch);
-  if (options.patience < 0) refuse("training.patience is {}; it must be at least 0.", options.patience);
+    refuse("`training.global_batch` is {}; it must be at least 1.", options.run.global_batch);
+  if (options.patience < 0) refuse("`training.patience` is {}; it must be at least 0.", options.patience);
   if (!(options.warmup_share >= 0 && options.warmup_share <= 1))
-    refuse("schedule.warmup_share is {}; it must lie in [0, 1].", options.warmup_share);
+    refuse("`schedule.warmup_share` is {}; it must lie in [0, 1].", options.warmup_share);
   if (options.run.sequence_length > options.run.model.max_positions)
-    refuse("data.sequence_length ({}) is above model.max_positions ({}); lower it.",
+    refuse("`data.sequence_length` ({}) is above `model.max_positions` ({}); lower it.",
            options.run.sequence_length, options.run.model.max_positions);
   if (options.tokenizer.empty())
-    refuse("There is no tokenizer: neither the model that model.from names nor tokenizer.path has one.");
+    refuse("There is no tokenizer: neither the model that `model.from` names nor `tokenizer.path` has one.");
   if (options.tokenizer.vocabulary_size() > options.run.model.vocabulary_size)
-    refuse("The tokenizer has {} tokens, the model {} rows for them: it is the tokenizer of another model.",
+    refuse("The tokenizer has {} tokens, but the model embeds {}: it is the tokenizer of another model.",
            options.tokenizer.vocabulary_size(), options.run.model.vocabulary_size);
 }
 

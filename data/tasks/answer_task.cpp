@@ -184,12 +184,12 @@ class AnswerSplit final : public TaskSplit {
       notes_.push_back(fmt::format("{}: {} questions became {} windows of at most {} tokens.", name_,
                                    file_.questions.size(), windows_.size(), max_length));
     if (questions_cut_ > 0)
-      notes_.push_back(fmt::format("{}: {} questions were cut to {} tokens.", name_, questions_cut_,
+      notes_.push_back(fmt::format("{}: {} questions were truncated to {} tokens.", name_, questions_cut_,
                                    std::min(kMostQuestionTokens, max_length / 2)));
     if (file_.misplaced > 0)
       notes_.push_back(
-          fmt::format("{}: {} answers are not at their offset in the context: they count for the "
-                      "score, but nothing is learnt from them.",
+          fmt::format("{}: {} answers are not at their offset in the context; they are scored, "
+                      "but not used for training.",
                       name_, file_.misplaced));
   }
 
@@ -203,9 +203,9 @@ class AnswerTask final : public Task {
  public:
   explicit AnswerTask(const TaskConfig& config) : config_(config) {
     if (config.max_answer_tokens < 1)
-      refuse("task.max_answer_tokens is {}; it must be at least 1.", config.max_answer_tokens);
+      refuse("`task.max_answer_tokens` is {}; it must be at least 1.", config.max_answer_tokens);
     if (config.window_overlap < 0)
-      refuse("task.window_overlap is {}; it must be at least 0.", config.window_overlap);
+      refuse("`task.window_overlap` is {}; it must be at least 0.", config.window_overlap);
     info_ = {.name = config.name.empty() ? config.kind : config.name,
              .answer = AnswerKind::kSpan,
              .metrics = {"f1", "exact_match"},
@@ -223,8 +223,8 @@ class AnswerTask final : public Task {
       info_.unanswerable = info_.unanswerable || file.unanswerable;
       if (!teaches(file))
         refuse(
-            "{} holds nothing to learn: no question has an answer that stands at its offset in the context, "
-            "none says that it has no answer.",
+            "{} has no training targets: no question has an answer at its offset in the context, and none is "
+            "marked as unanswerable.",
             path);
     }
     file.unanswerable = file.unanswerable || info_.unanswerable;

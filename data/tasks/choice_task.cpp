@@ -68,7 +68,7 @@ class ChoiceTask final : public Task {
  public:
   explicit ChoiceTask(const TaskConfig& config) : config_(config), choices_(config.choices) {
     if (choices_.empty()) choices_ = {"ending0", "ending1", "ending2", "ending3"};
-    if (choices_.size() < 2) refuse("task.choices names one column; a choice needs at least two.");
+    if (choices_.size() < 2) refuse("`task.choices` names one column; it needs at least two.");
     info_ = {.name = config.name.empty() ? config.kind : config.name,
              .answer = AnswerKind::kChoice,
              .choices = static_cast<std::int64_t>(choices_.size()),
@@ -121,7 +121,7 @@ class ChoiceTask final : public Task {
     double label = -1;
     const bool number = parse_number(cells[2], label);
     if (!number || label < 0 || label >= static_cast<double>(choices_.size()) || label != std::floor(label))
-      refuse("{}: the label `{}` is none of the choices 0 to {}.", records.place(i), cells[2],
+      refuse("{}: the label `{}` is not a choice; choices are 0 to {}.", records.place(i), cells[2],
              choices_.size() - 1);
     question.label = static_cast<std::int32_t>(label);
     return question;

@@ -143,7 +143,7 @@ const GlueTask& find_task(const std::string& name) {
   if (found != all.end()) return *found;
   Names names;
   for (const auto& task : all) names.emplace_back(task.name);
-  refuse("task.name is `{}`; GLUE's tasks are {}.", name, fmt::join(names, ", "));
+  refuse("`task.name` is {}; GLUE's tasks are {}.", name, fmt::join(names, ", "));
 }
 
 class Glue final : public Task {
@@ -154,7 +154,8 @@ class Glue final : public Task {
     info_.labels = task_.labels;
     info_.metrics = task_.metrics;
     if (!fs::is_directory(config.path))
-      refuse("task.path ({}) is no folder; give the folder with the files of {}.", config.path, task_.name);
+      refuse("`task.path` ({}) is not a directory; give the directory with the files of {}.", config.path,
+             task_.name);
   }
 
   Splits load(Split split, const TextEncoder& encoder) override {
@@ -170,7 +171,8 @@ class Glue final : public Task {
       splits.push_back(load_file({split, "validation", "train.tsv"}, path_of("train.tsv"), encoder));
     if (split == Split::kTest && (is("MNLI") || is("AX"))) load_diagnostic(encoder, splits);
     if (split == Split::kTrain && splits.empty())
-      refuse("{} has no training split: fine-tune MNLI, and predict or evaluate with its model.", task_.name);
+      refuse("{} has no training split: fine-tune on MNLI, and predict or evaluate with that model.",
+             task_.name);
     return splits;
   }
 
@@ -217,7 +219,7 @@ class Glue final : public Task {
                                        const TextEncoder& encoder) {
     Records records = read_records(path, request(file));
     if (is("MRPC") && file.split == Split::kTrain && records.present[4] && !records.present[5])
-      refuse("{} has the columns of WNLI, not of MRPC; check task.name and task.path.", path);
+      refuse("{} has the columns of WNLI, not of MRPC; check `task.name` and `task.path`.", path);
     if (file.split == Split::kTest) settle_labels(records, 2, file.split, config_.malformed);
     std::vector<TextExample> examples;
     std::int64_t undecided = 0;
@@ -232,7 +234,7 @@ class Glue final : public Task {
     auto loaded = std::make_unique<SequenceSplit>(file.name, info_, std::move(examples), encoder, form(file));
     loaded->note(records);
     if (undecided > 0)
-      loaded->add_note(fmt::format("{}: {} examples without a label (`-`) were left out.", path, undecided));
+      loaded->add_note(fmt::format("{}: {} examples without a label (`-`) were skipped.", path, undecided));
     return loaded;
   }
 
@@ -244,12 +246,12 @@ class Glue final : public Task {
     if (info_.answer == AnswerKind::kValue) {
       double score = 0;
       if (!parse_number(cells[2], score))
-        refuse("{}: `{}` is no number in column {}.", records.place(i), cells[2], task_.label[0]);
+        refuse("{}: `{}` in column {} is not a number.", records.place(i), cells[2], task_.label[0]);
       example.values.push_back(static_cast<float>(score));
     } else {
       const auto found = std::ranges::find(task_.written, cells[2]);
       if (found == task_.written.end())
-        refuse("{}: `{}` is no label of {}; its labels are {}.", records.place(i), cells[2], task_.name,
+        refuse("{}: `{}` is not a label of {}; its labels are {}.", records.place(i), cells[2], task_.name,
                fmt::join(task_.written, ", "));
       example.label = static_cast<std::int32_t>(found - task_.written.begin());
     }
@@ -271,7 +273,7 @@ class Glue final : public Task {
                               "../AX/test.tsv", "../diagnostic/diagnostic.tsv"})
       if (exists(place)) return splits.push_back(load_file(kFile, path_of(place), encoder));
     if (is("AX")) {
-      if (!exists("test.tsv")) refuse("{} holds none of AX.tsv, diagnostic.tsv and test.tsv.", config_.path);
+      if (!exists("test.tsv")) refuse("{} has none of AX.tsv, diagnostic.tsv and test.tsv.", config_.path);
       splits.push_back(load_file(kFile, path_of("test.tsv"), encoder));
     }
   }
@@ -292,7 +294,7 @@ class Glue final : public Task {
         examples.push_back(example_of(records, i, false));
     }
     if (split == Split::kValidation && examples.empty())
-      refuse("{} names none of the pairs of {}; its lines are two numbers with a TAB between them.",
+      refuse("{} names none of the pairs of {}; its lines must be two numbers separated by a TAB.",
              path_of(kMicrosoftDevelopment), path_of(kMicrosoftTrain));
     const GlueFile& file = *std::ranges::find(task_.files, split, &GlueFile::split);
     auto loaded = std::make_unique<SequenceSplit>(file.name, info_, std::move(examples), encoder, form(file));
@@ -302,7 +304,7 @@ class Glue final : public Task {
 
   [[nodiscard]] std::set<std::string> development_pairs() const {
     if (!exists(kMicrosoftDevelopment))
-      refuse("{} holds {} but no {}, which names the pairs for validation.", config_.path, kMicrosoftTrain,
+      refuse("{} has {} but not {}, which names the pairs for validation.", config_.path, kMicrosoftTrain,
              kMicrosoftDevelopment);
     Repairs repairs;
     std::set<std::string> pairs;

@@ -41,7 +41,7 @@ class Imdb final : public Task {
   /// One half, by name within negative, then positive.
   [[nodiscard]] std::vector<TextExample> reviews(const std::string& half, Repairs& repairs) const {
     if (!fs::exists(config_.path))
-      refuse("task.path ({}) does not exist; give aclImdb or its tar.", config_.path);
+      refuse("`task.path` ({}) does not exist; give aclImdb or its tar.", config_.path);
     const Files files =
         fs::is_directory(config_.path) ? tree_files(half, repairs) : archive_files(half, repairs);
     std::vector<TextExample> examples;
@@ -52,7 +52,7 @@ class Imdb final : public Task {
     }
     for (const std::int32_t side : {0, 1})
       if (std::ranges::count(examples, side, &TextExample::label) == 0)
-        refuse("{} holds no {}/{}; give the folder aclImdb or its tar as task.path.", config_.path, half,
+        refuse("{} has no {}/{}; give the directory aclImdb or its tar as `task.path`.", config_.path, half,
                side == 0 ? "neg" : "pos");
     return examples;
   }

@@ -46,8 +46,6 @@ class OwnTexts final : public Task {
   }
 
  private:
-  /// Between the labels of an array in JSON, where they may hold the separator of those in one text.
-
   /// Columns: text, pair, label, id. Whether there are pairs, the training split decides.
   [[nodiscard]] Records read(const std::string& path, Split split) const {
     const auto named = [&](const char* role, bool optional) {
@@ -94,12 +92,12 @@ class OwnTexts final : public Task {
         2 * info_.labels.size() > records.rows.size())
       refuse(
           "{} has {} different labels in {} rows, `{}` the first; are the columns swapped? "
-          "task.columns.label names the label's (and task.labels lists labels that are meant).",
+          "`task.columns.label` names the column of the label, and `task.labels` lists intended labels.",
           records.path, info_.labels.size(), records.rows.size(), info_.labels.front().substr(0, 40));
     const std::size_t least = info_.answer == AnswerKind::kLabels ? 1 : 2;
     if (info_.labels.size() < least)
       refuse(
-          "{} has the label `{}` alone; there is nothing to tell apart. Is task.columns.label the right "
+          "{} has only the label `{}`; a classification needs two. Is `task.columns.label` the right "
           "column?",
           records.path, fmt::join(info_.labels, "`, `"));
   }
@@ -108,8 +106,9 @@ class OwnTexts final : public Task {
                                           const std::string& label) const {
     const auto found = std::ranges::find(info_.labels, label);
     if (found == info_.labels.end())
-      refuse("{}: `{}` is no known label; known are `{}`. Add it to task.labels, or mend the line.",
-             records.place(i), label, fmt::join(info_.labels, "`, `"));
+      refuse(
+          "{}: `{}` is not a known label; known labels are `{}`. Add it to `task.labels`, or fix the line.",
+          records.place(i), label, fmt::join(info_.labels, "`, `"));
     return static_cast<std::int32_t>(found - info_.labels.begin());
   }
 
@@ -121,7 +120,7 @@ class OwnTexts final : public Task {
     if (info_.answer == AnswerKind::kValue) {
       double value = 0;
       if (!parse_number(cells[2], value))
-        refuse("{}: the label `{}` is no number.", records.place(i), cells[2]);
+        refuse("{}: the label `{}` is not a number.", records.place(i), cells[2]);
       example.values = {static_cast<float>(value)};
     } else if (info_.answer == AnswerKind::kClass) {
       example.label = label_number(records, i, trimmed_cell(cells[2]));

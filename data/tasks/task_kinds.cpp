@@ -10,7 +10,7 @@ namespace nystrom {
 namespace {
 
 std::unique_ptr<Task> refuse_long_range_arena(const TaskConfig&) {
-  refuse("task.kind is lra; the Long Range Arena is not implemented yet. Choose another kind.");
+  refuse("`task.kind` is lra, but the Long Range Arena is not implemented yet; choose another kind.");
 }
 
 TaskColumns columns_of_glue(const std::string& task) {

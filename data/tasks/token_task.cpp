@@ -133,7 +133,7 @@ class ConllReader {
         take(path, number, conll_columns(line), tags, sentence);
     }
     finish();
-    if (sentences.empty()) refuse("{} holds no sentences.", path);
+    if (sentences.empty()) refuse("{} has no sentences.", path);
     return sentences;
   }
 
@@ -152,7 +152,7 @@ class ConllReader {
     if (given == config_.columns.end()) return otherwise;
     double number = 0;
     if (!parse_number(given->second, number) || number != std::floor(number))
-      refuse("task.columns.{} is `{}`; for tokens it is a column's number, from 0, or from -1 backwards.",
+      refuse("`task.columns.{}` is {}; for tokens it is a column's number, from 0, or from -1 backwards.",
              role, given->second);
     return static_cast<std::int64_t>(number);
   }
@@ -165,13 +165,13 @@ class ConllReader {
                      (tags && (tag < 0 || tag >= count || tag == word));
     if (bad && config_.malformed == Malformed::kRefuse)
       refuse(
-          "{}, line {}: {} columns, no word and tag in columns {} and {}. Mend the line, or set "
-          "task.malformed to skip.",
+          "{}, line {}: {} columns, so no word and tag in columns {} and {}. Fix the line, or set "
+          "`task.malformed` to skip.",
           path, number, count, word_, tag_);
     if (bad) return malformed_.push_back(number);
     if (tags && !known_.empty() &&
         std::ranges::find(known_, columns[static_cast<std::size_t>(tag)]) == known_.end())
-      refuse("{}, line {}: the tag `{}` is none of task.labels ({}). Add it there, or mend the line.", path,
+      refuse("{}, line {}: the tag `{}` is not in `task.labels` ({}). Add it there, or fix the line.", path,
              number, columns[static_cast<std::size_t>(tag)], fmt::join(known_, ", "));
     sentence.words.push_back(columns[static_cast<std::size_t>(word)]);
     if (tags) sentence.tags.push_back(columns[static_cast<std::size_t>(tag)]);
@@ -212,7 +212,7 @@ class TokenTask final : public Task {
     if (unknown > 0)
       loaded->add_note(
           fmt::format("{}: {} words have a tag that the training split lacks; they cannot be predicted "
-                      "and count as wrong.",
+                      "and are scored as wrong.",
                       path, unknown));
     splits.push_back(std::move(loaded));
     return splits;

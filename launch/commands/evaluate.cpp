@@ -21,12 +21,12 @@ namespace {
 // The model that a configuration means: model.from, or else the run's newest good checkpoint.
 std::vector<std::string> choose_model(Config& config) {
   if (config.gives("model.from") && !config.model.from.empty()) return {};
-  require(config, {"run.directory"}, "evaluate (without model.from)");
+  require(config, {"run.directory"}, "evaluate (without `model.from`)");
   const std::string folder = std::filesystem::path(config.run.directory) / "checkpoints";
   const CheckpointSearch search = find_newest_checkpoint(folder);
   if (!search.path)
-    refuse("{} holds no {}checkpoint; pretrain first, or name a model by model.from", folder,
-           search.any ? "undamaged " : "");
+    refuse("{} holds no {}checkpoint; pretrain first, or name a model in `model.from`.", folder,
+           search.any ? "valid " : "");
   config.model.from = *search.path;
   return search.warnings;
 }
@@ -94,11 +94,11 @@ Command evaluate_command() {
   auto config = std::make_shared<std::string>();
   return {
       .name = "evaluate",
-      .summary = "losses and accuracies of a model on held-out shards",
+      .summary = "losses and accuracies of a model on held-out data",
       .details =
-          "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
-          "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
-          "entropy of the shards' token frequencies, which an mlm_loss must beat to mean something.",
+          "Evaluates `model.from`, or else the latest checkpoint of `run.directory`, on `data.validation`, "
+          "with the same masks in every call. The last line is one JSON object; unigram_entropy (nats) is the "
+          "loss of the unigram baseline, which an mlm_loss must beat to mean something.",
       .example =
           "nystrom evaluate my.yaml\n"
           "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",

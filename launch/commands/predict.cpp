@@ -36,7 +36,7 @@ std::string json_text(const nlohmann::ordered_json& object) {
 std::string format_of(const Arguments& arguments, bool vectors) {
   if (arguments.format != "auto") {
     if (arguments.format != "tsv" && arguments.format != "jsonl" && arguments.format != "hdf5")
-      refuse("predict: --format is '{}'; it must be tsv, jsonl or hdf5.", arguments.format);
+      refuse("predict: `--format` is {}; it must be tsv, jsonl or hdf5.", arguments.format);
     if (vectors && arguments.format == "tsv")
       refuse("predict: embeddings are written as jsonl or hdf5, not tsv.");
     return arguments.format;
@@ -50,7 +50,7 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
   for (const char* task : {"fill_mask", "embeddings", "tokens"})
     if (arguments.task == task) return task;
   if (arguments.task != "auto")
-    refuse("predict: --task is '{}'; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
+    refuse("predict: `--task` is {}; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
   return is_language_model(source.head().kind) ? "fill_mask" : "labels";
 }
 
@@ -58,7 +58,7 @@ Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
   if (!arguments.tokenizer.empty()) return Tokenizer::read(arguments.tokenizer);
   Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty())
-    refuse("{} has no tokenizer (such as spiece.model); name one with --tokenizer.", source.path());
+    refuse("{} has no tokenizer (such as spiece.model); name one with `--tokenizer`.", source.path());
   return tokenizer;
 }
 
@@ -78,13 +78,13 @@ struct Counts {
 
   void tell(const std::string& task, std::int64_t longest) const {
     if (truncated > 0)
-      say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were cut", truncated,
-                      lines, longest));
+      say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were truncated.",
+                      truncated, lines, longest));
     if (without_mask > 0 && task == "fill_mask")
-      say(fmt::format("{} of {} lines had no <mask>", without_mask, lines));
+      say(fmt::format("{} of {} lines had no `<mask>`.", without_mask, lines));
     if (repaired > 0)
-      say(fmt::format("{} bytes of the input are not UTF-8 text and were replaced", repaired));
-    if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped", skipped));
+      say(fmt::format("{} bytes of the input are not valid UTF-8 and were replaced.", repaired));
+    if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped.", skipped));
   }
 };
 
@@ -165,7 +165,7 @@ int run_tokens(const Arguments& arguments, const ModelSource& source, const Conf
   Counts counts;
   InputRows rows;
   for (; input->next(rows); counts.add(rows)) {
-    if (!rows.encoded.empty()) refuse("predict: tokens takes texts, not token ids.");
+    if (!rows.encoded.empty()) refuse("predict: `--task tokens` takes texts, not token ids.");
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
     answers->write(tokens(tokenizer, texts, counts));
@@ -198,7 +198,7 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   bool any = false;
   InputRows rows;
   for (; input->next(rows); any = true) {
-    if (!rows.encoded.empty()) refuse("predict: {} takes texts, not token ids.", task);
+    if (!rows.encoded.empty()) refuse("predict: `--task {}` takes texts, not token ids.", task);
     counts.add(rows);
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
@@ -256,19 +256,20 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
 void check_output(const Arguments& arguments) {
   const std::string& output = arguments.output;
   std::error_code error;  // of paths that are not there
-  if (fs::is_directory(output, error)) refuse("predict: --output ({}) is a folder; name a file.", output);
+  if (fs::is_directory(output, error))
+    refuse("predict: `--output` ({}) is a directory; name a file.", output);
   for (const std::string& path : {arguments.input, arguments.model})
     if (fs::equivalent(output, path, error))
-      refuse("predict: --output ({}) would replace {}; name another file.", output, path);
+      refuse("predict: `--output` ({}) would replace {}; name another file.", output, path);
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
-  if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
+  if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
   check_output(arguments);
   const Config config = read_config("", invocation.overrides);
   const Backend backend = arguments.backend.empty()
                               ? choose_backend(config.training.backend, "training.backend")
-                              : choose_backend(arguments.backend, "predict: --backend");
+                              : choose_backend(arguments.backend, "predict: `--backend`");
   const ModelSource source(arguments.model);
   const std::string task = task_of(arguments, source);
   (void)format_of(arguments, task == "embeddings");
@@ -285,14 +286,15 @@ Command predict_command() {
   auto arguments = std::make_shared<Arguments>();
   return {
       .name = "predict",
-      .summary = "labels, answers, filled masks or vectors of texts",
+      .summary = "predictions for texts: labels, answers, filled masks or embeddings",
       .details =
-          "A fine-tuned model gives what its head was trained for: classes with probabilities, numbers, "
-          "tags, answers or choices. A pretrained one fills masks: `<mask>` (or `[MASK]`) stands for what is "
-          "to be guessed. With --task embeddings either turns texts into vectors. Input: a text a line, TSV "
-          "or CSV with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); "
-          "output in the order of the input. --set takes data.sequence_length, training.precision, "
-          "run.threads and the section task (columns, choices, window_overlap, malformed).",
+          "A fine-tuned model predicts what its head was trained for: classes with probabilities, numbers, "
+          "tags, answers or choices. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
+          "to predict. With `--task embeddings` either kind turns texts into vectors. Input: one text per "
+          "line, TSV or CSV with a header, JSON Lines, CoNLL columns, SQuAD's JSON, or HDF5 "
+          "(docs/finetuning.md). Output follows the order of the input. `--set` takes "
+          "`data.sequence_length`, `training.precision`, `run.threads` and the section `task` (`columns`, "
+          "`choices`, `window_overlap`, `malformed`).",
       .example =
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"
@@ -300,21 +302,23 @@ Command predict_command() {
           "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
       .options =
           [arguments](CLI::App& app) {
-            app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face folder")->required();
+            app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face directory")
+                ->required();
             app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
             app.add_option("--output", arguments->output, "a file; by default standard output");
             app.add_option("--task", arguments->task,
-                           "auto (by the model's head), fill_mask, embeddings, or tokens (what the tokenizer "
-                           "makes of the text)")
+                           "auto (by the model's head), fill_mask, embeddings, or tokens (token ids of the "
+                           "texts; no model is run)")
                 ->capture_default_str();
-            app.add_option("--top", arguments->top, "guesses for each mask")->capture_default_str();
+            app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
             app.add_option("--format", arguments->format,
                            "tsv, jsonl or hdf5; by default by the output's name");
             app.add_option("--input-format", arguments->input_format,
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
-            app.add_option("--backend", arguments->backend, "auto, cpu or cuda; by default training.backend");
+            app.add_option("--backend", arguments->backend,
+                           "auto, cpu or cuda; by default `training.backend`");
             app.add_option("--tokenizer", arguments->tokenizer,
-                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of M's");
+                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of the model's");
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");
           },

@@ -25,7 +25,7 @@ BatchLimits limits_of(const ModelConfig& config) {
 HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
   const HeadConfig head = source.head();
   if (fills_masks && !is_language_model(head.kind))
-    refuse("{} has a {} head, which fills no masks; name a pretrained model, or use `--task embeddings`.",
+    refuse("{} has a {} head, which cannot fill masks; name a pretrained model, or use `--task embeddings`.",
            source.path(), entry_of(head.kind).name);
   return head;
 }
@@ -95,7 +95,7 @@ LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, boo
       rows_(DType::kI32, {kMostMasks}, context_.memory()),
       logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}, context_.memory()) {
   if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)
-    refuse("the tokenizer has {} tokens, the model of {} embeds {}; they do not belong together",
+    refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            tokenizer_.vocabulary_size(), source.path(), source.config().vocabulary_size);
   network_.plan(limits_, context_.host_threads());
 }

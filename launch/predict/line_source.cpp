@@ -30,7 +30,7 @@ void LineSource::fill() {
   std::array<char, 1U << 16U> piece{};
   const ssize_t got = ::read(descriptor_, piece.data(), piece.size());
   if (got < 0 && errno == EINTR) return;
-  if (got < 0 && errno == EISDIR) refuse("{} is a folder; name a file.", name_);
+  if (got < 0 && errno == EISDIR) refuse("{} is a directory; name a file.", name_);
   if (got < 0) fail("{} cannot be read: {}.", name_, std::strerror(errno));
   if (got == 0) ended_ = true;
   buffer_.append(piece.data(), static_cast<std::size_t>(got));

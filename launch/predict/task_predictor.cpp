@@ -38,7 +38,7 @@ TaskInfo info_of(const ModelSource& source, const TaskConfig& task) {
       for (info.labels.clear(); std::ssize(info.labels) < logits;)
         info.labels.push_back(fmt::format("LABEL_{}", info.labels.size()));
   } else if (logits != answer.logits && entry_of(source.head().kind).labels_from_config) {
-    refuse("{} gives {} numbers an example; predict writes models of {}.", source.path(), logits,
+    refuse("{} predicts {} numbers per example; predict supports models with {}.", source.path(), logits,
            answer.logits);
   }
   const auto is_choices = [](const AnswerColumn& column) { return column.naming == Naming::kChoices; };
@@ -87,7 +87,7 @@ std::int64_t word_column(const TaskConfig& task) {
   const auto found = task.columns.find("word");
   double number = 0;
   if (found != task.columns.end() && (!parse_number(found->second, number) || number != std::floor(number)))
-    refuse("task.columns.word is `{}`; it is a column's number, from 0, or from -1 backwards.",
+    refuse("`task.columns.word` is {}; it is a column's number, from 0, or from -1 backwards.",
            found->second);
   return static_cast<std::int64_t>(number);
 }
@@ -150,7 +150,7 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
   task_.unanswerable = may_have_no_answer || source.setting("task.unanswerable") == "true";
   info_ = info_of(source, task_);
   if (encoder_.tokenizer().vocabulary_size() > source.config().vocabulary_size)
-    refuse("The tokenizer has {} tokens, the model of {} embeds {}; they do not belong together.",
+    refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            encoder_.tokenizer().vocabulary_size(), source.path(), source.config().vocabulary_size);
   choose_columns(source, config);
   loaded_ = source.load(network_);
@@ -199,7 +199,7 @@ std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) const {
   AnswerExamples examples{info_, task_, encoder_, rows.first, rows.present, rows.cells};
   if (rows.encoded.empty()) return answer.make_split(std::move(examples));
   if (!answer.takes_token_ids)
-    refuse("Token ids are enough for classes and numbers alone; give this model texts.");
+    refuse("This model needs texts: token ids are accepted for classes and numbers only.");
   Names ids;
   for (std::size_t i = 0; i < rows.encoded.size(); ++i) {
     ids.push_back(examples.id(i));

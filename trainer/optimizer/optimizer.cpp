@@ -15,17 +15,18 @@ namespace {
 
 void check_options(const OptimizerOptions& o) {
   const auto below_one = [](const char* key, double value) {
-    if (!(value >= 0 && value < 1)) refuse("optimizer.{} is {}; it must lie in [0, 1).", key, value);
+    if (!(value >= 0 && value < 1)) refuse("`optimizer.{}` is {}; it must lie in [0, 1).", key, value);
   };
   below_one("beta1", o.beta1);
   below_one("beta2", o.beta2);
-  if (!(o.epsilon > 0)) refuse("optimizer.epsilon is {}; it must be above 0.", o.epsilon);
+  if (!(o.epsilon > 0)) refuse("`optimizer.epsilon` is {}; it must be above 0.", o.epsilon);
   if (!(o.learning_rate >= 0) || !std::isfinite(o.learning_rate))
-    refuse("optimizer.learning_rate is {}; it must be a number of at least 0.", o.learning_rate);
+    refuse("`optimizer.learning_rate` is {}; it must be a number of at least 0.", o.learning_rate);
   if (!(o.layer_decay > 0 && o.layer_decay <= 1))
-    refuse("optimizer.layer_decay is {}; it must lie in (0, 1] (1: one rate for all layers).", o.layer_decay);
+    refuse("`optimizer.layer_decay` is {}; it must lie in (0, 1] (1: one rate for all layers).",
+           o.layer_decay);
   if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay))
-    refuse("optimizer.weight_decay is {}; it must be a number of at least 0.", o.weight_decay);
+    refuse("`optimizer.weight_decay` is {}; it must be a number of at least 0.", o.weight_decay);
 }
 
 /// Number of the block that a parameter belongs to; -1: embeddings; `layers`: head.
@@ -129,7 +130,7 @@ const OptimizerKind& find_optimizer(std::string_view name) {
     if (kind.name == name) return kind;
     names.push_back(kind.name);
   }
-  refuse("optimizer.kind is `{}`; it must be one of {}.", name, fmt::join(names, ", "));
+  refuse("`optimizer.kind` is {}; it must be one of {}.", name, fmt::join(names, ", "));
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {

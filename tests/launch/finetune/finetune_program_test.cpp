@@ -119,7 +119,7 @@ TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
   std::filesystem::remove_all(folder_ / "grid/learning_rate=1.0e-3,seed=2");
   const Outcome again = run(command);
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_THAT(again.err, HasSubstr("learning_rate=5.0e-3,seed=2: done before"));
+  EXPECT_THAT(again.err, HasSubstr("learning_rate=5.0e-3,seed=2: already finished"));
   EXPECT_EQ(again.out, outcome.out);
   // A point of other values is not taken for a finished one.
   EXPECT_EQ(run(command + " --set training.epochs=2").status, 2);
@@ -165,7 +165,7 @@ TEST_F(Finetune, texts_that_are_too_long_are_cut_and_counted) {
   const Outcome outcome =
       run("$nystrom finetune c.yaml --set training.epochs=1 --set data.sequence_length=8");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("sequences were cut to 8 tokens"));
+  EXPECT_THAT(outcome.err, HasSubstr("sequences were truncated to 8 tokens"));
 }
 
 TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
@@ -198,7 +198,7 @@ TEST_F(Finetune, the_last_network_is_kept_where_the_metric_is_undefined) {
           "training.patience=1");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err,
-              HasSubstr("pearson was undefined after every epoch; the last one's network is kept"));
+              HasSubstr("pearson was undefined after every epoch; the last epoch's weights are kept"));
   EXPECT_FALSE(results("run").contains("best_step"));
   EXPECT_EQ(losses("run").size(), 3 * 3U);  // and it does not run out of patience
 }
@@ -213,7 +213,7 @@ TEST_F(Finetune, what_cannot_be_is_refused_before_anything_is_written) {
   EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not implemented yet"));
   EXPECT_THAT(refusal("--set task.columns.text=review"), HasSubstr("no column `review`"));
   EXPECT_THAT(refusal("--set task.metric=bleu"), HasSubstr("task.metric"));
-  EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is no known label"));
+  EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is not a known label"));
   EXPECT_THAT(refusal("--set model.vocabulary_size=20"), HasSubstr("tokenizer"));
   EXPECT_THAT(refusal("--set tokenizer.path=c.yaml"), HasSubstr("c.yaml"));
 }

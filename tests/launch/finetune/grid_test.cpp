@@ -50,7 +50,7 @@ TEST(Grid, refuses_what_cannot_be_varied_naming_it) {
   EXPECT_THAT(refusal("grid: {seed: 3}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {seed: []}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {training.global_batch: [8, many]}\n"), HasSubstr("an integer"));
-  EXPECT_THAT(refusal("grid: {seed: [1, 1]}\n"), HasSubstr("comes twice"));
+  EXPECT_THAT(refusal("grid: {seed: [1, 1]}\n"), HasSubstr("appears twice"));
 }
 
 GridResult result(const std::string& rate, const std::string& seed, double accuracy) {

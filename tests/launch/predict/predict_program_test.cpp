@@ -241,9 +241,9 @@ TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
     EXPECT_THAT(outcome.err, HasSubstr("--output"));
   }
   EXPECT_EQ(text_of(folder_ / "data/test.tsv"), before);
-  // Refused before the model is looked at.
+  // Refused before the model is read.
   EXPECT_THAT(run("$nystrom predict --model missing --input data/test.tsv --output data").err,
-              HasSubstr("is a folder"));
+              HasSubstr("is a directory"));
 }
 
 TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
@@ -286,7 +286,7 @@ TEST_F(Predict, reads_the_word_column_that_training_read) {
   EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=0").out).at(1).at(1), "1");
   EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=-2").out), written);
   EXPECT_THAT(predict("--input data/test.conll --set task.columns.word=x").err,
-              HasSubstr("task.columns.word is `x`"));
+              HasSubstr("`task.columns.word` is x"));
   write("short.conll", "1\tone\tO\n2\n\n");
   EXPECT_THAT(predict("--input short.conll").err, HasSubstr("short.conll, line 2: 1 columns"));
   const Outcome skipped = predict("--input short.conll --set task.malformed=skip");
@@ -444,7 +444,7 @@ TEST_F(Predict, says_what_is_wrong) {
   EXPECT_THAT(refusal("--input missing.txt"), HasSubstr("missing.txt cannot be read"));
   EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, jsonl or hdf5"));
   EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
-  EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("fills no masks"));
+  EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("cannot fill masks"));
   EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));
   EXPECT_THAT(refusal("--input no.tsv --set optimiser.kind=x"), HasSubstr("there is no key"));
   std::string longer = "text\n";
