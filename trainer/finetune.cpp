@@ -70,7 +70,7 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   return data;
 }
 
-/// What a resumed run must find again: the rows that it learns from, as they were encoded.
+/// Fingerprint of the encoded training split, which must be the same when a run resumes.
 std::string identity_of(const TaskSplit& train) {
   Sha256 hash;
   const auto add = [&hash](const auto& values) {
@@ -112,7 +112,7 @@ class Finetuning {
     std::string checkpoint;
     TrainerOptions trainer_options = options_of_trainer();
     require_same_start(options_.run, comm_);
-    // Its watch for signals spans all epochs, and what is done between them.
+    // Signals are handled across all epochs, and between them.
     RunSession session({.directory = options_.run.directory,
                         .stop_after_seconds = options_.run.stop_after_seconds,
                         .report = options_.run.report},
@@ -125,8 +125,8 @@ class Finetuning {
     if (checkpoint.empty()) start_anew();
     plan();
 
-    // Filled below: how far to cut the metrics file is known after restoring. They outlive the trainer, whose
-    // last checkpoint waits for them.
+    // Filled below: where to truncate the metrics file is known after restoring. They outlive the trainer,
+    // whose last checkpoint waits for them.
     Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
@@ -162,7 +162,7 @@ class Finetuning {
     std::int64_t steps = 0;
   };
 
-  /// Mean of the training losses since the last look.
+  /// Mean training loss since the last take().
   class LossMeter final : public Observer {
    public:
     void step(const StepReport& report) override {
@@ -212,7 +212,8 @@ class Finetuning {
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)
       refuse(
-          "`schedule.warmup_steps` ({}) is above the run's {} steps; lower it, or set `schedule.warmup_share`.",
+          "`schedule.warmup_steps` ({}) is above the {} steps of the run; lower it, or set "
+          "`schedule.warmup_share`.",
           o.schedule.warmup_steps, o.steps);
     return o;
   }
@@ -245,7 +246,7 @@ class Finetuning {
         .resumed_from = resumed};
   }
 
-  /// Evaluations of epochs that the checkpoint has behind it.
+  /// Evaluations up to the checkpoint's step.
   void read_history(std::int64_t step) {
     std::string text;
     if (comm_.rank() == 0) text = read_file(path("evaluations.json"));
@@ -265,7 +266,7 @@ class Finetuning {
     }
   }
 
-  /// Scores the validation splits; a better network than before becomes best.h5.
+  /// Scores the validation splits; a checkpoint that is better than all before becomes best.h5.
   void score_epoch(std::int64_t step, Observer& observers, double training_loss) {
     if (data_.validation.empty()) return;
     TaskEvaluation evaluation{step, step / source_->steps_per_epoch(), training_loss, 0, {}};
@@ -326,7 +327,7 @@ class Finetuning {
 
   std::string write_results(const Progress& progress) {
     TaskReport report{.results = {.task = info().name,
-                                  .model = options_.from.empty() ? "randomly initialized" : options_.from,
+                                  .model = options_.from.empty() ? "drawn from the seed" : options_.from,
                                   .metric = metric_,
                                   .seed = options_.run.trainer.seed,
                                   .best_step = progress.step,

@@ -1,5 +1,5 @@
 #pragma once
-// Where a user's own files lie, for the kinds of task that read them.
+// Files, columns and held-out examples of custom datasets.
 
 #include <initializer_list>
 #include <string>

@@ -32,7 +32,7 @@ std::string json_text(const nlohmann::ordered_json& object) {
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// The form in which answers are written: as --format says, or by the output's name.
+/// Output format: --format, or by the output's name.
 std::string format_of(const Arguments& arguments, bool vectors) {
   if (arguments.format != "auto") {
     if (arguments.format != "tsv" && arguments.format != "jsonl" && arguments.format != "hdf5")
@@ -45,7 +45,7 @@ std::string format_of(const Arguments& arguments, bool vectors) {
   return vectors || arguments.output.ends_with(".jsonl") ? "jsonl" : "tsv";
 }
 
-/// What is done with the model: what its head is for, unless --task says otherwise.
+/// What to predict: --task, or what the model's head is for.
 std::string task_of(const Arguments& arguments, const ModelSource& source) {
   for (const char* task : {"fill_mask", "embeddings", "tokens"})
     if (arguments.task == task) return task;
@@ -66,8 +66,7 @@ void say(const std::string& sentence) {
   fmt::print(stderr, "nystrom: {}\n", sentence);
 }
 
-/// Examples that were cut, lines without a mask or malformed, bytes that are no text: counted, and told at
-/// the end.
+/// Truncated examples, lines without a mask, malformed lines and invalid bytes, reported at the end.
 struct Counts {
   std::int64_t lines = 0, truncated = 0, without_mask = 0, repaired = 0, skipped = 0;
 
@@ -76,7 +75,7 @@ struct Counts {
     skipped += rows.skipped;
   }
 
-  void tell(const std::string& task, std::int64_t longest) const {
+  void report(const std::string& task, std::int64_t longest) const {
     if (truncated > 0)
       say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were truncated.",
                       truncated, lines, longest));
@@ -138,7 +137,7 @@ AnswerPiece embed(LinePredictor& predictor, const std::vector<std::string>& text
   return piece;
 }
 
-/// What the tokenizer makes of each text, marks such as `<mask>` included; no model is run.
+/// Token ids of each text, with marks such as `<mask>`; no model is run.
 AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts, Counts& counts) {
   AnswerPiece piece;
   piece.table.columns = {"line", "ids"};
@@ -172,11 +171,11 @@ int run_tokens(const Arguments& arguments, const ModelSource& source, const Conf
   }
   answers->finish();
   counts.add(rows);  // after the last example
-  counts.tell("tokens", 0);
+  counts.report("tokens", 0);
   return kDone;
 }
 
-/// Masks and vectors: of single texts, by rank 0 alone.
+/// Masks and embeddings of single texts, on rank 0 only.
 int run_lines(const Arguments& arguments, const std::string& task, const ModelSource& source,
               const Config& config, const Backend& backend, Comm& comm) {
   const int threads = config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm);
@@ -207,19 +206,19 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
   counts.add(rows);  // after the last example
-  counts.tell(task, source.config().max_positions);
+  counts.report(task, source.config().max_positions);
   return kDone;
 }
 
-/// The head's answers. Rank 0 reads and writes; all ranks compute.
+/// Predictions of the model's head. Rank 0 reads and writes; all ranks compute.
 int run_task(const Arguments& arguments, const ModelSource& source, const Config& config,
              const Backend& backend, Comm& comm) {
   TaskPredictor predictor(source, tokenizer_of(arguments, source), config, arguments.no_answer, backend,
                           comm);
-  const bool speaks = comm.rank() == 0;
+  const bool is_root = comm.rank() == 0;
   std::unique_ptr<InputReader> input;
   std::unique_ptr<AnswerWriter> answers;
-  if (speaks) {
+  if (is_root) {
     AnswerForm form = predictor.form();
     form.format = format_of(arguments, false);
     InputOptions options = predictor.input();
@@ -231,7 +230,7 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   Counts counts;
   for (bool first = true;; first = false) {
     InputRows rows;
-    const bool more = speaks && input->next(rows);
+    const bool more = is_root && input->next(rows);
     counts.add(rows);
     if (comm.ranks() > 1) {
       const std::string text = comm.broadcast_text(more ? packed_rows(rows) : "", 0, "the next examples");
@@ -242,13 +241,13 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
     }
     const bool empty = rows.size() == 0;
     const AnswerPiece piece = predictor.predict(std::move(rows));  // of no rows: a header
-    if (speaks) answers->write(piece);
+    if (is_root) answers->write(piece);
     if (empty) break;
   }
-  if (!speaks) return kDone;
+  if (!is_root) return kDone;
   answers->finish();
   for (const auto& note : predictor.notes()) say(note);
-  counts.tell("labels", 0);
+  counts.report("labels", 0);
   return kDone;
 }
 

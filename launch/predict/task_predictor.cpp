@@ -47,7 +47,7 @@ TaskInfo info_of(const ModelSource& source, const TaskConfig& task) {
   return info;
 }
 
-/// The length to which it was fine-tuned, unless the configuration says otherwise.
+/// Sequence length: of the configuration, or else of fine-tuning.
 std::int64_t length_of(const ModelSource& source, const Config& config) {
   const std::int64_t most = source.config().max_positions;
   if (config.data.sequence_length) return sequence_length(config, source.config());
@@ -56,7 +56,7 @@ std::int64_t length_of(const ModelSource& source, const Config& config) {
   return std::min(most, static_cast<std::int64_t>(trained));
 }
 
-/// A list as a configuration writes it; none where that is none.
+/// A list in YAML; empty if it is not one.
 Names list_of(const std::string& yaml) {
   try {
     return YAML::Load(yaml).as<Names>(Names());
@@ -92,7 +92,8 @@ std::int64_t word_column(const TaskConfig& task) {
   return static_cast<std::int64_t>(number);
 }
 
-/// Names of the input's columns: as --set says, as the files of the model's training had them, or as usual.
+/// Column names of the input: those of --set, or of the files that the model was trained on, or the usual
+/// ones.
 class ColumnFinder {
  public:
   ColumnFinder(const ModelSource& source, std::map<std::string, std::string> given)

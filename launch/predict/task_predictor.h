@@ -1,7 +1,7 @@
 #pragma once
-// Examples through a fine-tuned model: classes with probabilities, numbers, tags, stretches of a context,
-// choices. The table is that of predictions.tsv (docs/finetuning.md), so that the test file of a task gives
-// the predictions that `finetune` wrote.
+// Predictions of a fine-tuned model: classes with probabilities, numbers, tags, answers, choices. The table
+// is that of predictions.tsv (docs/finetuning.md): for a task's test file `predict` writes what `finetune`
+// wrote.
 
 #include <optional>
 
@@ -24,13 +24,13 @@ class TaskPredictor {
   TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
                 const Backend& backend, Comm& comm);
 
-  /// How input is read, but for its path and format.
+  /// How to read the input, without path and format.
   [[nodiscard]] InputOptions input() const;
   [[nodiscard]] AnswerForm form() const;
-  /// The same rows on every rank, in the order of input().columns; gives all answers, in order, on every
+  /// The same rows on every rank, in the order of input().columns; returns all answers, in order, on every
   /// rank.
   [[nodiscard]] AnswerPiece predict(InputRows rows);
-  /// Sentences about all examples so far: how many were cut.
+  /// Notes for the log on all examples so far: how many were truncated.
   [[nodiscard]] std::vector<std::string> notes() const;
 
  private:

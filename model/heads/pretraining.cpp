@@ -15,7 +15,7 @@
 namespace nystrom {
 namespace {
 constexpr std::size_t kMlm = 0, kSop = 1;
-// Values held at once. On the processor 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
+// Values held at once. On the CPU 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
 // writes the whole gradient of the word embeddings, which costs as much as 500 rows of logits do: few chunks.
 constexpr std::int64_t kMostLogits = 256 * 30000, kMostLogitsOnDevice = 2048 * 30000;
 

@@ -1,7 +1,7 @@
 #pragma once
-// Flat tensors dealt to ranks: ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054), `training.zero`. A
-// rank keeps the optimizer's state of one part of the weights and updates that part; then the ranks exchange
-// their parts.
+// Partition of flat parameter tensors across ranks: ZeRO stage 1 (Rajbhandari et al., arXiv 1910.02054),
+// `training.zero`. A rank keeps the optimizer's state of one part of the weights and updates that part; then
+// the ranks exchange their parts.
 
 #include <cstdint>
 #include <span>

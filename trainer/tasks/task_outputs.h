@@ -1,5 +1,5 @@
 #pragma once
-// A network's outputs for all of a split, computed by all ranks together.
+// Inference on a split, sharded across ranks.
 
 #include "data/tasks/task.h"
 #include "model/network.h"

@@ -1,4 +1,4 @@
-// report.html: one file with its own style and drawings.
+// report.html: a self-contained page with SVG charts.
 
 #include <algorithm>
 #include <cmath>
