@@ -10,6 +10,7 @@
 
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/task.h"
+#include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 #include "kernels/core/philox.h"
@@ -80,6 +81,26 @@ double score_of(const std::vector<Score>& scores, const std::string& name) {
     if (score.name == name) return score.value;
   ADD_FAILURE() << "no score " << name;
   return 0;
+}
+
+TEST(TaskKinds, take_labels_where_they_read_custom_datasets) {
+  for (const TaskKind& kind : task_kinds()) {
+    EXPECT_EQ(find_task_kind(kind.name), &kind);
+    TaskConfig config;
+    config.kind = kind.name;
+    config.labels = {"a"};
+    bool refused = false;
+    try {
+      check_task_keys(config);
+    } catch (const InputError&) {
+      refused = true;
+    }
+    EXPECT_EQ(refused, !kind.own_files) << kind.name;
+    if (kind.columns != nullptr) {
+      EXPECT_FALSE(kind.columns("MNLI").first.empty()) << kind.name;
+    }
+  }
+  EXPECT_EQ(find_task_kind("none"), nullptr);
 }
 
 TEST_F(Tasks, cola_has_no_header_but_in_its_test_part) {

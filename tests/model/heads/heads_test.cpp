@@ -142,7 +142,26 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& head) { return head.param.name; });
 
 TEST(Head, without_a_label_is_refused) {
-  EXPECT_THROW(Network(small_model(), {HeadKind::kTokenClassification, 0}, DType::kF32, false), InputError);
+  try {
+    const Network network(small_model(), {HeadKind::kTokenClassification, 0}, DType::kF32, false);
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "A token_classification head has 0 labels; it needs at least 1.");
+  }
+}
+
+TEST(HeadRegistry, has_a_complete_row_of_each_kind_in_their_order) {
+  for (std::size_t i = 0; i < head_registry().size(); ++i) {
+    const HeadEntry& entry = *head_registry()[i];
+    EXPECT_EQ(static_cast<std::size_t>(entry.kind), i);
+    EXPECT_EQ(find_head(entry.name), &entry);
+    EXPECT_EQ(entry.architecture.substr(std::string_view("Nystromformer").size()),
+              entry.auto_class.substr(std::string_view("AutoModel").size()))
+        << entry.name;
+    EXPECT_FALSE(entry.description.empty() || entry.pipeline_tag.empty() || entry.case_outputs.empty());
+    EXPECT_TRUE(entry.make != nullptr && entry.read_case_labels != nullptr);
+  }
+  EXPECT_EQ(find_head("none"), nullptr);
 }
 
 }  // namespace
