@@ -11,6 +11,7 @@
 
 #include "kernels/core/files.h"
 #include "kernels/core/sha256.h"
+#include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/run/run_files.h"
@@ -95,10 +96,13 @@ class Finetuning {
         speaker_(comm.rank() == 0 ? observer : nobody_),
         data_(load_data(options, training)),
         metric_(chosen_metric(info(), options.metric)),
-        device_(options.run.device ? options.run.device(comm) : Device()),
-        context_(device_.context(options.run.threads > 0 ? options.run.threads : threads_of_rank(comm))),
-        network_(options.run.model, head_for(info()), options.run.precision, training, context_.memory()),
-        reduction_(make_device_reduction(device_, comm, options.run.communication)),
+        session_(options.run.device ? options.run.device(comm) : Device(),
+                 options.run.threads > 0 ? options.run.threads : threads_of_rank(comm),
+                 {.model = options.run.model,
+                  .head = head_for(info()),
+                  .precision = options.run.precision,
+                  .training = training}),
+        reduction_(make_device_reduction(session_.device, comm, options.run.communication)),
         observer_(observer) {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
     if (training) weigh_classes();
@@ -130,8 +134,8 @@ class Finetuning {
     Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
-    Trainer trainer(trainer_options,
-                    {context_, comm_, network_, *source_, nullptr, observers, reduction_.get()});
+    Trainer trainer(trainer_options, {session_.context, comm_, session_.network, *source_, nullptr, observers,
+                                      reduction_.get()});
     if (!checkpoint.empty()) trainer.restore(checkpoint);
     if (comm_.rank() == 0) {
       files.emplace(options_.run.directory, trainer.state().step, observer_);
@@ -154,7 +158,7 @@ class Finetuning {
  private:
   void weigh_classes() {
     const std::vector<float> weights = class_weights(options_.task, info(), *data_.train);
-    if (!weights.empty()) network_.head().set_label_weights(weights);
+    if (!weights.empty()) session_.network.head().set_label_weights(weights);
   }
 
   struct Progress {
@@ -219,31 +223,31 @@ class Finetuning {
   }
 
   void start_anew() {
-    network_.initialize(options_.run.trainer.seed);
-    if (options_.run.start_from) options_.run.start_from(network_);
+    session_.network.initialize(options_.run.trainer.seed);
+    if (options_.run.start_from) options_.run.start_from(session_.network);
   }
 
   void plan() {
     micro_batch_ = source_options().micro_batch;
-    for (const auto* split : data_.all()) limits_ = joined(limits_, limits_of(*split, micro_batch_));
-    network_.plan(limits_, context_.host_threads(), options_.run.recompute);
-    buffer_.emplace(limits_, context_);
+    BatchLimits limits;
+    for (const auto* split : data_.all()) limits = joined(limits, limits_of(*split, micro_batch_));
+    session_.plan(limits, options_.run.recompute);
   }
 
   [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
                                  const std::string& resumed) const {
-    return {
-        .first_step = step + 1,
-        .steps = o.steps,
-        .parameters = network_.parameters().values(),
-        .global_batch = options_.run.global_batch,
-        .micro_batch = micro_batch_,
-        .ranks = comm_.ranks(),
-        .threads = context_.host_threads(),
-        .precision = std::string(name_of(options_.run.precision)),
-        .activation_bytes = network_.arena().bytes(),
-        .state_bytes = nystrom::state_bytes(o.optimizer, network_.parameters(), o.zero ? comm_.ranks() : 1),
-        .resumed_from = resumed};
+    return {.first_step = step + 1,
+            .steps = o.steps,
+            .parameters = session_.network.parameters().values(),
+            .global_batch = options_.run.global_batch,
+            .micro_batch = micro_batch_,
+            .ranks = comm_.ranks(),
+            .threads = session_.context.host_threads(),
+            .precision = std::string(name_of(options_.run.precision)),
+            .activation_bytes = session_.network.arena().bytes(),
+            .state_bytes =
+                nystrom::state_bytes(o.optimizer, session_.network.parameters(), o.zero ? comm_.ranks() : 1),
+            .resumed_from = resumed};
   }
 
   /// Evaluations up to the checkpoint's step.
@@ -322,7 +326,7 @@ class Finetuning {
   }
 
   SplitOutputs outputs_of(const TaskSplit& split) {
-    return compute_outputs(context_, comm_, network_, *buffer_, limits_, split, info().answer);
+    return compute_outputs(session_, comm_, split, info().answer);
   }
 
   std::string write_results(const Progress& progress) {
@@ -373,15 +377,11 @@ class Finetuning {
   Observer& speaker_;
   TaskData data_;
   std::string metric_;
-  Device device_;
-  Context context_;
-  Network network_;
+  ComputeSession session_;
   std::unique_ptr<DeviceReduction> reduction_;
   std::optional<TaskSource> source_;  // where there is training
   Observer& observer_;
   std::int64_t micro_batch_ = 1;
-  BatchLimits limits_;
-  std::optional<BatchBuffer> buffer_;
   std::vector<TaskEvaluation> history_;
 };
 

@@ -11,6 +11,7 @@
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
+#include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/metrics/evaluation.h"
@@ -62,18 +63,16 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(warnings);
   for (const auto& note : setup.notes) log.note(note);
 
-  const Device device = open_device(setup.backend, setup.communication, comm);
-  Context context =
-      device.context(config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm));
-  Network network(setup.model, setup.head, setup.precision, false, context.memory());
-  for (const auto& note : setup.from->load(network)) log.note(note);
+  ComputeSession session(open_device(setup.backend, setup.communication, comm),
+                         config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm),
+                         {.model = setup.model, .head = setup.head, .precision = setup.precision});
+  for (const auto& note : setup.from->load(session.network)) log.note(note);
 
   const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
   log.warnings(source->warnings());
-  network.plan(source->limits(), context.host_threads());
-  BatchBuffer buffer(source->limits(), context);
-  const Losses losses =
-      evaluate(context, comm, network, buffer, *source, config.evaluation.batches, objective_options(config));
+  session.plan(source->limits());
+  const Losses losses = evaluate(session.context, comm, session.network, session.buffer(), *source,
+                                 config.evaluation.batches, objective_options(config));
   if (comm.rank() == 0) fmt::print("{}\n", result(losses, setup).dump());
   return kDone;
 }

@@ -9,7 +9,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/tensor/device.h"
 #include "launch/models/model_source.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 
 namespace nystrom {
 
@@ -57,11 +57,7 @@ class LinePredictor {
              std::vector<std::vector<Guess>>& guesses);
 
   Tokenizer tokenizer_;
-  Device device_;
-  Context context_;
-  Network network_;
-  BatchLimits limits_;
-  BatchBuffer buffer_;
+  ComputeSession session_;
   LoadNotes notes_;
   Tensor hidden_;                      // of the last run_batch
   std::vector<std::int32_t> offsets_;  // of the last run_batch

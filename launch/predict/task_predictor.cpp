@@ -143,24 +143,20 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
     : comm_(comm),
       task_(task_of(source, config)),
       encoder_(std::move(tokenizer), length_of(source, config)),
-      device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
-      context_(device_.context(config.run.threads ? static_cast<int>(*config.run.threads)
-                                                  : threads_of_rank(comm))),
-      network_(source.config(), source.head(), precision(config, backend), /*training=*/false,
-               context_.memory()) {
+      session_(open_device(backend, CommKind::kMpi, comm),  // no gradients: ranks may share a GPU
+               config.run.threads ? static_cast<int>(*config.run.threads) : threads_of_rank(comm),
+               {.model = source.config(), .head = source.head(), .precision = precision(config, backend)}) {
   task_.unanswerable = may_have_no_answer || source.setting("task.unanswerable") == "true";
   info_ = info_of(source, task_);
   if (encoder_.tokenizer().vocabulary_size() > source.config().vocabulary_size)
     refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            encoder_.tokenizer().vocabulary_size(), source.path(), source.config().vocabulary_size);
   choose_columns(source, config);
-  loaded_ = source.load(network_);
-  limits_ = {.sequences = std::max(kSequencesAtOnce, info_.choices),
-             .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
-             .longest = encoder_.max_length(),
-             .labels = std::max(kTokensAtOnce, encoder_.max_length())};
-  network_.plan(limits_, context_.host_threads());
-  buffer_.emplace(limits_, context_);
+  loaded_ = source.load(session_.network);
+  session_.plan({.sequences = std::max(kSequencesAtOnce, info_.choices),
+                 .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
+                 .longest = encoder_.max_length(),
+                 .labels = std::max(kTokensAtOnce, encoder_.max_length())});
 }
 
 void TaskPredictor::choose_columns(const ModelSource& source, const Config& config) {
@@ -208,9 +204,9 @@ std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) const {
       refuse("Example {} has {} tokens; the model takes {}.", ids.back(), rows.encoded[i].ids.size(),
              encoder_.max_length());
     for (const std::int32_t token : rows.encoded[i].ids)
-      if (token < 0 || token >= network_.config().vocabulary_size)
+      if (token < 0 || token >= session_.network.config().vocabulary_size)
         refuse("Example {} holds the token id {}; the model has {} tokens.", ids.back(), token,
-               network_.config().vocabulary_size);
+               session_.network.config().vocabulary_size);
   }
   return std::make_unique<SequenceSplit>("input", info_, std::move(rows.encoded), std::move(ids));
 }
@@ -223,8 +219,7 @@ AnswerPiece TaskPredictor::predict(InputRows rows) {
   const std::unique_ptr<TaskSplit> split = split_of(std::move(rows));
   examples_ += static_cast<std::int64_t>(split->sequences().size());
   truncated_ += split->truncated();
-  const SplitOutputs result =
-      compute_outputs(context_, comm_, network_, *buffer_, limits_, *split, info_.answer);
+  const SplitOutputs result = compute_outputs(session_, comm_, *split, info_.answer);
   piece.table = split->predictions(result.outputs);
   return piece;
 }

@@ -3,14 +3,12 @@
 // is that of predictions.tsv (docs/finetuning.md): for a task's test file `predict` writes what `finetune`
 // wrote.
 
-#include <optional>
-
 #include "launch/config/config.h"
 #include "launch/models/model_source.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/input.h"
 #include "launch/setup/backend.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 #include "trainer/comm/comm.h"
 
 namespace nystrom {
@@ -42,11 +40,7 @@ class TaskPredictor {
   TaskConfig task_;
   std::vector<InputColumn> columns_;
   TextEncoder encoder_;
-  Device device_;
-  Context context_;
-  Network network_;
-  BatchLimits limits_;
-  std::optional<BatchBuffer> buffer_;
+  ComputeSession session_;
   std::vector<std::string> loaded_;
   std::int64_t examples_ = 0, truncated_ = 0;
 };

@@ -100,18 +100,19 @@ void take_entries(const Context& context, const HostBatch& batch, std::span<cons
 
 }  // namespace
 
-SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                             const BatchLimits& limits, const TaskSplit& split, AnswerKind answer) {
+SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSplit& split, AnswerKind answer) {
+  Context& context = session.context;
+  Network& network = session.network;
   network.head().reset_sums(context);
   const std::int64_t begin = split.rows() * comm.rank() / comm.ranks();
   const std::int64_t end = split.rows() * (comm.rank() + 1) / comm.ranks();
   const std::vector<RowSize> order = longest_first(split, begin, end);
   std::vector<std::vector<float>> entries(order.size());
   for (std::span<const RowSize> left = order; !left.empty();) {
-    const std::size_t count = count_fitting(left, split, limits);
+    const std::size_t count = count_fitting(left, split, session.limits);
     HostBatch batch;
     for (const auto& size : left.first(count)) append_row(split, answer, size.row, size.row, batch);
-    network.forward(context, buffer.upload(arrays_of(batch)), Pass{}, LossScales{});
+    network.forward(context, session.upload(arrays_of(batch)), Pass{}, LossScales{});
     take_entries(context, batch, left.first(count), begin, split, answer, network, entries);
     left = left.subspan(count);
   }
