@@ -17,7 +17,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kMostQuestionTokens = 64;  // as in BERT's scripts; longer questions are cut
+constexpr std::int64_t kMaxQuestionTokens = 64;  // as in BERT's scripts; longer questions are truncated
 
 /// One window: which question, and where its context tokens lie in the text.
 struct Window {
@@ -94,9 +94,9 @@ class AnswerSplit final : public TaskSplit {
 
   void add_question(std::size_t q, const std::vector<PieceSpan>& context, const TextEncoder& encoder) {
     auto ids = encoder.tokenizer().encode(file_.questions[q].question);
-    const auto most = static_cast<std::size_t>(std::min(kMostQuestionTokens, encoder.max_length() / 2));
-    if (ids.size() > most) ++questions_cut_;
-    ids.resize(std::min(ids.size(), most));
+    const auto max_ids = static_cast<std::size_t>(std::min(kMaxQuestionTokens, encoder.max_length() / 2));
+    if (ids.size() > max_ids) ++questions_cut_;
+    ids.resize(std::min(ids.size(), max_ids));
     const std::size_t room = static_cast<std::size_t>(encoder.max_length()) - 3 - ids.size();
     const std::size_t stride = room - std::min(static_cast<std::size_t>(config_.window_overlap), room / 2);
     for (std::size_t begin = 0;; begin += stride) {
@@ -185,7 +185,7 @@ class AnswerSplit final : public TaskSplit {
                                    file_.questions.size(), windows_.size(), max_length));
     if (questions_cut_ > 0)
       notes_.push_back(fmt::format("{}: {} questions were truncated to {} tokens.", name_, questions_cut_,
-                                   std::min(kMostQuestionTokens, max_length / 2)));
+                                   std::min(kMaxQuestionTokens, max_length / 2)));
     if (file_.misplaced > 0)
       notes_.push_back(
           fmt::format("{}: {} answers are not at their offset in the context; they are scored, "

@@ -11,15 +11,15 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kMostSequences = 64;
-constexpr std::int64_t kMostTokens = 4096;  // of a batch, unless one line has more
-constexpr std::int64_t kMostMasks = 128;    // whose logits are held at once
+constexpr std::int64_t kMaxSequences = 64;
+constexpr std::int64_t kMaxTokens = 4096;  // of a batch, unless one line has more
+constexpr std::int64_t kMaxMasks = 128;    // whose logits are held at once
 
 BatchLimits limits_of(const ModelConfig& config) {
-  return {.sequences = kMostSequences,
-          .tokens = std::max(kMostTokens, config.max_positions),
+  return {.sequences = kMaxSequences,
+          .tokens = std::max(kMaxTokens, config.max_positions),
           .longest = config.max_positions,
-          .labels = kMostMasks};
+          .labels = kMaxMasks};
 }
 
 HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
@@ -88,8 +88,8 @@ LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, boo
       session_(std::move(device), threads > 0 ? threads : Context().host_threads(),
                {.model = source.config(), .head = usable_head(source, fills_masks), .precision = precision}),
       notes_(source.load(session_.network)),
-      rows_(DType::kI32, {kMostMasks}, session_.context.memory()),
-      logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}, session_.context.memory()) {
+      rows_(DType::kI32, {kMaxMasks}, session_.context.memory()),
+      logits_(DType::kF32, {kMaxMasks, source.config().vocabulary_size}, session_.context.memory()) {
   if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)
     refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            tokenizer_.vocabulary_size(), source.path(), source.config().vocabulary_size);
@@ -110,9 +110,9 @@ LinePredictor::Encoded LinePredictor::encode(std::string line) const {
   Encoded encoded{{special.bos}, false};
   const std::vector<std::int32_t> ids = tokenizer_.encode_marked(line);
   encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
-  const auto most = static_cast<std::size_t>(session_.limits.longest - 1);
-  encoded.truncated = encoded.ids.size() > most;
-  if (encoded.truncated) encoded.ids.resize(most);
+  const auto max_ids = static_cast<std::size_t>(session_.limits.longest - 1);
+  encoded.truncated = encoded.ids.size() > max_ids;
+  if (encoded.truncated) encoded.ids.resize(max_ids);
   encoded.ids.push_back(special.eos);
   return encoded;
 }
@@ -144,8 +144,8 @@ std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::spa
 
 void LinePredictor::guess(const std::vector<std::int32_t>& rows, std::int64_t top,
                           std::vector<std::vector<Guess>>& guesses) {
-  for (std::size_t begin = 0; begin < rows.size(); begin += kMostMasks) {
-    const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMostMasks, rows.size() - begin));
+  for (std::size_t begin = 0; begin < rows.size(); begin += kMaxMasks) {
+    const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMaxMasks, rows.size() - begin));
     const Tensor part = rows_.view().first(count), logits = logits_.view().first(count);
     session_.context.memory().write(part.address, rows.data() + begin, part.bytes());
     session_.network.pretraining_head().token_logits(session_.context, hidden_, part, logits);

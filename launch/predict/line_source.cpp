@@ -50,10 +50,10 @@ bool LineSource::take(std::string& line) {
   return true;
 }
 
-std::vector<std::string> LineSource::next(std::size_t most, std::size_t most_bytes) {
+std::vector<std::string> LineSource::next(std::size_t max_lines, std::size_t max_bytes) {
   std::vector<std::string> lines;
   std::size_t bytes = 0;
-  while (lines.size() < most && bytes < most_bytes) {
+  while (lines.size() < max_lines && bytes < max_bytes) {
     if (std::string line; take(line)) {
       bytes += line.size();
       lines.push_back(std::move(line));

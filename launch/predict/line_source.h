@@ -16,9 +16,9 @@ class LineSource {
   LineSource(const LineSource&) = delete;
   LineSource& operator=(const LineSource&) = delete;
 
-  /// The next lines without their ends, at most `most` and about `most_bytes`; none at the end. A byte order
-  /// mark at the beginning is dropped.
-  [[nodiscard]] std::vector<std::string> next(std::size_t most, std::size_t most_bytes);
+  /// The next lines without their ends, at most `max_lines` and about `max_bytes`; none at the end. A byte
+  /// order mark at the beginning is dropped.
+  [[nodiscard]] std::vector<std::string> next(std::size_t max_lines, std::size_t max_bytes);
   /// The rest of the input.
   [[nodiscard]] std::string rest();
   [[nodiscard]] const std::string& name() const { return name_; }

@@ -49,11 +49,11 @@ TaskInfo info_of(const ModelSource& source, const TaskConfig& task) {
 
 /// Sequence length: of the configuration, or else of fine-tuning.
 std::int64_t length_of(const ModelSource& source, const Config& config) {
-  const std::int64_t most = source.config().max_positions;
+  const std::int64_t max_positions = source.config().max_positions;
   if (config.data.sequence_length) return sequence_length(config, source.config());
   double trained = 0;
-  if (!parse_number(source.setting("data.sequence_length"), trained)) return most;
-  return std::min(most, static_cast<std::int64_t>(trained));
+  if (!parse_number(source.setting("data.sequence_length"), trained)) return max_positions;
+  return std::min(max_positions, static_cast<std::int64_t>(trained));
 }
 
 /// A list in YAML; empty if it is not one.

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMlm = 0, kSop = 1;
 // Values held at once. On the CPU 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
 // writes the whole gradient of the word embeddings, which costs as much as 500 rows of logits do: few chunks.
-constexpr std::int64_t kMostLogits = 256 * 30000, kMostLogitsOnDevice = 2048 * 30000;
+constexpr std::int64_t kMaxLogits = 256 * 30000, kMaxLogitsOnDevice = 2048 * 30000;
 
 Tensor losses_of(const Tensor& sums, std::size_t loss) {
   return sums.rows(static_cast<std::int64_t>(loss), 1).reshaped({3});
@@ -56,8 +56,8 @@ void PretrainingHead::plan(Planner& planner, const BatchLimits& limits, bool tra
   const DType type = store_.activation(), statistics = compute_dtype(type);
   const std::int64_t p = limits.labels, c = config_.hidden_size, b = limits.sequences,
                      v = config_.vocabulary_size;
-  const std::int64_t most = store_.memory().on_device() ? kMostLogitsOnDevice : kMostLogits;
-  chunk_ = std::clamp<std::int64_t>(most / v, 1, std::max<std::int64_t>(p, 1));
+  const std::int64_t max_logits = store_.memory().on_device() ? kMaxLogitsOnDevice : kMaxLogits;
+  chunk_ = std::clamp<std::int64_t>(max_logits / v, 1, std::max<std::int64_t>(p, 1));
   gathered_ = planner.saved("head.gathered", type, {p, c});
   pre_ = planner.saved("head.pre", type, {p, c});
   normed_in_ = planner.saved("head.normed_in", type, {p, c});

@@ -75,10 +75,10 @@ BatchLimits limits_of(const TaskSplit& split, std::int64_t rows) {
   return limits;
 }
 
-std::int64_t automatic_rows(const TaskSplit& split, std::int64_t most) {
+std::int64_t automatic_rows(const TaskSplit& split, std::int64_t max_rows) {
   const std::int64_t longest = limits_of(split, 1).tokens;
   return std::clamp<std::int64_t>(kTokensAtOnce / std::max<std::int64_t>(longest, 1), 1,
-                                  std::max<std::int64_t>(most, 1));
+                                  std::max<std::int64_t>(max_rows, 1));
 }
 
 TaskSource::TaskSource(const TaskSplit& split, AnswerKind answer, const TaskSourceOptions& options)

@@ -21,8 +21,8 @@ void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std
 /// Limits of any `rows` rows of a split.
 [[nodiscard]] BatchLimits limits_of(const TaskSplit& split, std::int64_t rows);
 
-/// Rows that make about 4,096 tokens where they are longest, at most `most`.
-[[nodiscard]] std::int64_t automatic_rows(const TaskSplit& split, std::int64_t most);
+/// Rows that make about 4,096 tokens where they are longest, at most `max_rows`.
+[[nodiscard]] std::int64_t automatic_rows(const TaskSplit& split, std::int64_t max_rows);
 
 class TaskSource final : public BatchSource {
  public:

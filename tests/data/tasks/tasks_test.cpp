@@ -103,7 +103,7 @@ TEST(TaskKinds, take_labels_where_they_read_custom_datasets) {
   EXPECT_EQ(find_task_kind("none"), nullptr);
 }
 
-TEST_F(Tasks, cola_has_no_header_but_in_its_test_part) {
+TEST_F(Tasks, cola_has_a_header_only_in_its_test_split) {
   write("train.tsv", "gj04\t1\t\tone \"two\nks08\t0\t*\tthree\n");
   write("dev.tsv", "gj04\t1\t\tfour\n");
   write("test.tsv", "index\tsentence\n7\tfive\n9\tsix\n");
@@ -136,7 +136,7 @@ TEST_F(Tasks, mrpc_is_read_in_both_layouts) {
   EXPECT_THAT(one(*glue, Split::kTrain)->sequences(), SizeIs(2));
 }
 
-TEST_F(Tasks, mnli_has_two_validation_and_test_parts_and_label_names_on_the_leaderboard) {
+TEST_F(Tasks, mnli_has_two_validation_and_test_splits_and_label_names_on_the_leaderboard) {
   const std::string header = "index\tsentence1\tsentence2\tgold_label\n";
   write("train.tsv", header + "0\tone\ttwo\tneutral\n1\tone\tsix\t-\n");
   write("dev_matched.tsv", header + "0\tone\ttwo\tentailment\n");
@@ -181,7 +181,7 @@ TEST_F(Tasks, every_task_of_glue_reads_its_columns) {
   EXPECT_EQ(train->score(outputs_of({{3}})).at(0).why, "all true values, or all predictions, are equal");
 }
 
-TEST_F(Tasks, a_pair_is_joined_with_token_types_and_cut_from_its_longer_half) {
+TEST_F(Tasks, a_pair_has_token_types_and_is_truncated_longest_first) {
   EncodingCounts counts;
   const auto& special = encoder().tokenizer().special();
   const auto pair = encoder().pair("one", "two", counts);
@@ -196,7 +196,7 @@ TEST_F(Tasks, a_pair_is_joined_with_token_types_and_cut_from_its_longer_half) {
   EXPECT_GT(counts.tokens_lost, 0);
 }
 
-TEST_F(Tasks, own_data_comes_as_csv_or_json_lines_with_labels_of_any_name) {
+TEST_F(Tasks, custom_datasets_are_csv_or_json_lines_with_any_label_names) {
   auto c = config("classification");
   c.columns = {{"text", "review"}, {"label", "stars"}};
   write("train.csv", "stars,review\ngood,\"one, \"\"two\"\"\nthree\"\nbad,four\n");
@@ -224,7 +224,7 @@ TEST_F(Tasks, an_example_may_have_many_labels) {
   EXPECT_DOUBLE_EQ(score_of(scores, "accuracy"), 0.5);
 }
 
-TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training) {
+TEST_F(Tasks, a_validation_fraction_is_held_out_of_training_by_the_seed) {
   auto c = config("regression");
   c.validation_fraction = 0.3;
   std::string rows = "text\tlabel\n";
@@ -252,7 +252,7 @@ TEST_F(Tasks, numbers_of_predictions_are_exact) {
   EXPECT_EQ(table.rows[2][2], "-2");
 }
 
-TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
+TEST_F(Tasks, words_are_tagged_at_their_first_token_and_truncated_words_are_outside) {
   write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
   std::string longer;
   for (int i = 0; i < 30; ++i) longer += "one\tB-n\n";
@@ -348,7 +348,7 @@ TEST_F(Tasks, every_kind_takes_a_validation_fraction_and_refuses_one_that_holds_
   }
 }
 
-TEST_F(Tasks, the_training_part_decides_whether_there_are_pairs) {
+TEST_F(Tasks, the_training_split_decides_whether_there_are_pairs) {
   const std::string pairs = "text\tpair\tlabel\none\ttwo\ta\nsix\tten\tb\n";
   const std::string texts = "text\tlabel\none\ta\nsix\tb\n";
   write("train.tsv", pairs);
@@ -361,7 +361,7 @@ TEST_F(Tasks, the_training_part_decides_whether_there_are_pairs) {
   EXPECT_EQ(text_of(one(*task, Split::kValidation)->sequences()[0]), "one");
 }
 
-TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_part_may_have_none) {
+TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_split_may_have_none) {
   write("train.tsv", "text\tlabel\none\ta\ntwo\t\nsix\tb\n");
   write("test.tsv", "text\tlabel\none\t\ntwo\t\n");
   auto c = config("classification");
@@ -390,7 +390,7 @@ TEST_F(Tasks, labels_in_an_array_may_hold_the_separator_and_predictions_use_it) 
   EXPECT_EQ(train->predictions(outputs_of({{1, 1}, {1, -1}})).rows[0][1], "Film|Music, rock");
 }
 
-TEST_F(Tasks, tags_that_are_no_labels_are_refused_with_their_line_and_test_files_may_lack_tags) {
+TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
   write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
   write("test.conll", "1\tone\n2\tnet\n\n");
   auto c = config("tokens");
@@ -403,7 +403,7 @@ TEST_F(Tasks, tags_that_are_no_labels_are_refused_with_their_line_and_test_files
   EXPECT_THAT(refusal(c), HasSubstr("train.conll, line 2: the tag `B-n` is not in `task.labels` (O)"));
 }
 
-TEST_F(Tasks, an_answer_at_a_wrong_offset_counts_for_the_score_but_teaches_nothing) {
+TEST_F(Tasks, an_answer_at_a_wrong_offset_is_scored_but_not_trained_on) {
   const std::string wrong = R"({"text":"tin","answer_start":1})";
   write("train.json", squad_of("tin six", R"({"text":"tin","answer_start":0})"));
   write("dev.json", squad_of("tin six", wrong));
@@ -419,7 +419,7 @@ TEST_F(Tasks, an_answer_at_a_wrong_offset_counts_for_the_score_but_teaches_nothi
   EXPECT_THAT(refusal(config("question_answering")), HasSubstr("has no training targets"));
 }
 
-TEST_F(Tasks, the_empty_answer_is_possible_where_the_training_part_has_it) {
+TEST_F(Tasks, the_empty_answer_is_possible_where_the_training_split_has_it) {
   write("train.json", R"({"data":[{"paragraphs":[{"context":"tin six","qas":[{"id":"q","question":"one",
       "is_impossible":true,"answers":[]}]}]}]})");
   write("test.json",
@@ -445,7 +445,7 @@ TEST_F(Tasks, keys_that_a_known_task_does_not_take_are_refused) {
   EXPECT_THAT(refusal(own), HasSubstr("`task.labels` names `a` twice"));
 }
 
-TEST_F(Tasks, mrpc_is_told_from_wnli_and_its_pairs_for_validation_must_be_there) {
+TEST_F(Tasks, mrpc_is_distinguished_from_wnli_and_needs_its_validation_pairs) {
   write("train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tone\ttwo\t1\n");
   EXPECT_THAT(refusal(config("glue", "MRPC")), HasSubstr("has the columns of WNLI"));
   fs::remove(folder_ / "train.tsv");
@@ -489,7 +489,7 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(columns), HasSubstr("task.columns.text"));
 }
 
-TEST_F(Tasks, one_class_alone_in_the_test_part_leaves_metrics_undefined_and_says_why) {
+TEST_F(Tasks, metrics_of_a_single_class_are_undefined_with_a_reason) {
   write("train.tsv", "sentence\tlabel\none\t1\ntwo\t0\n");
   write("dev.tsv", "x\t0\t\tone\nx\t0\t\ttwo\n");
   auto c = config("glue", "CoLA");
@@ -555,7 +555,7 @@ TEST_F(Tasks, a_blank_line_is_a_row_of_a_file_of_one_column_alone) {
   EXPECT_EQ(cells("a\tb\n\none\t1\n"), std::vector<std::string>{"3one"});
 }
 
-TEST_F(Tasks, a_column_may_be_wanted_twice) {
+TEST_F(Tasks, a_column_may_be_requested_twice) {
   const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
                                      {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
   ASSERT_THAT(records.rows, SizeIs(1));

@@ -44,7 +44,7 @@ TEST(Grid, is_written_and_read_back) {
   EXPECT_EQ(read_config_text(to_yaml(config), "again").grid, config.grid);
 }
 
-TEST(Grid, refuses_what_cannot_be_varied_naming_it) {
+TEST(Grid, refuses_keys_that_cannot_be_varied) {
   EXPECT_THAT(refusal("grid: {optimiser.learning_rate: [1]}\n"), HasSubstr("optimizer.learning_rate"));
   EXPECT_THAT(refusal("grid: {run.directory: [a, b]}\n"), HasSubstr("no key that can be varied"));
   EXPECT_THAT(refusal("grid: {seed: 3}\n"), HasSubstr("a list of values"));

@@ -56,7 +56,7 @@ class Predict : public Finetune {
   }
 };
 
-TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_input_and_output) {
+TEST_F(Predict, predicts_what_finetune_wrote_in_every_input_and_output_format) {
   train();
   const Table written = table_of(text_of(folder_ / "run/predictions.tsv"));
   const Outcome tsv = predict("--input data/test.tsv");
@@ -161,7 +161,7 @@ TEST_F(Predict, a_model_of_pairs_refuses_input_without_the_second_text) {
   EXPECT_THAT(predict("--input single.conll").err, HasSubstr("tags words"));
 }
 
-TEST_F(Predict, two_ranks_answer_as_one_does_and_a_folder_as_its_checkpoint) {
+TEST_F(Predict, two_ranks_predict_as_one_and_a_directory_as_its_checkpoint) {
   train();
   const std::string one = predict("--input data/test.tsv").out;
   const Outcome two =
@@ -220,7 +220,7 @@ TEST_F(Predict, blank_lines_of_one_column_are_texts_but_for_those_at_the_end) {
   EXPECT_EQ(table_of(predict("--input two.tsv").out).size(), 3U);
 }
 
-TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
+TEST_F(Predict, skips_and_counts_malformed_rows_on_request) {
   train();
   write("bad.tsv", "text\tlabel\none\ta\ntwo\nsix\ta\nten\n");
   EXPECT_EQ(predict("--input bad.tsv").status, 2);
@@ -231,7 +231,7 @@ TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
   EXPECT_EQ(table_of(predict("--input bad.tsv --task tokens --set task.malformed=skip").out).size(), 3U);
 }
 
-TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
+TEST_F(Predict, does_not_overwrite_its_input_or_a_directory) {
   train();
   const std::string before = text_of(folder_ / "data/test.tsv");
   std::filesystem::create_symlink("data/test.tsv", folder_ / "link.tsv");
@@ -427,7 +427,7 @@ TEST_F(Predict, takes_token_ids_from_hdf5) {
   EXPECT_THAT(predict("--input bad.h5").err, HasSubstr("token id 100000"));
 }
 
-TEST_F(Predict, says_what_is_wrong) {
+TEST_F(Predict, invalid_input_is_refused_with_a_sentence) {
   train();
   const auto refusal = [&](const std::string& rest) {
     const Outcome outcome = predict(rest);

@@ -116,7 +116,7 @@ TEST_P(HeadOf, has_the_gradients_that_central_differences_give) {
   }
 }
 
-TEST_P(HeadOf, loses_the_same_in_one_micro_batch_or_two) {
+TEST_P(HeadOf, has_the_same_loss_in_one_micro_batch_or_two) {
   const double together = run(0, 4, false);
   EXPECT_GT(together, 0);
   EXPECT_NEAR(together, run(0, 2, false) + run(2, 4, false), 1e-12 * together);
