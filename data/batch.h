@@ -14,11 +14,12 @@ struct HostBatch {
   std::vector<std::int32_t> lengths;  ///< [B] real tokens; fewer than the rows only with padding: huggingface
   std::vector<std::int64_t>
       samples;  ///< [B] key of the sequence's random draws: samples before it in the run
-  std::vector<std::int32_t> mlm_rows;    ///< [P] packed token index of each masked position, ascending
-  std::vector<std::int32_t> mlm_labels;  ///< [P]
-  std::vector<std::int32_t> sop_labels;  ///< [B] 0 in order, 1 swapped, -1 no label
-
-  std::vector<std::int32_t> sequence_ends = {};  ///< [B] last token of an answer; sop_labels has its first
+  std::vector<std::int32_t> label_rows;    ///< [P] packed index of each labelled token, ascending
+  std::vector<std::int32_t> token_labels;  ///< [P] masked tokens, or classes of tagged words
+  /// [B] sentence order (0 in order, 1 swapped), class, or first token of an answer; or [questions] choice.
+  /// -1: no label.
+  std::vector<std::int32_t> sequence_labels;
+  std::vector<std::int32_t> sequence_ends = {};  ///< [B] last token of an answer
   std::vector<float> sequence_values = {};       ///< [B * numbers a sequence] targets of tasks; NaN: none
 
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }

@@ -10,10 +10,12 @@
 
 #include "kernels/core/files.h"
 #include "kernels/core/sha256.h"
+#include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
+#include "trainer/tasks/answers.h"
 #include "trainer/tasks/task_outputs.h"
 #include "trainer/tasks/task_results.h"
 #include "trainer/tasks/task_source.h"
@@ -42,18 +44,18 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   const TextEncoder encoder(options.tokenizer, options.run.sequence_length);
   TaskData data{.task = open_task(options.task), .train = {}, .validation = {}, .test = {}};
   if (training) {
-    auto train = data.task->load(Part::kTrain, encoder);
+    auto train = data.task->load(Split::kTrain, encoder);
     if (train.empty() || train.front()->rows() == 0)
-      refuse("{} has no examples to learn from.", data.task->info().name);
+      refuse("{} has no training examples.", data.task->info().name);
     data.train = std::move(train.front());
   }
-  data.validation = data.task->load(Part::kValidation, encoder);
-  data.test = data.task->load(Part::kTest, encoder);
-  if (data.all().empty()) refuse("{} has nothing to be scored on or predicted.", data.task->info().name);
+  data.validation = data.task->load(Split::kValidation, encoder);
+  data.test = data.task->load(Split::kTest, encoder);
+  if (data.all().empty()) refuse("{} has no examples to evaluate or predict.", data.task->info().name);
   return data;
 }
 
-/// What a resumed run must find again: the rows that it learns from, as they were encoded.
+/// Fingerprint of the encoded training split, which must be the same when a run resumes.
 std::string identity_of(const TaskSplit& train) {
   Sha256 hash;
   const auto add = [&hash](const auto& values) {
@@ -78,15 +80,18 @@ class Finetuning {
         speaker_(comm.rank() == 0 ? observer : nobody_),
         data_(load_data(options, training)),
         metric_(chosen_metric(info(), options.metric)),
-        device_(options.run.device ? options.run.device(comm) : Device()),
-        context_(device_.context(threads_of_rank(comm, options.run.threads))),
-        network_(options.run.model, head_for(info()), options.run.precision, training, context_.memory()),
-        reduction_(make_device_reduction(device_, comm, options.run.communication)),
+        session_(options.run.device ? options.run.device(comm) : Device(),
+                 threads_of_rank(comm, options.run.threads),
+                 {.model = options.run.model,
+                  .head = head_for(info()),
+                  .precision = options.run.precision,
+                  .training = training}),
+        reduction_(make_device_reduction(session_.device, comm, options.run.communication)),
         observer_(observer) {
     if (training) source_.emplace(*data_.train, info().answer, source_options());
     if (training) weigh_classes();
     if (training && options.patience > 0 && data_.validation.empty())
-      speaker_.note("training.patience has nothing to go by: there is no validation part");
+      speaker_.note("`training.patience` is ignored: the task has no validation split.");
     for (const auto* split : data_.all())
       for (const auto& note : split->notes()) speaker_.note(note);
   }
@@ -95,7 +100,7 @@ class Finetuning {
     std::string checkpoint;
     TrainerOptions trainer_options = options_of_trainer();
     require_same_start(options_.run, comm_);
-    // Its watch for signals spans all epochs, and what is done between them.
+    // Signals are handled across all epochs, and between them.
     RunSession session({.directory = options_.run.directory,
                         .stop_after_seconds = options_.run.stop_after_seconds,
                         .report = options_.run.report},
@@ -108,13 +113,13 @@ class Finetuning {
     if (checkpoint.empty()) start_anew();
     plan();
 
-    // Filled below: how far to cut the metrics file is known after restoring. They outlive the trainer, whose
-    // last checkpoint waits for them.
+    // Filled below: where to truncate the metrics file is known after restoring. They outlive the trainer,
+    // whose last checkpoint waits for them.
     Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
-    Trainer trainer(trainer_options,
-                    {context_, comm_, network_, *source_, nullptr, observers, reduction_.get()});
+    Trainer trainer(trainer_options, {session_.context, comm_, session_.network, *source_, nullptr, observers,
+                                      reduction_.get()});
     if (!checkpoint.empty()) trainer.restore(checkpoint);
     if (comm_.rank() == 0) {
       files.emplace(options_.run.directory, trainer.state().step, observer_);
@@ -137,7 +142,7 @@ class Finetuning {
  private:
   void weigh_classes() {
     const std::vector<float> weights = class_weights(options_.task, info(), *data_.train);
-    if (!weights.empty()) network_.head().set_label_weights(weights);
+    if (!weights.empty()) session_.network.head().set_label_weights(weights);
   }
 
   struct Progress {
@@ -145,7 +150,7 @@ class Finetuning {
     std::int64_t steps = 0;
   };
 
-  /// Mean of the training losses since the last look.
+  /// Mean training loss since the last take().
   class LossMeter final : public Observer {
    public:
     void step(const StepReport& report) override {
@@ -195,39 +200,41 @@ class Finetuning {
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     if (o.schedule.warmup_steps > o.steps)
       refuse(
-          "schedule.warmup_steps ({}) is above the run's {} steps; lower it, or set schedule.warmup_share.",
+          "`schedule.warmup_steps` ({}) is above the {} steps of the run; lower it, or set "
+          "`schedule.warmup_share`.",
           o.schedule.warmup_steps, o.steps);
     return o;
   }
 
   void start_anew() {
-    network_.initialize(options_.run.trainer.seed);
-    if (options_.run.start_from) options_.run.start_from(network_);
+    session_.network.initialize(options_.run.trainer.seed);
+    if (options_.run.start_from) options_.run.start_from(session_.network);
   }
 
   void plan() {
     micro_batch_ = source_options().micro_batch;
-    for (const auto* split : data_.all()) limits_ = joined(limits_, limits_of(*split, micro_batch_));
-    network_.plan(limits_, context_.host_threads(), options_.run.recompute);
-    buffer_.emplace(limits_, context_);
+    BatchLimits limits;
+    for (const auto* split : data_.all()) limits = joined(limits, limits_of(*split, micro_batch_));
+    session_.plan(limits, options_.run.recompute);
   }
 
   [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
                                  const std::string& resumed) const {
     return {.first_step = step + 1,
             .steps = o.steps,
-            .parameters = network_.parameters().values(),
+            .parameters = session_.network.parameters().values(),
             .global_batch = options_.run.global_batch,
             .micro_batch = micro_batch_,
             .ranks = comm_.ranks(),
-            .threads = context_.host_threads(),
+            .threads = session_.context.host_threads(),
             .precision = std::string(name_of(options_.run.precision)),
-            .activation_bytes = network_.arena().bytes(),
-            .state_bytes = nystrom::state_bytes(network_.parameters(), o.zero ? comm_.ranks() : 1),
+            .activation_bytes = session_.network.arena().bytes(),
+            .state_bytes =
+                nystrom::state_bytes(o.optimizer, session_.network.parameters(), o.zero ? comm_.ranks() : 1),
             .resumed_from = resumed};
   }
 
-  /// Evaluations of epochs that the checkpoint has behind it.
+  /// Evaluations up to the checkpoint's step.
   void read_history(std::int64_t step) {
     std::string text;
     if (comm_.rank() == 0) text = try_read_file(path("evaluations.json")).value_or("");
@@ -247,7 +254,7 @@ class Finetuning {
     }
   }
 
-  /// Scores the validation splits; a better network than before becomes best.h5.
+  /// Scores the validation splits; a checkpoint that is better than all before becomes best.h5.
   void score_epoch(std::int64_t step, Observer& observers, double training_loss) {
     if (data_.validation.empty()) return;
     TaskEvaluation evaluation{step, step / source_->steps_per_epoch(), training_loss, 0, {}};
@@ -297,13 +304,13 @@ class Finetuning {
       trainer.restore(best_path());
     } else if (!history_.empty()) {
       speaker_.note(
-          fmt::format("{} was undefined after every epoch; the last one's network is kept", metric_));
+          fmt::format("{} was undefined after every epoch; the last epoch's weights are kept.", metric_));
     }
     (void)write_results({.step = best, .steps = steps});
   }
 
   SplitOutputs outputs_of(const TaskSplit& split) {
-    return compute_outputs(context_, comm_, network_, *buffer_, limits_, split, info().answer);
+    return compute_outputs(session_, comm_, split, info().answer);
   }
 
   std::string write_results(const Progress& progress) {
@@ -356,32 +363,28 @@ class Finetuning {
   Observer& speaker_;
   TaskData data_;
   std::string metric_;
-  Device device_;
-  Context context_;
-  Network network_;
+  ComputeSession session_;
   std::unique_ptr<DeviceReduction> reduction_;
   std::optional<TaskSource> source_;  // where there is training
   Observer& observer_;
   std::int64_t micro_batch_ = 1;
-  BatchLimits limits_;
-  std::optional<BatchBuffer> buffer_;
   std::vector<TaskEvaluation> history_;
 };
 
 void check_options(const FinetuneOptions& options) {
-  if (options.epochs < 1) refuse("training.epochs is {}; it must be at least 1.", options.epochs);
+  if (options.epochs < 1) refuse("`training.epochs` is {}; it must be at least 1.", options.epochs);
   if (options.run.global_batch < 1)
-    refuse("training.global_batch is {}; it must be at least 1.", options.run.global_batch);
-  if (options.patience < 0) refuse("training.patience is {}; it must be at least 0.", options.patience);
+    refuse("`training.global_batch` is {}; it must be at least 1.", options.run.global_batch);
+  if (options.patience < 0) refuse("`training.patience` is {}; it must be at least 0.", options.patience);
   if (!(options.warmup_share >= 0 && options.warmup_share <= 1))
-    refuse("schedule.warmup_share is {}; it must lie in [0, 1].", options.warmup_share);
+    refuse("`schedule.warmup_share` is {}; it must lie in [0, 1].", options.warmup_share);
   if (options.run.sequence_length > options.run.model.max_positions)
-    refuse("data.sequence_length ({}) is above model.max_positions ({}); lower it.",
+    refuse("`data.sequence_length` ({}) is above `model.max_positions` ({}); lower it.",
            options.run.sequence_length, options.run.model.max_positions);
   if (options.tokenizer.empty())
-    refuse("There is no tokenizer: neither the model that model.from names nor tokenizer.path has one.");
+    refuse("There is no tokenizer: neither the model that `model.from` names nor `tokenizer.path` has one.");
   if (options.tokenizer.vocabulary_size() > options.run.model.vocabulary_size)
-    refuse("The tokenizer has {} tokens, the model {} rows for them: it is the tokenizer of another model.",
+    refuse("The tokenizer has {} tokens, but the model embeds {}: it is the tokenizer of another model.",
            options.tokenizer.vocabulary_size(), options.run.model.vocabulary_size);
 }
 

@@ -15,7 +15,7 @@ nystrom_add_library(trainer FOLDER trainer
     optimizer/optimizer.cpp optimizer/schedule.cpp optimizer/zero_partition.cpp
     process/process_info.cpp process/signals.cpp
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
-    tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
+    tasks/answers.cpp tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
   CUDA_SOURCES
     comm/nccl.cpp comm/staged.cpp
   LINKS nystrom_model nystrom_data

@@ -106,9 +106,11 @@ RunBatches open_batches(const PretrainOptions& options, const Device& device, Co
       .ranks = comm.ranks()};
   RunBatches batches{.training = options.training_data(request), .validation = nullptr, .micro_batch = 0};
   const BatchLimits limits = batches.training->limits();
-  const std::int64_t fits = fit_device(options, device, comm,
-                                       {network, limits, 1, options.recompute, state_ranks(options, comm),
-                                        options.trainer.bf16_reduction && comm.ranks() > 1});
+  const std::int64_t fits = fit_device(
+      options, device, comm,
+      {network, limits, 1, options.recompute,
+       optimizer_bytes(options.trainer.optimizer, network.parameters(), state_ranks(options, comm)),
+       options.trainer.bf16_reduction && comm.ranks() > 1});
   if (fits < limits.sequences) {
     request.micro_batch = fits;
     batches.training = options.training_data(request);
@@ -126,16 +128,17 @@ void report_batches(const PretrainOptions& options, const BatchSource& batches, 
 
 RunInfo run_info(const PretrainOptions& options, const Comm& comm, const Context& context,
                  const Network& network, const RunBatches& batches) {
-  return {.steps = options.trainer.steps,
-          .parameters = network.parameters().values(),
-          .global_batch = options.global_batch,
-          .micro_batch = batches.micro_batch,
-          .ranks = comm.ranks(),
-          .threads = context.host_threads(),
-          .precision = std::string(name_of(options.precision)),
-          .activation_bytes = network.arena().bytes(),
-          .state_bytes = state_bytes(network.parameters(), state_ranks(options, comm)),
-          .resumed_from = {}};
+  return {
+      .steps = options.trainer.steps,
+      .parameters = network.parameters().values(),
+      .global_batch = options.global_batch,
+      .micro_batch = batches.micro_batch,
+      .ranks = comm.ranks(),
+      .threads = context.host_threads(),
+      .precision = std::string(name_of(options.precision)),
+      .activation_bytes = network.arena().bytes(),
+      .state_bytes = state_bytes(options.trainer.optimizer, network.parameters(), state_ranks(options, comm)),
+      .resumed_from = {}};
 }
 
 }  // namespace

@@ -101,9 +101,9 @@ void BatchBuilder::append(std::uint64_t stream_index, HostBatch& batch) {
   batch.offsets.push_back(static_cast<std::int32_t>(batch.input_ids.size()));
   batch.lengths.push_back(length);
   batch.samples.push_back(static_cast<std::int64_t>(stream_index));
-  for (std::int32_t position : sample_.mlm_positions) batch.mlm_rows.push_back(first_row + position);
-  append_all(batch.mlm_labels, sample_.mlm_labels);
-  batch.sop_labels.push_back(sample_.sop_label);
+  for (std::int32_t position : sample_.mlm_positions) batch.label_rows.push_back(first_row + position);
+  append_all(batch.token_labels, sample_.mlm_labels);
+  batch.sequence_labels.push_back(sample_.sop_label);
 }
 
 }  // namespace nystrom

@@ -17,7 +17,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kMostQuestionTokens = 64;  // as in BERT's scripts; longer questions are cut
+constexpr std::int64_t kMaxQuestionTokens = 64;  // as in BERT's scripts; longer questions are truncated
 
 /// One window: which question, and where its context tokens lie in the text.
 struct Window {
@@ -94,9 +94,9 @@ class AnswerSplit final : public TaskSplit {
 
   void add_question(std::size_t q, const std::vector<PieceSpan>& context, const TextEncoder& encoder) {
     auto ids = encoder.tokenizer().encode(file_.questions[q].question);
-    const auto most = static_cast<std::size_t>(std::min(kMostQuestionTokens, encoder.max_length() / 2));
-    if (ids.size() > most) ++questions_cut_;
-    ids.resize(std::min(ids.size(), most));
+    const auto max_ids = static_cast<std::size_t>(std::min(kMaxQuestionTokens, encoder.max_length() / 2));
+    if (ids.size() > max_ids) ++questions_cut_;
+    ids.resize(std::min(ids.size(), max_ids));
     const std::size_t room = static_cast<std::size_t>(encoder.max_length()) - 3 - ids.size();
     const std::size_t stride = room - std::min(static_cast<std::size_t>(config_.window_overlap), room / 2);
     for (std::size_t begin = 0;; begin += stride) {
@@ -184,12 +184,12 @@ class AnswerSplit final : public TaskSplit {
       notes_.push_back(fmt::format("{}: {} questions became {} windows of at most {} tokens.", name_,
                                    file_.questions.size(), windows_.size(), max_length));
     if (questions_cut_ > 0)
-      notes_.push_back(fmt::format("{}: {} questions were cut to {} tokens.", name_, questions_cut_,
-                                   std::min(kMostQuestionTokens, max_length / 2)));
+      notes_.push_back(fmt::format("{}: {} questions were truncated to {} tokens.", name_, questions_cut_,
+                                   std::min(kMaxQuestionTokens, max_length / 2)));
     if (file_.misplaced > 0)
       notes_.push_back(
-          fmt::format("{}: {} answers are not at their offset in the context: they count for the "
-                      "score, but nothing is learnt from them.",
+          fmt::format("{}: {} answers are not at their offset in the context; they are scored, "
+                      "but not used for training.",
                       name_, file_.misplaced));
   }
 
@@ -203,9 +203,9 @@ class AnswerTask final : public Task {
  public:
   explicit AnswerTask(const TaskConfig& config) : config_(config) {
     if (config.max_answer_tokens < 1)
-      refuse("task.max_answer_tokens is {}; it must be at least 1.", config.max_answer_tokens);
+      refuse("`task.max_answer_tokens` is {}; it must be at least 1.", config.max_answer_tokens);
     if (config.window_overlap < 0)
-      refuse("task.window_overlap is {}; it must be at least 0.", config.window_overlap);
+      refuse("`task.window_overlap` is {}; it must be at least 0.", config.window_overlap);
     info_ = {.name = config.name.empty() ? config.kind : config.name,
              .answer = AnswerKind::kSpan,
              .metrics = {"f1", "exact_match"},
@@ -213,23 +213,23 @@ class AnswerTask final : public Task {
     check_columns(config, {});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
-    const bool fraction = part != Part::kTest && holds_out(config_);
-    const std::string path = own_file(config_, fraction ? Part::kTrain : part);
+    const bool fraction = split != Split::kTest && holds_out(config_);
+    const std::string path = own_file(config_, fraction ? Split::kTrain : split);
     if (path.empty()) return splits;
     SquadFile file = read_squad(path);
-    if (part == Part::kTrain) {
+    if (split == Split::kTrain) {
       info_.unanswerable = info_.unanswerable || file.unanswerable;
       if (!teaches(file))
         refuse(
-            "{} holds nothing to learn: no question has an answer that stands at its offset in the context, "
-            "none says that it has no answer.",
+            "{} has no training targets: no question has an answer at its offset in the context, and none is "
+            "marked as unanswerable.",
             path);
     }
     file.unanswerable = file.unanswerable || info_.unanswerable;
-    if (fraction) keep_contexts(file, part);
-    splits.push_back(std::make_unique<AnswerSplit>(split_name(part), config_, std::move(file), encoder));
+    if (fraction) keep_contexts(file, split);
+    splits.push_back(std::make_unique<AnswerSplit>(split_name(split), config_, std::move(file), encoder));
     return splits;
   }
 
@@ -241,10 +241,10 @@ class AnswerTask final : public Task {
   }
 
   /// Validation holds out whole contexts, so that none is seen in training.
-  void keep_contexts(SquadFile& file, Part part) const {
+  void keep_contexts(SquadFile& file, Split split) const {
     const std::vector<bool> held = held_out(config_, file.contexts.size());
     std::erase_if(file.questions, [&](const SquadQuestion& question) {
-      return held[question.context] != (part == Part::kValidation);
+      return held[question.context] != (split == Split::kValidation);
     });
   }
 

@@ -68,7 +68,7 @@ class ChoiceTask final : public Task {
  public:
   explicit ChoiceTask(const TaskConfig& config) : config_(config), choices_(config.choices) {
     if (choices_.empty()) choices_ = {"ending0", "ending1", "ending2", "ending3"};
-    if (choices_.size() < 2) refuse("task.choices names one column; a choice needs at least two.");
+    if (choices_.size() < 2) refuse("`task.choices` names one column; it needs at least two.");
     info_ = {.name = config.name.empty() ? config.kind : config.name,
              .answer = AnswerKind::kChoice,
              .choices = static_cast<std::int64_t>(choices_.size()),
@@ -76,33 +76,33 @@ class ChoiceTask final : public Task {
     check_columns(config, {"text", "beginning", "label", "id"});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
-    const std::string path = own_file(config_, part);
-    const bool fraction = part != Part::kTest && holds_out(config_);
+    const std::string path = own_file(config_, split);
+    const bool fraction = split != Split::kTest && holds_out(config_);
     if (path.empty() && !fraction) return splits;
-    Records records = read(fraction ? own_file(config_, Part::kTrain) : path, part);
-    settle_labels(records, 2, part, config_.malformed);
-    if (part == Part::kTrain) beginnings_ = records.present[1];
+    Records records = read(fraction ? own_file(config_, Split::kTrain) : path, split);
+    settle_labels(records, 2, split, config_.malformed);
+    if (split == Split::kTrain) beginnings_ = records.present[1];
     std::vector<Question> questions;
     for (std::size_t i = 0; i < records.rows.size(); ++i) questions.push_back(question_of(records, i));
-    if (fraction) keep_part(questions, config_, part);
-    auto split = std::make_unique<ChoiceSplit>(split_name(part), info_, std::move(questions), encoder);
-    split->note(records);
-    splits.push_back(std::move(split));
+    if (fraction) keep_split(questions, config_, split);
+    auto loaded = std::make_unique<ChoiceSplit>(split_name(split), info_, std::move(questions), encoder);
+    loaded->note(records);
+    splits.push_back(std::move(loaded));
     return splits;
   }
 
  private:
   /// Columns: context, beginning, label, id, then the choices.
-  [[nodiscard]] Records read(const std::string& path, Part part) const {
+  [[nodiscard]] Records read(const std::string& path, Split split) const {
     const auto named = [&](const char* role, const char* usual, bool optional) {
       const auto found = config_.columns.find(role);
       const bool given = found != config_.columns.end();
       return WantedColumn{{given ? found->second : usual}, optional && !given};
     };
     WantedColumn label = named("label", "label", false);
-    label.optional = part == Part::kTest;
+    label.optional = split == Split::kTest;
     WantedColumn beginning = named("beginning", "sent2", true);
     if (beginnings_) beginning.optional = !*beginnings_;
     if (beginnings_ && !*beginnings_) beginning.names.clear();
@@ -121,7 +121,7 @@ class ChoiceTask final : public Task {
     double label = -1;
     const bool number = parse_number(cells[2], label);
     if (!number || label < 0 || label >= static_cast<double>(choices_.size()) || label != std::floor(label))
-      refuse("{}: the label `{}` is none of the choices 0 to {}.", records.place(i), cells[2],
+      refuse("{}: the label `{}` is not a choice; choices are 0 to {}.", records.place(i), cells[2],
              choices_.size() - 1);
     question.label = static_cast<std::int32_t>(label);
     return question;
@@ -129,7 +129,7 @@ class ChoiceTask final : public Task {
 
   TaskConfig config_;
   Names choices_;
-  std::optional<bool> beginnings_;  // known once the training part was read
+  std::optional<bool> beginnings_;  // known once the training split was read
 };
 
 }  // namespace

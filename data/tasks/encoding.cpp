@@ -18,7 +18,7 @@ void count_cut(EncodingCounts& counts, std::size_t lost) {
 TextEncoder::TextEncoder(Tokenizer tokenizer, std::int64_t max_length)
     : tokenizer_(std::move(tokenizer)), max_length_(max_length) {
   if (max_length < kShortest)
-    refuse("data.sequence_length is {}; fine-tuning needs at least {}.", max_length, kShortest);
+    refuse("`data.sequence_length` is {}; fine-tuning needs at least {}.", max_length, kShortest);
 }
 
 TaskSequence TextEncoder::single(const std::string& text, EncodingCounts& counts) const {

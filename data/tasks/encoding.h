@@ -1,5 +1,5 @@
 #pragma once
-// Texts to sequences: <s> A </s>, or <s> A </s> B </s> with token type 1 from B on.
+// Encoding of examples as token sequences: <s> A </s>, or <s> A </s> B </s> with token type 1 from B on.
 
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace nystrom {
 
-/// A sequence and what is to be learned from it; what a task does not use is empty or -1.
+/// A token sequence and its labels; labels that a task does not use are empty or -1.
 struct TaskSequence {
   std::vector<std::int32_t> ids;
   std::int32_t second = 0;    ///< tokens of type 0; the others have type 1
@@ -23,23 +23,23 @@ struct TaskSequence {
 
 struct EncodingCounts {
   std::int64_t sequences = 0;
-  std::int64_t truncated = 0;    ///< sequences that were cut
-  std::int64_t tokens_lost = 0;  ///< by cutting
+  std::int64_t truncated = 0;    ///< sequences that were too long
+  std::int64_t tokens_lost = 0;  ///< by truncation
 };
 
 class TextEncoder {
  public:
-  /// max_length: tokens a sequence, special ones included. Refuses fewer than 8.
+  /// max_length: tokens per sequence, including special ones. Refuses fewer than 8.
   TextEncoder(Tokenizer tokenizer, std::int64_t max_length);
 
-  /// A text, cut at its end to fit.
+  /// A text, truncated at its end.
   [[nodiscard]] TaskSequence single(const std::string& text, EncodingCounts& counts) const;
-  /// A pair; what is too long is cut token by token from the end of the longer of the two (the second, if
-  /// equal).
+  /// A pair, truncated token by token from the end of the longer text (the second, if equal), as
+  /// transformers' `longest_first`.
   [[nodiscard]] TaskSequence pair(const std::string& first, const std::string& second,
                                   EncodingCounts& counts) const;
-  /// Words, each encoded by itself; label_rows holds the first token of each word that fits. A word without
-  /// any token becomes <unk>.
+  /// Words, encoded separately; label_rows holds the first token of each word that fits. A word without
+  /// tokens becomes <unk>.
   [[nodiscard]] TaskSequence words(const std::vector<std::string>& words, EncodingCounts& counts) const;
 
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -50,7 +50,7 @@ class TextEncoder {
   std::int64_t max_length_;
 };
 
-/// <s> first </s> second </s>, nothing cut.
+/// <s> first </s> second </s>, not truncated.
 [[nodiscard]] TaskSequence joined(const SpecialIds& special, std::span<const std::int32_t> first,
                                   std::span<const std::int32_t> second);
 

@@ -1,6 +1,6 @@
 #pragma once
-// Splits of examples that are in memory, of the kinds of answers that have examples of their own (classes and
-// numbers: data/tasks/sequence_split.h). What `predict` makes of its input, piece by piece.
+// Splits made of examples in memory, as `predict` reads them: tags, answers and choices (for classes and
+// numbers see data/tasks/sequence_split.h).
 
 #include "data/tasks/squad.h"
 #include "data/tasks/task.h"
@@ -18,24 +18,24 @@ struct ChoiceExample {
   std::int32_t label = -1;
 };
 
-/// The columns of a line of CoNLL's: between TABs where there are any, else between blanks.
+/// Columns of a CoNLL line: separated by TABs if there are any, else by blanks.
 [[nodiscard]] std::vector<std::string> conll_columns(const std::string& line);
 
-/// A tag a word. `first`: number of the first sentence in predictions.
+/// One tag per word. `first`: number of the first sentence in predictions.
 [[nodiscard]] std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                                           std::vector<WordExample> sentences,
                                                           const TextEncoder& encoder, std::int64_t first = 0);
 
-/// A stretch of the context a question. Of `config` counts how windows overlap and how long answers are.
+/// One span of the context per question. Uses window_overlap and max_answer_tokens of `config`.
 [[nodiscard]] std::unique_ptr<TaskSplit> make_answer_split(std::string name, const TaskConfig& config,
                                                            SquadFile questions, const TextEncoder& encoder);
 
-/// One of info.choices a row.
+/// One choice per row, of info.choices.
 [[nodiscard]] std::unique_ptr<TaskSplit> make_choice_split(std::string name, const TaskInfo& info,
                                                            std::vector<ChoiceExample> questions,
                                                            const TextEncoder& encoder);
 
-/// Columns of the texts in a GLUE task's files; `second` is empty where there is one text.
+/// Text columns of a GLUE task's files; `second` is empty for single texts.
 struct GlueColumns {
   std::vector<std::string> first, second;
 };

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 /// One file of a task: which split it is, what it is called, and its leaderboard file for predictions.
 struct GlueFile {
-  Part part;
-  const char* split;
+  Split split;
+  const char* name;
   const char* file;
   const char* leaderboard = "";
 };
@@ -40,9 +40,9 @@ const Names kEntailment2{"entailment", "not_entailment"};
 const Names kEntailment3{"contradiction", "entailment", "neutral"};
 
 std::vector<GlueFile> usual_files(const char* leaderboard) {
-  return {{Part::kTrain, "train", "train.tsv"},
-          {Part::kValidation, "validation", "dev.tsv"},
-          {Part::kTest, "test", "test.tsv", leaderboard}};
+  return {{Split::kTrain, "train", "train.tsv"},
+          {Split::kValidation, "validation", "dev.tsv"},
+          {Split::kTest, "test", "test.tsv", leaderboard}};
 }
 
 const std::vector<GlueTask>& glue_tasks() {
@@ -94,11 +94,11 @@ const std::vector<GlueTask>& glue_tasks() {
        kEntailment3,
        kEntailment3,
        kAccuracy,
-       {{Part::kTrain, "train", "train.tsv"},
-        {Part::kValidation, "validation_matched", "dev_matched.tsv"},
-        {Part::kValidation, "validation_mismatched", "dev_mismatched.tsv"},
-        {Part::kTest, "test_matched", "test_matched.tsv", "MNLI-m.tsv"},
-        {Part::kTest, "test_mismatched", "test_mismatched.tsv", "MNLI-mm.tsv"}}},
+       {{Split::kTrain, "train", "train.tsv"},
+        {Split::kValidation, "validation_matched", "dev_matched.tsv"},
+        {Split::kValidation, "validation_mismatched", "dev_mismatched.tsv"},
+        {Split::kTest, "test_matched", "test_matched.tsv", "MNLI-m.tsv"},
+        {Split::kTest, "test_mismatched", "test_mismatched.tsv", "MNLI-mm.tsv"}}},
       {"QNLI",
        {"question"},
        {"sentence"},
@@ -143,7 +143,7 @@ const GlueTask& find_task(const std::string& name) {
   if (found != all.end()) return *found;
   Names names;
   for (const auto& task : all) names.emplace_back(task.name);
-  refuse("task.name is `{}`; GLUE's tasks are {}.", name, fmt::join(names, ", "));
+  refuse("`task.name` is {}; GLUE's tasks are {}.", name, fmt::join(names, ", "));
 }
 
 class Glue final : public Task {
@@ -154,23 +154,25 @@ class Glue final : public Task {
     info_.labels = task_.labels;
     info_.metrics = task_.metrics;
     if (!fs::is_directory(config.path))
-      refuse("task.path ({}) is no folder; give the folder with the files of {}.", config.path, task_.name);
+      refuse("`task.path` ({}) is not a directory; give the directory with the files of {}.", config.path,
+             task_.name);
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
     if (is("MRPC") && !exists("train.tsv") && exists(kMicrosoftTrain)) {
-      if (part != Part::kTest || exists(kMicrosoftTest)) splits.push_back(load_microsoft(part, encoder));
+      if (split != Split::kTest || exists(kMicrosoftTest)) splits.push_back(load_microsoft(split, encoder));
       return splits;
     }
     for (const GlueFile& file : task_.files)
-      if (file.part == part && (part == Part::kTrain || exists(file.file)))
+      if (file.split == split && (split == Split::kTrain || exists(file.file)))
         splits.push_back(load_file(file, path_of(file.file), encoder));
-    if (part == Part::kValidation && holds_out_fraction())
-      splits.push_back(load_file({part, "validation", "train.tsv"}, path_of("train.tsv"), encoder));
-    if (part == Part::kTest && (is("MNLI") || is("AX"))) load_diagnostic(encoder, splits);
-    if (part == Part::kTrain && splits.empty())
-      refuse("{} has no training part: fine-tune MNLI, and predict or evaluate with its model.", task_.name);
+    if (split == Split::kValidation && holds_out_fraction())
+      splits.push_back(load_file({split, "validation", "train.tsv"}, path_of("train.tsv"), encoder));
+    if (split == Split::kTest && (is("MNLI") || is("AX"))) load_diagnostic(encoder, splits);
+    if (split == Split::kTrain && splits.empty())
+      refuse("{} has no training split: fine-tune on MNLI, and predict or evaluate with that model.",
+             task_.name);
     return splits;
   }
 
@@ -185,23 +187,23 @@ class Glue final : public Task {
   }
   [[nodiscard]] bool exists(const char* file) const { return fs::exists(path_of(file)); }
 
-  /// Of the training part, where there is no file for validation.
+  /// Of the training split, where there is no file for validation.
   [[nodiscard]] bool holds_out_fraction() const {
     return config_.validation_fraction != 0 && exists("train.tsv") &&
            std::ranges::none_of(task_.files, [this](const GlueFile& file) {
-             return file.part == Part::kValidation && exists(file.file);
+             return file.split == Split::kValidation && exists(file.file);
            });
   }
 
-  /// Columns: first text, second text, label, id; of MRPC's training part also what tells it from WNLI's.
+  /// Columns: first text, second text, label, id; of MRPC's training split also what tells it from WNLI's.
   [[nodiscard]] RecordRequest request(const GlueFile& file) const {
-    const bool test = file.part == Part::kTest;
+    const bool test = file.split == Split::kTest;
     RecordRequest request{.columns = {{task_.first},
                                       {task_.second, task_.second.empty()},
                                       {task_.label, test},
                                       {{"index", "id", "pairID"}, true}},
                           .malformed = config_.malformed};
-    if (is("MRPC") && file.part == Part::kTrain) {
+    if (is("MRPC") && file.split == Split::kTrain) {
       request.columns.push_back({{"index"}, true});
       request.columns.push_back({{"Quality"}, true});
     }
@@ -216,9 +218,9 @@ class Glue final : public Task {
   std::unique_ptr<TaskSplit> load_file(const GlueFile& file, const std::string& path,
                                        const TextEncoder& encoder) {
     Records records = read_records(path, request(file));
-    if (is("MRPC") && file.part == Part::kTrain && records.present[4] && !records.present[5])
-      refuse("{} has the columns of WNLI, not of MRPC; check task.name and task.path.", path);
-    if (file.part == Part::kTest) settle_labels(records, 2, file.part, config_.malformed);
+    if (is("MRPC") && file.split == Split::kTrain && records.present[4] && !records.present[5])
+      refuse("{} has the columns of WNLI, not of MRPC; check `task.name` and `task.path`.", path);
+    if (file.split == Split::kTest) settle_labels(records, 2, file.split, config_.malformed);
     std::vector<TextExample> examples;
     std::int64_t undecided = 0;
     for (std::size_t i = 0; i < records.rows.size(); ++i) {
@@ -226,14 +228,14 @@ class Glue final : public Task {
         ++undecided;
         continue;
       }
-      examples.push_back(example_of(records, i, file.part == Part::kTest));
+      examples.push_back(example_of(records, i, file.split == Split::kTest));
     }
-    if (file.part != Part::kTest && holds_out_fraction()) keep_part(examples, config_, file.part);
-    auto split = std::make_unique<SequenceSplit>(file.split, info_, std::move(examples), encoder, form(file));
-    split->note(records);
+    if (file.split != Split::kTest && holds_out_fraction()) keep_split(examples, config_, file.split);
+    auto loaded = std::make_unique<SequenceSplit>(file.name, info_, std::move(examples), encoder, form(file));
+    loaded->note(records);
     if (undecided > 0)
-      split->add_note(fmt::format("{}: {} examples without a label (`-`) were left out.", path, undecided));
-    return split;
+      loaded->add_note(fmt::format("{}: {} examples without a label (`-`) were skipped.", path, undecided));
+    return loaded;
   }
 
   [[nodiscard]] TextExample example_of(const Records& records, std::size_t i, bool test) const {
@@ -244,12 +246,12 @@ class Glue final : public Task {
     if (info_.answer == AnswerKind::kValue) {
       double score = 0;
       if (!parse_number(cells[2], score))
-        refuse("{}: `{}` is no number in column {}.", records.place(i), cells[2], task_.label[0]);
+        refuse("{}: `{}` in column {} is not a number.", records.place(i), cells[2], task_.label[0]);
       example.values.push_back(static_cast<float>(score));
     } else {
       const auto found = std::ranges::find(task_.written, cells[2]);
       if (found == task_.written.end())
-        refuse("{}: `{}` is no label of {}; its labels are {}.", records.place(i), cells[2], task_.name,
+        refuse("{}: `{}` is not a label of {}; its labels are {}.", records.place(i), cells[2], task_.name,
                fmt::join(task_.written, ", "));
       example.label = static_cast<std::int32_t>(found - task_.written.begin());
     }
@@ -266,20 +268,20 @@ class Glue final : public Task {
 
   /// AX's examples, beside MNLI's or in a folder of their own.
   void load_diagnostic(const TextEncoder& encoder, Splits& splits) {
-    constexpr GlueFile kFile{Part::kTest, "diagnostic", "", "AX.tsv"};
+    constexpr GlueFile kFile{Split::kTest, "diagnostic", "", "AX.tsv"};
     for (const char* place : {"AX.tsv", "diagnostic.tsv", "../AX/AX.tsv", "../AX/diagnostic.tsv",
                               "../AX/test.tsv", "../diagnostic/diagnostic.tsv"})
       if (exists(place)) return splits.push_back(load_file(kFile, path_of(place), encoder));
     if (is("AX")) {
-      if (!exists("test.tsv")) refuse("{} holds none of AX.tsv, diagnostic.tsv and test.tsv.", config_.path);
+      if (!exists("test.tsv")) refuse("{} has none of AX.tsv, diagnostic.tsv and test.tsv.", config_.path);
       splits.push_back(load_file(kFile, path_of("test.tsv"), encoder));
     }
   }
 
   /// MRPC as Microsoft published it: one training file, of which dev_ids.tsv names the pairs for validation,
   /// and a test file with labels.
-  std::unique_ptr<TaskSplit> load_microsoft(Part part, const TextEncoder& encoder) {
-    const bool test = part == Part::kTest;
+  std::unique_ptr<TaskSplit> load_microsoft(Split split, const TextEncoder& encoder) {
+    const bool test = split == Split::kTest;
     RecordRequest columns{.columns = {{task_.first}, {task_.second}, {task_.label}, {{"#1 ID"}}, {{"#2 ID"}}},
                           .malformed = config_.malformed};
     const Records records = read_records(path_of(test ? kMicrosoftTest : kMicrosoftTrain), columns);
@@ -288,20 +290,21 @@ class Glue final : public Task {
     for (std::size_t i = 0; i < records.rows.size(); ++i) {
       const auto& cells = records.rows[i].cells;
       const bool held_out = development.contains(cells[3] + "\t" + cells[4]);
-      if (test || held_out == (part == Part::kValidation)) examples.push_back(example_of(records, i, false));
+      if (test || held_out == (split == Split::kValidation))
+        examples.push_back(example_of(records, i, false));
     }
-    if (part == Part::kValidation && examples.empty())
-      refuse("{} names none of the pairs of {}; its lines are two numbers with a TAB between them.",
+    if (split == Split::kValidation && examples.empty())
+      refuse("{} names none of the pairs of {}; its lines must be two numbers separated by a TAB.",
              path_of(kMicrosoftDevelopment), path_of(kMicrosoftTrain));
-    const GlueFile& file = *std::ranges::find(task_.files, part, &GlueFile::part);
-    auto split = std::make_unique<SequenceSplit>(file.split, info_, std::move(examples), encoder, form(file));
-    split->note(records);
-    return split;
+    const GlueFile& file = *std::ranges::find(task_.files, split, &GlueFile::split);
+    auto loaded = std::make_unique<SequenceSplit>(file.name, info_, std::move(examples), encoder, form(file));
+    loaded->note(records);
+    return loaded;
   }
 
   [[nodiscard]] std::set<std::string> development_pairs() const {
     if (!exists(kMicrosoftDevelopment))
-      refuse("{} holds {} but no {}, which names the pairs for validation.", config_.path, kMicrosoftTrain,
+      refuse("{} has {} but not {}, which names the pairs for validation.", config_.path, kMicrosoftTrain,
              kMicrosoftDevelopment);
     Repairs repairs;
     std::set<std::string> pairs;

@@ -25,15 +25,15 @@ class Imdb final : public Task {
     check_columns(config, {});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
-    if (part == Part::kValidation && config_.validation_fraction == 0) return splits;
+    if (split == Split::kValidation && config_.validation_fraction == 0) return splits;
     Records found{.path = config_.path, .rows = {}, .present = {}, .malformed = {}, .repairs = {}};
-    std::vector<TextExample> examples = reviews(part == Part::kTest ? "test" : "train", found.repairs);
-    if (part != Part::kTest) keep_part(examples, config_, part);
-    auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
-    split->note(found);
-    splits.push_back(std::move(split));
+    std::vector<TextExample> examples = reviews(split == Split::kTest ? "test" : "train", found.repairs);
+    if (split != Split::kTest) keep_split(examples, config_, split);
+    auto loaded = std::make_unique<SequenceSplit>(split_name(split), info_, std::move(examples), encoder);
+    loaded->note(found);
+    splits.push_back(std::move(loaded));
     return splits;
   }
 
@@ -41,7 +41,7 @@ class Imdb final : public Task {
   /// One half, by name within negative, then positive.
   [[nodiscard]] std::vector<TextExample> reviews(const std::string& half, Repairs& repairs) const {
     if (!fs::exists(config_.path))
-      refuse("task.path ({}) does not exist; give aclImdb or its tar.", config_.path);
+      refuse("`task.path` ({}) does not exist; give aclImdb or its tar.", config_.path);
     const Files files =
         fs::is_directory(config_.path) ? tree_files(half, repairs) : archive_files(half, repairs);
     std::vector<TextExample> examples;
@@ -52,7 +52,7 @@ class Imdb final : public Task {
     }
     for (const std::int32_t side : {0, 1})
       if (std::ranges::count(examples, side, &TextExample::label) == 0)
-        refuse("{} holds no {}/{}; give the folder aclImdb or its tar as task.path.", config_.path, half,
+        refuse("{} has no {}/{}; give the directory aclImdb or its tar as `task.path`.", config_.path, half,
                side == 0 ? "neg" : "pos");
     return examples;
   }

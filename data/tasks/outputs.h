@@ -1,5 +1,5 @@
 #pragma once
-// A network's outputs for a split: one stretch of numbers an entry.
+// A network's outputs for a split: a span of logits per entry.
 
 #include <cstddef>
 #include <span>

@@ -26,38 +26,35 @@ class OwnTexts final : public Task {
     check_columns(config, {"text", "pair", "label", "id"});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
-    const std::string path = own_file(config_, part);
-    const bool fraction = part != Part::kTest && holds_out(config_);
+  Splits load(Split split, const TextEncoder& encoder) override {
+    const std::string path = own_file(config_, split);
+    const bool fraction = split != Split::kTest && holds_out(config_);
     Splits splits;
     if (path.empty() && !fraction) return splits;
-    Records records = read(fraction ? own_file(config_, Part::kTrain) : path, part);
-    if (info_.answer != AnswerKind::kLabels || part == Part::kTest)
-      settle_labels(records, 2, part, config_.malformed);
-    if (part == Part::kTrain) pairs_ = records.present[1];
+    Records records = read(fraction ? own_file(config_, Split::kTrain) : path, split);
+    if (info_.answer != AnswerKind::kLabels || split == Split::kTest)
+      settle_labels(records, 2, split, config_.malformed);
+    if (split == Split::kTrain) pairs_ = records.present[1];
     if (info_.labels.empty() && info_.answer != AnswerKind::kValue) learn_labels(records);
     std::vector<TextExample> examples;
     for (std::size_t i = 0; i < records.rows.size(); ++i) examples.push_back(example_of(records, i));
-    if (fraction) keep_part(examples, config_, part);
-    auto split = std::make_unique<SequenceSplit>(split_name(part), info_, std::move(examples), encoder);
-    split->note(records);
-    splits.push_back(std::move(split));
+    if (fraction) keep_split(examples, config_, split);
+    auto loaded = std::make_unique<SequenceSplit>(split_name(split), info_, std::move(examples), encoder);
+    loaded->note(records);
+    splits.push_back(std::move(loaded));
     return splits;
   }
 
  private:
-  /// Between the labels of an array in JSON, where they may hold the separator of those in one text.
-  static constexpr const char* kElementSeparator = "\x1f";
-
-  /// Columns: text, pair, label, id. Whether there are pairs, the training part decides.
-  [[nodiscard]] Records read(const std::string& path, Part part) const {
+  /// Columns: text, pair, label, id. Whether there are pairs, the training split decides.
+  [[nodiscard]] Records read(const std::string& path, Split split) const {
     const auto named = [&](const char* role, bool optional) {
       const auto found = config_.columns.find(role);
       return WantedColumn{{found == config_.columns.end() ? role : found->second},
                           optional && found == config_.columns.end()};
     };
     WantedColumn label = named("label", false);
-    label.optional = part == Part::kTest;
+    label.optional = split == Split::kTest;
     WantedColumn pair = named("pair", true);
     if (pairs_) pair.optional = !*pairs_;
     if (pairs_ && !*pairs_) pair.names.clear();
@@ -95,12 +92,12 @@ class OwnTexts final : public Task {
         2 * info_.labels.size() > records.rows.size())
       refuse(
           "{} has {} different labels in {} rows, `{}` the first; are the columns swapped? "
-          "task.columns.label names the label's (and task.labels lists labels that are meant).",
+          "`task.columns.label` names the column of the label, and `task.labels` lists intended labels.",
           records.path, info_.labels.size(), records.rows.size(), info_.labels.front().substr(0, 40));
     const std::size_t least = info_.answer == AnswerKind::kLabels ? 1 : 2;
     if (info_.labels.size() < least)
       refuse(
-          "{} has the label `{}` alone; there is nothing to tell apart. Is task.columns.label the right "
+          "{} has only the label `{}`; a classification needs two. Is `task.columns.label` the right "
           "column?",
           records.path, fmt::join(info_.labels, "`, `"));
   }
@@ -109,8 +106,9 @@ class OwnTexts final : public Task {
                                           const std::string& label) const {
     const auto found = std::ranges::find(info_.labels, label);
     if (found == info_.labels.end())
-      refuse("{}: `{}` is no known label; known are `{}`. Add it to task.labels, or mend the line.",
-             records.place(i), label, fmt::join(info_.labels, "`, `"));
+      refuse(
+          "{}: `{}` is not a known label; known labels are `{}`. Add it to `task.labels`, or fix the line.",
+          records.place(i), label, fmt::join(info_.labels, "`, `"));
     return static_cast<std::int32_t>(found - info_.labels.begin());
   }
 
@@ -122,7 +120,7 @@ class OwnTexts final : public Task {
     if (info_.answer == AnswerKind::kValue) {
       double value = 0;
       if (!parse_number(cells[2], value))
-        refuse("{}: the label `{}` is no number.", records.place(i), cells[2]);
+        refuse("{}: the label `{}` is not a number.", records.place(i), cells[2]);
       example.values = {static_cast<float>(value)};
     } else if (info_.answer == AnswerKind::kClass) {
       example.label = label_number(records, i, trimmed_cell(cells[2]));
@@ -135,7 +133,7 @@ class OwnTexts final : public Task {
   }
 
   TaskConfig config_;
-  std::optional<bool> pairs_;  // known once the training part was read
+  std::optional<bool> pairs_;  // known once the training split was read
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ struct Reading {
   template <class... Args>
   void malformed(std::int64_t line, fmt::format_string<Args...> format, Args&&... args) {
     if (request.malformed == Malformed::kRefuse)
-      refuse("{}, line {}: {}. Mend the line, or set task.malformed to skip.", records.path, place(line),
+      refuse("{}, line {}: {}. Fix the line, or set `task.malformed` to skip.", records.path, place(line),
              fmt::format(format, std::forward<Args>(args)...));
     records.malformed.push_back(place(line));
   }
@@ -224,7 +224,7 @@ Records read_records(const std::string& path, const RecordRequest& request) {
   const std::string text = read_text_file(path, repairs);
   Records records = parse_records(path, text, format_of(path), request);
   records.repairs = repairs;
-  if (records.rows.empty()) refuse("{} holds no rows.", path);
+  if (records.rows.empty()) refuse("{} has no rows.", path);
   return records;
 }
 

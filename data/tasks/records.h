@@ -1,13 +1,13 @@
 #pragma once
-// Rows with named columns out of a TSV, CSV or JSON-lines file.
+// Reader of TSV, CSV and JSON Lines: rows with named columns.
 //
 //   const Records records = read_records("train.tsv", {.columns = {{{"sentence"}}, {{"label"}}}});
 //   for (const Record& record : records.rows) use(record.line, record.cells[0], record.cells[1]);
 //
 // TSV: a TAB separates, quotes are data; blank lines are no rows, but empty cells in a file of one column,
-// unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON-lines:
-// one object a line; numbers and booleans become text, an array of them is joined by `separator`. The file is
-// UTF-8; bytes that are not are replaced and counted, as NULs are.
+// unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON Lines:
+// one object per line; numbers and booleans become text, an array of them is joined by `separator`. The file
+// is UTF-8; bytes that are not are replaced and counted, as NULs are.
 
 #include <cstdint>
 #include <string>
@@ -76,6 +76,9 @@ struct Records {
 
 /// The parts of `text` between separators.
 [[nodiscard]] std::vector<std::string> split(std::string_view text, std::string_view separator);
+
+/// Before each element of a JSON array in a cell, and before each of a sentence's words where they are known.
+inline constexpr const char* kElementSeparator = "\x1f";
 
 /// Text as a number. False if it is anything else.
 [[nodiscard]] bool parse_number(const std::string& text, double& value);

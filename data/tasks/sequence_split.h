@@ -1,5 +1,5 @@
 #pragma once
-// Examples of one or two texts with a class, a set of labels or a number: most of the tasks there are.
+// Sequence classification and regression: one or two texts with a class, a set of labels or a number.
 
 #include <functional>
 #include <optional>
@@ -16,11 +16,11 @@ struct TextExample {
   std::vector<float> values = {};  ///< kLabels: 0 or 1 each; kValue: one number; empty: none
 };
 
-/// How a leaderboard wants its predictions.
+/// Format of a leaderboard's predictions.
 struct LeaderboardForm {
   std::string file;                                          ///< "MNLI-m.tsv"; empty: there is none
   std::function<std::string(std::size_t label)> label = {};  ///< kClass: how label number i is written
-  float lowest = 0, highest = 0;                             ///< kValue: predictions are cut to this range
+  float lowest = 0, highest = 0;  ///< kValue: predictions are clamped to this range
 };
 
 class SequenceSplit final : public TaskSplit {
@@ -63,7 +63,7 @@ class SequenceSplit final : public TaskSplit {
                                               std::span<const double> truth,
                                               std::span<const double> predicted);
 
-/// A value as predictions write it: with as many digits as bring the same float back, at most 9.
+/// A value in predictions.tsv: the shortest text that reads back as the same float, at most 9 digits.
 [[nodiscard]] std::string number_text(float value);
 [[nodiscard]] std::string probability_text(double value);
 

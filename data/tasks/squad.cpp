@@ -26,10 +26,10 @@ class Reader {
   SquadFile read() {
     const Json root = Json::parse(read_text_file(path_, file_.repairs), nullptr, false);
     if (!root.is_object() || !root.contains("data") || !root["data"].is_array())
-      refuse("{} is no SQuAD file: it is no JSON object with an array `data`.", path_);
+      refuse("{} is not a SQuAD file: it is not a JSON object with an array `data`.", path_);
     for (const Json& article : root["data"])
       for (const Json& paragraph : array(article, "paragraphs", "an article")) take(paragraph);
-    if (file_.questions.empty()) refuse("{} holds no questions.", path_);
+    if (file_.questions.empty()) refuse("{} has no questions.", path_);
     return std::move(file_);
   }
 

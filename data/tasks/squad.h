@@ -1,5 +1,5 @@
 #pragma once
-// SQuAD's JSON (Rajpurkar et al., arXiv 1606.05250 and 1806.03822), versions 1.1 and 2.0.
+// SQuAD JSON reader (Rajpurkar et al., arXiv 1606.05250 and 1806.03822), versions 1.1 and 2.0.
 
 #include <cstdint>
 #include <string>
@@ -23,13 +23,13 @@ struct SquadQuestion {
 struct SquadFile {
   std::vector<std::string> contexts;
   std::vector<SquadQuestion> questions;
-  bool answered = false;       ///< questions have answers, or say that they have none
-  bool unanswerable = false;   ///< version 2.0: some say so
+  bool answered = false;       ///< questions have answers or are marked as unanswerable
+  bool unanswerable = false;   ///< version 2.0: some are marked as unanswerable
   std::int64_t misplaced = 0;  ///< answers whose text is not at their offset
   Repairs repairs;
 };
 
-/// Refuses (InputError) what is no such JSON, naming file, paragraph and question.
+/// Refuses (InputError) invalid files, naming file, paragraph and question.
 [[nodiscard]] SquadFile read_squad(const std::string& path);
 
 }  // namespace nystrom

@@ -3,56 +3,34 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
+#include "data/tasks/task_kinds.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
-namespace {
-
-struct Kind {
-  std::string_view name;
-  std::unique_ptr<Task> (*open)(const TaskConfig&);
-};
-
-constexpr std::array kKinds{
-    Kind{"glue", &open_glue},
-    Kind{"imdb", &open_imdb},
-    Kind{"classification", &open_classification},
-    Kind{"regression", &open_regression},
-    Kind{"tokens", &open_tokens},
-    Kind{"question_answering", &open_question_answering},
-    Kind{"multiple_choice", &open_multiple_choice},
-};
-
-}  // namespace
-
 std::unique_ptr<Task> open_task(const TaskConfig& config) {
-  if (config.kind == "lra")
-    refuse(
-        "task.kind is lra; the Long Range Arena is not built yet. Choose one of glue, imdb, classification, "
-        "regression, tokens, question_answering and multiple_choice.");
-  const auto found = std::ranges::find(kKinds, config.kind, &Kind::name);
-  if (found == kKinds.end()) {
+  const TaskKind* kind = find_task_kind(config.kind);
+  if (kind == nullptr) {
     std::vector<std::string_view> names;
-    for (const auto& kind : kKinds) names.push_back(kind.name);
-    refuse("task.kind is `{}`; it must be one of {}.", config.kind, fmt::join(names, ", "));
+    for (const TaskKind& known : task_kinds()) names.push_back(known.name);
+    refuse("`task.kind` is {}; it must be one of {}.", config.kind, fmt::join(names, ", "));
   }
   for (std::size_t i = 0; i < config.labels.size(); ++i)
     if (std::find(config.labels.begin(), config.labels.begin() + static_cast<std::ptrdiff_t>(i),
                   config.labels[i]) != config.labels.begin() + static_cast<std::ptrdiff_t>(i))
-      refuse("task.labels names `{}` twice.", config.labels[i]);
+      refuse("`task.labels` names `{}` twice.", config.labels[i]);
   if (config.path.empty() && config.train.empty() && config.validation.empty() && config.test.empty())
-    refuse("task.path is missing: the folder of the task's files.");
-  return found->open(config);
+    refuse("`task.path` is missing: the directory of the task's files.");
+  return kind->open(config);
 }
 
 void check_task_keys(const TaskConfig& config) {
-  if (config.kind != "glue" && config.kind != "imdb") return;
+  const TaskKind* kind = find_task_kind(config.kind);
+  if (kind == nullptr || kind->own_files) return;
   const auto refuse_key = [&](const char* key) {
     refuse(
-        "task.{} is given, but a task of kind {} has its files and labels in a known form; leave it out, or "
-        "choose another task.kind.",
+        "`task.{}` is given, but a task of kind {} has fixed files and labels; leave it out, or choose another "
+        "`task.kind`.",
         key, config.kind);
   };
   if (!config.train.empty()) refuse_key("train");
@@ -67,14 +45,14 @@ void check_task_keys(const TaskConfig& config) {
 std::string chosen_metric(const TaskInfo& info, const std::string& metric) {
   if (metric.empty()) return info.metrics.front();
   if (std::ranges::find(info.metrics, metric) == info.metrics.end())
-    refuse("task.metric is `{}`; {} has {}.", metric, info.name, fmt::join(info.metrics, ", "));
+    refuse("`task.metric` is {}; {} has {}.", metric, info.name, fmt::join(info.metrics, ", "));
   return metric;
 }
 
 std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info, const TaskSplit& train) {
   if (config.class_weights.empty()) return {};
   if (info.answer != AnswerKind::kClass && info.answer != AnswerKind::kTags)
-    refuse("task.class_weights is for classes and tags; {} has neither.", info.name);
+    refuse("`task.class_weights` is for classes and tags; {} has neither.", info.name);
   std::vector<double> counts(info.labels.size());
   double total = 0;
   const auto count = [&](std::int32_t label) {
@@ -88,23 +66,24 @@ std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
   }
   const bool balanced = config.class_weights.size() == 1 && config.class_weights[0] == "balanced";
   if (!balanced && config.class_weights.size() != counts.size())
-    refuse("task.class_weights has {} numbers; {} has {} labels ({}).", config.class_weights.size(),
+    refuse("`task.class_weights` has {} numbers; {} has {} labels ({}).", config.class_weights.size(),
            info.name, counts.size(), fmt::join(info.labels, ", "));
   std::vector<double> weights;
   double sum = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     double weight = 0;
     if (balanced && counts[i] == 0)
-      refuse("task.class_weights is balanced, but no training example has the label {}.", info.labels[i]);
+      refuse("`task.class_weights` is balanced, but no training example has the label {}.", info.labels[i]);
     if (balanced)
       weight = 1 / counts[i];
     else if (!parse_number(config.class_weights[i], weight) || weight < 0)
-      refuse("task.class_weights: `{}` is no weight; give `balanced`, or a number from 0 for each label.",
-             config.class_weights[i]);
+      refuse(
+          "`task.class_weights`: {} is not a weight; give balanced, or a number of at least 0 for each label.",
+          config.class_weights[i]);
     weights.push_back(weight);
     sum += weight * counts[i];
   }
-  if (!(sum > 0)) refuse("task.class_weights gives every training example the weight 0.");
+  if (!(sum > 0)) refuse("`task.class_weights` gives every training example the weight 0.");
   std::vector<float> scaled;
   for (const double weight : weights) scaled.push_back(static_cast<float>(weight * total / sum));
   return scaled;
@@ -114,8 +93,8 @@ void TaskSplit::note(const EncodingCounts& counts, std::int64_t max_length) {
   truncated_ += counts.truncated;
   if (counts.truncated > 0)
     notes_.push_back(
-        fmt::format("{}: {} of {} sequences were cut to {} tokens ({} tokens lost); a larger "
-                    "data.sequence_length keeps more.",
+        fmt::format("{}: {} of {} sequences were truncated to {} tokens ({} tokens lost); a larger "
+                    "`data.sequence_length` keeps more.",
                     name_, counts.truncated, counts.sequences, max_length, counts.tokens_lost));
 }
 
@@ -130,7 +109,7 @@ void TaskSplit::note(const Records& records) {
   const std::int64_t replaced = records.repairs.invalid_bytes + records.repairs.nul_bytes;
   if (replaced > 0)
     notes_.push_back(
-        fmt::format("{}: {} bytes that are not UTF-8 text were replaced.", records.path, replaced));
+        fmt::format("{}: {} bytes that are not valid UTF-8 were replaced.", records.path, replaced));
 }
 
 }  // namespace nystrom

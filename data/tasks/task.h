@@ -1,12 +1,11 @@
 #pragma once
-// Fine-tuning tasks: from files to encoded sequences, and from a network's outputs to metrics and
-// predictions.
+// Fine-tuning task: loads files as encoded splits; turns a network's outputs into metrics and predictions.
 //
 //   const auto task = open_task(config);
-//   for (const auto& split : task->load(Part::kTrain, encoder)) use(split->sequences());
+//   for (const auto& split : task->load(Split::kTrain, encoder)) use(split->sequences());
 //   std::vector<Score> scores = split->score(outputs);
 //
-// A new kind is a file and a line in task.cpp.
+// Its kinds: task_kinds.h.
 
 #include <array>
 #include <cstdint>
@@ -18,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/split.h"
 #include "data/tasks/encoding.h"
 #include "data/tasks/outputs.h"
 #include "data/tasks/records.h"
@@ -26,75 +26,73 @@ namespace nystrom {
 
 /// The section `task` of the configuration (docs/finetuning.md).
 struct TaskConfig {
-  std::string
-      kind;  ///< glue | imdb | classification | regression | tokens | question_answering | multiple_choice
+  std::string kind;                     ///< one of task_kinds()
   std::string name;                     ///< glue: "SST-2"
-  std::string path;                     ///< folder of the task; imdb: the tree or its tar
-  std::string train, validation, test;  ///< own data: files, relative to `path` if that is given
+  std::string path;                     ///< directory of the task; imdb: the tree or its tar
+  std::string train, validation, test;  ///< custom dataset: files, relative to `path` if that is given
   std::map<std::string, std::string>
-      columns;                        ///< own data: role -> column ("text", "pair", "label", "id", …)
-  std::vector<std::string> choices;   ///< multiple_choice: columns of the choices
-  std::vector<std::string> labels;    ///< own data: their names in order; empty: those of `train`, sorted
-  bool multi_label = false;           ///< classification: each example has any number of labels
-  std::string label_separator = ",";  ///< between them
-  std::vector<std::string> class_weights;  ///< none, `balanced`, or a number for each label
-  double validation_fraction = 0;          ///< of the training part, where there is no file for validation
-  std::uint64_t seed = 1;                  ///< by which that fraction is drawn
+      columns;                       ///< custom dataset: role -> column ("text", "pair", "label", "id", …)
+  std::vector<std::string> choices;  ///< multiple_choice: columns of the choices
+  std::vector<std::string> labels;  ///< custom dataset: their names in order; empty: those of `train`, sorted
+  bool multi_label = false;         ///< classification: any number of labels per example
+  std::string label_separator = ",";       ///< between them
+  std::vector<std::string> class_weights;  ///< empty, `balanced`, or a number per label
+  double validation_fraction = 0;          ///< of the training split, where there is no file for validation
+  std::uint64_t seed = 1;                  ///< of the random choice of that fraction
   Malformed malformed = Malformed::kRefuse;
   std::int64_t window_overlap =
-      128;  ///< question_answering: tokens that neighbouring windows share (at most half a window)
-  std::int64_t max_answer_tokens = 30;  ///< question_answering: longest answer
+      128;  ///< question_answering: tokens shared by consecutive windows (at most half a window)
+  std::int64_t max_answer_tokens = 30;  ///< question_answering: length of the longest answer
   bool unanswerable =
-      false;  ///< question_answering: there may be no answer, even if no question of a file says so
+      false;  ///< question_answering: predictions may be empty even if no question is marked so
 };
 
-/// What a task's answers are; which head learns them.
+/// What an example is labelled with; trainer/tasks/answers.h has the head that learns it.
 enum class AnswerKind {
   kClass,   ///< one of labels
   kLabels,  ///< each of labels or not
   kValue,   ///< a number
-  kTags,    ///< a label a word
-  kSpan,    ///< a piece of the context
+  kTags,    ///< a label per word
+  kSpan,    ///< a span of the context
   kChoice   ///< one of the sequences of a row
 };
 
 struct TaskInfo {
-  std::string name;  ///< for people: "SST-2"
+  std::string name;  ///< display name: "SST-2"
   AnswerKind answer = AnswerKind::kClass;
-  std::vector<std::string> labels = {};  ///< kClass, kLabels, kTags; known once Part::kTrain was loaded
-  std::int64_t choices = 1;              ///< sequences a row
-  std::vector<std::string> metrics =
-      {};  ///< what score() gives; the first chooses the best checkpoint by default
-  std::string label_separator = ",";  ///< kLabels: between those of one example, in predictions
-  bool unanswerable = false;          ///< kSpan: there may be no answer; known once Part::kTrain was loaded
+  std::vector<std::string> labels = {};   ///< kClass, kLabels, kTags; known once Split::kTrain was loaded
+  std::int64_t choices = 1;               ///< sequences per row
+  std::vector<std::string> metrics = {};  ///< of score(); by default the first selects the best checkpoint
+  std::string label_separator = ",";      ///< kLabels: between the labels of an example, in predictions
+  bool unanswerable = false;  ///< kSpan: there may be no answer; known once Split::kTrain was loaded
 };
 
-/// A metric; NaN where it is undefined, and then `why` says so in a sentence.
+/// A metric; NaN if undefined, with the reason in `why`.
 struct Score {
-  std::string name;  ///< by its usual name: "accuracy", "f1", "matthews_correlation"
+  std::string name;  ///< "accuracy", "f1", "matthews_correlation"
   double value = 0;
   std::string why = {};
 };
 
-/// Predictions as rows of text: `predictions.tsv`.
+/// Predictions as text: predictions.tsv.
 struct PredictionTable {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
 };
 
-/// Predictions in the form of a leaderboard: `file` in its folder.
+/// Predictions in a leaderboard's format: leaderboard/`file`.
 struct LeaderboardFile {
   std::string file;
   PredictionTable table;
 };
 
-/// How classes were confused: counts [truth][prediction].
+/// Confusion matrix: counts [truth][prediction].
 struct Confusion {
   std::vector<std::string> labels;
   std::vector<std::vector<std::int64_t>> counts;
 };
 
-/// Encoded examples. Rows are what a batch counts; each has `choices` sequences one after another.
+/// Encoded examples. A batch counts rows; each row has `choices` consecutive sequences.
 class TaskSplit {
  public:
   virtual ~TaskSplit() = default;
@@ -108,14 +106,14 @@ class TaskSplit {
   [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(sequences_.size()) / choices_; }
   /// Are there labels to score against?
   [[nodiscard]] bool labelled() const { return labelled_; }
-  /// What a user should know: texts that were cut, lines that were skipped.
+  /// Notes for the log: truncated texts, skipped lines.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
-  /// Do examples have a second text? Unset where that is no question.
+  /// Do examples have a second text? Unset where the kind does not allow it.
   [[nodiscard]] std::optional<bool> pairs() const { return pairs_; }
-  /// Sequences that were cut.
+  /// Number of truncated sequences.
   [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
-  /// Metrics of a network's outputs, one entry a sequence (kChoice: a row). Precondition: labelled().
+  /// Metrics of a network's outputs, one entry per sequence (kChoice: per row). Precondition: labelled().
   [[nodiscard]] virtual std::vector<Score> score(const Outputs& outputs) const = 0;
   [[nodiscard]] virtual PredictionTable predictions(const Outputs& outputs) const = 0;
   /// Empty `file`: the task has no leaderboard.
@@ -124,13 +122,13 @@ class TaskSplit {
   [[nodiscard]] virtual std::vector<std::array<double, 2>> points(const Outputs& /*outputs*/) const {
     return {};
   }
-  /// Empty where the answers are no classes.
+  /// Empty unless answers are classes.
   [[nodiscard]] virtual Confusion confusion(const Outputs& /*outputs*/) const { return {}; }
 
  protected:
   explicit TaskSplit(std::string name, std::int64_t choices = 1)
       : name_(std::move(name)), choices_(choices) {}
-  /// Notes of an encoding: what was cut, repaired, skipped.
+  /// Adds notes on truncation, on repaired bytes and on skipped lines.
   void note(const EncodingCounts& counts, std::int64_t max_length);
   void note(const Records& records);
 
@@ -143,17 +141,16 @@ class TaskSplit {
   std::int64_t truncated_ = 0;
 };
 
-enum class Part { kTrain, kValidation, kTest };
 using Splits = std::vector<std::unique_ptr<TaskSplit>>;
 
 class Task {
  public:
   virtual ~Task() = default;
   [[nodiscard]] const TaskInfo& info() const { return info_; }
-  /// Reads and encodes; refuses (InputError) bad files with their names and lines. More than one split where
-  /// the task has several of a part (MNLI), none where it lacks the part. kTrain comes first: it may define
-  /// the labels.
-  [[nodiscard]] virtual Splits load(Part part, const TextEncoder& encoder) = 0;
+  /// Reads and encodes; refuses (InputError) bad files with their names and lines. Several where the task
+  /// has them (MNLI's validation splits), none where it lacks them. Load kTrain first: it may define the
+  /// labels.
+  [[nodiscard]] virtual Splits load(Split split, const TextEncoder& encoder) = 0;
 
  protected:
   TaskInfo info_;
@@ -161,21 +158,20 @@ class Task {
 
 /// Weights of the labels' gradients as config.class_weights has them, [labels], with mean 1 over the labelled
 /// examples (or tags) of `train`; empty for none. Refuses, naming task.class_weights, another number of
-/// weights, text, a label without examples for `balanced`, and answers that are no classes.
+/// weights, text, a label without examples for `balanced`, and answers other than classes and tags.
 [[nodiscard]] std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
                                                const TaskSplit& train);
 
 /// Refuses an unknown kind or name and columns that do not fit the kind, with a sentence.
 [[nodiscard]] std::unique_ptr<Task> open_task(const TaskConfig& config);
 
-/// Refuses keys of a user's that the kind does not take: files, labels and columns of a task whose files are
-/// known.
+/// Refuses keys for custom datasets (files, labels, columns) where the kind has files of a known form.
 void check_task_keys(const TaskConfig& config);
 
 /// `metric`, or the task's first if that is empty. Refuses one that the task does not have.
 [[nodiscard]] std::string chosen_metric(const TaskInfo& info, const std::string& metric);
 
-// Each kind's file defines one of these; task.cpp lists them.
+// Each kind's file defines one of these; task_kinds.cpp lists them.
 std::unique_ptr<Task> open_glue(const TaskConfig& config);
 std::unique_ptr<Task> open_imdb(const TaskConfig& config);
 std::unique_ptr<Task> open_classification(const TaskConfig& config);

@@ -133,7 +133,7 @@ class ConllReader {
         take(path, number, conll_columns(line), tags, sentence);
     }
     finish();
-    if (sentences.empty()) refuse("{} holds no sentences.", path);
+    if (sentences.empty()) refuse("{} has no sentences.", path);
     return sentences;
   }
 
@@ -152,7 +152,7 @@ class ConllReader {
     if (given == config_.columns.end()) return otherwise;
     double number = 0;
     if (!parse_number(given->second, number) || number != std::floor(number))
-      refuse("task.columns.{} is `{}`; for tokens it is a column's number, from 0, or from -1 backwards.",
+      refuse("`task.columns.{}` is {}; for tokens it is a column's number, from 0, or from -1 backwards.",
              role, given->second);
     return static_cast<std::int64_t>(number);
   }
@@ -165,13 +165,13 @@ class ConllReader {
                      (tags && (tag < 0 || tag >= count || tag == word));
     if (bad && config_.malformed == Malformed::kRefuse)
       refuse(
-          "{}, line {}: {} columns, no word and tag in columns {} and {}. Mend the line, or set "
-          "task.malformed to skip.",
+          "{}, line {}: {} columns, so no word and tag in columns {} and {}. Fix the line, or set "
+          "`task.malformed` to skip.",
           path, number, count, word_, tag_);
     if (bad) return malformed_.push_back(number);
     if (tags && !known_.empty() &&
         std::ranges::find(known_, columns[static_cast<std::size_t>(tag)]) == known_.end())
-      refuse("{}, line {}: the tag `{}` is none of task.labels ({}). Add it there, or mend the line.", path,
+      refuse("{}, line {}: the tag `{}` is not in `task.labels` ({}). Add it there, or fix the line.", path,
              number, columns[static_cast<std::size_t>(tag)], fmt::join(known_, ", "));
     sentence.words.push_back(columns[static_cast<std::size_t>(word)]);
     if (tags) sentence.tags.push_back(columns[static_cast<std::size_t>(tag)]);
@@ -194,27 +194,27 @@ class TokenTask final : public Task {
     check_columns(config, {"word", "tag"});
   }
 
-  Splits load(Part part, const TextEncoder& encoder) override {
+  Splits load(Split split, const TextEncoder& encoder) override {
     Splits splits;
-    const bool fraction = part != Part::kTest && holds_out(config_);
-    const std::string path = own_file(config_, fraction ? Part::kTrain : part);
+    const bool fraction = split != Split::kTest && holds_out(config_);
+    const std::string path = own_file(config_, fraction ? Split::kTrain : split);
     if (path.empty()) return splits;
-    ConllReader reader(config_, part == Part::kTrain ? config_.labels : Names());
+    ConllReader reader(config_, split == Split::kTrain ? config_.labels : Names());
     const std::size_t width = ConllReader::width(path);
-    if (part == Part::kTrain) training_width_ = width;
+    if (split == Split::kTrain) training_width_ = width;
     auto sentences =
-        reader.read(path, part != Part::kTest || (width >= training_width_ && reader.has_tags(width)));
+        reader.read(path, split != Split::kTest || (width >= training_width_ && reader.has_tags(width)));
     if (info_.labels.empty()) learn_labels(sentences);
-    if (fraction) keep_part(sentences, config_, part);
-    const std::size_t unknown = part == Part::kTrain ? 0 : unknown_tags(sentences);
-    auto split = std::make_unique<TokenSplit>(split_name(part), info_, std::move(sentences), encoder);
-    split->note(reader.found(path));
+    if (fraction) keep_split(sentences, config_, split);
+    const std::size_t unknown = split == Split::kTrain ? 0 : unknown_tags(sentences);
+    auto loaded = std::make_unique<TokenSplit>(split_name(split), info_, std::move(sentences), encoder);
+    loaded->note(reader.found(path));
     if (unknown > 0)
-      split->add_note(
-          fmt::format("{}: {} words have a tag that the training part lacks; they cannot be predicted "
-                      "and count as wrong.",
+      loaded->add_note(
+          fmt::format("{}: {} words have a tag that the training split lacks; they cannot be predicted "
+                      "and are scored as wrong.",
                       path, unknown));
-    splits.push_back(std::move(split));
+    splits.push_back(std::move(loaded));
     return splits;
   }
 

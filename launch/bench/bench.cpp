@@ -34,13 +34,13 @@ void add_row(HostBatch& batch, const BenchOptions& options, std::int64_t length,
     batch.token_type_ids.push_back(2 * t < length ? 0 : 1);
   }
   for (std::int64_t p = 0; p < labels; ++p) {
-    batch.mlm_rows.push_back(static_cast<std::int32_t>(first + p * length / labels));
-    batch.mlm_labels.push_back(token());
+    batch.label_rows.push_back(static_cast<std::int32_t>(first + p * length / labels));
+    batch.token_labels.push_back(token());
   }
   batch.samples.push_back(static_cast<std::int64_t>(batch.lengths.size()));
   batch.offsets.push_back(static_cast<std::int32_t>(first + length));
   batch.lengths.push_back(static_cast<std::int32_t>(length));
-  batch.sop_labels.push_back(static_cast<std::int32_t>(random.below(2)));
+  batch.sequence_labels.push_back(static_cast<std::int32_t>(random.below(2)));
 }
 
 std::vector<HostBatch> random_batches(const BenchOptions& options, int rank) {
@@ -77,8 +77,9 @@ double Bench::step() {
   const HostBatch& host = batches_[static_cast<std::size_t>(steps_) % batches_.size()];
   const Pass pass{.training = true, .seed = options_.seed + static_cast<std::uint64_t>(steps_++)};
   const double ranks = comm_.ranks();
-  const LossScales scales{options_.objective.weights[0] / (ranks * static_cast<double>(host.mlm_rows.size())),
-                          options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
+  const LossScales scales{
+      options_.objective.weights[0] / (ranks * static_cast<double>(host.label_rows.size())),
+      options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
   const Batch& batch = buffer_.upload(arrays_of(host));
   network_.parameters().zero_gradients(context_);

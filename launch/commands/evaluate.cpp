@@ -11,6 +11,7 @@
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
+#include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/metrics/evaluation.h"
@@ -21,12 +22,12 @@ namespace {
 // The model that a configuration means: model.from, or else the run's newest good checkpoint.
 std::vector<std::string> choose_model(Config& config) {
   if (config.gives("model.from") && !config.model.from.empty()) return {};
-  require(config, {"run.directory"}, "evaluate (without model.from)");
+  require(config, {"run.directory"}, "evaluate (without `model.from`)");
   const std::string folder = std::filesystem::path(config.run.directory) / "checkpoints";
   const CheckpointSearch search = find_newest_checkpoint(folder);
   if (!search.path)
-    refuse("{} holds no {}checkpoint; pretrain first, or name a model by model.from", folder,
-           search.any ? "undamaged " : "");
+    refuse("{} holds no {}checkpoint; pretrain first, or name a model in `model.from`.", folder,
+           search.any ? "valid " : "");
   config.model.from = *search.path;
   return search.warnings;
 }
@@ -62,17 +63,16 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(warnings);
   for (const auto& note : setup.notes) log.note(note);
 
-  const Device device = open_device(setup.backend, setup.communication, comm);
-  Context context = device.context(threads_of_rank(comm, config.run.threads.value_or(0)));
-  Network network(setup.model, setup.head, setup.precision, false, context.memory());
-  for (const auto& note : setup.from->load(network)) log.note(note);
+  ComputeSession session(open_device(setup.backend, setup.communication, comm),
+                         threads_of_rank(comm, config.run.threads.value_or(0)),
+                         {.model = setup.model, .head = setup.head, .precision = setup.precision});
+  for (const auto& note : setup.from->load(session.network)) log.note(note);
 
   const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
   log.warnings(source->warnings());
-  network.plan(source->limits(), context.host_threads());
-  BatchBuffer buffer(source->limits(), context);
-  const Losses losses =
-      evaluate(context, comm, network, buffer, *source, config.evaluation.batches, objective_options(config));
+  session.plan(source->limits());
+  const Losses losses = evaluate(session.context, comm, session.network, session.buffer(), *source,
+                                 config.evaluation.batches, objective_options(config));
   if (comm.rank() == 0) fmt::print("{}\n", result(losses, setup).dump());
   return kDone;
 }
@@ -93,11 +93,11 @@ Command evaluate_command() {
   auto config = std::make_shared<std::string>();
   return {
       .name = "evaluate",
-      .summary = "losses and accuracies of a model on held-out shards",
+      .summary = "losses and accuracies of a model on held-out data",
       .details =
-          "Takes model.from, or else the newest checkpoint of run.directory, and data.validation; masks do "
-          "not change from call to call. The last line is one JSON object; unigram_entropy (nats) is the "
-          "entropy of the shards' token frequencies, which an mlm_loss must beat to mean something.",
+          "Evaluates `model.from`, or else the latest checkpoint of `run.directory`, on `data.validation`, "
+          "with the same masks in every call. The last line is one JSON object; unigram_entropy (nats) is the "
+          "loss of the unigram baseline, which an mlm_loss must beat to mean something.",
       .example =
           "nystrom evaluate my.yaml\n"
           "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",

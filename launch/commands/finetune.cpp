@@ -26,11 +26,10 @@ StopReason run_one(const Config& config, Comm& comm, const Log& log) {
   for (const auto& note : setup->notes) log.note(note);
   const std::unique_ptr<Observer> progress = make_progress(log);
   FinetuneOptions options = setup->options;
-  options.run.report = [&log](const std::string& report) {
-    log.note("what the ranks are doing:\n" + report);
-  };
+  options.run.report = [&log](const std::string& report) { log.note("Activity of the ranks:\n" + report); };
   const StopReason why = finetune(options, comm, *progress);
-  if (why == StopReason::kDone) log.note(fmt::format("results are in {}/results.json", config.run.directory));
+  if (why == StopReason::kDone)
+    log.note(fmt::format("Results are in {}/results.json.", config.run.directory));
   return why;
 }
 
@@ -59,7 +58,7 @@ void write_table(const Config& config, const std::vector<GridPoint>& points, con
   write_file(config.run.directory + "/grid.tsv", table.text);
   write_file(config.run.directory + "/grid.json", table.json);
   fmt::print("{}", table.text);
-  log.note(fmt::format("{}; the table is in {}/grid.tsv", table.best, config.run.directory));
+  log.note(fmt::format("{}. The table is in {}/grid.tsv.", table.best, config.run.directory));
 }
 
 StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
@@ -70,10 +69,11 @@ StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
     const Config one = config_of(config, points[i]);
     const std::string finished = comm.rank() == 0 && is_finished(one) ? "yes" : "";
     if (!comm.broadcast_text(finished, 0, "the state of a grid's point").empty()) {
-      log.note(fmt::format("point {} of {}, {}: done before", i + 1, points.size(), points[i].name));
+      log.note(
+          fmt::format("Grid point {} of {}, {}: already finished.", i + 1, points.size(), points[i].name));
       continue;
     }
-    log.note(fmt::format("point {} of {}: {}", i + 1, points.size(), points[i].name));
+    log.note(fmt::format("Grid point {} of {}: {}.", i + 1, points.size(), points[i].name));
     if (run_one(one, comm, log) == StopReason::kStopped) return StopReason::kStopped;
   }
   if (comm.rank() == 0) write_table(config, points, log);
@@ -88,7 +88,7 @@ int run(const Options& options, const Invocation& invocation) {
     const Log log(comm.rank());
     const StopReason why = config.grid.empty() ? run_one(config, comm, log) : run_grid(config, comm, log);
     if (why == StopReason::kDone) return kDone;
-    log.note("stopped on request; the same command goes on from here");
+    log.note("Stopped on request; the same command resumes from here.");
     return kStopped;
   });
 }
@@ -99,11 +99,12 @@ Command finetune_command() {
   auto options = std::make_shared<Options>();
   return {
       .name = "finetune",
-      .summary = "train a pretrained model on a labelled task; started by mpirun as pretrain is",
+      .summary =
+          "fine-tune a pretrained model on a labelled task; under mpirun on several ranks, as pretrain",
       .details =
           "Writes metrics.jsonl, checkpoints (the best by the task's metric as checkpoints/best.h5), "
-          "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to run.directory. With "
-          "`grid` every combination of its values is a run of its own below that, and grid.tsv the table of "
+          "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to `run.directory`. With "
+          "`grid` every combination of its values is a separate run in a subdirectory, and grid.tsv compares "
           "them. Tasks and keys: docs/finetuning.md.",
       .example =
           "nystrom finetune configs/finetune-glue.yaml --set model.from=run/checkpoints/step-00001000.h5\n"

@@ -67,9 +67,7 @@ void inspect_shard(const std::string& path) {
 
 void print_model(const ModelConfig& m, const HeadConfig& head) {
   const AttentionConfig& a = m.attention;
-  line("head", head.kind == HeadKind::kPretraining ? "pretraining (MLM and SOP)"
-               : head.kind == HeadKind::kMaskedLm  ? "masked language model"
-                                                   : "task head");
+  line("head", std::string(entry_of(head.kind).description));
   line("shape",
        fmt::format("{} layers, hidden {}, {} heads, feed-forward {}, vocabulary {}, {} positions", m.layers,
                    m.hidden_size, a.heads, m.intermediate_size, m.vocabulary_size, m.max_positions));

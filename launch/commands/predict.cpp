@@ -32,11 +32,11 @@ std::string json_text(const nlohmann::ordered_json& object) {
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// The form in which answers are written: as --format says, or by the output's name.
+/// Output format: --format, or by the output's name.
 std::string format_of(const Arguments& arguments, bool vectors) {
   if (arguments.format != "auto") {
     if (arguments.format != "tsv" && arguments.format != "jsonl" && arguments.format != "hdf5")
-      refuse("predict: --format is '{}'; it must be tsv, jsonl or hdf5.", arguments.format);
+      refuse("predict: `--format` is {}; it must be tsv, jsonl or hdf5.", arguments.format);
     if (vectors && arguments.format == "tsv")
       refuse("predict: embeddings are written as jsonl or hdf5, not tsv.");
     return arguments.format;
@@ -45,21 +45,20 @@ std::string format_of(const Arguments& arguments, bool vectors) {
   return vectors || arguments.output.ends_with(".jsonl") ? "jsonl" : "tsv";
 }
 
-/// What is done with the model: what its head is for, unless --task says otherwise.
+/// What to predict: --task, or what the model's head is for.
 std::string task_of(const Arguments& arguments, const ModelSource& source) {
   for (const char* task : {"fill_mask", "embeddings", "tokens"})
     if (arguments.task == task) return task;
   if (arguments.task != "auto")
-    refuse("predict: --task is '{}'; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
-  const HeadKind kind = source.head().kind;
-  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm ? "fill_mask" : "labels";
+    refuse("predict: `--task` is {}; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
+  return is_language_model(source.head().kind) ? "fill_mask" : "labels";
 }
 
 Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
   if (!arguments.tokenizer.empty()) return Tokenizer::read(arguments.tokenizer);
   Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty())
-    refuse("{} has no tokenizer (such as spiece.model); name one with --tokenizer.", source.path());
+    refuse("{} has no tokenizer (such as spiece.model); name one with `--tokenizer`.", source.path());
   return tokenizer;
 }
 
@@ -67,8 +66,7 @@ void say(const std::string& sentence) {
   fmt::print(stderr, "nystrom: {}\n", sentence);
 }
 
-/// Examples that were cut, lines without a mask or malformed, bytes that are no text: counted, and told at
-/// the end.
+/// Truncated examples, lines without a mask, malformed lines and invalid bytes, reported at the end.
 struct Counts {
   std::int64_t lines = 0, truncated = 0, without_mask = 0, repaired = 0, skipped = 0;
 
@@ -77,15 +75,15 @@ struct Counts {
     skipped += rows.skipped;
   }
 
-  void tell(const std::string& task, std::int64_t longest) const {
+  void report(const std::string& task, std::int64_t longest) const {
     if (truncated > 0)
-      say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were cut", truncated,
-                      lines, longest));
+      say(fmt::format("{} of {} lines had more tokens than the model takes ({}) and were truncated.",
+                      truncated, lines, longest));
     if (without_mask > 0 && task == "fill_mask")
-      say(fmt::format("{} of {} lines had no <mask>", without_mask, lines));
+      say(fmt::format("{} of {} lines had no `<mask>`.", without_mask, lines));
     if (repaired > 0)
-      say(fmt::format("{} bytes of the input are not UTF-8 text and were replaced", repaired));
-    if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped", skipped));
+      say(fmt::format("{} bytes of the input are not valid UTF-8 and were replaced.", repaired));
+    if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped.", skipped));
   }
 };
 
@@ -139,7 +137,7 @@ AnswerPiece embed(LinePredictor& predictor, const std::vector<std::string>& text
   return piece;
 }
 
-/// What the tokenizer makes of each text, marks such as `<mask>` included; no model is run.
+/// Token ids of each text, with marks such as `<mask>`; no model is run.
 AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts, Counts& counts) {
   AnswerPiece piece;
   piece.table.columns = {"line", "ids"};
@@ -166,18 +164,18 @@ int run_tokens(const Arguments& arguments, const ModelSource& source, const Conf
   Counts counts;
   InputRows rows;
   for (; input->next(rows); counts.add(rows)) {
-    if (!rows.encoded.empty()) refuse("predict: tokens takes texts, not token ids.");
+    if (!rows.encoded.empty()) refuse("predict: `--task tokens` takes texts, not token ids.");
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
     answers->write(tokens(tokenizer, texts, counts));
   }
   answers->finish();
   counts.add(rows);  // after the last example
-  counts.tell("tokens", 0);
+  counts.report("tokens", 0);
   return kDone;
 }
 
-/// Masks and vectors: of single texts, by rank 0 alone.
+/// Masks and embeddings of single texts, on rank 0 only.
 int run_lines(const Arguments& arguments, const std::string& task, const ModelSource& source,
               const Config& config, const Backend& backend, Comm& comm) {
   const int threads = threads_of_rank(comm, config.run.threads.value_or(0));
@@ -199,7 +197,7 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   bool any = false;
   InputRows rows;
   for (; input->next(rows); any = true) {
-    if (!rows.encoded.empty()) refuse("predict: {} takes texts, not token ids.", task);
+    if (!rows.encoded.empty()) refuse("predict: `--task {}` takes texts, not token ids.", task);
     counts.add(rows);
     std::vector<std::string> texts;
     for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
@@ -208,19 +206,19 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
   counts.add(rows);  // after the last example
-  counts.tell(task, source.config().max_positions);
+  counts.report(task, source.config().max_positions);
   return kDone;
 }
 
-/// The head's answers. Rank 0 reads and writes; all ranks compute.
+/// Predictions of the model's head. Rank 0 reads and writes; all ranks compute.
 int run_task(const Arguments& arguments, const ModelSource& source, const Config& config,
              const Backend& backend, Comm& comm) {
   TaskPredictor predictor(source, tokenizer_of(arguments, source), config, arguments.no_answer, backend,
                           comm);
-  const bool speaks = comm.rank() == 0;
+  const bool is_root = comm.rank() == 0;
   std::unique_ptr<InputReader> input;
   std::unique_ptr<AnswerWriter> answers;
-  if (speaks) {
+  if (is_root) {
     AnswerForm form = predictor.form();
     form.format = format_of(arguments, false);
     InputOptions options = predictor.input();
@@ -232,7 +230,7 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   Counts counts;
   for (bool first = true;; first = false) {
     InputRows rows;
-    const bool more = speaks && input->next(rows);
+    const bool more = is_root && input->next(rows);
     counts.add(rows);
     if (comm.ranks() > 1) {
       const std::string text = comm.broadcast_text(more ? packed_rows(rows) : "", 0, "the next examples");
@@ -243,13 +241,13 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
     }
     const bool empty = rows.size() == 0;
     const AnswerPiece piece = predictor.predict(std::move(rows));  // of no rows: a header
-    if (speaks) answers->write(piece);
+    if (is_root) answers->write(piece);
     if (empty) break;
   }
-  if (!speaks) return kDone;
+  if (!is_root) return kDone;
   answers->finish();
   for (const auto& note : predictor.notes()) say(note);
-  counts.tell("labels", 0);
+  counts.report("labels", 0);
   return kDone;
 }
 
@@ -257,19 +255,20 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
 void check_output(const Arguments& arguments) {
   const std::string& output = arguments.output;
   std::error_code error;  // of paths that are not there
-  if (fs::is_directory(output, error)) refuse("predict: --output ({}) is a folder; name a file.", output);
+  if (fs::is_directory(output, error))
+    refuse("predict: `--output` ({}) is a directory; name a file.", output);
   for (const std::string& path : {arguments.input, arguments.model})
     if (fs::equivalent(output, path, error))
-      refuse("predict: --output ({}) would replace {}; name another file.", output, path);
+      refuse("predict: `--output` ({}) would replace {}; name another file.", output, path);
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
-  if (arguments.top < 1) refuse("predict: --top is {}; it must be at least 1.", arguments.top);
+  if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
   check_output(arguments);
   const Config config = read_config("", invocation.overrides);
   const Backend backend = arguments.backend.empty()
                               ? choose_backend(config.training.backend, "training.backend")
-                              : choose_backend(arguments.backend, "predict: --backend");
+                              : choose_backend(arguments.backend, "predict: `--backend`");
   const ModelSource source(arguments.model);
   const std::string task = task_of(arguments, source);
   (void)format_of(arguments, task == "embeddings");
@@ -286,14 +285,15 @@ Command predict_command() {
   auto arguments = std::make_shared<Arguments>();
   return {
       .name = "predict",
-      .summary = "labels, answers, filled masks or vectors of texts",
+      .summary = "predictions for texts: labels, answers, filled masks or embeddings",
       .details =
-          "A fine-tuned model gives what its head was trained for: classes with probabilities, numbers, "
-          "tags, answers or choices. A pretrained one fills masks: `<mask>` (or `[MASK]`) stands for what is "
-          "to be guessed. With --task embeddings either turns texts into vectors. Input: a text a line, TSV "
-          "or CSV with a header, JSON-lines, CoNLL columns, SQuAD's JSON or HDF5 (docs/finetuning.md); "
-          "output in the order of the input. --set takes data.sequence_length, training.precision, "
-          "run.threads and the section task (columns, choices, window_overlap, malformed).",
+          "A fine-tuned model predicts what its head was trained for: classes with probabilities, numbers, "
+          "tags, answers or choices. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
+          "to predict. With `--task embeddings` either kind turns texts into vectors. Input: one text per "
+          "line, TSV or CSV with a header, JSON Lines, CoNLL columns, SQuAD's JSON, or HDF5 "
+          "(docs/finetuning.md). Output follows the order of the input. `--set` takes "
+          "`data.sequence_length`, `training.precision`, `run.threads` and the section `task` (`columns`, "
+          "`choices`, `window_overlap`, `malformed`).",
       .example =
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"
@@ -301,21 +301,23 @@ Command predict_command() {
           "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
       .options =
           [arguments](CLI::App& app) {
-            app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face folder")->required();
+            app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face directory")
+                ->required();
             app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
             app.add_option("--output", arguments->output, "a file; by default standard output");
             app.add_option("--task", arguments->task,
-                           "auto (by the model's head), fill_mask, embeddings, or tokens (what the tokenizer "
-                           "makes of the text)")
+                           "auto (by the model's head), fill_mask, embeddings, or tokens (token ids of the "
+                           "texts; no model is run)")
                 ->capture_default_str();
-            app.add_option("--top", arguments->top, "guesses for each mask")->capture_default_str();
+            app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
             app.add_option("--format", arguments->format,
                            "tsv, jsonl or hdf5; by default by the output's name");
             app.add_option("--input-format", arguments->input_format,
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
-            app.add_option("--backend", arguments->backend, "auto, cpu or cuda; by default training.backend");
+            app.add_option("--backend", arguments->backend,
+                           "auto, cpu or cuda; by default `training.backend`");
             app.add_option("--tokenizer", arguments->tokenizer,
-                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of M's");
+                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of the model's");
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");
           },

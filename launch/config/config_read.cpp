@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "data/corpus/corpus.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "launch/config/config_table.h"
@@ -245,7 +246,7 @@ class Setter {
   }
 
   [[nodiscard]] CorpusSource corpus_source(const YAML::Node& node) const {
-    static const std::vector<std::string> kinds{"wikipedia", "books", "imdb", "lines", "jsonl"};
+    const std::vector<std::string> kinds = corpus_kinds();
     if (!node.IsMap())
       refuse("{}: an entry of corpus must be {{kind: ..., path: ...}}", origin_.at(node.Mark()));
     CorpusSource source;

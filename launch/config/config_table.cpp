@@ -4,6 +4,8 @@
 #include <array>
 #include <iterator>
 
+#include "trainer/optimizer/optimizer.h"
+
 namespace nystrom {
 namespace {
 
@@ -272,7 +274,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "bytes a weight less, but for the rank's share; the same result, the same checkpoints. Ranks exchange "
        "the weights each step."},
 
-      {"optimizer.kind", &c.optimizer.kind, "", "adamw"},
+      {"optimizer.kind", &c.optimizer.kind, "", registered_names(optimizer_kinds())},
       {"optimizer.learning_rate", &c.optimizer.learning_rate, "The schedule's peak.", {}, kAtLeastZero},
       {"optimizer.beta1", &c.optimizer.beta1, "", {}, kShare},
       {"optimizer.beta2", &c.optimizer.beta2, "", {}, kShare},

@@ -35,6 +35,17 @@ struct ConfigKey {
   std::string_view unset = {};    ///< what stands for "not given" in the documentation; "*": no default
 };
 
+/// "a | b": the names of a registry's rows, as a key's choices.
+template <class Row>
+std::string_view registered_names(std::span<const Row> registry) {
+  static const std::string names = [&] {
+    std::string text;
+    for (const Row& row : registry) text.append(text.empty() ? "" : " | ").append(row.name);
+    return text;
+  }();
+  return names;
+}
+
 struct ConfigSection {
   std::string_view name;      ///< "" for top-level keys
   std::string_view commands;  ///< which commands use it

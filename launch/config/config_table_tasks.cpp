@@ -1,5 +1,6 @@
 // The keys of raw text and of tasks; those of a run are in config_table.cpp.
 
+#include "data/tasks/task_kinds.h"
 #include "launch/config/config_table.h"
 
 namespace nystrom {
@@ -106,12 +107,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        {},
        {1, 1e9}},
 
-      {"task.kind",
-       &c.task.kind,
-       "",
-       "glue | imdb | lra | classification | regression | tokens | question_answering | multiple_choice",
-       {},
-       "none"},
+      {"task.kind", &c.task.kind, "", registered_names(task_kinds()), {}, "none"},
       {"task.name", &c.task.name, "The task's name within its kind, e.g. `SST-2`.", {}, {}, "none"},
       {"task.path", &c.task.path, "Its folder; `imdb`: the folder aclImdb or its tar.", {}, {}, "*"},
       {"task.train",
@@ -125,7 +121,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"task.test", &c.task.test, "The same for prediction; labels may be missing.", {}, {}, "none"},
       {"task.validation_fraction",
        &c.task.validation_fraction,
-       "Share of the training part that is held out, by the seed, where there is no validation part.",
+       "Share of the training split to hold out, by the seed, where there is no validation split.",
        {},
        {0, 0.999}},
       {"task.metric",

@@ -14,36 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::string auto_class(HeadKind kind) {
-  switch (kind) {
-    case HeadKind::kSequenceClassification:
-      return "AutoModelForSequenceClassification";
-    case HeadKind::kTokenClassification:
-      return "AutoModelForTokenClassification";
-    case HeadKind::kQuestionAnswering:
-      return "AutoModelForQuestionAnswering";
-    case HeadKind::kMultipleChoice:
-      return "AutoModelForMultipleChoice";
-    default:
-      return "AutoModelForMaskedLM";
-  }
-}
-
-std::string pipeline_of(HeadKind kind) {
-  switch (kind) {
-    case HeadKind::kSequenceClassification:
-      return "text-classification";
-    case HeadKind::kTokenClassification:
-      return "token-classification";
-    case HeadKind::kQuestionAnswering:
-      return "question-answering";
-    case HeadKind::kMultipleChoice:
-      return "multiple-choice";
-    default:
-      return "fill-mask";
-  }
-}
-
 /// The run directory of a checkpoint RUN/checkpoints/x.h5; else empty.
 fs::path run_of(const std::string& checkpoint) {
   const fs::path folder = fs::absolute(checkpoint).parent_path();
@@ -150,17 +120,17 @@ std::string what_transformers_will_run(const HuggingFaceFolder& folder, const st
 }
 
 std::string model_card(const ModelSource& source, const HuggingFaceFolder& folder) {
-  const HeadKind head = folder.head.kind;
+  const HeadEntry& head = entry_of(folder.head.kind);
   std::string text = fmt::format(
       "---\nlibrary_name: transformers\npipeline_tag: {}\ntags:\n- nystromformer\n---\n\n# A "
       "Nyströmformer\n\n"
       "{}; {}. Written by nystrom {}.\n\n",
-      pipeline_of(head), shape_of(folder.model), attention_of(folder.model), NYSTROM_VERSION);
+      head.pipeline_tag, shape_of(folder.model), attention_of(folder.model), NYSTROM_VERSION);
   text += fmt::format(
       "```python\nfrom transformers import {0}, AutoTokenizer\n\nmodel = "
       "{0}.from_pretrained(\"this-folder\")\n"
       "tokenizer = AutoTokenizer.from_pretrained(\"this-folder\")\n```\n\n",
-      auto_class(head));
+      head.auto_class);
   text += "## What transformers computes\n\n" + what_transformers_will_run(folder, "this folder");
   if (segment_means_length(folder) != folder.model.attention.landmarks)
     text +=
@@ -170,10 +140,9 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
   text +=
       " The program nystrom runs any length, ignores padding, and scales each pseudo-inverse separately. Its "
       "options are in the object `nystrom` of `config.json`, which transformers ignores.";
-  if (head == HeadKind::kPretraining)
-    text +=
-        " The head of sentence-order prediction and its pooler are extra tensors, which transformers reports "
-        "as unexpected and skips.";
+  if (!head.extra_tensors.empty())
+    text += fmt::format(" The {} are extra tensors, which transformers reports as unexpected and skips.",
+                        head.extra_tensors);
   const std::string table = figures(source);
   if (!table.empty()) text += "\n\n## Training\n\n| | |\n|---|---|\n" + table;
   return text + "\n";

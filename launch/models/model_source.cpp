@@ -22,12 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Two heads of language modelling, one of them with sentence order.
+/// Two heads of one architecture: masked language models with and without sentence order.
 bool differ_by_sentence_order(HeadKind a, HeadKind b) {
-  const auto masked = [](HeadKind kind) {
-    return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
-  };
-  return a != b && masked(a) && masked(b);
+  return a != b && entry_of(a).architecture == entry_of(b).architecture;
 }
 
 }  // namespace

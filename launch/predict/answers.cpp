@@ -50,20 +50,20 @@ class TextOutput {
     if (path.empty()) return;
     file_.emplace(path);
     stream_.open(file_->temporary(), std::ios::binary);
-    if (!stream_) fail("cannot create {}: {}.", file_->temporary(), std::strerror(errno));
+    if (!stream_) fail("{} cannot be created: {}.", file_->temporary(), std::strerror(errno));
   }
   void write(const std::string& text) {
     if (!file_) {
       if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-        fail("standard output cannot be written: {}.", std::strerror(errno));
+        fail("Standard output cannot be written: {}.", std::strerror(errno));
     } else if (!stream_.write(text.data(), static_cast<std::streamsize>(text.size()))) {
-      fail("cannot write {}: {}.", file_->path(), std::strerror(errno));
+      fail("{} cannot be written: {}.", file_->path(), std::strerror(errno));
     }
   }
   void finish() {
     if (!file_) return;
     stream_.close();
-    if (!stream_) fail("cannot write {}: {}.", file_->path(), std::strerror(errno));
+    if (!stream_) fail("{} cannot be written: {}.", file_->path(), std::strerror(errno));
     file_->publish();
   }
 
@@ -240,9 +240,9 @@ std::unique_ptr<AnswerWriter> open_answers(const std::string& path, const Answer
       refuse("predict: {}s are written as jsonl or hdf5, not tsv.", form.matrix_name);
     return std::make_unique<TsvWriter>(path);
   }
-  if (path.empty()) refuse("predict: HDF5 needs a file; name it with --output.");
+  if (path.empty()) refuse("predict: HDF5 needs a file; name it with `--output`.");
   if (std::filesystem::exists(path))
-    refuse("{} exists already; name another output or remove it first.", path);
+    refuse("{} exists already; name another output, or remove it first.", path);
   return std::make_unique<Hdf5Writer>(path, form);
 }
 

@@ -11,21 +11,21 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kMostSequences = 64;
-constexpr std::int64_t kMostTokens = 4096;  // of a batch, unless one line has more
-constexpr std::int64_t kMostMasks = 128;    // whose logits are held at once
+constexpr std::int64_t kMaxSequences = 64;
+constexpr std::int64_t kMaxTokens = 4096;  // of a batch, unless one line has more
+constexpr std::int64_t kMaxMasks = 128;    // whose logits are held at once
 
 BatchLimits limits_of(const ModelConfig& config) {
-  return {.sequences = kMostSequences,
-          .tokens = std::max(kMostTokens, config.max_positions),
+  return {.sequences = kMaxSequences,
+          .tokens = std::max(kMaxTokens, config.max_positions),
           .longest = config.max_positions,
-          .labels = kMostMasks};
+          .labels = kMaxMasks};
 }
 
 HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
   const HeadConfig head = source.head();
-  if (fills_masks && head.kind != HeadKind::kPretraining && head.kind != HeadKind::kMaskedLm)
-    refuse("{} has a {} head, which fills no masks; name a pretrained model, or use --task embeddings",
+  if (fills_masks && !is_language_model(head.kind))
+    refuse("{} has a {} head, which cannot fill masks; name a pretrained model, or use `--task embeddings`.",
            source.path(), entry_of(head.kind).name);
   return head;
 }
@@ -85,19 +85,15 @@ LinePredictor::Embedded mean_of(const Tensor& hidden) {
 LinePredictor::LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads,
                              DType precision, Device device)
     : tokenizer_(std::move(tokenizer)),
-      device_(std::move(device)),
-      context_(device_.context(threads > 0 ? threads : Context().host_threads())),
-      network_(source.config(), usable_head(source, fills_masks), precision, /*training=*/false,
-               context_.memory()),
-      limits_(limits_of(source.config())),
-      buffer_(limits_, context_),
-      notes_(source.load(network_)),
-      rows_(DType::kI32, {kMostMasks}, context_.memory()),
-      logits_(DType::kF32, {kMostMasks, source.config().vocabulary_size}, context_.memory()) {
+      session_(std::move(device), threads > 0 ? threads : Context().host_threads(),
+               {.model = source.config(), .head = usable_head(source, fills_masks), .precision = precision}),
+      notes_(source.load(session_.network)),
+      rows_(DType::kI32, {kMaxMasks}, session_.context.memory()),
+      logits_(DType::kF32, {kMaxMasks, source.config().vocabulary_size}, session_.context.memory()) {
   if (tokenizer_.vocabulary_size() > source.config().vocabulary_size)
-    refuse("the tokenizer has {} tokens, the model of {} embeds {}; they do not belong together",
+    refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            tokenizer_.vocabulary_size(), source.path(), source.config().vocabulary_size);
-  network_.plan(limits_, context_.host_threads());
+  session_.plan(limits_of(source.config()));
 }
 
 std::string LinePredictor::text_of(std::int32_t id) const {
@@ -114,9 +110,9 @@ LinePredictor::Encoded LinePredictor::encode(std::string line) const {
   Encoded encoded{{special.bos}, false};
   const std::vector<std::int32_t> ids = tokenizer_.encode_marked(line);
   encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
-  const auto most = static_cast<std::size_t>(limits_.longest - 1);
-  encoded.truncated = encoded.ids.size() > most;
-  if (encoded.truncated) encoded.ids.resize(most);
+  const auto max_ids = static_cast<std::size_t>(session_.limits.longest - 1);
+  encoded.truncated = encoded.ids.size() > max_ids;
+  if (encoded.truncated) encoded.ids.resize(max_ids);
   encoded.ids.push_back(special.eos);
   return encoded;
 }
@@ -127,33 +123,33 @@ std::size_t LinePredictor::run_batch(const std::vector<Encoded>& lines, std::spa
   offsets_.assign(1, 0);
   for (const std::size_t index : order) {
     const auto& line = lines[index].ids;
-    if (lengths.size() == static_cast<std::size_t>(limits_.sequences)) break;
-    if (!ids.empty() && ids.size() + line.size() > static_cast<std::size_t>(limits_.tokens)) break;
+    if (lengths.size() == static_cast<std::size_t>(session_.limits.sequences)) break;
+    if (!ids.empty() && ids.size() + line.size() > static_cast<std::size_t>(session_.limits.tokens)) break;
     ids.insert(ids.end(), line.begin(), line.end());
     lengths.push_back(static_cast<std::int32_t>(line.size()));
     offsets_.push_back(static_cast<std::int32_t>(ids.size()));
     samples.push_back(static_cast<std::int64_t>(samples.size()));
   }
   const std::vector<std::int32_t> types(ids.size(), 0);
-  const Batch& batch = buffer_.upload({.input_ids = ids,
-                                       .token_type_ids = types,
-                                       .offsets = offsets_,
-                                       .lengths = lengths,
-                                       .samples = samples,
-                                       .label_rows = {},
-                                       .labels = {}});
-  hidden_ = network_.encoder().forward(context_, batch, {.training = false, .seed = 0});
+  const Batch& batch = session_.upload({.input_ids = ids,
+                                        .token_type_ids = types,
+                                        .offsets = offsets_,
+                                        .lengths = lengths,
+                                        .samples = samples,
+                                        .label_rows = {},
+                                        .token_labels = {}});
+  hidden_ = session_.network.encoder().forward(session_.context, batch, {.training = false, .seed = 0});
   return lengths.size();
 }
 
 void LinePredictor::guess(const std::vector<std::int32_t>& rows, std::int64_t top,
                           std::vector<std::vector<Guess>>& guesses) {
-  for (std::size_t begin = 0; begin < rows.size(); begin += kMostMasks) {
-    const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMostMasks, rows.size() - begin));
+  for (std::size_t begin = 0; begin < rows.size(); begin += kMaxMasks) {
+    const auto count = static_cast<std::int64_t>(std::min<std::size_t>(kMaxMasks, rows.size() - begin));
     const Tensor part = rows_.view().first(count), logits = logits_.view().first(count);
-    context_.memory().write(part.address, rows.data() + begin, part.bytes());
-    network_.pretraining_head().token_logits(context_, hidden_, part, logits);
-    const HostValues values(logits, context_.memory());
+    session_.context.memory().write(part.address, rows.data() + begin, part.bytes());
+    session_.network.pretraining_head().token_logits(session_.context, hidden_, part, logits);
+    const HostValues values(logits, session_.context.memory());
     for (std::int64_t i = 0; i < count; ++i)
       guesses.push_back(best_of(values.view().rows(i, 1).span<const float>(), top));
   }
@@ -186,7 +182,7 @@ std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std:
   const std::vector<std::size_t> order = longest_first(encoded);
   for (std::span<const std::size_t> left = order; !left.empty();) {
     const std::size_t count = run_batch(encoded, left);
-    const HostValues hidden(hidden_, context_.memory());
+    const HostValues hidden(hidden_, session_.context.memory());
     for (std::size_t i = 0; i < count; ++i) {
       embedded[left[i]] = mean_of(hidden.view().rows(offsets_[i], offsets_[i + 1] - offsets_[i]));
       embedded[left[i]].truncated = encoded[left[i]].truncated;

@@ -1,5 +1,5 @@
 #pragma once
-// Lines of text through a trained encoder: masks filled by the language model, or lines turned into vectors.
+// Mask filling and sentence embeddings for lines of text.
 
 #include <cstdint>
 #include <span>
@@ -9,7 +9,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/tensor/device.h"
 #include "launch/models/model_source.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 
 namespace nystrom {
 
@@ -19,11 +19,11 @@ struct Guess {
 };
 
 struct FilledLine {
-  std::vector<std::vector<Guess>> masks;  ///< of each mask of the line, its guesses, best first
-  bool truncated = false;                 ///< the line was longer than the model takes
+  std::vector<std::vector<Guess>> masks;  ///< per mask: predictions, best first
+  bool truncated = false;                 ///< the line had more tokens than the model takes
 };
 
-/// A model with its tokenizer, ready for text. A line's answers depend on no other line.
+/// A model with its tokenizer. A line's result does not depend on the other lines.
 class LinePredictor {
  public:
   /// Loads the model. Refuses a tokenizer with more tokens than the model has embeddings, and (`fills_masks`)
@@ -31,7 +31,7 @@ class LinePredictor {
   LinePredictor(const ModelSource& source, Tokenizer tokenizer, bool fills_masks, int threads = 0,
                 DType precision = DType::kF32, Device device = {});
 
-  /// For each line: `top` guesses for each `<mask>` (or `[MASK]`).
+  /// For each line: `top` predictions per `<mask>` (or `[MASK]`).
   std::vector<FilledLine> fill(const std::vector<std::string>& lines, std::int64_t top);
 
   struct Embedded {
@@ -42,7 +42,7 @@ class LinePredictor {
 
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] const LoadNotes& notes() const { return notes_; }
-  /// What a token stands for: its text, or its piece where it has none.
+  /// Text of a token, or its piece if it has none.
   [[nodiscard]] std::string text_of(std::int32_t id) const;
 
  private:
@@ -51,17 +51,13 @@ class LinePredictor {
     bool truncated = false;
   };
   [[nodiscard]] Encoded encode(std::string line) const;
-  /// Runs lines order[first, ...) as far as they fit one batch; gives how many.
+  /// Runs as many lines, in `order`, as fit one batch; returns their number.
   std::size_t run_batch(const std::vector<Encoded>& lines, std::span<const std::size_t> order);
   void guess(const std::vector<std::int32_t>& rows, std::int64_t top,
              std::vector<std::vector<Guess>>& guesses);
 
   Tokenizer tokenizer_;
-  Device device_;
-  Context context_;
-  Network network_;
-  BatchLimits limits_;
-  BatchBuffer buffer_;
+  ComputeSession session_;
   LoadNotes notes_;
   Tensor hidden_;                      // of the last run_batch
   std::vector<std::int32_t> offsets_;  // of the last run_batch

@@ -67,7 +67,7 @@ class IdReader final : public InputReader {
       refuse("{}: input_ids is not [examples, tokens] of integers.", file_.path());
     for (const auto* other : {&mask_, &segments_})
       if (*other && ((*other)->shape() != ids_.shape() || !(*other)->is_integer()))
-        refuse("{}: {} has not the shape of input_ids.", file_.path(), (*other)->name());
+        refuse("{}: the shape of {} is not that of input_ids.", file_.path(), (*other)->name());
   }
 
   bool next(InputRows& rows) override {

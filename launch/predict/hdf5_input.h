@@ -1,5 +1,5 @@
 #pragma once
-// HDF5 files as input of `predict`.
+// HDF5 input of `predict`.
 
 #include "launch/predict/input.h"
 

@@ -33,8 +33,8 @@ class LineReader final : public InputReader {
     for (std::size_t c = 1; c < columns_; ++c)
       if (!options.columns[c].optional)
         refuse(
-            "{}: lines hold one text each, but this model needs {} as well; give it TSV or JSON-lines (with "
-            "--input-format for standard input).",
+            "{}: plain lines hold one text each, but this model also needs {}; give it TSV or JSON Lines (with "
+            "`--input-format` for standard input).",
             source_.name(), options.columns[c].role);
   }
   bool next(InputRows& rows) override {
@@ -161,7 +161,7 @@ class ConllReader final : public InputReader {
     const std::int64_t count = std::ssize(columns), word = word_ < 0 ? word_ + count : word_;
     const bool bad = word < 0 || word >= count || columns[static_cast<std::size_t>(word)].empty();
     if (bad && malformed_ == Malformed::kRefuse)
-      refuse("{}, line {}: {} columns, no word in column {}. Mend the line, or set task.malformed to skip.",
+      refuse("{}, line {}: {} columns, no word in column {}. Fix the line, or set `task.malformed` to skip.",
              source_.name(), lines_, count, word_);
     if (bad)
       ++rows.skipped;
@@ -234,7 +234,7 @@ std::unique_ptr<InputReader> open_input(const InputOptions& options) {
   if (format == "conll") return std::make_unique<ConllReader>(options);
   if (format == "squad") return std::make_unique<SquadReader>(options);
   if (format == "hdf5") return open_hdf5_input(options);
-  refuse("predict: --input-format is '{}'; it must be auto, lines, tsv, csv, jsonl, conll, squad or hdf5.",
+  refuse("predict: `--input-format` is {}; it must be auto, lines, tsv, csv, jsonl, conll, squad or hdf5.",
          options.format);
 }
 

@@ -1,10 +1,10 @@
 #pragma once
-// What `predict` reads: examples with their parts in columns, piece by piece.
+// Input of `predict`: examples in columns, read piece by piece.
 //
-//   lines    a text a line (the first column asked for)
-//   tsv, csv a header, then a row an example
-//   jsonl    an object a line
-//   conll    a word a line, a blank line between sentences (for tags)
+//   lines    one text per line (the first column asked for)
+//   tsv, csv a header, then one row per example
+//   jsonl    one object per line
+//   conll    one word per line, a blank line between sentences (for tags)
 //   squad    SQuAD's JSON (for answers)
 //   hdf5     a dataset of texts a column; or `input_ids` [N, S] with `input_mask` [N, S] and `segment_ids`
 //            [N, S], both of which may be missing
@@ -20,7 +20,7 @@
 
 namespace nystrom {
 
-/// A column: what the model needs it for, and what it may be called; the first name found counts.
+/// A column of the input: its role for the model, and the names it may have; the first name found counts.
 struct InputColumn {
   std::string role;
   std::vector<std::string> names;
@@ -32,18 +32,15 @@ struct InputRows {
   std::vector<bool> present = {};               ///< of each column
   std::vector<std::vector<std::string>> cells;  ///< [rows][columns], valid UTF-8
   std::vector<TaskSequence> encoded = {};       ///< instead of cells
-  std::int64_t repaired_bytes = 0;              ///< that were no UTF-8
+  std::int64_t repaired_bytes = 0;              ///< that were not valid UTF-8
   std::int64_t skipped = 0;                     ///< malformed lines
 
   [[nodiscard]] std::size_t size() const { return encoded.empty() ? cells.size() : encoded.size(); }
 };
 
-/// As text for other ranks, and back.
+/// Serialization for other ranks.
 [[nodiscard]] std::string packed_rows(const InputRows& rows);
 [[nodiscard]] InputRows unpacked_rows(const std::string& text);
-
-/// Before each of a sentence's words where they are known: of an array of JSON, of CoNLL's columns.
-inline constexpr const char* kElementSeparator = "\x1f";
 
 class InputReader {
  public:

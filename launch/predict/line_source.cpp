@@ -30,7 +30,7 @@ void LineSource::fill() {
   std::array<char, 1U << 16U> piece{};
   const ssize_t got = ::read(descriptor_, piece.data(), piece.size());
   if (got < 0 && errno == EINTR) return;
-  if (got < 0 && errno == EISDIR) refuse("{} is a folder; name a file.", name_);
+  if (got < 0 && errno == EISDIR) refuse("{} is a directory; name a file.", name_);
   if (got < 0) fail("{} cannot be read: {}.", name_, std::strerror(errno));
   if (got == 0) ended_ = true;
   buffer_.append(piece.data(), static_cast<std::size_t>(got));
@@ -50,10 +50,10 @@ bool LineSource::take(std::string& line) {
   return true;
 }
 
-std::vector<std::string> LineSource::next(std::size_t most, std::size_t most_bytes) {
+std::vector<std::string> LineSource::next(std::size_t max_lines, std::size_t max_bytes) {
   std::vector<std::string> lines;
   std::size_t bytes = 0;
-  while (lines.size() < most && bytes < most_bytes) {
+  while (lines.size() < max_lines && bytes < max_bytes) {
     if (std::string line; take(line)) {
       bytes += line.size();
       lines.push_back(std::move(line));

@@ -1,6 +1,6 @@
 #pragma once
-// Lines of a file or of standard input. From a pipe it gives what has come, rather than wait for more: a
-// program that writes a line and waits for its answer gets it.
+// Line reader for files and standard input. From a pipe it returns the lines that have arrived instead of
+// waiting for more, so that a program may write a line and wait for its prediction.
 
 #include <cstdint>
 #include <string>
@@ -10,16 +10,16 @@ namespace nystrom {
 
 class LineSource {
  public:
-  /// "-": standard input. Refuses what cannot be read.
+  /// "-": standard input. Refuses a file that cannot be read.
   explicit LineSource(std::string path);
   ~LineSource();
   LineSource(const LineSource&) = delete;
   LineSource& operator=(const LineSource&) = delete;
 
-  /// The next lines without their ends, at most `most` and about `most_bytes`; none at the end. A byte order
-  /// mark at the beginning is left out.
-  [[nodiscard]] std::vector<std::string> next(std::size_t most, std::size_t most_bytes);
-  /// All that is left.
+  /// The next lines without their ends, at most `max_lines` and about `max_bytes`; none at the end. A byte
+  /// order mark at the beginning is dropped.
+  [[nodiscard]] std::vector<std::string> next(std::size_t max_lines, std::size_t max_bytes);
+  /// The rest of the input.
   [[nodiscard]] std::string rest();
   [[nodiscard]] const std::string& name() const { return name_; }
 

@@ -5,65 +5,59 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/tasks/examples.h"
 #include "data/tasks/sequence_split.h"
+#include "data/tasks/task_kinds.h"
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/comm/threads.h"
+#include "trainer/tasks/answers.h"
 #include "trainer/tasks/task_outputs.h"
 
 namespace nystrom {
 namespace {
 
 using Names = std::vector<std::string>;
+using Naming = AnswerColumn::Naming;
 constexpr std::int64_t kSequencesAtOnce = 128;
 
-AnswerKind answer_of(const ModelSource& source) {
-  const HeadConfig& head = source.head();
-  switch (head.kind) {
-    case HeadKind::kSequenceClassification:
-      return head.problem == Problem::kSingleLabel  ? AnswerKind::kClass
-             : head.problem == Problem::kMultiLabel ? AnswerKind::kLabels
-                                                    : AnswerKind::kValue;
-    case HeadKind::kTokenClassification:
-      return AnswerKind::kTags;
-    case HeadKind::kQuestionAnswering:
-      return AnswerKind::kSpan;
-    case HeadKind::kMultipleChoice:
-      return AnswerKind::kChoice;
-    default:
-      refuse("{} has a {} head; fine-tune it first, or use --task fill_mask or embeddings.", source.path(),
-             entry_of(head.kind).name);
-  }
+const AnswerEntry& answer_of(const ModelSource& source) {
+  const AnswerEntry* answer = find_answer(source.head());
+  if (answer == nullptr)
+    refuse("{} has a {} head; fine-tune it first, or use `--task fill_mask` or `--task embeddings`.",
+           source.path(), entry_of(source.head().kind).name);
+  return *answer;
 }
 
-TaskInfo info_of(const ModelSource& source, const Names& choices) {
-  TaskInfo info{.name = "predict", .answer = answer_of(source), .labels = source.label_names()};
-  const std::int64_t labels = source.head().labels;
-  if (info.answer == AnswerKind::kValue && labels != 1)
-    refuse("{} gives {} numbers an example; predict writes models of one.", source.path(), labels);
-  if (info.answer == AnswerKind::kValue || info.answer == AnswerKind::kSpan) info.labels.clear();
-  if (std::ssize(info.labels) != labels)
-    for (info.labels.clear(); std::ssize(info.labels) < labels;)
-      info.labels.push_back(fmt::format("LABEL_{}", info.labels.size()));
-  if (info.answer == AnswerKind::kChoice) {
-    info.labels.clear();
-    info.choices = std::ssize(choices);
+TaskInfo info_of(const ModelSource& source, const TaskConfig& task) {
+  const AnswerEntry& answer = answer_of(source);
+  const std::int64_t logits = source.head().labels;
+  TaskInfo info{.name = "predict", .answer = answer.kind};
+  if (answer.has_labels()) {
+    info.labels = source.label_names();
+    if (std::ssize(info.labels) != logits)
+      for (info.labels.clear(); std::ssize(info.labels) < logits;)
+        info.labels.push_back(fmt::format("LABEL_{}", info.labels.size()));
+  } else if (logits != answer.logits && entry_of(source.head().kind).labels_from_config) {
+    refuse("{} predicts {} numbers per example; predict supports models with {}.", source.path(), logits,
+           answer.logits);
   }
+  const auto is_choices = [](const AnswerColumn& column) { return column.naming == Naming::kChoices; };
+  if (std::ranges::any_of(answer.columns(), is_choices)) info.choices = std::ssize(task.choices);
+  info.unanswerable = task.unanswerable;
   return info;
 }
 
-/// The length to which it was fine-tuned, unless the configuration says otherwise.
+/// Sequence length: of the configuration, or else of fine-tuning.
 std::int64_t length_of(const ModelSource& source, const Config& config) {
-  const std::int64_t most = source.config().max_positions;
+  const std::int64_t max_positions = source.config().max_positions;
   if (config.data.sequence_length) return sequence_length(config, source.config());
   double trained = 0;
-  if (!parse_number(source.setting("data.sequence_length"), trained)) return most;
-  return std::min(most, static_cast<std::int64_t>(trained));
+  if (!parse_number(source.setting("data.sequence_length"), trained)) return max_positions;
+  return std::min(max_positions, static_cast<std::int64_t>(trained));
 }
 
-/// A list as a configuration writes it; none where that is none.
+/// A list in YAML; empty if it is not one.
 Names list_of(const std::string& yaml) {
   try {
     return YAML::Load(yaml).as<Names>(Names());
@@ -94,44 +88,54 @@ std::int64_t word_column(const TaskConfig& task) {
   const auto found = task.columns.find("word");
   double number = 0;
   if (found != task.columns.end() && (!parse_number(found->second, number) || number != std::floor(number)))
-    refuse("task.columns.word is `{}`; it is a column's number, from 0, or from -1 backwards.",
+    refuse("`task.columns.word` is {}; it is a column's number, from 0, or from -1 backwards.",
            found->second);
   return static_cast<std::int64_t>(number);
 }
 
-/// Names of the columns of a model for texts that are not given, neither now nor in its training.
-struct UsualColumns {
-  Names text, pair, id;
-  bool pair_optional = true;
+/// Column names of the input: those of --set, or of the files that the model was trained on, or the usual
+/// ones.
+class ColumnFinder {
+ public:
+  ColumnFinder(const ModelSource& source, std::map<std::string, std::string> given)
+      : source_(source), given_(std::move(given)), pairs_(source.setting("task.pair")) {
+    const TaskKind* kind = find_task_kind(source.setting("task.kind"));
+    if (kind != nullptr && kind->columns != nullptr) trained_ = kind->columns(source.setting("task.name"));
+  }
+
+  [[nodiscard]] InputColumn find(const AnswerColumn& column) const {
+    const std::string role(column.role);
+    if (column.naming == Naming::kFixed) return {role, column.usual_names, column.optional};
+    const auto given = given_.find(role);
+    const bool second = column.naming == Naming::kSecond;
+    if (second && pairs_ == "false") {
+      if (given != given_.end())
+        refuse("{} was trained without a second text; leave out `task.columns.{}`.", source_.path(), role);
+      return {role, {}, true};
+    }
+    if (given != given_.end()) return {role, {given->second}, false};
+    const std::string trained = source_.setting("task.columns." + role);
+    if (!trained.empty() && trained != "auto") return {role, {trained}, role == "id"};
+    return usual(column);
+  }
+
+ private:
+  [[nodiscard]] InputColumn usual(const AnswerColumn& column) const {
+    InputColumn input{std::string(column.role), column.usual_names, column.optional};
+    const bool second = column.naming == Naming::kSecond;
+    if (trained_)
+      input.names = second ? trained_->second : input.role == "id" ? trained_->id : trained_->first;
+    if (second && trained_) input.optional = trained_->second_optional;
+    // A second text is needed where training read one.
+    if (second) input.optional = input.optional && pairs_.empty();
+    return input;
+  }
+
+  const ModelSource& source_;
+  std::map<std::string, std::string> given_;
+  std::string pairs_;  // did training read a second text? "true", "false", or not known
+  std::optional<TaskColumns> trained_;
 };
-
-/// A task's columns are those that training read. Models of other programs, and those trained on files
-/// without columns, take what is usual.
-UsualColumns usual_columns(const std::string& kind, const std::string& name) {
-  if (kind == "glue") {
-    const GlueColumns glue = glue_columns(name);
-    return {glue.first, glue.second, {"index", "id", "pairID"}, glue.second.empty()};
-  }
-  if (kind == "classification" || kind == "regression") return {{"text"}, {"pair"}, {"id"}};
-  UsualColumns usual{{"text", "sentence", "sentence1", "question1", "premise", "question"},
-                     {"pair", "sentence2", "question2", "hypothesis"},
-                     {"id", "index"}};
-  if (!kind.empty()) usual.pair.clear();
-  return usual;
-}
-
-std::vector<std::string> words_of(const std::string& cell) {
-  if (cell.starts_with(kElementSeparator))
-    return split(std::string_view(cell).substr(std::string_view(kElementSeparator).size()),
-                 kElementSeparator);
-  std::vector<std::string> words;
-  for (std::size_t at = 0; (at = cell.find_first_not_of(" \t", at)) != std::string::npos;) {
-    const std::size_t end = std::min(cell.find_first_of(" \t", at), cell.size());
-    words.push_back(cell.substr(at, end - at));
-    at = end;
-  }
-  return words;
-}
 
 }  // namespace
 
@@ -139,63 +143,35 @@ TaskPredictor::TaskPredictor(const ModelSource& source, Tokenizer tokenizer, con
                              bool may_have_no_answer, const Backend& backend, Comm& comm)
     : comm_(comm),
       task_(task_of(source, config)),
-      may_have_no_answer_(may_have_no_answer || source.setting("task.unanswerable") == "true"),
       encoder_(std::move(tokenizer), length_of(source, config)),
-      device_(open_device(backend, CommKind::kMpi, comm)),  // no gradients: ranks may share a GPU
-      context_(device_.context(threads_of_rank(comm, config.run.threads.value_or(0)))),
-      network_(source.config(), source.head(), precision(config, backend), /*training=*/false,
-               context_.memory()) {
-  info_ = info_of(source, task_.choices);
+      session_(open_device(backend, CommKind::kMpi, comm),  // no gradients: ranks may share a GPU
+               threads_of_rank(comm, config.run.threads.value_or(0)),
+               {.model = source.config(), .head = source.head(), .precision = precision(config, backend)}) {
+  task_.unanswerable = may_have_no_answer || source.setting("task.unanswerable") == "true";
+  info_ = info_of(source, task_);
   if (encoder_.tokenizer().vocabulary_size() > source.config().vocabulary_size)
-    refuse("The tokenizer has {} tokens, the model of {} embeds {}; they do not belong together.",
+    refuse("The tokenizer has {} tokens, but the model of {} embeds {}: they do not belong together.",
            encoder_.tokenizer().vocabulary_size(), source.path(), source.config().vocabulary_size);
   choose_columns(source, config);
-  loaded_ = source.load(network_);
-  limits_ = {.sequences = std::max(kSequencesAtOnce, info_.choices),
-             .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
-             .longest = encoder_.max_length(),
-             .labels = std::max(kTokensAtOnce, encoder_.max_length())};
-  network_.plan(limits_, context_.host_threads());
-  buffer_.emplace(limits_, context_);
+  loaded_ = source.load(session_.network);
+  session_.plan({.sequences = std::max(kSequencesAtOnce, info_.choices),
+                 .tokens = std::max(kTokensAtOnce, encoder_.max_length() * info_.choices),
+                 .longest = encoder_.max_length(),
+                 .labels = std::max(kTokensAtOnce, encoder_.max_length())});
 }
 
 void TaskPredictor::choose_columns(const ModelSource& source, const Config& config) {
-  const auto& given = task_options(config).columns;
-  const std::string kind = source.setting("task.kind"), pairs = source.setting("task.pair");
-  // What a column is called: as --set says, as the model's own files had it, or as usual.
-  const auto named = [&](const std::string& role, bool optional, const Names& usual) {
-    if (const auto found = given.find(role); found != given.end())
-      return InputColumn{role, {found->second}, false};
-    const std::string trained = source.setting("task.columns." + role);
-    if (!trained.empty() && trained != "auto") return InputColumn{role, {trained}, role == "id"};
-    return InputColumn{role, usual, optional};
-  };
-  // A second text is read where training read one, and then it is needed.
-  const auto second = [&](const std::string& role, bool optional, const Names& usual) {
-    if (pairs == "false" && given.contains(role))
-      refuse("{} was trained without a second text; leave out task.columns.{}.", source.path(), role);
-    return pairs == "false" ? InputColumn{role, {}, true} : named(role, optional && pairs.empty(), usual);
-  };
-  switch (info_.answer) {
-    case AnswerKind::kTags:
-      columns_ = {{"words", {"words", "tokens", "text", "sentence"}, false}};
-      break;
-    case AnswerKind::kSpan:
-      columns_ = {{"question", {"question"}, false}, {"context", {"context"}, false}, {"id", {"id"}, true}};
-      break;
-    case AnswerKind::kChoice:
-      columns_ = {named("text", false, kind.empty() ? Names{"text", "sent1"} : Names{"sent1"}),
-                  second("beginning", true, {"sent2"}),
-                  named("id", true, kind.empty() ? Names{"id", "video-id"} : Names{"video-id"})};
+  const ColumnFinder finder(source, task_options(config).columns);
+  for (const AnswerColumn& column : entry_of(info_.answer).columns()) {
+    if (column.naming == Naming::kChoices) {
       for (const auto& choice : task_.choices) columns_.push_back({choice, {choice}, false});
-      break;
-    default: {
-      const UsualColumns usual = usual_columns(kind, source.setting("task.name"));
-      columns_ = {named("text", false, usual.text), second("pair", usual.pair_optional, usual.pair),
-                  named("id", true, usual.id)};
-      // One column is not both texts because its name is usual for the second.
-      if (columns_[1].optional) std::erase(columns_[1].names, columns_[0].names[0]);
+      continue;
     }
+    InputColumn found = finder.find(column);
+    // One column is not both texts because its name is usual for the second.
+    if (column.naming == Naming::kSecond && found.optional)
+      std::erase(found.names, columns_.front().names.front());
+    columns_.push_back(std::move(found));
   }
 }
 
@@ -208,85 +184,43 @@ InputOptions TaskPredictor::input() const {
 }
 
 AnswerForm TaskPredictor::form() const {
+  const AnswerEntry& answer = entry_of(info_.answer);
   AnswerForm form{.format = "tsv", .number_columns = {"score", "begin", "end", "sentence"}};
-  if (info_.answer == AnswerKind::kValue || info_.answer == AnswerKind::kChoice)
-    form.number_columns.emplace_back("prediction");
-  if (info_.answer == AnswerKind::kClass || info_.answer == AnswerKind::kTags) form.labels = info_.labels;
-  form.grouped = info_.answer == AnswerKind::kTags;
+  if (answer.predicts_number) form.number_columns.emplace_back("prediction");
+  if (answer.predicts_label) form.labels = info_.labels;
+  form.grouped = answer.has_rows_per_element;
   return form;
 }
 
-SquadFile TaskPredictor::questions_of(InputRows& rows) const {
-  SquadFile file;
-  file.unanswerable = may_have_no_answer_;
-  for (std::size_t i = 0; i < rows.cells.size(); ++i) {
-    auto& cells = rows.cells[i];
-    if (file.contexts.empty() || file.contexts.back() != cells[1])
-      file.contexts.push_back(std::move(cells[1]));
-    file.questions.push_back(
-        {.id = cells[2].empty() ? std::to_string(rows.first + static_cast<std::int64_t>(i)) : cells[2],
-         .question = cells[0],
-         .context = file.contexts.size() - 1,
-         .answers = {}});
+std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) const {
+  const AnswerEntry& answer = entry_of(info_.answer);
+  AnswerExamples examples{info_, task_, encoder_, rows.first, rows.present, rows.cells};
+  if (rows.encoded.empty()) return answer.make_split(std::move(examples));
+  if (!answer.takes_token_ids)
+    refuse("This model needs texts: token ids are accepted for classes and numbers only.");
+  Names ids;
+  for (std::size_t i = 0; i < rows.encoded.size(); ++i) {
+    ids.push_back(examples.id(i));
+    if (std::ssize(rows.encoded[i].ids) > encoder_.max_length())
+      refuse("Example {} has {} tokens; the model takes {}.", ids.back(), rows.encoded[i].ids.size(),
+             encoder_.max_length());
+    for (const std::int32_t token : rows.encoded[i].ids)
+      if (token < 0 || token >= session_.network.config().vocabulary_size)
+        refuse("Example {} holds the token id {}; the model has {} tokens.", ids.back(), token,
+               session_.network.config().vocabulary_size);
   }
-  return file;
-}
-
-std::unique_ptr<TaskSplit> TaskPredictor::split_of(InputRows rows) {
-  const auto id = [&](std::size_t i, const std::string& given) {
-    return given.empty() ? std::to_string(rows.first + static_cast<std::int64_t>(i)) : given;
-  };
-  if (!rows.encoded.empty()) {
-    if (info_.answer == AnswerKind::kSpan || info_.answer == AnswerKind::kTags ||
-        info_.answer == AnswerKind::kChoice)
-      refuse("Token ids are enough for classes and numbers alone; give this model texts.");
-    Names ids;
-    for (std::size_t i = 0; i < rows.encoded.size(); ++i) {
-      ids.push_back(id(i, {}));
-      if (std::ssize(rows.encoded[i].ids) > encoder_.max_length())
-        refuse("Example {} has {} tokens; the model takes {}.", ids.back(), rows.encoded[i].ids.size(),
-               encoder_.max_length());
-      for (const std::int32_t token : rows.encoded[i].ids)
-        if (token < 0 || token >= network_.config().vocabulary_size)
-          refuse("Example {} holds the token id {}; the model has {} tokens.", ids.back(), token,
-                 network_.config().vocabulary_size);
-    }
-    return std::make_unique<SequenceSplit>("input", info_, std::move(rows.encoded), std::move(ids));
-  }
-  if (info_.answer == AnswerKind::kSpan)
-    return make_answer_split("input", task_, questions_of(rows), encoder_);
-  if (info_.answer == AnswerKind::kTags) {
-    std::vector<WordExample> sentences;
-    for (const auto& cells : rows.cells) sentences.push_back({words_of(cells[0])});
-    return make_token_split("input", info_, std::move(sentences), encoder_, rows.first);
-  }
-  if (info_.answer == AnswerKind::kChoice) {
-    std::vector<ChoiceExample> questions;
-    for (std::size_t i = 0; i < rows.cells.size(); ++i) {
-      auto& cells = rows.cells[i];
-      questions.push_back({.id = id(i, cells[2]), .context = cells[0], .beginning = cells[1]});
-      questions.back().choices.assign(cells.begin() + 3, cells.end());
-    }
-    return make_choice_split("input", info_, std::move(questions), encoder_);
-  }
-  std::vector<TextExample> examples;
-  for (std::size_t i = 0; i < rows.cells.size(); ++i) {
-    auto& cells = rows.cells[i];
-    examples.push_back({.id = id(i, cells[2]), .text = std::move(cells[0])});
-    if (rows.present[1]) examples.back().pair = std::move(cells[1]);
-  }
-  return std::make_unique<SequenceSplit>("input", info_, std::move(examples), encoder_);
+  return std::make_unique<SequenceSplit>("input", info_, std::move(rows.encoded), std::move(ids));
 }
 
 AnswerPiece TaskPredictor::predict(InputRows rows) {
   AnswerPiece piece;
-  for (std::size_t i = 0; i < rows.cells.size() && info_.answer == AnswerKind::kTags; ++i)
+  const bool grouped = entry_of(info_.answer).has_rows_per_element;
+  for (std::size_t i = 0; i < rows.cells.size() && grouped; ++i)
     piece.groups.push_back(std::to_string(rows.first + static_cast<std::int64_t>(i)));
   const std::unique_ptr<TaskSplit> split = split_of(std::move(rows));
   examples_ += static_cast<std::int64_t>(split->sequences().size());
   truncated_ += split->truncated();
-  const SplitOutputs result =
-      compute_outputs(context_, comm_, network_, *buffer_, limits_, *split, info_.answer);
+  const SplitOutputs result = compute_outputs(session_, comm_, *split, info_.answer);
   piece.table = split->predictions(result.outputs);
   return piece;
 }
@@ -294,7 +228,7 @@ AnswerPiece TaskPredictor::predict(InputRows rows) {
 std::vector<std::string> TaskPredictor::notes() const {
   std::vector<std::string> notes = loaded_;
   if (truncated_ > 0)
-    notes.push_back(fmt::format("{} of {} sequences had more than {} tokens and were cut.", truncated_,
+    notes.push_back(fmt::format("{} of {} sequences had more than {} tokens and were truncated.", truncated_,
                                 examples_, encoder_.max_length()));
   return notes;
 }

@@ -1,17 +1,14 @@
 #pragma once
-// Examples through a fine-tuned model: classes with probabilities, numbers, tags, stretches of a context,
-// choices. The table is that of predictions.tsv (docs/finetuning.md), so that the test file of a task gives
-// the predictions that `finetune` wrote.
+// Predictions of a fine-tuned model: classes with probabilities, numbers, tags, answers, choices. The table
+// is that of predictions.tsv (docs/finetuning.md): for a task's test file `predict` writes what `finetune`
+// wrote.
 
-#include <optional>
-
-#include "data/tasks/squad.h"
 #include "launch/config/config.h"
 #include "launch/models/model_source.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/input.h"
 #include "launch/setup/backend.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 #include "trainer/comm/comm.h"
 
 namespace nystrom {
@@ -25,31 +22,25 @@ class TaskPredictor {
   TaskPredictor(const ModelSource& source, Tokenizer tokenizer, const Config& config, bool may_have_no_answer,
                 const Backend& backend, Comm& comm);
 
-  /// How input is read, but for its path and format.
+  /// How to read the input, without path and format.
   [[nodiscard]] InputOptions input() const;
   [[nodiscard]] AnswerForm form() const;
-  /// The same rows on every rank, in the order of input().columns; gives all answers, in order, on every
+  /// The same rows on every rank, in the order of input().columns; returns all answers, in order, on every
   /// rank.
   [[nodiscard]] AnswerPiece predict(InputRows rows);
-  /// Sentences about all examples so far: how many were cut.
+  /// Notes for the log on all examples so far: how many were truncated.
   [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
-  [[nodiscard]] std::unique_ptr<TaskSplit> split_of(InputRows rows);
-  [[nodiscard]] SquadFile questions_of(InputRows& rows) const;
+  [[nodiscard]] std::unique_ptr<TaskSplit> split_of(InputRows rows) const;
   void choose_columns(const ModelSource& source, const Config& config);
 
   Comm& comm_;
   TaskInfo info_;
   TaskConfig task_;
-  bool may_have_no_answer_;
   std::vector<InputColumn> columns_;
   TextEncoder encoder_;
-  Device device_;
-  Context context_;
-  Network network_;
-  BatchLimits limits_;
-  std::optional<BatchBuffer> buffer_;
+  ComputeSession session_;
   std::vector<std::string> loaded_;
   std::int64_t examples_ = 0, truncated_ = 0;
 };

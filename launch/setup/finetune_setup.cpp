@@ -40,13 +40,14 @@ Tokenizer tokenizer_for(const FinetuneSetup& setup) {
   Tokenizer own = setup.from ? setup.from->tokenizer() : Tokenizer();
   if (config.tokenizer.path.empty()) {
     if (own.empty())
-      refuse("{}; set tokenizer.path.", setup.from ? setup.from->path() + " has no tokenizer"
-                                                   : std::string("Without model.from there is no tokenizer"));
+      refuse("{}; set `tokenizer.path`.", setup.from
+                                              ? setup.from->path() + " has no tokenizer"
+                                              : std::string("Without `model.from` there is no tokenizer"));
     return own;
   }
   Tokenizer given = Tokenizer::read(config.tokenizer.path, given_special_names(config));
   if (!own.empty() && own.sha256() != given.sha256())
-    refuse("tokenizer.path: {} is not the tokenizer of {} (SHA-256 {}... and {}...); leave the key out.",
+    refuse("`tokenizer.path`: {} is not the tokenizer of {} (SHA-256 {}... and {}...); leave the key out.",
            config.tokenizer.path, setup.from->path(), given.sha256().substr(0, 12),
            own.sha256().substr(0, 12));
   return given;
@@ -125,8 +126,7 @@ void set_run(FinetuneSetup& setup, bool training) {
 }
 
 bool is_finetuned(const std::string& model) {
-  const HeadKind kind = ModelSource(model).head().kind;
-  return kind != HeadKind::kPretraining && kind != HeadKind::kMaskedLm;
+  return !is_language_model(ModelSource(model).head().kind);
 }
 
 /// Names of the labels that a model was fine-tuned for; none where it knows placeholders alone.
@@ -145,12 +145,12 @@ std::vector<std::string> stored_labels(const std::string& model) {
 /// model.from where that was fine-tuned; else the best checkpoint of the run, or its newest.
 std::string finetuned_model(const Config& config) {
   if (!config.model.from.empty() && is_finetuned(config.model.from)) return config.model.from;
-  require(config, {"run.directory"}, "evaluate (without a fine-tuned model.from)");
+  require(config, {"run.directory"}, "evaluate (without a fine-tuned `model.from`)");
   const std::string folder = config.run.directory + "/checkpoints";
   if (is_checkpoint(folder + "/best.h5")) return folder + "/best.h5";
   const CheckpointSearch search = find_newest_checkpoint(folder);
   if (!search.path)
-    refuse("{} holds no whole checkpoint; fine-tune first, or name a model by model.from.", folder);
+    refuse("{} holds no valid checkpoint; fine-tune first, or name a model in `model.from`.", folder);
   return *search.path;
 }
 
@@ -188,7 +188,7 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
     setup->from.emplace(config.model.from);
   } else if (training) {
     setup->notes.emplace_back(
-        "model.from is not given: the encoder is drawn from the seed and learns from the task alone");
+        "`model.from` is not given: the encoder is initialized randomly and learns from the task alone.");
   }
   FinetuneOptions& options = setup->options;
   options.task = task_options(config);

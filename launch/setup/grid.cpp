@@ -76,7 +76,7 @@ std::vector<GridPoint> grid_points(const std::vector<GridAxis>& grid) {
   }
   std::set<std::string> names;
   for (const auto& point : points)
-    if (!names.insert(point.name).second) refuse("grid: {} comes twice; remove a value.", point.name);
+    if (!names.insert(point.name).second) refuse("`grid`: {} appears twice; remove a value.", point.name);
   return points;
 }
 

@@ -69,7 +69,7 @@ class CaseFile {
 HeadConfig head_of(const std::string& path, const std::string& name, const HeadConfig& model) {
   const bool regression = name == "regression";
   const HeadEntry* entry = find_head(regression ? "sequence_classification" : name);
-  if (entry == nullptr) refuse("{}: the head {} does not exist in this program.", path, name);
+  if (entry == nullptr) refuse("{} has a `{}` head, which this program does not know.", path, name);
   return {entry->kind, model.labels, regression ? Problem::kRegression : Problem::kSingleLabel};
 }
 
@@ -107,47 +107,27 @@ std::vector<std::int32_t> lengths_of(const ReferenceCase& c, const std::vector<s
   return lengths;
 }
 
-void read_labels(const CaseFile& file, const ModelConfig& model, ReferenceCase& c) {
-  const std::int64_t tokens = c.sequences * c.length;
-  switch (c.head.kind) {
-    case HeadKind::kPretraining:
-      c.sequence_labels = file.labels("sop_labels", c.sequences, 2);
-      [[fallthrough]];
-    case HeadKind::kMaskedLm:
-      c.token_labels = file.labels("mlm_labels", tokens, model.vocabulary_size);
-      break;
-    case HeadKind::kTokenClassification:
-      c.token_labels = file.labels("labels", tokens, c.head.labels);
-      break;
-    case HeadKind::kSequenceClassification:
-      if (c.head.problem == Problem::kRegression)
-        c.sequence_values = file.values<float>("labels", c.sequences * c.head.labels);
-      else
-        c.sequence_labels = file.labels("labels", c.sequences, c.head.labels);
-      break;
-    case HeadKind::kQuestionAnswering:
-      c.sequence_labels = file.labels("start_positions", c.sequences, c.length);
-      c.sequence_ends = file.labels("end_positions", c.sequences, c.length);
-      break;
-    case HeadKind::kMultipleChoice: {
-      const hdf5::Shape shape = file.shape("labels");
-      const auto questions = shape.size() == 1 ? static_cast<std::int64_t>(shape[0]) : 0;
-      if (questions == 0 || c.sequences % questions != 0)
-        refuse("{}: the number of values of inputs/labels does not divide the {} sequences.", c.path,
-               c.sequences);
-      c.sequence_labels = file.labels("labels", questions, c.sequences / questions);
-      break;
-    }
+/// The group `inputs`, for the head's own reader of labels.
+class FileInputs final : public CaseInputs {
+ public:
+  FileInputs(const CaseFile& file, const std::string& path) : file_(file), path_(path) {}
+  [[nodiscard]] std::vector<std::int32_t> labels(const std::string& name, std::int64_t count,
+                                                 std::int64_t classes) const override {
+    return file_.labels(name, count, classes);
   }
-}
+  [[nodiscard]] std::vector<float> numbers(const std::string& name, std::int64_t count) const override {
+    return file_.values<float>(name, count);
+  }
+  [[nodiscard]] std::int64_t count(const std::string& name) const override {
+    const hdf5::Shape shape = file_.shape(name);
+    return shape.size() == 1 ? static_cast<std::int64_t>(shape[0]) : 0;
+  }
+  [[nodiscard]] const std::string& path() const override { return path_; }
 
-/// Answers must lie within their sequences.
-void check_answers(const ReferenceCase& c) {
-  if (c.head.kind != HeadKind::kQuestionAnswering) return;
-  for (std::size_t b = 0; b < c.lengths.size(); ++b)
-    if (c.sequence_labels[b] >= c.lengths[b] || c.sequence_ends[b] >= c.lengths[b])
-      refuse("{}: the answer of row {} is in its padding.", c.path, b);
-}
+ private:
+  const CaseFile& file_;
+  const std::string& path_;
+};
 
 }  // namespace
 
@@ -180,21 +160,23 @@ ReferenceCase read_reference_case(const std::string& path, const ModelConfig& mo
   c.lengths = lengths_of(c, file.values<std::int32_t>("attention_mask", tokens));
   file.check_below("input_ids", c.input_ids, model.vocabulary_size, false);
   file.check_below("token_type_ids", c.token_type_ids, model.token_types, false);
-  read_labels(file, model, c);
-  check_answers(c);
+  c.labels = entry_of(c.head.kind)
+                 .read_case_labels(FileInputs(file, path),
+                                   {c.sequences, c.length, model.vocabulary_size, c.lengths}, c.head);
   return c;
 }
 
 PackedCase::PackedCase(const ReferenceCase& reference) {
-  // A language model decodes only tokens with labels; other heads over tokens compute all.
-  const bool all_rows = reference.head.kind == HeadKind::kTokenClassification;
+  // Of a language model only labelled tokens are decoded; other heads over tokens answer for all.
+  const std::vector<std::int32_t>& token_labels = reference.labels.token_labels;
+  const bool all_rows = !token_labels.empty() && !is_language_model(reference.head.kind);
   offsets.push_back(0);
   for (std::int64_t b = 0; b < reference.sequences; ++b) {
     const std::int32_t real = reference.lengths[static_cast<std::size_t>(b)];
     const std::int64_t rows = reference.huggingface_padding ? reference.length : real;
     for (std::int64_t t = 0; t < rows; ++t) {
       const auto at = static_cast<std::size_t>(b * reference.length + t);
-      const std::int32_t label = reference.token_labels.empty() ? -1 : reference.token_labels[at];
+      const std::int32_t label = token_labels.empty() ? -1 : token_labels[at];
       if (all_rows || label >= 0) {
         label_rows.push_back(static_cast<std::int32_t>(input_ids.size()));
         labels.push_back(label);
@@ -216,10 +198,10 @@ BatchArrays PackedCase::arrays(const ReferenceCase& reference) const {
           .lengths = lengths,
           .samples = samples,
           .label_rows = label_rows,
-          .labels = labels,
-          .sequence_labels = reference.sequence_labels,
-          .sequence_ends = reference.sequence_ends,
-          .sequence_values = reference.sequence_values};
+          .token_labels = labels,
+          .sequence_labels = reference.labels.sequence_labels,
+          .sequence_ends = reference.labels.sequence_ends,
+          .sequence_values = reference.labels.sequence_values};
 }
 
 ReferenceTensors::ReferenceTensors(const std::string& path, std::string group)

@@ -23,9 +23,7 @@ struct ReferenceCase {
   std::vector<std::int32_t> lengths;         ///< [B] tokens without padding
   std::vector<std::int32_t> input_ids;       ///< [B, T]
   std::vector<std::int32_t> token_type_ids;  ///< [B, T]
-  std::vector<std::int32_t> token_labels;    ///< [B, T] of heads over tokens, else empty; negative: none
-  std::vector<std::int32_t> sequence_labels, sequence_ends;  ///< as in BatchArrays
-  std::vector<float> sequence_values;                        ///< as in BatchArrays
+  CaseLabels labels;
 
   /// The configuration with the case's arithmetic, without dropout.
   [[nodiscard]] ModelConfig applied_to(ModelConfig config) const;

@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "launch/models/model_source.h"
 #include "launch/verify/reference_case.h"
+#include "model/compute_session.h"
 
 namespace nystrom {
 namespace {
@@ -62,70 +63,74 @@ class CaseRun {
   CaseRun(const VerifyOptions& options, const Device& device, const ModelSource& source,
           const ReferenceCase& reference)
       : packed_(reference),
-        context_(device.context(options.threads > 0 ? options.threads : Context().host_threads())),
-        network_(reference.applied_to(source.config()), reference.head, options.precision, options.gradients,
-                 context_.memory()),
-        buffer_(limits(reference), context_),
-        notes_(source.load(network_)) {
-    network_.plan(limits(reference), context_.host_threads());
-    batch_ = &buffer_.upload(packed_.arrays(reference));
-    hidden_ = network_.forward(context_, *batch_, {.training = false, .seed = 0}, {});
-    const auto sums = network_.head().read_sums(context_);
+        session_(device, options.threads > 0 ? options.threads : Context().host_threads(),
+                 {.model = reference.applied_to(source.config()),
+                  .head = reference.head,
+                  .precision = options.precision,
+                  .training = options.gradients}),
+        notes_(source.load(session_.network)) {
+    session_.plan(limits(reference));
+    batch_ = &session_.upload(packed_.arrays(reference));
+    hidden_ = session_.network.forward(session_.context, *batch_, {.training = false, .seed = 0}, {});
+    const auto sums = session_.network.head().read_sums(session_.context);
     sums_.assign(sums.begin(), sums.end());
   }
 
-  [[nodiscard]] std::size_t loss_count() const { return network_.head().losses().size(); }
+  [[nodiscard]] std::size_t loss_count() const { return session_.network.head().losses().size(); }
   [[nodiscard]] std::string loss_name(std::size_t index) const {
-    return std::string(network_.head().losses()[index]) + "_loss";
+    return std::string(session_.network.head().losses()[index]) + "_loss";
   }
   /// Mean over the labels, as in PyTorch.
   [[nodiscard]] double loss(std::size_t index) const { return sums_[index * 3] / sums_[index * 3 + 2]; }
 
   [[nodiscard]] Values hidden_states() {
     Values states;
-    for (std::size_t l = 0; l <= network_.encoder().blocks().size(); ++l) {
-      const Values state = values_of(context_, network_.encoder().hidden_state(l, tokens()));
+    for (std::size_t l = 0; l <= session_.network.encoder().blocks().size(); ++l) {
+      const Values state = values_of(session_.context, session_.network.encoder().hidden_state(l, tokens()));
       states.insert(states.end(), state.begin(), state.end());
     }
     return states;
   }
   /// Logits of all tokens, if the head is a language model.
   [[nodiscard]] Values token_logits() {
-    const OwnedTensor rows(DType::kI32, {tokens()}, context_.memory());
+    const OwnedTensor rows(DType::kI32, {tokens()}, session_.context.memory());
     std::vector<std::int32_t> all(packed_.input_ids.size());
     std::iota(all.begin(), all.end(), 0);
-    context_.memory().write(rows.view().address, all.data(), rows.view().bytes());
-    const OwnedTensor logits(statistics(), {tokens(), network_.config().vocabulary_size}, context_.memory());
-    network_.pretraining_head().token_logits(context_, hidden_, rows, logits);
-    return values_of(context_, logits);
+    session_.context.memory().write(rows.view().address, all.data(), rows.view().bytes());
+    const OwnedTensor logits(statistics(), {tokens(), session_.network.config().vocabulary_size},
+                             session_.context.memory());
+    session_.network.pretraining_head().token_logits(session_.context, hidden_, rows, logits);
+    return values_of(session_.context, logits);
   }
   [[nodiscard]] Values order_logits() {
-    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2}, context_.memory());
-    network_.pretraining_head().order_logits(context_, *batch_, hidden_, logits);
-    return values_of(context_, logits);
+    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2}, session_.context.memory());
+    session_.network.pretraining_head().order_logits(session_.context, *batch_, hidden_, logits);
+    return values_of(session_.context, logits);
   }
 
   void backward() {
     const Pass pass{.training = true, .seed = 0};
     LossScales scales{};
     for (std::size_t i = 0; i < loss_count(); ++i) scales[i] = 1 / sums_[i * 3 + 2];
-    network_.parameters().zero_gradients(context_);
-    network_.forward(context_, *batch_, pass, scales);
-    network_.backward(context_, *batch_, pass, scales);
+    session_.network.parameters().zero_gradients(session_.context);
+    session_.network.forward(session_.context, *batch_, pass, scales);
+    session_.network.backward(session_.context, *batch_, pass, scales);
   }
 
   [[nodiscard]] Values gradient(ParameterId id) const {
-    return values_of(context_, network_.parameters().gradient(id));
+    return values_of(session_.context, session_.network.parameters().gradient(id));
   }
-  [[nodiscard]] Values head_logits() const { return values_of(context_, network_.head().logits()); }
+  [[nodiscard]] Values head_logits() const {
+    return values_of(session_.context, session_.network.head().logits());
+  }
 
-  [[nodiscard]] const Network& network() const { return network_; }
+  [[nodiscard]] const Network& network() const { return session_.network; }
   [[nodiscard]] const PackedCase& packed() const { return packed_; }
   [[nodiscard]] const LoadNotes& notes() const { return notes_; }
 
  private:
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(packed_.input_ids.size()); }
-  [[nodiscard]] DType statistics() const { return compute_dtype(network_.parameters().activation()); }
+  [[nodiscard]] DType statistics() const { return compute_dtype(session_.network.parameters().activation()); }
   /// Labels for every token: token_logits() decodes them all.
   [[nodiscard]] BatchLimits limits(const ReferenceCase& reference) const {
     return {.sequences = reference.sequences,
@@ -136,9 +141,7 @@ class CaseRun {
   }
 
   PackedCase packed_;
-  Context context_;
-  Network network_;
-  BatchBuffer buffer_;
+  ComputeSession session_;
   LoadNotes notes_;
   const Batch* batch_ = nullptr;
   Tensor hidden_;
@@ -167,19 +170,15 @@ class OutputDistances {
 
  private:
   Computed computed(CaseRun& run, const std::string& name) const {
-    const HeadKind head = reference_.head.kind;
-    const bool language_model = head == HeadKind::kPretraining || head == HeadKind::kMaskedLm;
     if (name == "loss") return {{total_loss(run)}};
     for (std::size_t i = 0; i < run.loss_count(); ++i)
       if (name == run.loss_name(i)) return {{run.loss(i)}};
     if (name == "hidden_states")
       return {run.hidden_states(), static_cast<std::size_t>(run.network().config().layers) + 1};
-    if (name == "sop_logits" && head == HeadKind::kPretraining) return {run.order_logits()};
-    if (name == "logits" && language_model) return {run.token_logits(), 1};
-    if (name == "start_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 0), 1};
-    if (name == "end_logits" && head == HeadKind::kQuestionAnswering) return {column(run, 1), 1};
-    if (name == "logits") return {run.head_logits(), head == HeadKind::kTokenClassification ? 1U : 0U};
-    refuse("{}: the model's head has no output {}.", reference_.path, name);
+    const auto outputs = entry_of(reference_.head.kind).case_outputs;
+    const auto output = std::ranges::find(outputs, name, &HeadOutput::name);
+    if (output == outputs.end()) refuse("{}: the model's head has no output {}.", reference_.path, name);
+    return {logits_of(run, *output), output->per_token ? 1U : 0U};
   }
 
   [[nodiscard]] static double total_loss(const CaseRun& run) {
@@ -187,11 +186,14 @@ class OutputDistances {
     for (std::size_t i = 0; i < run.loss_count(); ++i) sum += run.loss(i);
     return sum;
   }
-  [[nodiscard]] static Values column(const CaseRun& run, std::size_t which) {
-    const Values both = run.head_logits();
-    Values one;
-    for (std::size_t i = which; i < both.size(); i += 2) one.push_back(both[i]);
-    return one;
+  [[nodiscard]] static Values logits_of(CaseRun& run, const HeadOutput& output) {
+    if (output.source == HeadOutput::Source::kTokenLogits) return run.token_logits();
+    if (output.source == HeadOutput::Source::kOrderLogits) return run.order_logits();
+    const Values all = run.head_logits();
+    if (output.column < 0) return all;
+    Values column;
+    for (auto i = static_cast<std::size_t>(output.column); i < all.size(); i += 2) column.push_back(all[i]);
+    return column;
   }
 
   /// Reference values in our order: without padding, for outputs per token.

@@ -115,14 +115,6 @@ std::string first_architecture(const JsonObject& json) {
   return json["architectures"][0].get<std::string>();
 }
 
-bool has_labels(HeadKind kind) {
-  return kind == HeadKind::kSequenceClassification || kind == HeadKind::kTokenClassification;
-}
-
-bool decodes(HeadKind kind) {
-  return kind == HeadKind::kPretraining || kind == HeadKind::kMaskedLm;
-}
-
 std::int64_t count_labels(const std::string& path, const JsonObject& json) {
   constexpr std::int64_t kMaxLabels = std::int64_t{1} << 20U;
   const bool named = json.has("id2label") && json["id2label"].is_object();
@@ -160,16 +152,16 @@ void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfi
     config.foreign = "nystromformer";
     config.has_head = true;
   }
-  for (const HeadEntry& entry : head_registry()) {
-    if (entry.architecture != config.architecture) continue;
+  for (const HeadEntry* entry : head_registry()) {
+    if (entry->architecture != config.architecture) continue;
     config.has_head = true;
-    config.head = entry.kind;
-    if (!has_labels(entry.kind)) continue;
+    config.head = entry->kind;
+    if (!entry->labels_from_config) continue;
     const std::int64_t labels = count_labels(path, json);
-    config.head = {entry.kind, labels, problem_of(json, labels)};
+    config.head = {entry->kind, labels, problem_of(json, labels)};
     config.labels = label_names(json, labels);
   }
-  if (config.has_head && config.foreign.empty() && decodes(config.head.kind) &&
+  if (config.has_head && config.foreign.empty() && is_language_model(config.head.kind) &&
       !json.boolean("tie_word_embeddings", true))
     refuse("{}: `tie_word_embeddings` is false; here the decoder is tied to the word embeddings.", path);
 }
@@ -177,7 +169,8 @@ void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfi
 /// Number and names of the labels of a classification, and the meaning of its logits.
 void write_labels(const HuggingFaceFolder& folder, Json& json) {
   const HeadConfig& head = folder.head;
-  if (!has_labels(head.kind)) return;
+  const HeadEntry& entry = entry_of(head.kind);
+  if (!entry.labels_from_config) return;
   for (std::int64_t label = 0; label < head.labels; ++label) {
     const bool named = std::ssize(folder.labels) == head.labels;
     const std::string name =
@@ -185,7 +178,7 @@ void write_labels(const HuggingFaceFolder& folder, Json& json) {
     json["id2label"][std::to_string(label)] = name;
     json["label2id"][name] = label;
   }
-  if (head.kind == HeadKind::kTokenClassification) return;
+  if (!entry.has_problem) return;
   json["problem_type"] = head.problem == Problem::kRegression   ? "regression"
                          : head.problem == Problem::kMultiLabel ? "multi_label_classification"
                                                                 : "single_label_classification";
@@ -242,7 +235,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   Json json = folder.base_config.empty() ? Json::object()
                                          : parse_json("the folder's config.json", folder.base_config);
   json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
-  if (folder.base_config.empty() || decodes(folder.head.kind)) json["tie_word_embeddings"] = true;
+  if (folder.base_config.empty() || is_language_model(folder.head.kind)) json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
     json["bos_token_id"] = folder.bos_id;
     json["eos_token_id"] = folder.eos_id;

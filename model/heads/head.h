@@ -1,5 +1,6 @@
 #pragma once
-// A head turns hidden states into losses and starts backward. One virtual level: a head is one file.
+// Head: turns hidden states into losses and starts the backward pass. One virtual level; each kind is one
+// file.
 
 #include <array>
 #include <span>
@@ -24,8 +25,8 @@ class Head {
 
   virtual void plan(Planner& planner, const BatchLimits& limits, bool training) = 0;
 
-  /// Adds losses, right answers and labels counted to sums(). With `pass.training` also keeps (or already
-  /// adds) what backward needs: gradients are of sum_i scales[i] * (sum of loss i).
+  /// Adds losses, correct predictions and labels to sums(). With `pass.training` also keeps (or already adds)
+  /// what backward needs: gradients are of sum_i scales[i] * (sum of loss i).
   virtual void forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
                        const Tensor& hidden) = 0;
   /// d_hidden [T, C], overwritten; parameter gradients are added to. Follows forward with the same arguments.
@@ -37,22 +38,22 @@ class Head {
   /// [questions, choices].
   [[nodiscard]] virtual Tensor logits() const { return {}; }
 
-  /// Weighs the gradient of each label's examples, [labels]; the losses told stay unweighted. Heads without
-  /// classes take no notice of it. Precondition: allocate_sums().
+  /// Class weights of the gradient, [labels]; reported losses stay unweighted. Heads without classes ignore
+  /// them. Precondition: allocate_sums().
   void set_label_weights(std::span<const float> weights);
 
-  /// [losses, 3] fp64: sum of losses, right answers, labels counted, over all forwards since reset_sums().
+  /// [losses, 3] fp64: sum of losses, correct predictions, labels, over all forwards since reset_sums().
   [[nodiscard]] const Tensor& sums() const { return sums_.view(); }
   void reset_sums(Context& context);
   /// The sums so far, row by row; the host waits for them.
   [[nodiscard]] std::array<double, 3 * kMaxLosses> read_sums(const Context& context) const;
-  /// Takes the memory of the sums; before the first forward.
+  /// Allocates the sums; before the first forward.
   void allocate_sums(Memory& memory);
 
  protected:
-  /// Dropout sites of a head follow those of the blocks.
-  [[nodiscard]] static std::uint32_t dropout_site(const ModelConfig& config, std::uint32_t place) {
-    return 1 + 4 * static_cast<std::uint32_t>(config.layers) + place;
+  /// Dropout site ids of a head follow those of the blocks.
+  [[nodiscard]] static std::uint32_t dropout_site(const ModelConfig& config, std::uint32_t offset) {
+    return 1 + 4 * static_cast<std::uint32_t>(config.layers) + offset;
   }
 
   /// Multiplies rows of d [R, labels] by their labels' weights, where there are weights.
@@ -61,7 +62,7 @@ class Head {
   OwnedTensor sums_;
 
  private:
-  Memory* memory_ = nullptr;   // of the contexts it is run by
+  Memory* memory_ = nullptr;   // of the contexts that run it
   OwnedTensor label_weights_;  // [labels] fp32; empty: all 1
 };
 

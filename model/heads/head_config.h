@@ -1,5 +1,5 @@
 #pragma once
-// Which head a network ends in, and with how many labels.
+// Kind of a network's head, and its number of labels.
 
 #include <cstdint>
 
@@ -8,10 +8,10 @@ namespace nystrom {
 enum class HeadKind {
   kPretraining,             ///< masked language model and sentence order
   kMaskedLm,                ///< masked language model alone
-  kSequenceClassification,  ///< one answer a sequence; HeadConfig::problem says of which kind
-  kTokenClassification,     ///< one class a labelled token
+  kSequenceClassification,  ///< one prediction per sequence, of HeadConfig::problem
+  kTokenClassification,     ///< one class per labelled token
   kQuestionAnswering,       ///< first and last token of the answer
-  kMultipleChoice           ///< one of the sequences of a question
+  kMultipleChoice           ///< one of a question's sequences
 };
 
 /// What a sequence classification's logits mean; transformers' `problem_type`.
@@ -23,7 +23,7 @@ enum class Problem {
 
 struct HeadConfig {
   HeadKind kind = HeadKind::kPretraining;
-  std::int64_t labels = 2;  ///< sequence and token classification; the other kinds know theirs
+  std::int64_t labels = 2;  ///< sequence and token classification; fixed in the other kinds
   Problem problem = Problem::kSingleLabel;
 
   HeadConfig() = default;

@@ -2,6 +2,8 @@
 //   score = relu(x W^T + b) w^T + c;  softmax over the choices of a question, which follow each other.
 // A batch of Q labels and B sequences has B / Q choices a question. Without labels all are one question's.
 
+#include <array>
+
 #include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
 #include "kernels/linear.h"
@@ -14,7 +16,8 @@ namespace {
 
 class MultipleChoice final : public Head {
  public:
-  explicit MultipleChoice(const HeadParts& parts) : config_(parts.model), store_(parts.store) {
+  explicit MultipleChoice(const HeadDependencies& dependencies)
+      : config_(dependencies.model), store_(dependencies.store) {
     const std::int64_t c = config_.hidden_size;
     dense_weight_ = store_.add("pre_classifier.weight", {c, c}, Init::kNormal);
     dense_bias_ = store_.add("pre_classifier.bias", {c}, Init::kZero);
@@ -88,10 +91,36 @@ class MultipleChoice final : public Head {
   Tensor d_;            // [B, C]
 };
 
+std::unique_ptr<Head> make(const HeadConfig&, const HeadDependencies& dependencies) {
+  return std::make_unique<MultipleChoice>(dependencies);
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig&) {
+  const std::int64_t questions = inputs.count("labels");
+  if (questions == 0 || shape.sequences % questions != 0)
+    refuse("{}: inputs/labels does not divide the {} sequences into questions.", inputs.path(),
+           shape.sequences);
+  return {.sequence_labels = inputs.labels("labels", questions, shape.sequences / questions)};
+}
+
+constexpr std::array kOutputs{HeadOutput{"logits"}};
+
 }  // namespace
 
-std::unique_ptr<Head> make_multiple_choice(const HeadConfig&, const HeadParts& parts) {
-  return std::make_unique<MultipleChoice>(parts);
-}
+constinit const HeadEntry kMultipleChoiceEntry{
+    .kind = HeadKind::kMultipleChoice,
+    .name = "multiple_choice",
+    .description = "multiple choice",
+    .architecture = "NystromformerForMultipleChoice",
+    .auto_class = "AutoModelForMultipleChoice",
+    .pipeline_tag = "multiple-choice",
+    .extra_tensors = "",
+    .is_language_model = false,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
 
 }  // namespace nystrom

@@ -1,6 +1,8 @@
 #include "model/heads/pretraining.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 
 #include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
@@ -8,13 +10,14 @@
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
 #include "kernels/rows.h"
+#include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {
 constexpr std::size_t kMlm = 0, kSop = 1;
-// Values held at once. On the processor 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
+// Values held at once. On the CPU 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
 // writes the whole gradient of the word embeddings, which costs as much as 500 rows of logits do: few chunks.
-constexpr std::int64_t kMostLogits = 256 * 30000, kMostLogitsOnDevice = 2048 * 30000;
+constexpr std::int64_t kMaxLogits = 256 * 30000, kMaxLogitsOnDevice = 2048 * 30000;
 
 Tensor losses_of(const Tensor& sums, std::size_t loss) {
   return sums.rows(static_cast<std::int64_t>(loss), 1).reshaped({3});
@@ -53,8 +56,8 @@ void PretrainingHead::plan(Planner& planner, const BatchLimits& limits, bool tra
   const DType type = store_.activation(), statistics = compute_dtype(type);
   const std::int64_t p = limits.labels, c = config_.hidden_size, b = limits.sequences,
                      v = config_.vocabulary_size;
-  const std::int64_t most = store_.memory().on_device() ? kMostLogitsOnDevice : kMostLogits;
-  chunk_ = std::clamp<std::int64_t>(most / v, 1, std::max<std::int64_t>(p, 1));
+  const std::int64_t max_logits = store_.memory().on_device() ? kMaxLogitsOnDevice : kMaxLogits;
+  chunk_ = std::clamp<std::int64_t>(max_logits / v, 1, std::max<std::int64_t>(p, 1));
   gathered_ = planner.saved("head.gathered", type, {p, c});
   pre_ = planner.saved("head.pre", type, {p, c});
   normed_in_ = planner.saved("head.normed_in", type, {p, c});
@@ -107,13 +110,13 @@ void PretrainingHead::forward(Context& context, const Batch& batch, const Pass& 
 // the decoder's backward follow each other while the chunk is in the cache.
 void PretrainingHead::decode_chunks(Context& context, const Batch& batch, double scale, bool training) {
   const Tensor table = store_.compute_weight(word_);
-  for (std::int64_t begin = 0; begin < batch.labels.dim(0); begin += chunk_) {
-    const std::int64_t rows = std::min(chunk_, batch.labels.dim(0) - begin);
+  for (std::int64_t begin = 0; begin < batch.token_labels.dim(0); begin += chunk_) {
+    const std::int64_t rows = std::min(chunk_, batch.token_labels.dim(0) - begin);
     const Tensor logits = logits_.first(rows), input = transformed_.rows(begin, rows);
     const Tensor d_logits = training ? d_logits_.first(rows) : Tensor{};
     linear_forward(context, input, table, store_.weight(decoder_bias_), logits);
     cross_entropy(context, {.logits = logits,
-                            .labels = batch.labels.rows(begin, rows),
+                            .labels = batch.token_labels.rows(begin, rows),
                             .scale = scale,
                             .row_losses = row_losses_.first(rows),
                             .d_logits = d_logits,
@@ -198,5 +201,62 @@ void PretrainingHead::order_logits(Context& context, const Batch& batch, const T
   linear_forward(context, pooled_.first(batch.sequences.count), store_.compute_weight(order_weight_),
                  store_.weight(order_bias_), logits);
 }
+
+namespace {
+
+template <bool kSentenceOrder>
+std::unique_ptr<Head> make(const HeadConfig&, const HeadDependencies& dependencies) {
+  return std::make_unique<PretrainingHead>(dependencies.model, dependencies.store, dependencies.word,
+                                           kSentenceOrder);
+}
+
+CaseLabels read_masked_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig&) {
+  return {.token_labels = inputs.labels("mlm_labels", shape.sequences * shape.length, shape.vocabulary_size)};
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head) {
+  CaseLabels labels = read_masked_labels(inputs, shape, head);
+  labels.sequence_labels = inputs.labels("sop_labels", shape.sequences, 2);
+  return labels;
+}
+
+using enum HeadOutput::Source;
+constexpr HeadOutput kMaskedOutput{.name = "logits", .source = kTokenLogits, .per_token = true};
+constexpr std::array kMaskedOutputs{kMaskedOutput};
+constexpr std::array kOutputs{kMaskedOutput, HeadOutput{.name = "sop_logits", .source = kOrderLogits}};
+
+}  // namespace
+
+constinit const HeadEntry kPretrainingEntry{
+    .kind = HeadKind::kPretraining,
+    .name = "pretraining",
+    .description = "pretraining (MLM and SOP)",
+    .architecture = "NystromformerForMaskedLM",
+    .auto_class = "AutoModelForMaskedLM",
+    .pipeline_tag = "fill-mask",
+    .extra_tensors = "head of sentence-order prediction and its pooler",
+    .is_language_model = true,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make<true>,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
+
+constinit const HeadEntry kMaskedLmEntry{
+    .kind = HeadKind::kMaskedLm,
+    .name = "masked_lm",
+    .description = "masked language model",
+    .architecture = "NystromformerForMaskedLM",
+    .auto_class = "AutoModelForMaskedLM",
+    .pipeline_tag = "fill-mask",
+    .extra_tensors = "",
+    .is_language_model = true,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make<false>,
+    .read_case_labels = &read_masked_labels,
+    .case_outputs = kMaskedOutputs,
+};
 
 }  // namespace nystrom

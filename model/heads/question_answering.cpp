@@ -1,6 +1,8 @@
 // transformers' NystromformerForQuestionAnswering: (start, end) = h W^T + b for every token. Padding is no
 // answer: it is left out of the loss, unlike in transformers, where the loss depends on the padding.
 
+#include <array>
+
 #include "kernels/linear.h"
 #include "kernels/span_cross_entropy.h"
 #include "model/heads/head_registry.h"
@@ -10,7 +12,8 @@ namespace {
 
 class QuestionAnswering final : public Head {
  public:
-  explicit QuestionAnswering(const HeadParts& parts) : config_(parts.model), store_(parts.store) {
+  explicit QuestionAnswering(const HeadDependencies& dependencies)
+      : config_(dependencies.model), store_(dependencies.store) {
     weight_ = store_.add("qa_outputs.weight", {2, config_.hidden_size}, Init::kNormal);
     bias_ = store_.add("qa_outputs.bias", {2}, Init::kZero);
   }
@@ -55,10 +58,39 @@ class QuestionAnswering final : public Head {
   Tensor d_logits_;              // [T, 2]
 };
 
+std::unique_ptr<Head> make(const HeadConfig&, const HeadDependencies& dependencies) {
+  return std::make_unique<QuestionAnswering>(dependencies);
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig&) {
+  CaseLabels labels{.sequence_labels = inputs.labels("start_positions", shape.sequences, shape.length),
+                    .sequence_ends = inputs.labels("end_positions", shape.sequences, shape.length)};
+  for (std::size_t b = 0; b < shape.lengths.size(); ++b)
+    if (labels.sequence_labels[b] >= shape.lengths[b] || labels.sequence_ends[b] >= shape.lengths[b])
+      refuse("{}: the answer of row {} lies in its padding.", inputs.path(), b);
+  return labels;
+}
+
+constexpr std::array kOutputs{HeadOutput{.name = "start_logits", .per_token = true, .column = 0},
+                              HeadOutput{.name = "end_logits", .per_token = true, .column = 1},
+                              HeadOutput{"logits"}};
+
 }  // namespace
 
-std::unique_ptr<Head> make_question_answering(const HeadConfig&, const HeadParts& parts) {
-  return std::make_unique<QuestionAnswering>(parts);
-}
+constinit const HeadEntry kQuestionAnsweringEntry{
+    .kind = HeadKind::kQuestionAnswering,
+    .name = "question_answering",
+    .description = "question answering",
+    .architecture = "NystromformerForQuestionAnswering",
+    .auto_class = "AutoModelForQuestionAnswering",
+    .pipeline_tag = "question-answering",
+    .extra_tensors = "",
+    .is_language_model = false,
+    .labels_from_config = false,
+    .has_problem = false,
+    .make = &make,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
 
 }  // namespace nystrom

@@ -1,6 +1,8 @@
 // transformers' NystromformerForSequenceClassification, from the first token x of each sequence:
 //   logits = dropout(gelu(dropout(x) W^T + b)) Wo^T + bo
 
+#include <array>
+
 #include "kernels/cross_entropy.h"
 #include "kernels/elementwise_loss.h"
 #include "kernels/fill.h"
@@ -14,8 +16,8 @@ namespace {
 
 class SequenceClassification final : public Head {
  public:
-  SequenceClassification(const HeadConfig& head, const HeadParts& parts)
-      : head_(head), config_(parts.model), store_(parts.store) {
+  SequenceClassification(const HeadConfig& head, const HeadDependencies& dependencies)
+      : head_(head), config_(dependencies.model), store_(dependencies.store) {
     const std::int64_t c = config_.hidden_size;
     dense_weight_ = store_.add("classifier.dense.weight", {c, c}, Init::kNormal);
     dense_bias_ = store_.add("classifier.dense.bias", {c}, Init::kZero);
@@ -120,10 +122,34 @@ class SequenceClassification final : public Head {
   Tensor d_;                     // [B, C]
 };
 
+std::unique_ptr<Head> make(const HeadConfig& head, const HeadDependencies& dependencies) {
+  return std::make_unique<SequenceClassification>(head, dependencies);
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head) {
+  if (head.problem == Problem::kRegression)
+    return {.sequence_values = inputs.numbers("labels", shape.sequences * head.labels)};
+  return {.sequence_labels = inputs.labels("labels", shape.sequences, head.labels)};
+}
+
+constexpr std::array kOutputs{HeadOutput{"logits"}};
+
 }  // namespace
 
-std::unique_ptr<Head> make_sequence_classification(const HeadConfig& head, const HeadParts& parts) {
-  return std::make_unique<SequenceClassification>(head, parts);
-}
+constinit const HeadEntry kSequenceClassificationEntry{
+    .kind = HeadKind::kSequenceClassification,
+    .name = "sequence_classification",
+    .description = "sequence classification",
+    .architecture = "NystromformerForSequenceClassification",
+    .auto_class = "AutoModelForSequenceClassification",
+    .pipeline_tag = "text-classification",
+    .extra_tensors = "",
+    .is_language_model = false,
+    .labels_from_config = true,
+    .has_problem = true,
+    .make = &make,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
 
 }  // namespace nystrom

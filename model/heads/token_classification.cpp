@@ -1,6 +1,8 @@
 // transformers' NystromformerForTokenClassification over the labelled tokens alone:
 //   logits = dropout(h) W^T + b
 
+#include <array>
+
 #include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
 #include "kernels/linear.h"
@@ -12,8 +14,8 @@ namespace {
 
 class TokenClassification final : public Head {
  public:
-  TokenClassification(const HeadConfig& head, const HeadParts& parts)
-      : head_(head), config_(parts.model), store_(parts.store) {
+  TokenClassification(const HeadConfig& head, const HeadDependencies& dependencies)
+      : head_(head), config_(dependencies.model), store_(dependencies.store) {
     weight_ = store_.add("classifier.weight", {head.labels, config_.hidden_size}, Init::kNormal);
     bias_ = store_.add("classifier.bias", {head.labels}, Init::kZero);
   }
@@ -45,12 +47,12 @@ class TokenClassification final : public Head {
     linear_forward(context, gathered_.first(p), store_.compute_weight(weight_), store_.weight(bias_),
                    last_logits_);
     cross_entropy(context, {.logits = last_logits_,
-                            .labels = batch.labels,
+                            .labels = batch.token_labels,
                             .scale = scales[0],
                             .row_losses = row_losses_.first(p),
                             .d_logits = pass.training ? d_logits_.first(p) : Tensor{},
                             .sums = sums_.view().rows(0, 1).reshaped({3})});
-    if (pass.training) weigh(context, batch.labels, d_logits_.first(p));
+    if (pass.training) weigh(context, batch.token_labels, d_logits_.first(p));
   }
 
   void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales&, const Tensor&,
@@ -81,10 +83,32 @@ class TokenClassification final : public Head {
   Tensor d_logits_;              // [P, labels]
 };
 
+std::unique_ptr<Head> make(const HeadConfig& head, const HeadDependencies& dependencies) {
+  return std::make_unique<TokenClassification>(head, dependencies);
+}
+
+CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head) {
+  return {.token_labels = inputs.labels("labels", shape.sequences * shape.length, head.labels)};
+}
+
+constexpr std::array kOutputs{HeadOutput{.name = "logits", .per_token = true}};
+
 }  // namespace
 
-std::unique_ptr<Head> make_token_classification(const HeadConfig& head, const HeadParts& parts) {
-  return std::make_unique<TokenClassification>(head, parts);
-}
+constinit const HeadEntry kTokenClassificationEntry{
+    .kind = HeadKind::kTokenClassification,
+    .name = "token_classification",
+    .description = "token classification",
+    .architecture = "NystromformerForTokenClassification",
+    .auto_class = "AutoModelForTokenClassification",
+    .pipeline_tag = "token-classification",
+    .extra_tensors = "",
+    .is_language_model = false,
+    .labels_from_config = true,
+    .has_problem = false,
+    .make = &make,
+    .read_case_labels = &read_labels,
+    .case_outputs = kOutputs,
+};
 
 }  // namespace nystrom

@@ -35,7 +35,7 @@ BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context)
       sequence_ends_(place(DType::kI32, limits.sequences)),
       sequence_values_(place(DType::kF32, limits.sequences * limits.values)),
       label_rows_(place(DType::kI32, limits.labels)),
-      labels_(place(DType::kI32, limits.labels)),
+      token_labels_(place(DType::kI32, limits.labels)),
       upload_(make_upload(context, bytes_)) {}
 
 const Batch& BatchBuffer::upload(const BatchArrays& a) {
@@ -43,7 +43,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   const auto sequences = static_cast<std::int64_t>(a.lengths.size());
   NYSTROM_CHECK(a.offsets.size() == a.lengths.size() + 1 && a.samples.size() == a.lengths.size() &&
                     a.token_type_ids.size() == a.input_ids.size() && a.offsets.back() == tokens &&
-                    a.label_rows.size() == a.labels.size(),
+                    a.label_rows.size() == a.token_labels.size(),
                 "a micro-batch of {} sequences, {} offsets, {} tokens", a.lengths.size(), a.offsets.size(),
                 tokens);
   filling_ = upload_->begin();
@@ -59,7 +59,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   b.sequence_keys = {put(samples_, a.samples), {filling_ + zeros_.offset, DType::kI32, {sequences}}};
   b.first_rows = put(first_rows_, a.offsets.first(a.lengths.size()));
   b.label_rows = put(label_rows_, a.label_rows);
-  b.labels = put(labels_, a.labels);
+  b.token_labels = put(token_labels_, a.token_labels);
   b.sequence_labels = put(sequence_labels_, a.sequence_labels);
   b.sequence_ends = put(sequence_ends_, a.sequence_ends);
   b.sequence_values = put(sequence_values_, a.sequence_values);
@@ -79,7 +79,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
        std::array{&b.inputs.input_ids, &b.inputs.token_type_ids, &b.inputs.positions, &b.token_keys.samples,
                   &b.token_keys.positions, &b.sequences.offsets, &b.sequences.lengths,
                   &b.sequence_keys.samples, &b.sequence_keys.positions, &b.first_rows, &b.label_rows,
-                  &b.labels, &b.sequence_labels, &b.sequence_ends, &b.sequence_values})
+                  &b.token_labels, &b.sequence_labels, &b.sequence_ends, &b.sequence_values})
     tensor->address = block + (static_cast<std::byte*>(tensor->address) - filling_);
   return batch_;
 }

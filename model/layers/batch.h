@@ -31,7 +31,7 @@ struct Batch {
   RowKeys sequence_keys;   ///< of B sequences (position 0)
   Tensor first_rows;       ///< [B] int32: row of each sequence's first token
   Tensor label_rows;       ///< [P] int32, ascending: rows that carry a token label
-  Tensor labels;           ///< [P] int32: their labels
+  Tensor token_labels;     ///< [P] int32: their labels
   Tensor sequence_labels;  ///< [B] int32, or one a question of B / questions sequences; negative: none
   Tensor sequence_ends;    ///< [B] int32: last token of the answer, of which sequence_labels has the first
   Tensor sequence_values;  ///< [B * labels] fp32: regression targets, or 0 and 1 of many labels; NaN: none
@@ -43,7 +43,7 @@ struct BatchArrays {
   std::span<const std::int32_t> offsets;                    ///< [B + 1]
   std::span<const std::int32_t> lengths;                    ///< [B]
   std::span<const std::int64_t> samples;                    ///< [B]
-  std::span<const std::int32_t> label_rows, labels;         ///< [P]
+  std::span<const std::int32_t> label_rows, token_labels;   ///< [P]
   std::span<const std::int32_t> sequence_labels = {};       ///< [B] or [questions]
   std::span<const std::int32_t> sequence_ends = {};         ///< [B]
   std::span<const float> sequence_values = {};              ///< [B * labels]
@@ -71,7 +71,7 @@ class BatchBuffer {
   std::size_t bytes_ = 0;  // of the block
   Place input_ids_, token_types_, positions_, token_samples_;
   Place offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_, sequence_values_;
-  Place label_rows_, labels_;
+  Place label_rows_, token_labels_;
   std::unique_ptr<Upload> upload_;
   std::byte* filling_ = nullptr;  // the host's block of this upload
   Batch batch_;

@@ -104,7 +104,7 @@ constexpr std::array kTasks{
     TaskLayout{"tokens", "", "train.txt"},           TaskLayout{"question_answering", "", "train.json"},
     TaskLayout{"multiple_choice", "", "train.jsonl"}};
 
-/// The first byte chooses the task, which finds the rest as its training part.
+/// The first byte chooses the task, which finds the rest as its training split.
 void run_tasks(std::string_view input) {
   static const TextEncoder encoder(letters(), 24);
   Bytes bytes(input);
@@ -117,7 +117,7 @@ void run_tasks(std::string_view input) {
   config.path = scratch();
   if (config.kind != "glue") config.train = layout.file;
   if (config.kind == "multiple_choice") config.choices = {"a", "b"};
-  for (const auto& split : open_task(config)->load(Part::kTrain, encoder))
+  for (const auto& split : open_task(config)->load(Split::kTrain, encoder))
     for (const TaskSequence& sequence : split->sequences())
       if (sequence.ids.size() > 24) throw std::runtime_error("a sequence that is too long");
 }

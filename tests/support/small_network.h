@@ -58,7 +58,7 @@ struct TextBatch {
             .lengths = lengths,
             .samples = samples,
             .label_rows = rows,
-            .labels = labels,
+            .token_labels = labels,
             .sequence_labels = order};
   }
 };

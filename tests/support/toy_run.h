@@ -62,8 +62,8 @@ class ToySource final : public BatchSource {
       const std::int32_t token = t % 2 == 0 ? drawn : before;
       const bool predicted = t > 0 && random.below(5) == 0;
       if (predicted) {
-        to.mlm_rows.push_back(first + t);
-        to.mlm_labels.push_back(token);
+        to.label_rows.push_back(first + t);
+        to.token_labels.push_back(token);
       }
       to.input_ids.push_back(predicted ? 4 : token);
       to.token_type_ids.push_back(t > length / 2 ? 1 : 0);
@@ -73,7 +73,7 @@ class ToySource final : public BatchSource {
     to.lengths.push_back(length);
     to.samples.push_back(sample);
     const bool labelled = options_.sentence_order && random.below(4) != 0;
-    to.sop_labels.push_back(labelled ? static_cast<std::int32_t>(random.below(2)) : -1);
+    to.sequence_labels.push_back(labelled ? static_cast<std::int32_t>(random.below(2)) : -1);
   }
 
   ToyOptions options_;

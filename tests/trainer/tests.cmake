@@ -6,6 +6,7 @@ nystrom_add_test(trainer_test
     tests/trainer/pretrain_test.cpp
     tests/trainer/metrics/progress_test.cpp
     tests/trainer/optimizer/schedule_test.cpp
+    tests/trainer/tasks/answers_test.cpp
     tests/trainer/metrics/tensorboard_test.cpp
     tests/trainer/trainer_test.cpp
   LINKS nystrom_trainer

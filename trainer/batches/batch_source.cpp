@@ -18,9 +18,9 @@ BatchArrays arrays_of(const HostBatch& batch) {
           .offsets = batch.offsets,
           .lengths = batch.lengths,
           .samples = batch.samples,
-          .label_rows = batch.mlm_rows,
-          .labels = batch.mlm_labels,
-          .sequence_labels = batch.sop_labels,
+          .label_rows = batch.label_rows,
+          .token_labels = batch.token_labels,
+          .sequence_labels = batch.sequence_labels,
           .sequence_ends = batch.sequence_ends,
           .sequence_values = batch.sequence_values};
 }

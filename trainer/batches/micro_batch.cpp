@@ -35,10 +35,9 @@ std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits) 
                              {limits, fit.threads, /*training=*/true, fit.recompute}, store.memory());
   constexpr std::size_t kUploadBytesPerToken = 64;  // two blocks
   const std::size_t weights = store.weights().bytes();
-  const std::size_t moments = 2 * weights / static_cast<std::size_t>(fit.state_ranks);
   const std::size_t sums = fit.bf16_sums ? weights / 2 : 0;
-  return activations + moments + sums + static_cast<std::size_t>(limits.tokens) * kUploadBytesPerToken +
-         kReserve;
+  return activations + fit.optimizer_bytes + sums +
+         static_cast<std::size_t>(limits.tokens) * kUploadBytesPerToken + kReserve;
 }
 
 // More sequences never take less memory.

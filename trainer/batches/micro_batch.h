@@ -22,11 +22,12 @@ struct MicroBatchFit {
   BatchLimits limits;      ///< of the wanted micro-batch
   int threads = 1;
   bool recompute = false;
-  int state_ranks = 1;         ///< across which the optimizer state is sharded
-  bool bf16_sums = false;      ///< gradients have a copy in bf16
-  std::size_t free_bytes = 0;  ///< of the device's memory
+  std::size_t optimizer_bytes = 0;  ///< of the optimizer's state
+  bool bf16_sums = false;           ///< gradients have a copy in bf16
+  std::size_t free_bytes = 0;       ///< of the device's memory
 };
-/// Bytes for training with these limits, besides weights and gradients: activations, moments, batches.
+/// Bytes that training with these limits takes beside weights and gradients: activations, optimizer state,
+/// batches.
 [[nodiscard]] std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits);
 /// Maximum number of sequences that fit, at most limits.sequences; 0: not even one.
 [[nodiscard]] std::int64_t fitting_micro_batch(const MicroBatchFit& fit);

@@ -16,7 +16,7 @@ double count_known(std::span<const std::int32_t> labels) {
 // A task's head learns from labels of tokens, of sequences, or from values: the other arrays are empty.
 double count_answers(const BatchArrays& arrays) {
   const auto known = [](float value) { return !std::isnan(value); };
-  return count_known(arrays.labels) + count_known(arrays.sequence_labels) +
+  return count_known(arrays.token_labels) + count_known(arrays.sequence_labels) +
          static_cast<double>(std::ranges::count_if(arrays.sequence_values, known));
 }
 }  // namespace
@@ -40,7 +40,7 @@ std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays&
   const auto names = head.losses();
   for (std::size_t i = 0; i < names.size(); ++i)
     counts[i] = names[i] == kWhole  ? count_answers(arrays)
-                : names[i] == "mlm" ? static_cast<double>(arrays.labels.size())
+                : names[i] == "mlm" ? static_cast<double>(arrays.token_labels.size())
                                     : count_known(arrays.sequence_labels);
   return counts;
 }

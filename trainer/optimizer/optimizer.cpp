@@ -1,5 +1,7 @@
 #include "trainer/optimizer/optimizer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,17 +15,18 @@ namespace {
 
 void check_options(const OptimizerOptions& o) {
   const auto below_one = [](const char* key, double value) {
-    if (!(value >= 0 && value < 1)) refuse("optimizer.{} is {}; it must lie in [0, 1).", key, value);
+    if (!(value >= 0 && value < 1)) refuse("`optimizer.{}` is {}; it must lie in [0, 1).", key, value);
   };
   below_one("beta1", o.beta1);
   below_one("beta2", o.beta2);
-  if (!(o.epsilon > 0)) refuse("optimizer.epsilon is {}; it must be above 0.", o.epsilon);
+  if (!(o.epsilon > 0)) refuse("`optimizer.epsilon` is {}; it must be above 0.", o.epsilon);
   if (!(o.learning_rate >= 0) || !std::isfinite(o.learning_rate))
-    refuse("optimizer.learning_rate is {}; it must be a number of at least 0.", o.learning_rate);
+    refuse("`optimizer.learning_rate` is {}; it must be a number of at least 0.", o.learning_rate);
   if (!(o.layer_decay > 0 && o.layer_decay <= 1))
-    refuse("optimizer.layer_decay is {}; it must lie in (0, 1] (1: one rate for all layers).", o.layer_decay);
+    refuse("`optimizer.layer_decay` is {}; it must lie in (0, 1] (1: one rate for all layers).",
+           o.layer_decay);
   if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay))
-    refuse("optimizer.weight_decay is {}; it must be a number of at least 0.", o.weight_decay);
+    refuse("`optimizer.weight_decay` is {}; it must be a number of at least 0.", o.weight_decay);
 }
 
 /// Number of the block that a parameter belongs to; -1: embeddings; `layers`: head.
@@ -39,6 +42,8 @@ std::int64_t count_layers(const ParameterStore& store) {
   for (const auto& parameter : store.all()) layers = std::max(layers, layer_of(parameter.name, -1) + 1);
   return layers;
 }
+
+constexpr std::array<std::string_view, 2> kAdamWStates{"exp_avg", "exp_avg_sq"};
 
 class AdamWOptimizer final : public Optimizer {
  public:
@@ -73,7 +78,7 @@ class AdamWOptimizer final : public Optimizer {
   }
 
   [[nodiscard]] std::vector<OptimizerState> states() const override {
-    return {{"exp_avg", m_.view()}, {"exp_avg_sq", v_.view()}};
+    return {{kAdamWStates[0], m_.view()}, {kAdamWStates[1], v_.view()}};
   }
 
  private:
@@ -106,18 +111,27 @@ class AdamWOptimizer final : public Optimizer {
   OwnedTensor begins_, rates_, decays_;  // [groups]
 };
 
-using Make = std::unique_ptr<Optimizer> (*)(const OptimizerOptions&, ParameterStore&, const ZeroPartition&);
-struct Kind {
-  std::string_view name;
-  Make make;
-};
-constexpr std::array kKinds{Kind{"adamw",
-                                 [](const OptimizerOptions& options, ParameterStore& store,
-                                    const ZeroPartition& partition) -> std::unique_ptr<Optimizer> {
-                                   return std::make_unique<AdamWOptimizer>(options, store, partition);
-                                 }}};
+std::unique_ptr<Optimizer> make_adamw(const OptimizerOptions& options, ParameterStore& store,
+                                      const ZeroPartition& partition) {
+  return std::make_unique<AdamWOptimizer>(options, store, partition);
+}
+
+constexpr std::array kKinds{OptimizerKind{"adamw", kAdamWStates, &make_adamw}};
 
 }  // namespace
+
+std::span<const OptimizerKind> optimizer_kinds() {
+  return kKinds;
+}
+
+const OptimizerKind& find_optimizer(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const OptimizerKind& kind : kKinds) {
+    if (kind.name == name) return kind;
+    names.push_back(kind.name);
+  }
+  refuse("`optimizer.kind` is {}; it must be one of {}.", name, fmt::join(names, ", "));
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {
   return make_optimizer(options, store, ZeroPartition(store.flat_size()));
@@ -128,19 +142,18 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, Param
   check_options(options);
   NYSTROM_CHECK(!store.gradients().empty(), "an optimizer for {} parameters without gradients",
                 store.count());
-  std::string known;
-  for (const Kind& kind : kKinds) {
-    if (kind.name == options.kind) return kind.make(options, store, partition);
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.name);
-  }
-  refuse("optimizer.kind is `{}`; known: {}.", options.kind, known);
+  return find_optimizer(options.kind).make(options, store, partition);
 }
 
-std::size_t state_bytes(const ParameterStore& store, int state_ranks) {
-  const std::size_t weights = store.weights().bytes();
+std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
+  return find_optimizer(options.kind).states.size() * store.weights().bytes() /
+         static_cast<std::size_t>(state_ranks);
+}
+
+std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
+  const std::size_t weights_and_gradients = 2 * store.weights().bytes();
   const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();
-  return 2 * weights + rounded +
-         2 * weights / static_cast<std::size_t>(state_ranks);  // gradients; two moments
+  return weights_and_gradients + rounded + optimizer_bytes(options, store, state_ranks);
 }
 
 GradientNorm gradient_norm(Context& context, const ParameterStore& store) {

@@ -1,9 +1,9 @@
 #pragma once
-// From gradients to weights. One virtual level: an optimizer is a class and a line in the registry
-// (optimizer.cpp).
+// Optimizers: from gradients to weights. A new one is a class and a row of the table in optimizer.cpp.
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +22,7 @@ struct OptimizerOptions {
   double layer_decay = 1;      ///< fine-tuning: the rate of a layer is that of the layer above times this
 };
 
-/// State of an optimizer beside the weights: a flat tensor laid out like them, or the optimizer's part of it.
+/// Optimizer state: a flat tensor laid out like the weights, or this rank's shard of it (ZeRO-1).
 struct OptimizerState {
   std::string_view name;  ///< as in a checkpoint: "exp_avg"
   Tensor values;          ///< [partition().count()] compute dtype
@@ -73,8 +73,22 @@ class Optimizer {
                                                         ParameterStore& store,
                                                         const ZeroPartition& partition);
 
-/// Bytes of a rank's weights, gradients and optimizer state, the state dealt to so many ranks.
-[[nodiscard]] std::size_t state_bytes(const ParameterStore& store, int state_ranks);
+struct OptimizerKind {
+  std::string_view name;                     ///< `optimizer.kind`
+  std::span<const std::string_view> states;  ///< names of states(), each as large as the weights
+  std::unique_ptr<Optimizer> (*make)(const OptimizerOptions& options, ParameterStore& store,
+                                     const ZeroPartition& partition);
+};
+[[nodiscard]] std::span<const OptimizerKind> optimizer_kinds();
+/// Refuses an unknown name.
+[[nodiscard]] const OptimizerKind& find_optimizer(std::string_view name);
+
+/// Bytes of a rank's optimizer state, sharded across `state_ranks`.
+[[nodiscard]] std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStore& store,
+                                          int state_ranks);
+/// Bytes of a rank's weights, gradients and optimizer state.
+[[nodiscard]] std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store,
+                                      int state_ranks);
 
 /// Euclidean norm of all gradients together, and the parameter whose gradient is not finite and comes first
 /// in backward (the nearest to the cause): store.count() if all are. The same bits whatever the thread count.

@@ -6,29 +6,11 @@
 #include <functional>
 
 #include "trainer/batches/batch_source.h"
+#include "trainer/tasks/answers.h"
 #include "trainer/tasks/task_source.h"
 
 namespace nystrom {
 namespace {
-
-/// Numbers of each entry of a micro-batch, in the order in which the head lays them out.
-std::vector<std::size_t> entry_sizes(const HostBatch& batch, const TaskSplit& split, AnswerKind answer,
-                                     std::size_t labels) {
-  const auto sequences = static_cast<std::size_t>(batch.sequences());
-  if (answer == AnswerKind::kChoice)
-    return std::vector(sequences / static_cast<std::size_t>(split.choices()),
-                       static_cast<std::size_t>(split.choices()));
-  std::vector<std::size_t> sizes(sequences, labels);
-  if (answer == AnswerKind::kSpan)
-    for (std::size_t i = 0; i < sequences; ++i) sizes[i] = 2 * static_cast<std::size_t>(batch.lengths[i]);
-  if (answer == AnswerKind::kTags)
-    for (std::size_t i = 0; i < sequences; ++i)
-      sizes[i] =
-          labels * static_cast<std::size_t>(std::ranges::count_if(batch.mlm_rows, [&](std::int32_t row) {
-            return row >= batch.offsets[i] && row < batch.offsets[i + 1];
-          }));
-  return sizes;
-}
 
 std::vector<float> numbers_of(const Context& context, const Tensor& logits) {
   std::vector<float> numbers(static_cast<std::size_t>(logits.numel()));
@@ -103,7 +85,7 @@ void take_entries(const Context& context, const HostBatch& batch, std::span<cons
                   std::vector<std::vector<float>>& entries) {
   const std::vector<float> numbers = numbers_of(context, network.head().logits());
   const auto labels = static_cast<std::size_t>(network.head_config().labels);
-  const auto sizes = entry_sizes(batch, split, answer, labels);
+  const auto sizes = entry_of(answer).entry_sizes(batch, split, labels);
   NYSTROM_CHECK(sizes.size() == rows.size(), "{} entries of {} rows", sizes.size(), rows.size());
   std::size_t at = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -118,37 +100,19 @@ void take_entries(const Context& context, const HostBatch& batch, std::span<cons
 
 }  // namespace
 
-HeadConfig head_for(const TaskInfo& info) {
-  const auto labels = static_cast<std::int64_t>(info.labels.size());
-  switch (info.answer) {
-    case AnswerKind::kClass:
-      return {HeadKind::kSequenceClassification, labels};
-    case AnswerKind::kLabels:
-      return {HeadKind::kSequenceClassification, labels, Problem::kMultiLabel};
-    case AnswerKind::kValue:
-      return {HeadKind::kSequenceClassification, 1, Problem::kRegression};
-    case AnswerKind::kTags:
-      return {HeadKind::kTokenClassification, labels};
-    case AnswerKind::kSpan:
-      return {HeadKind::kQuestionAnswering, 2};
-    case AnswerKind::kChoice:
-      return {HeadKind::kMultipleChoice, 1};
-  }
-  return {};
-}
-
-SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                             const BatchLimits& limits, const TaskSplit& split, AnswerKind answer) {
+SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSplit& split, AnswerKind answer) {
+  Context& context = session.context;
+  Network& network = session.network;
   network.head().reset_sums(context);
   const std::int64_t begin = split.rows() * comm.rank() / comm.ranks();
   const std::int64_t end = split.rows() * (comm.rank() + 1) / comm.ranks();
   const std::vector<RowSize> order = longest_first(split, begin, end);
   std::vector<std::vector<float>> entries(order.size());
   for (std::span<const RowSize> left = order; !left.empty();) {
-    const std::size_t count = count_fitting(left, split, limits);
+    const std::size_t count = count_fitting(left, split, session.limits);
     HostBatch batch;
     for (const auto& size : left.first(count)) append_row(split, answer, size.row, size.row, batch);
-    network.forward(context, buffer.upload(arrays_of(batch)), Pass{}, LossScales{});
+    network.forward(context, session.upload(arrays_of(batch)), Pass{}, LossScales{});
     take_entries(context, batch, left.first(count), begin, split, answer, network, entries);
     left = left.subspan(count);
   }

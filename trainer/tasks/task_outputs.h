@@ -1,24 +1,20 @@
 #pragma once
-// A network's outputs for all of a split, computed by all ranks together.
+// Inference on a split, sharded across ranks.
 
 #include "data/tasks/task.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 #include "trainer/comm/comm.h"
 
 namespace nystrom {
-
-/// The head for a task's answers.
-[[nodiscard]] HeadConfig head_for(const TaskInfo& info);
 
 struct SplitOutputs {
   Outputs outputs;  ///< of every rank's rows, in order, on every rank
   double loss = 0;  ///< mean over labels; 0 without labels
 };
 
-/// Each rank computes a contiguous part of the rows, batches of similar lengths as large as `limits` allows;
-/// collective. The network is planned and `buffer` made for `limits`, which any one row must fit.
-[[nodiscard]] SplitOutputs compute_outputs(Context& context, Comm& comm, Network& network,
-                                           BatchBuffer& buffer, const BatchLimits& limits,
-                                           const TaskSplit& split, AnswerKind answer);
+/// Each rank computes a contiguous part of the rows, batches of similar lengths as large as its limits allow;
+/// collective. The session is planned for limits that any one row fits.
+[[nodiscard]] SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSplit& split,
+                                           AnswerKind answer);
 
 }  // namespace nystrom

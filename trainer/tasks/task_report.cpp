@@ -1,4 +1,4 @@
-// report.html: one file with its own style and drawings.
+// report.html: a self-contained page with SVG charts.
 
 #include <algorithm>
 #include <cmath>
@@ -18,15 +18,13 @@ struct Curve {
 };
 
 struct Span {
-  double least = INFINITY, most = -INFINITY;
+  double min = INFINITY, max = -INFINITY;
   void add(double value) {
-    least = std::min(least, value);
-    most = std::max(most, value);
+    min = std::min(min, value);
+    max = std::max(max, value);
   }
   /// Where `value` stands between 0 and 1.
-  [[nodiscard]] double share(double value) const {
-    return most > least ? (value - least) / (most - least) : 0.5;
-  }
+  [[nodiscard]] double share(double value) const { return max > min ? (value - min) / (max - min) : 0.5; }
 };
 
 std::string chart(const std::string& title, const std::vector<Curve>& curves) {
@@ -34,11 +32,11 @@ std::string chart(const std::string& title, const std::vector<Curve>& curves) {
   for (const auto& curve : curves)
     for (std::size_t i = 0; i < curve.x.size(); ++i)
       if (std::isfinite(curve.y[i])) x.add(curve.x[i]), y.add(curve.y[i]);
-  if (!std::isfinite(y.least)) return {};
+  if (!std::isfinite(y.min)) return {};
   std::string svg = fmt::format("<h2>{}</h2>\n<svg viewBox=\"0 0 {} {}\" role=\"img\">\n",
                                 html_escaped(title), kWidth, kHeight);
   svg += fmt::format("<text x=\"2\" y=\"{}\">{:.4g}</text><text x=\"2\" y=\"{}\">{:.4g}</text>\n", kMargin,
-                     y.most, kHeight - kMargin, y.least);
+                     y.max, kHeight - kMargin, y.min);
   double legend = kMargin;
   for (const auto& curve : curves) {
     std::string points;
@@ -86,7 +84,7 @@ std::string confusion_table(const std::string& split, const Confusion& confusion
 }
 
 std::string scatter(const std::string& split, const std::vector<std::array<double, 2>>& points) {
-  constexpr std::size_t kMost = 5000;  // circles that a browser draws at once
+  constexpr std::size_t kMaxPoints = 5000;  // circles that a browser draws at once
   constexpr double kSide = 360;
   Span span;
   for (const auto& point : points) span.add(point[0]), span.add(point[1]);
@@ -96,11 +94,11 @@ std::string scatter(const std::string& split, const std::vector<std::array<doubl
       html_escaped(split), kSide, kSide);
   svg += fmt::format("<line x1=\"{0}\" y1=\"{1}\" x2=\"{1}\" y2=\"{0}\" stroke=\"#bbb\"/>\n", kMargin,
                      kSide - kMargin);
-  for (const double end : {span.least, span.most})
+  for (const double end : {span.min, span.max})
     svg += fmt::format(
         "<text x=\"{0:.1f}\" y=\"{1}\">{3:.4g}</text><text x=\"2\" y=\"{2:.1f}\">{3:.4g}</text>\n",
         place(end), kSide - 12, kSide - place(end), end);
-  for (std::size_t i = 0; i < points.size(); i += points.size() / kMost + 1)
+  for (std::size_t i = 0; i < points.size(); i += points.size() / kMaxPoints + 1)
     svg +=
         fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2\" fill=\"#1f77b4\" fill-opacity=\"0.5\"/>\n",
                     place(points[i][0]), kSide - place(points[i][1]));

@@ -1,5 +1,5 @@
 #pragma once
-// The files at the end of fine-tuning, and the history of its evaluations.
+// Result files of fine-tuning: evaluations.json, results.json, predictions.tsv, report.html.
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +23,7 @@ struct TaskEvaluation {
   std::vector<SplitScores> splits;
 };
 
-/// evaluations.json: reads and writes back exactly. Text that is none reads as no evaluations.
+/// evaluations.json; numbers round-trip exactly. Invalid text reads as no evaluations.
 [[nodiscard]] std::string evaluations_text(const std::vector<TaskEvaluation>& evaluations);
 [[nodiscard]] std::vector<TaskEvaluation> read_evaluations(const std::string& text);
 
@@ -38,7 +38,7 @@ struct TaskEvaluation {
 struct TaskResults {
   std::string task, model, metric;
   std::uint64_t seed = 0;
-  std::int64_t best_step = 0, steps = 0;  ///< best_step 0: there was nothing to choose by
+  std::int64_t best_step = 0, steps = 0;  ///< best_step 0: no metric to choose by
   std::vector<SplitScores> splits;        ///< validation splits, then labelled test splits
 };
 /// One object: the last split's metrics by their names, then each split's in an object of its own, and what

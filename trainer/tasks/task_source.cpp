@@ -5,6 +5,7 @@
 
 #include "data/pretraining/permutation.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/tasks/answers.h"
 
 namespace nystrom {
 namespace {
@@ -41,8 +42,8 @@ void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatc
   to.offsets.push_back(base + length);
   to.lengths.push_back(length);
   to.samples.push_back(sample);
-  for (const std::int32_t row : sequence.label_rows) to.mlm_rows.push_back(base + row);
-  to.mlm_labels.insert(to.mlm_labels.end(), sequence.labels.begin(), sequence.labels.end());
+  for (const std::int32_t row : sequence.label_rows) to.label_rows.push_back(base + row);
+  to.token_labels.insert(to.token_labels.end(), sequence.labels.begin(), sequence.labels.end());
   to.sequence_values.insert(to.sequence_values.end(), sequence.values.begin(), sequence.values.end());
 }
 
@@ -52,12 +53,10 @@ void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std
                 HostBatch& to) {
   if (to.offsets.empty()) to.offsets.push_back(0);
   const auto sequences = sequences_of(split, row);
+  const auto append_labels = entry_of(answer).append_labels;
   for (std::size_t c = 0; c < sequences.size(); ++c) {
     append_sequence(sequences[c], sample * split.choices() + static_cast<std::int64_t>(c), to);
-    const bool span = answer == AnswerKind::kSpan;
-    if (span || answer == AnswerKind::kClass || (answer == AnswerKind::kChoice && c == 0))
-      to.sop_labels.push_back(sequences[c].label);
-    if (span) to.sequence_ends.push_back(sequences[c].end);
+    if (append_labels != nullptr) append_labels(sequences[c], c, to);
   }
 }
 
@@ -75,10 +74,10 @@ BatchLimits limits_of(const TaskSplit& split, std::int64_t rows) {
   return limits;
 }
 
-std::int64_t automatic_rows(const TaskSplit& split, std::int64_t most) {
+std::int64_t automatic_rows(const TaskSplit& split, std::int64_t max_rows) {
   const std::int64_t longest = limits_of(split, 1).tokens;
   return std::clamp<std::int64_t>(kTokensAtOnce / std::max<std::int64_t>(longest, 1), 1,
-                                  std::max<std::int64_t>(most, 1));
+                                  std::max<std::int64_t>(max_rows, 1));
 }
 
 TaskSource::TaskSource(const TaskSplit& split, AnswerKind answer, const TaskSourceOptions& options)

@@ -62,9 +62,9 @@ TEST(BertShard, is_read_without_its_padding_whatever_its_integers) {
     EXPECT_THAT(batch.input_ids, ElementsAre(10, 11, 4, 13, 14, 15, 10, 21, 22));
     EXPECT_THAT(batch.token_type_ids, ElementsAre(0, 0, 0, 1, 1, 1, 0, 0, 0));
     EXPECT_THAT(batch.offsets, ElementsAre(0, 6, 9));
-    EXPECT_THAT(batch.mlm_rows, ElementsAre(2, 4, 7));  // ascending, with the labels that belong to them
-    EXPECT_THAT(batch.mlm_labels, ElementsAre(42, 44, 71));
-    EXPECT_THAT(batch.sop_labels, ElementsAre(0, 1));
+    EXPECT_THAT(batch.label_rows, ElementsAre(2, 4, 7));  // ascending, with the labels that belong to them
+    EXPECT_THAT(batch.token_labels, ElementsAre(42, 44, 71));
+    EXPECT_THAT(batch.sequence_labels, ElementsAre(0, 1));
     EXPECT_EQ(loader.tokens_per_epoch(), 9);
     EXPECT_EQ(loader.header(), nullptr);
   }
@@ -78,7 +78,7 @@ TEST(BertShard, warns_that_its_labels_are_not_swaps_unless_they_are_unused) {
   options.samples.pairs = false;
   Loader loader(options);
   EXPECT_TRUE(loader.warnings().empty());
-  EXPECT_THAT(loader.next().micro_batches.at(0).sop_labels, ElementsAre(-1, -1));
+  EXPECT_THAT(loader.next().micro_batches.at(0).sequence_labels, ElementsAre(-1, -1));
 }
 
 TEST(BertShard, may_be_wider_than_the_sequence_length_if_its_sequences_are_not_longer) {
@@ -147,7 +147,7 @@ TEST(BertShard, of_the_golden_trajectory_gives_its_twenty_steps) {
     std::int64_t masked = 0;
     for (const auto& batch : loader.next().micro_batches) {
       EXPECT_EQ(batch.sequences(), 2);
-      masked += std::ssize(batch.mlm_rows);
+      masked += std::ssize(batch.label_rows);
     }
     EXPECT_GE(masked, 8);
   }

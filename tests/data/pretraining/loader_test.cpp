@@ -126,7 +126,7 @@ TEST_F(LoaderTest, ranks_and_micro_batches_do_not_change_the_global_batch) {
           for (const auto& batch : step.micro_batches) {
             EXPECT_LE(batch.sequences(), loader.limits().sequences);
             EXPECT_LE(batch.tokens(), loader.limits().tokens);
-            EXPECT_LE(std::ssize(batch.mlm_rows), loader.limits().masked);
+            EXPECT_LE(std::ssize(batch.label_rows), loader.limits().masked);
             append_rows(batch, rows);
           }
         }

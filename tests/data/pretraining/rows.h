@@ -28,15 +28,15 @@ inline void append_rows(const HostBatch& batch, std::vector<Row>& rows) {
     Row row;
     row.ids.assign(batch.input_ids.begin() + begin, batch.input_ids.begin() + end);
     row.types.assign(batch.token_type_ids.begin() + begin, batch.token_type_ids.begin() + end);
-    for (; masked < batch.mlm_rows.size() && batch.mlm_rows[masked] < end; ++masked) {
-      row.positions.push_back(batch.mlm_rows[masked] - begin);
-      row.labels.push_back(batch.mlm_labels[masked]);
+    for (; masked < batch.label_rows.size() && batch.label_rows[masked] < end; ++masked) {
+      row.positions.push_back(batch.label_rows[masked] - begin);
+      row.labels.push_back(batch.token_labels[masked]);
     }
-    row.sop = batch.sop_labels[b];
+    row.sop = batch.sequence_labels[b];
     row.sample = batch.samples[b];
     rows.push_back(std::move(row));
   }
-  EXPECT_EQ(masked, batch.mlm_labels.size());
+  EXPECT_EQ(masked, batch.token_labels.size());
 }
 
 inline std::vector<Row> rows_of(const StepBatch& step) {

@@ -61,7 +61,7 @@ TEST(Metrics, of_answers_agree_with_the_official_counting) {
   }
 }
 
-TEST(Metrics, that_are_undefined_are_no_numbers) {
+TEST(Metrics, that_are_undefined_are_nan) {
   EXPECT_TRUE(std::isnan(matthews_correlation(Classes{1, 1, 1}, Classes{0, 1, 1})));
   EXPECT_TRUE(std::isnan(f1_of_class(Classes{0, 0}, Classes{0, 0}, 1)));
   EXPECT_TRUE(std::isnan(accuracy({}, {})));

@@ -10,6 +10,7 @@
 
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/task.h"
+#include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 #include "kernels/core/philox.h"
@@ -45,18 +46,18 @@ class Tasks : public ::testing::Test {
     static const TextEncoder encoder(testing::letter_tokenizer(), 24);
     return encoder;
   }
-  /// The only split of a part.
-  static std::unique_ptr<TaskSplit> one(Task& task, Part part) {
-    auto splits = task.load(part, encoder());
+  /// The only one of a task's splits.
+  static std::unique_ptr<TaskSplit> one(Task& task, Split split) {
+    auto splits = task.load(split, encoder());
     EXPECT_EQ(splits.size(), 1U);
     return std::move(splits.at(0));
   }
-  /// The sentence with which loading the training part is refused.
-  static std::string refusal(const TaskConfig& config, Part part = Part::kTrain) {
+  /// The sentence with which loading the training split is refused.
+  static std::string refusal(const TaskConfig& config, Split split = Split::kTrain) {
     try {
       const auto task = open_task(config);
-      if (part != Part::kTrain) (void)task->load(Part::kTrain, encoder());
-      (void)task->load(part, encoder());
+      if (split != Split::kTrain) (void)task->load(Split::kTrain, encoder());
+      (void)task->load(split, encoder());
     } catch (const InputError& error) {
       return error.what();
     }
@@ -82,12 +83,32 @@ double score_of(const std::vector<Score>& scores, const std::string& name) {
   return 0;
 }
 
-TEST_F(Tasks, cola_has_no_header_but_in_its_test_part) {
+TEST(TaskKinds, take_labels_where_they_read_custom_datasets) {
+  for (const TaskKind& kind : task_kinds()) {
+    EXPECT_EQ(find_task_kind(kind.name), &kind);
+    TaskConfig config;
+    config.kind = kind.name;
+    config.labels = {"a"};
+    bool refused = false;
+    try {
+      check_task_keys(config);
+    } catch (const InputError&) {
+      refused = true;
+    }
+    EXPECT_EQ(refused, !kind.own_files) << kind.name;
+    if (kind.columns != nullptr) {
+      EXPECT_FALSE(kind.columns("MNLI").first.empty()) << kind.name;
+    }
+  }
+  EXPECT_EQ(find_task_kind("none"), nullptr);
+}
+
+TEST_F(Tasks, cola_has_a_header_only_in_its_test_split) {
   write("train.tsv", "gj04\t1\t\tone \"two\nks08\t0\t*\tthree\n");
   write("dev.tsv", "gj04\t1\t\tfour\n");
   write("test.tsv", "index\tsentence\n7\tfive\n9\tsix\n");
   const auto task = open_task(config("glue", "CoLA"));
-  const auto train = one(*task, Part::kTrain), test = one(*task, Part::kTest);
+  const auto train = one(*task, Split::kTrain), test = one(*task, Split::kTest);
   ASSERT_THAT(train->sequences(), SizeIs(2));
   EXPECT_EQ(text_of(train->sequences()[0]), "one \"two");  // a quote is data
   EXPECT_EQ(train->sequences()[0].label, 1);
@@ -105,17 +126,17 @@ TEST_F(Tasks, mrpc_is_read_in_both_layouts) {
   write("msr_paraphrase_test.txt", header + rows);
   write("dev_ids.tsv", "21\t22\n");
   const auto original = open_task(config("glue", "MRPC"));
-  const auto train = one(*original, Part::kTrain), dev = one(*original, Part::kValidation);
+  const auto train = one(*original, Split::kTrain), dev = one(*original, Split::kValidation);
   ASSERT_THAT(train->sequences(), SizeIs(1));
   ASSERT_THAT(dev->sequences(), SizeIs(1));
   EXPECT_EQ(dev->sequences()[0].label, 0);
-  EXPECT_TRUE(one(*original, Part::kTest)->labelled());
+  EXPECT_TRUE(one(*original, Split::kTest)->labelled());
   write("train.tsv", header + rows);
   const auto glue = open_task(config("glue", "MRPC"));
-  EXPECT_THAT(one(*glue, Part::kTrain)->sequences(), SizeIs(2));
+  EXPECT_THAT(one(*glue, Split::kTrain)->sequences(), SizeIs(2));
 }
 
-TEST_F(Tasks, mnli_has_two_validation_and_test_parts_and_label_names_on_the_leaderboard) {
+TEST_F(Tasks, mnli_has_two_validation_and_test_splits_and_label_names_on_the_leaderboard) {
   const std::string header = "index\tsentence1\tsentence2\tgold_label\n";
   write("train.tsv", header + "0\tone\ttwo\tneutral\n1\tone\tsix\t-\n");
   write("dev_matched.tsv", header + "0\tone\ttwo\tentailment\n");
@@ -123,13 +144,13 @@ TEST_F(Tasks, mnli_has_two_validation_and_test_parts_and_label_names_on_the_lead
   write("test_matched.tsv", "index\tsentence1\tsentence2\n5\tone\ttwo\n");
   write("diagnostic.tsv", "index\tsentence1\tsentence2\n3\tone\ttwo\n");
   const auto task = open_task(config("glue", "MNLI"));
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_THAT(train->sequences(), SizeIs(1));
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 examples without a label"));
-  const auto validation = task->load(Part::kValidation, encoder());
+  const auto validation = task->load(Split::kValidation, encoder());
   ASSERT_THAT(validation, SizeIs(2));
   EXPECT_EQ(validation[1]->name(), "validation_mismatched");
-  const auto test = task->load(Part::kTest, encoder());
+  const auto test = task->load(Split::kTest, encoder());
   ASSERT_THAT(test, SizeIs(2));
   EXPECT_EQ(test[0]->leaderboard(outputs_of({{0, 1, 0}})).file, "MNLI-m.tsv");
   EXPECT_EQ(test[0]->leaderboard(outputs_of({{0, 1, 0}})).table.rows[0],
@@ -151,16 +172,16 @@ TEST_F(Tasks, every_task_of_glue_reads_its_columns) {
        }) {
     write("train.tsv", text);
     const auto task = open_task(config("glue", name));
-    EXPECT_EQ(one(*task, Part::kTrain)->sequences().at(0).label, label) << name;
+    EXPECT_EQ(one(*task, Split::kTrain)->sequences().at(0).label, label) << name;
   }
   write("train.tsv", "index\tgenre\tsentence1\tsentence2\tscore\n0\tnews\tone\ttwo\t3.8\n");
   const auto sts = open_task(config("glue", "STS-B"));
-  const auto train = one(*sts, Part::kTrain);
+  const auto train = one(*sts, Split::kTrain);
   EXPECT_FLOAT_EQ(train->sequences().at(0).values.at(0), 3.8F);
   EXPECT_EQ(train->score(outputs_of({{3}})).at(0).why, "all true values, or all predictions, are equal");
 }
 
-TEST_F(Tasks, a_pair_is_joined_with_token_types_and_cut_from_its_longer_half) {
+TEST_F(Tasks, a_pair_has_token_types_and_is_truncated_longest_first) {
   EncodingCounts counts;
   const auto& special = encoder().tokenizer().special();
   const auto pair = encoder().pair("one", "two", counts);
@@ -175,13 +196,13 @@ TEST_F(Tasks, a_pair_is_joined_with_token_types_and_cut_from_its_longer_half) {
   EXPECT_GT(counts.tokens_lost, 0);
 }
 
-TEST_F(Tasks, own_data_comes_as_csv_or_json_lines_with_labels_of_any_name) {
+TEST_F(Tasks, custom_datasets_are_csv_or_json_lines_with_any_label_names) {
   auto c = config("classification");
   c.columns = {{"text", "review"}, {"label", "stars"}};
   write("train.csv", "stars,review\ngood,\"one, \"\"two\"\"\nthree\"\nbad,four\n");
   write("test.jsonl", "{\"review\": \"five\"}\n\n{\"review\": \"six\"}\n");
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain), test = one(*task, Part::kTest);
+  const auto train = one(*task, Split::kTrain), test = one(*task, Split::kTest);
   EXPECT_EQ(task->info().labels, (std::vector<std::string>{"bad", "good"}));
   EXPECT_EQ(train->sequences().at(0).label, 1);
   EXPECT_EQ(text_of(train->sequences().at(0)), "one, \"two\" three");
@@ -195,7 +216,7 @@ TEST_F(Tasks, an_example_may_have_many_labels) {
   c.multi_label = true;
   write("train.jsonl", "{\"text\":\"one\",\"label\":[\"b\",\"a\"]}\n{\"text\":\"two\",\"label\":[]}\n");
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_EQ(train->sequences().at(0).values, (std::vector<float>{1, 1}));
   EXPECT_EQ(train->sequences().at(1).values, (std::vector<float>{0, 0}));
   const auto scores = train->score(outputs_of({{1, -1}, {-1, -1}}));
@@ -203,14 +224,14 @@ TEST_F(Tasks, an_example_may_have_many_labels) {
   EXPECT_DOUBLE_EQ(score_of(scores, "accuracy"), 0.5);
 }
 
-TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training) {
+TEST_F(Tasks, a_validation_fraction_is_held_out_of_training_by_the_seed) {
   auto c = config("regression");
   c.validation_fraction = 0.3;
   std::string rows = "text\tlabel\n";
   for (int i = 0; i < 10; ++i) rows += "one\t" + std::to_string(i) + "\n";
   write("train.tsv", rows);
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain), validation = one(*task, Part::kValidation);
+  const auto train = one(*task, Split::kTrain), validation = one(*task, Split::kValidation);
   EXPECT_EQ(train->rows(), 7);
   EXPECT_EQ(validation->rows(), 3);
   std::set<float> all;
@@ -222,7 +243,7 @@ TEST_F(Tasks, a_validation_fraction_is_drawn_by_the_seed_and_taken_from_training
 TEST_F(Tasks, numbers_of_predictions_are_exact) {
   write("train.tsv", "text\tlabel\none\t3.8\ntwo\t1e-7\nsix\t-2\n");
   const auto task = open_task(config("regression"));
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   const std::vector<float> values{1.23456789F, 16777215.F, -3.1415927e-9F};
   const auto table = train->predictions(outputs_of({{values[0]}, {values[1]}, {values[2]}}));
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -231,13 +252,13 @@ TEST_F(Tasks, numbers_of_predictions_are_exact) {
   EXPECT_EQ(table.rows[2][2], "-2");
 }
 
-TEST_F(Tasks, words_are_tagged_at_their_first_token_and_words_cut_off_are_outside) {
+TEST_F(Tasks, words_are_tagged_at_their_first_token_and_truncated_words_are_outside) {
   write("train.conll", "one\tB-n\nnet\tI-n\n\t\nsix\tO\n\n");
   std::string longer;
   for (int i = 0; i < 30; ++i) longer += "one\tB-n\n";
   write("validation.conll", longer);
   const auto task = open_task(config("tokens"));
-  const auto train = one(*task, Part::kTrain), validation = one(*task, Part::kValidation);
+  const auto train = one(*task, Split::kTrain), validation = one(*task, Split::kValidation);
   ASSERT_THAT(train->sequences(), SizeIs(2));
   EXPECT_EQ(task->info().labels, (std::vector<std::string>{"B-n", "I-n", "O"}));
   EXPECT_EQ(train->sequences()[0].labels, (std::vector<std::int32_t>{0, 1}));
@@ -256,7 +277,7 @@ TEST_F(Tasks, choices_of_a_question_follow_each_other) {
       "train.csv",
       "video-id,sent1,sent2,ending0,ending1,ending2,ending3,label\nv1,one,two,a,b,c,d,2\nv2,one,two,e,f,g,h,0\n");
   const auto task = open_task(config("multiple_choice"));
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_EQ(train->rows(), 2);
   ASSERT_THAT(train->sequences(), SizeIs(8));
   EXPECT_EQ(train->sequences()[0].label, 2);
@@ -272,7 +293,7 @@ std::string squad_of(const std::string& context, const std::string& answers) {
 TEST_F(Tasks, an_answer_is_found_by_code_points_and_read_back_from_its_tokens) {
   write("train.json", squad_of("é né tin six", R"({"text":"tin","answer_start":5})"));
   const auto task = open_task(config("question_answering"));
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   const TaskSequence& sequence = train->sequences().at(0);
   ASSERT_GT(sequence.label, sequence.second);
   std::vector<float> logits(sequence.ids.size() * 2, 0.F);
@@ -290,7 +311,7 @@ TEST_F(Tasks, a_long_context_comes_in_overlapping_windows_of_which_one_has_the_a
   c.window_overlap = 4;
   write("train.json", squad_of(context + "tin six", R"({"text":"tin","answer_start":96})"));
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_GT(train->rows(), 2);
   std::int64_t with_answer = 0;
   for (const auto& sequence : train->sequences()) with_answer += sequence.label > 0 ? 1 : 0;
@@ -320,38 +341,38 @@ TEST_F(Tasks, every_kind_takes_a_validation_fraction_and_refuses_one_that_holds_
     c.choices = {"ending0", "ending1"};
     c.validation_fraction = 0.25;
     const auto task = open_task(c);
-    EXPECT_EQ(one(*task, Part::kTrain)->rows(), 6) << kind;
-    EXPECT_EQ(one(*task, Part::kValidation)->rows(), 2) << kind;
+    EXPECT_EQ(one(*task, Split::kTrain)->rows(), 6) << kind;
+    EXPECT_EQ(one(*task, Split::kValidation)->rows(), 2) << kind;
     c.validation_fraction = 0.01;
     EXPECT_THAT(refusal(c), HasSubstr("holds out 0 of 8 examples")) << kind;
   }
 }
 
-TEST_F(Tasks, the_training_part_decides_whether_there_are_pairs) {
+TEST_F(Tasks, the_training_split_decides_whether_there_are_pairs) {
   const std::string pairs = "text\tpair\tlabel\none\ttwo\ta\nsix\tten\tb\n";
   const std::string texts = "text\tlabel\none\ta\nsix\tb\n";
   write("train.tsv", pairs);
   write("dev.tsv", texts);
-  EXPECT_THAT(refusal(config("classification"), Part::kValidation), HasSubstr("has no column `pair`"));
+  EXPECT_THAT(refusal(config("classification"), Split::kValidation), HasSubstr("has no column `pair`"));
   write("train.tsv", texts);
   write("dev.tsv", pairs);
   const auto task = open_task(config("classification"));
-  (void)one(*task, Part::kTrain);
-  EXPECT_EQ(text_of(one(*task, Part::kValidation)->sequences()[0]), "one");
+  (void)one(*task, Split::kTrain);
+  EXPECT_EQ(text_of(one(*task, Split::kValidation)->sequences()[0]), "one");
 }
 
-TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_part_may_have_none) {
+TEST_F(Tasks, an_empty_label_is_refused_or_skipped_but_a_test_split_may_have_none) {
   write("train.tsv", "text\tlabel\none\ta\ntwo\t\nsix\tb\n");
   write("test.tsv", "text\tlabel\none\t\ntwo\t\n");
   auto c = config("classification");
   EXPECT_THAT(refusal(c), HasSubstr("train.tsv, line 3: the label is empty"));
   c.malformed = Malformed::kSkip;
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_EQ(train->rows(), 2);
   EXPECT_THAT(task->info().labels, ::testing::ElementsAre("a", "b"));
   EXPECT_THAT(train->notes(), ::testing::Contains(HasSubstr("1 malformed lines were skipped: 3")));
-  const auto test = one(*task, Part::kTest);
+  const auto test = one(*task, Split::kTest);
   EXPECT_EQ(test->rows(), 2);
   EXPECT_FALSE(test->labelled());
 }
@@ -364,48 +385,48 @@ TEST_F(Tasks, labels_in_an_array_may_hold_the_separator_and_predictions_use_it) 
   c.multi_label = true;
   c.label_separator = "|";
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_THAT(task->info().labels, ::testing::ElementsAre("Film", "Music, rock"));
   EXPECT_EQ(train->predictions(outputs_of({{1, 1}, {1, -1}})).rows[0][1], "Film|Music, rock");
 }
 
-TEST_F(Tasks, tags_that_are_no_labels_are_refused_with_their_line_and_test_files_may_lack_tags) {
+TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
   write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
   write("test.conll", "1\tone\n2\tnet\n\n");
   auto c = config("tokens");
   c.columns = {{"word", "1"}};
   const auto task = open_task(c);
-  (void)one(*task, Part::kTrain);
+  (void)one(*task, Split::kTrain);
   EXPECT_THAT(task->info().labels, ::testing::ElementsAre("B-n", "O"));  // without the blank behind it
-  EXPECT_FALSE(one(*task, Part::kTest)->labelled());
+  EXPECT_FALSE(one(*task, Split::kTest)->labelled());
   c.labels = {"O"};
-  EXPECT_THAT(refusal(c), HasSubstr("train.conll, line 2: the tag `B-n` is none of task.labels (O)"));
+  EXPECT_THAT(refusal(c), HasSubstr("train.conll, line 2: the tag `B-n` is not in `task.labels` (O)"));
 }
 
-TEST_F(Tasks, an_answer_at_a_wrong_offset_counts_for_the_score_but_teaches_nothing) {
+TEST_F(Tasks, an_answer_at_a_wrong_offset_is_scored_but_not_trained_on) {
   const std::string wrong = R"({"text":"tin","answer_start":1})";
   write("train.json", squad_of("tin six", R"({"text":"tin","answer_start":0})"));
   write("dev.json", squad_of("tin six", wrong));
   const auto task = open_task(config("question_answering"));
-  (void)one(*task, Part::kTrain);
-  const auto dev = one(*task, Part::kValidation);
+  (void)one(*task, Split::kTrain);
+  const auto dev = one(*task, Split::kValidation);
   EXPECT_EQ(dev->sequences()[0].label, -1);
   std::vector<float> logits(2 * dev->sequences()[0].ids.size());
   const auto first = static_cast<std::size_t>(dev->sequences()[0].second);
   logits[2 * first] = logits[2 * first + 1] = 1;
   EXPECT_EQ(dev->predictions(outputs_of({logits})).rows[0].back(), "tin");
   write("train.json", squad_of("tin six", wrong));
-  EXPECT_THAT(refusal(config("question_answering")), HasSubstr("holds nothing to learn"));
+  EXPECT_THAT(refusal(config("question_answering")), HasSubstr("has no training targets"));
 }
 
-TEST_F(Tasks, the_empty_answer_is_possible_where_the_training_part_has_it) {
+TEST_F(Tasks, the_empty_answer_is_possible_where_the_training_split_has_it) {
   write("train.json", R"({"data":[{"paragraphs":[{"context":"tin six","qas":[{"id":"q","question":"one",
       "is_impossible":true,"answers":[]}]}]}]})");
   write("test.json",
         R"({"data":[{"paragraphs":[{"context":"tin six","qas":[{"id":"q","question":"one"}]}]}]})");
   const auto task = open_task(config("question_answering"));
-  (void)one(*task, Part::kTrain);
-  const auto test = one(*task, Part::kTest);
+  (void)one(*task, Split::kTrain);
+  const auto test = one(*task, Split::kTest);
   std::vector<float> logits(2 * test->sequences()[0].ids.size());
   logits[0] = logits[1] = 1;  // <s>
   EXPECT_EQ(test->predictions(outputs_of({logits})).rows[0][1], "");
@@ -421,17 +442,17 @@ TEST_F(Tasks, keys_that_a_known_task_does_not_take_are_refused) {
   EXPECT_THROW(check_task_keys(c), InputError);
   auto own = config("classification");
   own.labels = {"a", "b", "a"};
-  EXPECT_THAT(refusal(own), HasSubstr("task.labels names `a` twice"));
+  EXPECT_THAT(refusal(own), HasSubstr("`task.labels` names `a` twice"));
 }
 
-TEST_F(Tasks, mrpc_is_told_from_wnli_and_its_pairs_for_validation_must_be_there) {
+TEST_F(Tasks, mrpc_is_distinguished_from_wnli_and_needs_its_validation_pairs) {
   write("train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tone\ttwo\t1\n");
   EXPECT_THAT(refusal(config("glue", "MRPC")), HasSubstr("has the columns of WNLI"));
   fs::remove(folder_ / "train.tsv");
   write("msr_paraphrase_train.txt", "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t11\t12\tone\ttwo\n");
   write("dev_ids.tsv", "11 12\n");
-  EXPECT_THAT(refusal(config("glue", "MRPC"), Part::kValidation), HasSubstr("names none of the pairs"));
-  EXPECT_TRUE(open_task(config("glue", "MRPC"))->load(Part::kTest, encoder()).empty());  // no file for it
+  EXPECT_THAT(refusal(config("glue", "MRPC"), Split::kValidation), HasSubstr("names none of the pairs"));
+  EXPECT_TRUE(open_task(config("glue", "MRPC"))->load(Split::kTest, encoder()).empty());  // no file for it
 }
 
 TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
@@ -439,23 +460,23 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(config("glue", "SST-2")),
               HasSubstr("train.tsv, line 3: 1 columns where 2 were expected"));
   write("train.tsv", "sentence\tlabel\none\t7\n");
-  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("line 2: `7` is no label of SST-2"));
+  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("line 2: `7` is not a label of SST-2"));
   EXPECT_THAT(refusal(config("glue", "RTE")), HasSubstr("Is it the file of another task?"));
-  EXPECT_THAT(refusal(config("glue", "AX")), HasSubstr("AX has no training part"));
+  EXPECT_THAT(refusal(config("glue", "AX")), HasSubstr("AX has no training split"));
   EXPECT_THAT(refusal(config("glue", "SST")), HasSubstr("GLUE's tasks are CoLA"));
   write("train.tsv", "");
   EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("train.tsv is empty"));
   write("train.tsv", "sentence\tlabel\n");
-  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("holds no rows"));
+  EXPECT_THAT(refusal(config("glue", "SST-2")), HasSubstr("has no rows"));
   write("train.tsv", "text\tlabel\none\ta\ntwo\tb\n");
   write("validation.tsv", "text\tlabel\none\tc\n");
-  EXPECT_THAT(refusal(config("classification"), Part::kValidation), HasSubstr("`c` is no known label"));
+  EXPECT_THAT(refusal(config("classification"), Split::kValidation), HasSubstr("`c` is not a known label"));
   write("train.tsv", "text\tlabel\none\ta\ntwo\ta\n");
-  EXPECT_THAT(refusal(config("classification")), HasSubstr("nothing to tell apart"));
-  EXPECT_THAT(refusal(config("regression")), HasSubstr("line 2: the label `a` is no number"));
-  EXPECT_THAT(refusal(config("imdb")), HasSubstr("holds no train/neg"));
-  EXPECT_THAT(refusal(config("lra")), HasSubstr("not built yet"));
-  EXPECT_THAT(refusal(config("glu")), HasSubstr("task.kind is `glu`"));
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("a classification needs two"));
+  EXPECT_THAT(refusal(config("regression")), HasSubstr("line 2: the label `a` is not a number"));
+  EXPECT_THAT(refusal(config("imdb")), HasSubstr("has no train/neg"));
+  EXPECT_THAT(refusal(config("lra")), HasSubstr("not implemented yet"));
+  EXPECT_THAT(refusal(config("glu")), HasSubstr("`task.kind` is glu"));
   std::string swapped = "label\ttext\n";
   for (int i = 0; i < 40; ++i) swapped += "one " + std::to_string(i) + "\tgood\n";
   write("train.tsv", swapped);
@@ -468,14 +489,14 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(columns), HasSubstr("task.columns.text"));
 }
 
-TEST_F(Tasks, one_class_alone_in_the_test_part_leaves_metrics_undefined_and_says_why) {
+TEST_F(Tasks, metrics_of_a_single_class_are_undefined_with_a_reason) {
   write("train.tsv", "sentence\tlabel\none\t1\ntwo\t0\n");
   write("dev.tsv", "x\t0\t\tone\nx\t0\t\ttwo\n");
   auto c = config("glue", "CoLA");
   write("train.tsv", "x\t1\t\tone\nx\t0\t\ttwo\n");
   const auto task = open_task(c);
-  (void)task->load(Part::kTrain, encoder());
-  const auto split = one(*task, Part::kValidation);
+  (void)task->load(Split::kTrain, encoder());
+  const auto split = one(*task, Split::kValidation);
   const auto scores = split->score(outputs_of({{1, 0}, {1, 0}}));
   EXPECT_TRUE(std::isnan(score_of(scores, "matthews_correlation")));
   EXPECT_EQ(score_of(scores, "accuracy"), 1);
@@ -488,7 +509,7 @@ TEST_F(Tasks, class_weights_have_mean_one_over_the_training_examples) {
   const auto weights = [&](std::vector<std::string> given) {
     c.class_weights = std::move(given);
     const auto task = open_task(c);
-    const auto train = one(*task, Part::kTrain);
+    const auto train = one(*task, Split::kTrain);
     return class_weights(c, task->info(), *train);
   };
   const auto refused = [&](std::vector<std::string> given) -> std::string {
@@ -503,7 +524,7 @@ TEST_F(Tasks, class_weights_have_mean_one_over_the_training_examples) {
   EXPECT_THAT(weights({"balanced"}), ::testing::ElementsAre(2.F / 3, 2.F));
   EXPECT_THAT(weights({"1", "5"}), ::testing::ElementsAre(0.5F, 2.5F));
   EXPECT_THAT(refused({"1"}), HasSubstr("has 1 numbers"));
-  EXPECT_THAT(refused({"1", "heavy"}), HasSubstr("`heavy` is no weight"));
+  EXPECT_THAT(refused({"1", "heavy"}), HasSubstr("heavy is not a weight"));
   EXPECT_THAT(refused({"0", "0"}), HasSubstr("the weight 0"));
   c.labels = {"a", "b", "c"};
   EXPECT_THAT(refused({"balanced"}), HasSubstr("no training example has the label c"));
@@ -517,7 +538,7 @@ TEST_F(Tasks, malformed_lines_may_be_skipped_and_are_named) {
   c.malformed = Malformed::kSkip;
   write("train.tsv", "sentence\tlabel\none\t1\ntwo\nsix\t0\n");
   const auto task = open_task(c);
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   EXPECT_EQ(train->rows(), 2);
   EXPECT_THAT(train->notes().at(0), HasSubstr("1 malformed lines were skipped: 3"));
 }
@@ -534,7 +555,7 @@ TEST_F(Tasks, a_blank_line_is_a_row_of_a_file_of_one_column_alone) {
   EXPECT_EQ(cells("a\tb\n\none\t1\n"), std::vector<std::string>{"3one"});
 }
 
-TEST_F(Tasks, a_column_may_be_wanted_twice) {
+TEST_F(Tasks, a_column_may_be_requested_twice) {
   const auto records = parse_records("a.tsv", "a\tb\none\ttwo\n", RecordFormat::kTsv,
                                      {.columns = {{{"a"}}, {{"b"}}, {{"a"}}}});
   ASSERT_THAT(records.rows, SizeIs(1));
@@ -547,11 +568,11 @@ TEST_F(Tasks, imdb_is_read_from_its_tree_by_sides) {
     write(std::string(half) + "/neg/0_2.txt", "six");
   }
   const auto task = open_task(config("imdb"));
-  const auto train = one(*task, Part::kTrain);
+  const auto train = one(*task, Split::kTrain);
   ASSERT_THAT(train->sequences(), SizeIs(2));
   EXPECT_EQ(train->sequences()[1].label, 1);
   EXPECT_EQ(text_of(train->sequences()[1]), "one two");
-  EXPECT_THAT(task->load(Part::kValidation, encoder()), SizeIs(0));
+  EXPECT_THAT(task->load(Split::kValidation, encoder()), SizeIs(0));
 }
 
 TEST_F(Tasks, imdb_is_read_from_its_tar_as_from_its_tree) {
@@ -566,7 +587,7 @@ TEST_F(Tasks, imdb_is_read_from_its_tar_as_from_its_tree) {
   const auto packed = open_task(c);
   c.path = (folder_ / "aclImdb").string();
   const auto unpacked = open_task(c);
-  const auto a = one(*packed, Part::kTrain), b = one(*unpacked, Part::kTrain);
+  const auto a = one(*packed, Split::kTrain), b = one(*unpacked, Split::kTrain);
   ASSERT_THAT(a->sequences(), SizeIs(2));
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(a->sequences()[i].ids, b->sequences()[i].ids);
   EXPECT_EQ(a->sequences()[0].label, 0);

@@ -72,7 +72,7 @@ TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
   EXPECT_EQ(results("run")["test"], results("two")["test"]);
 }
 
-TEST_F(Finetune, two_ranks_with_dealt_optimizer_states_learn_to_the_same_bits) {
+TEST_F(Finetune, two_ranks_with_sharded_optimizer_state_end_with_the_same_bits) {
   const std::string mpirun =
       "mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom finetune c.yaml --set training.epochs=2 ";
   const Outcome whole = run(mpirun + "--set run.directory=whole");
@@ -84,7 +84,7 @@ TEST_F(Finetune, two_ranks_with_dealt_optimizer_states_learn_to_the_same_bits) {
   EXPECT_EQ(read_bytes(folder_ / "dealt/predictions.tsv"), read_bytes(folder_ / "whole/predictions.tsv"));
 }
 
-TEST_F(Finetune, a_stopped_run_goes_on_to_the_same_weights) {
+TEST_F(Finetune, a_stopped_run_resumes_to_the_same_weights) {
   // Long enough that the signal meets it under way.
   const std::string command = "$nystrom finetune c.yaml --set training.epochs=60";
   ASSERT_EQ(run(command).status, 0);
@@ -119,7 +119,7 @@ TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
   std::filesystem::remove_all(folder_ / "grid/learning_rate=1.0e-3,seed=2");
   const Outcome again = run(command);
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_THAT(again.err, HasSubstr("learning_rate=5.0e-3,seed=2: done before"));
+  EXPECT_THAT(again.err, HasSubstr("learning_rate=5.0e-3,seed=2: already finished"));
   EXPECT_EQ(again.out, outcome.out);
   // A point of other values is not taken for a finished one.
   EXPECT_EQ(run(command + " --set training.epochs=2").status, 2);
@@ -143,7 +143,7 @@ TEST_F(Finetune, numbers_get_a_scatter_and_class_weights_change_what_is_learned)
   EXPECT_NE(losses("a").back(), losses("b").back());
 }
 
-TEST_F(Finetune, a_model_that_is_none_of_its_kind_is_refused_with_its_tensors_named) {
+TEST_F(Finetune, a_model_of_another_shape_is_refused_naming_its_tensors) {
   ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1").status, 0);
   const std::string next =
       "$nystrom finetune c.yaml --set run.directory=next --set model.from=run/checkpoints/best.h5";
@@ -161,11 +161,11 @@ TEST_F(Finetune, a_model_that_is_none_of_its_kind_is_refused_with_its_tensors_na
   EXPECT_THAT(foreign.err, HasSubstr("vocab.txt is not the tokenizer of run/checkpoints/best.h5"));
 }
 
-TEST_F(Finetune, texts_that_are_too_long_are_cut_and_counted) {
+TEST_F(Finetune, long_texts_are_truncated_and_counted) {
   const Outcome outcome =
       run("$nystrom finetune c.yaml --set training.epochs=1 --set data.sequence_length=8");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("sequences were cut to 8 tokens"));
+  EXPECT_THAT(outcome.err, HasSubstr("sequences were truncated to 8 tokens"));
 }
 
 TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
@@ -178,7 +178,7 @@ TEST_F(Finetune, leaderboard_files_are_packed_and_missing_ones_named) {
   EXPECT_EQ(run("$source/launch/leaderboard.sh glue.zip runs/*").status, 2);
 }
 
-TEST_F(Finetune, a_stopped_run_does_not_go_on_with_other_examples) {
+TEST_F(Finetune, a_stopped_run_does_not_resume_with_other_examples) {
   const std::string command = "$nystrom finetune c.yaml --set training.epochs=9999 --set run.stop_after=1s";
   ASSERT_EQ(run(command).status, 3);
   write("data/train.tsv", made_up_rows(1, 201));
@@ -187,7 +187,7 @@ TEST_F(Finetune, a_stopped_run_does_not_go_on_with_other_examples) {
   EXPECT_THAT(refused.err, HasSubstr("task.examples (was 200 rows"));
 }
 
-TEST_F(Finetune, the_last_network_is_kept_where_the_metric_is_undefined) {
+TEST_F(Finetune, the_last_epoch_is_kept_if_the_metric_is_undefined) {
   std::string rows = "text\tlabel\n";
   for (int i = 0; i < 40; ++i) rows += i % 2 == 0 ? "tin\t1\n" : "net\t2\n";
   write("data/train.tsv", rows);
@@ -198,22 +198,22 @@ TEST_F(Finetune, the_last_network_is_kept_where_the_metric_is_undefined) {
           "training.patience=1");
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err,
-              HasSubstr("pearson was undefined after every epoch; the last one's network is kept"));
+              HasSubstr("pearson was undefined after every epoch; the last epoch's weights are kept"));
   EXPECT_FALSE(results("run").contains("best_step"));
   EXPECT_EQ(losses("run").size(), 3 * 3U);  // and it does not run out of patience
 }
 
-TEST_F(Finetune, what_cannot_be_is_refused_before_anything_is_written) {
+TEST_F(Finetune, invalid_configurations_are_refused_before_anything_is_written) {
   const auto refusal = [&](const std::string& set) {
     const Outcome outcome = run("$nystrom finetune c.yaml --set run.directory=no " + set);
     EXPECT_EQ(outcome.status, 2) << set;
     EXPECT_FALSE(std::filesystem::exists(folder_ / "no")) << set;
     return outcome.err;
   };
-  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not built yet"));
+  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not implemented yet"));
   EXPECT_THAT(refusal("--set task.columns.text=review"), HasSubstr("no column `review`"));
   EXPECT_THAT(refusal("--set task.metric=bleu"), HasSubstr("task.metric"));
-  EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is no known label"));
+  EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is not a known label"));
   EXPECT_THAT(refusal("--set model.vocabulary_size=20"), HasSubstr("tokenizer"));
   EXPECT_THAT(refusal("--set tokenizer.path=c.yaml"), HasSubstr("c.yaml"));
 }

@@ -44,13 +44,13 @@ TEST(Grid, is_written_and_read_back) {
   EXPECT_EQ(read_config_text(to_yaml(config), "again").grid, config.grid);
 }
 
-TEST(Grid, refuses_what_cannot_be_varied_naming_it) {
+TEST(Grid, refuses_keys_that_cannot_be_varied) {
   EXPECT_THAT(refusal("grid: {optimiser.learning_rate: [1]}\n"), HasSubstr("optimizer.learning_rate"));
   EXPECT_THAT(refusal("grid: {run.directory: [a, b]}\n"), HasSubstr("no key that can be varied"));
   EXPECT_THAT(refusal("grid: {seed: 3}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {seed: []}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {training.global_batch: [8, many]}\n"), HasSubstr("an integer"));
-  EXPECT_THAT(refusal("grid: {seed: [1, 1]}\n"), HasSubstr("comes twice"));
+  EXPECT_THAT(refusal("grid: {seed: [1, 1]}\n"), HasSubstr("appears twice"));
 }
 
 GridResult result(const std::string& rate, const std::string& seed, double accuracy) {

@@ -56,7 +56,7 @@ class Predict : public Finetune {
   }
 };
 
-TEST_F(Predict, gives_for_the_test_file_what_finetune_wrote_in_every_format_of_input_and_output) {
+TEST_F(Predict, predicts_what_finetune_wrote_in_every_input_and_output_format) {
   train();
   const Table written = table_of(read_bytes(folder_ / "run/predictions.tsv"));
   const Outcome tsv = predict("--input data/test.tsv");
@@ -161,7 +161,7 @@ TEST_F(Predict, a_model_of_pairs_refuses_input_without_the_second_text) {
   EXPECT_THAT(predict("--input single.conll").err, HasSubstr("tags words"));
 }
 
-TEST_F(Predict, two_ranks_answer_as_one_does_and_a_folder_as_its_checkpoint) {
+TEST_F(Predict, two_ranks_predict_as_one_and_a_directory_as_its_checkpoint) {
   train();
   const std::string one = predict("--input data/test.tsv").out;
   const Outcome two =
@@ -220,7 +220,7 @@ TEST_F(Predict, blank_lines_of_one_column_are_texts_but_for_those_at_the_end) {
   EXPECT_EQ(table_of(predict("--input two.tsv").out).size(), 3U);
 }
 
-TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
+TEST_F(Predict, skips_and_counts_malformed_rows_on_request) {
   train();
   write("bad.tsv", "text\tlabel\none\ta\ntwo\nsix\ta\nten\n");
   EXPECT_EQ(predict("--input bad.tsv").status, 2);
@@ -231,7 +231,7 @@ TEST_F(Predict, skips_malformed_rows_where_that_is_wanted_and_counts_them) {
   EXPECT_EQ(table_of(predict("--input bad.tsv --task tokens --set task.malformed=skip").out).size(), 3U);
 }
 
-TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
+TEST_F(Predict, does_not_overwrite_its_input_or_a_directory) {
   train();
   const std::string before = read_bytes(folder_ / "data/test.tsv");
   std::filesystem::create_symlink("data/test.tsv", folder_ / "link.tsv");
@@ -241,9 +241,9 @@ TEST_F(Predict, does_not_write_over_its_input_nor_over_a_folder) {
     EXPECT_THAT(outcome.err, HasSubstr("--output"));
   }
   EXPECT_EQ(read_bytes(folder_ / "data/test.tsv"), before);
-  // Refused before the model is looked at.
+  // Refused before the model is read.
   EXPECT_THAT(run("$nystrom predict --model missing --input data/test.tsv --output data").err,
-              HasSubstr("is a folder"));
+              HasSubstr("is a directory"));
 }
 
 TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
@@ -286,7 +286,7 @@ TEST_F(Predict, reads_the_word_column_that_training_read) {
   EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=0").out).at(1).at(1), "1");
   EXPECT_EQ(table_of(predict("--input data/test.conll --set task.columns.word=-2").out), written);
   EXPECT_THAT(predict("--input data/test.conll --set task.columns.word=x").err,
-              HasSubstr("task.columns.word is `x`"));
+              HasSubstr("`task.columns.word` is x"));
   write("short.conll", "1\tone\tO\n2\n\n");
   EXPECT_THAT(predict("--input short.conll").err, HasSubstr("short.conll, line 2: 1 columns"));
   const Outcome skipped = predict("--input short.conll --set task.malformed=skip");
@@ -427,7 +427,7 @@ TEST_F(Predict, takes_token_ids_from_hdf5) {
   EXPECT_THAT(predict("--input bad.h5").err, HasSubstr("token id 100000"));
 }
 
-TEST_F(Predict, says_what_is_wrong) {
+TEST_F(Predict, invalid_input_is_refused_with_a_sentence) {
   train();
   const auto refusal = [&](const std::string& rest) {
     const Outcome outcome = predict(rest);
@@ -444,7 +444,7 @@ TEST_F(Predict, says_what_is_wrong) {
   EXPECT_THAT(refusal("--input missing.txt"), HasSubstr("missing.txt cannot be read"));
   EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, jsonl or hdf5"));
   EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
-  EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("fills no masks"));
+  EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("cannot fill masks"));
   EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));
   EXPECT_THAT(refusal("--input no.tsv --set optimiser.kind=x"), HasSubstr("there is no key"));
   std::string longer = "text\n";

@@ -55,7 +55,7 @@ class Prediction : public ::testing::Test {
 };
 Tokenizer* Prediction::tokenizer_ = nullptr;
 
-TEST_F(Prediction, every_mask_gets_its_guesses_best_first) {
+TEST_F(Prediction, predictions_of_each_mask_come_best_first) {
   auto predict = predictor();
   const auto filled = predict.fill({"the <mask> sailed", "no mask here", "a [MASK] and a <mask>", ""}, 5);
   ASSERT_EQ(filled.size(), 4U);
@@ -90,7 +90,7 @@ TEST_F(Prediction, a_line_does_not_depend_on_the_others_however_many_there_are) 
   }
 }
 
-TEST_F(Prediction, a_line_that_is_too_long_is_cut_and_that_is_told) {
+TEST_F(Prediction, a_long_line_is_truncated_and_reported) {
   auto predict = predictor();
   std::string line = "the <mask>";
   for (int i = 0; i < 30; ++i) line += " sail";
@@ -100,7 +100,7 @@ TEST_F(Prediction, a_line_that_is_too_long_is_cut_and_that_is_told) {
   EXPECT_FALSE(filled[1].truncated);
 }
 
-TEST_F(Prediction, invalid_text_is_text_all_the_same) {
+TEST_F(Prediction, invalid_utf8_is_repaired_and_predicted) {
   auto predict = predictor();
   EXPECT_EQ(predict.fill({"\xff\xfe <mask> \xc3", std::string("a\0<mask>", 8)}, 1)[0].masks.size(), 1U);
 }

@@ -52,7 +52,7 @@ struct Arrays {
             .lengths = lengths,
             .samples = samples,
             .label_rows = rows,
-            .labels = labels,
+            .token_labels = labels,
             .sequence_labels = sequence_labels,
             .sequence_ends = ends,
             .sequence_values = values};
@@ -104,7 +104,7 @@ TEST_P(HeadOf, has_the_gradients_that_central_differences_give) {
   }
 }
 
-TEST_P(HeadOf, loses_the_same_in_one_micro_batch_or_two) {
+TEST_P(HeadOf, has_the_same_loss_in_one_micro_batch_or_two) {
   const double together = run(0, 4, false);
   EXPECT_GT(together, 0);
   EXPECT_NEAR(together, run(0, 2, false) + run(2, 4, false), 1e-12 * together);
@@ -130,7 +130,26 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& head) { return head.param.name; });
 
 TEST(Head, without_a_label_is_refused) {
-  EXPECT_THROW(Network(small_model(), {HeadKind::kTokenClassification, 0}, DType::kF32, false), InputError);
+  try {
+    const Network network(small_model(), {HeadKind::kTokenClassification, 0}, DType::kF32, false);
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "A token_classification head has 0 labels; it needs at least 1.");
+  }
+}
+
+TEST(HeadRegistry, has_a_complete_row_of_each_kind_in_their_order) {
+  for (std::size_t i = 0; i < head_registry().size(); ++i) {
+    const HeadEntry& entry = *head_registry()[i];
+    EXPECT_EQ(static_cast<std::size_t>(entry.kind), i);
+    EXPECT_EQ(find_head(entry.name), &entry);
+    EXPECT_EQ(entry.architecture.substr(std::string_view("Nystromformer").size()),
+              entry.auto_class.substr(std::string_view("AutoModel").size()))
+        << entry.name;
+    EXPECT_FALSE(entry.description.empty() || entry.pipeline_tag.empty() || entry.case_outputs.empty());
+    EXPECT_TRUE(entry.make != nullptr && entry.read_case_labels != nullptr);
+  }
+  EXPECT_EQ(find_head("none"), nullptr);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ class SpoiltSource final : public BatchSource {
     batch_ = inner_.read(index);
     if (index == spoilt_)
       for (HostBatch& micro_batch : batch_.micro_batches)
-        for (std::int32_t& label : micro_batch.mlm_labels) label = 5 + (label + 40) % 90;
+        for (std::int32_t& label : micro_batch.token_labels) label = 5 + (label + 40) % 90;
     return batch_;
   }
   [[nodiscard]] BatchLimits limits() const override { return inner_.limits(); }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -38,6 +39,24 @@ TEST(Optimizer, the_first_update_is_the_rate_whatever_the_gradients_size) {
   const float m =
       optimizer->states()[0].values.span<float>()[static_cast<std::size_t>(p.store[p.vector].offset)];
   EXPECT_FLOAT_EQ(m, 0.1F * 20);  // of the gradient after clipping
+}
+
+TEST(Optimizer, has_the_states_of_its_row_as_large_as_the_row_says) {
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    Parameters p;
+    const OptimizerOptions options{.kind = std::string(kind.name)};
+    const auto optimizer = make_optimizer(options, p.store);
+    std::size_t bytes = 0;
+    std::vector<std::string_view> names;
+    for (const OptimizerState& state : optimizer->states()) {
+      bytes += state.values.bytes();
+      names.push_back(state.name);
+    }
+    EXPECT_TRUE(std::ranges::equal(names, kind.states)) << kind.name;
+    EXPECT_EQ(bytes, optimizer_bytes(options, p.store, 1)) << kind.name;
+    EXPECT_EQ(optimizer_bytes(options, p.store, 2), bytes / 2);
+    EXPECT_EQ(state_bytes(options, p.store, 1), 2 * p.store.weights().bytes() + bytes);
+  }
 }
 
 TEST(Optimizer, the_norm_is_of_all_gradients_together) {

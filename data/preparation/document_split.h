@@ -1,5 +1,5 @@
 #pragma once
-// Splits: training documents and held-out ones (validation, test).
+// Held-out documents: which split a document goes to, by its hash.
 
 #include <array>
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-namespace nystrom {
+#include "data/split.h"
 
-enum class Split : std::uint8_t { kTrain, kValidation, kTest };
+namespace nystrom {
 
 /// The split that a document's hash chooses, independently of all other documents.
 inline Split split_of(std::uint64_t hash, double validation, double test) {

@@ -1,0 +1,95 @@
+// The registry of answers: every kind has a head that leads back to it, and labels of its own in a batch.
+
+#include "trainer/tasks/answers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "model/heads/head_registry.h"
+#include "trainer/tasks/task_source.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+using enum AnswerKind;
+constexpr std::array kKinds{kClass, kLabels, kValue, kTags, kSpan, kChoice};
+
+TaskInfo info_of(AnswerKind kind) {
+  return {.name = "test", .answer = kind, .labels = {"a", "b", "c"}};
+}
+
+TEST(Answers, each_kind_has_a_row_and_its_head_leads_back_to_it) {
+  ASSERT_EQ(answer_registry().size(), kKinds.size());
+  for (const AnswerKind kind : kKinds) {
+    const HeadConfig head = head_for(info_of(kind));
+    const AnswerEntry* found = find_answer(head);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->kind, kind);
+    EXPECT_EQ(found, &entry_of(kind));
+    EXPECT_EQ(head.labels, found->has_labels() ? 3 : found->logits);
+  }
+}
+
+TEST(Answers, language_models_have_none) {
+  for (const HeadEntry* head : head_registry())
+    EXPECT_EQ(find_answer(head->kind) == nullptr, head->is_language_model) << head->name;
+}
+
+TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_roles_of_their_own) {
+  for (const AnswerEntry& answer : answer_registry()) {
+    EXPECT_FALSE(answer.predicts_label && answer.predicts_number);
+    EXPECT_FALSE(answer.predicts_label && !answer.has_labels());
+    std::set<std::string_view> roles;
+    for (const AnswerColumn& column : answer.columns()) EXPECT_TRUE(roles.insert(column.role).second);
+    EXPECT_FALSE(roles.empty());
+  }
+}
+
+/// Two rows of two sequences.
+class PairsOfSequences final : public TaskSplit {
+ public:
+  PairsOfSequences() : TaskSplit("test", 2) {
+    for (std::int32_t i = 0; i < 4; ++i) {
+      TaskSequence& sequence = sequences_.emplace_back();
+      sequence.ids = {0, 5, 2};
+      sequence.label = 10 + i;
+      sequence.end = 20 + i;
+    }
+  }
+  [[nodiscard]] std::vector<Score> score(const Outputs&) const override { return {}; }
+  [[nodiscard]] PredictionTable predictions(const Outputs&) const override { return {}; }
+};
+
+HostBatch batch_of(AnswerKind kind) {
+  const PairsOfSequences split;
+  HostBatch batch;
+  for (std::int64_t row = 0; row < split.rows(); ++row) append_row(split, kind, row, row, batch);
+  return batch;
+}
+
+TEST(Answers, of_a_choice_one_label_a_row_and_of_a_class_one_a_sequence) {
+  EXPECT_THAT(batch_of(kChoice).sequence_labels, ElementsAre(10, 12));
+  EXPECT_THAT(batch_of(kClass).sequence_labels, ElementsAre(10, 11, 12, 13));
+  EXPECT_THAT(batch_of(kTags).sequence_labels, IsEmpty());
+  const HostBatch spans = batch_of(kSpan);
+  EXPECT_THAT(spans.sequence_labels, ElementsAre(10, 11, 12, 13));
+  EXPECT_THAT(spans.sequence_ends, ElementsAre(20, 21, 22, 23));
+}
+
+TEST(Answers, logits_of_an_entry_follow_from_choices_lengths_and_labels) {
+  const PairsOfSequences split;
+  EXPECT_THAT(entry_of(kChoice).entry_sizes(batch_of(kChoice), split, 1), ElementsAre(2, 2));
+  EXPECT_THAT(entry_of(kClass).entry_sizes(batch_of(kClass), split, 3), ElementsAre(3, 3, 3, 3));
+  EXPECT_THAT(entry_of(kSpan).entry_sizes(batch_of(kSpan), split, 2), ElementsAre(6, 6, 6, 6));
+  HostBatch tagged = batch_of(kTags);
+  tagged.label_rows = {0, 2, 3, 10};  // of sequences 0, 0, 1 and 3
+  EXPECT_THAT(entry_of(kTags).entry_sizes(tagged, split, 3), ElementsAre(6, 3, 0, 3));
+}
+
+}  // namespace
+}  // namespace nystrom
