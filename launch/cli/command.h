@@ -5,19 +5,17 @@
 //     struct Options { std::string name; };
 //     auto options = std::make_shared<Options>();
 //     return {.name = "greet", .summary = "Say hello.", .example = "nystrom greet --name Ada",
-//             .options = [options](CLI::App& app) { app.add_option("--name", options->name)->required(); },
-//             .run = [options](const Invocation&) { fmt::print("hello {}\n", options->name); return 0; }};
+//             .options = [options](OptionParser& app) { app.add_option("--name", options->name)->required();
+//             }, .run = [options](const Invocation&) { fmt::print("hello {}\n", options->name); return 0; }};
 //   }
 
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace nystrom {
+
+class OptionParser;
 
 /// Exit statuses: scripts rely on them.
 enum ExitStatus : int {
@@ -37,7 +35,7 @@ struct Command {
   std::string summary;  ///< one sentence, for the list of commands
   std::string details;  ///< further sentences for the command's own --help; may be empty
   std::string example;  ///< one or more command lines
-  std::function<void(CLI::App&)> options;
+  std::function<void(OptionParser&)> options;
   std::function<int(const Invocation&)> run;  ///< returns the exit status; main() prints what it throws
 };
 

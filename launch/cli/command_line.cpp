@@ -1,12 +1,12 @@
 // Command line: CLI11 parses, the sentences are ours.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iterator>
+#include <stdexcept>
 
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
 #include "launch/cli/messages.h"
+#include "launch/cli/option_parser.h"
 #include "launch/cli/version.h"
 #include "launch/config/config.h"
 #include "launch/config/suggestion.h"
@@ -48,20 +48,18 @@ std::string example_text(const Command& command) {
   return text;
 }
 
-[[noreturn]] void refuse_option(const CLI::App& app, const std::string& given, const std::string& command) {
+[[noreturn]] void refuse_option(const OptionParser& app, const std::string& given,
+                                const std::string& command) {
   const std::string option = given.substr(0, given.find('='));
-  std::vector<std::string> known;
-  for (const CLI::Option* each : app.get_options()) {
-    for (const std::string& name : each->get_lnames()) known.push_back("--" + name);
-  }
   if (!option.starts_with('-'))
     refuse("`nystrom {}` does not take the argument {}; see `nystrom {} --help`.", command, given, command);
   refuse("`nystrom {}` has no option `{}`; did you mean `{}`? See `nystrom {} --help`.", command, option,
-         suggestion(option, known).value_or("--help"), command);
+         suggestion(option, app.long_names()).value_or("--help"), command);
 }
 
 // Bare `key=value` arguments belong to the `--set` before them: `--set a=1 b=2` sets both.
-void take_overrides(const CLI::App& app, const std::string& command, std::vector<std::string>& overrides) {
+void take_overrides(const OptionParser& app, const std::string& command,
+                    std::vector<std::string>& overrides) {
   for (const std::string& rest : app.remaining()) {
     const auto equals = rest.find('=');
     const bool key =
@@ -74,24 +72,21 @@ void take_overrides(const CLI::App& app, const std::string& command, std::vector
   }
 }
 
-int run_command(const Command& command, std::vector<std::string> arguments) {
-  CLI::App app(command.details.empty() ? command.summary : command.summary + "\n" + command.details,
-               "nystrom " + command.name);
-  app.allow_extras();
-  app.footer(example_text(command));
+int run_command(const Command& command, const std::vector<std::string>& arguments) {
+  OptionParser app(command.details.empty() ? command.summary : command.summary + "\n" + command.details,
+                   "nystrom " + command.name, example_text(command));
   command.options(app);
   Invocation invocation;
   app.add_option("--set", invocation.overrides,
                  "Override a configuration key, as in `training.steps=1000`; may be repeated.")
-      ->allow_extra_args(false)
+      ->one_value()
       ->type_name("KEY=VALUE");
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 expects the last one first
   try {
     app.parse(arguments);
-  } catch (const CLI::CallForHelp&) {
+  } catch (const OptionParser::CallForHelp&) {
     fmt::print("{}", app.help());
     return kDone;
-  } catch (const CLI::ParseError& error) {
+  } catch (const std::runtime_error& error) {
     if (!app.remaining().empty()) refuse_option(app, app.remaining().front(), command.name);
     refuse("nystrom {}: {}. See `nystrom {} --help`.", command.name, error.what(), command.name);
   }
@@ -124,7 +119,8 @@ int run_command_line(const std::vector<std::string>& arguments) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);
   }
-  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *suggestion(first, names));
+  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first,
+         *suggestion(first, names));
 }
 
 }  // namespace nystrom

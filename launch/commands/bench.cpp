@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "launch/bench/machine.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
+#include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
 #include "launch/setup/backend.h"
 #include "launch/setup/run_setup.h"
@@ -240,10 +240,10 @@ Command bench_command() {
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
           "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
       .options =
-          [options](CLI::App& app) {
+          [options](OptionParser& app) {
             add_config_argument(app, options->config, false);
             app.add_option("--steps", options->steps, "Number of steps to measure.")
-                ->check(CLI::PositiveNumber)
+                ->positive()
                 ->type_name("N");
             app.add_flag("--json", options->json, "Print one line of JSON at the end.");
             app.add_flag("--documents", options->documents,

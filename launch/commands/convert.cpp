@@ -1,8 +1,8 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
+#include "launch/cli/option_parser.h"
 #include "launch/models/conversion.h"
 
 namespace nystrom {
@@ -22,7 +22,7 @@ Command convert_command() {
           "nystrom convert --from my-model --to start.h5\n"
           "nystrom convert --from base.h5 --to long.h5 --positions 4096",
       .options =
-          [options](CLI::App& app) {
+          [options](OptionParser& app) {
             app.add_option("--from", options->from, "Source: a checkpoint or a Hugging Face folder.")
                 ->required();
             app.add_option("--to", options->to, "Target: a checkpoint (.h5, .hdf5) or a folder.")->required();

@@ -4,7 +4,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <dnnl.hpp>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "launch/bench/machine.h"
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
+#include "launch/cli/option_parser.h"
 #include "launch/cli/rank.h"
 #include "launch/cli/version.h"
 #include "launch/setup/backend.h"
@@ -164,7 +164,7 @@ Command doctor_command() {
           "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
           "nystrom doctor --job /scratch/run",
       .options =
-          [folder, job](CLI::App& app) {
+          [folder, job](OptionParser& app) {
             app.add_option("--folder", *folder,
                            "Directory to test for writing. Default: the working directory.");
             app.add_option("--job", *job, "`run.directory` of a running job to report on.");

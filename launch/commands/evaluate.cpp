@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -8,6 +7,7 @@
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
+#include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
@@ -101,7 +101,7 @@ Command evaluate_command() {
       .example =
           "nystrom evaluate my.yaml\n"
           "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",
-      .options = [config](CLI::App& app) { add_config_argument(app, *config, true); },
+      .options = [config](OptionParser& app) { add_config_argument(app, *config, true); },
       .run = [config](const Invocation& invocation) { return run(*config, invocation); }};
 }
 

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,6 +6,7 @@
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
+#include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
@@ -111,7 +111,7 @@ Command finetune_command() {
           "mpirun -n 2 nystrom finetune imdb.yaml --set seed=2 --set run.directory=runs/imdb-2\n"
           "nystrom finetune imdb.yaml --set 'grid={optimizer.learning_rate: [2e-5, 3e-5], seed: [1, 2, 3]}'",
       .options =
-          [options](CLI::App& app) {
+          [options](OptionParser& app) {
             add_config_argument(app, options->config, true);
             add_resume_option(app, options->resume);
           },

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +14,7 @@
 #include "kernels/core/philox.h"
 #include "kernels/tensor/buffer.h"
 #include "launch/cli/command.h"
+#include "launch/cli/option_parser.h"
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -240,7 +240,7 @@ Command inspect_command() {
           "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
           "nystrom inspect --verify run",
       .options =
-          [path, verify_all](CLI::App& app) {
+          [path, verify_all](OptionParser& app) {
             app.add_option("FILE", *path, "File or folder.")->required();
             app.add_flag(
                 "--verify", *verify_all,

@@ -1,6 +1,5 @@
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +7,7 @@
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
+#include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
@@ -300,7 +300,7 @@ Command predict_command() {
           "nystrom predict --model runs/sst2/checkpoints/best.h5 --input reviews.txt --output labels.tsv\n"
           "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
       .options =
-          [arguments](CLI::App& app) {
+          [arguments](OptionParser& app) {
             app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face directory")
                 ->required();
             app.add_option("--input", arguments->input, "a file, or - for standard input")->required();

@@ -1,6 +1,5 @@
 #include "data/preparation/prepare.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -8,6 +7,7 @@
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
+#include "launch/cli/option_parser.h"
 #include "launch/cli/rank.h"
 #include "launch/cli/terminal.h"
 #include "launch/config/options.h"
@@ -145,7 +145,7 @@ Command prepare_command() {
               "nystrom prepare my.yaml --set 'corpus=[{kind: lines, path: text/*.txt}]' --set "
               "output.directory=prepared",
           .options =
-              [arguments](CLI::App& app) {
+              [arguments](OptionParser& app) {
                 add_config_argument(app, arguments->config, true);
                 app.add_flag("--keep-dropped", arguments->keep_dropped,
                              "Write dropped documents and paragraphs to dropped.jsonl.");

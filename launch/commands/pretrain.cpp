@@ -1,9 +1,9 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
+#include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
 #include "launch/setup/run_setup.h"
@@ -82,7 +82,7 @@ Command pretrain_command() {
               "nystrom pretrain configs/pretrain-small.yaml\n"
               "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
           .options =
-              [options](CLI::App& app) {
+              [options](OptionParser& app) {
                 add_config_argument(app, options->config, true);
                 add_resume_option(app, options->resume);
               },

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
+#include "launch/cli/option_parser.h"
 #include "launch/setup/backend.h"
 #include "launch/verify/verification.h"
 
@@ -106,7 +106,7 @@ Command verify_command() {
           "is 0 if outputs are within the tolerance and gradients within ten times the tolerance, else 1.",
       .example = "nystrom verify golden/exact-ragged golden/exact-ragged/case.h5 --gradients",
       .options =
-          [arguments](CLI::App& app) {
+          [arguments](OptionParser& app) {
             app.add_option("M", arguments->verify.model, "Model: a checkpoint or a Hugging Face folder.")
                 ->required();
             app.add_option("CASE", arguments->verify.case_file,
