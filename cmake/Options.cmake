@@ -1,3 +1,11 @@
+# ccache takes files with precompiled headers only if it is told so.
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$" AND NOT DEFINED ENV{CCACHE_SLOPPINESS})
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${CMAKE_CXX_COMPILER_LAUNCHER})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
+endif()
+
 # Flags of our own code: the processors that have AVX2 and FMA are the floor, warnings are errors.
 add_library(nystrom_options INTERFACE)
 target_compile_features(nystrom_options INTERFACE cxx_std_20)

@@ -44,6 +44,7 @@ nystrom_add_library(data FOLDER data
     tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
     tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
+  HEADERS_OF core
   LINKS nystrom_core
   PRIVATE_LINKS
     hdf5::hdf5
@@ -59,3 +60,11 @@ nystrom_add_library(data FOLDER data
     ICU::i18n
     ICU::uc)
 target_compile_definitions(nystrom_data PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
+
+# What runs once for a file or a directory, not for each text.
+nystrom_optimize_lightly(
+  data/preparation/manifest.cpp data/preparation/prepare_directory.cpp data/preparation/report.cpp
+  data/preparation/source_stats.cpp data/preparation/sources.cpp data/shards/inspect.cpp
+  data/tasks/glue.cpp data/tasks/own_files.cpp data/tasks/own_texts.cpp data/tasks/records.cpp data/tasks/squad.cpp
+  data/tasks/task.cpp data/tokenizer/huggingface_files.cpp data/tokenizer/model_proto.cpp
+  data/tokenizer/tokenizer_json.cpp)

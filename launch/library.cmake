@@ -6,7 +6,7 @@ find_package(nlohmann_json REQUIRED)
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
-    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/rank.cpp
+    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/option_parser.cpp cli/rank.cpp
     cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
     commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
@@ -18,6 +18,7 @@ nystrom_add_library(launch FOLDER launch
     predict/task_predictor.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/run_setup.cpp
     verify/reference_case.cpp verify/verification.cpp
+  HEADERS_OF tensor
   LINKS nystrom_trainer
   PRIVATE_LINKS
     CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
@@ -32,6 +33,11 @@ add_custom_target(nystrom_version
   BYPRODUCTS "${CMAKE_BINARY_DIR}/version.cpp"
   COMMENT "Looking up the commit")
 target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/version.cpp")
+
+# All but the predictions and what measures the machine.
+file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
+  launch/models/*.cpp launch/setup/*.cpp launch/verify/*.cpp)
+nystrom_optimize_lightly(${light})
 
 add_executable(nystrom launch/main.cpp)
 target_link_libraries(nystrom PRIVATE nystrom_launch nystrom_options)

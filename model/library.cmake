@@ -10,5 +10,11 @@ nystrom_add_library(model FOLDER model
     heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pretraining.cpp
     heads/question_answering.cpp heads/sequence_classification.cpp heads/token_classification.cpp
     layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/parameters.cpp
+  HEADERS_OF tensor
   LINKS nystrom_kernels
   PRIVATE_LINKS nlohmann_json::nlohmann_json)
+
+# The formats of configurations and weight files; the weights themselves are copied by weight_files.cpp.
+nystrom_optimize_lightly(
+  model/exchange/bert_import.cpp model/exchange/huggingface.cpp model/exchange/huggingface_config.cpp
+  model/exchange/warm_start.cpp)

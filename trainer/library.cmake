@@ -18,6 +18,7 @@ nystrom_add_library(trainer FOLDER trainer
     tasks/answers.cpp tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
   CUDA_SOURCES
     comm/nccl.cpp comm/staged.cpp
+  HEADERS_OF tensor
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX)
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
@@ -25,3 +26,7 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
 elseif(NYSTROM_CUDA_BUILD STREQUAL "on")
   target_link_libraries(nystrom_trainer PRIVATE ${CMAKE_DL_LIBS})
 endif()
+
+# What surrounds the training loop, without arithmetic.
+file(GLOB light CONFIGURE_DEPENDS trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/task_re*.cpp)
+nystrom_optimize_lightly(${light})

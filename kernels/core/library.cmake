@@ -3,5 +3,6 @@ find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(core FOLDER kernels/core
   SOURCES check.cpp files.cpp html.cpp philox.cpp sha256.cpp threads.cpp
+  HEADERS_OF core
   LINKS fmt::fmt
   PRIVATE_LINKS OpenSSL::Crypto)

@@ -4,6 +4,7 @@ nystrom_add_library(tensor FOLDER kernels/tensor
     dispatch/context.cpp dispatch/device.cpp dispatch/graphs.cpp dispatch/upload.cpp
   CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/memory.cpp
     cuda/product_choices.cpp cuda/stream.cpp cuda/upload.cpp
+  HEADERS_OF tensor
   LINKS nystrom_core OpenMP::OpenMP_CXX)
 if(NYSTROM_CUDA_BUILD STREQUAL "on")
   target_link_libraries(nystrom_tensor PUBLIC CUDA::cudart_static)
