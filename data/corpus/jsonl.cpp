@@ -1,11 +1,11 @@
 // JSON-lines: one object a line, its text in one member. Line ends inside the text begin new paragraphs.
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "data/corpus/corpus.h"
 #include "data/corpus/paragraphs.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -62,7 +62,7 @@ class JsonLines final : public Corpus {
 
  private:
   std::string text_of_line() {
-    const auto object = nlohmann::json::parse(repair_utf8(line_, skipped_.repairs), nullptr, false);
+    const auto object = try_parse_json<nlohmann::json>(repair_utf8(line_, skipped_.repairs));
     if (object.is_discarded() || !object.is_object()) {
       refuse("{}, line {}: not a valid JSON object. JSON Lines have one object a line.", files_.path(),
              number_);

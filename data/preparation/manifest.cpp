@@ -1,10 +1,10 @@
 #include "data/preparation/manifest.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "data/preparation/prepare_directory.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "kernels/core/sha256.h"
 
 namespace nystrom {
@@ -224,7 +224,7 @@ std::string manifest_text(const ManifestContent& content) {
 
 PrepareReport report_of_manifest(const std::string& text, const std::string& path,
                                  const std::string& options) {
-  const auto manifest = Json::parse(text, nullptr, false);
+  const auto manifest = try_parse_json<Json>(text);
   if (manifest.is_discarded() || !manifest.is_object() || !manifest.contains("format") ||
       manifest.at("format") != kFormat) {
     refuse("{} is not a manifest of nystrom prepare. Give another `output.directory`, or remove that one.",

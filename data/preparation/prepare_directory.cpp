@@ -8,12 +8,12 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "data/preparation/packed_file.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -47,14 +47,14 @@ void compare(const Json& there, const Json& here, const std::string& key, std::v
 }
 
 std::string staged_options(const std::string& options) {
-  Json json = Json::parse(options);
+  Json json = parse_json<Json>(options);
   json["staging_version"] = kStagingVersion;
   return json.dump(2) + "\n";
 }
 
 /// 1 where the options name none. Damaged options count as ours; they are refused when they are compared.
 Json staging_version(const std::string& staged) {
-  const auto json = Json::parse(staged, nullptr, false);
+  const auto json = try_parse_json<Json>(staged);
   return json.is_object() ? json.value("staging_version", Json(1)) : Json(kStagingVersion);
 }
 
@@ -73,9 +73,9 @@ void remove_temporary_files(const fs::path& folder) {
 
 std::vector<std::string> differences(const std::string& there, const std::string& here) {
   std::vector<std::string> found;
-  const auto a = Json::parse(there, nullptr, false);
+  const auto a = try_parse_json<Json>(there);
   if (a.is_discarded()) return {"what is there cannot be read"};
-  compare(a, Json::parse(here), "", found);
+  compare(a, parse_json<Json>(here), "", found);
   return found;
 }
 

@@ -1,10 +1,10 @@
 #include "data/preparation/report.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
 #include "kernels/core/html.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json parsed(const std::string& manifest) {
-  auto json = Json::parse(manifest, nullptr, false);
+  auto json = try_parse_json<Json>(manifest);
   if (json.is_discarded() || !json.is_object() || !json.contains("sources") || !json.contains("splits"))
     refuse("This is not a manifest of nystrom prepare.");
   return json;

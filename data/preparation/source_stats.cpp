@@ -1,8 +1,7 @@
 #include "data/preparation/source_stats.h"
 
-#include <nlohmann/json.hpp>
-
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -60,7 +59,7 @@ std::string stats_text(const SourceStats& t) {
 
 SourceStats parse_stats(std::string_view text) {
   try {
-    const auto json = Json::parse(text);
+    const auto json = parse_json<Json>(text);
     SourceStats t;
     t.documents = json.at("documents");
     t.documents_dropped = json.at("documents_dropped").get<Reasons>();

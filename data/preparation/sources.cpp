@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "kernels/core/sha256.h"
 
 namespace nystrom {
@@ -67,7 +67,7 @@ std::string sources_text(const std::vector<std::vector<SourceFile>>& sources) {
 std::vector<std::vector<SourceFile>> sources_of_text(const std::string& text) {
   try {
     std::vector<std::vector<SourceFile>> sources;
-    for (const auto& list : Json::parse(text)) {
+    for (const auto& list : parse_json<Json>(text)) {
       auto& files = sources.emplace_back();
       for (const auto& entry : list) {
         const auto path = entry.at(0).get<std::vector<std::uint8_t>>();

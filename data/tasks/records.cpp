@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -160,7 +160,7 @@ bool text_of(const Json& value, const RecordRequest& request, std::string& text)
 }
 
 void take_object(Reading& reading, std::int64_t number, const std::string& line) {
-  const Json object = Json::parse(line, nullptr, false);
+  const Json object = try_parse_json<Json>(line);
   if (!object.is_object()) return reading.malformed(number, "the line is no JSON object");
   Record record{reading.place(number), {}};
   for (std::size_t c = 0; c < reading.request.columns.size(); ++c) {

@@ -1,9 +1,8 @@
 #include "data/tasks/squad.h"
 
-#include <nlohmann/json.hpp>
-
 #include "data/tasks/records.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -24,7 +23,7 @@ class Reader {
   explicit Reader(std::string path) : path_(std::move(path)) {}
 
   SquadFile read() {
-    const Json root = Json::parse(read_text_file(path_, file_.repairs), nullptr, false);
+    const Json root = try_parse_json<Json>(read_text_file(path_, file_.repairs));
     if (!root.is_object() || !root.contains("data") || !root["data"].is_array())
       refuse("{} is not a SQuAD file: it is not a JSON object with an array `data`.", path_);
     for (const Json& article : root["data"])

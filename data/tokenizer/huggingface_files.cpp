@@ -3,12 +3,12 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/model_proto.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -227,11 +227,11 @@ bool mask_takes_blanks(const Tokenizer& tokenizer, Json& json) {
 /// which neither cuts nor pads. One that does so already keeps its bytes, and with them its identity.
 std::string with_our_template(const Tokenizer& tokenizer, const Special& names) {
   using Unordered = nlohmann::json;
-  Json json = Json::parse(tokenizer.bytes());
+  Json json = parse_json<Json>(tokenizer.bytes());
   const Json ours = template_of(tokenizer, names);
   const auto is_null = [&json](const char* key) { return !json.contains(key) || json[key].is_null(); };
-  const bool same = !is_null("post_processor") &&
-                    Unordered::parse(json["post_processor"].dump()) == Unordered::parse(ours.dump());
+  const bool same = !is_null("post_processor") && parse_json<Unordered>(json["post_processor"].dump()) ==
+                                                      parse_json<Unordered>(ours.dump());
   if (is_null("added_tokens")) json["added_tokens"] = Json::array();
   const bool takes_blanks = mask_takes_blanks(tokenizer, json);
   if (same && takes_blanks && is_null("truncation") && is_null("padding")) return tokenizer.bytes();

@@ -1,13 +1,13 @@
 #include "data/tokenizer/tokenizer_json.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "data/tokenizer/byte_bpe_model.h"
 #include "data/tokenizer/unigram_model.h"
 #include "data/tokenizer/wordpiece_model.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -146,7 +146,7 @@ Json added_tokens(const Json& pieces, std::initializer_list<const char*> special
 }  // namespace
 
 std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, const std::string& origin) {
-  const auto json = Json::parse(bytes, nullptr, false);
+  const auto json = try_parse_json<Json>(bytes);
   if (json.is_discarded() || !json.is_object() || !json.contains("model") || !json.at("model").is_object())
     refuse("{} is not a valid tokenizer.json: not a JSON object with a member `model`.", origin);
   try {
@@ -194,7 +194,7 @@ std::string json_of_wordpiece(const std::string& vocabulary, const std::string& 
 
 std::string json_of_byte_bpe(const std::string& vocabulary, const std::string& merges,
                              const std::string& origin, bool add_prefix_space) {
-  auto pieces = Json::parse(vocabulary, nullptr, false);
+  auto pieces = try_parse_json<Json>(vocabulary);
   if (pieces.is_discarded() || !pieces.is_object())
     refuse("{} is not a valid vocab.json: not a JSON object of pieces and ids.", origin);
   Json list = Json::array();

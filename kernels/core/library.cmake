@@ -1,8 +1,9 @@
-# What every other library stands on, without OpenMP and CUDA: checks and errors, files, HTML, hashes, random numbers.
+# What every other library stands on, without OpenMP and CUDA: checks and errors, files, HTML, JSON, hashes, random numbers.
+find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(core FOLDER kernels/core
-  SOURCES check.cpp files.cpp html.cpp philox.cpp sha256.cpp threads.cpp
+  SOURCES check.cpp files.cpp html.cpp json.cpp philox.cpp sha256.cpp threads.cpp
   HEADERS_OF core
-  LINKS fmt::fmt
+  LINKS fmt::fmt nlohmann_json::nlohmann_json
   PRIVATE_LINKS OpenSSL::Crypto)

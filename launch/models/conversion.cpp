@@ -1,11 +1,11 @@
 #include "launch/models/conversion.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "data/tasks/records.h"
 #include "data/tokenizer/huggingface_files.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "launch/config/config.h"
 #include "launch/config/options.h"
 #include "launch/models/folder_tokenizer.h"
@@ -155,7 +155,7 @@ StoredType widest_type(const std::vector<TensorToWrite>& tensors) {
 
 /// A tokenizer_config.json for a model of `longest` positions.
 std::string with_length(const std::string& config, std::int64_t longest) {
-  auto json = nlohmann::ordered_json::parse(config, nullptr, false);
+  auto json = try_parse_json<nlohmann::ordered_json>(config);
   if (!json.is_object()) return config;
   json["model_max_length"] = longest;
   return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "data/glob.h"
 #include "data/hdf5/child_check.h"
@@ -11,6 +10,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 #include "kernels/core/sha256.h"
 #include "launch/models/model_source.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -93,7 +93,7 @@ Verdicts of_preparation(const std::string& folder) {
   const std::string path = (fs::path(folder) / "manifest.json").string();
   Verdicts all;
   try {
-    const auto manifest = nlohmann::json::parse(read_file(path));
+    const auto manifest = parse_json<nlohmann::json>(read_file(path));
     for (const auto& [split, content] : manifest.at("splits").items())
       for (const auto& shard : content.at("shards")) {
         const fs::path name = shard.at("file").get<std::string>();

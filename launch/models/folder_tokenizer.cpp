@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "data/tokenizer/huggingface_files.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -41,7 +41,7 @@ std::string sentencepiece_in(const std::string& folder) {
 /// Content of tokenizer_config.json; an empty object if there is none.
 Json settings_of(const std::string& folder) {
   const std::string path = file_in(folder, "tokenizer_config.json");
-  Json settings = path.empty() ? Json() : Json::parse(read_file(path), nullptr, false);
+  Json settings = path.empty() ? Json() : try_parse_json<Json>(read_file(path));
   return settings.is_object() ? settings : Json::object();
 }
 
@@ -77,7 +77,7 @@ bool is_made_of(const std::string& json, const std::string& model) {
   try {
     for (const TokenizerFile& made : huggingface_tokenizer_files(Tokenizer::read(model), 0))
       if (made.name == "tokenizer.json")
-        return Json::parse(made.bytes) == Json::parse(read_file(json), nullptr, false);
+        return parse_json<Json>(made.bytes) == try_parse_json<Json>(read_file(json));
   } catch (const InputError&) {  // not a model that this program reads
   }
   return false;

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "model/heads/head_registry.h"
 
 namespace nystrom {
@@ -29,7 +29,7 @@ std::string pretraining_figures(const fs::path& run, std::int64_t step) {
   std::ifstream file(run / "metrics.jsonl");
   Json training, validation;
   for (std::string line; std::getline(file, line);) {
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = try_parse_json<Json>(line);
     if (!object.is_object() || !object.contains("step") || object["step"] > step) continue;
     (object.contains("loss") ? training : validation) = object;
   }
@@ -57,13 +57,13 @@ std::string split_rows(const Json& splits) {
 /// neither has that step.
 std::string task_figures(const fs::path& run, std::int64_t step) {
   std::ifstream results_file(run / "results.json"), evaluations_file(run / "evaluations.json");
-  const Json results = Json::parse(results_file, nullptr, false);
+  const Json results = try_parse_json<Json>(results_file);
   const auto is_of = [step](const Json& object, const char* key) {
     return object.contains(key) && object[key] == step;
   };
   if (results.is_object() && is_of(results, results.contains("best_step") ? "best_step" : "steps"))
     return split_rows(results);
-  const Json evaluations = Json::parse(evaluations_file, nullptr, false);
+  const Json evaluations = try_parse_json<Json>(evaluations_file);
   if (evaluations.is_array())
     for (const auto& evaluation : evaluations)
       if (evaluation.is_object() && is_of(evaluation, "step") && evaluation.contains("scores"))

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "data/tasks/examples.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "launch/predict/hdf5_input.h"
 #include "launch/predict/line_source.h"
 
@@ -251,7 +251,7 @@ std::string packed_rows(const InputRows& rows) {
 }
 
 InputRows unpacked_rows(const std::string& text) {
-  const Json json = Json::parse(text);
+  const Json json = parse_json<Json>(text);
   InputRows rows{.first = json["first"],
                  .present = json["present"].get<std::vector<bool>>(),
                  .cells = json["cells"].get<std::vector<std::vector<std::string>>>()};

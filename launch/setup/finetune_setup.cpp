@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "kernels/core/json.h"
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
@@ -216,7 +216,7 @@ int evaluate_finetuned(const Config& given) {
     for (const auto& note : setup->notes) log.note(note);
     const std::unique_ptr<Observer> progress = make_progress(log);
     const std::string results = evaluate_task(setup->options, comm, *progress);
-    if (comm.rank() == 0) fmt::print("{}\n", nlohmann::ordered_json::parse(results).dump());
+    if (comm.rank() == 0) fmt::print("{}\n", parse_json<nlohmann::ordered_json>(results).dump());
     return kDone;
   });
 }

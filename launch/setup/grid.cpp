@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "trainer/tasks/task_results.h"
 
 namespace nystrom {
@@ -91,7 +91,7 @@ Config config_of(const Config& config, const GridPoint& point) {
 
 GridResult grid_result(const GridPoint& point, const std::string& results_json) {
   GridResult result{point, {}, {}};
-  const Json json = Json::parse(results_json, nullptr, false);
+  const Json json = try_parse_json<Json>(results_json);
   if (!json.is_object()) fail("results.json of {} cannot be read.", point.name);
   const std::string metric = json.contains("best_by") ? json["best_by"].get<std::string>() : std::string();
   for (const auto& [split, scores] : json.items()) {

@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
+#include "kernels/core/json.h"
 #include "kernels/core/philox.h"
 #include "letter_tokenizer.h"
 #include "program.h"
@@ -62,14 +61,15 @@ class Finetune : public ::testing::Test {
     return run_in(folder_, "source='" NYSTROM_SOURCE "'; " + command);
   }
   [[nodiscard]] Json results(const std::string& directory) const {
-    return Json::parse(read_bytes(folder_ / (directory + "/results.json")));
+    return parse_json<Json>(read_bytes(folder_ / (directory + "/results.json")));
   }
   /// The losses of all steps.
   [[nodiscard]] std::vector<double> losses(const std::string& directory) const {
     std::ifstream file(folder_ / (directory + "/metrics.jsonl"));
     std::vector<double> found;
     for (std::string line; std::getline(file, line);)
-      if (const Json object = Json::parse(line); object.contains("loss")) found.push_back(object["loss"]);
+      if (const Json object = parse_json<Json>(line); object.contains("loss"))
+        found.push_back(object["loss"]);
     return found;
   }
 

@@ -2,13 +2,13 @@
 // Small data preparations for tests.
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "corpus_folder.h"
 #include "data/preparation/prepare.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "made_up_text.h"
 
 namespace nystrom::testing {
@@ -57,7 +57,7 @@ inline std::vector<std::string> differences(const std::map<std::string, std::str
 }
 
 inline nlohmann::json manifest(const PrepareOptions& options) {
-  return nlohmann::json::parse(read_file(fs::path(options.directory) / "manifest.json"));
+  return parse_json<nlohmann::json>(read_file(fs::path(options.directory) / "manifest.json"));
 }
 
 inline std::string message_of(const PrepareOptions& options) {

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 #include "launch/models/model_source.h"
 #include "model/exchange/safetensors.h"
 #include "program.h"
@@ -45,13 +45,13 @@ inline Json configuration(const fs::path& golden, const Json& recipe, std::int64
 }
 
 inline Json parsed(const fs::path& path) {
-  return Json::parse(read_file(path.string()));
+  return parse_json<Json>(read_file(path.string()));
 }
 
 inline std::vector<Json> lines_of(const fs::path& path) {
   std::vector<Json> lines;
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
+  for (std::string line; std::getline(file, line);) lines.push_back(parse_json<Json>(line));
   return lines;
 }
 

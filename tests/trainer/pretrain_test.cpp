@@ -1,4 +1,5 @@
 #include "trainer/pretrain.h"
+#include "kernels/core/json.h"
 #include "trainer/run/run_directory.h"
 
 #include <gmock/gmock.h>
@@ -6,7 +7,6 @@
 
 #include <csignal>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "file_bytes.h"
@@ -54,7 +54,7 @@ class Pretrain : public ::testing::Test {
     std::vector<nlohmann::json> lines;
     std::istringstream text(testing::read_bytes((folder / "run/metrics.jsonl")));
     for (std::string line; std::getline(text, line);) {
-      lines.push_back(nlohmann::json::parse(line));
+      lines.push_back(parse_json<nlohmann::json>(line));
       lines.back().erase("seconds");
       lines.back().erase("tokens_per_second");
     }

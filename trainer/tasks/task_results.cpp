@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -57,7 +57,7 @@ std::string evaluations_text(const std::vector<TaskEvaluation>& evaluations) {
 
 std::vector<TaskEvaluation> read_evaluations(const std::string& text) {
   std::vector<TaskEvaluation> evaluations;
-  const Json list = Json::parse(text, nullptr, false);
+  const Json list = try_parse_json<Json>(text);
   if (!list.is_array()) return evaluations;
   try {
     for (const auto& json : list) evaluations.push_back(evaluation_of(json));
@@ -110,7 +110,7 @@ std::string label_names_text(const std::vector<std::string>& labels) {
 }
 
 std::vector<std::string> read_label_names(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = try_parse_json<Json>(text);
   std::vector<std::string> labels;
   if (json.is_array())
     for (const auto& label : json)

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "data/preparation/minhash.h"
+#include "kernels/core/json.h"
 #include "preparing.h"
 
 namespace nystrom {
@@ -21,7 +22,8 @@ using testing::write_file;
 std::vector<std::string> dropped_reasons(const PrepareOptions& options) {
   std::vector<std::string> reasons;
   std::istringstream lines(testing::read_file(fs::path(options.directory) / "dropped.jsonl"));
-  for (std::string line; std::getline(lines, line);) reasons.push_back(nlohmann::json::parse(line)["reason"]);
+  for (std::string line; std::getline(lines, line);)
+    reasons.push_back(parse_json<nlohmann::json>(line)["reason"]);
   std::sort(reasons.begin(), reasons.end());
   return reasons;
 }

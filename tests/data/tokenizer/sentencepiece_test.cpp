@@ -5,12 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "corpus_folder.h"
 #include "data/tokenizer/model_proto.h"
 #include "data/tokenizer/sentencepiece_encoder.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -25,7 +25,8 @@ fs::path cases() {
 SentencePieceProto model_of(const std::string& kind) {
   SentencePieceProto model;
   model.kind = kind == "bpe" ? SentencePieceProto::kBpe : SentencePieceProto::kUnigram;
-  const auto file = nlohmann::json::parse(testing::read_file(cases() / ("sentencepiece-" + kind + ".json")));
+  const auto file =
+      parse_json<nlohmann::json>(testing::read_file(cases() / ("sentencepiece-" + kind + ".json")));
   for (const auto& piece : file.at("pieces"))
     model.pieces.push_back({piece.at(0), piece.at(1), static_cast<ProtoPiece::Type>(piece.at(2).get<int>())});
   return model;
@@ -34,7 +35,7 @@ SentencePieceProto model_of(const std::string& kind) {
 std::vector<std::string> lines() {
   std::vector<std::string> all;
   for (const auto* name : {"lines.json", "sentencepiece-lines.json"})
-    for (const std::string text : nlohmann::json::parse(testing::read_file(cases() / name)))
+    for (const std::string text : parse_json<nlohmann::json>(testing::read_file(cases() / name)))
       all.push_back(text);
   return all;
 }

@@ -3,13 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "corpus_folder.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -31,7 +31,7 @@ class TokenizerJson : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
   const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
-  const auto lines = nlohmann::json::parse(testing::read_file(cases() / "lines.json"));
+  const auto lines = parse_json<nlohmann::json>(testing::read_file(cases() / "lines.json"));
   std::ifstream expected(cases() / (std::string(GetParam()) + ".ids"));
   ASSERT_GT(lines.size(), 400U);
   int wrong = 0;
@@ -47,7 +47,7 @@ TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
 
 TEST_P(TokenizerJson, spans_have_the_same_ids_and_lie_in_the_text_in_order) {
   const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
-  for (const std::string text : nlohmann::json::parse(testing::read_file(cases() / "lines.json"))) {
+  for (const std::string text : parse_json<nlohmann::json>(testing::read_file(cases() / "lines.json"))) {
     Ids ids;
     std::int64_t before = 0;
     for (const auto& span : tokenizer.encode_spans(text)) {

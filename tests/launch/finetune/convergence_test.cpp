@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "finetune_run.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -54,7 +55,7 @@ schedule: {warmup_share: 0.1}
         run_in(folder_, std::string("$nystrom finetune c.yaml --set model.attention.kind=") + GetParam() +
                             " --set data.sequence_length=" + std::to_string(length));
     EXPECT_EQ(outcome.status, 0) << outcome.err;
-    return Json::parse(read_bytes(folder_ / "run/results.json"))["test"]["accuracy"];
+    return parse_json<Json>(read_bytes(folder_ / "run/results.json"))["test"]["accuracy"];
   }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary) << text;

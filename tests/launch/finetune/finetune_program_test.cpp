@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "finetune_run.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -32,7 +33,7 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
 
   const Outcome again = run("$nystrom evaluate c.yaml");
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_EQ(Json::parse(again.out)["test"], found["test"]);
+  EXPECT_EQ(parse_json<Json>(again.out)["test"], found["test"]);
 
   write("data/train.tsv", "text\tlabel\none\ta\ntwo\tb\nsix\tc\n");
   const std::string next =

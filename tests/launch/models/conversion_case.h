@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "data/tokenizer/training.h"
 #include "file_bytes.h"
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "launch/models/conversion.h"
 #include "launch/models/model_source.h"
 #include "small_network.h"
@@ -72,7 +72,7 @@ class ConversionCase : public ::testing::Test {
   /// Sets keys of the folder's config.json.
   static void change_config(const std::string& folder, const Json& changes) {
     const std::string path = folder + "/config.json";
-    Json config = Json::parse(read_bytes(path));
+    Json config = parse_json<Json>(read_bytes(path));
     config.update(changes);
     std::ofstream(path) << config.dump();
   }

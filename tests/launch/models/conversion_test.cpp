@@ -9,12 +9,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "conversion_case.h"
 #include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/huggingface_files.h"
 #include "data/tokenizer/model_proto.h"
+#include "kernels/core/json.h"
 #include "model/exchange/half.h"
 #include "model/exchange/tensor_edits.h"
 #include "small_network.h"
@@ -66,7 +66,7 @@ TEST_F(Conversion, every_type_comes_back_bit_for_bit_by_way_of_a_checkpoint) {
     (void)convert({.from = h5, .to = second, .dtype = type});
     EXPECT_EQ(read_bytes(first + "/model.safetensors"), read_bytes(second + "/model.safetensors")) << type;
   }
-  EXPECT_EQ(Json::parse(read_bytes(at_ / "first-bf16/config.json"))["dtype"], "bfloat16");
+  EXPECT_EQ(parse_json<Json>(read_bytes(at_ / "first-bf16/config.json"))["dtype"], "bfloat16");
   EXPECT_LT(std::filesystem::file_size(at_ / "first-fp16/model.safetensors"),
             std::filesystem::file_size(at_ / "first-fp32/model.safetensors"));
   EXPECT_THAT(refusal({.from = from, .to = at_ / "x", .dtype = "fp8"}), HasSubstr("fp32, fp16 or bf16"));
@@ -75,7 +75,7 @@ TEST_F(Conversion, every_type_comes_back_bit_for_bit_by_way_of_a_checkpoint) {
 TEST_F(Conversion, shards_have_an_index_and_are_read_as_one_file_is) {
   const std::string from = folder(), sharded = at_ / "sharded";
   (void)convert({.from = from, .to = sharded, .shard_size = "2KB"});
-  const Json index = Json::parse(read_bytes(sharded + "/model.safetensors.index.json"));
+  const Json index = parse_json<Json>(read_bytes(sharded + "/model.safetensors.index.json"));
   std::uint64_t total = 0;
   std::size_t files = 0;
   for (const auto& file : std::filesystem::directory_iterator(sharded))
@@ -113,10 +113,10 @@ TEST_F(Conversion, a_folder_has_what_people_and_transformers_read) {
   (void)convert({.from = folder({HeadKind::kSequenceClassification, 3}), .to = at_ / "out"});
   EXPECT_THAT(read_bytes(at_ / "out/README.md"), HasSubstr("AutoModelForSequenceClassification"));
   EXPECT_THAT(read_bytes(at_ / "out/README.md"), HasSubstr("unpadded text of exactly"));
-  const Json made = Json::parse(read_bytes(at_ / "out/tokenizer.json"));
+  const Json made = parse_json<Json>(read_bytes(at_ / "out/tokenizer.json"));
   EXPECT_EQ(made["model"]["type"], "Unigram");
   EXPECT_EQ(made["model"]["vocab"].size(), static_cast<std::size_t>(tokenizer().vocabulary_size()));
-  EXPECT_EQ(Json::parse(read_bytes(at_ / "out/tokenizer_config.json"))["pad_token"], "<pad>");
+  EXPECT_EQ(parse_json<Json>(read_bytes(at_ / "out/tokenizer_config.json"))["pad_token"], "<pad>");
 }
 
 TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
@@ -131,7 +131,7 @@ TEST_F(Conversion, keys_of_attention_may_be_changed_on_the_way_but_no_others) {
 
 TEST_F(Conversion, a_model_without_convolution_is_written_with_one_zero_tap_and_read_without_it) {
   const std::string from = folder(HeadKind::kPretraining, 0);
-  const Json config = Json::parse(read_bytes(from + "/config.json"));
+  const Json config = parse_json<Json>(read_bytes(from + "/config.json"));
   EXPECT_EQ(config["conv_kernel_size"], 1);
   EXPECT_EQ(config["nystrom"]["convolution"], 0);
   const std::string tap = "nystromformer.encoder.layer.1.attention.self.conv.weight";
@@ -167,7 +167,7 @@ std::string trained_checkpoint(const std::string& folder, const std::string& pat
 }
 
 std::int64_t length_of(const std::string& folder) {
-  return Json::parse(read_bytes(folder + "/config.json"))["segment_means_seq_len"];
+  return parse_json<Json>(read_bytes(folder + "/config.json"))["segment_means_seq_len"];
 }
 
 TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoint) {
@@ -194,8 +194,8 @@ TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoi
   (void)convert({.from = from, .to = at_ / "e"});
   (void)convert({.from = at_ / "e", .to = at_ / "long", .positions = 40});
   EXPECT_EQ(length_of(at_ / "long"), 39);
-  EXPECT_EQ(Json::parse(read_bytes(at_ / "e/tokenizer_config.json"))["model_max_length"], 16);
-  EXPECT_EQ(Json::parse(read_bytes(at_ / "long/tokenizer_config.json"))["model_max_length"], 40);
+  EXPECT_EQ(parse_json<Json>(read_bytes(at_ / "e/tokenizer_config.json"))["model_max_length"], 16);
+  EXPECT_EQ(parse_json<Json>(read_bytes(at_ / "long/tokenizer_config.json"))["model_max_length"], 40);
   (void)convert({.from = h5, .to = at_ / "long.h5", .positions = 40});
   (void)convert({.from = at_ / "long.h5", .to = at_ / "long2"});
   EXPECT_EQ(length_of(at_ / "long2"), 39);
@@ -203,7 +203,7 @@ TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoi
 
 TEST_F(Conversion, a_length_beyond_the_positions_is_cut) {
   const std::string from = folder();
-  Json config = Json::parse(read_bytes(from + "/config.json"));
+  Json config = parse_json<Json>(read_bytes(from + "/config.json"));
   config["segment_means_seq_len"] = 4096;
   std::ofstream(from + "/config.json") << config;
   (void)convert({.from = from, .to = at_ / "a"});
@@ -336,12 +336,12 @@ TEST_F(Conversion, a_wordpiece_tokenizer_travels_to_the_checkpoint_and_back) {
   EXPECT_EQ(carried.encode("The sailors at night."), ids);
   (void)convert({.from = h5, .to = to});
   EXPECT_EQ(ModelSource(to).tokenizer().encode("The sailors at night."), ids);
-  const Json made = Json::parse(read_bytes(to + "/tokenizer.json"));
+  const Json made = parse_json<Json>(read_bytes(to + "/tokenizer.json"));
   EXPECT_EQ(made["post_processor"]["type"], "TemplateProcessing");
   EXPECT_EQ(made["post_processor"]["special_tokens"]["[CLS]"]["ids"][0], 2);
-  EXPECT_EQ(Json::parse(read_bytes(to + "/tokenizer_config.json"))["mask_token"], "[MASK]");
-  EXPECT_EQ(Json::parse(read_bytes(to + "/config.json"))["bos_token_id"], 2);
-  EXPECT_EQ(Json::parse(read_bytes(to + "/config.json"))["eos_token_id"], 3);
+  EXPECT_EQ(parse_json<Json>(read_bytes(to + "/tokenizer_config.json"))["mask_token"], "[MASK]");
+  EXPECT_EQ(parse_json<Json>(read_bytes(to + "/config.json"))["bos_token_id"], 2);
+  EXPECT_EQ(parse_json<Json>(read_bytes(to + "/config.json"))["eos_token_id"], 3);
   // One that has our places of special tokens keeps its bytes.
   (void)convert({.from = to, .to = at_ / "again.h5"});
   (void)convert({.from = at_ / "again.h5", .to = at_ / "again"});
@@ -403,7 +403,7 @@ TEST_F(Conversion, old_vocabulary_files_are_read_as_tokenizer_config_json_says) 
   EXPECT_EQ(ModelSource(roberta).tokenizer().encode("lo lo"), (Ids{8, 9}));
   // The mask takes the blank before it, there too; other special tokens do not.
   (void)convert({.from = roberta, .to = at_ / "roberta-out"});
-  for (const auto& token : Json::parse(read_bytes(at_ / "roberta-out/tokenizer.json"))["added_tokens"])
+  for (const auto& token : parse_json<Json>(read_bytes(at_ / "roberta-out/tokenizer.json"))["added_tokens"])
     EXPECT_EQ(token["lstrip"], token["content"] == "<mask>") << token;
   EXPECT_EQ(ModelSource(roberta).tokenizer().encode_marked("lo \u00a0<mask> lo </s>lo"),
             (Ids{8, 4, 9, 7, 2, 8}));
@@ -432,7 +432,7 @@ TEST(TokenizerFiles, a_mark_of_word_starts_in_a_text_is_kept_where_the_rules_lea
     std::string all;
     for (const auto& file : huggingface_tokenizer_files(of, 16)) {
       if (file.name != "tokenizer.json") continue;
-      const Json json = Json::parse(file.bytes);
+      const Json json = parse_json<Json>(file.bytes);
       for (const auto& step : json["normalizer"]["normalizers"])
         if (step["type"] == "Replace" && step["pattern"].contains("Regex"))
           all += step["pattern"]["Regex"].get<std::string>() + ";";

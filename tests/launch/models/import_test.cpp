@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "conversion_case.h"
+#include "kernels/core/json.h"
 #include "model/exchange/half.h"
 #include "model/exchange/tensor_edits.h"
 
@@ -170,7 +171,7 @@ TEST_F(Import, the_dtype_of_a_folder_is_its_widest) {
   const auto written = [&] {
     const std::string to = at_ / ("dtype-" + std::to_string(folders++));
     (void)convert({.from = from, .to = to});
-    return Json::parse(read_bytes(to + "/config.json"))["dtype"].get<std::string>();
+    return parse_json<Json>(read_bytes(to + "/config.json"))["dtype"].get<std::string>();
   };
   change_weights(from, [](auto& tensors) {
     named(tensors, kBias) = zeros(kBias, StoredType::kF16, {named(tensors, kBias).shape});
@@ -255,7 +256,7 @@ TEST_F(Import, a_nystromformer_without_a_head_is_a_start) {
                          {"segment_means_seq_len", 9}});
     EXPECT_THAT(convert({.from = from, .to = to}),
                 ::testing::Contains(HasSubstr("are initialized randomly")));
-    const Json config = Json::parse(read_bytes(to + "/config.json"));
+    const Json config = parse_json<Json>(read_bytes(to + "/config.json"));
     EXPECT_EQ(config["architectures"], Json::array({"NystromformerForMaskedLM"}));
     EXPECT_EQ(config["tie_word_embeddings"], true);
     EXPECT_EQ(config["segment_means_seq_len"], 9);

@@ -6,6 +6,7 @@
 
 #include "data/hdf5/hdf5_file.h"
 #include "finetune_run.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
 namespace {
@@ -28,7 +29,7 @@ Table table_of(const std::string& text) {
 std::vector<Json> objects_of(const std::string& text) {
   std::vector<Json> objects;
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) objects.push_back(Json::parse(line));
+  for (std::string line; std::getline(lines, line);) objects.push_back(parse_json<Json>(line));
   return objects;
 }
 
@@ -356,7 +357,7 @@ TEST_F(Predict, a_model_of_unanswerable_questions_may_leave_one_unanswered) {
   ASSERT_EQ(run("$nystrom convert --from run/checkpoints/best.h5 --to folder").status, 0);
   write("q.jsonl", Json{{"question", "one tin"}, {"context", "six net ten"}}.dump() + "\n");
   const auto answer = [&](const char* unanswerable, const std::string& options = "") {
-    Json config = Json::parse(read_bytes(folder_ / "folder/config.json"));
+    Json config = parse_json<Json>(read_bytes(folder_ / "folder/config.json"));
     config["nystrom"]["task"]["task.unanswerable"] = unanswerable;
     write("folder/config.json", config.dump());
     const Outcome outcome = run("$nystrom predict --model folder --input q.jsonl --format jsonl " + options);

@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "job.h"
+#include "kernels/core/json.h"
 #include "temporary_folder.h"
 #include "trainer/checkpoint/checkpoint.h"
 
@@ -18,7 +18,7 @@ inline std::vector<nlohmann::json> metrics_of(const std::string& directory) {
   std::vector<nlohmann::json> lines;
   std::istringstream text(read_bytes(directory + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
-    lines.push_back(nlohmann::json::parse(line));
+    lines.push_back(parse_json<nlohmann::json>(line));
     for (const char* key : {"seconds", "tokens_per_second", "validation_seconds"}) lines.back().erase(key);
   }
   return lines;

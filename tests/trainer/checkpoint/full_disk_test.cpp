@@ -9,11 +9,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "failing_calls.h"
 #include "file_bytes.h"
+#include "kernels/core/json.h"
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -275,7 +275,7 @@ std::vector<nlohmann::json> metrics_of(const std::string& directory) {
   std::vector<nlohmann::json> lines;
   std::istringstream text(testing::read_bytes(directory + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
-    lines.push_back(nlohmann::json::parse(line));
+    lines.push_back(parse_json<nlohmann::json>(line));
     std::erase_if(lines.back().get_ref<nlohmann::json::object_t&>(),
                   [](const auto& item) { return item.first.find("second") != std::string::npos; });
   }

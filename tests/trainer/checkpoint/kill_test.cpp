@@ -9,12 +9,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
 #include <thread>
 
 #include "file_bytes.h"
+#include "kernels/core/json.h"
 #include "temporary_folder.h"
 #include "trainer/checkpoint/checkpoint.h"
 
@@ -80,7 +80,7 @@ std::vector<nlohmann::json> metrics_of(const std::string& directory) {
   std::vector<nlohmann::json> lines;
   std::istringstream text(testing::read_bytes(directory + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
-    lines.push_back(nlohmann::json::parse(line));
+    lines.push_back(parse_json<nlohmann::json>(line));
     lines.back().erase("seconds");
     lines.back().erase("tokens_per_second");
   }

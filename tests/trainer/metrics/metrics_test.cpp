@@ -1,10 +1,10 @@
 #include "trainer/metrics/metrics.h"
+#include "kernels/core/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "file_bytes.h"
 #include "kernels/core/check.h"
@@ -28,7 +28,7 @@ StepReport report_of(std::int64_t step) {
 }
 
 TEST(Metrics, line_has_the_documented_keys_and_exact_numbers) {
-  const auto line = nlohmann::json::parse(metrics_line(report_of(3)));
+  const auto line = parse_json<nlohmann::json>(metrics_line(report_of(3)));
   EXPECT_EQ(line.at("step"), 3);
   EXPECT_EQ(line.at("loss").get<double>(), 10.0 / 3);
   EXPECT_EQ(line.at("mlm_loss").get<double>(), 8.0 / 3);
@@ -44,9 +44,9 @@ TEST(Metrics, line_has_the_documented_keys_and_exact_numbers) {
 TEST(Metrics, epochs_are_reported_for_several_corpora) {
   StepReport report = report_of(1);
   report.epochs_of = {{"books", 0.25}};
-  EXPECT_FALSE(nlohmann::json::parse(metrics_line(report)).contains("epochs_of"));
+  EXPECT_FALSE(parse_json<nlohmann::json>(metrics_line(report)).contains("epochs_of"));
   report.epochs_of.emplace_back("wiki\"\n", 1.5);  // whatever a shard may name its corpora
-  const auto line = nlohmann::json::parse(metrics_line(report));
+  const auto line = parse_json<nlohmann::json>(metrics_line(report));
   EXPECT_EQ(line.at("epochs_of"), (nlohmann::json{{"books", 0.25}, {"wiki", 1.5}}));
 }
 
@@ -56,7 +56,7 @@ TEST(Metrics, non_finite_numbers_are_null) {
   report.gradient_norm = std::numeric_limits<double>::infinity();
   report.pinv_residual_mean = {0.5, 0.25};
   report.skipped = true;
-  const auto line = nlohmann::json::parse(metrics_line(report));
+  const auto line = parse_json<nlohmann::json>(metrics_line(report));
   EXPECT_TRUE(line.at("loss").is_null());
   EXPECT_TRUE(line.at("gradient_norm").is_null());
   EXPECT_EQ(line.at("pinv_residual").size(), 2U);
@@ -64,7 +64,7 @@ TEST(Metrics, non_finite_numbers_are_null) {
 }
 
 TEST(Metrics, validation_has_separate_lines) {
-  const auto line = nlohmann::json::parse(
+  const auto line = parse_json<nlohmann::json>(
       metrics_line(ValidationReport{.step = 4, .losses = report_of(4).losses, .seconds = 2}));
   EXPECT_EQ(line.at("step"), 4);
   EXPECT_EQ(line.at("validation_loss").get<double>(), 10.0 / 3);
