@@ -50,3 +50,8 @@ endforeach()
 add_executable(rank_costs tests/system/reliability/rank_costs_main.cpp)
 target_link_libraries(rank_costs PRIVATE nystrom_trainer nystrom_options)
 set_target_properties(rank_costs PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+
+add_test(NAME WrongIncludesAreRefused
+  COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -DFOLDER=${CMAKE_BINARY_DIR}/rooms_test
+          -P "${CMAKE_SOURCE_DIR}/tests/system/rooms_test.cmake")
+set_tests_properties(WrongIncludesAreRefused PROPERTIES LABELS core)
