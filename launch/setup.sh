@@ -33,8 +33,9 @@ packages=(
 
 readonly by_hand='A compiler of C++20 (GCC 12 or later), CMake 3.25 or later, Ninja, an MPI library (Open MPI 4 or 5), the
 C library of HDF5 (1.10 or later), oneDNN 2 or 3 for OpenMP, Highway 1.0, SentencePiece 0.1.97, ICU 72, yaml-cpp 0.7,
-CLI11 2.3, spdlog 1.10, fmt 9, nlohmann/json 3.11, OpenSSL 3, zlib, bzip2, liblzma, zstd; for the tests GoogleTest 1.12
-with GoogleMock, Google Benchmark and Boost.Context. Later versions of the libraries should do as well.'
+CLI11 2.3, spdlog 1.10, fmt 9, nlohmann/json 3.11, OpenSSL 3, zlib, bzip2, liblzma, zstd, libarchive 3, xxHash 0.8;
+for the tests GoogleTest 1.12 with GoogleMock, Google Benchmark and Boost.Context. Later versions of the libraries
+should do as well.'
 
 say() { printf 'setup: %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
