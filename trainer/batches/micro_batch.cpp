@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kTokensAtOnce = 4096;  // keeps the cores busy, activations within reach of the cache
 constexpr std::int64_t kTokensAtOnceGpu = 65536;           // keeps a GPU busy; more is hardly faster
-constexpr std::size_t kReserve = std::size_t{256} << 20U;  // the libraries', and what is rounded up
+constexpr std::size_t kReserve = std::size_t{256} << 20U;  // for libraries, and rounding of allocations
 
 BatchLimits limits_for(const BatchLimits& all, std::int64_t sequences) {
   const auto share = [&](std::int64_t of_all) {
