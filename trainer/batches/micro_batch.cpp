@@ -6,7 +6,7 @@ namespace nystrom {
 namespace {
 
 constexpr std::int64_t kTokensAtOnceGpu = 65536;           // keeps a GPU busy; more is hardly faster
-constexpr std::size_t kReserve = std::size_t{256} << 20U;  // the libraries', and what is rounded up
+constexpr std::size_t kReserve = std::size_t{256} << 20U;  // for libraries, and rounding of allocations
 
 BatchLimits limits_for(const BatchLimits& all, std::int64_t sequences) {
   const auto share = [&](std::int64_t of_all) {

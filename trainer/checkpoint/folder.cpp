@@ -28,7 +28,7 @@ std::optional<std::int64_t> step_of(std::string_view name) {
   return step;
 }
 
-/// Newest first. No folder, no checkpoints.
+/// Newest first; empty if the folder does not exist.
 std::vector<Found> list(const std::string& folder) {
   std::vector<Found> found;
   std::error_code problem;
@@ -42,8 +42,8 @@ std::vector<Found> list(const std::string& folder) {
   return found;
 }
 
-/// Of checkpoints, newest first, those that the policy does not keep. Until there are as many good ones as it
-/// asks for, nothing goes.
+/// The checkpoints (newest first) that the policy does not keep. Nothing is removed until there are as many
+/// valid ones as it asks for.
 std::vector<Found> to_remove(const std::vector<Found>& newest_first, const KeepPolicy& keep) {
   std::vector<std::pair<double, std::int64_t>> scores;  // validation loss, step
   std::int64_t good = 0;
@@ -79,7 +79,7 @@ CheckpointSearch find_newest_checkpoint(const std::string& folder) {
       verify_checkpoint(found.path);
       search.path = found.path;
       return search;
-    } catch (const Error& error) {  // damaged, or the disk cannot read it
+    } catch (const Error& error) {  // corrupt, or unreadable
       const std::string what = error.what();
       search.warnings.push_back(fmt::format("{}{} It is skipped.", what, what.ends_with('.') ? "" : "."));
     }
@@ -90,7 +90,7 @@ CheckpointSearch find_newest_checkpoint(const std::string& folder) {
 void prune_checkpoints(const std::string& folder, const KeepPolicy& keep, std::int64_t step) {
   std::vector<Found> candidates = list(folder);
   std::erase_if(candidates, [step](const Found& found) { return found.step > step; });
-  std::error_code ignored;  // what cannot be removed now will be tried again
+  std::error_code ignored;  // retried after the next checkpoint
   for (const Found& found : to_remove(candidates, keep)) std::filesystem::remove(found.path, ignored);
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
     if (is_temporary_name(entry.path().string())) std::filesystem::remove(entry.path(), ignored);

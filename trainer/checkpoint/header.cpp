@@ -23,7 +23,7 @@ constexpr std::string_view kMagic = "nystrom checkpoint ", kValidation = "valida
                            kDigest = "sha256 ";
 constexpr std::size_t kBlock = std::size_t{1} << 20U;
 
-/// A file descriptor.
+/// RAII file descriptor.
 class Descriptor {
  public:
   Descriptor(const std::string& path, int flags)
@@ -46,7 +46,7 @@ class Descriptor {
     if (::fstat(file_, &status) != 0) fail("{} cannot be read: {}.", path_, std::strerror(errno));
     return static_cast<std::uint64_t>(status.st_size);
   }
-  /// As many bytes as there are, at most `count`.
+  /// Reads up to `count` bytes; fewer at the end of the file.
   std::size_t read(std::uint64_t offset, char* to, std::size_t count) const {
     std::size_t done = 0;
     while (done < count) {
@@ -70,7 +70,7 @@ class Descriptor {
   void flush() const {
     if (::fsync(file_) != 0) fail("{} cannot be flushed to the disk: {}.", path_, std::strerror(errno));
   }
-  /// Lets later reads come from the disk and not from memory, where the system permits.
+  /// Drops the file from the page cache where possible, so that it is read back from the disk.
   void forget_cached() const { (void)::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED); }
 
  private:
@@ -112,7 +112,7 @@ std::string first_bytes(const Descriptor& file) {
   return bytes;
 }
 
-/// Takes "KEY VALUE\n" off the front of a text and gives VALUE; nothing if it does not begin so.
+/// Removes "KEY VALUE\n" from the front of a text and returns VALUE; nothing if it does not begin with KEY.
 std::optional<std::string_view> take_line(std::string_view& text, std::string_view key) {
   const auto end = text.find('\n');
   if (!text.starts_with(key) || end == std::string_view::npos) return std::nullopt;

@@ -71,7 +71,7 @@ class Reader {
   const hdf5::File& file_;
 };
 
-/// The one list of what is stored.
+/// The list of stored fields, for writer and reader.
 template <class Visit, class Model, class Head>
 void visit_fields(Visit&& visit, Model& m, Head& head) {
   visit("vocabulary_size", m.vocabulary_size);

@@ -27,7 +27,7 @@ hdf5::Shape disk_shape(const Shape& shape) {
   return dims;
 }
 
-/// What is wrong with a group's tensors, as seen from the parameters.
+/// Differences between a group's tensors and the parameters.
 std::vector<std::string> differences(const hdf5::File& file, const std::string& group,
                                      std::span<const Parameter> parameters) {
   std::vector<std::string> found;
@@ -72,7 +72,7 @@ void read_group(const hdf5::File& file, const std::string& group, const Paramete
   }
 }
 
-// Checkpoints of earlier versions do not have all counters.
+// Checkpoints of earlier versions lack some counters.
 std::int64_t integer_or_zero(const hdf5::File& file, const std::string& name) {
   return file.has_attribute(name) ? file.integer_attribute(name) : 0;
 }

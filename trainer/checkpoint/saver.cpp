@@ -8,7 +8,7 @@
 namespace nystrom {
 namespace {
 
-constexpr double kLongestSilence = 2;  // seconds between two words to the waiting ranks
+constexpr double kLongestSilence = 2;  // seconds between status broadcasts to the waiting ranks
 constexpr std::string_view kMoves = "it is being written", kHangs = "it hangs";
 
 }  // namespace
@@ -37,7 +37,7 @@ void CheckpointSaver::save(Context& context, const RunState& state, std::optiona
   if (optimizer_.partition().sharded()) gather_states();
   must_ = must;
   if (writer_ &&
-      (must || !too_many_failures())) {  // the others hear with the next step's sums that it is over
+      (must || !too_many_failures())) {  // the other ranks learn of it in the next all-reduce of losses
     begin(context, state, validation);
     pause_ = clock.take_elapsed();
   }
@@ -68,7 +68,7 @@ void CheckpointSaver::require_same_state(const RunState& state) {
           rank, all[rank], all[0]);
 }
 
-// The time that this counts is that of its own waiting: a job may be suspended meanwhile.
+// Counts only the time spent waiting here, since the job may be suspended meanwhile.
 CheckpointSaver::Writing CheckpointSaver::wait_a_little() {
   const double seconds = std::min(kLongestSilence, options_.timeout_seconds / 4);
   const auto patience =
@@ -83,7 +83,7 @@ CheckpointSaver::Writing CheckpointSaver::wait_a_little() {
   return still_seconds_ < options_.timeout_seconds ? Writing::kMoves : Writing::kHangs;
 }
 
-// A long writing must not look like a hang to the others: they hear that it goes on.
+// A long write must not look like a hang to the other ranks: rank 0 broadcasts that it makes progress.
 void CheckpointSaver::wait_together() {
   const auto word = [this] {
     const Writing state = wait_a_little();
@@ -101,7 +101,7 @@ void CheckpointSaver::wait_together() {
   poll();
 }
 
-// The ranks' parts of the optimizer's state, to where rank 0 keeps its copy: a checkpoint knows nothing of
+// Gathers the sharded optimizer state into rank 0's snapshot: a checkpoint does not depend on the number of
 // ranks.
 void CheckpointSaver::gather_states() {
   const std::vector<Tensor> copies = writer_ ? writer_->state_copies() : std::vector<Tensor>();

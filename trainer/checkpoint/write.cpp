@@ -13,7 +13,7 @@ namespace {
 
 using namespace checkpoint_layout;
 
-constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20U;  // written without a pause for others
+constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20U;  // written while holding HDF5's lock
 
 void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor,
                   const CheckpointContent& content) {
@@ -28,9 +28,9 @@ void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tenso
       const std::uint64_t count = std::min(slice, dataset.rows() - first);
       dataset.write_rows(first, count, values.subspan(first * row, count * row));
       if (content.moved_on) content.moved_on();
-      hdf5::give_way();  // the loader reads while this goes on
+      hdf5::give_way();  // the loader reads concurrently
     }
-    dataset.close();  // small ones are in HDF5's own buffers until now
+    dataset.close();  // HDF5 buffers small datasets until they are closed
   };
   if (tensor.dtype == DType::kF64)
     write(std::span<const double>(tensor.span<double>()));
@@ -38,7 +38,7 @@ void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tenso
     write(std::span<const float>(tensor.span<float>()));
 }
 
-/// The part of a flat tensor that belongs to a parameter.
+/// The slice of a flat tensor that belongs to a parameter.
 Tensor part_of(const Tensor& flat, const Parameter& parameter) {
   return flat.rows(parameter.offset, parameter.numel()).reshaped(parameter.shape);
 }

@@ -10,7 +10,7 @@
 namespace nystrom {
 namespace {
 
-/// One process: sums are what they are.
+/// A single rank: collectives are no-ops.
 class SoloComm final : public Comm {
  public:
   [[nodiscard]] int rank() const override { return 0; }
@@ -56,7 +56,7 @@ std::vector<std::string> Comm::all_gather_text(const std::string& mine, std::str
   auto size = static_cast<std::uint64_t>(mine.size());
   std::vector<std::uint64_t> sizes(count);
   all_gather(bytes_of(size), std::as_writable_bytes(std::span(sizes)), what);
-  // All pieces are as long as the longest, since a gather takes equal pieces.
+  // Texts are padded to the longest, since a gather takes equal sizes.
   const std::size_t longest = *std::ranges::max_element(sizes);
   std::string padded = mine, all(longest * count, '\0');
   padded.resize(longest);

@@ -14,14 +14,14 @@ namespace nystrom {
 
 namespace {
 
-/// Whether any rank says so.
+/// True if it is true on any rank.
 bool any(Comm& comm, bool mine, std::string_view what) {
   double count = mine ? 1 : 0;
   comm.all_reduce(std::span(&count, 1), what);
   return count > 0;
 }
 
-/// Two ranks that compute on the same GPU; NCCL wants one for each.
+/// True if two ranks share a GPU, which NCCL does not support.
 bool share_a_gpu(const Device& device, Comm& comm) {
   const auto all = comm.all_gather_text(device.identity(), "the comparison of the ranks' GPUs");
   std::vector<std::string> sorted = all;

@@ -26,18 +26,18 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // of one broadcast: MPI counts in int
-constexpr auto kLookAround = 50ms;                        // between two looks at the other ranks
-constexpr auto kPatience = 2s;                            // with the others, once a signal has come
-constexpr Seconds kGrace = 5s;                            // to answer a roll call, at most
+constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // per broadcast: MPI counts in int
+constexpr auto kLookAround = 50ms;                        // between two liveness probes
+constexpr auto kPatience = 2s;                            // for other ranks, after a signal
+constexpr Seconds kGrace = 5s;                            // maximum time to answer a roll call
 
-/// For the watchdogs of calls that this class cannot leave.
+/// For the watchdogs of MPI calls that cannot be interrupted.
 mpi::HangReport hang_report(const CommOptions& options) {
   if (!options.on_hang) return {};
   return {.seconds = options.timeout_seconds, .report = options.on_hang};
 }
 
-/// How many elements each rank has, and where they begin, as MPI wants to hear it.
+/// Counts and displacements of each rank's shard, as MPI takes them.
 struct Layout {
   Layout(std::span<const std::int64_t> all, int ranks, std::string_view what) {
     NYSTROM_CHECK(all.size() == static_cast<std::size_t>(ranks) + 1 && all.back() <= INT_MAX,
@@ -83,7 +83,7 @@ class MpiComm final : public Comm {
   [[nodiscard]] int local_ranks() const override { return local_.size(); }
   [[nodiscard]] std::string_view kind() const override { return "mpi"; }
   [[nodiscard]] std::string rank_name(int rank) const override {
-    if (hosts_.empty()) return Comm::rank_name(rank);  // the ranks have not met yet
+    if (hosts_.empty()) return Comm::rank_name(rank);  // before initialization is complete
     return fmt::format("rank {} on {}", rank, hosts_.at(static_cast<std::size_t>(rank)));
   }
 
@@ -115,20 +115,20 @@ class MpiComm final : public Comm {
 
   Seconds timeout_, grace_;
   mpi::Environment environment_;
-  std::optional<Watchdog> starting_;  // until the ranks have met
+  std::optional<Watchdog> starting_;  // until initialization is complete
   mpi::Communicator data_, control_, local_;
   mpi::Sums sums_;
   mpi::Peers peers_;
   int rank_, ranks_;
   std::vector<std::string> hosts_;
 
-  std::mutex mutex_;  // held around every call of MPI, and for what follows
+  std::mutex mutex_;  // guards every MPI call and the members below
   std::condition_variable_any changed_;
   std::map<Ticket, Flight> flights_;
   Ticket next_ = 1;
-  int waiting_ = 0;  // threads in wait(), which carry on by themselves
+  int waiting_ = 0;  // threads in wait(), which drive progress themselves
 
-  std::jthread progress_;  // last: it uses all of the above
+  std::jthread progress_;  // last: uses all of the above
 };
 
 template <class Start>
@@ -154,8 +154,9 @@ void MpiComm::test_all() {
   }
 }
 
-// While the rank computes. MPI moves data only inside its calls, so it is called in bursts (a message is
-// handed over in pieces, each of which takes a call on both sides), with short sleeps between.
+// Progress thread, while the rank computes. MPI moves data only inside its calls, so it is called in bursts
+// (a message is transferred in segments, each of which takes a call on both sides), with short sleeps in
+// between.
 void MpiComm::carry_on(const std::stop_token& stop) {
   const auto needed = [this] {
     return waiting_ == 0 &&
@@ -187,7 +188,7 @@ void MpiComm::wait(Ticket ticket) {
   auto last = Clock::now(), looked = last;
   for (test_all(); !flight.done; test_all()) {
     const auto now = Clock::now();
-    waited += std::min<Seconds>(now - last, 1s);  // a whole job may be suspended and go on later
+    waited += std::min<Seconds>(now - last, 1s);  // a whole job may be suspended and resumed
     last = now;
     if (now - looked > kLookAround) {
       looked = now;
@@ -208,7 +209,7 @@ void MpiComm::wait(Ticket ticket) {
   checked(ended.error, ended.what);
 }
 
-// When a rank dies, the launcher signals the others before it ends them; they need not wait in ignorance.
+// When a rank dies, the launcher signals the others before it kills them: they probe for dead ranks at once.
 void MpiComm::look_around(std::string_view what, Seconds waited) {
   peers_.answer();
   if (waited > timeout_ - grace_ || peers_.roll_called()) give_up(what, waited);
@@ -292,7 +293,7 @@ void MpiComm::barrier(std::string_view what) {
   wait(start(what, [&](MPI_Request* request) { return MPI_Ibarrier(data_.get(), request); }));
 }
 
-// Without the lock: the thread that holds it may never give it back.
+// Without the lock: the thread that holds it may never release it.
 void MpiComm::abort(int status) noexcept {
   MPI_Abort(MPI_COMM_WORLD, status);
 }

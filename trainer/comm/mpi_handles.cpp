@@ -10,12 +10,12 @@
 namespace nystrom::mpi {
 namespace {
 #ifdef NYSTROM_EMULATION
-constexpr int kThreads = MPI_THREAD_MULTIPLE;  // NCCL's stand-in calls MPI too
+constexpr int kThreads = MPI_THREAD_MULTIPLE;  // the emulation of NCCL calls MPI too
 #else
 constexpr int kThreads = MPI_THREAD_SERIALIZED;
 #endif
 
-/// sum += more, each sum in fp32 and rounded once.
+/// sum += more in bf16: each sum is computed in fp32 and rounded once.
 void add_bf16(void* more, void* sum, int* count, MPI_Datatype*) {
   const auto* from = static_cast<const BF16*>(more);
   auto* to = static_cast<BF16*>(sum);
@@ -44,9 +44,8 @@ void checked(int code, std::string_view what) {
 
 namespace {
 
-/// Puts back what handled crashes before MPI's start. Open MPI's own handlers print a stack and, with a
-/// damaged heap, wait for ever for a lock of malloc: a rank that crashes must end, so that the launcher ends
-/// the others.
+/// Restores the crash handlers of before MPI's initialization. Open MPI's own print a stack trace and, with a
+/// corrupt heap, deadlock in malloc: a rank that crashes must end, so that the launcher ends the others.
 class CrashHandlers {
  public:
   CrashHandlers() {

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 constexpr int kRollCall = 1, kAreYouThere = 2, kHere = 3;  // tags
 constexpr auto kGrace = 5s;
-constexpr char kNothing = 0;  // what every message says
+constexpr char kNothing = 0;  // content of every message
 
 }  // namespace
 
@@ -31,7 +31,7 @@ void Peers::answer() noexcept {
   }
 }
 
-// Such small messages leave at once; nobody waits for their end.
+// Such small messages are sent eagerly; their completion is not waited for.
 void Peers::send_to_all(int tag) {
   for (int to = 0; to < ranks_; ++to) {
     if (to == rank_) continue;

@@ -10,7 +10,7 @@
 namespace nystrom {
 namespace {
 
-/// The functions of libnccl that are called here.
+/// The libnccl functions in use.
 struct Nccl {
   decltype(&ncclGetVersion) get_version = nullptr;
   decltype(&ncclGetErrorString) error_string = nullptr;
@@ -69,7 +69,7 @@ Nccl open_nccl() {
 
 #endif
 
-/// Opened once; a library is never closed again.
+/// Loaded once and never unloaded.
 const Nccl& nccl() {
   static const Nccl opened = open_nccl();
   return opened;
@@ -132,8 +132,8 @@ void NcclReduction::finish() {
   context_.stream().wait(summed_);
 }
 
-// NCCL's all-gather takes equal parts; parts that differ go as a group of broadcasts, which it carries out at
-// once.
+// NCCL's all-gather takes equal sizes; shards of different sizes are sent as a group of broadcasts, which
+// NCCL runs concurrently.
 void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
   context_.stream().record(final_);
   stream_.wait(final_);

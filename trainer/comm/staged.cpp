@@ -26,7 +26,7 @@ void StagedReduction::start(const Tensor& values) {
   send_arrived(false);
 }
 
-// In order, since every rank must start the same sums in the same order.
+// In order, since every rank must start the same all-reduces in the same order.
 void StagedReduction::send_arrived(bool wait) {
   for (std::size_t i = 0; i < started_; ++i) {
     Stage& stage = *stages_[i];

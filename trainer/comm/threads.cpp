@@ -13,7 +13,7 @@
 namespace nystrom {
 namespace {
 
-/// The machine's name and the cores that this process may use, as text to compare.
+/// Host name and the cores available to this process, as text to compare.
 std::string place_of_process() {
   std::array<char, 256> host{};
   (void)::gethostname(host.data(), host.size() - 1);
@@ -29,7 +29,7 @@ std::string place_of_process() {
 }  // namespace
 
 int threads_of_rank(Comm& comm) {
-  const std::string mine = sha256_hex(place_of_process());  // short, however many cores there are
+  const std::string mine = sha256_hex(place_of_process());  // constant size for any number of cores
   const auto all = comm.all_gather_text(mine, "the sharing of cores");
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return std::max(1, omp_get_max_threads());
   return std::max(1, omp_get_num_procs() / static_cast<int>(std::ranges::count(all, mine)));

@@ -11,11 +11,12 @@ namespace nystrom {
 namespace {
 
 constexpr std::string_view kWhat = "the comparison of the ranks";
-constexpr std::size_t kFilesRead = 8, kBytesRead = 64 * 1024;  // of fingerprints: files, bytes at each end
-constexpr std::size_t kMaxDifferences = 5;                     // told
+constexpr std::size_t kFilesRead = 8,
+                      kBytesRead = 64 * 1024;  // fingerprints: number of files, bytes at each end
+constexpr std::size_t kMaxDifferences = 5;     // reported
 
 void add(Sha256& digest, const std::string& text) {
-  digest.update(fmt::format("{}:", text.size()));  // so that no two lists of texts look alike
+  digest.update(fmt::format("{}:", text.size()));  // length prefix: the encoding is unambiguous
   digest.update(text);
 }
 
@@ -52,7 +53,7 @@ std::string differences(const Settings& there, const Settings& here) {
   return found.empty() ? "" : fmt::format(": {}", fmt::join(found, "; "));
 }
 
-// All ranks come here together: they know from the sum that one differs.
+// Collective: all ranks know from the all-reduce that one differs.
 [[noreturn]] void tell_difference(Comm& comm, const AgreementItem& item) {
   const auto values = comm.all_gather_text(item.value, kWhat);
   const auto details = comm.all_gather_text(lines_of(item.details), kWhat);

@@ -16,7 +16,7 @@ std::string names_of(Comm& comm, const std::vector<int>& ranks) {
   return names;
 }
 
-/// Ranks whose text is not the one that most have; all if no text has a majority.
+/// Ranks whose text differs from the majority's; all if there is no majority.
 std::vector<int> outliers(const std::vector<std::string>& texts) {
   std::map<std::string, std::size_t> counts;
   for (const auto& text : texts) ++counts[text];

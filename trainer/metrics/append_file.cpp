@@ -14,7 +14,7 @@ namespace nystrom {
 AppendFile::AppendFile(std::string path, Open how, Warn warn)
     : path_(std::move(path)), warn_(std::move(warn)) {
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (how == Open::kNew ? O_EXCL : 0);
-  file_ = ::open(path_.c_str(), flags, 0666);  // less the user's umask
+  file_ = ::open(path_.c_str(), flags, 0666);  // minus the user's umask
   if (file_ < 0) fail("{} cannot be opened for writing: {}.", path_, std::strerror(errno));
 }
 
@@ -49,7 +49,7 @@ void AppendFile::append(std::string_view record) {
 
 void AppendFile::sync() const {
   if (behind_) fail("{} cannot be written, and must be complete before the checkpoint.", path_);
-  if (::fsync(file_) != 0 && errno != EINVAL)  // EINVAL: nothing that could be flushed
+  if (::fsync(file_) != 0 && errno != EINVAL)  // EINVAL: not a regular file
     fail("{} cannot be flushed to the disk: {}.", path_, std::strerror(errno));
 }
 

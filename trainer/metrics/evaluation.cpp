@@ -6,14 +6,14 @@
 
 namespace nystrom {
 namespace {
-constexpr std::size_t kColumns = 3;          // of a head's sums: loss, right answers, labels
-constexpr std::string_view kWhole = "loss";  // the only loss of a head: no part of a sum
+constexpr std::size_t kColumns = 3;          // of a head's sums: loss, correct predictions, labels
+constexpr std::string_view kWhole = "loss";  // name of a head's single loss
 
 double count_known(std::span<const std::int32_t> labels) {
   return static_cast<double>(std::ranges::count_if(labels, [](std::int32_t label) { return label >= 0; }));
 }
 
-// A task's head learns from labels of tokens, of sequences, or from values: the other arrays are empty.
+// A task head has labels of tokens, labels of sequences, or values: the other arrays are empty.
 double count_answers(const BatchArrays& arrays) {
   const auto known = [](float value) { return !std::isnan(value); };
   return count_known(arrays.token_labels) + count_known(arrays.sequence_labels) +

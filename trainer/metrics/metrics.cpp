@@ -16,7 +16,7 @@
 namespace nystrom {
 namespace {
 
-/// The shortest text that reads back as the same number.
+/// The shortest decimal that reads back as the same number.
 std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
@@ -27,7 +27,7 @@ std::string numbers(std::span<const double> values) {
   return text + "]";
 }
 
-/// Names of corpora come from files: what JSON would trip over is left out.
+/// Corpus names come from files: characters that JSON does not allow are dropped.
 std::string object(const std::vector<std::pair<std::string, double>>& values) {
   std::string text = "{";
   for (const auto& [name, value] : values) {
@@ -53,7 +53,7 @@ void append(std::string& line, std::string_view prefix, const Losses& losses) {
   for (const LossTerm& term : losses.terms) add(fmt::format("{}_accuracy", term.name), term.accuracy);
 }
 
-/// The step of a line of ours; nothing for other text.
+/// The step of a metrics line; nothing for other text.
 std::optional<std::int64_t> step_of(std::string_view line) {
   constexpr std::string_view kStart = "{\"step\": ";
   if (!line.starts_with(kStart) || !line.ends_with('}')) return std::nullopt;
@@ -64,12 +64,12 @@ std::optional<std::int64_t> step_of(std::string_view line) {
   return step;
 }
 
-/// Length of the file's beginning that speaks of steps up to `step`: where its last such line ends. Lines
-/// stand in the order of steps, so the file is read in blocks from its end.
+/// Length of the file up to and including the last line of a step <= `step`. Lines are ordered by step, so
+/// the file is read in blocks from its end.
 std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
   constexpr std::uintmax_t kBlock = 64 * 1024;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::string rest;  // what is known of the file from `begin` on and not judged yet
+  std::string rest;  // text from `begin` on that is not examined yet
   std::uintmax_t begin = file ? static_cast<std::uintmax_t>(file.tellg()) : 0;
   while (begin > 0) {
     const std::uintmax_t size = std::min(kBlock, begin);
@@ -78,7 +78,7 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
     file.seekg(static_cast<std::streamoff>(begin));
     if (!file.read(block.data(), static_cast<std::streamsize>(size))) fail("{} cannot be read.", path);
     rest.insert(0, block);
-    // Whole lines from the last on; the first of the text may begin in the block before.
+    // Complete lines, last one first; the first one may begin in the previous block.
     for (std::size_t end = rest.rfind('\n'); end != std::string::npos; end = rest.rfind('\n')) {
       const std::size_t before = end == 0 ? std::string::npos : rest.rfind('\n', end - 1);
       if (before == std::string::npos && begin > 0) break;
@@ -92,7 +92,7 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
   return 0;
 }
 
-/// The path, once the file has been cut.
+/// The path, after truncating the file.
 const std::string& cut(const std::string& path, std::int64_t step) {
   std::error_code problem;
   if (std::filesystem::exists(path, problem))
@@ -138,7 +138,7 @@ MetricsFile::MetricsFile(const std::string& path, std::int64_t step, AppendFile:
 }
 
 void MetricsFile::open(std::int64_t step) {
-  file_.reset();  // what it still holds goes first
+  file_.reset();  // flushes pending records first
   file_.emplace(cut(path_, step), AppendFile::Open::kAny, warn_);
 }
 

@@ -84,7 +84,7 @@ ProgressBar::ProgressBar(std::function<void(std::string_view)> print, int column
     : print_(std::move(print)), columns_(columns) {}
 
 void ProgressBar::draw(const std::string& line) {
-  // Blanks over what the last line leaves behind.
+  // Blanks overwrite the rest of the previous line.
   const std::size_t rest = last_.size() > line.size() ? last_.size() - line.size() : 0;
   print_(fmt::format("\r{}{}", line, std::string(rest, ' ')));
   last_ = line;

@@ -12,7 +12,7 @@ namespace nystrom {
 namespace tensorboard {
 namespace {
 
-// Fields of TensorFlow's event.proto and summary.proto that are used here.
+// Fields of TensorFlow's event.proto and summary.proto in use.
 constexpr std::uint32_t kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
 constexpr std::uint32_t kSummaryValue = 1, kTag = 1, kSimpleValue = 2;
 constexpr std::uint32_t kSessionStatus = 1, kSessionStart = 1;
@@ -20,7 +20,7 @@ constexpr std::uint32_t kSessionStatus = 1, kSessionStart = 1;
 enum Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
 template <class T>
-void append_raw(std::string& to, T value) {  // little-endian, as every machine that this is built for
+void append_raw(std::string& to, T value) {  // little-endian, as every supported machine
   to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
@@ -117,7 +117,7 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// TensorBoard reads the files of a folder in the order of their names; a second may see several starts.
+/// TensorBoard reads the files of a folder in name order; the counter distinguishes starts within one second.
 std::string fresh_path(const std::string& folder) {
   const auto seconds = static_cast<std::int64_t>(now());
   for (int part = 0;; ++part) {

@@ -6,7 +6,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kGrain = 64;        // elements: whole vectors, and whole cache lines of any type
+constexpr std::int64_t kGrain = 64;        // elements: full vectors and cache lines of any type
 constexpr std::int64_t kPiece = 1 << 20U;  // elements of one broadcast
 
 }  // namespace
@@ -17,8 +17,8 @@ ZeroPartition::ZeroPartition(std::int64_t size, int rank, int ranks) : rank_(sta
   for (std::int64_t r = 0; r <= ranks; ++r) begins_.push_back(std::min(size, pieces * r / ranks * kGrain));
 }
 
-// The pieces go to all; each rank keeps what is its own. A restart happens once, and the ranks need not hold
-// the whole for it.
+// Broadcasts chunks to all ranks, each of which keeps its shard: slower than a scatter, but it happens once
+// per resume and no rank but rank 0 needs memory for the whole.
 void scatter_shards(Comm& comm, const ZeroPartition& partition, const Tensor& whole, const Tensor& mine,
                     Memory& memory, std::string_view what) {
   const auto bytes = [&](std::int64_t elements) {

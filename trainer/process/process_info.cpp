@@ -26,7 +26,7 @@ struct Stat {
   std::int64_t started = 0;
 };
 
-/// proc(5): fields after the name, which stands in brackets and may hold anything.
+/// proc(5): fields after the name, which is in parentheses and may contain anything.
 std::optional<Stat> stat_of(std::int64_t process) {
   const std::string line = line_of("/proc/" + std::to_string(process) + "/stat");
   const auto bracket = line.rfind(')');
@@ -34,7 +34,7 @@ std::optional<Stat> stat_of(std::int64_t process) {
   std::istringstream rest(line.substr(bracket + 1));
   Stat stat;
   rest >> stat.state;
-  constexpr int kBetween = 18;  // fields 4 to 21; 22 is the start
+  constexpr int kBetween = 18;  // fields 4 to 21; 22 is the start time
   std::string ignored;
   for (int i = 0; i < kBetween; ++i) rest >> ignored;
   rest >> stat.started;

@@ -15,7 +15,7 @@
 namespace nystrom {
 namespace {
 
-// A handler can reach nothing but globals, and may touch nothing but such flags.
+// A signal handler can access globals only, and may set only such flags.
 std::atomic<bool> stop{false};
 std::atomic<bool> save{false};
 std::atomic<bool> report{false};
@@ -24,7 +24,7 @@ std::atomic<int> interrupts{0};
 std::atomic<int> arrived{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-int watches = 0;  // that live
+int watches = 0;  // that exist
 
 constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGUSR2, SIGCONT};
 std::array<struct sigaction, kSignals.size()> before{};
@@ -60,10 +60,10 @@ sigset_t watched() {
   return set;
 }
 
-// oneDNN 2.6's sgemm uses the stack pointer for a buffer on the heap while it multiplies: a handler on that
-// thread's stack would write its frame into that heap. So threads that compute (this one, OpenMP's that are
-// there, and all that they will start) block the signals, and one that sleeps takes them. MPI's own threads
-// may too.
+// oneDNN 2.6's sgemm points the stack pointer at a heap buffer while it multiplies: a handler on that
+// thread's stack would write its frame into the heap. So compute threads (this one, the existing OpenMP
+// threads, and all that they will start) block the signals, and a sleeping thread receives them. MPI's own
+// threads may receive them too.
 class Taker {
  public:
   Taker() {
@@ -96,7 +96,7 @@ SignalWatch::SignalWatch() {
   interrupts = 0;
   struct sigaction action {};
   action.sa_handler = note_signal;
-  action.sa_flags = SA_RESTART;  // a read of a shard goes on
+  action.sa_flags = SA_RESTART;  // reads of shards are restarted
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
   pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);

@@ -18,10 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBytes = 512;     // of a file: one write replaces all of it
-constexpr double kBeatsPerSecond = 64;  // of the whole job, at most
+constexpr std::size_t kBytes = 512;     // of a file: replaced by a single write
+constexpr double kBeatsPerSecond = 64;  // maximum of the whole job
 constexpr double kMissedBeats = 5;      // until a rank counts as silent
-constexpr double kLongSeconds = 10;     // in a phase that others wait for the end of
+constexpr double kLongSeconds = 10;     // in a phase that other ranks wait for
 constexpr std::string_view kStart = "rank-";
 
 std::string text_of(const Heartbeat& beat) {
@@ -68,7 +68,7 @@ bool read_heartbeat(const fs::path& path, Heartbeat& beat) {
   return true;
 }
 
-/// Clocks of machines differ a little: no negative ages.
+/// Clocks of machines differ a little: negative ages are 0.
 double age_of(const Heartbeat& beat, double now) {
   return std::max(0.0, now - beat.written);
 }
@@ -77,7 +77,7 @@ bool silent(const Heartbeat& beat, double now) {
   return age_of(beat, now) > kMissedBeats * std::max(beat.every, 1.0);
 }
 
-/// What one would look at first; empty if nothing is odd.
+/// A sentence on the suspicious rank; empty if there is none.
 std::string verdict(const std::vector<Heartbeat>& beats, double now) {
   for (const Heartbeat& beat : beats)
     if (silent(beat, now))
@@ -113,7 +113,7 @@ std::string heartbeat_path(const std::string& directory, int rank) {
   return fmt::format("{}/{}{:05}", heartbeat_folder(directory), kStart, rank);
 }
 
-// Opened anew each time: closing is what makes other machines see it on a network file system.
+// Reopened each time: close() makes the content visible to other machines on a network file system.
 bool write_heartbeat(const std::string& directory, const Heartbeat& beat) noexcept {
   try {
     const std::string path = heartbeat_path(directory, beat.rank), content = text_of(beat);

@@ -20,7 +20,7 @@ void write_configuration(const std::string& directory, const std::string& text) 
   }
 }
 
-/// What a killed process left half-written.
+/// Removes temporary files of a killed process.
 void remove_temporaries(const std::string& directory) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
@@ -42,7 +42,7 @@ void refuse_other_settings(const RunOptions& options, const RunIdentity& identit
       where, fmt::join(differences, "; "));
 }
 
-/// A run that was ended before its first checkpoint starts again, if it is still the same run.
+/// A run that ended before its first checkpoint may start over, if its configuration is the same.
 void check_unsaved_run(const RunOptions& options, const RunIdentity& identity) {
   const std::string path = config_path(options.directory);
   if (!options.read_settings || !std::filesystem::exists(path)) return;

@@ -23,14 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kPollInterval = std::chrono::milliseconds(100);  // between two looks at a foreign lock
+constexpr auto kPollInterval = std::chrono::milliseconds(100);  // for another job's lock
 
 /// Empty if there is no such file any more.
 std::string read_text(const std::string& path) {
   return try_read_file(path).value_or("");
 }
 
-/// True if all of `text` stands in `path` afterwards and could be given to the disk.
+/// True if all of `text` was written to `path` and flushed.
 bool write_text(const std::string& path, const std::string& text, int flags) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0666);
   if (file < 0) return false;
@@ -38,7 +38,7 @@ bool write_text(const std::string& path, const std::string& text, int flags) {
   return ::close(file) == 0 && written;
 }
 
-/// Who made a lock or claim, by its text.
+/// Owner of a lock or claim, parsed from its text.
 struct Holder {
   ProcessInfo process;
   std::string token, since;
@@ -71,7 +71,7 @@ std::string time_text() {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts)};
 }
 
-/// Another job's lock or claim, looked at again and again: does its maker live?
+/// Another job's lock or claim, polled to find out whether its owner is alive.
 class Suspect {
  public:
   enum class State { kAlive, kUnknown, kDead };
@@ -93,7 +93,7 @@ class Suspect {
   }
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] std::string name() const { return Holder(text_).name(); }
-  [[nodiscard]] bool is_here() const { return here_; }  ///< on this machine
+  [[nodiscard]] bool is_here() const { return here_; }  ///< owner is on this machine
 
  private:
   std::string path_, machine_, text_;
@@ -154,7 +154,7 @@ RunLock::RunLock(std::string directory, const std::function<void(const std::stri
 RunLock::~RunLock() {
   std::error_code ignored;
   if (Holder(read_text(path_)).token == token_) fs::remove(path_, ignored);
-  if (made_directory_) fs::remove(directory_, ignored);  // fails where there is something in it
+  if (made_directory_) fs::remove(directory_, ignored);  // fails if it is not empty
 }
 
 std::string RunLock::content() const {
@@ -166,8 +166,8 @@ std::string RunLock::claim_path() const {
   return path_ + ".takeover";
 }
 
-// Makes `path` with this job's content, or finds it there. The link's own answer may be lost on a network
-// file system; the number of links is the truth.
+// Creates `path` with this job's content; false if it exists. The result of link(2) may be lost on a network
+// file system, so the link count decides.
 bool RunLock::try_to_make(const std::string& path) const {
   const std::string mine = write_mine();
   struct stat status {};
@@ -177,13 +177,14 @@ bool RunLock::try_to_make(const std::string& path) const {
   std::error_code ignored;
   fs::remove(mine, ignored);
   const bool no_links = reason == EPERM || reason == ENOTSUP || reason == ENOSYS;
-  if (!linked && no_links) return write_text(path, content(), O_CREAT | O_EXCL);  // the next best thing
+  if (!linked && no_links)
+    return write_text(path, content(), O_CREAT | O_EXCL);  // fallback without hard links
   if (!linked && reason != EEXIST)
     refuse("{} cannot hold a lock: {}. Choose another `run.directory`.", directory_, std::strerror(reason));
   return linked;
 }
 
-/// A file with a name of its own, and this job's content.
+/// Writes a uniquely named file with this job's content.
 std::string RunLock::write_mine() const {
   std::string mine = temporary_name(path_);
   if (write_text(mine, content(), O_CREAT | O_EXCL)) return mine;
@@ -193,7 +194,8 @@ std::string RunLock::write_mine() const {
   refuse("{} cannot be written: {}. Choose another `run.directory`.", directory_, reason);
 }
 
-// Of several that find the lock dead one gets the claim, and replaces the lock if it is still the dead one's.
+// Of several jobs that find the lock dead, one gets the claim, and replaces the lock if it is still the dead
+// job's.
 bool RunLock::take_over(const std::string& found) const {
   if (!try_to_make(claim_path())) return false;
   bool taken = false;
@@ -217,7 +219,7 @@ void RunLock::beat() {
     return;
   }
   ++beats_;
-  (void)write_text(path_, content(), 0);  // where it fails the next beat tries again
+  (void)write_text(path_, content(), 0);  // on failure the next heartbeat tries again
 }
 
 void RunLock::check() const {

@@ -15,9 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kTick = 100ms;         // of the thread: how soon a report asked for is given
-constexpr double kStopFileEvery = 1;  // seconds between two looks for it
-constexpr auto kOthersTime = 500ms;   // for the other ranks to write their heartbeats when a report is due
+constexpr auto kTick = 100ms;         // of the thread: latency of a requested report
+constexpr double kStopFileEvery = 1;  // polling interval in seconds
+constexpr auto kOthersTime = 500ms;   // for the other ranks to write their heartbeats before a report
 
 std::string stop_file(const std::string& directory) {
   return directory + "/stop";
@@ -42,7 +42,7 @@ RunSession::RunSession(const SessionOptions& options, Comm& comm, Observer& obse
   lock_.emplace(options_.directory, [&observer](const std::string& sentence) { observer.note(sentence); });
   remove_heartbeats(options_.directory);
   std::error_code ignored;
-  fs::remove(stop_file(options_.directory), ignored);  // meant for the job before
+  fs::remove(stop_file(options_.directory), ignored);  // of a previous job
   fs::create_directories(heartbeat_folder(options_.directory), ignored);
 }
 
@@ -54,7 +54,7 @@ RunSession::~RunSession() {
   thread_.reset();
   std::error_code ignored;
   fs::remove(heartbeat_path(options_.directory, comm_.rank()), ignored);
-  fs::remove(heartbeat_folder(options_.directory), ignored);  // the last rank finds it empty
+  fs::remove(heartbeat_folder(options_.directory), ignored);  // succeeds on the last rank, when it is empty
 }
 
 void RunSession::watch(const std::stop_token& stop) {
@@ -85,10 +85,10 @@ void RunSession::beat(double now) {
   last_beat_ = now;
   heart_.doing = comm_.activity().now();
   heart_.written = now;
-  (void)write_heartbeat(options_.directory, heart_);  // where it fails the next beat tries again
+  (void)write_heartbeat(options_.directory, heart_);  // on failure the next heartbeat tries again
 }
 
-// Taken away at once: the next start must not find it.
+// Removed at once: the next start must not find it.
 void RunSession::look_for_stop_file() {
   std::error_code problem;
   if (fs::exists(stop_file(options_.directory), problem) &&
