@@ -60,17 +60,20 @@ std::vector<HostBatch> random_batches(const BenchOptions& options, int rank) {
 Bench::Bench(const BenchOptions& options, Comm& comm)
     : options_(options),
       comm_(comm),
-      context_(options.device.context(options.threads)),
-      network_(options.model, HeadKind::kPretraining, options.precision, true, context_.memory()),
+      session_(options.device, options.threads,
+               {.model = options.model,
+                .head = HeadKind::kPretraining,
+                .precision = options.precision,
+                .training = true}),
       reduction_(make_device_reduction(options.device, comm, options.communication)),
       batches_(random_batches(options, comm.rank())),
-      buffer_(limits_of(options), context_),
-      optimizer_(make_optimizer({}, network_.parameters())),
-      clip_(context_.memory(), 1.0),
-      reducer_(context_, comm, network_.parameters().gradients(), {.device = reduction_.get()}),
-      graphs_(options.cuda_graph ? make_op_graphs(context_) : nullptr) {
-  network_.initialize(options.seed);
-  network_.plan(limits_of(options), options.threads, options.recompute);
+      optimizer_(make_optimizer({}, session_.network.parameters())),
+      clip_(session_.context.memory(), 1.0),
+      reducer_(session_.context, comm, session_.network.parameters().gradients(),
+               {.device = reduction_.get()}),
+      graphs_(options.cuda_graph ? make_op_graphs(session_.context) : nullptr) {
+  session_.network.initialize(options.seed);
+  session_.plan(limits_of(options), options.recompute);
 }
 
 double Bench::step() {
@@ -81,21 +84,21 @@ double Bench::step() {
       options_.objective.weights[0] / (ranks * static_cast<double>(host.label_rows.size())),
       options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
-  const Batch& batch = buffer_.upload(arrays_of(host));
-  network_.parameters().zero_gradients(context_);
-  network_.head().reset_sums(context_);
+  const Batch& batch = session_.upload(arrays_of(host));
+  session_.network.parameters().zero_gradients(session_.context);
+  session_.network.head().reset_sums(session_.context);
   reducer_.begin();
   RecordedOps ops(graphs_.get(), 0);
-  network_.forward(context_, batch, pass, scales);
-  network_.backward(context_, batch, pass, scales, [&](std::int64_t offset) {
+  session_.network.forward(session_.context, batch, pass, scales);
+  session_.network.backward(session_.context, batch, pass, scales, [&](std::int64_t offset) {
     if (offset > 0 && reducer_.due(offset)) ops.interrupt([&] { reducer_.ready(offset); });
   });
   ops.finish();
   reducer_.finish();
   if (reduction_) reduction_->synchronize(steps_, kGradientSum);
-  clip_.measure(context_, network_.parameters());
-  optimizer_->step(context_, 1e-5, clip_.factor());
-  context_.synchronize();
+  clip_.measure(session_.context, session_.network.parameters());
+  optimizer_->step(session_.context, 1e-5, clip_.factor());
+  session_.context.synchronize();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -118,9 +121,9 @@ BenchTimes Bench::run(std::int64_t steps, double seconds) {
     times.step_seconds.push_back(slowest);
     spent += slowest;
   }
-  context_.set_profile(&times.profile);
+  session_.context.set_profile(&times.profile);
   times.profiled_seconds = step();
-  context_.set_profile(nullptr);
+  session_.context.set_profile(nullptr);
   return times;
 }
 

@@ -7,7 +7,7 @@
 
 #include "data/pretraining/loader.h"
 #include "kernels/tensor/graphs.h"
-#include "model/network.h"
+#include "model/compute_session.h"
 #include "trainer/comm/comm.h"
 #include "trainer/comm/gpu_collectives.h"
 #include "trainer/comm/reducer.h"
@@ -51,17 +51,15 @@ class Bench {
   /// Runs one step and returns its time in seconds.
   double step();
 
-  [[nodiscard]] std::int64_t parameters() const { return network_.parameters().values(); }
-  [[nodiscard]] std::size_t activation_bytes() const { return network_.arena().bytes(); }
+  [[nodiscard]] std::int64_t parameters() const { return session_.network.parameters().values(); }
+  [[nodiscard]] std::size_t activation_bytes() const { return session_.network.arena().bytes(); }
 
  private:
   BenchOptions options_;
   Comm& comm_;
-  Context context_;
-  Network network_;
+  ComputeSession session_;
   std::unique_ptr<DeviceReduction> reduction_;
   std::vector<HostBatch> batches_;
-  BatchBuffer buffer_;
   std::unique_ptr<Optimizer> optimizer_;
   GradientClip clip_;
   GradientReducer reducer_;
