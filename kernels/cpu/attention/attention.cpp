@@ -81,7 +81,7 @@ template <class Body>
 void for_chunks(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
   const Index chunks = shape.most_chunks();
   parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
-    const Head head = shape.head(sequences, i / chunks);
+    const HeadTask head = shape.head(sequences, i / chunks);
     if (head.nystrom && i % chunks < AttentionShape::chunks(head.rows))
       body(head, i / chunks, i % chunks, thread);
   });
@@ -91,7 +91,7 @@ void for_chunks(Context& context, const AttentionShape& shape, const Sequences& 
 template <class Body>
 void for_heads(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
   parallel_items(context, shape.items(), [&](Index i, int thread) {
-    const Head head = shape.head(sequences, i);
+    const HeadTask head = shape.head(sequences, i);
     if (head.rows > 0) body(head, i, thread);
   });
 }
@@ -109,7 +109,7 @@ void softmax_forward(Context& context, const AttentionShape& shape, const Attent
                      const ForwardWorkspace<Compute<T>>& memory) {
   const Index blocks = (shape.longest + kTileRows - 1) / kTileRows;
   parallel_items(context, shape.items() * blocks, [&](Index i, int thread) {
-    const Head head = shape.head(args.sequences, i / blocks);
+    const HeadTask head = shape.head(args.sequences, i / blocks);
     const Index begin = i % blocks * kTileRows, end = std::min(begin + kTileRows, head.rows);
     if (begin < end) exact_forward<T>(shape, args, head, begin, end, memory.exact(thread));
   });
@@ -120,13 +120,13 @@ void nystrom_forward(Context& context, const AttentionShape& shape, const Attent
                      const ForwardWorkspace<Compute<T>>& memory) {
   using C = Compute<T>;
   const NystromForward<T> op(shape, args);
-  const auto exact = [&](const Head& head, Index item, int thread) {
+  const auto exact = [&](const HeadTask& head, Index item, int thread) {
     exact_forward<T>(shape, args, head, 0, head.rows, memory.exact(thread));
     if (!args.saved.residuals.empty()) args.saved.residuals.data<C>()[item] = C(0);
     memory.norms[item] = C(0);
   };
   if (!shape.by_phases()) {
-    for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+    for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
       if (!head.nystrom) return exact(head, item, thread);
       const auto slot = memory.slot(thread);
       const auto scratch = memory.scratch(thread);
@@ -139,20 +139,20 @@ void nystrom_forward(Context& context, const AttentionShape& shape, const Attent
     return;
   }
   std::fill_n(memory.norms, shape.items(), C(0));
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!head.nystrom) return exact(head, item, thread);
     memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread));
   });
-  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+  for_chunks(context, shape, args.sequences, [&](const HeadTask& head, Index item, Index chunk, int thread) {
     op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
   });
   const C largest = memory.norms[largest_norm(shape, memory.norms)];
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!head.nystrom) return;
     op.middle(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
               memory.scratch(thread));
   });
-  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+  for_chunks(context, shape, args.sequences, [&](const HeadTask& head, Index item, Index chunk, int thread) {
     op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
   });
 }
@@ -166,33 +166,33 @@ void nystrom_backward_by_phases(Context& context, const AttentionShape& shape, c
   const NystromBackward<T> op(shape, args);
   std::fill_n(memory.norms, shape.items(), C(0));
   std::fill_n(memory.d_scales, shape.items(), C(0));
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (head.nystrom)
       memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread)).value;
     else
       exact_backward<T>(shape, args, head, memory.exact(thread), memory.d_conv + item * shape.config.taps);
   });
-  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+  for_chunks(context, shape, args.sequences, [&](const HeadTask& head, Index item, Index chunk, int thread) {
     op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
   });
   const Index largest = largest_norm(shape, memory.norms);
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!head.nystrom) return;
     const C scale = memory.norms[shape.one_scale() ? largest : item];
     memory.d_scales[item] = op.middle(head, scale, memory.slot(item), memory.scratch(thread));
   });
   C d_shared = 0;
   for (Index item = 0; item < shape.items(); ++item) d_shared += memory.d_scales[item];
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int) {
     if (!head.nystrom) return;
     const auto slot = memory.slot(item);
     const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
     op.landmarks(one_norm(slot.a, shape.config.landmarks), d_norm, slot);
   });
-  for_chunks(context, shape, args.sequences, [&](const Head& head, Index item, Index chunk, int thread) {
+  for_chunks(context, shape, args.sequences, [&](const HeadTask& head, Index item, Index chunk, int thread) {
     op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
   });
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int) {
     if (head.nystrom) op.end(head, memory.slot(item), memory.d_conv + item * shape.config.taps);
   });
 }
@@ -202,7 +202,7 @@ void backward_by_heads(Context& context, const AttentionShape& shape, const Atte
                        const BackwardWorkspace<Compute<T>>& memory) {
   using C = Compute<T>;
   const NystromBackward<T> op(shape, args);
-  for_heads(context, shape, args.sequences, [&](const Head& head, Index item, int thread) {
+  for_heads(context, shape, args.sequences, [&](const HeadTask& head, Index item, int thread) {
     C* const d_conv = memory.d_conv + item * shape.config.taps;
     if (!head.nystrom) return exact_backward<T>(shape, args, head, memory.exact(thread), d_conv);
     const auto slot = memory.slot(thread);
@@ -271,7 +271,7 @@ template <class Args>
 void check_sequences(const AttentionShape& shape, const Args& args) {
   const Tensor& qkv = args.qkv;
   for (Index b = 0; b < shape.batch; ++b) {
-    const Head head = shape.head(args.sequences, b * shape.config.heads);
+    const HeadTask head = shape.head(args.sequences, b * shape.config.heads);
     NYSTROM_CHECK(head.rows == 0 || head.keys > 0, "sequence {} has {} rows, but no key to attend to", b,
                   head.rows);
     NYSTROM_CHECK(head.begin + head.rows <= qkv.dim(0) && head.rows <= shape.longest,

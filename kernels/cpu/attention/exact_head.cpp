@@ -6,7 +6,7 @@ namespace nystrom {
 namespace {
 
 template <class Args>
-HeadDropout head_dropout(const Args& args, const Head& head, Index query) {
+HeadDropout head_dropout(const Args& args, const HeadTask& head, Index query) {
   HeadDropout one;
   one.active = args.config.kind == AttentionKind::kSoftmax && args.dropout.active();
   if (!one.active) return one;
@@ -24,7 +24,7 @@ C inverse_root(Index width) {
 
 /// The statistics of the rows of a head lie [T, H, 2].
 template <class C>
-C* stats_of(const AttentionSaved& saved, const Head& head, Index heads, Index row) {
+C* stats_of(const AttentionSaved& saved, const HeadTask& head, Index heads, Index row) {
   return saved.row_stats.data<C>() + ((head.begin + row) * heads + head.head) * 2;
 }
 
@@ -68,8 +68,8 @@ ExactBackwardMemory<C>::ExactBackwardMemory(Carver<C>& carver, const AttentionSh
 }
 
 template <class T>
-void exact_forward(const AttentionShape& shape, const AttentionForward& args, const Head& head, Index begin,
-                   Index end, const ExactForwardMemory<Compute<T>>& memory) {
+void exact_forward(const AttentionShape& shape, const AttentionForward& args, const HeadTask& head,
+                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
   const Index heads = shape.config.heads, taps = shape.config.taps, width = shape.width;
@@ -103,7 +103,7 @@ namespace {
 /// Everything about the queries [first, first + count) that backward needs; deltas come from the context,
 /// which is the output without its convolution.
 template <class T>
-void prepare_queries(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void prepare_queries(const AttentionShape& shape, const AttentionBackward& args, const HeadTask& head,
                      Index first, const QueryBlock<Compute<T>>& queries,
                      const ExactBackwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
@@ -131,7 +131,7 @@ void prepare_queries(const AttentionShape& shape, const AttentionBackward& args,
 
 /// The convolution's part of d_v, into memory.d_v, and of d_w.
 template <class T>
-void add_convolution(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void add_convolution(const AttentionShape& shape, const AttentionBackward& args, const HeadTask& head,
                      const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
@@ -154,7 +154,7 @@ void add_convolution(const AttentionShape& shape, const AttentionBackward& args,
 }  // namespace
 
 template <class T>
-void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
@@ -186,10 +186,10 @@ void exact_backward(const AttentionShape& shape, const AttentionBackward& args, 
   ops.store_rows(memory.d_v, head.rows, d_v, 0);
 }
 
-#define NYSTROM_INSTANTIATE(T)                                                                              \
-  template void exact_forward<T>(const AttentionShape&, const AttentionForward&, const Head&, Index, Index, \
-                                 const ExactForwardMemory<Compute<T>>&);                                    \
-  template void exact_backward<T>(const AttentionShape&, const AttentionBackward&, const Head&,             \
+#define NYSTROM_INSTANTIATE(T)                                                                           \
+  template void exact_forward<T>(const AttentionShape&, const AttentionForward&, const HeadTask&, Index, \
+                                 Index, const ExactForwardMemory<Compute<T>>&);                          \
+  template void exact_backward<T>(const AttentionShape&, const AttentionBackward&, const HeadTask&,      \
                                   const ExactBackwardMemory<Compute<T>>&, Compute<T>*)
 template struct ExactForwardMemory<float>;
 template struct ExactForwardMemory<double>;

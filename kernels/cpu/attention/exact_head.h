@@ -35,12 +35,12 @@ struct ExactBackwardMemory {
 
 /// out and row_stats of the queries [begin, end).
 template <class T>
-void exact_forward(const AttentionShape& shape, const AttentionForward& args, const Head& head, Index begin,
-                   Index end, const ExactForwardMemory<Compute<T>>& memory);
+void exact_forward(const AttentionShape& shape, const AttentionForward& args, const HeadTask& head,
+                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory);
 
 /// d_qkv of the head; d_w [K] is added to.
 template <class T>
-void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w);
 
 }  // namespace nystrom

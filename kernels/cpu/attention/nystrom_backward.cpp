@@ -36,7 +36,7 @@ namespace {
 
 /// The place of head (b, h) in a saved [B, H, ., .] tensor.
 template <class C>
-const C* saved_at(const Tensor& x, const Head& head) {
+const C* saved_at(const Tensor& x, const HeadTask& head) {
   return x.data<C>() + (head.batch * x.dim(1) + head.head) * x.dim(2) * x.dim(3);
 }
 
@@ -68,7 +68,7 @@ C inverse_root(Index width) {
 }  // namespace
 
 template <class T>
-OneNorm<Compute<T>> NystromBackward<T>::begin(const Head& head, const Slot& slot,
+OneNorm<Compute<T>> NystromBackward<T>::begin(const HeadTask& head, const Slot& slot,
                                               const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, width = shape_.width;
@@ -92,7 +92,8 @@ OneNorm<Compute<T>> NystromBackward<T>::begin(const Head& head, const Slot& slot
 }
 
 template <class T>
-void NystromBackward<T>::rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromBackward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
+                              const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, heads = shape_.config.heads, width = shape_.width;
   const Index size = AttentionShape::chunk_rows(head.rows);
@@ -122,7 +123,7 @@ void NystromBackward<T>::rows(const Head& head, Index chunk, const Slot& slot, c
 }
 
 template <class T>
-Compute<T> NystromBackward<T>::middle(const Head& head, C scale, const Slot& slot,
+Compute<T> NystromBackward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, width = shape_.width;
@@ -153,7 +154,8 @@ void NystromBackward<T>::landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) 
 }
 
 template <class T>
-void NystromBackward<T>::keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromBackward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
+                              const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, heads = shape_.config.heads, taps = shape_.config.taps;
   const Index width = shape_.width, size = AttentionShape::chunk_rows(head.rows);
@@ -203,7 +205,7 @@ void NystromBackward<T>::keys(const Head& head, Index chunk, const Slot& slot, c
 }
 
 template <class T>
-void NystromBackward<T>::end(const Head& head, const Slot& slot, C* d_w) const {
+void NystromBackward<T>::end(const HeadTask& head, const Slot& slot, C* d_w) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, taps = shape_.config.taps;
   const Tile<C>& total = slot.parts[0].d_q_landmarks;

@@ -31,7 +31,7 @@ namespace {
 
 /// The place of head (b, h) in a saved [B, H, ...] tensor.
 template <class C>
-C* saved_at(const Tensor& x, const Head& head) {
+C* saved_at(const Tensor& x, const HeadTask& head) {
   const Index size = x.shape.rank() > 3 ? x.dim(2) * x.dim(3) : 1;
   return x.data<C>() + (head.batch * x.dim(1) + head.head) * size;
 }
@@ -39,7 +39,7 @@ C* saved_at(const Tensor& x, const Head& head) {
 }  // namespace
 
 template <class T>
-Compute<T> NystromForward<T>::begin(const Head& head, const Slot& slot, const Scratch& scratch) const {
+Compute<T> NystromForward<T>::begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, heads = shape_.config.heads, width = shape_.width;
   const C scale = C(1) / std::sqrt(static_cast<C>(width));
@@ -57,7 +57,8 @@ Compute<T> NystromForward<T>::begin(const Head& head, const Slot& slot, const Sc
 }
 
 template <class T>
-void NystromForward<T>::keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromForward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
+                             const Scratch& scratch) const {
   const Index heads = shape_.config.heads, width = shape_.width, size = AttentionShape::chunk_rows(head.rows);
   const ColumnSoftmax<C>& part = slot.parts[static_cast<std::size_t>(chunk)];
   tile_ops<T>().column_softmax_start(part);
@@ -67,7 +68,8 @@ void NystromForward<T>::keys(const Head& head, Index chunk, const Slot& slot, co
 }
 
 template <class T>
-void NystromForward<T>::middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const {
+void NystromForward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
+                               const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, width = shape_.width;
   const ColumnSoftmax<C>& k3_v = slot.parts[0];
@@ -89,7 +91,8 @@ void NystromForward<T>::middle(const Head& head, C scale, const Slot& slot, cons
 }
 
 template <class T>
-void NystromForward<T>::rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromForward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
+                             const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.config.landmarks, heads = shape_.config.heads, taps = shape_.config.taps;
   const Index width = shape_.width, size = AttentionShape::chunk_rows(head.rows);

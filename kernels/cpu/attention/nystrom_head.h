@@ -48,13 +48,13 @@ class NystromForward {
   NystromForward(const AttentionShape& shape, const AttentionForward& args) : shape_(shape), args_(args) {}
 
   /// Landmarks and A; returns |A|_1.
-  C begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  C begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// One chunk's part of k3 v.
-  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// k3 v, Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
-  void middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  void middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v).
-  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
 
  private:
   const AttentionShape& shape_;
@@ -103,18 +103,18 @@ class NystromBackward {
   NystromBackward(const AttentionShape& shape, const AttentionBackward& args) : shape_(shape), args_(args) {}
 
   /// Landmarks, A, W and k3 v as forward had them; returns |A|_1.
-  OneNorm<C> begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  OneNorm<C> begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// Through softmax(q k~^T / sqrt(D)) W: one chunk of d_q, and its parts of d_W and d_k~.
-  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// d_(k3 v), and d_A but for the part through the scale; returns d_scale.
-  C middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  C middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
   void landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const;
   /// Through softmax(q~ k^T / sqrt(D)) v and the convolution: one chunk of d_k and d_v, its parts of d_q~ and
   /// d_w.
-  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// The landmarks' gradients into d_q, the filter's into d_w [K].
-  void end(const Head& head, const Slot& slot, C* d_w) const;
+  void end(const HeadTask& head, const Slot& slot, C* d_w) const;
 
  private:
   const AttentionShape& shape_;

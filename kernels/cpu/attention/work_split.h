@@ -15,7 +15,7 @@ using Index = std::int64_t;
 inline constexpr Index kTileRows = 64;  ///< rows of a tile of the sequence
 
 /// One head of one sequence.
-struct Head {
+struct HeadTask {
   Index batch = 0, head = 0;
   Index begin = 0;  ///< its first row of T
   Index rows = 0;   ///< n
@@ -42,8 +42,8 @@ struct AttentionShape {
   [[nodiscard]] bool one_scale() const {
     return config.kind == AttentionKind::kNystrom && config.pinv_init == PinvInit::kBatchMax;
   }
-  [[nodiscard]] Head head(const Sequences& sequences, Index item) const {
-    Head one;
+  [[nodiscard]] HeadTask head(const Sequences& sequences, Index item) const {
+    HeadTask one;
     one.batch = item / config.heads;
     one.head = item % config.heads;
     const auto* offsets = sequences.offsets.data<std::int32_t>();

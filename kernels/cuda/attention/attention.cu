@@ -7,6 +7,7 @@
 #include "kernels/cuda/attention/backward.h"
 #include "kernels/cuda/attention/forward.h"
 #include "kernels/cuda/attention/landmarks.h"
+#include "kernels/tensor/cuda/dispatch.h"
 
 namespace nystrom::cuda {
 namespace {
@@ -62,14 +63,6 @@ CudaAttentionWorkspace workspace_of(const CudaAttentionShape& shape, const Args&
                 "attention of {} sequences of up to {} tokens needs a workspace of {} elements, not {}",
                 shape.batch, shape.longest, needed.elements(), args.workspace.numel());
   return {args.workspace.template data<float>(), shape, backward};
-}
-
-/// f(T{}) with the activation type.
-template <class F>
-void dispatch_activation(DType type, F&& f) {
-  if (type == DType::kBF16) return f(BF16{});
-  if (type == DType::kF32) return f(float{});
-  refuse("Attention on a GPU computes in fp32 or bf16, not in {}.", name_of(type));
 }
 
 template <class T>
@@ -217,12 +210,12 @@ void backward(CudaContext& context, const AttentionBackward& args) {
 
 void attention_forward(CudaContext& context, const AttentionForward& args) {
   if (args.sequences.count == 0 || args.sequences.longest == 0) return;
-  dispatch_activation(args.qkv.dtype, [&]<class T>(T) { forward<T>(context, args); });
+  dispatch_device(args.qkv.dtype, [&]<class T>(T) { forward<T>(context, args); });
 }
 
 void attention_backward(CudaContext& context, const AttentionBackward& args) {
   if (args.sequences.count == 0 || args.sequences.longest == 0) return;
-  dispatch_activation(args.qkv.dtype, [&]<class T>(T) { backward<T>(context, args); });
+  dispatch_device(args.qkv.dtype, [&]<class T>(T) { backward<T>(context, args); });
 }
 
 }  // namespace nystrom::cuda
