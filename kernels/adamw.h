@@ -35,8 +35,4 @@ struct AdamW {
 };
 void adamw_step(Context& context, const AdamW& args);
 
-namespace cuda {
-void adamw_step(CudaContext& context, const AdamW& args);
-}  // namespace cuda
-
 }  // namespace nystrom

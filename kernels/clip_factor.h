@@ -13,8 +13,4 @@ namespace nystrom {
 /// whatever the thread count.
 void clip_factor(Context& context, const Tensor& gradients, double clip, const Tensor& result);
 
-namespace cuda {
-void clip_factor(CudaContext& context, const Tensor& gradients, double clip, const Tensor& result);
-}  // namespace cuda
-
 }  // namespace nystrom

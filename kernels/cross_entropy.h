@@ -19,8 +19,4 @@ struct CrossEntropy {
 };
 void cross_entropy(Context& context, const CrossEntropy& args);
 
-namespace cuda {
-void cross_entropy(CudaContext& context, const CrossEntropy& args);
-}  // namespace cuda
-
 }  // namespace nystrom

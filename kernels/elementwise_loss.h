@@ -24,8 +24,4 @@ struct ValueLoss {
 /// Sums in the order of the elements: the same bits on any number of threads.
 void value_loss(Context& context, const ValueLoss& args);
 
-namespace cuda {
-void value_loss(CudaContext& context, const ValueLoss& args);
-}  // namespace cuda
-
 }  // namespace nystrom

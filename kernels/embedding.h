@@ -48,9 +48,4 @@ struct EmbeddingBackward {
 };
 void embedding_backward(Context& context, const EmbeddingBackward& args);
 
-namespace cuda {
-void embedding_forward(CudaContext& context, const EmbeddingForward& args);
-void embedding_backward(CudaContext& context, const EmbeddingBackward& args);
-}  // namespace cuda
-
 }  // namespace nystrom

@@ -8,8 +8,4 @@ namespace nystrom {
 /// All bytes of x are zero afterwards.
 void fill_zero(Context& context, const Tensor& x);
 
-namespace cuda {
-void fill_zero(CudaContext& context, const Tensor& x);
-}
-
 }  // namespace nystrom

@@ -18,10 +18,4 @@ void gelu_forward(Context& context, Activation kind, const Tensor& x, const Tens
 void gelu_backward(Context& context, Activation kind, const Tensor& x, const Tensor& d_y, const Tensor& d_x,
                    const Tensor& d_bias);
 
-namespace cuda {
-void gelu_forward(CudaContext& context, Activation kind, const Tensor& x, const Tensor& y);
-void gelu_backward(CudaContext& context, Activation kind, const Tensor& x, const Tensor& d_y,
-                   const Tensor& d_x, const Tensor& d_bias);
-}  // namespace cuda
-
 }  // namespace nystrom

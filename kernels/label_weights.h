@@ -13,8 +13,4 @@ struct LabelWeights {
 };
 void weigh_by_label(Context& context, const LabelWeights& args);
 
-namespace cuda {
-void weigh_by_label(CudaContext& context, const LabelWeights& args);
-}  // namespace cuda
-
 }  // namespace nystrom

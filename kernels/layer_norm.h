@@ -9,6 +9,8 @@
 
 namespace nystrom {
 
+inline constexpr std::int64_t kLongestRow = 8192;  ///< columns
+
 struct LayerNormForward {
   Tensor residual;  ///< [N, C] activation dtype; empty: none (plain LayerNorm of the branch)
   Tensor branch;    ///< [N, C] activation dtype
@@ -39,10 +41,5 @@ struct LayerNormBackward {
   Tensor d_bias;    ///< [C] compute dtype, added to; empty: none
 };
 void layer_norm_backward(Context& context, const LayerNormBackward& args);
-
-namespace cuda {
-void layer_norm_forward(CudaContext& context, const LayerNormForward& args);
-void layer_norm_backward(CudaContext& context, const LayerNormBackward& args);
-}  // namespace cuda
 
 }  // namespace nystrom

@@ -23,13 +23,4 @@ void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x
 /// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. Bits depend on the thread count at most.
 void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
 
-namespace cuda {
-/// Whether d_bias comes out of the product of d_w, in bf16, where the library knows how.
-bool sums_in_product(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
-                     const Tensor& d_bias);
-void linear_backward_weight(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
-                            const Tensor& d_bias);
-void column_sums(CudaContext& context, const Tensor& d_y, const Tensor& d_bias);
-}  // namespace cuda
-
 }  // namespace nystrom

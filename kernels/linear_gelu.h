@@ -36,13 +36,4 @@ struct LinearGeluGradient {
 };
 void linear_gelu_backward(Context& context, const LinearGeluGradient& args);
 
-namespace cuda {
-/// Whether it is one product here, which its twin then is.
-bool is_fused(CudaContext& context, const LinearGelu& args);
-void linear_gelu_forward_fused(CudaContext& context, const LinearGelu& args);
-/// d_pre alone.
-bool is_fused(CudaContext& context, const LinearGeluGradient& args);
-void gelu_slope_product(CudaContext& context, const LinearGeluGradient& args);
-}  // namespace cuda
-
 }  // namespace nystrom

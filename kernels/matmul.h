@@ -16,14 +16,20 @@ struct Matmul {
   Tensor c = {};
   bool accumulate = false;  ///< not together with bias
 };
+/// Sizes of op(a) [m, k] and op(b) [k, n].
+struct MatmulSizes {
+  std::int64_t m, n, k;
+
+  explicit MatmulSizes(const Matmul& args)
+      : m(args.a.dim(args.transpose_a ? 1 : 0)),
+        n(args.b.dim(args.transpose_b ? 0 : 1)),
+        k(args.a.dim(args.transpose_a ? 0 : 1)) {}
+};
+
 void matmul(Context& context, const Matmul& args);
 
 /// What matmul() does with bf16 where the processor has no instructions for it: through fp32, converting and
 /// allocating. Slow.
 void matmul_bf16_by_f32(Context& context, const Matmul& args);
-
-namespace cuda {
-void matmul(CudaContext& context, const Matmul& args);
-}  // namespace cuda
 
 }  // namespace nystrom

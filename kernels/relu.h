@@ -11,9 +11,4 @@ void relu_forward(Context& context, const Tensor& x, const Tensor& y);
 /// d_x = d_y where y > 0, else 0; overwritten; d_x may be d_y. y as forward left it.
 void relu_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
 
-namespace cuda {
-void relu_forward(CudaContext& context, const Tensor& x, const Tensor& y);
-void relu_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
-}  // namespace cuda
-
 }  // namespace nystrom

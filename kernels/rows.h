@@ -30,15 +30,4 @@ void convert(Context& context, const Tensor& from, const Tensor& to);
 /// clip_factor.h.
 double squared_norm(Context& context, const Tensor& x);
 
-namespace cuda {
-void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y);
-void scatter_add_rows(CudaContext& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
-void tanh_forward(CudaContext& context, const Tensor& x, const Tensor& y);
-void tanh_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
-void dropout_rows(CudaContext& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
-                  const Tensor& y);
-void convert(CudaContext& context, const Tensor& from, const Tensor& to);
-double squared_norm(CudaContext& context, const Tensor& x);
-}  // namespace cuda
-
 }  // namespace nystrom

@@ -23,8 +23,4 @@ struct SpanCrossEntropy {
 /// label lies beyond its sequence.
 void span_cross_entropy(Context& context, const SpanCrossEntropy& args);
 
-namespace cuda {
-void span_cross_entropy(CudaContext& context, const SpanCrossEntropy& args);
-}  // namespace cuda
-
 }  // namespace nystrom

@@ -2,14 +2,15 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(model FOLDER model
   SOURCES
-    network.cpp
-    config/model_config.cpp
+    check.cpp network.cpp
+    attention/nystrom.cpp attention/registry.cpp attention/softmax.cpp
     exchange/bert_import.cpp exchange/huggingface.cpp exchange/huggingface_config.cpp
     exchange/read_only_file.cpp exchange/safetensors.cpp exchange/safetensors_writer.cpp
     exchange/tensor_edits.cpp exchange/warm_start.cpp exchange/weight_files.cpp
     heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pretraining.cpp
     heads/question_answering.cpp heads/sequence_classification.cpp heads/token_classification.cpp
-    layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/parameters.cpp
+    layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp
+    parameters/parameters.cpp
   HEADERS_OF tensor
   LINKS nystrom_kernels
   PRIVATE_LINKS nlohmann_json::nlohmann_json)

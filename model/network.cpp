@@ -1,5 +1,7 @@
 #include "model/network.h"
 
+#include "model/check.h"
+
 namespace nystrom {
 namespace {
 const ModelConfig& checked(const ModelConfig& config) {

@@ -14,12 +14,13 @@
 #include <vector>
 
 #include "kernels/adamw.h"
-#include "kernels/attention.h"
 #include "kernels/core/philox.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/nystrom_attention.h"
+#include "kernels/softmax_attention.h"
 #include "kernels/tensor/arena.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/cpu_features.h"
@@ -104,49 +105,74 @@ struct Rows {
   RowKeys keys;
 };
 
-void attention(benchmark::State& state, Machine& machine, DType type, AttentionKind kind, std::int64_t batch,
-               std::int64_t length, bool backward) {
-  const Rows rows(batch, length);
-  AttentionConfig config;
-  config.kind = kind;
-  const std::int64_t tokens = batch * length;
-  AttentionSaved saved;
+/// Inputs and results of one layer's attention of the base model.
+struct AttentionRows {
+  AttentionRows(DType type, std::int64_t batch, std::int64_t length, int threads)
+      : rows(batch, length),
+        limits{.batch = batch,
+               .tokens = batch * length,
+               .longest = length,
+               .channels = kChannels,
+               .heads = 12,
+               .taps = 65,
+               .threads = threads},
+        qkv(random(type, {limits.tokens, 3 * kChannels})),
+        out(random(type, {limits.tokens, kChannels})),
+        filter(random(DType::kF32, {limits.heads, limits.taps})),
+        d_out(random(type, {limits.tokens, kChannels}, 2)),
+        d_qkv(type, {limits.tokens, 3 * kChannels}),
+        d_filter(DType::kF32, {limits.heads, limits.taps}) {}
+
+  [[nodiscard]] AttentionInputs inputs(const Tensor& workspace) const {
+    return {.heads = limits.heads,
+            .sequences = rows.sequences,
+            .qkv = qkv.view(),
+            .conv_weight = filter.view(),
+            .dropout = {},
+            .keys = rows.keys,
+            .workspace = workspace,
+            .out = out.view()};
+  }
+  [[nodiscard]] AttentionGradients gradients() const {
+    return {.d_out = d_out.view(), .d_qkv = d_qkv.view(), .d_conv_weight = d_filter.view()};
+  }
+
+  Rows rows;
+  AttentionLimits limits;
+  OwnedTensor qkv, out, filter, d_out, d_qkv, d_filter;
+};
+
+void nystrom_attention(benchmark::State& state, Machine& machine, DType type, std::int64_t batch,
+                       std::int64_t length, bool backward) {
+  const AttentionRows rows(type, batch, length, machine.context.threads());
+  const NystromOptions options;
+  NystromSaved saved;
   Tensor workspace;
   const Arena arena = Arena::planned([&](Planner& planner) {
-    saved = AttentionSaved::plan(planner, config, type, batch, tokens, kChannels);
-    const ScratchScope scope(planner);
-    workspace = plan_attention_workspace(
-        planner, config, type,
-        {.batch = batch, .longest = length, .channels = kChannels, .threads = machine.context.threads()});
+    saved = NystromSaved::plan(planner, options, type, rows.limits);
+    workspace = plan_nystrom_attention_workspace(planner, options, type, rows.limits);
   });
-  const OwnedTensor qkv = random(type, {tokens, 3 * kChannels}), out = random(type, {tokens, kChannels});
-  const OwnedTensor filter = random(DType::kF32, {config.heads, config.taps});
-  const OwnedTensor d_out = random(type, {tokens, kChannels}, 2), d_qkv(type, {tokens, 3 * kChannels});
-  const OwnedTensor d_filter(DType::kF32, {config.heads, config.taps});
-  const AttentionForward forward{.config = config,
-                                 .sequences = rows.sequences,
-                                 .qkv = qkv.view(),
-                                 .conv_weight = filter.view(),
-                                 .dropout = {},
-                                 .keys = rows.keys,
-                                 .saved = saved,
-                                 .workspace = workspace,
-                                 .out = out.view()};
-  attention_forward(machine.context, forward);
+  const NystromAttention args{options, rows.inputs(workspace), saved};
+  nystrom_attention_forward(machine.context, args);
   measure(state, machine, type, [&](Context& context) {
-    if (!backward) return attention_forward(context, forward);
-    attention_backward(context, {.config = config,
-                                 .sequences = rows.sequences,
-                                 .qkv = qkv.view(),
-                                 .conv_weight = filter.view(),
-                                 .dropout = {},
-                                 .keys = rows.keys,
-                                 .saved = saved,
-                                 .out = out.view(),
-                                 .d_out = d_out.view(),
-                                 .d_qkv = d_qkv.view(),
-                                 .d_conv_weight = d_filter.view(),
-                                 .workspace = workspace});
+    if (!backward) return nystrom_attention_forward(context, args);
+    nystrom_attention_backward(context, args, rows.gradients());
+  });
+}
+
+void softmax_attention(benchmark::State& state, Machine& machine, DType type, std::int64_t batch,
+                       std::int64_t length, bool backward) {
+  const AttentionRows rows(type, batch, length, machine.context.threads());
+  Tensor row_stats, workspace;
+  const Arena arena = Arena::planned([&](Planner& planner) {
+    row_stats = plan_softmax_attention_stats(planner, type, rows.limits);
+    workspace = plan_softmax_attention_workspace(planner, type, rows.limits);
+  });
+  const SoftmaxAttention args{rows.inputs(workspace), row_stats};
+  softmax_attention_forward(machine.context, args);
+  measure(state, machine, type, [&](Context& context) {
+    if (!backward) return softmax_attention_forward(context, args);
+    softmax_attention_backward(context, args, rows.gradients());
   });
 }
 
@@ -255,10 +281,10 @@ std::vector<Case> cases() {
     for (const auto& [batch, length] : {std::pair{4, 512}, {1, 4096}, {1, 16384}})
       add(fmt::format("attention_{}/nystrom/{}x{}", pass, batch, length),
           [backward, batch = batch, length = length](auto& state, auto& machine, DType type) {
-            attention(state, machine, type, AttentionKind::kNystrom, batch, length, backward);
+            nystrom_attention(state, machine, type, batch, length, backward);
           });
     add(fmt::format("attention_{}/softmax/4x512", pass), [backward](auto& state, auto& machine, DType type) {
-      attention(state, machine, type, AttentionKind::kSoftmax, 4, 512, backward);
+      softmax_attention(state, machine, type, 4, 512, backward);
     });
     add(fmt::format("gelu_{}", pass),
         [backward](auto& state, auto& machine, DType type) { gelu(state, machine, type, backward); });

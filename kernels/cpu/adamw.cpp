@@ -1,4 +1,4 @@
-#include "kernels/adamw.h"
+#include "kernels/cpu/ops.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/adamw.cpp"
@@ -81,14 +81,6 @@ HWY_EXPORT(adamw_step_all);
 
 namespace {
 
-void check_groups(const AdamW& args) {
-  const AdamWGroups& groups = args.groups;
-  NYSTROM_CHECK(
-      groups.rates.numel() == groups.begins.numel() && groups.decays.numel() == groups.begins.numel(),
-      "{} groups with {} rates and {} decays", groups.begins.numel(), groups.rates.numel(),
-      groups.decays.numel());
-}
-
 void check_begins(const AdamW& args) {
   std::int64_t before = -1;
   for (const std::int64_t begin : args.groups.begins.span<std::int64_t>()) {
@@ -121,28 +113,19 @@ AdamW group(const AdamW& args, std::int64_t index) {
 
 }  // namespace
 
+namespace cpu {
+
 void adamw_step(Context& context, const AdamW& args) {
-  const std::int64_t count = args.weights.numel();
-  NYSTROM_CHECK(args.gradients.numel() == count && args.m.numel() == count && args.v.numel() == count &&
-                    (args.copy.empty() || args.copy.numel() == count),
-                "{} weights, {} gradients, {} and {} moments", count, args.gradients.numel(), args.m.numel(),
-                args.v.numel());
-  NYSTROM_CHECK(args.step >= 1, "step {}", args.step);
-  const double moved = 7 * static_cast<double>(args.weights.bytes()) +
-                       (args.copy.empty() ? 0.0 : static_cast<double>(args.copy.bytes()));
-  const OpScope scope(context, "adamw_step", 15 * static_cast<double>(count), moved);
-  const bool grouped = !args.groups.begins.empty();
-  if (grouped) check_groups(args);
-  NYSTROM_ON_CUDA(adamw_step, context, args);
   AdamW scaled = args;
   const double factor = args.factor.empty() ? 1.0 : args.factor.data<double>()[0];
   if (factor == 0) return;
   scaled.gradient_scale *= factor;
-  if (!grouped) return HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, scaled);
+  if (args.groups.begins.empty()) return HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, scaled);
   check_begins(args);
   for (std::int64_t g = 0; g < args.groups.begins.numel(); ++g)
     HWY_DYNAMIC_DISPATCH(adamw_step_all)(context, group(scaled, g));
 }
 
+}  // namespace cpu
 }  // namespace nystrom
 #endif

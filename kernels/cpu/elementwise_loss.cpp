@@ -1,4 +1,4 @@
-#include "kernels/elementwise_loss.h"
+#include "kernels/cpu/ops.h"
 
 #include <cmath>
 
@@ -24,15 +24,9 @@ Value sigmoid(double x, double y) {
 }  // namespace
 
 // A batch has few numbers (sequences times labels), so they are computed in double on one thread.
-void value_loss(Context& context, const ValueLoss& args) {
-  const std::int64_t count = args.predictions.numel();
-  NYSTROM_CHECK(args.targets.numel() == count, "{} predictions, {} targets", count, args.targets.numel());
-  NYSTROM_CHECK(args.d.empty() || args.d.shape == args.predictions.shape, "predictions are {}, d {}",
-                args.predictions.shape.text(), args.d.shape.text());
-  NYSTROM_CHECK(args.sums.numel() == 3, "sums is {}", args.sums.shape.text());
-  const OpScope scope(context, "value_loss", 10 * static_cast<double>(count),
-                      2 * static_cast<double>(args.predictions.bytes()));
-  NYSTROM_ON_CUDA(value_loss, context, args);
+namespace cpu {
+
+void value_loss(Context&, const ValueLoss& args) {
   const auto targets = args.targets.span<float>();
   const auto sums = args.sums.span<double>();
   dispatch_float(args.predictions.dtype, [&]<class C>(C) {
@@ -54,4 +48,5 @@ void value_loss(Context& context, const ValueLoss& args) {
   });
 }
 
+}  // namespace cpu
 }  // namespace nystrom

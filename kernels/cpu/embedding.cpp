@@ -1,4 +1,4 @@
-#include "kernels/embedding.h"
+#include "kernels/cpu/ops.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/embedding.cpp"
@@ -146,25 +146,9 @@ HWY_EXPORT(embedding_backward_all);
 
 namespace {
 
-void check_count(const char* what, const Tensor& ids, std::int64_t tokens) {
-  NYSTROM_CHECK(ids.numel() >= tokens, "{} of {} tokens for {}", what, ids.numel(), tokens);
-}
-
 void check_ids(const char* what, const Tensor& ids, std::int64_t tokens, std::int64_t limit) {
   for (const std::int32_t id : ids.span<std::int32_t>().first(static_cast<std::size_t>(tokens)))
     NYSTROM_CHECK(id >= 0 && id < limit, "{} {} is not in [0, {})", what, id, limit);
-}
-
-void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, const Tensor& rows) {
-  NYSTROM_CHECK(rows.shape.rank() == 2 && rows.dim(1) == tables.word.dim(1) &&
-                    rows.dim(1) == tables.position.dim(1) && rows.dim(1) == tables.type.dim(1),
-                "rows {} of tables {}, {}, {}", rows.shape.text(), tables.word.shape.text(),
-                tables.position.shape.text(), tables.type.shape.text());
-  NYSTROM_CHECK(rows.dim(1) <= HWY_STATIC_DISPATCH(kLongestRow), "a row of {} columns is longer than {}",
-                rows.dim(1), HWY_STATIC_DISPATCH(kLongestRow));
-  check_count("input id", inputs.input_ids, rows.dim(0));
-  check_count("token type", inputs.token_type_ids, rows.dim(0));
-  check_count("position", inputs.positions, rows.dim(0));
 }
 
 /// What the host can read of them only where they are in its memory.
@@ -176,29 +160,18 @@ void check_values(const EmbeddingInputs& inputs, const EmbeddingTables& tables, 
 
 }  // namespace
 
+namespace cpu {
+
 void embedding_forward(Context& context, const EmbeddingForward& args) {
-  check_inputs(args.inputs, args.tables, args.y);
-  const auto count = static_cast<double>(args.y.numel());
-  const double table_bytes = 3 * count * static_cast<double>(size_of(args.tables.word.dtype));
-  const OpScope scope(context, "embedding_forward", 11 * count,
-                      table_bytes + static_cast<double>(args.y.bytes()));
-  NYSTROM_ON_CUDA(embedding_forward, context, args);
   check_values(args.inputs, args.tables, args.y.dim(0));
   HWY_DYNAMIC_DISPATCH(embedding_forward_all)(context, args);
 }
 
 void embedding_backward(Context& context, const EmbeddingBackward& args) {
-  check_inputs(args.inputs, args.tables, args.d_y);
-  NYSTROM_CHECK(args.d_sum.shape == args.d_y.shape, "d_y is {}, d_sum {}", args.d_y.shape.text(),
-                args.d_sum.shape.text());
-  const auto count = static_cast<double>(args.d_y.numel());
-  const double table_bytes = 9 * count * static_cast<double>(size_of(args.tables.word.dtype));
-  const OpScope scope(context, "embedding_backward", 22 * count,
-                      table_bytes + static_cast<double>(args.d_y.bytes()));
-  NYSTROM_ON_CUDA(embedding_backward, context, args);
   check_values(args.inputs, args.tables, args.d_y.dim(0));
   HWY_DYNAMIC_DISPATCH(embedding_backward_all)(context, args);
 }
 
+}  // namespace cpu
 }  // namespace nystrom
 #endif

@@ -1,11 +1,9 @@
-#include "kernels/label_weights.h"
+#include "kernels/cpu/ops.h"
 
-namespace nystrom {
+namespace nystrom::cpu {
 
-void weigh_by_label(Context& context, const LabelWeights& args) {
+void weigh_by_label(Context&, const LabelWeights& args) {
   const std::int64_t rows = args.d.dim(0), columns = args.d.dim(1);
-  const OpScope scope(context, "weigh_by_label", 0, static_cast<double>(2 * args.d.bytes()));
-  NYSTROM_ON_CUDA(weigh_by_label, context, args);
   const auto labels = args.labels.span<std::int32_t>();
   const auto weights = args.weights.span<float>();
   dispatch_float(args.d.dtype, [&]<class T>(T) {
@@ -22,4 +20,4 @@ void weigh_by_label(Context& context, const LabelWeights& args) {
   });
 }
 
-}  // namespace nystrom
+}  // namespace nystrom::cpu

@@ -17,8 +17,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kLongestRow = 8192;  // columns; its row in compute dtype stands on the stack
-
 /// A row in compute dtype: the row itself where T is that, else room on the stack.
 template <class T>
 class ComputeRow {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/cpu/onednn.h"
-#include "kernels/matmul.h"
+#include "kernels/cpu/ops.h"
 #include "kernels/rows.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/cpu_features.h"
@@ -17,15 +17,6 @@ namespace nystrom {
 namespace {
 
 constexpr std::int64_t kRowBlock = 256;
-
-struct Sizes {
-  std::int64_t m, n, k;
-
-  explicit Sizes(const Matmul& args)
-      : m(args.a.dim(args.transpose_a ? 1 : 0)),
-        n(args.b.dim(args.transpose_b ? 0 : 1)),
-        k(args.a.dim(args.transpose_a ? 0 : 1)) {}
-};
 
 /// oneDNN takes as many threads as OpenMP would give this one.
 class ThreadScope {
@@ -57,7 +48,7 @@ void start_rows(Context& context, const Tensor& c, const Tensor& bias) {
   });
 }
 
-void matmul_f32(Context& context, const Matmul& args, const Sizes& s) {
+void matmul_f32(Context& context, const Matmul& args, const MatmulSizes& s) {
   float beta = args.accumulate ? 1.0F : 0.0F;
   if (!args.bias.empty()) {
     start_rows<float>(context, args.c, args.bias);
@@ -72,7 +63,7 @@ void matmul_f32(Context& context, const Matmul& args, const Sizes& s) {
          static_cast<int>(status));
 }
 
-void matmul_f64(Context& context, const Matmul& args, const Sizes& s) {
+void matmul_f64(Context& context, const Matmul& args, const MatmulSizes& s) {
   if (!args.accumulate) start_rows<double>(context, args.c, args.bias);
   const double* a = args.a.data<double>();
   const double* b = args.b.data<double>();
@@ -103,7 +94,7 @@ struct Operands {
   std::optional<onednn::MatrixDesc> bias;
   onednn::MatrixDesc c;
 
-  Operands(const Matmul& args, const Sizes& s)
+  Operands(const Matmul& args, const MatmulSizes& s)
       : a(args.a, args.transpose_a, s.m, s.k),
         b(args.b, args.transpose_b, s.k, s.n),
         c(args.c, false, s.m, s.n) {
@@ -144,7 +135,7 @@ class Products {
   };
 
   dnnl::matmul make(const ProductKey& key, const Matmul& args) const {
-    Sizes sizes(args);
+    MatmulSizes sizes(args);
     sizes.m = key.m;
     sizes.k = key.k;
     const Operands operands(args, sizes);
@@ -182,7 +173,7 @@ class Operand {
 
 /// One product. `open`: the number of tokens is left open when its primitive is made.
 void multiply_bf16(Context& context, const Matmul& args, bool open) {
-  const Sizes s(args);
+  const MatmulSizes s(args);
   ProductKey key{.m = s.m,
                  .n = s.n,
                  .k = s.k,
@@ -212,7 +203,7 @@ void multiply_bf16(Context& context, const Matmul& args, bool open) {
 /// The number of tokens differs from batch to batch, so it is left open when a primitive is made. With AMX
 /// oneDNN (2.6) is then two to five times as slow as with a number that it knows: there whole blocks of rows
 /// go by such primitives, and for what is left the last block of rows is computed again.
-void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
+void matmul_bf16(Context& context, const Matmul& args, const MatmulSizes& s) {
   static const bool blocks = CpuFeatures::detect().amx_bf16;
   const auto part = [&](std::int64_t begin, std::int64_t count, bool open) {
     Matmul rows = args;
@@ -230,19 +221,6 @@ void matmul_bf16(Context& context, const Matmul& args, const Sizes& s) {
     part(s.m - kRowBlock, kRowBlock, false);
 }
 
-void check(const Matmul& args, const Sizes& s) {
-  NYSTROM_CHECK(args.a.shape.rank() == 2 && args.b.shape.rank() == 2 && args.c.shape.rank() == 2 &&
-                    args.b.dim(args.transpose_b ? 1 : 0) == s.k && args.c.dim(0) == s.m &&
-                    args.c.dim(1) == s.n,
-                "{}{} by {}{} to {}", args.a.shape.text(), args.transpose_a ? "^T" : "", args.b.shape.text(),
-                args.transpose_b ? "^T" : "", args.c.shape.text());
-  NYSTROM_CHECK(args.a.dtype == args.b.dtype && compute_dtype(args.a.dtype) == compute_dtype(args.c.dtype) &&
-                    (args.c.dtype == args.a.dtype || args.c.dtype == compute_dtype(args.a.dtype)),
-                "{} by {} to {}", name_of(args.a.dtype), name_of(args.b.dtype), name_of(args.c.dtype));
-  NYSTROM_CHECK(args.bias.empty() || (args.bias.numel() == s.n && !args.accumulate),
-                "a bias {} for {} columns", args.bias.shape.text(), s.n);
-}
-
 }  // namespace
 
 void matmul_bf16_by_f32(Context& context, const Matmul& args) {
@@ -258,16 +236,14 @@ void matmul_bf16_by_f32(Context& context, const Matmul& args) {
   wide.a = a;
   wide.b = b;
   if (narrow) wide.c = c;
-  matmul_f32(context, wide, Sizes(wide));
+  matmul_f32(context, wide, MatmulSizes(wide));
   if (narrow) convert(context, c, args.c);
 }
 
+namespace cpu {
+
 void matmul(Context& context, const Matmul& args) {
-  const Sizes s(args);
-  check(args, s);
-  if (s.m == 0 || s.n == 0 || (s.k == 0 && args.accumulate)) return;
-  NYSTROM_CHECK(s.k > 0, "a product over nothing");
-  NYSTROM_ON_CUDA(matmul, context, args);
+  const MatmulSizes s(args);
   switch (args.a.dtype) {
     case DType::kF32:
       return matmul_f32(context, args, s);
@@ -280,4 +256,5 @@ void matmul(Context& context, const Matmul& args) {
   }
 }
 
+}  // namespace cpu
 }  // namespace nystrom

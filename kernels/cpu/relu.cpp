@@ -1,15 +1,13 @@
-#include "kernels/relu.h"
+#include "kernels/cpu/ops.h"
 
 namespace nystrom {
 namespace {
 constexpr std::int64_t kGrain = 16384;  // elements worth a thread
 }
 
+namespace cpu {
+
 void relu_forward(Context& context, const Tensor& x, const Tensor& y) {
-  NYSTROM_CHECK(x.shape == y.shape && x.dtype == y.dtype, "x is {}, y {}", x.shape.text(), y.shape.text());
-  const OpScope scope(context, "relu_forward", static_cast<double>(x.numel()),
-                      2 * static_cast<double>(x.bytes()));
-  NYSTROM_ON_CUDA(relu_forward, context, x, y);
   dispatch_float(x.dtype, [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
@@ -23,11 +21,6 @@ void relu_forward(Context& context, const Tensor& x, const Tensor& y) {
 }
 
 void relu_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x) {
-  NYSTROM_CHECK(y.shape == d_y.shape && y.shape == d_x.shape, "y is {}, d_y {}, d_x {}", y.shape.text(),
-                d_y.shape.text(), d_x.shape.text());
-  const OpScope scope(context, "relu_backward", static_cast<double>(y.numel()),
-                      3 * static_cast<double>(y.bytes()));
-  NYSTROM_ON_CUDA(relu_backward, context, y, d_y, d_x);
   dispatch_float(y.dtype, [&]<class T>(T) {
     const T *value = y.data<T>(), *from = d_y.data<T>();
     T* to = d_x.data<T>();
@@ -38,4 +31,5 @@ void relu_backward(Context& context, const Tensor& y, const Tensor& d_y, const T
   });
 }
 
+}  // namespace cpu
 }  // namespace nystrom

@@ -1,4 +1,4 @@
-#include "kernels/rows.h"
+#include "kernels/cpu/ops.h"
 
 #include <cstring>
 
@@ -124,21 +124,6 @@ HWY_EXPORT(squared_norm_all);
 
 namespace {
 
-double bytes_of(const Tensor& x) {
-  return static_cast<double>(x.bytes());
-}
-
-void check_same(const Tensor& a, const Tensor& b) {
-  NYSTROM_CHECK(a.shape == b.shape && a.dtype == b.dtype, "{} {} beside {} {}", name_of(a.dtype),
-                a.shape.text(), name_of(b.dtype), b.shape.text());
-}
-
-void check_rows(const Tensor& picked, const Tensor& rows, const Tensor& whole) {
-  NYSTROM_CHECK(picked.shape.rank() == 2 && whole.shape.rank() == 2 && picked.dim(1) == whole.dim(1) &&
-                    picked.dtype == whole.dtype && rows.numel() == picked.dim(0),
-                "{} rows of {} go with {}", rows.numel(), whole.shape.text(), picked.shape.text());
-}
-
 /// What the host can read of them only where they are in its memory.
 void check_numbers(const Tensor& rows, const Tensor& whole) {
   for (const std::int32_t row : rows.span<std::int32_t>())
@@ -147,10 +132,9 @@ void check_numbers(const Tensor& rows, const Tensor& whole) {
 
 }  // namespace
 
+namespace cpu {
+
 void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
-  check_rows(y, rows, x);
-  const OpScope scope(context, "gather_rows", 0, 2 * bytes_of(y));
-  NYSTROM_ON_CUDA(gather_rows, context, x, rows, y);
   check_numbers(rows, x);
   const std::size_t row_bytes = static_cast<std::size_t>(y.dim(1)) * size_of(y.dtype);
   const auto* from = static_cast<const std::byte*>(x.address);
@@ -164,17 +148,11 @@ void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Te
 }
 
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x) {
-  check_rows(d_y, rows, d_x);
-  const OpScope scope(context, "scatter_add_rows", static_cast<double>(d_y.numel()), 3 * bytes_of(d_y));
-  NYSTROM_ON_CUDA(scatter_add_rows, context, d_y, rows, d_x);
   check_numbers(rows, d_x);
   HWY_DYNAMIC_DISPATCH(scatter_add_rows_all)(context, d_y, rows, d_x);
 }
 
 void tanh_forward(Context& context, const Tensor& x, const Tensor& y) {
-  check_same(x, y);
-  const OpScope scope(context, "tanh_forward", 20 * static_cast<double>(x.numel()), 2 * bytes_of(x));
-  NYSTROM_ON_CUDA(tanh_forward, context, x, y);
   dispatch_float(x.dtype, [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
@@ -186,22 +164,11 @@ void tanh_forward(Context& context, const Tensor& x, const Tensor& y) {
 }
 
 void tanh_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x) {
-  check_same(y, d_y);
-  check_same(y, d_x);
-  const OpScope scope(context, "tanh_backward", 3 * static_cast<double>(y.numel()), 3 * bytes_of(y));
-  NYSTROM_ON_CUDA(tanh_backward, context, y, d_y, d_x);
   HWY_DYNAMIC_DISPATCH(tanh_backward_all)(context, y, d_y, d_x);
 }
 
 void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
                   const Tensor& y) {
-  check_same(x, y);
-  const OpScope scope(context, "dropout_rows", static_cast<double>(x.numel()), 2 * bytes_of(x));
-  NYSTROM_CHECK(!dropout.active() || (x.shape.rank() == 2 && keys.samples.numel() >= x.dim(0) &&
-                                      keys.positions.numel() >= x.dim(0)),
-                "dropout of {} has the keys of {} and {} rows", x.shape.text(), keys.samples.numel(),
-                keys.positions.numel());
-  NYSTROM_ON_CUDA(dropout_rows, context, dropout, keys, x, y);
   if (!dropout.active()) {
     if (x.bytes() > 0 && x.address != y.address) std::memcpy(y.address, x.address, x.bytes());
     return;
@@ -210,17 +177,13 @@ void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys,
 }
 
 void convert(Context& context, const Tensor& from, const Tensor& to) {
-  NYSTROM_CHECK(from.numel() == to.numel(), "{} to {}", from.shape.text(), to.shape.text());
-  const OpScope scope(context, "convert", 0, bytes_of(from) + bytes_of(to));
-  NYSTROM_ON_CUDA(convert, context, from, to);
   HWY_DYNAMIC_DISPATCH(convert_all)(context, from, to);
 }
 
 double squared_norm(Context& context, const Tensor& x) {
-  const OpScope scope(context, "squared_norm", 2 * static_cast<double>(x.numel()), bytes_of(x));
-  NYSTROM_ON_CUDA(squared_norm, context, x);
   return HWY_DYNAMIC_DISPATCH(squared_norm_all)(context, x);
 }
 
+}  // namespace cpu
 }  // namespace nystrom
 #endif

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/span_cross_entropy.h"
+#include "kernels/cpu/ops.h"
 
 namespace nystrom {
 namespace {
@@ -68,21 +68,14 @@ void run(const SpanCrossEntropy& args) {
 }  // namespace
 
 // Two logits a token are nothing beside the encoder: computed in double on one thread.
-void span_cross_entropy(Context& context, const SpanCrossEntropy& args) {
-  const std::int64_t count = args.sequences.count;
-  NYSTROM_CHECK(args.logits.shape == (Shape{args.sequences.tokens, 2}), "{} tokens with logits {}",
-                args.sequences.tokens, args.logits.shape.text());
-  NYSTROM_CHECK(args.starts.numel() == count && args.ends.numel() == count,
-                "{} sequences, {} starts, {} ends", count, args.starts.numel(), args.ends.numel());
-  NYSTROM_CHECK(args.d_logits.empty() || args.d_logits.shape == args.logits.shape,
-                "logits are {}, d_logits {}", args.logits.shape.text(), args.d_logits.shape.text());
-  const OpScope scope(context, "span_cross_entropy", 10 * static_cast<double>(args.logits.numel()),
-                      2 * static_cast<double>(args.logits.bytes()));
-  NYSTROM_ON_CUDA(span_cross_entropy, context, args);
+namespace cpu {
+
+void span_cross_entropy(Context&, const SpanCrossEntropy& args) {
   const DType gradient = args.d_logits.empty() ? args.logits.dtype : args.d_logits.dtype;
   dispatch_float(args.logits.dtype, [&]<class C>(C) {
     if constexpr (!std::is_same_v<C, BF16>) dispatch_float(gradient, [&]<class T>(T) { run<C, T>(args); });
   });
 }
 
+}  // namespace cpu
 }  // namespace nystrom

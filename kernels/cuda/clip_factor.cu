@@ -3,7 +3,7 @@
 // parameters: 102 us at 4.3 TB/s).
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/clip_factor.h"
+#include "kernels/cuda/ops.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Losses of single numbers (value_loss.h), in fp64 by one block: a batch has few of them. The launch bounds
 // it. Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/elementwise_loss.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"

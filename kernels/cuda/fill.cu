@@ -1,7 +1,7 @@
 // Zeroes bytes: one copy-engine fill, no kernel. Bytes moved: the size of x; bound by memory.
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/fill.h"
+#include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/context.h"
 
 namespace nystrom::cuda {

@@ -1,7 +1,7 @@
 // Gradients weighed by label (label_weights.h), one thread an element; bytes 2 s an element of size s; memory
 // bounds it. Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/label_weights.h"
+#include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/dispatch.h"

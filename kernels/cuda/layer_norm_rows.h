@@ -11,8 +11,6 @@
 
 namespace nystrom::cuda {
 
-inline constexpr std::int64_t kLongestRow = 8192;  // columns
-
 /// How a kernel lays rows over threads; a template argument of each kernel below.
 template <int kGroupThreads, int kEightsEach, bool kRaggedRows>
 struct RowLayout {

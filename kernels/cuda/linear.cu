@@ -3,7 +3,7 @@
 // element, bound by memory. The other products of linear.h are matmul's (matmul.cu).
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/linear.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/gemm_epilogues.h"

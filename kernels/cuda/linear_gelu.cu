@@ -3,7 +3,7 @@
 // first of which rounds the bias, one backward.
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/linear_gelu.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/cuda/gemm_epilogues.h"
 

@@ -1,7 +1,7 @@
 // Matrix products on the device, by cuBLASLt (kernels/tensor/cuda/blaslt.h). fp32 is true fp32, without TF32;
 // bf16 is summed in fp32. Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/matmul.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/cuda/gemm_epilogues.h"
 #include "kernels/cuda/vectorized.h"

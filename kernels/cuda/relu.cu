@@ -1,7 +1,7 @@
 // Rectifier (relu.h), eight elements a thread; bytes 2 s and 3 s an element of size s; memory bounds it.
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/relu.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/cuda/elementwise.h"
 

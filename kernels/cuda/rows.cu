@@ -3,7 +3,7 @@
 // bytes an element of size s, conversion the sum of both sizes, sum of squares 4. Checked against the CPU
 // through the emulation; not yet run on a GPU.
 
-#include "kernels/rows.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/sum_of_squares.h"

@@ -3,7 +3,7 @@
 // encoder: the launches bound it. A label beyond its sequence gives a loss that is not a number. Checked
 // against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/span_cross_entropy.h"
+#include "kernels/cuda/ops.h"
 
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"

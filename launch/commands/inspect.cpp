@@ -17,6 +17,7 @@
 #include "launch/cli/option_parser.h"
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
+#include "model/attention/registry.h"
 #include "trainer/checkpoint/checkpoint.h"
 
 namespace nystrom {
@@ -71,14 +72,12 @@ void print_model(const ModelConfig& m, const HeadConfig& head) {
   line("shape",
        fmt::format("{} layers, hidden {}, {} heads, feed-forward {}, vocabulary {}, {} positions", m.layers,
                    m.hidden_size, a.heads, m.intermediate_size, m.vocabulary_size, m.max_positions));
+  const AttentionEntry& kind = attention_entry(a.kind);
+  const std::string details = kind.details(a);
   line("attention",
-       a.kind == AttentionKind::kSoftmax
-           ? fmt::format("softmax, convolution kernel size {}", a.taps)
-           : fmt::format(
-                 "nystrom, {} landmarks, convolution kernel size {}, {} pinv iterations, {}, padding {}",
-                 a.landmarks, a.taps, a.pinv_iterations,
-                 a.pinv_init == PinvInit::kBatchMax ? "batch_max" : "per_matrix",
-                 m.huggingface_padding ? "huggingface" : "exact"));
+       fmt::format("{}{}{}, {}, padding {}", kind.describe(a), details.empty() ? "" : ", ", details,
+                   a.taps == 0 ? "no convolution" : fmt::format("convolution kernel size {}", a.taps),
+                   m.huggingface_padding ? "huggingface" : "exact"));
 }
 
 void print_tokenizer(const Tokenizer& tokenizer) {

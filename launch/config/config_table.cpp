@@ -4,10 +4,17 @@
 #include <array>
 #include <iterator>
 
+#include "model/attention/registry.h"
 #include "trainer/optimizer/optimizer.h"
 
 namespace nystrom {
 namespace {
+
+/// "nystrom | softmax": the kinds of attention when it is first asked for.
+std::string_view attention_choices() {
+  static const std::string names = attention_names(" | ");
+  return names;
+}
 
 const std::array kSections = {
     ConfigSection{"", "all", "", true},
@@ -129,7 +136,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"model.reinitialize_head", &c.model.reinitialize_head,
        "`finetune`: a head of `model.from` for another number of labels is drawn anew instead of refused."},
       {"model.attention.kind", &c.model.attention.kind,
-       "`softmax` with `convolution: 0` is BERT's attention.", "nystrom | softmax"},
+       "`softmax` with `convolution: 0` is BERT's attention.", attention_choices()},
       {"model.attention.landmarks",
        &c.model.attention.landmarks,
        "m. A sequence of at most m tokens gets exact softmax attention.",

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "kernels/tensor/cpu_features.h"
+#include "model/attention/registry.h"
+#include "model/check.h"
 
 namespace nystrom {
 namespace {
@@ -38,8 +40,7 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   take(config, "model.layer_norm_epsilon", m.layer_norm_epsilon, base, c.layer_norm_epsilon);
   take(config, "model.initializer_range", m.initializer_range, base, c.initializer_range);
   const auto& a = m.attention;
-  take(config, "model.attention.kind",
-       a.kind == "softmax" ? AttentionKind::kSoftmax : AttentionKind::kNystrom, base, c.attention.kind);
+  take(config, "model.attention.kind", a.kind, base, c.attention.kind);
   take(config, "model.attention.landmarks", a.landmarks, base, c.attention.landmarks);
   take(config, "model.attention.convolution", a.convolution, base, c.attention.taps);
   take(config, "model.attention.pinv_iterations", a.pinv_iterations, base, c.attention.pinv_iterations);
@@ -63,7 +64,7 @@ void set_model(Config& config, const ModelConfig& c) {
   m.attention_dropout = c.attention_dropout;
   m.layer_norm_epsilon = c.layer_norm_epsilon;
   m.initializer_range = c.initializer_range;
-  m.attention.kind = c.attention.kind == AttentionKind::kSoftmax ? "softmax" : "nystrom";
+  m.attention.kind = c.attention.kind;
   m.attention.landmarks = c.attention.landmarks;
   m.attention.convolution = c.attention.taps;
   m.attention.pinv_iterations = c.attention.pinv_iterations;
@@ -161,19 +162,7 @@ std::int64_t sequence_length(const Config& config, const ModelConfig& model) {
 }
 
 std::vector<std::string> notes_on(const ModelConfig& model, std::int64_t length) {
-  std::vector<std::string> notes;
-  const AttentionConfig& a = model.attention;
-  if (a.kind != AttentionKind::kNystrom) return notes;
-  if (a.landmarks >= length)
-    notes.push_back(
-        fmt::format("model.attention.landmarks ({}) is not below data.sequence_length ({}): every sequence "
-                    "gets plain softmax attention, nothing is approximated",
-                    a.landmarks, length));
-  if (a.pinv_init == PinvInit::kBatchMax)
-    notes.emplace_back(
-        "model.attention.pinv_init is batch_max: one scale for all sequences of a micro-batch, so "
-        "training.micro_batch and the number of ranks change the result");
-  return notes;
+  return attention_entry(model.attention.kind).warnings(model.attention, length);
 }
 
 }  // namespace nystrom

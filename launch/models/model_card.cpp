@@ -6,6 +6,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
+#include "model/attention/registry.h"
 #include "model/heads/head_registry.h"
 
 namespace nystrom {
@@ -97,11 +98,10 @@ std::string attention_of(const ModelConfig& model) {
   const std::string taps =
       a.taps > 0 ? fmt::format("a depthwise convolution of the values with kernel size {}", a.taps)
                  : "no convolution";
-  if (a.kind == AttentionKind::kSoftmax) return fmt::format("softmax attention, {}", taps);
-  return fmt::format(
-      "Nystrom attention (Xiong et al., AAAI 2021, arXiv 2102.03902) with {} landmarks, {} iterations of the "
-      "pseudo-inverse, {}",
-      a.landmarks, a.pinv_iterations, taps);
+  const AttentionEntry& kind = attention_entry(a.kind);
+  const std::string details = kind.details(a);
+  return fmt::format("{} ({}){}{}, {}", kind.describe(a), kind.reference, details.empty() ? "" : ", ",
+                     details, taps);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "data/hdf5/hdf5_file.h"
 #include "kernels/core/check.h"
+#include "model/attention/registry.h"
 
 namespace nystrom {
 namespace {
@@ -81,9 +82,7 @@ bool is_first_of(const std::string& path, const char* attribute, const std::stri
 }
 
 void read_arithmetic(const CaseFile& file, ReferenceCase& c) {
-  c.attention = is_first_of(c.path, "attention", file.text("attention"), "nystrom", "softmax")
-                    ? AttentionKind::kNystrom
-                    : AttentionKind::kSoftmax;
+  c.attention = attention_entry(file.text("attention"), c.path + ": the attribute attention").name;
   c.landmarks = file.integer("num_landmarks");
   c.pinv_iterations = static_cast<int>(file.integer("pinv_iterations"));
   c.pinv_init = is_first_of(c.path, "pinv_init", file.text("pinv_init"), "per_matrix", "batch_max")

@@ -13,7 +13,7 @@ struct ReferenceCase {
   std::string path;
   // Attributes: the arithmetic of the reference.
   HeadConfig head;
-  AttentionKind attention = AttentionKind::kNystrom;
+  std::string attention;  ///< kind
   std::int64_t landmarks = 0;
   int pinv_iterations = 6;
   PinvInit pinv_init = PinvInit::kPerMatrix;

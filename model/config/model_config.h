@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/attention.h"
 #include "kernels/gelu.h"
+#include "model/config/attention_config.h"
 
 namespace nystrom {
 
@@ -20,7 +20,7 @@ struct ModelConfig {
   std::int32_t pad_token_id = 1;  ///< its row starts at zero and gets no gradient from the lookup
   Activation activation = Activation::kGeluNew;
   double dropout = 0.1;
-  double attention_dropout = 0;  ///< kind softmax only
+  double attention_dropout = 0;  ///< of attention probabilities, in kinds that have them
   double layer_norm_epsilon = 1e-5;
   double initializer_range = 0.02;
   AttentionConfig attention;         ///< with the number of heads
@@ -28,12 +28,5 @@ struct ModelConfig {
 
   [[nodiscard]] std::int64_t head_size() const { return hidden_size / attention.heads; }
 };
-
-/// Refuses what cannot be computed, naming the key: sizes below one, heads that do not divide hidden_size, an
-/// even number of taps, dropout outside [0, 1), attention dropout with kind nystrom.
-void check(const ModelConfig& config);
-
-/// check() of what a file says, which its refusals name.
-void check_of_file(const std::string& path, const ModelConfig& config);
 
 }  // namespace nystrom

@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "kernels/core/files.h"
+#include "model/attention/registry.h"
+#include "model/check.h"
 #include "model/exchange/json_object.h"
 #include "model/exchange/tensor_edits.h"
 #include "model/heads/head_registry.h"
@@ -205,10 +207,7 @@ std::string bert_note(const std::string& folder, const std::string& model_type, 
   return fmt::format(
       "{} is a {} model, which transformers runs with softmax attention. Here its weights are a warm start "
       "for {} and {}.",
-      folder, model_type,
-      attention.kind == AttentionKind::kSoftmax
-          ? "softmax attention"
-          : fmt::format("Nystrom attention with {} landmarks", attention.landmarks),
+      folder, model_type, attention_entry(attention.kind).describe(attention),
       attention.taps == 0 ? "no convolution"
                           : fmt::format("a convolution of zeros with kernel size {}", attention.taps));
 }

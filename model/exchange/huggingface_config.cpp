@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/files.h"
+#include "model/attention/registry.h"
+#include "model/check.h"
 #include "model/exchange/bert_import.h"
 #include "model/exchange/huggingface.h"
 #include "model/exchange/json_object.h"
@@ -22,8 +24,6 @@ struct Choice {
   const char* name;
   Value value;
 };
-constexpr Choice<AttentionKind> kKinds[] = {{"nystrom", AttentionKind::kNystrom},
-                                            {"softmax", AttentionKind::kSoftmax}};
 constexpr Choice<PinvInit> kInits[] = {{"per_matrix", PinvInit::kPerMatrix},
                                        {"batch_max", PinvInit::kBatchMax}};
 constexpr Choice<bool> kPaddings[] = {{"exact", false}, {"huggingface", true}};
@@ -58,7 +58,7 @@ void read_own_options(const std::string& where, const Json& object, HuggingFaceC
     if (std::ranges::find(kKnown, key) == std::end(kKnown))
       refuse("{}: unknown key `{}`; the keys are {}.", where, key, fmt::join(kKnown, ", "));
   AttentionConfig& attention = config.model.attention;
-  attention.kind = choose(where, "kind", own.text("kind", name_in(attention.kind, kKinds)), kKinds);
+  attention.kind = attention_entry(own.text("kind", attention.kind), where + ": kind").name;
   attention.landmarks = own.integer("landmarks", attention.landmarks);
   attention.taps = own.integer("convolution", attention.taps);
   attention.pinv_iterations = static_cast<int>(own.integer("pinv_iterations", attention.pinv_iterations));
@@ -94,9 +94,7 @@ ModelConfig read_shape(const std::string& path, const JsonObject& json) {
 std::string what_transformers_runs(const JsonObject& json, const AttentionConfig& attention) {
   const std::int64_t landmarks = json.integer("num_landmarks", 64);
   const std::int64_t length = json.integer("segment_means_seq_len", 64);
-  const std::string here = attention.kind == AttentionKind::kSoftmax
-                               ? "exact softmax attention"
-                               : fmt::format("Nystrom attention with {} landmarks", attention.landmarks);
+  const std::string here = attention_entry(attention.kind).describe(attention);
   if (length == landmarks)
     return fmt::format(
         "transformers would run this folder with exact softmax attention (its `segment_means_seq_len` equals "
@@ -223,10 +221,9 @@ std::int64_t nystrom_length(const std::string& config) {
 
 std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = folder.model.attention;
-  if (attention.kind == AttentionKind::kSoftmax) return attention.landmarks;
   std::int64_t length = folder.model.max_positions;
   if (folder.sequence_length > 0) length = std::min(length, folder.sequence_length);
-  return std::max(length / attention.landmarks, std::int64_t{1}) * attention.landmarks;
+  return attention_entry(attention.kind).segment_means_length(attention, length);
 }
 
 std::string huggingface_config_text(const HuggingFaceFolder& folder) {
@@ -265,7 +262,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   json["segment_means_seq_len"] = segment_means_length(folder);
   // transformers cannot read null, which it documents; one zero tap is the same.
   json["conv_kernel_size"] = std::max<std::int64_t>(attention.taps, 1);
-  json["nystrom"] = {{"kind", name_in(attention.kind, kKinds)},
+  json["nystrom"] = {{"kind", attention.kind},
                      {"landmarks", attention.landmarks},
                      {"convolution", attention.taps},
                      {"pinv_iterations", attention.pinv_iterations},

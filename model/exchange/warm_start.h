@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/exchange/safetensors.h"
-#include "model/layers/parameters.h"
+#include "model/parameters/parameters.h"
 
 namespace nystrom {
 

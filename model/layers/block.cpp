@@ -7,6 +7,7 @@
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
+#include "model/attention/registry.h"
 
 namespace nystrom {
 namespace {
@@ -21,8 +22,7 @@ Tensor as_matrix(const Tensor& flat, std::int64_t rows, std::int64_t columns) {
 }
 }  // namespace
 
-Block::Block(const ModelConfig& c, ParameterStore& store, std::int64_t layer)
-    : config_(c), store_(store), layer_(layer) {
+Block::Block(const ModelConfig& c, ParameterStore& store, std::int64_t layer) : config_(c), store_(store) {
   const std::string at = fmt::format("nystromformer.encoder.layer.{}.", layer);
   const std::string self = at + "attention.self.", attention = at + "attention.output.",
                     output = at + "output.";
@@ -31,8 +31,7 @@ Block::Block(const ModelConfig& c, ParameterStore& store, std::int64_t layer)
                                 {channels, channels}, Init::kNormal);
   qkv_bias_ =
       store.add_group({self + "query.bias", self + "key.bias", self + "value.bias"}, {channels}, Init::kZero);
-  if (c.attention.taps > 0)
-    conv_ = store.add(self + "conv.weight", {c.attention.heads, 1, c.attention.taps, 1}, Init::kNormal);
+  attention_ = attention_entry(c.attention.kind).make(c, store, {self, layer, site(layer, kProbabilities)});
   output_weight_ = store.add(attention + "dense.weight", {channels, channels}, Init::kNormal);
   attention_norm_.bias = store.add(attention + "dense.bias", {channels}, Init::kZero);
   attention_norm_.gamma = store.add(attention + "LayerNorm.weight", {channels}, Init::kOne);
@@ -47,11 +46,11 @@ Block::Block(const ModelConfig& c, ParameterStore& store, std::int64_t layer)
   output_norm_.site = site(layer, kFeedForward);
 }
 
-void Block::plan(Planner& planner, const BatchLimits& limits) {
+void Block::plan(Planner& planner, const BatchLimits& limits, const AttentionLimits& attention) {
   const DType type = store_.activation(), statistics = compute_dtype(type);
   const std::int64_t t = limits.tokens, c = config_.hidden_size, f = config_.intermediate_size;
   qkv_ = planner.saved("block.qkv", type, {t, 3 * c});
-  attention_ = AttentionSaved::plan(planner, config_.attention, type, limits.sequences, t, c);
+  attention_->plan(planner, attention);
   context_ = planner.saved("block.context", type, {t, c});
   z1_ = planner.saved("block.z1", type, {t, c});
   stats1_ = planner.saved("block.stats1", statistics, {t, 2});
@@ -70,14 +69,14 @@ Block::BackwardScratch Block::BackwardScratch::plan(Planner& planner, const Batc
           planner.scratch("block.d_qkv", dtype, {t, 3 * c})};
 }
 
-Tensor Block::conv_weight() const {
-  if (config_.attention.taps == 0) return {};
-  return store_.weight(conv_).reshaped({config_.attention.heads, config_.attention.taps});
-}
-
-Tensor Block::conv_gradient() const {
-  if (config_.attention.taps == 0) return {};
-  return store_.gradient(conv_).reshaped({config_.attention.heads, config_.attention.taps});
+AttentionStep Block::attention_step(const Batch& batch, const Pass& pass, const Tensor& workspace) const {
+  const std::int64_t t = batch.sequences.tokens;
+  return {.sequences = batch.sequences,
+          .keys = batch.token_keys,
+          .pass = pass,
+          .qkv = qkv_.first(t),
+          .workspace = workspace,
+          .out = context_.first(t)};
 }
 
 void Block::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
@@ -88,16 +87,7 @@ void Block::forward(Context& context, const Batch& batch, const Pass& pass, cons
 
   linear_forward(context, x, store_.grouped_compute_weight(qkv_weight_, 3),
                  store_.grouped_weight(qkv_bias_, 3), qkv);
-  attention_forward(context,
-                    {.config = config_.attention,
-                     .sequences = batch.sequences,
-                     .qkv = qkv,
-                     .conv_weight = conv_weight(),
-                     .dropout = pass.dropout(config_.attention_dropout, site(layer_, kProbabilities)),
-                     .keys = batch.token_keys,
-                     .saved = attention_,
-                     .workspace = workspace,
-                     .out = attended});
+  attention_->forward(context, attention_step(batch, pass, workspace));
   linear_forward(context, attended, store_.compute_weight(output_weight_), {}, z1);
   norm_forward(context, batch, pass, attention_norm_, x, z1, stats1_.first(t), y1);
   linear_gelu_forward(context, {.kind = config_.activation,
@@ -133,19 +123,7 @@ void Block::backward(Context& context, const Batch& batch, const Pass& pass, con
   norm_backward(context, batch, pass, attention_norm_, z1_.first(t), stats1_.first(t), d, d_branch);
   linear_backward_weight(context, d_branch, attended, store_.gradient(output_weight_));
   linear_backward_input(context, d_branch, store_.compute_weight(output_weight_), d_attended);
-  attention_backward(context,
-                     {.config = config_.attention,
-                      .sequences = batch.sequences,
-                      .qkv = qkv_.first(t),
-                      .conv_weight = conv_weight(),
-                      .dropout = pass.dropout(config_.attention_dropout, site(layer_, kProbabilities)),
-                      .keys = batch.token_keys,
-                      .saved = attention_,
-                      .out = attended,
-                      .d_out = d_attended,
-                      .d_qkv = d_qkv,
-                      .d_conv_weight = conv_gradient(),
-                      .workspace = workspace});
+  attention_->backward(context, attention_step(batch, pass, workspace), d_attended, d_qkv);
   linear_backward_weight(context, d_qkv, x, store_.grouped_gradient(qkv_weight_, 3),
                          store_.grouped_gradient(qkv_bias_, 3));
   linear_backward_input(context, d_qkv, store_.grouped_compute_weight(qkv_weight_, 3), d,
@@ -180,10 +158,6 @@ void Block::norm_backward(Context& context, const Batch& batch, const Pass& pass
                                 .d_gamma = store_.gradient(norm.gamma),
                                 .d_beta = store_.gradient(norm.beta),
                                 .d_bias = store_.gradient(norm.bias)});
-}
-
-Tensor Block::residuals(std::int64_t sequences) const {
-  return attention_.residuals.empty() ? Tensor{} : attention_.residuals.first(sequences);
 }
 
 }  // namespace nystrom

@@ -3,7 +3,9 @@
 //   qkv = x Wqkv^T + b;  c = attention(qkv) + conv(v);  y1 = LayerNorm(x + dropout(c Wo^T + bo))
 //   y = LayerNorm(y1 + dropout(gelu(y1 W1^T + b1) W2^T + b2))
 
-#include "kernels/attention.h"
+#include <memory>
+
+#include "model/attention/attention.h"
 #include "model/layers/embeddings.h"
 
 namespace nystrom {
@@ -13,7 +15,7 @@ class Block {
   Block(const ModelConfig& config, ParameterStore& store, std::int64_t layer);
 
   /// Books what forward keeps for backward.
-  void plan(Planner& planner, const BatchLimits& limits);
+  void plan(Planner& planner, const BatchLimits& limits, const AttentionLimits& attention);
   /// y [T, C] = block(x [T, C]); x must stay unchanged until backward. `workspace` is attention's.
   void forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
                const Tensor& x, const Tensor& y);
@@ -30,8 +32,8 @@ class Block {
   void backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,
                 const Tensor& x, const BackwardScratch& scratch, const Tensor& d);
 
-  /// Pseudo-inverse residuals of the last forward, [B, H] compute dtype; empty with kind softmax.
-  [[nodiscard]] Tensor residuals(std::int64_t sequences) const;
+  /// Attention::residuals of the last forward.
+  [[nodiscard]] Tensor residuals(std::int64_t sequences) const { return attention_->residuals(sequences); }
   /// First parameter of the block: gradients from its offset on are final after backward.
   [[nodiscard]] ParameterId first_parameter() const { return qkv_weight_; }
 
@@ -40,8 +42,8 @@ class Block {
     ParameterId bias, gamma, beta;
     std::uint32_t site;
   };
-  [[nodiscard]] Tensor conv_weight() const;
-  [[nodiscard]] Tensor conv_gradient() const;
+  [[nodiscard]] AttentionStep attention_step(const Batch& batch, const Pass& pass,
+                                             const Tensor& workspace) const;
   void norm_forward(Context& context, const Batch& batch, const Pass& pass, const Norm& norm,
                     const Tensor& residual, const Tensor& z, const Tensor& stats, const Tensor& y);
   void norm_backward(Context& context, const Batch& batch, const Pass& pass, const Norm& norm,
@@ -49,12 +51,12 @@ class Block {
 
   const ModelConfig& config_;
   ParameterStore& store_;
-  std::int64_t layer_;
-  ParameterId qkv_weight_, qkv_bias_, conv_ = 0, output_weight_;
+  ParameterId qkv_weight_, qkv_bias_;
+  std::unique_ptr<Attention> attention_;
+  ParameterId output_weight_;
   Norm attention_norm_{}, output_norm_{};
   ParameterId in_weight_, in_bias_, out_weight_;
 
-  AttentionSaved attention_;
   Tensor qkv_;              // [T, 3C]
   Tensor context_;          // [T, C] attention's output
   Tensor z1_, y1_;          // [T, C] before and after the first LayerNorm

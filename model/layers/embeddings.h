@@ -5,19 +5,10 @@
 #include "kernels/tensor/context.h"
 #include "model/config/model_config.h"
 #include "model/layers/batch.h"
-#include "model/layers/parameters.h"
+#include "model/parameters/parameters.h"
+#include "model/parameters/pass.h"
 
 namespace nystrom {
-
-/// How a pass runs: with dropout or without, and from which seed its masks come.
-struct Pass {
-  bool training = false;
-  std::uint64_t seed = 0;
-
-  [[nodiscard]] Dropout dropout(double probability, std::uint32_t site) const {
-    return {training ? probability : 0.0, seed, site};
-  }
-};
 
 class Embeddings {
  public:

@@ -1,5 +1,7 @@
 #include "model/layers/encoder.h"
 
+#include "model/attention/registry.h"
+
 namespace nystrom {
 
 Encoder::Encoder(const ModelConfig& config, ParameterStore& store)
@@ -17,16 +19,22 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
   states_.assign(blocks_.size() + 1, {});
   for (Tensor& state : states_) state = planner.saved("encoder.state", type, {tokens, config_.hidden_size});
   embeddings_.plan(planner, plan.limits);
+  const AttentionLimits attention{.batch = plan.limits.sequences,
+                                  .tokens = tokens,
+                                  .longest = plan.limits.longest,
+                                  .channels = config_.hidden_size,
+                                  .heads = config_.attention.heads,
+                                  .taps = config_.attention.taps,
+                                  .threads = plan.threads,
+                                  .cuda = store_.memory().on_device()};
   for (Block& block : blocks_) {
     const std::size_t mark = planner.mark_saved();
-    block.plan(planner, plan.limits);
+    block.plan(planner, plan.limits, attention);
     if (shared && &block != &blocks_.back()) planner.rewind_saved(mark);
   }
   if (plan.training) d_ = planner.saved("encoder.d", type, {tokens, config_.hidden_size});
   const ScratchScope scope(planner);
-  const AttentionLimits attention{plan.limits.sequences, plan.limits.longest, config_.hidden_size,
-                                  plan.threads, store_.memory().on_device()};
-  workspace_ = plan_attention_workspace(planner, config_.attention, type, attention);
+  workspace_ = attention_entry(config_.attention.kind).plan_workspace(planner, config_, type, attention);
   if (!plan.training) return;
   scratch_ = Block::BackwardScratch::plan(planner, plan.limits, config_, type);
   embeddings_.plan_backward(planner, plan.limits);

@@ -11,7 +11,7 @@ class AttentionOnDevice {
  public:
   /// Takes over the inputs of `host`; its convolution's gradient begins as `d_filter`.
   explicit AttentionOnDevice(const AttentionCase<T>& host, float d_filter = 0) : options_(host.options()) {
-    const AttentionForward args = host.forward_args();
+    const AttentionInputs args = host.arguments().inputs;
     sequences_ = args.sequences;
     offsets_ = device_.copy(args.sequences.offsets);
     lengths_ = device_.copy(args.sequences.lengths);
@@ -28,26 +28,17 @@ class AttentionOnDevice {
     if (options_.config.taps > 0)
       d_filter_ =
           device_.copy(std::vector<float>(static_cast<std::size_t>(args.conv_weight.numel()), d_filter));
-    const std::int64_t channels = options_.config.heads * options_.head_width;
+    AttentionLimits limits = host.limits();
+    limits.cuda = true;
     arena_ = Arena::planned(
         [&](Planner& planner) {
-          saved_ = AttentionSaved::plan(planner, options_.config, dtype_of<T>(), sequences_.count,
-                                        sequences_.tokens, channels);
-          AttentionLimits limits{sequences_.count, sequences_.longest, channels};
-          limits.cuda = true;
-          workspace_ = plan_attention_workspace(planner, options_.config, dtype_of<T>(), limits);
+          plan_case(planner, options_.config, dtype_of<T>(), limits, saved_, workspace_);
         },
         device_.cuda().memory());
   }
 
-  void forward() {
-    attention_forward(device_.context(), {options_.config, sequences_, qkv_, filter_, dropout_, keys(),
-                                          saved_, workspace_, out_});
-  }
-  void backward() {
-    attention_backward(device_.context(), {options_.config, sequences_, qkv_, filter_, dropout_, keys(),
-                                           saved_, out_, d_out_, d_qkv_, d_filter_, workspace_});
-  }
+  void forward() { arguments().forward(device_.context()); }
+  void backward() { arguments().backward(device_.context()); }
 
   OwnedTensor out() { return device_.fetch(out_); }
   OwnedTensor d_qkv() { return device_.fetch(d_qkv_); }
@@ -57,7 +48,19 @@ class AttentionOnDevice {
   Context& context() { return device_.context(); }
 
  private:
-  [[nodiscard]] RowKeys keys() const { return {samples_, positions_}; }
+  [[nodiscard]] CaseArguments arguments() const {
+    return {.config = options_.config,
+            .inputs = {.heads = options_.config.heads,
+                       .sequences = sequences_,
+                       .qkv = qkv_,
+                       .conv_weight = filter_,
+                       .dropout = dropout_,
+                       .keys = {samples_, positions_},
+                       .workspace = workspace_,
+                       .out = out_},
+            .saved = saved_,
+            .gradients = {.d_out = d_out_, .d_qkv = d_qkv_, .d_conv_weight = d_filter_}};
+  }
 
   CaseOptions options_;
   OnDevice device_;
@@ -65,7 +68,7 @@ class AttentionOnDevice {
   Dropout dropout_;
   DeviceTensor offsets_, lengths_, samples_, positions_, qkv_, filter_, out_, d_out_, d_qkv_, d_filter_;
   Arena arena_;
-  AttentionSaved saved_;
+  NystromSaved saved_;
   Tensor workspace_;
 };
 

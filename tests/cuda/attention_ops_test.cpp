@@ -41,8 +41,8 @@ void expect_as_defined(const CaseOptions& options, const Tolerance& tolerance) {
   AttentionCase<T> inputs(options);
   AttentionCase<double> exact(options);
   exact.copy_inputs(inputs);
-  naive::forward<double>(exact.forward_args());
-  naive::backward<double>(exact.backward_args());
+  naive::forward<double>(exact.arguments());
+  naive::backward<double>(exact.arguments());
   AttentionOnDevice<T> device(inputs);
   device.forward();
   device.backward();
@@ -132,7 +132,7 @@ TEST(AttentionOnDevice, is_as_defined_with_one_scale_for_all_matrices) {
 
 TEST(AttentionOnDevice, is_as_defined_for_exact_softmax) {
   CaseOptions options = ragged();
-  options.config.kind = AttentionKind::kSoftmax;
+  options.config.op = AttentionOp::kSoftmax;
   options.rows = {1, 64, 65, 131};
   expect_as_defined(options);
   options.lengths = {1, 60, 3, 70};
@@ -143,7 +143,7 @@ TEST(AttentionOnDevice, is_as_defined_for_exact_softmax) {
 
 TEST(AttentionOnDevice, drops_what_the_cpu_drops) {
   CaseOptions options = ragged();
-  options.config.kind = AttentionKind::kSoftmax;
+  options.config.op = AttentionOp::kSoftmax;
   options.rows = {70, 3, 33};
   options.dropout = 0.3;
   expect_as_defined(options);
@@ -205,9 +205,9 @@ TEST(AttentionOnDevice, adds_to_the_filters_gradient) {
 }
 
 TEST(AttentionOnDevice, gives_the_same_bits_twice_and_whoever_the_neighbours_are) {
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+  for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
     CaseOptions options = ragged();
-    options.config.kind = kind;
+    options.config.op = op;
     options.rows = {30, 90, 5};
     AttentionCase<BF16> host(options);
     AttentionOnDevice<BF16> first(host), second(host);
@@ -233,19 +233,22 @@ TEST(AttentionOnDevice, gives_the_same_bits_twice_and_whoever_the_neighbours_are
 
 TEST(AttentionOnDevice, refuses_heads_and_landmarks_that_its_kernels_have_no_room_for) {
   Planner planner;
-  AttentionLimits limits{2, 100, 24};
-  limits.cuda = true;
-  const AttentionConfig config{.heads = 2, .landmarks = 16, .taps = 3};
-  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits),
-               InputError);  // 12 channels a head
-  limits.channels = 512;
-  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits), InputError);
+  AttentionLimits limits{.batch = 2, .tokens = 200, .longest = 100, .heads = 2, .taps = 3, .cuda = true};
+  NystromOptions options{.landmarks = 16};
+  const auto plan = [&](DType type) {
+    plan_nystrom_attention_workspace(planner, options, type, limits);
+    plan_softmax_attention_workspace(planner, type, limits);
+  };
+  for (const std::int64_t channels : {24, 512}) {  // 12 channels a head, and 256
+    limits.channels = channels;
+    EXPECT_THROW(plan_nystrom_attention_workspace(planner, options, DType::kBF16, limits), InputError);
+    EXPECT_THROW(plan_softmax_attention_workspace(planner, DType::kBF16, limits), InputError);
+  }
   limits.channels = 32;
-  EXPECT_NO_THROW(plan_attention_workspace(planner, config, DType::kBF16, limits));
-  EXPECT_THROW(plan_attention_workspace(planner, config, DType::kF64, limits), InputError);
-  AttentionConfig many = config;
-  many.landmarks = 257;
-  EXPECT_THROW(plan_attention_workspace(planner, many, DType::kF32, limits), InputError);
+  EXPECT_NO_THROW(plan(DType::kBF16));
+  EXPECT_THROW(plan(DType::kF64), InputError);
+  options.landmarks = 257;
+  EXPECT_THROW(plan_nystrom_attention_workspace(planner, options, DType::kF32, limits), InputError);
 }
 
 }  // namespace

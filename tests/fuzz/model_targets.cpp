@@ -8,6 +8,7 @@
 #include "fuzz_target.h"
 #include "kernels/core/check.h"
 #include "launch/config/config.h"
+#include "model/check.h"
 #include "model/exchange/huggingface.h"
 #include "model/exchange/safetensors.h"
 

@@ -25,7 +25,7 @@ struct GradientCase {
 
 GradientCase softmax_with_attention_dropout() {
   GradientCase c{.name = "softmax_with_attention_dropout"};
-  c.config.attention.kind = AttentionKind::kSoftmax;
+  c.config.attention.kind = "softmax";
   c.config.attention.taps = 0;
   c.config.attention_dropout = 0.2;
   return c;

@@ -94,7 +94,7 @@ Gradients of_micro_batches(const ModelConfig& config, std::size_t size) {
 
 TEST(Network, micro_batches_give_the_gradients_of_the_whole_batch_with_dropout_on) {
   ModelConfig softmax = small_model();
-  softmax.attention.kind = AttentionKind::kSoftmax;
+  softmax.attention.kind = "softmax";
   softmax.attention_dropout = 0.3;
   for (const ModelConfig& config : {small_model(), softmax}) {
     const Gradients whole = of_micro_batches(config, 4);

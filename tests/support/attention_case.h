@@ -6,14 +6,61 @@
 #include <span>
 #include <vector>
 
-#include "kernels/attention.h"
 #include "kernels/core/philox.h"
+#include "kernels/nystrom_attention.h"
+#include "kernels/softmax_attention.h"
 #include "kernels/tensor/buffer.h"
 
 namespace nystrom::testing {
 
+enum class AttentionOp { kNystrom, kSoftmax };
+
+/// The op that a case calls, and its options.
+struct CaseConfig {
+  AttentionOp op = AttentionOp::kNystrom;
+  std::int64_t heads = 12;
+  std::int64_t landmarks = 64;
+  std::int64_t taps = 65;
+  int pinv_iterations = 6;
+  PinvInit pinv_init = PinvInit::kPerMatrix;
+
+  [[nodiscard]] NystromOptions nystrom() const { return {landmarks, pinv_iterations, pinv_init}; }
+};
+
+/// All that an op of attention is given, for both ops.
+struct CaseArguments {
+  CaseConfig config;
+  AttentionInputs inputs;
+  NystromSaved saved;  ///< of softmax attention only row_stats
+  AttentionGradients gradients;
+
+  void forward(Context& context) const {
+    if (config.op == AttentionOp::kNystrom)
+      nystrom_attention_forward(context, {config.nystrom(), inputs, saved});
+    else
+      softmax_attention_forward(context, {inputs, saved.row_stats});
+  }
+  void backward(Context& context) const {
+    if (config.op == AttentionOp::kNystrom)
+      nystrom_attention_backward(context, {config.nystrom(), inputs, saved}, gradients);
+    else
+      softmax_attention_backward(context, {inputs, saved.row_stats}, gradients);
+  }
+};
+
+inline void plan_case(Planner& planner, const CaseConfig& config, DType activation,
+                      const AttentionLimits& limits, NystromSaved& saved, Tensor& workspace) {
+  if (config.op == AttentionOp::kNystrom) {
+    saved = NystromSaved::plan(planner, config.nystrom(), activation, limits);
+    workspace = plan_nystrom_attention_workspace(planner, config.nystrom(), activation, limits);
+  } else {
+    saved.row_stats = plan_softmax_attention_stats(planner, activation, limits);
+    workspace = plan_softmax_attention_workspace(planner, activation, limits);
+  }
+}
+
 struct CaseOptions {
-  AttentionConfig config{.heads = 2, .landmarks = 5, .taps = 5};
+  CaseConfig config{.heads = 2, .landmarks = 5, .taps = 5};
   std::vector<std::int32_t> rows{23};
   std::vector<std::int32_t> lengths{};  ///< empty: the rows
   std::int64_t head_width = 4;
@@ -57,24 +104,37 @@ class AttentionCase {
       d_conv_weight_ = OwnedTensor(dtype_of<C>(), {options.config.heads, options.config.taps});
     }
     arena_ = Arena::planned([&](Planner& planner) {
-      saved_ = AttentionSaved::plan(planner, options.config, dtype_of<T>(), batch, tokens, channels);
-      workspace_ = plan_attention_workspace(planner, options.config, dtype_of<T>(),
-                                            {batch, sequences_.longest, channels, options.threads});
+      plan_case(planner, options.config, dtype_of<T>(), limits(), saved_, workspace_);
     });
   }
 
-  [[nodiscard]] AttentionForward forward_args() const {
-    return {options_.config, sequences_, qkv_, conv_weight_, dropout(), keys(), saved_, workspace_, out_};
+  [[nodiscard]] AttentionLimits limits() const {
+    return {.batch = sequences_.count,
+            .tokens = sequences_.tokens,
+            .longest = sequences_.longest,
+            .channels = options_.config.heads * options_.head_width,
+            .heads = options_.config.heads,
+            .taps = options_.config.taps,
+            .threads = options_.threads};
   }
-  [[nodiscard]] AttentionBackward backward_args() const {
-    return {options_.config, sequences_, qkv_,   conv_weight_, dropout(),      keys(),
-            saved_,          out_,       d_out_, d_qkv_,       d_conv_weight_, workspace_};
+  [[nodiscard]] CaseArguments arguments() const {
+    return {.config = options_.config,
+            .inputs = {.heads = options_.config.heads,
+                       .sequences = sequences_,
+                       .qkv = qkv_,
+                       .conv_weight = conv_weight_,
+                       .dropout = dropout(),
+                       .keys = keys(),
+                       .workspace = workspace_,
+                       .out = out_},
+            .saved = saved_,
+            .gradients = {.d_out = d_out_, .d_qkv = d_qkv_, .d_conv_weight = d_conv_weight_}};
   }
-  void forward() { attention_forward(context_, forward_args()); }
+  void forward() { arguments().forward(context_); }
   void backward() {
     if (!d_conv_weight().empty())
       for (C& x : d_conv_weight().template span<C>()) x = C(0);
-    attention_backward(context_, backward_args());
+    arguments().backward(context_);
   }
   /// sum(out * d_out) after a forward.
   double loss() {
@@ -99,7 +159,7 @@ class AttentionCase {
   [[nodiscard]] const Tensor& d_qkv() const { return d_qkv_.view(); }
   [[nodiscard]] const Tensor& conv_weight() const { return conv_weight_.view(); }
   [[nodiscard]] const Tensor& d_conv_weight() const { return d_conv_weight_.view(); }
-  [[nodiscard]] const AttentionSaved& saved() const { return saved_; }
+  [[nodiscard]] const NystromSaved& saved() const { return saved_; }
   [[nodiscard]] const Sequences& sequences() const { return sequences_; }
   [[nodiscard]] const CaseOptions& options() const { return options_; }
   [[nodiscard]] Dropout dropout() const { return {options_.dropout, options_.seed, 3}; }
@@ -129,7 +189,7 @@ class AttentionCase {
   OwnedTensor offsets_, lengths_, samples_, positions_, qkv_, out_, d_out_, d_qkv_, conv_weight_,
       d_conv_weight_;
   Arena arena_;
-  AttentionSaved saved_;
+  NystromSaved saved_;
   Tensor workspace_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reference attention: the definition in attention.h and its backward, without optimization, one head of one
-// sequence at a time.
+// Reference attention: the definitions in nystrom_attention.h and softmax_attention.h and their backward,
+// without optimization, one head of one sequence at a time.
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/attention.h"
+#include "attention_case.h"
 #include "kernels/core/philox.h"
 
 namespace nystrom::testing::naive {
@@ -200,7 +200,7 @@ struct Item {
   bool nystrom;
   C scale;
 
-  Item(const AttentionConfig& config, const Sequences& s, const Tensor& qkv, Index index)
+  Item(const CaseConfig& config, const Sequences& s, const Tensor& qkv, Index index)
       : b(index / config.heads),
         h(index % config.heads),
         heads(config.heads),
@@ -209,7 +209,7 @@ struct Item {
     begin = offsets[b];
     n = offsets[b + 1] - begin;
     keys = s.lengths.data<std::int32_t>()[b];
-    nystrom = config.kind == AttentionKind::kNystrom && n > config.landmarks;
+    nystrom = config.op == AttentionOp::kNystrom && n > config.landmarks;
     scale = C(1) / std::sqrt(static_cast<C>(width));
   }
   Matrix<C> load(const Tensor& x, Index part) const {
@@ -235,7 +235,7 @@ struct Landmarks {
 
 /// The largest |A|_1 of the call: its value, its (sequence, head) and its column.
 template <class T>
-std::tuple<Compute<T>, Index, Index> batch_max(const AttentionConfig& config, const Sequences& s,
+std::tuple<Compute<T>, Index, Index> batch_max(const CaseConfig& config, const Sequences& s,
                                                const Tensor& qkv) {
   std::tuple<Compute<T>, Index, Index> best{0, -1, -1};
   for (Index i = 0; i < s.count * config.heads; ++i) {
@@ -249,15 +249,17 @@ std::tuple<Compute<T>, Index, Index> batch_max(const AttentionConfig& config, co
 }
 
 template <class T>
-void forward(const AttentionForward& args) {
+void forward(const CaseArguments& args) {
   using C = Compute<T>;
-  const AttentionConfig& config = args.config;
+  const CaseConfig& config = args.config;
   const Index m = config.landmarks;
-  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.kind == AttentionKind::kNystrom;
-  const auto best = shared ? batch_max<T>(config, args.sequences, args.qkv) : std::tuple<C, Index, Index>{};
-  for (Index index = 0; index < args.sequences.count * config.heads; ++index) {
-    const Item<T> item(config, args.sequences, args.qkv, index);
-    const Matrix<C> q = item.load(args.qkv, 0), k = item.load(args.qkv, 1), v = item.load(args.qkv, 2);
+  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.op == AttentionOp::kNystrom;
+  const auto best =
+      shared ? batch_max<T>(config, args.inputs.sequences, args.inputs.qkv) : std::tuple<C, Index, Index>{};
+  for (Index index = 0; index < args.inputs.sequences.count * config.heads; ++index) {
+    const Item<T> item(config, args.inputs.sequences, args.inputs.qkv, index);
+    const Matrix<C> q = item.load(args.inputs.qkv, 0), k = item.load(args.inputs.qkv, 1),
+                    v = item.load(args.inputs.qkv, 2);
     Matrix<C> y;
     if (item.nystrom) {
       const Landmarks<C> l(q, k, m, item.scale);
@@ -267,33 +269,34 @@ void forward(const AttentionForward& args) {
       y = softmax_rows(item.scale * (q * transposed(l.k)), m) * (z * k3_v);
     } else {
       Matrix<C> p = softmax_rows(item.scale * (q * transposed(k)), item.keys);
-      if (config.kind == AttentionKind::kSoftmax && args.dropout.active())
-        p = times(
-            p, dropout_mask<C>(args.dropout,
-                               static_cast<std::uint64_t>(args.keys.samples.data<std::int64_t>()[item.begin]),
-                               item.h, item.n));
+      if (config.op == AttentionOp::kSoftmax && args.inputs.dropout.active())
+        p = times(p, dropout_mask<C>(args.inputs.dropout,
+                                     static_cast<std::uint64_t>(
+                                         args.inputs.keys.samples.data<std::int64_t>()[item.begin]),
+                                     item.h, item.n));
       y = p * v;
     }
     if (config.taps > 0)
-      y += depthwise_conv(v, args.conv_weight.data<C>() + item.h * config.taps, config.taps);
-    item.store(y, args.out, 0);
+      y += depthwise_conv(v, args.inputs.conv_weight.data<C>() + item.h * config.taps, config.taps);
+    item.store(y, args.inputs.out, 0);
   }
 }
 
 template <class T>
-void backward(const AttentionBackward& args) {
+void backward(const CaseArguments& args) {
   using C = Compute<T>;
-  const AttentionConfig& config = args.config;
-  const Index m = config.landmarks, items = args.sequences.count * config.heads;
-  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.kind == AttentionKind::kNystrom;
-  const auto best = shared ? batch_max<T>(config, args.sequences, args.qkv) : std::tuple<C, Index, Index>{};
+  const CaseConfig& config = args.config;
+  const Index m = config.landmarks, items = args.inputs.sequences.count * config.heads;
+  const bool shared = config.pinv_init == PinvInit::kBatchMax && config.op == AttentionOp::kNystrom;
+  const auto best =
+      shared ? batch_max<T>(config, args.inputs.sequences, args.inputs.qkv) : std::tuple<C, Index, Index>{};
   std::vector<C> d_scales(static_cast<std::size_t>(items));
   std::vector<Matrix<C>> d_weights(static_cast<std::size_t>(items), Matrix<C>(1, config.taps));
   auto run = [&](bool only_scales, C d_shared) {
     for (Index index = 0; index < items; ++index) {
-      const Item<T> item(config, args.sequences, args.qkv, index);
-      const Matrix<C> q = item.load(args.qkv, 0), k = item.load(args.qkv, 1), v = item.load(args.qkv, 2),
-                      d_y = item.load(args.d_out, 0);
+      const Item<T> item(config, args.inputs.sequences, args.inputs.qkv, index);
+      const Matrix<C> q = item.load(args.inputs.qkv, 0), k = item.load(args.inputs.qkv, 1),
+                      v = item.load(args.inputs.qkv, 2), d_y = item.load(args.gradients.d_out, 0);
       Matrix<C> d_q, d_k, d_v;
       if (only_scales && !item.nystrom) continue;
       if (item.nystrom) {
@@ -328,10 +331,11 @@ void backward(const AttentionBackward& args) {
       } else {
         const Matrix<C> p = softmax_rows(item.scale * (q * transposed(k)), item.keys);
         Matrix<C> d_p = d_y * transposed(v), dropped = p;
-        if (config.kind == AttentionKind::kSoftmax && args.dropout.active()) {
+        if (config.op == AttentionOp::kSoftmax && args.inputs.dropout.active()) {
           const auto mask = dropout_mask<C>(
-              args.dropout, static_cast<std::uint64_t>(args.keys.samples.data<std::int64_t>()[item.begin]),
-              item.h, item.n);
+              args.inputs.dropout,
+              static_cast<std::uint64_t>(args.inputs.keys.samples.data<std::int64_t>()[item.begin]), item.h,
+              item.n);
           d_p = times(d_p, mask);
           dropped = times(p, mask);
         }
@@ -341,7 +345,8 @@ void backward(const AttentionBackward& args) {
         d_v = transposed(dropped) * d_y;
       }
       if (config.taps > 0) {
-        d_v += depthwise_conv(d_y, args.conv_weight.data<C>() + item.h * config.taps, config.taps, true);
+        d_v +=
+            depthwise_conv(d_y, args.inputs.conv_weight.data<C>() + item.h * config.taps, config.taps, true);
         auto& d_weight = d_weights[static_cast<std::size_t>(index)];
         for (Index i = 0; i < item.n; ++i)
           for (Index t = 0; t < config.taps; ++t) {
@@ -350,9 +355,9 @@ void backward(const AttentionBackward& args) {
             for (Index d = 0; d < item.width; ++d) d_weight(0, t) += d_y(i, d) * v(from, d);
           }
       }
-      item.store(d_q, args.d_qkv, 0);
-      item.store(d_k, args.d_qkv, 1);
-      item.store(d_v, args.d_qkv, 2);
+      item.store(d_q, args.gradients.d_qkv, 0);
+      item.store(d_k, args.gradients.d_qkv, 1);
+      item.store(d_v, args.gradients.d_qkv, 2);
     }
   };
   C d_shared = 0;
@@ -364,7 +369,7 @@ void backward(const AttentionBackward& args) {
   if (config.taps > 0) {
     for (Index i = 0; i < items; ++i)
       for (Index t = 0; t < config.taps; ++t)
-        args.d_conv_weight.data<C>()[i % config.heads * config.taps + t] +=
+        args.gradients.d_conv_weight.data<C>()[i % config.heads * config.taps + t] +=
             d_weights[static_cast<std::size_t>(i)](0, t);
   }
 }

@@ -1,6 +1,7 @@
 nystrom_add_test(trainer_test
   SOURCES
     tests/trainer/checkpoint/checkpoint_test.cpp
+    tests/trainer/checkpoint/model_record_test.cpp
     tests/trainer/metrics/metrics_test.cpp
     tests/trainer/optimizer/optimizer_test.cpp
     tests/trainer/pretrain_test.cpp

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/attention/registry.h"
 #include "model/heads/head_registry.h"
 
 namespace nystrom {
@@ -20,8 +21,6 @@ struct Name {
 template <class Value>
 Name(const char*, Value) -> Name<Value>;  // clang 14 does not find it by itself
 constexpr std::array kActivations{Name{"gelu_new", Activation::kGeluNew}, Name{"gelu", Activation::kGelu}};
-constexpr std::array kAttentionKinds{Name{"nystrom", AttentionKind::kNystrom},
-                                     Name{"softmax", AttentionKind::kSoftmax}};
 constexpr std::array kPinvInits{Name{"per_matrix", PinvInit::kPerMatrix},
                                 Name{"batch_max", PinvInit::kBatchMax}};
 constexpr std::array kPaddings{Name{"exact", false}, Name{"huggingface", true}};
@@ -37,6 +36,7 @@ class Writer {
   void operator()(const char* name, const std::int64_t& value) { file_.set_attribute(name, value, kGroup); }
   void operator()(const char* name, const std::int32_t& value) { (*this)(name, std::int64_t{value}); }
   void operator()(const char* name, const double& value) { file_.set_attribute(name, value, kGroup); }
+  void operator()(const char* name, const std::string& value) { file_.set_attribute(name, value, kGroup); }
   template <class Value, std::size_t N>
   void operator()(const char* name, const Value& value, const std::array<Name<Value>, N>& names) {
     const auto found = std::ranges::find(names, value, &Name<Value>::value);
@@ -57,6 +57,7 @@ class Reader {
     value = static_cast<std::int32_t>(file_.integer_attribute(name, kGroup));
   }
   void operator()(const char* name, double& value) { value = file_.number_attribute(name, kGroup); }
+  void operator()(const char* name, std::string& value) { value = file_.string_attribute(name, kGroup); }
   template <class Value, std::size_t N>
   void operator()(const char* name, Value& value, const std::array<Name<Value>, N>& names) {
     const std::string text = file_.string_attribute(name, kGroup);
@@ -87,7 +88,7 @@ void visit_fields(Visit&& visit, Model& m, Head& head) {
   visit("attention_dropout", m.attention_dropout);
   visit("layer_norm_epsilon", m.layer_norm_epsilon);
   visit("initializer_range", m.initializer_range);
-  visit("attention", m.attention.kind, kAttentionKinds);
+  visit("attention", m.attention.kind);
   visit("landmarks", m.attention.landmarks);
   visit("convolution", m.attention.taps);
   visit("pinv_iterations", m.attention.pinv_iterations);
@@ -113,6 +114,7 @@ ModelRecord read_model_record(const hdf5::File& file) {
            file.path(), name);
   record.head.kind = entry->kind;
   visit_fields(Reader(file), record.model, record.head);
+  static_cast<void>(attention_entry(record.model.attention.kind, file.path() + ": the model's attention"));
   return record;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/tensor/context.h"
-#include "model/layers/parameters.h"
+#include "model/parameters/parameters.h"
 #include "trainer/optimizer/zero_partition.h"
 
 namespace nystrom {

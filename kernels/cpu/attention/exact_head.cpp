@@ -5,13 +5,12 @@
 namespace nystrom {
 namespace {
 
-template <class Args>
-HeadDropout head_dropout(const Args& args, const Head& head, Index query) {
+HeadDropout head_dropout(const AttentionInputs& inputs, const HeadTask& head, Index query) {
   HeadDropout one;
-  one.active = args.config.kind == AttentionKind::kSoftmax && args.dropout.active();
+  one.active = inputs.dropout.active();
   if (!one.active) return one;
-  one.dropout = args.dropout;
-  one.sample = args.keys.samples.template data<std::int64_t>()[head.begin];
+  one.dropout = inputs.dropout;
+  one.sample = inputs.keys.samples.data<std::int64_t>()[head.begin];
   one.rows = head.rows;
   one.first = (head.head * head.rows + query) * head.rows;
   return one;
@@ -24,8 +23,8 @@ C inverse_root(Index width) {
 
 /// The statistics of the rows of a head lie [T, H, 2].
 template <class C>
-C* stats_of(const AttentionSaved& saved, const Head& head, Index heads, Index row) {
-  return saved.row_stats.data<C>() + ((head.begin + row) * heads + head.head) * 2;
+C* stats_of(const Tensor& row_stats, const HeadTask& head, Index heads, Index row) {
+  return row_stats.data<C>() + ((head.begin + row) * heads + head.head) * 2;
 }
 
 }  // namespace
@@ -36,12 +35,12 @@ ExactForwardMemory<C>::ExactForwardMemory(Carver<C>& carver, const AttentionShap
       softmax(carver.column_softmax(kTileRows, shape.width)),
       tiles{carver.tile(kTileRows, shape.width), carver.tile(kTileRows, kTileRows),
             carver.tile(kTileRows, kTileRows), carver.tile(kTileRows, kTileRows)},
-      halo(carver.tile(kTileRows + shape.config.taps, shape.width)),
-      filter(carver.take(conv_filter_elements(shape.config.taps))) {}
+      halo(carver.tile(kTileRows + shape.taps, shape.width)),
+      filter(carver.take(conv_filter_elements(shape.taps))) {}
 
 template <class C>
 ExactBackwardMemory<C>::ExactBackwardMemory(Carver<C>& carver, const AttentionShape& shape) {
-  const Index width = shape.width, taps = shape.config.taps;
+  const Index width = shape.width, taps = shape.taps;
   queries.width = width;
   queries.scale = inverse_root<C>(width);
   queries.rows = carver.tile(kTileRows, width);
@@ -59,8 +58,8 @@ ExactBackwardMemory<C>::ExactBackwardMemory(Carver<C>& carver, const AttentionSh
   tiles.mask = carver.tile(kTileRows, kTileRows);
   tiles.mask_t = carver.tile(kTileRows, kTileRows);
   context = carver.tile(kTileRows, width);
-  d_k = carver.tile(shape.longest_exact(), width);
-  d_v = carver.tile(shape.longest_exact(), width);
+  d_k = carver.tile(shape.longest_exact, width);
+  d_v = carver.tile(shape.longest_exact, width);
   halo = carver.tile(kTileRows + taps, width);
   halo_t = carver.tile(width, conv_halo_columns(kTileRows, taps));
   filter = carver.take(conv_filter_elements(taps));
@@ -68,25 +67,28 @@ ExactBackwardMemory<C>::ExactBackwardMemory(Carver<C>& carver, const AttentionSh
 }
 
 template <class T>
-void exact_forward(const AttentionShape& shape, const AttentionForward& args, const Head& head, Index begin,
-                   Index end, const ExactForwardMemory<Compute<T>>& memory) {
+void exact_forward(const AttentionShape& shape, const SoftmaxAttention& args, const HeadTask& head,
+                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.config.heads, taps = shape.config.taps, width = shape.width;
-  const auto q = head.of<const T>(args.qkv, width, heads, 0), k = head.of<const T>(args.qkv, width, heads, 1),
-             v = head.of<const T>(args.qkv, width, heads, 2);
+  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
+  const auto q = head.of<const T>(args.inputs.qkv, width, heads, 0),
+             k = head.of<const T>(args.inputs.qkv, width, heads, 1),
+             v = head.of<const T>(args.inputs.qkv, width, heads, 2);
   if (taps > 0)
-    conv_prepare_filter(args.conv_weight.data<C>() + head.head * taps, taps, false, C(1), memory.filter);
+    conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, false, C(1),
+                        memory.filter);
   for (Index first = begin; first < end; first += kTileRows) {
     ColumnSoftmax<C> softmax = memory.softmax;
     const Index count = softmax.columns = std::min(kTileRows, end - first);
     ops.load_rows(q, head.rows, first, count, memory.tiles.rows);
     ops.transpose(memory.tiles.rows, count, width, inverse_root<C>(width), memory.scaled_t);
     ops.column_softmax_start(softmax);
-    attend<T>(k, v, 0, head.keys, memory.scaled_t, softmax, head_dropout(args, head, first), memory.tiles);
+    attend<T>(k, v, 0, head.keys, memory.scaled_t, softmax, head_dropout(args.inputs, head, first),
+              memory.tiles);
     ops.column_softmax_finish(softmax);
     for (Index i = 0; i < count; ++i) {
-      C* const stats = stats_of<C>(args.saved, head, heads, first + i);
+      C* const stats = stats_of<C>(args.row_stats, head, heads, first + i);
       stats[0] = softmax.maxima[i];
       stats[1] = softmax.sums[i];
     }
@@ -94,7 +96,7 @@ void exact_forward(const AttentionShape& shape, const AttentionForward& args, co
       ops.load_rows(v, head.rows, first - taps / 2, count + taps - 1, memory.halo);
       conv_rows(memory.filter, taps, memory.halo, count, width, softmax.weighted, true);
     }
-    ops.store_rows(softmax.weighted, count, head.of<T>(args.out, width, heads), first);
+    ops.store_rows(softmax.weighted, count, head.of<T>(args.inputs.out, width, heads), first);
   }
 }
 
@@ -103,26 +105,25 @@ namespace {
 /// Everything about the queries [first, first + count) that backward needs; deltas come from the context,
 /// which is the output without its convolution.
 template <class T>
-void prepare_queries(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
-                     Index first, const QueryBlock<Compute<T>>& queries,
-                     const ExactBackwardMemory<Compute<T>>& memory) {
+void prepare_queries(const AttentionShape& shape, const SoftmaxAttention& args,
+                     const AttentionGradients& gradients, const HeadTask& head, Index first,
+                     const QueryBlock<Compute<T>>& queries, const ExactBackwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.config.heads, taps = shape.config.taps, width = shape.width,
-              count = queries.count;
-  ops.load_rows(head.of<const T>(args.qkv, width, heads, 0), head.rows, first, count, queries.rows);
+  const Index heads = shape.heads, taps = shape.taps, width = shape.width, count = queries.count;
+  ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 0), head.rows, first, count, queries.rows);
   ops.transpose(queries.rows, count, width, queries.scale, queries.scaled_t);
-  ops.load_rows(head.of<const T>(args.d_out, width, heads), head.rows, first, count, queries.d_context);
+  ops.load_rows(head.of<const T>(gradients.d_out, width, heads), head.rows, first, count, queries.d_context);
   ops.transpose(queries.d_context, count, width, C(1), queries.d_context_t);
-  ops.load_rows(head.of<const T>(args.out, width, heads), head.rows, first, count, memory.context);
+  ops.load_rows(head.of<const T>(args.inputs.out, width, heads), head.rows, first, count, memory.context);
   if (taps > 0) {
-    ops.load_rows(head.of<const T>(args.qkv, width, heads, 2), head.rows, first - taps / 2, count + taps - 1,
-                  memory.halo);
+    ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, first - taps / 2,
+                  count + taps - 1, memory.halo);
     conv_rows(memory.filter, taps, memory.halo, count, width, memory.context, true);
   }
   ops.row_dots(memory.context, queries.d_context, count, width, memory.deltas);
   for (Index i = 0; i < count; ++i) {
-    const C* const stats = stats_of<C>(args.saved, head, heads, first + i);
+    const C* const stats = stats_of<C>(args.row_stats, head, heads, first + i);
     memory.maxima[i] = stats[0];
     memory.inverse_sums[i] = stats[1];
     std::fill_n(queries.d_rows.row(i), queries.d_rows.stride, C(0));
@@ -131,20 +132,22 @@ void prepare_queries(const AttentionShape& shape, const AttentionBackward& args,
 
 /// The convolution's part of d_v, into memory.d_v, and of d_w.
 template <class T>
-void add_convolution(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void add_convolution(const AttentionShape& shape, const SoftmaxAttention& args,
+                     const AttentionGradients& gradients, const HeadTask& head,
                      const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.config.heads, taps = shape.config.taps, width = shape.width;
-  conv_prepare_filter(args.conv_weight.data<C>() + head.head * taps, taps, true, C(1), memory.filter);
+  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
+  conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, true, C(1), memory.filter);
   std::fill_n(memory.band, conv_band_elements(taps), C(0));
   for (Index first = 0; first < head.rows; first += kTileRows) {
     const Index count = std::min(kTileRows, head.rows - first), around = count + taps - 1;
-    ops.load_rows(head.of<const T>(args.d_out, width, heads), head.rows, first - taps / 2, around,
+    ops.load_rows(head.of<const T>(gradients.d_out, width, heads), head.rows, first - taps / 2, around,
                   memory.halo);
     conv_rows(memory.filter, taps, memory.halo, count, width,
               Tile<C>{memory.d_v.row(first), memory.d_v.stride}, true);
-    ops.load_rows(head.of<const T>(args.qkv, width, heads, 2), head.rows, first, count, memory.tiles.v);
+    ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, first, count,
+                  memory.tiles.v);
     ops.transpose(memory.halo, around, width, C(1), memory.halo_t);
     conv_filter_gradient(memory.tiles.v, memory.halo_t, count, width, taps, memory.band);
   }
@@ -154,43 +157,46 @@ void add_convolution(const AttentionShape& shape, const AttentionBackward& args,
 }  // namespace
 
 template <class T>
-void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void exact_backward(const AttentionShape& shape, const SoftmaxAttention& args,
+                    const AttentionGradients& gradients, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.config.heads, taps = shape.config.taps, width = shape.width;
-  const auto d_q = head.of<T>(args.d_qkv, width, heads, 0), d_k = head.of<T>(args.d_qkv, width, heads, 1),
-             d_v = head.of<T>(args.d_qkv, width, heads, 2);
+  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
+  const auto d_q = head.of<T>(gradients.d_qkv, width, heads, 0),
+             d_k = head.of<T>(gradients.d_qkv, width, heads, 1),
+             d_v = head.of<T>(gradients.d_qkv, width, heads, 2);
   std::fill_n(memory.d_k.data, head.rows * memory.d_k.stride, C(0));
   std::fill_n(memory.d_v.data, head.rows * memory.d_v.stride, C(0));
   if (taps > 0)
-    conv_prepare_filter(args.conv_weight.data<C>() + head.head * taps, taps, false, C(-1), memory.filter);
+    conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, false, C(-1),
+                        memory.filter);
   for (Index first = 0; first < head.rows; first += kTileRows) {
     QueryBlock<C> queries = memory.queries;
     queries.count = std::min(kTileRows, head.rows - first);
-    prepare_queries<T>(shape, args, head, first, queries, memory);
-    const HeadDropout dropout = head_dropout(args, head, first);
+    prepare_queries<T>(shape, args, gradients, head, first, queries, memory);
+    const HeadDropout dropout = head_dropout(args.inputs, head, first);
     for (Index key = 0; key < head.keys; key += kTileRows) {
       const Index keys = std::min(kTileRows, head.keys - key);
       KeyGradientTiles<C> tiles = memory.tiles;
       tiles.d_k = {memory.d_k.row(key), memory.d_k.stride};
       tiles.d_v = {memory.d_v.row(key), memory.d_v.stride};
-      ops.load_rows(head.of<const T>(args.qkv, width, heads, 1), head.rows, key, keys, tiles.k);
-      ops.load_rows(head.of<const T>(args.qkv, width, heads, 2), head.rows, key, keys, tiles.v);
+      ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 1), head.rows, key, keys, tiles.k);
+      ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, key, keys, tiles.v);
       attend_backward<T>(queries, key, keys, true, dropout, tiles);
     }
     ops.store_rows(queries.d_rows, queries.count, d_q, first);
   }
-  if (taps > 0) add_convolution<T>(shape, args, head, memory, d_w);
+  if (taps > 0) add_convolution<T>(shape, args, gradients, head, memory, d_w);
   ops.store_rows(memory.d_k, head.rows, d_k, 0);
   ops.store_rows(memory.d_v, head.rows, d_v, 0);
 }
 
-#define NYSTROM_INSTANTIATE(T)                                                                              \
-  template void exact_forward<T>(const AttentionShape&, const AttentionForward&, const Head&, Index, Index, \
-                                 const ExactForwardMemory<Compute<T>>&);                                    \
-  template void exact_backward<T>(const AttentionShape&, const AttentionBackward&, const Head&,             \
-                                  const ExactBackwardMemory<Compute<T>>&, Compute<T>*)
+#define NYSTROM_INSTANTIATE(T)                                                                               \
+  template void exact_forward<T>(const AttentionShape&, const SoftmaxAttention&, const HeadTask&, Index,     \
+                                 Index, const ExactForwardMemory<Compute<T>>&);                              \
+  template void exact_backward<T>(const AttentionShape&, const SoftmaxAttention&, const AttentionGradients&, \
+                                  const HeadTask&, const ExactBackwardMemory<Compute<T>>&, Compute<T>*)
 template struct ExactForwardMemory<float>;
 template struct ExactForwardMemory<double>;
 template struct ExactBackwardMemory<float>;

@@ -1,8 +1,9 @@
 #pragma once
 // Exact softmax attention of one head of one sequence, in tiles of 64 queries by 64 keys (Dao et al., arXiv
-// 2205.14135): kind softmax, and sequences of at most M rows. Internal to the CPU files of attention.
+// 2205.14135): all of softmax attention, and Nystrom attention of sequences of at most M rows.
 
 #include "kernels/cpu/attention/streaming_softmax.h"
+#include "kernels/softmax_attention.h"
 
 namespace nystrom {
 
@@ -35,12 +36,13 @@ struct ExactBackwardMemory {
 
 /// out and row_stats of the queries [begin, end).
 template <class T>
-void exact_forward(const AttentionShape& shape, const AttentionForward& args, const Head& head, Index begin,
-                   Index end, const ExactForwardMemory<Compute<T>>& memory);
+void exact_forward(const AttentionShape& shape, const SoftmaxAttention& args, const HeadTask& head,
+                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory);
 
 /// d_qkv of the head; d_w [K] is added to.
 template <class T>
-void exact_backward(const AttentionShape& shape, const AttentionBackward& args, const Head& head,
+void exact_backward(const AttentionShape& shape, const SoftmaxAttention& args,
+                    const AttentionGradients& gradients, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w);
 
 }  // namespace nystrom

@@ -4,8 +4,8 @@
 namespace nystrom {
 
 template <class C>
-NystromBackwardSlot<C>::NystromBackwardSlot(Carver<C>& carver, const AttentionShape& shape) {
-  const Index m = shape.config.landmarks, width = shape.width;
+NystromBackwardSlot<C>::NystromBackwardSlot(Carver<C>& carver, const NystromShape& shape) {
+  const Index m = shape.options.landmarks, width = shape.width;
   for (Tile<C>* tile : {&q, &k, &k3_v, &d_k3_v}) *tile = carver.tile(m, width);
   for (Tile<C>* tile : {&q_t, &k_t, &w_t, &d_k3_v_t}) *tile = carver.tile(width, m);
   for (Tile<C>* tile : {&a, &d_a}) *tile = carver.tile(m, m);
@@ -13,13 +13,13 @@ NystromBackwardSlot<C>::NystromBackwardSlot(Carver<C>& carver, const AttentionSh
   for (Index c = 0; c < shape.most_chunks(); ++c) {
     Part& part = parts[static_cast<std::size_t>(c)];
     for (Tile<C>* tile : {&part.d_w, &part.d_k_landmarks, &part.d_q_landmarks}) *tile = carver.tile(m, width);
-    part.band = carver.take(conv_band_elements(shape.config.taps));
+    part.band = carver.take(conv_band_elements(shape.taps));
   }
 }
 
 template <class C>
-NystromBackwardScratch<C>::NystromBackwardScratch(Carver<C>& carver, const AttentionShape& shape) {
-  const Index m = shape.config.landmarks, taps = shape.config.taps, width = shape.width;
+NystromBackwardScratch<C>::NystromBackwardScratch(Carver<C>& carver, const NystromShape& shape) {
+  const Index m = shape.options.landmarks, taps = shape.taps, width = shape.width;
   for (Tile<C>* tile : {&x, &y, &d_x, &d_y}) *tile = carver.tile(kTileRows, width);
   for (Tile<C>* tile : {&s, &d_s}) *tile = carver.tile(kTileRows, m);
   halo = carver.tile(kTileRows + taps, width);
@@ -29,14 +29,14 @@ NystromBackwardScratch<C>::NystromBackwardScratch(Carver<C>& carver, const Atten
   w = carver.tile(m, width);
   filter = carver.take(conv_filter_elements(taps));
   stats = carver.take(2 * m);
-  pinv = carver.take(pseudo_inverse_backward_scratch(m, shape.config.pinv_iterations));
+  pinv = carver.take(pseudo_inverse_backward_scratch(m, shape.options.pinv_iterations));
 }
 
 namespace {
 
 /// The place of head (b, h) in a saved [B, H, ., .] tensor.
 template <class C>
-const C* saved_at(const Tensor& x, const Head& head) {
+const C* saved_at(const Tensor& x, const HeadTask& head) {
   return x.data<C>() + (head.batch * x.dim(1) + head.head) * x.dim(2) * x.dim(3);
 }
 
@@ -68,10 +68,10 @@ C inverse_root(Index width) {
 }  // namespace
 
 template <class T>
-OneNorm<Compute<T>> NystromBackward<T>::begin(const Head& head, const Slot& slot,
+OneNorm<Compute<T>> NystromBackward<T>::begin(const HeadTask& head, const Slot& slot,
                                               const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, width = shape_.width;
+  const Index m = shape_.options.landmarks, width = shape_.width;
   const C scale = inverse_root<C>(width);
   ops.unpack(saved_at<C>(args_.saved.q_landmarks, head), m, width, slot.q);
   ops.unpack(saved_at<C>(args_.saved.k_landmarks, head), m, width, slot.k);
@@ -92,14 +92,15 @@ OneNorm<Compute<T>> NystromBackward<T>::begin(const Head& head, const Slot& slot
 }
 
 template <class T>
-void NystromBackward<T>::rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromBackward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
+                              const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, heads = shape_.config.heads, width = shape_.width;
-  const Index size = AttentionShape::chunk_rows(head.rows);
+  const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
+  const Index size = NystromShape::chunk_rows(head.rows);
   const C scale = inverse_root<C>(width);
-  const auto q = head.of<const T>(args_.qkv, width, heads, 0),
-             d_out = head.of<const T>(args_.d_out, width, heads);
-  const auto d_q = head.of<T>(args_.d_qkv, width, heads, 0);
+  const auto q = head.of<const T>(args_.inputs.qkv, width, heads, 0),
+             d_out = head.of<const T>(gradients_.d_out, width, heads);
+  const auto d_q = head.of<T>(gradients_.d_qkv, width, heads, 0);
   const auto& part = slot.parts[static_cast<std::size_t>(chunk)];
   clear(part.d_w, m);
   clear(part.d_k_landmarks, m);
@@ -122,12 +123,12 @@ void NystromBackward<T>::rows(const Head& head, Index chunk, const Slot& slot, c
 }
 
 template <class T>
-Compute<T> NystromBackward<T>::middle(const Head& head, C scale, const Slot& slot,
+Compute<T> NystromBackward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, width = shape_.width;
+  const Index m = shape_.options.landmarks, width = shape_.width;
   const auto& total = slot.parts[0];
-  for (Index c = 1; c < AttentionShape::chunks(head.rows); ++c) {
+  for (Index c = 1; c < NystromShape::chunks(head.rows); ++c) {
     const auto& part = slot.parts[static_cast<std::size_t>(c)];
     ops.add(total.d_w.data, part.d_w.data, m * total.d_w.stride);
     ops.add(total.d_k_landmarks.data, part.d_k_landmarks.data, m * total.d_k_landmarks.stride);
@@ -138,13 +139,13 @@ Compute<T> NystromBackward<T>::middle(const Head& head, C scale, const Slot& slo
   ops.row_dots(slot.k3_v, slot.d_k3_v, m, width, slot.deltas);
   ops.transpose(total.d_w, m, width, C(1), scratch.d_w_t);
   multiply(m, m, width, slot.k3_v, scratch.d_w_t, scratch.g);  // (d_Z)^T
-  return pseudo_inverse_backward(slot.a, m, scale, shape_.config.pinv_iterations, scratch.g, scratch.pinv,
+  return pseudo_inverse_backward(slot.a, m, scale, shape_.options.pinv_iterations, scratch.g, scratch.pinv,
                                  slot.d_a);
 }
 
 template <class T>
 void NystromBackward<T>::landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const {
-  const Index m = shape_.config.landmarks, width = shape_.width;
+  const Index m = shape_.options.landmarks, width = shape_.width;
   const C scale = inverse_root<C>(width);
   for (Index i = 0; i < m; ++i) slot.d_a.row(i)[norm.column] += d_norm;
   tile_ops<T>().row_softmax_backward(slot.a, slot.d_a, m, m);
@@ -153,17 +154,20 @@ void NystromBackward<T>::landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) 
 }
 
 template <class T>
-void NystromBackward<T>::keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromBackward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
+                              const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, heads = shape_.config.heads, taps = shape_.config.taps;
-  const Index width = shape_.width, size = AttentionShape::chunk_rows(head.rows);
-  const auto k = head.of<const T>(args_.qkv, width, heads, 1),
-             v = head.of<const T>(args_.qkv, width, heads, 2);
-  const auto d_k = head.of<T>(args_.d_qkv, width, heads, 1), d_v = head.of<T>(args_.d_qkv, width, heads, 2);
+  const Index m = shape_.options.landmarks, heads = shape_.heads, taps = shape_.taps;
+  const Index width = shape_.width, size = NystromShape::chunk_rows(head.rows);
+  const auto k = head.of<const T>(args_.inputs.qkv, width, heads, 1),
+             v = head.of<const T>(args_.inputs.qkv, width, heads, 2);
+  const auto d_k = head.of<T>(gradients_.d_qkv, width, heads, 1),
+             d_v = head.of<T>(gradients_.d_qkv, width, heads, 2);
   const auto& part = slot.parts[static_cast<std::size_t>(chunk)];
   if (chunk > 0) clear(part.d_q_landmarks, m);  // the first begins with the part through A
   if (taps > 0) {
-    conv_prepare_filter(args_.conv_weight.data<C>() + head.head * taps, taps, true, C(1), scratch.filter);
+    conv_prepare_filter(args_.inputs.conv_weight.data<C>() + head.head * taps, taps, true, C(1),
+                        scratch.filter);
     std::fill_n(part.band, conv_band_elements(taps), C(0));
   }
   const QueryBlock<C> queries{m,
@@ -185,7 +189,7 @@ void NystromBackward<T>::keys(const Head& head, Index chunk, const Slot& slot, c
     ops.load_rows(v, head.rows, first, count, tiles.v);
     if (taps > 0) {
       const Index around = count + taps - 1;
-      ops.load_rows(head.of<const T>(args_.d_out, width, heads), head.rows, first - taps / 2, around,
+      ops.load_rows(head.of<const T>(gradients_.d_out, width, heads), head.rows, first - taps / 2, around,
                     scratch.halo);
       conv_rows(scratch.filter, taps, scratch.halo, count, width, tiles.d_v, false);
       ops.transpose(scratch.halo, around, width, C(1), scratch.halo_t);
@@ -203,17 +207,16 @@ void NystromBackward<T>::keys(const Head& head, Index chunk, const Slot& slot, c
 }
 
 template <class T>
-void NystromBackward<T>::end(const Head& head, const Slot& slot, C* d_w) const {
+void NystromBackward<T>::end(const HeadTask& head, const Slot& slot, C* d_w) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, taps = shape_.config.taps;
+  const Index m = shape_.options.landmarks, taps = shape_.taps;
   const Tile<C>& total = slot.parts[0].d_q_landmarks;
-  for (Index c = 0; c < AttentionShape::chunks(head.rows); ++c) {
+  for (Index c = 0; c < NystromShape::chunks(head.rows); ++c) {
     const auto& part = slot.parts[static_cast<std::size_t>(c)];
     if (c > 0) ops.add(total.data, part.d_q_landmarks.data, m * total.stride);
     if (taps > 0) conv_finish_filter_gradient(part.band, taps, d_w);
   }
-  ops.add_segment_gradients(total, m, head.of<T>(args_.d_qkv, shape_.width, shape_.config.heads, 0),
-                            head.rows);
+  ops.add_segment_gradients(total, m, head.of<T>(gradients_.d_qkv, shape_.width, shape_.heads, 0), head.rows);
 }
 
 template struct NystromBackwardSlot<float>;

@@ -4,18 +4,18 @@
 namespace nystrom {
 
 template <class C>
-NystromForwardSlot<C>::NystromForwardSlot(Carver<C>& carver, const AttentionShape& shape)
-    : q_t(carver.tile(shape.width, shape.config.landmarks)),
-      k_t(carver.tile(shape.width, shape.config.landmarks)),
-      a(carver.tile(shape.config.landmarks, shape.config.landmarks)),
-      w(carver.tile(shape.config.landmarks, shape.width)) {
+NystromForwardSlot<C>::NystromForwardSlot(Carver<C>& carver, const NystromShape& shape)
+    : q_t(carver.tile(shape.width, shape.options.landmarks)),
+      k_t(carver.tile(shape.width, shape.options.landmarks)),
+      a(carver.tile(shape.options.landmarks, shape.options.landmarks)),
+      w(carver.tile(shape.options.landmarks, shape.width)) {
   for (Index c = 0; c < shape.most_chunks(); ++c)
-    parts[static_cast<std::size_t>(c)] = carver.column_softmax(shape.config.landmarks, shape.width);
+    parts[static_cast<std::size_t>(c)] = carver.column_softmax(shape.options.landmarks, shape.width);
 }
 
 template <class C>
-NystromForwardScratch<C>::NystromForwardScratch(Carver<C>& carver, const AttentionShape& shape) {
-  const Index m = shape.config.landmarks, taps = shape.config.taps, width = shape.width;
+NystromForwardScratch<C>::NystromForwardScratch(Carver<C>& carver, const NystromShape& shape) {
+  const Index m = shape.options.landmarks, taps = shape.taps, width = shape.width;
   tiles.rows = carver.tile(kTileRows, width);
   tiles.s = carver.tile(kTileRows, m);
   landmarks = carver.tile(m, width);
@@ -31,7 +31,7 @@ namespace {
 
 /// The place of head (b, h) in a saved [B, H, ...] tensor.
 template <class C>
-C* saved_at(const Tensor& x, const Head& head) {
+C* saved_at(const Tensor& x, const HeadTask& head) {
   const Index size = x.shape.rank() > 3 ? x.dim(2) * x.dim(3) : 1;
   return x.data<C>() + (head.batch * x.dim(1) + head.head) * size;
 }
@@ -39,15 +39,15 @@ C* saved_at(const Tensor& x, const Head& head) {
 }  // namespace
 
 template <class T>
-Compute<T> NystromForward<T>::begin(const Head& head, const Slot& slot, const Scratch& scratch) const {
+Compute<T> NystromForward<T>::begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, heads = shape_.config.heads, width = shape_.width;
+  const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
   const C scale = C(1) / std::sqrt(static_cast<C>(width));
   const Tile<C>& landmarks = scratch.landmarks;
-  ops.segment_means(head.of<const T>(args_.qkv, width, heads, 1), head.rows, m, landmarks);
+  ops.segment_means(head.of<const T>(args_.inputs.qkv, width, heads, 1), head.rows, m, landmarks);
   ops.pack(landmarks, m, width, saved_at<C>(args_.saved.k_landmarks, head));
   ops.transpose(landmarks, m, width, scale, slot.k_t);
-  ops.segment_means(head.of<const T>(args_.qkv, width, heads, 0), head.rows, m, landmarks);
+  ops.segment_means(head.of<const T>(args_.inputs.qkv, width, heads, 0), head.rows, m, landmarks);
   ops.pack(landmarks, m, width, saved_at<C>(args_.saved.q_landmarks, head));
   ops.transpose(landmarks, m, width, scale, slot.q_t);
   small_gemm(SmallGemm<C>{m, m, width, landmarks.data, landmarks.stride, 1, slot.k_t.data, slot.k_t.stride,
@@ -57,21 +57,23 @@ Compute<T> NystromForward<T>::begin(const Head& head, const Slot& slot, const Sc
 }
 
 template <class T>
-void NystromForward<T>::keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
-  const Index heads = shape_.config.heads, width = shape_.width, size = AttentionShape::chunk_rows(head.rows);
+void NystromForward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
+                             const Scratch& scratch) const {
+  const Index heads = shape_.heads, width = shape_.width, size = NystromShape::chunk_rows(head.rows);
   const ColumnSoftmax<C>& part = slot.parts[static_cast<std::size_t>(chunk)];
   tile_ops<T>().column_softmax_start(part);
-  attend<T>(head.of<const T>(args_.qkv, width, heads, 1), head.of<const T>(args_.qkv, width, heads, 2),
-            chunk * size, std::min((chunk + 1) * size, head.keys), slot.q_t, part, HeadDropout{},
-            scratch.tiles);
+  attend<T>(head.of<const T>(args_.inputs.qkv, width, heads, 1),
+            head.of<const T>(args_.inputs.qkv, width, heads, 2), chunk * size,
+            std::min((chunk + 1) * size, head.keys), slot.q_t, part, HeadDropout{}, scratch.tiles);
 }
 
 template <class T>
-void NystromForward<T>::middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const {
+void NystromForward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
+                               const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, width = shape_.width;
+  const Index m = shape_.options.landmarks, width = shape_.width;
   const ColumnSoftmax<C>& k3_v = slot.parts[0];
-  for (Index c = 1; c < AttentionShape::chunks(head.rows); ++c)
+  for (Index c = 1; c < NystromShape::chunks(head.rows); ++c)
     ops.column_softmax_merge(k3_v, slot.parts[static_cast<std::size_t>(c)]);
   ops.column_softmax_finish(k3_v);
   ops.pack(k3_v.weighted, m, width, saved_at<C>(args_.saved.k3_v, head));
@@ -80,7 +82,7 @@ void NystromForward<T>::middle(const Head& head, C scale, const Slot& slot, cons
     stats[2 * j] = k3_v.maxima[j];
     stats[2 * j + 1] = k3_v.sums[j];
   }
-  pseudo_inverse(slot.a, m, scale, shape_.config.pinv_iterations, scratch.pinv, scratch.z);
+  pseudo_inverse(slot.a, m, scale, shape_.options.pinv_iterations, scratch.pinv, scratch.z);
   ops.pack(scratch.z, m, m, saved_at<C>(args_.saved.pinv, head));
   if (!args_.saved.residuals.empty())
     *saved_at<C>(args_.saved.residuals, head) = pseudo_inverse_residual(slot.a, scratch.z, m, scratch.pinv);
@@ -89,15 +91,17 @@ void NystromForward<T>::middle(const Head& head, C scale, const Slot& slot, cons
 }
 
 template <class T>
-void NystromForward<T>::rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const {
+void NystromForward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
+                             const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.config.landmarks, heads = shape_.config.heads, taps = shape_.config.taps;
-  const Index width = shape_.width, size = AttentionShape::chunk_rows(head.rows);
-  const auto q = head.of<const T>(args_.qkv, width, heads, 0),
-             v = head.of<const T>(args_.qkv, width, heads, 2);
-  const auto out = head.of<T>(args_.out, width, heads);
+  const Index m = shape_.options.landmarks, heads = shape_.heads, taps = shape_.taps;
+  const Index width = shape_.width, size = NystromShape::chunk_rows(head.rows);
+  const auto q = head.of<const T>(args_.inputs.qkv, width, heads, 0),
+             v = head.of<const T>(args_.inputs.qkv, width, heads, 2);
+  const auto out = head.of<T>(args_.inputs.out, width, heads);
   if (taps > 0)
-    conv_prepare_filter(args_.conv_weight.data<C>() + head.head * taps, taps, false, C(1), scratch.filter);
+    conv_prepare_filter(args_.inputs.conv_weight.data<C>() + head.head * taps, taps, false, C(1),
+                        scratch.filter);
   const Tile<C>&x = scratch.tiles.rows, &s = scratch.tiles.s, &y = scratch.out;
   for (Index first = chunk * size, end = std::min(first + size, head.rows); first < end; first += kTileRows) {
     const Index count = std::min(kTileRows, end - first);

@@ -1,7 +1,6 @@
 #pragma once
 // Nystrom attention of one head of one sequence of more than M rows, in the phases between which other heads
-// or chunks of rows may run. docs/mathematics.md has the formulas under the same names. Internal to the CPU
-// files of attention.
+// or chunks of rows may run. docs/mathematics.md has the formulas under the same names.
 //
 // Forward: begin, keys (each chunk), middle, rows (each chunk).
 // Backward: begin, rows (each chunk), middle, landmarks, keys (each chunk), end.
@@ -11,14 +10,52 @@
 
 #include "kernels/cpu/attention/pseudo_inverse.h"
 #include "kernels/cpu/attention/streaming_softmax.h"
+#include "kernels/nystrom_attention.h"
 
 namespace nystrom {
 
 inline constexpr std::size_t kMostChunks = 16;
 
+/// The sizes of a call of Nystrom attention.
+struct NystromShape : AttentionShape {
+  NystromOptions options;
+
+  NystromShape(const AttentionShape& shape, const NystromOptions& nystrom)
+      : AttentionShape(shape), options(nystrom) {
+    longest_exact = std::min(longest, options.landmarks);
+  }
+
+  /// Shorter sequences attend exactly.
+  [[nodiscard]] bool approximates(const HeadTask& head) const { return head.rows > options.landmarks; }
+  [[nodiscard]] bool one_scale() const { return options.pinv_init == PinvInit::kBatchMax; }
+
+  /// A sequence is summed in at most 16 chunks, which depend on its length alone: so do the bits of the sums.
+  static Index chunk_rows(Index rows) {
+    const Index sixteenth = (rows + 15) / 16;
+    return std::max<Index>(1024, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
+  }
+  static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
+  [[nodiscard]] Index most_chunks() const {
+    return std::min<Index>(16, std::max<Index>(1, (longest + 1023) / 1024));
+  }
+
+  /// Few heads with long sequences run phase by phase, each phase's chunks on all threads; otherwise a thread
+  /// takes a head through all phases while it is in its cache.
+  [[nodiscard]] bool by_phases() const {
+    return one_scale() || (items() < Index{2} * threads && most_chunks() > 1);
+  }
+  /// Heads that are in work at once.
+  [[nodiscard]] Index slots() const { return by_phases() ? items() : threads; }
+  /// The same at most, for any smaller call.
+  [[nodiscard]] Index most_slots() const {
+    return one_scale() ? std::max<Index>(items(), threads)
+                       : std::max<Index>(std::min<Index>(items(), Index{2} * threads), threads);
+  }
+};
+
 template <class C>
 struct NystromForwardSlot {
-  NystromForwardSlot(Carver<C>& carver, const AttentionShape& shape);
+  NystromForwardSlot(Carver<C>& carver, const NystromShape& shape);
 
   Tile<C> q_t, k_t;                                 ///< [D, M] landmarks, transposed and times 1 / sqrt(D)
   Tile<C> a;                                        ///< [M, M]
@@ -28,7 +65,7 @@ struct NystromForwardSlot {
 
 template <class C>
 struct NystromForwardScratch {
-  NystromForwardScratch(Carver<C>& carver, const AttentionShape& shape);
+  NystromForwardScratch(Carver<C>& carver, const NystromShape& shape);
 
   KeyTiles<C> tiles;
   Tile<C> landmarks;  ///< [M, D]
@@ -45,25 +82,25 @@ class NystromForward {
   using Slot = NystromForwardSlot<C>;
   using Scratch = NystromForwardScratch<C>;
 
-  NystromForward(const AttentionShape& shape, const AttentionForward& args) : shape_(shape), args_(args) {}
+  NystromForward(const NystromShape& shape, const NystromAttention& args) : shape_(shape), args_(args) {}
 
   /// Landmarks and A; returns |A|_1.
-  C begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  C begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// One chunk's part of k3 v.
-  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// k3 v, Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
-  void middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  void middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v).
-  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
 
  private:
-  const AttentionShape& shape_;
-  const AttentionForward& args_;
+  const NystromShape& shape_;
+  const NystromAttention& args_;
 };
 
 template <class C>
 struct NystromBackwardSlot {
-  NystromBackwardSlot(Carver<C>& carver, const AttentionShape& shape);
+  NystromBackwardSlot(Carver<C>& carver, const NystromShape& shape);
 
   struct Part {
     Tile<C> d_w, d_k_landmarks, d_q_landmarks;  ///< [M, D]
@@ -81,7 +118,7 @@ struct NystromBackwardSlot {
 
 template <class C>
 struct NystromBackwardScratch {
-  NystromBackwardScratch(Carver<C>& carver, const AttentionShape& shape);
+  NystromBackwardScratch(Carver<C>& carver, const NystromShape& shape);
 
   Tile<C> x, y;      ///< [kTileRows, D] rows of q and d_out, or of k and v
   Tile<C> d_x, d_y;  ///< [kTileRows, D] gradients of q, or of k and v
@@ -100,25 +137,28 @@ class NystromBackward {
   using Slot = NystromBackwardSlot<C>;
   using Scratch = NystromBackwardScratch<C>;
 
-  NystromBackward(const AttentionShape& shape, const AttentionBackward& args) : shape_(shape), args_(args) {}
+  NystromBackward(const NystromShape& shape, const NystromAttention& args,
+                  const AttentionGradients& gradients)
+      : shape_(shape), args_(args), gradients_(gradients) {}
 
   /// Landmarks, A, W and k3 v as forward had them; returns |A|_1.
-  OneNorm<C> begin(const Head& head, const Slot& slot, const Scratch& scratch) const;
+  OneNorm<C> begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// Through softmax(q k~^T / sqrt(D)) W: one chunk of d_q, and its parts of d_W and d_k~.
-  void rows(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// d_(k3 v), and d_A but for the part through the scale; returns d_scale.
-  C middle(const Head& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  C middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
   void landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const;
   /// Through softmax(q~ k^T / sqrt(D)) v and the convolution: one chunk of d_k and d_v, its parts of d_q~ and
   /// d_w.
-  void keys(const Head& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// The landmarks' gradients into d_q, the filter's into d_w [K].
-  void end(const Head& head, const Slot& slot, C* d_w) const;
+  void end(const HeadTask& head, const Slot& slot, C* d_w) const;
 
  private:
-  const AttentionShape& shape_;
-  const AttentionBackward& args_;
+  const NystromShape& shape_;
+  const NystromAttention& args_;
+  const AttentionGradients& gradients_;
 };
 
 }  // namespace nystrom

@@ -1,5 +1,5 @@
 #pragma once
-// How attention cuts its work, and the memory it works in. Internal to the CPU files of attention.
+// Work split of attention on the CPU, and the memory it works in.
 
 #include <algorithm>
 #include <cmath>
@@ -15,12 +15,11 @@ using Index = std::int64_t;
 inline constexpr Index kTileRows = 64;  ///< rows of a tile of the sequence
 
 /// One head of one sequence.
-struct Head {
+struct HeadTask {
   Index batch = 0, head = 0;
   Index begin = 0;  ///< its first row of T
   Index rows = 0;   ///< n
   Index keys = 0;   ///< real tokens
-  bool nystrom = false;
 
   /// The rows of [T, parts x C]: part 0, 1, 2 of qkv are q, k and v.
   template <class T>
@@ -32,56 +31,39 @@ struct Head {
 
 /// The sizes of a call.
 struct AttentionShape {
-  AttentionConfig config;
+  Index heads = 0, taps = 0;
   Index width = 0;  ///< D
   Index batch = 0;
   Index longest = 0;
+  Index longest_exact = 0;  ///< rows that one head attends to exactly, at most
   int threads = 1;
 
-  [[nodiscard]] Index items() const { return batch * config.heads; }
-  [[nodiscard]] bool one_scale() const {
-    return config.kind == AttentionKind::kNystrom && config.pinv_init == PinvInit::kBatchMax;
-  }
-  [[nodiscard]] Head head(const Sequences& sequences, Index item) const {
-    Head one;
-    one.batch = item / config.heads;
-    one.head = item % config.heads;
-    const auto* offsets = sequences.offsets.data<std::int32_t>();
-    one.begin = offsets[one.batch];
-    one.rows = offsets[one.batch + 1] - one.begin;
-    one.keys = std::min<Index>(one.rows, sequences.lengths.data<std::int32_t>()[one.batch]);
-    one.nystrom = config.kind == AttentionKind::kNystrom && one.rows > config.landmarks;
-    return one;
-  }
-  /// Rows that one head attends to exactly, at most.
-  [[nodiscard]] Index longest_exact() const {
-    return config.kind == AttentionKind::kSoftmax ? longest : std::min(longest, config.landmarks);
-  }
+  explicit AttentionShape(const AttentionLimits& limits);
+  AttentionShape(const Context& context, const AttentionInputs& inputs);
 
-  /// A sequence is summed in at most 16 chunks, which depend on its length alone: so do the bits of the sums.
-  static Index chunk_rows(Index rows) {
-    const Index sixteenth = (rows + 15) / 16;
-    return std::max<Index>(1024, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
-  }
-  static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
-  [[nodiscard]] Index most_chunks() const {
-    return std::min<Index>(16, std::max<Index>(1, (longest + 1023) / 1024));
-  }
-
-  /// Few heads with long sequences run phase by phase, each phase's chunks on all threads; otherwise a thread
-  /// takes a head through all phases while it is in its cache.
-  [[nodiscard]] bool by_phases() const {
-    return config.kind == AttentionKind::kNystrom &&
-           (one_scale() || (items() < Index{2} * threads && most_chunks() > 1));
-  }
-  /// Heads that are in work at once.
-  [[nodiscard]] Index slots() const { return by_phases() ? items() : threads; }
-  /// The same at most, for any smaller call.
-  [[nodiscard]] Index most_slots() const {
-    return one_scale() ? std::max<Index>(items(), threads)
-                       : std::max<Index>(std::min<Index>(items(), Index{2} * threads), threads);
-  }
+  [[nodiscard]] Index items() const { return batch * heads; }
+  [[nodiscard]] HeadTask head(const Sequences& sequences, Index item) const;
 };
+
+/// Throws InternalError for sequences that lie outside qkv or have no key.
+void check_sequences(const AttentionShape& shape, const AttentionInputs& inputs);
+
+/// body(head, item, thread) for each head that has rows.
+template <class Body>
+void for_heads(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
+  parallel_items(context, shape.items(), [&](Index i, int thread) {
+    const HeadTask head = shape.head(sequences, i);
+    if (head.rows > 0) body(head, i, thread);
+  });
+}
+
+/// d_conv_weight [H, K] += the sum of parts [B, H, K], sequence after sequence.
+template <class C>
+void add_conv_gradients(const AttentionShape& shape, const C* parts, const Tensor& d_conv_weight) {
+  const Index size = shape.heads * shape.taps;
+  for (Index b = 0; b < shape.batch; ++b)
+    for (Index i = 0; i < size; ++i) d_conv_weight.data<C>()[i] += parts[b * size + i];
+}
 
 /// Cuts pieces from the workspace, each at a cache line; without memory it only counts.
 template <class C>
@@ -113,11 +95,21 @@ class Carver {
 };
 
 /// The size of a struct of views that its constructor carves.
-template <class Pieces, class C>
-Index elements_of(const AttentionShape& shape) {
+template <class Pieces, class C, class Shape>
+Index elements_of(const Shape& shape) {
   Carver<C> counter(nullptr);
   const Pieces pieces(counter, shape);
   return counter.used();
+}
+
+/// The workspace at `memory`, which must have room for it.
+template <class Workspace, class C, class Shape>
+Workspace workspace_in(const Tensor& memory, const Shape& shape) {
+  const Index needed = Workspace(nullptr, shape).elements();
+  NYSTROM_CHECK(needed <= memory.numel(),
+                "attention of {} sequences of up to {} tokens needs a workspace of {} elements, not {}",
+                shape.batch, shape.longest, needed, memory.numel());
+  return Workspace(memory.data<C>(), shape);
 }
 
 /// Part of [begin, begin + count) that lies below `end`.

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/attention/landmarks.h"
+#include "kernels/cuda/attention/conv_gradient.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows),
             first = chunk * size;
-  if (!item.nystrom || first >= item.rows) return;
+  if (item.exact || first >= item.rows) return;
   SharedCarver carver(shared_memory<std::byte>());
   using Tiles = KeysTiles<T, kWidth>;
   const auto q = carver.tile<decltype(Tiles::q)>();
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int begin = static_cast<int>(blockIdx.y) * rows_of_block, end = min(begin + rows_of_block, item.rows);
-  if (item.nystrom == kExact || begin >= end) return;
+  if (item.exact != kExact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   using Tiles = RowsTiles<T, kWidth, kExact>;
   const auto q = carver.tile<decltype(Tiles::q)>();

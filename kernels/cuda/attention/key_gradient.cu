@@ -151,7 +151,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_keys_gradient_kern
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
   const int begin = chunk * size, end = min(begin + size, item.rows);
-  if (!item.nystrom || begin >= end) return;
+  if (item.exact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   const Tiles<T, kWidth, false> tiles(carver);
   const int m = problem.landmarks, width = problem.width, taps = problem.taps;
@@ -190,7 +190,7 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_keys_gradient_kernel(
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int first = static_cast<int>(blockIdx.y) * kBlockRows;
-  if (item.nystrom || first >= item.rows) return;
+  if (!item.exact || first >= item.rows) return;
   SharedCarver carver(shared_memory<std::byte>());
   const Tiles<T, kWidth, true> tiles(carver);
   ConvolutionBand<T> band;

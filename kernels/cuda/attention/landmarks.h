@@ -1,6 +1,6 @@
 #pragma once
-// What lies between the passes over the sequence in Nystrom attention: landmarks, and everything that is M x
-// M. Internal to the CUDA files of attention.
+// Landmarks, and everything that is M x M: what lies between the passes over the sequence in Nystrom
+// attention.
 
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"
@@ -39,7 +39,7 @@ struct NystromMiddleGradient {
   int iterations;
   bool one_scale;
   const float *q_landmarks, *k_landmarks, *pinv, *k3_v;
-  float *w, *norms, *norm_columns, *d_scales;  // see CudaAttentionWorkspace
+  float *w, *norms, *norm_columns, *d_scales;  // see CudaNystromWorkspace
   float* d_w_parts;                            // the first chunk's place becomes scratch
   const float *d_k_parts, *d_q_parts;
   float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *a, *d_a;
@@ -54,16 +54,5 @@ void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& 
 template <class T>
 void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradient& args, T* d_qkv,
                                   std::int64_t longest);
-
-template <class T>
-struct FilterGradient {
-  AttentionProblem problem;
-  const T* qkv;     // [T, 3 C]
-  const T* d_out;   // [T, C]
-  float* parts;     // [B, H, chunks, windows, K]
-  float* d_filter;  // [H, K], added to
-};
-template <class T>
-void filter_gradient(CudaContext& context, const FilterGradient<T>& args);
 
 }  // namespace nystrom::cuda

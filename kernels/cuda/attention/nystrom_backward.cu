@@ -27,7 +27,7 @@ __device__ inline std::int64_t landmark_rows(const AttentionProblem& problem, in
 __global__ void __launch_bounds__(kSquareThreads) begin_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (!item.nystrom) {
+  if (item.exact) {
     if (threadIdx.x == 0) args.norms[item.index] = args.d_scales[item.index] = 0;
     return;
   }
@@ -44,7 +44,7 @@ template <bool kSmall>
 __global__ void __launch_bounds__(kSquareThreads) matrices_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (!item.nystrom) return;
+  if (item.exact) return;
   const int m = problem.landmarks;
   SquareMemory<kSmall, 1> memory(m, nullptr, 0);
   float* const a = args.a + landmark_rows(problem, item.index) * m;
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kSquareThreads) pinv_gradient_kernel(NystromMi
       args.one_scale ? args.norms[largest_norm_item(args.norms, items, memory.vectors)] : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (!item.nystrom) continue;
+    if (item.exact) continue;
     PinvGradient<kSmall> pinv(memory, slot, kept);
     const Squares<kSmall>& squares = pinv.squares;
     const std::int64_t rows = landmark_rows(problem, index);
@@ -166,7 +166,7 @@ __device__ inline float norm_gradient(const NystromMiddleGradient& args, int ind
 __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (!item.nystrom) return;
+  if (item.exact) return;
   const int m = problem.landmarks, width = problem.width, lane = lane_index();
   const std::int64_t rows = landmark_rows(problem, item.index);
   SquareMemory<false, 1> memory(m, nullptr, 0);  // only its stages
@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
 __global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (!item.nystrom) return;
+  if (item.exact) return;
   const int size = problem.landmarks * problem.width;
   float* const d_q = args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size;
   for (int e = static_cast<int>(threadIdx.x); e < size; e += kSquareThreads)
@@ -212,7 +212,7 @@ template <class T>
 __global__ void __launch_bounds__(kSquareThreads)
     add_to_queries_kernel(AttentionProblem problem, const float* d_q_landmarks, T* d_qkv) {
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.y) * problem.heads);
-  if (!item.nystrom) return;
+  if (item.exact) return;
   const int m = problem.landmarks, width = problem.width, vectors = problem.heads * width / 8;
   const int first = static_cast<int>(blockIdx.x) * kRowsOfBlock;
   for (int v = static_cast<int>(threadIdx.x); v < kRowsOfBlock * vectors; v += kSquareThreads) {

@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kWarp* kLandmarkRows) landmarks_kernel(Landmar
   const int m = problem.landmarks, segment = static_cast<int>(blockIdx.x),
             batch = static_cast<int>(blockIdx.y);
   const AttentionItem item = item_of(problem, batch * problem.heads);
-  if (!item.nystrom) return;
+  if (item.exact) return;
   const int channels = problem.heads * problem.width, lane = lane_index(), slice = warp_index();
   const int column = (static_cast<int>(blockIdx.z) * kWarp + lane) * 8;  // of q and k
   const auto first = static_cast<int>(static_cast<std::int64_t>(segment) * item.rows / m);
@@ -95,10 +95,10 @@ __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle arg
   SquareMemory<kSmall, 1> memory(m, args.squares, 6);
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (item.nystrom)
+    if (!item.exact)
       make_a(memory.squares, problem, item, args.q_landmarks, args.k_landmarks, memory.square(0));
     const OneNorm norm =
-        item.nystrom ? one_norm(memory.squares, memory.square(0), memory.vectors) : OneNorm{0, 0};
+        !item.exact ? one_norm(memory.squares, memory.square(0), memory.vectors) : OneNorm{0, 0};
     if (threadIdx.x == 0) args.norms[index] = norm.value;
     __syncthreads();
   }
@@ -113,8 +113,8 @@ __global__ void __launch_bounds__(kSquareThreads) middle_kernel(NystromMiddle ar
   const float shared_scale = args.one_scale ? largest_norm(args.norms, items, memory.vectors) : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (threadIdx.x == 0 && args.residuals != nullptr && !item.nystrom) args.residuals[index] = 0;
-    if (!item.nystrom) continue;
+    if (threadIdx.x == 0 && args.residuals != nullptr && item.exact) args.residuals[index] = 0;
+    if (item.exact) continue;
     float* const a = memory.square(0);
     float* z = memory.square(1);
     float* const x = memory.square(2);

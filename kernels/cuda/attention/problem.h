@@ -1,6 +1,5 @@
 #pragma once
-// What every CUDA kernel of attention is told about a call, and how a block finds its work. Internal to the
-// CUDA files of attention.
+// Arguments of every CUDA kernel of attention, and how a block finds its work.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,10 +17,10 @@ struct AttentionProblem {
   const std::int32_t* lengths = nullptr;  ///< [B]
   std::int64_t tokens = 0;                ///< T
   int batch = 0, heads = 0, width = 0;    ///< B, H, D
-  int landmarks = 0, taps = 0;            ///< M, K
+  int landmarks = 0, taps = 0;            ///< M (0: no landmarks), K
+  int exact_rows = 0;                     ///< sequences of at most so many rows attend exactly
   int most_chunks = 0;                    ///< of the call's longest sequence
   float scale = 0;                        ///< 1 / sqrt(D)
-  bool nystrom = false;                   ///< kind nystrom
 };
 
 /// One head of one sequence.
@@ -29,7 +28,7 @@ struct AttentionItem {
   int index, batch, head;
   std::int64_t begin;  ///< its first row of T
   int rows, keys;      ///< n, and the real tokens among them
-  bool nystrom;        ///< n > M
+  bool exact;          ///< attends exactly
 };
 
 __device__ inline AttentionItem item_of(const AttentionProblem& problem, int index) {
@@ -40,7 +39,7 @@ __device__ inline AttentionItem item_of(const AttentionProblem& problem, int ind
   item.begin = problem.offsets[item.batch];
   item.rows = static_cast<int>(problem.offsets[item.batch + 1] - item.begin);
   item.keys = min(item.rows, problem.lengths[item.batch]);
-  item.nystrom = problem.nystrom && item.rows > problem.landmarks;
+  item.exact = item.rows <= problem.exact_rows;
   return item;
 }
 

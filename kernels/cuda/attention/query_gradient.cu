@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
   const int begin = chunk * size, end = min(begin + size, item.rows);
-  if (!item.nystrom || begin >= end) return;
+  if (item.exact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   const Tiles<T, kWidth, false> tiles(carver);
   const int m = problem.landmarks, width = problem.width, own = 16 * warp_index();
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int first = static_cast<int>(blockIdx.y) * kBlockRows;
-  if (item.nystrom || first >= item.rows) return;
+  if (!item.exact || first >= item.rows) return;
   SharedCarver carver(shared_memory<std::byte>());
   const Tiles<T, kWidth, true> tiles(carver);
   const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;

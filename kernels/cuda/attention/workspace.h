@@ -1,12 +1,11 @@
 #pragma once
-// How the CUDA kernels of attention cut a sequence, and the workspace they work in: plain C++, since planning
-// runs in every build. All pieces are fp32. Internal to the CUDA files of attention, and to
-// plan_attention_workspace.
+// Work split and workspace of attention's CUDA kernels: plain C++, since planning runs in every build. All
+// pieces are fp32.
 
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/attention.h"
+#include "kernels/nystrom_attention.h"
 
 namespace nystrom::cuda {
 
@@ -33,39 +32,91 @@ constexpr int convolution_windows(int taps) {
 /// Up to here the matrices of the pseudo-inverse live in shared memory.
 inline constexpr std::int64_t kSmallLandmarks = 64;
 
+/// The sizes of a call.
 struct CudaAttentionShape {
-  AttentionConfig config;
-  std::int64_t width = 0, batch = 0, longest = 0;
+  std::int64_t heads = 0, taps = 0, width = 0, batch = 0, longest = 0;
+  std::int64_t longest_exact = 0;  ///< rows of the longest sequence that attends exactly, at most
 
-  [[nodiscard]] std::int64_t items() const { return batch * config.heads; }
+  explicit CudaAttentionShape(const AttentionLimits& limits)
+      : heads(limits.heads),
+        taps(limits.taps),
+        width(limits.width()),
+        batch(limits.batch),
+        longest(limits.longest),
+        longest_exact(limits.longest) {}
+  explicit CudaAttentionShape(const AttentionInputs& inputs)
+      : heads(inputs.heads),
+        taps(inputs.taps()),
+        width(inputs.width()),
+        batch(inputs.sequences.count),
+        longest(inputs.sequences.longest),
+        longest_exact(inputs.sequences.longest) {}
+
+  [[nodiscard]] std::int64_t items() const { return batch * heads; }
   [[nodiscard]] std::int64_t chunks() const {
     // Not the longest sequence's own: a shorter one may have more chunks.
     return std::min<std::int64_t>(64, (longest + 511) / 512);
   }
-  [[nodiscard]] bool nystrom() const { return config.kind == AttentionKind::kNystrom; }
+};
+
+/// The sizes of a call of Nystrom attention.
+struct CudaNystromShape : CudaAttentionShape {
+  NystromOptions options;
+
+  CudaNystromShape(const CudaAttentionShape& shape, const NystromOptions& nystrom)
+      : CudaAttentionShape(shape), options(nystrom) {
+    longest_exact = std::min(longest, options.landmarks);
+  }
+
+  /// Whether the longest sequence is approximated; others may even so attend exactly.
+  [[nodiscard]] bool approximates_any() const { return longest > options.landmarks; }
   /// Matrices [M, M] in global memory that one block of a pseudo-inverse kernel works in.
-  [[nodiscard]] std::int64_t forward_squares() const { return config.landmarks <= kSmallLandmarks ? 0 : 6; }
+  [[nodiscard]] std::int64_t forward_squares() const { return options.landmarks <= kSmallLandmarks ? 0 : 6; }
   [[nodiscard]] std::int64_t backward_squares() const {
-    return std::max(config.pinv_iterations, 1) + (config.landmarks <= kSmallLandmarks ? 0 : 11);
+    return std::max(options.pinv_iterations, 1) + (options.landmarks <= kSmallLandmarks ? 0 : 11);
   }
   /// Blocks of such a kernel: as many as two on each multiprocessor of the largest GPU, in at most 256 MiB.
   [[nodiscard]] std::int64_t slots(std::int64_t squares) const {
-    const std::int64_t bytes = std::max<std::int64_t>(1, squares * config.landmarks * config.landmarks * 4);
+    const std::int64_t bytes = std::max<std::int64_t>(1, squares * options.landmarks * options.landmarks * 4);
     return std::min(items(), std::clamp<std::int64_t>((std::int64_t{256} << 20) / bytes, 8, 264));
   }
 };
 
-/// Pieces of the workspace; without memory it only counts.
+/// Workspace of exact attention and of the convolution; without memory it only counts.
 class CudaAttentionWorkspace {
  public:
   CudaAttentionWorkspace(float* base, const CudaAttentionShape& shape, bool backward) : base_(base) {
-    const std::int64_t items = shape.items(), m = shape.config.landmarks, md = m * shape.width;
+    if (!backward) return;
+    if (shape.taps > 0)
+      d_filter = take(shape.items() * shape.chunks() * convolution_windows(static_cast<int>(shape.taps)) *
+                      shape.taps);
+    deltas = take(shape.items() * shape.longest_exact);
+  }
+
+  [[nodiscard]] std::int64_t elements() const { return used_; }
+
+  float* deltas = nullptr;    ///< [items, longest_exact] of exact attention: sum_d context d_context
+  float* d_filter = nullptr;  ///< [items, chunks, windows, K]
+
+ protected:
+  float* take(std::int64_t count) {
+    float* const piece = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += (count + 63) / 64 * 64;
+    return piece;
+  }
+
+ private:
+  float* base_;
+  std::int64_t used_ = 0;
+};
+
+/// Workspace of Nystrom attention; without memory it only counts.
+class CudaNystromWorkspace : public CudaAttentionWorkspace {
+ public:
+  CudaNystromWorkspace(float* base, const CudaNystromShape& shape, bool backward)
+      : CudaAttentionWorkspace(base, shape, backward) {
+    const std::int64_t items = shape.items(), m = shape.options.landmarks, md = m * shape.width;
     const std::int64_t chunks = shape.chunks();
-    if (backward && shape.config.taps > 0)
-      d_filter =
-          take(items * chunks * convolution_windows(static_cast<int>(shape.config.taps)) * shape.config.taps);
-    if (backward) deltas = take(items * (shape.nystrom() ? std::min(shape.longest, m) : shape.longest));
-    if (!shape.nystrom()) return;
     norms = take(items);
     w = take(items * md);
     if (!backward) {
@@ -88,8 +139,6 @@ class CudaAttentionWorkspace {
     squares = take(shape.slots(shape.backward_squares()) * shape.backward_squares() * m * m);
   }
 
-  [[nodiscard]] std::int64_t elements() const { return used_; }
-
   float* norms = nullptr;         ///< [items] |A|_1
   float* norm_columns = nullptr;  ///< [items] the first column that has it
   float* w = nullptr;             ///< [items, M, D] Z (k3 v)
@@ -106,18 +155,29 @@ class CudaAttentionWorkspace {
   float* d_q_landmarks = nullptr;    ///< [items, M, D]
   float* a = nullptr;                ///< [items, M, M]
   float* d_a = nullptr;              ///< [items, M, M]
-  float* deltas = nullptr;           ///< [items, rows] of exact attention: sum_d context d_context
-  float* d_filter = nullptr;         ///< [items, chunks, windows, K]
-
- private:
-  float* take(std::int64_t count) {
-    float* const piece = base_ == nullptr ? nullptr : base_ + used_;
-    used_ += (count + 63) / 64 * 64;
-    return piece;
-  }
-
-  float* base_;
-  std::int64_t used_ = 0;
 };
+
+/// The workspace at `memory`, which must have room for it.
+template <class Workspace, class Shape>
+Workspace workspace_in(const Tensor& memory, const Shape& shape, bool backward) {
+  const Workspace needed(nullptr, shape, backward);
+  NYSTROM_CHECK(needed.elements() <= memory.numel(),
+                "attention of {} sequences of up to {} tokens needs a workspace of {} elements, not {}",
+                shape.batch, shape.longest, needed.elements(), memory.numel());
+  return {memory.data<float>(), shape, backward};
+}
+
+/// Elements of the workspace of forward and backward.
+inline std::int64_t softmax_attention_workspace(const AttentionLimits& limits) {
+  const CudaAttentionShape shape(limits);
+  return std::max(CudaAttentionWorkspace(nullptr, shape, false).elements(),
+                  CudaAttentionWorkspace(nullptr, shape, true).elements());
+}
+inline std::int64_t nystrom_attention_workspace(const NystromOptions& options,
+                                                const AttentionLimits& limits) {
+  const CudaNystromShape shape(CudaAttentionShape(limits), options);
+  return std::max(CudaNystromWorkspace(nullptr, shape, false).elements(),
+                  CudaNystromWorkspace(nullptr, shape, true).elements());
+}
 
 }  // namespace nystrom::cuda

@@ -56,23 +56,22 @@ TEST(AttentionGradient, with_padding_rows_that_only_the_keys_leave_out) {
 }
 
 TEST(AttentionGradient, of_exact_softmax) {
-  check_gradients({.config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 3}, .rows = {13, 1, 20}});
+  check_gradients({.config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 3}, .rows = {13, 1, 20}});
 }
 
 TEST(AttentionGradient, of_exact_softmax_over_several_tiles) {
   check_gradients(
-      {.config = {.kind = AttentionKind::kSoftmax, .heads = 1, .taps = 3}, .rows = {203}, .head_width = 18});
+      {.config = {.op = AttentionOp::kSoftmax, .heads = 1, .taps = 3}, .rows = {203}, .head_width = 18});
 }
 
 TEST(AttentionGradient, of_exact_softmax_with_padding_rows) {
-  check_gradients({.config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 0},
-                   .rows = {13, 13},
-                   .lengths = {13, 4}});
+  check_gradients(
+      {.config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 0}, .rows = {13, 13}, .lengths = {13, 4}});
 }
 
 TEST(AttentionGradient, of_exact_softmax_with_dropout) {
   check_gradients(
-      {.config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 3}, .rows = {13, 71}, .dropout = 0.3});
+      {.config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 3}, .rows = {13, 71}, .dropout = 0.3});
 }
 
 }  // namespace

@@ -55,8 +55,8 @@ void expect_as_defined(const CaseOptions& options) {
   AttentionCase<double> op(options), plain(options);
   op.forward();
   op.backward();
-  naive::forward<double>(plain.forward_args());
-  naive::backward<double>(plain.backward_args());
+  naive::forward<double>(plain.arguments());
+  naive::backward<double>(plain.arguments());
   EXPECT_LT((distance<double, double>(op.out(), plain.out())), 1e-11);
   EXPECT_LT((distance<double, double>(op.d_qkv(), plain.d_qkv())), 1e-9);
   if (options.config.taps > 0) {
@@ -72,7 +72,7 @@ TEST(Attention, is_as_defined_for_ragged_packs) {
   options.config = {.heads = 3, .landmarks = 6, .taps = 0};
   options.head_width = 10;
   expect_as_defined(options);
-  options.config.kind = AttentionKind::kSoftmax;
+  options.config.op = AttentionOp::kSoftmax;
   options.dropout = 0.1;
   expect_as_defined(options);
 }
@@ -137,7 +137,7 @@ TEST(Attention, one_scale_for_all_matrices_lets_neighbours_in) {
 
 TEST(Attention, keys_beyond_the_length_are_not_attended_to) {
   CaseOptions options{
-      .config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 0}, .rows = {20}, .lengths = {12}};
+      .config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 0}, .rows = {20}, .lengths = {12}};
   AttentionCase<double> padded(options);
   padded.forward();
   options.rows = {12};
@@ -153,8 +153,8 @@ TEST(Attention, fp32_is_near_fp64) {
   options.config.taps = 65;
   options.head_width = 64;
   options.rows = {300, 70, 30};
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
-    options.config.kind = kind;
+  for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
+    options.config.op = op;
     AttentionCase<float> single(options);
     AttentionCase<double> exact(options);
     exact.copy_inputs(single);
@@ -169,9 +169,9 @@ TEST(Attention, fp32_is_near_fp64) {
 }
 
 TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+  for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
     CaseOptions options = kRagged;
-    options.config.kind = kind;
+    options.config.op = op;
     AttentionCase<BF16> half(options);
     AttentionCase<double> exact(options);
     exact.copy_inputs(half);
@@ -186,9 +186,9 @@ TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
 }
 
 TEST(Attention, thread_count_changes_no_bit) {
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+  for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
     CaseOptions options = kRagged;
-    options.config.kind = kind;
+    options.config.op = op;
     options.rows = {1300, 20};
     AttentionCase<float> single(options);
     single.forward();
@@ -206,9 +206,9 @@ TEST(Attention, thread_count_changes_no_bit) {
 }
 
 TEST(Attention, without_avx512_it_is_the_same_to_rounding) {
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+  for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
     CaseOptions options = kRagged;
-    options.config.kind = kind;
+    options.config.op = op;
     AttentionCase<float> best(options), plain(options);
     best.forward();
     best.backward();
@@ -225,14 +225,21 @@ TEST(Attention, without_avx512_it_is_the_same_to_rounding) {
 TEST(Attention, a_workspace_too_small_is_refused) {
   CaseOptions options = kRagged;
   AttentionCase<float> attention(options);
-  AttentionForward args = attention.forward_args();
-  args.workspace = args.workspace.first(100);
-  EXPECT_THROW(attention_forward(attention.context(), args), InternalError);
+  CaseArguments args = attention.arguments();
+  args.inputs.workspace = args.inputs.workspace.first(100);
+  EXPECT_THROW(args.forward(attention.context()), InternalError);
+}
+
+TEST(Attention, nystrom_refuses_dropout) {
+  CaseOptions options = kRagged;
+  options.dropout = 0.1;
+  AttentionCase<float> attention(options);
+  EXPECT_THROW(attention.forward(), InternalError);
 }
 
 TEST(Attention, dropout_keeps_the_expected_share_and_its_mean) {
   CaseOptions options{
-      .config = {.kind = AttentionKind::kSoftmax, .heads = 2, .taps = 0}, .rows = {150}, .dropout = 0.25};
+      .config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 0}, .rows = {150}, .dropout = 0.25};
   AttentionCase<double> dropped(options);
   for (double& x : dropped.qkv().span<double>()) x = 1;  // equal probabilities, equal values
   dropped.forward();

@@ -12,6 +12,7 @@
 #include "allocations.h"
 #include "kernels/tensor/cpu_features.h"
 #include "launch/bench/bench.h"
+#include "model/attention/registry.h"
 #include "small_network.h"
 #include "trainer/comm/comm.h"
 
@@ -72,7 +73,7 @@ TEST(StepCounts, op_counts_of_a_step_match_the_stored_ones) {
 // The library for matrix products allocates its own scratch; what is counted is this project's code.
 TEST(StepCounts, a_step_allocates_nothing) {
   const auto comm = make_solo_comm();
-  for (const AttentionKind kind : {AttentionKind::kNystrom, AttentionKind::kSoftmax}) {
+  for (const AttentionEntry& kind : attention_registry()) {
     BenchOptions options;
     options.precision = bf16_is_native() ? DType::kBF16 : DType::kF32;
     options.threads = 2;
@@ -82,7 +83,7 @@ TEST(StepCounts, a_step_allocates_nothing) {
     options.model.hidden_size = 64;  // whole vectors in each head
     options.model.intermediate_size = 128;
     options.model.max_positions = options.sequence_length;
-    options.model.attention.kind = kind;
+    options.model.attention.kind = kind.name;
     Bench bench(options, *comm);
     bench.step();
     const AllocationCount count;

@@ -1,4 +1,4 @@
-#include "model/layers/parameters.h"
+#include "model/parameters/parameters.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,6 @@
 #include "kernels/linear_gelu.h"
 
+#include "kernels/cuda/ops.h"
 #include "kernels/linear.h"
 
 namespace nystrom {

@@ -1,4 +1,6 @@
-#include "model/config/model_config.h"
+#include "model/check.h"
+
+#include "model/attention/registry.h"
 
 namespace nystrom {
 
@@ -29,13 +31,15 @@ void check(const ModelConfig& c) {
   if (!(c.dropout >= 0 && c.dropout < 1)) refuse("model.dropout is {}; it must lie in [0, 1).", c.dropout);
   if (!(c.attention_dropout >= 0 && c.attention_dropout < 1))
     refuse("model.attention_dropout is {}; it must lie in [0, 1).", c.attention_dropout);
-  if (c.attention_dropout > 0 && c.attention.kind == AttentionKind::kNystrom)
-    refuse("model.attention_dropout is {}, but only attention of kind softmax has it; set it to 0.",
-           c.attention_dropout);
+  const AttentionEntry& attention = attention_entry(c.attention.kind);
+  if (c.attention_dropout > 0 && !attention.has_probability_dropout)
+    refuse("model.attention_dropout is {}, but attention of kind {} has no dropout; set it to 0.",
+           c.attention_dropout, attention.name);
   if (!(c.layer_norm_epsilon > 0))
     refuse("model.layer_norm_epsilon is {}; it must be above 0.", c.layer_norm_epsilon);
   if (!(c.initializer_range > 0))
     refuse("model.initializer_range is {}; it must be above 0.", c.initializer_range);
+  attention.check(c);
 }
 
 void check_of_file(const std::string& path, const ModelConfig& config) {

@@ -1,0 +1,220 @@
+// Nystrom attention on the CPU: which phases of which heads run on which thread.
+
+#include "kernels/cpu/attention/exact_head.h"
+#include "kernels/cpu/attention/nystrom_head.h"
+#include "kernels/cpu/ops.h"
+
+namespace nystrom::cpu {
+namespace {
+
+/// The workspace of a call: arrays over all heads, slots, and each thread's scratch.
+template <class C, class Slot, class Scratch, class Exact>
+class Workspace {
+ public:
+  Workspace(C* base, const NystromShape& shape) : Workspace(base, shape, shape.slots()) {}
+  /// `slots` as in NystromShape::slots(); without memory it only counts.
+  Workspace(C* base, const NystromShape& shape, Index slots) : shape_(shape), carver_(base) {
+    norms = carver_.take(shape.items());
+    d_scales = carver_.take(shape.items());
+    d_conv = carver_.take(shape.items() * shape.taps);
+    slot_elements_ = elements_of<Slot, C>(shape);
+    scratch_elements_ = elements_of<Scratch, C>(shape);
+    exact_elements_ = elements_of<Exact, C>(shape);
+    slots_ = carver_.take(slots * slot_elements_);
+    scratch_ = carver_.take(shape.threads * scratch_elements_);
+    exact_ = carver_.take(shape.threads * exact_elements_);
+  }
+
+  C* norms;     ///< [items] |A|_1
+  C* d_scales;  ///< [items]
+  C* d_conv;    ///< [items, K]
+
+  [[nodiscard]] Slot slot(Index i) const { return carved<Slot>(slots_ + i * slot_elements_); }
+  [[nodiscard]] Scratch scratch(Index thread) const {
+    return carved<Scratch>(scratch_ + thread * scratch_elements_);
+  }
+  [[nodiscard]] Exact exact(Index thread) const { return carved<Exact>(exact_ + thread * exact_elements_); }
+  [[nodiscard]] Index elements() const { return carver_.used(); }
+
+ private:
+  template <class Pieces>
+  Pieces carved(C* base) const {
+    Carver<C> carver(base);
+    return Pieces(carver, shape_);
+  }
+
+  const NystromShape& shape_;
+  Carver<C> carver_;
+  Index slot_elements_ = 0, scratch_elements_ = 0, exact_elements_ = 0;
+  C *slots_ = nullptr, *scratch_ = nullptr, *exact_ = nullptr;
+};
+template <class C>
+using ForwardWorkspace = Workspace<C, NystromForwardSlot<C>, NystromForwardScratch<C>, ExactForwardMemory<C>>;
+template <class C>
+using BackwardWorkspace =
+    Workspace<C, NystromBackwardSlot<C>, NystromBackwardScratch<C>, ExactBackwardMemory<C>>;
+
+/// Sequences of at most M rows.
+SoftmaxAttention exact_part(const NystromAttention& args) {
+  return {args.inputs, args.saved.row_stats};
+}
+
+/// body(head, item, chunk, thread) for each chunk of each head that is approximated.
+template <class Body>
+void for_chunks(Context& context, const NystromShape& shape, const Sequences& sequences, const Body& body) {
+  const Index chunks = shape.most_chunks();
+  parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
+    const HeadTask head = shape.head(sequences, i / chunks);
+    if (shape.approximates(head) && i % chunks < NystromShape::chunks(head.rows))
+      body(head, i / chunks, i % chunks, thread);
+  });
+}
+
+/// Which head has the largest |A|_1 of the call; the first of equals.
+template <class C>
+Index largest_norm(const NystromShape& shape, const C* norms) {
+  return std::max_element(norms, norms + shape.items()) - norms;
+}
+
+template <class T>
+void forward(Context& context, const NystromShape& shape, const NystromAttention& args,
+             const ForwardWorkspace<Compute<T>>& memory) {
+  using C = Compute<T>;
+  const NystromForward<T> op(shape, args);
+  const SoftmaxAttention exact_args = exact_part(args);
+  const auto exact = [&](const HeadTask& head, Index item, int thread) {
+    exact_forward<T>(shape, exact_args, head, 0, head.rows, memory.exact(thread));
+    if (!args.saved.residuals.empty()) args.saved.residuals.data<C>()[item] = C(0);
+    memory.norms[item] = C(0);
+  };
+  if (!shape.by_phases()) {
+    for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+      if (!shape.approximates(head)) return exact(head, item, thread);
+      const auto slot = memory.slot(thread);
+      const auto scratch = memory.scratch(thread);
+      const Index chunks = NystromShape::chunks(head.rows);
+      const C norm = op.begin(head, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
+      op.middle(head, norm, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
+    });
+    return;
+  }
+  std::fill_n(memory.norms, shape.items(), C(0));
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    if (!shape.approximates(head)) return exact(head, item, thread);
+    memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread));
+  });
+  for_chunks(context, shape, args.inputs.sequences,
+             [&](const HeadTask& head, Index item, Index chunk, int thread) {
+               op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+             });
+  const C largest = memory.norms[largest_norm(shape, memory.norms)];
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    if (!shape.approximates(head)) return;
+    op.middle(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
+              memory.scratch(thread));
+  });
+  for_chunks(context, shape, args.inputs.sequences,
+             [&](const HeadTask& head, Index item, Index chunk, int thread) {
+               op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+             });
+}
+
+template <class T>
+void backward_by_phases(Context& context, const NystromShape& shape, const NystromAttention& args,
+                        const AttentionGradients& gradients, const BackwardWorkspace<Compute<T>>& memory) {
+  using C = Compute<T>;
+  const NystromBackward<T> op(shape, args, gradients);
+  const SoftmaxAttention exact = exact_part(args);
+  std::fill_n(memory.norms, shape.items(), C(0));
+  std::fill_n(memory.d_scales, shape.items(), C(0));
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    if (shape.approximates(head))
+      memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread)).value;
+    else
+      exact_backward<T>(shape, exact, gradients, head, memory.exact(thread),
+                        memory.d_conv + item * shape.taps);
+  });
+  for_chunks(context, shape, args.inputs.sequences,
+             [&](const HeadTask& head, Index item, Index chunk, int thread) {
+               op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+             });
+  const Index largest = largest_norm(shape, memory.norms);
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    if (!shape.approximates(head)) return;
+    const C scale = memory.norms[shape.one_scale() ? largest : item];
+    memory.d_scales[item] = op.middle(head, scale, memory.slot(item), memory.scratch(thread));
+  });
+  C d_shared = 0;
+  for (Index item = 0; item < shape.items(); ++item) d_shared += memory.d_scales[item];
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
+    if (!shape.approximates(head)) return;
+    const auto slot = memory.slot(item);
+    const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
+    op.landmarks(one_norm(slot.a, shape.options.landmarks), d_norm, slot);
+  });
+  for_chunks(context, shape, args.inputs.sequences,
+             [&](const HeadTask& head, Index item, Index chunk, int thread) {
+               op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+             });
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
+    if (shape.approximates(head)) op.end(head, memory.slot(item), memory.d_conv + item * shape.taps);
+  });
+}
+
+template <class T>
+void backward_by_heads(Context& context, const NystromShape& shape, const NystromAttention& args,
+                       const AttentionGradients& gradients, const BackwardWorkspace<Compute<T>>& memory) {
+  using C = Compute<T>;
+  const NystromBackward<T> op(shape, args, gradients);
+  const SoftmaxAttention exact = exact_part(args);
+  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    C* const d_conv = memory.d_conv + item * shape.taps;
+    if (!shape.approximates(head))
+      return exact_backward<T>(shape, exact, gradients, head, memory.exact(thread), d_conv);
+    const auto slot = memory.slot(thread);
+    const auto scratch = memory.scratch(thread);
+    const Index chunks = NystromShape::chunks(head.rows);
+    const OneNorm<C> norm = op.begin(head, slot, scratch);
+    for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
+    const C d_scale = op.middle(head, norm.value, slot, scratch);
+    op.landmarks(norm, d_scale, slot);
+    for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
+    op.end(head, slot, d_conv);
+  });
+}
+
+}  // namespace
+
+Index nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits) {
+  const NystromShape shape(AttentionShape(limits), options);
+  const Index slots = shape.most_slots();
+  return std::max(ForwardWorkspace<float>(nullptr, shape, slots).elements(),
+                  BackwardWorkspace<float>(nullptr, shape, slots).elements());
+}
+
+void nystrom_attention_forward(Context& context, const NystromAttention& args) {
+  const NystromShape shape(AttentionShape(context, args.inputs), args.options);
+  check_sequences(shape, args.inputs);
+  dispatch_float(args.inputs.qkv.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    forward<T>(context, shape, args, workspace_in<ForwardWorkspace<C>, C>(args.inputs.workspace, shape));
+  });
+}
+
+void nystrom_attention_backward(Context& context, const NystromAttention& args,
+                                const AttentionGradients& gradients) {
+  const NystromShape shape(AttentionShape(context, args.inputs), args.options);
+  check_sequences(shape, args.inputs);
+  dispatch_float(args.inputs.qkv.dtype, [&]<class T>(T) {
+    using C = Compute<T>;
+    const auto memory = workspace_in<BackwardWorkspace<C>, C>(args.inputs.workspace, shape);
+    std::fill_n(memory.d_conv, shape.items() * shape.taps, C(0));
+    const auto run = shape.by_phases() ? &backward_by_phases<T> : &backward_by_heads<T>;
+    run(context, shape, args, gradients, memory);
+    add_conv_gradients(shape, memory.d_conv, gradients.d_conv_weight);
+  });
+}
+
+}  // namespace nystrom::cpu

@@ -1,0 +1,75 @@
+#pragma once
+// The ops' CPU implementations, called by kernels/dispatch once shapes are checked. Contracts: kernels/OP.h.
+
+#include "kernels/adamw.h"
+#include "kernels/clip_factor.h"
+#include "kernels/cross_entropy.h"
+#include "kernels/elementwise_loss.h"
+#include "kernels/embedding.h"
+#include "kernels/fill.h"
+#include "kernels/gelu.h"
+#include "kernels/label_weights.h"
+#include "kernels/layer_norm.h"
+#include "kernels/linear.h"
+#include "kernels/linear_gelu.h"
+#include "kernels/matmul.h"
+#include "kernels/nystrom_attention.h"
+#include "kernels/relu.h"
+#include "kernels/rows.h"
+#include "kernels/softmax_attention.h"
+#include "kernels/span_cross_entropy.h"
+
+namespace nystrom::cpu {
+
+void adamw_step(Context& context, const AdamW& args);
+
+void clip_factor(Context& context, const Tensor& gradients, double clip, const Tensor& result);
+
+void cross_entropy(Context& context, const CrossEntropy& args);
+
+void value_loss(Context& context, const ValueLoss& args);
+
+void embedding_forward(Context& context, const EmbeddingForward& args);
+void embedding_backward(Context& context, const EmbeddingBackward& args);
+
+void fill_zero(Context& context, const Tensor& x);
+
+void gelu_forward(Context& context, Activation kind, const Tensor& x, const Tensor& y);
+void gelu_backward(Context& context, Activation kind, const Tensor& x, const Tensor& d_y, const Tensor& d_x,
+                   const Tensor& d_bias);
+
+void weigh_by_label(Context& context, const LabelWeights& args);
+
+void layer_norm_forward(Context& context, const LayerNormForward& args);
+void layer_norm_backward(Context& context, const LayerNormBackward& args);
+
+void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
+
+void matmul(Context& context, const Matmul& args);
+
+void relu_forward(Context& context, const Tensor& x, const Tensor& y);
+void relu_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
+
+void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
+void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
+void tanh_forward(Context& context, const Tensor& x, const Tensor& y);
+void tanh_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
+void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
+                  const Tensor& y);
+void convert(Context& context, const Tensor& from, const Tensor& to);
+double squared_norm(Context& context, const Tensor& x);
+
+void span_cross_entropy(Context& context, const SpanCrossEntropy& args);
+
+/// Elements of the workspace in compute dtype.
+std::int64_t nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits);
+void nystrom_attention_forward(Context& context, const NystromAttention& args);
+void nystrom_attention_backward(Context& context, const NystromAttention& args,
+                                const AttentionGradients& gradients);
+
+std::int64_t softmax_attention_workspace(const AttentionLimits& limits);
+void softmax_attention_forward(Context& context, const SoftmaxAttention& args);
+void softmax_attention_backward(Context& context, const SoftmaxAttention& args,
+                                const AttentionGradients& gradients);
+
+}  // namespace nystrom::cpu

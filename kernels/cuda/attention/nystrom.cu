@@ -1,0 +1,131 @@
+// Nystrom attention of the CUDA backend: which kernels run, in which order. Launches are sized by the longest
+// sequence; a block that finds no rows of its kind returns. Checked against the CPU through the emulation;
+// not yet run on a GPU.
+
+#include "kernels/cuda/attention/landmarks.h"
+#include "kernels/cuda/attention/launch_arguments.h"
+#include "kernels/cuda/ops.h"
+#include "kernels/tensor/cuda/dispatch.h"
+
+namespace nystrom::cuda {
+namespace {
+
+AttentionProblem problem_with_landmarks(const CudaNystromShape& shape, const NystromAttention& args) {
+  AttentionProblem problem = problem_of(shape, args.inputs);
+  problem.landmarks = problem.exact_rows = static_cast<int>(shape.options.landmarks);
+  return problem;
+}
+
+NystromMiddle middle_of(const AttentionProblem& problem, const CudaNystromWorkspace& workspace,
+                        const NystromAttention& args) {
+  NystromMiddle middle{};
+  middle.problem = problem;
+  middle.iterations = args.options.pinv_iterations;
+  middle.one_scale = args.options.pinv_init == PinvInit::kBatchMax;
+  middle.q_landmarks = args.saved.q_landmarks.data<float>();
+  middle.k_landmarks = args.saved.k_landmarks.data<float>();
+  middle.parts = workspace.parts;
+  middle.part_stats = workspace.part_stats;
+  middle.k3_v = args.saved.k3_v.data<float>();
+  middle.k3_stats = args.saved.k3_stats.data<float>();
+  middle.pinv = args.saved.pinv.data<float>();
+  middle.residuals = args.saved.residuals.empty() ? nullptr : args.saved.residuals.data<float>();
+  middle.norms = workspace.norms;
+  middle.w = workspace.w;
+  middle.squares = workspace.squares;
+  return middle;
+}
+
+template <class T>
+void forward(CudaContext& context, const NystromAttention& args) {
+  const CudaNystromShape shape(CudaAttentionShape(args.inputs), args.options);
+  const auto workspace = workspace_in<CudaNystromWorkspace>(args.inputs.workspace, shape, false);
+  const AttentionProblem problem = problem_with_landmarks(shape, args);
+  auto rows = attend_rows_of<T>(problem, args.inputs, args.saved.row_stats);
+  float* const q_landmarks = args.saved.q_landmarks.data<float>();
+  float* const k_landmarks = args.saved.k_landmarks.data<float>();
+  if (shape.approximates_any()) {
+    make_landmarks(context, Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks});
+    attend_keys(context,
+                AttendKeys<T>{problem, rows.qkv, q_landmarks, workspace.parts, workspace.part_stats});
+  }
+  nystrom_middle(context, middle_of(problem, workspace, args),
+                 shape.slots(shape.forward_squares()));  // exact heads' residuals too
+  rows.k_landmarks = k_landmarks;
+  rows.w = workspace.w;
+  if (shape.approximates_any()) attend_rows(context, rows, false, shape.longest);
+  attend_rows(context, rows, true, shape.longest_exact);
+}
+
+NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const AttentionProblem& problem,
+                                      const CudaNystromWorkspace& workspace, const NystromAttention& args) {
+  NystromMiddleGradient middle{};
+  middle.problem = problem;
+  middle.iterations = shape.options.pinv_iterations;
+  middle.one_scale = shape.options.pinv_init == PinvInit::kBatchMax;
+  middle.q_landmarks = args.saved.q_landmarks.data<float>();
+  middle.k_landmarks = args.saved.k_landmarks.data<float>();
+  middle.pinv = args.saved.pinv.data<float>();
+  middle.k3_v = args.saved.k3_v.data<float>();
+  middle.w = workspace.w;
+  middle.norms = workspace.norms;
+  middle.norm_columns = workspace.norm_columns;
+  middle.d_scales = workspace.d_scales;
+  middle.d_w_parts = workspace.d_w_parts;
+  middle.d_k_parts = workspace.d_k_parts;
+  middle.d_q_parts = workspace.d_q_parts;
+  middle.d_k3_v = workspace.d_k3_v;
+  middle.landmark_deltas = workspace.landmark_deltas;
+  middle.d_k_landmarks = workspace.d_k_landmarks;
+  middle.d_q_landmarks = workspace.d_q_landmarks;
+  middle.a = workspace.a;
+  middle.d_a = workspace.d_a;
+  middle.squares = workspace.squares;
+  return middle;
+}
+
+template <class T>
+void backward(CudaContext& context, const NystromAttention& args, const AttentionGradients& gradients) {
+  const CudaNystromShape shape(CudaAttentionShape(args.inputs), args.options);
+  const auto workspace = workspace_in<CudaNystromWorkspace>(args.inputs.workspace, shape, true);
+  const AttentionProblem problem = problem_with_landmarks(shape, args);
+  const auto pass = gradient_pass<T>(shape, problem, workspace, args.inputs, args.saved.row_stats, gradients);
+  auto rows = rows_gradient_of<T>(pass, args.inputs);
+  rows.k_landmarks = args.saved.k_landmarks.data<float>();
+  rows.w = workspace.w;
+  rows.d_w_parts = workspace.d_w_parts;
+  rows.d_k_parts = workspace.d_k_parts;
+  auto keys = keys_gradient_of<T>(pass);
+  keys.q_landmarks = args.saved.q_landmarks.data<float>();
+  keys.d_k3_v = workspace.d_k3_v;
+  keys.k3_stats = args.saved.k3_stats.data<float>();
+  keys.landmark_deltas = workspace.landmark_deltas;
+  keys.d_k_landmarks = workspace.d_k_landmarks;
+  keys.d_q_parts = workspace.d_q_parts;
+  if (shape.approximates_any()) {
+    const NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
+    nystrom_begin_gradient(context, middle);
+    rows_gradient(context, rows, false, shape.longest);
+    nystrom_middle_gradient(context, middle, shape.slots(shape.backward_squares()));
+    keys_gradient(context, keys, false, shape.longest);
+    add_query_landmark_gradients(context, middle, rows.d_qkv, shape.longest);
+  }
+  rows_gradient(context, rows, true, shape.longest_exact);
+  keys_gradient(context, keys, true, shape.longest_exact);
+  add_filter_gradient(context, pass, workspace, gradients);
+}
+
+}  // namespace
+
+void nystrom_attention_forward(CudaContext& context, const NystromAttention& args) {
+  if (args.inputs.sequences.count == 0 || args.inputs.sequences.longest == 0) return;
+  dispatch_device(args.inputs.qkv.dtype, [&]<class T>(T) { forward<T>(context, args); });
+}
+
+void nystrom_attention_backward(CudaContext& context, const NystromAttention& args,
+                                const AttentionGradients& gradients) {
+  if (args.inputs.sequences.count == 0 || args.inputs.sequences.longest == 0) return;
+  dispatch_device(args.inputs.qkv.dtype, [&]<class T>(T) { backward<T>(context, args, gradients); });
+}
+
+}  // namespace nystrom::cuda

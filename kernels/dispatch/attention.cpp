@@ -1,0 +1,35 @@
+#include "kernels/dispatch/attention.h"
+
+namespace nystrom {
+
+void check_attention(const AttentionInputs& inputs) {
+  const Tensor& qkv = inputs.qkv;
+  const std::int64_t taps = inputs.taps();
+  NYSTROM_CHECK(qkv.dim(1) % (3 * inputs.heads) == 0, "qkv has {} columns for {} heads", qkv.dim(1),
+                inputs.heads);
+  NYSTROM_CHECK(taps == 0 || inputs.conv_weight.dim(0) == inputs.heads,
+                "the convolution's weight is {}, not of {} heads", inputs.conv_weight.shape.text(),
+                inputs.heads);
+  NYSTROM_CHECK(taps == 0 || taps % 2 == 1, "the convolution's kernel size is {}; it must be odd", taps);
+}
+
+void check_gpu_attention(DType activation, const AttentionLimits& limits) {
+  const std::int64_t width = limits.width();
+  if (width % 8 != 0 || width > 128)
+    refuse(
+        "Attention on a GPU takes heads of a multiple of 8 channels, at most 128; these have {}: choose "
+        "another number of heads, or the CPU.",
+        width);
+  if (activation == DType::kF64)
+    refuse("Attention on a GPU computes in fp32 or bf16, not in {}.", name_of(activation));
+}
+
+double forward_bytes(const AttentionInputs& inputs) {
+  return static_cast<double>(inputs.qkv.bytes() + inputs.out.bytes());
+}
+
+double backward_bytes(const AttentionInputs& inputs, const AttentionGradients& gradients) {
+  return static_cast<double>(inputs.qkv.bytes() + gradients.d_out.bytes() + gradients.d_qkv.bytes());
+}
+
+}  // namespace nystrom

@@ -1,0 +1,59 @@
+#pragma once
+// Nystrom attention (Xiong et al., AAAI 2021, arXiv 2102.03902). Sequences of n <= M rows get exact softmax
+// attention; for others
+//   q~_j, k~_j = means of the rows [floor(j n / M), floor((j + 1) n / M))       (landmarks)
+//   A = softmax(q~ k~^T / sqrt(D));  Z = pinv(A)
+//   context = softmax(q k~^T / sqrt(D)) (Z (softmax(q~ k^T / sqrt(D)) v))
+// pinv: Z_0 = A^T / (|A|_1 |A|_inf), then Z <- Z/4 (13 I - AZ (15 I - AZ (7 I - AZ))); |A|_inf is 1 for a
+// softmax. Gradients flow through Z_0 and its scale. Softmax statistics, landmarks, A, Z and Z (...) are kept
+// and computed in compute dtype. The same bits for any thread count; with kPerMatrix a sequence's bits do not
+// depend on its neighbours either.
+
+#include "kernels/attention.h"
+
+namespace nystrom {
+
+enum class PinvInit {
+  kPerMatrix,  ///< each matrix by its own |A|_1
+  kBatchMax    ///< all matrices of the call by the largest |A|_1 (the original code's and transformers' way)
+};
+
+struct NystromOptions {
+  std::int64_t landmarks = 64;
+  int pinv_iterations = 6;
+  PinvInit pinv_init = PinvInit::kPerMatrix;
+};
+
+/// What forward keeps for backward besides qkv and out. Sizes for at most B sequences and T tokens.
+struct NystromSaved {
+  Tensor q_landmarks, k_landmarks;  ///< [B, H, M, D] compute dtype
+  Tensor pinv;                      ///< [B, H, M, M] compute dtype: Z
+  Tensor k3_v;                      ///< [B, H, M, D] compute dtype: softmax(q~ k^T / sqrt(D)) v
+  Tensor k3_stats;  ///< [B, H, M, 2] compute dtype: row maximum and 1 / row sum of that softmax
+  Tensor
+      row_stats;  ///< [T, H, 2] (on a GPU laid out [H, T, 2]) compute dtype: the same of each query's softmax
+  Tensor residuals;  ///< [B, H] compute dtype: |A Z - I|_F / sqrt(M); 0 where n <= M
+
+  /// Books them (lifetime: saved).
+  static NystromSaved plan(Planner& planner, const NystromOptions& options, DType activation,
+                           const AttentionLimits& limits);
+};
+
+struct NystromAttention {
+  NystromOptions options;
+  AttentionInputs inputs;  ///< without dropout: no kernel has a probability for each pair
+  NystromSaved saved;
+};
+
+/// Books the workspace of forward and backward (lifetime: scratch; compute dtype). One tensor serves all
+/// layers of one shape. On a GPU heads have a multiple of 8 channels, at most 128, and there are at most 256
+/// landmarks; anything else is refused.
+Tensor plan_nystrom_attention_workspace(Planner& planner, const NystromOptions& options, DType activation,
+                                        const AttentionLimits& limits);
+
+void nystrom_attention_forward(Context& context, const NystromAttention& args);
+/// Recomputes the softmaxes from their saved statistics, the pseudo-inverse's iterates from A.
+void nystrom_attention_backward(Context& context, const NystromAttention& args,
+                                const AttentionGradients& gradients);
+
+}  // namespace nystrom

@@ -1,0 +1,53 @@
+// The model's shape in a checkpoint.
+
+#include "trainer/checkpoint/model_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kernels/core/check.h"
+#include "mean_attention.h"
+#include "temporary_folder.h"
+
+namespace nystrom {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+ModelRecord written_and_read(const ModelConfig& model) {
+  const testing::TemporaryFolder folder;
+  hdf5::File file = hdf5::File::create(folder / "record.h5");
+  file.create_group("model");
+  write_model_record(file, model, HeadKind::kPretraining);
+  return read_model_record(file);
+}
+
+TEST(ModelRecord, every_kind_of_attention_comes_back_by_its_name) {
+  testing::register_mean_attention();
+  ModelConfig model;
+  model.attention.landmarks = 17;
+  model.attention.pinv_init = PinvInit::kBatchMax;
+  for (const AttentionEntry& entry : attention_registry()) {
+    model.attention.kind = entry.name;
+    const ModelConfig read = written_and_read(model).model;
+    EXPECT_EQ(read.attention.kind, entry.name);
+    EXPECT_EQ(read.attention.landmarks, 17);
+    EXPECT_EQ(read.attention.pinv_init, PinvInit::kBatchMax);
+  }
+}
+
+TEST(ModelRecord, an_unknown_kind_of_attention_is_refused_with_all_names) {
+  ModelConfig model;
+  model.attention.kind = "of_the_future";
+  try {
+    (void)written_and_read(model);
+    FAIL() << "not refused";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("record.h5"), HasSubstr("`of_the_future`"), HasSubstr("nystrom, softmax")));
+  }
+}
+
+}  // namespace
+}  // namespace nystrom
