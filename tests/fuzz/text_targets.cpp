@@ -253,7 +253,7 @@ std::vector<std::string> corpus_seeds() {
           how(5) + bzip,
           how(5) + xz,
           how(5) + zstd,
-          how(18) + std::string("\xFF\xFEa\0b\0\n\0", 8),
+          how(18) + std::string("\377\376a\0b\0\n\0", 8),
           how(12) + "caf\xE9 \x80\x9F\n"};
 }
 

@@ -57,7 +57,7 @@ TEST(Prepare, writes_shards_tokenizer_and_a_manifest_that_adds_up) {
     for (const auto& shard : json["splits"][split]["shards"]) {
       const auto name = std::string(split) + "/" + shard["file"].get<std::string>();
       ASSERT_TRUE(files.contains(name)) << name;
-      EXPECT_EQ(sha256_hex(files.at(name)), shard["sha256"]);
+      EXPECT_EQ(sha256_hex(files.at(name)), shard["sha256"].get<std::string>());
       ++shards;
     }
   }
