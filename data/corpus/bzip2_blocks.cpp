@@ -160,7 +160,7 @@ bool unpack(std::string& packed, std::string& out) {
     z.avail_out = 1U << 20U;
     status = BZ2_bzDecompress(&z);
     const bool idle = z.avail_out == 1U << 20U;
-    out.resize(out.size() - z.avail_out);
+    out.erase(out.size() - z.avail_out);
     if (status == BZ_OK && idle && z.avail_in == 0) break;  // it wants more than there is
   }
   BZ2_bzDecompressEnd(&z);

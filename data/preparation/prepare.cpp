@@ -167,7 +167,7 @@ PrepareReport Preparation::report() const {
                     report.vocabulary_size));
   }
   if (options_.validation_fraction > 0 && report.validation.documents == 0)
-    report.warnings.push_back("There is only one document, so nothing is held out for validation.");
+    report.warnings.emplace_back("There is only one document, so nothing is held out for validation.");
   for (const auto& source : accounts_) {
     for (const auto& file : source.files) {
       if (!source.stats.file_documents.contains(file.path))

@@ -57,14 +57,14 @@ std::string split_rows(const Json& splits) {
 /// Metrics by split at the step of the checkpoint, from results.json, else from evaluations.json; empty if
 /// neither has that step.
 std::string task_figures(const fs::path& run, std::int64_t step) {
-  std::ifstream results_file(run / "results.json"), evaluations_file(run / "evaluations.json");
-  const Json results = try_parse_json<Json>(results_file);
+  const auto read = [&run](const char* name) { return try_read_file((run / name).string()).value_or(""); };
+  const Json results = try_parse_json<Json>(read("results.json"));
   const auto is_of = [step](const Json& object, const char* key) {
     return object.contains(key) && object[key] == step;
   };
   if (results.is_object() && is_of(results, results.contains("best_step") ? "best_step" : "steps"))
     return split_rows(results);
-  const Json evaluations = try_parse_json<Json>(evaluations_file);
+  const Json evaluations = try_parse_json<Json>(read("evaluations.json"));
   if (evaluations.is_array())
     for (const auto& evaluation : evaluations)
       if (evaluation.is_object() && is_of(evaluation, "step") && evaluation.contains("scores"))

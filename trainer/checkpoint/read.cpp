@@ -3,6 +3,7 @@
 #include <set>
 
 #include "data/hdf5/hdf5_file.h"
+#include "model/check.h"
 #include "model/heads/head_registry.h"
 #include "model/layers/encoder.h"
 #include "trainer/checkpoint/checkpoint.h"
