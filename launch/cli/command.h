@@ -4,9 +4,11 @@
 //   Command greet_command() {
 //     struct Options { std::string name; };
 //     auto options = std::make_shared<Options>();
-//     return {.name = "greet", .summary = "Say hello.", .example = "nystrom greet --name Ada",
-//             .options = [options](OptionParser& app) { app.add_option("--name", options->name)->required();
-//             }, .run = [options](const Invocation&) { fmt::print("hello {}\n", options->name); return 0; }};
+//     return {.name = "greet",
+//             .summary = "Say hello.",
+//             .example = "nystrom greet --name Ada",
+//             .options = [=](OptionParser& app) { app.add_option("--name", options->name, "A name."); },
+//             .run = [=](const Invocation&) { fmt::print("hello {}\n", options->name); return kDone; }};
 //   }
 
 #include <functional>

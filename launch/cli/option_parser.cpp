@@ -50,6 +50,7 @@ OptionParser::OptionParser(const std::string& description, const std::string& pr
                            const std::string& footer)
     : parser_(std::make_unique<Parser>(description, program)) {
   parser_->app.allow_extras();
+  parser_->app.set_help_flag("-h,--help", "Print this help message.");
   parser_->app.footer(footer);
 }
 
