@@ -73,7 +73,8 @@ function(nystrom_add_test name)
   cmake_parse_arguments(ARG "RUNS_PROGRAM" "AS_ONE" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support" "${CMAKE_SOURCE_DIR}/tests")
-  target_link_libraries(${name} PRIVATE ${ARG_LINKS} nystrom_options GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE
+    ${ARG_LINKS} nystrom_options OpenMP::OpenMP_CXX GTest::gtest GTest::gmock GTest::gtest_main)
   # The libraries under test are optimized; the tests' own code need not be, and builds in half the time.
   target_compile_options(${name} PRIVATE ${nystrom_precompiled_options} $<$<CONFIG:Release>:-O1>)
   target_precompile_headers(${name} REUSE_FROM nystrom_test_headers)

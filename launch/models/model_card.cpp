@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "kernels/core/json.h"
 #include "model/attention/registry.h"
 #include "model/heads/head_registry.h"
