@@ -57,7 +57,11 @@ bool TarReader::next() {
   archive_entry* entry = nullptr;
   for (;;) {
     const int result = archive_read_next_header(archive_.get(), &entry);
-    if (result == ARCHIVE_EOF) return false;
+    if (result == ARCHIVE_EOF) {
+      // To the stream's own end, where decompressors find their checksum.
+      while (input_->stream.read(input_->buffer.data(), input_->buffer.size()) > 0) continue;
+      return false;
+    }
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN) refuse_damage();
     // A hard link has the type of its target, but no content.
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr) continue;

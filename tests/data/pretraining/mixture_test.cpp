@@ -111,7 +111,7 @@ TEST(Mixture, refuses_weights_that_do_not_fit_the_corpora) {
     return message_of<InputError>([&] { Mixture(weights, of, 1, true); });
   };
   EXPECT_EQ(message({{"small", 1}, {"larg", 1}}, corpora),
-            "data.mixture names larg, which is none of the shards' corpora (large, small).");
+            "`data.mixture` names larg, but the shards' corpora are large, small.");
   EXPECT_THAT(message({{"small", 1}}, corpora), HasSubstr("does not name large"));
   EXPECT_THAT(message({{"small", 0}, {"large", 0}}, corpora), HasSubstr("every corpus"));
   EXPECT_THAT(message({{"small", 1e-9}, {"large", 1}}, corpora), HasSubstr("share of small"));
