@@ -108,7 +108,7 @@ TEST_F(Damage, newer_format_is_distinguished_from_corruption) {
   const CheckpointSearch search = find_newest_checkpoint(folder.path());
   ASSERT_EQ(search.warnings.size(), 1U);
   EXPECT_THAT(search.warnings[0],
-              HasSubstr("format 3, this program knows formats up to 2: use a newer program"));
+              HasSubstr("format 3, but this program reads formats up to 2; use a newer program"));
   std::string damaged = later;
   damaged[later.size() / 2] ^= 1;
   testing::write_bytes(newest(), damaged);
