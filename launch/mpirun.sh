@@ -6,9 +6,9 @@
 #
 # - Signals. SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3. SIGUSR1 makes it
 #   save and continue; SIGUSR2 reports what each rank is doing. Open MPI by itself kills the ranks two seconds after
-#   SIGTERM; a longer odls_base_sigkill_timeout only forwards the signal that much later, and makes mpirun sleep that
-#   long after every failure. Other signals it forwards immediately, so the stop request is sent as SIGXCPU. A second
-#   Ctrl-C ends the job as Open MPI does.
+#   SIGTERM, Open MPI 5 at once; a longer odls_base_sigkill_timeout (Open MPI 4) only forwards the signal that much
+#   later, and makes mpirun sleep that long after every failure. Other signals it forwards immediately, so the stop
+#   request is sent as SIGXCPU. A second Ctrl-C ends the job as Open MPI does.
 # - Core binding. Each rank is bound to its share of the cores and uses one thread per core. With more ranks than cores
 #   the ranks share the cores, unbound, and yield while they wait.
 # - Root. Containers run as root, which Open MPI must be told to allow.
