@@ -74,13 +74,6 @@ HeadConfig head_of(const std::string& path, const std::string& name, const HeadC
   return {entry->kind, model.labels, regression ? Problem::kRegression : Problem::kSingleLabel};
 }
 
-bool is_first_of(const std::string& path, const char* attribute, const std::string& value, const char* first,
-                 const char* second) {
-  if (value != first && value != second)
-    refuse("{}: the attribute `{}` is {}; it must be {} or {}.", path, attribute, value, first, second);
-  return value == first;
-}
-
 void read_arithmetic(const CaseFile& file, ReferenceCase& c) {
   c.attention = attention_entry(file.text("attention"), c.path + ": the attribute attention").name;
   c.landmarks = file.integer("num_landmarks");
