@@ -10,8 +10,8 @@ nystrom_add_library(launch FOLDER launch
     cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
     commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
-    config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp
-    config/options.cpp config/suggestion.cpp
+    config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
+    config/config_text.cpp config/options.cpp config/suggestion.cpp
     models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
     models/model_source.cpp models/tokenizer_search.cpp
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp

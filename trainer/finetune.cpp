@@ -372,12 +372,8 @@ class Finetuning {
 };
 
 void check_options(const FinetuneOptions& options) {
-  if (options.epochs < 1) refuse("`training.epochs` is {}; it must be at least 1.", options.epochs);
-  if (options.run.global_batch < 1)
-    refuse("`training.global_batch` is {}; it must be at least 1.", options.run.global_batch);
-  if (options.patience < 0) refuse("`training.patience` is {}; it must be at least 0.", options.patience);
-  if (!(options.warmup_share >= 0 && options.warmup_share <= 1))
-    refuse("`schedule.warmup_share` is {}; it must lie in [0, 1].", options.warmup_share);
+  NYSTROM_CHECK(options.epochs >= 1 && options.run.global_batch >= 1, "{} epochs of batches of {}",
+                options.epochs, options.run.global_batch);
   if (options.run.sequence_length > options.run.model.max_positions)
     refuse("`data.sequence_length` ({}) is above `model.max_positions` ({}); lower it.",
            options.run.sequence_length, options.run.model.max_positions);

@@ -12,19 +12,11 @@
 namespace nystrom {
 namespace {
 
+/// Keys that contradict each other; the ranges of single keys are the configuration table's.
 void check_options(const PretrainOptions& options) {
-  const auto at_least = [](const char* key, std::int64_t value, std::int64_t minimum) {
-    if (value < minimum) refuse("`{}` is {}; it must be at least {}.", key, value, minimum);
-  };
   const TrainerOptions& t = options.trainer;
-  at_least("training.steps", t.steps, 1);
-  at_least("training.global_batch", options.global_batch, 1);
-  at_least("training.micro_batch", options.micro_batch, 0);
-  at_least("schedule.warmup_steps", t.schedule.warmup_steps, 0);
-  at_least("checkpoint.keep", t.keep.newest, 1);
-  at_least("checkpoint.keep_every_steps", t.keep.every, 0);
-  at_least("checkpoint.keep_best", t.keep.best, 0);
-  at_least("checkpoint.failures_allowed", t.failures_allowed, 0);
+  NYSTROM_CHECK(t.steps >= 1 && options.global_batch >= 1, "{} steps of {} sequences", t.steps,
+                options.global_batch);
   if (t.schedule.warmup_steps > t.steps)
     refuse("`schedule.warmup_steps` ({}) is above `training.steps` ({}); lower it.", t.schedule.warmup_steps,
            t.steps);
@@ -33,8 +25,6 @@ void check_options(const PretrainOptions& options) {
         "`data.sequence_length` ({}) is above `model.max_positions` ({}); lower the former or raise the "
         "latter.",
         options.sequence_length, options.model.max_positions);
-  if (!(t.clip_norm >= 0))
-    refuse("`training.clip_norm` is {}; it must be at least 0 (0: no clipping).", t.clip_norm);
 }
 
 /// The micro-batch that fits the device, the same on every rank: smaller than wanted only where the

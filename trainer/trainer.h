@@ -54,9 +54,11 @@ struct TrainerOptions {
   std::string checkpoint_folder;         ///< empty: no checkpoints
   std::int64_t save_every = 0;           ///< steps; 0: at the end only
   KeepPolicy keep;                       ///< which checkpoints are kept
-  std::int64_t failures_allowed = 3;     ///< consecutive checkpoints that may fail before the run stops
-  double timeout_seconds = 600;          ///< a checkpoint write without progress for so long ends the run
-  RunIdentity identity;                  ///< stored in every checkpoint
+  /// Consecutive checkpoints that may fail before the run stops.
+  std::int64_t failures_allowed = SaverOptions().failures_allowed;
+  /// A checkpoint write without progress for so long ends the run.
+  double timeout_seconds = CommOptions().timeout_seconds;
+  RunIdentity identity;  ///< stored in every checkpoint
   /// Called on every rank at each step: why the job should stop, or "". Signals are checked anyway.
   std::function<std::string()> stop_reason = {};
 };

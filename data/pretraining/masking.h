@@ -7,12 +7,19 @@
 #include <vector>
 
 #include "data/special_ids.h"
+#include "kernels/core/names.h"
 
 namespace nystrom {
 
 class Random;
 
 enum class MaskUnit { kToken, kWord, kSpan };
+
+template <>
+struct EnumNames<MaskUnit> {
+  static constexpr Named<MaskUnit> kAll[] = {
+      {MaskUnit::kToken, "token"}, {MaskUnit::kWord, "word"}, {MaskUnit::kSpan, "span"}};
+};
 
 struct Masking {
   double probability = 0.15;  ///< share of the non-special tokens that are predicted

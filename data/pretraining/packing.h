@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/core/names.h"
+
 namespace nystrom {
 
 enum class Packing : std::uint8_t {
@@ -11,9 +13,21 @@ enum class Packing : std::uint8_t {
   kDocuments,  ///< whole documents share a sample where they fit
 };
 
+template <>
+struct EnumNames<Packing> {
+  static constexpr Named<Packing> kAll[] = {{Packing::kSentences, "sentences"},
+                                            {Packing::kDocuments, "documents"}};
+};
+
 enum class PairStyle : std::uint8_t {
   kExact,     ///< every token once; a sample without a sentence boundary has no label
   kOriginal,  ///< as the preparation of the original (and of ALBERT): see TextSamples
+};
+
+template <>
+struct EnumNames<PairStyle> {
+  static constexpr Named<PairStyle> kAll[] = {{PairStyle::kExact, "exact"},
+                                              {PairStyle::kOriginal, "original"}};
 };
 
 struct PackingOptions {

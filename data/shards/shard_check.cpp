@@ -35,6 +35,7 @@ void check_shard(const std::string& path, ShardCheck depth) {
 }
 
 void check_shards(std::span<const std::string> shards, ShardCheck depth) {
+  if (depth == ShardCheck::kNone) return;
   std::uintmax_t left = kMaxRead;
   check_in_child(shards, {}, [depth, left](const std::string& path) mutable {
     if (depth != ShardCheck::kAuto) return check_shard(path, depth);

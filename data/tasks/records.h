@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "data/text/utf8.h"
+#include "kernels/core/names.h"
 
 namespace nystrom {
 
@@ -31,6 +32,11 @@ struct WantedColumn {
 enum class Malformed {
   kRefuse,  ///< the first one ends the reading
   kSkip     ///< counted and named
+};
+
+template <>
+struct EnumNames<Malformed> {
+  static constexpr Named<Malformed> kAll[] = {{Malformed::kRefuse, "refuse"}, {Malformed::kSkip, "skip"}};
 };
 
 struct RecordRequest {

@@ -51,7 +51,8 @@ BenchOptions bench_options(Config config, Comm& comm) {
   Backend backend = choose_backend(config.training.backend, "training.backend");
   backend.time_products = true;
   check_cuda_graph(config, backend);
-  const CommKind kind = communication_kind(config, backend);
+  check_communication(config, backend);
+  const CommKind kind = config.communication.kind;
   if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
   BenchOptions options;
   options.model = model_options(config, nullptr);

@@ -1,13 +1,15 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "data/shards/inspect.h"
+#include "kernels/core/json.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
@@ -15,11 +17,12 @@
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/metrics/evaluation.h"
+#include "trainer/tasks/task_results.h"
 
 namespace nystrom {
 namespace {
 
-// The model that a configuration means: model.from, or else the run's newest good checkpoint.
+// The model that a configuration names: model.from, or else the run's latest valid checkpoint.
 std::vector<std::string> choose_model(Config& config) {
   if (config.gives("model.from") && !config.model.from.empty()) return {};
   require(config, {"run.directory"}, "evaluate (without `model.from`)");
@@ -30,6 +33,53 @@ std::vector<std::string> choose_model(Config& config) {
            search.any ? "valid " : "");
   config.model.from = *search.path;
   return search.warnings;
+}
+
+bool is_finetuned(const std::string& model) {
+  return !is_language_model(ModelSource(model).head().kind);
+}
+
+/// Names of the labels that a model was fine-tuned for; none where it has only placeholders.
+std::vector<std::string> stored_labels(const std::string& model) {
+  if (!is_checkpoint(model)) {
+    auto labels = ModelSource(model).label_names();
+    const bool named = std::ranges::none_of(labels, [](const auto& l) { return l.starts_with("LABEL_"); });
+    return named ? labels : std::vector<std::string>();
+  }
+  const CheckpointReader reader(model);
+  const Settings& settings = reader.identity().settings;
+  const auto found = settings.find("task.label_names");
+  return found == settings.end() ? std::vector<std::string>() : read_label_names(found->second);
+}
+
+/// model.from where that is fine-tuned; else the best checkpoint of the run, or its latest.
+std::string finetuned_model(const Config& config) {
+  if (!config.model.from.empty() && is_finetuned(config.model.from)) return config.model.from;
+  require(config, {"run.directory"}, "evaluate (without a fine-tuned `model.from`)");
+  const std::string folder = config.run.directory + "/checkpoints";
+  if (is_checkpoint(folder + "/best.h5")) return folder + "/best.h5";
+  const CheckpointSearch search = find_newest_checkpoint(folder);
+  if (!search.path)
+    refuse("{} holds no valid checkpoint; fine-tune first, or name a model in `model.from`.", folder);
+  return *search.path;
+}
+
+int evaluate_finetuned(const Config& given) {
+  Config config = given;
+  config.model.from = finetuned_model(given);
+  const auto setup = set_up_finetuning(config, false);
+  if (given.task.labels.empty()) setup->options.task.labels = stored_labels(config.model.from);
+  setup->options.task.unanswerable = ModelSource(config.model.from).setting("task.unanswerable") == "true";
+  // A run directory has its results already.
+  if (std::filesystem::exists(given.run.directory + "/checkpoints")) setup->options.run.directory.clear();
+  return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
+    const Log log(comm.rank());
+    for (const auto& note : setup->notes) log.note(note);
+    const std::unique_ptr<Observer> progress = make_progress(log);
+    const std::string results = evaluate_task(setup->options, comm, *progress);
+    if (comm.rank() == 0) fmt::print("{}\n", parse_json<nlohmann::ordered_json>(results).dump());
+    return kDone;
+  });
 }
 
 nlohmann::ordered_json result(const Losses& losses, const RunSetup& setup) {
@@ -63,7 +113,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   log.warnings(warnings);
   for (const auto& note : setup.notes) log.note(note);
 
-  ComputeSession session(open_device(setup.backend, setup.communication, comm),
+  ComputeSession session(open_device(setup.backend, config.communication.kind, comm),
                          threads_of_rank(comm, config.run.threads.value_or(0)),
                          {.model = setup.model, .head = setup.head, .precision = setup.precision});
   for (const auto& note : setup.from->load(session.network)) log.note(note);

@@ -77,7 +77,7 @@ void print_model(const ModelConfig& m, const HeadConfig& head) {
   line("attention",
        fmt::format("{}{}{}, {}, padding {}", kind.describe(a), details.empty() ? "" : ", ", details,
                    a.taps == 0 ? "no convolution" : fmt::format("convolution kernel size {}", a.taps),
-                   m.huggingface_padding ? "huggingface" : "exact"));
+                   name_of(m.padding)));
 }
 
 void print_tokenizer(const Tokenizer& tokenizer) {

@@ -14,7 +14,6 @@
 #include "launch/predict/input.h"
 #include "launch/predict/task_predictor.h"
 #include "launch/setup/backend.h"
-#include "launch/setup/finetune_setup.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -187,7 +186,7 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   AnswerForm form{.format = format_of(arguments, !fills),
                   .number_columns = {"line", "mask", "rank", "id", "probability"}};
   if (!fills) form.matrix_name = "embedding";
-  const auto& given = config.task.columns.text;
+  const auto& given = config.task.column_names.text;
   const auto input = open_input({.path = arguments.input,
                                  .format = arguments.input_format,
                                  .columns = {{"text", {given.empty() ? "text" : given, "sentence"}, false}},
@@ -266,9 +265,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
   check_output(arguments);
   const Config config = read_config("", invocation.overrides);
-  const Backend backend = arguments.backend.empty()
-                              ? choose_backend(config.training.backend, "training.backend")
-                              : choose_backend(arguments.backend, "predict: `--backend`");
+  const Backend backend =
+      arguments.backend.empty()
+          ? choose_backend(config.training.backend, "training.backend")
+          : choose_backend(parse<BackendChoice>("predict: `--backend`", arguments.backend), "--backend");
   const ModelSource source(arguments.model);
   const std::string task = task_of(arguments, source);
   (void)format_of(arguments, task == "embeddings");

@@ -58,34 +58,6 @@ class Progress {
   bool drawn_ = false;
 };
 
-PrepareOptions prepare_options(const Config& config) {
-  PrepareOptions options;
-  for (const CorpusSource& source : config.corpus)
-    options.corpora.push_back({source.kind, source.path, source.field, source.encoding,
-                               source.disambiguation == "drop", source.lists == "drop",
-                               source.stubs == "drop"});
-  const auto& cleaning = config.cleaning;
-  options.cleaning = {.minimum_characters = cleaning.minimum_characters,
-                      .duplicate_documents = cleaning.duplicate_documents,
-                      .duplicate_paragraphs = cleaning.duplicate_paragraphs,
-                      .near_duplicates = cleaning.near_duplicates,
-                      .decontaminate = cleaning.decontaminate,
-                      .keep_dropped = cleaning.keep_dropped,
-                      .skip_damaged = cleaning.skip_damaged,
-                      .expansion_limit = cleaning.expansion_limit};
-  options.tokenizer.path = config.tokenizer.path;
-  options.tokenizer.training = tokenizer_options(config);
-  if (!config.tokenizer.path.empty()) options.tokenizer.training.names = given_special_names(config);
-  options.directory = config.output.directory;
-  options.shard_tokens = config.output.shard_tokens;
-  options.validation_fraction = config.output.validation_fraction;
-  options.test_fraction = config.output.test_fraction;
-  options.seed = static_cast<std::uint64_t>(config.seed);
-  options.normalization = config.output.normalization;
-  options.threads = static_cast<int>(config.run.threads.value_or(0));
-  return options;
-}
-
 void report(const PrepareReport& made, const Log& log) {
   log.warnings(made.warnings);
   if (made.already_done) log.note("This preparation is already complete; nothing was changed.");

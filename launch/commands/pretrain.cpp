@@ -7,7 +7,6 @@
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
 #include "launch/setup/run_setup.h"
-#include "trainer/run/run_session.h"
 
 namespace nystrom {
 namespace {
@@ -18,32 +17,21 @@ struct Options {
 };
 
 PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
-  const Config& config = setup.config;
-  PretrainOptions options;
-  options.directory = config.run.directory;
-  options.resume = config.run.resume == "auto"    ? Resume::kAuto
-                   : config.run.resume == "never" ? Resume::kNever
-                                                  : Resume::kPath;
-  if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
-  options.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
+  PretrainOptions options = run_options(setup.config);
   options.report = [&log](const std::string& report) { log.note("State of the ranks:\n" + report); };
   options.files = setup.shards;
   options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
   options.model = setup.model;
   options.head = setup.head;
   options.precision = setup.precision;
-  options.recompute = config.training.recompute;
-  options.threads = static_cast<int>(config.run.threads.value_or(0));
-  options.device = [&setup](Comm& comm) { return open_device(setup.backend, setup.communication, comm); };
-  options.communication = {.kind = setup.communication, .timeout_seconds = config.communication.timeout};
+  options.device = [&setup](Comm& comm) {
+    return open_device(setup.backend, setup.config.communication.kind, comm);
+  };
   options.sequence_length = setup.sequence_length;
-  options.global_batch = config.training.global_batch;
-  options.micro_batch = config.training.micro_batch.value_or(0);
   options.training_data = training_source(setup);
   options.validation_data = validation_source(setup);
-  options.trainer = trainer_options(config);
+  options.trainer.objective = objective_options(setup.config);
   options.trainer.identity = identity_of(setup);
-  options.may_change = may_change_on_resume;
   options.read_settings = [&setup](const std::string& yaml) { return settings_of(yaml, setup); };
   if (setup.from)
     options.start_from = [&](Network& network) {

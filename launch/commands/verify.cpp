@@ -28,7 +28,8 @@ DType precision_named(const std::string& name) {
 void choose_devices(Arguments& arguments) {
   if (arguments.backend != "cpu" && arguments.backend != "cuda")
     refuse("`--backend` is {}; it must be cpu or cuda.", arguments.backend);
-  if (choose_backend(arguments.backend, "--backend").cuda) arguments.verify.device = Device::gpu(0);
+  if (choose_backend(parse<BackendChoice>("`--backend`", arguments.backend), "--backend").cuda)
+    arguments.verify.device = Device::gpu(0);
   if (arguments.against.empty()) return;
   if (arguments.against != "cpu" || arguments.backend != "cuda")
     refuse("`--against` compares the CUDA backend with the CPU; use `--backend cuda --against cpu`.");

@@ -14,15 +14,39 @@
 #include <string_view>
 #include <vector>
 
+#include "data/preparation/prepare.h"
+#include "data/pretraining/masking.h"
+#include "data/pretraining/packing.h"
+#include "data/shards/shard_check.h"
+#include "data/tasks/task.h"
+#include "data/tokenizer/training.h"
+#include "kernels/core/names.h"
+#include "model/config/model_config.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/comm/gpu_collectives.h"
+#include "trainer/guards/spike_guard.h"
+#include "trainer/optimizer/optimizer.h"
+#include "trainer/optimizer/schedule.h"
+#include "trainer/run/run_options.h"
+
 namespace nystrom {
 
-struct CorpusSource {
-  std::string kind = {};          ///< wikipedia | books | imdb | lines | jsonl
-  std::string path = {};          ///< a glob
-  std::string field = "text";     ///< jsonl: the member that holds the text
-  std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
-  std::string disambiguation = "keep", lists = "keep", stubs = "keep";  ///< wikipedia: keep | drop
-  bool operator==(const CorpusSource&) const = default;
+/// `training.precision`, `communication.reduction`.
+enum class Precision { kAuto, kF32, kBF16 };
+
+template <>
+struct EnumNames<Precision> {
+  static constexpr Named<Precision> kAll[] = {
+      {Precision::kAuto, "auto"}, {Precision::kF32, "fp32"}, {Precision::kBF16, "bf16"}};
+};
+
+/// `training.backend`, `--backend`.
+enum class BackendChoice { kAuto, kCpu, kCuda };
+
+template <>
+struct EnumNames<BackendChoice> {
+  static constexpr Named<BackendChoice> kAll[] = {
+      {BackendChoice::kAuto, "auto"}, {BackendChoice::kCpu, "cpu"}, {BackendChoice::kCuda, "cuda"}};
 };
 
 /// An entry of data.mixture.
@@ -39,14 +63,19 @@ struct GridAxis {
   bool operator==(const GridAxis&) const = default;
 };
 
-/// Defaults stand here, and nowhere else. An empty string, list or optional is a key that was not given.
+/// Sections are the libraries' own structs where the two have the same members; other defaults that a library
+/// has are taken from it by the constructor. Only what no library knows has its default here. An empty
+/// string, list or optional is a key that was not given.
 struct Config {
+  Config();
+
   std::int64_t seed = 1;
 
   struct {
     std::string directory;
-    std::int64_t log_every = 1;
-    std::string resume = "auto", check_shards = "auto";
+    std::int64_t log_every = 0;
+    std::string resume = std::string(name_of(Resume::kAuto));  ///< or `never`, or a path
+    ShardCheck check_shards = ShardCheck::kAuto;
     std::int64_t pinv_residual_every = 0;
     double pinv_residual_limit = 0.5;
     std::string stop_after;
@@ -56,15 +85,17 @@ struct Config {
   struct {
     std::string from;
     std::optional<std::int64_t> vocabulary_size;
-    std::int64_t hidden_size = 768, layers = 12, heads = 12, intermediate_size = 3072, max_positions = 512;
-    std::string activation = "gelu_new";
-    double dropout = 0.1, attention_dropout = 0.0, layer_norm_epsilon = 1e-5, initializer_range = 0.02;
+    std::int64_t hidden_size = 0, layers = 0, heads = 0, intermediate_size = 0, max_positions = 0;
+    Activation activation = {};
+    double dropout = 0, attention_dropout = 0, layer_norm_epsilon = 0, initializer_range = 0;
     std::int64_t reinitialize_layers = 0;
     bool reinitialize_head = false;
     struct {
-      std::string kind = "nystrom";
-      std::int64_t landmarks = 64, convolution = 65, pinv_iterations = 6;
-      std::string pinv_init = "per_matrix", padding = "exact";
+      std::string kind;
+      std::int64_t landmarks = 0, convolution = 0;
+      std::int32_t pinv_iterations = 0;
+      PinvInit pinv_init = {};
+      Padding padding = {};
     } attention;
   } model;
 
@@ -73,12 +104,10 @@ struct Config {
     std::optional<std::int64_t> sequence_length;
     bool shuffle = true;
     std::vector<CorpusWeight> mixture;
-    std::string packing = "sentences", pairs = "exact";
+    Packing packing = {};
+    PairStyle pairs = {};
     double short_sequence_probability = 0;
-    struct {
-      double probability = 0.15, mask = 0.8, random = 0.1;
-      std::string unit = "token";
-    } masking;
+    Masking masking;
   } data;
 
   struct {
@@ -87,81 +116,59 @@ struct Config {
 
   struct {
     std::optional<std::int64_t> steps, micro_batch;
-    std::int64_t global_batch = 256, epochs = 4, patience = 0;
-    std::string precision = "auto", backend = "auto";
-    double clip_norm = 1.0;
-    std::string on_nonfinite = "stop", on_spike = "ignore";
-    double spike_z_score = 8;
-    std::int64_t spike_window = 200, check_every = 0;
+    std::int64_t global_batch = 0, epochs = 0, patience = 0;
+    Precision precision = Precision::kAuto;
+    BackendChoice backend = BackendChoice::kAuto;
+    double clip_norm = 0;
+    OnTrouble on_nonfinite = {};
+    SpikeOptions spike;
+    std::int64_t check_every = 0;
     bool recompute = false, zero = false, deterministic = true, cuda_graph = false;
   } training;
 
-  struct {
-    std::string kind = "adamw";
-    double learning_rate = 1e-4, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weight_decay = 0.01,
-           layer_decay = 1.0;
-  } optimizer;
+  OptimizerOptions optimizer;
 
-  struct {
-    std::string kind = "linear";
-    std::int64_t warmup_steps = 0;
+  struct ScheduleSection : ScheduleOptions {
     double warmup_share = 0;
   } schedule;
 
   struct {
-    std::string kind = "auto", reduction = "fp32";
-    double timeout = 600;
+    CommKind kind = CommKind::kAuto;
+    Precision reduction = Precision::kF32;  ///< not kAuto
+    double timeout = 0;
   } communication;
 
   struct {
-    std::int64_t every_steps = 1000, keep = 3, keep_every_steps = 0, keep_best = 0, failures_allowed = 3;
+    std::int64_t every_steps = 1000;
+    KeepPolicy keep;
+    std::int64_t failures_allowed = 0;
   } checkpoint;
 
   struct {
-    std::int64_t every_steps = 1000, batches = 50;
+    std::int64_t every_steps = 1000, batches = 0;
   } evaluation;
 
-  std::vector<CorpusSource> corpus;
+  std::vector<CorpusSpec> corpus;
 
-  struct {
-    std::string kind = "unigram";
-    std::int64_t vocabulary_size = 30000;
+  struct TokenizerSection : TokenizerTraining {
     std::string path;
-    bool lowercase = false;
-    double character_coverage = 0.9995;
-    struct {
-      std::string bos = "<s>", pad = "<pad>", eos = "</s>", unk = "<unk>", mask = "<mask>";
-    } special_tokens;
-    struct {
-      std::int64_t bos = 0, pad = 1, eos = 2, unk = 3, mask = 4;
-    } special_ids;
   } tokenizer;
 
   struct {
     std::string directory;
-    std::int64_t shard_tokens = 33554432;
-    double validation_fraction = 0.005, test_fraction = 0;
-    std::string normalization = "nfc";
+    std::int64_t shard_tokens = 0;
+    double validation_fraction = 0, test_fraction = 0;
+    std::string normalization;
   } output;
 
-  struct {
-    std::int64_t minimum_characters = 0;
-    bool duplicate_documents = true, duplicate_paragraphs = true, near_duplicates = false;
-    std::vector<std::string> decontaminate;
-    bool keep_dropped = false, skip_damaged = false;
-    double expansion_limit = 1000;
-  } cleaning;
+  CleaningOptions cleaning;
 
-  struct {
-    std::string kind, name, path, train, validation, test, metric;
+  /// `columns` and `seed` are filled in by task_options.
+  struct TaskSection : TaskConfig {
+    std::string metric;
     struct {
       std::string text, pair, label, id, word, tag, beginning;
-    } columns;
-    std::vector<std::string> choices, labels, class_weights;
-    bool multi_label = false;
-    std::string label_separator = ",", malformed = "refuse";
-    double validation_fraction = 0;
-    std::int64_t window_overlap = 128, max_answer_tokens = 30;
+    } column_names;
   } task;
 
   std::vector<GridAxis> grid;  ///< in the order of the file; empty: one run
@@ -193,11 +200,17 @@ std::string to_yaml(const Config& config);
 /// compared by.
 std::map<std::string, std::string> pretraining_values(const Config& config);
 
+/// The same for `finetune`: the section `task` too.
+std::map<std::string, std::string> finetuning_values(const Config& config);
+
 /// May a resumed run have another value of this key?
 bool may_change_on_resume(std::string_view key);
 
-/// The same for `finetune`: the section `task` too.
-std::map<std::string, std::string> finetuning_values(const Config& config);
+/// What a resumed run may change: sections of which every key is free, and the free keys of the other ones.
+struct FreeOnResume {
+  std::vector<std::string> sections, keys;
+};
+FreeOnResume free_on_resume();
 
 /// docs/configuration.md.
 std::string configuration_document();

@@ -53,7 +53,10 @@ std::string nearest_key(const std::string& path) {
 
 std::string shown(const YAML::Node& node) {
   if (node.IsNull()) return "nothing";
-  if (node.IsScalar()) return fmt::format("'{}'", node.Scalar().substr(0, 80));
+  if (node.IsScalar()) {
+    const std::string text = node.Scalar().substr(0, 80);
+    return text.empty() || node.Tag() == "!" ? fmt::format("\"{}\"", text) : text;  // as it was quoted
+  }
   return node.IsMap() ? "a map" : "a list";
 }
 
@@ -70,7 +73,7 @@ class Setter {
                            return each.path.starts_with(path + ".");
                          });
     if (!section)
-      refuse("{}: there is no key '{}'; did you mean '{}'?", origin_.at(node.Mark()), path,
+      refuse("{}: there is no key `{}`; did you mean `{}`?", origin_.at(node.Mark()), path,
              nearest_key(path));
     set_section(path, node);
   }
@@ -79,18 +82,18 @@ class Setter {
   void set_section(const std::string& path, const YAML::Node& node) {
     if (node.IsNull()) return;  // a section whose keys are all commented out
     if (!node.IsMap())
-      refuse("{}: {} is {}; it must be a map of keys and values", origin_.at(node.Mark()),
-             path.empty() ? "the configuration" : fmt::format("'{}'", path), shown(node));
+      refuse("{}: {} is {}; it must be a map of keys and values.", origin_.at(node.Mark()),
+             path.empty() ? "the configuration" : fmt::format("`{}`", path), shown(node));
     std::set<std::string> seen;
     for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) refuse("{}: a key must be a word", origin_.at(entry.first.Mark()));
+      if (!entry.first.IsScalar()) refuse("{}: a key must be a word.", origin_.at(entry.first.Mark()));
       const std::string name = entry.first.Scalar();
       const std::string child = path.empty() ? name : path + "." + name;
       if (name.empty() || name.find('.') != std::string::npos)
-        refuse("{}: '{}' is no key; write sections as maps (dotted keys are for --set)",
+        refuse("{}: `{}` is not a valid key; write sections as maps (dotted keys are for `--set`).",
                origin_.at(entry.first.Mark()), name);
       if (!seen.insert(name).second)
-        refuse("{}: '{}' is given twice; remove one", origin_.at(entry.first.Mark()), child);
+        refuse("{}: `{}` is given twice; remove one.", origin_.at(entry.first.Mark()), child);
       set_child(child, entry.first, entry.second);
     }
   }
@@ -100,7 +103,7 @@ class Setter {
     const bool known = std::ranges::any_of(
         keys_, [&](const ConfigKey& each) { return each.path == path || each.path.starts_with(path + "."); });
     if (!known)
-      refuse("{}: there is no key '{}'; did you mean '{}'?", origin_.at(name.Mark()), path,
+      refuse("{}: there is no key `{}`; did you mean `{}`?", origin_.at(name.Mark()), path,
              nearest_key(path));
     set(path, value);
   }
@@ -108,34 +111,38 @@ class Setter {
   void set_key(const ConfigKey& key, const YAML::Node& node) {
     key_ = &key;
     node_ = node;
-    std::visit([this](auto* where) { read(*where); }, key.slot);
+    std::visit([this](const auto& slot) { read(slot); }, key.slot);
     config_.given.emplace(key.path);
   }
 
   [[noreturn]] void wrong(const std::string& wanted) const {
-    refuse("{}: {} is {}; it must be {}", origin_.at(node_.Mark()), key_->path, shown(node_), wanted);
+    refuse("{}: `{}` is {}; it must be {}.", origin_.at(node_.Mark()), key_->path, shown(node_), wanted);
   }
 
   // A quoted number is a string.
   [[nodiscard]] bool plain() const { return node_.IsScalar() && node_.Tag() != "!"; }
 
   void in_range(double value) const {
-    const Range& range = key_->range;
-    if (value >= range.least && value <= range.most) return;
-    if (range.most > 1e12) wrong(fmt::format("at least {}", range.least));
-    wrong(fmt::format("from {} to {}", range.least, range.most));
+    const Range& range = key_->rules.range;
+    if (value >= range.min && value <= range.max) return;
+    if (range.max > 1e12) wrong(fmt::format("at least {}", range.min));
+    wrong(fmt::format("from {} to {}", range.min, range.max));
   }
 
-  void read(std::int64_t& to) const {
+  template <class Integer>
+  [[nodiscard]] Integer integer() const {
     const std::string text = plain() ? node_.Scalar() : "";
-    std::int64_t value = 0;
+    Integer value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || error != std::errc() || end != text.data() + text.size()) wrong("an integer");
     in_range(static_cast<double>(value));
-    to = value;
+    return value;
   }
 
-  void read(double& to) const {
+  void read(std::int64_t* to) const { *to = integer<std::int64_t>(); }
+  void read(std::int32_t* to) const { *to = integer<std::int32_t>(); }
+
+  void read(double* to) const {
     std::string text = plain() ? node_.Scalar() : "";
     if (text.starts_with('+')) text.erase(0, 1);
     double value = 0;
@@ -143,41 +150,41 @@ class Setter {
     if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
       wrong("a number");
     in_range(value);
-    to = value;
+    *to = value;
   }
 
-  void read(bool& to) const {
+  void read(bool* to) const {
     const std::string text = plain() ? node_.Scalar() : "";
     if (text != "true" && text != "false") wrong("true or false");
-    to = text == "true";
+    *to = text == "true";
   }
 
-  void read(std::string& to) const {
+  void read(std::string* to) const {
     if (node_.IsNull() && !origin_.lines) {  // --set model.from= takes a value back
-      to.clear();
+      to->clear();
       return;
     }
-    if (!node_.IsScalar()) wrong(key_->choices.empty() ? "text" : fmt::format("one of {}", key_->choices));
-    if (!key_->choices.empty() && !is_choice(node_.Scalar())) wrong(fmt::format("one of {}", key_->choices));
-    to = node_.Scalar();
+    const std::string_view choices = key_->rules.choices;
+    if (!node_.IsScalar()) wrong(choices.empty() ? "text" : fmt::format("one of {}", choices));
+    if (!choices.empty() && !is_choice(node_.Scalar())) wrong(fmt::format("one of {}", choices));
+    *to = node_.Scalar();
+  }
+
+  void read(const WordSlot& to) const {
+    if (!node_.IsScalar() || !to.set(node_.Scalar())) wrong(fmt::format("one of {}", to.choices()));
   }
 
   [[nodiscard]] bool is_choice(const std::string& value) const {
-    const std::string all = fmt::format(" | {} | ", key_->choices);
+    const std::string all = fmt::format(" | {} | ", key_->rules.choices);
     return value.find('|') == std::string::npos && all.find(" | " + value + " | ") != std::string::npos;
   }
 
-  void read(std::optional<std::int64_t>& to) const {
-    if (key_->unset == "auto" && plain() && node_.Scalar() == "auto") {
-      to.reset();
-      return;
-    }
-    std::int64_t value = 0;
-    read(value);
-    to = value;
+  void read(std::optional<std::int64_t>* to) const {
+    const bool is_auto = key_->rules.unset == "auto" && plain() && node_.Scalar() == "auto";
+    *to = is_auto ? std::nullopt : std::optional(integer<std::int64_t>());
   }
 
-  void read(std::vector<std::string>& to) const {
+  void read(std::vector<std::string>* to) const {
     std::vector<std::string> list;
     if (node_.IsScalar()) {
       list.push_back(node_.Scalar());
@@ -188,40 +195,40 @@ class Setter {
         list.push_back(each.Scalar());
       }
     }
-    to = std::move(list);
+    *to = std::move(list);
   }
 
-  void read(std::vector<CorpusSource>& to) const {
+  void read(std::vector<CorpusSpec>* to) const {
     if (!node_.IsSequence()) wrong("a list of {kind: ..., path: ...}");
-    std::vector<CorpusSource> list;
-    for (const auto& each : node_) list.push_back(corpus_source(each));
-    to = std::move(list);
+    std::vector<CorpusSpec> list;
+    for (const auto& each : node_) list.push_back(corpus_entry(each));
+    *to = std::move(list);
   }
 
-  void read(std::vector<CorpusWeight>& to) const {
+  void read(std::vector<CorpusWeight>* to) const {
     std::vector<CorpusWeight> weights;
     if (!node_.IsMap() && !node_.IsNull()) wrong("a map of corpora to weights");
     for (const auto& entry : node_) {
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
       if (std::ranges::find(weights, name, &CorpusWeight::corpus) != weights.end())
-        refuse("{}: {}: '{}' is given twice; remove one", origin_.at(entry.first.Mark()), key_->path, name);
+        refuse("{}: `{}`: {} is given twice; remove one.", origin_.at(entry.first.Mark()), key_->path, name);
       double weight = -1;
       const std::string text = entry.second.IsScalar() ? entry.second.Scalar() : "";
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
       if (name.empty() || text.empty() || error != std::errc() || end != text.data() + text.size() ||
           !(weight >= 0 && std::isfinite(weight)))
-        refuse("{}: {}: the weight of '{}' is {}; it must be a number of at least 0",
+        refuse("{}: `{}`: the weight of {} is {}; it must be a number of at least 0.",
                origin_.at(entry.second.Mark()), key_->path, name, shown(entry.second));
       weights.push_back({name, weight});
     }
-    to = std::move(weights);
+    *to = std::move(weights);
   }
 
-  void read(std::vector<GridAxis>& to) const {
+  void read(std::vector<GridAxis>* to) const {
     std::vector<GridAxis> grid;
     if (!node_.IsMap()) wrong("a map of keys to lists of values");
     for (const auto& entry : node_) grid.push_back(grid_axis(entry.first, entry.second));
-    to = std::move(grid);
+    *to = std::move(grid);
   }
 
   /// Every value is tried on a copy, so that what the grid would come to later is refused now.
@@ -230,57 +237,61 @@ class Setter {
     const bool fixed = axis.key == "grid" || axis.key == "corpus" || axis.key.starts_with("run.") ||
                        axis.key.starts_with("communication.");
     if (fixed || std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
-      refuse("{}: grid: '{}' is no key that can be varied; did you mean '{}'?", origin_.at(name.Mark()),
-             axis.key, fixed ? "optimizer.learning_rate" : nearest_key(axis.key));
+      refuse("{}: `grid`: `{}` is not a key that a grid can vary; did you mean `{}`?",
+             origin_.at(name.Mark()), axis.key, fixed ? "optimizer.learning_rate" : nearest_key(axis.key));
     if (!list.IsSequence() || list.size() == 0)
-      refuse("{}: grid: {} is {}; it must be a list of values", origin_.at(list.Mark()), axis.key,
+      refuse("{}: `grid`: `{}` is {}; it must be a list of values.", origin_.at(list.Mark()), axis.key,
              shown(list));
     for (const auto& each : list) {
       Config copy = config_;
       Setter(copy, origin_).set(axis.key, each);
       if (!each.IsScalar())
-        refuse("{}: grid: {}: {} is no single value", origin_.at(each.Mark()), axis.key, shown(each));
+        refuse("{}: `grid`: `{}`: {} is not a single value.", origin_.at(each.Mark()), axis.key, shown(each));
       axis.values.push_back(each.Scalar());
     }
     return axis;
   }
 
-  [[nodiscard]] CorpusSource corpus_source(const YAML::Node& node) const {
-    const std::vector<std::string> kinds = corpus_kinds();
+  /// `keep` or `drop`, of a member of a corpus entry.
+  [[nodiscard]] bool drops(const std::string& name, const YAML::Node& value) const {
+    const std::string word = value.Scalar();
+    if (word != "keep" && word != "drop")
+      refuse("{}: `corpus`: `{}` is {}; it must be keep or drop.", origin_.at(value.Mark()), name, word);
+    return word == "drop";
+  }
+
+  void set_corpus_member(CorpusSpec& entry, const YAML::Node& key, const YAML::Node& value) const {
+    const std::map<std::string, std::string*> texts{
+        {"kind", &entry.kind}, {"path", &entry.path}, {"field", &entry.field}, {"encoding", &entry.encoding}};
+    const std::map<std::string, bool*> drops_of{{"disambiguation", &entry.drop_disambiguation},
+                                                {"lists", &entry.drop_lists},
+                                                {"stubs", &entry.drop_stubs}};
+    const std::string name = key.IsScalar() ? key.Scalar() : "";
+    if (!texts.contains(name) && !drops_of.contains(name))
+      refuse(
+          "{}: there is no key `{}` in an entry of `corpus`; it has kind, path, field and encoding, and for "
+          "wikipedia also disambiguation, lists and stubs.",
+          origin_.at(key.Mark()), name);
+    if (!value.IsScalar())
+      refuse("{}: `corpus`: `{}` is {}; it must be text.", origin_.at(value.Mark()), name, shown(value));
+    if (texts.contains(name))
+      *texts.at(name) = value.Scalar();
+    else
+      *drops_of.at(name) = drops(name, value);
+  }
+
+  [[nodiscard]] CorpusSpec corpus_entry(const YAML::Node& node) const {
     if (!node.IsMap())
-      refuse("{}: an entry of corpus must be {{kind: ..., path: ...}}", origin_.at(node.Mark()));
-    CorpusSource source;
-    const std::map<std::string, std::string*> members{{"kind", &source.kind},
-                                                      {"path", &source.path},
-                                                      {"field", &source.field},
-                                                      {"encoding", &source.encoding},
-                                                      {"disambiguation", &source.disambiguation},
-                                                      {"lists", &source.lists},
-                                                      {"stubs", &source.stubs}};
-    for (const auto& entry : node) {
-      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      const auto member = members.find(name);
-      if (member == members.end())
-        refuse(
-            "{}: there is no key '{}' in an entry of corpus; it has kind, path, field and encoding; of "
-            "wikipedia also disambiguation, lists and stubs",
-            origin_.at(entry.first.Mark()), name);
-      if (!entry.second.IsScalar())
-        refuse("{}: corpus: {} is {}; it must be text", origin_.at(entry.second.Mark()), name,
-               shown(entry.second));
-      *member->second = entry.second.Scalar();
-    }
-    if (std::ranges::find(kinds, source.kind) == kinds.end())
-      refuse("{}: corpus: kind is '{}'; did you mean '{}'?", origin_.at(node.Mark()), source.kind,
-             *suggestion(source.kind, kinds));
-    for (const auto& [name, member] : members) {
-      if ((name == "disambiguation" || name == "lists" || name == "stubs") && *member != "keep" &&
-          *member != "drop")
-        refuse("{}: corpus: {} is '{}'; it is keep or drop", origin_.at(node.Mark()), name, *member);
-    }
-    if (source.path.empty())
-      refuse("{}: corpus: an entry of kind {} has no path", origin_.at(node.Mark()), source.kind);
-    return source;
+      refuse("{}: an entry of `corpus` must be {{kind: ..., path: ...}}.", origin_.at(node.Mark()));
+    CorpusSpec entry;
+    for (const auto& member : node) set_corpus_member(entry, member.first, member.second);
+    const std::vector<std::string> kinds = corpus_kinds();
+    if (std::ranges::find(kinds, entry.kind) == kinds.end())
+      refuse("{}: `corpus`: the kind {} is unknown; did you mean {}?", origin_.at(node.Mark()),
+             entry.kind.empty() ? "\"\"" : entry.kind, *suggestion(entry.kind, kinds));
+    if (entry.path.empty())
+      refuse("{}: `corpus`: an entry of kind {} has no path.", origin_.at(node.Mark()), entry.kind);
+    return entry;
   }
 
   Config& config_;
@@ -290,8 +301,8 @@ class Setter {
   YAML::Node node_;
 };
 
-/// Hears what the parser finds, and remembers nothing of it.
-class Unmoved final : public YAML::EventHandler {
+/// Takes the parser's events and drops them.
+class NullHandler final : public YAML::EventHandler {
  public:
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -306,26 +317,26 @@ class Unmoved final : public YAML::EventHandler {
   void OnMapEnd() override {}
 };
 
-/// YAML::LoadAll finds documents without end (and memory without end) in some texts that are none.
+/// YAML::LoadAll finds documents without end (and memory without end) in some invalid texts.
 bool has_one_document(const std::string& yaml) {
   std::istringstream text(yaml);
   YAML::Parser parser(text);
-  Unmoved unmoved;
-  return !parser.HandleNextDocument(unmoved) || !parser.HandleNextDocument(unmoved);
+  NullHandler handler;
+  return !parser.HandleNextDocument(handler) || !parser.HandleNextDocument(handler);
 }
 
 YAML::Node parse(const std::string& yaml, const Origin& origin) {
   try {
-    if (!has_one_document(yaml)) refuse("{}: holds more than one YAML document; one is read", origin.name);
+    if (!has_one_document(yaml)) refuse("{} holds more than one YAML document; write one.", origin.name);
     return YAML::Load(yaml);
   } catch (const YAML::Exception& error) {
-    refuse("{}: this is no YAML: {}", origin.at(error.mark), error.msg);
+    refuse("{}: this is not valid YAML: {}.", origin.at(error.mark), error.msg);
   }
 }
 
 std::string read_configuration(const std::string& path) {
   std::string text = read_file(path, kMaxFileBytes);
-  if (text.find('\0') != std::string::npos) refuse("{} holds NUL bytes; that is no configuration", path);
+  if (text.find('\0') != std::string::npos) refuse("{} contains NUL bytes; it is not a configuration.", path);
   return text;
 }
 
@@ -333,14 +344,14 @@ void apply(Config& config, const std::string& yaml, const Origin& origin) {
   try {
     Setter(config, origin).set("", parse(yaml, origin));
   } catch (const YAML::Exception& error) {
-    refuse("{}: this is no YAML: {}", origin.at(error.mark), error.msg);
+    refuse("{}: this is not valid YAML: {}.", origin.at(error.mark), error.msg);
   }
 }
 
 void apply_override(Config& config, const std::string& override_text) {
   const auto equals = override_text.find('=');
   if (equals == std::string::npos || equals == 0)
-    refuse("--set {}: write --set dotted.key=value", override_text);
+    refuse("--set {}: write `--set dotted.key=value`.", override_text);
   const Origin origin{"--set " + override_text, false};
   Setter(config, origin)
       .set(override_text.substr(0, equals), parse(override_text.substr(equals + 1), origin));
@@ -370,11 +381,11 @@ void require(const Config& config, std::initializer_list<std::string_view> keys,
   const std::vector<ConfigKey> table = config_keys(copy);
   for (const std::string_view key : keys) {
     const auto entry = std::ranges::find(table, key, &ConfigKey::path);
-    NYSTROM_CHECK(entry != table.end(), "{} is no key", key);
+    NYSTROM_CHECK(entry != table.end(), "{} is not a key", key);
     const std::string value = value_text(entry->slot);
-    if (value == "\"\"" || value == "[]" || (value == "auto" && entry->unset == "*"))
-      refuse("{} needs the key {}, which is not given; write it into the configuration or add --set {}=...",
-             command, key, key);
+    if (value == "\"\"" || value == "[]" || (value == "auto" && entry->rules.unset == "*"))
+      refuse("{} needs the key `{}`; write it into the configuration, or add `--set {}=...`.", command, key,
+             key);
   }
 }
 

@@ -2,6 +2,7 @@
 // What is known of each key.
 
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,28 +12,82 @@
 
 namespace nystrom {
 
-/// Where a key's value lies in a Config; the alternative is its type.
-using Slot = std::variant<std::int64_t*, double*, bool*, std::string*, std::optional<std::int64_t>*,
-                          std::vector<std::string>*, std::vector<CorpusSource>*, std::vector<GridAxis>*,
-                          std::vector<CorpusWeight>*>;
+/// An enum's slot: its value as a word of EnumNames.
+class WordSlot {
+ public:
+  /// `without`: a value that this key does not take.
+  template <HasNames E>
+  explicit WordSlot(E* value, std::optional<E> without = std::nullopt)
+      : value_(value), words_(&kWordsOf<E>), without_(without ? name_of(*without) : std::string_view()) {}
 
+  [[nodiscard]] std::string_view word() const { return words_->get(value_); }
+  /// False, and nothing is set, if the key does not take this word.
+  [[nodiscard]] bool set(std::string_view word) const {
+    return (without_.empty() || word != without_) && words_->set(value_, word);
+  }
+  /// The words it takes: "a | b".
+  [[nodiscard]] std::string choices() const { return words_->choices(without_); }
+
+ private:
+  struct Words {
+    std::string_view (*get)(const void* value);
+    bool (*set)(void* value, std::string_view word);
+    std::string (*choices)(std::string_view without);
+  };
+
+  template <HasNames E>
+  static constexpr Words kWordsOf{
+      .get = [](const void* value) { return name_of(*static_cast<const E*>(value)); },
+      .set =
+          [](void* value, std::string_view word) {
+            const std::optional<E> found = find_named<E>(word);
+            if (found) *static_cast<E*>(value) = *found;
+            return found.has_value();
+          },
+      .choices =
+          [](std::string_view without) {
+            std::string text;
+            for (const Named<E>& each : EnumNames<E>::kAll)
+              if (each.name != without) text.append(text.empty() ? "" : " | ").append(each.name);
+            return text;
+          }};
+
+  void* value_;
+  const Words* words_;
+  std::string_view without_;
+};
+
+/// Where a key's value lies in a Config; the alternative is its type.
+using Slot = std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*,
+                          std::optional<std::int64_t>*, std::vector<std::string>*, std::vector<CorpusSpec>*,
+                          std::vector<GridAxis>*, std::vector<CorpusWeight>*, WordSlot>;
+
+/// Both ends included.
 struct Range {
-  double least = -std::numeric_limits<double>::infinity();
-  double most = std::numeric_limits<double>::infinity();
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
 };
 
 inline constexpr Range kPositive{1, 9e15};
 inline constexpr Range kCount{0, 9e15};
-inline constexpr Range kShare{0, 1};
-inline constexpr Range kAtLeastZero{0, 1e300};
+inline constexpr Range kFraction{0, 1};
+inline constexpr Range kNonNegative{0, 1e300};
+
+/// May a resumed run have another value?
+enum class OnResume { kFixed, kFree };
+
+struct KeyRules {
+  Range range = {};               ///< of numbers
+  std::string_view choices = {};  ///< "a | b": the words that a text may be; anything if empty
+  std::string_view unset = {};    ///< the documentation's word for "not given"; "*": no default
+  OnResume resume = OnResume::kFixed;
+};
 
 struct ConfigKey {
-  std::string_view path;          ///< dotted
-  Slot slot;                      ///< where its value lies; also says the type
-  std::string_view meaning;       ///< for the documentation
-  std::string_view choices = {};  ///< "a | b": the words a string may be; anything if empty
-  Range range = {};               ///< of numbers, both ends included
-  std::string_view unset = {};    ///< what stands for "not given" in the documentation; "*": no default
+  std::string_view path;     ///< dotted
+  Slot slot;                 ///< where its value lies; also says the type
+  std::string_view meaning;  ///< for the documentation
+  KeyRules rules = {};
 };
 
 /// "a | b": the names of a registry's rows, as a key's choices.

@@ -1,6 +1,7 @@
 // Configuration out: YAML, the values compared at a resume, docs/configuration.md.
 
 #include <algorithm>
+#include <iterator>
 
 #include "kernels/core/check.h"
 #include "launch/config/config_table.h"
@@ -34,6 +35,8 @@ std::string word(const std::string& text) {
 
 struct ToText {
   std::string operator()(const std::int64_t* value) const { return fmt::format("{}", *value); }
+  std::string operator()(const std::int32_t* value) const { return fmt::format("{}", *value); }
+  std::string operator()(const WordSlot& value) const { return word(std::string(value.word())); }
   std::string operator()(const double* value) const { return fmt::format("{}", *value); }
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
   std::string operator()(const std::string* value) const { return word(*value); }
@@ -45,19 +48,17 @@ struct ToText {
     for (const auto& each : *value) text += fmt::format("{}{}", text.empty() ? "" : ", ", quoted(each));
     return fmt::format("[{}]", text);
   }
-  std::string operator()(const std::vector<CorpusSource>* value) const {
-    const CorpusSource usual;
+  std::string operator()(const std::vector<CorpusSpec>* value) const {
+    const CorpusSpec usual;
     std::string text;
     for (const auto& each : *value) {
       text +=
           fmt::format("{}{{kind: {}, path: {}", text.empty() ? "" : ", ", word(each.kind), quoted(each.path));
       if (each.field != usual.field) text += fmt::format(", field: {}", quoted(each.field));
       if (each.encoding != usual.encoding) text += fmt::format(", encoding: {}", quoted(each.encoding));
-      for (const auto& [name, member] : {std::pair{"disambiguation", &CorpusSource::disambiguation},
-                                         {"lists", &CorpusSource::lists},
-                                         {"stubs", &CorpusSource::stubs}}) {
-        if (each.*member != usual.*member) text += fmt::format(", {}: {}", name, each.*member);
-      }
+      if (each.drop_disambiguation) text += ", disambiguation: drop";
+      if (each.drop_lists) text += ", lists: drop";
+      if (each.drop_stubs) text += ", stubs: drop";
       text += "}";
     }
     return fmt::format("[{}]", text);
@@ -105,13 +106,13 @@ std::string in_code(std::string_view choices) {
 // A key without default that was not given: there is nothing to write.
 bool is_open(const ConfigKey& key) {
   const std::string value = value_text(key.slot);
-  if (key.unset == "none") return value == "\"\"" || value == "{}";
-  return key.unset == "*" && (value == "\"\"" || value == "[]" || value == "auto");
+  if (key.rules.unset == "none") return value == "\"\"" || value == "{}";
+  return key.rules.unset == "*" && (value == "\"\"" || value == "[]" || value == "auto");
 }
 
 std::string default_text(const ConfigKey& key) {
-  if (key.unset == "*") return "*";
-  if (!key.unset.empty()) return fmt::format("`{}`", key.unset);
+  if (key.rules.unset == "*") return "*";
+  if (!key.rules.unset.empty()) return fmt::format("`{}`", key.rules.unset);
   return fmt::format("`{}`", value_text(key.slot));
 }
 
@@ -124,16 +125,18 @@ std::string value_text(const Slot& slot) {
 std::string type_text(const ConfigKey& key) {
   struct Name {
     std::string operator()(const std::int64_t*) const { return "integer"; }
+    std::string operator()(const std::int32_t*) const { return "integer"; }
+    std::string operator()(const WordSlot& slot) const { return in_code(slot.choices()); }
     std::string operator()(const double*) const { return "number"; }
     std::string operator()(const bool*) const { return "`true`, `false`"; }
     std::string operator()(const std::string*) const { return "text"; }
     std::string operator()(const std::optional<std::int64_t>*) const { return "integer"; }
     std::string operator()(const std::vector<std::string>*) const { return "list of patterns"; }
-    std::string operator()(const std::vector<CorpusSource>*) const { return "list"; }
+    std::string operator()(const std::vector<CorpusSpec>*) const { return "list"; }
     std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
     std::string operator()(const std::vector<CorpusWeight>*) const { return "map"; }
   };
-  return key.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.choices);
+  return key.rules.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.rules.choices);
 }
 
 std::string to_yaml(const Config& config) {
@@ -177,32 +180,64 @@ std::map<std::string, std::string> finetuning_values(const Config& config) {
   return compared_values(config, "task");
 }
 
-bool may_change_on_resume(std::string_view key) {
-  // (task.pair and task.unanswerable follow from the data, which task.examples identifies.)
-  return key == "task.pair" || key == "task.unanswerable" || key == "training.steps" ||
-         key == "training.micro_batch" || key == "training.backend" || key == "training.zero" ||
-         key == "training.deterministic" || key == "training.cuda_graph" || key == "training.check_every" ||
-         key == "training.on_spike" || key.starts_with("training.spike_") ||
-         key.starts_with("communication.") || key.starts_with("run.") || key.starts_with("checkpoint.");
+FreeOnResume free_on_resume() {
+  Config config;
+  const std::vector<ConfigKey> keys = config_keys(config);
+  FreeOnResume free;
+  for (const ConfigSection& section : config_sections()) {
+    std::vector<std::string> of_section;
+    bool all = !section.name.empty();
+    for (const ConfigKey& key : keys) {
+      if (section_of(key.path) != section.name) continue;
+      if (key.rules.resume == OnResume::kFree)
+        of_section.emplace_back(key.path);
+      else
+        all = false;
+    }
+    if (all)
+      free.sections.emplace_back(section.name);
+    else
+      std::ranges::move(of_section, std::back_inserter(free.keys));
+  }
+  return free;
 }
 
+bool may_change_on_resume(std::string_view key) {
+  static const FreeOnResume free = free_on_resume();
+  // Settings of a run that follow from its data, which task.examples identifies.
+  if (key == "task.pair" || key == "task.unanswerable") return true;
+  // By section, so that a key that an older version had there is free too.
+  return std::ranges::find(free.sections, section_of(key)) != free.sections.end() ||
+         std::ranges::find(free.keys, key) != free.keys.end();
+}
+
+namespace {
+
+/// "`a`, `b` and `c`"
+std::string enumeration(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    text += fmt::format("{}`{}`", i == 0 ? "" : i + 1 == words.size() ? " and " : ", ", words[i]);
+  return text;
+}
+
+}  // namespace
+
 std::string configuration_document() {
+  const FreeOnResume free = free_on_resume();
   std::string text =
       "# Configuration\n\n"
       "<!-- Written by `nystrom --help-config`; a test compares the two. -->\n\n"
-      "One YAML file may serve several commands: each takes the sections it knows, and all sections are "
-      "known to "
-      "all. Keys marked `*` have no default and bind only the commands that use them. An unknown key is "
-      "refused "
-      "with the nearest known one. `--set dotted.key=value` on the command line goes over the file; its "
-      "value is "
-      "YAML (`--set data.shards=[a/*.h5]`). Patterns (`*`, `?`, `[…]`) are expanded in bytewise order; "
-      "relative "
-      "paths are relative to the working directory. A run writes what it ran with, every key, to "
-      "`config.yaml` in "
-      "its folder.\n\n"
-      "A resumed run may change `training.steps`, `training.micro_batch`, `training.backend` and the "
-      "sections `communication`, `run` and `checkpoint`; any other change is refused, naming the keys.\n";
+      "One YAML file can serve several commands: each command reads the sections it uses and accepts all "
+      "others. Keys marked `*` have no default; only the commands that use them require them. An unknown key "
+      "is refused, with the most similar known one. `--set dotted.key=value` on the command line overrides "
+      "the file; its value is YAML (`--set data.shards=[a/*.h5]`). Patterns (`*`, `?`, `[…]`) expand in "
+      "bytewise order; relative paths are relative to the working directory. A run writes its resolved "
+      "configuration, with every key, to `config.yaml` in its run directory.\n\n";
+  text += fmt::format(
+      "A resumed run may change every key of the sections {}, and {}. Any other change is refused, naming "
+      "the keys.\n",
+      enumeration(free.sections), enumeration(free.keys));
   Config defaults;
   for (const ConfigSection& section : config_sections()) {
     text +=

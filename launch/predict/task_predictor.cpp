@@ -8,7 +8,6 @@
 #include "data/tasks/sequence_split.h"
 #include "data/tasks/task_kinds.h"
 #include "launch/config/options.h"
-#include "launch/setup/finetune_setup.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/comm/threads.h"
 #include "trainer/tasks/answers.h"

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/tensor/device.h"
@@ -14,24 +15,26 @@ namespace nystrom {
 struct Backend {
   bool cuda = false;
   bool time_products = false;      ///< algorithms of matrix products are chosen by timing, and kept
-  std::vector<std::string> notes;  ///< for the log: why `auto` took the processor
+  std::vector<std::string> notes;  ///< for the log: why `auto` chose the CPU
 };
 
-/// `choice`: auto, cpu or cuda, the value of `key`. Refuses cuda where this program or machine has none,
-/// saying why.
-[[nodiscard]] Backend choose_backend(const std::string& choice, const std::string& key);
+/// `choice`: the value of `key`. Refuses kCuda where this program or machine has none, saying why.
+[[nodiscard]] Backend choose_backend(BackendChoice choice, std::string_view key);
 
-/// Refuses training.cuda_graph where the processor computes.
+/// Refuses `training.cuda_graph` on the CPU.
 void check_cuda_graph(const Config& config, const Backend& backend);
 
-/// `communication.kind`. Refuses nccl without the CUDA backend.
-[[nodiscard]] CommKind communication_kind(const Config& config, const Backend& backend);
+/// Refuses `communication.kind: nccl` on the CPU.
+void check_communication(const Config& config, const Backend& backend);
 
 /// This rank's device: its local rank's GPU. Collective. Refuses ranks of different backends, and ranks that
 /// share a GPU unless `kind` is kMpi.
 [[nodiscard]] Device open_device(const Backend& backend, CommKind kind, Comm& comm);
 
-/// training.precision without "auto": bf16 on a GPU, and where the processor has instructions for it.
+/// training.precision, kAuto resolved: bf16 on a GPU, and where the CPU has instructions for it.
 [[nodiscard]] DType precision(const Config& config, const Backend& backend);
+
+/// Writes a resolved precision back into the configuration.
+void set_precision(Config& config, DType precision);
 
 }  // namespace nystrom

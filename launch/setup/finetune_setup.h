@@ -1,5 +1,5 @@
 #pragma once
-// What `finetune`, and `evaluate` of a task, work with, out of a configuration.
+// Inputs of `finetune`, and of `evaluate` of a task, from a configuration.
 
 #include <memory>
 #include <optional>
@@ -17,14 +17,7 @@ struct FinetuneSetup {
   std::vector<std::string> notes;  ///< sentences for the log
 };
 
-/// The section `task` (docs/finetuning.md).
-[[nodiscard]] TaskConfig task_options(const Config& config);
-
 /// With `training` false the weights, head included, must be those of a model that was fine-tuned before.
 [[nodiscard]] std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training);
-
-/// `nystrom evaluate` of a task: model.from, or else the best or newest checkpoint of run.directory. Prints
-/// one line of JSON.
-int evaluate_finetuned(const Config& config);
 
 }  // namespace nystrom

@@ -142,10 +142,10 @@ GridTable grid_table(const std::vector<GridResult>& results) {
   }
   if (!best.empty()) {
     json["best"] = {{"point", best}, {"by", first.chosen_by}, {"median", rows[best].middle(first.chosen_by)}};
-    table.best = fmt::format("best by {}: {} ({})", first.chosen_by, best,
+    table.best = fmt::format("The best point by {} is {} ({})", first.chosen_by, best,
                              text_of(rows[best].middle(first.chosen_by)));
   } else {
-    table.best = "no point is the best: there is no validation part to choose by";
+    table.best = "No point is the best, since there is no validation split to choose by";
   }
   table.json = json.dump(1) + "\n";
   return table;

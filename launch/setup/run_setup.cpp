@@ -25,18 +25,16 @@ void check_one_kind(const RunSetup& setup, const std::string& first,
     for (const auto& file : *files) {
       const auto other = header_of(file);
       if (other.has_value() != header.has_value())
-        refuse("{} and {} are shards of different kinds; name only the one kind", first, file);
+        refuse("{} and {} are shards of different formats; name shards of one format.", first, file);
       if (header && other->tokenizer_sha256 != header->tokenizer_sha256)
-        refuse("{} and {} were made with different tokenizers; prepare them with the same", first, file);
+        refuse("{} and {} were made with different tokenizers; prepare them with the same one.", first, file);
     }
   }
 }
 
-void look_at_shards(const RunSetup& setup) {
-  const std::string& how = setup.config.run.check_shards;
-  if (how == "none") return;
+void validate_shards(const RunSetup& setup) {
   for (const auto* files : {&setup.shards, &setup.validation})
-    check_shards(*files, how == "all" ? ShardCheck::kAll : ShardCheck::kAuto);
+    check_shards(*files, setup.config.run.check_shards);
 }
 
 Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
@@ -44,7 +42,7 @@ Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
   if (!setup.config.tokenizer.path.empty()) {
     Tokenizer tokenizer = Tokenizer::read(setup.config.tokenizer.path, given_special_names(setup.config));
     if (header && tokenizer.sha256() != header->tokenizer_sha256)
-      refuse("tokenizer.path: {} is not the tokenizer that {} was made with (SHA-256 {}... and {}...)",
+      refuse("`tokenizer.path`: {} is not the tokenizer that {} was made with (SHA-256 {}... and {}...).",
              setup.config.tokenizer.path, shard, tokenizer.sha256().substr(0, 12),
              header->tokenizer_sha256.substr(0, 12));
     return tokenizer;
@@ -54,8 +52,8 @@ Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
     if (!tokenizer.empty() && (!header || tokenizer.sha256() == header->tokenizer_sha256)) return tokenizer;
     if (!tokenizer.empty())
       refuse(
-          "{} was made with another tokenizer than the model {}; prepare the text with tokenizer.path: the "
-          "model's tokenizer",
+          "{} was made with another tokenizer than the model {}; prepare the text with the model's tokenizer "
+          "as `tokenizer.path`.",
           shard, setup.from->path());
   }
   return header ? tokenizer_beside(shard, header->tokenizer_sha256, given_special_names(setup.config))
@@ -70,11 +68,12 @@ void set_vocabulary(RunSetup& setup, const std::string& shard, const std::option
                               : header                 ? header->vocabulary_size
                                                        : 0;
   if (!size && needed == 0)
-    refuse("model.vocabulary_size is needed: {} is a shard of NVIDIA's, which names no tokenizer", shard);
+    refuse("`model.vocabulary_size` is missing: {} is a shard in NVIDIA's format, which names no tokenizer.",
+           shard);
   if (!size) size = needed;
   if (*size < needed)
-    refuse("model.vocabulary_size is {}, but the tokenizer of {} has {} tokens; raise it, or leave it out",
-           *size, shard, needed);
+    refuse("`model.vocabulary_size` is {}, but the tokenizer of {} has {} tokens; raise or remove it.", *size,
+           shard, needed);
 }
 
 // Enough to tell whether a resumed run reads the same files.
@@ -91,8 +90,8 @@ SampleOptions sample_options(const RunSetup& setup, const std::vector<std::strin
   options.shards = shards;
   options.sequence_length = setup.sequence_length;
   options.pairs = setup.head == HeadKind::kPretraining;
-  options.pair_style = setup.config.data.pairs == "original" ? PairStyle::kOriginal : PairStyle::kExact;
-  options.packing = setup.config.data.packing == "documents" ? Packing::kDocuments : Packing::kSentences;
+  options.pair_style = setup.config.data.pairs;
+  options.packing = setup.config.data.packing;
   options.short_sequence_probability = setup.config.data.short_sequence_probability;
   options.masking = masking_options(setup.config);
   options.vocabulary_size = setup.model.vocabulary_size;
@@ -110,7 +109,7 @@ LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::strin
   LoaderOptions options;
   options.samples = sample_options(setup, shards);
   options.shuffle = setup.config.data.shuffle;
-  options.pad_to_length = setup.model.huggingface_padding;
+  options.pad_to_length = setup.model.padding == Padding::kHuggingFace;
   return options;
 }
 
@@ -122,14 +121,14 @@ RunSetup set_up_run(const Config& config, bool training) {
   setup.backend = choose_backend(config.training.backend, "training.backend");
   setup.backend.time_products = training && !config.training.deterministic;
   if (training) check_cuda_graph(config, setup.backend);
-  setup.communication = communication_kind(config, setup.backend);
+  check_communication(config, setup.backend);
   setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
   if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
   if (!config.data.validation.empty())
     setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) setup.from.emplace(config.model.from);
 
-  look_at_shards(setup);
+  validate_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
   const auto header = header_of(shard);
   check_one_kind(setup, shard, header);
@@ -145,11 +144,11 @@ RunSetup set_up_run(const Config& config, bool training) {
 
   setup.precision = precision(config, setup.backend);
   std::ranges::copy(setup.backend.notes, std::back_inserter(setup.notes));
-  if (config.training.precision == "auto" && !setup.backend.cuda)
-    setup.notes.push_back(fmt::format("training.precision is {}: this processor {} matrix products in bf16",
+  if (config.training.precision == Precision::kAuto && !setup.backend.cuda)
+    setup.notes.push_back(fmt::format("`training.precision` is {}: this CPU {} matrix products in bf16.",
                                       name_of(setup.precision),
                                       setup.precision == DType::kBF16 ? "has" : "does not have"));
-  setup.config.training.precision = name_of(setup.precision);
+  set_precision(setup.config, setup.precision);
   std::ranges::copy(notes_on(setup.model, setup.sequence_length), std::back_inserter(setup.notes));
   return setup;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What `pretrain` and `evaluate` work with, out of a configuration: model, tokenizer, shards. Everything that
-// can be wrong with the input is refused here, before anything large is allocated.
+// Inputs of `pretrain` and `evaluate`, from a configuration: model, tokenizer, shards. Invalid input is
+// refused here, before anything large is allocated.
 
 #include <optional>
 #include <string>
@@ -24,7 +24,6 @@ struct RunSetup {
   Tokenizer tokenizer;  ///< empty where there is none (NVIDIA's shards)
   std::int64_t sequence_length = 0;
   Backend backend;
-  CommKind communication = CommKind::kAuto;
   DType precision = DType::kF32;
   std::vector<std::string> shards, validation;  ///< files
   std::vector<std::string> notes;               ///< sentences for the log

@@ -74,21 +74,12 @@ HeadConfig head_of(const std::string& path, const std::string& name, const HeadC
   return {entry->kind, model.labels, regression ? Problem::kRegression : Problem::kSingleLabel};
 }
 
-bool is_first_of(const std::string& path, const char* attribute, const std::string& value, const char* first,
-                 const char* second) {
-  if (value != first && value != second)
-    refuse("{}: the attribute `{}` is {}; it must be {} or {}.", path, attribute, value, first, second);
-  return value == first;
-}
-
 void read_arithmetic(const CaseFile& file, ReferenceCase& c) {
   c.attention = attention_entry(file.text("attention"), c.path + ": the attribute attention").name;
   c.landmarks = file.integer("num_landmarks");
   c.pinv_iterations = static_cast<int>(file.integer("pinv_iterations"));
-  c.pinv_init = is_first_of(c.path, "pinv_init", file.text("pinv_init"), "per_matrix", "batch_max")
-                    ? PinvInit::kPerMatrix
-                    : PinvInit::kBatchMax;
-  c.huggingface_padding = !is_first_of(c.path, "padding", file.text("padding"), "exact", "huggingface");
+  c.pinv_init = parse<PinvInit>(c.path + ": the attribute pinv_init", file.text("pinv_init"));
+  c.padding = parse<Padding>(c.path + ": the attribute padding", file.text("padding"));
 }
 
 /// Lengths from the attention mask, whose rows must be ones followed by zeros.
@@ -135,7 +126,7 @@ ModelConfig ReferenceCase::applied_to(ModelConfig config) const {
   config.attention.landmarks = landmarks;
   config.attention.pinv_iterations = pinv_iterations;
   config.attention.pinv_init = pinv_init;
-  config.huggingface_padding = huggingface_padding;
+  config.padding = padding;
   config.dropout = config.attention_dropout = 0;
   return config;
 }
@@ -172,7 +163,7 @@ PackedCase::PackedCase(const ReferenceCase& reference) {
   offsets.push_back(0);
   for (std::int64_t b = 0; b < reference.sequences; ++b) {
     const std::int32_t real = reference.lengths[static_cast<std::size_t>(b)];
-    const std::int64_t rows = reference.huggingface_padding ? reference.length : real;
+    const std::int64_t rows = reference.padding == Padding::kHuggingFace ? reference.length : real;
     for (std::int64_t t = 0; t < rows; ++t) {
       const auto at = static_cast<std::size_t>(b * reference.length + t);
       const std::int32_t label = token_labels.empty() ? -1 : token_labels[at];

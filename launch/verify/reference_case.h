@@ -17,7 +17,7 @@ struct ReferenceCase {
   std::int64_t landmarks = 0;
   int pinv_iterations = 6;
   PinvInit pinv_init = PinvInit::kPerMatrix;
-  bool huggingface_padding = false;
+  Padding padding = Padding::kExact;
   // Inputs: rectangular, with padding.
   std::int64_t sequences = 0, length = 0;    ///< B, T
   std::vector<std::int32_t> lengths;         ///< [B] tokens without padding

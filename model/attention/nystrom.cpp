@@ -62,21 +62,20 @@ std::string describe(const AttentionConfig& config) {
 }
 
 std::string details(const AttentionConfig& config) {
-  return fmt::format("{} pinv iterations, {}", config.pinv_iterations,
-                     config.pinv_init == PinvInit::kBatchMax ? "batch_max" : "per_matrix");
+  return fmt::format("{} pinv iterations, {}", config.pinv_iterations, name_of(config.pinv_init));
 }
 
 std::vector<std::string> warnings(const AttentionConfig& config, std::int64_t length) {
   std::vector<std::string> texts;
   if (config.landmarks >= length)
-    texts.push_back(
-        fmt::format("model.attention.landmarks ({}) is not below data.sequence_length ({}): every sequence "
-                    "gets plain softmax attention, nothing is approximated",
-                    config.landmarks, length));
+    texts.push_back(fmt::format(
+        "`model.attention.landmarks` ({}) is not below `data.sequence_length` ({}): every sequence "
+        "gets exact softmax attention, and nothing is approximated.",
+        config.landmarks, length));
   if (config.pinv_init == PinvInit::kBatchMax)
     texts.emplace_back(
-        "model.attention.pinv_init is batch_max: one scale for all sequences of a micro-batch, so "
-        "training.micro_batch and the number of ranks change the result");
+        "`model.attention.pinv_init` is batch_max: all sequences of a micro-batch share one scale, so "
+        "`training.micro_batch` and the number of ranks change the result.");
   return texts;
 }
 

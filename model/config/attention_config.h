@@ -4,9 +4,16 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/core/names.h"
 #include "kernels/nystrom_attention.h"
 
 namespace nystrom {
+
+template <>
+struct EnumNames<PinvInit> {
+  static constexpr Named<PinvInit> kAll[] = {{PinvInit::kPerMatrix, "per_matrix"},
+                                             {PinvInit::kBatchMax, "batch_max"}};
+};
 
 struct AttentionConfig {
   std::string kind = "nystrom";  ///< a name of model/attention/registry.h; the only spelling of a kind

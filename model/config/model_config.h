@@ -5,10 +5,28 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/core/names.h"
 #include "kernels/gelu.h"
 #include "model/config/attention_config.h"
 
 namespace nystrom {
+
+/// What padding takes part in.
+enum class Padding {
+  kExact,       ///< nothing
+  kHuggingFace  ///< as in transformers: rows padded to one length, masked in the third softmax only
+};
+
+template <>
+struct EnumNames<Padding> {
+  static constexpr Named<Padding> kAll[] = {{Padding::kExact, "exact"},
+                                            {Padding::kHuggingFace, "huggingface"}};
+};
+template <>
+struct EnumNames<Activation> {
+  static constexpr Named<Activation> kAll[] = {{Activation::kGeluNew, "gelu_new"},
+                                               {Activation::kGelu, "gelu"}};
+};
 
 struct ModelConfig {
   std::int64_t vocabulary_size = 30000;
@@ -23,8 +41,8 @@ struct ModelConfig {
   double attention_dropout = 0;  ///< of attention probabilities, in kinds that have them
   double layer_norm_epsilon = 1e-5;
   double initializer_range = 0.02;
-  AttentionConfig attention;         ///< with the number of heads
-  bool huggingface_padding = false;  ///< rows padded to one length; mask in the third softmax only
+  AttentionConfig attention;  ///< with the number of heads
+  Padding padding = Padding::kExact;
 
   [[nodiscard]] std::int64_t head_size() const { return hidden_size / attention.heads; }
 };

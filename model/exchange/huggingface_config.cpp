@@ -24,9 +24,6 @@ struct Choice {
   const char* name;
   Value value;
 };
-constexpr Choice<PinvInit> kInits[] = {{"per_matrix", PinvInit::kPerMatrix},
-                                       {"batch_max", PinvInit::kBatchMax}};
-constexpr Choice<bool> kPaddings[] = {{"exact", false}, {"huggingface", true}};
 constexpr Choice<Activation> kActivations[] = {{"gelu_new", Activation::kGeluNew},
                                                {"gelu_pytorch_tanh", Activation::kGeluNew},
                                                {"gelu", Activation::kGelu}};
@@ -49,6 +46,13 @@ const char* name_in(Value value, const Choice<Value> (&of)[N]) {
   return "?";
 }
 
+template <HasNames E>
+E choose(const std::string& where, const char* key, const std::string& name) {
+  const std::optional<E> value = find_named<E>(name);
+  if (!value) refuse("{}: `{}` is {}; it must be one of {}.", where, key, name, names_of<E>(", "));
+  return *value;
+}
+
 /// The object `nystrom`: options that only this program reads.
 void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
   const JsonObject own(where, object);
@@ -63,8 +67,9 @@ void read_own_options(const std::string& where, const Json& object, HuggingFaceC
   attention.taps = own.integer("convolution", attention.taps);
   attention.pinv_iterations = static_cast<int>(own.integer("pinv_iterations", attention.pinv_iterations));
   attention.pinv_init =
-      choose(where, "pinv_init", own.text("pinv_init", name_in(attention.pinv_init, kInits)), kInits);
-  config.model.huggingface_padding = choose(where, "padding", own.text("padding", "exact"), kPaddings);
+      choose<PinvInit>(where, "pinv_init", own.text("pinv_init", std::string(name_of(attention.pinv_init))));
+  config.model.padding =
+      choose<Padding>(where, "padding", own.text("padding", std::string(name_of(Padding::kExact))));
   config.model.attention_dropout = own.number("attention_dropout", 0);
   if (!own.has("task")) return;
   const JsonObject task(where + ".task", object["task"]);
@@ -266,8 +271,8 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
                      {"landmarks", attention.landmarks},
                      {"convolution", attention.taps},
                      {"pinv_iterations", attention.pinv_iterations},
-                     {"pinv_init", name_in(attention.pinv_init, kInits)},
-                     {"padding", name_in(model.huggingface_padding, kPaddings)},
+                     {"pinv_init", name_of(attention.pinv_init)},
+                     {"padding", name_of(model.padding)},
                      {"attention_dropout", model.attention_dropout}};
   if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
   return json.dump(2) + "\n";

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/core/names.h"
+
 namespace nystrom {
 
 enum class HeadKind {
@@ -19,6 +21,13 @@ enum class Problem {
   kSingleLabel,  ///< one of `labels` classes: softmax cross-entropy
   kMultiLabel,   ///< each of `labels` classes or not: sigmoid cross-entropy
   kRegression    ///< `labels` numbers: mean squared error
+};
+
+template <>
+struct EnumNames<Problem> {
+  static constexpr Named<Problem> kAll[] = {{Problem::kSingleLabel, "single_label"},
+                                            {Problem::kMultiLabel, "multi_label"},
+                                            {Problem::kRegression, "regression"}};
 };
 
 struct HeadConfig {

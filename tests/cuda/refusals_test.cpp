@@ -53,7 +53,7 @@ TEST_F(Refusals, a_machine_without_a_gpu_is_told_and_auto_takes_the_processor) {
   EXPECT_THAT(refused.err, HasSubstr("training.backend is cuda, but this machine has no GPU"));
   const Outcome automatic = pretrain("NYSTROM_EMULATION_DEVICES=0", "--set training.backend=auto");
   EXPECT_EQ(automatic.status, 0) << automatic.err;
-  EXPECT_THAT(automatic.err, HasSubstr("this machine has no GPU of NVIDIA's: the processor computes"));
+  EXPECT_THAT(automatic.err, HasSubstr("this machine has no GPU of NVIDIA's: the CPU computes"));
 }
 
 TEST_F(Refusals, a_driver_older_than_the_program_is_told_with_both_versions) {
@@ -109,7 +109,7 @@ TEST_F(Refusals, a_kernel_that_fails_unwaited_for_is_told_with_how_to_learn_its_
 TEST_F(Refusals, graphs_are_for_gpus) {
   const Outcome outcome = pretrain({}, "--set training.cuda_graph=true --set training.backend=cpu");
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("training.cuda_graph is true, but the processor computes"));
+  EXPECT_THAT(outcome.err, HasSubstr("`training.cuda_graph` is true, but the CPU computes"));
 }
 
 TEST_F(Refusals, a_graph_that_cannot_be_started_is_told_with_its_step) {

@@ -20,12 +20,12 @@ using testing::run_in;
 using ::testing::StartsWith;
 using testing::TemporaryFolder;
 
-// Exactly one line, ours; before it may stand, with CUDA in the program, that the processor computes.
+// Exactly one line, ours; before it may stand, with CUDA in the program, that the CPU computes.
 void expect_refused(const Outcome& outcome, const std::string& word, int status = 2) {
   EXPECT_EQ(outcome.status, status) << outcome.err;
   std::string said = outcome.err;
   const auto first = said.find('\n');
-  if (said.substr(0, first).ends_with(": the processor computes")) said.erase(0, first + 1);
+  if (said.substr(0, first).ends_with(": the CPU computes.")) said.erase(0, first + 1);
   EXPECT_THAT(said, AllOf(StartsWith("nystrom: "), HasSubstr(word)));
   EXPECT_EQ(std::ranges::count(said, '\n'), 1) << outcome.err;
 }
@@ -199,12 +199,12 @@ TEST_F(Program, pretraining_starts_from_a_checkpoint_with_or_without_sentence_or
 }
 
 TEST_F(Program, keys_and_values_that_cannot_be_are_refused) {
-  expect_refused(run("$nystrom pretrain run.yaml --set model.layer=2"), "did you mean 'model.layers'?");
+  expect_refused(run("$nystrom pretrain run.yaml --set model.layer=2"), "did you mean `model.layers`?");
   expect_refused(run("$nystrom pretrain run.yaml --set training.steps=many"), "training.steps is 'many'");
   expect_refused(run("$nystrom pretrain run.yaml --set data.sequence_length=64"),
                  "model.max_positions is 32");
   expect_refused(run("$nystrom pretrain run.yaml --set model.vocabulary_size=50"),
-                 "model.vocabulary_size is 50");
+                 "`model.vocabulary_size` is 50");
   expect_refused(run("$nystrom pretrain run.yaml --set data.shards=none/*.h5"), "none/*.h5");
   expect_refused(run("$nystrom pretrain run.yaml --set model.heads=3"), "model.heads");
   expect_refused(run("$nystrom pretrain run.yaml --set training.backend=cuda"), "training.backend");

@@ -40,7 +40,7 @@ GradientCase batch_max_with_exact_gelu() {
 
 GradientCase padded_as_huggingface() {
   GradientCase c{.name = "padded_as_huggingface", .head = HeadKind::kMaskedLm, .rows_each = 12};
-  c.config.huggingface_padding = true;
+  c.config.padding = Padding::kHuggingFace;
   c.config.pad_token_id = -1;  // else, as in PyTorch, the padding's embedding has no gradient
   return c;
 }

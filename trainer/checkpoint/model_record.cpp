@@ -1,9 +1,7 @@
 #include "trainer/checkpoint/model_record.h"
 
-#include <algorithm>
-#include <array>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "model/attention/registry.h"
 #include "model/heads/head_registry.h"
@@ -12,21 +10,6 @@ namespace nystrom {
 namespace {
 
 constexpr const char* kGroup = "model";
-
-template <class Value>
-struct Name {
-  std::string_view name;
-  Value value;
-};
-template <class Value>
-Name(const char*, Value) -> Name<Value>;  // clang 14 does not find it by itself
-constexpr std::array kActivations{Name{"gelu_new", Activation::kGeluNew}, Name{"gelu", Activation::kGelu}};
-constexpr std::array kPinvInits{Name{"per_matrix", PinvInit::kPerMatrix},
-                                Name{"batch_max", PinvInit::kBatchMax}};
-constexpr std::array kPaddings{Name{"exact", false}, Name{"huggingface", true}};
-constexpr std::array kProblems{Name{"single_label", Problem::kSingleLabel},
-                               Name{"multi_label", Problem::kMultiLabel},
-                               Name{"regression", Problem::kRegression}};
 
 /// Writes one attribute after the other.
 class Writer {
@@ -37,10 +20,9 @@ class Writer {
   void operator()(const char* name, const std::int32_t& value) { (*this)(name, std::int64_t{value}); }
   void operator()(const char* name, const double& value) { file_.set_attribute(name, value, kGroup); }
   void operator()(const char* name, const std::string& value) { file_.set_attribute(name, value, kGroup); }
-  template <class Value, std::size_t N>
-  void operator()(const char* name, const Value& value, const std::array<Name<Value>, N>& names) {
-    const auto found = std::ranges::find(names, value, &Name<Value>::value);
-    file_.set_attribute(name, std::string(found->name), kGroup);
+  template <HasNames E>
+  void operator()(const char* name, const E& value) {
+    file_.set_attribute(name, std::string(name_of(value)), kGroup);
   }
 
  private:
@@ -58,14 +40,14 @@ class Reader {
   }
   void operator()(const char* name, double& value) { value = file_.number_attribute(name, kGroup); }
   void operator()(const char* name, std::string& value) { value = file_.string_attribute(name, kGroup); }
-  template <class Value, std::size_t N>
-  void operator()(const char* name, Value& value, const std::array<Name<Value>, N>& names) {
+  template <HasNames E>
+  void operator()(const char* name, E& value) {
     const std::string text = file_.string_attribute(name, kGroup);
-    const auto found = std::ranges::find(names, std::string_view(text), &Name<Value>::name);
-    if (found == names.end())
+    const std::optional<E> found = find_named<E>(text);
+    if (!found)
       refuse("{} has a model whose {} is {}, which this program does not know; use a newer program.",
              file_.path(), name, text);
-    value = found->value;
+    value = *found;
   }
 
  private:
@@ -83,7 +65,7 @@ void visit_fields(Visit&& visit, Model& m, Head& head) {
   visit("max_positions", m.max_positions);
   visit("token_types", m.token_types);
   visit("pad_token_id", m.pad_token_id);
-  visit("activation", m.activation, kActivations);
+  visit("activation", m.activation);
   visit("dropout", m.dropout);
   visit("attention_dropout", m.attention_dropout);
   visit("layer_norm_epsilon", m.layer_norm_epsilon);
@@ -92,10 +74,10 @@ void visit_fields(Visit&& visit, Model& m, Head& head) {
   visit("landmarks", m.attention.landmarks);
   visit("convolution", m.attention.taps);
   visit("pinv_iterations", m.attention.pinv_iterations);
-  visit("pinv_init", m.attention.pinv_init, kPinvInits);
-  visit("padding", m.huggingface_padding, kPaddings);
+  visit("pinv_init", m.attention.pinv_init);
+  visit("padding", m.padding);
   visit("head_labels", head.labels);
-  visit("head_problem", head.problem, kProblems);
+  visit("head_problem", head.problem);
 }
 
 }  // namespace

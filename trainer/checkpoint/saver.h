@@ -16,7 +16,8 @@ struct SaverOptions {
   std::string folder;  ///< empty: nothing is saved
   KeepPolicy keep;
   std::int64_t failures_allowed = 3;  ///< consecutive failures allowed; one more ends the run
-  double timeout_seconds = 600;       ///< a write without progress for so long ends the run
+  /// A write without progress for so long ends the run.
+  double timeout_seconds = CommOptions().timeout_seconds;
 };
 
 class CheckpointSaver {

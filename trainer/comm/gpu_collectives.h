@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "kernels/core/names.h"
 #include "kernels/tensor/device.h"
 #include "trainer/comm/comm.h"
 
@@ -40,9 +41,15 @@ class DeviceReduction {
 
 enum class CommKind { kAuto, kNccl, kMpi };
 
+template <>
+struct EnumNames<CommKind> {
+  static constexpr Named<CommKind> kAll[] = {
+      {CommKind::kAuto, "auto"}, {CommKind::kNccl, "nccl"}, {CommKind::kMpi, "mpi"}};
+};
+
 struct ReductionOptions {
   CommKind kind = CommKind::kAuto;
-  double timeout_seconds = 600;
+  double timeout_seconds = CommOptions().timeout_seconds;
 };
 
 /// For gradients on `device`; null with one rank or on a CPU. Collective. Refuses kNccl where NCCL cannot be

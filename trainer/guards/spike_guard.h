@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/core/names.h"
 #include "trainer/checkpoint/run_state.h"
 
 namespace nystrom {
@@ -18,6 +19,14 @@ enum class OnTrouble {
   kStop,      ///< end the run; nothing of the step is saved
   kSkip,      ///< leave the weights unchanged; the step counts
   kRollBack,  ///< restore the latest valid checkpoint and skip the samples read since then
+};
+
+template <>
+struct EnumNames<OnTrouble> {
+  static constexpr Named<OnTrouble> kAll[] = {{OnTrouble::kIgnore, "ignore"},
+                                              {OnTrouble::kStop, "stop"},
+                                              {OnTrouble::kSkip, "skip"},
+                                              {OnTrouble::kRollBack, "rollback"}};
 };
 
 struct SpikeOptions {

@@ -4,17 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "kernels/core/check.h"
-
 namespace nystrom {
-
-ScheduleKind parse_schedule_kind(std::string_view name) {
-  if (name == "linear") return ScheduleKind::kLinear;
-  if (name == "constant") return ScheduleKind::kConstant;
-  if (name == "cosine") return ScheduleKind::kCosine;
-  if (name == "inverse_sqrt") return ScheduleKind::kInverseSqrt;
-  refuse("schedule.kind is `{}`; it must be linear, constant, cosine or inverse_sqrt.", name);
-}
 
 double schedule_factor(const ScheduleOptions& schedule, std::int64_t step, std::int64_t steps) {
   const auto s = static_cast<double>(step), w = static_cast<double>(schedule.warmup_steps);

@@ -2,7 +2,8 @@
 // The learning rate as a pure function of the step, counted from 1; w warmup steps, S steps in all.
 
 #include <cstdint>
-#include <string_view>
+
+#include "kernels/core/names.h"
 
 namespace nystrom {
 
@@ -13,13 +14,18 @@ enum class ScheduleKind {
   kInverseSqrt  ///< s/w up to w, then sqrt(max(w, 1) / s)
 };
 
+template <>
+struct EnumNames<ScheduleKind> {
+  static constexpr Named<ScheduleKind> kAll[] = {{ScheduleKind::kLinear, "linear"},
+                                                 {ScheduleKind::kConstant, "constant"},
+                                                 {ScheduleKind::kCosine, "cosine"},
+                                                 {ScheduleKind::kInverseSqrt, "inverse_sqrt"}};
+};
+
 struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::kLinear;
   std::int64_t warmup_steps = 0;  ///< w, at most S
 };
-
-/// "linear", "constant", "cosine", "inverse_sqrt"; refuses other names (`schedule.kind`).
-[[nodiscard]] ScheduleKind parse_schedule_kind(std::string_view name);
 
 /// Share of the peak rate at step s of S, 1 <= s.
 [[nodiscard]] double schedule_factor(const ScheduleOptions& schedule, std::int64_t step, std::int64_t steps);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/core/names.h"
 #include "trainer/checkpoint/run_state.h"
 
 namespace nystrom {
@@ -14,6 +15,12 @@ enum class Resume {
   kAuto,   ///< the latest valid checkpoint of the run directory, if there is one
   kNever,  ///< a used run directory is refused
   kPath    ///< that checkpoint
+};
+
+/// Of the kinds that have a word; everything else is a path.
+template <>
+struct EnumNames<Resume> {
+  static constexpr Named<Resume> kAll[] = {{Resume::kAuto, "auto"}, {Resume::kNever, "never"}};
 };
 
 struct RunOptions {

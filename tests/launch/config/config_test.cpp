@@ -55,12 +55,12 @@ TEST(Config, values_reach_their_members) {
   EXPECT_EQ(c.data.shards, (std::vector<std::string>{"a/*.h5", "b.h5"}));
   EXPECT_EQ(c.data.validation, (std::vector<std::string>{"one.h5"}));
   EXPECT_FALSE(c.data.shuffle);
-  EXPECT_EQ(c.data.masking.unit, "span");
+  EXPECT_EQ(c.data.masking.unit, MaskUnit::kSpan);
   EXPECT_EQ(c.training.steps, 10);
   EXPECT_FALSE(c.training.micro_batch.has_value());
   EXPECT_EQ(c.training.clip_norm, 1e-3);
-  EXPECT_EQ(c.corpus, (std::vector<CorpusSource>{{.kind = "lines", .path = "x/*.txt"},
-                                                 {.kind = "books", .path = "y"}}));
+  EXPECT_EQ(c.corpus,
+            (std::vector<CorpusSpec>{{.kind = "lines", .path = "x/*.txt"}, {.kind = "books", .path = "y"}}));
   EXPECT_TRUE(c.gives("model.layers"));
   EXPECT_FALSE(c.gives("model.heads"));
 }
@@ -73,8 +73,8 @@ TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
   EXPECT_THAT(to_yaml(Config{}), testing::Not(HasSubstr("mixture")));
   EXPECT_EQ(
       refused_override("data.mixture={wikipedia: many}"),
-      "--set data.mixture={wikipedia: many}: data.mixture: the weight of 'wikipedia' is 'many'; it must be "
-      "a number of at least 0");
+      "--set data.mixture={wikipedia: many}: `data.mixture`: the weight of wikipedia is many; it must be a "
+      "number of at least 0.");
   EXPECT_THAT(refused_override("data.mixture={wikipedia: -1}"), HasSubstr("at least 0"));
   EXPECT_THAT(refused_override("data.mixture=[wikipedia]"), HasSubstr("a map of corpora to weights"));
   EXPECT_THAT(refused_override("data.mixture={a: 1, a: 2}"), HasSubstr("twice"));
@@ -82,24 +82,24 @@ TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
 
 TEST(Config, an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one) {
   EXPECT_EQ(refusal("seed: 1\nmodel:\n  hiden_size: 8\n"),
-            "run.yaml, line 3: there is no key 'model.hiden_size'; did you mean 'model.hidden_size'?");
-  EXPECT_THAT(refusal("modle: {layers: 2}"), HasSubstr("did you mean 'model'?"));
-  EXPECT_THAT(refusal("steps: 5"), HasSubstr("did you mean 'training.steps'?"));
+            "run.yaml, line 3: there is no key `model.hiden_size`; did you mean `model.hidden_size`?");
+  EXPECT_THAT(refusal("modle: {layers: 2}"), HasSubstr("did you mean `model`?"));
+  EXPECT_THAT(refusal("steps: 5"), HasSubstr("did you mean `training.steps`?"));
   EXPECT_THAT(refusal("model: {attention: {landmark: 4}}"),
-              HasSubstr("did you mean 'model.attention.landmarks'?"));
+              HasSubstr("did you mean `model.attention.landmarks`?"));
   EXPECT_THAT(refusal("training.steps: 5"), HasSubstr("write sections as maps"));
-  EXPECT_THAT(refusal("seed: {x: 1}"), HasSubstr("seed is a map; it must be an integer"));
+  EXPECT_THAT(refusal("seed: {x: 1}"), HasSubstr("`seed` is a map; it must be an integer"));
 }
 
 TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
   EXPECT_EQ(refusal("model:\n  layers: many\n"),
-            "run.yaml, line 2: model.layers is 'many'; it must be an integer");
-  EXPECT_THAT(refusal("model: {layers: 2.5}"), HasSubstr("model.layers is '2.5'; it must be an integer"));
-  EXPECT_THAT(refusal("model: {layers: '2'}"), HasSubstr("it must be an integer"));
+            "run.yaml, line 2: `model.layers` is many; it must be an integer.");
+  EXPECT_THAT(refusal("model: {layers: 2.5}"), HasSubstr("`model.layers` is 2.5; it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: '2'}"), HasSubstr("`model.layers` is \"2\"; it must be an integer"));
   EXPECT_THAT(refusal("model: {layers: 99999999999999999999}"), HasSubstr("it must be an integer"));
-  EXPECT_THAT(refusal("model: {layers: }"), HasSubstr("model.layers is nothing; it must be an integer"));
-  EXPECT_THAT(refusal("model: {layers: [1]}"), HasSubstr("model.layers is a list"));
-  EXPECT_THAT(refusal("model: 5"), HasSubstr("'model' is '5'; it must be a map"));
+  EXPECT_THAT(refusal("model: {layers: }"), HasSubstr("`model.layers` is nothing; it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: [1]}"), HasSubstr("`model.layers` is a list"));
+  EXPECT_THAT(refusal("model: 5"), HasSubstr("`model` is 5; it must be a map"));
   EXPECT_THAT(refusal("optimizer: {learning_rate: fast}"), HasSubstr("it must be a number"));
   EXPECT_THAT(refusal("optimizer: {learning_rate: nan}"), HasSubstr("it must be a number"));
   EXPECT_THAT(refusal("data: {shuffle: maybe}"), HasSubstr("it must be true or false"));
@@ -107,6 +107,9 @@ TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
   EXPECT_THAT(refusal("model: {attention: {kind: linear}}"),
               HasSubstr("it must be one of nystrom | softmax"));
   EXPECT_THAT(refusal("model: {attention: {kind: '|'}}"), HasSubstr("it must be one of"));
+  EXPECT_THAT(refusal("data: {packing: document}"),
+              HasSubstr("`data.packing` is document; it must be one of sentences | documents."));
+  EXPECT_THAT(refusal("data: {packing: [documents]}"), HasSubstr("it must be one of sentences | documents."));
   EXPECT_THAT(refusal("run: {directory: }"), HasSubstr("it must be text"));
   EXPECT_THAT(refusal("- a\n- b\n"), HasSubstr("the configuration is a list"));
 }
@@ -118,11 +121,11 @@ TEST(Config, a_value_out_of_range_is_refused) {
 }
 
 TEST(Config, what_is_no_yaml_is_refused) {
-  EXPECT_THAT(refusal("model: {layers: 2\nseed: 1\n"), HasSubstr("this is no YAML"));
-  EXPECT_THAT(refusal("a: b: c"), HasSubstr("run.yaml, line 1: this is no YAML"));
+  EXPECT_THAT(refusal("model: {layers: 2\nseed: 1\n"), HasSubstr("this is not valid YAML"));
+  EXPECT_THAT(refusal("a: b: c"), HasSubstr("run.yaml, line 1: this is not valid YAML"));
   EXPECT_THAT(refusal("seed: 1\n---\nseed: 2\n"), HasSubstr("more than one YAML document"));
-  EXPECT_THAT(refusal(std::string(100000, '[')), HasSubstr("this is no YAML"));
-  EXPECT_THAT(refusal("seed: 1\nseed: 2\n"), HasSubstr("'seed' is given twice"));
+  EXPECT_THAT(refusal(std::string(100000, '[')), HasSubstr("this is not valid YAML"));
+  EXPECT_THAT(refusal("seed: 1\nseed: 2\n"), HasSubstr("`seed` is given twice"));
 }
 
 TEST(Config, aliases_that_grow_without_end_are_refused_at_once) {
@@ -130,14 +133,54 @@ TEST(Config, aliases_that_grow_without_end_are_refused_at_once) {
   for (char c = 'b'; c < 'z'; ++c)
     yaml += fmt::format("{}: &{} [*{}, *{}, *{}, *{}, *{}, *{}, *{}, *{}]\n", c, c, char(c - 1), char(c - 1),
                         char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1));
-  EXPECT_THAT(refusal(yaml), HasSubstr("there is no key 'a'"));
+  EXPECT_THAT(refusal(yaml), HasSubstr("there is no key `a`"));
 }
 
 TEST(Config, corpus_entries_are_checked) {
-  EXPECT_THAT(refusal("corpus: [{kind: wikipdia, path: x}]"), HasSubstr("did you mean 'wikipedia'?"));
+  EXPECT_THAT(refusal("corpus: [{kind: wikipdia, path: x}]"), HasSubstr("did you mean wikipedia?"));
   EXPECT_THAT(refusal("corpus: [{kind: books}]"), HasSubstr("has no path"));
-  EXPECT_THAT(refusal("corpus: [{kind: books, paht: x}]"), HasSubstr("there is no key 'paht'"));
+  EXPECT_THAT(refusal("corpus: [{kind: books, paht: x}]"), HasSubstr("there is no key `paht`"));
   EXPECT_THAT(refusal("corpus: {kind: books}"), HasSubstr("it must be a list"));
+  EXPECT_THAT(refusal("corpus: [{kind: wikipedia, path: x, lists: no}]"),
+              HasSubstr("it must be keep or drop"));
+}
+
+TEST(Config, what_a_corpus_drops_stands_in_the_resolved_file) {
+  const Config c = read_config("", {"corpus=[{kind: wikipedia, path: x, lists: keep, stubs: drop}]"});
+  EXPECT_EQ(c.corpus.front().drop_lists, false);
+  EXPECT_EQ(c.corpus.front().drop_stubs, true);
+  EXPECT_THAT(to_yaml(c), HasSubstr("corpus: [{kind: wikipedia, path: \"x\", stubs: drop}]\n"));
+  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").corpus, c.corpus);
+}
+
+// The resolved file and the values that a resume compares are text: a run that was started by an older
+// version must find the same text here.
+TEST(Config, words_are_written_as_they_always_were) {
+  const Config c = read_config(
+      "", {"model.activation=gelu", "data.masking.unit=word", "training.precision=bf16",
+           "training.on_nonfinite=rollback", "schedule.kind=inverse_sqrt", "communication.kind=nccl",
+           "run.check_shards=none", "training.backend=cpu", "task.malformed=skip"});
+  const auto values = finetuning_values(c);
+  EXPECT_EQ(values.at("model.activation"), "gelu");
+  EXPECT_EQ(values.at("model.attention.pinv_init"), "per_matrix");
+  EXPECT_EQ(values.at("model.attention.pinv_iterations"), "6");
+  EXPECT_EQ(values.at("data.masking.unit"), "word");
+  EXPECT_EQ(values.at("training.precision"), "\"bf16\"");
+  EXPECT_EQ(values.at("training.on_nonfinite"), "rollback");
+  EXPECT_EQ(values.at("training.spike_z_score"), "8");
+  EXPECT_EQ(values.at("schedule.kind"), "inverse_sqrt");
+  EXPECT_EQ(values.at("communication.kind"), "nccl");
+  EXPECT_EQ(values.at("communication.reduction"), "\"fp32\"");
+  EXPECT_EQ(values.at("communication.timeout"), "600");
+  EXPECT_EQ(values.at("run.check_shards"), "none");
+  EXPECT_EQ(values.at("training.backend"), "cpu");
+  EXPECT_EQ(values.at("task.malformed"), "skip");
+}
+
+TEST(Config, a_word_that_an_enum_has_is_refused_where_the_key_does_not_take_it) {
+  EXPECT_THAT(refused_override("training.on_nonfinite=ignore"),
+              HasSubstr("it must be one of stop | skip | rollback."));
+  EXPECT_THAT(refused_override("communication.reduction=auto"), HasSubstr("it must be one of fp32 | bf16."));
 }
 
 TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
@@ -152,9 +195,9 @@ TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
   EXPECT_EQ(c.corpus.front().path, "f");
   EXPECT_EQ(c.run.directory, "x=y");
   EXPECT_THAT(refused_override("model.layer=2"),
-              AllOf(HasSubstr("--set model.layer=2"), HasSubstr("'model.layers'")));
-  EXPECT_THAT(refused_override("model.layers=two"), HasSubstr("model.layers is 'two'"));
-  EXPECT_THAT(refused_override("model.layers"), HasSubstr("write --set dotted.key=value"));
+              AllOf(HasSubstr("--set model.layer=2"), HasSubstr("`model.layers`")));
+  EXPECT_THAT(refused_override("model.layers=two"), HasSubstr("`model.layers` is two"));
+  EXPECT_THAT(refused_override("model.layers"), HasSubstr("write `--set dotted.key=value`"));
 }
 
 TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
@@ -177,7 +220,7 @@ TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
 TEST(Config, every_key_can_be_set_to_the_text_that_it_is_written_as) {
   Config config;
   for (const ConfigKey& key : config_keys(config)) {
-    if (key.unset == "*" || key.unset == "none") continue;
+    if (key.rules.unset == "*" || key.rules.unset == "none") continue;
     const std::string text = fmt::format("{}={}", key.path, value_text(key.slot));
     EXPECT_NO_THROW({
       const Config set = read_config("", {text});
@@ -207,12 +250,51 @@ TEST(Config, a_resume_is_compared_by_what_pretraining_uses) {
 }
 
 TEST(Config, a_resume_may_change_only_what_changes_no_result) {
-  for (const char* key : {"training.steps", "training.micro_batch", "training.backend",
-                          "communication.timeout", "run.directory", "run.threads", "checkpoint.keep"})
+  for (const char* key :
+       {"training.steps", "training.micro_batch", "training.backend", "training.zero",
+        "training.deterministic", "training.cuda_graph", "training.check_every", "training.on_spike",
+        "training.spike_z_score", "training.spike_window", "communication.timeout", "run.directory",
+        "run.threads", "checkpoint.keep", "run.a_key_of_an_older_version", "task.pair"})
     EXPECT_TRUE(may_change_on_resume(key)) << key;
   for (const char* key : {"seed", "training.global_batch", "training.precision", "model.layers",
-                          "data.shards", "evaluation.batches", "runs"})
+                          "data.shards", "evaluation.batches", "tokenizer", "runs", "training.spikes"})
     EXPECT_FALSE(may_change_on_resume(key)) << key;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The words in backticks.
+std::vector<std::string> in_backticks(const std::string& text) {
+  std::vector<std::string> words;
+  for (std::size_t begin = text.find('`'); begin != std::string::npos;) {
+    const std::size_t end = text.find('`', begin + 1);
+    if (end == std::string::npos) break;
+    words.push_back(text.substr(begin + 1, end - begin - 1));
+    begin = text.find('`', end + 1);
+  }
+  return words;
+}
+
+TEST(Config, the_documents_list_what_a_resume_may_change) {
+  const FreeOnResume free = free_on_resume();
+  EXPECT_THAT(free.sections, testing::ElementsAre("run", "communication", "checkpoint"));
+  std::vector<std::string> expected = free.sections;
+  expected.insert(expected.end(), free.keys.begin(), free.keys.end());
+
+  const std::string training = text_of("docs/training.md"), begin = "A resumed run may change:";
+  const std::size_t list = training.find(begin);
+  ASSERT_NE(list, std::string::npos);
+  const std::size_t end = training.find("\n\n", list + begin.size() + 2);
+  EXPECT_THAT(in_backticks(training.substr(list, end - list)), testing::UnorderedElementsAreArray(expected))
+      << "docs/training.md, the list under Resume";
+
+  // It has no list of its own.
+  EXPECT_THAT(text_of("docs/operations.md"), HasSubstr("[Resume in training.md](training.md#resume)"));
 }
 
 TEST(Config, a_file_that_cannot_be_one_is_refused) {
@@ -238,10 +320,7 @@ TEST(Config, a_file_that_cannot_be_one_is_refused) {
 }
 
 TEST(Config, the_documentation_is_what_the_program_prints) {
-  std::ifstream file("docs/configuration.md");
-  std::stringstream text;
-  text << file.rdbuf();
-  EXPECT_TRUE(text.str() == configuration_document())
+  EXPECT_TRUE(text_of("docs/configuration.md") == configuration_document())
       << "docs/configuration.md is out of date: build/nystrom --help-config > docs/configuration.md";
 }
 

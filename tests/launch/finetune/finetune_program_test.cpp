@@ -114,7 +114,7 @@ TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
   EXPECT_THAT(table, HasSubstr("learning_rate=5.0e-3\t2\t"));
   const Json one = results("grid/learning_rate=1.0e-3,seed=2");
   EXPECT_EQ(one["seed"], 2);
-  EXPECT_THAT(outcome.err, HasSubstr("best by validation accuracy"));
+  EXPECT_THAT(outcome.err, HasSubstr("The best point by validation accuracy is"));
 
   // Started again: only what is missing is run, and to the same end.
   std::filesystem::remove_all(folder_ / "grid/learning_rate=1.0e-3,seed=2");

@@ -46,7 +46,7 @@ TEST(Grid, is_written_and_read_back) {
 
 TEST(Grid, refuses_keys_that_cannot_be_varied) {
   EXPECT_THAT(refusal("grid: {optimiser.learning_rate: [1]}\n"), HasSubstr("optimizer.learning_rate"));
-  EXPECT_THAT(refusal("grid: {run.directory: [a, b]}\n"), HasSubstr("no key that can be varied"));
+  EXPECT_THAT(refusal("grid: {run.directory: [a, b]}\n"), HasSubstr("is not a key that a grid can vary"));
   EXPECT_THAT(refusal("grid: {seed: 3}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {seed: []}\n"), HasSubstr("a list of values"));
   EXPECT_THAT(refusal("grid: {training.global_batch: [8, many]}\n"), HasSubstr("an integer"));
@@ -65,7 +65,7 @@ TEST(Grid, takes_the_median_over_seeds_and_the_best_of_medians) {
                                       result("2", "1", 0.5), result("2", "2", 0.3), result("2", "3", 0.4)});
   EXPECT_THAT(table.text, HasSubstr("learning_rate=1\t3\t0.2\t0.1\t0.9\tundefined"));
   EXPECT_THAT(table.text, HasSubstr("learning_rate=2\t3\t0.4\t0.3\t0.5"));
-  EXPECT_EQ(table.best, "best by validation accuracy: learning_rate=2 (0.4)");
+  EXPECT_EQ(table.best, "The best point by validation accuracy is learning_rate=2 (0.4)");
   EXPECT_THAT(table.json, HasSubstr("\"median\": 0.4"));
 }
 

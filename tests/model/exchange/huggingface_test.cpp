@@ -199,7 +199,7 @@ TEST(HuggingFaceConfig, a_folder_runs_as_exact_nystrom_unless_its_own_object_say
   EXPECT_EQ(config.model.attention.landmarks, 32);
   EXPECT_EQ(config.model.attention.taps, 33);
   EXPECT_EQ(config.model.attention_dropout, 0);
-  EXPECT_FALSE(config.model.huggingface_padding);
+  EXPECT_EQ(config.model.padding, Padding::kExact);
   EXPECT_EQ(config.model.max_positions, 510);
 
   const HuggingFaceConfig own = config_of(
@@ -211,7 +211,7 @@ TEST(HuggingFaceConfig, a_folder_runs_as_exact_nystrom_unless_its_own_object_say
   EXPECT_EQ(own.model.attention.pinv_iterations, 8);
   EXPECT_EQ(own.model.attention.landmarks, 16);
   EXPECT_EQ(own.model.attention_dropout, 0.25);
-  EXPECT_TRUE(own.model.huggingface_padding);
+  EXPECT_EQ(own.model.padding, Padding::kHuggingFace);
 }
 
 TEST(HuggingFaceConfig, the_log_says_what_transformers_would_run) {

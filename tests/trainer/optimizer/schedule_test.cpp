@@ -34,8 +34,8 @@ TEST(Schedule, the_other_kinds_share_the_warmup) {
 }
 
 TEST(Schedule, an_unknown_name_is_refused) {
-  EXPECT_EQ(parse_schedule_kind("cosine"), ScheduleKind::kCosine);
-  EXPECT_THROW((void)parse_schedule_kind("cosin"), InputError);
+  EXPECT_EQ(parse<ScheduleKind>("schedule.kind", "cosine"), ScheduleKind::kCosine);
+  EXPECT_THROW((void)parse<ScheduleKind>("schedule.kind", "cosin"), InputError);
 }
 
 }  // namespace
