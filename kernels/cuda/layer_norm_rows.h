@@ -72,7 +72,7 @@ __device__ float group_sum(float x, float* shared) {
 }
 
 template <class Layout>
-using RowValues = Eight[Layout::kEights];
+using RowValues = Vec8[Layout::kEights];
 
 /// Mean and 1 / sqrt(var + epsilon) of the row z, two passes over registers.
 template <class Layout>
@@ -102,9 +102,9 @@ __device__ float2 row_statistics(const RowPlace<Layout>& place, const RowValues<
 
 /// gamma (z - mean) rstd + beta of one eight.
 template <bool kRagged>
-__device__ Eight normalized8(const Eight& z, float2 stats, const float* gamma, const float* beta, int count) {
-  const Eight g = load8<kRagged>(gamma, count), b = load8<kRagged>(beta, count);
-  Eight y;
+__device__ Vec8 normalized8(const Vec8& z, float2 stats, const float* gamma, const float* beta, int count) {
+  const Vec8 g = load8<kRagged>(gamma, count), b = load8<kRagged>(beta, count);
+  Vec8 y;
 #pragma unroll
   for (int i = 0; i < kEight; ++i) y.v[i] = g.v[i] * ((z.v[i] - stats.x) * stats.y) + b.v[i];
   return y;
@@ -121,7 +121,7 @@ __device__ void row_backward(const RowPlace<Layout>& place, float2 stats, const 
   for (int k = 0; k < Layout::kEights; ++k) {
     const int count = place.count(k);
     if (count == 0) continue;
-    const Eight g = load8<Layout::kRagged>(gamma + place.column(k), count);
+    const Vec8 g = load8<Layout::kRagged>(gamma + place.column(k), count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) {
       const float n = (z[k].v[i] - stats.x) * stats.y, along = d[k].v[i] * n;
