@@ -1,6 +1,6 @@
 #pragma once
 // Sums over the rows of a [rows, columns] tensor in two stages without atomics: blocks leave partial sums of
-// their rows, a second kernel adds the partials up in a fixed order. Included by .cu files alone.
+// their rows, a second kernel adds the partials up in a fixed order.
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 // Functions of each element by itself, eight elements a thread. A kind of function is a type with
 //   value(x)             what it makes of x
 //   gradient(saved, d)   d_x for the gradient d of its result; `saved` is x or the result, as its op says
-// both static, of floats. Included by .cu files alone.
+// both static, of floats.
 
 #include "kernels/cuda/vectorized.h"
 #include "kernels/tensor/cuda/dispatch.h"

@@ -1,6 +1,5 @@
 #pragma once
-// LayerNorm of rows on the device, shared by layer_norm.cu and embedding.cu. Included by .cu files
-// alone.
+// LayerNorm of rows on the device, shared by layer_norm.cu and embedding.cu.
 //
 // A row is held in registers by a group of threads: a warp up to 1024 columns (four rows a block at once),
 // a block of 256 threads up to 8192. Thread t of a group of G has the eights at columns 8 (k G + t).

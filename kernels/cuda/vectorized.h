@@ -1,5 +1,5 @@
 #pragma once
-// Element by element, eight a thread. Included by .cu files alone.
+// Vectorized loop over elements, eight a thread.
 
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/launch.h"
