@@ -40,9 +40,9 @@ struct Update {
   __device__ void at(std::int64_t first, int count) const {
     const double clip = factor == nullptr ? 1.0 : *factor;
     if (clip == 0) return;  // the gradients are not finite
-    Eight weight = load8<kRagged>(w + first, count), mean = load8<kRagged>(m + first, count);
-    Eight square = load8<kRagged>(v + first, count);
-    const Eight gradient = load8<kRagged>(g + first, count);
+    Vec8 weight = load8<kRagged>(w + first, count), mean = load8<kRagged>(m + first, count);
+    Vec8 square = load8<kRagged>(v + first, count);
+    const Vec8 gradient = load8<kRagged>(g + first, count);
     const int group = begins == nullptr ? 0 : group_of(first);
     const double rate_share = begins == nullptr ? 1.0 : rates[group];
     const double decay_share = begins == nullptr ? 1.0 : decays[group];
@@ -91,7 +91,7 @@ void run(CudaContext& context, const AdamW& args) {
   const bool whole = whole_eights(body.w, count) && whole_eights(body.g, count) &&
                      whole_eights(body.m, count) && whole_eights(body.v, count) &&
                      whole_eights(body.copy, count);
-  for_eights(context, "adamw_step", count, whole, body);
+  vectorized_for_each(context, "adamw_step", count, whole, body);
 }
 
 }  // namespace

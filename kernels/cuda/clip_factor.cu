@@ -24,7 +24,7 @@ __global__ void partial_squares_kernel(const float* x, std::int64_t count, doubl
   for (std::int64_t first = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kEight; first < count;
        first += gridDim.x * kBlock) {
     const std::int64_t left = count - first;
-    const Eight v = load8<kRagged>(x + first, static_cast<int>(left < kEight ? left : kEight));
+    const Vec8 v = load8<kRagged>(x + first, static_cast<int>(left < kEight ? left : kEight));
 #pragma unroll
     for (int i = 0; i < kEight; ++i) sum += static_cast<double>(v.v[i]) * static_cast<double>(v.v[i]);
   }

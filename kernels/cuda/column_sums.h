@@ -1,6 +1,6 @@
 #pragma once
 // Sums over the rows of a [rows, columns] tensor in two stages without atomics: blocks leave partial sums of
-// their rows, a second kernel adds the partials up in a fixed order. Included by .cu files alone.
+// their rows, a second kernel adds the partials up in a fixed order.
 
 #include <algorithm>
 #include <array>
@@ -47,11 +47,11 @@ __global__ void column_tiles_kernel(ColumnTiles p, Body body) {
   const std::int64_t tile = std::int64_t{blockIdx.x} * ColumnTiles::kColumns, column = tile + lane * kEight;
   const std::int64_t left = p.columns - column;
   const int count = static_cast<int>(left < kEight ? (left < 0 ? 0 : left) : kEight);
-  Eight sum{};
+  Vec8 sum{};
   if (count > 0) {
     for (std::int64_t row = std::int64_t{blockIdx.y} * ColumnTiles::kWarps + warp; row < p.rows;
          row += p.parts * ColumnTiles::kWarps) {
-      const Eight x = body.template at<kRagged>(row * p.columns + column, count);
+      const Vec8 x = body.template at<kRagged>(row * p.columns + column, count);
 #pragma unroll
       for (int i = 0; i < kEight; ++i) sum.v[i] += x.v[i];
     }

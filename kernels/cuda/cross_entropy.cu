@@ -66,7 +66,7 @@ __device__ Softmax block_joined(Softmax x, Softmax* shared) {
   return warp_joined(there ? shared[lane_index()] : Softmax{-INFINITY, 0.0F, 0x7fffffff});
 }
 
-__device__ void take8(Softmax& softmax, const Eight& x, int count, int first) {
+__device__ void take8(Softmax& softmax, const Vec8& x, int count, int first) {
   float largest = softmax.largest;
 #pragma unroll
   for (int i = 0; i < kEight; ++i)
@@ -90,7 +90,7 @@ __device__ void leave_gradient(const Params<T>& p, const float* logits, T* d, co
   for (int first = static_cast<int>(threadIdx.x) * kEight; first < classes;
        first += static_cast<int>(blockDim.x) * kEight) {
     const int count = classes - first < kEight ? classes - first : kEight;
-    Eight x = load8<kRagged>(logits + first, count);
+    Vec8 x = load8<kRagged>(logits + first, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i)
       x.v[i] = expf(x.v[i] - softmax.largest) * factor - (first + i == label ? scale : 0.0F);
@@ -103,7 +103,7 @@ __device__ void ignore_row(const Params<T>& p, T* d) {
   const auto classes = static_cast<int>(p.classes);
   for (int first = static_cast<int>(threadIdx.x) * kEight; first < classes;
        first += static_cast<int>(blockDim.x) * kEight)
-    store8<kRagged>(d + first, Eight{}, classes - first < kEight ? classes - first : kEight);
+    store8<kRagged>(d + first, Vec8{}, classes - first < kEight ? classes - first : kEight);
 }
 
 // Grid: rows.

@@ -2,7 +2,7 @@
 // Functions of each element by itself, eight elements a thread. A kind of function is a type with
 //   value(x)             what it makes of x
 //   gradient(saved, d)   d_x for the gradient d of its result; `saved` is x or the result, as its op says
-// both static, of floats. Included by .cu files alone.
+// both static, of floats.
 
 #include "kernels/cuda/vectorized.h"
 #include "kernels/tensor/cuda/dispatch.h"
@@ -17,7 +17,7 @@ struct Elementwise {
 
   template <bool kRagged>
   __device__ void at(std::int64_t first, int count) const {
-    Eight v = load8<kRagged>(x + first, count);
+    Vec8 v = load8<kRagged>(x + first, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) v.v[i] = Kind::value(v.v[i]);
     store8<kRagged>(y + first, v, count);
@@ -35,9 +35,9 @@ struct ElementwiseGradient {
   T* d_x;
 
   template <bool kRagged>
-  __device__ Eight at(std::int64_t first, int count) const {
-    const Eight v = load8<kRagged>(saved + first, count);
-    Eight d = load8<kRagged>(d_y + first, count);
+  __device__ Vec8 at(std::int64_t first, int count) const {
+    const Vec8 v = load8<kRagged>(saved + first, count);
+    Vec8 d = load8<kRagged>(d_y + first, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) d.v[i] = Kind::gradient(v.v[i], d.v[i]);
     store8<kRagged>(d_x + first, d, count);
@@ -52,7 +52,7 @@ template <class Kind>
 void elementwise_forward(CudaContext& context, const char* name, const Tensor& x, const Tensor& y) {
   dispatch_device(x.dtype, [&]<class T>(T) {
     const Elementwise<Kind, T, T> body{x.data<T>(), y.data<T>()};
-    for_eights(context, name, x.numel(), body.whole(x.numel()), body);
+    vectorized_for_each(context, name, x.numel(), body.whole(x.numel()), body);
   });
 }
 
@@ -61,7 +61,7 @@ void elementwise_backward(CudaContext& context, const char* name, const Tensor& 
                           const Tensor& d_x) {
   dispatch_device(saved.dtype, [&]<class T>(T) {
     const ElementwiseGradient<Kind, T> body{saved.data<T>(), d_y.data<T>(), d_x.data<T>()};
-    for_eights(context, name, saved.numel(), body.whole(saved.numel()), body);
+    vectorized_for_each(context, name, saved.numel(), body.whole(saved.numel()), body);
   });
 }
 

@@ -38,11 +38,11 @@ struct Lookup {
   }
   /// The sum of the three table rows of a token, eight columns of it.
   template <bool kRagged>
-  __device__ Eight sum8(std::int64_t token, int column, int count) const {
-    const Eight w = load8<kRagged>(word + ids[token] * columns + column, count);
-    const Eight p = load8<kRagged>(position + positions[token] * columns + column, count);
-    const Eight t = load8<kRagged>(type + types[token] * columns + column, count);
-    Eight s;
+  __device__ Vec8 sum8(std::int64_t token, int column, int count) const {
+    const Vec8 w = load8<kRagged>(word + ids[token] * columns + column, count);
+    const Vec8 p = load8<kRagged>(position + positions[token] * columns + column, count);
+    const Vec8 t = load8<kRagged>(type + types[token] * columns + column, count);
+    Vec8 s;
 #pragma unroll
     for (int i = 0; i < kEight; ++i) s.v[i] = w.v[i] + p.v[i] + t.v[i];
     return s;
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(Layout::kThreads) embedding_forward_kernel(For
     for (int k = 0; k < Layout::kEights; ++k) {
       const int count = place.count(k), column = place.column(k);
       if (count == 0) continue;
-      Eight y = normalized8<Layout::kRagged>(s[k], stats, p.gamma + column, p.beta + column, count);
+      Vec8 y = normalized8<Layout::kRagged>(s[k], stats, p.gamma + column, p.beta + column, count);
       if (p.drop.threshold != 0) {
 #pragma unroll
         for (int i = 0; i < kEight; ++i) y.v[i] = rounded<T>(y.v[i]);  // as where the two are apart
@@ -181,7 +181,7 @@ void run_rows_backward(CudaContext& context, const EmbeddingBackward& args) {
 constexpr int kSumThreads = 256;   // columns of a block of segment_sums_kernel
 constexpr int kJoinColumns = 128;  // columns of a block of join_segments_kernel,
 constexpr int kJoinParts = 8;      // each added up by as many threads
-constexpr std::int64_t kLeastChunk = 32, kMostChunks = 1024;
+constexpr std::int64_t kLeastChunk = 32, kMaxChunks = 1024;
 constexpr std::size_t kPartialBytes = std::size_t{16} << 20U;
 
 /// Rows of d sorted by the table row they go to, in chunks; a segment is a run of equal table rows.
@@ -337,7 +337,7 @@ void add_to_tables(CudaContext& context, const EmbeddingBackward& args) {
     tables.other[t] = carver.take<std::int32_t>(tokens);
   }
   const auto room = static_cast<std::int64_t>(kPartialBytes / (2 * sizeof(float))) / columns;
-  const std::int64_t most = std::min(kMostChunks, room);
+  const std::int64_t most = std::min(kMaxChunks, room);
   const std::int64_t chunk = std::max(kLeastChunk, (tokens + most - 1) / most),
                      chunks = (tokens + chunk - 1) / chunk;
   float* heads = carver.take<float>(chunks * columns);

@@ -1,6 +1,6 @@
 #pragma once
 // Matrix products with what cuBLASLt can do on the way out of their sums, for the ops that ask for more than
-// matmul(). Included by .cu files alone.
+// matmul().
 
 #include "kernels/matmul.h"
 #include "kernels/tensor/cuda/context.h"

@@ -26,17 +26,17 @@ struct ForwardParams {
 
 /// residual + dropout(branch + bias) of one eight at index `at` of the tensor.
 template <class T, bool kRagged>
-__device__ Eight join8(const ForwardParams<T>& p, std::int64_t row, int column, int count) {
+__device__ Vec8 join8(const ForwardParams<T>& p, std::int64_t row, int column, int count) {
   const std::int64_t at = row * p.columns + column;
-  Eight z = load8<kRagged>(p.branch + at, count);
+  Vec8 z = load8<kRagged>(p.branch + at, count);
   if (p.bias != nullptr) {
-    const Eight bias = load8<kRagged>(p.bias + column, count);
+    const Vec8 bias = load8<kRagged>(p.bias + column, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) z.v[i] += bias.v[i];
   }
   if (p.drop.threshold != 0) drop8(p.drop, kept8(p.drop, row, column, p.columns), z);
   if (p.residual != nullptr) {
-    const Eight residual = load8<kRagged>(p.residual + at, count);
+    const Vec8 residual = load8<kRagged>(p.residual + at, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) z.v[i] += residual.v[i];
   }
@@ -107,7 +107,7 @@ struct BackwardParams {
 
 /// Stores d as d_z and, through dropout, as d_branch; d becomes what d_branch holds.
 template <class T, bool kRagged>
-__device__ void leave8(const BackwardParams<T>& p, std::int64_t row, int column, int count, Eight& d) {
+__device__ void leave8(const BackwardParams<T>& p, std::int64_t row, int column, int count, Vec8& d) {
   const std::int64_t at = row * p.columns + column;
   store8<kRagged>(p.d_z + at, d, count);
 #pragma unroll

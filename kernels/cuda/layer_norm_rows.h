@@ -1,6 +1,5 @@
 #pragma once
-// LayerNorm of rows on the device, shared by layer_norm.cu and embedding.cu. Included by .cu files
-// alone.
+// LayerNorm of rows on the device, shared by layer_norm.cu and embedding.cu.
 //
 // A row is held in registers by a group of threads: a warp up to 1024 columns (four rows a block at once),
 // a block of 256 threads up to 8192. Thread t of a group of G has the eights at columns 8 (k G + t).
@@ -72,7 +71,7 @@ __device__ float group_sum(float x, float* shared) {
 }
 
 template <class Layout>
-using RowValues = Eight[Layout::kEights];
+using RowValues = Vec8[Layout::kEights];
 
 /// Mean and 1 / sqrt(var + epsilon) of the row z, two passes over registers.
 template <class Layout>
@@ -102,9 +101,9 @@ __device__ float2 row_statistics(const RowPlace<Layout>& place, const RowValues<
 
 /// gamma (z - mean) rstd + beta of one eight.
 template <bool kRagged>
-__device__ Eight normalized8(const Eight& z, float2 stats, const float* gamma, const float* beta, int count) {
-  const Eight g = load8<kRagged>(gamma, count), b = load8<kRagged>(beta, count);
-  Eight y;
+__device__ Vec8 normalized8(const Vec8& z, float2 stats, const float* gamma, const float* beta, int count) {
+  const Vec8 g = load8<kRagged>(gamma, count), b = load8<kRagged>(beta, count);
+  Vec8 y;
 #pragma unroll
   for (int i = 0; i < kEight; ++i) y.v[i] = g.v[i] * ((z.v[i] - stats.x) * stats.y) + b.v[i];
   return y;
@@ -121,7 +120,7 @@ __device__ void row_backward(const RowPlace<Layout>& place, float2 stats, const 
   for (int k = 0; k < Layout::kEights; ++k) {
     const int count = place.count(k);
     if (count == 0) continue;
-    const Eight g = load8<Layout::kRagged>(gamma + place.column(k), count);
+    const Vec8 g = load8<Layout::kRagged>(gamma + place.column(k), count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) {
       const float n = (z[k].v[i] - stats.x) * stats.y, along = d[k].v[i] * n;

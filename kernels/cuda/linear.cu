@@ -17,7 +17,7 @@ struct Load {
   const T* x;
 
   template <bool kRagged>
-  __device__ Eight at(std::int64_t first, int count) const {
+  __device__ Vec8 at(std::int64_t first, int count) const {
     return load8<kRagged>(x + first, count);
   }
 };

@@ -20,7 +20,7 @@ struct AddBias {
 
   template <bool kRagged>
   __device__ void at(std::int64_t first, int count) const {
-    Eight sum = load8<kRagged>(c + first, count);
+    Vec8 sum = load8<kRagged>(c + first, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i)
       if (i < count) sum.v[i] += bias[(first + i) % columns];
@@ -31,7 +31,7 @@ struct AddBias {
 void add_bias(CudaContext& context, const Tensor& bias, const Tensor& c) {
   dispatch_device(c.dtype, [&]<class T>(T) {
     const AddBias<T> body{c.data<T>(), bias.data<float>(), c.dim(1)};
-    for_eights(context, "add_bias", c.numel(), whole_eights(body.c, c.numel()), body);
+    vectorized_for_each(context, "add_bias", c.numel(), whole_eights(body.c, c.numel()), body);
   });
 }
 

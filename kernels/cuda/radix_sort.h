@@ -1,6 +1,6 @@
 #pragma once
 // Stable sort of the rows 0..N-1 by small integer keys, several tables of keys at once: what a deterministic
-// scatter needs. Included by .cu files alone.
+// scatter needs.
 
 #include <array>
 #include <cstdint>

@@ -55,8 +55,8 @@ struct ScatterAdd {
   template <bool kRagged>
   __device__ void on(const Piece& at, std::int64_t columns) const {
     T* to = d_x + rows[at.row] * columns + at.column;
-    Eight sum = load8<kRagged>(to, at.count);
-    const Eight d = load8<kRagged>(d_y + at.index, at.count);
+    Vec8 sum = load8<kRagged>(to, at.count);
+    const Vec8 d = load8<kRagged>(d_y + at.index, at.count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) sum.v[i] += d.v[i];
     store8<kRagged>(to, sum, at.count);
@@ -71,7 +71,7 @@ struct DropRows {
 
   template <bool kRagged>
   __device__ void on(const Piece& at, std::int64_t columns) const {
-    Eight v = load8<kRagged>(x + at.index, at.count);
+    Vec8 v = load8<kRagged>(x + at.index, at.count);
     drop8(drop, kept8(drop, at.row, at.column, columns), v);
     store8<kRagged>(y + at.index, v, at.count);
   }
@@ -84,7 +84,7 @@ void by_row(CudaContext& context, const char* name, const Tensor& all, const Ten
             const Work& work) {
   const std::int64_t columns = all.dim(1);
   const bool whole = whole_eights(all.data<T>(), columns) && whole_eights(other.data<T>(), columns);
-  for_eights(context, name, all.numel(), whole, ByRow<Work>{work, columns});
+  vectorized_for_each(context, name, all.numel(), whole, ByRow<Work>{work, columns});
 }
 
 struct Tanh {
@@ -134,7 +134,7 @@ void convert(CudaContext& context, const Tensor& from, const Tensor& to) {
   dispatch_device(from.dtype, [&]<class From>(From) {
     dispatch_device(to.dtype, [&]<class To>(To) {
       const Elementwise<Same, From, To> body{from.data<From>(), to.data<To>()};
-      for_eights(context, "convert", from.numel(), body.whole(from.numel()), body);
+      vectorized_for_each(context, "convert", from.numel(), body.whole(from.numel()), body);
     });
   });
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Sum of squares on the device, left there. Included by .cu files alone.
+// Sum of squares on the device, left there.
 
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/tensor.h"

@@ -1,5 +1,5 @@
 #pragma once
-// The depthwise convolution of attention's skip, on tiles of one head: y[i, d] = sum_k w[k] x[i + k - K / 2,
+// Depthwise convolution of attention's skip, on tiles of one head: y[i, d] = sum_k w[k] x[i + k - K / 2,
 // d], K odd, one filter for all D channels. A banded Toeplitz matrix times x, so it runs on small_gemm; its
 // gradient by x is the same with the filter reversed. A halo tile of `count` rows from row `begin` holds the
 // rows [begin - K / 2, begin + count + K / 2), zero outside the sequence. C is float or double. One thread,

@@ -30,40 +30,40 @@ C* stats_of(const Tensor& row_stats, const HeadTask& head, Index heads, Index ro
 }  // namespace
 
 template <class C>
-ExactForwardMemory<C>::ExactForwardMemory(Carver<C>& carver, const AttentionShape& shape)
-    : scaled_t(carver.tile(shape.width, kTileRows)),
-      softmax(carver.column_softmax(kTileRows, shape.width)),
-      tiles{carver.tile(kTileRows, shape.width), carver.tile(kTileRows, kTileRows),
-            carver.tile(kTileRows, kTileRows), carver.tile(kTileRows, kTileRows)},
-      halo(carver.tile(kTileRows + shape.taps, shape.width)),
-      filter(carver.take(conv_filter_elements(shape.taps))) {}
+ExactForwardMemory<C>::ExactForwardMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape)
+    : scaled_t(allocator.tile(shape.width, kTileRows)),
+      softmax(allocator.column_softmax(kTileRows, shape.width)),
+      tiles{allocator.tile(kTileRows, shape.width), allocator.tile(kTileRows, kTileRows),
+            allocator.tile(kTileRows, kTileRows), allocator.tile(kTileRows, kTileRows)},
+      halo(allocator.tile(kTileRows + shape.taps, shape.width)),
+      filter(allocator.take(conv_filter_elements(shape.taps))) {}
 
 template <class C>
-ExactBackwardMemory<C>::ExactBackwardMemory(Carver<C>& carver, const AttentionShape& shape) {
+ExactBackwardMemory<C>::ExactBackwardMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape) {
   const Index width = shape.width, taps = shape.taps;
   queries.width = width;
   queries.scale = inverse_root<C>(width);
-  queries.rows = carver.tile(kTileRows, width);
-  queries.scaled_t = carver.tile(width, kTileRows);
-  queries.d_context = carver.tile(kTileRows, width);
-  queries.d_context_t = carver.tile(width, kTileRows);
-  queries.d_rows = carver.tile(kTileRows, width);
-  queries.maxima = maxima = carver.take(kTileRows);
-  queries.inverse_sums = inverse_sums = carver.take(kTileRows);
-  queries.deltas = deltas = carver.take(kTileRows);
-  tiles.k = carver.tile(kTileRows, width);
-  tiles.v = carver.tile(kTileRows, width);
-  tiles.s = carver.tile(kTileRows, kTileRows);
-  tiles.d_s = carver.tile(kTileRows, kTileRows);
-  tiles.mask = carver.tile(kTileRows, kTileRows);
-  tiles.mask_t = carver.tile(kTileRows, kTileRows);
-  context = carver.tile(kTileRows, width);
-  d_k = carver.tile(shape.longest_exact, width);
-  d_v = carver.tile(shape.longest_exact, width);
-  halo = carver.tile(kTileRows + taps, width);
-  halo_t = carver.tile(width, conv_halo_columns(kTileRows, taps));
-  filter = carver.take(conv_filter_elements(taps));
-  band = carver.take(conv_band_elements(taps));
+  queries.rows = allocator.tile(kTileRows, width);
+  queries.scaled_t = allocator.tile(width, kTileRows);
+  queries.d_context = allocator.tile(kTileRows, width);
+  queries.d_context_t = allocator.tile(width, kTileRows);
+  queries.d_rows = allocator.tile(kTileRows, width);
+  queries.maxima = maxima = allocator.take(kTileRows);
+  queries.inverse_sums = inverse_sums = allocator.take(kTileRows);
+  queries.deltas = deltas = allocator.take(kTileRows);
+  tiles.k = allocator.tile(kTileRows, width);
+  tiles.v = allocator.tile(kTileRows, width);
+  tiles.s = allocator.tile(kTileRows, kTileRows);
+  tiles.d_s = allocator.tile(kTileRows, kTileRows);
+  tiles.mask = allocator.tile(kTileRows, kTileRows);
+  tiles.mask_t = allocator.tile(kTileRows, kTileRows);
+  context = allocator.tile(kTileRows, width);
+  d_k = allocator.tile(shape.longest_exact, width);
+  d_v = allocator.tile(shape.longest_exact, width);
+  halo = allocator.tile(kTileRows + taps, width);
+  halo_t = allocator.tile(width, conv_halo_columns(kTileRows, taps));
+  filter = allocator.take(conv_filter_elements(taps));
+  band = allocator.take(conv_band_elements(taps));
 }
 
 template <class T>

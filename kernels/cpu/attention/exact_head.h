@@ -10,7 +10,7 @@ namespace nystrom {
 /// Memory of one thread, forward.
 template <class C>
 struct ExactForwardMemory {
-  ExactForwardMemory(Carver<C>& carver, const AttentionShape& shape);
+  ExactForwardMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape);
 
   Tile<C> scaled_t;  ///< [D, kTileRows]
   ColumnSoftmax<C> softmax;
@@ -22,7 +22,7 @@ struct ExactForwardMemory {
 /// Memory of one thread, backward.
 template <class C>
 struct ExactBackwardMemory {
-  ExactBackwardMemory(Carver<C>& carver, const AttentionShape& shape);
+  ExactBackwardMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape);
 
   QueryBlock<C> queries;  ///< of kTileRows
   C *maxima, *inverse_sums, *deltas;

@@ -13,16 +13,16 @@ class Workspace {
  public:
   Workspace(C* base, const NystromShape& shape) : Workspace(base, shape, shape.slots()) {}
   /// `slots` as in NystromShape::slots(); without memory it only counts.
-  Workspace(C* base, const NystromShape& shape, Index slots) : shape_(shape), carver_(base) {
-    norms = carver_.take(shape.items());
-    d_scales = carver_.take(shape.items());
-    d_conv = carver_.take(shape.items() * shape.taps);
+  Workspace(C* base, const NystromShape& shape, Index slots) : shape_(shape), allocator_(base) {
+    norms = allocator_.take(shape.items());
+    d_scales = allocator_.take(shape.items());
+    d_conv = allocator_.take(shape.items() * shape.taps);
     slot_elements_ = elements_of<Slot, C>(shape);
     scratch_elements_ = elements_of<Scratch, C>(shape);
     exact_elements_ = elements_of<Exact, C>(shape);
-    slots_ = carver_.take(slots * slot_elements_);
-    scratch_ = carver_.take(shape.threads * scratch_elements_);
-    exact_ = carver_.take(shape.threads * exact_elements_);
+    slots_ = allocator_.take(slots * slot_elements_);
+    scratch_ = allocator_.take(shape.threads * scratch_elements_);
+    exact_ = allocator_.take(shape.threads * exact_elements_);
   }
 
   C* norms;     ///< [items] |A|_1
@@ -34,17 +34,17 @@ class Workspace {
     return carved<Scratch>(scratch_ + thread * scratch_elements_);
   }
   [[nodiscard]] Exact exact(Index thread) const { return carved<Exact>(exact_ + thread * exact_elements_); }
-  [[nodiscard]] Index elements() const { return carver_.used(); }
+  [[nodiscard]] Index elements() const { return allocator_.used(); }
 
  private:
   template <class Pieces>
   Pieces carved(C* base) const {
-    Carver<C> carver(base);
-    return Pieces(carver, shape_);
+    WorkspaceAllocator<C> allocator(base);
+    return Pieces(allocator, shape_);
   }
 
   const NystromShape& shape_;
-  Carver<C> carver_;
+  WorkspaceAllocator<C> allocator_;
   Index slot_elements_ = 0, scratch_elements_ = 0, exact_elements_ = 0;
   C *slots_ = nullptr, *scratch_ = nullptr, *exact_ = nullptr;
 };
@@ -62,7 +62,7 @@ SoftmaxAttention exact_part(const NystromAttention& args) {
 /// body(head, item, chunk, thread) for each chunk of each head that is approximated.
 template <class Body>
 void for_chunks(Context& context, const NystromShape& shape, const Sequences& sequences, const Body& body) {
-  const Index chunks = shape.most_chunks();
+  const Index chunks = shape.max_chunks();
   parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
     const HeadTask head = shape.head(sequences, i / chunks);
     if (shape.approximates(head) && i % chunks < NystromShape::chunks(head.rows))
@@ -93,31 +93,31 @@ void forward(Context& context, const NystromShape& shape, const NystromAttention
       const auto slot = memory.slot(thread);
       const auto scratch = memory.scratch(thread);
       const Index chunks = NystromShape::chunks(head.rows);
-      const C norm = op.begin(head, slot, scratch);
-      for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
-      op.middle(head, norm, slot, scratch);
-      for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
+      const C norm = op.make_landmarks(head, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.accumulate_kernel3(head, c, slot, scratch);
+      op.invert_kernel2(head, norm, slot, scratch);
+      for (Index c = 0; c < chunks; ++c) op.attend_queries(head, c, slot, scratch);
     });
     return;
   }
   std::fill_n(memory.norms, shape.items(), C(0));
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return exact(head, item, thread);
-    memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread));
+    memory.norms[item] = op.make_landmarks(head, memory.slot(item), memory.scratch(thread));
   });
   for_chunks(context, shape, args.inputs.sequences,
              [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+               op.accumulate_kernel3(head, chunk, memory.slot(item), memory.scratch(thread));
              });
   const C largest = memory.norms[largest_norm(shape, memory.norms)];
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
-    op.middle(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
-              memory.scratch(thread));
+    op.invert_kernel2(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
+                      memory.scratch(thread));
   });
   for_chunks(context, shape, args.inputs.sequences,
              [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+               op.attend_queries(head, chunk, memory.slot(item), memory.scratch(thread));
              });
 }
 
@@ -131,20 +131,21 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
   std::fill_n(memory.d_scales, shape.items(), C(0));
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (shape.approximates(head))
-      memory.norms[item] = op.begin(head, memory.slot(item), memory.scratch(thread)).value;
+      memory.norms[item] = op.restore_landmarks(head, memory.slot(item), memory.scratch(thread)).value;
     else
       exact_backward<T>(shape, exact, gradients, head, memory.exact(thread),
                         memory.d_conv + item * shape.taps);
   });
   for_chunks(context, shape, args.inputs.sequences,
              [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.rows(head, chunk, memory.slot(item), memory.scratch(thread));
+               op.queries_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
              });
   const Index largest = largest_norm(shape, memory.norms);
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
     const C scale = memory.norms[shape.one_scale() ? largest : item];
-    memory.d_scales[item] = op.middle(head, scale, memory.slot(item), memory.scratch(thread));
+    memory.d_scales[item] =
+        op.invert_kernel2_gradient(head, scale, memory.slot(item), memory.scratch(thread));
   });
   C d_shared = 0;
   for (Index item = 0; item < shape.items(); ++item) d_shared += memory.d_scales[item];
@@ -152,14 +153,15 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
     if (!shape.approximates(head)) return;
     const auto slot = memory.slot(item);
     const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
-    op.landmarks(one_norm(slot.a, shape.options.landmarks), d_norm, slot);
+    op.landmarks_gradient(one_norm(slot.a, shape.options.landmarks), d_norm, slot);
   });
   for_chunks(context, shape, args.inputs.sequences,
              [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.keys(head, chunk, memory.slot(item), memory.scratch(thread));
+               op.keys_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
              });
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
-    if (shape.approximates(head)) op.end(head, memory.slot(item), memory.d_conv + item * shape.taps);
+    if (shape.approximates(head))
+      op.finish_gradients(head, memory.slot(item), memory.d_conv + item * shape.taps);
   });
 }
 
@@ -176,12 +178,12 @@ void backward_by_heads(Context& context, const NystromShape& shape, const Nystro
     const auto slot = memory.slot(thread);
     const auto scratch = memory.scratch(thread);
     const Index chunks = NystromShape::chunks(head.rows);
-    const OneNorm<C> norm = op.begin(head, slot, scratch);
-    for (Index c = 0; c < chunks; ++c) op.rows(head, c, slot, scratch);
-    const C d_scale = op.middle(head, norm.value, slot, scratch);
-    op.landmarks(norm, d_scale, slot);
-    for (Index c = 0; c < chunks; ++c) op.keys(head, c, slot, scratch);
-    op.end(head, slot, d_conv);
+    const OneNorm<C> norm = op.restore_landmarks(head, slot, scratch);
+    for (Index c = 0; c < chunks; ++c) op.queries_gradient(head, c, slot, scratch);
+    const C d_scale = op.invert_kernel2_gradient(head, norm.value, slot, scratch);
+    op.landmarks_gradient(norm, d_scale, slot);
+    for (Index c = 0; c < chunks; ++c) op.keys_gradient(head, c, slot, scratch);
+    op.finish_gradients(head, slot, d_conv);
   });
 }
 
@@ -189,7 +191,7 @@ void backward_by_heads(Context& context, const NystromShape& shape, const Nystro
 
 Index nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits) {
   const NystromShape shape(AttentionShape(limits), options);
-  const Index slots = shape.most_slots();
+  const Index slots = shape.max_slots();
   return std::max(ForwardWorkspace<float>(nullptr, shape, slots).elements(),
                   BackwardWorkspace<float>(nullptr, shape, slots).elements());
 }

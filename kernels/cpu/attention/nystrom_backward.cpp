@@ -4,32 +4,34 @@
 namespace nystrom {
 
 template <class C>
-NystromBackwardSlot<C>::NystromBackwardSlot(Carver<C>& carver, const NystromShape& shape) {
+NystromBackwardSlot<C>::NystromBackwardSlot(WorkspaceAllocator<C>& allocator, const NystromShape& shape) {
   const Index m = shape.options.landmarks, width = shape.width;
-  for (Tile<C>* tile : {&q, &k, &k3_v, &d_k3_v}) *tile = carver.tile(m, width);
-  for (Tile<C>* tile : {&q_t, &k_t, &w_t, &d_k3_v_t}) *tile = carver.tile(width, m);
-  for (Tile<C>* tile : {&a, &d_a}) *tile = carver.tile(m, m);
-  for (C** vector : {&maxima, &inverse_sums, &deltas}) *vector = carver.take(m);
-  for (Index c = 0; c < shape.most_chunks(); ++c) {
+  for (Tile<C>* tile : {&q, &k, &k3_v, &d_k3_v}) *tile = allocator.tile(m, width);
+  for (Tile<C>* tile : {&q_t, &k_t, &w_t, &d_k3_v_t}) *tile = allocator.tile(width, m);
+  for (Tile<C>* tile : {&a, &d_a}) *tile = allocator.tile(m, m);
+  for (C** vector : {&maxima, &inverse_sums, &deltas}) *vector = allocator.take(m);
+  for (Index c = 0; c < shape.max_chunks(); ++c) {
     Part& part = parts[static_cast<std::size_t>(c)];
-    for (Tile<C>* tile : {&part.d_w, &part.d_k_landmarks, &part.d_q_landmarks}) *tile = carver.tile(m, width);
-    part.band = carver.take(conv_band_elements(shape.taps));
+    for (Tile<C>* tile : {&part.d_w, &part.d_k_landmarks, &part.d_q_landmarks})
+      *tile = allocator.tile(m, width);
+    part.band = allocator.take(conv_band_elements(shape.taps));
   }
 }
 
 template <class C>
-NystromBackwardScratch<C>::NystromBackwardScratch(Carver<C>& carver, const NystromShape& shape) {
+NystromBackwardScratch<C>::NystromBackwardScratch(WorkspaceAllocator<C>& allocator,
+                                                  const NystromShape& shape) {
   const Index m = shape.options.landmarks, taps = shape.taps, width = shape.width;
-  for (Tile<C>* tile : {&x, &y, &d_x, &d_y}) *tile = carver.tile(kTileRows, width);
-  for (Tile<C>* tile : {&s, &d_s}) *tile = carver.tile(kTileRows, m);
-  halo = carver.tile(kTileRows + taps, width);
-  halo_t = carver.tile(width, conv_halo_columns(kTileRows, taps));
-  for (Tile<C>* tile : {&z, &g}) *tile = carver.tile(m, m);
-  d_w_t = carver.tile(width, m);
-  w = carver.tile(m, width);
-  filter = carver.take(conv_filter_elements(taps));
-  stats = carver.take(2 * m);
-  pinv = carver.take(pseudo_inverse_backward_scratch(m, shape.options.pinv_iterations));
+  for (Tile<C>* tile : {&x, &y, &d_x, &d_y}) *tile = allocator.tile(kTileRows, width);
+  for (Tile<C>* tile : {&s, &d_s}) *tile = allocator.tile(kTileRows, m);
+  halo = allocator.tile(kTileRows + taps, width);
+  halo_t = allocator.tile(width, conv_halo_columns(kTileRows, taps));
+  for (Tile<C>* tile : {&z, &g}) *tile = allocator.tile(m, m);
+  d_w_t = allocator.tile(width, m);
+  w = allocator.tile(m, width);
+  filter = allocator.take(conv_filter_elements(taps));
+  stats = allocator.take(2 * m);
+  pinv = allocator.take(pseudo_inverse_backward_scratch(m, shape.options.pinv_iterations));
 }
 
 namespace {
@@ -68,8 +70,8 @@ C inverse_root(Index width) {
 }  // namespace
 
 template <class T>
-OneNorm<Compute<T>> NystromBackward<T>::begin(const HeadTask& head, const Slot& slot,
-                                              const Scratch& scratch) const {
+OneNorm<Compute<T>> NystromBackward<T>::restore_landmarks(const HeadTask& head, const Slot& slot,
+                                                          const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, width = shape_.width;
   const C scale = inverse_root<C>(width);
@@ -92,8 +94,8 @@ OneNorm<Compute<T>> NystromBackward<T>::begin(const HeadTask& head, const Slot& 
 }
 
 template <class T>
-void NystromBackward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
-                              const Scratch& scratch) const {
+void NystromBackward<T>::queries_gradient(const HeadTask& head, Index chunk, const Slot& slot,
+                                          const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
   const Index size = NystromShape::chunk_rows(head.rows);
@@ -123,8 +125,8 @@ void NystromBackward<T>::rows(const HeadTask& head, Index chunk, const Slot& slo
 }
 
 template <class T>
-Compute<T> NystromBackward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
-                                      const Scratch& scratch) const {
+Compute<T> NystromBackward<T>::invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot,
+                                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, width = shape_.width;
   const auto& total = slot.parts[0];
@@ -144,7 +146,7 @@ Compute<T> NystromBackward<T>::middle(const HeadTask& head, C scale, const Slot&
 }
 
 template <class T>
-void NystromBackward<T>::landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const {
+void NystromBackward<T>::landmarks_gradient(OneNorm<C> norm, C d_norm, const Slot& slot) const {
   const Index m = shape_.options.landmarks, width = shape_.width;
   const C scale = inverse_root<C>(width);
   for (Index i = 0; i < m; ++i) slot.d_a.row(i)[norm.column] += d_norm;
@@ -154,8 +156,8 @@ void NystromBackward<T>::landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) 
 }
 
 template <class T>
-void NystromBackward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
-                              const Scratch& scratch) const {
+void NystromBackward<T>::keys_gradient(const HeadTask& head, Index chunk, const Slot& slot,
+                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, heads = shape_.heads, taps = shape_.taps;
   const Index width = shape_.width, size = NystromShape::chunk_rows(head.rows);
@@ -207,7 +209,7 @@ void NystromBackward<T>::keys(const HeadTask& head, Index chunk, const Slot& slo
 }
 
 template <class T>
-void NystromBackward<T>::end(const HeadTask& head, const Slot& slot, C* d_w) const {
+void NystromBackward<T>::finish_gradients(const HeadTask& head, const Slot& slot, C* d_w) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, taps = shape_.taps;
   const Tile<C>& total = slot.parts[0].d_q_landmarks;

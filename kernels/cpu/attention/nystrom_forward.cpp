@@ -4,27 +4,27 @@
 namespace nystrom {
 
 template <class C>
-NystromForwardSlot<C>::NystromForwardSlot(Carver<C>& carver, const NystromShape& shape)
-    : q_t(carver.tile(shape.width, shape.options.landmarks)),
-      k_t(carver.tile(shape.width, shape.options.landmarks)),
-      a(carver.tile(shape.options.landmarks, shape.options.landmarks)),
-      w(carver.tile(shape.options.landmarks, shape.width)) {
-  for (Index c = 0; c < shape.most_chunks(); ++c)
-    parts[static_cast<std::size_t>(c)] = carver.column_softmax(shape.options.landmarks, shape.width);
+NystromForwardSlot<C>::NystromForwardSlot(WorkspaceAllocator<C>& allocator, const NystromShape& shape)
+    : q_t(allocator.tile(shape.width, shape.options.landmarks)),
+      k_t(allocator.tile(shape.width, shape.options.landmarks)),
+      a(allocator.tile(shape.options.landmarks, shape.options.landmarks)),
+      w(allocator.tile(shape.options.landmarks, shape.width)) {
+  for (Index c = 0; c < shape.max_chunks(); ++c)
+    parts[static_cast<std::size_t>(c)] = allocator.column_softmax(shape.options.landmarks, shape.width);
 }
 
 template <class C>
-NystromForwardScratch<C>::NystromForwardScratch(Carver<C>& carver, const NystromShape& shape) {
+NystromForwardScratch<C>::NystromForwardScratch(WorkspaceAllocator<C>& allocator, const NystromShape& shape) {
   const Index m = shape.options.landmarks, taps = shape.taps, width = shape.width;
-  tiles.rows = carver.tile(kTileRows, width);
-  tiles.s = carver.tile(kTileRows, m);
-  landmarks = carver.tile(m, width);
-  z = carver.tile(m, m);
-  halo = carver.tile(kTileRows + taps, width);
-  out = carver.tile(kTileRows, width);
-  filter = carver.take(conv_filter_elements(taps));
-  stats = carver.take(2 * m);
-  pinv = carver.take(pseudo_inverse_scratch(m));
+  tiles.rows = allocator.tile(kTileRows, width);
+  tiles.s = allocator.tile(kTileRows, m);
+  landmarks = allocator.tile(m, width);
+  z = allocator.tile(m, m);
+  halo = allocator.tile(kTileRows + taps, width);
+  out = allocator.tile(kTileRows, width);
+  filter = allocator.take(conv_filter_elements(taps));
+  stats = allocator.take(2 * m);
+  pinv = allocator.take(pseudo_inverse_scratch(m));
 }
 
 namespace {
@@ -39,7 +39,8 @@ C* saved_at(const Tensor& x, const HeadTask& head) {
 }  // namespace
 
 template <class T>
-Compute<T> NystromForward<T>::begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const {
+Compute<T> NystromForward<T>::make_landmarks(const HeadTask& head, const Slot& slot,
+                                             const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
   const C scale = C(1) / std::sqrt(static_cast<C>(width));
@@ -57,8 +58,8 @@ Compute<T> NystromForward<T>::begin(const HeadTask& head, const Slot& slot, cons
 }
 
 template <class T>
-void NystromForward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot,
-                             const Scratch& scratch) const {
+void NystromForward<T>::accumulate_kernel3(const HeadTask& head, Index chunk, const Slot& slot,
+                                           const Scratch& scratch) const {
   const Index heads = shape_.heads, width = shape_.width, size = NystromShape::chunk_rows(head.rows);
   const ColumnSoftmax<C>& part = slot.parts[static_cast<std::size_t>(chunk)];
   tile_ops<T>().column_softmax_start(part);
@@ -68,8 +69,8 @@ void NystromForward<T>::keys(const HeadTask& head, Index chunk, const Slot& slot
 }
 
 template <class T>
-void NystromForward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
-                               const Scratch& scratch) const {
+void NystromForward<T>::invert_kernel2(const HeadTask& head, C scale, const Slot& slot,
+                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, width = shape_.width;
   const ColumnSoftmax<C>& k3_v = slot.parts[0];
@@ -91,8 +92,8 @@ void NystromForward<T>::middle(const HeadTask& head, C scale, const Slot& slot,
 }
 
 template <class T>
-void NystromForward<T>::rows(const HeadTask& head, Index chunk, const Slot& slot,
-                             const Scratch& scratch) const {
+void NystromForward<T>::attend_queries(const HeadTask& head, Index chunk, const Slot& slot,
+                                       const Scratch& scratch) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, heads = shape_.heads, taps = shape_.taps;
   const Index width = shape_.width, size = NystromShape::chunk_rows(head.rows);

@@ -2,8 +2,10 @@
 // Nystrom attention of one head of one sequence of more than M rows, in the phases between which other heads
 // or chunks of rows may run. docs/mathematics.md has the formulas under the same names.
 //
-// Forward: begin, keys (each chunk), middle, rows (each chunk).
-// Backward: begin, rows (each chunk), middle, landmarks, keys (each chunk), end.
+// Kernel 1 is softmax(q k~^T), kernel 2 A, kernel 3 softmax(q~ k^T).
+// Forward: make_landmarks, accumulate_kernel3 (each chunk), invert_kernel2, attend_queries (each chunk).
+// Backward: restore_landmarks, queries_gradient (each chunk), invert_kernel2_gradient, landmarks_gradient,
+// keys_gradient (each chunk), finish_gradients.
 // A slot holds what a head carries from phase to phase; scratch belongs to a thread.
 
 #include <array>
@@ -14,7 +16,7 @@
 
 namespace nystrom {
 
-inline constexpr std::size_t kMostChunks = 16;
+inline constexpr std::size_t kMaxChunks = 16;
 
 /// The sizes of a call of Nystrom attention.
 struct NystromShape : AttentionShape {
@@ -35,19 +37,19 @@ struct NystromShape : AttentionShape {
     return std::max<Index>(1024, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
   }
   static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
-  [[nodiscard]] Index most_chunks() const {
+  [[nodiscard]] Index max_chunks() const {
     return std::min<Index>(16, std::max<Index>(1, (longest + 1023) / 1024));
   }
 
   /// Few heads with long sequences run phase by phase, each phase's chunks on all threads; otherwise a thread
   /// takes a head through all phases while it is in its cache.
   [[nodiscard]] bool by_phases() const {
-    return one_scale() || (items() < Index{2} * threads && most_chunks() > 1);
+    return one_scale() || (items() < Index{2} * threads && max_chunks() > 1);
   }
   /// Heads that are in work at once.
   [[nodiscard]] Index slots() const { return by_phases() ? items() : threads; }
   /// The same at most, for any smaller call.
-  [[nodiscard]] Index most_slots() const {
+  [[nodiscard]] Index max_slots() const {
     return one_scale() ? std::max<Index>(items(), threads)
                        : std::max<Index>(std::min<Index>(items(), Index{2} * threads), threads);
   }
@@ -55,17 +57,17 @@ struct NystromShape : AttentionShape {
 
 template <class C>
 struct NystromForwardSlot {
-  NystromForwardSlot(Carver<C>& carver, const NystromShape& shape);
+  NystromForwardSlot(WorkspaceAllocator<C>& allocator, const NystromShape& shape);
 
-  Tile<C> q_t, k_t;                                 ///< [D, M] landmarks, transposed and times 1 / sqrt(D)
-  Tile<C> a;                                        ///< [M, M]
-  Tile<C> w;                                        ///< [M, D] Z (k3 v)
-  std::array<ColumnSoftmax<C>, kMostChunks> parts;  ///< k3 v of each chunk of keys
+  Tile<C> q_t, k_t;                                ///< [D, M] landmarks, transposed and times 1 / sqrt(D)
+  Tile<C> a;                                       ///< [M, M]
+  Tile<C> w;                                       ///< [M, D] Z (k3 v)
+  std::array<ColumnSoftmax<C>, kMaxChunks> parts;  ///< k3 v of each chunk of keys
 };
 
 template <class C>
 struct NystromForwardScratch {
-  NystromForwardScratch(Carver<C>& carver, const NystromShape& shape);
+  NystromForwardScratch(WorkspaceAllocator<C>& allocator, const NystromShape& shape);
 
   KeyTiles<C> tiles;
   Tile<C> landmarks;  ///< [M, D]
@@ -85,13 +87,13 @@ class NystromForward {
   NystromForward(const NystromShape& shape, const NystromAttention& args) : shape_(shape), args_(args) {}
 
   /// Landmarks and A; returns |A|_1.
-  C begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
+  C make_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// One chunk's part of k3 v.
-  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void accumulate_kernel3(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// k3 v, Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
-  void middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  void invert_kernel2(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v).
-  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void attend_queries(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
 
  private:
   const NystromShape& shape_;
@@ -100,25 +102,25 @@ class NystromForward {
 
 template <class C>
 struct NystromBackwardSlot {
-  NystromBackwardSlot(Carver<C>& carver, const NystromShape& shape);
+  NystromBackwardSlot(WorkspaceAllocator<C>& allocator, const NystromShape& shape);
 
   struct Part {
     Tile<C> d_w, d_k_landmarks, d_q_landmarks;  ///< [M, D]
     C* band;                                    ///< of the convolution's filter gradient
   };
-  Tile<C> q, k;                         ///< [M, D] landmarks
-  Tile<C> q_t, k_t;                     ///< [D, M] transposed and times 1 / sqrt(D)
-  Tile<C> w_t;                          ///< [D, M] W^T
-  Tile<C> k3_v, d_k3_v;                 ///< [M, D]
-  Tile<C> d_k3_v_t;                     ///< [D, M]
-  Tile<C> a, d_a;                       ///< [M, M]
-  C *maxima, *inverse_sums, *deltas;    ///< [M] of k3
-  std::array<Part, kMostChunks> parts;  ///< sums of each chunk of rows; the totals end in the first
+  Tile<C> q, k;                        ///< [M, D] landmarks
+  Tile<C> q_t, k_t;                    ///< [D, M] transposed and times 1 / sqrt(D)
+  Tile<C> w_t;                         ///< [D, M] W^T
+  Tile<C> k3_v, d_k3_v;                ///< [M, D]
+  Tile<C> d_k3_v_t;                    ///< [D, M]
+  Tile<C> a, d_a;                      ///< [M, M]
+  C *maxima, *inverse_sums, *deltas;   ///< [M] of k3
+  std::array<Part, kMaxChunks> parts;  ///< sums of each chunk of rows; the totals end in the first
 };
 
 template <class C>
 struct NystromBackwardScratch {
-  NystromBackwardScratch(Carver<C>& carver, const NystromShape& shape);
+  NystromBackwardScratch(WorkspaceAllocator<C>& allocator, const NystromShape& shape);
 
   Tile<C> x, y;      ///< [kTileRows, D] rows of q and d_out, or of k and v
   Tile<C> d_x, d_y;  ///< [kTileRows, D] gradients of q, or of k and v
@@ -142,18 +144,18 @@ class NystromBackward {
       : shape_(shape), args_(args), gradients_(gradients) {}
 
   /// Landmarks, A, W and k3 v as forward had them; returns |A|_1.
-  OneNorm<C> begin(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
+  OneNorm<C> restore_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// Through softmax(q k~^T / sqrt(D)) W: one chunk of d_q, and its parts of d_W and d_k~.
-  void rows(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void queries_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// d_(k3 v), and d_A but for the part through the scale; returns d_scale.
-  C middle(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
+  C invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
-  void landmarks(OneNorm<C> norm, C d_norm, const Slot& slot) const;
+  void landmarks_gradient(OneNorm<C> norm, C d_norm, const Slot& slot) const;
   /// Through softmax(q~ k^T / sqrt(D)) v and the convolution: one chunk of d_k and d_v, its parts of d_q~ and
   /// d_w.
-  void keys(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  void keys_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// The landmarks' gradients into d_q, the filter's into d_w [K].
-  void end(const HeadTask& head, const Slot& slot, C* d_w) const;
+  void finish_gradients(const HeadTask& head, const Slot& slot, C* d_w) const;
 
  private:
   const NystromShape& shape_;

@@ -1,5 +1,5 @@
 #pragma once
-// The pseudo-inverse of Nystrom attention, one matrix at a time in a core's cache:
+// Pseudo-inverse of Nystrom attention, one matrix at a time in a core's cache:
 //   Z_0 = A^T / scale;  X = A Z;  Z <- Z/4 (13 I - X (15 I - X (7 I - X)))
 // (Razavi, Kerayechian, Gachpazan, Shateyi 2014; Xiong et al. 2021, equation 11), and its gradient, with that
 // through Z_0 and the scale. docs/mathematics.md derives it. C is float or double and all arithmetic is in C.

@@ -10,23 +10,23 @@ namespace {
 template <class C, class Exact>
 class Workspace {
  public:
-  Workspace(C* base, const AttentionShape& shape) : shape_(shape), carver_(base) {
-    d_conv = carver_.take(shape.items() * shape.taps);
+  Workspace(C* base, const AttentionShape& shape) : shape_(shape), allocator_(base) {
+    d_conv = allocator_.take(shape.items() * shape.taps);
     exact_elements_ = elements_of<Exact, C>(shape);
-    exact_ = carver_.take(shape.threads * exact_elements_);
+    exact_ = allocator_.take(shape.threads * exact_elements_);
   }
 
   C* d_conv;  ///< [items, K]
 
   [[nodiscard]] Exact exact(Index thread) const {
-    Carver<C> carver(exact_ + thread * exact_elements_);
-    return Exact(carver, shape_);
+    WorkspaceAllocator<C> allocator(exact_ + thread * exact_elements_);
+    return Exact(allocator, shape_);
   }
-  [[nodiscard]] Index elements() const { return carver_.used(); }
+  [[nodiscard]] Index elements() const { return allocator_.used(); }
 
  private:
   const AttentionShape& shape_;
-  Carver<C> carver_;
+  WorkspaceAllocator<C> allocator_;
   Index exact_elements_ = 0;
   C* exact_ = nullptr;
 };

@@ -1,7 +1,7 @@
 #pragma once
-// A block of queries (64 of a sequence's, or its landmarks) against many keys, a tile of keys at a time: the
-// third softmax of Nystrom attention, and the exact one. Logits are [keys, queries], so that softmaxes run
-// along columns and no product needs a transposed tile of keys.
+// Streaming softmax: a block of queries (64 of a sequence's, or its landmarks) against many keys, a tile of
+// keys at a time: the third softmax of Nystrom attention, and the exact one. Logits are [keys, queries], so
+// that softmaxes run along columns and no product needs a transposed tile of keys.
 
 #include "kernels/cpu/attention/work_split.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Products of matrices that fit in a core's cache: attention's tiles, the pseudo-inverse, the convolution.
+// Small matrix products, which fit in a core's cache: attention's tiles, the pseudo-inverse, the convolution.
 // One thread, no packing, no allocation; register blocks of 6 rows by 4 (AVX-512) or 2 (AVX2) vectors.
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 #pragma once
-// What happens to tiles of rows between their matrix products: loading and storing with conversion,
+// Operations on tiles of rows between their matrix products: loading and storing with conversion,
 // transposes, softmaxes along rows and along columns, and their gradients. One thread, vectorized, no
 // allocation. A tile is [rows, columns] in compute dtype; its row stride is a multiple of kTilePad and covers
 // padded(columns), and its padding holds zeros unless said otherwise.

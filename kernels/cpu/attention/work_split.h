@@ -65,11 +65,11 @@ void add_conv_gradients(const AttentionShape& shape, const C* parts, const Tenso
     for (Index i = 0; i < size; ++i) d_conv_weight.data<C>()[i] += parts[b * size + i];
 }
 
-/// Cuts pieces from the workspace, each at a cache line; without memory it only counts.
+/// Bump allocator over a workspace, aligned to cache lines; without memory it only counts.
 template <class C>
-class Carver {
+class WorkspaceAllocator {
  public:
-  explicit Carver(C* base) : base_(base) {}
+  explicit WorkspaceAllocator(C* base) : base_(base) {}
 
   C* take(Index count) {
     C* const piece = base_ == nullptr ? nullptr : base_ + used_;
@@ -94,10 +94,10 @@ class Carver {
   Index used_ = 0;
 };
 
-/// The size of a struct of views that its constructor carves.
+/// The size of a struct of views that its constructor allocates.
 template <class Pieces, class C, class Shape>
 Index elements_of(const Shape& shape) {
-  Carver<C> counter(nullptr);
+  WorkspaceAllocator<C> counter(nullptr);
   const Pieces pieces(counter, shape);
   return counter.used();
 }

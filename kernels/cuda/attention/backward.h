@@ -1,6 +1,6 @@
 #pragma once
-// The two passes of attention's backward over the sequence. Both recompute the softmaxes from their saved
-// statistics. Internal to the CUDA files of attention.
+// Backward of attention on the GPU: its two passes over the sequence. Both recompute the softmaxes from their
+// saved statistics.
 
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"

@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kAttentionThreads) filter_gradient_kernel(Filt
   const int windows = convolution_windows(taps);
   float* const part =
       args.parts +
-      ((static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk) * windows + window) * taps;
+      ((static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk) * windows + window) * taps;
   for (int k = static_cast<int>(threadIdx.x); k < taps; k += kAttentionThreads) {
     float sum = 0;
     for (int row = 0; row < kBlockRows; ++row) {
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kWarp* kSlices)
     const AttentionItem item = item_of(problem, b * problem.heads + head);
     const int count = attention_chunks(item.rows) * windows;
     const float* const part =
-        parts + static_cast<std::int64_t>(item.index) * problem.most_chunks * windows * taps;
+        parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * windows * taps;
     for (int i = 0; i < count && tap < taps; ++i) sum += part[static_cast<std::int64_t>(i) * taps + tap];
   }
   float* const shared = shared_memory<float>();
@@ -101,7 +101,7 @@ template <class T>
 void filter_gradient(CudaContext& context, const FilterGradient<T>& args) {
   const AttentionProblem& problem = args.problem;
   const dim3 grid(static_cast<unsigned>(problem.batch * problem.heads),
-                  static_cast<unsigned>(problem.most_chunks),
+                  static_cast<unsigned>(problem.max_chunks),
                   static_cast<unsigned>(convolution_windows(problem.taps)));
   dispatch_head_width(problem.width, [&](auto width) {
     launch(context.stream(), grid, dim3(kAttentionThreads), FilterTiles<T, width()>::kBytes,

@@ -1,8 +1,7 @@
 #pragma once
-// The depthwise convolution of attention's skip as a product of matrices: 16 rows of it are a band matrix
+// Depthwise convolution of attention's skip as a product of matrices: 16 rows of it are a band matrix
 // [16, 15 + K] (row r is the filter moved r to the right) times the rows around them. One band serves all
-// rows of a head; by the input's gradient it holds the filter reversed. Internal to the CUDA files of
-// attention.
+// rows of a head; by the input's gradient it holds the filter reversed.
 
 #include "kernels/cuda/attention/problem.h"
 

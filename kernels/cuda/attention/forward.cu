@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
     step<T>(softmax, s, context);
     add_product_of<kDerivedParts<T>>(context, s, v.from(0));
   }
-  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk;
+  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk;
   store_partial(context, args.parts + (part * m + landmark) * width, count, width, false);
   for (int row = 0; row < 2; ++row) {
     const int j = 16 * warp_index() + lane_index() / 4 + 8 * row;
@@ -187,7 +187,7 @@ template <class T>
 void attend_keys(CudaContext& context, const AttendKeys<T>& args) {
   const AttentionProblem& problem = args.problem;
   const dim3 grid(static_cast<unsigned>(problem.batch * problem.heads),
-                  static_cast<unsigned>(problem.most_chunks), blocks_of(problem.landmarks, kBlockRows));
+                  static_cast<unsigned>(problem.max_chunks), blocks_of(problem.landmarks, kBlockRows));
   dispatch_head_width(problem.width, [&](auto width) {
     launch(context.stream(), grid, dim3(kAttentionThreads), KeysTiles<T, width()>::kBytes,
            "attention_keys_forward", attend_keys_kernel<T, width()>, args);

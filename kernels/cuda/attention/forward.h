@@ -1,5 +1,5 @@
 #pragma once
-// The two passes of attention's forward over the sequence. Internal to the CUDA files of attention.
+// Forward of attention on the GPU: its two passes over the sequence.
 
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"

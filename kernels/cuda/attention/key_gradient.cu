@@ -159,7 +159,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_keys_gradient_kern
   ConvolutionBand<T> band;
   if (taps > 0) band = make_band<T>(carver, args.filter + item.head * taps, taps, true);
   float* const part =
-      args.d_q_parts + (static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk) * m * width;
+      args.d_q_parts + (static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk) * m * width;
 
   Sums<kWidth> d_q;
   for (int first = begin; first < end; first += kBlockRows) {
@@ -221,7 +221,7 @@ void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact
              dim3(kAttentionThreads), Tiles<T, width(), true>::kBytes + band, "exact_attention_keys_backward",
              exact_keys_gradient_kernel<T, width()>, args);
     else
-      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.most_chunks)),
+      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.max_chunks)),
              dim3(kAttentionThreads), Tiles<T, width(), false>::kBytes + band, "attention_keys_backward",
              landmark_keys_gradient_kernel<T, width()>, args);
   });

@@ -1,5 +1,5 @@
 #pragma once
-// The matrices A and Z_0 of one head, for forward and backward. Internal to the CUDA files of attention.
+// Landmark matrices A and Z_0 of one head, for forward and backward.
 
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/cuda/attention/pseudo_inverse.h"

@@ -21,7 +21,7 @@ inline AttentionProblem problem_of(const CudaAttentionShape& shape, const Attent
   problem.width = static_cast<int>(shape.width);
   problem.exact_rows = std::numeric_limits<int>::max();
   problem.taps = static_cast<int>(shape.taps);
-  problem.most_chunks = static_cast<int>(shape.chunks());
+  problem.max_chunks = static_cast<int>(shape.chunks());
   problem.scale = 1.0F / std::sqrt(static_cast<float>(shape.width));
   return problem;
 }

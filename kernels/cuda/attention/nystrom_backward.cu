@@ -81,7 +81,7 @@ __device__ inline int largest_norm_item(const float* norms, int items, float* ve
 __device__ inline float sum_parts(const AttentionProblem& problem, const AttentionItem& item,
                                   const float* parts, int e) {
   const int size = problem.landmarks * problem.width, chunks = attention_chunks(item.rows);
-  const float* const x = parts + static_cast<std::int64_t>(item.index) * problem.most_chunks * size + e;
+  const float* const x = parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * size + e;
   float sum = x[0];
   for (int c = 1; c < chunks; ++c) sum += x[static_cast<std::int64_t>(c) * size];
   return sum;
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kSquareThreads) pinv_gradient_kernel(NystromMi
     const std::int64_t rows = landmark_rows(problem, index);
     // d_W takes its first chunk's place.
     float* const d_w =
-        args.d_w_parts + static_cast<std::int64_t>(index) * problem.most_chunks * m * problem.width;
+        args.d_w_parts + static_cast<std::int64_t>(index) * problem.max_chunks * m * problem.width;
     begin_squares(args, item, squares, d_w, pinv.d_z);
     const float scale = args.one_scale ? shared_scale : args.norms[index];
     pinv.remake_iterates(args.a + rows * m, scale, steps);

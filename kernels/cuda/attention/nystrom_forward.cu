@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kWarp* kLandmarkRows) landmarks_kernel(Landmar
 __device__ inline void merge_parts(const NystromMiddle& args, const AttentionItem& item) {
   const AttentionProblem& problem = args.problem;
   const int m = problem.landmarks, width = problem.width, chunks = attention_chunks(item.rows);
-  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.most_chunks;
+  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.max_chunks;
   const auto stats = [&](int chunk, int j) { return args.part_stats + ((part + chunk) * m + j) * 2; };
   float* const merged = args.k3_stats + static_cast<std::int64_t>(item.index) * m * 2;
   for (int j = static_cast<int>(threadIdx.x); j < m; j += kSquareThreads) {

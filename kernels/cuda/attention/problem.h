@@ -19,7 +19,7 @@ struct AttentionProblem {
   int batch = 0, heads = 0, width = 0;    ///< B, H, D
   int landmarks = 0, taps = 0;            ///< M (0: no landmarks), K
   int exact_rows = 0;                     ///< sequences of at most so many rows attend exactly
-  int most_chunks = 0;                    ///< of the call's longest sequence
+  int max_chunks = 0;                     ///< of the call's longest sequence
   float scale = 0;                        ///< 1 / sqrt(D)
 };
 

@@ -1,8 +1,7 @@
 #pragma once
 // Products of small fp32 matrices by one block, and the pseudo-inverse on them: true fp32 multiply-adds,
 // since the errors of bf16 or TF32 do not shrink with the steps. A thread computes 8 x 4 elements of a 64 x
-// 64 tile: rows r + 8 i, columns 4 c .. 4 c + 3 with r = thread / 16, c = thread % 16. Internal to the CUDA
-// files of attention.
+// 64 tile: rows r + 8 i, columns 4 c .. 4 c + 3 with r = thread / 16, c = thread % 16.
 //
 // Square matrices [M, M] live in shared memory where M <= 64 (one tile, swizzled: 16 KiB each), otherwise in
 // the block's slot of the workspace, from which products go through two tiles in shared memory.

@@ -1,7 +1,6 @@
 #pragma once
 // The backward of the pseudo-inverse by one block (docs/mathematics.md has the lines under the same names).
-// All gradients are carried transposed, so that no product transposes. Internal to the CUDA files of
-// attention.
+// All gradients are carried transposed, so that no product transposes.
 
 #include "kernels/cuda/attention/landmark_matrices.h"
 

@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
   const T* const gradients = rows_of(args.d_out, problem, item, 1, 0);
   const float* const stats = stats_of(args.row_stats, problem, item);
   const std::int64_t landmarks = static_cast<std::int64_t>(item.index) * m * width;
-  const std::int64_t part = (static_cast<std::int64_t>(item.index) * problem.most_chunks + chunk) * m * width;
+  const std::int64_t part = (static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk) * m * width;
 
   const auto load_landmarks = [&](int j) {
     load_derived(tiles.k, args.k_landmarks + landmarks + j * width, m - j, width);
@@ -231,7 +231,7 @@ void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact
           static_cast<std::size_t>(Tiles<T, width(), true>::kBytes + convolution_band_bytes<T>(problem.taps)),
           "exact_attention_rows_backward", exact_rows_gradient_kernel<T, width()>, args);
     else
-      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.most_chunks)),
+      launch(context.stream(), dim3(items, static_cast<unsigned>(problem.max_chunks)),
              dim3(kAttentionThreads), static_cast<std::size_t>(Tiles<T, width(), false>::kBytes),
              "attention_rows_backward", landmark_rows_gradient_kernel<T, width()>, args);
   });

@@ -14,7 +14,7 @@ namespace nystrom::cuda {
 
 inline constexpr int kEight = 8;
 
-struct Eight {
+struct Vec8 {
   float v[kEight];
 };
 
@@ -53,8 +53,8 @@ __device__ float rounded(float x) {
 
 /// Values [0, count) of p; the others are 0. Not ragged: all eight, p on a 16-byte boundary.
 template <bool kRagged>
-__device__ inline Eight load8(const float* p, int count) {
-  Eight x;
+__device__ inline Vec8 load8(const float* p, int count) {
+  Vec8 x;
   if constexpr (kRagged) {
 #pragma unroll
     for (int i = 0; i < kEight; ++i) x.v[i] = i < count ? p[i] : 0.0F;
@@ -66,8 +66,8 @@ __device__ inline Eight load8(const float* p, int count) {
 }
 
 template <bool kRagged>
-__device__ inline Eight load8(const BF16* p, int count) {
-  Eight x;
+__device__ inline Vec8 load8(const BF16* p, int count) {
+  Vec8 x;
   if constexpr (kRagged) {
 #pragma unroll
     for (int i = 0; i < kEight; ++i) x.v[i] = i < count ? as_float(p[i]) : 0.0F;
@@ -85,7 +85,7 @@ __device__ inline Eight load8(const BF16* p, int count) {
 
 /// Writes values [0, count), rounded to the type of p.
 template <bool kRagged>
-__device__ inline void store8(float* p, const Eight& x, int count) {
+__device__ inline void store8(float* p, const Vec8& x, int count) {
   if constexpr (kRagged) {
 #pragma unroll
     for (int i = 0; i < kEight; ++i)
@@ -97,7 +97,7 @@ __device__ inline void store8(float* p, const Eight& x, int count) {
 }
 
 template <bool kRagged>
-__device__ inline void store8(BF16* p, const Eight& x, int count) {
+__device__ inline void store8(BF16* p, const Vec8& x, int count) {
   std::uint32_t words[4];
 #pragma unroll
   for (int w = 0; w < 4; ++w) words[w] = pack_bf16(x.v[2 * w], x.v[2 * w + 1]);
@@ -155,7 +155,7 @@ __device__ inline std::uint32_t kept8(const Drop& drop, std::int64_t row, std::i
 }
 
 /// What the mask keeps of x, scaled; 0 for the others.
-__device__ inline void drop8(const Drop& drop, std::uint32_t kept, Eight& x) {
+__device__ inline void drop8(const Drop& drop, std::uint32_t kept, Vec8& x) {
 #pragma unroll
   for (int i = 0; i < kEight; ++i)
     x.v[i] = (kept >> static_cast<std::uint32_t>(i) & 1U) != 0 ? x.v[i] * drop.scale : 0.0F;
