@@ -23,6 +23,10 @@ namespace nystrom {
 namespace {
 
 using testing::CheckpointListing;
+using testing::Outcome;
+using testing::read_bytes;
+using testing::run_in;
+using testing::TemporaryFolder;
 
 const std::string kSettings = "/settings ", kTokenizer = "tokenizer=";  // the digest depends on the machine
 
@@ -37,7 +41,7 @@ std::vector<std::string> listing_of(const std::string& path) {
 
 std::vector<std::string> recorded() {
   std::vector<std::string> lines;
-  std::istringstream text(text_of(NYSTROM_SOURCE "/tests/system/compatibility/checkpoint_schema.txt"));
+  std::istringstream text(read_bytes(NYSTROM_SOURCE "/tests/system/compatibility/checkpoint_schema.txt"));
   for (std::string line; std::getline(text, line);) lines.push_back(line);
   return lines;
 }
