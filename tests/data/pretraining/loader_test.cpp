@@ -294,9 +294,9 @@ TEST_F(LoaderTest, destruction_while_prefetching_ends_the_thread) {
   const auto before = threads();
   for (int i = 0; i < 20; ++i) {
     Loader loader(o);
-    EXPECT_GT(threads(), before);
     if (i % 2 == 0) {
       EXPECT_EQ(rows_of(loader.next()), expected);
+      EXPECT_GT(threads(), before);  // the next batches are read ahead
     }
   }
   EXPECT_EQ(threads(), before);

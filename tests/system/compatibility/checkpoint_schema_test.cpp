@@ -57,7 +57,7 @@ class CheckpointSchema : public ::testing::Test {
                                             "/tests/system/compatibility/case.sh && "
                                             "$nystrom prepare config.yaml && $nystrom pretrain config.yaml");
     ASSERT_EQ(outcome.status, 0) << outcome.err;
-    today_ = listing_of((folder_ / "run/checkpoints/step-00000004.h5").string());
+    today_ = listing_of(folder_ / "run/checkpoints/step-00000004.h5");
     recorded_ = recorded();
     ASSERT_GT(recorded_.size(), 100U);
   }
