@@ -13,7 +13,7 @@ nystrom_add_library(launch FOLDER launch
     config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
     config/config_text.cpp config/options.cpp config/suggestion.cpp
     models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
-    models/model_source.cpp models/tokenizer_search.cpp
+    models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
     predict/task_predictor.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/run_setup.cpp
@@ -25,6 +25,12 @@ nystrom_add_library(launch FOLDER launch
     # doctor asks them for their versions
     hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
+
+# modeling_nystrom.py, which exported folders carry, as a string.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS launch/models/python/modeling_nystrom.py)
+file(READ launch/models/python/modeling_nystrom.py NYSTROM_MODELING)
+configure_file(launch/models/modeling_code.cpp.in "${CMAKE_BINARY_DIR}/modeling_code.cpp" @ONLY)
+target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/modeling_code.cpp")
 
 # The version with the commit, looked up in each build.
 add_custom_target(nystrom_version

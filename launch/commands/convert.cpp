@@ -14,7 +14,7 @@ Command convert_command() {
       .summary = "Convert between an HDF5 checkpoint and a Hugging Face folder.",
       .details =
           "A target that ends in .h5 or .hdf5 becomes a checkpoint, any other a folder that transformers "
-          "loads, with tokenizer and model card. Weights stay bit-identical unless `--dtype` rounds them. "
+          "loads, with tokenizer, model card and the code of its attention (`trust_remote_code=True`). Weights stay bit-identical unless `--dtype` rounds them. "
           "Folders of BERT and RoBERTa become a warm start for this encoder, with a convolution of zeros. "
           "`--set` overrides `model.attention` of the target. Existing files are never overwritten.",
       .example =
@@ -37,6 +37,9 @@ Command convert_command() {
                            "Maximum size of a weight file of a folder, such as 2GB. Default: one file.");
             app.add_option("--positions", options->positions,
                            "Extend the position embeddings to this many positions, by tiling.");
+            app.add_flag(
+                "--plain", options->plain,
+                "Write a folder without modeling_nystrom.py: transformers then runs its own attention.");
           },
       .run =
           [options](const Invocation& invocation) {

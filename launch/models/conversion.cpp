@@ -11,6 +11,7 @@
 #include "launch/models/folder_tokenizer.h"
 #include "launch/models/model_card.h"
 #include "launch/models/model_source.h"
+#include "launch/models/transformers_code.h"
 #include "model/exchange/tensor_edits.h"
 #include "model/exchange/warm_start.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -214,6 +215,10 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
     folder.type = type_of(options.dtype);
     for (auto& tensor : folder.tensors) tensor = as_type(std::move(tensor), folder.type);
   }
+  if (!options.plain) {
+    folder.has_code = true;
+    std::ranges::copy(transformers_code(folder), std::back_inserter(folder.files));
+  }
   folder.files.push_back({"README.md", model_card(source, folder)});
   write_huggingface_folder(options.to, folder);
   notes.push_back(what_transformers_will_run(folder, options.to));
@@ -224,8 +229,10 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
 std::vector<std::string> convert(const ConvertOptions& options) {
   if (options.to.empty()) refuse("`--to` is empty; it must be a checkpoint (.h5) or a folder to write.");
   refuse_existing_target(options.to);
-  if (names_checkpoint(options.to) && (!options.dtype.empty() || !options.shard_size.empty()))
-    refuse("`--dtype` and `--shard-size` apply to folders only; a checkpoint is one file in fp32.");
+  if (names_checkpoint(options.to) &&
+      (!options.dtype.empty() || !options.shard_size.empty() || options.plain))
+    refuse(
+        "`--dtype`, `--shard-size` and `--plain` apply to folders only; a checkpoint is one file in fp32.");
   const ModelSource source(options.from);
   source.check();
   check_lengths(options, source);

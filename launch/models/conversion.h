@@ -15,6 +15,7 @@ struct ConvertOptions {
   std::string dtype = {};       ///< type of a folder's weights: fp32, fp16 or bf16; empty: as stored
   std::string shard_size = {};  ///< maximum size of a folder's weight files, such as "2GB"; empty: one file
   std::optional<std::int64_t> positions = {};  ///< extend the position table to this many, by tiling
+  bool plain = false;                          ///< a folder without code and files for sentence-transformers
   std::vector<std::string> overrides = {};     ///< model.attention.…=value of the target
 };
 

@@ -105,6 +105,30 @@ std::string attention_of(const ModelConfig& model) {
                      details, taps);
 }
 
+constexpr std::string_view kSentenceTransformers =
+    "`SentenceTransformer(\"this-folder\", trust_remote_code=True)` averages the vectors of all tokens. ";
+
+/// The snippet of the card, which a test runs as it is: two texts of different lengths through the model.
+std::string snippet(const HeadEntry& head, bool has_code) {
+  const bool pairs = head.pipeline_tag == "question-answering",
+             choices = head.pipeline_tag == "multiple-choice";
+  const std::string_view inputs =
+      pairs     ? "[\"Where is it?\", \"Who came?\"], [\"It is here.\", \"She came, and then he came too.\"]"
+      : choices ? "[\"It rains.\", \"It rains.\"], [\"So I stay.\", \"So I go out for a long walk.\"]"
+                : "[\"A sentence.\", \"Another sentence, which is longer than the first.\"]";
+  std::string text = fmt::format(
+      "```python\nfrom transformers import {0}, AutoTokenizer\n\n"
+      "tokenizer = AutoTokenizer.from_pretrained(\"this-folder\")\n"
+      "model = {0}.from_pretrained(\"this-folder\"{1})\n",
+      head.auto_class, has_code ? ", trust_remote_code=True" : "");
+  if (has_code) {
+    text += fmt::format("inputs = tokenizer({}, padding=True, return_tensors=\"pt\")\n", inputs);
+    if (choices) text += "inputs = {name: values[None] for name, values in inputs.items()}\n";
+    text += "outputs = model(**inputs)\n";
+  }
+  return text + "```\n\n";
+}
+
 }  // namespace
 
 std::string what_transformers_will_run(const HuggingFaceFolder& folder, const std::string& path) {
@@ -127,23 +151,25 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
       "Nyströmformer\n\n"
       "{}; {}. Written by nystrom {}.\n\n",
       head.pipeline_tag, shape_of(folder.model), attention_of(folder.model), NYSTROM_VERSION);
-  text += fmt::format(
-      "```python\nfrom transformers import {0}, AutoTokenizer\n\nmodel = "
-      "{0}.from_pretrained(\"this-folder\")\n"
-      "tokenizer = AutoTokenizer.from_pretrained(\"this-folder\")\n```\n\n",
-      head.auto_class);
-  text += "## What transformers computes\n\n" + what_transformers_will_run(folder, "this folder");
+  text += snippet(head, folder.has_code);
+  text += "## What transformers computes\n\n";
+  if (folder.has_code)
+    text +=
+        "With `trust_remote_code=True` transformers runs `modeling_nystrom.py` of this folder: any sequence length, "
+        "padding without influence, and a result that does not depend on the other sequences of the batch, equal to "
+        "what nystrom computes up to rounding. " +
+        (head.is_language_model ? std::string(kSentenceTransformers) : std::string()) + "Without it: ";
+  text += what_transformers_will_run(folder, "this folder");
   if (segment_means_length(folder) != folder.model.attention.landmarks)
     text +=
         " Other lengths fail there, and the result depends on padding and on the other sequences of the "
         "batch. For another length, a multiple of `num_landmarks`, change `segment_means_seq_len` in "
         "`config.json`.";
-  text +=
-      " The program nystrom runs any length, ignores padding, and scales each pseudo-inverse separately. Its "
-      "options are in the object `nystrom` of `config.json`, which transformers ignores.";
+  text += " The options of nystrom are in the object `nystrom` of `config.json`.";
   if (!head.extra_tensors.empty())
-    text += fmt::format(" The {} are extra tensors, which transformers reports as unexpected and skips.",
-                        head.extra_tensors);
+    text += fmt::format(" The {} are extra tensors{}.", head.extra_tensors,
+                        folder.has_code ? ", which `AutoModelForPreTraining` loads"
+                                        : ", which transformers reports as unexpected and skips");
   const std::string table = figures(source);
   if (!table.empty()) text += "\n\n## Training\n\n| | |\n|---|---|\n" + table;
   return text + "\n";

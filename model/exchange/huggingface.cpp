@@ -206,7 +206,10 @@ void write_huggingface_folder(const std::string& target, const HuggingFaceFolder
   refuse_existing_target(path);
   NewFolder written(path);
   write_file(written / "config.json", huggingface_config_text(folder));
-  for (const FolderFile& file : folder.files) write_file(written / file.name, file.bytes);
+  for (const FolderFile& file : folder.files) {
+    fs::create_directories(fs::path(written / file.name).parent_path());
+    write_file(written / file.name, file.bytes);
+  }
   std::vector<TensorToWrite> tensors = folder.tensors;
   add_zero_taps(folder, tensors);
   write_weight_files(written.path(), std::move(tensors), folder.shard_bytes);

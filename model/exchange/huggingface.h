@@ -63,6 +63,9 @@ struct FolderFile {
   std::string bytes;
 };
 
+/// The Python module with this program's attention for transformers, which `auto_map` of config.json names.
+inline constexpr const char* kModelingModule = "modeling_nystrom";
+
 struct HuggingFaceFolder {
   ModelConfig model = {};
   HeadConfig head = {};
@@ -78,6 +81,7 @@ struct HuggingFaceFolder {
   std::int32_t bos_id = 0, eos_id = 2;           ///< the tokenizer's; written unless base_config has them
   StoredType type = StoredType::kF32;            ///< of the weights: `dtype`
   std::uint64_t shard_bytes = 0;                 ///< largest file of weights; 0: one file
+  bool has_code = false;                         ///< `files` holds kModelingModule, for trust_remote_code
 };
 
 /// The weights of `store` as they are to be written.

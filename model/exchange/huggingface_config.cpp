@@ -187,6 +187,17 @@ void write_labels(const HuggingFaceFolder& folder, Json& json) {
                                                                 : "single_label_classification";
 }
 
+/// The classes of kModelingModule by transformers' Auto classes: NystromForMaskedLM for
+/// NystromformerForMaskedLM.
+Json auto_map(const HeadEntry& head) {
+  constexpr std::string_view kTheirs = "Nystromformer";
+  const auto ours = [](std::string_view name) { return fmt::format("{}.Nystrom{}", kModelingModule, name); };
+  Json map{{"AutoModel", ours("Model")},
+           {std::string(head.auto_class), ours(head.architecture.substr(kTheirs.size()))}};
+  if (!head.extra_tensors.empty()) map["AutoModelForPreTraining"] = ours("ForPreTraining");
+  return map;
+}
+
 }  // namespace
 
 bool is_huggingface_folder(const std::string& path) {
@@ -275,6 +286,8 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
                      {"padding", name_of(model.padding)},
                      {"attention_dropout", model.attention_dropout}};
   if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
+  json.erase("auto_map");
+  if (folder.has_code) json["auto_map"] = auto_map(entry_of(folder.head.kind));
   return json.dump(2) + "\n";
 }
 
