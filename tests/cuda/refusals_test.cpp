@@ -50,7 +50,7 @@ class Refusals : public ::testing::Test {
 TEST_F(Refusals, a_machine_without_a_gpu_is_told_and_auto_takes_the_processor) {
   const Outcome refused = pretrain("NYSTROM_EMULATION_DEVICES=0");
   EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.err, HasSubstr("training.backend is cuda, but this machine has no GPU"));
+  EXPECT_THAT(refused.err, HasSubstr("`training.backend` is cuda, but this machine has no GPU"));
   const Outcome automatic = pretrain("NYSTROM_EMULATION_DEVICES=0", "--set training.backend=auto");
   EXPECT_EQ(automatic.status, 0) << automatic.err;
   EXPECT_THAT(automatic.err, HasSubstr("this machine has no GPU of NVIDIA's: the CPU computes"));
