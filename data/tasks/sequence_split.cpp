@@ -14,15 +14,34 @@ bool has_answer(const TextExample& example, AnswerKind kind) {
   return kind == AnswerKind::kClass ? example.label >= 0 : !example.values.empty();
 }
 
-std::string why_undefined(const std::string& metric) {
-  if (metric == "f1") return "no example has the positive class, neither in truth nor in prediction";
-  if (metric == "matthews_correlation") return "all examples, or all predictions, are of one class";
-  if (metric == "pearson" || metric == "spearmanr") return "all true values, or all predictions, are equal";
-  return "there are no examples";
+/// Which side does not vary; "" if both do.
+template <class T>
+std::string constant_side(std::span<const T> truth, std::span<const T> predicted, const char* what) {
+  const auto constant = [](std::span<const T> values) {
+    return std::ranges::all_of(values, [&](const T& value) { return value == values.front(); });
+  };
+  const bool in_truth = constant(truth), in_prediction = constant(predicted);
+  if (in_truth && in_prediction) return fmt::format("all true and all predicted {}", what);
+  if (in_truth) return fmt::format("all true {}", what);
+  return in_prediction ? fmt::format("all predicted {}", what) : std::string();
 }
 
-Score scored(const std::string& metric, double value) {
-  return {metric, value, std::isnan(value) ? why_undefined(metric) : std::string()};
+/// The reason for an undefined metric, from both sides of its examples.
+template <class T>
+std::string why_undefined(const std::string& metric, std::span<const T> truth, std::span<const T> predicted) {
+  if (truth.empty()) return "there are no examples";
+  if (metric == "f1") return "no example has the positive class, neither in truth nor in prediction";
+  if (metric == "f1_micro") return "no example has a label, neither in truth nor in prediction";
+  if (metric == "matthews_correlation") return constant_side(truth, predicted, "labels are of one class");
+  if (truth.size() < 2) return "there is only one example";
+  const std::string constant = constant_side(truth, predicted, "values are equal");
+  return constant.empty() ? "a value is not a number" : constant;
+}
+
+template <class T>
+Score scored(const std::string& metric, double value, std::span<const T> truth,
+             std::span<const T> predicted) {
+  return {metric, value, std::isnan(value) ? why_undefined(metric, truth, predicted) : std::string()};
 }
 
 /// Both sides of many labels, flat: label l of example i is entry i * labels + l.
@@ -65,11 +84,13 @@ std::vector<Score> many_label_scores(const std::vector<TaskSequence>& sequences,
                                      const TaskInfo& info) {
   const ManyLabels all = many_labels(sequences, outputs);
   std::vector<Score> scores;
+  const auto add = [&](const std::string& metric, double value) {
+    scores.push_back(scored<std::int32_t>(metric, value, all.truth, all.predicted));
+  };
   for (const auto& metric : info.metrics) {
-    if (metric == "f1_micro") scores.push_back(scored(metric, f1_of_class(all.truth, all.predicted, 1)));
-    if (metric == "f1_macro") scores.push_back(scored(metric, label_macro_f1(all, info.labels.size())));
-    if (metric == "accuracy")
-      scores.push_back(scored(metric, all.exact / static_cast<double>(sequences.size())));
+    if (metric == "f1_micro") add(metric, f1_of_class(all.truth, all.predicted, 1));
+    if (metric == "f1_macro") add(metric, label_macro_f1(all, info.labels.size()));
+    if (metric == "accuracy") add(metric, all.exact / static_cast<double>(sequences.size()));
   }
   return scores;
 }
@@ -197,12 +218,14 @@ std::vector<std::int32_t> best_classes(const Outputs& outputs) {
 std::vector<Score> class_scores(std::span<const std::string> metrics, std::span<const std::int32_t> truth,
                                 std::span<const std::int32_t> predicted) {
   std::vector<Score> scores;
+  const auto add = [&](const std::string& metric, double value) {
+    scores.push_back(scored(metric, value, truth, predicted));
+  };
   for (const auto& metric : metrics) {
-    if (metric == "accuracy") scores.push_back(scored(metric, accuracy(truth, predicted)));
-    if (metric == "f1") scores.push_back(scored(metric, f1_of_class(truth, predicted, 1)));
-    if (metric == "f1_macro") scores.push_back(scored(metric, f1_macro(truth, predicted)));
-    if (metric == "matthews_correlation")
-      scores.push_back(scored(metric, matthews_correlation(truth, predicted)));
+    if (metric == "accuracy") add(metric, accuracy(truth, predicted));
+    if (metric == "f1") add(metric, f1_of_class(truth, predicted, 1));
+    if (metric == "f1_macro") add(metric, f1_macro(truth, predicted));
+    if (metric == "matthews_correlation") add(metric, matthews_correlation(truth, predicted));
   }
   return scores;
 }
@@ -210,11 +233,13 @@ std::vector<Score> class_scores(std::span<const std::string> metrics, std::span<
 std::vector<Score> value_scores(std::span<const std::string> metrics, std::span<const double> truth,
                                 std::span<const double> predicted) {
   std::vector<Score> scores;
+  const auto add = [&](const std::string& metric, double value) {
+    scores.push_back(scored(metric, value, truth, predicted));
+  };
   for (const auto& metric : metrics) {
-    if (metric == "pearson") scores.push_back(scored(metric, pearson_correlation(truth, predicted)));
-    if (metric == "spearmanr") scores.push_back(scored(metric, spearman_correlation(truth, predicted)));
-    if (metric == "mean_squared_error")
-      scores.push_back(scored(metric, mean_squared_difference(truth, predicted)));
+    if (metric == "pearson") add(metric, pearson_correlation(truth, predicted));
+    if (metric == "spearmanr") add(metric, spearman_correlation(truth, predicted));
+    if (metric == "mean_squared_error") add(metric, mean_squared_difference(truth, predicted));
   }
   return scores;
 }

@@ -48,14 +48,13 @@ class TokenSplit final : public TaskSplit {
         right += predicted[w] == sentences_[i].tags[w] ? 1 : 0;
       words += static_cast<double>(predicted.size());
     }
-    const char* why = "there are no entities, neither in truth nor in prediction";
-    const auto scored = [&](const char* name, double value) {
+    const auto scored = [](const char* name, double value, const char* why) {
       return Score{name, value, std::isnan(value) ? why : std::string()};
     };
-    return {scored("f1", counts.f1()),
-            scored("precision", counts.precision()),
-            scored("recall", counts.recall()),
-            {"accuracy", right / words}};
+    return {scored("f1", counts.f1(), "there are no entities, neither in truth nor in prediction"),
+            scored("precision", counts.precision(), "no entity was predicted"),
+            scored("recall", counts.recall(), "there are no entities in truth"),
+            scored("accuracy", right / words, "there are no words")};
   }
 
   /// A row a word.

@@ -1,5 +1,7 @@
 #include "launch/setup/grid.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -42,21 +44,44 @@ std::string row_name(const GridPoint& point) {
 struct Row {
   std::vector<const GridResult*> runs;
 
+  /// The score of each run, NaN where it is undefined.
   [[nodiscard]] std::vector<double> of(const std::string& score) const {
     std::vector<double> values;
-    for (const auto* run : runs)
-      for (const auto& [name, value] : run->scores)
-        if (name == score && std::isfinite(value)) values.push_back(value);
+    for (const auto* run : runs) {
+      const auto found = std::ranges::find(run->scores, score, [](const auto& entry) { return entry.first; });
+      const bool defined = found != run->scores.end() && std::isfinite(found->second);
+      values.push_back(defined ? found->second : std::numeric_limits<double>::quiet_NaN());
+    }
     return values;
-  }
-  [[nodiscard]] double middle(const std::string& score) const {
-    const auto values = of(score);
-    return values.empty() ? std::numeric_limits<double>::quiet_NaN() : median(values);
   }
 };
 
-std::string text_of(double value) {
-  return std::isnan(value) ? "undefined" : fmt::format("{:.6g}", value);
+/// A score over the runs of a row. An undefined value counts as the metric's worst: a run that collapsed must
+/// not raise the median of those that did not.
+struct Spread {
+  double median = 0, least = 0, most = 0;
+  std::ptrdiff_t undefined = 0, runs = 0;
+
+  Spread(std::vector<double> values, const std::string& score) {
+    const auto is_undefined = [](double value) { return std::isnan(value); };
+    runs = std::ssize(values);
+    undefined = std::ranges::count_if(values, is_undefined);
+    std::ranges::replace_if(values, is_undefined, worst_value(score));
+    least = *std::ranges::min_element(values);
+    most = *std::ranges::max_element(values);
+    median = nystrom::median(std::move(values));
+  }
+  [[nodiscard]] bool any_defined() const { return undefined < runs; }
+  [[nodiscard]] std::string note(const std::string& score) const {
+    return fmt::format("{} of {}, counted as {:g}", undefined, runs, worst_value(score));
+  }
+};
+
+/// The score that checkpoints were chosen by. A run whose metric was undefined after every epoch has none.
+std::string chosen_by(const std::vector<GridResult>& results) {
+  const auto found =
+      std::ranges::find_if(results, [](const auto& result) { return !result.chosen_by.empty(); });
+  return found == results.end() ? std::string() : found->chosen_by;
 }
 
 }  // namespace
@@ -115,11 +140,11 @@ GridTable grid_table(const std::vector<GridResult>& results) {
     if (!rows.contains(name)) order.push_back(name);
     rows[name].runs.push_back(&result);
   }
-  const GridResult& first = results.front();
+  const std::string by = chosen_by(results);
   GridTable table{.text = "point\truns", .json = {}, .best = {}};
-  for (const auto& [score, value] : first.scores)
+  for (const auto& [score, value] : results.front().scores)
     table.text += fmt::format("\t{0} (median)\t{0} (least)\t{0} (most)", score);
-  table.text += "\n";
+  table.text += "\tundefined\n";
   Json json;
   std::string best;
   for (const auto& name : order) {
@@ -127,25 +152,30 @@ GridTable grid_table(const std::vector<GridResult>& results) {
     table.text += fmt::format("{}\t{}", name, row.runs.size());
     Json& entry = json["points"][name];
     for (const auto* run : row.runs) entry["runs"].push_back(run->point.name);
-    for (const auto& [score, unused] : first.scores) {
+    std::vector<std::string> undefined;
+    for (const auto& [score, unused] : results.front().scores) {
       const auto values = row.of(score);
-      const double nan = std::numeric_limits<double>::quiet_NaN();
-      const double least = values.empty() ? nan : *std::ranges::min_element(values);
-      const double most = values.empty() ? nan : *std::ranges::max_element(values);
-      table.text += fmt::format("\t{}\t{}\t{}", text_of(row.middle(score)), text_of(least), text_of(most));
-      entry[score] = {{"median", row.middle(score)}, {"values", values}};
+      const Spread spread(values, score);
+      table.text += fmt::format("\t{:.6g}\t{:.6g}\t{:.6g}", spread.median, spread.least, spread.most);
+      entry[score] = {{"median", spread.median}, {"values", values}};  // NaN becomes null
+      if (spread.undefined == 0) continue;
+      entry[score]["undefined"] = spread.note(score);
+      undefined.push_back(fmt::format("{}: {}", score, spread.note(score)));
     }
-    table.text += "\n";
-    if (!first.chosen_by.empty() && (best.empty() || is_better(first.chosen_by, row.middle(first.chosen_by),
-                                                               rows[best].middle(first.chosen_by))))
+    table.text +=
+        fmt::format("\t{}\n", undefined.empty() ? "none" : fmt::format("{}", fmt::join(undefined, "; ")));
+    if (by.empty() || !Spread(row.of(by), by).any_defined()) continue;
+    if (best.empty() || is_better(by, Spread(row.of(by), by).median, Spread(rows[best].of(by), by).median))
       best = name;
   }
   if (!best.empty()) {
-    json["best"] = {{"point", best}, {"by", first.chosen_by}, {"median", rows[best].middle(first.chosen_by)}};
-    table.best = fmt::format("The best point by {} is {} ({})", first.chosen_by, best,
-                             text_of(rows[best].middle(first.chosen_by)));
+    const Spread spread(rows[best].of(by), by);
+    json["best"] = {{"point", best}, {"by", by}, {"median", spread.median}};
+    table.best = fmt::format("The best point by {} is {} ({:.6g}{})", by, best, spread.median,
+                             spread.undefined == 0 ? "" : ", undefined: " + spread.note(by));
   } else {
-    table.best = "No point is the best, since there is no validation split to choose by";
+    table.best =
+        "No point is the best, since there is no validation split to choose by, or its metric is undefined";
   }
   table.json = json.dump(1) + "\n";
   return table;

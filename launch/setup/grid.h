@@ -29,8 +29,9 @@ struct GridResult {
 };
 [[nodiscard]] GridResult grid_result(const GridPoint& point, const std::string& results_json);
 
-/// Points that differ in `seed` alone are one row: the median of each score, with least and most. The best
-/// row by the score that chose checkpoints comes first in `best`.
+/// Points that differ in `seed` alone are one row: the median of each score, with least and most, and how
+/// many of its values are undefined; those count as the metric's worst. `best`: the best row by the score
+/// that chose checkpoints; a row without any value of it cannot be the best.
 struct GridTable {
   std::string text;  ///< TSV with a header
   std::string json;  ///< the same, and the best point

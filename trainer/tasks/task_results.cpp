@@ -79,6 +79,11 @@ bool is_better(const std::string& metric, double a, double b) {
   return metric.ends_with("_error") ? a < b : a > b;
 }
 
+double worst_value(const std::string& metric) {
+  if (metric.ends_with("_error")) return std::numeric_limits<double>::infinity();
+  return metric.ends_with("pearson") || metric.ends_with("spearmanr") ? -1 : 0;
+}
+
 std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluations,
                                    const std::string& metric) {
   std::optional<std::size_t> best;

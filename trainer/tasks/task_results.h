@@ -31,6 +31,10 @@ struct TaskEvaluation {
 [[nodiscard]] double metric_of(const TaskEvaluation& evaluation, const std::string& metric);
 /// Is a better than b? A number is better than none; errors are better when smaller.
 [[nodiscard]] bool is_better(const std::string& metric, double a, double b);
+/// What an undefined value counts as where runs are compared: 0 for rates, F1 and Matthews' correlation, as
+/// scikit-learn and seqeval have it; else the metric's worst value: -1 for other correlations, infinity for
+/// errors.
+[[nodiscard]] double worst_value(const std::string& metric);
 /// Index of the best; the first, on ties. None where the metric is undefined in all of them.
 [[nodiscard]] std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluations,
                                                  const std::string& metric);

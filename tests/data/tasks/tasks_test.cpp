@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "data/tasks/metrics/entities.h"
+#include "data/tasks/sequence_split.h"
 #include "data/tasks/task.h"
 #include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"
@@ -500,7 +501,33 @@ TEST_F(Tasks, metrics_of_a_single_class_are_undefined_with_a_reason) {
   const auto scores = split->score(outputs_of({{1, 0}, {1, 0}}));
   EXPECT_TRUE(std::isnan(score_of(scores, "matthews_correlation")));
   EXPECT_EQ(score_of(scores, "accuracy"), 1);
-  EXPECT_THAT(scores.at(0).why, HasSubstr("of one class"));
+  EXPECT_EQ(scores.at(0).why, "all true and all predicted labels are of one class");
+  const auto varied = split->score(outputs_of({{1, 0}, {0, 1}}));
+  EXPECT_EQ(varied.at(0).why, "all true labels are of one class");
+}
+
+TEST_F(Tasks, an_undefined_metric_names_the_side_that_is_constant) {
+  const std::vector<std::int32_t> classes{0, 1, 0}, one_class{1, 1, 1};
+  const std::vector<std::string> matthews{"matthews_correlation"}, pearson{"pearson"};
+  EXPECT_EQ(class_scores(matthews, classes, one_class).at(0).why, "all predicted labels are of one class");
+  const std::vector<double> values{1, 2, 3}, constant{2, 2, 2};
+  EXPECT_EQ(value_scores(pearson, values, constant).at(0).why, "all predicted values are equal");
+  EXPECT_EQ(value_scores(pearson, constant, values).at(0).why, "all true values are equal");
+  EXPECT_EQ(value_scores(pearson, std::vector<double>{1}, std::vector<double>{2}).at(0).why,
+            "there is only one example");
+}
+
+TEST_F(Tasks, entities_that_are_never_predicted_leave_precision_alone_undefined) {
+  write("train.conll", "He\tO\nmet\tO\nAnn\tB-P\n");
+  write("validation.conll", "Ann\tB-P\nsat\tO\n");
+  const auto task = open_task(config("tokens"));
+  (void)task->load(Split::kTrain, encoder());
+  const auto scores = one(*task, Split::kValidation)->score(outputs_of({{0, 1, 0, 1}}));
+  EXPECT_TRUE(std::isnan(score_of(scores, "precision")));
+  EXPECT_EQ(score_of(scores, "recall"), 0);
+  EXPECT_EQ(score_of(scores, "f1"), 0);
+  for (const auto& score : scores)
+    EXPECT_EQ(score.why, score.name == "precision" ? "no entity was predicted" : "");
 }
 
 TEST_F(Tasks, class_weights_have_mean_one_over_the_training_examples) {

@@ -56,17 +56,55 @@ TEST(Grid, refuses_keys_that_cannot_be_varied) {
 GridResult result(const std::string& rate, const std::string& seed, double accuracy) {
   return grid_result({"rate=" + rate + ",seed=" + seed, {{"optimizer.learning_rate", rate}, {"seed", seed}}},
                      fmt::format(R"({{"accuracy": {0}, "best_by": "accuracy", "task": "T",
-                                     "validation": {{"accuracy": {0}, "f1": null}}, "test": {{"accuracy": 0.5}}}})",
+                                     "validation": {{"accuracy": {0}, "f1": null}},
+                                     "test": {{"accuracy": 0.5}}}})",
                                  accuracy));
 }
 
 TEST(Grid, takes_the_median_over_seeds_and_the_best_of_medians) {
   const GridTable table = grid_table({result("1", "1", 0.9), result("1", "2", 0.1), result("1", "3", 0.2),
                                       result("2", "1", 0.5), result("2", "2", 0.3), result("2", "3", 0.4)});
-  EXPECT_THAT(table.text, HasSubstr("learning_rate=1\t3\t0.2\t0.1\t0.9\tundefined"));
+  EXPECT_THAT(table.text, HasSubstr("learning_rate=1\t3\t0.2\t0.1\t0.9\t0\t0\t0\t"));
+  EXPECT_THAT(table.text, HasSubstr("\tvalidation f1: 3 of 3, counted as 0\n"));
   EXPECT_THAT(table.text, HasSubstr("learning_rate=2\t3\t0.4\t0.3\t0.5"));
   EXPECT_EQ(table.best, "The best point by validation accuracy is learning_rate=2 (0.4)");
   EXPECT_THAT(table.json, HasSubstr("\"median\": 0.4"));
+}
+
+GridResult run_of(const std::string& rate, const std::string& seed, const std::string& metric,
+                  const std::string& value) {
+  const bool defined = value != "null";
+  return grid_result({"rate=" + rate + ",seed=" + seed, {{"optimizer.learning_rate", rate}, {"seed", seed}}},
+                     fmt::format(R"({{{0}"validation": {{"{1}": {2}}}}})",
+                                 defined ? fmt::format(R"("best_by": "{}", )", metric) : "", metric, value));
+}
+
+TEST(Grid, counts_a_collapsed_run_as_the_worst) {
+  const GridTable table = grid_table(
+      {run_of("1", "1", "matthews_correlation", "null"), run_of("1", "2", "matthews_correlation", "0.6"),
+       run_of("2", "1", "matthews_correlation", "0.4"), run_of("2", "2", "matthews_correlation", "0.5")});
+  EXPECT_THAT(table.text, HasSubstr("learning_rate=1\t2\t0.3\t0\t0.6\tvalidation matthews_correlation: "
+                                    "1 of 2, counted as 0\n"));
+  EXPECT_THAT(table.text, HasSubstr("learning_rate=2\t2\t0.45\t0.4\t0.5\tnone\n"));
+  EXPECT_THAT(table.json, HasSubstr("\"undefined\": \"1 of 2, counted as 0\""));
+  EXPECT_EQ(table.best, "The best point by validation matthews_correlation is learning_rate=2 (0.45)");
+}
+
+TEST(Grid, counts_an_undefined_correlation_as_minus_one_and_an_undefined_error_as_infinite) {
+  const GridTable correlations =
+      grid_table({run_of("1", "1", "pearson", "-0.2"), run_of("2", "1", "pearson", "null")});
+  EXPECT_THAT(correlations.text, HasSubstr("learning_rate=2\t1\t-1\t-1\t-1\t"));
+  EXPECT_THAT(correlations.best, HasSubstr("is learning_rate=1 (-0.2)"));
+  const GridTable errors = grid_table(
+      {run_of("1", "1", "mean_squared_error", "null"), run_of("1", "2", "mean_squared_error", "0.1"),
+       run_of("2", "1", "mean_squared_error", "3"), run_of("2", "2", "mean_squared_error", "4")});
+  EXPECT_THAT(errors.text, HasSubstr("learning_rate=1\t2\tinf\t0.1\tinf\t"));
+  EXPECT_THAT(errors.best, HasSubstr("is learning_rate=2 (3.5)"));
+}
+
+TEST(Grid, has_no_best_point_where_every_run_collapsed) {
+  const GridTable table = grid_table({run_of("1", "1", "f1", "null"), run_of("2", "1", "f1", "null")});
+  EXPECT_THAT(table.best, HasSubstr("No point is the best"));
 }
 
 TEST(Configurations, all_load_and_mean_models_that_can_be_built) {
