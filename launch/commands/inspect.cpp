@@ -109,11 +109,15 @@ void inspect_checkpoint(const std::string& path) {
 }
 
 void inspect_model_folder(const std::string& path) {
-  const ModelSource model(path);
+  ModelSource model(path);
+  const std::vector<std::string> start =
+      model.lacks_convolution() ? model.notes() : std::vector<std::string>();
+  model.use_as_it_is();
   line("kind", "Hugging Face folder");
   print_model(model.config(), model.head());
   print_tokenizer(model.tokenizer());
   for (const auto& note : model.notes()) line("note", note);
+  for (const auto& note : start) line("note", note);
 }
 
 void inspect_tokenizer(const std::string& path) {

@@ -269,8 +269,12 @@ int run(const Arguments& arguments, const Invocation& invocation) {
       arguments.backend.empty()
           ? choose_backend(config.training.backend, "training.backend")
           : choose_backend(parse<BackendChoice>("predict: `--backend`", arguments.backend), "--backend");
-  const ModelSource source(arguments.model);
+  ModelSource source(arguments.model);
+  source.use_as_it_is();
+  source.set_config(with_attention(source, config));
   const std::string task = task_of(arguments, source);
+  if (source.is_from_elsewhere() && task != "tokens")
+    for (const std::string& note : source.notes()) say(note);
   (void)format_of(arguments, task == "embeddings");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
     if (task == "tokens") return run_tokens(arguments, source, config, comm);

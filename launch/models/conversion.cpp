@@ -36,11 +36,7 @@ ModelConfig with_overrides(const ModelSource& source, const std::vector<std::str
   for (const auto& key : config.given)
     if (!key.starts_with("model.attention."))
       refuse("`--set {}`: `nystrom convert` can only change keys of `model.attention`.", key);
-  ModelConfig model = model_options(config, &source.config());
-  if (model.attention.taps != source.config().attention.taps && !source.lacks_convolution())
-    refuse("`model.attention.convolution` is {} in {}; a convolution of kernel size {} has other weights.",
-           source.config().attention.taps, source.path(), model.attention.taps);
-  return model;
+  return with_attention(source, config);
 }
 
 /// Tensors that a foreign model lacks are initialized from a fixed seed.

@@ -10,6 +10,7 @@
 #include "data/hdf5/child_check.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "launch/config/options.h"
 #include "launch/models/folder_tokenizer.h"
 #include "model/exchange/bert_import.h"
 #include "model/exchange/tensor_edits.h"
@@ -33,6 +34,7 @@ struct ModelSource::State {
   std::string path;
   HuggingFaceConfig config;
   std::string folder_config;
+  bool as_it_is = false;                       // use_as_it_is() was called
   std::optional<WeightFiles> weights;          // of a folder
   std::optional<CheckpointReader> checkpoint;  // otherwise
 };
@@ -77,8 +79,16 @@ const ModelConfig& ModelSource::config() const {
   return state_->config.model;
 }
 std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
-  if (lacks_convolution()) return {bert_note(state_->path, state_->config.foreign, model)};
+  if (lacks_convolution())
+    return {bert_note(state_->path, state_->config.foreign, model, /*starts=*/!state_->as_it_is)};
   return state_->config.notes;
+}
+void ModelSource::use_as_it_is() {
+  state_->as_it_is = true;
+  if (lacks_convolution()) set_bert_attention(state_->config.model.attention);
+}
+void ModelSource::set_config(const ModelConfig& model) {
+  state_->config.model = model;
 }
 bool ModelSource::is_folder() const {
   return state_->weights.has_value();
@@ -91,6 +101,10 @@ const HeadConfig& ModelSource::head() const {
   if (!state_->config.has_head)
     refuse("{} is a {}, whose head this program does not have.", state_->path, state_->config.architecture);
   return state_->config.head;
+}
+
+bool ModelSource::is_from_elsewhere() const {
+  return is_folder() && !state_->config.is_ours;
 }
 
 bool ModelSource::is_foreign() const {
@@ -208,6 +222,14 @@ std::vector<FolderFile> ModelSource::tokenizer_files() const {
   const Tokenizer own = tokenizer();
   if (own.empty()) return {};
   return {{own.is_json() ? "tokenizer.json" : "spiece.model", own.bytes()}};
+}
+
+ModelConfig with_attention(const ModelSource& source, const Config& config) {
+  ModelConfig model = model_options(config, &source.config());
+  if (model.attention.taps != source.config().attention.taps && !source.lacks_convolution())
+    refuse("`model.attention.convolution` is {} in {}; a convolution of kernel size {} has other weights.",
+           source.config().attention.taps, source.path(), model.attention.taps);
+  return model;
 }
 
 }  // namespace nystrom

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
+#include "launch/config/config.h"
 #include "model/exchange/huggingface.h"
 
 namespace nystrom {
@@ -28,6 +29,12 @@ class ModelSource {
   /// The same for a warm start of `model`.
   [[nodiscard]] std::vector<std::string> notes(const ModelConfig& model) const;
 
+  /// Prepares for running the model without training. BERT and RoBERTa then are what transformers runs: exact
+  /// softmax attention without convolution. Without this call config() is a warm start's.
+  void use_as_it_is();
+  /// Sets the configuration to run, which must fit the weights (with_attention()).
+  void set_config(const ModelConfig& model);
+
   /// Refuses tensors that do not match the configuration, as load() does, but allocates nothing.
   void check() const;
   /// Fills all parameters of a network, and returns notes for the log. Refuses tensors that do not match.
@@ -39,6 +46,8 @@ class ModelSource {
   /// skipped ones.
   [[nodiscard]] std::vector<TensorToWrite> stored_tensors(const ModelConfig* model = nullptr,
                                                           std::vector<std::string>* notes = nullptr) const;
+  /// Is it a folder that another program wrote?
+  [[nodiscard]] bool is_from_elsewhere() const;
   /// Is it good for a warm start only (BERT, RoBERTa, a model without a head)?
   [[nodiscard]] bool is_foreign() const;
   /// Is it BERT or RoBERTa, to which a convolution of any kernel size can be added?
@@ -72,5 +81,9 @@ class ModelSource {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// The configuration of `source` with the keys of `model.attention` that `config` gives. Refuses a
+/// convolution that the weights do not have.
+[[nodiscard]] ModelConfig with_attention(const ModelSource& source, const Config& config);
 
 }  // namespace nystrom

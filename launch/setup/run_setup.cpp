@@ -127,6 +127,7 @@ RunSetup set_up_run(const Config& config, bool training) {
   if (!config.data.validation.empty())
     setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) setup.from.emplace(config.model.from);
+  if (setup.from && !training) setup.from->use_as_it_is();
 
   validate_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();

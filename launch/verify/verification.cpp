@@ -264,7 +264,8 @@ bool Verification::passed() const {
 }
 
 Verification verify(const VerifyOptions& options) {
-  const ModelSource source(options.model);
+  ModelSource source(options.model);
+  source.use_as_it_is();
   const ReferenceCase reference = read_reference_case(options.case_file, source.config(), source.head());
   CaseRun run(options, options.device, source, reference);
   std::optional<CaseRun> other;

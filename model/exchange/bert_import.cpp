@@ -202,14 +202,25 @@ HuggingFaceConfig read_bert_config(const std::string& folder, const std::string&
   return config;
 }
 
-std::string bert_note(const std::string& folder, const std::string& model_type, const ModelConfig& model) {
+void set_bert_attention(AttentionConfig& attention) {
+  attention.kind = "softmax";
+  attention.taps = 0;
+}
+
+std::string bert_note(const std::string& folder, const std::string& model_type, const ModelConfig& model,
+                      bool starts) {
   const AttentionConfig& attention = model.attention;
-  return fmt::format(
-      "{} is a {} model, which transformers runs with softmax attention. Here its weights are a warm start "
-      "for {} and {}.",
-      folder, model_type, attention_entry(attention.kind).describe(attention),
+  const std::string here = attention_entry(attention.kind).describe(attention);
+  const std::string convolution =
       attention.taps == 0 ? "no convolution"
-                          : fmt::format("a convolution of zeros with kernel size {}", attention.taps));
+                          : fmt::format("a convolution of zeros with kernel size {}", attention.taps);
+  AttentionConfig theirs = attention;
+  set_bert_attention(theirs);
+  if (!starts && attention.kind == theirs.kind)
+    return fmt::format("{} is a {} model; it runs with {}, as in transformers.", folder, model_type, here);
+  return fmt::format("{} is a {} model, which transformers runs with softmax attention. Here {} {} and {}.",
+                     folder, model_type, starts ? "its weights are a warm start for" : "it runs with", here,
+                     convolution);
 }
 
 std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,

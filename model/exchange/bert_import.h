@@ -15,9 +15,13 @@ namespace nystrom {
 /// activations other than GELU.
 [[nodiscard]] HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type);
 
-/// Note for the log when such a folder is the warm start of `model`.
+/// Sets the attention of BERT itself: exact softmax attention without convolution.
+void set_bert_attention(AttentionConfig& attention);
+
+/// Note for the log when such a folder starts a training of `model`, or runs as it is with the attention of
+/// `model`.
 [[nodiscard]] std::string bert_note(const std::string& folder, const std::string& model_type,
-                                    const ModelConfig& model);
+                                    const ModelConfig& model, bool starts);
 
 /// Tensors of the folder under our names; also of `model_type` "nystromformer", where the prefix of the names
 /// and the head may be missing. Our position table has two rows before position 0: BERT's rows follow them,

@@ -26,6 +26,7 @@ struct HuggingFaceConfig {
   /// "bert" or "roberta", or "nystromformer" for one without a head: good for a warm start only
   /// (model/exchange/bert_import.h).
   std::string foreign;
+  bool is_ours = false;            ///< written by this program: it has the object `nystrom`
   std::vector<std::string> notes;  ///< for the log: what transformers would run, and what runs here
 };
 

@@ -222,7 +222,8 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   config.model = read_shape(path, json);
   config.architecture = first_architecture(json);
   read_head(path, json, config);
-  if (json.has("nystrom")) read_own_options(path + ": nystrom", json["nystrom"], config);
+  config.is_ours = json.has("nystrom");
+  if (config.is_ours) read_own_options(path + ": nystrom", json["nystrom"], config);
   check_of_file(path, config.model);
   config.notes.push_back(what_transformers_runs(json, config.model.attention));
   return config;

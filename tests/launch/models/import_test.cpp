@@ -150,6 +150,28 @@ TEST_F(Import, bert_starts_a_convolution_of_any_size) {
   }
 }
 
+TEST_F(Import, bert_runs_without_training_as_exact_softmax_attention) {
+  for (const bool roberta : {false, true}) {
+    const std::string from = bert(at_, roberta);
+    ModelSource source(from);
+    EXPECT_EQ(source.config().attention.kind, "nystrom") << "a warm start's";
+    source.use_as_it_is();
+    EXPECT_EQ(source.config().attention.kind, "softmax");
+    EXPECT_EQ(source.config().attention.taps, 0);
+    EXPECT_THAT(source.notes(), ::testing::ElementsAre(HasSubstr("runs with exact softmax attention")));
+    Network network(source.config(), HeadKind::kMaskedLm, DType::kF32, false);
+    (void)source.load(network);
+    EXPECT_EQ(network.parameters().find("nystromformer.encoder.layer.0.attention.self.conv.weight"), nullptr);
+
+    const Config given = read_config("", {"model.attention.kind=nystrom", "model.attention.landmarks=8"});
+    source.set_config(with_attention(source, given));
+    EXPECT_EQ(source.config().attention.kind, "nystrom");
+    EXPECT_EQ(source.config().attention.landmarks, 8);
+    EXPECT_THAT(source.notes().at(0), HasSubstr("Here it runs with Nystrom attention with 8 landmarks"));
+    std::filesystem::remove_all(from);
+  }
+}
+
 TEST_F(Import, a_number_that_a_narrower_type_cannot_hold_is_refused_by_tensor) {
   const std::string from = folder();
   const std::string name = "nystromformer.encoder.layer.1.output.dense.bias";
