@@ -83,7 +83,7 @@ def our_prediction(work, args, length, precision, model, reviews):
         name = work / f"texts-{count}.txt"
         name.write_text("".join(text + "\n" for _, text in reviews[:count]))
         start = time.perf_counter()
-        run([PROGRAM, "predict", "--model", model, "--input", name, "--output", work / "labels.tsv", "--set",
+        run([PROGRAM, "predict", "--model", model, "--input", name, "--output", work / "labels.tsv", "--force", "--set",
              f"data.sequence_length={length}", "--set", f"training.precision={precision}", "--set",
              f"run.threads={args.threads}"], args.threads)
         return time.perf_counter() - start

@@ -6,8 +6,8 @@ find_package(nlohmann_json REQUIRED)
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
-    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/messages.cpp cli/option_parser.cpp cli/rank.cpp
-    cli/run_progress.cpp cli/terminal.cpp
+    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp cli/option_parser.cpp
+    cli/rank.cpp cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
     commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
     config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
@@ -15,9 +15,9 @@ nystrom_add_library(launch FOLDER launch
     models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
     models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
-    predict/task_predictor.cpp
-    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/run_setup.cpp
-    verify/reference_case.cpp verify/verification.cpp
+    predict/output.cpp predict/task_predictor.cpp
+    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/provenance.cpp setup/run_setup.cpp
+    verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
   HEADERS_OF tensor
   LINKS nystrom_trainer
   PRIVATE_LINKS

@@ -57,6 +57,7 @@ wc -lc "$where"/text/*.txt | awk '{printf "%-44s %6d documents %10d bytes\n", $3
 say "3/6  prepare: tokenizer and shards"
 "$nystrom" prepare "$config"
 
+"$nystrom" verify --self | tail -1
 choose_steps
 steps=$(<"$where/steps")
 say "4/6  pretrain: MLM and SOP on two ranks, $steps steps"
@@ -87,7 +88,7 @@ A file is stored on the hard <mask>.
 If you want to install the package, <mask> the following command.
 This function returns the number of elements in the <mask>.
 TEXT
-"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt" --top 3 --output "$where/filled.tsv"
+"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt" --top 3 --output "$where/filled.tsv" --force
 awk -F '\t' '
   NR == FNR { sentence[FNR] = $0; next }
   FNR > 1 { guesses[$1] = guesses[$1] sprintf("   %s (%.0f %%)", $4, 100 * $6) }

@@ -1,8 +1,11 @@
 #include <fmt/ranges.h>
 
-#include <filesystem>
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
@@ -12,6 +15,7 @@
 #include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
 #include "launch/predict/input.h"
+#include "launch/predict/output.h"
 #include "launch/predict/task_predictor.h"
 #include "launch/setup/backend.h"
 #include "trainer/comm/threads.h"
@@ -19,29 +23,18 @@
 namespace nystrom {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Arguments {
   std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend;
   std::int64_t top = 5;
-  bool no_answer = false;
+  bool no_answer = false, force = false;
 };
 
 std::string json_text(const nlohmann::ordered_json& object) {
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// Output format: --format, or by the output's name.
 std::string format_of(const Arguments& arguments, bool vectors) {
-  if (arguments.format != "auto") {
-    if (arguments.format != "tsv" && arguments.format != "jsonl" && arguments.format != "hdf5")
-      refuse("predict: `--format` is {}; it must be tsv, jsonl or hdf5.", arguments.format);
-    if (vectors && arguments.format == "tsv")
-      refuse("predict: embeddings are written as jsonl or hdf5, not tsv.");
-    return arguments.format;
-  }
-  if (arguments.output.ends_with(".h5") || arguments.output.ends_with(".hdf5")) return "hdf5";
-  return vectors || arguments.output.ends_with(".jsonl") ? "jsonl" : "tsv";
+  return output_format(arguments.format, arguments.output, vectors);
 }
 
 /// What to predict: --task, or what the model's head is for.
@@ -92,44 +85,108 @@ std::string plain(std::string text) {  // no separator inside a field
   return text;
 }
 
-void add_guesses(const LinePredictor& predictor, std::int64_t line, const std::string& text,
+/// Texts of a chunk of the input, and their ids if it has that column.
+struct Texts {
+  std::vector<std::string> texts, ids;
+};
+
+/// Single texts: the input of masks, embeddings and token ids.
+class TextReader {
+ public:
+  TextReader(const Arguments& arguments, std::string task, const Config& config) : task_(std::move(task)) {
+    const auto& text = config.task.column_names.text;
+    const auto& id = config.task.column_names.id;
+    input_ = open_input({.path = arguments.input,
+                         .format = arguments.input_format,
+                         .columns = {{"text", {text.empty() ? "text" : text, "sentence"}, false},
+                                     {"id", {id.empty() ? "id" : id}, id.empty()}},
+                         .malformed = task_options(config).malformed});
+  }
+
+  /// False at the end.
+  bool next(Texts& chunk, Counts& counts) {
+    InputRows rows;
+    const bool more = input_->next(rows);
+    counts.add(rows);  // also after the last example
+    if (!more) return false;
+    if (!rows.encoded.empty()) refuse("predict: `--task {}` takes texts, not token ids.", task_);
+    if (!has_ids_) has_ids_ = rows.present.at(1);  // the first chunk's columns are the table's
+    chunk = {};
+    for (auto& cells : rows.cells) {
+      chunk.texts.push_back(std::move(cells.at(0)));
+      if (*has_ids_) chunk.ids.push_back(std::move(cells.at(1)));
+    }
+    return true;
+  }
+
+ private:
+  std::string task_;
+  std::unique_ptr<InputReader> input_;
+  std::optional<bool> has_ids_;
+};
+
+/// The columns that name a text: its line, and its id if the input has ids.
+std::vector<std::string> naming_columns(const Texts& chunk) {
+  return chunk.ids.empty() ? std::vector<std::string>{"line"} : std::vector<std::string>{"line", "id"};
+}
+std::vector<std::string> naming_cells(std::int64_t line, const Texts& chunk, std::size_t i) {
+  std::vector<std::string> cells{std::to_string(line)};
+  if (!chunk.ids.empty()) cells.push_back(chunk.ids[i]);
+  return cells;
+}
+nlohmann::ordered_json naming_object(std::int64_t line, const Texts& chunk, std::size_t i) {
+  nlohmann::ordered_json object{{"line", line}};
+  if (!chunk.ids.empty()) object["id"] = chunk.ids[i];
+  return object;
+}
+
+std::vector<std::string> joined(std::vector<std::string> first, std::vector<std::string> second) {
+  std::ranges::move(second, std::back_inserter(first));
+  return first;
+}
+
+void add_guesses(const LinePredictor& predictor, std::int64_t line, const Texts& chunk, std::size_t i,
                  const FilledLine& filled, AnswerPiece& piece) {
-  nlohmann::ordered_json object{{"line", line}, {"text", text}, {"masks", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json object = naming_object(line, chunk, i);
+  object["text"] = chunk.texts[i];
+  object["masks"] = nlohmann::ordered_json::array();
   for (std::size_t m = 0; m < filled.masks.size(); ++m) {
     auto guesses = nlohmann::ordered_json::array();
     for (std::size_t r = 0; r < filled.masks[m].size(); ++r) {
       const Guess& guess = filled.masks[m][r];
       const std::string token = predictor.text_of(guess.id);
-      guesses.push_back({{"token", token}, {"id", guess.id}, {"probability", guess.probability}});
-      piece.table.rows.push_back({std::to_string(line), std::to_string(m + 1), std::to_string(r + 1),
-                                  plain(token), std::to_string(guess.id),
-                                  fmt::format("{:.6f}", guess.probability)});
+      guesses.push_back({{"token", token}, {"token_id", guess.id}, {"probability", guess.probability}});
+      piece.table.rows.push_back(
+          joined(naming_cells(line, chunk, i),
+                 {std::to_string(m + 1), std::to_string(r + 1), plain(token), std::to_string(guess.id),
+                  fmt::format("{:.6f}", guess.probability)}));
     }
     object["masks"].push_back(std::move(guesses));
   }
   piece.objects.push_back(json_text(object));
 }
 
-AnswerPiece fill(const Arguments& arguments, LinePredictor& predictor, const std::vector<std::string>& texts,
-                 Counts& counts) {
+AnswerPiece fill(const Arguments& arguments, LinePredictor& predictor, const Texts& chunk, Counts& counts) {
   AnswerPiece piece;
-  piece.table.columns = {"line", "mask", "rank", "token", "id", "probability"};
-  const std::vector<FilledLine> filled = predictor.fill(texts, arguments.top);
-  for (std::size_t i = 0; i < texts.size(); ++i) {
+  piece.table.columns = joined(naming_columns(chunk), {"mask", "rank", "token", "token_id", "probability"});
+  const std::vector<FilledLine> filled = predictor.fill(chunk.texts, arguments.top);
+  for (std::size_t i = 0; i < chunk.texts.size(); ++i) {
     ++counts.lines;
     counts.truncated += filled[i].truncated ? 1 : 0;
     counts.without_mask += filled[i].masks.empty() ? 1 : 0;
-    add_guesses(predictor, counts.lines, texts[i], filled[i], piece);
+    add_guesses(predictor, counts.lines, chunk, i, filled[i], piece);
   }
   return piece;
 }
 
-AnswerPiece embed(LinePredictor& predictor, const std::vector<std::string>& texts, Counts& counts) {
+AnswerPiece embed(LinePredictor& predictor, const Texts& chunk, Counts& counts) {
   AnswerPiece piece;
-  piece.table.columns = {"line"};
-  for (const auto& line : predictor.embed(texts)) {
+  piece.table.columns = naming_columns(chunk);
+  const auto embedded = predictor.embed(chunk.texts);
+  for (std::size_t i = 0; i < embedded.size(); ++i) {
+    const auto& line = embedded[i];
     counts.truncated += line.truncated ? 1 : 0;
-    piece.table.rows.push_back({std::to_string(++counts.lines)});
+    piece.table.rows.push_back(naming_cells(++counts.lines, chunk, i));
     piece.matrix.insert(piece.matrix.end(), line.values.begin(), line.values.end());
     piece.matrix_width = std::ssize(line.values);
   }
@@ -137,16 +194,18 @@ AnswerPiece embed(LinePredictor& predictor, const std::vector<std::string>& text
 }
 
 /// Token ids of each text, with marks such as `<mask>`; no model is run.
-AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts, Counts& counts) {
+AnswerPiece tokens(const Tokenizer& tokenizer, const Texts& chunk, Counts& counts) {
   AnswerPiece piece;
-  piece.table.columns = {"line", "ids"};
-  for (const auto& text : texts) {
-    const auto ids = tokenizer.encode_marked(text);
-    nlohmann::ordered_json object{
-        {"line", ++counts.lines}, {"ids", ids}, {"pieces", nlohmann::ordered_json::array()}};
+  piece.table.columns = joined(naming_columns(chunk), {"ids"});
+  for (std::size_t i = 0; i < chunk.texts.size(); ++i) {
+    const auto ids = tokenizer.encode_marked(chunk.texts[i]);
+    nlohmann::ordered_json object = naming_object(++counts.lines, chunk, i);
+    object["ids"] = ids;
+    object["pieces"] = nlohmann::ordered_json::array();
     for (const std::int32_t id : ids) object["pieces"].push_back(tokenizer.piece(id));
     piece.objects.push_back(json_text(object));
-    piece.table.rows.push_back({std::to_string(counts.lines), fmt::format("{}", fmt::join(ids, " "))});
+    piece.table.rows.push_back(
+        joined(naming_cells(counts.lines, chunk, i), {fmt::format("{}", fmt::join(ids, " "))}));
   }
   return piece;
 }
@@ -154,22 +213,12 @@ AnswerPiece tokens(const Tokenizer& tokenizer, const std::vector<std::string>& t
 int run_tokens(const Arguments& arguments, const ModelSource& source, const Config& config, Comm& comm) {
   if (comm.rank() > 0) return kDone;
   const Tokenizer tokenizer = tokenizer_of(arguments, source);
-  const auto input = open_input({.path = arguments.input,
-                                 .format = arguments.input_format,
-                                 .columns = {{"text", {"text", "sentence"}, false}},
-                                 .malformed = task_options(config).malformed});
+  TextReader input(arguments, "tokens", config);
   const auto answers =
-      open_answers(arguments.output, {.format = format_of(arguments, false), .number_columns = {"line"}});
+      open_answers(arguments.output, {.format = format_of(arguments, false), .integer_columns = {"line"}});
   Counts counts;
-  InputRows rows;
-  for (; input->next(rows); counts.add(rows)) {
-    if (!rows.encoded.empty()) refuse("predict: `--task tokens` takes texts, not token ids.");
-    std::vector<std::string> texts;
-    for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
-    answers->write(tokens(tokenizer, texts, counts));
-  }
+  for (Texts chunk; input.next(chunk, counts);) answers->write(tokens(tokenizer, chunk, counts));
   answers->finish();
-  counts.add(rows);  // after the last example
   counts.report("tokens", 0);
   return kDone;
 }
@@ -184,27 +233,17 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
                           backend.cuda ? Device::gpu(0) : Device());
   for (const std::string& note : predictor.notes()) say(note);
   AnswerForm form{.format = format_of(arguments, !fills),
-                  .number_columns = {"line", "mask", "rank", "id", "probability"}};
+                  .number_columns = {"probability"},
+                  .integer_columns = {"line", "mask", "rank", "token_id"}};
   if (!fills) form.matrix_name = "embedding";
-  const auto& given = config.task.column_names.text;
-  const auto input = open_input({.path = arguments.input,
-                                 .format = arguments.input_format,
-                                 .columns = {{"text", {given.empty() ? "text" : given, "sentence"}, false}},
-                                 .malformed = task_options(config).malformed});
+  TextReader input(arguments, task, config);
   const auto answers = open_answers(arguments.output, form);
   Counts counts;
   bool any = false;
-  InputRows rows;
-  for (; input->next(rows); any = true) {
-    if (!rows.encoded.empty()) refuse("predict: `--task {}` takes texts, not token ids.", task);
-    counts.add(rows);
-    std::vector<std::string> texts;
-    for (auto& cells : rows.cells) texts.push_back(std::move(cells[0]));
-    answers->write(fills ? fill(arguments, predictor, texts, counts) : embed(predictor, texts, counts));
-  }
+  for (Texts chunk; input.next(chunk, counts); any = true)
+    answers->write(fills ? fill(arguments, predictor, chunk, counts) : embed(predictor, chunk, counts));
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
-  counts.add(rows);  // after the last example
   counts.report(task, source.config().max_positions);
   return kDone;
 }
@@ -250,20 +289,10 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   return kDone;
 }
 
-/// The output must be a file that is neither the input nor the model, which it would replace.
-void check_output(const Arguments& arguments) {
-  const std::string& output = arguments.output;
-  std::error_code error;  // of paths that are not there
-  if (fs::is_directory(output, error))
-    refuse("predict: `--output` ({}) is a directory; name a file.", output);
-  for (const std::string& path : {arguments.input, arguments.model})
-    if (fs::equivalent(output, path, error))
-      refuse("predict: `--output` ({}) would replace {}; name another file.", output, path);
-}
-
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
-  check_output(arguments);
+  const std::array sources{arguments.input, arguments.model};
+  check_output(arguments.output, sources, arguments.force);
   const Config config = read_config("", invocation.overrides);
   const Backend backend =
       arguments.backend.empty()
@@ -295,7 +324,7 @@ Command predict_command() {
           "tags, answers or choices. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
           "to predict. With `--task embeddings` either kind turns texts into vectors. Input: one text per "
           "line, TSV or CSV with a header, JSON Lines, CoNLL columns, SQuAD's JSON, or HDF5 "
-          "(docs/finetuning.md). Output follows the order of the input. `--set` takes "
+          "(docs/finetuning.md). Output follows the order of the input. `--set` takes `model.attention`, "
           "`data.sequence_length`, `training.precision`, `run.threads` and the section `task` (`columns`, "
           "`choices`, `window_overlap`, `malformed`).",
       .example =
@@ -309,13 +338,14 @@ Command predict_command() {
                 ->required();
             app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
             app.add_option("--output", arguments->output, "a file; by default standard output");
+            app.add_flag("--force", arguments->force, "replace an output that exists");
             app.add_option("--task", arguments->task,
                            "auto (by the model's head), fill_mask, embeddings, or tokens (token ids of the "
                            "texts; no model is run)")
                 ->capture_default_str();
             app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
             app.add_option("--format", arguments->format,
-                           "tsv, jsonl or hdf5; by default by the output's name");
+                           "tsv, csv, jsonl, json or hdf5; by default by the output's name");
             app.add_option("--input-format", arguments->input_format,
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
             app.add_option("--backend", arguments->backend,

@@ -1,20 +1,16 @@
 #include "launch/predict/answers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <utility>
 
 #include "data/hdf5/hdf5_file.h"
 #include "data/tasks/records.h"
 #include "kernels/core/check.h"
-#include "kernels/core/files.h"
+#include "launch/predict/output.h"
 #include "trainer/tasks/task_results.h"
 
 namespace nystrom {
@@ -23,98 +19,78 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr std::string_view kProbability = "probability:";
 
-/// A name that becomes the real one at the end.
-class PendingFile {
+/// A field of CSV (RFC 4180).
+std::string csv_field(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
+  std::string field = "\"";
+  for (const char c : cell) field += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return field + "\"";
+}
+
+std::string csv_text(const PredictionTable& table, bool header) {
+  std::string text;
+  const auto add = [&text](const std::vector<std::string>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) text += (i > 0 ? "," : "") + csv_field(cells[i]);
+    text += '\n';
+  };
+  if (header) add(table.columns);
+  for (const auto& row : table.rows) add(row);
+  return text;
+}
+
+/// TSV or CSV, with one header.
+class TableWriter final : public AnswerWriter {
  public:
-  explicit PendingFile(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {}
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-  ~PendingFile() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-  [[nodiscard]] const std::string& temporary() const { return temporary_; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  void publish() {
-    publish_file(temporary_, path_);
-    temporary_.clear();
-  }
-
- private:
-  std::string path_, temporary_;
-};
-
-/// Standard output, or a file that appears when it is complete.
-class TextOutput {
- public:
-  explicit TextOutput(const std::string& path) {
-    if (path.empty()) return;
-    file_.emplace(path);
-    stream_.open(file_->temporary(), std::ios::binary);
-    if (!stream_) fail("{} cannot be created: {}.", file_->temporary(), std::strerror(errno));
-  }
-  void write(const std::string& text) {
-    if (!file_) {
-      if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-        fail("Standard output cannot be written: {}.", std::strerror(errno));
-    } else if (!stream_.write(text.data(), static_cast<std::streamsize>(text.size()))) {
-      fail("{} cannot be written: {}.", file_->path(), std::strerror(errno));
-    }
-  }
-  void finish() {
-    if (!file_) return;
-    stream_.close();
-    if (!stream_) fail("{} cannot be written: {}.", file_->path(), std::strerror(errno));
-    file_->publish();
-  }
-
- private:
-  std::optional<PendingFile> file_;
-  std::ofstream stream_;
-};
-
-class TsvWriter final : public AnswerWriter {
- public:
-  explicit TsvWriter(const std::string& path) : output_(path) {}
+  TableWriter(const std::string& path, bool csv) : output_(path), csv_(csv) {}
   void write(const AnswerPiece& piece) override {
-    std::string text = tsv_text(piece.table);
-    if (begun_) text.erase(0, text.find('\n') + 1);
-    begun_ = true;
+    std::string text = csv_ ? csv_text(piece.table, !begun_) : tsv_text(piece.table);
+    if (!csv_ && begun_) text.erase(0, text.find('\n') + 1);
     output_.write(text);
+    begun_ = true;
   }
   void finish() override { output_.finish(); }
 
  private:
   TextOutput output_;
-  bool begun_ = false;
+  bool csv_, begun_ = false;
 };
 
+/// JSON Lines, or one array of the same objects.
 class JsonWriter final : public AnswerWriter {
  public:
   JsonWriter(const std::string& path, AnswerForm form) : output_(path), form_(std::move(form)) {}
 
   void write(const AnswerPiece& piece) override {
     std::string text;
-    for (const auto& object : piece.objects) text += object + "\n";
+    for (const auto& object : piece.objects) text += element(object);
     const auto& rows = piece.table.rows;
     std::size_t begin = 0;
     for (const auto& name : piece.groups) {  // one without rows is an object too
       std::size_t end = begin;
       while (end < rows.size() && rows[end][0] == name) ++end;
-      text += line_of(group(piece.table, name, begin, end));
+      text += element(text_of(group(piece.table, name, begin, end)));
       begin = end;
     }
     for (std::size_t i = 0; i < rows.size() && piece.objects.empty() && !form_.grouped; ++i)
-      text += line_of(object(piece, i));
+      text += element(text_of(object(piece, i)));
     output_.write(text);
   }
-  void finish() override { output_.finish(); }
+  void finish() override {
+    if (form_.format == "json") output_.write(begun_ ? "\n]\n" : "[]\n");
+    output_.finish();
+  }
 
  private:
-  static std::string line_of(const Json& object) {
-    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  static std::string text_of(const Json& object) {
+    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  std::string element(const std::string& object) {
+    if (form_.format == "jsonl") return object + "\n";
+    return (std::exchange(begun_, true) ? ",\n" : "[\n") + object;
   }
   [[nodiscard]] bool is_number(const std::string& column) const {
-    return column.starts_with(kProbability) || std::ranges::count(form_.number_columns, column) > 0;
+    return column.starts_with(kProbability) || std::ranges::count(form_.number_columns, column) > 0 ||
+           std::ranges::count(form_.integer_columns, column) > 0;
   }
   [[nodiscard]] Json value(const std::string& column, const std::string& cell) const {
     double number = 0;
@@ -156,6 +132,7 @@ class JsonWriter final : public AnswerWriter {
 
   TextOutput output_;
   AnswerForm form_;
+  bool begun_ = false;  // the array
 };
 
 class Hdf5Writer final : public AnswerWriter {
@@ -200,6 +177,10 @@ class Hdf5Writer final : public AnswerWriter {
         classes.push_back(
             static_cast<std::int32_t>(std::ranges::find(form_.labels, row[c]) - form_.labels.begin()));
       append<std::int32_t>(name, classes, 1);
+    } else if (std::ranges::count(form_.integer_columns, name) > 0) {
+      std::vector<std::int64_t> values;
+      for (const auto& row : table.rows) values.push_back(std::stoll(row[c]));
+      append<std::int64_t>(name, values, 1);
     } else if (std::ranges::count(form_.number_columns, name) > 0) {
       std::vector<float> values;
       for (const auto& row : table.rows) values.push_back(number(row[c]));
@@ -234,15 +215,13 @@ class Hdf5Writer final : public AnswerWriter {
 }  // namespace
 
 std::unique_ptr<AnswerWriter> open_answers(const std::string& path, const AnswerForm& form) {
-  if (form.format == "jsonl") return std::make_unique<JsonWriter>(path, form);
-  if (form.format == "tsv") {
-    if (!form.matrix_name.empty())
-      refuse("predict: {}s are written as jsonl or hdf5, not tsv.", form.matrix_name);
-    return std::make_unique<TsvWriter>(path);
+  if (form.format == "jsonl" || form.format == "json") return std::make_unique<JsonWriter>(path, form);
+  if (form.format == "tsv" || form.format == "csv") {
+    NYSTROM_CHECK(form.matrix_name.empty(), "a matrix in {}", form.format);
+    return std::make_unique<TableWriter>(path, form.format == "csv");
   }
-  if (path.empty()) refuse("predict: HDF5 needs a file; name it with `--output`.");
-  if (std::filesystem::exists(path))
-    refuse("{} exists already; name another output, or remove it first.", path);
+  if (path.empty() || is_written_through(path))
+    refuse("predict: HDF5 needs a file; name it with `--output`.");
   return std::make_unique<Hdf5Writer>(path, form);
 }
 

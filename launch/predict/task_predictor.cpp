@@ -184,7 +184,8 @@ InputOptions TaskPredictor::input() const {
 
 AnswerForm TaskPredictor::form() const {
   const AnswerEntry& answer = entry_of(info_.answer);
-  AnswerForm form{.format = "tsv", .number_columns = {"score", "begin", "end", "sentence"}};
+  AnswerForm form{
+      .format = "tsv", .number_columns = {"score"}, .integer_columns = {"begin", "end", "sentence"}};
   if (answer.predicts_number) form.number_columns.emplace_back("prediction");
   if (answer.predicts_label) form.labels = info_.labels;
   form.grouped = answer.has_rows_per_element;

@@ -404,6 +404,84 @@ TEST_F(Predict, turns_texts_into_vectors_in_hdf5) {
   EXPECT_EQ(objects[1]["embedding"].size(), 32U);
 }
 
+TEST_F(Predict, the_ending_of_the_output_chooses_its_format) {
+  train();
+  write("l.txt", "one tin\nsix net ten\n");
+  const std::string tsv = predict("--input l.txt").out;
+  for (const char* name : {"a.tsv", "a.txt", "a"}) {
+    ASSERT_EQ(predict(std::string("--input l.txt --output ") + name).status, 0);
+    EXPECT_EQ(read_bytes(folder_ / name), tsv) << name;
+  }
+  std::string csv = tsv;
+  std::ranges::replace(csv, '\t', ',');
+  ASSERT_EQ(predict("--input l.txt --output a.csv").status, 0);
+  EXPECT_EQ(read_bytes(folder_ / "a.csv"), csv);
+  ASSERT_EQ(predict("--input l.txt --output a.jsonl").status, 0);
+  ASSERT_EQ(predict("--input l.txt --output a.json").status, 0);
+  const auto objects = objects_of(read_bytes(folder_ / "a.jsonl"));
+  EXPECT_EQ(parse_json<Json>(read_bytes(folder_ / "a.json")), Json(objects));
+  write("none.txt", "");
+  ASSERT_EQ(predict("--input none.txt --output none.json").status, 0);
+  EXPECT_EQ(parse_json<Json>(read_bytes(folder_ / "none.json")), Json::array());
+  for (const char* name : {"a.npy", "a.parquet", "a.tsv.gz"}) {
+    const Outcome outcome = predict(std::string("--input l.txt --output ") + name);
+    EXPECT_EQ(outcome.status, 2) << name;
+    EXPECT_THAT(outcome.err, HasSubstr("unknown ending"));
+  }
+  EXPECT_EQ(predict("--input l.txt --output a.out --format jsonl").status, 0);
+  EXPECT_THAT(predict("--input l.txt --task embeddings --output v.csv").err, HasSubstr("not csv"));
+}
+
+TEST_F(Predict, an_output_that_exists_is_replaced_only_by_force) {
+  train();
+  write("l.txt", "one tin\n");
+  for (const char* name : {"o.tsv", "o.csv", "o.json", "o.jsonl", "o.h5"}) {
+    write(name, "before");
+    const std::string rest = std::string("--input l.txt --output ") + name;
+    const Outcome refused = predict(rest);
+    EXPECT_EQ(refused.status, 2) << name;
+    EXPECT_THAT(refused.err, HasSubstr("exists already"));
+    EXPECT_EQ(read_bytes(folder_ / name), "before");
+    EXPECT_EQ(predict(rest + " --force").status, 0);
+    EXPECT_NE(read_bytes(folder_ / name), "before");
+  }
+}
+
+TEST_F(Predict, pipes_and_links_are_written_through) {
+  train();
+  write("l.txt", "one tin\nsix net ten\n");
+  const std::string tsv = predict("--input l.txt").out;
+  const std::string command =
+      "$nystrom predict --model run/checkpoints/best.h5 --set training.precision=fp32 --set run.threads=1 "
+      "--input l.txt --output ";
+  EXPECT_EQ(run("mkfifo pipe; timeout 60 cat pipe & timeout 60 " + command + "pipe; wait; test -p pipe").out,
+            tsv);
+  const Outcome device = run("ln -s /dev/null null; " + command + "null && test -L null && test -c null");
+  EXPECT_EQ(device.status, 0) << device.err;
+  EXPECT_EQ(run(command + "/dev/stdout | cat").out, tsv);
+  EXPECT_EQ(run("ln -s /proc/self/fd/1 out; " + command + "out > printed; cat printed; test -L out").out,
+            tsv);
+  const Outcome linked = run("ln -s target.tsv link.tsv; " + command + "link.tsv && test -L link.tsv");
+  EXPECT_EQ(linked.status, 0) << linked.err;
+  EXPECT_EQ(read_bytes(folder_ / "target.tsv"), tsv);
+  EXPECT_THAT(predict("--input l.txt --format hdf5 --output pipe").err, HasSubstr("needs a file"));
+}
+
+TEST_F(Predict, ids_of_the_input_are_kept_with_vectors_and_token_ids) {
+  train();
+  write("l.tsv", "id\ttext\nx7\tone tin\ny8\tsix net ten\n");
+  ASSERT_EQ(predict("--input l.tsv --task embeddings --output v.h5").status, 0);
+  const auto file = hdf5::File::open(folder_ / "v.h5");
+  EXPECT_EQ(file.read_strings("id"), (std::vector<std::string>{"x7", "y8"}));
+  std::vector<std::int64_t> lines(2);
+  file.dataset("line").read_rows<std::int64_t>(0, 2, lines);
+  EXPECT_EQ(lines, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(objects_of(predict("--input l.tsv --task embeddings").out).at(1)["id"], "y8");
+  const Table table = table_of(predict("--input l.tsv --task tokens").out);
+  EXPECT_EQ(table.at(0), (std::vector<std::string>{"line", "id", "ids"}));
+  EXPECT_EQ(table.at(2).at(1), "y8");
+}
+
 TEST_F(Predict, takes_token_ids_from_hdf5) {
   train();
   write("l.txt", "one tin\n");
@@ -443,7 +521,7 @@ TEST_F(Predict, invalid_input_is_refused_with_a_sentence) {
   write("bad.tsv", "text\tlabel\none\ta\ntwo\n");
   EXPECT_THAT(refusal("--input bad.tsv"), HasSubstr("line 3"));
   EXPECT_THAT(refusal("--input missing.txt"), HasSubstr("missing.txt cannot be read"));
-  EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, jsonl or hdf5"));
+  EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, csv, jsonl, json or hdf5"));
   EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
   EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("cannot fill masks"));
   EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "data/hdf5/hdf5_file.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
+#include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
 #include "small_network.h"
 #include "temporary_folder.h"
@@ -111,6 +113,23 @@ TEST_F(Prediction, an_embedding_has_a_number_for_each_channel) {
   ASSERT_EQ(embedded.size(), 3U);
   EXPECT_EQ(embedded[0].values.size(), 8U);
   EXPECT_NE(embedded[0].values, embedded[2].values);
+}
+
+TEST_F(Prediction, integers_of_hdf5_output_are_exact_beyond_24_bits) {
+  const std::string path = at_ / "answers.h5";
+  const auto answers = open_answers(
+      path, {.format = "hdf5", .number_columns = {"probability"}, .integer_columns = {"line", "token_id"}});
+  AnswerPiece piece;
+  piece.table = {{"line", "token_id", "probability"},
+                 {{"16777217", "7", "0.25"}, {"9007199254740993", "-1", "0.5"}}};
+  answers->write(piece);
+  answers->finish();
+  const auto file = hdf5::File::open(path);
+  std::vector<std::int64_t> lines(2), tokens(2);
+  file.dataset("line").read_rows<std::int64_t>(0, 2, lines);
+  file.dataset("token_id").read_rows<std::int64_t>(0, 2, tokens);
+  EXPECT_EQ(lines, (std::vector<std::int64_t>{16777217, 9007199254740993}));
+  EXPECT_EQ(tokens, (std::vector<std::int64_t>{7, -1}));
 }
 
 TEST_F(Prediction, a_tokenizer_with_more_tokens_than_the_model_embeds_is_refused) {
