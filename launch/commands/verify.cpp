@@ -7,6 +7,7 @@
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/setup/backend.h"
+#include "launch/verify/self_check.h"
 #include "launch/verify/verification.h"
 
 namespace nystrom {
@@ -15,7 +16,7 @@ namespace {
 struct Arguments {
   VerifyOptions verify;
   std::string backend = "cpu", against, precision = "fp32";
-  bool json = false;
+  bool json = false, self = false;
 };
 
 DType precision_named(const std::string& name) {
@@ -81,11 +82,42 @@ void print_json(const Arguments& arguments, const Verification& result) {
   fmt::print("{}\n", object.dump());
 }
 
+double largest(const std::vector<Distance>& distances) {
+  double value = 0;
+  for (const Distance& distance : distances) value = std::max(value, distance.value);
+  return value;
+}
+
+int run_self(const Arguments& arguments) {
+  if (!arguments.verify.model.empty() || arguments.verify.against_cpu || arguments.json)
+    refuse("`--self` takes neither a model nor `--against` or `--json`.");
+  std::size_t far = 0, all = 0;
+  const auto checks = check_self(arguments.verify);
+  for (const auto& [name, result] : checks) {
+    fmt::print("{:<54}  outputs {:.1e}  gradients {:.1e}  {}\n", name, largest(result.outputs),
+               largest(result.gradients), result.passed() ? "ok" : "FAR");
+    all += result.outputs.size() + result.gradients.size();
+    far += count_far(result.outputs) + count_far(result.gradients);
+  }
+  const double tolerance = checks.front().distances.tolerance;
+  if (far == 0)
+    fmt::print(
+        "passed: {} numbers of {} small models agree with PyTorch's float64 in {}, outputs within {:.0e}, "
+        "gradients within {:.0e}\n",
+        all, checks.size(), arguments.precision, tolerance, 10 * tolerance);
+  else
+    fmt::print("FAILED: {} of {} distances in {} exceed their limit\n", far, all, arguments.precision);
+  return far == 0 ? kDone : kFailed;
+}
+
 int run(Arguments& arguments) {
   choose_devices(arguments);
   arguments.verify.precision = precision_named(arguments.precision);
   if (arguments.verify.tolerance < 0)
     refuse("`--tolerance` is {}; it must be above 0.", arguments.verify.tolerance);
+  if (arguments.self) return run_self(arguments);
+  if (arguments.verify.model.empty() || arguments.verify.case_file.empty())
+    refuse("verify needs a model and a case file, or `--self`.");
   const Verification result = verify(arguments.verify);
   if (arguments.json)
     print_json(arguments, result);
@@ -104,15 +136,19 @@ Command verify_command() {
       .details =
           "Runs a model on a file of reference values and prints the distance |ours - reference| / "
           "|reference| of each output and, with `--gradients`, of each parameter's gradient. The exit status "
-          "is 0 if outputs are within the tolerance and gradients within ten times the tolerance, else 1.",
-      .example = "nystrom verify golden/exact-ragged golden/exact-ragged/case.h5 --gradients",
+          "is 0 if outputs are within the tolerance and gradients within ten times the tolerance, else 1. "
+          "With `--self`, the same for small models whose reference values come with the program.",
+      .example =
+          "nystrom verify --self\n"
+          "nystrom verify my-model case.h5 --gradients",
       .options =
           [arguments](OptionParser& app) {
-            app.add_option("M", arguments->verify.model, "Model: a checkpoint or a Hugging Face folder.")
-                ->required();
-            app.add_option("CASE", arguments->verify.case_file,
-                           "Reference values, an HDF5 file (docs/exactness.md).")
-                ->required();
+            app.add_option("M", arguments->verify.model, "Model: a checkpoint or a Hugging Face folder.");
+            app.add_option(
+                "CASE", arguments->verify.case_file,
+                "Reference values, an HDF5 file (docs/exactness.md; launch/verify/make_case.py makes one).");
+            app.add_flag("--self", arguments->self,
+                         "Check small models that come with the program, without files.");
             app.add_flag("--gradients", arguments->verify.gradients, "Compare gradients too.");
             app.add_option("--backend", arguments->backend, "cpu or cuda.")->capture_default_str();
             app.add_option("--against", arguments->against,

@@ -9,39 +9,11 @@
 
 #include "kernels/core/check.h"
 #include "launch/models/model_source.h"
+#include "launch/verify/case_run.h"
 #include "launch/verify/reference_case.h"
-#include "model/compute_session.h"
 
 namespace nystrom {
 namespace {
-
-using Values = std::vector<double>;
-
-Values values_of(const Context& context, const Tensor& tensor) {
-  const HostValues host(tensor, context.memory());
-  Values values;
-  dispatch_float(tensor.dtype, [&]<class T>(T) {
-    for (const T& value : host.view().span<T>()) values.push_back(static_cast<double>(value));
-  });
-  return values;
-}
-
-double norm_of(const Values& values) {
-  double sum = 0;
-  for (const double value : values) sum += value * value;
-  return std::sqrt(sum);
-}
-
-double difference(const Values& ours, const Values& reference) {
-  double sum = 0;
-  for (std::size_t i = 0; i < ours.size(); ++i) sum += (ours[i] - reference[i]) * (ours[i] - reference[i]);
-  return std::sqrt(sum);
-}
-
-double quotient(double distance, double scale) {
-  if (scale > 0) return distance / scale;
-  return distance == 0 ? 0 : std::numeric_limits<double>::infinity();
-}
 
 /// Rows of a [.., width] reference for the packed tokens, counted from `first_row`.
 Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, std::size_t width,
@@ -55,98 +27,6 @@ Values packed_rows(const Values& all, const std::vector<std::int64_t>& source, s
   }
   return rows;
 }
-
-/// Run of the model on the case: a forward pass for outputs, then on request forward and backward for
-/// gradients.
-class CaseRun {
- public:
-  CaseRun(const VerifyOptions& options, const Device& device, const ModelSource& source,
-          const ReferenceCase& reference)
-      : packed_(reference),
-        session_(device, options.threads > 0 ? options.threads : Context().host_threads(),
-                 {.model = reference.applied_to(source.config()),
-                  .head = reference.head,
-                  .precision = options.precision,
-                  .training = options.gradients}),
-        notes_(source.load(session_.network)) {
-    session_.plan(limits(reference));
-    batch_ = &session_.upload(packed_.arrays(reference));
-    hidden_ = session_.network.forward(session_.context, *batch_, {.training = false, .seed = 0}, {});
-    const auto sums = session_.network.head().read_sums(session_.context);
-    sums_.assign(sums.begin(), sums.end());
-  }
-
-  [[nodiscard]] std::size_t loss_count() const { return session_.network.head().losses().size(); }
-  [[nodiscard]] std::string loss_name(std::size_t index) const {
-    return std::string(session_.network.head().losses()[index]) + "_loss";
-  }
-  /// Mean over the labels, as in PyTorch.
-  [[nodiscard]] double loss(std::size_t index) const { return sums_[index * 3] / sums_[index * 3 + 2]; }
-
-  [[nodiscard]] Values hidden_states() {
-    Values states;
-    for (std::size_t l = 0; l <= session_.network.encoder().blocks().size(); ++l) {
-      const Values state = values_of(session_.context, session_.network.encoder().hidden_state(l, tokens()));
-      states.insert(states.end(), state.begin(), state.end());
-    }
-    return states;
-  }
-  /// Logits of all tokens, if the head is a language model.
-  [[nodiscard]] Values token_logits() {
-    const OwnedTensor rows(DType::kI32, {tokens()}, session_.context.memory());
-    std::vector<std::int32_t> all(packed_.input_ids.size());
-    std::iota(all.begin(), all.end(), 0);
-    session_.context.memory().write(rows.view().address, all.data(), rows.view().bytes());
-    const OwnedTensor logits(statistics(), {tokens(), session_.network.config().vocabulary_size},
-                             session_.context.memory());
-    session_.network.pretraining_head().token_logits(session_.context, hidden_, rows, logits);
-    return values_of(session_.context, logits);
-  }
-  [[nodiscard]] Values order_logits() {
-    const OwnedTensor logits(statistics(), {batch_->sequences.count, 2}, session_.context.memory());
-    session_.network.pretraining_head().order_logits(session_.context, *batch_, hidden_, logits);
-    return values_of(session_.context, logits);
-  }
-
-  void backward() {
-    const Pass pass{.training = true, .seed = 0};
-    LossScales scales{};
-    for (std::size_t i = 0; i < loss_count(); ++i) scales[i] = 1 / sums_[i * 3 + 2];
-    session_.network.parameters().zero_gradients(session_.context);
-    session_.network.forward(session_.context, *batch_, pass, scales);
-    session_.network.backward(session_.context, *batch_, pass, scales);
-  }
-
-  [[nodiscard]] Values gradient(ParameterId id) const {
-    return values_of(session_.context, session_.network.parameters().gradient(id));
-  }
-  [[nodiscard]] Values head_logits() const {
-    return values_of(session_.context, session_.network.head().logits());
-  }
-
-  [[nodiscard]] const Network& network() const { return session_.network; }
-  [[nodiscard]] const PackedCase& packed() const { return packed_; }
-  [[nodiscard]] const LoadNotes& notes() const { return notes_; }
-
- private:
-  [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(packed_.input_ids.size()); }
-  [[nodiscard]] DType statistics() const { return compute_dtype(session_.network.parameters().activation()); }
-  /// Labels for every token: token_logits() decodes them all.
-  [[nodiscard]] BatchLimits limits(const ReferenceCase& reference) const {
-    return {.sequences = reference.sequences,
-            .tokens = tokens(),
-            .longest = reference.length,
-            .labels = tokens(),
-            .values = reference.head.labels};
-  }
-
-  PackedCase packed_;
-  ComputeSession session_;
-  LoadNotes notes_;
-  const Batch* batch_ = nullptr;
-  Tensor hidden_;
-  Values sums_;  // [losses, 3] of the first forward
-};
 
 /// Our values of a reference output, and the layout of the reference: planes of [B, T, width] for values per
 /// token, else the same as ours.
@@ -267,9 +147,16 @@ Verification verify(const VerifyOptions& options) {
   ModelSource source(options.model);
   source.use_as_it_is();
   const ReferenceCase reference = read_reference_case(options.case_file, source.config(), source.head());
-  CaseRun run(options, options.device, source, reference);
+  CaseSetup setup{.model = reference.applied_to(source.config()),
+                  .load = [&source](Network& network) { return source.load(network); },
+                  .device = options.device,
+                  .threads = options.threads,
+                  .precision = options.precision,
+                  .gradients = options.gradients};
+  CaseRun run(setup, reference);
   std::optional<CaseRun> other;
-  if (options.against_cpu) other.emplace(options, Device(), source, reference);
+  setup.device = Device();
+  if (options.against_cpu) other.emplace(setup, reference);
   Verification result;
   result.notes = run.notes();
   result.tolerance = options.tolerance > 0 ? options.tolerance : default_tolerance(options.precision);

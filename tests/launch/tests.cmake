@@ -3,8 +3,9 @@ nystrom_add_test(launch_test
     tests/launch/bench/all_reduce_rate_test.cpp
     tests/launch/bench/estimate_test.cpp
     tests/launch/config/config_test.cpp
+    tests/launch/cli/log_test.cpp
     tests/launch/cli/messages_test.cpp
-  LINKS nystrom_launch
+  LINKS nystrom_launch nlohmann_json::nlohmann_json
   LABELS launch)
 
 # Its cases share a prepared text and a trained model.
@@ -28,7 +29,7 @@ nystrom_add_test(conversion_test
   LABELS model)
 
 nystrom_add_test(golden_test
-  SOURCES tests/launch/verify/golden_test.cpp
+  SOURCES tests/launch/verify/golden_test.cpp tests/launch/verify/self_check_test.cpp
   LINKS nystrom_launch
   LABELS golden)
 
