@@ -5,19 +5,28 @@
 
 namespace nystrom {
 
-Log::Log(int rank)
+Log::Log(int rank, const std::string& directory)
     : logger_(
           std::make_unique<spdlog::logger>("nystrom", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_pattern("%H:%M:%S %v");
   logger_->set_level(rank == 0 ? spdlog::level::info : spdlog::level::off);
   logger_->flush_on(spdlog::level::info);
+  if (rank == 0 && !directory.empty()) file_ = std::make_unique<LogFile>(directory);
 }
 Log::~Log() = default;
 
 void Log::note(const std::string& sentence) const {
-  logger_->info("{}", sentence);
+  print_note(sentence);
+  if (file_) file_->add(sentence);
 }
 void Log::warning(const std::string& sentence) const {
+  print_warning(sentence);
+  if (file_) file_->add("warning: " + sentence);
+}
+void Log::print_note(const std::string& sentence) const {
+  logger_->info("{}", sentence);
+}
+void Log::print_warning(const std::string& sentence) const {
   logger_->warn("warning: {}", sentence);
 }
 

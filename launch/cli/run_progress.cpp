@@ -13,20 +13,36 @@ void print_raw(std::string_view text) {
   std::fflush(stderr);
 }
 
-}  // namespace
-
-std::unique_ptr<Observer> make_progress(const Log& log) {
+std::unique_ptr<Observer> console_progress(const Log& log) {
   const Terminal terminal = error_terminal();
   if (terminal.present) return std::make_unique<ProgressBar>(print_raw, terminal.columns);
   constexpr double kSecondsBetweenLines = 5;
   return std::make_unique<ProgressLines>(
       [&log](ProgressLines::Level level, const std::string& line) {
         if (level == ProgressLines::Level::kWarning)
-          log.warning(line);
+          log.print_warning(line);
         else
-          log.note(line);
+          log.print_note(line);
       },
       kSecondsBetweenLines);
+}
+
+std::unique_ptr<Observer> file_progress(LogFile& file) {
+  constexpr double kSecondsBetweenLines = 60;  // metrics.jsonl has every step
+  return std::make_unique<ProgressLines>(
+      [&file](ProgressLines::Level level, const std::string& line) {
+        file.add(level == ProgressLines::Level::kWarning ? "warning: " + line : line);
+      },
+      kSecondsBetweenLines);
+}
+
+}  // namespace
+
+std::unique_ptr<Observer> make_progress(const Log& log) {
+  auto all = std::make_unique<Observers>();
+  all->add(console_progress(log));
+  if (log.file() != nullptr) all->add(file_progress(*log.file()));
+  return all;
 }
 
 }  // namespace nystrom

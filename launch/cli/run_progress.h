@@ -1,5 +1,5 @@
 #pragma once
-// Console progress of a run.
+// Progress of a run on the console and in log.txt.
 
 #include <memory>
 
@@ -8,7 +8,8 @@
 
 namespace nystrom {
 
-/// A progress bar if stderr is a terminal, else log lines. `log` must outlive it.
+/// A progress bar if stderr is a terminal, else log lines; and lines in the log's file, if it has one. `log`
+/// must outlive it.
 [[nodiscard]] std::unique_ptr<Observer> make_progress(const Log& log);
 
 }  // namespace nystrom

@@ -1,11 +1,8 @@
-#include <hdf5.h>
-#include <mpi.h>
 #include <omp.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <dnnl.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -20,6 +17,7 @@
 #include "launch/cli/rank.h"
 #include "launch/cli/version.h"
 #include "launch/setup/backend.h"
+#include "launch/setup/provenance.h"
 #include "trainer/comm/gpu_collectives.h"
 #include "trainer/run/heartbeat.h"
 
@@ -34,25 +32,6 @@ void line(const char* what, const std::string& value) {
 
 const char* yes(bool value) {
   return value ? "yes" : "no";
-}
-
-std::string mpi_text() {
-  char text[MPI_MAX_LIBRARY_VERSION_STRING];
-  int length = 0;
-  if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) return "unknown version";
-  const std::string version(text, static_cast<std::size_t>(length));
-  return version.substr(0, version.find_first_of(",\n"));
-}
-
-std::string hdf5_text() {
-  unsigned major = 0, minor = 0, release = 0;
-  if (H5get_libversion(&major, &minor, &release) < 0) return "HDF5 of unknown version";
-  return fmt::format("HDF5 {}.{}.{}", major, minor, release);
-}
-
-std::string onednn_text() {
-  const dnnl_version_t* v = dnnl_version();
-  return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
 }
 
 // Write test: a file is written, flushed and renamed, as checkpoints are.
@@ -140,12 +119,12 @@ void print_report(const std::string& folder) {
                    machine.fp32_flops / 1e9,
                    bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
                    machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"));
-  line("MPI", mpi_text());
+  line("MPI", mpi_version());
   line("ranks", launched_ranks() > 1
                     ? fmt::format("{}, {} on this machine", launched_ranks(), launched_local_ranks())
                     : "1 (for more: mpirun -n N nystrom doctor)");
   print_gpus();
-  line("libraries", fmt::format("{}, {}", hdf5_text(), onednn_text()));
+  line("libraries", fmt::format("{}, {}", hdf5_version(), onednn_version()));
   line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
 }
 

@@ -10,6 +10,7 @@
 #include "launch/cli/run_progress.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
+#include "launch/setup/provenance.h"
 #include "model/exchange/safetensors.h"
 
 namespace nystrom {
@@ -21,13 +22,16 @@ struct Options {
   std::string config, resume;
 };
 
-StopReason run_one(const Config& config, Comm& comm, const Log& log) {
+StopReason run_one(const Config& config, Comm& comm) {
+  const Log log(comm.rank(), config.run.directory);
   const auto setup = set_up_finetuning(config, true);
   for (const auto& note : setup->notes) log.note(note);
-  const std::unique_ptr<Observer> progress = make_progress(log);
+  Observers observers;
+  observers.add(make_progress(log));
+  observers.add(record_provenance(config.run.directory, log));
   FinetuneOptions options = setup->options;
   options.run.report = [&log](const std::string& report) { log.note("Activity of the ranks:\n" + report); };
-  const StopReason why = finetune(options, comm, *progress);
+  const StopReason why = finetune(options, comm, observers);
   if (why == StopReason::kDone)
     log.note(fmt::format("Results are in {}/results.json.", config.run.directory));
   return why;
@@ -74,7 +78,7 @@ StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
       continue;
     }
     log.note(fmt::format("Grid point {} of {}: {}.", i + 1, points.size(), points[i].name));
-    if (run_one(one, comm, log) == StopReason::kStopped) return StopReason::kStopped;
+    if (run_one(one, comm) == StopReason::kStopped) return StopReason::kStopped;
   }
   if (comm.rank() == 0) write_table(config, points, log);
   return StopReason::kDone;
@@ -85,8 +89,8 @@ int run(const Options& options, const Invocation& invocation) {
   if (!options.resume.empty()) config.run.resume = options.resume;
   require(config, {"run.directory", "task.kind"}, "finetune");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
-    const Log log(comm.rank());
-    const StopReason why = config.grid.empty() ? run_one(config, comm, log) : run_grid(config, comm, log);
+    const Log log(comm.rank(), config.grid.empty() ? std::string() : config.run.directory);
+    const StopReason why = config.grid.empty() ? run_one(config, comm) : run_grid(config, comm, log);
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request; the same command resumes from here.");
     return kStopped;
@@ -102,8 +106,8 @@ Command finetune_command() {
       .summary =
           "fine-tune a pretrained model on a labelled task; under mpirun on several ranks, as pretrain",
       .details =
-          "Writes metrics.jsonl, checkpoints (the best by the task's metric as checkpoints/best.h5), "
-          "results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to `run.directory`. With "
+          "Writes metrics.jsonl, log.txt, run.json, checkpoints (the best by the task's metric as "
+          "checkpoints/best.h5), results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to `run.directory`. With "
           "`grid` every combination of its values is a separate run in a subdirectory, and grid.tsv compares "
           "them. Tasks and keys: docs/finetuning.md.",
       .example =

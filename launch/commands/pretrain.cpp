@@ -6,6 +6,7 @@
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
+#include "launch/setup/provenance.h"
 #include "launch/setup/run_setup.h"
 
 namespace nystrom {
@@ -46,10 +47,12 @@ int run(const Options& options, const Invocation& invocation) {
   require(config, {"run.directory", "data.shards", "training.steps"}, "pretrain");
   const RunSetup setup = set_up_run(config, true);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
-    const Log log(comm.rank());
+    const Log log(comm.rank(), config.run.directory);
     for (const auto& note : setup.notes) log.note(note);
-    const std::unique_ptr<Observer> progress = make_progress(log);
-    const StopReason why = pretrain(pretrain_options(setup, log), comm, *progress);
+    Observers observers;
+    observers.add(make_progress(log));
+    observers.add(record_provenance(config.run.directory, log));
+    const StopReason why = pretrain(pretrain_options(setup, log), comm, observers);
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request. Run the same command to resume.");
     return kStopped;
@@ -60,21 +63,23 @@ int run(const Options& options, const Invocation& invocation) {
 
 Command pretrain_command() {
   auto options = std::make_shared<Options>();
-  return {.name = "pretrain",
-          .summary = "Pretrain on shards with MLM and SOP; under mpirun, one process per rank.",
-          .details =
-              "Writes metrics.jsonl, config.yaml, TensorBoard events and checkpoints to `run.directory`. "
-              "SIGTERM, or a file `stop` in that directory, saves a checkpoint and stops (exit status 3). "
-              "SIGUSR1 saves a checkpoint and continues. SIGUSR2 logs what each rank is doing.",
-          .example =
-              "nystrom pretrain configs/pretrain-small.yaml\n"
-              "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
-          .options =
-              [options](OptionParser& app) {
-                add_config_argument(app, options->config, true);
-                add_resume_option(app, options->resume);
-              },
-          .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
+  return {
+      .name = "pretrain",
+      .summary = "Pretrain on shards with MLM and SOP; under mpirun, one process per rank.",
+      .details =
+          "Writes metrics.jsonl, log.txt, config.yaml, run.json (versions, command line, host), TensorBoard "
+          "events and checkpoints to `run.directory`. "
+          "SIGTERM, or a file `stop` in that directory, saves a checkpoint and stops (exit status 3). "
+          "SIGUSR1 saves a checkpoint and continues. SIGUSR2 logs what each rank is doing.",
+      .example =
+          "nystrom pretrain configs/pretrain-small.yaml\n"
+          "mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000 --resume auto",
+      .options =
+          [options](OptionParser& app) {
+            add_config_argument(app, options->config, true);
+            add_resume_option(app, options->resume);
+          },
+      .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }
 
 }  // namespace nystrom

@@ -59,7 +59,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"run.directory",
        &c.run.directory,
-       "Run directory: metrics, log, resolved configuration and checkpoints.",
+       "Run directory: metrics, `log.txt`, resolved configuration, `run.json` (program, command line and "
+       "machine of each start) and checkpoints.",
        {.unset = "*", .resume = kFree}},
       {"run.log_every",
        &c.run.log_every,

@@ -3,6 +3,7 @@
 // progress bar and log are observers.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -88,10 +89,14 @@ class Observer {
   virtual void finished(StopReason) {}
 };
 
-/// Forwards every callback to several observers, in order. They must outlive it.
+/// Forwards every callback to several observers, in order. Those that it does not own must outlive it.
 class Observers final : public Observer {
  public:
   void add(Observer& observer) { all_.push_back(&observer); }
+  void add(std::unique_ptr<Observer> observer) {
+    add(*observer);
+    own_.push_back(std::move(observer));
+  }
   void started(const RunInfo& info) override {
     for (auto* o : all_) o->started(info);
   }
@@ -122,6 +127,7 @@ class Observers final : public Observer {
 
  private:
   std::vector<Observer*> all_;
+  std::vector<std::unique_ptr<Observer>> own_;
 };
 
 }  // namespace nystrom

@@ -1,0 +1,108 @@
+#include "launch/setup/provenance.h"
+
+#include <hdf5.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include <array>
+#include <dnnl.hpp>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "kernels/core/check.h"
+#include "kernels/core/files.h"
+#include "kernels/core/json.h"
+#include "kernels/tensor/cpu_features.h"
+#include "launch/cli/log_file.h"
+#include "launch/cli/version.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<std::string> command_line() {
+  const std::string text = try_read_file("/proc/self/cmdline").value_or("");
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\0', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+class Recorder final : public Observer {
+ public:
+  Recorder(std::string directory, const Log& log) : directory_(std::move(directory)), log_(log) {}
+
+  void started(const RunInfo& info) override {
+    const std::vector<std::string> command = command_line();
+    const std::string host = host_name();
+    log_.note(fmt::format("nystrom {} on {}, {} rank{}: {}", program_version(), host, info.ranks,
+                          info.ranks == 1 ? "" : "s", fmt::join(command, " ")));
+    std::error_code error;
+    const Json start{{"date", date_text()},
+                     {"version", program_version()},
+                     {"command", command},
+                     {"working_directory", std::filesystem::current_path(error).string()},
+                     {"host", host},
+                     {"cpu", CpuFeatures::detect().model},
+                     {"ranks", info.ranks},
+                     {"threads", info.threads},
+                     {"precision", info.precision},
+                     {"first_step", info.first_step},
+                     {"resumed_from", info.resumed_from},
+                     {"libraries", {mpi_version(), hdf5_version(), onednn_version()}}};
+    add(start);
+  }
+
+ private:
+  void add(const Json& start) const {
+    const std::string path = directory_ + "/run.json";
+    Json starts = try_parse_json<Json>(try_read_file(path).value_or(""));
+    if (!starts.is_array()) starts = Json::array();  // the first start, or another program's file
+    starts.push_back(start);
+    try {
+      write_file(path, starts.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    } catch (const Error& error) {
+      log_.warning(fmt::format("{} The run continues without it.", error.what()));
+    }
+  }
+
+  std::string directory_;
+  const Log& log_;
+};
+
+}  // namespace
+
+std::string mpi_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return "MPI of unknown version";
+  const std::string version(text.data(), static_cast<std::size_t>(length));
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  if (H5get_libversion(&major, &minor, &release) < 0) return "HDF5 of unknown version";
+  return fmt::format("HDF5 {}.{}.{}", major, minor, release);
+}
+
+std::string onednn_version() {
+  const dnnl_version_t* v = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+}
+
+std::unique_ptr<Observer> record_provenance(std::string directory, const Log& log) {
+  return std::make_unique<Recorder>(std::move(directory), log);
+}
+
+}  // namespace nystrom
