@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "data/tokenizer/word_pieces.h"
@@ -142,7 +143,8 @@ class ByteBpeModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return bytes_[static_cast<std::size_t>(id)].starts_with(' ');
+    const std::string& bytes = bytes_[static_cast<std::size_t>(id)];
+    return bytes.starts_with(' ') || begins_unspaced_unit(bytes);
   }
 
  private:

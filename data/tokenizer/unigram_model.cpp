@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/unicode_classes.h"
@@ -65,7 +66,7 @@ class UnigramModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return piece(id).starts_with(options_.blank);
+    return piece(id).starts_with(options_.blank) || begins_unspaced_unit(piece(id));
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/trie.h"
 #include "data/tokenizer/unicode_classes.h"
@@ -81,7 +82,9 @@ class WordPieceModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return !piece(id).starts_with(options_.prefix) || piece(id).size() == options_.prefix.size();
+    const std::string_view text = piece(id);
+    return !text.starts_with(options_.prefix) || text.size() == options_.prefix.size() ||
+           begins_unspaced_unit(text.substr(options_.prefix.size()));
   }
 
  private:

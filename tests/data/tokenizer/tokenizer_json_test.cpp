@@ -143,6 +143,39 @@ TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_nam
               HasSubstr("not a valid tokenizer.json"));
 }
 
+TEST(TokenizerFiles, characters_of_scripts_without_blanks_begin_words) {
+  const auto folder = testing::made_folder("unspaced");
+  const auto wordpiece = Tokenizer::read(testing::write_file(
+      folder / "vocab.txt",
+      "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n##\u304b\n##\u0e17\n##\u0e35\n##\uac00\n"));
+  const auto starts = [](const Tokenizer& tokenizer, const char* piece) {
+    return tokenizer.starts_word(tokenizer.id_of(piece).value());
+  };
+  EXPECT_FALSE(starts(wordpiece, "##b"));
+  EXPECT_TRUE(starts(wordpiece, "##\u304b"));
+  EXPECT_TRUE(starts(wordpiece, "##\u0e17"));
+  EXPECT_FALSE(starts(wordpiece, "##\u0e35")) << "a vowel sign";
+  EXPECT_FALSE(starts(wordpiece, "##\uac00")) << "Korean has blanks";
+  // In bytes: U+5929 is E5 A4 A9, spelled "\u00e5\u00a4\u00a9".
+  const auto bpe = Tokenizer::from_bytes(
+      R"({"model": {"type": "BPE", "merges": [], "vocab": {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3,
+          "<mask>": 4, "\u00e5": 5, "\u00a4": 6, "\u00e5\u00a4\u00a9": 7, "a": 8, "\u00e0": 9}},
+          "pre_tokenizer": {"type": "ByteLevel"}})",
+      "bpe");
+  EXPECT_TRUE(bpe.starts_word(5));
+  EXPECT_FALSE(bpe.starts_word(6));
+  EXPECT_TRUE(bpe.starts_word(7));
+  EXPECT_FALSE(bpe.starts_word(8));
+  EXPECT_FALSE(bpe.starts_word(9)) << "Devanagari and others begin with this byte as well";
+}
+
+/// A WordPiece of which `change` changes something.
+std::string changed(const std::function<void(nlohmann::json&)>& change) {
+  auto json = parse_json<nlohmann::json>(testing::read_file(cases() / "wordpiece-uncased.json"));
+  change(json);
+  return message_of(json.dump());
+}
+
 // What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.
 TEST(UnicodeClasses, are_those_of_the_versions_that_the_library_has) {
   EXPECT_TRUE(is_nonspacing_mark(0x301));
