@@ -19,7 +19,7 @@ nystrom_add_library(data FOLDER data
     corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
     corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
     corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
-    corpus/tar.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
+    corpus/tar.cpp corpus/utf16_stream.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
     corpus/wiki_measures.cpp corpus/wiki_pages.cpp corpus/wiki_tags.cpp corpus/wiki_templates.cpp
     corpus/wikipedia.cpp
     hdf5/child_check.cpp hdf5/chunk_cache.cpp hdf5/hdf5_attributes.cpp hdf5/hdf5_calls.cpp

@@ -95,9 +95,12 @@ std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<st
 
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect) {
   if (spec.encoding == "latin-1") return Encoding::kLatin1;
-  if (spec.encoding == "utf-16")
-    return bytes.starts_with("\xFE\xFF") ? Encoding::kUtf16Big : Encoding::kUtf16Little;
   return spec.encoding == "auto" && detect ? detect_encoding(bytes) : Encoding::kUtf8;
+}
+
+Utf16 utf16_of(const CorpusSpec& spec) {
+  if (spec.encoding == "utf-16") return Utf16::kGiven;
+  return spec.encoding == "auto" ? Utf16::kByMark : Utf16::kNo;
 }
 
 CorpusListing list_corpus(const CorpusSpec& spec) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/corpus/byte_stream.h"
+#include "data/corpus/utf16_stream.h"
 #include "data/text/utf8.h"
 
 namespace nystrom {
@@ -156,9 +157,12 @@ void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing);
 /// that and a compression's ending; no endings: all). Refuses, naming the path, if there is none.
 std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings);
 
-/// What the entry's `encoding` says of a text that begins with `bytes`. "auto" looks at them if `detect`,
-/// else it means UTF-8.
+/// What the entry's `encoding` says of a text that begins with `bytes`, UTF-16 being decoded before. "auto"
+/// looks at them if `detect`, else it means UTF-8.
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect);
+
+/// How a file of text is known to be UTF-16: by the entry's `encoding`; with "auto" by its byte order mark.
+Utf16 utf16_of(const CorpusSpec& spec);
 
 /// Maximum size of a document: longer ones are split, so that memory stays bounded.
 inline constexpr std::size_t kLongestDocument = std::size_t{16} << 20U;  // bytes
