@@ -16,7 +16,7 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 nystrom_add_library(data FOLDER data
   SOURCES
     glob.cpp
-    corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
+    corpus/binary_check.cpp corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
     corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
     corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
     corpus/tar.cpp corpus/utf16_stream.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp

@@ -6,6 +6,7 @@
 //   for (RawDocument raw; corpus->next(raw);) use(corpus->extract(std::move(raw)));
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -73,7 +74,10 @@ struct CorpusShare {
 /// The files of a corpus, opened one after the other.
 class SourceFiles {
  public:
-  explicit SourceFiles(CorpusShare share = {}, const ReadOptions& options = {});
+  /// Looks at the beginning of each file before it is read.
+  using Check = std::function<void(std::string_view head, const std::string& path)>;
+
+  explicit SourceFiles(CorpusShare share = {}, const ReadOptions& options = {}, Check check = {});
 
   /// Opens the next file; false if there is none.
   bool open_next();
@@ -94,8 +98,11 @@ class SourceFiles {
   [[nodiscard]] const std::vector<std::string>& damage() const { return *damage_; }
 
  private:
+  void check_next(const std::string& path) const;
+
   CorpusShare share_;
   ReadOptions options_;
+  Check check_;
   std::shared_ptr<std::vector<std::string>> damage_ = std::make_shared<std::vector<std::string>>();
   std::int64_t bytes_finished_ = 0;
   std::size_t next_ = 0;

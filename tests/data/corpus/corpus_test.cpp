@@ -490,5 +490,48 @@ TEST(Utf16, half_a_unit_at_the_end_is_counted) {
   EXPECT_EQ(read.skipped.repairs.invalid_bytes, 1);
 }
 
+TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {
+  const auto folder = made_folder("binary");
+  std::string noise;
+  for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i % 251);
+  const auto message = [&](const char* kind, const std::string& content) {
+    return message_of({.kind = kind, .path = write_file(folder / "x.txt", content)});
+  };
+  for (const char* kind : {"lines", "books", "jsonl"}) {
+    EXPECT_THAT(message(kind, "PAR1" + noise),
+                HasSubstr("is not text but a Parquet file. Convert it to JSON Lines"));
+    EXPECT_THAT(message(kind, "PK\x03\x04" + noise), HasSubstr("a ZIP archive"));
+    EXPECT_THAT(message(kind,
+                        "\x7F"
+                        "ELF" +
+                            noise),
+                HasSubstr("a program"));
+    EXPECT_THAT(message(kind, gzip(gzip("Text.\n"))), HasSubstr("compressed twice"));
+    EXPECT_THAT(message(kind, noise), HasSubstr("x.txt is not text: of its first 5000 bytes"));
+    EXPECT_THAT(message(kind, gzip(noise)), HasSubstr("is not text: of its first"));
+  }
+  EXPECT_THAT(message("lines", tar_entry("a.txt", "Text.") + std::string(1024, '\0')),
+              HasSubstr("a tar archive"));
+}
+
+TEST(Binary, text_with_a_few_bad_bytes_is_none) {
+  const auto folder = made_folder("text");
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += i % 40 == 0 ? "A caf\xE9 line.\n" : "Another line of plain text.\n";
+  const auto read = read_all({.kind = "lines", .path = write_file(folder / "x.txt", text)});
+  EXPECT_EQ(read.documents.size(), 2000U);
+  EXPECT_EQ(read.repairs.invalid_bytes, 50);
+  std::string latin;
+  for (int i = 0; i < 500; ++i)
+    latin +=
+        "\xC4hnlich \xFC"
+        "ber die Stra\xDF"
+        "e.\n";
+  const auto path = write_file(folder / "latin.txt", latin);
+  EXPECT_THAT(message_of({.kind = "lines", .path = path}), HasSubstr("set `corpus.encoding` to"));
+  EXPECT_EQ(read_all({.kind = "lines", .path = path, .encoding = "latin-1"}).documents.size(), 500U);
+  EXPECT_EQ(read_all({.kind = "books", .path = path}).repairs.invalid_bytes, 0) << "detected";
+}
+
 }  // namespace
 }  // namespace nystrom
