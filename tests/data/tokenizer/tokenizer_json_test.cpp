@@ -69,6 +69,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerJson,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+TEST(TokenizerFiles, a_directory_is_refused) {
+  try {
+    (void)Tokenizer::read(testing::made_folder("tokenizer").string());
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is a directory; a tokenizer is a file"));
+  }
+}
 
 TEST(TokenizerFiles, vocab_txt_is_wordpiece_and_capitals_make_it_cased) {
   const auto folder = testing::made_folder("vocab");
