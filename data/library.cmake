@@ -41,8 +41,8 @@ nystrom_add_library(data FOLDER data
     tasks/metrics/entities.cpp
     text/clean.cpp text/list_items.cpp text/sentence_end.cpp text/sentences.cpp text/unspaced.cpp
     text/utf8.cpp
-    tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
-    tokenizer/huggingface_files.cpp tokenizer/model_proto.cpp
+    tokenizer/added_tokens.cpp tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
+    tokenizer/huggingface_files.cpp tokenizer/json_parts.cpp tokenizer/model_proto.cpp
     tokenizer/normalizer.cpp tokenizer/sample.cpp
     tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
@@ -70,4 +70,4 @@ nystrom_optimize_lightly(
   data/preparation/source_stats.cpp data/preparation/sources.cpp data/shards/inspect.cpp
   data/tasks/glue.cpp data/tasks/own_files.cpp data/tasks/own_texts.cpp data/tasks/records.cpp data/tasks/squad.cpp
   data/tasks/task.cpp data/tokenizer/huggingface_files.cpp data/tokenizer/model_proto.cpp
-  data/tokenizer/tokenizer_json.cpp)
+  data/tokenizer/json_parts.cpp data/tokenizer/tokenizer_json.cpp)
