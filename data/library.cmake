@@ -16,9 +16,10 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 nystrom_add_library(data FOLDER data
   SOURCES
     glob.cpp
-    corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp corpus/bzip2_blocks.cpp corpus/corpus.cpp
-    corpus/decompressors.cpp corpus/entities.cpp corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp
-    corpus/lines.cpp corpus/paragraphs.cpp corpus/tar.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
+    corpus/binary_check.cpp corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
+    corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
+    corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
+    corpus/tar.cpp corpus/utf16_stream.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
     corpus/wiki_measures.cpp corpus/wiki_pages.cpp corpus/wiki_tags.cpp corpus/wiki_templates.cpp
     corpus/wikipedia.cpp
     hdf5/child_check.cpp hdf5/chunk_cache.cpp hdf5/hdf5_attributes.cpp hdf5/hdf5_calls.cpp
@@ -38,9 +39,11 @@ nystrom_add_library(data FOLDER data
     tasks/squad.cpp tasks/task.cpp tasks/task_kinds.cpp tasks/token_task.cpp
     tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp
     tasks/metrics/entities.cpp
-    text/clean.cpp text/list_items.cpp text/sentence_end.cpp text/sentences.cpp text/utf8.cpp
-    tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
-    tokenizer/huggingface_files.cpp tokenizer/model_proto.cpp tokenizer/normalizer.cpp tokenizer/sample.cpp
+    text/clean.cpp text/list_items.cpp text/sentence_end.cpp text/sentences.cpp text/unspaced.cpp
+    text/utf8.cpp
+    tokenizer/added_tokens.cpp tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
+    tokenizer/huggingface_files.cpp tokenizer/json_parts.cpp tokenizer/model_proto.cpp
+    tokenizer/normalizer.cpp tokenizer/sample.cpp
     tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
     tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
@@ -67,4 +70,4 @@ nystrom_optimize_lightly(
   data/preparation/source_stats.cpp data/preparation/sources.cpp data/shards/inspect.cpp
   data/tasks/glue.cpp data/tasks/own_files.cpp data/tasks/own_texts.cpp data/tasks/records.cpp data/tasks/squad.cpp
   data/tasks/task.cpp data/tokenizer/huggingface_files.cpp data/tokenizer/model_proto.cpp
-  data/tokenizer/tokenizer_json.cpp)
+  data/tokenizer/json_parts.cpp data/tokenizer/tokenizer_json.cpp)

@@ -14,13 +14,8 @@ namespace {
 
 constexpr std::size_t kLongLine = 100;  // characters; hard-wrapped text rarely has a longer one
 
-bool is_utf16(Encoding encoding) {
-  return encoding == Encoding::kUtf16Little || encoding == Encoding::kUtf16Big;
-}
-
 /// Where to cut a text that is too long for one document: after a blank line, a line, a word, a character.
-std::size_t cut_of(std::string_view text, Encoding encoding) {
-  if (is_utf16(encoding)) return text.size() / 4 * 4;
+std::size_t cut_of(std::string_view text) {
   for (const std::string_view end : {"\n\n", "\n\r\n", "\r\r", "\n", "\r", " "}) {
     const std::size_t at = text.rfind(end);
     if (at != std::string_view::npos && at > text.size() / 2) return at + end.size();
@@ -125,6 +120,7 @@ class Books final : public Corpus {
     for (;;) {
       if (!open_) {
         if (!files_.open_next()) return false;
+        text_ = std::make_unique<Utf16Stream>(files_.content(), utf16_of(spec_), skipped_.repairs);
         open_ = true;
         part_ = 0;
         rest_.clear();
@@ -164,9 +160,9 @@ class Books final : public Corpus {
   std::string read_part() {
     std::string text = std::move(rest_);
     rest_.clear();
-    read_up_to(files_.content(), kLongestDocument, text);
+    read_up_to(*text_, kLongestDocument, text);
     if (text.size() == kLongestDocument) {
-      const std::size_t cut = cut_of(text, part_ == 0 ? encoding_of(spec_, text, true) : encoding_);
+      const std::size_t cut = cut_of(text);
       rest_ = text.substr(cut);
       text.resize(cut);
     }
@@ -211,6 +207,7 @@ class Books final : public Corpus {
 
   CorpusSpec spec_;
   Encoding encoding_ = Encoding::kUtf8;
+  std::unique_ptr<Utf16Stream> text_;
   bool open_ = false;
   int part_ = 0;
   std::string rest_;

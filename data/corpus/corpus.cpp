@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 
+#include "data/corpus/binary_check.h"
 #include "data/glob.h"
 #include "kernels/core/check.h"
 
@@ -17,13 +18,15 @@ struct Kind {
   std::vector<std::string_view> endings;
   bool divisible = false;
   void (*choose)(const CorpusSpec&, CorpusListing&) = nullptr;
+  bool archives = false;  ///< its files may be archives
+  bool detects = false;   ///< "auto" may be Latin-1
 };
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {"wikipedia", open_wikipedia, {".xml"}, true},
-      {"books", open_books, {".txt"}},
-      {"imdb", open_imdb, {".txt", ".tar", ".tgz", ".tbz2", ".txz"}, false, choose_imdb_files},
+      {"books", open_books, {".txt"}, false, nullptr, false, true},
+      {"imdb", open_imdb, {".txt", ".tar", ".tgz", ".tbz2", ".txz"}, false, choose_imdb_files, true},
       {"lines", open_lines, {}},
       {"jsonl", open_jsonl, {".jsonl", ".ndjson", ".json"}}};
   return all;
@@ -53,10 +56,18 @@ bool has_ending(const std::string& path, const std::vector<std::string_view>& en
   });
 }
 
+/// Of a file that begins with `head`: UTF-16 only where it is decoded.
+Encoding encoding_of_head(const CorpusSpec& spec, std::string_view head, bool detect) {
+  const bool marked = head.starts_with("\xFE\xFF") || head.starts_with("\xFF\xFE");
+  const Utf16 utf16 = utf16_of(spec);
+  if (utf16 == Utf16::kGiven || (utf16 == Utf16::kByMark && marked)) return Encoding::kUtf16Little;
+  return encoding_of(spec, head, detect);
+}
+
 }  // namespace
 
-SourceFiles::SourceFiles(CorpusShare share, const ReadOptions& options)
-    : share_(std::move(share)), options_(options) {
+SourceFiles::SourceFiles(CorpusShare share, const ReadOptions& options, Check check)
+    : share_(std::move(share)), options_(options), check_(std::move(check)) {
   if (options_.damage == nullptr) options_.damage = damage_.get();
 }
 
@@ -65,9 +76,22 @@ bool SourceFiles::open_next() {
   if (file_) bytes_finished_ += file_->bytes_read();
   file_.reset();
   if (next_ == share_.files.size()) return false;
+  if (check_ && share_.range.begin == 0) check_next(share_.files[next_]);
   file_ = std::make_unique<FileStream>(share_.files[next_++]);
   content_ = decompressed(*file_, options_, share_.range);
   return true;
+}
+
+// A stream of its own: how the file is read does not change.
+void SourceFiles::check_next(const std::string& path) const {
+  FileStream file(path);
+  std::string head;
+  try {
+    read_up_to(*decompressed(file), kCheckedBytes, head);
+  } catch (const DamagedInput&) {
+    return;  // said, or skipped, when the file is read
+  }
+  check_(head, path);
 }
 
 void Corpus::skip(std::string_view reason, std::int64_t characters, std::int64_t documents) {
@@ -95,9 +119,12 @@ std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<st
 
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect) {
   if (spec.encoding == "latin-1") return Encoding::kLatin1;
-  if (spec.encoding == "utf-16")
-    return bytes.starts_with("\xFE\xFF") ? Encoding::kUtf16Big : Encoding::kUtf16Little;
   return spec.encoding == "auto" && detect ? detect_encoding(bytes) : Encoding::kUtf8;
+}
+
+Utf16 utf16_of(const CorpusSpec& spec) {
+  if (spec.encoding == "utf-16") return Utf16::kGiven;
+  return spec.encoding == "auto" ? Utf16::kByMark : Utf16::kNo;
 }
 
 CorpusListing list_corpus(const CorpusSpec& spec) {
@@ -113,7 +140,13 @@ bool is_divisible_kind(const std::string& kind) {
 }
 
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusShare share, const ReadOptions& options) {
-  return kind_of(spec).open(spec, SourceFiles(std::move(share), options));
+  const Kind& kind = kind_of(spec);
+  SourceFiles::Check check;
+  if (!kind.archives)
+    check = [spec, detect = kind.detects](std::string_view head, const std::string& path) {
+      check_is_text(head, encoding_of_head(spec, head, detect), path);
+    };
+  return kind.open(spec, SourceFiles(std::move(share), options, std::move(check)));
 }
 
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec) {

@@ -6,6 +6,7 @@
 //   for (RawDocument raw; corpus->next(raw);) use(corpus->extract(std::move(raw)));
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "data/corpus/byte_stream.h"
+#include "data/corpus/utf16_stream.h"
 #include "data/text/utf8.h"
 
 namespace nystrom {
@@ -72,7 +74,10 @@ struct CorpusShare {
 /// The files of a corpus, opened one after the other.
 class SourceFiles {
  public:
-  explicit SourceFiles(CorpusShare share = {}, const ReadOptions& options = {});
+  /// Looks at the beginning of each file before it is read.
+  using Check = std::function<void(std::string_view head, const std::string& path)>;
+
+  explicit SourceFiles(CorpusShare share = {}, const ReadOptions& options = {}, Check check = {});
 
   /// Opens the next file; false if there is none.
   bool open_next();
@@ -93,8 +98,11 @@ class SourceFiles {
   [[nodiscard]] const std::vector<std::string>& damage() const { return *damage_; }
 
  private:
+  void check_next(const std::string& path) const;
+
   CorpusShare share_;
   ReadOptions options_;
+  Check check_;
   std::shared_ptr<std::vector<std::string>> damage_ = std::make_shared<std::vector<std::string>>();
   std::int64_t bytes_finished_ = 0;
   std::size_t next_ = 0;
@@ -156,9 +164,12 @@ void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing);
 /// that and a compression's ending; no endings: all). Refuses, naming the path, if there is none.
 std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings);
 
-/// What the entry's `encoding` says of a text that begins with `bytes`. "auto" looks at them if `detect`,
-/// else it means UTF-8.
+/// What the entry's `encoding` says of a text that begins with `bytes`, UTF-16 being decoded before. "auto"
+/// looks at them if `detect`, else it means UTF-8.
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect);
+
+/// How a file of text is known to be UTF-16: by the entry's `encoding`; with "auto" by its byte order mark.
+Utf16 utf16_of(const CorpusSpec& spec);
 
 /// Maximum size of a document: longer ones are split, so that memory stays bounded.
 inline constexpr std::size_t kLongestDocument = std::size_t{16} << 20U;  // bytes

@@ -87,8 +87,8 @@ class Imdb final : public Corpus {
 
   [[nodiscard]] Extraction extract(RawDocument document) const override {
     Extraction result;
-    const std::string text =
-        decode_text(std::move(document.text), encoding_of(spec_, {}, false), result.repairs);
+    const Encoding encoding = encoding_of_review(document.text);
+    const std::string text = decode_text(std::move(document.text), encoding, result.repairs);
     result.characters = count_characters(text);
     const std::string plain = decode_references(without_tags(text));
     result.dropped["markup"] = result.characters - count_characters(plain);
@@ -100,6 +100,11 @@ class Imdb final : public Corpus {
   }
 
  private:
+  [[nodiscard]] Encoding encoding_of_review(std::string_view bytes) const {
+    if (spec_.encoding != "utf-16") return encoding_of(spec_, bytes, false);
+    return bytes.starts_with("\xFE\xFF") ? Encoding::kUtf16Big : Encoding::kUtf16Little;
+  }
+
   bool next_entry(RawDocument& document) {
     while (tar_->next()) {
       if (const char* reason = reason_to_skip(tar_->name())) {

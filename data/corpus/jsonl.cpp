@@ -20,7 +20,8 @@ class JsonLines final : public Corpus {
     for (;;) {
       if (!reader_) {
         if (!files_.open_next()) return false;
-        reader_ = std::make_unique<LineReader>(files_.content(), kLongestLine);
+        text_ = std::make_unique<Utf16Stream>(files_.content(), utf16_of(spec_), skipped_.repairs);
+        reader_ = std::make_unique<LineReader>(*text_, kLongestLine);
         name_ = std::filesystem::path(files_.path()).filename();
         number_ = 0;
       }
@@ -62,7 +63,8 @@ class JsonLines final : public Corpus {
 
  private:
   std::string text_of_line() {
-    const auto object = try_parse_json<nlohmann::json>(repair_utf8(line_, skipped_.repairs));
+    const auto object =
+        try_parse_json<nlohmann::json>(decode_text(line_, encoding_of(spec_, {}, false), skipped_.repairs));
     if (object.is_discarded() || !object.is_object()) {
       refuse("{}, line {}: not a valid JSON object. JSON Lines have one object a line.", files_.path(),
              number_);
@@ -78,6 +80,7 @@ class JsonLines final : public Corpus {
   }
 
   CorpusSpec spec_;
+  std::unique_ptr<Utf16Stream> text_;
   std::unique_ptr<LineReader> reader_;
   std::string name_, line_;
   std::int64_t number_ = 0;

@@ -15,7 +15,8 @@ class Lines final : public Corpus {
     for (;;) {
       if (!reader_) {
         if (!files_.open_next()) return false;
-        reader_ = std::make_unique<LineReader>(files_.content(), kLongestDocument);
+        text_ = std::make_unique<Utf16Stream>(files_.content(), utf16_of(spec_), skipped_.repairs);
+        reader_ = std::make_unique<LineReader>(*text_, kLongestDocument);
         name_ = std::filesystem::path(files_.path()).filename();
         line_ = part_ = 0;
       }
@@ -51,6 +52,7 @@ class Lines final : public Corpus {
 
  private:
   CorpusSpec spec_;
+  std::unique_ptr<Utf16Stream> text_;
   std::unique_ptr<LineReader> reader_;
   std::string name_;
   std::int64_t line_ = 0, part_ = 0;

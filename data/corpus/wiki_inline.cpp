@@ -207,9 +207,18 @@ class InlineParser {
     }
     const std::string shown = frame.triple ? std::string() : expand_template(call);
     if (shown.empty()) return drop_frame(kTemplates);
+    const auto name = lower_ascii(trimmed(call.name));
     out_.resize(frame.out_begin);
+    mark_script(name, out_, shown);
     out_ += shown;
     frames_.pop_back();
+  }
+
+  /// `name`: of the tag or template that shows `content` behind `out`.
+  static void mark_script(string_view name, std::string& out, string_view content) {
+    if (name.size() != 3) return;
+    const auto folded = lower_ascii(name);
+    if (folded == "sup" || folded == "sub") out += script_mark(out, folded == "sup", content);
   }
 
   void open_bracket() {
@@ -354,6 +363,7 @@ class InlineParser {
     pos_ += tag.length;
     switch (tag.kind) {
       case TagKind::kTransparent:
+        if (!tag.closes && !tag.empty) mark_script(tag.name, out_, in_.substr(pos_));
         return;
       case TagKind::kLineBreak:
         out_ += ' ';

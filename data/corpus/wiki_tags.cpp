@@ -95,6 +95,25 @@ bool same_letters(string_view a, string_view b) {
                     [](char x, char y) { return (x | 0x20) == (y | 0x20); });
 }
 
+/// A number with or without its sign, or a variable (not the letters of "5th", "1er", "3a").
+bool begins_exponent(string_view content) {
+  for (const string_view sign : {"-", "+", "&minus;", "\u2212", "\u2013", "\u00B1"})
+    if (content.starts_with(sign)) return true;
+  if (content.empty()) return false;
+  if (is_digit(content.front())) return true;
+  const bool variable = string_view("knxyz").find(content.front()) != string_view::npos;
+  return variable && (content.size() == 1 || !is_letter(content[1]));
+}
+
+/// Digits, the end of the superscript, and the stroke of a fraction.
+bool is_numerator(string_view content) {
+  content.remove_prefix(std::min(content.find_first_not_of("0123456789"), content.size()));
+  constexpr string_view kEnd = "</sup>";
+  if (!same_letters(content.substr(0, kEnd.size()), kEnd)) return false;
+  content.remove_prefix(kEnd.size());
+  return content.starts_with('/') || content.starts_with("\u2044") || content.starts_with("&frasl;");
+}
+
 }  // namespace
 
 Tag parse_tag(string_view text) {
@@ -128,6 +147,16 @@ std::size_t find_closing(string_view text, string_view name, std::size_t from) {
     if (end != string_view::npos && after[end] == '>') return at;
   }
   return string_view::npos;
+}
+
+string_view script_mark(string_view before, bool superscript, string_view content) {
+  const bool behind_digit = !before.empty() && is_digit(before.back());
+  const bool behind_bracket = superscript && before.ends_with(')');
+  if (!behind_digit && !behind_bracket) return {};
+  content.remove_prefix(std::min(content.find_first_not_of(" '"), content.size()));
+  if (!begins_exponent(content)) return {};
+  if (!superscript) return "_";
+  return is_numerator(content) ? " " : "^";
 }
 
 string_view simple_formula(string_view formula) {

@@ -31,6 +31,12 @@ Tag parse_tag(std::string_view text);
 /// Where "</name>" next stands at or after `from`, letters of either case; npos if nowhere.
 std::size_t find_closing(std::string_view text, std::string_view name, std::size_t from);
 
+/// What stands between `before` and a superscript or subscript that would else run into it: "^" in "10^30"
+/// and
+/// "(x)^2", "_" in "1010_2", a blank in "3 1/2". Empty for "5th", "H2O" and "x2". `content`: from the
+/// beginning of the script on, its end included.
+std::string_view script_mark(std::string_view before, bool superscript, std::string_view content);
+
 /// A formula as text: letters, digits and simple operators; empty if it is more than that.
 std::string_view simple_formula(std::string_view formula);
 

@@ -15,6 +15,7 @@ enum class Show : std::uint8_t {
   kFirst,     // its first argument
   kSecond,    // its second
   kLast,      // its last without key
+  kChemical,  // all without key, "^" between digits: "SO4^2-"
   kJoined,    // all without key, `text` between
   kText,      // `text` itself
   kPrefixed,  // `text`, then the first argument
@@ -60,6 +61,8 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"-\"", Show::kText, "\""},
     {"\"-", Show::kText, "\""},
     {"'", Show::kText, "'"},
+    {"10^", Show::kPrefixed, "10^"},
+    {"x10^", Show::kPrefixed, "\u00D710^"},
     {"'s", Show::kText, "'s"},
     {"\u00B7", Show::kText, " \u00B7 "},
     {"=", Show::kText, "="},
@@ -88,7 +91,7 @@ constexpr auto kShown = sorted_by_name(std::to_array<Shown>({
     {"carbon", Show::kText, "C"},
     {"center", Show::kFirst},
     {"centre", Show::kFirst},
-    {"chem", Show::kJoined, ""},
+    {"chem", Show::kChemical},
     {"chem2", Show::kJoined, ""},
     {"circa", Show::kPrefixed, "c. "},
     {"code", Show::kFirst},
@@ -275,6 +278,17 @@ std::string joined(const TemplateCall& call, string_view between) {
   return text;
 }
 
+std::string chemical(const TemplateCall& call) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::string text;
+  for (std::size_t i = 1; i <= call.count(); ++i) {
+    const auto part = call.at(i);
+    if (!text.empty() && !part.empty() && is_digit(text.back()) && is_digit(part.front())) text += '^';
+    text += part;
+  }
+  return text;
+}
+
 std::string fraction(const TemplateCall& call) {
   switch (call.count()) {
     case 1:
@@ -356,6 +370,8 @@ std::string expand(const Shown& entry, const TemplateCall& call) {
       return std::string(call.at(2));
     case Show::kLast:
       return std::string(call.at(call.count()));
+    case Show::kChemical:
+      return chemical(call);
     case Show::kJoined:
       return joined(call, entry.text);
     case Show::kText:

@@ -1,6 +1,6 @@
 #include "data/preparation/contamination.h"
 
-#include "data/corpus/byte_stream.h"
+#include "data/corpus/utf16_stream.h"
 #include "data/glob.h"
 #include "data/preparation/minhash.h"
 
@@ -12,7 +12,9 @@ EvaluationText::EvaluationText(const std::vector<std::string>& patterns) {
     for (const auto& path : files_below(match)) {
       FileStream file(path);
       const auto content = decompressed(file);
-      LineReader lines(*content, kLine);
+      Repairs ignored;
+      Utf16Stream text(*content, Utf16::kByMark, ignored);
+      LineReader lines(text, kLine);
       std::vector<std::uint64_t> words;
       for (std::string line; lines.next(line);) {
         append_word_hashes(line, words);

@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "data/text/unspaced.h"
+#include "data/text/utf8.h"
 #include "data/xxh3.h"
 
 namespace nystrom {
@@ -40,20 +42,38 @@ bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
+/// The length of a character of three or four bytes, as those of scripts without blanks are; else 0.
+std::size_t wide_sequence(std::string_view text) {
+  if (static_cast<unsigned char>(text.front()) < 0xE0) return 0;
+  return utf8_sequence(text);
+}
+
 }  // namespace
 
 void append_word_hashes(std::string_view text, std::vector<std::uint64_t>& hashes) {
   std::string word;
-  for (const char raw : text) {
-    const char c = folded(raw);
-    if (is_word(c)) {
-      word += c;
-    } else if (!word.empty()) {
-      hashes.push_back(xxh3(word));
-      word.clear();
+  bool unit = false;  // is the word a character of a script without blanks?
+  const auto finish = [&] {
+    if (!word.empty()) hashes.push_back(xxh3(word));
+    word.clear();
+    unit = false;
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = wide_sequence(text.substr(at));
+    if (length == 0) {
+      const char c = folded(text[at++]);
+      if (unit || !is_word(c)) finish();
+      if (is_word(c)) word += c;
+      continue;
     }
+    const char32_t c = utf8_decode(text.data() + at, length);
+    const Unspaced kind = unspaced(c);
+    if (kind == Unspaced::kBegins || (unit && kind == Unspaced::kNo) || is_wide_punctuation(c)) finish();
+    if (kind == Unspaced::kBegins) unit = true;
+    if (!is_wide_punctuation(c)) word.append(text, at, length);
+    at += length;
   }
-  if (!word.empty()) hashes.push_back(xxh3(word));
+  finish();
 }
 
 std::uint64_t ngram_hash(const std::uint64_t* words, std::size_t count) {

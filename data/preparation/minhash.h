@@ -17,7 +17,8 @@ inline constexpr std::size_t kMinHashBands = 8, kMinHashRows = 16, kShingleWords
 std::vector<std::uint64_t> minhash_bands(const std::vector<TextParagraph>& paragraphs);
 
 /// Hashes of the words of a text, appended. A word is a run of letters and digits, folded to lower case
-/// (ASCII; bytes from U+0080 count as letters).
+/// (ASCII; characters from U+0080 count as letters). In scripts without blanks each character is a word
+/// (data/text/unspaced.h), and their punctuation separates words.
 void append_word_hashes(std::string_view text, std::vector<std::uint64_t>& hashes);
 
 /// The hash of words [i, i + count) out of their hashes.

@@ -12,6 +12,7 @@ namespace nystrom {
 namespace {
 
 constexpr std::size_t kLongestSpan = 10;
+constexpr std::int32_t kLongestWord = 20;  // tokens; a longer run without a word's beginning is none
 
 // P(length <= l) for the geometric distribution with p = 0.2, cut off at kLongestSpan. Products, not powers:
 // the same bits on every machine.
@@ -102,6 +103,12 @@ void Masker::find_units(std::span<const std::int32_t> ids) {
   const bool words = masking_.unit != MaskUnit::kToken && !starts_word_.empty();
   units_.clear();
   tokens_ = 0;
+  const auto close = [this] {
+    if (units_.empty() || units_.back().size() <= kLongestWord) return;
+    const Group run = units_.back();
+    units_.pop_back();
+    for (std::int32_t at = run.begin; at < run.end; ++at) units_.push_back({at, at + 1});
+  };
   bool open = false;  // may the next token go on with the last unit?
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::int32_t id = ids[i];
@@ -113,12 +120,15 @@ void Masker::find_units(std::span<const std::int32_t> ids) {
     ++tokens_;
     const auto index = static_cast<std::size_t>(id);
     const bool begins = !words || index >= starts_word_.size() || starts_word_[index];
-    if (open && !begins)
+    if (open && !begins) {
       ++units_.back().end;
-    else
+    } else {
+      close();
       units_.push_back({position, position + 1});
+    }
     open = true;
   }
+  close();
 }
 
 void Masker::choose_units(Random& random, std::int64_t budget) {

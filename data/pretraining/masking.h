@@ -37,6 +37,8 @@ struct Masking {
 ///   kSpan   spans of whole words (of tokens, if it is not known where words begin), lengths geometric with
 ///           p = 0.2, at most 10, as SpanBERT (Joshi et al., arXiv 1907.10529), until count(n) is reached or
 ///           nothing fits; they neither overlap nor cross a special token
+/// A run of more than 20 tokens of which only the first begins a word (text without blanks, addresses) is no
+/// word: each of its tokens counts as one.
 /// Then each chosen token (kSpan: each span as a whole) is replaced as Masking says. Not thread-safe.
 class Masker {
  public:

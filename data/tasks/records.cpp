@@ -230,8 +230,9 @@ Records read_records(const std::string& path, const RecordRequest& request) {
 
 std::string read_text_file(const std::string& path, Repairs& repairs) {
   std::string text = read_file(path, kAnySize);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-  return repair_utf8(std::move(text), repairs);
+  if (text.starts_with("\xFE\xFF")) return decode_text(std::move(text), Encoding::kUtf16Big, repairs);
+  if (text.starts_with("\xFF\xFE")) return decode_text(std::move(text), Encoding::kUtf16Little, repairs);
+  return decode_text(std::move(text), Encoding::kUtf8, repairs);
 }
 
 std::vector<std::string> split_lines(const std::string& text) {

@@ -74,7 +74,7 @@ struct Records {
 [[nodiscard]] Records parse_records(const std::string& path, const std::string& text, RecordFormat format,
                                     const RecordRequest& request);
 
-/// The whole file as valid UTF-8, without byte order mark.
+/// The whole file as valid UTF-8, without byte order mark; UTF-16 by its byte order mark.
 [[nodiscard]] std::string read_text_file(const std::string& path, Repairs& repairs);
 
 /// The lines of a text, without their "\n" or "\r\n"; a last empty one is none.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "data/tokenizer/word_pieces.h"
@@ -84,19 +85,25 @@ class ByteBpeModel final : public VocabularyModel {
       : VocabularyModel(std::move(vocabulary)), options_(options), letters_(byte_letters()) {
     bytes_.resize(static_cast<std::size_t>(vocabulary_size()));
     for (std::int32_t id = 0; id < vocabulary_size(); ++id) {
-      auto bytes = bytes_of(piece(id));
+      auto bytes = this->vocabulary().is_outside(id) ? std::optional(piece(id)) : bytes_of(piece(id));
       if (bytes && !is_control(id)) bytes_[static_cast<std::size_t>(id)] = std::move(*bytes);
     }
     for (std::size_t b = 0; b < 256; ++b) {
       std::string spelling;
       append_utf8(spelling, letters_.at(b));
-      first_.at(b) = this->vocabulary().id_of(spelling).value_or(-1);
+      first_.at(b) = this->vocabulary().model_id_of(spelling).value_or(-1);
+    }
+    if (!options.unknown.empty()) {
+      const auto unknown = this->vocabulary().model_id_of(options.unknown);
+      if (!unknown)
+        refuse("{}: its vocabulary has no {}, which stands for unknown bytes.", origin, options.unknown);
+      unknown_ = *unknown;
     }
     merges_.reserve(options.merges.size() + 1);
     for (std::size_t rank = 0; rank < options.merges.size(); ++rank) {
       const auto& [a, b] = options.merges[rank];
-      const auto left = this->vocabulary().id_of(a), right = this->vocabulary().id_of(b);
-      const auto merged = this->vocabulary().id_of(a + b);
+      const auto left = this->vocabulary().model_id_of(a), right = this->vocabulary().model_id_of(b);
+      const auto merged = this->vocabulary().model_id_of(a + b);
       if (!left || !right || !merged)
         refuse("{}: its merge of \"{}\" and \"{}\" names pieces that its vocabulary does not have.", origin,
                a, b);
@@ -142,7 +149,8 @@ class ByteBpeModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return bytes_[static_cast<std::size_t>(id)].starts_with(' ');
+    const std::string& bytes = bytes_[static_cast<std::size_t>(id)];
+    return bytes.starts_with(' ') || begins_unspaced_unit(bytes);
   }
 
  private:
@@ -204,13 +212,18 @@ class ByteBpeModel final : public VocabularyModel {
     if (options_.ignore_merges) {
       std::string spelling;
       for (const char byte : word) append_utf8(spelling, letters_.at(static_cast<unsigned char>(byte)));
-      if (const auto id = vocabulary().id_of(spelling))
+      if (const auto id = vocabulary().model_id_of(spelling))
         return symbols.push_back({*id, 0, static_cast<std::uint32_t>(word.size())});
     }
     for (std::size_t i = 0; i < word.size(); ++i) {
       const auto id = first_.at(static_cast<unsigned char>(word[i]));
-      // A byte without a piece gives nothing, as in the original.
-      if (id >= 0) symbols.push_back({id, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + 1)});
+      const auto begin = static_cast<std::uint32_t>(i);
+      const bool joins = id < 0 && options_.fuse_unknown && !symbols.empty() &&
+                         symbols.back().id == unknown_ && symbols.back().end == begin;
+      if (joins)
+        ++symbols.back().end;
+      else if (id >= 0 || unknown_ >= 0)  // without an unknown token, such a byte gives nothing
+        symbols.push_back({id >= 0 ? id : unknown_, begin, begin + 1});
     }
     merge_pieces(symbols, [this](const WordPiece& left, const WordPiece& right) {
       return merges_.find(left.id, right.id);
@@ -220,14 +233,15 @@ class ByteBpeModel final : public VocabularyModel {
   ByteBpeOptions options_;
   std::array<char32_t, 256> letters_;
   std::array<std::int32_t, 256> first_{};  // by byte
-  std::vector<std::string> bytes_;         // by id
+  std::int32_t unknown_ = -1;
+  std::vector<std::string> bytes_;  // by id
   Merges merges_;
 };
 
 }  // namespace
 
-std::unique_ptr<TokenizerModel> make_byte_bpe(Vocabulary vocabulary, const ByteBpeOptions& options,
-                                              const std::string& origin) {
+std::unique_ptr<VocabularyModel> make_byte_bpe(Vocabulary vocabulary, const ByteBpeOptions& options,
+                                               const std::string& origin) {
   return std::make_unique<ByteBpeModel>(std::move(vocabulary), options, origin);
 }
 

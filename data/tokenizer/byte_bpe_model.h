@@ -16,10 +16,12 @@ namespace nystrom {
 struct ByteBpeOptions {
   bool add_prefix_space = false;  ///< a blank before text that does not begin with one
   bool ignore_merges = false;     ///< a word that is a piece is that piece
+  std::string unknown;            ///< of bytes without a piece; none: they give nothing
+  bool fuse_unknown = false;      ///< neighbouring unknown bytes give one token
   std::vector<std::pair<std::string, std::string>> merges;  ///< by rank
 };
 
-std::unique_ptr<TokenizerModel> make_byte_bpe(Vocabulary vocabulary, const ByteBpeOptions& options,
-                                              const std::string& origin);
+std::unique_ptr<VocabularyModel> make_byte_bpe(Vocabulary vocabulary, const ByteBpeOptions& options,
+                                               const std::string& origin);
 
 }  // namespace nystrom

@@ -101,11 +101,18 @@ Json normalizer_of(const SentencePieceProto& model) {
   return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
-Json metaspace(bool prefix) {
+/// `split`: no piece goes over a blank.
+Json metaspace(bool prefix, bool split = true) {
   return {{"type", "Metaspace"},
           {"replacement", kWordStart},
           {"prepend_scheme", prefix ? "always" : "never"},
-          {"split", true}};
+          {"split", split}};
+}
+
+bool piece_goes_over_blank(const SentencePieceProto& model) {
+  return std::ranges::any_of(model.pieces, [](const ProtoPiece& piece) {
+    return piece.type == ProtoPiece::kNormal && piece.text.find(kWordStart, 1) != std::string::npos;
+  });
 }
 
 Json unigram_of(const SentencePieceProto& model, std::int32_t unknown) {
@@ -299,7 +306,7 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
   json["padding"] = nullptr;
   json["added_tokens"] = added_tokens(tokenizer);
   json["normalizer"] = normalizer_of(model);
-  json["pre_tokenizer"] = metaspace(model.add_dummy_prefix);
+  json["pre_tokenizer"] = metaspace(model.add_dummy_prefix, !piece_goes_over_blank(model));
   json["post_processor"] = template_of(tokenizer, names);
   json["decoder"] = metaspace(model.add_dummy_prefix);
   json["model"] = model.kind == SentencePieceProto::kBpe ? bpe_of(model, names.unk)

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "data/text/utf8.h"
+#include "data/tokenizer/json_parts.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
 
@@ -43,12 +44,13 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-/// The code point at `at` and the marks that follow it: what composes and decomposes together.
-std::size_t cluster(std::string_view text, std::size_t at) {
+/// The code point at `at` and what composes or decomposes together with it: marks, the parts of a Hangul
+/// syllable.
+std::size_t cluster(std::string_view text, std::size_t at, const icu::Normalizer2& form) {
   std::size_t end = at + code_point_at(text, at).length;
   while (end < text.size()) {
     const auto c = code_point_at(text, end);
-    if (c.value < 0x300 || !u_getCombiningClass(static_cast<UChar32>(c.value))) break;
+    if (c.value < 0x300 || form.hasBoundaryBefore(static_cast<UChar32>(c.value)) != 0) break;
     end += c.length;
   }
   return end;
@@ -68,7 +70,7 @@ void normalize(AlignedText& text, const std::string& name) {
   if (is_ascii(text.text())) return;
   const auto* normalizer = form(name, "a tokenizer");
   text.rewrite([normalizer](std::string_view all, std::size_t at, std::string& out) {
-    const std::size_t end = cluster(all, at);
+    const std::size_t end = cluster(all, at, *normalizer);
     const auto part = all.substr(at, end - at);
     if (is_ascii(part)) {
       out += part;
@@ -96,11 +98,35 @@ void lowercase(AlignedText& text) {
   });
 }
 
-void strip_accents(AlignedText& text) {
+/// For classes without ASCII.
+void drop_if(AlignedText& text, bool (*is_dropped)(char32_t)) {
+  if (is_ascii(text.text())) return;
+  text.rewrite([is_dropped](std::string_view all, std::size_t at, std::string& out) {
+    const auto c = code_point_at(all, at);
+    if (!is_dropped(c.value)) out.append(all.substr(at, c.length));
+    return c.length;
+  });
+}
+
+/// BERT's: control characters out, white space to blanks.
+void clean(AlignedText& text) {
+  text.rewrite([](std::string_view all, std::size_t at, std::string& out) {
+    const auto c = code_point_at(all, at);
+    const bool white = c.value == '\t' || c.value == '\n' || c.value == '\r';
+    if (!white && (c.value == 0 || c.value == 0xFFFD || is_other(c.value))) return c.length;
+    out.append(white || is_space(c.value) ? std::string_view(" ") : all.substr(at, c.length));
+    return c.length;
+  });
+}
+
+void set_ideographs_apart(AlignedText& text) {
   if (is_ascii(text.text())) return;
   text.rewrite([](std::string_view all, std::size_t at, std::string& out) {
     const auto c = code_point_at(all, at);
-    if (!is_mark(c.value)) out.append(all.substr(at, c.length));
+    const bool apart = is_ideograph(c.value);
+    if (apart) out += ' ';
+    out.append(all.substr(at, c.length));
+    if (apart) out += ' ';
     return c.length;
   });
 }
@@ -233,40 +259,70 @@ bool CharacterMap::look_up(std::string_view text, std::string_view& replacement)
 }
 
 Normalizer::Normalizer(const Json& json, const std::string& origin) {
-  if (!json.is_null()) add(json, origin);
+  if (!json.is_null()) add(json, "normalizer", origin);
 }
 
-void Normalizer::add(const Json& json, const std::string& origin) {
-  const std::string type = json.at("type");
+void Normalizer::add(const Json& json, const std::string& path, const std::string& origin) {
+  const std::string type = type_of(json);
   if (type == "Sequence") {
-    for (const auto& each : json.at("normalizers")) add(each, origin);
+    check_members(json, path, {"normalizers"}, origin);
+    std::size_t index = 0;
+    for (const auto& each : json.at("normalizers"))
+      add(each, fmt::format("{}.normalizers[{}]", path, index++), origin);
   } else if (type == "Replace") {
-    const auto& pattern = json.at("pattern");
-    const std::string content = json.at("content");
-    if (pattern.contains("String"))
-      steps_.push_back({Kind::kReplace, pattern.at("String"), content});
-    else if (pattern.value("Regex", "") == " {2,}")
-      steps_.push_back({Kind::kReplaceBlanks, "", content});
-    else
-      refuse("{}: its normalizer replaces the pattern {}, which is not supported.", origin, pattern.dump());
+    add_replacement(json, path, origin);
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
+    check_members(json, path, {}, origin);
     steps_.push_back({Kind::kForm, type, ""});
   } else if (type == "StripAccents") {
+    check_members(json, path, {}, origin);
     steps_.push_back({Kind::kStripAccents, "", ""});
   } else if (type == "Lowercase") {
+    check_members(json, path, {}, origin);
     steps_.push_back({Kind::kLowercase, "", ""});
   } else if (type == "Strip") {
+    check_members(json, path, {"strip_left", "strip_right"}, origin);
     steps_.push_back({Kind::kStrip, "", "", json.value("strip_left", true), json.value("strip_right", true)});
   } else if (type == "Prepend") {
+    check_members(json, path, {"prepend"}, origin);
     steps_.push_back({Kind::kPrepend, "", json.at("prepend")});
   } else if (type == "Precompiled") {
+    check_members(json, path, {"precompiled_charsmap"}, origin);
     steps_.push_back({Kind::kCharacterMap, "", ""});
     steps_.back().map = CharacterMap(json.at("precompiled_charsmap").get<std::string>(), origin);
+  } else if (type == "BertNormalizer") {
+    check_members(json, path, {"clean_text", "handle_chinese_chars", "strip_accents", "lowercase"}, origin);
+    add_bert(json);
   } else {
-    refuse("{}: its normalizer `{}` is not supported.", origin, type);
+    refuse_value(path + ".type", type, origin);
   }
-  if (steps_.back().kind == Kind::kReplace && steps_.back().from.empty())
-    refuse("{}: its normalizer replaces an empty pattern.", origin);
+}
+
+void Normalizer::add_replacement(const Json& json, const std::string& path, const std::string& origin) {
+  check_members(json, path, {"pattern", "content"}, origin);
+  const auto& pattern = json.at("pattern");
+  check_members(pattern, path + ".pattern", {"String", "Regex"}, origin);
+  const std::string content = json.at("content");
+  if (pattern.contains("String")) {
+    const std::string from = pattern.at("String");
+    if (from.empty()) refuse_value(path + ".pattern.String", "\"\"", origin);
+    steps_.push_back({Kind::kReplace, from, content});
+  } else if (pattern.at("Regex") == " {2,}") {
+    steps_.push_back({Kind::kReplaceBlanks, "", content});
+  } else {
+    refuse_value(path + ".pattern.Regex", pattern.at("Regex").dump(), origin);
+  }
+}
+
+void Normalizer::add_bert(const Json& json) {
+  const BertNormalization options = bert_normalization(json);
+  if (options.clean) steps_.push_back({Kind::kClean, "", ""});
+  if (options.ideographs) steps_.push_back({Kind::kSetIdeographsApart, "", ""});
+  if (options.strip_accents) {
+    steps_.push_back({Kind::kForm, "NFD", ""});
+    steps_.push_back({Kind::kStripNonspacing, "", ""});
+  }
+  if (options.lowercase) steps_.push_back({Kind::kLowercase, "", ""});
 }
 
 void Normalizer::apply(const Step& step, AlignedText& text) {
@@ -278,7 +334,7 @@ void Normalizer::apply(const Step& step, AlignedText& text) {
     case Kind::kForm:
       return normalize(text, step.from);
     case Kind::kStripAccents:
-      return strip_accents(text);
+      return drop_if(text, is_mark);
     case Kind::kLowercase:
       return lowercase(text);
     case Kind::kCharacterMap:
@@ -288,6 +344,12 @@ void Normalizer::apply(const Step& step, AlignedText& text) {
     case Kind::kPrepend:
       if (!text.text().empty()) text.prepend(step.to);
       return;
+    case Kind::kClean:
+      return clean(text);
+    case Kind::kSetIdeographsApart:
+      return set_ideographs_apart(text);
+    case Kind::kStripNonspacing:
+      return drop_if(text, is_nonspacing_mark);
   }
 }
 

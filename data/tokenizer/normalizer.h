@@ -27,7 +27,8 @@ class CharacterMap {
 
 class Normalizer {
  public:
-  /// From the member `normalizer` of a tokenizer.json. Refuses kinds that this does not know, by name.
+  /// From the member `normalizer` of a tokenizer.json. Refuses kinds and members that this does not know, by
+  /// their path.
   Normalizer(const nlohmann::json& json, const std::string& origin);
 
   void apply(AlignedText& text) const;
@@ -41,7 +42,10 @@ class Normalizer {
     kLowercase,
     kCharacterMap,
     kStrip,
-    kPrepend
+    kPrepend,
+    kClean,
+    kSetIdeographsApart,
+    kStripNonspacing
   };
   struct Step {
     Kind kind;
@@ -49,7 +53,9 @@ class Normalizer {
     bool left = true, right = true;
     CharacterMap map = {};
   };
-  void add(const nlohmann::json& json, const std::string& origin);
+  void add(const nlohmann::json& json, const std::string& path, const std::string& origin);
+  void add_replacement(const nlohmann::json& json, const std::string& path, const std::string& origin);
+  void add_bert(const nlohmann::json& json);
   static void apply(const Step& step, AlignedText& text);
   std::vector<Step> steps_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/text/unspaced.h"
 #include "data/tokenizer/model_proto.h"
 #include "data/tokenizer/sentencepiece_encoder.h"
 #include "kernels/core/check.h"
@@ -71,7 +72,8 @@ class SentencePieceModel final : public TokenizerModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return processor_.IdToPiece(id).starts_with(kWordStart);
+    const std::string& piece = processor_.IdToPiece(id);
+    return piece.starts_with(kWordStart) || begins_unspaced_unit(piece);
   }
   [[nodiscard]] bool is_control(std::int32_t id) const override {
     return processor_.IsControl(id) || processor_.IsUnknown(id);

@@ -54,6 +54,9 @@ struct Tokenizer::State {
 };
 
 Tokenizer Tokenizer::read(const std::string& path, const SpecialNames& names) {
+  if (std::filesystem::is_directory(path))
+    refuse("{} is a directory; a tokenizer is a file: tokenizer.json, a SentencePiece model or vocab.txt.",
+           path);
   std::string bytes = read_file(path, kAnySize);
   const auto name = std::filesystem::path(path).filename();
   if (path.ends_with(".txt")) {

@@ -48,7 +48,8 @@ class TokenizerModel {
   /// The same ids, with the bytes of the text that each stands for.
   [[nodiscard]] virtual std::vector<PieceSpan> encode_spans(std::string_view text) const = 0;
   [[nodiscard]] virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
-  /// Does this piece begin a word? (In SentencePiece: it begins with U+2581.)
+  /// Does this piece begin a word? (In SentencePiece: it begins with U+2581.) In scripts without blanks each
+  /// character does (data/text/unspaced.h).
   [[nodiscard]] virtual bool starts_word(std::int32_t id) const = 0;
   /// A token that text never gives.
   [[nodiscard]] virtual bool is_control(std::int32_t id) const = 0;

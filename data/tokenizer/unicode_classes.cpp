@@ -67,6 +67,11 @@ bool is_number(char32_t c) {
   if (c < 0x80) return c - '0' < 10U;
   return (category(c) & U_GC_N_MASK) != 0;
 }
+bool is_word_character(char32_t c) {
+  constexpr std::uint32_t kOthers = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+  return (category(c) & kOthers) != 0 || u_hasBinaryProperty(code(c), UCHAR_ALPHABETIC) != 0 ||
+         u_hasBinaryProperty(code(c), UCHAR_JOIN_CONTROL) != 0;
+}
 char32_t to_lower(char32_t c) {
   if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
   return static_cast<char32_t>(u_tolower(code(c)));

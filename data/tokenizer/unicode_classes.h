@@ -22,6 +22,8 @@ bool is_mark(char32_t c);
 /// L*, N*
 bool is_letter(char32_t c);
 bool is_number(char32_t c);
+/// A letter, mark, decimal digit, connector or joiner: \w of a regular expression.
+bool is_word_character(char32_t c);
 /// Simple mapping; `c` itself where it has none or where lower case is more than one code point.
 char32_t to_lower(char32_t c);
 

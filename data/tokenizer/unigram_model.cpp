@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/unicode_classes.h"
@@ -24,22 +25,23 @@ class UnigramModel final : public VocabularyModel {
     }
     if (!options_.byte_fallback) return;
     for (int b = 0; b < 256; ++b)
-      bytes_.push_back(this->vocabulary().id_of(fmt::format("<0x{:02X}>", b)).value_or(options_.unknown));
+      bytes_.push_back(this->vocabulary().model_id_of(fmt::format("<0x{:02X}>", b)).value_or(-1));
   }
 
   [[nodiscard]] std::string_view kind() const override { return "unigram"; }
 
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const override {
-    run(text, false,
-        [&](const AlignedText&, std::int32_t id, std::size_t, std::size_t) { ids.push_back(id); });
+    append_ids(text, true, ids);
+  }
+  void encode_rest(std::string_view text, std::vector<std::int32_t>& ids) const override {
+    append_ids(text, false, ids);
   }
 
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const override {
-    std::vector<PieceSpan> spans;
-    run(text, true, [&](const AlignedText& t, std::int32_t id, std::size_t begin, std::size_t end) {
-      spans.push_back({id, t.begin(begin), t.end(end - 1)});
-    });
-    return spans;
+    return spans_of(text, true);
+  }
+  [[nodiscard]] std::vector<PieceSpan> encode_rest_spans(std::string_view text) const override {
+    return spans_of(text, false);
   }
 
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const override {
@@ -47,7 +49,7 @@ class UnigramModel final : public VocabularyModel {
     for (const auto id : ids) {
       if (is_control(id)) continue;
       const auto byte = std::find(bytes_.begin(), bytes_.end(), id);
-      if (byte != bytes_.end() && id != options_.unknown)
+      if (byte != bytes_.end())
         text += static_cast<char>(byte - bytes_.begin());
       else
         text += piece(id);
@@ -65,21 +67,40 @@ class UnigramModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return piece(id).starts_with(options_.blank);
+    return piece(id).starts_with(options_.blank) || begins_unspaced_unit(piece(id));
   }
 
  private:
+  void append_ids(std::string_view text, bool first, std::vector<std::int32_t>& ids) const {
+    run(text, first, false,
+        [&](const AlignedText&, std::int32_t id, std::size_t, std::size_t) { ids.push_back(id); });
+  }
+  [[nodiscard]] std::vector<PieceSpan> spans_of(std::string_view text, bool first) const {
+    std::vector<PieceSpan> spans;
+    run(text, first, true, [&](const AlignedText& t, std::int32_t id, std::size_t begin, std::size_t end) {
+      spans.push_back({id, t.begin(begin), t.end(end - 1)});
+    });
+    return spans;
+  }
+
+  /// `first`: the text begins here, so that its first word may get a mark.
   template <class F>
-  void run(std::string_view given, bool aligned, const F& emit) const {
+  void run(std::string_view given, bool first, bool aligned, const F& emit) const {
     AlignedText text(given, aligned);
     normalizer_.apply(text);
-    set_blanks(text);
+    std::vector<std::size_t> begins{0};
+    if (options_.split_white_space)
+      begins = join_words(text, first);
+    else
+      mark_blanks(text, first);
     const std::string& all = text.text();
-    // Words begin with the mark of a blank: no piece goes over one.
+    std::size_t next = 0;  // of begins
     std::vector<UnigramSearch<double>::Node> nodes;
     std::vector<WordPiece> pieces;
     for (std::size_t begin = 0; begin < all.size();) {
-      const std::size_t end = std::min(all.find(options_.blank, begin + 1), all.size());
+      while (next < begins.size() && begins[next] <= begin) ++next;
+      std::size_t end = next < begins.size() ? begins[next] : all.size();
+      if (options_.split_blanks) end = std::min(all.find(options_.blank, begin + 1), end);
       pieces.clear();
       search_.cut(std::string_view(all).substr(begin, end - begin), 0, nodes, pieces);
       for (auto& piece : pieces) {
@@ -90,34 +111,41 @@ class UnigramModel final : public VocabularyModel {
     }
   }
 
-  /// White space to marks, and a mark before the first word.
-  void set_blanks(AlignedText& text) const {
-    const bool split = options_.split_white_space;
-    const auto space_at = [split](std::string_view all, std::size_t at) -> std::size_t {
-      const auto c = code_point_at(all, at);
-      return (split ? is_space(c.value) : c.value == ' ') ? c.length : 0;
-    };
-    bool inside = false, first = true;
-    const auto prefix = options_.prefix;
-    text.rewrite([&](std::string_view all, std::size_t at, std::string& out) -> std::size_t {
-      if (const std::size_t length = space_at(all, at); length > 0) {
-        if (!split) out += options_.blank;
-        inside = false;
-        return length;
-      }
+  [[nodiscard]] bool prepends(bool first) const {
+    return options_.prefix == UnigramOptions::Prefix::kAlways ||
+           (options_.prefix == UnigramOptions::Prefix::kFirst && first);
+  }
+
+  /// Blanks to marks, and a mark before the text.
+  void mark_blanks(AlignedText& text, bool first) const {
+    text.rewrite([this](std::string_view all, std::size_t at, std::string& out) -> std::size_t {
       const std::size_t length = code_point_at(all, at).length;
-      const bool marks = split ? prefix == UnigramOptions::Prefix::kAlways ||
-                                     (prefix == UnigramOptions::Prefix::kFirst && first)
-                               : false;
-      if (!inside && marks && !all.substr(at).starts_with(options_.blank)) out += options_.blank;
-      inside = true;
-      first = false;
-      out.append(all.substr(at, length));
+      out.append(all[at] == ' ' ? std::string_view(options_.blank) : all.substr(at, length));
       return length;
     });
-    if (!split && prefix != UnigramOptions::Prefix::kNever && !text.text().empty() &&
-        !text.text().starts_with(options_.blank))
+    if (prepends(first) && !text.text().empty() && !text.text().starts_with(options_.blank))
       text.prepend(options_.blank);
+  }
+
+  /// White space out, and a mark before each word; with kFirst, only before one that the text begins with.
+  /// Gives where the words begin.
+  [[nodiscard]] std::vector<std::size_t> join_words(AlignedText& text, bool first) const {
+    std::vector<std::size_t> begins;
+    bool inside = false;
+    text.rewrite([&](std::string_view all, std::size_t at, std::string& out) -> std::size_t {
+      const auto c = code_point_at(all, at);
+      if (is_space(c.value)) {
+        inside = false;
+        return c.length;
+      }
+      if (!inside) begins.push_back(out.size());
+      if (!inside && prepends(first && at == 0) && !all.substr(at).starts_with(options_.blank))
+        out += options_.blank;
+      inside = true;
+      out.append(all.substr(at, c.length));
+      return c.length;
+    });
+    return begins;
   }
 
   template <class F>
@@ -137,6 +165,11 @@ class UnigramModel final : public VocabularyModel {
         if (options_.unknown >= 0) emit(text, options_.unknown, begin, end);
         continue;
       }
+      const auto bytes = std::string_view(text.text()).substr(begin, end - begin);
+      if (std::ranges::any_of(bytes, [this](char b) { return bytes_[static_cast<unsigned char>(b)] < 0; })) {
+        if (options_.unknown >= 0) emit(text, options_.unknown, begin, end);
+        continue;
+      }
       for (std::size_t b = begin; b < end; ++b)
         emit(text, bytes_[static_cast<unsigned char>(text.text()[b])], b, b + 1);
     }
@@ -150,8 +183,8 @@ class UnigramModel final : public VocabularyModel {
 
 }  // namespace
 
-std::unique_ptr<TokenizerModel> make_unigram(Vocabulary vocabulary, UnigramOptions options,
-                                             const std::string& origin) {
+std::unique_ptr<VocabularyModel> make_unigram(Vocabulary vocabulary, UnigramOptions options,
+                                              const std::string& origin) {
   return std::make_unique<UnigramModel>(std::move(vocabulary), std::move(options), origin);
 }
 

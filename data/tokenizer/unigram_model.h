@@ -15,6 +15,7 @@ namespace nystrom {
 struct UnigramOptions {
   nlohmann::json normalizer;       ///< the member of tokenizer.json
   bool split_white_space = false;  ///< words are what white space separates
+  bool split_blanks = true;        ///< no piece goes over a blank
   std::string blank = "\u2581";
   enum class Prefix : std::uint8_t { kAlways, kFirst, kNever } prefix = Prefix::kAlways;
   std::vector<double> scores;  ///< by id
@@ -22,7 +23,7 @@ struct UnigramOptions {
   bool byte_fallback = false;  ///< unknown characters become pieces such as <0xE2>
 };
 
-std::unique_ptr<TokenizerModel> make_unigram(Vocabulary vocabulary, UnigramOptions options,
-                                             const std::string& origin);
+std::unique_ptr<VocabularyModel> make_unigram(Vocabulary vocabulary, UnigramOptions options,
+                                              const std::string& origin);
 
 }  // namespace nystrom

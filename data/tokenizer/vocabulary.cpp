@@ -17,9 +17,20 @@ void Vocabulary::add(std::string piece, std::int64_t id, const std::string& orig
   if (pieces_.size() <= index) {
     pieces_.resize(index + 1);
     control_.resize(index + 1);
+    outside_.resize(index + 1);
   }
   pieces_[index] = piece;
   ids_[std::move(piece)] = static_cast<std::int32_t>(id);
+}
+
+void Vocabulary::add_outside(std::string piece, std::int64_t id, const std::string& origin) {
+  add(std::move(piece), id, origin);
+  outside_[static_cast<std::size_t>(id)] = true;
+}
+
+std::optional<std::int32_t> Vocabulary::model_id_of(std::string_view piece) const {
+  const auto id = id_of(piece);
+  return id && !is_outside(*id) ? id : std::nullopt;
 }
 
 std::optional<std::int32_t> Vocabulary::id_of(std::string_view piece) const {

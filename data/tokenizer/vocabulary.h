@@ -17,6 +17,8 @@ class Vocabulary {
  public:
   /// `origin` stands in messages. Refuses ids that are negative or above ten million.
   void add(std::string piece, std::int64_t id, const std::string& origin);
+  /// A token that the model does not know; added tokens are found before it.
+  void add_outside(std::string piece, std::int64_t id, const std::string& origin);
   /// Marks a piece that text never gives.
   void set_control(std::int32_t id) { control_.at(static_cast<std::size_t>(id)) = true; }
 
@@ -25,7 +27,10 @@ class Vocabulary {
     return pieces_[static_cast<std::size_t>(id)];
   }
   [[nodiscard]] std::optional<std::int32_t> id_of(std::string_view piece) const;
+  /// None for tokens outside the model.
+  [[nodiscard]] std::optional<std::int32_t> model_id_of(std::string_view piece) const;
   [[nodiscard]] bool is_control(std::int32_t id) const { return control_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] bool is_outside(std::int32_t id) const { return outside_[static_cast<std::size_t>(id)]; }
 
   /// Roles by name, else by the usual spellings.
   [[nodiscard]] SpecialIds special_ids(const SpecialNames& names, const std::string& origin) const;
@@ -34,7 +39,7 @@ class Vocabulary {
   [[nodiscard]] std::int32_t find(const std::string& name, std::initializer_list<std::string_view> usual,
                                   std::string_view role, const std::string& origin) const;
   std::vector<std::string> pieces_;
-  std::vector<bool> control_;
+  std::vector<bool> control_, outside_;
   std::unordered_map<std::string, std::int32_t> ids_;
 };
 
@@ -49,6 +54,12 @@ class VocabularyModel : public TokenizerModel {
   [[nodiscard]] bool is_control(std::int32_t id) const final { return vocabulary_.is_control(id); }
   [[nodiscard]] SpecialIds special_ids(const SpecialNames& names, const std::string& origin) const final {
     return vocabulary_.special_ids(names, origin);
+  }
+
+  /// `encode` of a text that goes on behind an added token: what only the first word gets is not added.
+  virtual void encode_rest(std::string_view text, std::vector<std::int32_t>& ids) const { encode(text, ids); }
+  [[nodiscard]] virtual std::vector<PieceSpan> encode_rest_spans(std::string_view text) const {
+    return encode_spans(text);
   }
 
  protected:

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/trie.h"
 #include "data/tokenizer/unicode_classes.h"
@@ -37,7 +38,7 @@ class WordPieceModel final : public VocabularyModel {
     if (U_FAILURE(status)) fail("ICU has no normal form D: {}.", u_errorName(status));
     for (std::int32_t id = 0; id < vocabulary_size(); ++id) {
       const auto& text = piece(id);
-      if (text.empty()) continue;
+      if (text.empty() || this->vocabulary().is_outside(id)) continue;
       whole_.add(text, id);
       if (text.size() > options_.prefix.size() && text.starts_with(options_.prefix))
         inside_.add(std::string_view(text).substr(options_.prefix.size()), id);
@@ -81,7 +82,9 @@ class WordPieceModel final : public VocabularyModel {
   }
 
   [[nodiscard]] bool starts_word(std::int32_t id) const override {
-    return !piece(id).starts_with(options_.prefix) || piece(id).size() == options_.prefix.size();
+    const std::string_view text = piece(id);
+    return !text.starts_with(options_.prefix) || text.size() == options_.prefix.size() ||
+           begins_unspaced_unit(text.substr(options_.prefix.size()));
   }
 
  private:
@@ -224,9 +227,9 @@ class WordPieceModel final : public VocabularyModel {
 
 }  // namespace
 
-std::unique_ptr<TokenizerModel> make_wordpiece(Vocabulary vocabulary, const WordPieceOptions& options,
-                                               const std::string& origin) {
-  const auto unknown = vocabulary.id_of(options.unknown);
+std::unique_ptr<VocabularyModel> make_wordpiece(Vocabulary vocabulary, const WordPieceOptions& options,
+                                                const std::string& origin) {
+  const auto unknown = vocabulary.model_id_of(options.unknown);
   if (!unknown)
     refuse("{}: its vocabulary has no {}, which stands for unknown words.", origin, options.unknown);
   return std::make_unique<WordPieceModel>(std::move(vocabulary), options, *unknown);

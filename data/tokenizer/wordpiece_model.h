@@ -17,7 +17,7 @@ struct WordPieceOptions {
   bool clean = true, ideographs = true, lowercase = true, strip_accents = true;
 };
 
-std::unique_ptr<TokenizerModel> make_wordpiece(Vocabulary vocabulary, const WordPieceOptions& options,
-                                               const std::string& origin);
+std::unique_ptr<VocabularyModel> make_wordpiece(Vocabulary vocabulary, const WordPieceOptions& options,
+                                                const std::string& origin);
 
 }  // namespace nystrom

@@ -19,6 +19,8 @@ LineSource::LineSource(std::string path) : name_(path == "-" ? "standard input" 
   descriptor_ = name_ == "standard input" ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));
   while (!ended_ && buffer_.size() < kByteOrderMark.size() && buffer_.find('\n') == std::string::npos) fill();
+  if (buffer_.starts_with("\xFE\xFF") || buffer_.starts_with("\xFF\xFE"))
+    refuse("{} is UTF-16; convert it to UTF-8, for example by `iconv -f UTF-16 -t UTF-8`.", name_);
   if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
 

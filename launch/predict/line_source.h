@@ -10,7 +10,7 @@ namespace nystrom {
 
 class LineSource {
  public:
-  /// "-": standard input. Refuses a file that cannot be read.
+  /// "-": standard input. Refuses a file that cannot be read, and UTF-16.
   explicit LineSource(std::string path);
   ~LineSource();
   LineSource(const LineSource&) = delete;

@@ -125,6 +125,39 @@ TEST(MinHash, similar_documents_share_bands_and_others_do_not) {
   EXPECT_TRUE(bands_of({"Four words are short."}).empty());
 }
 
+// Chinese, Thai: a copy inside other text, with other punctuation.
+TEST(Cleaning, copies_of_text_without_blanks_are_found) {
+  const auto folder = made_folder("evaluation");
+  auto options = small_options(folder);
+  const std::string secret = "\u5929\u5730\u7384\u9ec4\u5b87\u5b99\u6d2a\u8352\u65e5\u6708\u76c8\u6603\u8fb0";
+  const std::string thai =
+      "\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48\u0e21\u0e35\u0e1b\u0e25\u0e32"
+      "\u0e43\u0e19\u0e19\u0e49\u0e33\u0e21\u0e32\u0e01\u0e40\u0e01\u0e34\u0e19";
+  options.corpora = {
+      {.kind = "lines",
+       .path = write_file(folder / "l.txt", made_up_lines(100, 5) + "\u5b83\u8bf4\uff1a" + secret +
+                                                "\u5217\u5bbf\u3002\n\u0e04\u0e33" + thai +
+                                                "\u0e04\u0e33\n\u5929\u5730\u7384\u9ec4\u3002\n")}};
+  options.cleaning.decontaminate = {
+      write_file(folder / "test.tsv", "1\t\u554a" + secret + "\uff01\n2\t\u0e01" + thai + "\u0e02\n")};
+  (void)prepare(options);
+  EXPECT_EQ(manifest(options)["sources"][0]["documents_dropped"]["shared with evaluation files"], 2);
+}
+
+TEST(MinHash, characters_of_scripts_without_blanks_are_words) {
+  const auto words = [](std::string_view text) {
+    std::vector<std::uint64_t> hashes;
+    append_word_hashes(text, hashes);
+    return hashes;
+  };
+  EXPECT_EQ(words("\u5929\u5730\u3002\u4eba").size(), 3U);
+  EXPECT_EQ(words("\u5929\u5730\u3002\u4eba"), words("\u5929\uff0c \u5730\u4eba"));
+  EXPECT_EQ(words("\u5929Word\u5730 caf\u00e9"), words("\u5929 word \u5730 caf\u00e9"));
+  EXPECT_EQ(words("\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48").size(), 2U) << "marks belong to their letters";
+  EXPECT_EQ(words("\u201cquoted\u201d \u0939\u093f\u0928\u094d\u0926\u0940").size(), 2U) << "as before";
+  EXPECT_EQ(words("\ud55c\uad6d\uc5b4 \ub9d0").size(), 2U) << "Korean has blanks";
+}
+
 TEST(Wikipedia, pages_that_are_no_prose_go_by_option) {
   const auto folder = made_folder("pages");
   const auto page = [](const std::string& title, const std::string& text) {

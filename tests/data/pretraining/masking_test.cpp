@@ -166,6 +166,37 @@ TEST(Masker, treats_a_span_as_a_whole) {
   }
 }
 
+// As unigram and byte-level BPE give for a line of Chinese or Thai: only the first token begins a word.
+TEST(Masker, reaches_every_token_of_text_without_blanks) {
+  std::vector<bool> starts(kWords, false);
+  starts[100] = true;
+  for (const auto unit : {MaskUnit::kWord, MaskUnit::kSpan}) {
+    Masker masker({.unit = unit}, {}, kWords, starts, 1);
+    Ids plain{0};
+    for (std::int32_t id = 100; id < 140; ++id) plain.push_back(id);
+    plain.push_back(2);
+    std::map<std::int32_t, int> by_position;
+    for (std::uint64_t key = 0; key < 2000; ++key)
+      for (const auto position : mask(masker, key, plain).positions) ++by_position[position];
+    EXPECT_EQ(by_position.size(), 40U);
+    for (const auto& [position, times] : by_position) EXPECT_GT(times, 100) << position;
+  }
+}
+
+TEST(Masker, keeps_a_word_of_twenty_tokens_whole) {
+  std::vector<bool> starts(kWords, false);
+  for (std::size_t id = 100; id < 300; id += 20) starts[id] = true;
+  Masker masker({.unit = MaskUnit::kWord}, {}, kWords, starts, 1);
+  Ids plain{0};
+  for (std::int32_t id = 100; id < 300; ++id) plain.push_back(id);
+  plain.push_back(2);
+  for (std::uint64_t key = 0; key < 50; ++key) {
+    const Masked m = mask(masker, key, plain);
+    ASSERT_EQ(m.labels.size(), 20U);
+    EXPECT_EQ(m.labels.front() % 20, 0);
+  }
+}
+
 TEST(Masker, refuses_shares_that_are_none) {
   EXPECT_THROW(Masker({.probability = 1.5}, {}, kWords, {}, 1), InputError);
   EXPECT_THROW(Masker({.mask = 0.8, .random = 0.3}, {}, kWords, {}, 1), InputError);

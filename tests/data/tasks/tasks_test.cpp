@@ -104,6 +104,22 @@ TEST(TaskKinds, take_labels_where_they_read_custom_datasets) {
   EXPECT_EQ(find_task_kind("none"), nullptr);
 }
 
+TEST(TaskFiles, are_decoded_from_utf16_before_lines_are_told_apart) {
+  const std::string text = "a\tb\n1\t\u0A0A\n2\tx\n";
+  for (const bool little : {true, false}) {
+    std::string bytes = little ? "\xFF\xFE" : "\xFE\xFF";
+    for (const char16_t unit : std::u16string_view(u"a\tb\n1\t\u0A0A\n2\tx\n")) {
+      const auto low = static_cast<char>(unit & 0xFFU), high = static_cast<char>(unit >> 8U);
+      bytes += little ? low : high;
+      bytes += little ? high : low;
+    }
+    Repairs repairs;
+    const auto path = testing::write_file(testing::made_folder("utf16") / "t.tsv", bytes);
+    EXPECT_EQ(read_text_file(path, repairs), text);
+    EXPECT_EQ(repairs.invalid_bytes + repairs.nul_bytes, 0);
+  }
+}
+
 TEST_F(Tasks, cola_has_a_header_only_in_its_test_split) {
   write("train.tsv", "gj04\t1\t\tone \"two\nks08\t0\t*\tthree\n");
   write("dev.tsv", "gj04\t1\t\tfour\n");

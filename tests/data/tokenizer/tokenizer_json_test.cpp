@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
 #include <sstream>
 
 #include "corpus_folder.h"
@@ -27,12 +29,24 @@ Ids ids_of_line(const std::string& line) {
   return {std::istream_iterator<std::int32_t>(numbers), {}};
 }
 
-class TokenizerJson : public ::testing::TestWithParam<const char*> {};
+struct Case {
+  const char *name, *lines;
+};
+
+std::string path_of(const Case& of) {
+  return (cases() / (std::string(of.name) + ".json")).string();
+}
+
+nlohmann::json lines_of(const Case& of) {
+  return parse_json<nlohmann::json>(testing::read_file(cases() / of.lines));
+}
+
+class TokenizerJson : public ::testing::TestWithParam<Case> {};
 
 TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
-  const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
-  const auto lines = parse_json<nlohmann::json>(testing::read_file(cases() / "lines.json"));
-  std::ifstream expected(cases() / (std::string(GetParam()) + ".ids"));
+  const auto tokenizer = Tokenizer::read(path_of(GetParam()));
+  const auto lines = lines_of(GetParam());
+  std::ifstream expected(cases() / (std::string(GetParam().name) + ".ids"));
   ASSERT_GT(lines.size(), 400U);
   int wrong = 0;
   for (const std::string text : lines) {
@@ -46,8 +60,8 @@ TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
 }
 
 TEST_P(TokenizerJson, spans_have_the_same_ids_and_lie_in_the_text_in_order) {
-  const auto tokenizer = Tokenizer::read((cases() / (std::string(GetParam()) + ".json")).string());
-  for (const std::string text : parse_json<nlohmann::json>(testing::read_file(cases() / "lines.json"))) {
+  const auto tokenizer = Tokenizer::read(path_of(GetParam()));
+  for (const std::string text : lines_of(GetParam())) {
     Ids ids;
     std::int64_t before = 0;
     for (const auto& span : tokenizer.encode_spans(text)) {
@@ -61,14 +75,60 @@ TEST_P(TokenizerJson, spans_have_the_same_ids_and_lie_in_the_text_in_order) {
   }
 }
 
+std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+  std::string name = info.param.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+constexpr auto kPlain = "lines.json";
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerJson,
-                         ::testing::Values("wordpiece-uncased", "wordpiece-cased", "byte-bpe",
-                                           "byte-bpe-prefix", "unigram-albert", "unigram-plain"),
-                         [](const auto& kind) {
-                           std::string name = kind.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         ::testing::Values(Case{"wordpiece-uncased", kPlain}, Case{"wordpiece-cased", kPlain},
+                                           Case{"byte-bpe", kPlain}, Case{"byte-bpe-prefix", kPlain},
+                                           Case{"unigram-albert", kPlain}, Case{"unigram-plain", kPlain}),
+                         name_of);
+
+// Added tokens, special tokens as text, pieces over blanks, normalizers; characters of seventeen blocks at
+// random.
+constexpr auto kAdded = "added-lines.json";
+INSTANTIATE_TEST_SUITE_P(Parts, TokenizerJson,
+                         ::testing::Values(Case{"wordpiece-added", kAdded},
+                                           Case{"wordpiece-cased-added", kAdded},
+                                           Case{"wordpiece-sequence", kAdded}, Case{"byte-bpe-added", kAdded},
+                                           Case{"byte-bpe-nfc", kAdded}, Case{"unigram-added", kAdded},
+                                           Case{"unigram-over-blanks", kAdded},
+                                           Case{"unigram-over-blanks-added", kAdded},
+                                           Case{"unigram-words-first", kAdded}),
+                         name_of);
+
+TEST(TokenizerFiles, spans_of_added_tokens_are_their_places_in_the_text) {
+  const auto tokenizer = Tokenizer::read((cases() / "wordpiece-added.json").string());
+  const std::string text =
+      "\u00c9h COVID-19 <user>";  // the first letter loses its accent, which moves nothing
+  std::map<std::string, std::string> found;
+  for (const auto& span : tokenizer.encode_spans(text))
+    found[tokenizer.piece(span.id)] =
+        text.substr(static_cast<std::size_t>(span.begin), static_cast<std::size_t>(span.end - span.begin));
+  EXPECT_EQ(found["covid-19"], "COVID-19");
+  EXPECT_EQ(found["<user>"], "<user>");
+}
+
+TEST(TokenizerFiles, capitals_of_any_script_make_a_vocabulary_cased) {
+  const auto folder = testing::made_folder("cased");
+  const auto cyrillic = Tokenizer::read(testing::write_file(
+      folder / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\u041c\u043e\u0441\u043a\u0432\u0430\n"));
+  EXPECT_EQ(cyrillic.encode("\u041c\u043e\u0441\u043a\u0432\u0430 \u043c\u043e\u0441\u043a\u0432\u0430"),
+            (Ids{5, 1}));
+}
+
+TEST(TokenizerFiles, a_directory_is_refused) {
+  try {
+    (void)Tokenizer::read(testing::made_folder("tokenizer").string());
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is a directory; a tokenizer is a file"));
+  }
+}
 
 TEST(TokenizerFiles, vocab_txt_is_wordpiece_and_capitals_make_it_cased) {
   const auto folder = testing::made_folder("vocab");
@@ -141,6 +201,82 @@ TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_nam
   EXPECT_THAT(message_of(R"({"model": {"type": "Unigram", "vocab": [["a"]], "unk_id": 0},
                              "pre_tokenizer": {"type": "Metaspace"}})"),
               HasSubstr("not a valid tokenizer.json"));
+}
+
+TEST(TokenizerFiles, characters_of_scripts_without_blanks_begin_words) {
+  const auto folder = testing::made_folder("unspaced");
+  const auto wordpiece = Tokenizer::read(testing::write_file(
+      folder / "vocab.txt",
+      "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n##\u304b\n##\u0e17\n##\u0e35\n##\uac00\n"));
+  const auto starts = [](const Tokenizer& tokenizer, const char* piece) {
+    return tokenizer.starts_word(tokenizer.id_of(piece).value());
+  };
+  EXPECT_FALSE(starts(wordpiece, "##b"));
+  EXPECT_TRUE(starts(wordpiece, "##\u304b"));
+  EXPECT_TRUE(starts(wordpiece, "##\u0e17"));
+  EXPECT_FALSE(starts(wordpiece, "##\u0e35")) << "a vowel sign";
+  EXPECT_FALSE(starts(wordpiece, "##\uac00")) << "Korean has blanks";
+  // In bytes: U+5929 is E5 A4 A9, spelled "\u00e5\u00a4\u00a9".
+  const auto bpe = Tokenizer::from_bytes(
+      R"({"model": {"type": "BPE", "merges": [], "vocab": {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3,
+          "<mask>": 4, "\u00e5": 5, "\u00a4": 6, "\u00e5\u00a4\u00a9": 7, "a": 8, "\u00e0": 9}},
+          "pre_tokenizer": {"type": "ByteLevel"}})",
+      "bpe");
+  EXPECT_TRUE(bpe.starts_word(5));
+  EXPECT_FALSE(bpe.starts_word(6));
+  EXPECT_TRUE(bpe.starts_word(7));
+  EXPECT_FALSE(bpe.starts_word(8));
+  EXPECT_FALSE(bpe.starts_word(9)) << "Devanagari and others begin with this byte as well";
+}
+
+/// A WordPiece of which `change` changes something.
+std::string changed(const std::function<void(nlohmann::json&)>& change) {
+  auto json = parse_json<nlohmann::json>(testing::read_file(cases() / "wordpiece-uncased.json"));
+  change(json);
+  return message_of(json.dump());
+}
+
+TEST(TokenizerFiles, every_member_is_known_or_refused_by_its_path) {
+  using Json = nlohmann::json;
+  EXPECT_EQ(changed([](Json&) {}), "nothing was refused");
+  EXPECT_THAT(changed([](Json& j) { j["extra"] = 1; }), HasSubstr("`extra`"));
+  for (const char* part : {"normalizer", "pre_tokenizer", "model", "decoder"})
+    EXPECT_THAT(changed([part](Json& j) { j[part]["extra"] = 1; }),
+                HasSubstr("`" + std::string(part) + ".extra`"));
+  EXPECT_THAT(changed([](Json& j) { j["added_tokens"][1]["extra"] = 1; }),
+              HasSubstr("`added_tokens[1].extra`"));
+  EXPECT_THAT(changed([](Json& j) { j["added_tokens"][1]["id"] = 77; }),
+              HasSubstr("`added_tokens[1].id` is 77; the library `tokenizers` gives \"[PAD]\" the id 1"));
+  EXPECT_THAT(changed([](Json& j) {
+                j["post_processor"] = {{"type", "Strange"}};
+              }),
+              HasSubstr("`post_processor.type` is Strange"));
+  EXPECT_THAT(changed([](Json& j) { j["decoder"] = {{"type", "CTC"}}; }), HasSubstr("`decoder.type` is CTC"));
+  EXPECT_THAT(changed([](Json& j) {
+                j["truncation"] = {{"max_length", 5}, {"extra", 1}};
+              }),
+              HasSubstr("`truncation.extra`"));
+  EXPECT_THAT(changed([](Json& j) { j["padding"] = {{"extra", 1}}; }), HasSubstr("`padding.extra`"));
+  EXPECT_THAT(changed([](Json& j) {
+                j["normalizer"] = {{"type", "Sequence"},
+                                   {"normalizers", Json::array({{{"type", "NFC"}}, {{"type", "Nmt"}}})}};
+              }),
+              HasSubstr("`normalizer.normalizers[1].type` is Nmt"));
+  auto bpe = parse_json<Json>(testing::read_file(cases() / "byte-bpe.json"));
+  bpe["model"]["dropout"] = 0.1;
+  EXPECT_THAT(message_of(bpe.dump()), HasSubstr("`model.dropout` is 0.1"));
+  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  unigram["pre_tokenizer"]["prepend_scheme"] = "last";
+  EXPECT_THAT(message_of(unigram.dump()), HasSubstr("`pre_tokenizer.prepend_scheme` is last"));
+}
+
+TEST(TokenizerFiles, parts_within_parts_without_end_are_refused) {
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += R"({"type":"Sequence","normalizers":[)";
+  deep += R"({"type":"NFC"})";
+  for (int i = 0; i < 100000; ++i) deep += "]}";
+  EXPECT_THAT(message_of(R"({"model": {"type": "WordPiece", "vocab": {}}, "normalizer": )" + deep + "}"),
+              HasSubstr("nested more than 100 levels deep"));
 }
 
 // What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.

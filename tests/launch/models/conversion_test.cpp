@@ -427,6 +427,19 @@ TEST(TokenizerFiles, what_keeps_a_sentencepiece_model_from_being_a_tokenizer_jso
   EXPECT_THAT(why_not_imitated(defined), HasSubstr("user-defined"));
 }
 
+TEST(TokenizerFiles, pieces_over_blanks_are_told_to_the_library) {
+  const auto splits = [](const Tokenizer& of) {
+    for (const auto& file : huggingface_tokenizer_files(of, 16))
+      if (file.name == "tokenizer.json")
+        return parse_json<Json>(file.bytes)["pre_tokenizer"]["split"].get<bool>();
+    return true;
+  };
+  EXPECT_TRUE(splits(tokenizer()));
+  const std::string piece = "\u2581of\u2581the";
+  const std::string message = std::string{1 << 3 | 2, static_cast<char>(piece.size())} + piece;
+  EXPECT_FALSE(splits(with_field(kPiece, message)));
+}
+
 TEST(TokenizerFiles, a_mark_of_word_starts_in_a_text_is_kept_where_the_rules_leave_it_alone) {
   const auto patterns = [](const Tokenizer& of) {
     std::string all;

@@ -10,7 +10,7 @@ import json
 import pathlib
 import random
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 HERE = pathlib.Path(__file__).parent
 SPECIAL = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
@@ -117,6 +117,96 @@ def write_sentencepiece(training, lines, words):
             "".join(" ".join(map(str, library.encode(text))) + "\n" for text in lines + more))
 
 
+ADDED = [("covid-19", {}), ("Mixed Case", {}), ("<user>", {"normalized": False}), ("a", {"single_word": True}),
+         ("st", {"single_word": True, "normalized": False}), ("<l>", {"lstrip": True}), ("<r>", {"rstrip": True}),
+         ("<both>", {"lstrip": True, "rstrip": True, "normalized": False}), ("   ", {}), ("é", {}), ("東京", {}),
+         ("covid", {"single_word": True})]
+BLOCKS = [(0x20, 0x7E), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F), (0xE00, 0xE7F),
+          (0x1100, 0x11FF), (0x1E00, 0x1FFF), (0x2000, 0x206F), (0x2100, 0x218F), (0x3000, 0x30FF), (0x4E00, 0x4EFF),
+          (0xAC00, 0xACFF), (0xFB00, 0xFB4F), (0xFF00, 0xFFEF), (0x1F600, 0x1F64F)]
+
+
+def odd_line(r, words):
+    """Words, added tokens with and without what surrounds them, special tokens, and characters at random."""
+    parts = []
+    for _ in range(r.randint(1, 12)):
+        kind = r.random()
+        if kind < 0.35:
+            parts.append(r.choice(words))
+        elif kind < 0.65:
+            parts.append(r.choice([r.choice(ADDED)[0], r.choice(ADDED)[0].upper(), r.choice(SPECIAL)]))
+        elif kind < 0.75:
+            parts.append(r.choice(SIGNS + ODD))
+        else:
+            begin, end = r.choice(BLOCKS)
+            parts.append("".join(chr(r.randint(begin, end)) for _ in range(r.randint(1, 3))))
+        if r.random() < 0.6:
+            parts.append(r.choice([" ", " ", " ", "  ", "\t", "\u00a0", "\u3000"]))
+    return "".join(parts).replace("\n", " ").replace("\r", " ")
+
+
+def with_added(tokenizer):
+    for content, options in ADDED:
+        tokenizer.add_tokens([AddedToken(content, **{"normalized": True, **options})])
+    return tokenizer
+
+
+def small_unigram(normalizer, pre_tokenizer, lines):
+    tokenizer = Tokenizer(models.Unigram())
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.train_from_iterator(lines, trainers.UnigramTrainer(vocab_size=300, special_tokens=SPECIAL, unk_token="[UNK]"))
+    return tokenizer
+
+
+def small_bpe(lines, **options):
+    tokenizer = Tokenizer(models.BPE(**options))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=300, special_tokens=SPECIAL, initial_alphabet=[]))
+    return tokenizer
+
+
+def small_wordpiece(normalizer, lines):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=400, special_tokens=SPECIAL))
+    return tokenizer
+
+
+def write_added(training, words):
+    """Added tokens, pieces over blanks, normalizers: parts of a tokenizer.json that change ids."""
+    r = random.Random(19)
+    training = training[:800]
+    lines = [odd_line(r, words) for _ in range(500)]
+    (HERE / "added-lines.json").write_text(json.dumps(lines, ensure_ascii=True, indent=0) + "\n")
+    metaspace = pre_tokenizers.Metaspace
+    over_blanks = small_unigram(None, metaspace(split=False), [" ".join(r.choice(words[:12]) for _ in range(8))
+                                                               for _ in range(500)] + training[:200])
+    first = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace(prepend_scheme="first")])
+    nfc_bpe = small_bpe(training, unk_token="[UNK]")
+    nfc_bpe.normalizer = normalizers.NFC()
+    made = {
+        "wordpiece-added": with_added(small_wordpiece(normalizers.BertNormalizer(), training)),
+        "wordpiece-cased-added": with_added(small_wordpiece(normalizers.BertNormalizer(lowercase=False), training)),
+        "wordpiece-sequence": small_wordpiece(normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()]),
+                                              training),
+        "byte-bpe-added": with_added(small_bpe(training, unk_token="[UNK]", fuse_unk=True)),
+        "byte-bpe-nfc": nfc_bpe,
+        "unigram-added": with_added(small_unigram(normalizers.NFKC(), metaspace(prepend_scheme="first"), training)),
+        "unigram-over-blanks": over_blanks,
+        "unigram-over-blanks-added": with_added(Tokenizer.from_str(over_blanks.to_str())),
+        "unigram-words-first": with_added(small_unigram(normalizers.Lowercase(), first, training)),
+    }
+    for name, tokenizer in made.items():
+        (HERE / f"{name}.json").write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=True) + "\n")
+        tokenizer.encode_special_tokens = True
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in lines]
+        (HERE / f"{name}.ids").write_text("".join(" ".join(map(str, row)) + "\n" for row in ids))
+
+
 def main():
     r = random.Random(20240229)
     words = [word(r) for _ in range(400)]
@@ -139,6 +229,8 @@ def main():
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in lines]
         (HERE / f"{name}.ids").write_text("".join(" ".join(map(str, row)) + "\n" for row in ids))
     write_sentencepiece(training, lines, words)
+    write_added(training, words)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+#include "data/tokenizer/json_parts.h"
+
+#include <algorithm>
+
+#include "kernels/core/check.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kMaxDepth = 100;
+
+void check_depth_at(const Json& json, int depth, const std::string& origin) {
+  if (depth > kMaxDepth) refuse("{} is nested more than {} levels deep.", origin, kMaxDepth);
+  for (const auto& each : json)
+    if (each.is_structured()) check_depth_at(each, depth + 1, origin);
+}
+
+}  // namespace
+
+std::string type_of(const Json& json) {
+  return json.is_object() ? json.value("type", "") : "";
+}
+
+void check_members(const Json& json, const std::string& path, std::initializer_list<std::string_view> known,
+                   const std::string& origin) {
+  if (!json.is_object()) refuse_value(path, json.is_null() ? "null" : "no object", origin);
+  for (const auto& [key, value] : json.items())
+    if (key != "type" && std::ranges::find(known, key) == known.end())
+      refuse("{}: its member `{}.{}` is not supported.", origin, path, key);
+}
+
+void refuse_value(const std::string& path, std::string_view value, const std::string& origin) {
+  refuse("{}: its `{}` is {}, which is not supported.", origin, path, value.empty() ? "missing" : value);
+}
+
+void check_depth(const Json& json, const std::string& origin) {
+  if (json.is_structured()) check_depth_at(json, 1, origin);
+}
+
+BertNormalization bert_normalization(const Json& json) {
+  BertNormalization options;
+  options.clean = json.value("clean_text", true);
+  options.ideographs = json.value("handle_chinese_chars", true);
+  options.lowercase = json.value("lowercase", true);
+  const auto accents = json.value("strip_accents", Json());
+  options.strip_accents = accents.is_null() ? options.lowercase : accents.get<bool>();
+  return options;
+}
+
+}  // namespace nystrom
