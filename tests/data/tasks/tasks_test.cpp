@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "data/tasks/metrics/entities.h"
+#include "data/tasks/records.h"
 #include "data/tasks/sequence_split.h"
 #include "data/tasks/task.h"
 #include "data/tasks/task_kinds.h"
@@ -104,7 +105,7 @@ TEST(TaskKinds, take_labels_where_they_read_custom_datasets) {
   EXPECT_EQ(find_task_kind("none"), nullptr);
 }
 
-TEST(TaskFiles, are_decoded_from_utf16_before_lines_are_told_apart) {
+TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_told_apart) {
   const std::string text = "a\tb\n1\t\u0A0A\n2\tx\n";
   for (const bool little : {true, false}) {
     std::string bytes = little ? "\xFF\xFE" : "\xFE\xFF";
@@ -114,8 +115,8 @@ TEST(TaskFiles, are_decoded_from_utf16_before_lines_are_told_apart) {
       bytes += little ? high : low;
     }
     Repairs repairs;
-    const auto path = testing::write_file(testing::made_folder("utf16") / "t.tsv", bytes);
-    EXPECT_EQ(read_text_file(path, repairs), text);
+    write("t.tsv", bytes);
+    EXPECT_EQ(read_text_file((folder_ / "t.tsv").string(), repairs), text);
     EXPECT_EQ(repairs.invalid_bytes + repairs.nul_bytes, 0);
   }
 }
