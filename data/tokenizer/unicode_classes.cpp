@@ -22,10 +22,10 @@ std::uint32_t category(char32_t c, std::uint8_t version) {
     std::uint8_t last;  // version before it
     std::uint32_t category;
   };
-  static constexpr Change kChanges[] = {{0x1734, 13, U_GC_MN_MASK}, {0x1885, 8, U_GC_LO_MASK},
-                                        {0x1886, 8, U_GC_LO_MASK},  {0x1CF2, 11, U_GC_MC_MASK},
-                                        {0x1CF3, 11, U_GC_MC_MASK}, {0xA9BD, 10, U_GC_MC_MASK},
-                                        {0x111C9, 10, U_GC_PO_MASK}};
+  static constexpr Change kChanges[] = {{0x166D, 11, U_GC_PO_MASK}, {0x1734, 13, U_GC_MN_MASK},
+                                        {0x1885, 8, U_GC_LO_MASK},  {0x1886, 8, U_GC_LO_MASK},
+                                        {0x1CF2, 11, U_GC_MC_MASK}, {0x1CF3, 11, U_GC_MC_MASK},
+                                        {0xA9BD, 10, U_GC_MC_MASK}, {0x111C9, 10, U_GC_PO_MASK}};
   for (const auto& change : kChanges) {
     if (change.c == c && version <= change.last) return change.category;
   }

@@ -289,6 +289,7 @@ TEST(UnicodeClasses, are_those_of_the_versions_that_the_library_has) {
   EXPECT_FALSE(is_nonspacing_mark(0x1885)) << "a letter before version 9";
   EXPECT_TRUE(is_mark(0x1885));
   EXPECT_TRUE(is_punctuation(0x111C9)) << "a mark since version 11";
+  EXPECT_TRUE(is_punctuation(0x166D)) << "a symbol since version 12";
   EXPECT_TRUE(is_other(0xAD));
   EXPECT_FALSE(is_other(0x890)) << "of version 14";
 }
