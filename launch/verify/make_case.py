@@ -82,7 +82,8 @@ class Model:
         """[layers + 1, T, C] of one sequence."""
         e = "nystromformer.embeddings."
         positions = torch.arange(len(ids)) + POSITION_OFFSET
-        x = self.w[e + "word_embeddings.weight"][ids] + self.w[e + "position_embeddings.weight"][positions]
+        words = F.embedding(ids, self.w[e + "word_embeddings.weight"], padding_idx=self.c["pad"])  # no gradient of padding
+        x = words + self.w[e + "position_embeddings.weight"][positions]
         states = [self.norm(x + self.w[e + "token_type_embeddings.weight"][types], e + "LayerNorm")]
         for layer in range(self.c["layers"]):
             states.append(self.block(states[-1], layer))
@@ -131,7 +132,7 @@ def read_model(folder, kind):
     c = dict(head="pretraining" if pretraining else "masked_lm", attention=kind or own.get("kind", "nystrom"),
              landmarks=own.get("landmarks", config["num_landmarks"]), pinv_iterations=own.get("pinv_iterations", 6),
              layers=config["num_hidden_layers"], heads=config["num_attention_heads"],
-             activation=config["hidden_act"], epsilon=config["layer_norm_eps"])
+             activation=config["hidden_act"], epsilon=config["layer_norm_eps"], pad=config.get("pad_token_id"))
     tied = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
     no_convolution = own.get("convolution", 1) == 0
     w = {name: value.double().requires_grad_() for name, value in raw.items()
@@ -226,11 +227,11 @@ def self_shapes(taps):
 
 
 def self_weight(name, shape):
-    """Matrices in [-1, 1), vectors in [-1/8, 1/8), around 1 where they scale."""
+    """Matrices in [-1, 1), vectors in [-1/8, 1/8), around 1 where they scale; rounded to fp32."""
     values = hashed(name, int(torch.tensor(shape).prod())).reshape(shape)
     if len(shape) > 1:
         return values
-    return values / 8 + (1 if name.endswith("LayerNorm.weight") else 0)
+    return (values / 8 + (1 if name.endswith("LayerNorm.weight") else 0)).float().double()
 
 
 def self_batch(lengths):
@@ -266,7 +267,7 @@ namespace nystrom::self_cases {
     rows = []
     for number, (name, attention_of, lengths) in enumerate(CASES):
         c = dict(head="pretraining", pinv_iterations=6, layers=LAYERS, heads=HEADS, activation="gelu_new", epsilon=1e-5,
-                 **attention_of)
+                 pad=None, **attention_of)
         model = Model({n: self_weight(n, s).requires_grad_() for n, s in self_shapes(c["taps"]).items()}, c)
         out = evaluate(model, self_batch(lengths))
         hidden = torch.cat([out["hidden_states"][-1, b, :t] for b, t in enumerate(lengths)])

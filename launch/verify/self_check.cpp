@@ -53,6 +53,7 @@ ModelConfig model_of(const SelfCase& self) {
   model.layers = 2;
   model.intermediate_size = 12;
   model.max_positions = 32;
+  model.pad_token_id = -1;  // none
   model.attention.heads = 2;
   model.attention.taps = self.taps;
   return model;

@@ -58,8 +58,12 @@ TEST(Provenance, of_every_start_is_in_run_json_and_in_the_log) {
   const TemporaryFolder at;
   const Log log(0, at.path());
   const auto recorder = record_provenance(at.path(), log);
-  recorder->started({.ranks = 2, .threads = 3, .precision = "bf16"});
-  recorder->started({.first_step = 7, .ranks = 1, .precision = "bf16", .resumed_from = "step-6.h5"});
+  RunInfo info;
+  info.ranks = 2;
+  recorder->started(info);
+  info.first_step = 7;
+  info.resumed_from = "step-6.h5";
+  recorder->started(info);
   const auto starts = parse_json<nlohmann::json>(read_bytes(at / "run.json"));
   ASSERT_EQ(starts.size(), 2U);
   EXPECT_EQ(starts[0]["ranks"], 2);
