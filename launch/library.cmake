@@ -17,6 +17,7 @@ nystrom_add_library(launch FOLDER launch
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
     predict/output.cpp predict/task_predictor.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/provenance.cpp setup/run_setup.cpp
+    setup/run_shards.cpp
     verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
   HEADERS_OF tensor
   LINKS nystrom_trainer
