@@ -11,12 +11,13 @@ nystrom_add_library(launch FOLDER launch
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
     commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
     config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
-    config/config_text.cpp config/options.cpp config/suggestion.cpp
+    config/config_text.cpp config/key_guess.cpp config/options.cpp config/suggestion.cpp config/unused_keys.cpp
     models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
-    models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
+    models/model_path.cpp models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
     predict/output.cpp predict/task_predictor.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/provenance.cpp setup/run_setup.cpp
+    setup/run_shards.cpp
     verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
   HEADERS_OF tensor
   LINKS nystrom_trainer

@@ -88,7 +88,7 @@ A file is stored on the hard <mask>.
 If you want to install the package, <mask> the following command.
 This function returns the number of elements in the <mask>.
 TEXT
-"$nystrom" predict --model "$checkpoint" --input "$where/sentences.txt" --top 3 --output "$where/filled.tsv" --force
+"$nystrom" predict --model "$where/run" --input "$where/sentences.txt" --top 3 --output "$where/filled.tsv" --force
 awk -F '\t' '
   NR == FNR { sentence[FNR] = $0; next }
   FNR > 1 { guesses[$1] = guesses[$1] sprintf("   %s (%.0f %%)", $4, 100 * $6) }
@@ -110,7 +110,7 @@ Next steps:
                             (configs/pretrain-base.yaml is the paper's base model)
   on a cluster              the same command under the scheduler's mpirun, one process per node or socket:
                             docs/operations.md
-  export to Hugging Face    $nystrom convert --from $checkpoint --to my-model
+  export to Hugging Face    $nystrom convert --from $where/run --to my-model
   check the numbers         launch/test.sh;  docs/mathematics.md
   start over                rm -r $where
 ------------------------------------------------------------------------------------------------

@@ -122,6 +122,7 @@ class Finetuning {
                                       reduction_.get()});
     if (!checkpoint.empty()) trainer.restore(checkpoint);
     if (comm_.rank() == 0) {
+      publish_configuration(options_.run.directory, trainer_options.identity.configuration);
       files.emplace(options_.run.directory, trainer.state().step, observer_);
       observers.add(files->all());
       observers.add(meter);
@@ -136,7 +137,7 @@ class Finetuning {
   std::string score_only() {
     start_anew();
     plan();
-    return write_results({.step = 0, .steps = 0});
+    return write_results({.step = 0, .steps = options_.from_step});
   }
 
  private:

@@ -15,10 +15,11 @@ struct FinetuneOptions {
   TaskConfig task;
   Tokenizer tokenizer;
   std::int64_t epochs = 4;
-  double warmup_share = 0;    ///< share of all steps; 0: trainer.schedule.warmup_steps
-  std::int64_t patience = 0;  ///< epochs without a better metric before stopping; 0: never stop early
-  std::string metric;         ///< chooses the best checkpoint; empty: the task's first
-  std::string from;           ///< initial model, for results.json; empty: random initialization
+  double warmup_share = 0;     ///< share of all steps; 0: trainer.schedule.warmup_steps
+  std::int64_t patience = 0;   ///< epochs without a better metric before stopping; 0: never stop early
+  std::string metric;          ///< chooses the best checkpoint; empty: the task's first
+  std::string from;            ///< initial model, for results.json; empty: random initialization
+  std::int64_t from_step = 0;  ///< training steps of that model, for evaluate_task; 0: not known
 
   /// As in pretraining, except that fine-tuning sets head, data sources, steps and checkpoints itself.
   PretrainOptions run;

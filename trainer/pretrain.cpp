@@ -56,7 +56,7 @@ std::string epochs_sentence(const BatchSource& batches, std::int64_t steps) {
   return corpora.empty() ? corpora : fmt::format("{} steps read, in epochs: {}", steps, corpora);
 }
 
-/// The checkpoint to resume from, the same on every rank; empty: none. Afterwards the run directory is ready.
+/// The checkpoint to resume from, the same on every rank; empty: none. Afterwards the run directory exists.
 std::string choose_checkpoint(const PretrainOptions& options, Comm& comm, Observer& observer) {
   std::string checkpoint;
   if (comm.rank() == 0) checkpoint = prepare_run_directory(options, options.trainer.identity, observer);
@@ -111,6 +111,7 @@ RunBatches open_batches(const PretrainOptions& options, const Device& device, Co
 }
 
 void report_batches(const PretrainOptions& options, const BatchSource& batches, Observer& observer) {
+  for (const auto& note : options.data_notes) observer.note(note);
   for (const auto& warning : batches.warnings()) observer.warning(warning);
   if (const auto epochs = epochs_sentence(batches, options.trainer.steps); !epochs.empty())
     observer.note(epochs);
@@ -185,6 +186,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
                                     observers, reduction.get()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
+    publish_configuration(options.directory, options.trainer.identity.configuration);
     files.emplace(options.directory, trainer.state().step, observer);
     observers.add(files->all());
   }

@@ -39,6 +39,7 @@ struct PretrainOptions : RunOptions {
   std::int64_t global_batch = 256;
   std::int64_t micro_batch = 0;                  ///< 0: automatic
   SourceFactory training_data, validation_data;  ///< validation_data may be empty
+  std::vector<std::string> data_notes;           ///< sentences on them for the log, once both are open
 
   /// steps, seed, objective, optimizer, schedule, clip_norm, ..., identity. Its checkpoint_folder is set
   /// here.

@@ -95,6 +95,7 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockNam
   const auto& options = context.options;
   if (!options.tokenizer.path.empty()) {
     sample_sentences = 0;
+    if (!options.tokenizer.existing.empty()) return options.tokenizer.existing;
     return Tokenizer::read(options.tokenizer.path, options.tokenizer.training.names);
   }
   const auto path = (fs::path(context.staging) / "trained").string();

@@ -14,6 +14,7 @@ namespace nystrom {
 
 struct PrepareTokenizer {
   std::string path;            ///< of an existing model; empty: train one
+  Tokenizer existing = {};     ///< what the caller read from `path`; empty: `path` is a tokenizer's file
   TokenizerTraining training;  ///< its names serve an existing model too
   std::int64_t sample_bytes = std::int64_t{16}
                               << 20U;  ///< of text that training sees; it needs 25 times that in memory

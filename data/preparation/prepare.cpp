@@ -50,7 +50,7 @@ class Preparation {
                  .progress = progress} {
     // Listed and read before anything else, so that a wrong path is refused at once.
     for (const auto& spec : options.corpora) listings_.push_back(list_corpus(spec));
-    if (!options.tokenizer.path.empty())
+    if (!options.tokenizer.path.empty() && options.tokenizer.existing.empty())
       (void)Tokenizer::read(options.tokenizer.path, options.tokenizer.training.names);
   }
 

@@ -53,8 +53,10 @@ std::string example_text(const Command& command) {
   const std::string option = given.substr(0, given.find('='));
   if (!option.starts_with('-'))
     refuse("`nystrom {}` does not take the argument {}; see `nystrom {} --help`.", command, given, command);
-  refuse("`nystrom {}` has no option `{}`; did you mean `{}`? See `nystrom {} --help`.", command, option,
-         suggestion(option, app.long_names()).value_or("--help"), command);
+  if (const auto near = suggestion(option, app.long_names()))
+    refuse("`nystrom {}` has no option `{}`; did you mean `{}`? See `nystrom {} --help`.", command, option,
+           *near, command);
+  refuse("`nystrom {}` has no option `{}`; see `nystrom {} --help`.", command, option, command);
 }
 
 // Bare `key=value` arguments belong to the `--set` before them: `--set a=1 b=2` sets both.
@@ -119,8 +121,9 @@ int run_command_line(const std::vector<std::string>& arguments) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);
   }
-  refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first,
-         *suggestion(first, names));
+  if (const auto near = suggestion(first, names))
+    refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *near);
+  refuse("There is no command `{}`; see `nystrom --help`.", first);
 }
 
 }  // namespace nystrom

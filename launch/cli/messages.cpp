@@ -13,7 +13,7 @@ constexpr std::string_view kStart = "Startup", kRanks = "Ranks", kNumbers = "Num
 // One row per message: the text as it is printed, the exit status, the cause, the action.
 // clang-format off
 const std::array kMessages = {
-    Message{kStart, "there is no key `…`; did you mean `…`?", 2,
+    Message{kStart, "there is no key `…`; …", 2,
             "The configuration contains an unknown key.",
             "Correct the key. `nystrom --help-config` lists all keys."},
     Message{kStart, "is in use by …", 2,

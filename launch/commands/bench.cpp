@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "data/glob.h"
+#include "data/shards/shard_reader.h"
 #include "kernels/tensor/cpu_features.h"
 #include "launch/bench/bench.h"
 #include "launch/bench/estimate.h"
@@ -13,8 +14,11 @@
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
+#include "launch/models/model_source.h"
+#include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
 #include "launch/setup/run_setup.h"
+#include "launch/setup/run_shards.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -47,15 +51,28 @@ struct Result {
   double memory_bytes = 0;
 };
 
+/// That of the run: the model's that it starts from, else that of the first shard, else the size of the
+/// tokenizer that `prepare` would use.
+std::int64_t vocabulary_of(const Config& config, const std::optional<ModelSource>& from) {
+  if (from) return from->config().vocabulary_size;
+  for (const auto& pattern : config.data.shards)
+    for (const auto& shard : expand_glob(pattern))
+      if (shard_kind(shard) == ShardKind::kNystrom) return ShardReader(shard).header().vocabulary_size;
+  if (!config.tokenizer.path.empty()) return read_any_tokenizer(config.tokenizer.path).vocabulary_size();
+  return config.tokenizer.vocabulary_size;
+}
+
 BenchOptions bench_options(Config config, Comm& comm) {
   Backend backend = choose_backend(config.training.backend, "training.backend");
   backend.time_products = true;
   check_cuda_graph(config, backend);
   check_communication(config, backend);
   const CommKind kind = config.communication.kind;
-  if (!config.model.vocabulary_size) config.model.vocabulary_size = 30000;
+  std::optional<ModelSource> from;
+  if (!config.model.from.empty()) from.emplace(config.model.from);
+  if (!config.model.vocabulary_size) config.model.vocabulary_size = vocabulary_of(config, from);
   BenchOptions options;
-  options.model = model_options(config, nullptr);
+  options.model = model_options(config, from ? &from->config() : nullptr);
   options.precision = precision(config, backend);
   options.device = open_device(backend, kind, comm);
   options.communication = {.kind = kind, .timeout_seconds = config.communication.timeout};
@@ -217,7 +234,8 @@ int work_loader(const Options& options, const Config& config) {
 }
 
 int run(const Options& options, const Invocation& invocation) {
-  const Config config = read_config(options.config, invocation.overrides);
+  Config config = read_config(options.config, invocation.overrides);
+  use_prepared_shards(config);
   if (options.loader) return work_loader(options, config);
   return with_comm({.timeout_seconds = config.communication.timeout},
                    [&](Comm& comm) { return work(options, config, comm); });

@@ -18,12 +18,14 @@ Command convert_command() {
           "Folders of BERT and RoBERTa become a warm start for this encoder, with a convolution of zeros. "
           "`--set` overrides `model.attention` of the target. Existing files are never overwritten.",
       .example =
-          "nystrom convert --from run/checkpoints/step-00001000.h5 --to my-model\n"
+          "nystrom convert --from runs/my --to my-model\n"
           "nystrom convert --from my-model --to start.h5\n"
           "nystrom convert --from base.h5 --to long.h5 --positions 4096",
       .options =
           [options](OptionParser& app) {
-            app.add_option("--from", options->from, "Source: a checkpoint or a Hugging Face folder.")
+            app.add_option("--from", options->from,
+                           "Source: a checkpoint, a run directory (its best, else its latest "
+                           "checkpoint) or a Hugging Face folder.")
                 ->required();
             app.add_option("--to", options->to, "Target: a checkpoint (.h5, .hdf5) or a folder.")->required();
             app.add_option(

@@ -11,8 +11,10 @@
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
+#include "launch/models/model_path.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
+#include "launch/setup/run_shards.h"
 #include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
@@ -54,14 +56,12 @@ std::vector<std::string> stored_labels(const std::string& model) {
 
 /// model.from where that is fine-tuned; else the best checkpoint of the run, or its latest.
 std::string finetuned_model(const Config& config) {
-  if (!config.model.from.empty() && is_finetuned(config.model.from)) return config.model.from;
+  if (!config.model.from.empty() && is_finetuned(config.model.from))
+    return find_model(config.model.from).path;
   require(config, {"run.directory"}, "evaluate (without a fine-tuned `model.from`)");
-  const std::string folder = config.run.directory + "/checkpoints";
-  if (is_checkpoint(folder + "/best.h5")) return folder + "/best.h5";
-  const CheckpointSearch search = find_newest_checkpoint(folder);
-  if (!search.path)
-    refuse("{} holds no valid checkpoint; fine-tune first, or name a model in `model.from`.", folder);
-  return *search.path;
+  if (!std::filesystem::is_directory(config.run.directory))
+    refuse("{} does not exist; fine-tune first, or name a model in `model.from`.", config.run.directory);
+  return find_model(config.run.directory).path;
 }
 
 int evaluate_finetuned(const Config& given) {
@@ -111,6 +111,8 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   const Config& config = setup.config;
   const Log log(comm.rank());
   log.warnings(warnings);
+  log.warnings(setup.warnings);
+  for (const auto& note : setup.data_notes) log.note(note);
   for (const auto& note : setup.notes) log.note(note);
 
   ComputeSession session(open_device(setup.backend, config.communication.kind, comm),
@@ -131,6 +133,7 @@ int run(const std::string& path, const Invocation& invocation) {
   Config config = read_config(path, invocation.overrides);
   if (config.gives("task.kind")) return evaluate_finetuned(config);
   const std::vector<std::string> warnings = choose_model(config);
+  use_prepared_shards(config);
   require(config, {"data.validation"}, "evaluate");
   const RunSetup setup = set_up_run(config, false);
   return with_comm({.timeout_seconds = config.communication.timeout},

@@ -8,6 +8,7 @@
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
+#include "launch/config/unused_keys.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
 #include "launch/setup/provenance.h"
@@ -90,6 +91,7 @@ int run(const Options& options, const Invocation& invocation) {
   require(config, {"run.directory", "task.kind"}, "finetune");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.grid.empty() ? std::string() : config.run.directory);
+    if (const auto unused = unused_keys_sentence(config, "finetune"); !unused.empty()) log.warning(unused);
     const StopReason why = config.grid.empty() ? run_one(config, comm) : run_grid(config, comm, log);
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request; the same command resumes from here.");

@@ -12,6 +12,8 @@
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
+#include "launch/models/model_path.h"
+#include "launch/models/tokenizer_search.h"
 #include "launch/predict/answers.h"
 #include "launch/predict/fill_mask.h"
 #include "launch/predict/input.h"
@@ -47,7 +49,7 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
 }
 
 Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
-  if (!arguments.tokenizer.empty()) return Tokenizer::read(arguments.tokenizer);
+  if (!arguments.tokenizer.empty()) return read_any_tokenizer(arguments.tokenizer);
   Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty())
     refuse("{} has no tokenizer (such as spiece.model); name one with `--tokenizer`.", source.path());
@@ -289,23 +291,42 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
   return kDone;
 }
 
+/// `--set` serves this command alone, so a key that it would ignore is a mistake.
+void refuse_unused(const Config& config, const std::string& task) {
+  std::vector<std::string_view> used{"run.threads", "communication.timeout", "training.backend"};
+  if (task != "tokens") used.insert(used.end(), {"training.precision", "model.attention"});
+  if (task == "labels")
+    used.insert(used.end(),
+                {"data.sequence_length", "task.choices", "task.window_overlap", "task.max_answer_tokens",
+                 "task.label_separator", "task.columns.pair", "task.columns.word", "task.columns.beginning"});
+  used.insert(used.end(), {"task.malformed", "task.columns.text", "task.columns.id"});
+  for (const auto& key : config.given)
+    if (!key.starts_with("model.attention.") && std::ranges::find(used, key) == used.end())
+      refuse("predict: `--set {}` is not used by `--task {}`; it takes `{}`.", key, task,
+             fmt::join(used, "`, `"));
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
-  const std::array sources{arguments.input, arguments.model};
+  const ModelPath model = find_model(arguments.model);
+  const std::array sources{arguments.input, model.path};
   check_output(arguments.output, sources, arguments.force);
   const Config config = read_config("", invocation.overrides);
   const Backend backend =
       arguments.backend.empty()
           ? choose_backend(config.training.backend, "training.backend")
           : choose_backend(parse<BackendChoice>("predict: `--backend`", arguments.backend), "--backend");
-  ModelSource source(arguments.model);
+  ModelSource source(model.path);
+  const std::string task = task_of(arguments, source);
+  refuse_unused(config, task);
   source.use_as_it_is();
   source.set_config(with_attention(source, config));
-  const std::string task = task_of(arguments, source);
   if (source.is_from_elsewhere() && task != "tokens")
     for (const std::string& note : source.notes()) say(note);
   (void)format_of(arguments, task == "embeddings");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
+    if (comm.rank() == 0)
+      for (const auto& note : model.notes) say(note);
     if (task == "tokens") return run_tokens(arguments, source, config, comm);
     return task == "labels" ? run_task(arguments, source, config, backend, comm)
                             : run_lines(arguments, task, source, config, backend, comm);
@@ -334,7 +355,8 @@ Command predict_command() {
           "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
       .options =
           [arguments](OptionParser& app) {
-            app.add_option("--model", arguments->model, "a checkpoint or a Hugging Face directory")
+            app.add_option("--model", arguments->model,
+                           "a checkpoint, a run directory or a Hugging Face folder")
                 ->required();
             app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
             app.add_option("--output", arguments->output, "a file; by default standard output");
@@ -350,8 +372,10 @@ Command predict_command() {
                            "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
             app.add_option("--backend", arguments->backend,
                            "auto, cpu or cuda; by default `training.backend`");
-            app.add_option("--tokenizer", arguments->tokenizer,
-                           "a SentencePiece model, a tokenizer.json or a vocab.txt, instead of the model's");
+            app.add_option(
+                "--tokenizer", arguments->tokenizer,
+                "a SentencePiece model, a tokenizer.json, a vocab.txt, or a folder or checkpoint with a "
+                "tokenizer, instead of the model's");
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");
           },

@@ -11,6 +11,8 @@
 #include "launch/cli/rank.h"
 #include "launch/cli/terminal.h"
 #include "launch/config/options.h"
+#include "launch/config/unused_keys.h"
+#include "launch/models/tokenizer_search.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -80,11 +82,14 @@ struct Arguments {
 
 int work(const Config& config, const Arguments& arguments, Comm& comm) {
   auto options = prepare_options(config);
+  if (!config.tokenizer.path.empty())
+    options.tokenizer.existing = read_any_tokenizer(config.tokenizer.path, options.tokenizer.training.names);
   options.cleaning.keep_dropped |= arguments.keep_dropped;
   options.cleaning.skip_damaged |= arguments.skip_damaged;
   if (!config.run.threads && comm.local_ranks() > 1) options.threads = threads_of_rank(comm);
   options.group = {comm.rank(), comm.ranks(), [&comm] { comm.barrier("a stage of the preparation"); }};
   const Log log(comm.rank());
+  if (const auto unused = unused_keys_sentence(config, "prepare"); !unused.empty()) log.warning(unused);
   PrepareReport made;
   {
     Progress progress(log);

@@ -6,8 +6,10 @@
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
+#include "launch/config/unused_keys.h"
 #include "launch/setup/provenance.h"
 #include "launch/setup/run_setup.h"
+#include "launch/setup/run_shards.h"
 
 namespace nystrom {
 namespace {
@@ -31,9 +33,9 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
   options.sequence_length = setup.sequence_length;
   options.training_data = training_source(setup);
   options.validation_data = validation_source(setup);
+  options.data_notes = setup.data_notes;
   options.trainer.objective = objective_options(setup.config);
   options.trainer.identity = identity_of(setup);
-  options.read_settings = [&setup](const std::string& yaml) { return settings_of(yaml, setup); };
   if (setup.from)
     options.start_from = [&](Network& network) {
       for (const auto& note : setup.from->load(network)) log.note(note);
@@ -44,10 +46,13 @@ PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
   if (!options.resume.empty()) config.run.resume = options.resume;
+  use_prepared_shards(config);
   require(config, {"run.directory", "data.shards", "training.steps"}, "pretrain");
   const RunSetup setup = set_up_run(config, true);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.run.directory);
+    log.warnings(setup.warnings);
+    if (const auto unused = unused_keys_sentence(config, "pretrain"); !unused.empty()) log.warning(unused);
     for (const auto& note : setup.notes) log.note(note);
     Observers observers;
     observers.add(make_progress(log));

@@ -175,6 +175,8 @@ struct Config {
 
   std::set<std::string, std::less<>> given;  ///< dotted names of the keys that the file or --set gave
 
+  std::set<std::string, std::less<>> overridden;  ///< those that --set gave
+
   [[nodiscard]] bool gives(std::string_view key) const { return given.contains(key); }
 };
 

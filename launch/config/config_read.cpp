@@ -1,5 +1,6 @@
 // Configuration in: YAML nodes to members of Config, by the table.
 
+#include <fmt/ranges.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -14,6 +15,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "launch/config/config_table.h"
+#include "launch/config/key_guess.h"
 #include "launch/config/suggestion.h"
 
 namespace nystrom {
@@ -30,26 +32,6 @@ struct Origin {
     return lines && mark.line >= 0 ? fmt::format("{}, line {}", name, mark.line + 1) : name;
   }
 };
-
-std::string last_part(const std::string& path) {
-  return path.substr(path.rfind('.') + 1);
-}
-
-// A key in the wrong section is nearer than a like-looking one: only the last part is compared then.
-std::string nearest_key(const std::string& path) {
-  std::pair<int, std::string> best{1'000'000, ""};
-  const auto offer = [&](std::string_view name) {
-    const std::string known(name);
-    const int distance =
-        std::min(edit_distance(path, known), edit_distance(last_part(path), last_part(known)) + 1);
-    if (distance < best.first) best = {distance, known};
-  };
-  Config any;
-  for (const ConfigKey& key : config_keys(any)) offer(key.path);
-  for (const ConfigSection& section : config_sections())
-    if (!section.name.empty()) offer(section.name);
-  return best.second;
-}
 
 std::string shown(const YAML::Node& node) {
   if (node.IsNull()) return "nothing";
@@ -72,9 +54,7 @@ class Setter {
     const bool section = path.empty() || std::ranges::any_of(keys_, [&](const ConfigKey& each) {
                            return each.path.starts_with(path + ".");
                          });
-    if (!section)
-      refuse("{}: there is no key `{}`; did you mean `{}`?", origin_.at(node.Mark()), path,
-             nearest_key(path));
+    if (!section) refuse("{}: there is no key `{}`; {}", origin_.at(node.Mark()), path, guess_key(path));
     set_section(path, node);
   }
 
@@ -102,9 +82,7 @@ class Setter {
   void set_child(const std::string& path, const YAML::Node& name, const YAML::Node& value) {
     const bool known = std::ranges::any_of(
         keys_, [&](const ConfigKey& each) { return each.path == path || each.path.starts_with(path + "."); });
-    if (!known)
-      refuse("{}: there is no key `{}`; did you mean `{}`?", origin_.at(name.Mark()), path,
-             nearest_key(path));
+    if (!known) refuse("{}: there is no key `{}`; {}", origin_.at(name.Mark()), path, guess_key(path));
     set(path, value);
   }
 
@@ -113,6 +91,7 @@ class Setter {
     node_ = node;
     std::visit([this](const auto& slot) { read(slot); }, key.slot);
     config_.given.emplace(key.path);
+    if (!origin_.lines) config_.overridden.emplace(key.path);
   }
 
   [[noreturn]] void wrong(const std::string& wanted) const {
@@ -236,9 +215,10 @@ class Setter {
     GridAxis axis{name.IsScalar() ? name.Scalar() : "", {}};
     const bool fixed = axis.key == "grid" || axis.key == "corpus" || axis.key.starts_with("run.") ||
                        axis.key.starts_with("communication.");
-    if (fixed || std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
-      refuse("{}: `grid`: `{}` is not a key that a grid can vary; did you mean `{}`?",
-             origin_.at(name.Mark()), axis.key, fixed ? "optimizer.learning_rate" : nearest_key(axis.key));
+    if (fixed)
+      refuse("{}: `grid`: `{}` is not a key that a grid can vary.", origin_.at(name.Mark()), axis.key);
+    if (std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
+      refuse("{}: `grid`: there is no key `{}`; {}", origin_.at(name.Mark()), axis.key, guess_key(axis.key));
     if (!list.IsSequence() || list.size() == 0)
       refuse("{}: `grid`: `{}` is {}; it must be a list of values.", origin_.at(list.Mark()), axis.key,
              shown(list));
@@ -250,6 +230,12 @@ class Setter {
       axis.values.push_back(each.Scalar());
     }
     return axis;
+  }
+
+  [[nodiscard]] static std::string kind_guess(const std::string& kind,
+                                              const std::vector<std::string>& kinds) {
+    if (const auto near = suggestion(kind, kinds)) return fmt::format("did you mean {}?", *near);
+    return fmt::format("the kinds are {}.", fmt::join(kinds, ", "));
   }
 
   /// `keep` or `drop`, of a member of a corpus entry.
@@ -287,8 +273,8 @@ class Setter {
     for (const auto& member : node) set_corpus_member(entry, member.first, member.second);
     const std::vector<std::string> kinds = corpus_kinds();
     if (std::ranges::find(kinds, entry.kind) == kinds.end())
-      refuse("{}: `corpus`: the kind {} is unknown; did you mean {}?", origin_.at(node.Mark()),
-             entry.kind.empty() ? "\"\"" : entry.kind, *suggestion(entry.kind, kinds));
+      refuse("{}: `corpus`: the kind {} is unknown; {}", origin_.at(node.Mark()),
+             entry.kind.empty() ? "\"\"" : entry.kind, kind_guess(entry.kind, kinds));
     if (entry.path.empty())
       refuse("{}: `corpus`: an entry of kind {} has no path.", origin_.at(node.Mark()), entry.kind);
     return entry;

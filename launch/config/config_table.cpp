@@ -98,12 +98,14 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"model.from",
        &c.model.from,
-       "Checkpoint or Hugging Face folder to start from: its weights, and its values of all keys of `model` "
+       "Checkpoint, run directory (its best checkpoint, else its latest) or Hugging Face folder to start from: "
+       "its weights, and its values of all keys of `model` "
        "not given here.",
        {.unset = "none"}},
       {"model.vocabulary_size",
        &c.model.vocabulary_size,
-       "Rows of the word embedding; `auto`: the tokenizer's size (30000 in `bench`). Required for shards in "
+       "Rows of the word embedding; `auto`: the tokenizer's size (in `bench` without shards: "
+       "`tokenizer.vocabulary_size`). Required for shards in "
        "NVIDIA's format, which name no tokenizer.",
        {.range = kPositive, .unset = "auto"}},
       {"model.hidden_size",
@@ -167,9 +169,14 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"data.shards",
        &c.data.shards,
-       "Training shards: patterns of files, in our format or NVIDIA's, recognized by content.",
+       "Training shards: patterns of files, in our format or NVIDIA's, recognized by content. By default "
+       "those that `prepare` writes: `train/*.h5` in `output.directory`.",
        {.unset = "*"}},
-      {"data.validation", &c.data.validation, "Held-out shards.", {.unset = "[]"}},
+      {"data.validation",
+       &c.data.validation,
+       "Held-out shards; `[]`: none. Where `data.shards` is not given, by default `validation/*.h5` in "
+       "`output.directory` if there are any.",
+       {.unset = "[]"}},
       {"data.sequence_length",
        &c.data.sequence_length,
        "Tokens of a sample, special tokens included; `auto`: the smaller of 512 and `model.max_positions`.",

@@ -24,8 +24,9 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        {.range = {8, 10'000'000}}},
       {"tokenizer.path",
        &c.tokenizer.path,
-       "An existing tokenizer to use instead of training one. (`pretrain` looks for one beside the shards "
-       "and needs this only if there is none.)",
+       "An existing tokenizer to use instead of training one: a tokenizer's file, a folder that holds one, or "
+       "a checkpoint or run directory, for its tokenizer. (`pretrain` looks for one beside the shards and "
+       "needs this only if there is none.)",
        {.unset = "none"}},
       {"tokenizer.lowercase", &c.tokenizer.lowercase, "Fold case before anything else."},
       {"tokenizer.character_coverage",

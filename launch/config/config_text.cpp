@@ -230,7 +230,7 @@ std::string configuration_document() {
       "<!-- Written by `nystrom --help-config`; a test compares the two. -->\n\n"
       "One YAML file can serve several commands: each command reads the sections it uses and accepts all "
       "others. Keys marked `*` have no default; only the commands that use them require them. An unknown key "
-      "is refused, with the most similar known one. `--set dotted.key=value` on the command line overrides "
+      "is refused, with ours where it is near or another program's name for it (`lr`, `batch_size`). `--set dotted.key=value` on the command line overrides "
       "the file; its value is YAML (`--set data.shards=[a/*.h5]`). Patterns (`*`, `?`, `[…]`) expand in "
       "bytewise order; relative paths are relative to the working directory. A run writes its resolved "
       "configuration, with every key, to `config.yaml` in its run directory.\n\n";

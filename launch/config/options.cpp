@@ -79,6 +79,10 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   take(config, "model.attention.pinv_init", a.pinv_init, base, c.attention.pinv_init);
   take(config, "model.attention.padding", a.padding, base, c.padding);
   check(c);
+  if (base != nullptr && c.layers < base->layers)
+    refuse(
+        "`model.layers` is {}, but {} has {} layers, of which the upper ones would be lost; remove the key.",
+        c.layers, config.model.from, base->layers);
   return c;
 }
 

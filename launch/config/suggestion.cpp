@@ -23,10 +23,14 @@ int edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+bool is_near(std::string_view word, std::string_view candidate) {
+  return edit_distance(word, candidate) <= static_cast<int>(std::min(word.size(), candidate.size()) / 3);
+}
+
 std::optional<std::string> suggestion(std::string_view word, std::span<const std::string> candidates) {
   const auto best = std::ranges::min_element(
       candidates, {}, [&](const std::string& candidate) { return edit_distance(word, candidate); });
-  if (best == candidates.end()) return std::nullopt;
+  if (best == candidates.end() || !is_near(word, *best)) return std::nullopt;
   return *best;
 }
 

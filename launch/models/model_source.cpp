@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "kernels/core/files.h"
 #include "launch/config/options.h"
 #include "launch/models/folder_tokenizer.h"
+#include "launch/models/model_path.h"
 #include "model/exchange/bert_import.h"
 #include "model/exchange/tensor_edits.h"
 #include "model/exchange/warm_start.h"
@@ -32,6 +34,7 @@ bool differ_by_sentence_order(HeadKind a, HeadKind b) {
 
 struct ModelSource::State {
   std::string path;
+  std::vector<std::string> notes;  // on the path
   HuggingFaceConfig config;
   std::string folder_config;
   bool as_it_is = false;                       // use_as_it_is() was called
@@ -39,14 +42,17 @@ struct ModelSource::State {
   std::optional<CheckpointReader> checkpoint;  // otherwise
 };
 
-ModelSource::ModelSource(std::string path) : state_(std::make_unique<State>()) {
-  state_->path = std::move(path);
+ModelSource::ModelSource(const std::string& path) : state_(std::make_unique<State>()) {
+  ModelPath found = find_model(path);
+  state_->path = std::move(found.path);
+  state_->notes = std::move(found.notes);
   if (is_huggingface_folder(state_->path))
     open_folder();
   else if (is_checkpoint(state_->path))
     open_checkpoint();
   else
-    refuse("{} is not a checkpoint or a Hugging Face folder with a config.json.", state_->path);
+    refuse("{} is not a checkpoint, a run directory or a Hugging Face folder with a config.json.",
+           state_->path);
 }
 
 void ModelSource::open_folder() {
@@ -79,9 +85,12 @@ const ModelConfig& ModelSource::config() const {
   return state_->config.model;
 }
 std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
+  std::vector<std::string> notes = state_->notes;
   if (lacks_convolution())
-    return {bert_note(state_->path, state_->config.foreign, model, /*starts=*/!state_->as_it_is)};
-  return state_->config.notes;
+    notes.push_back(bert_note(state_->path, state_->config.foreign, model, /*starts=*/!state_->as_it_is));
+  else
+    std::ranges::copy(state_->config.notes, std::back_inserter(notes));
+  return notes;
 }
 void ModelSource::use_as_it_is() {
   state_->as_it_is = true;

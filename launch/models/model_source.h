@@ -1,5 +1,6 @@
 #pragma once
-// Model source: an HDF5 checkpoint or a Hugging Face folder, recognized by content.
+// Model source: an HDF5 checkpoint, a run directory (its checkpoint) or a Hugging Face folder, recognized by
+// content.
 
 #include <map>
 #include <memory>
@@ -15,16 +16,18 @@ namespace nystrom {
 class ModelSource {
  public:
   /// Reads configuration and tensor list. Refuses, naming `path`, other files and corrupt ones.
-  explicit ModelSource(std::string path);
+  explicit ModelSource(const std::string& path);
   ~ModelSource();
   ModelSource(ModelSource&&) noexcept;
   ModelSource& operator=(ModelSource&&) noexcept;
 
+  /// Of the checkpoint or folder; of a run directory, that of its checkpoint.
   [[nodiscard]] const std::string& path() const;
   [[nodiscard]] const ModelConfig& config() const;
   /// The head that the weights were trained with. Refuses heads that this program does not have.
   [[nodiscard]] const HeadConfig& head() const;
-  /// Notes for the log: how transformers would run a folder, and what runs here.
+  /// Notes for the log: the checkpoint of a run directory, how transformers would run a folder, and what runs
+  /// here.
   [[nodiscard]] std::vector<std::string> notes() const { return notes(config()); }
   /// The same for a warm start of `model`.
   [[nodiscard]] std::vector<std::string> notes(const ModelConfig& model) const;

@@ -3,8 +3,21 @@
 #include <filesystem>
 
 #include "kernels/core/check.h"
+#include "launch/models/folder_tokenizer.h"
+#include "launch/models/model_path.h"
+#include "launch/models/model_source.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace nystrom {
+
+Tokenizer read_any_tokenizer(const std::string& path, const SpecialNames& names) {
+  const std::string found = find_model(path).path;
+  const bool is_folder = std::filesystem::is_directory(found);
+  if (!is_folder && !is_checkpoint(found)) return Tokenizer::read(found, names);
+  const Tokenizer own = is_folder ? read_folder_tokenizer(found) : ModelSource(found).tokenizer();
+  if (own.empty()) refuse("{} has no tokenizer.", path);
+  return names == SpecialNames{} ? own : Tokenizer::from_bytes(own.bytes(), path, names);
+}
 
 Tokenizer tokenizer_beside(const std::string& shard, const std::string& sha256, const SpecialNames& names) {
   const std::filesystem::path folder = std::filesystem::absolute(shard).parent_path();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "launch/config/options.h"
+#include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
 #include "model/exchange/warm_start.h"
 
@@ -21,7 +22,7 @@ Tokenizer tokenizer_for(const FinetuneSetup& setup) {
                                               : std::string("Without `model.from` there is no tokenizer"));
     return own;
   }
-  Tokenizer given = Tokenizer::read(config.tokenizer.path, given_special_names(config));
+  Tokenizer given = read_any_tokenizer(config.tokenizer.path, given_special_names(config));
   if (!own.empty() && own.sha256() != given.sha256())
     refuse("`tokenizer.path`: {} is not the tokenizer of {} (SHA-256 {}... and {}...); remove the key.",
            config.tokenizer.path, setup.from->path(), given.sha256().substr(0, 12),
@@ -108,7 +109,10 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
   }
   FinetuneOptions& options = setup->options;
   options.task = task_options(config);
-  options.from = config.model.from;
+  if (setup->from) {
+    options.from = setup->from->path();
+    options.from_step = setup->from->progress().step;
+  }
   options.tokenizer = tokenizer_for(*setup);
   options.epochs = config.training.epochs;
   options.warmup_share = config.schedule.warmup_share;

@@ -8,6 +8,7 @@
 #include "kernels/core/sha256.h"
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
+#include "launch/setup/run_shards.h"
 
 namespace nystrom {
 namespace {
@@ -18,20 +19,6 @@ std::optional<ShardHeader> header_of(const std::string& shard) {
   return ShardReader(shard).header();
 }
 
-// The loader refuses mixed shards too, but only after the run's folder was made.
-void check_one_kind(const RunSetup& setup, const std::string& first,
-                    const std::optional<ShardHeader>& header) {
-  for (const auto* files : {&setup.shards, &setup.validation}) {
-    for (const auto& file : *files) {
-      const auto other = header_of(file);
-      if (other.has_value() != header.has_value())
-        refuse("{} and {} are shards of different formats; name shards of one format.", first, file);
-      if (header && other->tokenizer_sha256 != header->tokenizer_sha256)
-        refuse("{} and {} were made with different tokenizers; prepare them with the same one.", first, file);
-    }
-  }
-}
-
 void validate_shards(const RunSetup& setup) {
   for (const auto* files : {&setup.shards, &setup.validation})
     check_shards(*files, setup.config.run.check_shards);
@@ -40,7 +27,7 @@ void validate_shards(const RunSetup& setup) {
 Tokenizer find_tokenizer(const RunSetup& setup, const std::string& shard,
                          const std::optional<ShardHeader>& header) {
   if (!setup.config.tokenizer.path.empty()) {
-    Tokenizer tokenizer = Tokenizer::read(setup.config.tokenizer.path, given_special_names(setup.config));
+    Tokenizer tokenizer = read_any_tokenizer(setup.config.tokenizer.path, given_special_names(setup.config));
     if (header && tokenizer.sha256() != header->tokenizer_sha256)
       refuse("`tokenizer.path`: {} is not the tokenizer that {} was made with (SHA-256 {}... and {}...).",
              setup.config.tokenizer.path, shard, tokenizer.sha256().substr(0, 12),
@@ -123,7 +110,7 @@ RunSetup set_up_run(const Config& config, bool training) {
   if (training) check_cuda_graph(config, setup.backend);
   check_communication(config, setup.backend);
   setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
-  if (training) setup.shards = expand_globs(config.data.shards, "data.shards");
+  if (training) setup.shards = training_files(config);
   if (!config.data.validation.empty())
     setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) setup.from.emplace(config.model.from);
@@ -132,7 +119,9 @@ RunSetup set_up_run(const Config& config, bool training) {
   validate_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
   const auto header = header_of(shard);
-  check_one_kind(setup, shard, header);
+  const ShardsReport report = report_shards(setup.config, shard, setup.shards, setup.validation);
+  setup.data_notes = report.notes;
+  setup.warnings = report.warnings;
   setup.tokenizer = find_tokenizer(setup, shard, header);
   set_vocabulary(setup, shard, header);
   setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
@@ -187,16 +176,6 @@ RunIdentity identity_of(const RunSetup& setup) {
     identity.tokenizer_kind = setup.tokenizer.kind();
   }
   return identity;
-}
-
-Settings settings_of(const std::string& yaml, const RunSetup& setup) {
-  Settings old = pretraining_values(read_config_text(yaml, "config.yaml of the run directory"));
-  const Settings now = pretraining_values(setup.config), identity = identity_of(setup).settings;
-  // The file says how patterns were written, not which files they named: equal patterns pass.
-  for (const char* key : {"data.shards", "data.validation"})
-    if (old[key] == now.at(key)) old[key] = identity.at(key);
-  if (identity.contains("tokenizer")) old["tokenizer"] = identity.at("tokenizer");
-  return old;
 }
 
 }  // namespace nystrom

@@ -26,7 +26,8 @@ struct RunSetup {
   Backend backend;
   DType precision = DType::kF32;
   std::vector<std::string> shards, validation;  ///< files
-  std::vector<std::string> notes;               ///< sentences for the log
+  std::vector<std::string> data_notes;          ///< sentences for the log on the shards,
+  std::vector<std::string> notes, warnings;     ///< and on all else
 };
 
 /// `command` needs shards of data.shards if `training`, of data.validation if not.
@@ -41,8 +42,5 @@ SourceFactory validation_source(const RunSetup& setup);
 
 /// What a checkpoint says of the run, and a resume is compared by.
 RunIdentity identity_of(const RunSetup& setup);
-
-/// The same settings out of a run directory's config.yaml.
-Settings settings_of(const std::string& yaml, const RunSetup& setup);
 
 }  // namespace nystrom

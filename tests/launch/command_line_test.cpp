@@ -198,11 +198,105 @@ TEST_F(Program, pretraining_starts_from_a_checkpoint_with_or_without_sentence_or
       "intermediate.dense.weight");
 }
 
+TEST_F(Program, shards_are_those_of_the_output_by_default) {
+  const Outcome own =
+      run("sed 's/^data: .*/data: {sequence_length: 32}/' run.yaml > own.yaml; "
+          "$nystrom pretrain own.yaml --set run.directory=own");
+  ASSERT_EQ(own.status, 0) << own.err;
+  EXPECT_THAT(own.err, AllOf(HasSubstr("Training shards: prepared/train, 1 shard, "),
+                             HasSubstr("corpora: lines (a.txt)."),
+                             HasSubstr("Validation shards: prepared/validation, 1 shard, ")));
+  // The same run as with the patterns written out: either resumes the other.
+  EXPECT_THAT(run("$nystrom pretrain run.yaml --set run.directory=own").err, HasSubstr("was done before"));
+  EXPECT_EQ(run("$nystrom pretrain own/config.yaml").status, 0);
+  EXPECT_EQ(run("$nystrom evaluate own.yaml --set run.directory=own").status, 0);
+
+  const Outcome other =
+      run("$nystrom pretrain run.yaml --set run.directory=own --set output.directory=elsewhere");
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_THAT(other.err, AllOf(HasSubstr("`data.shards` names prepared/train/00000.h5, outside of "
+                                         "`output.directory` (elsewhere)"),
+                               HasSubstr("`data.validation` names prepared/validation/00000.h5")));
+  EXPECT_EQ(own.err.find("outside of"), std::string::npos);
+  expect_refused(run("$nystrom pretrain own.yaml --set run.directory=no --set output.directory=elsewhere"),
+                 "elsewhere has no training shards; run `nystrom prepare` first");
+
+  const Outcome all =
+      run("$nystrom prepare own.yaml --set 'output={directory: \"all [1]\", validation_fraction: 0}' && "
+          "$nystrom pretrain own.yaml --set 'output.directory=all [1]' --set run.directory=all-run");
+  EXPECT_EQ(all.status, 0) << all.err;
+  EXPECT_THAT(all.err, AllOf(HasSubstr("Training shards: all [1]/train"),
+                             ::testing::Not(HasSubstr("Validation shards"))));
+}
+
+TEST_F(Program, a_refused_start_does_not_bind_its_directory) {
+  expect_refused(
+      run("$nystrom pretrain run.yaml --set run.directory=poisoned --set 'data.mixture={wrong: 1}'"),
+      "wrong");
+  EXPECT_FALSE(std::filesystem::exists(*folder_ / "poisoned/config.yaml"));
+  const Outcome corrected = run("$nystrom pretrain run.yaml --set run.directory=poisoned");
+  EXPECT_EQ(corrected.status, 0) << corrected.err;
+}
+
+TEST_F(Program, a_run_directory_is_a_model_and_a_tokenizer) {
+  const Outcome converted = run("$nystrom convert --from run --to of-run");
+  EXPECT_EQ(converted.status, 0) << converted.err;
+  EXPECT_THAT(converted.out,
+              HasSubstr("run is a run directory; its checkpoint run/checkpoints/step-00000004.h5 is used."));
+  EXPECT_EQ(run("$nystrom pretrain run.yaml --set run.directory=warm --set model.from=run").status, 0);
+  const Outcome filled =
+      run("echo 'The river <mask> stone.' | $nystrom predict --model run --input - --top 1");
+  EXPECT_EQ(filled.status, 0) << filled.err;
+  for (const char* tokenizer : {"run", "of-run", "run/checkpoints/step-00000004.h5", "prepared"}) {
+    const Outcome made =
+        run(fmt::format("rm -rf retold; $nystrom prepare run.yaml --set output.directory=retold "
+                        "--set tokenizer.path={} && cmp retold/tokenizer.model "
+                        "prepared/tokenizer.model",
+                        tokenizer));
+    EXPECT_EQ(made.status, 0) << tokenizer << ": " << made.out << made.err;
+  }
+  expect_refused(run("$nystrom convert --from nowhere --to x"), "nowhere does not exist.");
+  run("mkdir -p unsaved/checkpoints");
+  expect_refused(run("$nystrom convert --from unsaved --to x"),
+                 "unsaved is a run directory without a checkpoint.");
+  expect_refused(run("$nystrom prepare run.yaml --set output.directory=no --set tokenizer.path=unsaved"),
+                 "unsaved is a run directory without a checkpoint.");
+}
+
+TEST_F(Program, a_finished_run_says_that_nothing_is_left_to_do) {
+  const Outcome again = run("cp -r run done; $nystrom pretrain run.yaml --set run.directory=done");
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err,
+              AllOf(HasSubstr("The run of 4 steps was done before; there is nothing to train. Its model is "
+                              "done/checkpoints/step-00000004.h5."),
+                    ::testing::Not(HasSubstr("steps 5 to 4"))));
+}
+
+TEST_F(Program, bench_measures_the_vocabulary_of_the_configuration) {
+  const std::string bench =
+      "sed 's/^data: .*/data: {sequence_length: 32}/' run.yaml > own.yaml; $nystrom bench own.yaml --steps 1 ";
+  const auto parameters = [&](const std::string& set) { return std::stoll(run(bench + set).out); };
+  const std::int64_t of_the_run = parameters("--set model.from=run");
+  EXPECT_EQ(parameters(""), of_the_run) << "the vocabulary of the shards";
+  const std::int64_t of_tokenizer =
+      parameters("--set output.directory= --set tokenizer.vocabulary_size=1000");
+  EXPECT_GT(of_tokenizer, of_the_run + std::int64_t{16} * 800);
+  EXPECT_LT(of_tokenizer, of_the_run + std::int64_t{18} * 1000);
+}
+
+TEST_F(Program, predict_refuses_keys_that_it_would_ignore) {
+  const std::string predict = "echo 'The <mask>.' | $nystrom predict --model run --input - ";
+  expect_refused(run(predict + "--set training.steps=5"),
+                 "`--set training.steps` is not used by `--task fill_mask`");
+  expect_refused(run(predict + "--set data.sequence_length=8"), "`--set data.sequence_length` is not used");
+  EXPECT_EQ(run(predict + "--set run.threads=1 --set training.precision=fp32").status, 0);
+}
+
 TEST_F(Program, keys_and_values_that_cannot_be_are_refused) {
   expect_refused(run("$nystrom pretrain run.yaml --set model.layer=2"), "did you mean `model.layers`?");
-  expect_refused(run("$nystrom pretrain run.yaml --set training.steps=many"), "training.steps is 'many'");
+  expect_refused(run("$nystrom pretrain run.yaml --set training.steps=many"), "`training.steps` is many");
   expect_refused(run("$nystrom pretrain run.yaml --set data.sequence_length=64"),
-                 "model.max_positions is 32");
+                 "`model.max_positions` is 32");
   expect_refused(run("$nystrom pretrain run.yaml --set model.vocabulary_size=50"),
                  "`model.vocabulary_size` is 50");
   expect_refused(run("$nystrom pretrain run.yaml --set data.shards=none/*.h5"), "none/*.h5");

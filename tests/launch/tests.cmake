@@ -10,7 +10,7 @@ nystrom_add_test(launch_test
 
 # Its cases share a prepared text and a trained model.
 nystrom_add_test(program_test
-  SOURCES tests/launch/command_line_test.cpp
+  SOURCES tests/launch/command_line_test.cpp tests/launch/readme_test.cpp
   LINKS nystrom_core
   RUNS_PROGRAM
   AS_ONE Program

@@ -38,7 +38,6 @@ class Pretrain : public ::testing::Test {
     all.trainer = testing::toy_trainer(steps);
     all.trainer.save_every = 2;
     all.may_change = [](std::string_view key) { return key == "training.steps"; };
-    all.read_settings = [](const std::string&) { return Settings{{"seed", "4"}}; };
     return all;
   }
   std::string refusal(const PretrainOptions& all) {
@@ -127,11 +126,24 @@ TEST_F(Pretrain, changed_configuration_is_refused_naming_the_keys) {
   EXPECT_EQ(refusal(other), "");
 }
 
-TEST_F(Pretrain, changed_configuration_is_refused_before_the_first_checkpoint) {
+TEST_F(Pretrain, a_directory_without_a_checkpoint_binds_no_configuration) {
   std::filesystem::create_directories((folder / "run"));
   testing::write_bytes((folder / "run/config.yaml"), "seed: 4\n");
-  EXPECT_THAT(refusal(options(2)), HasSubstr("seed (was 4, is 3)"));
-  EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 4\n");
+  EXPECT_EQ(refusal(options(2)), "");
+  EXPECT_EQ(testing::read_bytes((folder / "run/config.yaml")), "seed: 3\n");
+}
+
+TEST_F(Pretrain, a_start_that_is_refused_late_leaves_no_configuration) {
+  PretrainOptions bad = options(2);
+  bad.training_data = [](const SourceRequest&) -> std::unique_ptr<BatchSource> {
+    refuse("`data.mixture` names no corpus of the shards.");
+  };
+  EXPECT_THAT(refusal(bad), HasSubstr("data.mixture"));
+  EXPECT_FALSE(std::filesystem::exists((folder / "run/config.yaml")));
+  PretrainOptions never = options(2);
+  never.resume = Resume::kNever;
+  never.trainer.identity.settings["seed"] = "9";
+  EXPECT_EQ(refusal(never), "") << "the directory is as good as new";
 }
 
 TEST_F(Pretrain, invalid_options_are_refused_before_anything_is_written) {

@@ -40,6 +40,9 @@ std::string duration_text(double seconds) {
 }
 
 std::string describe(const RunInfo& info) {
+  if (info.first_step > info.steps)
+    return fmt::format("The run of {} steps was done before; there is nothing to train. Its model is {}.",
+                       info.steps, info.resumed_from);
   return fmt::format(
       "{:.1f} million parameters, {}; steps {} to {}, {} sequences per step, micro-batch {}; {} rank{} "
       "with {} thread{}; {:.0f} MiB of state and {:.0f} MiB of activations per rank{}",

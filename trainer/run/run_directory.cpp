@@ -12,14 +12,6 @@ std::string config_path(const std::string& directory) {
   return directory + "/config.yaml";
 }
 
-void write_configuration(const std::string& directory, const std::string& text) {
-  try {
-    write_file(config_path(directory), text);
-  } catch (const Error& error) {
-    refuse("{} Choose another `run.directory`.", error.what());
-  }
-}
-
 /// Removes temporary files of a killed process.
 void remove_temporaries(const std::string& directory) {
   std::error_code ignored;
@@ -40,13 +32,6 @@ void refuse_other_settings(const RunOptions& options, const RunIdentity& identit
       "{} was made with another configuration: {}. Restore these values, or choose another "
       "`run.directory`.",
       where, fmt::join(differences, "; "));
-}
-
-/// A run that ended before its first checkpoint may start over, if its configuration is the same.
-void check_unsaved_run(const RunOptions& options, const RunIdentity& identity) {
-  const std::string path = config_path(options.directory);
-  if (!options.read_settings || !std::filesystem::exists(path)) return;
-  refuse_other_settings(options, identity, options.read_settings(read_file(path)), path);
 }
 
 std::string checkpoint_to_resume(const RunOptions& options, const CheckpointSearch& search) {
@@ -102,16 +87,21 @@ std::string prepare_run_directory(const RunOptions& options, const RunIdentity& 
   const std::string path = checkpoint_to_resume(options, search);
   if (options.resume == Resume::kAuto)
     for (const auto& warning : search.warnings) observer.warning(warning);
-  if (path.empty())
-    check_unsaved_run(options, identity);
-  else
+  if (!path.empty())
     refuse_other_settings(options, identity, CheckpointReader(path, false).identity().settings, path);
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem) refuse("{} cannot be created: {}. Choose another `run.directory`.", folder, problem.message());
   remove_temporaries(options.directory);
-  write_configuration(options.directory, identity.configuration);
   return path;
+}
+
+void publish_configuration(const std::string& directory, const std::string& text) {
+  try {
+    write_file(config_path(directory), text);
+  } catch (const Error& error) {
+    refuse("{} Choose another `run.directory`.", error.what());
+  }
 }
 
 }  // namespace nystrom

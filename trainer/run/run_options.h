@@ -35,8 +35,6 @@ struct RunOptions {
 
   /// May a resume change this key?
   std::function<bool(std::string_view)> may_change = [](std::string_view) { return false; };
-  /// Parses a config.yaml, to compare it with that of a run directory without checkpoints.
-  std::function<Settings(const std::string& yaml)> read_settings;
 };
 
 }  // namespace nystrom

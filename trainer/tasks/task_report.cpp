@@ -123,8 +123,8 @@ std::string report_html(const TaskReport& report) {
       "td,th{{border:1px solid #bbb;padding:.2em .6em;text-align:right}}.right{{background:#dfd}}"
       "svg{{width:100%}}text{{font-size:12px}}</style></head><body>\n<h1>{0}</h1>\n",
       html_escaped(results.task));
-  html += fmt::format("<p>Model {}, seed {}, {} steps.</p>\n", html_escaped(results.model), results.seed,
-                      results.steps);
+  html += fmt::format("<p>Model {}, seed {}{}.</p>\n", html_escaped(results.model), results.seed,
+                      results.steps > 0 ? fmt::format(", {} steps", results.steps) : "");
   html += results_table(results);
   html += chart("Loss by epoch", {training, validation});
   html += chart(results.metric + " by epoch", {metric});

@@ -100,7 +100,7 @@ std::string results_text(const TaskResults& results) {
   json["task"] = results.task;
   json["model"] = results.model;
   json["seed"] = results.seed;
-  json["steps"] = results.steps;
+  if (results.steps > 0) json["steps"] = results.steps;
   if (results.best_step > 0) json["best_step"] = results.best_step;
   if (results.best_step > 0) json["best_by"] = results.metric;
   for (const auto& split : results.splits) json[split.split] = scores_json(split.scores);

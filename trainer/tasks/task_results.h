@@ -42,7 +42,7 @@ struct TaskEvaluation {
 struct TaskResults {
   std::string task, model, metric;
   std::uint64_t seed = 0;
-  std::int64_t best_step = 0, steps = 0;  ///< best_step 0: no metric to choose by
+  std::int64_t best_step = 0, steps = 0;  ///< best_step 0: no metric to choose by; steps 0: not known
   std::vector<SplitScores> splits;        ///< validation splits, then labelled test splits
 };
 /// One object: the last split's metrics by their names, then each split's in an object of its own, and what

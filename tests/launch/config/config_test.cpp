@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "kernels/core/check.h"
 #include "launch/config/config_table.h"
+#include "launch/config/key_guess.h"
 #include "launch/config/suggestion.h"
+#include "launch/config/unused_keys.h"
 
 namespace nystrom {
 namespace {
@@ -89,6 +92,53 @@ TEST(Config, an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one)
               HasSubstr("did you mean `model.attention.landmarks`?"));
   EXPECT_THAT(refusal("training.steps: 5"), HasSubstr("write sections as maps"));
   EXPECT_THAT(refusal("seed: {x: 1}"), HasSubstr("`seed` is a map; it must be an integer"));
+}
+
+TEST(Config, a_key_of_another_program_is_answered_with_ours) {
+  EXPECT_EQ(refusal("lr: 1e-3\n"),
+            "run.yaml, line 1: there is no key `lr`; here it is `optimizer.learning_rate`.");
+  EXPECT_THAT(refusal("training: {fp16: true}"),
+              HasSubstr("here it is `training.precision` (fp32, bf16 or auto)."));
+  EXPECT_THAT(refusal("training: {batch_size: 8}"),
+              HasSubstr("here it is `training.global_batch` (sequences per step"));
+  EXPECT_THAT(refusal("per-device-train-batch-size: 8"), HasSubstr("here it is `training.micro_batch`"));
+  EXPECT_THAT(refusal("model: {num_layers: 2}"), HasSubstr("here it is `model.layers`."));
+  EXPECT_THAT(refused_override("max_seq_length=512"), HasSubstr("here it is `data.sequence_length`."));
+  // Ours in the wrong section.
+  EXPECT_THAT(refusal("learning_rate: 1e-3"), HasSubstr("did you mean `optimizer.learning_rate`?"));
+  EXPECT_THAT(refusal("training: {warmup_steps: 5}"), HasSubstr("did you mean `schedule.warmup_steps`?"));
+}
+
+TEST(Config, the_names_of_other_programs_lead_to_keys) {
+  Config config;
+  const auto keys = config_keys(config);
+  std::set<std::string_view> names;
+  for (const ForeignKey& foreign : foreign_keys()) {
+    EXPECT_NE(std::ranges::find(keys, foreign.key, &ConfigKey::path), keys.end()) << foreign.key;
+    EXPECT_TRUE(names.insert(foreign.name).second) << foreign.name << " stands there twice";
+    EXPECT_EQ(std::ranges::find(keys, foreign.name, &ConfigKey::path), keys.end()) << foreign.name;
+  }
+}
+
+TEST(Config, nothing_is_suggested_where_nothing_is_near) {
+  EXPECT_EQ(refusal("wandb: true"),
+            "run.yaml, line 1: there is no key `wandb`; `nystrom --help-config` lists all keys.");
+  EXPECT_THAT(refusal("training: {x: 1}"), HasSubstr("`nystrom --help-config` lists all keys."));
+  EXPECT_THAT(refusal("corpus: [{kind: parquet, path: x}]"), HasSubstr("the kinds are "));
+}
+
+TEST(Config, given_keys_that_a_command_does_not_use_are_named) {
+  const Config file = read_config_text("training: {steps: 5}\ndata: {shards: a}\n", "run.yaml");
+  EXPECT_EQ(unused_keys_sentence(file, "finetune"),
+            "`finetune` does not use `training.steps`. The length of `finetune` is `training.epochs`.");
+  EXPECT_EQ(unused_keys_sentence(file, "pretrain"), "");
+  const Config set = read_config("", {"data.shards=a", "schedule.warmup_share=0.1", "training.epochs=2"});
+  EXPECT_EQ(unused_keys_sentence(set, "finetune"), "`finetune` does not use `data.shards`.");
+  EXPECT_THAT(unused_keys_sentence(set, "pretrain"),
+              HasSubstr("does not use `schedule.warmup_share`, `training.epochs`."));
+  const Config grid = read_config("", {"grid={training.steps: [1, 2]}"});
+  EXPECT_THAT(unused_keys_sentence(grid, "finetune"), HasSubstr("`training.steps` (in `grid`)"));
+  EXPECT_EQ(unused_keys_sentence(grid, "convert"), "");
 }
 
 TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {

@@ -34,6 +34,7 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   const Outcome again = run("$nystrom evaluate c.yaml");
   ASSERT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(parse_json<Json>(again.out)["test"], found["test"]);
+  EXPECT_EQ(parse_json<Json>(again.out)["steps"], found["best_step"]);
 
   write("data/train.tsv", "text\tlabel\none\ta\ntwo\tb\nsix\tc\n");
   const std::string next =
@@ -58,6 +59,19 @@ TEST_F(Finetune, starts_from_a_folder_whose_tokenizer_is_a_tokenizer_json) {
       "$nystrom predict --model folder --input data/test.tsv");
   ASSERT_EQ(next.status, 0) << next.err;
   EXPECT_GE(results("next")["test"]["accuracy"], 0.9);
+}
+
+TEST_F(Finetune, fewer_layers_than_the_checkpoint_are_refused) {
+  ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1 --set model.layers=2").status, 0);
+  const std::string next = "$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=next ";
+  const Outcome fewer = run(next + "--set model.from=run --set model.layers=1");
+  EXPECT_EQ(fewer.status, 2);
+  EXPECT_THAT(fewer.err, HasSubstr("`model.layers` is 1, but run has 2 layers"));
+  const Outcome same = run(next + "--set model.from=run --set model.layers=2 --set training.steps=5");
+  EXPECT_EQ(same.status, 0) << same.err;
+  EXPECT_THAT(same.err, HasSubstr("`finetune` does not use `training.steps`."));
+  EXPECT_THAT(same.err, HasSubstr("run is a run directory; its checkpoint run/checkpoints/best.h5 is used."));
+  EXPECT_EQ(results("next")["model"], "run/checkpoints/best.h5");
 }
 
 TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
