@@ -293,8 +293,9 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
 
 /// `--set` serves this command alone, so a key that it would ignore is a mistake.
 void refuse_unused(const Config& config, const std::string& task) {
-  std::vector<std::string_view> used{"run.threads", "communication.timeout", "training.backend"};
-  if (task != "tokens") used.insert(used.end(), {"training.precision", "model.attention"});
+  std::vector<std::string_view> used{"run.threads", "communication.timeout", "training.backend",
+                                     "training.precision"};
+  if (task != "tokens") used.emplace_back("model.attention");
   if (task == "labels")
     used.insert(used.end(),
                 {"data.sequence_length", "task.choices", "task.window_overlap", "task.max_answer_tokens",
@@ -308,9 +309,9 @@ void refuse_unused(const Config& config, const std::string& task) {
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
+  check_output(arguments.output, std::array{arguments.input, arguments.model}, arguments.force);
   const ModelPath model = find_model(arguments.model);
-  const std::array sources{arguments.input, model.path};
-  check_output(arguments.output, sources, arguments.force);
+  check_output(arguments.output, std::array{model.path}, arguments.force);
   const Config config = read_config("", invocation.overrides);
   const Backend backend =
       arguments.backend.empty()

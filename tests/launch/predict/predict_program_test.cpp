@@ -229,7 +229,9 @@ TEST_F(Predict, skips_and_counts_malformed_rows_on_request) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(table_of(outcome.out).size(), 3U);
   EXPECT_THAT(outcome.err, HasSubstr("2 malformed lines of the input were skipped"));
-  EXPECT_EQ(table_of(predict("--input bad.tsv --task tokens --set task.malformed=skip").out).size(), 3U);
+  const Outcome tokens = predict("--input bad.tsv --task tokens --set task.malformed=skip");
+  EXPECT_EQ(tokens.status, 0) << tokens.err;
+  EXPECT_EQ(table_of(tokens.out).size(), 3U);
 }
 
 TEST_F(Predict, does_not_overwrite_its_input_or_a_directory) {
@@ -477,7 +479,9 @@ TEST_F(Predict, ids_of_the_input_are_kept_with_vectors_and_token_ids) {
   file.dataset("line").read_rows<std::int64_t>(0, 2, lines);
   EXPECT_EQ(lines, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(objects_of(predict("--input l.tsv --task embeddings").out).at(1)["id"], "y8");
-  const Table table = table_of(predict("--input l.tsv --task tokens").out);
+  const Outcome tokens = predict("--input l.tsv --task tokens");
+  ASSERT_EQ(tokens.status, 0) << tokens.err;
+  const Table table = table_of(tokens.out);
   EXPECT_EQ(table.at(0), (std::vector<std::string>{"line", "id", "ids"}));
   EXPECT_EQ(table.at(2).at(1), "y8");
 }
