@@ -293,24 +293,28 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
 
 /// `--set` serves this command alone, so a key that it would ignore is a mistake.
 void refuse_unused(const Config& config, const std::string& task) {
-  std::vector<std::string_view> used{"run.threads", "communication.timeout", "training.backend"};
-  if (task != "tokens") used.insert(used.end(), {"training.precision", "model.attention"});
+  std::vector<std::string_view> used{"run.threads", "communication.timeout", "training.backend",
+                                     "training.precision"};
+  if (task != "tokens") used.emplace_back("model.attention");
   if (task == "labels")
     used.insert(used.end(),
                 {"data.sequence_length", "task.choices", "task.window_overlap", "task.max_answer_tokens",
                  "task.label_separator", "task.columns.pair", "task.columns.word", "task.columns.beginning"});
   used.insert(used.end(), {"task.malformed", "task.columns.text", "task.columns.id"});
   for (const auto& key : config.given)
-    if (!key.starts_with("model.attention.") && std::ranges::find(used, key) == used.end())
+    if (std::ranges::none_of(used, [&](std::string_view each) {
+          return key == each || (each == "model.attention" && key.starts_with("model.attention."));
+        }))
       refuse("predict: `--set {}` is not used by `--task {}`; it takes `{}`.", key, task,
              fmt::join(used, "`, `"));
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
-  const ModelPath model = find_model(arguments.model);
-  const std::array sources{arguments.input, model.path};
+  const std::array sources{arguments.input, arguments.model};
   check_output(arguments.output, sources, arguments.force);
+  const ModelPath model = find_model(arguments.model);
+  check_output(arguments.output, std::array{model.path}, arguments.force);
   const Config config = read_config("", invocation.overrides);
   const Backend backend =
       arguments.backend.empty()
