@@ -302,7 +302,9 @@ void refuse_unused(const Config& config, const std::string& task) {
                  "task.label_separator", "task.columns.pair", "task.columns.word", "task.columns.beginning"});
   used.insert(used.end(), {"task.malformed", "task.columns.text", "task.columns.id"});
   for (const auto& key : config.given)
-    if (!key.starts_with("model.attention.") && std::ranges::find(used, key) == used.end())
+    if (std::ranges::none_of(used, [&](std::string_view each) {
+          return key == each || (each == "model.attention" && key.starts_with("model.attention."));
+        }))
       refuse("predict: `--set {}` is not used by `--task {}`; it takes `{}`.", key, task,
              fmt::join(used, "`, `"));
 }
