@@ -116,7 +116,8 @@ class AddedTokensModel final : public TokenizerModel {
 
 AddedTokenSearch::AddedTokenSearch(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   // Of equal spellings a special one counts, else the first.
-  std::stable_partition(tokens_.begin(), tokens_.end(), [](const AddedToken& token) { return token.special; });
+  std::stable_partition(tokens_.begin(), tokens_.end(),
+                        [](const AddedToken& token) { return token.special; });
   for (std::size_t i = tokens_.size(); i-- > 0;)
     spellings_.add(tokens_[i].content, static_cast<std::int32_t>(i));
 }
