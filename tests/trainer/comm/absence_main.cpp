@@ -1,5 +1,8 @@
-// Started by mpirun: the last rank does not come to a barrier, since it sleeps ("late") or is dead ("dead");
-// the others must say so in time.
+// Started by mpirun: the last rank does not come to a barrier, since it sleeps ("late") or is dead ("dead",
+// "dead_unannounced"); the others must say so in time. Where a rank is dead mpirun signals the others, and
+// kills them later; with "dead_unannounced" it does neither (--enable-recovery), and they signal themselves.
+
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -11,7 +14,8 @@
 #include "trainer/process/signals.h"
 
 int main(int argc, char** argv) {
-  const bool dead = argc > 1 && std::string_view(argv[1]) == "dead";
+  const std::string_view how = argc > 1 ? argv[1] : "";
+  const bool dead = how.starts_with("dead");
   const nystrom::SignalWatch watch;
   const auto comm = nystrom::make_comm({.timeout_seconds = dead ? 600.0 : 1.0});
   comm->set_step(42);
@@ -20,6 +24,7 @@ int main(int argc, char** argv) {
     if (dead) std::raise(SIGKILL);
     std::this_thread::sleep_for(std::chrono::seconds(60));
   }
+  if (how == "dead_unannounced") ::kill(::getpid(), SIGTERM);
   try {
     comm->barrier("a barrier");
   } catch (const nystrom::CommTimeout& timeout) {
