@@ -217,6 +217,10 @@ void write_as_folder(const ModelSource& source, Converted converted, const Conve
   }
   folder.files.push_back({"README.md", model_card(source, folder)});
   write_huggingface_folder(options.to, folder);
+  if (folder.has_code)
+    notes.push_back(
+        "With `trust_remote_code=True` transformers runs the folder as nystrom does, on text of any length. "
+        "Without it:");
   notes.push_back(what_transformers_will_run(folder, options.to));
 }
 
