@@ -1,5 +1,5 @@
 nystrom_add_test(core_test
-  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp
+  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/thread_waiting_test.cpp
   LINKS nystrom_tensor
   LABELS core)
 nystrom_add_test(kernels_test
