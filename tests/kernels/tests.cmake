@@ -5,6 +5,7 @@ nystrom_add_test(core_test
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp
+    tests/kernels/column_sums_test.cpp
     tests/kernels/cpu_features_test.cpp
     tests/kernels/cross_entropy_test.cpp
     tests/kernels/embedding_test.cpp
