@@ -120,7 +120,7 @@ class OpScope {
 /// chunks begin. body must not throw.
 template <class Body>
 void parallel_for(Context& context, std::int64_t count, std::int64_t grain, const Body& body) {
-  constexpr std::int64_t kChunksPerThread = 4, kMostChunks = 1024;
+  constexpr std::int64_t kChunksPerThread = 8, kMostChunks = 1024;
   const std::int64_t most = std::min(grain < 1 ? 1 : (count + grain - 1) / grain, kMostChunks);
   const std::int64_t chunks = std::min(most, kChunksPerThread * context.threads());
   const int threads = static_cast<int>(std::min<std::int64_t>(chunks, context.threads()));

@@ -13,9 +13,9 @@
 
 namespace {
 
-/// Turns of libgomp's waiting loop: 25 to 100 us, by the processor's time for a pause; about what it costs to
-/// sleep and be woken.
-char default_spins[] = "2000";
+/// Turns of libgomp's waiting loop: 50 to 200 us, by the processor's time for a pause; a few times what it
+/// costs to sleep and be woken.
+char default_spins[] = "4000";
 
 char* c_library_getenv(const char* name) {
   using Getenv = char*(const char*);

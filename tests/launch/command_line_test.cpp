@@ -57,8 +57,8 @@ TEST(CommandLine, threads_spin_for_a_short_time_unless_the_environment_says_othe
   };
   if (said("$nystrom --version").find("GOMP_SPINCOUNT") == std::string::npos)
     GTEST_SKIP() << "OpenMP is not GCC's.";
-  EXPECT_THAT(said("$nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '2000'"));
-  EXPECT_THAT(said("mpirun --oversubscribe -n 1 $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '2000'"));
+  EXPECT_THAT(said("$nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '4000'"));
+  EXPECT_THAT(said("mpirun --oversubscribe -n 1 $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '4000'"));
   EXPECT_THAT(said("GOMP_SPINCOUNT=7 $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '7'"));
   EXPECT_THAT(said("OMP_WAIT_POLICY=passive $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '0'"));
 }

@@ -46,7 +46,7 @@ std::string spins() {
 
 TEST(ThreadWaiting, spinning_is_short_unless_the_environment_says_otherwise) {
   const Variable no_count("GOMP_SPINCOUNT", nullptr), no_policy("OMP_WAIT_POLICY", nullptr);
-  EXPECT_EQ(spins(), "2000");
+  EXPECT_EQ(spins(), "4000");
   {
     const Variable policy("OMP_WAIT_POLICY", "active");
     EXPECT_EQ(spins(), "none") << "the policy decides";
