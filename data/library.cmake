@@ -35,7 +35,8 @@ nystrom_add_library(data FOLDER data
     shards/bert_shard_reader.cpp shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp
     shards/shard_reader.cpp shards/shard_writer.cpp
     tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp tasks/imdb_task.cpp
-    tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/sequence_split.cpp
+    tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/scores.cpp
+    tasks/sequence_answer.cpp tasks/sequence_split.cpp
     tasks/squad.cpp tasks/task.cpp tasks/task_kinds.cpp tasks/token_task.cpp
     tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp
     tasks/metrics/entities.cpp

@@ -10,7 +10,7 @@
 #include "data/tasks/examples.h"
 #include "data/tasks/metrics/answers.h"
 #include "data/tasks/own_files.h"
-#include "data/tasks/sequence_split.h"
+#include "data/tasks/sequence_answer.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
 

@@ -9,7 +9,8 @@
 #include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/own_files.h"
-#include "data/tasks/sequence_split.h"
+#include "data/tasks/scores.h"
+#include "data/tasks/sequence_answer.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

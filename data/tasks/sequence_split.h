@@ -1,27 +1,9 @@
 #pragma once
 // Sequence classification and regression: one or two texts with a class, a set of labels or a number.
 
-#include <functional>
-#include <optional>
-
-#include "data/tasks/task.h"
+#include "data/tasks/sequence_answer.h"
 
 namespace nystrom {
-
-struct TextExample {
-  std::string id;  ///< in predictions; empty: the row's number, from 0
-  std::string text;
-  std::optional<std::string> pair = {};
-  std::int32_t label = -1;         ///< kClass; -1: none
-  std::vector<float> values = {};  ///< kLabels: 0 or 1 each; kValue: one number; empty: none
-};
-
-/// Format of a leaderboard's predictions.
-struct LeaderboardForm {
-  std::string file;                                          ///< "MNLI-m.tsv"; empty: there is none
-  std::function<std::string(std::size_t label)> label = {};  ///< kClass: how label number i is written
-  float lowest = 0, highest = 0;  ///< kValue: predictions are clamped to this range
-};
 
 class SequenceSplit final : public TaskSplit {
  public:
@@ -43,28 +25,10 @@ class SequenceSplit final : public TaskSplit {
   [[nodiscard]] Confusion confusion(const Outputs& outputs) const override;
 
  private:
-  [[nodiscard]] std::vector<std::string> truth_cells(std::size_t i) const;
-
   TaskInfo info_;
+  const SequenceAnswer& answer_;
   LeaderboardForm form_;
   std::vector<std::string> ids_;
 };
-
-/// The best classes of outputs.
-[[nodiscard]] std::vector<std::int32_t> best_classes(const Outputs& outputs);
-
-/// Metrics by name: accuracy, f1 (of class 1), f1_macro, matthews_correlation. One that is undefined is NaN
-/// and says why.
-[[nodiscard]] std::vector<Score> class_scores(std::span<const std::string> metrics,
-                                              std::span<const std::int32_t> truth,
-                                              std::span<const std::int32_t> predicted);
-/// Metrics by name: pearson, spearmanr, mean_squared_error.
-[[nodiscard]] std::vector<Score> value_scores(std::span<const std::string> metrics,
-                                              std::span<const double> truth,
-                                              std::span<const double> predicted);
-
-/// A value in predictions.tsv: the shortest text that reads back as the same float, at most 9 digits.
-[[nodiscard]] std::string number_text(float value);
-[[nodiscard]] std::string probability_text(double value);
 
 }  // namespace nystrom

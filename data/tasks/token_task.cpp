@@ -10,7 +10,7 @@
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/own_files.h"
-#include "data/tasks/sequence_split.h"
+#include "data/tasks/sequence_answer.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

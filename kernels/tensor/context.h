@@ -3,6 +3,9 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -27,6 +30,8 @@ using Profile = std::map<std::string, OpCount, std::less<>>;
 
 class Context {
  public:
+  static constexpr std::size_t kWorkspaceBytes = std::size_t{2} << 20U;
+
   explicit Context(int threads = omp_get_max_threads()) : threads_(threads < 1 ? 1 : threads) {}
   /// Ops run on the GPU of `cuda`, which must outlive this; on the processor where it is null.
   Context(int threads, CudaContext* cuda) : Context(threads) { cuda_ = cuda; }
@@ -44,6 +49,12 @@ class Context {
   [[nodiscard]] Memory& memory() const;
   /// The host waits until all that was asked for is computed. Not inside a step.
   void synchronize() const;
+  /// Scratch of an op on the processor: kWorkspaceBytes, made when an op first asks for it. What it holds is
+  /// lost at the op's return.
+  [[nodiscard]] std::byte* workspace() {
+    if (workspace_.bytes() == 0) workspace_ = Buffer(kWorkspaceBytes);
+    return workspace_.data();
+  }
   /// The tensor's values as ops so far leave them, to host memory; the host waits. Once a step.
   void read(const Tensor& from, void* to) const;
 
@@ -57,6 +68,7 @@ class Context {
   int threads_;
   CudaContext* cuda_ = nullptr;
   Profile* profile_ = nullptr;
+  Buffer workspace_;
 };
 
 /// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
@@ -102,18 +114,30 @@ class OpScope {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// Runs body(begin, end) over [0, count) on the context's threads, in parts of at least `grain`. Which part a
-/// thread gets depends only on count, grain and the thread count. body must not throw.
+/// Runs body(begin, end) over [0, count) on the context's threads, in chunks of at least `grain`. Each thread
+/// has an equal part, in order, and goes on to the chunks that others have not yet begun: one that the
+/// machine keeps waiting is helped. So body's results must not depend on who computes a chunk, nor on where
+/// chunks begin. body must not throw.
 template <class Body>
 void parallel_for(Context& context, std::int64_t count, std::int64_t grain, const Body& body) {
-  const std::int64_t most = grain < 1 ? count : (count + grain - 1) / grain;
-  const int parts = static_cast<int>(most < context.threads() ? most : context.threads());
-  if (parts <= 1) {
+  constexpr std::int64_t kChunksPerThread = 8, kMostChunks = 1024;
+  const std::int64_t most = std::min(grain < 1 ? 1 : (count + grain - 1) / grain, kMostChunks);
+  const std::int64_t chunks = std::min(most, kChunksPerThread * context.threads());
+  const int threads = static_cast<int>(std::min<std::int64_t>(chunks, context.threads()));
+  if (threads <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
-#pragma omp parallel for schedule(static, 1) num_threads(parts)
-  for (int part = 0; part < parts; ++part) body(count * part / parts, count * (part + 1) / parts);
+  std::array<std::atomic<bool>, kMostChunks> begun{};
+#pragma omp parallel num_threads(threads)
+  {
+    const std::int64_t own = chunks * omp_get_thread_num() / omp_get_num_threads();
+    for (std::int64_t turn = 0; turn < chunks; ++turn) {
+      const std::int64_t chunk = (own + turn) % chunks;
+      if (!begun[static_cast<std::size_t>(chunk)].exchange(true, std::memory_order_relaxed))
+        body(count * chunk / chunks, count * (chunk + 1) / chunks);
+    }
+  }
 }
 
 /// Runs body(i, thread) for i in [0, count), items handed to threads as they become free (uneven work);

@@ -1,11 +1,14 @@
 # Tensors, memory, devices, and the context that every op is given.
 nystrom_add_library(tensor FOLDER kernels/tensor
-  SOURCES arena.cpp buffer.cpp cpu_features.cpp tensor.cpp
+  SOURCES arena.cpp buffer.cpp cpu_features.cpp tensor.cpp thread_waiting.cpp
     dispatch/context.cpp dispatch/device.cpp dispatch/graphs.cpp dispatch/upload.cpp
   CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/memory.cpp
     cuda/product_choices.cpp cuda/stream.cpp cuda/upload.cpp
   HEADERS_OF tensor
-  LINKS nystrom_core OpenMP::OpenMP_CXX)
+  LINKS nystrom_core OpenMP::OpenMP_CXX
+  PRIVATE_LINKS ${CMAKE_DL_LIBS})
+# thread_waiting.cpp is part of every program, and comes before the C library.
+target_link_options(nystrom_tensor INTERFACE "LINKER:--undefined=getenv")
 if(NYSTROM_CUDA_BUILD STREQUAL "on")
   target_link_libraries(nystrom_tensor PUBLIC CUDA::cudart_static)
   target_compile_definitions(nystrom_tensor PUBLIC NYSTROM_WITH_CUDA)

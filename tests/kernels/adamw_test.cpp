@@ -54,17 +54,21 @@ TEST(AdamW, two_steps_follow_the_formula) {
 }
 
 TEST(AdamW, fp32_agrees_with_fp64_and_the_copy_is_the_rounded_weights) {
-  Context one(1), three(3);
-  const State reference(DType::kF64, 20'000, DType::kF64);
-  const State a(DType::kF32, 20'000, DType::kBF16), b(DType::kF32, 20'000, DType::kBF16);
-  for (std::int64_t step = 1; step <= 3; ++step) {
-    reference.step(one, step);
-    a.step(one, step);
-    b.step(three, step);
-  }
+  Context one(1);
+  const auto run = [](Context& context, const State& state) {
+    for (std::int64_t step = 1; step <= 3; ++step) state.step(context, step);
+  };
+  const State reference(DType::kF64, 50'001, DType::kF64), a(DType::kF32, 50'001, DType::kBF16);
+  run(one, reference);
+  run(one, a);
   EXPECT_LT(distance(a.w, reference.w), 1e-7);
-  EXPECT_TRUE(same_bits(a.w, b.w));
-  for (std::int64_t i = 0; i < 20'000; ++i)
+  for (const int threads : kThreadCounts) {
+    Context several(threads);
+    const State b(DType::kF32, 50'001, DType::kBF16);
+    run(several, b);
+    EXPECT_TRUE(same_bits(a.w, b.w)) << threads;
+  }
+  for (std::int64_t i = 0; i < 50'001; ++i)
     ASSERT_EQ(a.copy.view().data<BF16>()[i].bits, BF16(a.w.view().data<float>()[i]).bits);
 }
 

@@ -91,19 +91,22 @@ TEST_P(Gelu, fp32_and_bf16_agree_with_fp64) {
 }
 
 TEST_P(Gelu, works_in_place_and_gives_the_same_bits_for_any_thread_count) {
-  const Shape shape{67, 130};
-  Context one(1), three(3);
-  OwnedTensor y(DType::kF32, shape), d_x(DType::kF32, shape), d_bias(DType::kF32, {130}),
-      d_bias3(DType::kF32, {130});
+  const Shape shape{267, 130};
+  Context one(1);
+  OwnedTensor y(DType::kF32, shape), d_x(DType::kF32, shape), d_bias(DType::kF32, {130});
   const auto x = normal(DType::kF32, shape, 1), d_y = normal(DType::kF32, shape, 2);
-  auto in_place = normal(DType::kF32, shape, 1), d_in_place = normal(DType::kF32, shape, 2);
   gelu_forward(one, GetParam(), x, y);
   gelu_backward(one, GetParam(), x, d_y, d_x, d_bias);
-  gelu_backward(three, GetParam(), in_place, d_in_place, d_in_place, d_bias3);
-  gelu_forward(three, GetParam(), in_place, in_place);
-  EXPECT_TRUE(same_bits(y, in_place));
-  EXPECT_TRUE(same_bits(d_x, d_in_place));
-  EXPECT_TRUE(same_bits(d_bias, d_bias3));
+  for (const int threads : kThreadCounts) {
+    Context several(threads);
+    const auto in_place = normal(DType::kF32, shape, 1), d_in_place = normal(DType::kF32, shape, 2);
+    OwnedTensor d_bias_of_several(DType::kF32, {130});
+    gelu_backward(several, GetParam(), in_place, d_in_place, d_in_place, d_bias_of_several);
+    gelu_forward(several, GetParam(), in_place, in_place);
+    EXPECT_TRUE(same_bits(y, in_place)) << threads;
+    EXPECT_TRUE(same_bits(d_x, d_in_place)) << threads;
+    EXPECT_TRUE(same_bits(d_bias, d_bias_of_several)) << threads;
+  }
 }
 
 TEST_P(Gelu, takes_no_rows) {

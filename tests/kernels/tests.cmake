@@ -1,10 +1,11 @@
 nystrom_add_test(core_test
-  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp
+  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/thread_waiting_test.cpp
   LINKS nystrom_tensor
   LABELS core)
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp
+    tests/kernels/column_sums_test.cpp
     tests/kernels/cpu_features_test.cpp
     tests/kernels/cross_entropy_test.cpp
     tests/kernels/embedding_test.cpp

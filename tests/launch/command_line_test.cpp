@@ -45,6 +45,24 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   }
 }
 
+// libgomp itself says for how many turns of its loop a waiting thread spins.
+TEST(CommandLine, threads_spin_for_a_short_time_unless_the_environment_says_otherwise) {
+  const TemporaryFolder folder;
+  const auto said = [&](const std::string& command) {
+    return run_in(folder,
+                  "unset GOMP_SPINCOUNT OMP_WAIT_POLICY; export OMP_DISPLAY_ENV=verbose "
+                  "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; " +
+                      command)
+        .err;
+  };
+  if (said("$nystrom --version").find("GOMP_SPINCOUNT") == std::string::npos)
+    GTEST_SKIP() << "OpenMP is not GCC's.";
+  EXPECT_THAT(said("$nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '4000'"));
+  EXPECT_THAT(said("mpirun --oversubscribe -n 1 $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '4000'"));
+  EXPECT_THAT(said("GOMP_SPINCOUNT=7 $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '7'"));
+  EXPECT_THAT(said("OMP_WAIT_POLICY=passive $nystrom --version"), HasSubstr("GOMP_SPINCOUNT = '0'"));
+}
+
 // The file that the build generates for a source tree at `root`.
 std::string generated_version(const TemporaryFolder& folder, const std::string& root) {
   const std::string script = std::filesystem::absolute("cmake/WriteVersion.cmake");

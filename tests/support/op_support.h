@@ -76,6 +76,9 @@ inline ::testing::AssertionResult same_bits(const Tensor& a, const Tensor& b) {
   return ::testing::AssertionSuccess();
 }
 
+/// Thread counts whose bits are compared with those of one thread.
+inline constexpr std::initializer_list<int> kThreadCounts{2, 3, 4};
+
 /// Keys of `rows` rows of samples that do not begin at 0 and change every seven rows.
 struct TestKeys {
   OwnedTensor samples, positions;

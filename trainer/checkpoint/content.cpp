@@ -6,28 +6,26 @@
 namespace nystrom {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
+constexpr std::int64_t kGrain = 1 << 20;  // bytes worth a thread
 
 Tensor flat_view(const std::vector<std::byte>& copy, DType type) {
   return Tensor(const_cast<std::byte*>(copy.data()), type,
                 {static_cast<std::int64_t>(copy.size() / size_of(type))});
 }
 
-void copy_in_pieces(const std::byte* from, std::vector<std::byte>& to, int threads) {
-  const auto pieces = static_cast<std::int64_t>((to.size() + kPiece - 1) / kPiece);
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (std::int64_t piece = 0; piece < pieces; ++piece) {
-    const std::size_t begin = static_cast<std::size_t>(piece) * kPiece;
-    std::memcpy(to.data() + begin, from + begin, std::min(kPiece, to.size() - begin));
-  }
+void copy_on_all_threads(Context& context, const std::byte* from, std::vector<std::byte>& to) {
+  parallel_for(context, static_cast<std::int64_t>(to.size()), kGrain,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memcpy(to.data() + begin, from + begin, static_cast<std::size_t>(end - begin));
+               });
 }
 
-void copy_tensor(const Context& context, const Tensor& from, std::vector<std::byte>& to) {
+void copy_tensor(Context& context, const Tensor& from, std::vector<std::byte>& to) {
   NYSTROM_CHECK(from.bytes() == to.size(), "{} bytes are copied to {}", from.bytes(), to.size());
   if (context.cuda() != nullptr)
     context.read(from, to.data());
   else
-    copy_in_pieces(static_cast<const std::byte*>(from.address), to, context.threads());
+    copy_on_all_threads(context, static_cast<const std::byte*>(from.address), to);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/records.h"
-#include "data/tasks/sequence_split.h"
+#include "data/tasks/scores.h"
 #include "data/tasks/task.h"
 #include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "kernels/core/philox.h"
@@ -119,14 +122,36 @@ TEST(Arena, a_plan_that_changes_its_mind_is_an_internal_error) {
 }
 
 TEST(ParallelFor, covers_every_index_once_with_any_number_of_threads) {
-  for (int threads : {1, 2, 5}) {
-    Context context(threads);
-    std::vector<int> hits(1003);
-    parallel_for(context, 1003, 10, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
-    });
-    for (int hit : hits) EXPECT_EQ(hit, 1);
-  }
+  for (int threads : {1, 2, 5})
+    for (std::int64_t count : {0, 1, 9, 1003})
+      for (std::int64_t grain : {1, 10, 2000}) {
+        Context context(threads);
+        std::vector<int> hits(static_cast<std::size_t>(count));
+        parallel_for(context, count, grain, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+        });
+        for (int hit : hits) EXPECT_EQ(hit, 1);
+      }
+}
+
+// The thread that has the first chunk, a quarter of its part, is kept from finishing it until the other has
+// computed all the rest.
+TEST(ParallelFor, a_thread_that_is_late_is_helped) {
+  Context context(2);
+  std::atomic<int> done = 0;
+  bool helped = true;
+  parallel_for(context, 800, 1, [&](std::int64_t begin, std::int64_t end) {
+    if (begin == 0) {
+      const auto latest = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+      while (done < 700 && helped) {
+        std::this_thread::yield();
+        helped = std::chrono::steady_clock::now() < latest;
+      }
+    } else {
+      done += static_cast<int>(end - begin);
+    }
+  });
+  EXPECT_TRUE(helped) << done;
 }
 
 TEST(Profile, counts_calls_operations_and_bytes_by_name) {
