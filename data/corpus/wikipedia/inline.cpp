@@ -6,9 +6,10 @@
 
 #include "data/corpus/entities.h"
 #include "data/corpus/paragraphs.h"
-#include "data/corpus/wiki_tags.h"
-#include "data/corpus/wiki_templates.h"
-#include "data/corpus/wikitext.h"
+#include "data/corpus/wikipedia/languages.h"
+#include "data/corpus/wikipedia/tags.h"
+#include "data/corpus/wikipedia/templates.h"
+#include "data/corpus/wikipedia/wikitext.h"
 #include "data/text/utf8.h"
 
 namespace nystrom {
@@ -19,6 +20,7 @@ constexpr auto npos = string_view::npos;
 
 constexpr std::size_t kLongestHeading = 300;     // bytes
 constexpr std::size_t kLongestConversion = 400;  // bytes between "-{" and "}-"
+constexpr std::size_t kLongestMagicWord = 120;   // bytes
 
 enum class Construct : std::uint8_t { kTemplate, kLink, kExternalLink, kTable };
 enum Reason : std::uint8_t {
@@ -59,11 +61,44 @@ constexpr auto kSpecial = special_bytes();
 constexpr auto kSchemes = std::to_array<string_view>(
     {"http://", "https://", "ftp://", "//", "mailto:", "news:", "irc://", "gopher://", "telnet://"});
 
+constexpr auto kMediaEndings = std::to_array<string_view>(
+    {".djvu", ".flac", ".gif", ".jpeg", ".jpg", ".mid", ".mp3",  ".mp4", ".mpg",  ".oga",  ".ogg", ".ogv",
+     ".opus", ".pdf",  ".png", ".stl",  ".svg", ".tif", ".tiff", ".wav", ".webm", ".webp", ".xcf"});
+
+/// Links to these show their text.
+constexpr auto kOtherWikis = std::to_array<string_view>(
+    {"b",           "c",           "commons",    "d",         "foundation", "incubator",
+     "m",           "meta",        "mw",         "n",         "outreach",   "q",
+     "s",           "species",     "v",          "voy",       "w",          "wikibooks",
+     "wikidata",    "wikimedia",   "wikinews",   "wikipedia", "wikiquote",  "wikisource",
+     "wikispecies", "wikiversity", "wikivoyage", "wikt",      "wiktionary"});
+
+/// A file by its ending, whatever its namespace is called here.
+bool names_media(string_view prefix, string_view name) {
+  const bool other =
+      std::binary_search(kOtherWikis.begin(), kOtherWikis.end(), string_view(lower_ascii(prefix)));
+  if (other || name.find(':') != npos) return false;
+  const auto folded = lower_ascii(trimmed(name));
+  return std::any_of(kMediaEndings.begin(), kMediaEndings.end(),
+                     [&](string_view ending) { return folded.ends_with(ending); });
+}
+
+/// What stands between the "__" of a word such as __NOTOC__: capitals, of any language, "_" between them.
+/// Small letters count where a script has no ASCII ones, and in the words of English.
+bool is_magic_word(string_view word) {
+  const auto is_capital = [](char c) {
+    return (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), is_capital)) return true;
+  constexpr auto kEnglish = std::to_array<string_view>(
+      {"toc", "notoc", "forcetoc", "noeditsection", "nogallery", "newsectionlink", "nonewsectionlink",
+       "index", "noindex", "hiddencat", "disambig", "staticredirect", "nocontentconvert", "notitleconvert"});
+  return std::find(kEnglish.begin(), kEnglish.end(), lower_ascii(word)) != kEnglish.end();
+}
+
 class InlineParser {
  public:
-  InlineParser(string_view in, const WikiNamespaces& namespaces) : in_(in), namespaces_(namespaces) {
-    out_.reserve(in.size());
-  }
+  InlineParser(string_view in, const WikiSite& site) : in_(in), site_(site) { out_.reserve(in.size()); }
 
   void run() {
     while (pos_ < in_.size()) {
@@ -205,7 +240,7 @@ class InlineParser {
         call.arguments.push_back(
             {trimmed(out.substr(begin, equals - begin)), out.substr(equals + 1, end - equals - 1)});
     }
-    const std::string shown = frame.triple ? std::string() : expand_template(call);
+    const std::string shown = frame.triple ? std::string() : expand_template(call, site_.language);
     if (shown.empty()) return drop_frame(kTemplates);
     const auto name = lower_ascii(trimmed(call.name));
     out_.resize(frame.out_begin);
@@ -269,17 +304,14 @@ class InlineParser {
 
   /// Files, categories, and links to the same article in another language.
   [[nodiscard]] bool is_hidden(string_view target) const {
+    constexpr std::size_t kLongestPrefix = 90;  // bytes
     const std::size_t colon = target.find(':');
-    if (colon == npos || colon == 0 || colon > 60) return false;
-    const auto raw = trimmed(target.substr(0, colon));
-    const auto prefix = lower_ascii(raw);
-    if (std::find(namespaces_.hidden.begin(), namespaces_.hidden.end(), prefix) != namespaces_.hidden.end())
-      return true;
-    const bool lower =
-        std::all_of(raw.begin(), raw.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
-    const bool language = raw.size() == 2 || raw.size() == 3 || raw == "simple" ||
-                          (raw.size() > 4 && (raw[2] == '-' || raw[3] == '-'));
-    return lower && language && target.substr(colon + 1, 1) != " ";
+    if (colon == npos || colon == 0 || colon > kLongestPrefix) return false;
+    const auto prefix = trimmed(target.substr(0, colon));
+    const auto rest = target.substr(colon + 1);
+    if (site_.hidden.has(wiki_folded(prefix))) return true;
+    if (is_wiki_code(prefix)) return prefix != site_.language && !rest.starts_with(' ');
+    return names_media(prefix, rest);
   }
 
   /// The pipe trick: "Mercury (planet)|" shows "Mercury", "Help:Contents|" shows "Contents".
@@ -437,13 +469,13 @@ class InlineParser {
     pos_ += count;
   }
 
-  /// __NOTOC__
+  /// __NOTOC__, __KEIN_INHALTSVERZEICHNIS__, __БЕЗ_ОГЛ__
   void magic_word() {
     if (peek(1) != '_') return keep(1);
-    std::size_t length = 2;
-    while (length < 40 && peek(length) >= 'A' && peek(length) <= 'Z') ++length;
-    if (length > 2 && peek(length) == '_' && peek(length + 1) == '_')
-      pos_ += length + 2;
+    const std::size_t end = in_.substr(0, pos_ + kLongestMagicWord).find("__", pos_ + 2);
+    const auto word = end == npos ? string_view() : in_.substr(pos_ + 2, end - pos_ - 2);
+    if (is_magic_word(word))
+      pos_ = end + 2;
     else
       keep(2);
   }
@@ -473,7 +505,7 @@ class InlineParser {
   };
 
   string_view in_;
-  const WikiNamespaces& namespaces_;
+  const WikiSite& site_;
   std::size_t pos_ = 0;
   std::string out_;
   std::vector<Frame> frames_;
@@ -485,8 +517,8 @@ class InlineParser {
 
 }  // namespace
 
-std::string wiki_inline(string_view wikitext, const WikiNamespaces& namespaces, Reasons& dropped) {
-  InlineParser parser(wikitext, namespaces);
+std::string wiki_inline(string_view wikitext, const WikiSite& site, Reasons& dropped) {
+  InlineParser parser(wikitext, site);
   parser.run();
   for (std::size_t i = 0; i < kReasons; ++i) {
     if (parser.dropped().at(i) != 0) dropped[std::string(kReasonNames.at(i))] += parser.dropped().at(i);

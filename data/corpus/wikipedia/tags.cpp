@@ -1,4 +1,4 @@
-#include "data/corpus/wiki_tags.h"
+#include "data/corpus/wikipedia/tags.h"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "data/corpus/wiki_templates.h"
+#include "data/corpus/wikipedia/templates.h"
 
 namespace nystrom {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/corpus/wikitext.h"
+#include "data/corpus/wikipedia/wikitext.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,10 +17,10 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-const WikiNamespaces kNamespaces{{"file", "image", "category"}, {"user"}};
+const WikiSite kEnglish = wiki_site("en");
 
 std::vector<std::string> paragraphs(const std::string& wikitext) {
-  return wiki_prose(wikitext, kNamespaces).paragraphs;
+  return wiki_prose(wikitext, kEnglish).paragraphs;
 }
 
 std::string prose(const std::string& wikitext) {
@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(WikiProse, accounts_for_every_character) {
   const std::string text =
       "A{{cite|x}} [[File:a.png|b {{c}}]] '''b'''<ref>r</ref>\n{|\n|x\n|}\n== H ==\n== See also ==\n* z\n";
-  const auto result = wiki_prose(text, kNamespaces);
+  const auto result = wiki_prose(text, kEnglish);
   std::int64_t sum = 0;
   for (const auto& [reason, count] : result.dropped) sum += count;
   for (const auto& paragraph : result.paragraphs) sum += count_characters(paragraph);
@@ -140,7 +140,7 @@ TEST(WikiProse, time_is_linear_and_the_stack_safe_whatever_is_nested) {
     std::string text;
     for (std::size_t i = 0; i < count; ++i) text += unit;
     const std::clock_t start = std::clock();  // of the processor: other programs do not count
-    (void)wiki_prose(text, kNamespaces);
+    (void)wiki_prose(text, kEnglish);
     return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   for (const auto* unit :

@@ -1,4 +1,4 @@
-#include "data/corpus/wiki_pages.h"
+#include "data/corpus/wikipedia/pages.h"
 
 #include <algorithm>
 #include <array>
@@ -14,15 +14,6 @@ namespace {
 constexpr std::size_t kBlock = 1U << 20U;
 constexpr std::size_t kLargestPage = std::size_t{256} << 20U;  // bytes of XML
 constexpr std::string_view kPageBegin = "<page>", kPageEnd = "</page>";
-
-/// What stands between the first `open` and the next `close`; empty if there is no such thing.
-std::string_view between(std::string_view text, std::string_view open, std::string_view close) {
-  const std::size_t begin = text.find(open);
-  if (begin == std::string_view::npos) return {};
-  const std::size_t from = begin + open.size();
-  const std::size_t end = text.find(close, from);
-  return end == std::string_view::npos ? std::string_view() : text.substr(from, end - from);
-}
 
 int number_of(std::string_view digits) {
   int value = 0;
@@ -40,65 +31,54 @@ std::string_view text_of(std::string_view xml) {
   return end == std::string_view::npos ? std::string_view() : xml.substr(begin + 1, end - begin - 1);
 }
 
-/// Does `holds` hold for the name, in lower case, of any template that is called?
+/// Does `holds` hold for the name, folded, of any template that is called?
 template <class F>
 bool any_template(std::string_view wikitext, const F& holds) {
   constexpr std::size_t kLongestName = 80;  // bytes
   for (std::size_t at = wikitext.find("{{"); at != std::string_view::npos; at = wikitext.find("{{", at + 2)) {
     const auto after = wikitext.substr(at + 2, kLongestName);
     const auto end = after.find_first_of("|}{\n");
-    if (end != std::string_view::npos && holds(lower_ascii(trimmed(after.substr(0, end))))) return true;
+    if (end != std::string_view::npos && holds(wiki_folded(after.substr(0, end)))) return true;
   }
   return false;
 }
 
-WikiNamespaces namespaces_of(std::string_view header) {
-  WikiNamespaces namespaces;
-  namespaces.hidden = {"file", "image", "category", "media"};
-  namespaces.others = {"talk",      "user",      "user talk",      "wikipedia", "wikipedia talk",
-                       "file talk", "mediawiki", "mediawiki talk", "template",  "template talk",
-                       "help",      "help talk", "category talk",  "portal",    "portal talk",
-                       "draft",     "module"};
-  for (std::size_t at = header.find("<namespace "); at != std::string_view::npos;
-       at = header.find("<namespace ", at + 1)) {
-    const auto element = header.substr(at, 300);
-    const int key = number_of(between(element, "key=\"", "\""));
-    const auto name = lower_ascii(decode_references(between(element, ">", "</namespace>")));
-    if (key == 0 || name.empty()) continue;
-    const bool hides = key == 6 || key == 14 || key == -2;
-    (hides ? namespaces.hidden : namespaces.others).push_back(name);
-  }
-  return namespaces;
-}
-
 }  // namespace
 
-bool is_redirect(std::string_view wikitext) {
-  return lower_ascii(trimmed(wikitext.substr(0, 64)).substr(0, 9)) == "#redirect";
+bool is_redirect(std::string_view wikitext, const WikiSite& site) {
+  constexpr std::size_t kLongestWord = 120;  // bytes
+  auto text = trimmed(wikitext.substr(0, kLongestWord));
+  const std::string_view mark = text.starts_with("\uFF03") ? "\uFF03" : "#";
+  if (!text.starts_with(mark)) return false;
+  text.remove_prefix(mark.size());
+  const std::size_t end = std::min(text.find_first_of(" \t\n[:"), text.size());
+  const std::string word = wiki_folded(text.substr(0, end));
+  if (word == "redirect") return true;
+  const std::size_t link = text.find_first_not_of(" \t\n:", end);
+  return link != std::string_view::npos && text.substr(link).starts_with("[[") && site.redirects.has(word);
 }
 
 WikiPageReader::WikiPageReader(ByteStream& stream, std::string origin, bool skip_damaged,
-                               std::optional<WikiNamespaces> namespaces)
-    : stream_(stream), origin_(std::move(origin)), skip_damaged_(skip_damaged), first_(!namespaces) {
-  if (namespaces) namespaces_ = std::move(*namespaces);
+                               std::optional<WikiSite> site)
+    : stream_(stream), origin_(std::move(origin)), skip_damaged_(skip_damaged), first_(!site) {
+  if (site) site_ = std::move(*site);
 }
 
-bool is_disambiguation(std::string_view title, std::string_view wikitext) {
-  if (title.ends_with("(disambiguation)")) return true;
-  return any_template(wikitext, [](const std::string& name) {
-    return name.starts_with("disambig") || name.ends_with(" disambiguation") || name == "dab" ||
-           name == "disamb" || name == "hndis" || name == "geodis" || name == "surname" ||
-           name == "given name";
-  });
+bool is_disambiguation(std::string_view title, std::string_view wikitext, const WikiSite& site) {
+  const std::size_t qualifier = title.rfind('(');
+  if (title.ends_with(')') && qualifier != std::string_view::npos &&
+      site.qualifiers.has(wiki_folded(title.substr(qualifier + 1, title.size() - qualifier - 2))))
+    return true;
+  if (wikitext.find("__DISAMBIG__") != std::string_view::npos) return true;
+  return any_template(wikitext, [&](const std::string& name) { return site.disambiguation.has(name); });
 }
 
-bool is_list(std::string_view title) {
-  return title.starts_with("List of ") || title.starts_with("Lists of ");
+bool is_list(std::string_view title, const WikiSite& site) {
+  return site.lists.has(wiki_folded(title));
 }
 
-bool is_stub(std::string_view wikitext) {
-  return any_template(wikitext,
-                      [](const std::string& name) { return name == "stub" || name.ends_with("-stub"); });
+bool is_stub(std::string_view wikitext, const WikiSite& site) {
+  return any_template(wikitext, [&](const std::string& name) { return site.stubs.has(name); });
 }
 
 bool WikiPageReader::fill() {
@@ -144,7 +124,7 @@ bool WikiPageReader::next(WikiPage& page) {
       position_ = buffer_.size();
       return false;
     }
-    if (first_) namespaces_ = namespaces_of(std::string_view(buffer_).substr(position_, begin));
+    if (first_) site_ = site_of_header(std::string_view(buffer_).substr(position_, begin));
     first_ = false;
     position_ += begin;
     if (here() >= stream_.boundary()) return false;
@@ -166,14 +146,14 @@ bool WikiPageReader::next(WikiPage& page) {
   }
 }
 
-WikiNamespaces read_namespaces(const std::string& path) {
+WikiSite read_site(const std::string& path) {
   FileStream file(path);
   // Where the beginning is damaged, English names must do.
   std::vector<std::string> ignored;
   const auto content = decompressed(file, {.skip_damaged = true, .damage = &ignored});
   std::string head(kBlock, '\0');
   head.resize(read_fully(*content, head.data(), head.size()));
-  return namespaces_of(std::string_view(head).substr(0, head.find(kPageBegin)));
+  return site_of_header(std::string_view(head).substr(0, head.find(kPageBegin)));
 }
 
 void WikiPageReader::parse(std::string_view xml, WikiPage& page) const {
@@ -185,14 +165,10 @@ void WikiPageReader::parse(std::string_view xml, WikiPage& page) const {
   page.name_space = number_of(name_space);
   if (name_space.empty()) {
     // Old dumps have no <ns>: the title's prefix tells.
-    const auto prefix = lower_ascii(std::string_view(page.title).substr(0, page.title.find(':')));
-    const auto known = [&prefix](const auto& names) {
-      return std::find(names.begin(), names.end(), prefix) != names.end();
-    };
-    page.name_space =
-        page.title.find(':') != std::string::npos && (known(namespaces_.hidden) || known(namespaces_.others))
-            ? -1
-            : 0;
+    const std::size_t colon = page.title.find(':');
+    const auto prefix = wiki_folded(std::string_view(page.title).substr(0, colon));
+    const bool known = site_.hidden.has(prefix) || site_.others.has(prefix);
+    page.name_space = colon != std::string::npos && known ? -1 : 0;
   }
   page.text = decode_references(text_of(xml));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/corpus/byte_stream.h"
+#include "data/corpus/wikipedia/site.h"
 
 namespace nystrom {
 
@@ -20,26 +21,19 @@ struct WikiPage {
   std::string text;  ///< wikitext of the newest revision
 };
 
-/// Names of a wiki's namespaces that links of ours treat apart.
-struct WikiNamespaces {
-  std::vector<std::string>
-      hidden;  ///< lower case: files, categories and the like; links to them show nothing
-  std::vector<std::string> others;  ///< lower case: all others
-};
-
 class WikiPageReader {
  public:
-  /// `stream` outlives the reader; `origin` names the file in messages. `namespaces`: where the stream begins
+  /// `stream` outlives the reader; `origin` names the file in messages. `site`: where the stream begins
   /// behind the dump's header, what that says.
   WikiPageReader(ByteStream& stream, std::string origin, bool skip_damaged = false,
-                 std::optional<WikiNamespaces> namespaces = {});
+                 std::optional<WikiSite> site = {});
 
   /// Gives the pages that begin before the stream's boundary; false at the end. Throws InputError if the dump
   /// ends inside a page or a page has no end; with skip_damaged such a page is lost.
   bool next(WikiPage& page);
 
-  /// As the dump's header names them, and English. Complete once `next` was called.
-  [[nodiscard]] const WikiNamespaces& namespaces() const { return namespaces_; }
+  /// What the dump's header tells. Complete once `next` was called.
+  [[nodiscard]] const WikiSite& site() const { return site_; }
   /// Pages lost to damage since this was last asked.
   [[nodiscard]] std::int64_t take_lost() { return std::exchange(lost_, 0); }
 
@@ -58,19 +52,20 @@ class WikiPageReader {
   bool first_ = true;
   bool gap_ = false;  // damage was met since the position
   std::int64_t gaps_ = 0, lost_ = 0;
-  WikiNamespaces namespaces_;
+  WikiSite site_;
 };
 
-/// The namespaces of the dump in this file.
-WikiNamespaces read_namespaces(const std::string& path);
+/// What the header of the dump in this file tells.
+WikiSite read_site(const std::string& path);
 
 /// A page that the text itself makes a redirect ("#REDIRECT [[...]]").
-bool is_redirect(std::string_view wikitext);
+bool is_redirect(std::string_view wikitext, const WikiSite& site);
 
-/// Pages that are no prose: by a template such as {{disambiguation}} or the title's end "(disambiguation)";
-/// by the title's beginning "List of"; by a template whose name ends with "stub".
-bool is_disambiguation(std::string_view title, std::string_view wikitext);
-bool is_list(std::string_view title);
-bool is_stub(std::string_view wikitext);
+/// Pages that are no prose, as the wiki's language names them: by a template such as {{disambiguation}}, the
+/// word __DISAMBIG__ or the title's end "(disambiguation)"; by the title's beginning "List of"; by a template
+/// such as {{stub}}.
+bool is_disambiguation(std::string_view title, std::string_view wikitext, const WikiSite& site);
+bool is_list(std::string_view title, const WikiSite& site);
+bool is_stub(std::string_view wikitext, const WikiSite& site);
 
 }  // namespace nystrom

@@ -2,8 +2,8 @@
 
 #include "data/corpus/corpus.h"
 #include "data/corpus/paragraphs.h"
-#include "data/corpus/wiki_pages.h"
-#include "data/corpus/wikitext.h"
+#include "data/corpus/wikipedia/pages.h"
+#include "data/corpus/wikipedia/wikitext.h"
 
 namespace nystrom {
 namespace {
@@ -30,7 +30,7 @@ class Wikipedia final : public Corpus {
       document.id = page.id;
       document.title = std::move(page.title);
       document.text = std::move(page.text);
-      document.namespaces = namespaces();
+      document.site = site();
       files_.count_document();
       return true;
     }
@@ -39,44 +39,47 @@ class Wikipedia final : public Corpus {
   [[nodiscard]] Extraction extract(RawDocument document) const override {
     Repairs repairs;
     const std::string text = repair_utf8(std::move(document.text), repairs);
-    auto result = wiki_prose(text, *document.namespaces);
+    auto result = wiki_prose(text, *document.site);
     result.repairs = repairs;
+    result.language = language_of(document.site->language);
     return result;
   }
 
  private:
   bool open_reader() {
     if (!files_.open_next()) return false;
-    auto header = range_.begin > 0 ? std::optional(read_namespaces(files_.path())) : std::nullopt;
+    auto header = range_.begin > 0 ? std::optional(read_site(files_.path())) : std::nullopt;
     reader_ = std::make_unique<WikiPageReader>(files_.content(), files_.path(), files_.options().skip_damaged,
                                                std::move(header));
     return true;
   }
 
   const char* reason_to_skip(const WikiPage& page) const {
+    const WikiSite& site = reader_->site();
     if (page.name_space != 0) return "page of another namespace";
-    if (page.redirect || is_redirect(page.text)) return "redirect";
+    if (page.redirect || is_redirect(page.text, site)) return "redirect";
     if (is_blank(page.text)) return "empty page";
-    if (spec_.drop_disambiguation && is_disambiguation(page.title, page.text)) return "disambiguation page";
-    if (spec_.drop_lists && is_list(page.title)) return "list";
-    if (spec_.drop_stubs && is_stub(page.text)) return "stub";
+    if (spec_.drop_disambiguation && is_disambiguation(page.title, page.text, site))
+      return "disambiguation page";
+    if (spec_.drop_lists && is_list(page.title, site)) return "list";
+    if (spec_.drop_stubs && is_stub(page.text, site)) return "stub";
     return nullptr;
   }
 
   /// Documents of one file share them, also with extractions that still run when the next file is open.
-  std::shared_ptr<const WikiNamespaces> namespaces() {
-    if (namespaces_path_ != files_.path()) {
-      namespaces_ = std::make_shared<WikiNamespaces>(reader_->namespaces());
-      namespaces_path_ = files_.path();
+  std::shared_ptr<const WikiSite> site() {
+    if (site_path_ != files_.path()) {
+      site_ = std::make_shared<WikiSite>(reader_->site());
+      site_path_ = files_.path();
     }
-    return namespaces_;
+    return site_;
   }
 
   CorpusSpec spec_;
   FileRange range_;
   std::unique_ptr<WikiPageReader> reader_;
-  std::shared_ptr<const WikiNamespaces> namespaces_;
-  std::string namespaces_path_;
+  std::shared_ptr<const WikiSite> site_;
+  std::string site_path_;
 };
 
 }  // namespace

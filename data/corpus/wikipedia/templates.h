@@ -23,8 +23,8 @@ struct TemplateCall {
   [[nodiscard]] std::size_t count() const;
 };
 
-/// The text that the template shows.
-std::string expand_template(const TemplateCall& call);
+/// The text that the template shows in a wiki of that language.
+std::string expand_template(const TemplateCall& call, std::string_view language);
 
 // Parts of it, each in a file of its own.
 std::string expand_convert(const TemplateCall& call);
