@@ -21,6 +21,7 @@ struct HostBatch {
   std::vector<std::int32_t> sequence_labels;
   std::vector<std::int32_t> sequence_ends = {};  ///< [B] last token of an answer
   std::vector<float> sequence_values = {};       ///< [B * numbers a sequence] targets of tasks; NaN: none
+  std::vector<std::int32_t> positions = {};      ///< [T] ascending within a sequence; empty: its indexes
 
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(input_ids.size()); }

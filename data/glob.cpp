@@ -28,15 +28,12 @@ int on_error(const char* /*path*/, int error) {
   return error != ENOENT && error != ENOTDIR ? 1 : 0;
 }
 
-}  // namespace
-
-std::vector<std::string> expand_glob(const std::string& pattern) {
-  std::error_code ignored;
-  if (fs::exists(pattern, ignored)) return {pattern};
+/// What glob(3) finds; `pattern` is the user's, for messages.
+std::vector<std::string> matches_of(const std::string& part, const std::string& pattern) {
   GlobResult found;
-  switch (::glob(pattern.c_str(), GLOB_NOSORT, on_error, &found)) {
+  switch (::glob(part.c_str(), GLOB_NOSORT, on_error, &found)) {
     case 0:
-      break;
+      return {found.gl_pathv, found.gl_pathv + found.gl_pathc};
     case GLOB_NOMATCH:
       return {};
     case GLOB_ABORTED:
@@ -45,9 +42,50 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
     default:
       fail("{}: no memory to list what this pattern matches.", pattern);
   }
-  std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+}
+
+/// The paths that begin with `before`, which exists (or is empty), and go on as `part`, which is itself where
+/// it exists. (A part with its slashes: "/", "runs", "*.h5".)
+std::vector<std::string> continued(const std::string& before, const std::string& part,
+                                   const std::string& pattern) {
+  std::error_code ignored;
+  if (fs::exists(before + part, ignored)) return {before + part};
+  return matches_of(escaped_pattern(before) + part, pattern);
+}
+
+}  // namespace
+
+std::vector<std::string> expand_glob(const std::string& pattern) {
+  std::vector<std::string> paths{""};
+  for (std::size_t begin = 0; begin < pattern.size();) {
+    // A part takes the slashes behind it, so that it names a folder where the path goes on.
+    const std::size_t name_end = std::min(pattern.find('/', begin), pattern.size());
+    const std::size_t end = std::min(pattern.find_first_not_of('/', name_end), pattern.size());
+    std::vector<std::string> longer;
+    for (const std::string& before : paths)
+      for (std::string& path : continued(before, pattern.substr(begin, end - begin), pattern))
+        longer.push_back(std::move(path));
+    paths = std::move(longer);
+    begin = end;
+  }
+  if (pattern.empty()) paths.clear();
   std::sort(paths.begin(), paths.end());
   return paths;
+}
+
+bool is_left_over(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  return name.starts_with('.') || name.ends_with('~') ||
+         (name.size() > 1 && name.starts_with('#') && name.ends_with('#'));
+}
+
+std::string escaped_pattern(std::string_view text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (c == '*' || c == '?' || c == '[' || c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
 }
 
 std::vector<std::string> expand_globs(const std::vector<std::string>& patterns, const std::string& key) {

@@ -3,6 +3,7 @@ find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN sentencepiece_train REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(BZip2 REQUIRED)
 find_package(LibLZMA REQUIRED)
 find_package(LibArchive REQUIRED)
@@ -19,11 +20,17 @@ nystrom_add_library(data FOLDER data
     corpus/binary_check.cpp corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
     corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
     corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
-    corpus/tar.cpp corpus/utf16_stream.cpp corpus/wiki_inline.cpp corpus/wiki_lines.cpp
-    corpus/wiki_measures.cpp corpus/wiki_pages.cpp corpus/wiki_tags.cpp corpus/wiki_templates.cpp
-    corpus/wikipedia.cpp
-    hdf5/child_check.cpp hdf5/chunk_cache.cpp hdf5/hdf5_attributes.cpp hdf5/hdf5_calls.cpp
-    hdf5/hdf5_dataset.cpp hdf5/hdf5_file.cpp
+    corpus/tar.cpp corpus/utf16_stream.cpp
+    corpus/wikipedia/inline.cpp corpus/wikipedia/languages.cpp corpus/wikipedia/lines.cpp
+    corpus/wikipedia/measures.cpp corpus/wikipedia/mending.cpp corpus/wikipedia/pages.cpp corpus/wikipedia/site.cpp
+    corpus/wikipedia/tags.cpp corpus/wikipedia/template_table.cpp corpus/wikipedia/templates.cpp
+    corpus/wikipedia/wikipedia.cpp
+    generators/canvas.cpp generators/lanczos.cpp generators/listops.cpp generators/listops_files.cpp
+    generators/output_file.cpp generators/pathfinder.cpp generators/pathfinder_files.cpp
+    generators/pathfinder_rule.cpp generators/segments.cpp
+    hdf5/child_check.cpp hdf5/chunk_cache.cpp hdf5/foreign_file.cpp hdf5/hdf5_attributes.cpp
+    hdf5/hdf5_calls.cpp hdf5/hdf5_contents.cpp hdf5/hdf5_dataset.cpp hdf5/hdf5_file.cpp hdf5/hdf5_text.cpp
+    pictures/png.cpp
     preparation/contamination.cpp preparation/encode_text.cpp preparation/find_duplicates.cpp
     preparation/input_splits.cpp preparation/manifest.cpp preparation/minhash.cpp preparation/packed_file.cpp
     preparation/prepare.cpp preparation/prepare_directory.cpp preparation/read_text.cpp preparation/report.cpp
@@ -34,13 +41,19 @@ nystrom_add_library(data FOLDER data
     pretraining/text_samples.cpp
     shards/bert_shard_reader.cpp shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp
     shards/shard_reader.cpp shards/shard_writer.cpp
-    tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp tasks/imdb_task.cpp
+    tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp
+    tasks/imdb_reviews.cpp tasks/imdb_task.cpp
+    tasks/lra/examples.cpp tasks/lra/find_folder.cpp tasks/lra/lra_task.cpp tasks/lra/prepared_file.cpp
+    tasks/lra/read_images.cpp tasks/lra/read_listops.cpp tasks/lra/read_pathfinder.cpp
+    tasks/lra/read_retrieval.cpp tasks/lra/read_text.cpp tasks/lra/reader.cpp tasks/lra/rows.cpp
+    tasks/lra/source.cpp tasks/lra/split.cpp
     tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/scores.cpp
     tasks/sequence_answer.cpp tasks/sequence_split.cpp
     tasks/squad.cpp tasks/task.cpp tasks/task_kinds.cpp tasks/token_task.cpp
     tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp
     tasks/metrics/entities.cpp
-    text/clean.cpp text/list_items.cpp text/sentence_end.cpp text/sentences.cpp text/unspaced.cpp
+    text/case_folding.cpp text/clean.cpp text/language.cpp text/list_items.cpp text/quoted_speech.cpp
+    text/sentence_end.cpp text/sentence_rules.cpp text/sentences.cpp text/unspaced.cpp text/utf16.cpp
     text/utf8.cpp
     tokenizer/added_tokens.cpp tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
     tokenizer/huggingface_files.cpp tokenizer/json_parts.cpp tokenizer/model_proto.cpp
@@ -60,15 +73,17 @@ nystrom_add_library(data FOLDER data
     ${ZSTD}
     ${XXHASH}
     ZLIB::ZLIB
+    PNG::PNG
     nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc)
 target_compile_definitions(nystrom_data PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
 
-# What runs once for a file or a directory, not for each text.
-nystrom_optimize_lightly(
-  data/preparation/manifest.cpp data/preparation/prepare_directory.cpp data/preparation/report.cpp
-  data/preparation/source_stats.cpp data/preparation/sources.cpp data/shards/inspect.cpp
-  data/tasks/glue.cpp data/tasks/own_files.cpp data/tasks/own_texts.cpp data/tasks/records.cpp data/tasks/squad.cpp
-  data/tasks/task.cpp data/tokenizer/huggingface_files.cpp data/tokenizer/model_proto.cpp
-  data/tokenizer/json_parts.cpp data/tokenizer/tokenizer_json.cpp)
+# What runs once for a file, a directory or an example of a task, not for each text of a corpus.
+file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
+nystrom_optimize_lightly(${light}
+  data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
+  data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
+  data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
+  data/tokenizer/huggingface_files.cpp data/tokenizer/json_parts.cpp data/tokenizer/model_proto.cpp
+  data/tokenizer/sample.cpp data/tokenizer/sentencepiece_training.cpp data/tokenizer/tokenizer_json.cpp)

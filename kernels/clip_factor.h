@@ -1,8 +1,7 @@
 #pragma once
-// Clipping by the norm of all gradients, as PyTorch's clip_grad_norm_, without the host knowing the norm:
-//   norm = |gradients|,  factor = min(1, clip / (norm + 1e-6)),  1 where clip is 0, 0 where norm is not
-//   finite.
-// adamw_step takes the factor from where it lies; 0 makes it leave everything as it was.
+// Gradient clipping by global norm, as PyTorch's clip_grad_norm_, without a copy of the norm to the host:
+//   norm = |gradients|,  factor = min(1, clip / (norm + 1e-6));  1 if clip is 0, 0 if norm is not finite.
+// adamw_step reads the factor where it was computed; a factor of 0 skips the update.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

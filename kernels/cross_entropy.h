@@ -1,5 +1,6 @@
 #pragma once
-// Softmax cross-entropy over rows of logits, with its gradient, loss sum and count of right answers at once:
+// Softmax cross-entropy over rows of logits: gradient, sum of losses and number of correct predictions in one
+// pass:
 //   loss_r = log sum_v exp(l_rv) - l_r,label;   d_l = scale * (softmax(l) - onehot(label)).
 
 #include "kernels/tensor/context.h"

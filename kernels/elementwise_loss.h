@@ -1,5 +1,5 @@
 #pragma once
-// Losses of single numbers, with their gradient, sum and count at once:
+// Elementwise losses: gradient, sum of losses and count in one pass:
 //   squared: (x - y)^2                   d = scale * 2 (x - y)
 //   sigmoid: log(1 + e^x) - x y          d = scale * (1 / (1 + e^-x) - y),  y in [0, 1]
 // PyTorch's MSELoss and BCEWithLogitsLoss are these with scale 1 / numbers counted.

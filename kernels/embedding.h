@@ -1,7 +1,7 @@
 #pragma once
 // Sum of word, position and token-type embeddings, then LayerNorm, then dropout (transformers' order):
 //   s = word[id] + position[p + 2] + type[t];  y = dropout(LayerNorm(s)).
-// The sum is not kept: backward makes it again from the tables.
+// Positions and LayerNorm are optional. The sum is not saved: backward recomputes it from the tables.
 
 #include "kernels/sequences.h"
 #include "kernels/tensor/context.h"
@@ -18,9 +18,9 @@ struct EmbeddingInputs {
 /// Tables in compute dtype (or their gradients).
 struct EmbeddingTables {
   Tensor word;      ///< [V, C]
-  Tensor position;  ///< [P + 2, C]; row p + 2 is position p
+  Tensor position;  ///< [P + 2, C]; row p + 2 is position p. Empty: none (as a gradient: not wanted)
   Tensor type;      ///< [types, C]
-  Tensor gamma;     ///< [C]
+  Tensor gamma;     ///< [C]; empty, as is beta: no LayerNorm, and no stats
   Tensor beta;      ///< [C]
 };
 

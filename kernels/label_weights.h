@@ -1,5 +1,5 @@
 #pragma once
-// Gradients of rows weighed by their labels: d_r *= weights[labels_r].
+// Class weights, applied to gradients: d_r *= weights[labels_r].
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

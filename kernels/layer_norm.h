@@ -31,14 +31,15 @@ struct LayerNormBackward {
   Tensor z;         ///< [N, C] as forward left it
   Tensor stats;     ///< [N, 2] as forward left it
   Tensor gamma;     ///< [C]
-  Dropout dropout;  ///< as in forward: the same mask is drawn again
+  Dropout dropout;  ///< as in forward: the same mask is generated
   RowKeys keys;
-  Tensor d_z;       ///< out [N, C] gradient of the residual, overwritten; may be d_y
-  Tensor d_branch;  ///< out [N, C] gradient of the branch (through dropout), overwritten; where dropout is
-                    ///< not active it equals d_z and may be the same tensor
-  Tensor d_gamma;   ///< [C] compute dtype, added to
-  Tensor d_beta;    ///< [C] compute dtype, added to
-  Tensor d_bias;    ///< [C] compute dtype, added to; empty: none
+  Tensor d_skip = {};  ///< [N, C] what else flows into z, added to d_z; empty: nothing; may be d_z
+  Tensor d_z;          ///< out [N, C] gradient of the residual, overwritten; may be d_y
+  Tensor d_branch;     ///< out [N, C] gradient of the branch (through dropout), overwritten; may be d_y where
+                       ///< d_z is not; where dropout is not active it equals d_z and may be the same tensor
+  Tensor d_gamma;      ///< [C] compute dtype, added to
+  Tensor d_beta;       ///< [C] compute dtype, added to
+  Tensor d_bias;       ///< [C] compute dtype, added to; empty: none
 };
 void layer_norm_backward(Context& context, const LayerNormBackward& args);
 

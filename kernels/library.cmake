@@ -7,21 +7,34 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 
 nystrom_add_library(kernels FOLDER kernels
   SOURCES
-    cpu/adamw.cpp cpu/clip_factor.cpp cpu/column_sums.cpp cpu/cross_entropy.cpp cpu/elementwise_loss.cpp cpu/embedding.cpp
+    cpu/adamw.cpp cpu/average.cpp cpu/clip_factor.cpp cpu/column_sums.cpp cpu/cross_entropy.cpp cpu/elementwise_loss.cpp cpu/embedding.cpp
     cpu/fill.cpp cpu/gelu.cpp cpu/label_weights.cpp cpu/layer_norm.cpp
-    cpu/matmul.cpp cpu/relu.cpp cpu/rows.cpp cpu/span_cross_entropy.cpp
-    cpu/attention/depthwise_conv.cpp cpu/attention/exact_head.cpp cpu/attention/nystrom.cpp
-    cpu/attention/nystrom_backward.cpp cpu/attention/nystrom_forward.cpp cpu/attention/pseudo_inverse.cpp
-    cpu/attention/softmax.cpp cpu/attention/streaming_softmax.cpp cpu/attention/tile_gemm.cpp
-    cpu/attention/tile_ops.cpp cpu/attention/work_split.cpp
-    dispatch/adamw.cpp dispatch/attention.cpp dispatch/clip_factor.cpp dispatch/cross_entropy.cpp dispatch/elementwise_loss.cpp dispatch/embedding.cpp dispatch/fill.cpp dispatch/gelu.cpp dispatch/label_weights.cpp dispatch/layer_norm.cpp dispatch/linear.cpp dispatch/linear_gelu.cpp dispatch/matmul.cpp dispatch/nystrom_attention.cpp dispatch/relu.cpp dispatch/rows.cpp dispatch/softmax_attention.cpp dispatch/span_cross_entropy.cpp
+    cpu/matmul.cpp cpu/pair_features.cpp cpu/pool.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp
+    cpu/span_cross_entropy.cpp
+    cpu/attention/depthwise_conv.cpp cpu/attention/exact_attention.cpp cpu/attention/exact_head.cpp
+    cpu/attention/head_convolution.cpp cpu/attention/linear.cpp cpu/attention/linformer.cpp
+    cpu/attention/longformer.cpp cpu/attention/nystrom.cpp cpu/attention/nystrom_backward.cpp
+    cpu/attention/nystrom_forward.cpp cpu/attention/performer.cpp cpu/attention/pseudo_inverse.cpp
+    cpu/attention/reformer.cpp cpu/attention/reformer_hash.cpp cpu/attention/softmax.cpp
+    cpu/attention/streaming_softmax.cpp cpu/attention/summary_rows.cpp cpu/attention/tile_gemm.cpp
+    cpu/attention/tile_ops.cpp cpu/attention/value.cpp cpu/attention/work_split.cpp
+    dispatch/adamw.cpp dispatch/attention.cpp dispatch/clip_factor.cpp dispatch/cross_entropy.cpp dispatch/elementwise_loss.cpp dispatch/embedding.cpp dispatch/fill.cpp dispatch/gelu.cpp dispatch/label_weights.cpp dispatch/layer_norm.cpp dispatch/linear.cpp dispatch/linear_attention.cpp dispatch/linear_gelu.cpp
+    dispatch/linformer_attention.cpp dispatch/longformer_attention.cpp dispatch/matmul.cpp dispatch/nystrom_attention.cpp
+    dispatch/pair_features.cpp dispatch/performer_attention.cpp dispatch/pool.cpp dispatch/reformer_attention.cpp
+    dispatch/relu.cpp dispatch/residual.cpp dispatch/rotary.cpp dispatch/rows.cpp
+    dispatch/softmax_attention.cpp dispatch/span_cross_entropy.cpp dispatch/value_attention.cpp
+    cpu/muon.cpp cpu/tensorwise_adam.cpp dispatch/average.cpp dispatch/muon.cpp dispatch/tensorwise_adam.cpp
   CUDA_SOURCES
-    cuda/adamw.cu cuda/clip_factor.cu cuda/column_sums.cu cuda/cross_entropy.cu cuda/elementwise_loss.cu
+    cuda/adamw.cu cuda/average.cu cuda/clip_factor.cu cuda/column_sums.cu cuda/cross_entropy.cu cuda/elementwise_loss.cu
     cuda/embedding.cu cuda/fill.cu cuda/gelu.cu cuda/label_weights.cu cuda/layer_norm.cu cuda/linear.cu
-    cuda/linear_gelu.cu cuda/matmul.cu cuda/radix_sort.cu cuda/relu.cu cuda/rows.cu cuda/span_cross_entropy.cu
-    cuda/attention/conv_gradient.cu cuda/attention/forward.cu
-    cuda/attention/key_gradient.cu cuda/attention/nystrom_backward.cu cuda/attention/nystrom_forward.cu
-    cuda/attention/nystrom.cu cuda/attention/query_gradient.cu cuda/attention/softmax.cu
+    cuda/linear_gelu.cu cuda/matmul.cu cuda/pair_features.cu cuda/pool.cu cuda/radix_sort.cu cuda/relu.cu
+    cuda/residual.cu cuda/rotary.cu cuda/rows.cu cuda/span_cross_entropy.cu
+    cuda/attention/conv_gradient.cu cuda/attention/exact.cu cuda/attention/forward.cu
+    cuda/attention/key_gradient.cu cuda/attention/linear.cu cuda/attention/linformer.cu cuda/attention/longformer.cu
+    cuda/attention/nystrom_backward.cu cuda/attention/nystrom_forward.cu cuda/attention/nystrom.cu
+    cuda/attention/performer.cu cuda/attention/query_gradient.cu cuda/attention/reformer.cu cuda/attention/softmax.cu
+    cuda/attention/sum_chunks.cu cuda/attention/summary.cu cuda/attention/value.cu
+    cuda/muon.cu cuda/tensorwise_adam.cu
   LINKS nystrom_tensor
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}")
 

@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products of a linear layer, by the library that measures best (docs/performance.md).
+// Matrix products of a linear layer, by the library that measured fastest (docs/performance.md).
 // x, w and d_y share the activation dtype (fp32, bf16 or fp64); sums are in compute_dtype(). Rows N may be 0.
 
 #include "kernels/tensor/context.h"
@@ -20,7 +20,8 @@ void linear_backward_input(Context& context, const Tensor& d_y, const Tensor& w,
 void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
                             const Tensor& d_bias = {});
 
-/// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. Bits depend on the thread count at most.
+/// d_bias [C] += column sums of d_y [N, C]; d_bias is compute dtype. The result is a function of the inputs
+/// and at most the thread count.
 void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
 
 }  // namespace nystrom

@@ -2,10 +2,9 @@
 // A linear layer followed by GELU, the first half of a feed-forward network:
 //   pre = x w^T + bias,   y = gelu(pre)
 //
-// Two steps each way (linear.h, gelu.h), but on a GPU in bf16 with gelu_new, which is cuBLASLt's GELU: there
-// it is applied to the product's sums on their way out, where the library knows how, and y and d_pre are
-// rounded once instead of twice. The exact gelu is not the library's. fp32 takes the two steps because it
-// must agree with PyTorch to 1e-5, and how exact the library's tanh is, is promised nowhere.
+// Unfused (linear.h, then gelu.h), except on a GPU in bf16 with gelu_new, which is cuBLASLt's GELU epilogue:
+// there y and d_pre are rounded once instead of twice. cuBLASLt has no exact gelu. fp32 stays unfused because
+// it must agree with PyTorch to 1e-5, and the accuracy of the library's tanh is not documented.
 
 #include "kernels/gelu.h"
 #include "kernels/tensor/context.h"

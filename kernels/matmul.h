@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products for the other ops of this folder: the one place that calls the library for them.
+// Matrix products for the other ops of this folder: the only caller of the library.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

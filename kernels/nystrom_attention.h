@@ -5,9 +5,9 @@
 //   A = softmax(q~ k~^T / sqrt(D));  Z = pinv(A)
 //   context = softmax(q k~^T / sqrt(D)) (Z (softmax(q~ k^T / sqrt(D)) v))
 // pinv: Z_0 = A^T / (|A|_1 |A|_inf), then Z <- Z/4 (13 I - AZ (15 I - AZ (7 I - AZ))); |A|_inf is 1 for a
-// softmax. Gradients flow through Z_0 and its scale. Softmax statistics, landmarks, A, Z and Z (...) are kept
-// and computed in compute dtype. The same bits for any thread count; with kPerMatrix a sequence's bits do not
-// depend on its neighbours either.
+// softmax. Gradients flow through Z_0 and its scale. Softmax statistics, landmarks, A, Z and Z (...) are
+// computed and stored in compute dtype. Results are bit-identical for any thread count; with kPerMatrix they
+// do not depend on the other sequences of the batch either.
 
 #include "kernels/attention.h"
 
@@ -15,7 +15,7 @@ namespace nystrom {
 
 enum class PinvInit {
   kPerMatrix,  ///< each matrix by its own |A|_1
-  kBatchMax    ///< all matrices of the call by the largest |A|_1 (the original code's and transformers' way)
+  kBatchMax    ///< all matrices of the call by their largest |A|_1 (as the original code and transformers)
 };
 
 struct NystromOptions {
@@ -41,7 +41,7 @@ struct NystromSaved {
 
 struct NystromAttention {
   NystromOptions options;
-  AttentionInputs inputs;  ///< without dropout: no kernel has a probability for each pair
+  AttentionInputs inputs;  ///< without dropout: there is no probability for each pair of tokens
   NystromSaved saved;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Rectifier: y = max(x, 0).
+// ReLU: y = max(x, 0).
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

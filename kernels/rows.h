@@ -1,5 +1,5 @@
 #pragma once
-// Rows picked out of a [T, C] tensor, and put back as gradients; dropout and tanh on their own.
+// Gather and scatter of rows of a [T, C] tensor; standalone dropout and tanh; conversion between dtypes.
 
 #include "kernels/sequences.h"
 #include "kernels/tensor/context.h"
@@ -26,8 +26,8 @@ void dropout_rows(Context& context, const Dropout& dropout, const RowKeys& keys,
 void convert(Context& context, const Tensor& from, const Tensor& to);
 
 /// Sum of squares of x (fp32 or fp64), in double, in parts that do not depend on the thread count; NaN or
-/// infinity in x shows in the result. On a GPU the host waits for it: not for a training step, which takes
-/// clip_factor.h.
+/// infinity in x propagates to the result. On a GPU the host waits for it; a training step uses clip_factor.h
+/// instead.
 double squared_norm(Context& context, const Tensor& x);
 
 }  // namespace nystrom

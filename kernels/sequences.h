@@ -1,7 +1,7 @@
 #pragma once
 // Layout of a packed batch.
-// Dimensions everywhere: B sequences, T tokens of all sequences together, C channels, H heads, D = C / H,
-// M landmarks, F feed-forward width, V vocabulary, K convolution taps.
+// Dimensions, everywhere in this project: B sequences, T tokens of all sequences together, C channels, H
+// heads, D = C / H, M landmarks, F feed-forward width, V vocabulary, K convolution taps.
 
 #include <cstdint>
 

@@ -1,7 +1,8 @@
 #pragma once
 // Softmax attention: context = softmax(q k^T / sqrt(D)) v, exact, in tiles (Dao et al., arXiv 2205.14135).
 // With dropout, probability (i, j) of head h of a sequence with n rows is element h n^2 + i n + j, at
-// position 0. The same bits for any thread count and whoever the neighbours are.
+// position 0. Results are bit-identical for any thread count and do not depend on the other sequences of the
+// batch.
 
 #include "kernels/attention.h"
 

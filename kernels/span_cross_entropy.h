@@ -1,5 +1,5 @@
 #pragma once
-// Softmax cross-entropy over the tokens of each sequence, twice: where an answer starts and where it ends.
+// Softmax cross-entropy over the tokens of each sequence, for the start and the end of an answer.
 //   loss_b = 1/2 (log sum_t e^s_t - s_start + log sum_t e^e_t - e_end),  t over the real tokens of b alone.
 // PyTorch's CrossEntropyLoss of start and end logits, padding masked out, is this with scale 1 / sequences.
 

@@ -6,18 +6,22 @@ find_package(nlohmann_json REQUIRED)
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
+    check/check.cpp check/figures.cpp
     cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp cli/option_parser.cpp
-    cli/rank.cpp cli/run_progress.cpp cli/terminal.cpp
+    cli/run_progress.cpp cli/terminal.cpp
     commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
-    commands/inspect.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/verify.cpp
+    commands/inspect.cpp commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/table.cpp
+    commands/verify.cpp
     config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
-    config/config_text.cpp config/key_guess.cpp config/options.cpp config/suggestion.cpp config/unused_keys.cpp
+    config/config_text.cpp config/key_guess.cpp config/options.cpp config/path_text.cpp config/suggestion.cpp 
+    commands/check.cpp config/command_keys.cpp config/config_schema.cpp
     models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
     models/model_path.cpp models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
     predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
     predict/output.cpp predict/task_predictor.cpp
-    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/provenance.cpp setup/run_setup.cpp
-    setup/run_shards.cpp
+    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
+    setup/run_setup.cpp setup/run_shards.cpp
+    table/published.cpp table/result_table.cpp table/run_result.cpp table/table_text.cpp
     verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
   HEADERS_OF tensor
   LINKS nystrom_trainer
@@ -42,10 +46,12 @@ add_custom_target(nystrom_version
 target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/version.cpp")
 
 # All but the predictions and what measures the machine.
-file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
-  launch/models/*.cpp launch/setup/*.cpp launch/verify/*.cpp)
+file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
+  launch/models/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp)
 nystrom_optimize_lightly(${light})
 
-add_executable(nystrom launch/main.cpp)
+add_executable(nystrom launch/main.cpp launch/processor_check.cpp)
+set_source_files_properties(launch/processor_check.cpp PROPERTIES
+  COMPILE_OPTIONS "-march=x86-64;$<$<CONFIG:Release>:-O1>;-fno-sanitize=all")
 target_link_libraries(nystrom PRIVATE nystrom_launch nystrom_options)
 set_target_properties(nystrom PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")

@@ -1,41 +1,105 @@
 #!/usr/bin/env bash
-# Wrapper of mpirun for training runs: signals, core binding, root in containers.
+# Wrapper of Open MPI's mpirun for training runs: shares of the cores, signals, an end in any case, root in containers.
 #
 #   launch/mpirun.sh 8 build/nystrom pretrain my.yaml                          8 ranks on this machine
 #   NYSTROM_HOSTFILE=hosts launch/mpirun.sh 16 build/nystrom pretrain my.yaml  16 ranks on the machines of `hosts`
 #
+# - Cores. Open MPI counts cores, by default binds each of two ranks to one core, and knows neither a quota nor the
+#   affinity mask that it runs under. So it binds nothing, and each rank of the program binds itself to its share of the
+#   cores of its machine (NYSTROM_BIND=share). With more ranks than CPUs the ranks share all, unbound, and yield while
+#   they wait.
 # - Signals. SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3. SIGUSR1 makes it
 #   save and continue; SIGUSR2 reports what each rank is doing. Open MPI by itself kills the ranks two seconds after
 #   SIGTERM, Open MPI 5 at once; a longer odls_base_sigkill_timeout (Open MPI 4) only forwards the signal that much
 #   later, and makes mpirun sleep that long after every failure. Other signals it forwards immediately, so the stop
-#   request is sent as SIGXCPU. A second Ctrl-C ends the job as Open MPI does.
-# - Core binding. Each rank is bound to its share of the cores and uses one thread per core. With more ranks than cores
-#   the ranks share the cores, unbound, and yield while they wait.
+#   request is sent as SIGXCPU. A second request ends the job as Open MPI does, a third at once.
+# - End. When a machine is cut off, or its temporary folder is full, the ranks end and mpirun waits for ever, as does the
+#   daemon on the other side. Whatever has had no rank for NYSTROM_END_SECONDS (20) is ended: mpirun by this script
+#   (exit status 1), a daemon by a process that the first rank of its machine leaves beside it.
 # - Root. Containers run as root, which Open MPI must be told to allow.
 set -euo pipefail
+stop() { printf 'launch/mpirun.sh: %s\n' "$*" >&2; exit 2; }
 ranks=${1:?usage: launch/mpirun.sh RANKS PROGRAM [ARGUMENT...]}
 shift
-cores=$(nproc)
-options=(-n "$ranks" --mca ess_base_forward_signals SIGXCPU)
+[[ $ranks =~ ^[1-9][0-9]*$ && $# -gt 0 ]] || stop "Write launch/mpirun.sh RANKS PROGRAM [ARGUMENT...], with RANKS from 1 on."
+readonly patience=${NYSTROM_END_SECONDS:-20}
+[[ $patience =~ ^[1-9][0-9]*$ ]] || stop "NYSTROM_END_SECONDS is $patience; it must be a number of seconds, from 1 on."
+version=$(mpirun --version 2>/dev/null) || stop "There is no mpirun in PATH. Install Open MPI (launch/setup.sh), or load its module."
+[[ $version == *"Open MPI"* ]] || stop "The mpirun in PATH is not Open MPI's (${version%%$'\n'*}). Call that one directly, as docs/operations.md says."
+
+options=(-n "$ranks" --bind-to none --mca ess_base_forward_signals SIGXCPU)
 if [[ -n ${NYSTROM_HOSTFILE:-} ]]; then
-  options+=(--hostfile "$NYSTROM_HOSTFILE")
-elif (( ranks > cores )); then
-  options+=(--oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
-elif (( cores / ranks > 1 )); then
-  options+=(--map-by "slot:PE=$(( cores / ranks ))" --bind-to core)
+  [[ -r $NYSTROM_HOSTFILE ]] || stop "The host file $NYSTROM_HOSTFILE (NYSTROM_HOSTFILE) cannot be read."
+  options+=(--hostfile "$NYSTROM_HOSTFILE" --map-by slot)
 else
-  options+=(--bind-to core)
+  options+=(--map-by slot:OVERSUBSCRIBE)  # cores are shared out below, not by slots
 fi
 [[ $(id -u) == 0 ]] && options+=(--allow-run-as-root)
 
+# Does the process (mpirun, or its daemon on another machine) have a rank as child?
+has_ranks() {  # PID
+  local child
+  for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+    grep -qsz '^OMPI_COMM_WORLD_RANK=' /proc/"$child"/environ && return
+  done
+  return 1
+}
+
+# Returns once the process is gone (0), or has had no rank for so many seconds (1): from now on, or, where no rank may be
+# meant to run on this machine, since the first one was seen.
+outlives_ranks() {  # PID SECONDS now|seen
+  local last=$SECONDS counts=$3 interval=0.1
+  while kill -0 "$1" 2>/dev/null; do
+    if has_ranks "$1"; then
+      last=$SECONDS counts=now interval=1
+    elif [[ $counts == now ]] && (( SECONDS - last > $2 )); then
+      return 1
+    fi
+    sleep $interval || true
+  done
+}
+
+# What mpirun starts on each machine for each rank. The first one leaves the guard of the daemon.
+start_rank() {  # SECONDS PROGRAM [ARGUMENT...]
+  local seconds=$1 daemon
+  shift
+  read -r daemon <"/proc/$PPID/comm" || true
+  if [[ ${OMPI_COMM_WORLD_LOCAL_RANK:-0} == 0 && $daemon =~ ^(orted|prted)$ ]]; then
+    setsid bash -c "$(declare -f has_ranks outlives_ranks); outlives_ranks $PPID $seconds now || kill -KILL $PPID" \
+      </dev/null >/dev/null 2>&1 &
+  fi
+  export NYSTROM_BIND=share
+  exec "$@"
+}
+stage="$(declare -f has_ranks outlives_ranks start_rank); start_rank \"\$@\""
+
 # mpirun runs in its own session, so that the terminal's Ctrl-C reaches only this script; it is ended if this script is
 # killed.
-setpriv --pdeathsig TERM setsid mpirun "${options[@]}" "$@" &
+setpriv --pdeathsig TERM setsid mpirun "${options[@]}" bash -c "$stage" nystrom-rank "$patience" "$@" &
 job=$!
-requests=0 interrupted=0
+counts=now
+[[ -n ${NYSTROM_HOSTFILE:-}${SLURM_JOB_ID:-}${PBS_JOBID:-}${LSB_JOBID:-} ]] && counts=seen
+{ outlives_ranks "$job" "$patience" "$counts" || kill -ALRM $$; } </dev/null >/dev/null 2>&1 &
+watch=$!
+
+end_job() {  # now, with its ranks on this machine; daemons elsewhere notice, and end theirs
+  local children
+  children=$(cat /proc/"$job"/task/*/children 2>/dev/null) || true
+  # shellcheck disable=SC2086
+  kill -KILL $children "$job" 2>/dev/null || true
+}
+requests=0 interrupted=0 outlived=0
+give_up() {
+  interrupted=1 outlived=1
+  end_job
+}
 request_stop() {
   interrupted=1
-  if (( requests++ == 0 )); then kill -XCPU "$job"; else kill -TERM "$job"; fi 2>/dev/null || true
+  case $(( requests++ )) in
+    0) kill -XCPU "$job" ;;
+    1) kill -TERM "$job" ;;
+    *) end_job ;;
+  esac 2>/dev/null || true
 }
 request_save() {
   interrupted=1
@@ -48,8 +112,15 @@ request_report() {
 trap request_stop TERM INT HUP XCPU
 trap request_save USR1
 trap request_report USR2
+trap give_up ALRM
 while true; do
   interrupted=0 status=0
   wait "$job" || status=$?
-  (( interrupted )) || exit "$status"  # otherwise a trapped signal interrupted `wait`, and the job is still running
+  (( interrupted )) || break  # otherwise a trapped signal interrupted `wait`, and the job may still be running
 done
+kill "$watch" 2>/dev/null || true
+if (( outlived )); then
+  printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it went on for $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the machines that are left." >&2
+  status=1
+fi
+exit "$status"

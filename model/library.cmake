@@ -3,13 +3,15 @@ find_package(nlohmann_json REQUIRED)
 nystrom_add_library(model FOLDER model
   SOURCES
     check.cpp network.cpp
-    attention/nystrom.cpp attention/registry.cpp attention/softmax.cpp
+    attention/linear.cpp attention/linformer.cpp attention/longformer.cpp attention/none.cpp attention/nystrom.cpp
+    attention/performer.cpp attention/random.cpp attention/reformer.cpp attention/registry.cpp attention/softmax.cpp
     exchange/bert_import.cpp exchange/huggingface.cpp exchange/huggingface_config.cpp
     exchange/read_only_file.cpp exchange/safetensors.cpp exchange/safetensors_writer.cpp
     exchange/tensor_edits.cpp exchange/warm_start.cpp exchange/weight_files.cpp
-    heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pretraining.cpp
-    heads/question_answering.cpp heads/sequence_classification.cpp heads/token_classification.cpp
-    layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp
+    heads/classifier.cpp heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pair_classification.cpp
+    heads/pooling.cpp heads/pretraining.cpp heads/question_answering.cpp heads/sequence_classification.cpp
+    heads/token_classification.cpp
+    layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/fixed_positions.cpp
     parameters/parameters.cpp
   HEADERS_OF tensor
   LINKS nystrom_kernels

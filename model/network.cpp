@@ -1,5 +1,6 @@
 #include "model/network.h"
 
+#include "kernels/core/memory.h"
 #include "model/check.h"
 
 namespace nystrom {
@@ -20,6 +21,11 @@ Network::Network(const ModelConfig& config, const HeadConfig& head, DType activa
       head_(make_head(head, {config_, store_, encoder_.embeddings().word()})) {
   if (memory.on_device() && activation == DType::kF64)
     refuse("A GPU computes in fp32 or bf16; fp64 is for the processor alone.");
+  if (!memory.on_device())
+    require_host_memory(
+        store_.bytes_needed(training),
+        fmt::format("A model of {:.0f} million parameters", static_cast<double>(store_.values()) * 1e-6),
+        "Choose a smaller model.");
   store_.allocate(training);
   head_->allocate_sums(memory);
 }
@@ -31,6 +37,16 @@ void Network::initialize(std::uint64_t seed) {
 void Network::plan(const BatchLimits& limits, int threads, bool recompute) {
   arena_ = {};  // give the old memory back first
   Memory& memory = store_.memory();
+  if (limits.tokens > INT32_MAX)
+    refuse(
+        "A micro-batch of {} sequences has {} tokens; at most {} are computed at once. Lower `training.micro_batch`.",
+        limits.sequences, limits.tokens, INT32_MAX);
+  if (!memory.on_device())
+    require_host_memory(static_cast<double>(planned_bytes(config_, head_config_, store_.activation(),
+                                                          {limits, threads, training_, recompute}, memory)) +
+                            store_.bytes_needed(training_),
+                        fmt::format("A micro-batch of {} sequences with this model", limits.sequences),
+                        "Lower `training.micro_batch`, `data.sequence_length` or `run.threads`.");
   arena_ = Arena::planned(
       [&](Planner& planner) {
         encoder_.plan(planner, {limits, threads, training_, recompute});
@@ -66,8 +82,7 @@ const Tensor& Network::forward(Context& context, const Batch& batch, const Pass&
 void Network::backward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
                        const GradientsReady& ready) {
   const std::int64_t tokens = batch.sequences.tokens;
-  head_->backward(context, batch, pass, scales, encoder_.hidden_state(encoder_.blocks().size(), tokens),
-                  encoder_.d_hidden(tokens));
+  head_->backward(context, batch, pass, scales, encoder_.output(tokens), encoder_.d_hidden(tokens));
   if (ready) ready(store_[head_->first_parameter()].offset);
   encoder_.backward(context, batch, pass, ready);
 }

@@ -3,16 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "kernels/core/files.h"
-#include "kernels/core/sha256.h"
 #include "model/compute_session.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
+#include "trainer/run/run_directory.h"
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
 #include "trainer/tasks/answers.h"
@@ -40,9 +40,21 @@ struct TaskData {
   }
 };
 
+/// Refuses a model whose embeddings are not those of the task's tokens.
+void check_tokens(const FinetuneOptions& options, const TaskInfo& task) {
+  if (task.vocabulary == 0 && options.tokenizer.empty())
+    refuse("There is no tokenizer: neither the model that `model.from` names nor `tokenizer.path` has one.");
+  const std::int64_t tokens = task.vocabulary > 0 ? task.vocabulary : options.tokenizer.vocabulary_size();
+  if (tokens > options.run.model.vocabulary_size)
+    refuse("{} {} tokens, but the model embeds {}: it is a model of other tokens.",
+           task.vocabulary > 0 ? task.name + " has" : std::string("The tokenizer has"), tokens,
+           options.run.model.vocabulary_size);
+}
+
 TaskData load_data(const FinetuneOptions& options, bool training) {
-  const TextEncoder encoder(options.tokenizer, options.run.sequence_length);
   TaskData data{.task = open_task(options.task), .train = {}, .validation = {}, .test = {}};
+  check_tokens(options, data.task->info());
+  const TextEncoder encoder(options.tokenizer, options.run.sequence_length);
   if (training) {
     auto train = data.task->load(Split::kTrain, encoder);
     if (train.empty() || train.front()->rows() == 0)
@@ -55,21 +67,9 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   return data;
 }
 
-/// Fingerprint of the encoded training split, which must be the same when a run resumes.
+/// What must be the same of the training split when a run resumes.
 std::string identity_of(const TaskSplit& train) {
-  Sha256 hash;
-  const auto add = [&hash](const auto& values) {
-    const auto count = static_cast<std::uint64_t>(values.size());
-    hash.update(&count, sizeof count);
-    hash.update(values.data(), values.size() * sizeof values[0]);
-  };
-  for (const TaskSequence& sequence : train.sequences()) {
-    add(sequence.ids);
-    add(std::array{sequence.second, sequence.label, sequence.end});
-    add(sequence.values);
-    add(sequence.labels);
-  }
-  return fmt::format("{} rows, {}", train.rows(), hash.hex().substr(0, 16));
+  return fmt::format("{} rows, {}", train.rows(), train.fingerprint().substr(0, 16));
 }
 
 class Finetuning {
@@ -94,23 +94,26 @@ class Finetuning {
       speaker_.note("`training.patience` is ignored: the task has no validation split.");
     for (const auto* split : data_.all())
       for (const auto& note : split->notes()) speaker_.note(note);
+    for (const auto& warning : thread_warnings(comm, session_.context.host_threads(), options.run.threads,
+                                               session_.device.is_gpu()))
+      speaker_.warning(warning);
   }
 
   StopReason train() {
-    std::string checkpoint;
     TrainerOptions trainer_options = options_of_trainer();
     require_same_start(options_.run, comm_);
     // Signals are handled across all epochs, and between them.
     RunSession session({.directory = options_.run.directory,
                         .stop_after_seconds = options_.run.stop_after_seconds,
-                        .report = options_.run.report},
+                        .report = options_.run.report,
+                        .takeover = options_.run.takeover},
                        comm_, speaker_);
+    require_lock_ = [&session] { session.require_lock(); };
     trainer_options.stop_reason = [&session] { return session.stop_reason(); };
-    if (comm_.rank() == 0)
-      checkpoint = prepare_run_directory(options_.run, trainer_options.identity, speaker_);
-    checkpoint = comm_.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
+    resume_ =
+        choose_resume_point(options_.run, trainer_options.identity, comm_, speaker_, prepare_run_directory);
     session.begin();
-    if (checkpoint.empty()) start_anew();
+    if (resume_.checkpoint.empty()) start_anew();
     plan();
 
     // Filled below: where to truncate the metrics file is known after restoring. They outlive the trainer,
@@ -120,18 +123,38 @@ class Finetuning {
     LossMeter meter;
     Trainer trainer(trainer_options, {session_.context, comm_, session_.network, *source_, nullptr, observers,
                                       reduction_.get()});
-    if (!checkpoint.empty()) trainer.restore(checkpoint);
+    if (!resume_.checkpoint.empty()) trainer.restore(resume_.checkpoint);
     if (comm_.rank() == 0) {
+      require_lock_();
       publish_configuration(options_.run.directory, trainer_options.identity.configuration);
-      files.emplace(options_.run.directory, trainer.state().step, observer_);
+      files.emplace(options_.run.directory, trainer.state().step, observer_, require_lock_);
       observers.add(files->all());
       observers.add(meter);
     }
-    observers.started(run_info(trainer_options, trainer.state().step, checkpoint));
     read_history(trainer.state().step);
+    observers.started(run_info(trainer_options, trainer.state().step));
     const StopReason why = run_epochs(trainer, trainer_options, observers, meter);
     if (why == StopReason::kDone) conclude(trainer);
     return why;
+  }
+
+  StartReport check(std::int64_t timed_steps) {
+    TrainerOptions o = options_of_trainer();
+    require_same_start(options_.run, comm_);
+    resume_ = choose_resume_point(options_.run, o.identity, comm_, speaker_, check_run_directory);
+    if (resume_.checkpoint.empty()) start_anew();
+    plan();
+
+    TaskSourceOptions to_time = source_options();
+    to_time.global_batch = timed_batch(to_time.global_batch, micro_batch_, comm_.ranks());
+    TaskSource source(*data_.train, info().answer, to_time);
+    StepMeter meter;
+    Trainer trainer(timing_options(o, timed_steps),
+                    {session_.context, comm_, session_.network, source, nullptr, meter, reduction_.get()});
+    if (!resume_.checkpoint.empty()) trainer.restore(resume_.checkpoint);
+    StartReport report = start_report(o, trainer.state());
+    if (report.sequences_left > 0) report.timed = meter.measure(trainer, timed_steps);
+    return report;
   }
 
   std::string score_only() {
@@ -199,11 +222,7 @@ class Finetuning {
     if (const auto pairs = data_.train->pairs()) o.identity.settings["task.pair"] = *pairs ? "true" : "false";
     if (options_.warmup_share > 0)
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
-    if (o.schedule.warmup_steps > o.steps)
-      refuse(
-          "`schedule.warmup_steps` ({}) is above the {} steps of the run; lower it, or set "
-          "`schedule.warmup_share`.",
-          o.schedule.warmup_steps, o.steps);
+    check_trainer_options(o);
     return o;
   }
 
@@ -219,8 +238,7 @@ class Finetuning {
     session_.plan(limits, options_.run.recompute);
   }
 
-  [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step,
-                                 const std::string& resumed) const {
+  [[nodiscard]] RunInfo run_info(const TrainerOptions& o, std::int64_t step) const {
     return {.first_step = step + 1,
             .steps = o.steps,
             .parameters = session_.network.parameters().values(),
@@ -232,7 +250,31 @@ class Finetuning {
             .activation_bytes = session_.network.arena().bytes(),
             .state_bytes =
                 nystrom::state_bytes(o.optimizer, session_.network.parameters(), o.zero ? comm_.ranks() : 1),
-            .resumed_from = resumed};
+            .resumed_from = resume_.checkpoint,
+            .departure = resume_.departure,
+            .over = out_of_patience() ? over_text(step, o.steps) : ""};
+  }
+
+  /// Of a run that is started again after `training.patience` ended it.
+  [[nodiscard]] std::string over_text(std::int64_t step, std::int64_t steps) const {
+    return fmt::format(
+        "The run was done before: it ended after step {} of {}, {} epochs without a better {} "
+        "(`training.patience`); there is nothing to train. Its model is {}.",
+        step, steps, options_.patience, metric_, best_path());
+  }
+
+  [[nodiscard]] StartReport start_report(const TrainerOptions& o, const RunState& state) const {
+    StartReport report{.backend = session_.device.kind(), .info = run_info(o, state.step)};
+    report.memory = memory_parts({.network = session_.network,
+                                  .optimizer = o.optimizer,
+                                  .state_ranks = o.zero ? comm_.ranks() : 1,
+                                  .bf16_sums = o.bf16_reduction && comm_.ranks() > 1,
+                                  .limits = session_.limits});
+    report.checkpoint_bytes = checkpoint_bytes(session_.network, o.optimizer);
+    const auto per_epoch = static_cast<std::int64_t>(data_.train->sequence_count());
+    report.sequences_left = std::max<std::int64_t>(options_.epochs * per_epoch - state.samples, 0);
+    for (const auto* split : data_.all()) report.rows.emplace_back(split->name(), split->rows());
+    return report;
   }
 
   /// Evaluations up to the checkpoint's step.
@@ -248,7 +290,8 @@ class Finetuning {
     while (true) {
       const std::int64_t step = trainer.state().step;
       const bool scored = !history_.empty() && history_.back().step == step;
-      if (step > 0 && step % per_epoch == 0 && !scored) score_epoch(step, observers, meter.take());
+      if (step > 0 && step % per_epoch == 0 && !scored)
+        trainer.with_evaluated_weights([&] { score_epoch(step, observers, meter.take()); });
       if (step >= o.steps || out_of_patience()) return StopReason::kDone;
       if (trainer.run_until((step / per_epoch + 1) * per_epoch) == StopReason::kStopped)
         return StopReason::kStopped;
@@ -267,6 +310,7 @@ class Finetuning {
     }
     history_.push_back(std::move(evaluation));
     if (comm_.rank() != 0) return;
+    require_lock_();
     report(observers, clock.take_elapsed());
     if (const auto best = best_of(history_, metric_); best && *best + 1 == history_.size()) keep_best(step);
     write_file(path("evaluations.json"), evaluations_text(history_));
@@ -282,8 +326,10 @@ class Finetuning {
     observers.validated(report);
   }
 
+  /// A fork at the end of an epoch starts from the checkpoint of another directory.
   void keep_best(std::int64_t step) const {
-    const std::string from = checkpoint_path(checkpoint_folder(options_.run.directory), step);
+    std::string from = checkpoint_path(checkpoint_folder(options_.run.directory), step);
+    if (!fs::exists(from)) from = resume_.checkpoint;
     const std::string temporary = temporary_name(best_path());
     std::error_code problem;
     fs::copy_file(from, temporary, problem);
@@ -307,7 +353,7 @@ class Finetuning {
       speaker_.note(
           fmt::format("{} was undefined after every epoch; the last epoch's weights are kept.", metric_));
     }
-    (void)write_results({.step = best, .steps = steps});
+    trainer.with_evaluated_weights([&] { (void)write_results({.step = best, .steps = steps}); });
   }
 
   SplitOutputs outputs_of(const TaskSplit& split) {
@@ -318,6 +364,7 @@ class Finetuning {
     TaskReport report{.results = {.task = info().name,
                                   .model = options_.from.empty() ? "drawn from the seed" : options_.from,
                                   .metric = metric_,
+                                  .data = data_.task->data(),
                                   .seed = options_.run.trainer.seed,
                                   .best_step = progress.step,
                                   .steps = progress.steps,
@@ -335,13 +382,15 @@ class Finetuning {
           report.confusions.emplace_back(split->name(), split->confusion(result.outputs));
           report.scatters.emplace_back(split->name(), split->points(result.outputs));
         }
-        if (comm_.rank() == 0 && writes() && part == &predicted)
-          write_predictions(*split, result.outputs, predicted);
+        if (comm_.rank() != 0 || !writes() || part != &predicted) continue;
+        require_lock_();
+        write_predictions(*split, result.outputs, predicted);
       }
     std::erase_if(report.confusions, [](const auto& item) { return item.second.labels.empty(); });
     std::erase_if(report.scatters, [](const auto& item) { return item.second.empty(); });
     const std::string text = results_text(report.results);
     if (comm_.rank() == 0 && writes()) {
+      require_lock_();
       write_file(path("results.json"), text);
       write_file(path("report.html"), report_html(report));
     }
@@ -370,6 +419,8 @@ class Finetuning {
   Observer& observer_;
   std::int64_t micro_batch_ = 1;
   std::vector<TaskEvaluation> history_;
+  ResumePoint resume_;
+  std::function<void()> require_lock_ = [] {};  // RunSession::require_lock, where there is a session
 };
 
 void check_options(const FinetuneOptions& options) {
@@ -378,11 +429,6 @@ void check_options(const FinetuneOptions& options) {
   if (options.run.sequence_length > options.run.model.max_positions)
     refuse("`data.sequence_length` ({}) is above `model.max_positions` ({}); lower it.",
            options.run.sequence_length, options.run.model.max_positions);
-  if (options.tokenizer.empty())
-    refuse("There is no tokenizer: neither the model that `model.from` names nor `tokenizer.path` has one.");
-  if (options.tokenizer.vocabulary_size() > options.run.model.vocabulary_size)
-    refuse("The tokenizer has {} tokens, but the model embeds {}: it is the tokenizer of another model.",
-           options.tokenizer.vocabulary_size(), options.run.model.vocabulary_size);
 }
 
 }  // namespace
@@ -390,6 +436,12 @@ void check_options(const FinetuneOptions& options) {
 StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observer) {
   check_options(options);
   return Finetuning(options, comm, observer, true).train();
+}
+
+StartReport check_finetuning(const FinetuneOptions& options, std::int64_t timed_steps, Comm& comm,
+                             Observer& observer) {
+  check_options(options);
+  return Finetuning(options, comm, observer, true).check(timed_steps);
 }
 
 std::string evaluate_task(const FinetuneOptions& options, Comm& comm, Observer& observer) {

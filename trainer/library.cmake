@@ -2,17 +2,19 @@ find_package(MPI REQUIRED COMPONENTS CXX)
 
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
-    finetune.cpp pretrain.cpp trainer.cpp
+    finetune.cpp pretrain.cpp start_report.cpp trainer.cpp
     batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
     checkpoint/write.cpp
-    comm/comm.cpp comm/gpu_collectives.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp comm/mpi_peers.cpp
-    comm/reducer.cpp comm/threads.cpp
+    comm/comm.cpp comm/gpu_collectives.cpp comm/launcher.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp
+    comm/mpi_peers.cpp comm/reducer.cpp comm/threads.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
     metrics/progress.cpp metrics/tensorboard.cpp
-    optimizer/optimizer.cpp optimizer/schedule.cpp optimizer/zero_partition.cpp
+    optimizer/adamw.cpp optimizer/adamw_range.cpp optimizer/lamb.cpp optimizer/muon.cpp optimizer/optimizer.cpp
+    optimizer/schedule.cpp optimizer/stable_adamw.cpp optimizer/state_layout.cpp optimizer/tensor_rates.cpp
+    optimizer/tensorwise.cpp optimizer/zero_partition.cpp
     process/process_info.cpp process/signals.cpp
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
     tasks/answers.cpp tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
@@ -28,5 +30,6 @@ elseif(NYSTROM_CUDA_BUILD STREQUAL "on")
 endif()
 
 # What surrounds the training loop, without arithmetic.
-file(GLOB light CONFIGURE_DEPENDS trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/task_re*.cpp)
+file(GLOB light CONFIGURE_DEPENDS trainer/checkpoint/*.cpp trainer/guards/*.cpp trainer/metrics/*.cpp
+  trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/*.cpp)
 nystrom_optimize_lightly(${light})

@@ -17,9 +17,7 @@ void check_options(const PretrainOptions& options) {
   const TrainerOptions& t = options.trainer;
   NYSTROM_CHECK(t.steps >= 1 && options.global_batch >= 1, "{} steps of {} sequences", t.steps,
                 options.global_batch);
-  if (t.schedule.warmup_steps > t.steps)
-    refuse("`schedule.warmup_steps` ({}) is above `training.steps` ({}); lower it.", t.schedule.warmup_steps,
-           t.steps);
+  check_trainer_options(t);
   if (options.sequence_length > options.model.max_positions)
     refuse(
         "`data.sequence_length` ({}) is above `model.max_positions` ({}); lower the former or raise the "
@@ -54,13 +52,6 @@ std::string epochs_sentence(const BatchSource& batches, std::int64_t steps) {
   for (const auto& [name, epochs] : batches.epochs_of(steps))
     corpora += fmt::format("{}{} {:.3g}", corpora.empty() ? "" : ", ", name, epochs);
   return corpora.empty() ? corpora : fmt::format("{} steps read, in epochs: {}", steps, corpora);
-}
-
-/// The checkpoint to resume from, the same on every rank; empty: none. Afterwards the run directory exists.
-std::string choose_checkpoint(const PretrainOptions& options, Comm& comm, Observer& observer) {
-  std::string checkpoint;
-  if (comm.rank() == 0) checkpoint = prepare_run_directory(options, options.trainer.identity, observer);
-  return comm.broadcast_text(std::move(checkpoint), 0, "the choice of the checkpoint");
 }
 
 /// Weights of a new run: a warm start, or random initialization.
@@ -117,19 +108,55 @@ void report_batches(const PretrainOptions& options, const BatchSource& batches, 
     observer.note(epochs);
 }
 
-RunInfo run_info(const PretrainOptions& options, const Comm& comm, const Context& context,
-                 const Network& network, const RunBatches& batches) {
-  return {
-      .steps = options.trainer.steps,
-      .parameters = network.parameters().values(),
-      .global_batch = options.global_batch,
-      .micro_batch = batches.micro_batch,
-      .ranks = comm.ranks(),
-      .threads = context.host_threads(),
-      .precision = std::string(name_of(options.precision)),
-      .activation_bytes = network.arena().bytes(),
-      .state_bytes = state_bytes(options.trainer.optimizer, network.parameters(), state_ranks(options, comm)),
-      .resumed_from = {}};
+/// What a start makes once it knows its checkpoint: device, network with its first weights, data, and memory.
+struct ReadyRun {
+  Device device;
+  Context context;
+  Network network;
+  RunBatches batches;
+  std::unique_ptr<DeviceReduction> reduction;
+
+  ReadyRun(const PretrainOptions& options, Comm& comm, const std::string& checkpoint, Observer& observer)
+      : device(options.device ? options.device(comm) : Device()),
+        context(device.context(threads_of_rank(comm, options.threads))),
+        network(options.model, options.head, options.precision, true, context.memory()) {
+    for (const auto& warning :
+         thread_warnings(comm, context.host_threads(), options.threads, device.is_gpu()))
+      observer.warning(warning);
+    if (checkpoint.empty()) initialize(network, options);
+    batches = open_batches(options, device, comm, network);
+    report_batches(options, *batches.training, observer);
+    network.plan(batches.limits(), context.host_threads(), options.recompute);
+    reduction = make_device_reduction(device, comm, options.communication);
+  }
+};
+
+RunInfo run_info(const PretrainOptions& options, const Comm& comm, const ReadyRun& run, const RunState& state,
+                 const ResumePoint& resume) {
+  const ParameterStore& store = run.network.parameters();
+  return {.first_step = state.step + 1,
+          .steps = options.trainer.steps,
+          .parameters = store.values(),
+          .global_batch = options.global_batch,
+          .micro_batch = run.batches.micro_batch,
+          .ranks = comm.ranks(),
+          .threads = run.context.host_threads(),
+          .precision = std::string(name_of(options.precision)),
+          .activation_bytes = run.network.arena().bytes(),
+          .state_bytes = state_bytes(options.trainer.optimizer, store, state_ranks(options, comm)),
+          .resumed_from = resume.checkpoint,
+          .departure = resume.departure,
+          .over = {}};
+}
+
+/// A source like that of the run, of the global batch that is timed.
+std::unique_ptr<BatchSource> source_to_time(const PretrainOptions& options, const ReadyRun& run,
+                                            const Comm& comm) {
+  const std::int64_t micro_batch = run.batches.micro_batch;
+  return options.training_data({.global_batch = timed_batch(options.global_batch, micro_batch, comm.ranks()),
+                                .micro_batch = micro_batch,
+                                .rank = comm.rank(),
+                                .ranks = comm.ranks()});
 }
 
 }  // namespace
@@ -154,6 +181,19 @@ void require_same_start(const PretrainOptions& options, Comm& comm) {
                            {"files", digest_of(files), files}});
 }
 
+ResumePoint choose_resume_point(const PretrainOptions& options, RunIdentity& identity, Comm& comm,
+                                Observer& observer, ChooseResumePoint* choose) {
+  constexpr std::string_view kWhat = "the choice of the checkpoint";
+  for (const auto& [key, files] : options.contents)
+    identity.settings[content_key(key)] = content_digest(comm, files);
+  ResumePoint point;
+  if (comm.rank() == 0) point = choose(options, identity, observer);
+  for (std::string* text : {&point.checkpoint, &point.history, &point.departure})
+    *text = comm.broadcast_text(std::move(*text), 0, kWhat);
+  if (!point.history.empty()) identity.settings[kHistoryKey] = point.history;
+  return point;
+}
+
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer) {
   check_options(options);
   require_same_start(options, comm);
@@ -161,40 +201,65 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   Observer& rank0_observer = comm.rank() == 0 ? observer : silent;  // until the metrics files are open
   RunSession session({.directory = options.directory,
                       .stop_after_seconds = options.stop_after_seconds,
-                      .report = options.report},
+                      .report = options.report,
+                      .takeover = options.takeover},
                      comm, rank0_observer);
-  const std::string checkpoint = choose_checkpoint(options, comm, rank0_observer);
+  TrainerOptions trainer_options = options.trainer;
+  const ResumePoint resume =
+      choose_resume_point(options, trainer_options.identity, comm, rank0_observer, prepare_run_directory);
+  const std::string& checkpoint = resume.checkpoint;
   session.begin();
 
-  const Device device = options.device ? options.device(comm) : Device();
-  Context context = device.context(threads_of_rank(comm, options.threads));
-  Network network(options.model, options.head, options.precision, true, context.memory());
-  if (checkpoint.empty()) initialize(network, options);
-  const RunBatches batches = open_batches(options, device, comm, network);
-  report_batches(options, *batches.training, rank0_observer);
-  network.plan(batches.limits(), context.host_threads(), options.recompute);
-  const auto reduction = make_device_reduction(device, comm, options.communication);
-
-  TrainerOptions trainer_options = options.trainer;
+  ReadyRun run(options, comm, checkpoint, rank0_observer);
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
   trainer_options.stop_reason = [&session] { return session.stop_reason(); };
   // Observers outlive the trainer, whose last checkpoint waits for them. They are added below: the metrics
   // file is truncated to the step of the checkpoint.
   Observers observers;
   std::optional<RunFiles> files;
-  Trainer trainer(trainer_options, {context, comm, network, *batches.training, batches.validation.get(),
-                                    observers, reduction.get()});
+  Trainer trainer(trainer_options, {run.context, comm, run.network, *run.batches.training,
+                                    run.batches.validation.get(), observers, run.reduction.get()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
+    session.require_lock();
     publish_configuration(options.directory, options.trainer.identity.configuration);
-    files.emplace(options.directory, trainer.state().step, observer);
+    files.emplace(options.directory, trainer.state().step, observer, [&session] { session.require_lock(); });
     observers.add(files->all());
   }
-  RunInfo info = run_info(options, comm, context, network, batches);
-  info.first_step = trainer.state().step + 1;
-  info.resumed_from = checkpoint;
-  observers.started(info);
+  observers.started(run_info(options, comm, run, trainer.state(), resume));
   return trainer.run();
+}
+
+StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed_steps, Comm& comm,
+                              Observer& observer) {
+  check_options(options);
+  require_same_start(options, comm);
+  Observer silent;
+  Observer& rank0_observer = comm.rank() == 0 ? observer : silent;
+  RunIdentity identity = options.trainer.identity;
+  const ResumePoint resume =
+      choose_resume_point(options, identity, comm, rank0_observer, check_run_directory);
+  const std::string& checkpoint = resume.checkpoint;
+
+  ReadyRun run(options, comm, checkpoint, rank0_observer);
+  const auto source = source_to_time(options, run, comm);
+  StepMeter meter;
+  Trainer trainer(timing_options(options.trainer, timed_steps),
+                  {run.context, comm, run.network, *source, nullptr, meter, run.reduction.get()});
+  if (!checkpoint.empty()) trainer.restore(checkpoint);
+  const std::int64_t steps_left = std::max<std::int64_t>(options.trainer.steps - trainer.state().step, 0);
+  StartReport report{.backend = run.device.kind(),
+                     .info = run_info(options, comm, run, trainer.state(), resume)};
+  report.memory = memory_parts({.network = run.network,
+                                .optimizer = options.trainer.optimizer,
+                                .state_ranks = state_ranks(options, comm),
+                                .bf16_sums = options.trainer.bf16_reduction && comm.ranks() > 1,
+                                .limits = run.batches.limits()});
+  report.checkpoint_bytes = checkpoint_bytes(run.network, options.trainer.optimizer);
+  report.sequences_left = steps_left * options.global_batch;
+  report.epochs = run.batches.training->epochs_of(options.trainer.steps);
+  if (steps_left > 0) report.timed = meter.measure(trainer, timed_steps);
+  return report;
 }
 
 }  // namespace nystrom

@@ -10,7 +10,9 @@
 
 #include "trainer/batches/loader_source.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/run/run_directory.h"
 #include "trainer/run/run_options.h"
+#include "trainer/start_report.h"
 #include "trainer/trainer.h"
 
 namespace nystrom {
@@ -53,10 +55,22 @@ struct PretrainOptions : RunOptions {
 /// rank 0. Collective, and the first thing that ranks should do together.
 void require_same_start(const PretrainOptions& options, Comm& comm);
 
+/// Where the run goes on: rank 0 calls `choose` (prepare_run_directory, or check_run_directory where nothing
+/// is to be written). `identity` gets the digests of `options.contents` and the history of the run. The same
+/// on every rank. Collective.
+[[nodiscard]] ResumePoint choose_resume_point(const PretrainOptions& options, RunIdentity& identity,
+                                              Comm& comm, Observer& observer, ChooseResumePoint* choose);
+
 /// Creates the run directory with config.yaml, metrics.jsonl and TensorBoard events, and trains. Collective.
-/// `observer` is called on rank 0. Refuses (InputError) a run directory that another job is using, a used one
-/// with Resume::kNever, and a resume whose configuration differs in keys that a resume must not change,
-/// naming them.
+/// `observer` is called on rank 0. Refuses (InputError) a run directory that another job is using, one with a
+/// checkpoint with Resume::kNever, and a resume or fork whose configuration differs in keys that it must not
+/// change, naming them.
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
+
+/// What pretrain() would come to: refuses what it refuses at its start, takes its memory, loads its weights,
+/// and times training steps (0: none), but writes nothing. Collective; `observer` gets the notes of a start
+/// on rank 0.
+[[nodiscard]] StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed_steps,
+                                            Comm& comm, Observer& observer);
 
 }  // namespace nystrom

@@ -24,8 +24,9 @@ LossScales loss_scales(const Objective& objective, std::span<const double> label
   return scales;
 }
 
-ZeroPartition partition_of(const ParameterStore& store, const Comm& comm, bool zero) {
-  return {store.flat_size(), zero ? comm.rank() : 0, zero ? comm.ranks() : 1};
+ZeroPartition partition_of(const TrainerOptions& options, const ParameterStore& store, const Comm& comm) {
+  return optimizer_partition(options.optimizer, store, options.zero ? comm.rank() : 0,
+                             options.zero ? comm.ranks() : 1);
 }
 
 BatchLimits limits_of(const BatchSource& training, const BatchSource* validation) {
@@ -33,6 +34,14 @@ BatchLimits limits_of(const BatchSource& training, const BatchSource* validation
 }
 
 }  // namespace
+
+void check_trainer_options(const TrainerOptions& options) {
+  check_schedule(options.schedule, options.steps);
+  if (options.evaluated_weights == EvaluatedWeights::kAveraged && options.optimizer.ema_decay == 0)
+    refuse(
+        "`evaluation.weights` is ema, but `training.ema_decay` is 0, so there are no averaged weights; set it, "
+        "to 0.999 for example.");
+}
 
 Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& dependencies)
     : options_(options),
@@ -44,7 +53,8 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       validation_batches_(dependencies.validation),
       observer_(dependencies.observer),
       reduction_(dependencies.reduction),
-      optimizer_(make_optimizer(options.optimizer, store_, partition_of(store_, comm_, options.zero))),
+      optimizer_(make_optimizer(options.optimizer, store_, partition_of(options, store_, comm_),
+                                [this](const Tensor& values) { sum_over_ranks(values); })),
       clip_(store_.memory(), options.clip_norm),
       reducer_(context_, comm_, store_.gradients(),
                {options.bucket_bytes, options.bf16_reduction, reduction_}),
@@ -112,12 +122,11 @@ StepReport Trainer::step() {
   const GradientNorm gradient = clip_.read(context_, store_);
 
   activity.set_phase("the optimizer");
-  const double rate =
-      options_.optimizer.learning_rate * schedule_factor(options_.schedule, step, options_.steps);
+  const UpdateRates rates = update_rates(options_.schedule, step, options_.steps);
   verdict_ = guard_.judge(step, losses, gradient, state_.losses);
-  if (verdict_ == StepVerdict::kGood) update_weights(rate);
+  if (verdict_ == StepVerdict::kGood) update_weights(rates);
 
-  return finish_step(counts, losses, gradient.norm, rate);
+  return finish_step(counts, losses, gradient.norm, rates);
 }
 
 /// step(); an error of the GPU is rethrown with rank and step.
@@ -146,12 +155,15 @@ Trainer::BatchCounts Trainer::count(const StepBatch& batch) {
   return counts;
 }
 
+Pass Trainer::training_pass() const {
+  return {.training = true, .seed = options_.seed, .step = state_.step};
+}
+
 // Silent data corruption: the weights of all ranks, then this rank's arithmetic on the first micro-batch.
 void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
   comm_.activity().set_phase("checking for silent corruption");
   check_states_agree(comm_, store_, *optimizer_, state_.step);
-  check_arithmetic(context_, comm_, network_, buffer_, batch, {.training = true, .seed = options_.seed},
-                   scales, state_.step + 1);
+  check_arithmetic(context_, comm_, network_, buffer_, batch, training_pass(), scales, state_.step + 1);
 }
 
 // Leaves the gradients of the global batch in every rank's gradient tensor, and the sums of the rank's own
@@ -159,7 +171,8 @@ void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
 // that they run beside the rest of backward as they do without CUDA graphs; a step that measures residuals
 // waits for the device in between, and is not captured.
 void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
-  const Pass pass{.training = true, .seed = options_.seed};
+  const Pass pass = training_pass();
+  network_.encoder().prepare(context_, pass);
   store_.zero_gradients(context_);
   network_.head().reset_sums(context_);
   reducer_.begin();
@@ -196,9 +209,16 @@ Losses Trainer::reduce_losses() {
   return mean_losses(network_.head(), std::span(sums).first(kSums), options_.objective);
 }
 
-void Trainer::update_weights(double learning_rate) {
-  optimizer_->step(context_, learning_rate, clip_.factor());
+void Trainer::update_weights(const UpdateRates& rates) {
+  optimizer_->step(context_, rates, clip_.factor());
   if (optimizer_->partition().sharded()) exchange_weights();
+}
+
+// ZeRO-1: of tensors that lie on several ranks.
+void Trainer::sum_over_ranks(const Tensor& values) {
+  if (reduction_ == nullptr) return comm_.all_reduce(values, kOptimizerSum);
+  reduction_->sum(values);
+  reduction_->synchronize(state_.step + 1, kOptimizerSum);
 }
 
 // ZeRO-1: each rank has updated its shard of the weights.
@@ -213,9 +233,25 @@ void Trainer::exchange_weights() {
   store_.round_copy(context_);
 }
 
+void Trainer::with_evaluated_weights(const std::function<void()>& body) {
+  const bool averaged =
+      options_.evaluated_weights == EvaluatedWeights::kAveraged && optimizer_->has_average();
+  if (averaged) swap_average();
+  body();
+  if (averaged) swap_average();
+}
+
+void Trainer::swap_average() {
+  optimizer_->swap_average(context_);
+  if (optimizer_->partition().sharded())
+    exchange_weights();
+  else
+    store_.round_copy(context_);
+}
+
 // Counters and metrics of the step that was just computed.
 StepReport Trainer::finish_step(const BatchCounts& counts, const Losses& losses, double gradient_norm,
-                                double learning_rate) {
+                                const UpdateRates& rates) {
   state_.step += 1;
   validation_loss_.reset();
   state_.samples += static_cast<std::int64_t>(counts.sequences);
@@ -226,7 +262,10 @@ StepReport Trainer::finish_step(const BatchCounts& counts, const Losses& losses,
   report.step = state_.step;
   report.steps = options_.steps;
   report.losses = losses;
-  report.learning_rate = learning_rate;
+  report.learning_rate = options_.optimizer.learning_rate * rates.share;
+  report.beta1 = rates.beta1;
+  if (options_.optimizer.kind == "muon")
+    report.adamw_learning_rate = options_.optimizer.adamw_learning_rate * rates.share;
   report.gradient_norm = gradient_norm;
   report.samples = state_.samples;
   report.seconds = state_.seconds;
@@ -261,8 +300,11 @@ void Trainer::validate() {
   if (validation_batches_ == nullptr || options_.validate_every == 0) return;
   comm_.activity().set_phase("evaluation");
   StepClock clock;
-  const Losses losses = evaluate(context_, comm_, network_, buffer_, *validation_batches_,
-                                 options_.validation_batches, options_.objective);
+  Losses losses;
+  with_evaluated_weights([&] {
+    losses = evaluate(context_, comm_, network_, buffer_, *validation_batches_, options_.validation_batches,
+                      options_.objective);
+  });
   validation_loss_ = losses.loss;
   if (comm_.rank() == 0)
     observer_.validated({.step = state_.step, .losses = losses, .seconds = clock.take_elapsed()});

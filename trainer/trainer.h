@@ -51,9 +51,10 @@ struct TrainerOptions {
   std::int64_t check_every = 0;          ///< steps between checks for silent data corruption; 0: never
   std::int64_t validate_every = 0;       ///< steps; 0: never
   std::int64_t validation_batches = 50;  ///< maximum
-  std::string checkpoint_folder;         ///< empty: no checkpoints
-  std::int64_t save_every = 0;           ///< steps; 0: at the end only
-  KeepPolicy keep;                       ///< which checkpoints are kept
+  EvaluatedWeights evaluated_weights = EvaluatedWeights::kTrained;
+  std::string checkpoint_folder;  ///< empty: no checkpoints
+  std::int64_t save_every = 0;    ///< steps; 0: at the end only
+  KeepPolicy keep;                ///< which checkpoints are kept
   /// Consecutive checkpoints that may fail before the run stops.
   std::int64_t failures_allowed = SaverOptions().failures_allowed;
   /// A checkpoint write without progress for so long ends the run.
@@ -62,6 +63,10 @@ struct TrainerOptions {
   /// Called on every rank at each step: why the job should stop, or "". Signals are checked anyway.
   std::function<std::string()> stop_reason = {};
 };
+
+/// Refuses, naming the keys, what contradicts itself; the ranges of single keys are the configuration
+/// table's.
+void check_trainer_options(const TrainerOptions& options);
 
 /// What a trainer works with. All must outlive it. The network is planned for the sources' limits.
 struct TrainerDependencies {
@@ -96,6 +101,10 @@ class Trainer {
   /// One training step: from the next global batch to new weights. Collective.
   StepReport step();
 
+  /// Calls body() while the network has the weights that are evaluated: the average of them where the options
+  /// say so and there was an update. Collective.
+  void with_evaluated_weights(const std::function<void()>& body);
+
   [[nodiscard]] const RunState& state() const { return state_; }
 
  private:
@@ -112,13 +121,16 @@ class Trainer {
 
   StepReport step_with_context();
   [[nodiscard]] BatchCounts count(const StepBatch& batch);
+  [[nodiscard]] Pass training_pass() const;
   void self_check(const StepBatch& batch, const LossScales& scales);
   void forward_backward(const StepBatch& batch, const LossScales& scales);
   [[nodiscard]] Losses reduce_losses();
-  void update_weights(double learning_rate);
+  void update_weights(const UpdateRates& rates);
+  void sum_over_ranks(const Tensor& values);
   void exchange_weights();
+  void swap_average();
   [[nodiscard]] StepReport finish_step(const BatchCounts& counts, const Losses& losses, double gradient_norm,
-                                       double learning_rate);
+                                       const UpdateRates& rates);
   void check_ranks_agree();
   void roll_back();
   void report_step(StepReport& report);

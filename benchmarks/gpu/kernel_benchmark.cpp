@@ -225,8 +225,17 @@ void measure_rows(Benchmark& b, const Sizes& s) {
                        {residual, branch, bias, gamma, beta, 1e-5, dropout, keys, branch, stats, y});
   });
   b.measure("layer_norm_backward", narrow.text(), [&] {
-    layer_norm_backward(b.context(),
-                        {d, branch, stats, gamma, dropout, keys, d, d_branch, d_gamma, d_beta, d_bias});
+    layer_norm_backward(b.context(), {.d_y = d,
+                                      .z = branch,
+                                      .stats = stats,
+                                      .gamma = gamma,
+                                      .dropout = dropout,
+                                      .keys = keys,
+                                      .d_z = d,
+                                      .d_branch = d_branch,
+                                      .d_gamma = d_gamma,
+                                      .d_beta = d_beta,
+                                      .d_bias = d_bias});
   });
   const Tensor pre = rows(wide), activated = rows(wide), d_wide = b.tensor(DType::kF32, {s.width});
   b.measure("gelu_forward", wide.text(),

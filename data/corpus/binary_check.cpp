@@ -19,7 +19,7 @@ struct Format {
   string_view magic, name, remedy;
 };
 
-constexpr string_view kToJsonLines = "Convert it to JSON Lines and set `kind: jsonl`.";
+constexpr string_view kToJsonLines = "Convert it to JSON Lines (`kind: jsonl` in `corpus`).";
 constexpr string_view kUnpack = "Unpack it and name the files in it.";
 constexpr string_view kToText = "Convert it to plain text.";
 
@@ -55,23 +55,39 @@ std::int64_t control_bytes(string_view bytes) {
   return count;
 }
 
-}  // namespace
-
-void check_is_text(string_view head, Encoding encoding, const std::string& path) {
+void refuse_known_formats(string_view head, const std::string& path) {
   for (const auto& format : kFormats)
     if (head.starts_with(format.magic)) refuse("{} is not text but {}. {}", path, format.name, format.remedy);
   if (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar"))
     refuse("{} is not text but a tar archive. {}", path, kUnpack);
+}
+
+bool are_too_many(std::int64_t bad, std::size_t bytes) {
+  const double share = static_cast<double>(bad) / static_cast<double>(std::max<std::size_t>(bytes, 1));
+  return bad >= std::int64_t{kFewestBytes} && share > kLargestShare;
+}
+
+}  // namespace
+
+void check_is_text(string_view head, Encoding encoding, const std::string& path) {
+  refuse_known_formats(head, path);
   if (encoding == Encoding::kUtf16Little || encoding == Encoding::kUtf16Big) return;
   Repairs repairs;
   (void)decode_text(std::string(head), encoding, repairs);
   const std::int64_t bad = repairs.invalid_bytes + repairs.nul_bytes + control_bytes(head);
-  const double share = static_cast<double>(bad) / static_cast<double>(std::max<std::size_t>(head.size(), 1));
-  if (bad < std::int64_t{kFewestBytes} || share <= kLargestShare) return;
+  if (!are_too_many(bad, head.size())) return;
   refuse(
       "{} is not text: of its first {} bytes {} are control characters or not {}. If it is text in another "
       "encoding, set `corpus.encoding` to utf-8, latin-1 or utf-16.",
       path, head.size(), bad, encoding == Encoding::kLatin1 ? "Latin-1" : "UTF-8");
+}
+
+void check_is_no_binary(string_view head, const std::string& path) {
+  refuse_known_formats(head, path);
+  if (head.starts_with("\xFE\xFF") || head.starts_with("\xFF\xFE")) return;  // UTF-16
+  const std::int64_t bad = std::count(head.begin(), head.end(), '\0') + control_bytes(head);
+  if (are_too_many(bad, head.size()))
+    refuse("{} is not text: of its first {} bytes {} are control characters.", path, head.size(), bad);
 }
 
 }  // namespace nystrom

@@ -16,4 +16,7 @@ inline constexpr std::size_t kCheckedBytes = std::size_t{64} << 10U;
 /// control characters or no characters of `encoding`.
 void check_is_text(std::string_view head, Encoding encoding, const std::string& path);
 
+/// The same for text of an unknown encoding: refuses known formats, and control characters beyond that share.
+void check_is_no_binary(std::string_view head, const std::string& path);
+
 }  // namespace nystrom

@@ -33,11 +33,14 @@ const std::vector<Kind>& kinds() {
 }
 
 const Kind& kind_of(const CorpusSpec& spec) {
-  constexpr std::array<std::string_view, 4> kEncodings{"auto", "utf-8", "latin-1", "utf-16"};
-  if (std::find(kEncodings.begin(), kEncodings.end(), spec.encoding) == kEncodings.end()) {
-    refuse("corpus: the encoding {} of {} is unknown; it is auto, utf-8, latin-1 or utf-16.", spec.encoding,
-           spec.path);
+  const auto encodings = corpus_encodings();
+  if (std::find(encodings.begin(), encodings.end(), spec.encoding) == encodings.end()) {
+    refuse("corpus: the encoding {} of {} is unknown; it is one of {}.", spec.encoding, spec.path,
+           fmt::join(encodings, ", "));
   }
+  if (spec.language != "auto" && !find_named<Language>(spec.language))
+    refuse("corpus: the language {} of {} is unknown; it is auto, {}.", spec.language, spec.path,
+           names_of<Language>(", "));
   for (const auto& kind : kinds()) {
     if (spec.kind == kind.name) return kind;
   }
@@ -62,6 +65,13 @@ Encoding encoding_of_head(const CorpusSpec& spec, std::string_view head, bool de
   const Utf16 utf16 = utf16_of(spec);
   if (utf16 == Utf16::kGiven || (utf16 == Utf16::kByMark && marked)) return Encoding::kUtf16Little;
   return encoding_of(spec, head, detect);
+}
+
+/// Is the file, or a folder that it lies in below `folder`, hidden or left by an editor?
+bool lies_hidden(const std::string& file, const std::string& folder) {
+  const std::filesystem::path below = file.substr(folder.size());
+  return std::any_of(below.begin(), below.end(),
+                     [](const auto& part) { return is_left_over(part.string()); });
 }
 
 }  // namespace
@@ -99,13 +109,18 @@ void Corpus::skip(std::string_view reason, std::int64_t characters, std::int64_t
   skipped_.characters[std::string(reason)] += characters;
 }
 
-std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings) {
-  std::vector<std::string> files;
+CorpusListing list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings) {
+  CorpusListing listing;
+  std::vector<std::string>& files = listing.files;
   for (const auto& match : expand_glob(spec.path)) {
     std::error_code ignored;
     const bool folder = std::filesystem::is_directory(match, ignored);
     for (auto& file : files_below(match)) {
-      if (!folder || has_ending(file, endings)) files.push_back(std::move(file));
+      if (folder && !has_ending(file, endings)) continue;
+      if (folder ? lies_hidden(file, match) : file != spec.path && is_left_over(file))
+        ++listing.skipped.documents["hidden or backup file"];
+      else
+        files.push_back(std::move(file));
     }
   }
   if (files.empty()) {
@@ -114,7 +129,7 @@ std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<st
   }
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
-  return files;
+  return listing;
 }
 
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect) {
@@ -129,7 +144,7 @@ Utf16 utf16_of(const CorpusSpec& spec) {
 
 CorpusListing list_corpus(const CorpusSpec& spec) {
   const Kind& kind = kind_of(spec);
-  CorpusListing listing{list_files(spec, kind.endings), {}};
+  CorpusListing listing = list_files(spec, kind.endings);
   if (kind.choose != nullptr) kind.choose(spec, listing);
   return listing;
 }
@@ -151,6 +166,10 @@ std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusShare share, c
 
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec) {
   return open_corpus(spec, {list_corpus(spec).files});
+}
+
+std::vector<std::string> corpus_encodings() {
+  return {"auto", "utf-8", "latin-1", "utf-16"};
 }
 
 std::vector<std::string> corpus_kinds() {

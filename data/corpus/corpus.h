@@ -9,17 +9,19 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/corpus/byte_stream.h"
 #include "data/corpus/utf16_stream.h"
+#include "data/text/language.h"
 #include "data/text/utf8.h"
 
 namespace nystrom {
 
-struct WikiNamespaces;
+struct WikiSite;
 
 /// One entry of the configuration's `corpus` list.
 struct CorpusSpec {
@@ -27,6 +29,7 @@ struct CorpusSpec {
   std::string path;               ///< glob of files or folders
   std::string field = "text";     ///< jsonl: the member that holds the text
   std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
+  std::string language = "auto";  ///< of the sentences: auto, or a name of a Language
   // wikipedia: whether pages that are not prose are dropped
   bool drop_disambiguation = false, drop_lists = false, drop_stubs = false;
   bool operator==(const CorpusSpec&) const = default;
@@ -34,11 +37,11 @@ struct CorpusSpec {
 
 /// A document as it is stored in its file.
 struct RawDocument {
-  std::string id;                       ///< unique in its corpus: page number, file name, line number
-  std::string title;                    ///< may be empty
-  std::string text;                     ///< bytes, in the corpus's own markup and encoding
-  Encoding encoding = Encoding::kUtf8;  ///< of books: detected
-  std::shared_ptr<const WikiNamespaces> namespaces = {};  ///< of wikipedia: the dump's
+  std::string id;                             ///< unique in its corpus: page number, file name, line number
+  std::string title;                          ///< may be empty
+  std::string text;                           ///< bytes, in the corpus's own markup and encoding
+  Encoding encoding = Encoding::kUtf8;        ///< of books: detected
+  std::shared_ptr<const WikiSite> site = {};  ///< of wikipedia: the dump's
 };
 
 /// A count for each reason, in order of name.
@@ -50,6 +53,7 @@ struct Extraction {
   std::int64_t characters = 0;          ///< of the raw text, once it was valid UTF-8
   Reasons dropped;                      ///< characters that are in no paragraph, by reason
   Repairs repairs;
+  std::optional<Language> language;  ///< where the source tells it
 };
 
 /// Input that was skipped without becoming a document.
@@ -134,7 +138,7 @@ class Corpus {
 };
 
 /// The files that a configuration's entry names. Throws InputError, naming the entry's path, for an unknown
-/// kind or encoding and for a path that matches nothing.
+/// kind, encoding or language and for a path that matches nothing.
 CorpusListing list_corpus(const CorpusSpec& spec);
 
 /// True if files of this kind can be divided into byte ranges (where is_divisible).
@@ -148,6 +152,8 @@ std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec);
 
 /// The kinds that open_corpus knows.
 std::vector<std::string> corpus_kinds();
+/// The values of `encoding`: auto, utf-8, ...
+std::vector<std::string> corpus_encodings();
 
 // Each kind's file defines one of these; corpus.cpp lists them.
 std::unique_ptr<Corpus> open_wikipedia(const CorpusSpec& spec, SourceFiles files);
@@ -161,8 +167,9 @@ void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing);
 // For those files.
 
 /// The files that the path names, sorted; those below folders are kept if they end with one of `endings` (or
-/// that and a compression's ending; no endings: all). Refuses, naming the path, if there is none.
-std::vector<std::string> list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings);
+/// that and a compression's ending; no endings: all). Hidden and backup files are skipped unless the path
+/// itself is one. Refuses, naming the path, if there is none.
+CorpusListing list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings);
 
 /// What the entry's `encoding` says of a text that begins with `bytes`, UTF-16 being decoded before. "auto"
 /// looks at them if `detect`, else it means UTF-8.

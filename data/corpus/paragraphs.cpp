@@ -29,4 +29,12 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
+std::string_view between(std::string_view text, std::string_view open, std::string_view close) {
+  const std::size_t begin = text.find(open);
+  if (begin == std::string_view::npos) return {};
+  const std::size_t from = begin + open.size();
+  const std::size_t end = text.find(close, from);
+  return end == std::string_view::npos ? std::string_view() : text.substr(from, end - from);
+}
+
 }  // namespace nystrom

@@ -1,5 +1,5 @@
 #pragma once
-// Splitting a text into paragraphs: helpers shared by several corpora.
+// Paragraphs, lines and parts of a text: helpers shared by several corpora.
 
 #include <string>
 #include <string_view>
@@ -29,5 +29,8 @@ std::string lower_ascii(std::string_view text);
 
 /// Without white space at either end.
 std::string_view trimmed(std::string_view text);
+
+/// What stands between the first `open` and the next `close`; empty if there is no such thing.
+std::string_view between(std::string_view text, std::string_view open, std::string_view close);
 
 }  // namespace nystrom

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "data/corpus/byte_stream.h"
-#include "data/text/utf8.h"
+#include "data/text/utf16.h"
 
 namespace nystrom {
 
@@ -35,8 +35,7 @@ class Utf16Stream final : public ByteStream {
   Utf16 utf16_;
   Repairs& repairs_;
   bool begun_ = false, decodes_ = false;
-  Encoding encoding_ = Encoding::kUtf16Little;
-  std::string raw_;   // of UTF-16, not decoded yet
+  Utf16Decoder decoder_;
   std::string text_;  // of what is given, the part from position_ on
   std::size_t position_ = 0;
 };

@@ -5,6 +5,8 @@
 namespace nystrom::hdf5 {
 namespace {
 
+constexpr std::size_t kMaxTextBytes = std::size_t{16} << 20U;
+
 // One attribute of an object, opened.
 Identifier open_attribute(hid_t file, const std::string& path, const std::string& object,
                           const std::string& name) {
@@ -93,6 +95,9 @@ std::string File::string_attribute(const std::string& name, const std::string& o
     H5free_memory(text);
     return value;
   }
+  if (H5Tget_size(type.get()) > kMaxTextBytes)
+    refuse("Attribute `{}` of {} claims {} bytes; the file is corrupt.", name, path_,
+           H5Tget_size(type.get()));
   std::string value(H5Tget_size(type.get()), '\0');
   checked(H5Aread(id.get(), type.get(), value.data()), "read attribute", path_, name);
   value.resize(std::min(value.find('\0'), value.size()));

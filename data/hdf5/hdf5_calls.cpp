@@ -34,6 +34,9 @@ std::unique_lock<std::recursive_mutex> lock() {
   // HDF5 would close at exit what it could not close before (files of a full disk), and crashes over it.
   static const bool no_exit_handler = H5dont_atexit() >= 0;
   (void)no_exit_handler;
+  // A file names the filters of its chunks; HDF5 would load those that it does not know from a folder.
+  static const bool no_plugins = H5PLset_loading_state(0) >= 0;
+  (void)no_plugins;
   thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)quiet;
   return held;

@@ -35,6 +35,10 @@ hid_t native(Type type);
 /// UTF-8 of a fixed number of bytes, filled up with zeros.
 Identifier string_type(std::size_t bytes, const std::string& file, const std::string& name);
 
+/// Walks the whole file and refuses, naming file and object, what File::open promises to refuse. Returns the
+/// full names of its datasets.
+std::vector<std::string> check_contents(hid_t file, const std::string& path, Filters allowed);
+
 /// A new dataset without time stamps; `type` is the one on the disk.
 Identifier create_object(hid_t file, const std::string& path, const std::string& name, hid_t type,
                          const Shape& shape, const Layout& layout);

@@ -24,6 +24,13 @@ std::pair<Identifier, Identifier> select(hid_t dataset, const Shape& shape, std:
   return {std::move(space), std::move(memory)};
 }
 
+Content content_of(H5T_class_t type) {
+  return type == H5T_INTEGER  ? Content::kIntegers
+         : type == H5T_FLOAT  ? Content::kFloats
+         : type == H5T_STRING ? Content::kTexts
+                              : Content::kOther;
+}
+
 }  // namespace
 
 std::uint64_t Dataset::row_elements() const {
@@ -45,7 +52,7 @@ void Dataset::inspect() {
     elements *= d;
   }
   Identifier type = owned(H5Dget_type(id_.get()), H5Tclose, "read dataset", file_, name_);
-  is_integer_ = H5Tget_class(type.get()) == H5T_INTEGER;
+  content_ = content_of(H5Tget_class(type.get()));
   element_bytes_ = H5Tget_size(type.get());
   Identifier create = owned(H5Dget_create_plist(id_.get()), H5Pclose, "read dataset", file_, name_);
   chunk_.clear();

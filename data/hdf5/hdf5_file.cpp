@@ -1,6 +1,7 @@
 #include "data/hdf5/hdf5_file.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "data/hdf5/hdf5_calls.h"
 
@@ -59,27 +60,23 @@ File File::create(const std::string& path, std::uint64_t user_block_bytes) {
   return file;
 }
 
-File File::open(const std::string& path) {
+File File::open(const std::string& path, Filters allowed) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    refuse("{} is not a regular file.", path);  // to open a named pipe would wait for its writer
   const auto held = lock();
   Identifier access = access_properties(path);
   File file;
   file.path_ = path;
   file.id_ = Identifier(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (!file.id_.open()) refuse("{} cannot be opened as an HDF5 file: {}.", path, reason());
+  file.datasets_ = check_contents(file.id_.get(), path, allowed);
   return file;
 }
 
 bool File::has(const std::string& name) const {
   const auto held = lock();
   const bool found = H5Lexists(id_.get(), name.c_str(), H5P_DEFAULT) > 0;
-  H5Eclear2(H5E_DEFAULT);
-  return found;
-}
-
-bool File::is_dataset(const std::string& name) const {
-  const auto held = lock();
-  const Identifier id(H5Oopen(id_.get(), name.c_str(), H5P_DEFAULT), H5Oclose);
-  const bool found = id.open() && H5Iget_type(id.get()) == H5I_DATASET;
   H5Eclear2(H5E_DEFAULT);
   return found;
 }
@@ -129,87 +126,6 @@ Dataset File::create_dataset(const std::string& name, Type type, const Shape& sh
   dataset.id_ = create_object(id_.get(), path_, name, stored(type), shape, layout);
   dataset.inspect();
   return dataset;
-}
-
-void File::write_strings(const std::string& name, const std::vector<std::string>& values) {
-  std::size_t longest = 1;
-  for (const auto& value : values) longest = std::max(longest, value.size());
-  std::string flat;
-  for (auto value : values) {
-    value.resize(longest, '\0');
-    flat += value;
-  }
-  const auto held = lock();
-  Identifier type = string_type(longest, path_, name);
-  const std::uint64_t chunk = std::max<std::uint64_t>(values.size(), 1);
-  Identifier id = create_object(id_.get(), path_, name, type.get(), {values.size()}, {.chunk = {chunk}});
-  if (!values.empty())
-    checked(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, flat.data()), "write dataset",
-            path_, name);
-  if (!id.release()) fail("Dataset `{}` of {} cannot be written: {}.", name, path_, reason());
-}
-
-std::vector<std::string> File::read_strings(const std::string& name) const {
-  constexpr std::uint64_t kMax = 1U << 24U;  // bytes; a damaged header must not take all memory
-  const auto held = lock();
-  const Dataset dataset = this->dataset(name);
-  Identifier type = owned(H5Dget_type(dataset.id_.get()), H5Tclose, "read dataset", path_, name);
-  const std::size_t size = H5Tget_size(type.get());
-  if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 ||
-      dataset.shape().size() != 1 || size == 0 || dataset.rows() > kMax / size)
-    refuse("Dataset `{}` of {} is not a list of fixed-length strings; the file is corrupt.", name, path_);
-  std::string flat(size * dataset.rows(), '\0');
-  Identifier memory = string_type(size, path_, name);
-  if (!flat.empty())
-    checked(H5Dread(dataset.id_.get(), memory.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, flat.data()),
-            "read dataset", path_, name);
-  std::vector<std::string> values;
-  for (std::size_t i = 0; i < dataset.rows(); ++i) {
-    std::string value = flat.substr(i * size, size);
-    value.resize(std::min(value.find('\0'), value.size()));
-    values.push_back(std::move(value));
-  }
-  return values;
-}
-
-std::vector<std::string> File::read_text(const std::string& name, std::uint64_t first,
-                                         std::uint64_t count) const {
-  const auto held = lock();
-  const Dataset dataset = this->dataset(name);
-  const hid_t id = dataset.id_.get();
-  Identifier type = owned(H5Dget_type(id), H5Tclose, "read dataset", path_, name);
-  if (H5Tget_class(type.get()) != H5T_STRING || dataset.shape().size() != 1)
-    refuse("Dataset `{}` of {} is not a list of texts.", name, path_);
-  if (count > dataset.rows() || first > dataset.rows() - count)
-    refuse("Dataset `{}` of {} has {} rows; more were expected.", name, path_, dataset.rows());
-  std::vector<std::string> values;
-  if (count == 0) return values;
-  Identifier file_space = owned(H5Dget_space(id), H5Sclose, "read dataset", path_, name);
-  const hsize_t start = first, rows = count;
-  checked(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, &start, nullptr, &rows, nullptr),
-          "read dataset", path_, name);
-  Identifier memory_space = owned(H5Screate_simple(1, &rows, nullptr), H5Sclose, "read dataset", path_, name);
-  if (H5Tis_variable_str(type.get()) > 0) {
-    std::vector<char*> texts(count, nullptr);
-    Identifier memory = owned(H5Tcopy(type.get()), H5Tclose, "read dataset", path_, name);
-    const herr_t status = H5Dread(id, memory.get(), memory_space.get(), file_space.get(), H5P_DEFAULT,
-                                  static_cast<void*>(texts.data()));
-    if (status >= 0)
-      for (const char* text : texts) values.emplace_back(text == nullptr ? "" : text);
-    (void)H5Dvlen_reclaim(memory.get(), memory_space.get(), H5P_DEFAULT, static_cast<void*>(texts.data()));
-    checked(status, "read dataset", path_, name);
-    return values;
-  }
-  const std::size_t size = H5Tget_size(type.get());
-  std::string flat(size * count, '\0');
-  checked(H5Dread(id, type.get(), memory_space.get(), file_space.get(), H5P_DEFAULT, flat.data()),
-          "read dataset", path_, name);
-  for (std::size_t i = 0; i < count; ++i) {
-    std::string value = flat.substr(i * size, size);
-    value.resize(std::min(value.find('\0'), value.size()));
-    values.push_back(std::move(value));
-  }
-  return values;
 }
 
 void File::flush() {

@@ -86,6 +86,12 @@ struct Layout {
   bool extendible = false;  ///< along the first dimension; needs a chunk
 };
 
+/// What the chunks of a file may have gone through. Filters in plug-ins are never loaded.
+enum class Filters : std::uint8_t {
+  kChecksum,    ///< what this program writes
+  kCompression  ///< and gzip (deflate, shuffle), as other programs write
+};
+
 /// Move-only owner of one HDF5 identifier.
 class Identifier {
  public:
@@ -104,6 +110,9 @@ class Identifier {
   Close close_ = nullptr;
 };
 
+/// Kind of a dataset's elements.
+enum class Content : std::uint8_t { kIntegers, kFloats, kTexts, kOther };
+
 /// A dataset of numbers. Rows are indexes of the first dimension.
 class Dataset {
  public:
@@ -113,7 +122,8 @@ class Dataset {
   [[nodiscard]] std::uint64_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
   [[nodiscard]] std::uint64_t row_elements() const;            ///< elements of one row
   [[nodiscard]] const Shape& chunk() const { return chunk_; }  ///< empty: contiguous
-  [[nodiscard]] bool is_integer() const { return is_integer_; }
+  [[nodiscard]] bool is_integer() const { return content_ == Content::kIntegers; }
+  [[nodiscard]] Content content() const { return content_; }
   [[nodiscard]] std::size_t element_bytes() const { return element_bytes_; }
   [[nodiscard]] bool has_checksum() const { return has_checksum_; }
   [[nodiscard]] std::uint64_t stored_bytes() const;  ///< on the disk, after compression
@@ -155,7 +165,8 @@ class Dataset {
   Identifier id_;
   std::string file_, name_;
   Shape shape_, chunk_;
-  bool is_integer_ = false, has_checksum_ = false;
+  Content content_ = Content::kOther;
+  bool has_checksum_ = false;
   std::size_t element_bytes_ = 0;
 };
 
@@ -165,14 +176,20 @@ class File {
   /// A new file; `path` must not exist. `user_block_bytes`: 0, or a power of two from 512, left to the caller
   /// at the beginning of the file.
   static File create(const std::string& path, std::uint64_t user_block_bytes = 0);
-  /// An existing file, to be read. Refuses (InputError) what is missing, truncated or no HDF5 file.
-  static File open(const std::string& path);
+  /// An existing file, to be read. The one door for every file, ours too: refuses (InputError) what is
+  /// missing, truncated or no HDF5 file; links, virtual datasets and external storage, through which a file
+  /// can hold any other file of this machine; other filters than `allowed`; and sizes that cannot have been
+  /// stored. So all that is read lies in the file, and memory is bounded by a multiple of its size. A file
+  /// that is not known to be ours goes through a child process first (data/hdf5/child_check.h): the library
+  /// can crash. Cost: about 20 µs for each dataset.
+  static File open(const std::string& path, Filters allowed = Filters::kChecksum);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool is_open() const { return id_.open(); }
   [[nodiscard]] bool has(const std::string& name) const;  ///< a dataset or group of this name
-  [[nodiscard]] bool is_dataset(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> names(const std::string& group = "/") const;  ///< members, sorted
+  /// All datasets of a file that was opened to be read, by their full names ("weights/a"), sorted.
+  [[nodiscard]] const std::vector<std::string>& datasets() const { return datasets_; }
   void create_group(const std::string& name);
 
   /// `cache_bytes`: HDF5's own cache of this dataset's chunks; 0 where the caller reads whole chunks.
@@ -182,10 +199,11 @@ class File {
   /// A list of strings (UTF-8, without NUL), checksummed.
   void write_strings(const std::string& name, const std::vector<std::string>& values);
   [[nodiscard]] std::vector<std::string> read_strings(const std::string& name) const;
-  /// Rows [first, first + count) of a one-dimensional dataset of strings of fixed or variable length, as
-  /// other programs write them. Refuses a dataset of anything else.
+  /// Rows from `first` on of a one-dimensional dataset of strings of fixed or variable length, as other
+  /// programs write them: `count`, or fewer, but one at least, where they take more than `max_bytes`. Refuses
+  /// a dataset of anything else, and one text that is longer than that.
   [[nodiscard]] std::vector<std::string> read_text(const std::string& name, std::uint64_t first,
-                                                   std::uint64_t count) const;
+                                                   std::uint64_t count, std::size_t max_bytes) const;
 
   /// Attributes of the root group, or of the object named `object`.
   [[nodiscard]] bool has_attribute(const std::string& name, const std::string& object = "/") const;
@@ -205,6 +223,7 @@ class File {
  private:
   Identifier id_;
   std::string path_;
+  std::vector<std::string> datasets_;
 };
 
 }  // namespace nystrom::hdf5

@@ -1,5 +1,6 @@
 #include "data/preparation/contamination.h"
 
+#include "data/corpus/binary_check.h"
 #include "data/corpus/utf16_stream.h"
 #include "data/glob.h"
 #include "data/preparation/minhash.h"
@@ -10,6 +11,12 @@ EvaluationText::EvaluationText(const std::vector<std::string>& patterns) {
   constexpr std::size_t kLine = std::size_t{1} << 20U;
   for (const auto& match : expand_globs(patterns, "cleaning.decontaminate")) {
     for (const auto& path : files_below(match)) {
+      {
+        FileStream file(path);
+        std::string head;
+        read_up_to(*decompressed(file), kCheckedBytes, head);
+        check_is_no_binary(head, path);
+      }
       FileStream file(path);
       const auto content = decompressed(file);
       Repairs ignored;

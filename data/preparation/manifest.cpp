@@ -65,6 +65,7 @@ Json options_json(const PrepareOptions& options) {
                                       {"stubs", spec.drop_stubs}}) {
       if (drops) entry[name] = "drop";
     }
+    if (spec.language != CorpusSpec().language) entry["language"] = spec.language;
     corpora.push_back(std::move(entry));
   }
   const auto& cleaning = options.cleaning;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "data/preparation/contamination.h"
 #include "data/preparation/manifest.h"
 #include "data/preparation/prepare_directory.h"
 #include "data/preparation/report.h"
@@ -54,9 +55,27 @@ class Preparation {
       (void)Tokenizer::read(options.tokenizer.path, options.tokenizer.training.names);
   }
 
+  /// What begins: nothing is written.
+  [[nodiscard]] PrepareStart start() const {
+    PrepareStart start{.sources = {}, .threads = context_.threads};
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      PrepareStart::Source source{names_[i], options_.corpora[i], std::ssize(listings_[i].files)};
+      for (const auto& file : listings_[i].files) {
+        std::error_code unknown;
+        if (const auto bytes = fs::file_size(file, unknown); !unknown)
+          source.bytes += static_cast<std::int64_t>(bytes);
+      }
+      start.sources.push_back(std::move(source));
+    }
+    if (const std::string noted = sources_path(); fs::exists(noted))
+      check_unchanged(sources_of_text(read_file(noted, kAnySize)), listings_);
+    (void)EvaluationText(options_.cleaning.decontaminate);
+    return start;
+  }
+
   /// Notes the sources, or finds them as they were noted when the work began.
   void note() {
-    const auto path = (fs::path(context_.staging) / "sources.json").string();
+    const std::string path = sources_path();
     if (options_.group.rank == 0) {
       if (fs::exists(path))
         check_unchanged(sources_of_text(read_file(path, kAnySize)), listings_);
@@ -121,6 +140,9 @@ class Preparation {
 
  private:
   void check_source(std::size_t source, const SourceStats& stats) const;
+  [[nodiscard]] std::string sources_path() const {
+    return (fs::path(context_.staging) / "sources.json").string();
+  }
   [[nodiscard]] const char* tokenizer_file() const {
     return tokenizer_.is_json() ? "tokenizer.json" : "tokenizer.model";
   }
@@ -205,6 +227,22 @@ PrepareReport work(const PrepareOptions& options, const PrepareCallback& progres
 }
 
 }  // namespace
+
+PrepareStart check_preparation(const PrepareOptions& options) {
+  check(options);
+  const auto identity = options_text(options);
+  const auto state = PrepareDirectory::check(options.directory, identity);
+  if (state == PrepareDirectory::State::kComplete) {
+    const auto manifest = PrepareDirectory::manifest_path(options.directory);
+    if (const auto text = try_read_file(manifest)) (void)report_of_manifest(*text, manifest, identity);
+    PrepareStart start;
+    start.complete = true;
+    return start;
+  }
+  PrepareStart start = Preparation(options, {}).start();
+  start.resumes = state == PrepareDirectory::State::kResumes;
+  return start;
+}
 
 PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& progress) {
   check(options);

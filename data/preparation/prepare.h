@@ -19,4 +19,20 @@ namespace nystrom {
 /// next call resumes.
 PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& progress = {});
 
+/// What prepare() would read and find.
+struct PrepareStart {
+  struct Source {
+    std::string name;
+    CorpusSpec spec;
+    std::int64_t files = 0, bytes = 0;  ///< as they are on the disk
+  };
+  std::vector<Source> sources;
+  bool resumes = false;   ///< an unfinished preparation of these options
+  bool complete = false;  ///< the directory holds this preparation: nothing is to be done
+  int threads = 1;
+};
+
+/// Refuses what prepare() refuses before it reads the text, and writes nothing. On one rank.
+[[nodiscard]] PrepareStart check_preparation(const PrepareOptions& options);
+
 }  // namespace nystrom

@@ -13,6 +13,7 @@
 #include "data/preparation/packed_file.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/folders.h"
 #include "kernels/core/json.h"
 
 namespace nystrom {
@@ -58,6 +59,53 @@ Json staging_version(const std::string& staged) {
   return json.is_object() ? json.value("staging_version", Json(1)) : Json(kStagingVersion);
 }
 
+[[noreturn]] void refuse_making(const std::string& path, const std::string& reason) {
+  refuse("`output.directory`: {} cannot be made: {}.", path, reason);
+}
+
+[[noreturn]] void refuse_writing(const std::string& path, const std::string& reason) {
+  refuse("`output.directory`: nothing can be written to {}: {}.", path, reason);
+}
+
+/// Opens the directory and locks it until it is closed.
+int open_locked(const std::string& path) {
+  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) refuse("`output.directory`: {} cannot be opened: {}.", path, std::strerror(errno));
+  // Where the file system has no locks, nothing is locked.
+  if (::flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(folder);
+    refuse("`output.directory`: another nystrom prepare is writing to {}.", path);
+  }
+  return folder;
+}
+
+/// Refuses a directory without a manifest that holds something else, or the beginning of another preparation.
+void check_begin(const std::string& path, const std::string& our_options) {
+  const fs::path folder = PrepareDirectory::staging(path), options = folder / kOptions;
+  for (const auto* part : kParts) {
+    if (!fs::exists(fs::path(path) / part)) continue;
+    refuse(
+        "{} holds {} but no manifest.json, so it is not a preparation. Give another `output.directory`, or "
+        "remove that one.",
+        path, part);
+  }
+  if (!fs::exists(options)) return;
+  const auto there = read_file(options.string(), kAnySize);
+  if (staging_version(there) != kStagingVersion) {
+    refuse(
+        "{} holds an unfinished preparation of another version of nystrom. Finish it with that version, or "
+        "remove {}.",
+        path, folder.string());
+  }
+  const auto found = differences(there, staged_options(our_options));
+  if (!found.empty()) {
+    refuse(
+        "{} holds an unfinished preparation with other options: {}. Give another `output.directory`, or "
+        "remove that one.",
+        path, fmt::join(found, "; "));
+  }
+}
+
 /// What was being written when the work was killed.
 void remove_temporary_files(const fs::path& folder) {
   std::error_code error;
@@ -84,14 +132,8 @@ PrepareDirectory::PrepareDirectory(std::string path, std::string options)
   if (path_.empty()) refuse("`output.directory` is missing: the folder for shards, tokenizer and manifest.");
   std::error_code error;
   fs::create_directories(path_, error);
-  if (error) refuse("`output.directory`: {} cannot be made: {}.", path_, error.message());
-  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) refuse("`output.directory`: {} cannot be opened: {}.", path_, std::strerror(errno));
-  // Where the file system has no locks, nothing is locked.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(lock_);
-    refuse("`output.directory`: another nystrom prepare is writing to {}.", path_);
-  }
+  if (error) refuse_making(path_, error.message());
+  lock_ = open_locked(path_);
   if (fs::exists(fs::path(staging(path_)) / kManifest)) move_all();
   if (!fs::exists(manifest_path(path_))) return;
   manifest_ = read_file(manifest_path(path_), kAnySize);
@@ -103,6 +145,20 @@ PrepareDirectory::~PrepareDirectory() {
   ::close(lock_);
 }
 
+PrepareDirectory::State PrepareDirectory::check(const std::string& path, const std::string& options) {
+  const std::string problem = why_not_writable(path);
+  if (!fs::exists(path)) {
+    if (!problem.empty()) refuse_making(path, problem);
+    return State::kNew;
+  }
+  ::close(open_locked(path));
+  if (fs::exists(manifest_path(path)) || fs::exists(fs::path(staging(path)) / kManifest))
+    return State::kComplete;
+  check_begin(path, options);
+  if (!problem.empty()) refuse_writing(path, problem);
+  return fs::exists(fs::path(staging(path)) / kOptions) ? State::kResumes : State::kNew;
+}
+
 std::string PrepareDirectory::staging(const std::string& path) {
   return (fs::path(path) / kStaging).string();
 }
@@ -112,36 +168,15 @@ std::string PrepareDirectory::manifest_path(const std::string& path) {
 
 void PrepareDirectory::begin() {
   NYSTROM_CHECK(manifest_.empty(), "{} is complete", path_);
+  check_begin(path_, options_);
   const fs::path folder = staging(path_), options = folder / kOptions;
-  for (const auto* part : kParts) {
-    if (!fs::exists(fs::path(path_) / part)) continue;
-    refuse(
-        "{} holds {} but no manifest.json, so it is not a preparation. Give another `output.directory`, or "
-        "remove that one.",
-        path_, part);
-  }
-  if (fs::exists(options)) {
-    const auto there = read_file(options.string(), kAnySize);
-    if (staging_version(there) != kStagingVersion) {
-      refuse(
-          "{} holds an unfinished preparation of another version of nystrom. Finish it with that version, or "
-          "remove {}.",
-          path_, folder.string());
-    }
-    const auto found = differences(there, staged_options(options_));
-    if (!found.empty()) {
-      refuse(
-          "{} holds an unfinished preparation with other options: {}. Give another `output.directory`, or "
-          "remove that one.",
-          path_, fmt::join(found, "; "));
-    }
-  } else {
+  if (!fs::exists(options)) {
     std::error_code ignored;
     fs::remove_all(folder, ignored);
   }
   std::error_code error;
   for (const auto* part : {"text", "tokens"}) fs::create_directories(folder / part, error);
-  if (error) refuse("`output.directory`: nothing can be written to {}: {}.", path_, error.message());
+  if (error) refuse_writing(path_, error.message());
   remove_temporary_files(folder);
   begun_ = true;
   if (!fs::exists(options)) write_file(options.string(), staged_options(options_));

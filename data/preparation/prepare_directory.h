@@ -27,6 +27,11 @@ class PrepareDirectory {
   /// Removes what this preparation wrote. Not what another one left.
   void discard() const noexcept;
 
+  enum class State { kNew, kResumes, kComplete };
+  /// What a preparation of these options would find, which is refused as the constructor and begin() do;
+  /// nothing is written.
+  static State check(const std::string& path, const std::string& options);
+
   static std::string staging(const std::string& path);
   static std::string manifest_path(const std::string& path);
 

@@ -100,23 +100,33 @@ class Cleaner {
   Cleaner(const PrepareOptions& options, const EvaluationText& evaluation)
       : options_(options), evaluation_(evaluation), normalization_(normalization_of(options.normalization)) {}
 
-  TextBlock clean(const Corpus& corpus, RawBlock& raw, SentenceSplitter& splitter) const {
+  /// `source`: the entry that the documents come from.
+  TextBlock clean(const Corpus& corpus, const CorpusSpec& source, RawBlock& raw,
+                  SentenceSplitter& splitter) const {
     TextBlock block;
-    for (auto& document : raw.documents) add(corpus, std::move(document), splitter, block);
+    for (auto& document : raw.documents) {
+      const std::string id = document.id;
+      add(corpus.extract(std::move(document)), source, id, splitter, block);
+    }
     return block;
   }
 
  private:
-  void add(const Corpus& corpus, RawDocument raw, SentenceSplitter& splitter, TextBlock& block) const {
+  static Language language(const CorpusSpec& source, const Extraction& extraction) {
+    if (source.language != "auto") return parse<Language>("corpus.language", source.language);
+    return extraction.language ? *extraction.language : detect_language(extraction.paragraphs);
+  }
+
+  void add(const Extraction& extraction, const CorpusSpec& source, const std::string& id,
+           SentenceSplitter& splitter, TextBlock& block) const {
     TextDocument document;
-    document.id = raw.id;
+    document.id = id;
     SourceStats& stats = block.stats;
-    const auto extraction = corpus.extract(std::move(raw));
     stats.characters_in += extraction.characters;
     for (const auto& [reason, count] : extraction.dropped) stats.characters_dropped[reason] += count;
     stats.repairs += extraction.repairs;
     std::int64_t kept = 0, bytes = 0;
-    add_sentences(extraction, splitter, document, stats, kept, bytes);
+    add_sentences(extraction, language(source, extraction), splitter, document, stats, kept, bytes);
     document.fate = fate_of(document, kept);
     if (document.paragraphs.empty()) {
       ++stats.documents_dropped["no text left"];
@@ -138,14 +148,15 @@ class Cleaner {
     block.documents.push_back(std::move(document));
   }
 
-  void add_sentences(const Extraction& extraction, SentenceSplitter& splitter, TextDocument& document,
-                     SourceStats& stats, std::int64_t& kept, std::int64_t& bytes) const {
+  void add_sentences(const Extraction& extraction, Language language, SentenceSplitter& splitter,
+                     TextDocument& document, SourceStats& stats, std::int64_t& kept,
+                     std::int64_t& bytes) const {
     CleanCounts counts;
     std::int64_t cleaned = 0;
     for (const auto& paragraph : extraction.paragraphs) {
       const std::string text = clean_text(paragraph, normalization_, counts);
       cleaned += count_characters(text);
-      auto sentences = splitter.split(text);
+      auto sentences = splitter.split(text, language);
       if (sentences.empty()) continue;
       for (const auto& sentence : sentences) {
         kept += count_characters(sentence);
@@ -262,7 +273,9 @@ class TextStage {
   void clean_block(const RawBlocks& raw, RawBlock& block, std::size_t input, int thread) {
     const auto path = block_path(input, block.index);
     if (fs::exists(path)) return;
-    const auto text = cleaner_.clean(raw.corpus(), block, splitters_[static_cast<std::size_t>(thread)]);
+    const CorpusSpec& source = context_.options.corpora[context_.input_splits[input].source];
+    const auto text =
+        cleaner_.clean(raw.corpus(), source, block, splitters_[static_cast<std::size_t>(thread)]);
     documents_ += text.stats.documents;
     write_text_block(path, text);
   }

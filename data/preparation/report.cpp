@@ -5,11 +5,14 @@
 #include "kernels/core/check.h"
 #include "kernels/core/html.h"
 #include "kernels/core/json.h"
+#include "kernels/core/printable.h"
 
 namespace nystrom {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMaxSummaryBytes = std::size_t{1} << 18U;
 
 Json parsed(const std::string& manifest) {
   auto json = try_parse_json<Json>(manifest);
@@ -99,10 +102,7 @@ std::string source_section(const Json& source) {
   return html;
 }
 
-}  // namespace
-
-std::string manifest_summary(const std::string& manifest) {
-  const auto json = parsed(manifest);
+std::string summary_of(const Json& json) {
   const auto& tokenizer = json.at("tokenizer");
   auto text =
       fmt::format("{:<20}{}, {} tokens, SHA-256 {}\n", "tokenizer", tokenizer.at("kind").get<std::string>(),
@@ -136,6 +136,16 @@ std::string manifest_summary(const std::string& manifest) {
     text += fmt::format("  {:>21} {:<40} {}\n", bar.label, drawn, grouped(bar.count));
   }
   return text;
+}
+
+}  // namespace
+
+std::string manifest_summary(const std::string& manifest) {
+  try {
+    return printable_lines(summary_of(parsed(manifest)), kMaxSummaryBytes);
+  } catch (const Json::exception& error) {
+    refuse("The manifest is corrupt ({}). Prepare the text again.", error.what());
+  }
 }
 
 std::string manifest_report(const std::string& manifest) {

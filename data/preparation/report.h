@@ -5,7 +5,8 @@
 
 namespace nystrom {
 
-/// For a terminal: sources with what was kept and dropped, splits, and how long the documents are.
+/// For a terminal, printable: sources with what was kept and dropped, splits, and how long the documents are.
+/// Throws InputError for what is no manifest.
 std::string manifest_summary(const std::string& manifest);
 
 /// The same as one HTML file that needs no network.

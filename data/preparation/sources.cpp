@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 SourceFile note(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) refuse("{} cannot be read: {}.", path, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) refuse("{} is not a regular file; text is read several times.", path);
   return {path, status.st_size, status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, {}};
 }
 

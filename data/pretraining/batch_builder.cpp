@@ -4,9 +4,21 @@
 #include <limits>
 
 #include "kernels/core/check.h"
+#include "kernels/core/memory.h"
 
 namespace nystrom {
 namespace {
+
+/// The samples of whole steps are in memory: those at hand, those being read, and those read ahead.
+void require_memory(const LoaderOptions& options) {
+  constexpr double kBytesPerToken = 16;  // id, type, and where it is masked its row and label
+  const double rows = static_cast<double>(options.global_batch) / static_cast<double>(options.ranks);
+  const double steps = static_cast<double>(options.prefetch) + 2;
+  require_host_memory(rows * steps * static_cast<double>(options.samples.sequence_length) * kBytesPerToken,
+                      fmt::format("`training.global_batch` is {}: reading the sequences of a step ahead",
+                                  options.global_batch),
+                      "Lower it, or use more ranks.");
+}
 
 LoaderOptions checked(const LoaderOptions& options) {
   if (options.global_batch < 1)
@@ -16,6 +28,7 @@ LoaderOptions checked(const LoaderOptions& options) {
   if (options.samples.sequence_length > std::numeric_limits<std::int32_t>::max() / options.micro_batch)
     refuse("`training.micro_batch` x `data.sequence_length` is {} x {}: too many tokens for one batch.",
            options.micro_batch, options.samples.sequence_length);
+  if (!options.one_pass) require_memory(options);
   NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
                 options.rank, options.ranks);
   NYSTROM_CHECK(options.mixture.empty() || !options.one_pass, "a mixture has no end, one pass has");

@@ -41,7 +41,7 @@ hdf5::Dataset BertShardReader::open_dataset(const char* name, std::size_t rank) 
 
 void BertShardReader::open() {
   const auto held = hdf5::lock();
-  file_ = hdf5::File::open(path_);
+  file_ = hdf5::File::open(path_, hdf5::Filters::kCompression);
   stored_bytes_ = 0;
   input_ids_.attach(open_dataset("input_ids", 2));
   input_mask_.attach(open_dataset("input_mask", 2));
@@ -55,6 +55,9 @@ void BertShardReader::open() {
       positions[0] != ids[0] || masked_lm_ids_.dataset().shape() != positions ||
       next_sentence_labels_.rows() != ids[0])
     refuse("{}: its datasets do not have the same number of rows and columns; the file is corrupt.", path_);
+  if (ids[1] == 0 || positions[1] == 0)
+    refuse("{}: its sequences have {} tokens, of which {} can be masked; there is nothing to learn.", path_,
+           ids[1], positions[1]);
   sequences_ = ids[0];
   width_ = ids[1];
   masked_ = positions[1];

@@ -29,7 +29,7 @@ hdf5::Dataset open_column(const hdf5::File& file, const char* name, std::uint64_
 }  // namespace
 
 ShardKind shard_kind(const std::string& path) {
-  const hdf5::File file = hdf5::File::open(path);
+  const hdf5::File file = hdf5::File::open(path, hdf5::Filters::kCompression);
   if (file.has_attribute("format")) return ShardKind::kNystrom;
   if (file.has("input_ids") && file.has("masked_lm_positions")) return ShardKind::kBert;
   refuse(
@@ -111,7 +111,9 @@ void ShardReader::read_tokens(std::uint64_t first, std::uint64_t count, std::vec
 
 void ShardReader::read_sentence_offsets(std::uint64_t first, std::uint64_t count,
                                         std::vector<std::uint64_t>& to) {
+  const std::size_t before = to.size();
   sentence_offsets_.read(first, count, to);
+  check_offsets("sentence_offsets", first, std::span(to).subspan(before), counts_.tokens);
 }
 
 void ShardReader::read_document_offsets(std::uint64_t first, std::uint64_t count,
@@ -119,10 +121,14 @@ void ShardReader::read_document_offsets(std::uint64_t first, std::uint64_t count
   const std::size_t before = to.size();
   to.resize(before + count);
   document_offsets_.read_rows<std::uint64_t>(first, count, std::span(to).subspan(before));
-  for (std::size_t i = before; i < to.size(); ++i) {
-    const bool ascends = i == before || to[i] > to[i - 1];
-    if (!ascends || to[i] > static_cast<std::uint64_t>(counts_.sentences))
-      bad_offsets("document_offsets", first + (i - before));
+  check_offsets("document_offsets", first, std::span(to).subspan(before), counts_.sentences);
+}
+
+void ShardReader::check_offsets(const char* dataset, std::uint64_t first,
+                                std::span<const std::uint64_t> offsets, std::int64_t end) const {
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    const bool ascends = i == 0 || offsets[i] > offsets[i - 1];
+    if (!ascends || offsets[i] > static_cast<std::uint64_t>(end)) bad_offsets(dataset, first + i);
   }
 }
 

@@ -51,7 +51,7 @@ class ShardReader {
 
   /// Appends tokens [first, first + count). Ids outside the vocabulary are refused.
   void read_tokens(std::uint64_t first, std::uint64_t count, std::vector<std::int32_t>& to);
-  /// Appends sentence_offsets [first, first + count).
+  /// Appends sentence_offsets [first, first + count): tokens, ascending.
   void read_sentence_offsets(std::uint64_t first, std::uint64_t count, std::vector<std::uint64_t>& to);
 
   /// Appends document_offsets [first, first + count): sentences, ascending. Not cached.
@@ -77,6 +77,9 @@ class ShardReader {
  private:
   void open();
   void check_ids(std::span<const std::int32_t> ids) const;
+  /// Refuses those that do not ascend, or go beyond `end`.
+  void check_offsets(const char* dataset, std::uint64_t first, std::span<const std::uint64_t> offsets,
+                     std::int64_t end) const;
   [[noreturn]] void bad_offsets(const char* dataset, std::uint64_t index) const;
 
   std::string path_;

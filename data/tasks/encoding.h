@@ -12,7 +12,8 @@ namespace nystrom {
 /// A token sequence and its labels; labels that a task does not use are empty or -1.
 struct TaskSequence {
   std::vector<std::int32_t> ids;
-  std::int32_t second = 0;    ///< tokens of type 0; the others have type 1
+  std::vector<std::int32_t> positions = {};  ///< ascending, of the tokens that are there; empty: 0, 1, 2, …
+  std::int32_t second = 0;                   ///< tokens of type 0; the others have type 1
   std::int32_t label = -1;    ///< class; right choice (in a row's first sequence); first token of the answer
   std::int32_t end = -1;      ///< last token of the answer
   std::vector<float> values;  ///< numbers, or 0 and 1 for each of many labels

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "data/corpus/binary_check.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
@@ -229,7 +230,8 @@ Records read_records(const std::string& path, const RecordRequest& request) {
 }
 
 std::string read_text_file(const std::string& path, Repairs& repairs) {
-  std::string text = read_file(path, kAnySize);
+  std::string text = read_file_or_pipe(path, kAnySize);
+  check_is_no_binary(std::string_view(text).substr(0, kCheckedBytes), path);
   if (text.starts_with("\xFE\xFF")) return decode_text(std::move(text), Encoding::kUtf16Big, repairs);
   if (text.starts_with("\xFF\xFE")) return decode_text(std::move(text), Encoding::kUtf16Little, repairs);
   return decode_text(std::move(text), Encoding::kUtf8, repairs);

@@ -8,6 +8,12 @@
 namespace nystrom {
 namespace {
 
+std::vector<std::int32_t> classes_of(std::span<const TaskSequence> sequences) {
+  std::vector<std::int32_t> classes;
+  for (const auto& sequence : sequences) classes.push_back(sequence.label);
+  return classes;
+}
+
 class OneClass final : public SequenceAnswer {
  public:
   std::vector<std::string> metrics() const override {
@@ -17,9 +23,7 @@ class OneClass final : public SequenceAnswer {
 
   std::vector<Score> score(const TaskInfo& info, std::span<const TaskSequence> sequences,
                            const Outputs& outputs) const override {
-    std::vector<std::int32_t> truth;
-    for (const auto& sequence : sequences) truth.push_back(sequence.label);
-    return class_scores(info.metrics, truth, best_classes(outputs));
+    return class_scores(info.metrics, classes_of(sequences), best_classes(outputs));
   }
 
   std::string truth(const TaskInfo& info, const TaskSequence& sequence) const override {
@@ -36,11 +40,7 @@ class OneClass final : public SequenceAnswer {
 
   Confusion confusion(const TaskInfo& info, std::span<const TaskSequence> sequences,
                       const Outputs& outputs) const override {
-    const std::size_t n = info.labels.size();
-    Confusion confusion{info.labels, std::vector(n, std::vector<std::int64_t>(n))};
-    for (std::size_t i = 0; i < sequences.size(); ++i)
-      ++confusion.counts[static_cast<std::size_t>(sequences[i].label)][argmax(outputs[i])];
-    return confusion;
+    return class_confusion(info, classes_of(sequences), outputs);
   }
 };
 
@@ -137,6 +137,28 @@ const SequenceAnswer& sequence_answer(AnswerKind kind) {
     default:
       throw InternalError("not an answer to a text");
   }
+}
+
+PredictionTable class_predictions(const TaskInfo& info, std::span<const std::string> ids,
+                                  std::span<const std::int32_t> truth, const Outputs& outputs) {
+  PredictionTable table{{"id", "prediction"}, {}};
+  if (!truth.empty()) table.columns.emplace_back("label");
+  for (const auto& label : info.labels) table.columns.push_back("probability:" + label);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::vector<std::string> row{ids[i], info.labels[argmax(outputs[i])]};
+    if (!truth.empty()) row.push_back(info.labels[static_cast<std::size_t>(truth[i])]);
+    for (const double p : softmax(outputs[i])) row.push_back(probability_text(p));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Confusion class_confusion(const TaskInfo& info, std::span<const std::int32_t> truth, const Outputs& outputs) {
+  const std::size_t n = info.labels.size();
+  Confusion confusion{info.labels, std::vector(n, std::vector<std::int64_t>(n))};
+  for (std::size_t i = 0; i < truth.size(); ++i)
+    ++confusion.counts[static_cast<std::size_t>(truth[i])][argmax(outputs[i])];
+  return confusion;
 }
 
 std::string number_text(float value) {

@@ -62,6 +62,13 @@ class SequenceAnswer {
 /// Of kClass, kLabels and kValue. Throws InternalError for the others, which have splits of their own.
 [[nodiscard]] const SequenceAnswer& sequence_answer(AnswerKind kind);
 
+/// Rows of predictions.tsv for classes: id, prediction, label where `truth` has them, probabilities.
+[[nodiscard]] PredictionTable class_predictions(const TaskInfo& info, std::span<const std::string> ids,
+                                                std::span<const std::int32_t> truth, const Outputs& outputs);
+/// Counts by class. Precondition: every example has a class.
+[[nodiscard]] Confusion class_confusion(const TaskInfo& info, std::span<const std::int32_t> truth,
+                                        const Outputs& outputs);
+
 /// A value in predictions.tsv: the shortest text that reads back as the same float, at most 9 digits.
 [[nodiscard]] std::string number_text(float value);
 [[nodiscard]] std::string probability_text(double value);

@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "data/tasks/task_kinds.h"
 #include "kernels/core/check.h"
+#include "kernels/core/sha256.h"
 
 namespace nystrom {
 std::unique_ptr<Task> open_task(const TaskConfig& config) {
@@ -60,9 +62,10 @@ std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
     ++counts[static_cast<std::size_t>(label)];
     ++total;
   };
-  for (const auto& sequence : train.sequences()) {
-    if (info.answer == AnswerKind::kClass) count(sequence.label);
-    for (const std::int32_t label : sequence.labels) count(label);
+  for (std::size_t i = 0; i < train.sequence_count(); ++i) {
+    if (info.answer == AnswerKind::kClass) count(train.label_of(i));
+    if (train.size_of(i).labels == 0) continue;
+    for (const std::int32_t label : train.sequence(i).labels) count(label);
   }
   const bool balanced = config.class_weights.size() == 1 && config.class_weights[0] == "balanced";
   if (!balanced && config.class_weights.size() != counts.size())
@@ -87,6 +90,27 @@ std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
   std::vector<float> scaled;
   for (const double weight : weights) scaled.push_back(static_cast<float>(weight * total / sum));
   return scaled;
+}
+
+SequenceSize TaskSplit::size_of(std::size_t i) const {
+  const TaskSequence& sequence = sequences_.at(i);
+  return {std::ssize(sequence.ids), std::ssize(sequence.labels), std::ssize(sequence.values)};
+}
+
+std::string TaskSplit::fingerprint() const {
+  Sha256 hash;
+  const auto add = [&hash](const auto& values) {
+    const auto count = static_cast<std::uint64_t>(values.size());
+    hash.update(&count, sizeof count);
+    hash.update(values.data(), values.size() * sizeof values[0]);
+  };
+  for (const TaskSequence& sequence : sequences_) {
+    add(sequence.ids);
+    add(std::array{sequence.second, sequence.label, sequence.end});
+    add(sequence.values);
+    add(sequence.labels);
+  }
+  return hash.hex();
 }
 
 void TaskSplit::note(const EncodingCounts& counts, std::int64_t max_length) {

@@ -2,7 +2,7 @@
 // Fine-tuning task: loads files as encoded splits; turns a network's outputs into metrics and predictions.
 //
 //   const auto task = open_task(config);
-//   for (const auto& split : task->load(Split::kTrain, encoder)) use(split->sequences());
+//   for (const auto& split : task->load(Split::kTrain, encoder)) use(split->sequence(0));
 //   std::vector<Score> scores = split->score(outputs);
 //
 // Its kinds: task_kinds.h.
@@ -23,6 +23,22 @@
 #include "data/tasks/records.h"
 
 namespace nystrom {
+
+/// What becomes of the end of a list in ListOps. (Its round brackets carry nothing and are always dropped.)
+enum class Brackets { kKeep, kDrop };
+
+template <>
+struct EnumNames<Brackets> {
+  static constexpr Named<Brackets> kAll[] = {{Brackets::kKeep, "keep"}, {Brackets::kDrop, "drop"}};
+};
+
+/// What becomes of a picture's black pixels.
+enum class Zero { kToken, kAbsent };
+
+template <>
+struct EnumNames<Zero> {
+  static constexpr Named<Zero> kAll[] = {{Zero::kToken, "token"}, {Zero::kAbsent, "absent"}};
+};
 
 /// The section `task` of the configuration (docs/finetuning.md).
 struct TaskConfig {
@@ -45,6 +61,9 @@ struct TaskConfig {
   std::int64_t max_answer_tokens = 30;  ///< question_answering: length of the longest answer
   bool unanswerable =
       false;  ///< question_answering: predictions may be empty even if no question is marked so
+  Brackets brackets = Brackets::kKeep;  ///< lra, listops
+  Zero zero = Zero::kToken;             ///< lra, image and pathfinder
+  std::int64_t split_seed = 1;          ///< lra: of splits that its files do not have
 };
 
 /// What an example is labelled with; trainer/tasks/answers.h has the head that learns it.
@@ -65,6 +84,10 @@ struct TaskInfo {
   std::vector<std::string> metrics = {};  ///< of score(); by default the first selects the best checkpoint
   std::string label_separator = ",";      ///< kLabels: between the labels of an example, in predictions
   bool unanswerable = false;  ///< kSpan: there may be no answer; known once Split::kTrain was loaded
+  /// Of a task whose files are not text: its tokens are 0 to vocabulary - 1, where 0 is padding, and there is
+  /// no tokenizer. 0: a tokenizer makes the tokens.
+  std::int64_t vocabulary = 0;
+  std::int64_t length = 0;  ///< of such a task: the usual data.sequence_length
 };
 
 /// A metric; NaN if undefined, with the reason in `why`.
@@ -92,7 +115,15 @@ struct Confusion {
   std::vector<std::vector<std::int64_t>> counts;
 };
 
-/// Encoded examples. A batch counts rows; each row has `choices` consecutive sequences.
+/// What a sequence takes of a batch.
+struct SequenceSize {
+  std::int64_t tokens = 0;
+  std::int64_t labels = 0;  ///< of tokens
+  std::int64_t values = 0;
+};
+
+/// Encoded examples, held in memory in sequences_ unless a split says where else. A batch counts rows; each
+/// row has `choices` consecutive sequences.
 class TaskSplit {
  public:
   virtual ~TaskSplit() = default;
@@ -101,9 +132,17 @@ class TaskSplit {
 
   /// "train", "validation", "validation_mismatched", "test"
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// Those in memory.
   [[nodiscard]] const std::vector<TaskSequence>& sequences() const { return sequences_; }
+  [[nodiscard]] virtual std::size_t sequence_count() const { return sequences_.size(); }
+  [[nodiscard]] virtual TaskSequence sequence(std::size_t i) const { return sequences_.at(i); }
+  [[nodiscard]] virtual SequenceSize size_of(std::size_t i) const;
+  /// The class of sequence i, without reading its tokens; -1: none.
+  [[nodiscard]] virtual std::int32_t label_of(std::size_t i) const { return sequences_.at(i).label; }
+  /// Tells other examples and labels, or the same in another order, apart.
+  [[nodiscard]] virtual std::string fingerprint() const;
   [[nodiscard]] std::int64_t choices() const { return choices_; }
-  [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(sequences_.size()) / choices_; }
+  [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(sequence_count()) / choices_; }
   /// Are there labels to score against?
   [[nodiscard]] bool labelled() const { return labelled_; }
   /// Notes for the log: truncated texts, skipped lines.
@@ -151,6 +190,9 @@ class Task {
   /// has them (MNLI's validation splits), none where it lacks them. Load kTrain first: it may define the
   /// labels.
   [[nodiscard]] virtual Splits load(Split split, const TextEncoder& encoder) = 0;
+  /// What the examples are, where they come from and how they were split, for results; empty: the kind does
+  /// not say.
+  [[nodiscard]] virtual std::string data() const { return {}; }
 
  protected:
   TaskInfo info_;
@@ -179,5 +221,6 @@ std::unique_ptr<Task> open_regression(const TaskConfig& config);
 std::unique_ptr<Task> open_tokens(const TaskConfig& config);
 std::unique_ptr<Task> open_question_answering(const TaskConfig& config);
 std::unique_ptr<Task> open_multiple_choice(const TaskConfig& config);
+std::unique_ptr<Task> open_lra(const TaskConfig& config);
 
 }  // namespace nystrom

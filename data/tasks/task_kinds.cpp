@@ -4,14 +4,9 @@
 #include <array>
 
 #include "data/tasks/examples.h"
-#include "kernels/core/check.h"
 
 namespace nystrom {
 namespace {
-
-std::unique_ptr<Task> refuse_long_range_arena(const TaskConfig&) {
-  refuse("`task.kind` is lra, but the Long Range Arena is not implemented yet; choose another kind.");
-}
 
 TaskColumns columns_of_glue(const std::string& task) {
   GlueColumns columns = glue_columns(task);
@@ -39,7 +34,7 @@ constexpr bool kKnownFiles = false, kOwnFiles = true;
 constexpr std::array kKinds{
     TaskKind{"glue", &open_glue, kKnownFiles, &columns_of_glue},
     TaskKind{"imdb", &open_imdb, kKnownFiles, &columns_of_imdb},
-    TaskKind{"lra", &refuse_long_range_arena, kKnownFiles, nullptr},
+    TaskKind{"lra", &open_lra, kKnownFiles, nullptr, 0.1},
     TaskKind{"classification", &open_classification, kOwnFiles, &columns_of_texts},
     TaskKind{"regression", &open_regression, kOwnFiles, &columns_of_texts},
     TaskKind{"tokens", &open_tokens, kOwnFiles, nullptr},

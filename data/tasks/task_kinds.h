@@ -27,6 +27,7 @@ struct TaskKind {
   bool own_files;  ///< reads a custom dataset: takes task.train, task.labels, task.columns and so on
   /// Of the task of that name (glue). Where answers have fixed columns, nullptr.
   TaskColumns (*columns)(const std::string& task);
+  double validation_fraction = 0;  ///< where task.validation_fraction is not given
 };
 
 [[nodiscard]] std::span<const TaskKind> task_kinds();

@@ -4,6 +4,7 @@
 #include <unicode/utext.h>
 
 #include <algorithm>
+#include <array>
 
 #include "data/text/list_items.h"
 #include "kernels/core/check.h"
@@ -70,47 +71,139 @@ class OpenParentheses {
   int open_ = 0;
 };
 
+/// Where the sentence ends that ICU ends at `end`: before the opening quotes of the next one, where no blank
+/// stands between the two, as in Chinese and Japanese ("。「").
+std::size_t before_opening(std::string_view paragraph, std::size_t end) {
+  constexpr auto kOpening = std::to_array<std::string_view>(
+      {"\u300C", "\u300E", "\uFF08", "\u300A", "\u3008", "\u3010", "\u201C", "\u2018"});
+  const auto next = static_cast<unsigned char>(paragraph[end]);
+  if (next < 0xE3 || next > 0xEF) return end;
+  const auto opens = [&](std::string_view mark) { return paragraph.substr(0, end).ends_with(mark); };
+  while (std::any_of(kOpening.begin(), kOpening.end(), opens)) end -= 3;
+  return end;
+}
+
+/// Bytes of a closing "»" with the blanks around it that `rest` begins with, where the sentence so far has
+/// opened it: French puts a blank before it.
+std::size_t closing_quote(std::string_view sentence, std::string_view rest) {
+  constexpr std::string_view kOpen = "\u00AB", kClose = "\u00BB";
+  if (!rest.starts_with(kClose)) return 0;
+  if (rest.size() > kClose.size() &&
+      std::string_view(" ,.;:!?)").find(rest[kClose.size()]) == std::string_view::npos)
+    return 0;  // it opens: German has »...«
+  sentence = sentence.substr(sentence.size() - std::min(sentence.size(), kParenthesisReach));
+  const std::size_t open = sentence.rfind(kOpen), close = sentence.rfind(kClose);
+  if (open == std::string_view::npos || (close != std::string_view::npos && close > open)) return 0;
+  return std::min(rest.find_first_not_of(' ', kClose.size()), rest.size());
+}
+
+/// One paragraph; the places where a sentence may end come in order.
+class Splitting {
+ public:
+  Splitting(std::string_view paragraph, Language language)
+      : paragraph_(paragraph), language_(language), items_(list_items(paragraph)), item_(items_.begin()) {
+    find_place(0);
+  }
+
+  /// ICU says that a sentence may end at `end`.
+  void may_end(std::size_t end) {
+    further_places_until(end);
+    if (!advance(end)) return;
+    end += closing_quote(paragraph_.substr(begin_, end - begin_), paragraph_.substr(end));
+    if (is_sentence_end(before(end), after(end), language_)) end_sentence(end);
+  }
+
+  std::vector<std::string> take() {
+    further_places_until(paragraph_.size());
+    keep_items(paragraph_.size());
+    keep(paragraph_.size());
+    return std::move(sentences_);
+  }
+
+ private:
+  [[nodiscard]] std::string_view before(std::size_t end) const {
+    return nearest(trim(paragraph_.substr(begin_, end - begin_)));
+  }
+  [[nodiscard]] std::string_view after(std::size_t end) const { return trim(paragraph_.substr(end, kNear)); }
+
+  /// False where no sentence can end at `end`: one does already, or a parenthesis holds it together.
+  bool advance(std::size_t end) {
+    keep_items(end);
+    if (end <= begin_) return false;
+    if (end > seen_) parentheses_.add(paragraph_.substr(seen_, end - seen_));
+    seen_ = std::max(seen_, end);
+    return !parentheses_.closes_in(paragraph_.substr(end));
+  }
+
+  /// ICU's rules, made for English, end no sentence in "… Then" and ". — Then".
+  void further_places_until(std::size_t end) {
+    while (place_ < end) {
+      const std::size_t at = place_;
+      find_place(at + 1);
+      if (advance(at) && is_further_end(before(at), after(at), language_)) end_sentence(at);
+    }
+  }
+  /// The next place at or after `from`: behind an ellipsis and its blank, or before a dash that follows a
+  /// blank; in Dutch also before "'s ".
+  void find_place(std::size_t from) {
+    place_ = std::string_view::npos;
+    if (language_ == Language::kEnglish) return;
+    constexpr std::string_view kEllipsis = "\u2026 ";
+    const std::string_view firsts = language_ == Language::kDutch ? "'\xE2" : "\xE2";
+    for (std::size_t at = paragraph_.find_first_of(firsts, from); at != std::string_view::npos;
+         at = paragraph_.find_first_of(firsts, at + 1)) {
+      const auto rest = paragraph_.substr(at);
+      const bool behind_blank = at > 0 && paragraph_[at - 1] == ' ';
+      const bool begins = behind_blank && (rest.front() == '\'' || rest.starts_with("\u2013") ||
+                                           rest.starts_with("\u2014") || rest.starts_with("\u2019"));
+      if (!begins && !rest.starts_with(kEllipsis)) continue;
+      place_ = begins ? at : at + kEllipsis.size();
+      return;
+    }
+  }
+
+  void end_sentence(std::size_t end) {
+    keep(end);
+    parentheses_.reset();
+  }
+  void keep(std::size_t end) {
+    const auto sentence = trim(paragraph_.substr(begin_, end - begin_));
+    if (!sentence.empty()) sentences_.emplace_back(sentence);
+    begin_ = end;
+  }
+  void keep_items(std::size_t end) {
+    for (; item_ != items_.end() && *item_ <= end; ++item_) {
+      if (*item_ < begin_) continue;
+      end_sentence(*item_);
+      seen_ = *item_;
+    }
+  }
+
+  std::string_view paragraph_;
+  Language language_;
+  std::vector<std::string> sentences_;
+  OpenParentheses parentheses_;
+  std::vector<std::size_t> items_;
+  std::vector<std::size_t>::const_iterator item_;
+  std::size_t begin_ = 0, seen_ = 0;
+  std::size_t place_ = std::string_view::npos;  // the next one that ICU does not know
+};
+
 }  // namespace
 
-std::vector<std::string> SentenceSplitter::split(std::string_view paragraph) {
+std::vector<std::string> SentenceSplitter::split(std::string_view paragraph, Language language) {
   UErrorCode status = U_ZERO_ERROR;
   utext_openUTF8(&state_->text, paragraph.data(), static_cast<std::int64_t>(paragraph.size()), &status);
   state_->breaks->setText(&state_->text, status);
   if (U_FAILURE(status))
     fail("ICU failed to split a paragraph of {} bytes: {}.", paragraph.size(), u_errorName(status));
-  std::vector<std::string> sentences;
-  OpenParentheses parentheses;
-  std::size_t begin = 0, seen = 0;
-  const auto keep = [&](std::size_t end) {
-    const auto sentence = trim(paragraph.substr(begin, end - begin));
-    if (!sentence.empty()) sentences.emplace_back(sentence);
-    begin = end;
-  };
-  const auto items = list_items(paragraph);
-  auto item = items.begin();
-  const auto keep_items = [&](std::size_t end) {
-    for (; item != items.end() && *item <= end; ++item) {
-      keep(*item);
-      parentheses.reset();
-      seen = *item;
-    }
-  };
+  Splitting splitting(paragraph, language);
   for (auto at = state_->breaks->next(); at != icu::BreakIterator::DONE; at = state_->breaks->next()) {
     const auto end = static_cast<std::size_t>(at);
     if (end >= paragraph.size()) break;
-    keep_items(end);
-    if (begin == end) continue;
-    parentheses.add(paragraph.substr(seen, end - seen));
-    seen = end;
-    if (parentheses.closes_in(paragraph.substr(end))) continue;
-    const auto before = nearest(trim(paragraph.substr(begin, end - begin)));
-    if (!is_sentence_end(before, trim(paragraph.substr(end, kNear)))) continue;
-    keep(end);
-    parentheses.reset();
+    splitting.may_end(before_opening(paragraph, end));
   }
-  keep_items(paragraph.size());
-  keep(paragraph.size());
-  return sentences;
+  return splitting.take();
 }
 
 }  // namespace nystrom

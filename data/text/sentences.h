@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/text/language.h"
+
 namespace nystrom {
 
 /// Not to be shared between threads: each has its own.
@@ -16,9 +18,9 @@ class SentenceSplitter {
   SentenceSplitter(SentenceSplitter&&) noexcept;
   SentenceSplitter& operator=(SentenceSplitter&&) noexcept;
 
-  /// Splits one cleaned paragraph of valid UTF-8 (no line ends). The sentences, joined by one blank each
-  /// where the paragraph has one, are the paragraph.
-  std::vector<std::string> split(std::string_view paragraph);
+  /// Splits one cleaned paragraph of valid UTF-8 (no line ends), written in that language. The sentences,
+  /// joined by one blank each where the paragraph has one, are the paragraph.
+  std::vector<std::string> split(std::string_view paragraph, Language language = Language::kEnglish);
 
  private:
   struct State;
@@ -27,7 +29,10 @@ class SentenceSplitter {
 
 /// Whether the stop between `before` (the sentence so far, without blanks at its end) and `after` (what
 /// follows, without blanks at its beginning) ends a sentence; ICU says that it may. Looks at the nearest
-/// words only.
-bool is_sentence_end(std::string_view before, std::string_view after);
+/// words only. The language matters for Latin letters alone; of other scripts the words tell.
+bool is_sentence_end(std::string_view before, std::string_view after, Language language = Language::kEnglish);
+
+/// The same of places where ICU ends none and English does not either: behind "…", and before a dash.
+bool is_further_end(std::string_view before, std::string_view after, Language language);
 
 }  // namespace nystrom

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/core/utf8.h"
+
 namespace nystrom {
 
 /// Bytes that were replaced by U+FFFD.
@@ -17,15 +19,6 @@ struct Repairs {
     return *this;
   }
 };
-
-/// Length in bytes of the well-formed UTF-8 sequence that `text` begins with; 0 if it begins with none.
-/// Overlong forms, surrogates and code points above U+10FFFF are not well-formed.
-std::size_t utf8_sequence(std::string_view text);
-
-/// The code point of a well-formed sequence of `length` bytes at `at`.
-char32_t utf8_decode(const char* at, std::size_t length);
-
-void append_utf8(std::string& text, char32_t code_point);
 
 /// Replaces each byte that is part of no well-formed sequence, and each NUL, by U+FFFD. Adds to `repairs`.
 std::string repair_utf8(std::string text, Repairs& repairs);

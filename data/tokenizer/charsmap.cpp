@@ -1,5 +1,6 @@
 #include "data/tokenizer/charsmap.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -45,12 +46,15 @@ class Trie {
     texts_ = charsmap.substr(sizeof bytes + bytes);
   }
 
+  [[nodiscard]] const std::string& texts() const { return texts_; }
+
   /// Calls use(key, text) for every rule.
   template <class Use>
   void each(const Use& use) const {
     if (units_.empty()) return;
     std::string key;
-    visit(offset_of(0, units_[0]), key, use);
+    std::size_t visits = 0;
+    visit(offset_of(0, units_[0]), key, visits, use);
   }
 
  private:
@@ -59,10 +63,12 @@ class Trie {
     return position ^ ((unit >> 10U) << ((unit & (1U << 9U)) >> 6U));
   }
 
+  /// Rules share the units of equal tails (NFKC's 44,288 units are met 262,093 times), so a few units can
+  /// stand for endless rules.
   template <class Use>
-  void visit(std::uint32_t base, std::string& key, const Use& use) const {
-    constexpr std::size_t kLongest = 64;
-    if (key.size() > kLongest) damaged();
+  void visit(std::uint32_t base, std::string& key, std::size_t& visits, const Use& use) const {
+    constexpr std::size_t kLongest = 64, kMostVisits = 4'000'000;
+    if (key.size() > kLongest || ++visits > kMostVisits) damaged();
     for (std::uint32_t label = 1; label < 256; ++label) {
       const std::uint32_t child = base ^ label;
       if (child >= units_.size() || (units_[child] & (1U << 31U | 0xffU)) != label) continue;
@@ -74,7 +80,7 @@ class Trie {
         if (at >= texts_.size()) damaged();
         use(key, std::string(texts_.c_str() + at));
       }
-      visit(next, key, use);
+      visit(next, key, visits, use);
       key.pop_back();
     }
   }
@@ -161,10 +167,23 @@ class Automaton {
 std::vector<std::pair<std::u32string, std::string>> charsmap_rules(const std::string& charsmap) {
   std::vector<std::pair<std::u32string, std::string>> rules;
   if (charsmap.empty()) return rules;
-  Trie(charsmap).each([&rules](const std::string& key, std::string text) {
+  const Trie trie(charsmap);
+  check_replacements(trie.texts(), "The tokenizer's normalization rules");
+  trie.each([&rules](const std::string& key, std::string text) {
     rules.emplace_back(characters_of(key), std::move(text));
   });
   return rules;
+}
+
+void check_replacements(std::string_view texts, const std::string& origin) {
+  constexpr std::size_t kLongest = 1024;  // bytes; the longest of NFKC is 33
+  for (std::size_t begin = 0; begin < texts.size();) {
+    const std::size_t end = std::min(texts.find('\0', begin), texts.size());
+    if (end - begin > kLongest)
+      refuse("{}: a replacement has {} bytes, more than {}; it is corrupt or malicious.", origin, end - begin,
+             kLongest);
+    begin = end + 1;
+  }
 }
 
 std::string longest_match_pattern(const std::vector<std::u32string>& keys) {

@@ -3,6 +3,7 @@
 // characters to texts. At each place of a text the longest rule is applied; what no rule begins with stays.
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,10 @@ namespace nystrom {
 
 /// All rules, sorted by their keys. Throws InputError where the bytes are none.
 [[nodiscard]] std::vector<std::pair<std::u32string, std::string>> charsmap_rules(const std::string& charsmap);
+
+/// Refuses texts (each ends with a zero) that rules put in the place of a few characters, if one is longer
+/// than any rule's: a short text could take all memory. `origin` stands in messages.
+void check_replacements(std::string_view texts, const std::string& origin);
 
 /// A regular expression (Oniguruma) that matches the longest of `keys` at a place: the trie of the keys with
 /// equal tails shared, so that a hundred thousand keys become some kilobytes. Empty without keys.

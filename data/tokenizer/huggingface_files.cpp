@@ -135,8 +135,8 @@ Json bpe_of(const SentencePieceProto& model, const std::string& unknown) {
   Json vocabulary = Json::object();
   std::unordered_map<std::string, std::size_t> ids;
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {
-    vocabulary[model.pieces[id].text] = id;
-    ids[model.pieces[id].text] = id;
+    if (ids.insert_or_assign(model.pieces[id].text, id).second)
+      append_member(vocabulary, model.pieces[id].text, id);
   }
   std::vector<const ProtoPiece*> by_score;
   for (const auto& piece : model.pieces)

@@ -5,19 +5,8 @@
 #include "kernels/core/check.h"
 
 namespace nystrom {
-namespace {
 
 using Json = nlohmann::json;
-
-constexpr int kMaxDepth = 100;
-
-void check_depth_at(const Json& json, int depth, const std::string& origin) {
-  if (depth > kMaxDepth) refuse("{} is nested more than {} levels deep.", origin, kMaxDepth);
-  for (const auto& each : json)
-    if (each.is_structured()) check_depth_at(each, depth + 1, origin);
-}
-
-}  // namespace
 
 std::string type_of(const Json& json) {
   return json.is_object() ? json.value("type", "") : "";
@@ -33,10 +22,6 @@ void check_members(const Json& json, const std::string& path, std::initializer_l
 
 void refuse_value(const std::string& path, std::string_view value, const std::string& origin) {
   refuse("{}: its `{}` is {}, which is not supported.", origin, path, value.empty() ? "missing" : value);
-}
-
-void check_depth(const Json& json, const std::string& origin) {
-  if (json.is_structured()) check_depth_at(json, 1, origin);
 }
 
 BertNormalization bert_normalization(const Json& json) {

@@ -18,9 +18,6 @@ void check_members(const nlohmann::json& json, const std::string& path,
 /// "FILE: `PATH` is VALUE, which is not supported."
 [[noreturn]] void refuse_value(const std::string& path, std::string_view value, const std::string& origin);
 
-/// Refuses what is nested more than 100 levels deep.
-void check_depth(const nlohmann::json& json, const std::string& origin);
-
 /// The members of a BertNormalizer.
 struct BertNormalization {
   bool clean = false, ideographs = false, lowercase = false, strip_accents = false;

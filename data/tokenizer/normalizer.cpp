@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "data/text/utf8.h"
+#include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/json_parts.h"
 #include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
@@ -20,6 +21,9 @@ namespace nystrom {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::size_t kMaxGrowth = 64,
+                      kAnyGrowth = std::size_t{1} << 20U;  // of a text; bytes, whatever it has
 
 std::string from_base64(std::string_view text, const std::string& origin) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -232,6 +236,7 @@ CharacterMap::CharacterMap(std::string_view base64, const std::string& origin) {
   units_.resize(size / 4);
   std::memcpy(units_.data(), bytes.data() + 4, size);
   pool_ = bytes.substr(4 + size);
+  check_replacements(pool_, origin + ": its `precompiled_charsmap`");
 }
 
 // Darts-clone: a unit is a label (8 bits), an offset, and whether a value ends there.
@@ -286,6 +291,7 @@ void Normalizer::add(const Json& json, const std::string& path, const std::strin
   } else if (type == "Prepend") {
     check_members(json, path, {"prepend"}, origin);
     steps_.push_back({Kind::kPrepend, "", json.at("prepend")});
+    check_replacements(steps_.back().to, origin + ": its `" + path + ".prepend`");
   } else if (type == "Precompiled") {
     check_members(json, path, {"precompiled_charsmap"}, origin);
     steps_.push_back({Kind::kCharacterMap, "", ""});
@@ -303,6 +309,7 @@ void Normalizer::add_replacement(const Json& json, const std::string& path, cons
   const auto& pattern = json.at("pattern");
   check_members(pattern, path + ".pattern", {"String", "Regex"}, origin);
   const std::string content = json.at("content");
+  check_replacements(content, origin + ": its `" + path + ".content`");
   if (pattern.contains("String")) {
     const std::string from = pattern.at("String");
     if (from.empty()) refuse_value(path + ".pattern.String", "\"\"", origin);
@@ -354,7 +361,15 @@ void Normalizer::apply(const Step& step, AlignedText& text) {
 }
 
 void Normalizer::apply(AlignedText& text) const {
-  for (const auto& step : steps_) apply(step, text);
+  // Steps that double a text would soon take all memory.
+  const std::size_t before = text.text().size(), most = kMaxGrowth * before + kAnyGrowth;
+  for (const auto& step : steps_) {
+    apply(step, text);
+    if (text.text().size() > most)
+      refuse(
+          "The tokenizer's normalizer makes more than {} bytes of a text of {}; it is corrupt or malicious.",
+          most, before);
+  }
 }
 
 }  // namespace nystrom

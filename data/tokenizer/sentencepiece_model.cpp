@@ -6,6 +6,7 @@
 #include <array>
 
 #include "data/text/unspaced.h"
+#include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/model_proto.h"
 #include "data/tokenizer/sentencepiece_encoder.h"
 #include "kernels/core/check.h"
@@ -30,7 +31,9 @@ class SentencePieceModel final : public TokenizerModel {
       refuse("{} is not a SentencePiece model, or it is corrupt ({}).", origin,
              status.ok() ? "no pieces" : status.error_message());
     }
-    encoder_ = SentencePieceEncoder::make(read_model_proto(bytes));
+    const SentencePieceProto proto = read_model_proto(bytes);
+    (void)charsmap_rules(proto.charsmap);  // refuses what is no trie, or expands without bounds
+    encoder_ = SentencePieceEncoder::make(proto);
   }
 
   [[nodiscard]] std::string_view kind() const override { return "sentencepiece"; }

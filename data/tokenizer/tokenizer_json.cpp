@@ -22,6 +22,8 @@ constexpr std::string_view kMembers[] = {"version",        "truncation", "paddin
                                          "added_tokens",   "normalizer", "pre_tokenizer",
                                          "post_processor", "decoder",    "model"};
 
+constexpr const char* kLongestWord = "max_input_chars_per_word";
+
 struct KnownPart {
   std::string_view type;
   std::initializer_list<std::string_view> members;
@@ -44,7 +46,11 @@ bool any_is_found(const std::vector<AddedToken>& tokens) {
 }
 
 void add_vocabulary(Vocabulary& vocabulary, const Json& pieces, const std::string& origin) {
-  for (const auto& [piece, id] : pieces.items()) vocabulary.add(piece, id.get<std::int64_t>(), origin);
+  for (const auto& [piece, id] : pieces.items())
+    vocabulary.add(piece,
+                   json_integer<std::int64_t>(
+                       id, [&, &p = piece] { return fmt::format("{}: the id of \"{}\"", origin, p); }),
+                   origin);
 }
 
 AddedToken added_token(const Json& json, const std::string& path, const std::string& origin) {
@@ -69,7 +75,8 @@ std::vector<AddedToken> add_tokens(Vocabulary& vocabulary, std::int64_t pieces, 
   for (const auto& each : json.value("added_tokens", Json::array())) {
     const auto path = fmt::format("added_tokens[{}]", tokens.size());
     AddedToken token = added_token(each, path, origin);
-    const auto id = each.at("id").get<std::int64_t>();
+    const auto id = json_integer<std::int64_t>(each.at("id"),
+                                               [&] { return fmt::format("{}: its `{}.id`", origin, path); });
     const auto known = vocabulary.id_of(token.content);
     if (const std::int64_t given = known.value_or(next); given != id)
       refuse("{}: its `{}.id` is {}; the library `tokenizers` gives \"{}\" the id {}.", origin, path, id,
@@ -86,11 +93,13 @@ std::vector<AddedToken> add_tokens(Vocabulary& vocabulary, std::int64_t pieces, 
 
 std::unique_ptr<TokenizerModel> wordpiece(const Json& json, const std::string& origin) {
   const auto& model = json.at("model");
-  check_members(model, "model",
-                {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"}, origin);
+  check_members(model, "model", {"unk_token", "continuing_subword_prefix", kLongestWord, "vocab"}, origin);
   WordPieceOptions options{.unknown = model.value("unk_token", "[UNK]"),
                            .prefix = model.value("continuing_subword_prefix", "##"),
-                           .longest_word = model.value("max_input_chars_per_word", std::size_t{100})};
+                           .longest_word = 100};
+  if (model.contains(kLongestWord))
+    options.longest_word = json_integer<std::size_t>(
+        model.at(kLongestWord), [&] { return fmt::format("{}: its `model.{}`", origin, kLongestWord); });
   const auto words = json.value("pre_tokenizer", Json());
   if (type_of(words) != "BertPreTokenizer") refuse_value("pre_tokenizer.type", type_of(words), origin);
   check_members(words, "pre_tokenizer", {}, origin);
@@ -214,7 +223,7 @@ std::unique_ptr<TokenizerModel> unigram(const Json& json, const std::string& ori
     options.scores.push_back(entry.at(1));
   }
   if (const auto unknown = model.value("unk_id", Json()); !unknown.is_null())
-    options.unknown = unknown.get<std::int32_t>();
+    options.unknown = json_integer<std::int32_t>(unknown, [&] { return origin + ": its `model.unk_id`"; });
   if (options.unknown < -1 || options.unknown >= std::ssize(options.scores))
     refuse_value("model.unk_id", std::to_string(options.unknown), origin);
   options.byte_fallback = model.value("byte_fallback", false);
@@ -307,15 +316,15 @@ Json added_tokens(const Json& pieces, std::initializer_list<const char*> special
 }  // namespace
 
 std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, const std::string& origin) {
+  if (is_nested_too_deep(bytes)) refuse("{} is nested more than {} levels deep.", origin, kMaxJsonDepth);
   const auto json = try_parse_json<Json>(bytes);
   if (json.is_discarded() || !json.is_object() || !json.contains("model") || !json.at("model").is_object())
     refuse("{} is not a valid tokenizer.json: not a JSON object with a member `model`.", origin);
-  check_depth(json, origin);
   try {
     check_surroundings(json, origin);
     // Old files do not say the type of WordPiece.
     auto type = type_of(json.at("model"));
-    if (type.empty() && json.at("model").contains("max_input_chars_per_word")) type = "WordPiece";
+    if (type.empty() && json.at("model").contains(kLongestWord)) type = "WordPiece";
     if (type == "WordPiece") return wordpiece(json, origin);
     if (type == "BPE") return byte_bpe(json, origin);
     if (type == "Unigram") return unigram(json, origin);
@@ -349,7 +358,7 @@ std::string json_of_wordpiece(const std::string& vocabulary, const std::string& 
                    {{"type", "WordPiece"},
                     {"unk_token", "[UNK]"},
                     {"continuing_subword_prefix", "##"},
-                    {"max_input_chars_per_word", 100},
+                    {kLongestWord, 100},
                     {"vocab", std::move(pieces)}}}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }

@@ -5,6 +5,10 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "kernels/core/printable.h"
 
 namespace nystrom {
 
@@ -33,18 +37,44 @@ class InternalError : public Error {
   using Error::Error;
 };
 
+namespace detail {
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class Iterator, class End>
+inline constexpr bool is_list<fmt::join_view<Iterator, End, char>> = true;
+
+/// A value of a message. Texts and lists come from anywhere: they are made printable, and bounded.
+template <class T>
+auto shown(const T& value) {
+  if constexpr (std::is_convertible_v<const T&, std::string_view>)
+    return printable(value);
+  else if constexpr (is_list<T>)
+    return printable(
+        fmt::vformat("{}", fmt::make_format_args(value)));  // a view may not be passed to format()
+  else
+    return value;
+}
+
+template <class... Shown>
+std::string sentence(fmt::string_view format, const Shown&... values) {
+  return fmt::vformat(format, fmt::make_format_args(values...));
+}
+
+[[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& values);
+
+}  // namespace detail
+
+/// A sentence that failed: the values that are text are made printable (kernels/core/printable.h).
 template <class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...));
+  throw Error(detail::sentence(format, detail::shown(args)...));
 }
 
+/// The same of an input that is refused.
 template <class... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) {
-  throw InputError(fmt::format(format, std::forward<Args>(args)...));
-}
-
-namespace detail {
-[[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& values);
+  throw InputError(detail::sentence(format, detail::shown(args)...));
 }
 
 }  // namespace nystrom

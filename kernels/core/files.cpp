@@ -40,6 +40,14 @@ class Descriptor {
   int value_;
 };
 
+/// To open a named pipe waits for its writer, unless it is asked not to.
+constexpr int kReadAtOnce = O_RDONLY | O_NONBLOCK;
+
+mode_t kind_of(const Descriptor& file) {
+  struct stat status {};
+  return ::fstat(file.value(), &status) == 0 ? status.st_mode & S_IFMT : 0;
+}
+
 /// Bytes that a regular file has now; 0 for a pipe and for files that do not know.
 std::size_t size_of(const Descriptor& file) {
   struct stat status {};
@@ -85,11 +93,7 @@ void flush_to_disk(const std::string& path, int flags) {
   if (problem != 0) fail("{} cannot be flushed to the disk: {}.", path, std::strerror(problem));
 }
 
-}  // namespace
-
-std::string read_file(const std::string& path, std::uint64_t max_bytes) {
-  const Descriptor file(path, O_RDONLY);
-  if (!file.is_open()) refuse("{} cannot be read: {}.", path, std::strerror(errno));
+std::string read_whole(const Descriptor& file, const std::string& path, std::uint64_t max_bytes) {
   std::string text;
   if (!read_to_end(file, max_bytes, text)) {
     if (errno == EISDIR) refuse("{} is a folder; a file is expected.", path);
@@ -100,11 +104,64 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
   return text;
 }
 
-std::optional<std::string> try_read_file(const std::string& path) {
+/// A blob of Hugging Face's cache: named by its content, whoever links to it.
+bool is_blob(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  return path.parent_path().filename() == "blobs" && (name.size() == 40 || name.size() == 64) &&
+         name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+/// rename(2), but fails with EEXIST where `path` is there.
+bool rename_to_new(const std::string& temporary, const std::string& path) {
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  // A file system that does not know it (NFS): a second name never replaces one.
+  return ::link(temporary.c_str(), path.c_str()) == 0 && ::unlink(temporary.c_str()) == 0;
+}
+
+void flush_folder_of(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  flush_to_disk(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
+
+bool file_exists(const std::string& path) noexcept {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::path(path), error);
+}
+
+std::string read_file(const std::string& path, std::uint64_t max_bytes) {
+  const Descriptor file(path, kReadAtOnce);
+  if (!file.is_open()) refuse("{} cannot be read: {}.", path, std::strerror(errno));
+  const mode_t kind = kind_of(file);
+  if (kind != S_IFREG && kind != S_IFDIR) refuse("{} is not a regular file.", path);
+  return read_whole(file, path, max_bytes);
+}
+
+std::string read_file_or_pipe(const std::string& path, std::uint64_t max_bytes) {
   const Descriptor file(path, O_RDONLY);
+  if (!file.is_open()) refuse("{} cannot be read: {}.", path, std::strerror(errno));
+  return read_whole(file, path, max_bytes);
+}
+
+std::optional<std::string> try_read_file(const std::string& path, std::uint64_t max_bytes) {
+  const Descriptor file(path, kReadAtOnce);
   std::string text;
-  if (!file.is_open() || !read_to_end(file, kAnySize, text)) return std::nullopt;
-  return text;
+  if (!file.is_open() || kind_of(file) != S_IFREG || !read_to_end(file, max_bytes, text)) return std::nullopt;
+  return text.size() > max_bytes ? std::nullopt : std::optional(std::move(text));
+}
+
+void refuse_link_out_of(const std::string& folder, const std::string& path) {
+  std::error_code problem;
+  const auto inside = std::filesystem::canonical(folder, problem);
+  const auto target = std::filesystem::canonical(path, problem);
+  if (problem) refuse("{} cannot be read: {}.", path, problem.message());
+  const bool stays = std::ranges::mismatch(inside, target).in1 == inside.end();
+  if (!stays && !is_blob(target))
+    refuse(
+        "{} is a link to {}, outside of its folder, and is not followed: it could be any file. Copy the file there.",
+        path, target.string());
 }
 
 void write_file(const std::string& path, std::string_view content) {
@@ -135,8 +192,16 @@ void publish_file(const std::string& temporary, const std::string& path) {
   flush_to_disk(temporary, O_RDONLY);
   if (std::rename(temporary.c_str(), path.c_str()) != 0)
     fail("{} cannot be renamed to {}: {}.", temporary, path, std::strerror(errno));
-  const auto folder = std::filesystem::path(path).parent_path();
-  flush_to_disk(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY);
+  flush_folder_of(path);
+}
+
+void publish_new_file(const std::string& temporary, const std::string& path) {
+  flush_to_disk(temporary, O_RDONLY);
+  if (!rename_to_new(temporary, path)) {
+    if (errno == EEXIST) refuse("{} was written by another program meanwhile; it was not replaced.", path);
+    fail("{} cannot be renamed to {}: {}.", temporary, path, std::strerror(errno));
+  }
+  flush_folder_of(path);
 }
 
 }  // namespace nystrom

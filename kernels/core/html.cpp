@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "kernels/core/printable.h"
+
 namespace nystrom {
 
 std::string html_escaped(std::string_view text) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20U;
   std::string html;
-  html.reserve(text.size());
-  for (const char c : text) {
+  for (const char c : printable_lines(text, kMaxBytes)) {
     switch (c) {
       case '&':
         html += "&amp;";

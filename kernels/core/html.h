@@ -7,7 +7,8 @@
 
 namespace nystrom {
 
-/// `text` as the content of an element or of a quoted attribute: & < > " are escaped.
+/// `text` as the content of an element or of a quoted attribute: & < > " are escaped; what no
+/// browser shows is made printable.
 [[nodiscard]] std::string html_escaped(std::string_view text);
 
 /// <td>, escaped; with `style`, a class of the page's own style sheet, <td class="style">.

@@ -35,6 +35,8 @@ enum class Purpose : std::uint16_t {
   kTask = 6,            ///< fine-tuning's own draws
   kTest = 7,
   kSampleLength = 8,  ///< how long a sample is to be; sample: its index in the shards
+  kAttention = 9,     ///< features and hashes of attention; sample: model/attention/random.h
+  kGeneration = 16,   ///< made-up examples; sample: the example's number
   kDropout = 256,     ///< + site, one for each place in the network; sample: as kMasking
 };
 

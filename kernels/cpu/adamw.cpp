@@ -84,9 +84,8 @@ namespace {
 void check_begins(const AdamW& args) {
   std::int64_t before = -1;
   for (const std::int64_t begin : args.groups.begins.span<std::int64_t>()) {
-    NYSTROM_CHECK(
-        begin % 8 == 0 && begin > before && begin < args.weights.numel() && (before >= 0 || begin == 0),
-        "a group of weights begins at {} of {}, after {}", begin, args.weights.numel(), before);
+    NYSTROM_CHECK(begin > before && begin < args.weights.numel() && (before >= 0 || begin == 0),
+                  "a group of weights begins at {} of {}, after {}", begin, args.weights.numel(), before);
     before = begin;
   }
 }
@@ -107,7 +106,7 @@ AdamW group(const AdamW& args, std::int64_t index) {
   one.v = part(args.v);
   one.copy = part(args.copy);
   one.learning_rate *= args.groups.rates.data<double>()[at];
-  one.weight_decay *= args.groups.decays.data<double>()[at];
+  one.weight_decay = args.groups.decays.data<double>()[at];
   return one;
 }
 

@@ -22,8 +22,12 @@ struct TokenRows {
   C* position;
   C* type;
 
-  HWY_INLINE C sum(std::int64_t c) const { return word[c] + position[c] + type[c]; }
+  HWY_INLINE std::remove_const_t<C> sum(std::int64_t c) const { return word[c] + position[c] + type[c]; }
 };
+
+/// Stands for the row of a table that is not there.
+template <class C>
+alignas(64) constexpr C kNoRow[kLongestRow] = {};
 
 /// The tables and ids as plain pointers.
 template <class C>
@@ -41,13 +45,20 @@ struct Lookup {
         types(inputs.token_type_ids.data<std::int32_t>()),
         positions(inputs.positions.data<std::int32_t>()),
         word(tables.word.data<C>()),
-        position(tables.position.data<C>()),
+        position(tables.position.empty() ? nullptr : tables.position.data<C>()),
         type(tables.type.data<C>()),
         columns(tables.word.dim(1)) {}
 
+  [[nodiscard]] C* position_row(std::int64_t token) const {
+    return position == nullptr ? nullptr : position + (positions[token] + kPositionOffset) * columns;
+  }
   [[nodiscard]] TokenRows<C> rows(std::int64_t token) const {
-    return {word + ids[token] * columns, position + (positions[token] + kPositionOffset) * columns,
-            type + types[token] * columns};
+    return {word + ids[token] * columns, position_row(token), type + types[token] * columns};
+  }
+  /// For reading alone.
+  [[nodiscard]] TokenRows<const C> values(std::int64_t token) const {
+    const C* const at = position_row(token);
+    return {word + ids[token] * columns, at == nullptr ? kNoRow<C> : at, type + types[token] * columns};
   }
 };
 
@@ -60,12 +71,17 @@ void forward_rows(const EmbeddingForward& args, std::int64_t begin, std::int64_t
   for (std::int64_t token = begin; token < end; ++token) {
     T* y = args.y.data<T>() + token * columns;
     C* s = row_in_compute.of(y);
-    C* stats = args.stats.data<C>() + token * 2;
-    const TokenRows<C> rows = lookup.rows(token);
+    const TokenRows<const C> rows = lookup.values(token);
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) s[c] = rows.sum(c);
-    row_statistics(s, columns, args.epsilon, stats);
-    normalize_row(s, stats, args.tables.gamma.data<C>(), args.tables.beta.data<C>(), y, columns);
+    if (args.tables.gamma.empty()) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < columns; ++c) store(y[c], s[c]);
+    } else {
+      C* stats = args.stats.data<C>() + token * 2;
+      row_statistics(s, columns, args.epsilon, stats);
+      normalize_row(s, stats, args.tables.gamma.data<C>(), args.tables.beta.data<C>(), y, columns);
+    }
     if (args.dropout.active())
       drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
                args.keys.positions.data<std::int32_t>()[token], y, y, columns);
@@ -92,7 +108,8 @@ void backward_row(const EmbeddingBackward& args, const Lookup<Compute<T>>& looku
   if (args.dropout.active())
     drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
              args.keys.positions.data<std::int32_t>()[token], d, d, columns);
-  const TokenRows<C> rows = lookup.rows(token);
+  if (args.tables.gamma.empty()) return;
+  const TokenRows<const C> rows = lookup.values(token);
   layer_norm_row_backward(
       d, [rows](std::int64_t c) HWY_ATTR { return rows.sum(c); }, args.stats.data<C>() + token * 2,
       args.tables.gamma.data<C>(), d, sums.values[0], sums.values[1], columns);
@@ -111,8 +128,10 @@ void scatter_columns(const EmbeddingBackward& args, std::int64_t begin, std::int
 #pragma omp simd
       for (std::int64_t c = begin; c < end; ++c) rows.word[c] += d[c];
     }
+    if (rows.position != nullptr) {
 #pragma omp simd
-    for (std::int64_t c = begin; c < end; ++c) rows.position[c] += d[c];
+      for (std::int64_t c = begin; c < end; ++c) rows.position[c] += d[c];
+    }
 #pragma omp simd
     for (std::int64_t c = begin; c < end; ++c) rows.type[c] += d[c];
   }
@@ -123,8 +142,8 @@ void embedding_backward_all(Context& context, const EmbeddingBackward& args) {
   dispatch_float(args.d_y.dtype, [&]<class T>(T) {
     using C = Compute<T>;
     const Lookup<C> lookup(args.inputs, args.tables);
-    sum_columns<C, 2>(context, tokens, columns,
-                      {args.gradients.gamma.data<C>(), args.gradients.beta.data<C>()},
+    const auto of = [](const Tensor& x) { return x.empty() ? nullptr : x.data<C>(); };
+    sum_columns<C, 2>(context, tokens, columns, {of(args.gradients.gamma), of(args.gradients.beta)},
                       [&](std::int64_t token, std::int64_t, std::int64_t, ColumnPartials<C, 2>& sums)
                           HWY_ATTR { backward_row<T>(args, lookup, token, sums); });
     parallel_for(context, (columns + kColumnGrain - 1) / kColumnGrain, 1,
@@ -155,7 +174,7 @@ void check_ids(const char* what, const Tensor& ids, std::int64_t tokens, std::in
 void check_values(const EmbeddingInputs& inputs, const EmbeddingTables& tables, std::int64_t tokens) {
   check_ids("input id", inputs.input_ids, tokens, tables.word.dim(0));
   check_ids("token type", inputs.token_type_ids, tokens, tables.type.dim(0));
-  check_ids("position", inputs.positions, tokens, tables.position.dim(0) - 2);
+  if (!tables.position.empty()) check_ids("position", inputs.positions, tokens, tables.position.dim(0) - 2);
 }
 
 }  // namespace

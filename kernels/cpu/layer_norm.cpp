@@ -69,9 +69,20 @@ void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartial
   const T* z = args.z.data<T>() + at;
   T* d_z = args.d_z.data<T>() + at;
   T* d_branch = args.d_branch.data<T>() + at;
-  layer_norm_row_backward(
-      args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
-      args.stats.data<C>() + row * 2, args.gamma.data<C>(), d_z, sums.values[0], sums.values[1], columns);
+  const auto through_norm = [&](auto* to) HWY_ATTR {
+    layer_norm_row_backward(
+        args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
+        args.stats.data<C>() + row * 2, args.gamma.data<C>(), to, sums.values[0], sums.values[1], columns);
+  };
+  if (args.d_skip.empty()) {
+    through_norm(d_z);
+  } else {
+    alignas(64) C sum[kLongestRow];
+    through_norm(sum);
+    const T* skip = args.d_skip.data<T>() + at;
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) store(d_z[c], sum[c] + load(skip[c]));
+  }
   if (args.dropout.active())
     drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
              args.keys.positions.data<std::int32_t>()[row], d_z, d_branch, columns);

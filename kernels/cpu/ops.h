@@ -2,6 +2,7 @@
 // The ops' CPU implementations, called by kernels/dispatch once shapes are checked. Contracts: kernels/OP.h.
 
 #include "kernels/adamw.h"
+#include "kernels/average.h"
 #include "kernels/clip_factor.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/elementwise_loss.h"
@@ -11,17 +12,32 @@
 #include "kernels/label_weights.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_attention.h"
 #include "kernels/linear_gelu.h"
+#include "kernels/linformer_attention.h"
+#include "kernels/longformer_attention.h"
 #include "kernels/matmul.h"
+#include "kernels/muon.h"
 #include "kernels/nystrom_attention.h"
+#include "kernels/pair_features.h"
+#include "kernels/performer_attention.h"
+#include "kernels/pool.h"
+#include "kernels/reformer_attention.h"
 #include "kernels/relu.h"
+#include "kernels/residual.h"
+#include "kernels/rotary.h"
 #include "kernels/rows.h"
 #include "kernels/softmax_attention.h"
 #include "kernels/span_cross_entropy.h"
+#include "kernels/tensorwise_adam.h"
+#include "kernels/value_attention.h"
 
 namespace nystrom::cpu {
 
 void adamw_step(Context& context, const AdamW& args);
+
+void average_step(Context& context, const Tensor& values, double decay, const Tensor& average);
+void swap_values(Context& context, const Tensor& a, const Tensor& b);
 
 void clip_factor(Context& context, const Tensor& gradients, double clip, const Tensor& result);
 
@@ -47,8 +63,20 @@ void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias);
 
 void matmul(Context& context, const Matmul& args);
 
+void pair_features_forward(Context& context, const Tensor& x, const Tensor& y);
+void pair_features_backward(Context& context, const Tensor& x, const Tensor& d_y, const Tensor& d_x);
+
+void pool_forward(Context& context, const Pool& args);
+void pool_backward(Context& context, const PoolGradient& args);
+
+void newton_schulz(Context& context, const Tensor& x, int steps, const Tensor& workspace);
+void muon_step(Context& context, const Muon& args);
 void relu_forward(Context& context, const Tensor& x, const Tensor& y);
 void relu_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
+
+void add_residual(Context& context, const Tensor& residual, const Tensor& branch, const Tensor& y);
+
+void rotate(Context& context, const Rotary& args);
 
 void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
@@ -61,6 +89,10 @@ double squared_norm(Context& context, const Tensor& x);
 
 void span_cross_entropy(Context& context, const SpanCrossEntropy& args);
 
+void tensorwise_moments(Context& context, const TensorwiseAdam& args, const Tensor& sums);
+void tensorwise_scales(Context& context, const TensorScales& args);
+void tensorwise_update(Context& context, const TensorwiseAdam& args, const Tensor& scales);
+
 /// Elements of the workspace in compute dtype.
 std::int64_t nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits);
 void nystrom_attention_forward(Context& context, const NystromAttention& args);
@@ -71,5 +103,38 @@ std::int64_t softmax_attention_workspace(const AttentionLimits& limits);
 void softmax_attention_forward(Context& context, const SoftmaxAttention& args);
 void softmax_attention_backward(Context& context, const SoftmaxAttention& args,
                                 const AttentionGradients& gradients);
+
+std::int64_t linear_attention_workspace(const AttentionLimits& limits);
+void linear_attention_forward(Context& context, const LinearAttention& args);
+void linear_attention_backward(Context& context, const LinearAttention& args,
+                               const AttentionGradients& gradients);
+
+std::int64_t linformer_attention_workspace(std::int64_t projection, const AttentionLimits& limits);
+void linformer_attention_forward(Context& context, const LinformerAttention& args);
+void linformer_attention_backward(Context& context, const LinformerAttention& args,
+                                  const AttentionGradients& gradients,
+                                  const ProjectionGradients& projections);
+
+std::int64_t longformer_attention_workspace(const AttentionLimits& limits);
+void longformer_attention_forward(Context& context, const LongformerAttention& args);
+void longformer_attention_backward(Context& context, const LongformerAttention& args,
+                                   const AttentionGradients& gradients);
+
+std::int64_t performer_attention_workspace(std::int64_t features, const AttentionLimits& limits);
+void performer_attention_forward(Context& context, const PerformerAttention& args);
+void performer_attention_backward(Context& context, const PerformerAttention& args,
+                                  const AttentionGradients& gradients);
+
+std::int64_t reformer_hash_workspace(std::int64_t chunk, const AttentionLimits& limits);
+void reformer_hash(Context& context, const ReformerHash& args);
+std::int64_t reformer_attention_workspace(std::int64_t chunk, const AttentionLimits& limits);
+void reformer_attention_forward(Context& context, const ReformerAttention& args);
+void reformer_attention_backward(Context& context, const ReformerAttention& args,
+                                 const AttentionGradients& gradients);
+
+std::int64_t value_attention_workspace(const AttentionLimits& limits);
+void value_attention_forward(Context& context, const AttentionInputs& inputs);
+void value_attention_backward(Context& context, const AttentionInputs& inputs,
+                              const AttentionGradients& gradients);
 
 }  // namespace nystrom::cpu

@@ -36,6 +36,19 @@ struct Update {
     return inside;
   }
 
+  struct Rates {
+    float keep, rate;
+  };
+  [[nodiscard]] __device__ Rates rates_of(int group) const {
+    const double share = begins == nullptr ? 1.0 : rates[group];
+    const double decay = begins == nullptr ? weight_decay : decays[group];
+    return {static_cast<float>(1 - learning_rate * share * decay),
+            static_cast<float>(corrected_rate * share)};
+  }
+  [[nodiscard]] __device__ std::int64_t end_of(int group) const {
+    return group + 1 < groups ? begins[group + 1] : INT64_MAX;
+  }
+
   template <bool kRagged>
   __device__ void at(std::int64_t first, int count) const {
     const double clip = factor == nullptr ? 1.0 : *factor;
@@ -43,17 +56,21 @@ struct Update {
     Vec8 weight = load8<kRagged>(w + first, count), mean = load8<kRagged>(m + first, count);
     Vec8 square = load8<kRagged>(v + first, count);
     const Vec8 gradient = load8<kRagged>(g + first, count);
-    const int group = begins == nullptr ? 0 : group_of(first);
-    const double rate_share = begins == nullptr ? 1.0 : rates[group];
-    const double decay_share = begins == nullptr ? 1.0 : decays[group];
-    const auto keep = static_cast<float>(1 - learning_rate * rate_share * (weight_decay * decay_share));
-    const auto rate = static_cast<float>(corrected_rate * rate_share), by = static_cast<float>(scale * clip);
+    int group = begins == nullptr ? 0 : group_of(first);
+    std::int64_t next = end_of(group);
+    Rates of_group = rates_of(group);
+    const auto by = static_cast<float>(scale * clip);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) {
+      while (first + i >= next) {  // rare: the eight weights are of two groups
+        next = end_of(++group);
+        of_group = rates_of(group);
+      }
       const float d = gradient.v[i] * by;
       mean.v[i] = beta1 * mean.v[i] + one_minus_beta1 * d;
       square.v[i] = beta2 * square.v[i] + one_minus_beta2 * d * d;
-      weight.v[i] = weight.v[i] * keep - rate * mean.v[i] / (sqrtf(square.v[i]) * root + epsilon);
+      weight.v[i] =
+          weight.v[i] * of_group.keep - of_group.rate * mean.v[i] / (sqrtf(square.v[i]) * root + epsilon);
     }
     store8<kRagged>(w + first, weight, count);
     store8<kRagged>(m + first, mean, count);

@@ -21,7 +21,7 @@ constexpr std::int64_t kPositionOffset = 2;  // row p + 2 of the table is positi
 
 struct Lookup {
   const std::int32_t *ids, *types, *positions;
-  const float *word, *position, *type;  // tables
+  const float *word, *position, *type;  // tables; null: none
   std::int64_t columns;
 
   Lookup(const EmbeddingInputs& inputs, const EmbeddingTables& tables)
@@ -29,7 +29,9 @@ struct Lookup {
         types(inputs.token_type_ids.data<std::int32_t>()),
         positions(inputs.positions.data<std::int32_t>()),
         word(tables.word.data<float>()),
-        position(tables.position.data<float>() + kPositionOffset * tables.position.dim(1)),
+        position(tables.position.empty()
+                     ? nullptr
+                     : tables.position.data<float>() + kPositionOffset * tables.position.dim(1)),
         type(tables.type.data<float>()),
         columns(tables.word.dim(1)) {}
 
@@ -40,7 +42,8 @@ struct Lookup {
   template <bool kRagged>
   __device__ Vec8 sum8(std::int64_t token, int column, int count) const {
     const Vec8 w = load8<kRagged>(word + ids[token] * columns + column, count);
-    const Vec8 p = load8<kRagged>(position + positions[token] * columns + column, count);
+    Vec8 p{};
+    if (position != nullptr) p = load8<kRagged>(position + positions[token] * columns + column, count);
     const Vec8 t = load8<kRagged>(type + types[token] * columns + column, count);
     Vec8 s;
 #pragma unroll
@@ -52,7 +55,7 @@ struct Lookup {
 template <class T>
 struct ForwardParams {
   Lookup lookup;
-  const float *gamma, *beta;
+  const float *gamma, *beta;  // null: no LayerNorm
   float epsilon;
   Drop drop;
   float* stats;  // [tokens, 2]
@@ -71,13 +74,18 @@ __global__ void __launch_bounds__(Layout::kThreads) embedding_forward_kernel(For
     for (int k = 0; k < Layout::kEights; ++k)
       if (place.count(k) > 0)
         s[k] = p.lookup.template sum8<Layout::kRagged>(token, place.column(k), place.count(k));
-    const float2 stats = row_statistics<Layout>(place, s, p.epsilon, shared);
-    if (place.thread == 0) reinterpret_cast<float2*>(p.stats)[token] = stats;
+    float2 stats{};
+    if (p.gamma != nullptr) {
+      stats = row_statistics<Layout>(place, s, p.epsilon, shared);
+      if (place.thread == 0) reinterpret_cast<float2*>(p.stats)[token] = stats;
+    }
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k) {
       const int count = place.count(k), column = place.column(k);
       if (count == 0) continue;
-      Vec8 y = normalized8<Layout::kRagged>(s[k], stats, p.gamma + column, p.beta + column, count);
+      Vec8 y = s[k];
+      if (p.gamma != nullptr)
+        y = normalized8<Layout::kRagged>(s[k], stats, p.gamma + column, p.beta + column, count);
       if (p.drop.threshold != 0) {
 #pragma unroll
         for (int i = 0; i < kEight; ++i) y.v[i] = rounded<T>(y.v[i]);  // as where the two are apart
@@ -88,15 +96,19 @@ __global__ void __launch_bounds__(Layout::kThreads) embedding_forward_kernel(For
   }
 }
 
+float* optional(const Tensor& x) {
+  return x.empty() ? nullptr : x.data<float>();
+}
+
 template <class T>
 void run_forward(CudaContext& context, const EmbeddingForward& args) {
   const std::int64_t tokens = args.y.dim(0), columns = args.y.dim(1);
   const ForwardParams<T> p{.lookup = {args.inputs, args.tables},
-                           .gamma = args.tables.gamma.data<float>(),
-                           .beta = args.tables.beta.data<float>(),
+                           .gamma = optional(args.tables.gamma),
+                           .beta = optional(args.tables.beta),
                            .epsilon = static_cast<float>(args.epsilon),
                            .drop = {args.dropout, args.keys},
-                           .stats = args.stats.data<float>(),
+                           .stats = optional(args.stats),
                            .y = args.y.data<T>(),
                            .tokens = tokens};
   const bool whole = p.lookup.whole() && whole_eights(p.gamma, columns) && whole_eights(p.beta, columns) &&
@@ -138,13 +150,16 @@ __global__ void __launch_bounds__(Layout::kThreads, Layout::kBlocks)
       if (p.drop.threshold != 0) drop8(p.drop, kept8(p.drop, token, column, columns), d[k]);
       s[k] = p.lookup.template sum8<Layout::kRagged>(token, column, count);
     }
-    const float2 stats = reinterpret_cast<const float2*>(p.stats)[token];
-    row_backward<Layout>(place, stats, p.gamma, d, s, d_gamma, d_beta, shared);
+    if (p.gamma != nullptr) {
+      const float2 stats = reinterpret_cast<const float2*>(p.stats)[token];
+      row_backward<Layout>(place, stats, p.gamma, d, s, d_gamma, d_beta, shared);
+    }
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k)
       if (place.count(k) > 0)
         store8<Layout::kRagged>(p.d_sum + token * columns + place.column(k), d[k], place.count(k));
   }
+  if (p.gamma == nullptr) return;
   float* partials = p.partials + std::int64_t{blockIdx.x} * 2 * columns;
   leave_partials<Layout>(place, d_gamma, partials, shared);
   leave_partials<Layout>(place, d_beta, partials + columns, shared);
@@ -155,8 +170,8 @@ void run_rows_backward(CudaContext& context, const EmbeddingBackward& args) {
   const std::int64_t tokens = args.d_y.dim(0), columns = args.d_y.dim(1);
   BackwardParams<T> p{.lookup = {args.inputs, args.tables},
                       .d_y = args.d_y.data<T>(),
-                      .stats = args.stats.data<float>(),
-                      .gamma = args.tables.gamma.data<float>(),
+                      .stats = optional(args.stats),
+                      .gamma = optional(args.tables.gamma),
                       .drop = {args.dropout, args.keys},
                       .d_sum = args.d_sum.data<float>(),
                       .partials = nullptr,
@@ -169,6 +184,7 @@ void run_rows_backward(CudaContext& context, const EmbeddingBackward& args) {
         context.workspace(static_cast<std::size_t>(blocks * 2 * columns) * sizeof(float)));
     launch(context.stream(), dim3(static_cast<unsigned>(blocks)), dim3(Layout::kThreads),
            Layout::shared_bytes(columns), "embedding_backward", embedding_backward_kernel<T, Layout>, p);
+    if (p.gamma == nullptr) return;
     add_column_partials(
         context, p.partials, blocks, columns,
         {args.gradients.gamma.template data<float>(), args.gradients.beta.template data<float>(), nullptr},
@@ -330,7 +346,8 @@ void add_to_tables(CudaContext& context, const EmbeddingBackward& args) {
       .other = {},
       .counts = carver.take<std::int32_t>(kSortTables * 256 * sort_tiles(tokens)),
       .count = tokens,
-      .passes = passes_for(std::max({to.word.dim(0), to.position.dim(0), to.type.dim(0)}))};
+      .passes = passes_for(
+          std::max({to.word.dim(0), to.position.empty() ? 0 : to.position.dim(0), to.type.dim(0)}))};
   for (int t = 0; t < kSortTables; ++t) {
     tables.order[t] = carver.take<std::int32_t>(tokens);
     tables.sorted[t] = carver.take<std::int32_t>(tokens);
@@ -343,9 +360,11 @@ void add_to_tables(CudaContext& context, const EmbeddingBackward& args) {
   float* heads = carver.take<float>(chunks * columns);
   float* tails = carver.take<float>(chunks * columns);
   sort_rows(context, tables);
-  float* const gradients[kSortTables] = {
-      to.word.data<float>(), to.position.data<float>() + kPositionOffset * columns, to.type.data<float>()};
-  for (int t = 0; t < kSortTables; ++t)
+  float* const positions =
+      to.position.empty() ? nullptr : to.position.data<float>() + kPositionOffset * columns;
+  float* const gradients[kSortTables] = {to.word.data<float>(), positions, to.type.data<float>()};
+  for (int t = 0; t < kSortTables; ++t) {
+    if (gradients[t] == nullptr) continue;
     add_segments(context, {.order = tables.order[t],
                            .sorted = tables.sorted[t],
                            .d = args.d_sum.data<float>(),
@@ -357,6 +376,7 @@ void add_to_tables(CudaContext& context, const EmbeddingBackward& args) {
                            .chunk = chunk,
                            .chunks = chunks,
                            .skipped = t == 0 ? static_cast<std::int32_t>(args.pad_id) : -1});
+  }
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ void run_forward(CudaContext& context, const LayerNormForward& args) {
 template <class T>
 struct BackwardParams {
   const T *d_y, *z;
+  const T* d_skip;  // null: nothing
   const float *stats, *gamma;
   Drop drop;
   T *d_z, *d_branch;
@@ -140,6 +141,12 @@ __global__ void __launch_bounds__(Layout::kThreads, Layout::kBlocks)
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k) {
       if (place.count(k) == 0) continue;
+      if (p.d_skip != nullptr) {
+        const Vec8 skip =
+            load8<Layout::kRagged>(p.d_skip + row * p.columns + place.column(k), place.count(k));
+#pragma unroll
+        for (int i = 0; i < kEight; ++i) d[k].v[i] += skip.v[i];
+      }
       leave8<T, Layout::kRagged>(p, row, place.column(k), place.count(k), d[k]);
 #pragma unroll
       for (int i = 0; i < kEight; ++i) d_bias[k].v[i] += d[k].v[i];
@@ -156,6 +163,7 @@ void run_backward(CudaContext& context, const LayerNormBackward& args) {
   const std::int64_t rows = args.z.dim(0), columns = args.z.dim(1);
   BackwardParams<T> p{.d_y = args.d_y.data<T>(),
                       .z = args.z.data<T>(),
+                      .d_skip = args.d_skip.empty() ? nullptr : args.d_skip.data<T>(),
                       .stats = args.stats.data<float>(),
                       .gamma = args.gamma.data<float>(),
                       .drop = {args.dropout, args.keys},
@@ -166,8 +174,8 @@ void run_backward(CudaContext& context, const LayerNormBackward& args) {
                       .rows = rows,
                       .columns = columns};
   const bool whole = whole_eights(p.d_y, columns) && whole_eights(p.z, columns) &&
-                     whole_eights(p.gamma, columns) && whole_eights(p.d_z, columns) &&
-                     whole_eights(p.d_branch, columns);
+                     whole_eights(p.d_skip, columns) && whole_eights(p.gamma, columns) &&
+                     whole_eights(p.d_z, columns) && whole_eights(p.d_branch, columns);
   dispatch_rows(columns, whole, [&]<class Layout>(Layout) {
     const std::int64_t blocks = row_blocks<Layout>(context, rows);
     p.partials = static_cast<float*>(

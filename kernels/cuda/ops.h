@@ -6,6 +6,7 @@
 // only exact softmax takes its probabilities in one. The same bits each time.
 
 #include "kernels/adamw.h"
+#include "kernels/average.h"
 #include "kernels/clip_factor.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/elementwise_loss.h"
@@ -15,17 +16,32 @@
 #include "kernels/label_weights.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_attention.h"
 #include "kernels/linear_gelu.h"
+#include "kernels/linformer_attention.h"
+#include "kernels/longformer_attention.h"
 #include "kernels/matmul.h"
+#include "kernels/muon.h"
 #include "kernels/nystrom_attention.h"
+#include "kernels/pair_features.h"
+#include "kernels/performer_attention.h"
+#include "kernels/pool.h"
+#include "kernels/reformer_attention.h"
 #include "kernels/relu.h"
+#include "kernels/residual.h"
+#include "kernels/rotary.h"
 #include "kernels/rows.h"
 #include "kernels/softmax_attention.h"
 #include "kernels/span_cross_entropy.h"
+#include "kernels/tensorwise_adam.h"
+#include "kernels/value_attention.h"
 
 namespace nystrom::cuda {
 
 void adamw_step(CudaContext& context, const AdamW& args);
+
+void average_step(CudaContext& context, const Tensor& values, double decay, const Tensor& average);
+void swap_values(CudaContext& context, const Tensor& a, const Tensor& b);
 
 void clip_factor(CudaContext& context, const Tensor& gradients, double clip, const Tensor& result);
 
@@ -63,8 +79,20 @@ void gelu_slope_product(CudaContext& context, const LinearGeluGradient& args);
 
 void matmul(CudaContext& context, const Matmul& args);
 
+void pair_features_forward(CudaContext& context, const Tensor& x, const Tensor& y);
+void pair_features_backward(CudaContext& context, const Tensor& x, const Tensor& d_y, const Tensor& d_x);
+
+void pool_forward(CudaContext& context, const Pool& args);
+void pool_backward(CudaContext& context, const PoolGradient& args);
+
+void newton_schulz(CudaContext& context, const Tensor& x, int steps, const Tensor& workspace);
+void muon_step(CudaContext& context, const Muon& args);
 void relu_forward(CudaContext& context, const Tensor& x, const Tensor& y);
 void relu_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);
+
+void add_residual(CudaContext& context, const Tensor& residual, const Tensor& branch, const Tensor& y);
+
+void rotate(CudaContext& context, const Rotary& args);
 
 void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y);
 void scatter_add_rows(CudaContext& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
@@ -77,6 +105,10 @@ double squared_norm(CudaContext& context, const Tensor& x);
 
 void span_cross_entropy(CudaContext& context, const SpanCrossEntropy& args);
 
+void tensorwise_moments(CudaContext& context, const TensorwiseAdam& args, const Tensor& sums);
+void tensorwise_scales(CudaContext& context, const TensorScales& args);
+void tensorwise_update(CudaContext& context, const TensorwiseAdam& args, const Tensor& scales);
+
 void nystrom_attention_forward(CudaContext& context, const NystromAttention& args);
 void nystrom_attention_backward(CudaContext& context, const NystromAttention& args,
                                 const AttentionGradients& gradients);
@@ -84,5 +116,31 @@ void nystrom_attention_backward(CudaContext& context, const NystromAttention& ar
 void softmax_attention_forward(CudaContext& context, const SoftmaxAttention& args);
 void softmax_attention_backward(CudaContext& context, const SoftmaxAttention& args,
                                 const AttentionGradients& gradients);
+
+void linear_attention_forward(CudaContext& context, const LinearAttention& args);
+void linear_attention_backward(CudaContext& context, const LinearAttention& args,
+                               const AttentionGradients& gradients);
+
+void linformer_attention_forward(CudaContext& context, const LinformerAttention& args);
+void linformer_attention_backward(CudaContext& context, const LinformerAttention& args,
+                                  const AttentionGradients& gradients,
+                                  const ProjectionGradients& projections);
+
+void longformer_attention_forward(CudaContext& context, const LongformerAttention& args);
+void longformer_attention_backward(CudaContext& context, const LongformerAttention& args,
+                                   const AttentionGradients& gradients);
+
+void performer_attention_forward(CudaContext& context, const PerformerAttention& args);
+void performer_attention_backward(CudaContext& context, const PerformerAttention& args,
+                                  const AttentionGradients& gradients);
+
+void reformer_hash(CudaContext& context, const ReformerHash& args);
+void reformer_attention_forward(CudaContext& context, const ReformerAttention& args);
+void reformer_attention_backward(CudaContext& context, const ReformerAttention& args,
+                                 const AttentionGradients& gradients);
+
+void value_attention_forward(CudaContext& context, const AttentionInputs& inputs);
+void value_attention_backward(CudaContext& context, const AttentionInputs& inputs,
+                              const AttentionGradients& gradients);
 
 }  // namespace nystrom::cuda

@@ -2,15 +2,21 @@
 
 namespace nystrom {
 
-void check_attention(const AttentionInputs& inputs) {
-  const Tensor& qkv = inputs.qkv;
+void check_attention(const AttentionInputs& inputs, std::int64_t projections) {
+  const Tensor &qkv = inputs.qkv, &out = inputs.out;
   const std::int64_t taps = inputs.taps();
-  NYSTROM_CHECK(qkv.dim(1) % (3 * inputs.heads) == 0, "qkv has {} columns for {} heads", qkv.dim(1),
-                inputs.heads);
+  NYSTROM_CHECK(out.dim(1) % inputs.heads == 0 && qkv.dim(1) == projections * out.dim(1),
+                "qkv has {} columns for {} projections to {} channels of {} heads", qkv.dim(1), projections,
+                out.dim(1), inputs.heads);
   NYSTROM_CHECK(taps == 0 || inputs.conv_weight.dim(0) == inputs.heads,
                 "the convolution's weight is {}, not of {} heads", inputs.conv_weight.shape.text(),
                 inputs.heads);
   NYSTROM_CHECK(taps == 0 || taps % 2 == 1, "the convolution's kernel size is {}; it must be odd", taps);
+}
+
+void check_no_dropout(std::string_view kind, const AttentionInputs& inputs) {
+  NYSTROM_CHECK(!inputs.dropout.active(), "attention of kind {} has no probabilities to drop, but dropout {}",
+                kind, inputs.dropout.probability);
 }
 
 void check_gpu_attention(DType activation, const AttentionLimits& limits) {

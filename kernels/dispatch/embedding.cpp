@@ -13,7 +13,8 @@ void check_count(const char* what, const Tensor& ids, std::int64_t tokens) {
 
 void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, const Tensor& rows) {
   NYSTROM_CHECK(rows.shape.rank() == 2 && rows.dim(1) == tables.word.dim(1) &&
-                    rows.dim(1) == tables.position.dim(1) && rows.dim(1) == tables.type.dim(1),
+                    (tables.position.empty() || rows.dim(1) == tables.position.dim(1)) &&
+                    rows.dim(1) == tables.type.dim(1),
                 "rows {} of tables {}, {}, {}", rows.shape.text(), tables.word.shape.text(),
                 tables.position.shape.text(), tables.type.shape.text());
   NYSTROM_CHECK(rows.dim(1) <= kLongestRow, "a row of {} columns is longer than {}", rows.dim(1),

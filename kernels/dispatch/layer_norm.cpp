@@ -42,6 +42,8 @@ void layer_norm_backward(Context& context, const LayerNormBackward& args) {
       args.d_y.shape == args.z.shape && args.d_z.shape == args.z.shape && args.d_branch.shape == args.z.shape,
       "z is {}, d_y {}, d_z {}, d_branch {}", args.z.shape.text(), args.d_y.shape.text(),
       args.d_z.shape.text(), args.d_branch.shape.text());
+  NYSTROM_CHECK(args.d_skip.empty() || args.d_skip.shape == args.z.shape, "z is {}, d_skip {}",
+                args.z.shape.text(), args.d_skip.shape.text());
   NYSTROM_CHECK(!args.dropout.active() || args.d_branch.address != args.d_z.address || args.z.numel() == 0,
                 "with dropout d_branch may not be d_z");
   const double moved =

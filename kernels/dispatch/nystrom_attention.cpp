@@ -30,9 +30,7 @@ double flops(const Context& context, const NystromAttention& args, const Cost& c
 
 void check_nystrom_attention(const NystromAttention& args) {
   check_attention(args.inputs);
-  NYSTROM_CHECK(!args.inputs.dropout.active(),
-                "Nystrom attention has no probabilities to drop, but dropout {}",
-                args.inputs.dropout.probability);
+  check_no_dropout("nystrom", args.inputs);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
                 .training = true}),
       reduction_(make_device_reduction(options.device, comm, options.communication)),
       batches_(random_batches(options, comm.rank())),
-      optimizer_(make_optimizer({}, session_.network.parameters())),
+      optimizer_(make_optimizer({.learning_rate = 1e-5}, session_.network.parameters())),
       clip_(session_.context.memory(), 1.0),
       reducer_(session_.context, comm, session_.network.parameters().gradients(),
                {.device = reduction_.get()}),
@@ -88,6 +88,7 @@ double Bench::step() {
   session_.network.parameters().zero_gradients(session_.context);
   session_.network.head().reset_sums(session_.context);
   reducer_.begin();
+  session_.network.encoder().prepare(session_.context, pass);
   RecordedOps ops(graphs_.get(), 0);
   session_.network.forward(session_.context, batch, pass, scales);
   session_.network.backward(session_.context, batch, pass, scales, [&](std::int64_t offset) {
@@ -97,7 +98,7 @@ double Bench::step() {
   reducer_.finish();
   if (reduction_) reduction_->synchronize(steps_, kGradientSum);
   clip_.measure(session_.context, session_.network.parameters());
-  optimizer_->step(session_.context, 1e-5, clip_.factor());
+  optimizer_->step(session_.context, {}, clip_.factor());
   session_.context.synchronize();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }

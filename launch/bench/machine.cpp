@@ -5,6 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
 
 #include "kernels/linear.h"
 #include "kernels/tensor/buffer.h"
@@ -49,6 +54,15 @@ double copy_bytes(Context& context) {
   return 2.0 * static_cast<double>(kBytes) / seconds;
 }
 
+// The number after `key` in a text of lines "key number", in a file; nothing without file, line or number.
+std::optional<double> number_in(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (double value = 0; line.starts_with(key) && std::istringstream(line.substr(key.size())) >> value)
+      return value;
+  return std::nullopt;
+}
+
 }  // namespace
 
 MachineCeiling measure_machine(Context& context, bool bf16) {
@@ -57,6 +71,17 @@ MachineCeiling measure_machine(Context& context, bool bf16) {
   if (bf16) ceiling.bf16_flops = product_flops(context, DType::kBF16);
   ceiling.copy_bytes = copy_bytes(context);
   return ceiling;
+}
+
+double available_memory_bytes() {
+  double available = number_in("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
+  const std::string group = "/sys/fs/cgroup/";
+  for (const auto& [limit, used] : {std::pair{"memory.max", "memory.current"},
+                                    {"memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"}}) {
+    const auto most = number_in(group + limit, "");
+    if (most) available = std::min(available, std::max(0.0, *most - number_in(group + used, "").value_or(0)));
+  }
+  return available;
 }
 
 double peak_memory_bytes() {

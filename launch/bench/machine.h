@@ -19,4 +19,8 @@ MachineCeiling measure_machine(Context& context, bool bf16);
 /// Peak resident memory of this process so far.
 double peak_memory_bytes();
 
+/// Memory that programs can still take without swapping, in bytes: the machine's, or the rest of this
+/// process's control group where that is less. 0 if it cannot be told.
+double available_memory_bytes();
+
 }  // namespace nystrom

@@ -27,6 +27,7 @@ std::string overview() {
       "  --help           Show this text; `nystrom COMMAND --help` lists the options of a command.\n"
       "  --version        Print the version and the commit that it was built from.\n"
       "  --help-config    Print all configuration keys, in Markdown.\n"
+      "  --help-schema    Print the JSON Schema of the configuration, for editors.\n"
       "  --help-messages  Print the messages of jobs with cause and action, in Markdown.\n"
       "\nExample:\n"
       "  nystrom prepare my.yaml && mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000\n"
@@ -51,6 +52,12 @@ std::string example_text(const Command& command) {
 [[noreturn]] void refuse_option(const OptionParser& app, const std::string& given,
                                 const std::string& command) {
   const std::string option = given.substr(0, given.find('='));
+  if (option == "--dry-run")
+    refuse("`nystrom {}` has no option `--dry-run`; `nystrom check` tells what a start would come to.",
+           command);
+  if (!option.starts_with('-') && option.size() < given.size())
+    refuse("`nystrom {}` does not take the argument {}; write `--set {}` to set a key.", command, given,
+           given);
   if (!option.starts_with('-'))
     refuse("`nystrom {}` does not take the argument {}; see `nystrom {} --help`.", command, given, command);
   if (const auto near = suggestion(option, app.long_names()))
@@ -112,11 +119,15 @@ int run_command_line(const std::vector<std::string>& arguments) {
     fmt::print("{}", configuration_document());
     return kDone;
   }
+  if (first == "--help-schema") {
+    fmt::print("{}", configuration_schema());
+    return kDone;
+  }
   if (first == "--help-messages") {
     fmt::print("{}", messages_document());
     return kDone;
   }
-  std::vector<std::string> names{"--help", "--version", "--help-config", "--help-messages"};
+  std::vector<std::string> names{"--help", "--version", "--help-config", "--help-schema", "--help-messages"};
   for (const Command& command : all_commands()) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);

@@ -5,6 +5,7 @@
 namespace nystrom {
 
 Command prepare_command();
+Command check_command();
 Command pretrain_command();
 Command finetune_command();
 Command evaluate_command();
@@ -14,12 +15,16 @@ Command verify_command();
 Command inspect_command();
 Command doctor_command();
 Command bench_command();
+Command lra_command();
+Command table_command();
 
 std::vector<Command> all_commands() {
   // clang-format off
   return {
-      prepare_command(), pretrain_command(), finetune_command(), evaluate_command(), predict_command(),
-      convert_command(), verify_command(),   inspect_command(),  doctor_command(),   bench_command(),
+      prepare_command(),  check_command(),   pretrain_command(), finetune_command(),
+      evaluate_command(), predict_command(), convert_command(),  verify_command(),
+      inspect_command(),  doctor_command(),  bench_command(),
+      lra_command(),     table_command(),
   };
   // clang-format on
 }

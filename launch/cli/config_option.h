@@ -1,11 +1,13 @@
 #pragma once
-// Options that several commands share: the configuration file, `--resume`.
+// What several commands share: the configuration file, `--resume`, the warning of unused keys.
 
 #include <string>
+#include <string_view>
 
 #include "launch/cli/command.h"
+#include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
-#include "launch/config/config.h"
+#include "launch/config/command_keys.h"
 
 namespace nystrom {
 
@@ -19,6 +21,17 @@ inline void add_resume_option(OptionParser& app, std::string& resume) {
          "auto: resume from the latest valid checkpoint, if any. never: start a new run. PATH: resume from "
          "that checkpoint.")
       ->type_name("auto|never|PATH");
+}
+
+inline void add_takeover_option(OptionParser& app, bool& takeover) {
+  app.add_flag("--takeover", takeover,
+               "Take over the lock of `run.directory`, whatever the job that holds it does: for a lock that "
+               "cannot be judged, of a job that is surely dead.");
+}
+
+/// `command` as unused_keys_sentence takes it.
+inline void warn_of_unused_keys(const Log& log, const Config& config, std::string_view command) {
+  if (const auto unused = unused_keys_sentence(config, command); !unused.empty()) log.warning(unused);
 }
 
 }  // namespace nystrom

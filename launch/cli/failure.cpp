@@ -4,13 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <system_error>
 
+#include "kernels/core/printable.h"
 #include "launch/cli/command.h"
-#include "launch/cli/rank.h"
+#include "trainer/comm/launcher.h"
 
 namespace nystrom {
 namespace {
@@ -19,11 +22,26 @@ void print(const std::string& sentence) {
   const int rank = launched_rank();
   if (rank > 0) ::usleep(static_cast<useconds_t>(1'500'000 + 50'000 * std::min(rank, 100)));
   const std::string who = rank > 0 ? fmt::format("rank {}: ", rank) : "";
-  fmt::print(stderr, "nystrom: {}{}\n", who, sentence);
+  print_error(fmt::format("nystrom: {}{}\n", who, printable_lines(sentence)));
   std::fflush(nullptr);
 }
 
+void end_by_sigpipe() {
+  std::signal(SIGPIPE, SIG_DFL);
+  (void)std::raise(SIGPIPE);
+}
+
 }  // namespace
+
+void print_error(const std::string& text) noexcept {
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+  (void)std::fflush(stderr);
+}
+
+void survive_failed_writes() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
 
 int report_failure(const std::exception_ptr& failure) {
   try {
@@ -35,6 +53,9 @@ int report_failure(const std::exception_ptr& failure) {
     print(error.what());
   } catch (const std::bad_alloc&) {
     print("The machine is out of memory. End other programs or, in training, lower `training.micro_batch`.");
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::broken_pipe) end_by_sigpipe();
+    print(fmt::format("Unexpected error: {}.", error.what()));
   } catch (const std::exception& error) {
     print(fmt::format("Unexpected error: {}", error.what()));
   } catch (...) {

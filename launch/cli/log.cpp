@@ -3,6 +3,8 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include "kernels/core/printable.h"
+
 namespace nystrom {
 
 Log::Log(int rank, const std::string& directory)
@@ -16,12 +18,17 @@ Log::Log(int rank, const std::string& directory)
 Log::~Log() = default;
 
 void Log::note(const std::string& sentence) const {
-  print_note(sentence);
-  if (file_) file_->add(sentence);
+  report(printable(sentence));
 }
 void Log::warning(const std::string& sentence) const {
-  print_warning(sentence);
-  if (file_) file_->add("warning: " + sentence);
+  const std::string shown = printable(sentence);
+  print_warning(shown);
+  if (file_) file_->add("warning: " + shown);
+}
+void Log::report(const std::string& lines) const {
+  const std::string shown = printable_lines(lines);
+  print_note(shown);
+  if (file_) file_->add(shown);
 }
 void Log::print_note(const std::string& sentence) const {
   logger_->info("{}", sentence);

@@ -22,13 +22,16 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
+  /// Sentences may name what files hold: they are made printable, each a line.
   void note(const std::string& sentence) const;
   void warning(const std::string& sentence) const;
+  /// A note of several lines.
+  void report(const std::string& lines) const;
   void warnings(const std::vector<std::string>& sentences) const {
     for (const auto& sentence : sentences) warning(sentence);
   }
 
-  /// On stderr alone.
+  /// On stderr alone. `sentence` is printable.
   void print_note(const std::string& sentence) const;
   void print_warning(const std::string& sentence) const;
   /// log.txt, or nullptr.

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "launch/cli/failure.h"
+
 namespace nystrom {
 namespace {
 
@@ -48,14 +50,15 @@ void LogFile::add(const std::string& sentence) {
 
 bool LogFile::opened() {
   if (file_ < 0)
-    file_ = ::open((directory_ + "/log.txt").c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    file_ = ::open((directory_ + "/log.txt").c_str(),
+                   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
   return file_ >= 0;
 }
 
 void LogFile::give_up_line() {
   if (std::exchange(warned_, true)) return;
-  fmt::print(stderr, "nystrom: {}/log.txt cannot be written: {}. The run continues without it.\n", directory_,
-             std::strerror(errno));
+  print_error(fmt::format("nystrom: {}/log.txt cannot be written: {}. The run continues without it.\n",
+                          directory_, std::strerror(errno)));
 }
 
 std::string date_text() {

@@ -22,20 +22,51 @@ const std::array kMessages = {
             "`lock` while that process is alive."},
     Message{kStart, "was left locked by …, which is dead; this job takes the lock over.", 0,
             "The previous job was killed and could not release its lock.", "Nothing."},
+    Message{kStart, "If it is surely dead, start once with `--takeover`", 2,
+            "The lock belongs to another user and cannot be read, or to a process that this system hides "
+            "(/proc with hidepid): whether the job lives cannot be told, so it counts as alive.",
+            "Ask the user named by `ls -l DIR/lock`, or wait. `--takeover` takes the lock in any case; a job "
+            "that still lives then ends."},
     Message{kStart, "is locked by …; waiting up to … s for its heartbeat.", 0,
             "The lock was created on another machine, so only its heartbeat tells whether that job is alive.",
             "Wait; the job then starts or is refused."},
     Message{kStart, "was made with another configuration: …", 2,
             "This run directory belongs to a run whose configuration differs in the keys named.",
-            "Restore the values, or choose another `run.directory`."},
+            "Restore the values, or choose another `run.directory`. To go on from a checkpoint with another "
+            "optimizer, schedule, objective or data, fork it: `--resume PATH` with a new `run.directory`."},
+    Message{kStart, "was trained on other data under the same names", 2,
+            "The shards were made again or replaced since the checkpoint was written: their content is another.",
+            "Restore the shards, or give `--accept-new-data`, which is recorded in the run."},
+    Message{kStart, "holds another run, and … is not one of its checkpoints.", 2,
+            "`--resume PATH` was to fork a run into a directory that another run uses.",
+            "Choose a new `run.directory`."},
+    Message{kStart, "This run departs from the one that it goes on from: …", 0,
+            "A fork, or a resume with `--accept-new-data`: the losses are no longer bit for bit those of the run "
+            "that it continues.",
+            "Nothing."},
     Message{kStart, "was already used by a run, and `--resume` is never.", 2,
-            "You asked for a new run in a used directory.",
+            "You asked for a new run in a directory with a checkpoint.",
             "Choose another `run.directory`, or omit `--resume` to resume."},
     Message{kStart, "does not have the … of rank 0", 1,
             "The ranks were started with different programs, configurations or copies of the shards. The "
             "message names the difference.",
             "Install the same build and the same files on the host shown. Typical causes are a machine that "
             "was not updated and a local copy of the data."},
+    Message{kStart, "use… … of the … of …: …", 0,
+            "Half of a machine or more stays idle: the launcher bound each rank to one core, or a variable or key "
+            "sets few threads; the message says which.",
+            "Start the job by launch/mpirun.sh, or change what the message names."},
+    Message{kStart, "threads of … share … of …, and wait for each other", 0,
+            "More threads than CPUs: steps take several times as long.",
+            "Start fewer ranks, or change what the message names."},
+    Message{kStart, "ranks were started, but MPI sees one", 2,
+            "The launcher belongs to another MPI library than the program.",
+            "Use the `mpirun` of the library that `nystrom doctor` names."},
+    Message{kStart, "but MPI was not told (`--mpi=none`)", 2,
+            "`srun` started several tasks that know nothing of each other.", "Add `--mpi=pmix` to `srun`."},
+    Message{kStart, "This processor lacks instructions that this program is compiled for", 2,
+            "The program needs AVX2 (x86-64-v3).",
+            "Run it on a newer processor; let a virtual machine see the host's processor."},
     Message{kStart, "write a time such as 11h45m, 90s or 2d12h", 2,
             "The value of a configuration key is not a valid duration.",
             "Write it as shown."},
@@ -75,14 +106,14 @@ const std::array kMessages = {
         kNumbers, "the gradient of … is not finite", 1,
         "A value overflowed or is NaN; the tensor named is the first in backward, so nearest to the "
         "cause. No checkpoint contains it.",
-        "Lower `optimizer.learning_rate`, lengthen `schedule.warmup_steps`, or set `training.on_nonfinite`. "
-        "With `skip` or `rollback` it is a warning."},
+        "Lower `optimizer.learning_rate`, lengthen `schedule.warmup_steps`, or set `training.on_nonfinite`, in a "
+        "fork: `--resume PATH` with a new `run.directory`. With `skip` or `rollback` it is a warning."},
     Message{kNumbers, "standard deviations above its mean of", 1, "`training.on_spike`: the loss spiked.",
             "Inspect the samples of the step; lower the learning rate. With `skip` or `rollback` the run "
             "continues and this is a warning."},
     Message{kNumbers, "consecutive steps: training is diverging.", 1,
             "Twenty consecutive steps were loss spikes.",
-            "Resume from an earlier checkpoint (`--resume PATH`) with a lower learning rate."},
+            "Fork an earlier checkpoint: `--resume PATH` with a lower learning rate and a new `run.directory`."},
     Message{kNumbers, "and skips … global batches.", 0,
             "`rollback` restored the checkpoint named and skips the samples read since then.",
             "Nothing; if it happens often, lower the learning rate."},
@@ -90,7 +121,8 @@ const std::array kMessages = {
             "`rollback` was due before the first checkpoint.",
             "Lower `checkpoint.every_steps` or the learning rate."},
     Message{kNumbers, "The run was about to roll back from step … to … for the …th time.", 1,
-            "Rolling back does not help.", "Resume from an earlier checkpoint with a lower learning rate."},
+            "Rolling back does not help.",
+            "Fork an earlier checkpoint: `--resume PATH` with a lower learning rate and a new `run.directory`."},
     Message{kNumbers, "the pseudo-inverse residual of layer … is …", 0,
             "The iteration no longer inverts the layer's landmark matrix (1 is as bad as no inverse at all).",
             "Raise `model.attention.pinv_iterations`, or lower the learning rate. A model that has reached "
@@ -101,7 +133,8 @@ const std::array kMessages = {
             "Run the same command to resume."},
     Message{
         kStop, "The lock of … was taken over by …", 1,
-        "This job was suspended or disconnected for so long that another job took over its run directory.",
+        "This job was suspended or disconnected for so long that another job took over its run directory, or "
+        "the other was started with `--takeover`. This one writes nothing more there.",
         "Nothing, if the other job is the one that you want."},
     Message{kStop, "has no heartbeats: no job is running there", 2,
             "`doctor --job` found no running job in that directory.",
@@ -135,6 +168,16 @@ const std::array kMessages = {
             "`metrics.jsonl` or the TensorBoard file cannot be written: a full or read-only disk. The run "
             "continues; pending records are written later, in order.",
             "Free disk space."},
+    Message{kFiles, "Only data in the file itself is read.", 2,
+            "An HDF5 file has a dataset whose values lie in other files: external storage, or a virtual dataset.",
+            "Nobody writes models or shards so: do not trust the file. Of your own data make a file that holds them "
+            "(`h5repack`)."},
+    Message{kFiles, "Links can lead to any file, so only data in this file itself is read.", 2,
+            "An HDF5 file has a soft link, or a link to another file.",
+            "The same."},
+    Message{kFiles, "outside of its folder, and is not followed: it could be any file.", 2,
+            "A file of a model's folder is a link that leads out of it, other than to Hugging Face's cache.",
+            "If you made the link, copy the file into the folder (`cp -L`); else do not trust the folder."},
     Message{kFiles, "makes the HDF5 library crash (…)", 2,
             "A shard or checkpoint is corrupt or malicious. It was read in a child process, which crashed.",
             "Get the file again, or leave it out."},

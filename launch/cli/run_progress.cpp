@@ -1,7 +1,6 @@
 #include "launch/cli/run_progress.h"
 
-#include <cstdio>
-
+#include "launch/cli/failure.h"
 #include "launch/cli/terminal.h"
 #include "trainer/metrics/progress.h"
 
@@ -9,8 +8,7 @@ namespace nystrom {
 namespace {
 
 void print_raw(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
+  print_error(std::string(text));
 }
 
 std::unique_ptr<Observer> console_progress(const Log& log) {

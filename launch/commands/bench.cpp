@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "data/glob.h"
+#include "data/shards/shard_check.h"
 #include "data/shards/shard_reader.h"
 #include "kernels/tensor/cpu_features.h"
 #include "launch/bench/bench.h"
@@ -12,6 +13,7 @@
 #include "launch/bench/machine.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
+#include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "launch/config/options.h"
 #include "launch/models/model_source.h"
@@ -19,6 +21,7 @@
 #include "launch/setup/backend.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
+#include "trainer/comm/launcher.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -201,6 +204,9 @@ int work(const Options& options, const Config& config, Comm& comm) {
   if (options.documents)
     bench_for.lengths = document_lengths(expand_globs(config.data.shards, "data.shards"),
                                          bench_for.sequence_length, kDocumentSteps * bench_for.micro_batch);
+  for (const auto& warning :
+       thread_warnings(comm, bench_for.threads, config.run.threads.value_or(0), bench_for.device.is_gpu()))
+    Log(comm.rank()).warning(warning);
   Bench bench(bench_for, comm);
   const BenchTimes times = measure(bench, options, config);
   const double memory = peak_memory_bytes();  // before measure_machine() allocates its own
@@ -235,8 +241,10 @@ int work_loader(const Options& options, const Config& config) {
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
+  warn_of_unused_keys(Log(launched_rank()), config, options.loader ? "bench --loader" : "bench");
   use_prepared_shards(config);
   if (options.loader) return work_loader(options, config);
+  for (const auto& pattern : config.data.shards) check_shards(expand_glob(pattern), config.run.check_shards);
   return with_comm({.timeout_seconds = config.communication.timeout},
                    [&](Comm& comm) { return work(options, config, comm); });
 }

@@ -1,9 +1,11 @@
 #include <memory>
 
 #include "kernels/core/check.h"
+#include "kernels/core/printable.h"
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/models/conversion.h"
+#include "launch/setup/provenance.h"
 
 namespace nystrom {
 
@@ -39,6 +41,10 @@ Command convert_command() {
                            "Maximum size of a weight file of a folder, such as 2GB. Default: one file.");
             app.add_option("--positions", options->positions,
                            "Extend the position embeddings to this many positions, by tiling.");
+            app.add_option("--weights", options->weights,
+                           "Which weights of a checkpoint: trained, or ema, their average "
+                           "(`training.ema_decay`).")
+                ->capture_default_str();
             app.add_flag(
                 "--plain", options->plain,
                 "Write a folder without modeling_nystrom.py: transformers then runs its own attention.");
@@ -46,7 +52,8 @@ Command convert_command() {
       .run =
           [options](const Invocation& invocation) {
             options->overrides = invocation.overrides;
-            for (const std::string& note : convert(*options)) fmt::print("{}\n", note);
+            options->provenance = provenance_text(1);
+            for (const std::string& note : convert(*options)) fmt::print("{}\n", printable_lines(note));
             return kDone;
           }};
 }

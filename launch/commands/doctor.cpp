@@ -1,12 +1,13 @@
-#include <omp.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "kernels/core/files.h"
+#include "kernels/core/folders.h"
+#include "kernels/core/processors.h"
 #include "kernels/tensor/cpu_features.h"
 #include "kernels/tensor/device.h"
 #include "launch/bench/all_reduce_rate.h"
@@ -14,11 +15,12 @@
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
-#include "launch/cli/rank.h"
 #include "launch/cli/version.h"
 #include "launch/setup/backend.h"
 #include "launch/setup/provenance.h"
 #include "trainer/comm/gpu_collectives.h"
+#include "trainer/comm/launcher.h"
+#include "trainer/comm/threads.h"
 #include "trainer/run/heartbeat.h"
 
 namespace nystrom {
@@ -36,11 +38,12 @@ const char* yes(bool value) {
 
 // Write test: a file is written, flushed and renamed, as checkpoints are.
 std::string folder_text(const std::string& folder) {
-  struct statvfs space {};
-  if (::statvfs(folder.c_str(), &space) != 0)
-    return "not accessible: " + std::error_code(errno, std::generic_category()).message();
-  const double free_bytes = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
-  const std::string free_text = fmt::format("{:.1f} GiB free", free_bytes / (1 << 30));
+  std::error_code problem;
+  if (!std::filesystem::is_directory(folder, problem))
+    return "not accessible: " +
+           (problem ? problem : std::make_error_code(std::errc::not_a_directory)).message();
+  const std::string free_text =
+      fmt::format("{:.1f} GiB free", static_cast<double>(free_disk_bytes(folder)) / (1 << 30));
   try {
     const std::string path = std::filesystem::path(folder) / "nystrom-doctor";
     const std::string temporary = temporary_name(path);
@@ -51,6 +54,31 @@ std::string folder_text(const std::string& folder) {
   } catch (const std::exception& error) {
     return fmt::format("not writable ({}), {}", error.what(), free_text);
   }
+}
+
+/// "8 available to this process, with 16 hardware threads; the machine has 32 CPUs; the control group's
+/// quota is 4.5 CPUs"
+std::string cores_text(const Processors& processors) {
+  const std::size_t cores = processors.cores.size(), cpus = processors.cpus().size();
+  std::string text = fmt::format("{} available to this process", cores);
+  if (cpus > cores) text += fmt::format(", with {} hardware threads", cpus);
+  text += fmt::format("; the machine has {} CPUs", ::sysconf(_SC_NPROCESSORS_ONLN));
+  if (processors.quota < kNoQuota)
+    text += fmt::format("; the control group's quota is {:.1f} CPUs", processors.quota);
+  return text;
+}
+
+/// Ranks and threads, by machine, and what is wrong with them. Collective.
+void print_ranks(Comm& comm) {
+  const int threads = threads_of_rank(comm);
+  const auto shares = gather_shares(comm, share_of_rank(threads, 0));
+  const auto warnings = thread_warnings(comm, threads, 0);
+  if (comm.rank() != 0) return;
+  line("ranks", comm.ranks() > 1 ? fmt::format("{}, {} on this machine", comm.ranks(), comm.local_ranks())
+                                 : "1 (for more: launch/mpirun.sh N nystrom doctor)");
+  const char* name = "threads";
+  for (const auto& usage : usage_by_machine(shares)) line(std::exchange(name, ""), usage);
+  for (const auto& warning : warnings) line("warning", warning);
 }
 
 std::string cuda_version(int number) {
@@ -106,13 +134,13 @@ void print_report(const std::string& folder) {
   const CpuFeatures cpu = CpuFeatures::detect();
   line("nystrom", program_version());
   line("CPU", cpu.model.empty() ? "unknown" : cpu.model);
-  line("cores",
-       fmt::format("{}, {} available to this process", ::sysconf(_SC_NPROCESSORS_ONLN), omp_get_num_procs()));
+  const Processors processors = available_processors();
+  line("cores", cores_text(processors));
   line("instructions", fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
                                    yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)));
   const bool bf16 = bf16_is_native();
   line("precision: auto", bf16 ? "bf16" : "fp32 (no bf16 instructions)");
-  Context context(omp_get_num_procs());
+  Context context(compute_threads(processors));
   const MachineCeiling machine = measure_machine(context, bf16);
   line("measured",
        fmt::format("matrix product {:.0f} GFLOP/s in fp32{}; memory copy {:.1f} GB/s; {} thread{}",
@@ -120,9 +148,6 @@ void print_report(const std::string& folder) {
                    bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
                    machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"));
   line("MPI", mpi_version());
-  line("ranks", launched_ranks() > 1
-                    ? fmt::format("{}, {} on this machine", launched_ranks(), launched_local_ranks())
-                    : "1 (for more: mpirun -n N nystrom doctor)");
   print_gpus();
   line("libraries", fmt::format("{}, {}", hdf5_version(), onednn_version()));
   line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
@@ -156,6 +181,7 @@ Command doctor_command() {
         if (launched_rank() == 0) print_report(*folder);
         std::fflush(stdout);
         return with_comm({.timeout_seconds = kTimeoutSeconds}, [](Comm& comm) -> int {
+          print_ranks(comm);
           print_all_reduce(comm);
           return kDone;
         });

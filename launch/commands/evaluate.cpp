@@ -74,6 +74,7 @@ int evaluate_finetuned(const Config& given) {
   if (std::filesystem::exists(given.run.directory + "/checkpoints")) setup->options.run.directory.clear();
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank());
+    warn_of_unused_keys(log, given, "evaluate of a task");
     for (const auto& note : setup->notes) log.note(note);
     const std::unique_ptr<Observer> progress = make_progress(log);
     const std::string results = evaluate_task(setup->options, comm, *progress);
@@ -112,6 +113,7 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
   const Log log(comm.rank());
   log.warnings(warnings);
   log.warnings(setup.warnings);
+  warn_of_unused_keys(log, config, "evaluate");
   for (const auto& note : setup.data_notes) log.note(note);
   for (const auto& note : setup.notes) log.note(note);
 
@@ -119,6 +121,8 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
                          threads_of_rank(comm, config.run.threads.value_or(0)),
                          {.model = setup.model, .head = setup.head, .precision = setup.precision});
   for (const auto& note : setup.from->load(session.network)) log.note(note);
+  log.warnings(thread_warnings(comm, session.context.host_threads(), config.run.threads.value_or(0),
+                               session.device.is_gpu()));
 
   const auto source = validation_source(setup)(request_for(config, comm, setup.sequence_length));
   log.warnings(source->warnings());

@@ -8,10 +8,12 @@
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
-#include "launch/config/unused_keys.h"
+#include "launch/config/command_keys.h"
+#include "launch/config/path_text.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
 #include "launch/setup/provenance.h"
+#include "launch/setup/run_setup.h"
 #include "model/exchange/safetensors.h"
 
 namespace nystrom {
@@ -21,9 +23,10 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string config, resume;
+  bool takeover = false;
 };
 
-StopReason run_one(const Config& config, Comm& comm) {
+StopReason run_one(const Config& config, const Options& given, Comm& comm) {
   const Log log(comm.rank(), config.run.directory);
   const auto setup = set_up_finetuning(config, true);
   for (const auto& note : setup->notes) log.note(note);
@@ -31,7 +34,9 @@ StopReason run_one(const Config& config, Comm& comm) {
   observers.add(make_progress(log));
   observers.add(record_provenance(config.run.directory, log));
   FinetuneOptions options = setup->options;
-  options.run.report = [&log](const std::string& report) { log.note("Activity of the ranks:\n" + report); };
+  options.run.takeover = given.takeover;
+  options.run.trainer.identity.provenance = provenance_text(comm.ranks());
+  options.run.report = [&log](const std::string& report) { log.report("Activity of the ranks:\n" + report); };
   const StopReason why = finetune(options, comm, observers);
   if (why == StopReason::kDone)
     log.note(fmt::format("Results are in {}/results.json.", config.run.directory));
@@ -66,7 +71,7 @@ void write_table(const Config& config, const std::vector<GridPoint>& points, con
   log.note(fmt::format("{}. The table is in {}/grid.tsv.", table.best, config.run.directory));
 }
 
-StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
+StopReason run_grid(const Config& config, const Options& options, Comm& comm, const Log& log) {
   const std::vector<GridPoint> points = grid_points(config.grid);
   for (const auto& point : points)  // what is wrong with any is refused before the first runs
     (void)set_up_finetuning(config_of(config, point), true);
@@ -79,7 +84,7 @@ StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
       continue;
     }
     log.note(fmt::format("Grid point {} of {}: {}.", i + 1, points.size(), points[i].name));
-    if (run_one(one, comm) == StopReason::kStopped) return StopReason::kStopped;
+    if (run_one(one, options, comm) == StopReason::kStopped) return StopReason::kStopped;
   }
   if (comm.rank() == 0) write_table(config, points, log);
   return StopReason::kDone;
@@ -87,12 +92,14 @@ StopReason run_grid(const Config& config, Comm& comm, const Log& log) {
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
-  if (!options.resume.empty()) config.run.resume = options.resume;
-  require(config, {"run.directory", "task.kind"}, "finetune");
+  if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
+  require_keys(config, "finetune");
+  check_resumed_checkpoint(config);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.grid.empty() ? std::string() : config.run.directory);
-    if (const auto unused = unused_keys_sentence(config, "finetune"); !unused.empty()) log.warning(unused);
-    const StopReason why = config.grid.empty() ? run_one(config, comm) : run_grid(config, comm, log);
+    warn_of_unused_keys(log, config, "finetune");
+    const StopReason why =
+        config.grid.empty() ? run_one(config, options, comm) : run_grid(config, options, comm, log);
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request; the same command resumes from here.");
     return kStopped;
@@ -120,6 +127,7 @@ Command finetune_command() {
           [options](OptionParser& app) {
             add_config_argument(app, options->config, true);
             add_resume_option(app, options->resume);
+            add_takeover_option(app, options->takeover);
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

@@ -4,7 +4,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/hdf5/child_check.h"
 #include "data/preparation/report.h"
 #include "data/shards/inspect.h"
 #include "data/shards/shard_check.h"
@@ -12,11 +11,13 @@
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/files.h"
 #include "kernels/core/philox.h"
+#include "kernels/core/printable.h"
 #include "kernels/tensor/buffer.h"
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
+#include "launch/setup/provenance.h"
 #include "model/attention/registry.h"
 #include "trainer/checkpoint/checkpoint.h"
 
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void line(std::string_view what, const std::string& value) {
-  fmt::print("{:<20}{}\n", what, value);
+  fmt::print("{:<20}{}\n", what, printable(value));
 }
 
 std::string histogram_text(const LengthHistogram& histogram) {
@@ -87,8 +88,7 @@ void print_tokenizer(const Tokenizer& tokenizer) {
 }
 
 void inspect_checkpoint(const std::string& path) {
-  verify_checkpoint(path);
-  check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
+  check_foreign_checkpoint(path);
   const CheckpointReader checkpoint(path, false);
   const RunState& state = checkpoint.state();
   line("kind", "checkpoint; valid, its digest matches");
@@ -97,6 +97,8 @@ void inspect_checkpoint(const std::string& path) {
   print_model(checkpoint.model(), checkpoint.head());
   const RunIdentity& run = checkpoint.identity();
   print_tokenizer(run.tokenizer.empty() ? Tokenizer() : Tokenizer::from_bytes(run.tokenizer, path));
+  const std::string provenance = provenance_sentence(run.provenance);
+  line("written by", provenance.empty() ? "unknown (a version that did not record it)" : provenance);
   std::int64_t values = 0;
   for (const auto& tensor : checkpoint.tensors()) {
     std::int64_t size = 1;
@@ -105,7 +107,7 @@ void inspect_checkpoint(const std::string& path) {
   }
   line("weights", fmt::format("{} tensors, {} values", checkpoint.tensors().size(), values));
   line("file", size_text(fs::file_size(path)));
-  fmt::print("\nconfiguration of the run:\n{}", run.configuration);
+  fmt::print("\nconfiguration of the run:\n{}", printable_lines(run.configuration, kMaxTextFileBytes));
 }
 
 void inspect_model_folder(const std::string& path) {
@@ -132,7 +134,9 @@ void inspect_tokenizer(const std::string& path) {
 // Run directory: the last lines of its metrics, and its latest valid checkpoint.
 void inspect_run(const std::string& path) {
   line("kind", "run directory");
-  std::ifstream metrics(fs::path(path) / "metrics.jsonl");
+  const fs::path lines = fs::path(path) / "metrics.jsonl";
+  std::ifstream metrics;
+  if (fs::is_regular_file(lines)) metrics.open(lines);  // a named pipe would be waited for
   std::string last_step, last_validation;
   for (std::string text; std::getline(metrics, text);)
     (text.find("validation_") != std::string::npos ? last_validation : last_step) = text;
@@ -156,10 +160,14 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
     if (entry.path().extension() == ".h5") shards.push_back(entry.path().string());
   std::sort(shards.begin(), shards.end());
   if (shards.empty()) return;
+  check_shards(shards, ShardCheck::kStructure);
   fmt::print("\npassages\n");
   for (std::uint64_t i = 0; i < kPassages; ++i) {
     Random random(1, Purpose::kOrder, i);
     ShardReader reader(shards[random.below(shards.size())]);
+    if (reader.header().tokenizer_sha256 != tokenizer.sha256())
+      refuse("{} was made with another tokenizer than the one in {}.", reader.path(), folder.string());
+    if (reader.counts().documents == 0) continue;
     std::vector<std::uint64_t> document, offsets;
     reader.read_document_offsets(random.below(static_cast<std::uint64_t>(reader.counts().documents)), 2,
                                  document);
@@ -168,7 +176,7 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
     std::vector<std::int32_t> ids;
     reader.read_tokens(offsets.front(), std::min<std::uint64_t>(kMaxTokens, offsets.back() - offsets.front()),
                        ids);
-    fmt::print("  {}\n", tokenizer.decode(ids));
+    fmt::print("  {}\n", printable(tokenizer.decode(ids)));
   }
 }
 
@@ -200,7 +208,7 @@ int verify(const std::string& path) {
   std::size_t corrupt = 0;
   for (const FileVerdict& file : verdicts) {
     corrupt += file.problem.empty() ? 0 : 1;
-    fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "valid" : "CORRUPT", file.path,
+    fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "valid" : "CORRUPT", printable(file.path),
                file.problem.empty() ? file.what : file.problem);
   }
   fmt::print("{} of {} valid\n", verdicts.size() - corrupt, verdicts.size());
@@ -212,6 +220,8 @@ int run(const std::string& path) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status))
     refuse("{} cannot be read: {}.", path, error ? error.message() : "No such file or directory");
+  if (!fs::is_directory(status) && !fs::is_regular_file(status))
+    refuse("{} is neither a file nor a folder.", path);
   if (fs::is_directory(status)) {
     inspect_folder(path);
   } else if (is_checkpoint(path)) {

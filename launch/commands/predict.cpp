@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "kernels/core/check.h"
+#include "kernels/core/printable.h"
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
@@ -20,13 +21,15 @@
 #include "launch/predict/output.h"
 #include "launch/predict/task_predictor.h"
 #include "launch/setup/backend.h"
+#include "trainer/comm/launcher.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
 namespace {
 
 struct Arguments {
-  std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend;
+  std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend,
+                                    weights = "trained";
   std::int64_t top = 5;
   bool no_answer = false, force = false;
 };
@@ -51,13 +54,16 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
 Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
   if (!arguments.tokenizer.empty()) return read_any_tokenizer(arguments.tokenizer);
   Tokenizer tokenizer = source.tokenizer();
+  if (source.setting("task.kind") == "lra")
+    refuse("{} was trained on the Long Range Arena, whose examples are no text; `nystrom evaluate` tests it.",
+           source.path());
   if (tokenizer.empty())
     refuse("{} has no tokenizer (such as spiece.model); name one with `--tokenizer`.", source.path());
   return tokenizer;
 }
 
 void say(const std::string& sentence) {
-  fmt::print(stderr, "nystrom: {}\n", sentence);
+  print_error(fmt::format("nystrom: {}\n", printable(sentence)));
 }
 
 /// Truncated examples, lines without a mask, malformed lines and invalid bytes, reported at the end.
@@ -76,7 +82,7 @@ struct Counts {
     if (without_mask > 0 && task == "fill_mask")
       say(fmt::format("{} of {} lines had no `<mask>`.", without_mask, lines));
     if (repaired > 0)
-      say(fmt::format("{} bytes of the input are not valid UTF-8 and were replaced.", repaired));
+      say(fmt::format("{} bytes of the input are not valid text and were replaced.", repaired));
     if (skipped > 0) say(fmt::format("{} malformed lines of the input were skipped.", skipped));
   }
 };
@@ -312,6 +318,7 @@ void refuse_unused(const Config& config, const std::string& task) {
 int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.top < 1) refuse("predict: `--top` is {}; it must be at least 1.", arguments.top);
   check_output(arguments.output, std::array{arguments.input, arguments.model}, arguments.force);
+  if (launched_rank() == 0) check_input({.path = arguments.input, .format = arguments.input_format});
   const ModelPath model = find_model(arguments.model);
   check_output(arguments.output, std::array{model.path}, arguments.force);
   const Config config = read_config("", invocation.overrides);
@@ -323,6 +330,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   const std::string task = task_of(arguments, source);
   refuse_unused(config, task);
   source.use_as_it_is();
+  source.use_weights(parse<EvaluatedWeights>("predict: `--weights`", arguments.weights));
   source.set_config(with_attention(source, config));
   if (source.is_from_elsewhere() && task != "tokens")
     for (const std::string& note : source.notes()) say(note);
@@ -379,6 +387,9 @@ Command predict_command() {
                 "--tokenizer", arguments->tokenizer,
                 "a SentencePiece model, a tokenizer.json, a vocab.txt, or a folder or checkpoint with a "
                 "tokenizer, instead of the model's");
+            app.add_option("--weights", arguments->weights,
+                           "trained, or ema: the averaged weights of a checkpoint (`training.ema_decay`)")
+                ->capture_default_str();
             app.add_flag("--no-answer", arguments->no_answer,
                          "question answering: the answer may be empty, as in SQuAD 2.0");
           },

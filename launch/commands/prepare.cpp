@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 
+#include "data/tasks/lra/prepared_file.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
-#include "launch/cli/rank.h"
 #include "launch/cli/terminal.h"
-#include "launch/config/options.h"
-#include "launch/config/unused_keys.h"
-#include "launch/models/tokenizer_search.h"
+#include "launch/config/command_keys.h"
+#include "launch/setup/prepare_setup.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -35,12 +35,12 @@ class Progress {
     last_ = now;
     if (!terminal_.present) return log_.note(text(progress));
     const std::string line = text(progress).substr(0, static_cast<std::size_t>(terminal_.columns - 1));
-    fmt::print(stderr, "\r{:<{}}", line, terminal_.columns - 1);
+    print_error(fmt::format("\r{:<{}}", line, terminal_.columns - 1));
     drawn_ = true;
   }
 
   void clear() {
-    if (drawn_) fmt::print(stderr, "\r{:<{}}\r", "", terminal_.columns - 1);
+    if (drawn_) print_error(fmt::format("\r{:<{}}\r", "", terminal_.columns - 1));
     drawn_ = false;
   }
 
@@ -81,15 +81,13 @@ struct Arguments {
 };
 
 int work(const Config& config, const Arguments& arguments, Comm& comm) {
-  auto options = prepare_options(config);
-  if (!config.tokenizer.path.empty())
-    options.tokenizer.existing = read_any_tokenizer(config.tokenizer.path, options.tokenizer.training.names);
+  auto options = set_up_preparation(config);
   options.cleaning.keep_dropped |= arguments.keep_dropped;
   options.cleaning.skip_damaged |= arguments.skip_damaged;
   if (!config.run.threads && comm.local_ranks() > 1) options.threads = threads_of_rank(comm);
   options.group = {comm.rank(), comm.ranks(), [&comm] { comm.barrier("a stage of the preparation"); }};
   const Log log(comm.rank());
-  if (const auto unused = unused_keys_sentence(config, "prepare"); !unused.empty()) log.warning(unused);
+  warn_of_unused_keys(log, config, "prepare");
   PrepareReport made;
   {
     Progress progress(log);
@@ -100,11 +98,40 @@ int work(const Config& config, const Arguments& arguments, Comm& comm) {
   return kDone;
 }
 
+// A stage may take hours, and its ranks need not finish together.
+constexpr double kWeek = 7 * 86400;
+
+/// A task of the Long Range Arena as one HDF5 file; rank 0 alone does it.
+int prepare_lra(const Config& config) {
+  require(config, {"task.path", "output.directory"}, "prepare");
+  const TaskConfig task = task_options(config);
+  const lra::Kind& kind = lra::kind_of(task);
+  const std::string path = fmt::format("{}/{}.h5", config.output.directory, kind.name);
+  return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) -> int {
+    const Log log(comm.rank());
+    if (comm.rank() != 0) return kDone;
+    if (std::filesystem::exists(path))
+      refuse("{} exists; remove it, or set another `output.directory`.", path);
+    std::filesystem::create_directories(config.output.directory);
+    auto last = std::chrono::steady_clock::now();
+    const auto progress = [&](std::int64_t examples) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last < std::chrono::seconds(10)) return;
+      last = now;
+      log.note(fmt::format("{} examples.", examples));
+    };
+    const std::int64_t longest = lra::symbols_to_keep(kind, config.data.sequence_length);
+    const std::vector<std::string> notes = lra::write_prepared(task, longest, path, progress);
+    for (const auto& note : notes) log.note(note);
+    fmt::print("{}\n", path);
+    return kDone;
+  });
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   const Config config = read_config(arguments.config, invocation.overrides);
-  require(config, {"corpus", "output.directory"}, "prepare");
-  // A stage may take hours, and its ranks need not finish together.
-  constexpr double kWeek = 7 * 86400;
+  if (config.task.kind == "lra" && !config.gives("corpus")) return prepare_lra(config);
+  require_keys(config, "prepare");
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) { return work(config, arguments, comm); });
 }
 

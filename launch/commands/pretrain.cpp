@@ -5,8 +5,8 @@
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
-#include "launch/config/options.h"
-#include "launch/config/unused_keys.h"
+#include "launch/config/command_keys.h"
+#include "launch/config/path_text.h"
 #include "launch/setup/provenance.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
@@ -17,47 +17,31 @@ namespace {
 struct Options {
   std::string config;
   std::string resume;
+  bool takeover = false, accept_new_data = false;
 };
-
-PretrainOptions pretrain_options(const RunSetup& setup, const Log& log) {
-  PretrainOptions options = run_options(setup.config);
-  options.report = [&log](const std::string& report) { log.note("State of the ranks:\n" + report); };
-  options.files = setup.shards;
-  options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
-  options.model = setup.model;
-  options.head = setup.head;
-  options.precision = setup.precision;
-  options.device = [&setup](Comm& comm) {
-    return open_device(setup.backend, setup.config.communication.kind, comm);
-  };
-  options.sequence_length = setup.sequence_length;
-  options.training_data = training_source(setup);
-  options.validation_data = validation_source(setup);
-  options.data_notes = setup.data_notes;
-  options.trainer.objective = objective_options(setup.config);
-  options.trainer.identity = identity_of(setup);
-  if (setup.from)
-    options.start_from = [&](Network& network) {
-      for (const auto& note : setup.from->load(network)) log.note(note);
-    };
-  return options;
-}
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
-  if (!options.resume.empty()) config.run.resume = options.resume;
+  if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
   use_prepared_shards(config);
-  require(config, {"run.directory", "data.shards", "training.steps"}, "pretrain");
+  require_keys(config, "pretrain");
+  check_resumed_checkpoint(config);
   const RunSetup setup = set_up_run(config, true);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.run.directory);
     log.warnings(setup.warnings);
-    if (const auto unused = unused_keys_sentence(config, "pretrain"); !unused.empty()) log.warning(unused);
+    warn_of_unused_keys(log, config, "pretrain");
     for (const auto& note : setup.notes) log.note(note);
     Observers observers;
     observers.add(make_progress(log));
     observers.add(record_provenance(config.run.directory, log));
-    const StopReason why = pretrain(pretrain_options(setup, log), comm, observers);
+    PretrainOptions run =
+        pretrain_options(setup, [&log](const std::string& sentence) { log.note(sentence); });
+    run.trainer.identity.provenance = provenance_text(comm.ranks());
+    run.report = [&log](const std::string& report) { log.report("State of the ranks:\n" + report); };
+    run.takeover = options.takeover;
+    run.accept_new_data = options.accept_new_data;
+    const StopReason why = pretrain(run, comm, observers);
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request. Run the same command to resume.");
     return kStopped;
@@ -83,6 +67,11 @@ Command pretrain_command() {
           [options](OptionParser& app) {
             add_config_argument(app, options->config, true);
             add_resume_option(app, options->resume);
+            add_takeover_option(app, options->takeover);
+            app.add_flag(
+                "--accept-new-data", options->accept_new_data,
+                "Resume on shards of other content than those that the run was trained on, and record "
+                "that it did.");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "kernels/core/check.h"
+#include "kernels/core/printable.h"
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/setup/backend.h"
@@ -49,7 +50,7 @@ std::size_t count_far(const std::vector<Distance>& distances) {
 }
 
 void print_text(const Arguments& arguments, const Verification& result) {
-  for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
+  for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
   print_group("output", result.outputs);
   print_group("gradient", result.gradients);
   const std::size_t all = result.outputs.size() + result.gradients.size();

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,16 +86,13 @@ struct Config {
   struct {
     std::string from;
     std::optional<std::int64_t> vocabulary_size;
-    std::int64_t hidden_size = 0, layers = 0, heads = 0, intermediate_size = 0, max_positions = 0;
+    std::int64_t hidden_size = 0, layers = 0, intermediate_size = 0, max_positions = 0;
     Activation activation = {};
     double dropout = 0, attention_dropout = 0, layer_norm_epsilon = 0, initializer_range = 0;
     std::int64_t reinitialize_layers = 0;
     bool reinitialize_head = false;
-    struct {
-      std::string kind;
-      std::int64_t landmarks = 0, convolution = 0;
-      std::int32_t pinv_iterations = 0;
-      PinvInit pinv_init = {};
+    NetworkConfig network;
+    struct AttentionSection : AttentionConfig {  ///< its `heads` are `model.heads`
       Padding padding = {};
     } attention;
   } model;
@@ -146,6 +144,7 @@ struct Config {
 
   struct {
     std::int64_t every_steps = 1000, batches = 0;
+    EvaluatedWeights weights = {};
   } evaluation;
 
   std::vector<CorpusSpec> corpus;
@@ -192,7 +191,11 @@ Config read_config_text(const std::string& yaml, const std::string& origin);
 void set_value(Config& config, const std::string& key, const std::string& value);
 
 /// Throws InputError, naming the first of `keys` that was not given and the command that needs it.
-void require(const Config& config, std::initializer_list<std::string_view> keys, std::string_view command);
+void require(const Config& config, std::span<const std::string_view> keys, std::string_view command);
+inline void require(const Config& config, std::initializer_list<std::string_view> keys,
+                    std::string_view command) {
+  require(config, std::span(keys.begin(), keys.size()), command);
+}
 
 /// The whole configuration as YAML, every key that has a value, in the table's order; read_config_text gives
 /// the same values back.
@@ -208,6 +211,9 @@ std::map<std::string, std::string> finetuning_values(const Config& config);
 /// May a resumed run have another value of this key?
 bool may_change_on_resume(std::string_view key);
 
+/// May a fork (`--resume PATH` into a new run directory) have another value?
+bool may_change_in_fork(std::string_view key);
+
 /// What a resumed run may change: sections of which every key is free, and the free keys of the other ones.
 struct FreeOnResume {
   std::vector<std::string> sections, keys;
@@ -216,5 +222,8 @@ FreeOnResume free_on_resume();
 
 /// docs/configuration.md.
 std::string configuration_document();
+
+/// A JSON Schema (draft 7) of all keys, for editors.
+std::string configuration_schema();
 
 }  // namespace nystrom

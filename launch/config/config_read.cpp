@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "kernels/core/files.h"
 #include "launch/config/config_table.h"
 #include "launch/config/key_guess.h"
+#include "launch/config/path_text.h"
 #include "launch/config/suggestion.h"
 
 namespace nystrom {
@@ -102,10 +104,11 @@ class Setter {
   [[nodiscard]] bool plain() const { return node_.IsScalar() && node_.Tag() != "!"; }
 
   void in_range(double value) const {
+    constexpr double kHuge = 1e12;  // a bound that nobody needs to know before it is met
     const Range& range = key_->rules.range;
     if (value >= range.min && value <= range.max) return;
-    if (range.max > 1e12) wrong(fmt::format("at least {}", range.min));
-    wrong(fmt::format("from {} to {}", range.min, range.max));
+    if (range.max <= kHuge) wrong(fmt::format("from {} to {}", range.min, range.max));
+    wrong(value < range.min ? fmt::format("at least {}", range.min) : fmt::format("at most {}", range.max));
   }
 
   template <class Integer>
@@ -113,7 +116,13 @@ class Setter {
     const std::string text = plain() ? node_.Scalar() : "";
     Integer value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) wrong("an integer");
+    const bool whole = !text.empty() && end == text.data() + text.size();
+    if (!whole || error == std::errc::invalid_argument) wrong("an integer");
+    constexpr double kBeyond = std::numeric_limits<double>::infinity();
+    if (error == std::errc::result_out_of_range) {
+      in_range(text.starts_with('-') ? -kBeyond : kBeyond);
+      wrong("an integer of 64 bits");
+    }
     in_range(static_cast<double>(value));
     return value;
   }
@@ -121,7 +130,14 @@ class Setter {
   void read(std::int64_t* to) const { *to = integer<std::int64_t>(); }
   void read(std::int32_t* to) const { *to = integer<std::int32_t>(); }
 
-  void read(double* to) const {
+  void read(double* to) const { *to = number(); }
+
+  void read(std::optional<double>* to) const {
+    const bool is_unset = plain() && node_.Scalar() == key_->rules.unset;
+    *to = is_unset ? std::nullopt : std::optional(number());
+  }
+
+  [[nodiscard]] double number() const {
     std::string text = plain() ? node_.Scalar() : "";
     if (text.starts_with('+')) text.erase(0, 1);
     double value = 0;
@@ -129,7 +145,7 @@ class Setter {
     if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
       wrong("a number");
     in_range(value);
-    *to = value;
+    return value;
   }
 
   void read(bool* to) const {
@@ -146,7 +162,20 @@ class Setter {
     const std::string_view choices = key_->rules.choices;
     if (!node_.IsScalar()) wrong(choices.empty() ? "text" : fmt::format("one of {}", choices));
     if (!choices.empty() && !is_choice(node_.Scalar())) wrong(fmt::format("one of {}", choices));
-    *to = node_.Scalar();
+    *to = text_of(node_);
+  }
+
+  /// The text of a scalar, in which a path is expanded.
+  [[nodiscard]] std::string text_of(const YAML::Node& node) const {
+    return key_->rules.path ? path_of(node, key_->path) : node.Scalar();
+  }
+
+  [[nodiscard]] std::string path_of(const YAML::Node& node, std::string_view key) const {
+    try {
+      return expanded_path(node.Scalar());
+    } catch (const InputError& problem) {
+      refuse("{}: `{}` {}.", origin_.at(node.Mark()), key, problem.what());
+    }
   }
 
   void read(const WordSlot& to) const {
@@ -166,12 +195,12 @@ class Setter {
   void read(std::vector<std::string>* to) const {
     std::vector<std::string> list;
     if (node_.IsScalar()) {
-      list.push_back(node_.Scalar());
+      list.push_back(text_of(node_));
     } else {
       if (!node_.IsSequence()) wrong("a list of patterns");
       for (const auto& each : node_) {
         if (!each.IsScalar()) wrong("a list of patterns");
-        list.push_back(each.Scalar());
+        list.push_back(text_of(each));
       }
     }
     *to = std::move(list);
@@ -203,6 +232,51 @@ class Setter {
     *to = std::move(weights);
   }
 
+  void read(std::vector<OptimizerGroup>* to) const {
+    if (!node_.IsSequence()) wrong("a list of {match: ..., rate: ..., weight_decay: ...}");
+    std::vector<OptimizerGroup> groups;
+    for (const auto& each : node_) groups.push_back(optimizer_group(each));
+    *to = std::move(groups);
+  }
+
+  [[nodiscard]] OptimizerGroup optimizer_group(const YAML::Node& node) const {
+    if (!node.IsMap())
+      refuse("{}: an entry of `optimizer.groups` must be {{match: ..., rate: ..., weight_decay: ...}}.",
+             origin_.at(node.Mark()));
+    OptimizerGroup group;
+    for (const auto& member : node) {
+      const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
+      if (name == "match" && member.second.IsScalar())
+        group.match = member.second.Scalar();
+      else if (name == "rate")
+        group.rate = share(name, member.second);
+      else if (name == "weight_decay")
+        group.weight_decay = share(name, member.second);
+      else
+        refuse(
+            "{}: there is no key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
+            origin_.at(member.first.Mark()), name);
+    }
+    if (group.match.empty())
+      refuse("{}: `optimizer.groups`: an entry has no pattern `match`.", origin_.at(node.Mark()));
+    if (!group.rate && !group.weight_decay)
+      refuse("{}: `optimizer.groups`: the entry for {} gives neither `rate` nor `weight_decay`.",
+             origin_.at(node.Mark()), group.match);
+    return group;
+  }
+
+  /// A number of at least 0, of an entry of `optimizer.groups`.
+  [[nodiscard]] double share(const std::string& name, const YAML::Node& node) const {
+    const std::string text = node.IsScalar() && node.Tag() != "!" ? node.Scalar() : "";
+    double value = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || !(value >= 0) ||
+        !std::isfinite(value))
+      refuse("{}: `optimizer.groups`: `{}` is {}; it must be a number of at least 0.",
+             origin_.at(node.Mark()), name, shown(node));
+    return value;
+  }
+
   void read(std::vector<GridAxis>* to) const {
     std::vector<GridAxis> grid;
     if (!node_.IsMap()) wrong("a map of keys to lists of values");
@@ -213,9 +287,7 @@ class Setter {
   /// Every value is tried on a copy, so that what the grid would come to later is refused now.
   [[nodiscard]] GridAxis grid_axis(const YAML::Node& name, const YAML::Node& list) const {
     GridAxis axis{name.IsScalar() ? name.Scalar() : "", {}};
-    const bool fixed = axis.key == "grid" || axis.key == "corpus" || axis.key.starts_with("run.") ||
-                       axis.key.starts_with("communication.");
-    if (fixed)
+    if (!may_be_in_grid(axis.key))
       refuse("{}: `grid`: `{}` is not a key that a grid can vary.", origin_.at(name.Mark()), axis.key);
     if (std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
       refuse("{}: `grid`: there is no key `{}`; {}", origin_.at(name.Mark()), axis.key, guess_key(axis.key));
@@ -247,21 +319,24 @@ class Setter {
   }
 
   void set_corpus_member(CorpusSpec& entry, const YAML::Node& key, const YAML::Node& value) const {
-    const std::map<std::string, std::string*> texts{
-        {"kind", &entry.kind}, {"path", &entry.path}, {"field", &entry.field}, {"encoding", &entry.encoding}};
+    const std::map<std::string, std::string*> texts{{"kind", &entry.kind},
+                                                    {"path", &entry.path},
+                                                    {"field", &entry.field},
+                                                    {"encoding", &entry.encoding},
+                                                    {"language", &entry.language}};
     const std::map<std::string, bool*> drops_of{{"disambiguation", &entry.drop_disambiguation},
                                                 {"lists", &entry.drop_lists},
                                                 {"stubs", &entry.drop_stubs}};
     const std::string name = key.IsScalar() ? key.Scalar() : "";
     if (!texts.contains(name) && !drops_of.contains(name))
       refuse(
-          "{}: there is no key `{}` in an entry of `corpus`; it has kind, path, field and encoding, and for "
+          "{}: there is no key `{}` in an entry of `corpus`; it has kind, path, field, encoding and language, and for "
           "wikipedia also disambiguation, lists and stubs.",
           origin_.at(key.Mark()), name);
     if (!value.IsScalar())
       refuse("{}: `corpus`: `{}` is {}; it must be text.", origin_.at(value.Mark()), name, shown(value));
     if (texts.contains(name))
-      *texts.at(name) = value.Scalar();
+      *texts.at(name) = name == "path" ? path_of(value, "corpus") : value.Scalar();
     else
       *drops_of.at(name) = drops(name, value);
   }
@@ -311,17 +386,23 @@ bool has_one_document(const std::string& yaml) {
   return !parser.HandleNextDocument(handler) || !parser.HandleNextDocument(handler);
 }
 
+[[noreturn]] void refuse_yaml(const YAML::Exception& error, const std::string& yaml, const Origin& origin) {
+  const bool variable = yaml.find("${") != std::string::npos;
+  refuse("{}: this is not valid YAML: {}.{}", origin.at(error.mark), error.msg,
+         variable ? " A value with ${...} must be in quotes." : "");
+}
+
 YAML::Node parse(const std::string& yaml, const Origin& origin) {
   try {
     if (!has_one_document(yaml)) refuse("{} holds more than one YAML document; write one.", origin.name);
     return YAML::Load(yaml);
   } catch (const YAML::Exception& error) {
-    refuse("{}: this is not valid YAML: {}.", origin.at(error.mark), error.msg);
+    refuse_yaml(error, yaml, origin);
   }
 }
 
 std::string read_configuration(const std::string& path) {
-  std::string text = read_file(path, kMaxFileBytes);
+  std::string text = read_file_or_pipe(path, kMaxFileBytes);
   if (text.find('\0') != std::string::npos) refuse("{} contains NUL bytes; it is not a configuration.", path);
   return text;
 }
@@ -330,7 +411,7 @@ void apply(Config& config, const std::string& yaml, const Origin& origin) {
   try {
     Setter(config, origin).set("", parse(yaml, origin));
   } catch (const YAML::Exception& error) {
-    refuse("{}: this is not valid YAML: {}.", origin.at(error.mark), error.msg);
+    refuse_yaml(error, yaml, origin);
   }
 }
 
@@ -362,7 +443,7 @@ void set_value(Config& config, const std::string& key, const std::string& value)
   apply_override(config, key + "=" + value);
 }
 
-void require(const Config& config, std::initializer_list<std::string_view> keys, std::string_view command) {
+void require(const Config& config, std::span<const std::string_view> keys, std::string_view command) {
   Config copy = config;
   const std::vector<ConfigKey> table = config_keys(copy);
   for (const std::string_view key : keys) {

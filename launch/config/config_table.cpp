@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
 
 #include "model/attention/registry.h"
 #include "trainer/optimizer/optimizer.h"
+#include "trainer/optimizer/schedule.h"
 
 namespace nystrom {
 namespace {
@@ -18,25 +20,41 @@ std::string_view attention_choices() {
   return names;
 }
 
+/// The formulas of the kinds.
+std::string_view schedule_meaning() {
+  static const std::string meaning = [] {
+    std::string text = "Factor of the peak rate: s/w up to step w, then";
+    for (const ScheduleKind& kind : schedule_kinds())
+      text +=
+          fmt::format("{} `{}`: {}", &kind == schedule_kinds().data() ? "" : ";", kind.name, kind.formula);
+    return text + ".";
+  }();
+  return meaning;
+}
+
 const std::array kSections = {
-    ConfigSection{"", "all", "", true},
+    ConfigSection{"", "all", "", true, true},
     ConfigSection{"run", "pretrain, evaluate", "Output, resuming and monitoring of a run.", true},
     ConfigSection{"model", "pretrain, evaluate, bench",
                   "Shape and arithmetic of the model. With `model.from`, keys not given take that model's "
                   "values.",
                   true},
-    ConfigSection{"data", "pretrain, evaluate, bench", "Shards, and how samples are built from them.", true},
+    ConfigSection{"data", "pretrain, evaluate, bench", "Shards, and how samples are built from them.", true,
+                  true},
     ConfigSection{"objective", "pretrain, evaluate",
-                  "The loss: `mlm_weight` × MLM loss + `sop_weight` × SOP loss.", true},
-    ConfigSection{"training", "pretrain, evaluate, bench", "Length of the run, batch sizes, precision.",
+                  "The loss: `mlm_weight` × MLM loss + `sop_weight` × SOP loss.", true, true},
+    ConfigSection{"training", "pretrain, evaluate, bench", "Length of the run, batch sizes, precision.", true,
                   true},
     ConfigSection{"optimizer", "pretrain",
-                  "AdamW as in PyTorch; weight decay applies to tensors of two or more dimensions.", true},
-    ConfigSection{"schedule", "pretrain", "Learning rate at step s = 1 … S, with w warmup steps.", true},
+                  "From gradients to weights; the formulas are in docs/training.md. Weight decay applies to "
+                  "tensors of two or more dimensions.",
+                  true, true},
+    ConfigSection{"schedule", "pretrain", "Learning rate at step s = 1 … S, with w warmup steps.", true,
+                  true},
     ConfigSection{"communication", "pretrain", "Communication between ranks.", true},
     ConfigSection{"checkpoint", "pretrain", "Checkpoints, from which a run resumes.", true},
     ConfigSection{"evaluation", "pretrain, evaluate", "Losses on the validation shards, with fixed masks.",
-                  true},
+                  true, true},
     ConfigSection{"corpus", "prepare", "Raw text (docs/data.md).", false},
     ConfigSection{"tokenizer", "prepare, pretrain, evaluate", "A tokenizer to train, or an existing one.",
                   false},
@@ -61,7 +79,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.run.directory,
        "Run directory: metrics, `log.txt`, resolved configuration, `run.json` (program, command line and "
        "machine of each start) and checkpoints.",
-       {.unset = "*", .resume = kFree}},
+       {.unset = "*", .resume = kFree, .path = true}},
       {"run.log_every",
        &c.run.log_every,
        "Steps between reports in the log and in `metrics.jsonl`.",
@@ -70,7 +88,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.run.resume,
        "`auto`: resume from the latest valid checkpoint of the run directory, if there is one; `never`: "
        "start anew, refused in a used run directory; or the path of a checkpoint.",
-       {.resume = kFree}},
+       {.resume = kFree, .path = true}},
       {"run.check_shards",
        WordSlot(&c.run.check_shards),
        "Validation of shards in a child process before they are opened, since a corrupt HDF5 file can crash "
@@ -94,14 +112,14 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"run.threads",
        &c.run.threads,
        "Threads per rank; `auto`: the cores the rank is bound to, or its share of the machine's.",
-       {.range = kPositive, .unset = "auto", .resume = kFree}},
+       {.range = {1, 4096}, .unset = "auto", .resume = kFree}},
 
       {"model.from",
        &c.model.from,
        "Checkpoint, run directory (its best checkpoint, else its latest) or Hugging Face folder to start from: "
        "its weights, and its values of all keys of `model` "
        "not given here.",
-       {.unset = "none"}},
+       {.unset = "none", .path = true}},
       {"model.vocabulary_size",
        &c.model.vocabulary_size,
        "Rows of the word embedding; `auto`: the tokenizer's size (in `bench` without shards: "
@@ -113,7 +131,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "Hidden size C, a multiple of `heads`.",
        {.range = kPositive}},
       {"model.layers", &c.model.layers, "Encoder layers.", {.range = kPositive}},
-      {"model.heads", &c.model.heads, "Attention heads.", {.range = kPositive}},
+      {"model.heads", &c.model.attention.heads, "Attention heads.", {.range = kPositive}},
       {"model.intermediate_size",
        &c.model.intermediate_size,
        "Width of the feed-forward layer.",
@@ -127,7 +145,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kFraction}},
       {"model.attention_dropout",
        &c.model.attention_dropout,
-       "Dropout probability of attention probabilities; `softmax` only.",
+       "Dropout probability of attention probabilities; `softmax` and `longformer` only.",
        {.range = kFraction}},
       {"model.layer_norm_epsilon",
        &c.model.layer_norm_epsilon,
@@ -137,6 +155,20 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.model.initializer_range,
        "Standard deviation of the initial weights.",
        {.range = kNonNegative}},
+      {"model.norm", WordSlot(&c.model.network.norm),
+       "LayerNorm behind each part of a block, or before it and once more behind the last block."},
+      {"model.embedding_norm", &c.model.network.embedding_norm, "LayerNorm of the embeddings."},
+      {"model.positions", WordSlot(&c.model.network.positions),
+       "`learned`: a table; `sinusoidal`: fixed, added to the embeddings; `rotary`: queries and keys are turned."},
+      {"model.pooling", WordSlot(&c.model.network.pooling),
+       "What a classification of sequences or pairs sees: the first token, or the mean or maximum of all."},
+      {"model.classifier", WordSlot(&c.model.network.classifier),
+       "Between the two layers of such a classification: `activation`: that of the network, as in "
+       "transformers; `tanh`; `relu_mlp`: ReLU."},
+      {"model.classifier_size",
+       &c.model.network.classifier_size,
+       "Width between those layers; `auto`: `hidden_size`.",
+       {.range = kPositive, .unset = "auto"}},
       {"model.reinitialize_layers",
        &c.model.reinitialize_layers,
        "`finetune`: number of top layers that are reinitialized instead of loaded from `model.from`.",
@@ -146,23 +178,54 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "refusing it."},
       {"model.attention.kind",
        &c.model.attention.kind,
-       "Attention; `softmax` with `convolution: 0` is BERT's.",
+       "Attention (docs/attention.md); `softmax` with `convolution: 0` is BERT's. `none`: a token sees the "
+       "others by the convolution alone.",
        {.choices = attention_choices()}},
       {"model.attention.landmarks",
        &c.model.attention.landmarks,
        "Number of landmarks m. A sequence of at most m tokens gets exact softmax attention.",
        {.range = kPositive}},
       {"model.attention.convolution",
-       &c.model.attention.convolution,
+       &c.model.attention.taps,
        "Kernel size of the depthwise convolution of the values, odd; 0: none (Hugging Face's `null`).",
        {.range = kCount}},
       {"model.attention.pinv_iterations",
        &c.model.attention.pinv_iterations,
        "Iterations of the pseudo-inverse.",
-       {.range = kPositive}},
+       {.range = {1, 1 << 20}}},
       {"model.attention.pinv_init", WordSlot(&c.model.attention.pinv_init),
        "Scale of the pseudo-inverse's initial value: one per matrix, or one for a whole micro-batch (the "
        "original code's default, and the only option with which the micro-batch changes the result)."},
+      {"model.attention.window",
+       &c.model.attention.window,
+       "`longformer`: a token attends to this many tokens around it, half before and half behind; even.",
+       {.range = kPositive}},
+      {"model.attention.global_tokens", WordSlot(&c.model.attention.global_tokens),
+       "`longformer`: `first`: the first token attends to all tokens, and all attend to it."},
+      {"model.attention.projection",
+       &c.model.attention.projection,
+       "`linformer`: number of rows that keys and values are projected to. The projections have a column for "
+       "each of `model.max_positions`.",
+       {.range = kPositive}},
+      {"model.attention.projection_sharing", WordSlot(&c.model.attention.projection_sharing),
+       "`linformer`: `kv`: keys and values have one projection."},
+      {"model.attention.features",
+       &c.model.attention.features,
+       "`performer`: number of random features per head.",
+       {.range = kPositive}},
+      {"model.attention.redraw_every",
+       &c.model.attention.redraw_every,
+       "`performer`: training steps between new random features; 0: never. Whatever is not training uses those "
+       "that never change.",
+       {.range = kCount}},
+      {"model.attention.hashes",
+       &c.model.attention.hashes,
+       "`reformer`: rounds of hashing.",
+       {.range = kPositive}},
+      {"model.attention.chunk",
+       &c.model.attention.chunk,
+       "`reformer`: tokens of a chunk; a token attends to its chunk and the one before, in each round.",
+       {.range = kPositive}},
       {"model.attention.padding", WordSlot(&c.model.attention.padding),
        "`exact`: padding has no effect; `huggingface`: sequences are padded to `data.sequence_length`, and "
        "only the third softmax is masked."},
@@ -171,12 +234,12 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.data.shards,
        "Training shards: patterns of files, in our format or NVIDIA's, recognized by content. By default "
        "those that `prepare` writes: `train/*.h5` in `output.directory`.",
-       {.unset = "*"}},
+       {.unset = "*", .path = true}},
       {"data.validation",
        &c.data.validation,
        "Held-out shards; `[]`: none. Where `data.shards` is not given, by default `validation/*.h5` in "
        "`output.directory` if there are any.",
-       {.unset = "[]"}},
+       {.unset = "[]", .path = true}},
       {"data.sequence_length",
        &c.data.sequence_length,
        "Tokens of a sample, special tokens included; `auto`: the smaller of 512 and `model.max_positions`.",
@@ -200,7 +263,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"data.masking.probability",
        &c.data.masking.probability,
        "Fraction of tokens to predict.",
-       {.range = kFraction}},
+       {.range = {1e-6, 1}}},
       {"data.masking.mask",
        &c.data.masking.mask,
        "Fraction of those replaced by the mask token.",
@@ -227,7 +290,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"training.epochs",
        &c.training.epochs,
        "`finetune`: epochs over the task's examples.",
-       {.range = kPositive}},
+       {.range = {1, 1e9}}},
       {"training.patience",
        &c.training.patience,
        "`finetune`: stop after this many epochs without a better metric; 0: never.",
@@ -240,7 +303,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.training.micro_batch,
        "Sequences that a rank computes at once; gradients are accumulated up to `global_batch`. Changes no "
        "result beyond rounding.",
-       {.range = kPositive, .unset = "auto", .resume = kFree}},
+       {.range = {1, std::numeric_limits<std::int32_t>::max()}, .unset = "auto", .resume = kFree}},
       {"training.precision", WordSlot(&c.training.precision),
        "Precision of activations. `auto`: bf16 on a GPU and on a CPU with bf16 matrix products, else fp32; "
        "the log names the choice."},
@@ -269,6 +332,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.training.spike.window,
        "Steps in the running mean and deviation; no spike is detected earlier in the run.",
        {.range = {2, 9e15}, .resume = kFree}},
+      {"training.ema_decay",
+       &c.optimizer.ema_decay,
+       "Decay d of an exponential moving average of the weights, E ← d E + (1 − d) w after each update, beside "
+       "the weights; 0: none. Training does not see it; checkpoints keep it (4 bytes per weight).",
+       {.range = kFraction}},
       {"training.check_every",
        &c.training.check_every,
        "Steps between checks for silent data corruption (weights identical on all ranks; a micro-batch "
@@ -290,8 +358,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.resume = kFree}},
       {"training.zero",
        &c.training.zero,
-       "ZeRO stage 1: the optimizer state is sharded across ranks, 8 bytes per weight divided by the number "
-       "of ranks. Same result, same checkpoints; ranks all-gather the weights each step.",
+       "ZeRO stage 1: the optimizer state is sharded across ranks, with AdamW 8 bytes per weight divided by the "
+       "number of ranks. Same result, same checkpoints; ranks all-gather the weights each step.",
        {.resume = kFree}},
 
       {"optimizer.kind", &c.optimizer.kind, "Optimizer.", {.choices = registered_names(optimizer_kinds())}},
@@ -314,15 +382,67 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "`finetune`: factor of a layer's learning rate relative to the layer above; the head has the full "
        "rate.",
        {.range = {1e-6, 1}}},
+      {"optimizer.groups",
+       &c.optimizer.groups,
+       "List of `{match: PATTERN, rate: 0.1, weight_decay: 0}`: a factor of the learning rate, and a weight decay "
+       "(also of tensors of one dimension), for tensors whose name matches, such as `*.bias`. For each of the "
+       "two the first entry that matches and gives it counts. A pattern that matches no tensor is refused.",
+       {.unset = "[]"}},
+      {"optimizer.all_tensors", &c.optimizer.all_tensors,
+       "`lamb`: weight decay and trust ratio also for tensors of one dimension."},
+      {"optimizer.adamw_learning_rate",
+       &c.optimizer.adamw_learning_rate,
+       "`muon`: peak learning rate of all tensors but the matrices of the encoder's layers, which AdamW updates.",
+       {.range = kNonNegative}},
+      {"optimizer.momentum",
+       &c.optimizer.momentum,
+       "`muon`: decay rate of the momentum.",
+       {.range = kFraction}},
+      {"optimizer.nesterov", &c.optimizer.nesterov, "`muon`: Nesterov momentum."},
+      {"optimizer.newton_schulz_steps",
+       &c.optimizer.newton_schulz_steps,
+       "`muon`: iterations of Newton–Schulz.",
+       {.range = {1, 100}}},
+      {"optimizer.scale", WordSlot(&c.optimizer.scale),
+       "`muon`: factor of the rate of a matrix [rows, columns]. `original`: √max(1, rows/columns); "
+       "`match_rms_adamw`: 0.2 √max(rows, columns), with which AdamW's learning rate and weight decay fit."},
 
-      {"schedule.kind", WordSlot(&c.schedule.kind),
-       "Factor of the peak rate: s/w up to step w, then `linear`: (S − s + 1)/(S − w + 1); `constant`: 1; "
-       "`cosine`: half a cosine to 0; `inverse_sqrt`: √(w/s)."},
+      {"schedule.kind",
+       &c.schedule.kind,
+       schedule_meaning(),
+       {.choices = registered_names(schedule_kinds())}},
       {"schedule.warmup_steps", &c.schedule.warmup_steps, "Warmup steps w.", {.range = kCount}},
       {"schedule.warmup_share",
        &c.schedule.warmup_share,
        "`finetune`: w as a fraction of all steps; 0: `warmup_steps`.",
        {.range = kFraction}},
+      {"schedule.power", &c.schedule.power, "`polynomial`: exponent.", {.range = {0, 100}}},
+      {"schedule.decay_steps",
+       &c.schedule.decay_steps,
+       "`wsd`: the last steps, d, in which the rate falls; 0: it stays at the peak.",
+       {.range = kCount, .resume = kFree}},
+      {"schedule.decay_shape",
+       WordSlot(&c.schedule.decay_shape),
+       "`wsd`: how the rate falls.",
+       {.resume = kFree}},
+      {"schedule.start_share",
+       &c.schedule.start_share,
+       "`one_cycle`: share of the peak rate at step 1.",
+       {.range = kFraction}},
+      {"schedule.end_share",
+       &c.schedule.end_share,
+       "`polynomial`, `wsd`: share of the peak rate at step S + 1, 0 by default; `one_cycle`: at step S, "
+       "4e-06 by default.",
+       {.range = kFraction, .unset = "auto", .resume = kFree}},
+      {"schedule.beta1_ends",
+       &c.schedule.beta1_ends,
+       "`one_cycle`: beta1 at steps 1 and S, in place of `optimizer.beta1`; it goes the same two lines as the "
+       "rate.",
+       {.range = kFraction, .unset = "none"}},
+      {"schedule.beta1_peak",
+       &c.schedule.beta1_peak,
+       "`one_cycle`: beta1 at step w, where the rate has its peak.",
+       {.range = kFraction, .unset = "none"}},
 
       {"communication.kind",
        WordSlot(&c.communication.kind),
@@ -369,6 +489,9 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.evaluation.batches,
        "Maximum number of global batches per evaluation.",
        {.range = kPositive}},
+      {"evaluation.weights", WordSlot(&c.evaluation.weights),
+       "`trained`: the weights; `ema`: their average (`training.ema_decay`), in the evaluations of a run and in "
+       "`evaluate`."},
   };
 }
 
@@ -382,6 +505,11 @@ std::vector<ConfigKey> config_keys(Config& config) {
 
 std::span<const ConfigSection> config_sections() {
   return kSections;
+}
+
+bool may_be_in_grid(std::string_view path) {
+  return path != "grid" && path != "corpus" && !path.starts_with("run.") &&
+         !path.starts_with("communication.");
 }
 
 std::string_view section_of(std::string_view path) {

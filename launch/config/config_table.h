@@ -58,9 +58,10 @@ class WordSlot {
 };
 
 /// Where a key's value lies in a Config; the alternative is its type.
-using Slot = std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*,
-                          std::optional<std::int64_t>*, std::vector<std::string>*, std::vector<CorpusSpec>*,
-                          std::vector<GridAxis>*, std::vector<CorpusWeight>*, WordSlot>;
+using Slot =
+    std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*, std::optional<std::int64_t>*,
+                 std::optional<double>*, std::vector<std::string>*, std::vector<CorpusSpec>*,
+                 std::vector<GridAxis>*, std::vector<CorpusWeight>*, std::vector<OptimizerGroup>*, WordSlot>;
 
 /// Both ends included.
 struct Range {
@@ -73,7 +74,7 @@ inline constexpr Range kCount{0, 9e15};
 inline constexpr Range kFraction{0, 1};
 inline constexpr Range kNonNegative{0, 1e300};
 
-/// May a resumed run have another value?
+/// May a resumed run have another value? (A fork may also change what its section allows.)
 enum class OnResume { kFixed, kFree };
 
 struct KeyRules {
@@ -81,6 +82,7 @@ struct KeyRules {
   std::string_view choices = {};  ///< "a | b": the words that a text may be; anything if empty
   std::string_view unset = {};    ///< the documentation's word for "not given"; "*": no default
   OnResume resume = OnResume::kFixed;
+  bool path = false;  ///< paths or patterns of files, in which `~` and `${VARIABLE}` are expanded
 };
 
 struct ConfigKey {
@@ -105,7 +107,8 @@ struct ConfigSection {
   std::string_view name;      ///< "" for top-level keys
   std::string_view commands;  ///< which commands use it
   std::string_view meaning;
-  bool pretraining;  ///< its keys are compared at a resume
+  bool pretraining;      ///< its keys are compared at a resume
+  bool in_fork = false;  ///< a fork may change its keys
 };
 
 /// Every key, with its slot in `config`.
@@ -116,6 +119,9 @@ std::span<const ConfigSection> config_sections();
 
 /// "model" of "model.attention.kind"; "" of "seed". A section with a value of its own (corpus) is its name.
 std::string_view section_of(std::string_view path);
+
+/// May `grid` try several values of this key?
+bool may_be_in_grid(std::string_view path);
 
 /// Value in YAML's flow style, as to_yaml writes it.
 std::string value_text(const Slot& slot);

@@ -13,7 +13,9 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        "List of `{kind: wikipedia, path: PATTERN}`. Kinds: `wikipedia` (a dump, .xml or .xml.bz2), `books` "
        "(folders of .txt), `imdb` (the aclImdb tree or its tar), `lines` (one document per line), `jsonl` "
        "(one object per line; `field: text` names the member with the text). `encoding: auto` may be "
-       "`utf-8`, `latin-1` or `utf-16`. `wikipedia` takes `disambiguation`, `lists` and `stubs`: `keep` or "
+       "`utf-8`, `latin-1` or `utf-16`. `language: auto` splits sentences by the rules of the dump's language or "
+       "of the one that the text is recognized as; en, de, fr, es, it, nl, pt, pl, ru, zh, ja, ar or hi sets it. "
+       "`wikipedia` takes `disambiguation`, `lists` and `stubs`: `keep` or "
        "`drop`.",
        {.unset = "*"}},
 
@@ -27,7 +29,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        "An existing tokenizer to use instead of training one: a tokenizer's file, a folder that holds one, or "
        "a checkpoint or run directory, for its tokenizer. (`pretrain` looks for one beside the shards and "
        "needs this only if there is none.)",
-       {.unset = "none"}},
+       {.unset = "none", .path = true}},
       {"tokenizer.lowercase", &c.tokenizer.lowercase, "Fold case before anything else."},
       {"tokenizer.character_coverage",
        &c.tokenizer.character_coverage,
@@ -50,7 +52,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"output.directory",
        &c.output.directory,
        "Directory for the tokenizer, the shards and `manifest.json`.",
-       {.unset = "*"}},
+       {.unset = "*", .path = true}},
       {"output.shard_tokens",
        &c.output.shard_tokens,
        "Maximum number of tokens in a shard.",
@@ -83,7 +85,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        &c.cleaning.decontaminate,
        "Evaluation files; documents that share 13 consecutive words with them are dropped, and listed in "
        "`contaminated.tsv`.",
-       {.unset = "[]"}},
+       {.unset = "[]", .path = true}},
       {"cleaning.keep_dropped", &c.cleaning.keep_dropped,
        "Write dropped documents and paragraphs to `dropped.jsonl` (as `--keep-dropped` does)."},
       {"cleaning.skip_damaged", &c.cleaning.skip_damaged,
@@ -98,22 +100,44 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        &c.task.kind,
        "Kind of task.",
        {.choices = registered_names(task_kinds()), .unset = "none"}},
-      {"task.name", &c.task.name, "Name of the task within its kind, such as `SST-2`.", {.unset = "none"}},
+      {"task.name",
+       &c.task.name,
+       "Name of the task within its kind, such as `SST-2`; `lra`: `listops`, `text`, `retrieval`, `image` or "
+       "`pathfinder`.",
+       {.unset = "none"}},
       {"task.path",
        &c.task.path,
-       "Directory of the task; `imdb`: the directory aclImdb or its tar.",
-       {.unset = "*"}},
+       "Directory of the task; `imdb`: the directory aclImdb or its tar; `lra`: any directory above the "
+       "task's files, or the file that `prepare` made of them.",
+       {.unset = "*", .resume = OnResume::kFree, .path = true}},
       {"task.train",
        &c.task.train,
        "Custom datasets: the training file, relative to `path`; by default `train.tsv`, `.csv`, `.jsonl`, "
        "`.json` or `.conll` there.",
-       {.unset = "none"}},
-      {"task.validation", &c.task.validation, "The same for validation.", {.unset = "none"}},
-      {"task.test", &c.task.test, "The same for prediction; labels may be missing.", {.unset = "none"}},
+       {.unset = "none", .resume = OnResume::kFree, .path = true}},
+      {"task.validation",
+       &c.task.validation,
+       "The same for validation.",
+       {.unset = "none", .resume = OnResume::kFree, .path = true}},
+      {"task.test",
+       &c.task.test,
+       "The same for prediction; labels may be missing.",
+       {.unset = "none", .resume = OnResume::kFree, .path = true}},
       {"task.validation_fraction",
        &c.task.validation_fraction,
-       "Fraction of the training split to hold out, by the seed, if there is no validation split.",
+       "Fraction of the training split to hold out, by the seed (`lra`: by `task.split_seed`), if there is no "
+       "validation split. `lra`: 0.1 unless it is given.",
        {.range = {0, 0.999}}},
+      {"task.split_seed",
+       &c.task.split_seed,
+       "`lra`: seed of splits that the files do not have. Not `seed`, so that runs of several seeds are tested on the "
+       "same examples.",
+       {.range = kCount}},
+      {"task.brackets", WordSlot(&c.task.brackets),
+       "`lra`, `listops`: the `]` that ends a list is a token, or is dropped as in the benchmark's first pipeline."},
+      {"task.zero", WordSlot(&c.task.zero),
+       "`lra`, `image` and `pathfinder`: black pixels are tokens, or are left out as padding is, with the other "
+       "pixels keeping their positions."},
       {"task.metric",
        &c.task.metric,
        "Metric that selects the best checkpoint; by default the task's first.",

@@ -43,6 +43,9 @@ struct ToText {
   std::string operator()(const std::optional<std::int64_t>* value) const {
     return *value ? fmt::format("{}", **value) : "auto";
   }
+  std::string operator()(const std::optional<double>* value) const {
+    return *value ? fmt::format("{}", **value) : "auto";
+  }
   std::string operator()(const std::vector<std::string>* value) const {
     std::string text;
     for (const auto& each : *value) text += fmt::format("{}{}", text.empty() ? "" : ", ", quoted(each));
@@ -56,6 +59,7 @@ struct ToText {
           fmt::format("{}{{kind: {}, path: {}", text.empty() ? "" : ", ", word(each.kind), quoted(each.path));
       if (each.field != usual.field) text += fmt::format(", field: {}", quoted(each.field));
       if (each.encoding != usual.encoding) text += fmt::format(", encoding: {}", quoted(each.encoding));
+      if (each.language != usual.language) text += fmt::format(", language: {}", quoted(each.language));
       if (each.drop_disambiguation) text += ", disambiguation: drop";
       if (each.drop_lists) text += ", lists: drop";
       if (each.drop_stubs) text += ", stubs: drop";
@@ -68,6 +72,16 @@ struct ToText {
     for (const auto& [corpus, weight] : *value)
       text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", word(corpus), weight);
     return "{" + text + "}";
+  }
+  std::string operator()(const std::vector<OptimizerGroup>* value) const {
+    std::string text;
+    for (const OptimizerGroup& group : *value) {
+      text += fmt::format("{}{{match: {}", text.empty() ? "" : ", ", quoted(group.match));
+      if (group.rate) text += fmt::format(", rate: {}", *group.rate);
+      if (group.weight_decay) text += fmt::format(", weight_decay: {}", *group.weight_decay);
+      text += "}";
+    }
+    return fmt::format("[{}]", text);
   }
   std::string operator()(const std::vector<GridAxis>* value) const {
     std::string text;
@@ -106,7 +120,7 @@ std::string in_code(std::string_view choices) {
 // A key without default that was not given: there is nothing to write.
 bool is_open(const ConfigKey& key) {
   const std::string value = value_text(key.slot);
-  if (key.rules.unset == "none") return value == "\"\"" || value == "{}";
+  if (key.rules.unset == "none") return value == "\"\"" || value == "{}" || value == "auto";
   return key.rules.unset == "*" && (value == "\"\"" || value == "[]" || value == "auto");
 }
 
@@ -131,9 +145,11 @@ std::string type_text(const ConfigKey& key) {
     std::string operator()(const bool*) const { return "`true`, `false`"; }
     std::string operator()(const std::string*) const { return "text"; }
     std::string operator()(const std::optional<std::int64_t>*) const { return "integer"; }
+    std::string operator()(const std::optional<double>*) const { return "number"; }
     std::string operator()(const std::vector<std::string>*) const { return "list of patterns"; }
     std::string operator()(const std::vector<CorpusSpec>*) const { return "list"; }
     std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
+    std::string operator()(const std::vector<OptimizerGroup>*) const { return "list"; }
     std::string operator()(const std::vector<CorpusWeight>*) const { return "map"; }
   };
   return key.rules.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.rules.choices);
@@ -211,6 +227,12 @@ bool may_change_on_resume(std::string_view key) {
          std::ranges::find(free.keys, key) != free.keys.end();
 }
 
+bool may_change_in_fork(std::string_view key) {
+  const auto section = std::ranges::find(config_sections(), section_of(key), &ConfigSection::name);
+  return may_change_on_resume(key) ||
+         (section != config_sections().end() && section->in_fork && key != "tokenizer");
+}
+
 namespace {
 
 /// "`a`, `b` and `c`"
@@ -219,6 +241,14 @@ std::string enumeration(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i)
     text += fmt::format("{}`{}`", i == 0 ? "" : i + 1 == words.size() ? " and " : ", ", words[i]);
   return text;
+}
+
+/// "`seed` and every key of the sections `data`, ..."
+std::string fork_text() {
+  std::vector<std::string> sections;
+  for (const ConfigSection& section : config_sections())
+    if (section.in_fork && !section.name.empty()) sections.emplace_back(section.name);
+  return "`seed` and every key of the sections " + enumeration(sections);
 }
 
 }  // namespace
@@ -232,12 +262,17 @@ std::string configuration_document() {
       "others. Keys marked `*` have no default; only the commands that use them require them. An unknown key "
       "is refused, with ours where it is near or another program's name for it (`lr`, `batch_size`). `--set dotted.key=value` on the command line overrides "
       "the file; its value is YAML (`--set data.shards=[a/*.h5]`). Patterns (`*`, `?`, `[…]`) expand in "
-      "bytewise order; relative paths are relative to the working directory. A run writes its resolved "
-      "configuration, with every key, to `config.yaml` in its run directory.\n\n";
+      "bytewise order; relative paths are relative to the working directory. `~` at the beginning of a path and "
+      "`${VARIABLE}` anywhere in it are expanded; a variable that is not set is refused. A run writes its resolved "
+      "configuration, with every key, to `config.yaml` in its run directory.\n\n"
+
+      "Editors that know the YAML language server complete and check the keys by a JSON Schema: write it with "
+      "`nystrom --help-schema > nystrom.schema.json`, and begin the configuration with the line "
+      "`# yaml-language-server: $schema=nystrom.schema.json`.\n\n";
   text += fmt::format(
-      "A resumed run may change every key of the sections {}, and {}. Any other change is refused, naming "
-      "the keys.\n",
-      enumeration(free.sections), enumeration(free.keys));
+      "A resumed run may change every key of the sections {}, and {}. A fork (`--resume PATH` of a checkpoint "
+      "of another run directory) may also change {}. Any other change is refused, naming the keys.\n",
+      enumeration(free.sections), enumeration(free.keys), fork_text());
   Config defaults;
   for (const ConfigSection& section : config_sections()) {
     text +=

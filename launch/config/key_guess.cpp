@@ -172,10 +172,11 @@ std::string nearest_key(const std::string& unknown) {
   const std::string last = last_part(unknown);
   const auto offer = [&](std::string_view known) {
     const std::string other = last_part(known);
+    if (!is_near(last, other)) return;  // an equal section makes no key like another
     const bool as_deep = std::ranges::count(unknown, '.') == std::ranges::count(known, '.');
-    const int whole = as_deep && is_near(unknown, known) ? edit_distance(unknown, known) : best.first;
-    const int part = is_near(last, other) ? edit_distance(last, other) + 1 : best.first;
-    if (std::min(whole, part) < best.first) best = {std::min(whole, part), std::string(known)};
+    const int part = edit_distance(last, other) + 1;
+    const int distance = as_deep ? std::min(edit_distance(unknown, known), part) : part;
+    if (distance < best.first) best = {distance, std::string(known)};
   };
   Config any;
   for (const ConfigKey& key : config_keys(any)) offer(key.path);

@@ -1,6 +1,7 @@
 #include "launch/config/options.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "model/attention/registry.h"
 #include "model/check.h"
@@ -48,6 +49,7 @@ TrainerOptions trainer_options(const Config& config) {
   options.pinv_residual_limit = config.run.pinv_residual_limit;
   options.validate_every = config.data.validation.empty() ? 0 : config.evaluation.every_steps;
   options.validation_batches = config.evaluation.batches;
+  options.evaluated_weights = config.evaluation.weights;
   options.save_every = config.checkpoint.every_steps;
   options.keep = config.checkpoint.keep;
   options.failures_allowed = config.checkpoint.failures_allowed;
@@ -63,7 +65,7 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   if (m.vocabulary_size) c.vocabulary_size = *m.vocabulary_size;
   take(config, "model.hidden_size", m.hidden_size, base, c.hidden_size);
   take(config, "model.layers", m.layers, base, c.layers);
-  take(config, "model.heads", m.heads, base, c.attention.heads);
+  take(config, "model.heads", m.attention.heads, base, c.attention.heads);
   take(config, "model.intermediate_size", m.intermediate_size, base, c.intermediate_size);
   take(config, "model.max_positions", m.max_positions, base, c.max_positions);
   take(config, "model.activation", m.activation, base, c.activation);
@@ -73,10 +75,14 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   take(config, "model.initializer_range", m.initializer_range, base, c.initializer_range);
   const auto& a = m.attention;
   take(config, "model.attention.kind", a.kind, base, c.attention.kind);
-  take(config, "model.attention.landmarks", a.landmarks, base, c.attention.landmarks);
-  take(config, "model.attention.convolution", a.convolution, base, c.attention.taps);
-  take(config, "model.attention.pinv_iterations", a.pinv_iterations, base, c.attention.pinv_iterations);
-  take(config, "model.attention.pinv_init", a.pinv_init, base, c.attention.pinv_init);
+  AttentionConfig::visit_options(
+      [&](const char* key, const auto& value, auto& to) {
+        take(config, std::string("model.attention.") + key, value, base, to);
+      },
+      a, c.attention);
+  NetworkConfig::visit_options([&](const char* key, const auto& value,
+                                   auto& to) { take(config, std::string("model.") + key, value, base, to); },
+                               m.network, c.network);
   take(config, "model.attention.padding", a.padding, base, c.padding);
   check(c);
   if (base != nullptr && c.layers < base->layers)
@@ -91,7 +97,6 @@ void set_model(Config& config, const ModelConfig& c) {
   m.vocabulary_size = c.vocabulary_size;
   m.hidden_size = c.hidden_size;
   m.layers = c.layers;
-  m.heads = c.attention.heads;
   m.intermediate_size = c.intermediate_size;
   m.max_positions = c.max_positions;
   m.activation = c.activation;
@@ -99,12 +104,8 @@ void set_model(Config& config, const ModelConfig& c) {
   m.attention_dropout = c.attention_dropout;
   m.layer_norm_epsilon = c.layer_norm_epsilon;
   m.initializer_range = c.initializer_range;
-  m.attention.kind = c.attention.kind;
-  m.attention.landmarks = c.attention.landmarks;
-  m.attention.convolution = c.attention.taps;
-  m.attention.pinv_iterations = c.attention.pinv_iterations;
-  m.attention.pinv_init = c.attention.pinv_init;
-  m.attention.padding = c.padding;
+  m.attention = {c.attention, c.padding};
+  m.network = c.network;
 }
 
 Masking masking_options(const Config& config) {
@@ -158,12 +159,18 @@ Objective objective_options(const Config& config) {
 }
 
 PretrainOptions run_options(const Config& config) {
+  const std::int64_t steps = config.training.steps.value_or(1), batch = config.training.global_batch;
+  if (steps > std::numeric_limits<std::int64_t>::max() / batch)
+    refuse("`training.steps` x `training.global_batch` is {} x {}: more sequences than can be counted.",
+           steps, batch);
   PretrainOptions options;
   options.directory = config.run.directory;
   options.resume = find_named<Resume>(config.run.resume).value_or(Resume::kPath);
   if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
   options.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
   options.may_change = may_change_on_resume;
+  options.defaults = finetuning_values(Config());
+  options.may_change_in_fork = may_change_in_fork;
   options.recompute = config.training.recompute;
   options.threads = static_cast<int>(config.run.threads.value_or(0));
   options.communication = {.kind = config.communication.kind,

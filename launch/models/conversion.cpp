@@ -12,6 +12,7 @@
 #include "launch/models/model_card.h"
 #include "launch/models/model_source.h"
 #include "launch/models/transformers_code.h"
+#include "model/attention/registry.h"
 #include "model/exchange/tensor_edits.h"
 #include "model/exchange/warm_start.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -123,6 +124,16 @@ RunIdentity identity_of(const ModelSource& source, std::int64_t length) {
   return identity;
 }
 
+/// Of the conversion, with that of the training as its member `source`: through several conversions the same.
+std::string provenance_of(const ModelSource& source, const std::string& conversion) {
+  using Json = nlohmann::ordered_json;
+  Json json = try_parse_json<Json>(conversion);
+  const Json of_source = try_parse_json<Json>(source.provenance());
+  if (!json.is_object() || !of_source.is_object()) return conversion;
+  json["source"] = of_source.contains("source") ? of_source["source"] : of_source;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void write_as_checkpoint(const ModelSource& source, const Converted& converted, const ConvertOptions& options,
                          std::vector<std::string>& notes) {
   Network network(converted.model, converted.head, DType::kF32, /*training=*/true);
@@ -133,7 +144,9 @@ void write_as_checkpoint(const ModelSource& source, const Converted& converted, 
                         .path = source.path()};
   for (auto& note : start_warm(network.parameters(), converted.tensors, start)) notes.push_back(note);
   const auto optimizer = make_optimizer({}, network.parameters());
-  write_checkpoint(options.to, network, *optimizer, {}, identity_of(source, known_length(options, source)));
+  RunIdentity identity = identity_of(source, known_length(options, source));
+  identity.provenance = provenance_of(source, options.provenance);
+  write_new_checkpoint(options.to, network, *optimizer, {}, identity);
 }
 
 StoredType type_of(const std::string& dtype) {
@@ -185,6 +198,27 @@ std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t 
   return files;
 }
 
+/// Refuses attention that transformers could not run.
+void check_transformers_code(const ModelSource& source, const ModelConfig& model) {
+  if (!attention_entry(model.attention.kind).has_transformers_code)
+    refuse(
+        "{} has attention of kind `{}`, for which transformers has no code, nor does a converted folder bring "
+        "any; `--to` can be a checkpoint (.h5) alone.",
+        source.path(), model.attention.kind);
+  NetworkConfig::visit_options(
+      [&](const char* key, const auto& value, const auto& otherwise) {
+        if (value != otherwise)
+          refuse(
+              "{} is a model with another `model.{}` than transformers has; `--to` can be a checkpoint (.h5) "
+              "alone.",
+              source.path(), key);
+      },
+      model.network, kDefaultNetwork);
+  if (source.head().kind == HeadKind::kPairClassification)
+    refuse("{} is a {}, a head that transformers does not have; `--to` can be a checkpoint (.h5) alone.",
+           source.path(), entry_of(source.head().kind).description);
+}
+
 void write_as_folder(const ModelSource& source, Converted converted, const ConvertOptions& options,
                      std::vector<std::string>& notes) {
   HuggingFaceFolder folder{.model = converted.model,
@@ -233,11 +267,13 @@ std::vector<std::string> convert(const ConvertOptions& options) {
       (!options.dtype.empty() || !options.shard_size.empty() || options.plain))
     refuse(
         "`--dtype`, `--shard-size` and `--plain` apply to folders only; a checkpoint is one file in fp32.");
-  const ModelSource source(options.from);
+  ModelSource source(options.from);
+  source.use_weights(parse<EvaluatedWeights>("`--weights`", options.weights));
   source.check();
   check_lengths(options, source);
   std::vector<std::string> notes;
   Converted converted = converted_model(options, source, notes);
+  if (!names_checkpoint(options.to)) check_transformers_code(source, converted.model);
   if (names_checkpoint(options.to))
     write_as_checkpoint(source, converted, options, notes);
   else

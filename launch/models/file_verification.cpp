@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "data/glob.h"
-#include "data/hdf5/child_check.h"
 #include "data/shards/shard_check.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/check.h"
@@ -32,8 +31,7 @@ FileVerdict verdict(const std::string& path, const std::function<std::string()>&
 
 FileVerdict of_checkpoint(const std::string& path) {
   return verdict(path, [&path] {
-    verify_checkpoint(path);
-    check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
+    check_foreign_checkpoint(path);
     const CheckpointReader reader(path, false);
     return fmt::format("checkpoint of step {}: digest, model and {} tensors match, all values are finite",
                        reader.state().step, reader.tensors().size());
@@ -97,7 +95,8 @@ Verdicts of_preparation(const std::string& folder) {
     for (const auto& [split, content] : manifest.at("splits").items())
       for (const auto& shard : content.at("shards")) {
         const fs::path name = shard.at("file").get<std::string>();
-        if (name.has_parent_path() || fs::path(split).has_parent_path())
+        const bool leads_out = split == ".." || name == "..";
+        if (leads_out || name.has_parent_path() || fs::path(split).has_parent_path())
           refuse("{} lists the file {}, which is outside its folder.", path, name.string());
         all.push_back(of_listed(fs::path(folder) / split / name, shard.at("sha256").get<std::string>()));
       }
@@ -108,7 +107,7 @@ Verdicts of_preparation(const std::string& folder) {
 }
 
 Verdicts of_folder(const std::string& path) {
-  const auto holds = [&path](const char* name) { return fs::exists(fs::path(path) / name); };
+  const auto holds = [&path](const char* name) { return file_exists((fs::path(path) / name).string()); };
   if (holds("config.json")) return of_model(path);
   if (holds("checkpoints")) return of_run(path);
   if (holds("manifest.json")) return of_preparation(path);
@@ -126,6 +125,7 @@ std::vector<FileVerdict> verify_files(const std::string& path) {
   if (!fs::exists(status))
     refuse("{} cannot be read: {}.", path, error ? error.message() : "No such file or directory");
   if (fs::is_directory(status)) return of_folder(path);
+  if (!fs::is_regular_file(status)) refuse("{} is neither a file nor a folder.", path);
   if (is_checkpoint(path)) return {of_checkpoint(path)};
   if (path.ends_with(".safetensors")) return {of_safetensors(path)};
   if (path.ends_with(".model")) return {of_tokenizer(path)};

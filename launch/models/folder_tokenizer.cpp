@@ -26,10 +26,18 @@ constexpr const char* kOtherNames[] = {"tokenizer.json",
                                        "vocab.json",
                                        "merges.txt"};
 
-/// Path of a file of the folder; empty if there is none.
+/// Path of a file of the folder; empty if there is none. Refuses a link out of the folder, whose target would
+/// be copied with the model.
 std::string file_in(const std::string& folder, const char* name) {
   const fs::path path = fs::path(folder) / name;
-  return fs::is_regular_file(path) ? path.string() : std::string();
+  if (std::error_code error; !fs::is_regular_file(path, error)) return {};
+  refuse_link_out_of(folder, path.string());
+  return path.string();
+}
+
+std::string merges_in(const std::string& folder) {
+  const std::string path = file_in(folder, "merges.txt");
+  return path.empty() ? (fs::path(folder) / "merges.txt").string() : path;  // reading says what is wrong
 }
 
 std::string sentencepiece_in(const std::string& folder) {
@@ -113,7 +121,7 @@ Tokenizer read_folder_tokenizer(const std::string& folder) {
   if (const std::string path = file_in(folder, "vocab.txt"); !path.empty())
     return read_wordpiece(path, settings);
   if (const std::string path = file_in(folder, "vocab.json"); !path.empty())
-    return read_byte_bpe(path, (fs::path(folder) / "merges.txt").string(), settings);
+    return read_byte_bpe(path, merges_in(folder), settings);
   return {};
 }
 

@@ -28,6 +28,8 @@ std::string row(const std::string& name, const Json& value) {
 
 /// Figures of the last lines of metrics.jsonl up to the step of the checkpoint.
 std::string pretraining_figures(const fs::path& run, std::int64_t step) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(run / "metrics.jsonl", ignored)) return {};
   std::ifstream file(run / "metrics.jsonl");
   Json training, validation;
   for (std::string line; std::getline(file, line);) {
@@ -73,10 +75,20 @@ std::string task_figures(const fs::path& run, std::int64_t step) {
   return {};
 }
 
+/// The version of nystrom that trained a checkpoint; empty if unknown. Host and command stay out of a card,
+/// which is published.
+std::string training_version(const ModelSource& source) {
+  const Json written = try_parse_json<Json>(source.provenance());
+  if (!written.is_object()) return {};
+  const Json& start = written.contains("source") ? written["source"] : written;
+  return start.is_object() ? start.value("version", std::string()) : std::string();
+}
+
 std::string figures(const ModelSource& source) {
   if (source.is_folder()) return {};
   const auto [step, samples, seconds] = source.progress();
   std::string text = row("steps", step) + row("sequences seen", samples);
+  if (const std::string version = training_version(source); !version.empty()) text += row("nystrom", version);
   if (seconds > 0) text += row("hours of training", std::round(seconds / 36) / 100);
   for (const char* key : {"task.kind", "task.name", "training.global_batch", "optimizer.learning_rate",
                           "data.sequence_length", "seed"})
@@ -155,7 +167,7 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
   text += "## What transformers computes\n\n";
   if (folder.has_code)
     text +=
-        "With `trust_remote_code=True` transformers runs `modeling_nystrom.py` of this folder: any sequence length, "
+        "With `trust_remote_code=True` transformers (tested with 4.45 to 5.24) runs `modeling_nystrom.py` of this folder: any sequence length, "
         "padding without influence, and a result that does not depend on the other sequences of the batch, equal to "
         "what nystrom computes up to rounding. " +
         (head.is_language_model ? std::string(kSentenceTransformers) : std::string()) + "Without it: ";

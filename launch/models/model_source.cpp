@@ -8,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "data/hdf5/child_check.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "launch/config/options.h"
@@ -63,11 +62,8 @@ void ModelSource::open_folder() {
     state_->config.head.kind = HeadKind::kPretraining;
 }
 
-// The digest detects corruption only; a malicious file has a valid one. So the content is read in a child
-// first.
 void ModelSource::open_checkpoint() {
-  verify_checkpoint(state_->path);
-  check_in_child(std::span(&state_->path, 1), {}, check_checkpoint_content);
+  check_foreign_checkpoint(state_->path);
   state_->checkpoint.emplace(state_->path, false);
   state_->config.model = state_->checkpoint->model();
   state_->config.head = state_->checkpoint->head();
@@ -95,6 +91,12 @@ std::vector<std::string> ModelSource::notes(const ModelConfig& model) const {
 void ModelSource::use_as_it_is() {
   state_->as_it_is = true;
   if (lacks_convolution()) set_bert_attention(state_->config.model.attention);
+}
+void ModelSource::use_weights(EvaluatedWeights weights) {
+  if (weights == EvaluatedWeights::kTrained) return;
+  if (is_folder())
+    refuse("{} is a folder, which has one set of weights; averaged ones are in checkpoints.", path());
+  state_->checkpoint->use_average();
 }
 void ModelSource::set_config(const ModelConfig& model) {
   state_->config.model = model;
@@ -128,6 +130,10 @@ ModelSource::Progress ModelSource::progress() const {
   if (is_folder()) return {};
   const RunState& state = state_->checkpoint->state();
   return {state.step, state.samples, state.seconds};
+}
+
+std::string ModelSource::provenance() const {
+  return is_folder() ? std::string() : state_->checkpoint->identity().provenance;
 }
 
 std::map<std::string, std::string> ModelSource::task_settings() const {

@@ -38,6 +38,10 @@ class ModelSource {
   /// Sets the configuration to run, which must fit the weights (with_attention()).
   void set_config(const ModelConfig& model);
 
+  /// Which weights of a checkpoint load() and stored_tensors() take. Refuses averaged ones where there are
+  /// none.
+  void use_weights(EvaluatedWeights weights);
+
   /// Refuses tensors that do not match the configuration, as load() does, but allocates nothing.
   void check() const;
   /// Fills all parameters of a network, and returns notes for the log. Refuses tensors that do not match.
@@ -72,6 +76,9 @@ class ModelSource {
   [[nodiscard]] Progress progress() const;
   /// A value of the configuration that a checkpoint was trained with; empty if unknown.
   [[nodiscard]] std::string setting(const std::string& key) const;
+
+  /// JSON: which program and command wrote a checkpoint; empty for folders and where it is unknown.
+  [[nodiscard]] std::string provenance() const;
 
   [[nodiscard]] bool is_folder() const;
   /// The text of the folder's config.json; empty for a checkpoint.

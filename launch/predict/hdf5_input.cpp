@@ -13,6 +13,8 @@ namespace nystrom {
 namespace {
 
 constexpr std::uint64_t kRowsAtOnce = 4096;
+constexpr std::size_t kBytesAtOnce = std::size_t{64} << 20U;
+constexpr std::uint64_t kMaxWidth = std::uint64_t{1} << 24U;  // tokens of a row
 
 class TextReader final : public InputReader {
  public:
@@ -34,16 +36,20 @@ class TextReader final : public InputReader {
 
   bool next(InputRows& rows) override {
     rows = {.first = static_cast<std::int64_t>(at_), .present = {}, .cells = {}};
-    const std::uint64_t count = std::min(kRowsAtOnce, rows_.value_or(0) - at_);
+    std::uint64_t count = std::min(kRowsAtOnce, rows_.value_or(0) - at_);
     if (count == 0) return false;
-    rows.cells.assign(count, std::vector<std::string>(datasets_.size()));
-    Repairs repairs;
+    std::vector<std::vector<std::string>> columns(datasets_.size());
     for (std::size_t c = 0; c < datasets_.size(); ++c) {
       rows.present.push_back(!datasets_[c].empty());
       if (datasets_[c].empty()) continue;
-      auto texts = file_.read_text(datasets_[c], at_, count);
-      for (std::size_t i = 0; i < count; ++i) rows.cells[i][c] = repair_utf8(std::move(texts[i]), repairs);
+      columns[c] = file_.read_text(datasets_[c], at_, count, kBytesAtOnce);
+      count = columns[c].size();  // long texts come in fewer rows
     }
+    rows.cells.assign(count, std::vector<std::string>(datasets_.size()));
+    Repairs repairs;
+    for (std::size_t c = 0; c < datasets_.size(); ++c)
+      for (std::size_t i = 0; i < count && !columns[c].empty(); ++i)
+        rows.cells[i][c] = repair_utf8(std::move(columns[c][i]), repairs);
     rows.repaired_bytes = repairs.invalid_bytes + repairs.nul_bytes;
     at_ += count;
     return true;
@@ -65,6 +71,9 @@ class IdReader final : public InputReader {
         segments_(companion("segment_ids")) {
     if (ids_.shape().size() != 2 || !ids_.is_integer())
       refuse("{}: input_ids is not [examples, tokens] of integers.", file_.path());
+    if (ids_.row_elements() > kMaxWidth)
+      refuse("{}: input_ids has rows of {} tokens; at most {} are read.", file_.path(), ids_.row_elements(),
+             kMaxWidth);
     for (const auto* other : {&mask_, &segments_})
       if (*other && ((*other)->shape() != ids_.shape() || !(*other)->is_integer()))
         refuse("{}: the shape of {} is not that of input_ids.", file_.path(), (*other)->name());
@@ -72,8 +81,10 @@ class IdReader final : public InputReader {
 
   bool next(InputRows& rows) override {
     rows = {.first = static_cast<std::int64_t>(at_), .present = {}, .cells = {}};
-    const std::uint64_t count = std::min(kRowsAtOnce, ids_.rows() - at_), width = ids_.row_elements();
-    if (count == 0 || width == 0) return false;
+    const std::uint64_t width = ids_.row_elements();
+    if (at_ == ids_.rows() || width == 0) return false;
+    const std::uint64_t count =
+        std::min(ids_.rows() - at_, std::clamp<std::uint64_t>(kMaxWidth / width, 1, kRowsAtOnce));
     const auto ids = read(ids_, count), mask = mask_ ? read(*mask_, count) : std::vector<std::int32_t>();
     const auto segments = segments_ ? read(*segments_, count) : std::vector<std::int32_t>();
     for (std::uint64_t row = 0; row < count; ++row) {
@@ -117,7 +128,7 @@ class IdReader final : public InputReader {
 
 std::unique_ptr<InputReader> open_hdf5_input(const InputOptions& options) {
   if (options.path == "-") refuse("HDF5 is read from a file, not from standard input.");
-  hdf5::File file = hdf5::File::open(options.path);
+  hdf5::File file = hdf5::File::open(options.path, hdf5::Filters::kCompression);
   if (file.has("input_ids")) return std::make_unique<IdReader>(std::move(file));
   return std::make_unique<TextReader>(std::move(file), options.columns);
 }

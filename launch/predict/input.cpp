@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "data/hdf5/foreign_file.h"
 #include "data/tasks/examples.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
@@ -19,10 +20,11 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t kRowsAtOnce = 4096, kBytesAtOnce = 4U << 20U;
 
-std::vector<std::string> repaired(std::vector<std::string> lines, InputRows& rows) {
+/// Lines that `source` gave, as valid UTF-8.
+std::vector<std::string> repaired(std::vector<std::string> lines, LineSource& source, InputRows& rows) {
   Repairs repairs;
   for (auto& line : lines) line = repair_utf8(std::move(line), repairs);
-  rows.repaired_bytes += repairs.invalid_bytes + repairs.nul_bytes;
+  rows.repaired_bytes += repairs.invalid_bytes + repairs.nul_bytes + source.take_repaired_bytes();
   return lines;
 }
 
@@ -41,7 +43,7 @@ class LineReader final : public InputReader {
     rows = {.first = count_, .present = {}, .cells = {}};
     rows.present.assign(columns_, false);
     rows.present[0] = true;
-    for (auto& line : repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows)) {
+    for (auto& line : repaired(source_.next(kRowsAtOnce, kBytesAtOnce), source_, rows)) {
       std::vector<std::string> cells(columns_);
       cells[0] = std::move(line);
       rows.cells.push_back(std::move(cells));
@@ -84,7 +86,7 @@ class RecordReader final : public InputReader {
   /// Of one column, blank lines are empty texts if others follow: they wait for these.
   std::vector<std::string> next_lines(InputRows& rows) {
     for (;;) {
-      auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+      auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), source_, rows);
       if (!one_column_ || lines.empty()) return lines;
       const std::size_t waiting = std::exchange(blank_, 0);
       for (; !lines.empty() && lines.back().empty(); ++blank_) lines.pop_back();
@@ -97,7 +99,7 @@ class RecordReader final : public InputReader {
   }
   void read_header(InputRows& rows) {
     for (; header_.empty(); ++lines_) {
-      const auto line = repaired(source_.next(1, kBytesAtOnce), rows);
+      const auto line = repaired(source_.next(1, kBytesAtOnce), source_, rows);
       if (line.empty()) refuse("{} is empty.", source_.name());
       header_ = line[0];
     }
@@ -107,7 +109,7 @@ class RecordReader final : public InputReader {
   /// The next lines below the header; empty at the end.
   std::string piece(InputRows& rows) {
     if (format_ == RecordFormat::kCsv) {
-      auto whole = repaired({source_.rest()}, rows);
+      auto whole = repaired({source_.rest()}, source_, rows);
       if (!std::exchange(begun_, true) && whole[0].empty()) refuse("{} is empty.", source_.name());
       return std::move(whole[0]);
     }
@@ -144,7 +146,7 @@ class ConllReader final : public InputReader {
     rows.present.assign(columns_, false);
     rows.present[0] = true;
     while (rows.cells.empty() && !ended_) {
-      const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), rows);
+      const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), source_, rows);
       ended_ = lines.empty();
       for (const auto& line : lines) take(line, rows);
       if (ended_) finish(rows);
@@ -223,10 +225,18 @@ std::string format_by_name(const InputOptions& options) {
   return "lines";
 }
 
+std::string format_of(const InputOptions& options) {
+  return options.format == "auto" ? format_by_name(options) : options.format;
+}
+
 }  // namespace
 
+void check_input(const InputOptions& options) {
+  if (format_of(options) == "hdf5" && options.path != "-") check_foreign_hdf5(options.path);
+}
+
 std::unique_ptr<InputReader> open_input(const InputOptions& options) {
-  const std::string format = options.format == "auto" ? format_by_name(options) : options.format;
+  const std::string format = format_of(options);
   if (format == "lines") return std::make_unique<LineReader>(options);
   if (format == "tsv") return std::make_unique<RecordReader>(options, RecordFormat::kTsv);
   if (format == "csv") return std::make_unique<RecordReader>(options, RecordFormat::kCsv);

@@ -61,6 +61,10 @@ struct InputOptions {
   std::int64_t word_column = 0;  ///< conll: from 0, or from -1 backwards
 };
 
+/// Validates in a child process what could crash a library: HDF5. Only path and format count. Call this
+/// before MPI, and before open_input.
+void check_input(const InputOptions& options);
+
 /// Refuses (InputError) a format that is unknown or cannot hold the columns, and a file that cannot be read.
 [[nodiscard]] std::unique_ptr<InputReader> open_input(const InputOptions& options);
 

@@ -7,7 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "data/corpus/binary_check.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -19,9 +21,20 @@ LineSource::LineSource(std::string path) : name_(path == "-" ? "standard input" 
   descriptor_ = name_ == "standard input" ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));
   while (!ended_ && buffer_.size() < kByteOrderMark.size() && buffer_.find('\n') == std::string::npos) fill();
-  if (buffer_.starts_with("\xFE\xFF") || buffer_.starts_with("\xFF\xFE"))
-    refuse("{} is UTF-16; convert it to UTF-8, for example by `iconv -f UTF-16 -t UTF-8`.", name_);
+  recognize_encoding();
+}
+
+// What was read so far is decoded again where it is UTF-16.
+void LineSource::recognize_encoding() {
   if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+  const bool big = buffer_.starts_with("\xFE\xFF");
+  if (!big && !buffer_.starts_with("\xFF\xFE")) {
+    check_is_no_binary(std::string_view(buffer_).substr(0, kCheckedBytes), name_);
+    return;
+  }
+  decoder_.emplace(big ? Encoding::kUtf16Big : Encoding::kUtf16Little);
+  buffer_ = decoder_->decode(buffer_, repairs_);
+  if (ended_) buffer_ += decoder_->finish(repairs_);
 }
 
 LineSource::~LineSource() {
@@ -35,7 +48,11 @@ void LineSource::fill() {
   if (got < 0 && errno == EISDIR) refuse("{} is a directory; name a file.", name_);
   if (got < 0) fail("{} cannot be read: {}.", name_, std::strerror(errno));
   if (got == 0) ended_ = true;
-  buffer_.append(piece.data(), static_cast<std::size_t>(got));
+  const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
+  if (!decoder_)
+    buffer_ += bytes;
+  else
+    buffer_ += ended_ ? decoder_->finish(repairs_) : decoder_->decode(bytes, repairs_);
 }
 
 bool LineSource::waits() const {
@@ -67,6 +84,11 @@ std::vector<std::string> LineSource::next(std::size_t max_lines, std::size_t max
     fill();
   }
   return lines;
+}
+
+std::int64_t LineSource::take_repaired_bytes() {
+  const Repairs repaired = std::exchange(repairs_, {});
+  return repaired.invalid_bytes + repaired.nul_bytes;
 }
 
 std::string LineSource::rest() {

@@ -3,14 +3,17 @@
 // waiting for more, so that a program may write a line and wait for its prediction.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "data/text/utf16.h"
 
 namespace nystrom {
 
 class LineSource {
  public:
-  /// "-": standard input. Refuses a file that cannot be read, and UTF-16.
+  /// "-": standard input. UTF-16 is recognized by its byte order mark. Refuses a file that cannot be read.
   explicit LineSource(std::string path);
   ~LineSource();
   LineSource(const LineSource&) = delete;
@@ -22,13 +25,18 @@ class LineSource {
   /// The rest of the input.
   [[nodiscard]] std::string rest();
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// Bytes of UTF-16 that were no text and were replaced since the last call.
+  [[nodiscard]] std::int64_t take_repaired_bytes();
 
  private:
   bool take(std::string& line);
   [[nodiscard]] bool waits() const;
   void fill();
+  void recognize_encoding();
 
-  std::string name_, buffer_;
+  std::string name_, buffer_;            // the buffer is UTF-8
+  std::optional<Utf16Decoder> decoder_;  // of UTF-16
+  Repairs repairs_;
   std::size_t at_ = 0;
   int descriptor_ = -1;
   bool ended_ = false;

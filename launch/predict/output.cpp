@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -88,14 +89,14 @@ bool is_written_through(const std::string& path) {
 }
 
 PendingFile::PendingFile(const std::string& path)
-    : path_(without_links(path)), temporary_(temporary_name(path_)) {}
+    : path_(without_links(path)), temporary_(temporary_name(path_)), replaces_(fs::exists(path_)) {}
 
 PendingFile::~PendingFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void PendingFile::publish() {
-  publish_file(temporary_, path_);
+  (replaces_ ? publish_file : publish_new_file)(temporary_, path_);
   temporary_.clear();
 }
 
@@ -113,8 +114,9 @@ TextOutput::~TextOutput() {
 
 void TextOutput::write(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), file_) == text.size();
-  if (!written || (!pending_ && std::fflush(file_) != 0))
-    fail("{} cannot be written: {}.", name_, std::strerror(errno));
+  if (written && (pending_ || std::fflush(file_) == 0)) return;
+  if (errno == EPIPE) throw std::system_error(errno, std::generic_category(), name_);  // the reader is gone
+  fail("{} cannot be written: {}.", name_, std::strerror(errno));
 }
 
 void TextOutput::finish() {

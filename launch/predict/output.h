@@ -18,7 +18,8 @@ namespace nystrom {
 /// standard output under another name are written to, not replaced. `path` empty: standard output.
 void check_output(const std::string& path, std::span<const std::string> sources, bool force);
 
-/// A file under a temporary name, published at the end. A link's target is replaced, not the link.
+/// A file under a temporary name, published at the end. A link's target is replaced, not the link. A file
+/// that was not there at the beginning is not replaced.
 class PendingFile {
  public:
   explicit PendingFile(const std::string& path);
@@ -31,6 +32,7 @@ class PendingFile {
 
  private:
   std::string path_, temporary_;
+  bool replaces_;
 };
 
 /// Is `path` a device, a pipe or standard output, which cannot be replaced by a file?

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/tasks/task_kinds.h"
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
@@ -12,8 +13,13 @@ namespace {
 
 constexpr std::int64_t kUsualBatch = 32;
 
-Tokenizer tokenizer_for(const FinetuneSetup& setup) {
+Tokenizer tokenizer_for(const FinetuneSetup& setup, const TaskInfo& task) {
   const Config& config = setup.config;
+  if (task.vocabulary > 0) {
+    if (!config.tokenizer.path.empty())
+      refuse("`tokenizer.path` is given, but {} has tokens of its own; leave it out.", task.name);
+    return {};
+  }
   Tokenizer own = setup.from ? setup.from->tokenizer() : Tokenizer();
   if (config.tokenizer.path.empty()) {
     if (own.empty())
@@ -32,11 +38,15 @@ Tokenizer tokenizer_for(const FinetuneSetup& setup) {
 
 RunIdentity identity_for(const FinetuneSetup& setup) {
   const Tokenizer& tokenizer = setup.options.tokenizer;
-  return {.seed = static_cast<std::uint64_t>(setup.config.seed),
-          .configuration = to_yaml(setup.config),
-          .settings = finetuning_values(setup.config),
-          .tokenizer = tokenizer.bytes(),
-          .tokenizer_kind = std::string(tokenizer.kind())};
+  RunIdentity identity{.seed = static_cast<std::uint64_t>(setup.config.seed),
+                       .configuration = to_yaml(setup.config),
+                       .settings = finetuning_values(setup.config),
+                       .tokenizer = {},
+                       .tokenizer_kind = {}};
+  if (tokenizer.empty()) return identity;
+  identity.tokenizer = tokenizer.bytes();
+  identity.tokenizer_kind = std::string(tokenizer.kind());
+  return identity;
 }
 
 /// The encoder of model.from under a new head, or under its own.
@@ -55,14 +65,29 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   };
 }
 
-void set_model_shape(FinetuneSetup& setup) {
+/// The lengths of a task that has its own, where the configuration gives none.
+void set_task_length(FinetuneSetup& setup, const TaskInfo& task) {
+  Config& config = setup.config;
+  if (!config.data.sequence_length) {
+    const std::int64_t most = setup.from                            ? setup.from->config().max_positions
+                              : config.gives("model.max_positions") ? config.model.max_positions
+                                                                    : task.length;
+    config.data.sequence_length = std::min(task.length, most);
+  }
+  if (!setup.from && !config.gives("model.max_positions"))
+    config.model.max_positions = *config.data.sequence_length;
+}
+
+void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   Config& config = setup.config;
   const Tokenizer& tokenizer = setup.options.tokenizer;
+  if (task.length > 0) set_task_length(setup, task);
   if (!config.model.vocabulary_size)
-    config.model.vocabulary_size =
-        setup.from ? setup.from->config().vocabulary_size : tokenizer.vocabulary_size();
+    config.model.vocabulary_size = setup.from          ? setup.from->config().vocabulary_size
+                                   : tokenizer.empty() ? task.vocabulary
+                                                       : tokenizer.vocabulary_size();
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
-  model.pad_token_id = tokenizer.special().pad;
+  model.pad_token_id = tokenizer.empty() ? 0 : tokenizer.special().pad;
   set_model(config, model);
   if (setup.from) setup.notes = setup.from->notes(model);
   setup.options.run.model = model;
@@ -99,26 +124,32 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
   setup->config = config;
   // Invalid keys are refused before the model is read.
   check_task_keys(task_options(config));
-  (void)chosen_metric(open_task(task_options(config))->info(), config.task.metric);
+  if (const TaskKind* kind = find_task_kind(config.task.kind);
+      kind && !config.gives("task.validation_fraction"))
+    setup->config.task.validation_fraction = kind->validation_fraction;
+  const TaskConfig task = task_options(setup->config);
+  const TaskInfo info = open_task(task)->info();
+  (void)chosen_metric(info, config.task.metric);
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;
   if (!config.model.from.empty()) {
     setup->from.emplace(config.model.from);
+    if (!training) setup->from->use_weights(config.evaluation.weights);
   } else if (training) {
     setup->notes.emplace_back(
         "`model.from` is not given: the encoder is initialized randomly and learns from the task alone.");
   }
   FinetuneOptions& options = setup->options;
-  options.task = task_options(config);
+  options.task = task;
   if (setup->from) {
     options.from = setup->from->path();
     options.from_step = setup->from->progress().step;
   }
-  options.tokenizer = tokenizer_for(*setup);
+  options.tokenizer = tokenizer_for(*setup, info);
   options.epochs = config.training.epochs;
   options.warmup_share = config.schedule.warmup_share;
   options.patience = config.training.patience;
   options.metric = config.task.metric;
-  set_model_shape(*setup);
+  set_model_shape(*setup, info);
   set_run(*setup, training);
   return setup;
 }

@@ -87,8 +87,11 @@ std::string chosen_by(const std::vector<GridResult>& results) {
 }  // namespace
 
 std::vector<GridPoint> grid_points(const std::vector<GridAxis>& grid) {
+  constexpr std::size_t kMaxPoints = 10'000;
   std::vector<GridPoint> points(1);
   for (const auto& axis : grid) {
+    if (axis.values.size() > kMaxPoints / points.size())
+      refuse("`grid` has more than {} points; remove values.", kMaxPoints);
     std::vector<GridPoint> longer;
     for (const auto& point : points)
       for (const auto& value : axis.values) {

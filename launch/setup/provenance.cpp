@@ -38,28 +38,59 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
+constexpr std::size_t kLongestCommand =
+    8192;  // bytes in a checkpoint, whose attributes HDF5 limits to 64 KiB
+
+/// The words up to kLongestCommand bytes, with "..." for the rest.
+std::vector<std::string> shortened(std::vector<std::string> words) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    bytes += words[i].size();
+    if (bytes <= kLongestCommand) continue;
+    words.resize(i);
+    words.emplace_back("...");
+  }
+  return words;
+}
+
+Json this_start(int ranks) {
+  std::error_code error;
+  return {{"date", date_text()},
+          {"version", program_version()},
+          {"command", command_line()},
+          {"working_directory", std::filesystem::current_path(error).string()},
+          {"host", host_name()},
+          {"cpu", CpuFeatures::detect().model},
+          {"ranks", ranks},
+          {"libraries", {mpi_version(), hdf5_version(), onednn_version()}}};
+}
+
+/// "nystrom VERSION on HOST, N ranks: COMMAND".
+std::string sentence_of(const Json& start) {
+  const int ranks = start.at("ranks");
+  return fmt::format("nystrom {} on {}, {} rank{}: {}", start.at("version").get<std::string>(),
+                     start.at("host").get<std::string>(), ranks, ranks == 1 ? "" : "s",
+                     fmt::join(start.at("command").get<std::vector<std::string>>(), " "));
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 class Recorder final : public Observer {
  public:
   Recorder(std::string directory, const Log& log) : directory_(std::move(directory)), log_(log) {}
 
   void started(const RunInfo& info) override {
-    const std::vector<std::string> command = command_line();
-    const std::string host = host_name();
-    log_.note(fmt::format("nystrom {} on {}, {} rank{}: {}", program_version(), host, info.ranks,
-                          info.ranks == 1 ? "" : "s", fmt::join(command, " ")));
-    std::error_code error;
-    const Json start{{"date", date_text()},
-                     {"version", program_version()},
-                     {"command", command},
-                     {"working_directory", std::filesystem::current_path(error).string()},
-                     {"host", host},
-                     {"cpu", CpuFeatures::detect().model},
-                     {"ranks", info.ranks},
-                     {"threads", info.threads},
-                     {"precision", info.precision},
-                     {"first_step", info.first_step},
-                     {"resumed_from", info.resumed_from},
-                     {"libraries", {mpi_version(), hdf5_version(), onednn_version()}}};
+    Json start = this_start(info.ranks);
+    log_.note(sentence_of(start));
+    start["threads"] = info.threads;
+    start["precision"] = info.precision;
+    start["parameters"] = info.parameters;
+    start["memory_bytes"] = info.activation_bytes + info.state_bytes;
+    start["first_step"] = info.first_step;
+    start["resumed_from"] = info.resumed_from;
+    start["departure"] = info.departure;
     add(start);
   }
 
@@ -99,6 +130,21 @@ std::string hdf5_version() {
 std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();
   return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+}
+
+std::string provenance_text(int ranks) {
+  Json start = this_start(ranks);
+  start["command"] = shortened(command_line());
+  return text_of(start);
+}
+
+std::string provenance_sentence(const std::string& provenance) {
+  try {
+    const Json start = parse_json<Json>(provenance);
+    return fmt::format("{} ({})", sentence_of(start), start.at("date").get<std::string>());
+  } catch (const Json::exception&) {
+    return {};
+  }
 }
 
 std::unique_ptr<Observer> record_provenance(std::string directory, const Log& log) {

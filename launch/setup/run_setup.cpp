@@ -9,6 +9,8 @@
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
 #include "launch/setup/run_shards.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/comm/launcher.h"
 
 namespace nystrom {
 namespace {
@@ -102,6 +104,11 @@ LoaderOptions loader_options(const RunSetup& setup, const std::vector<std::strin
 
 }  // namespace
 
+void check_resumed_checkpoint(const Config& config) {
+  if (launched_rank() == 0 && !find_named<Resume>(config.run.resume))
+    check_foreign_checkpoint(config.run.resume);
+}
+
 RunSetup set_up_run(const Config& config, bool training) {
   RunSetup setup;
   setup.config = config;
@@ -114,7 +121,10 @@ RunSetup set_up_run(const Config& config, bool training) {
   if (!config.data.validation.empty())
     setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) setup.from.emplace(config.model.from);
-  if (setup.from && !training) setup.from->use_as_it_is();
+  if (setup.from && !training) {
+    setup.from->use_as_it_is();
+    setup.from->use_weights(config.evaluation.weights);
+  }
 
   validate_shards(setup);
   const std::string& shard = training ? setup.shards.front() : setup.validation.front();
@@ -122,6 +132,8 @@ RunSetup set_up_run(const Config& config, bool training) {
   const ShardsReport report = report_shards(setup.config, shard, setup.shards, setup.validation);
   setup.data_notes = report.notes;
   setup.warnings = report.warnings;
+  setup.training_totals = report.training;
+  setup.validation_totals = report.validation;
   setup.tokenizer = find_tokenizer(setup, shard, header);
   set_vocabulary(setup, shard, header);
   setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
@@ -160,6 +172,31 @@ SourceFactory validation_source(const RunSetup& setup) {
   options.one_pass = true;
   options.max_steps = setup.config.evaluation.batches;
   return shard_source(options);
+}
+
+PretrainOptions pretrain_options(const RunSetup& setup, const std::function<void(const std::string&)>& note) {
+  PretrainOptions options = run_options(setup.config);
+  options.files = setup.shards;
+  options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
+  options.contents["data.shards"] = setup.shards;
+  if (!setup.validation.empty()) options.contents["data.validation"] = setup.validation;
+  options.model = setup.model;
+  options.head = setup.head;
+  options.precision = setup.precision;
+  options.device = [&setup](Comm& comm) {
+    return open_device(setup.backend, setup.config.communication.kind, comm);
+  };
+  options.sequence_length = setup.sequence_length;
+  options.training_data = training_source(setup);
+  options.validation_data = validation_source(setup);
+  options.data_notes = setup.data_notes;
+  options.trainer.objective = objective_options(setup.config);
+  options.trainer.identity = identity_of(setup);
+  if (setup.from)
+    options.start_from = [&setup, note](Network& network) {
+      for (const auto& sentence : setup.from->load(network)) note(sentence);
+    };
+  return options;
 }
 
 RunIdentity identity_of(const RunSetup& setup) {

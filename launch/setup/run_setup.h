@@ -2,6 +2,7 @@
 // Inputs of `pretrain` and `evaluate`, from a configuration: model, tokenizer, shards. Invalid input is
 // refused here, before anything large is allocated.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "launch/config/config.h"
 #include "launch/models/model_source.h"
 #include "launch/setup/backend.h"
+#include "launch/setup/run_shards.h"
 #include "model/config/model_config.h"
 #include "trainer/pretrain.h"
 
@@ -26,9 +28,14 @@ struct RunSetup {
   Backend backend;
   DType precision = DType::kF32;
   std::vector<std::string> shards, validation;  ///< files
-  std::vector<std::string> data_notes;          ///< sentences for the log on the shards,
-  std::vector<std::string> notes, warnings;     ///< and on all else
+  ShardTotals training_totals, validation_totals;
+  std::vector<std::string> data_notes;       ///< sentences for the log on the shards,
+  std::vector<std::string> notes, warnings;  ///< and on all else
 };
+
+/// Refuses a checkpoint named by `run.resume`, which may be anybody's, if it is corrupt or malicious. On rank
+/// 0, which alone reads it. To be called before MPI.
+void check_resumed_checkpoint(const Config& config);
 
 /// `command` needs shards of data.shards if `training`, of data.validation if not.
 RunSetup set_up_run(const Config& config, bool training);
@@ -39,6 +46,10 @@ LoaderOptions training_loader(const RunSetup& setup);
 /// Sources over training shards (endless) or validation shards (one pass, at most evaluation.batches).
 SourceFactory training_source(const RunSetup& setup);
 SourceFactory validation_source(const RunSetup& setup);
+
+/// Options of the training run; `setup` must outlive them. `note` gets the sentences of a warm start.
+[[nodiscard]] PretrainOptions pretrain_options(const RunSetup& setup,
+                                               const std::function<void(const std::string&)>& note);
 
 /// What a checkpoint says of the run, and a resume is compared by.
 RunIdentity identity_of(const RunSetup& setup);

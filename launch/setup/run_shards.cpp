@@ -16,23 +16,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What shards of our format hold together.
-struct ShardTotals {
-  ShardCounts counts;
-  std::vector<std::string> corpora;
-
-  void add(const ShardReader& shard) {
-    counts.documents += shard.counts().documents;
-    counts.tokens += shard.counts().tokens;
-    for (const auto& corpus : shard.header().sources)
-      if (std::ranges::find(corpora, corpus) == corpora.end()) corpora.push_back(corpus);
-  }
-};
+void add(ShardTotals& totals, const ShardReader& shard) {
+  totals.documents += shard.counts().documents;
+  totals.tokens += shard.counts().tokens;
+  for (const auto& corpus : shard.header().sources)
+    if (std::ranges::find(totals.corpora, corpus) == totals.corpora.end()) totals.corpora.push_back(corpus);
+}
 
 ShardTotals totals_of(const std::vector<std::string>& files, const std::string& first) {
   const bool first_is_ours = shard_kind(first) == ShardKind::kNystrom;
   const std::string tokenizer = first_is_ours ? ShardReader(first).header().tokenizer_sha256 : "";
-  ShardTotals totals;
+  ShardTotals totals{.files = std::ssize(files)};
   for (const auto& file : files) {
     const bool ours = shard_kind(file) == ShardKind::kNystrom;
     if (ours != first_is_ours)
@@ -41,7 +35,7 @@ ShardTotals totals_of(const std::vector<std::string>& files, const std::string& 
     const ShardReader shard(file);
     if (shard.header().tokenizer_sha256 != tokenizer)
       refuse("{} and {} were made with different tokenizers; prepare them with the same one.", first, file);
-    totals.add(shard);
+    add(totals, shard);
   }
   return totals;
 }
@@ -82,8 +76,7 @@ std::string shards_sentence(std::string_view what, const std::vector<std::string
                             const ShardTotals& totals) {
   std::string text = fmt::format("{} shards: {}, {} shard{}", what, folders_of(files), files.size(),
                                  files.size() == 1 ? "" : "s");
-  if (totals.counts.documents > 0)
-    text += fmt::format(", {} documents, {} tokens", totals.counts.documents, totals.counts.tokens);
+  if (totals.documents > 0) text += fmt::format(", {} documents, {} tokens", totals.documents, totals.tokens);
   if (!totals.corpora.empty())
     text += fmt::format("; corpora: {}", fmt::join(with_paths(totals.corpora, files.front()), ", "));
   return text + ".";
@@ -108,21 +101,11 @@ void warn_of_other_text(const std::string& directory, std::string_view key,
                   key, files.front(), directory));
 }
 
-// As a part of a pattern that matches itself alone.
-std::string escaped(std::string_view path) {
-  std::string pattern;
-  for (const char c : path) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
-}
-
 }  // namespace
 
 void use_prepared_shards(Config& config) {
   if (config.output.directory.empty() || !config.data.shards.empty()) return;
-  const fs::path directory = escaped(config.output.directory);
+  const fs::path directory = escaped_pattern(config.output.directory);
   config.data.shards = {(directory / "train" / "*.h5").string()};
   const std::string held_out = (directory / "validation" / "*.h5").string();
   if (!config.gives("data.validation") && !expand_glob(held_out).empty()) config.data.validation = {held_out};
@@ -140,13 +123,16 @@ ShardsReport report_shards(const Config& config, const std::string& first,
                            const std::vector<std::string>& training,
                            const std::vector<std::string>& validation) {
   ShardsReport report;
-  const auto add = [&](std::string_view split, std::string_view key, const std::vector<std::string>& files) {
-    if (files.empty()) return;
-    report.notes.push_back(shards_sentence(split, files, totals_of(files, first)));
+  const auto totals = [&](std::string_view split, std::string_view key,
+                          const std::vector<std::string>& files) {
+    if (files.empty()) return ShardTotals();
+    ShardTotals found = totals_of(files, first);
+    report.notes.push_back(shards_sentence(split, files, found));
     warn_of_other_text(config.output.directory, key, files, report.warnings);
+    return found;
   };
-  add("Training", "data.shards", training);
-  add("Validation", "data.validation", validation);
+  report.training = totals("Training", "data.shards", training);
+  report.validation = totals("Validation", "data.validation", validation);
   return report;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Shards of a run: where they are by default, and what the log says of them.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,16 @@ void use_prepared_shards(Config& config);
 /// Files of data.shards.
 [[nodiscard]] std::vector<std::string> training_files(const Config& config);
 
+/// What the shards of a split hold together.
+struct ShardTotals {
+  std::int64_t files = 0;
+  std::int64_t documents = 0, tokens = 0;  ///< 0 in NVIDIA's format, which does not say
+  std::vector<std::string> corpora = {};
+};
+
 struct ShardsReport {
   std::vector<std::string> notes, warnings;  ///< sentences for the log
+  ShardTotals training, validation;
 };
 
 /// Folders, documents, tokens and corpora of both splits, and a warning where they are not those of

@@ -44,10 +44,22 @@ CaseRun::CaseRun(const CaseSetup& setup, const ReferenceCase& reference)
                 .training = setup.gradients}),
       notes_(setup.load(session_.network)) {
   session_.plan(limits(reference));
+  use_random(reference);
   batch_ = &session_.upload(packed_.arrays(reference));
   hidden_ = session_.network.forward(session_.context, *batch_, {.training = false, .seed = 0}, {});
   const auto sums = session_.network.head().read_sums(session_.context);
   sums_.assign(sums.begin(), sums.end());
+}
+
+void CaseRun::use_random(const ReferenceCase& reference) {
+  const std::span<const float> features = reference.features;
+  const auto& blocks = session_.network.encoder().blocks();
+  const std::size_t each = features.size() / blocks.size();
+  for (std::size_t layer = 0; layer < blocks.size(); ++layer) {
+    const auto buckets = packed_.buckets(reference, static_cast<std::int64_t>(layer));
+    if (each > 0 || !buckets.empty())
+      blocks[layer].attention().use({.features = features.subspan(layer * each, each), .buckets = buckets});
+  }
 }
 
 std::string CaseRun::loss_name(std::size_t index) const {

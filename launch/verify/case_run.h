@@ -56,6 +56,8 @@ class CaseRun {
  private:
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(packed_.input_ids.size()); }
   [[nodiscard]] DType statistics() const { return compute_dtype(session_.network.parameters().activation()); }
+  /// The case's random numbers in place of our own.
+  void use_random(const ReferenceCase& reference);
   /// Labels for every token: token_logits() decodes them all.
   [[nodiscard]] BatchLimits limits(const ReferenceCase& reference) const;
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "model/config/model_config.h"
+
 namespace nystrom {
 
 /// A parameter's gradient: its norm, and its product with hashed("along " + name).
@@ -13,10 +15,14 @@ struct GradientSum {
   double norm, along;
 };
 
+inline constexpr NetworkConfig kPreNormRotary{
+    .norm = NormPlacement::kPre, .embedding_norm = false, .positions = Positions::kRotary};
+
 struct SelfCase {
   const char* name;
   const char* attention;
   std::int64_t landmarks, taps;
+  NetworkConfig network;
   std::span<const std::int32_t> lengths;
   double mlm_loss, sop_loss;
   std::span<const double> hidden;  ///< [tokens, C] of the last layer

@@ -32,7 +32,9 @@ std::vector<std::string> fill_weights(Network& network) {
   for (ParameterId id = 0; id < store.count(); ++id) {
     const Parameter& parameter = store[id];
     const bool vector = parameter.shape.dims().size() == 1;
-    const double shift = parameter.name.ends_with("LayerNorm.weight") ? 1 : 0;
+    const bool scales =
+        parameter.name.ends_with("LayerNorm.weight") || parameter.name.ends_with("_norm.weight");
+    const double shift = scales ? 1 : 0;
     const Values values = hashed(parameter.name, static_cast<std::size_t>(parameter.numel()));
     store.fill_weight(id, [&](const Tensor& weight) {
       dispatch_float(weight.dtype, [&]<class T>(T) {
@@ -55,7 +57,16 @@ ModelConfig model_of(const SelfCase& self) {
   model.max_positions = 32;
   model.pad_token_id = -1;  // none
   model.attention.heads = 2;
+  model.attention.kind = self.attention;
+  model.attention.landmarks = self.landmarks;
   model.attention.taps = self.taps;
+  model.attention.window = 4;
+  model.attention.global_tokens = GlobalTokens::kFirst;
+  model.attention.projection = 3;
+  model.attention.features = 6;
+  model.attention.hashes = 2;
+  model.attention.chunk = 3;
+  model.network = self.network;
   return model;
 }
 
@@ -63,8 +74,7 @@ ReferenceCase reference_of(const SelfCase& self, const ModelConfig& model) {
   ReferenceCase c;
   c.path = self.name;
   c.head = HeadKind::kPretraining;
-  c.attention = self.attention;
-  c.landmarks = self.landmarks;
+  c.attention = model.attention;
   c.sequences = std::ssize(self.lengths);
   c.length = *std::ranges::max_element(self.lengths);
   c.lengths.assign(self.lengths.begin(), self.lengths.end());
@@ -83,6 +93,22 @@ ReferenceCase reference_of(const SelfCase& self, const ModelConfig& model) {
     c.labels.sequence_labels.push_back(b % 2);
   }
   return c;
+}
+
+/// The numbers that performer and reformer attention draw: features in [-2, 2), three buckets.
+void add_random(const ModelConfig& model, ReferenceCase& c) {
+  const AttentionConfig& a = model.attention;
+  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+    const std::string at = " " + std::to_string(layer);
+    if (a.kind == "performer")
+      for (const double x :
+           hashed("features" + at, static_cast<std::size_t>(a.heads * a.features * model.head_size())))
+        c.features.push_back(static_cast<float>(2 * x));
+    if (a.kind == "reformer")
+      for (const double x :
+           hashed("buckets" + at, static_cast<std::size_t>(a.hashes * c.sequences * a.heads * c.length)))
+        c.buckets.push_back(static_cast<std::int32_t>((x + 1) * 1.5));
+  }
 }
 
 std::vector<Distance> gradient_distances(const CaseRun& run, const SelfCase& self) {
@@ -108,7 +134,8 @@ std::vector<Distance> gradient_distances(const CaseRun& run, const SelfCase& sel
 
 Verification check_one(const SelfCase& self, const VerifyOptions& options) {
   const ModelConfig model = model_of(self);
-  const ReferenceCase reference = reference_of(self, model);
+  ReferenceCase reference = reference_of(self, model);
+  add_random(model, reference);
   CaseRun run({.model = reference.applied_to(model),
                .load = fill_weights,
                .device = options.device,

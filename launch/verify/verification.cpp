@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "data/hdf5/child_check.h"
+#include "data/hdf5/foreign_file.h"
 #include "kernels/core/check.h"
 #include "launch/models/model_source.h"
 #include "launch/verify/case_run.h"
@@ -146,6 +148,10 @@ bool Verification::passed() const {
 Verification verify(const VerifyOptions& options) {
   ModelSource source(options.model);
   source.use_as_it_is();
+  check_in_child(std::span(&options.case_file, 1), {}, [&source](const std::string& path) {
+    read_foreign_hdf5(path);
+    (void)read_reference_case(path, source.config(), source.head());
+  });
   const ReferenceCase reference = read_reference_case(options.case_file, source.config(), source.head());
   CaseSetup setup{.model = reference.applied_to(source.config()),
                   .load = [&source](Network& network) { return source.load(network); },

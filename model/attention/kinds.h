@@ -5,6 +5,7 @@
 
 namespace nystrom {
 
-extern const AttentionEntry kNystromAttention, kSoftmaxAttention;
+extern const AttentionEntry kNystromAttention, kSoftmaxAttention, kLongformerAttention, kLinformerAttention,
+    kPerformerAttention, kLinearAttention, kReformerAttention, kNoAttention;
 
 }  // namespace nystrom

@@ -8,7 +8,9 @@ namespace nystrom {
 namespace {
 
 std::vector<AttentionEntry>& entries() {
-  static std::vector<AttentionEntry> all{kNystromAttention, kSoftmaxAttention};
+  static std::vector<AttentionEntry> all{kNystromAttention,   kSoftmaxAttention,   kLongformerAttention,
+                                         kLinformerAttention, kPerformerAttention, kLinearAttention,
+                                         kReformerAttention,  kNoAttention};
   return all;
 }
 
@@ -33,6 +35,16 @@ std::string attention_names(std::string_view separator) {
   for (const AttentionEntry& entry : attention_registry())
     text.append(text.empty() ? "" : separator).append(entry.name);
   return text;
+}
+
+bool stores_option(const AttentionEntry& entry, std::string_view key) {
+  constexpr std::string_view kAlways[] = {"landmarks", "convolution", "pinv_iterations", "pinv_init"};
+  return std::ranges::find(kAlways, key) != std::end(kAlways) ||
+         std::ranges::find(entry.options, key) != entry.options.end();
+}
+
+void Attention::use(const GivenRandom& /*given*/) {
+  throw InternalError("random numbers are given to a kind of attention that has none");
 }
 
 void register_attention(const AttentionEntry& entry) {

@@ -12,12 +12,22 @@
 
 namespace nystrom {
 
+inline constexpr std::string_view kQueryKeyValue[] = {"query", "key", "value"};
+
 /// A kind of attention.
 struct AttentionEntry {
   /// In YAML, checkpoints, config.json and reference cases.
   std::string_view name;
   /// Has dropout of attention probabilities (model.attention_dropout).
   bool has_probability_dropout;
+  /// Can compute padding as transformers does (model.attention.padding: huggingface).
+  bool has_huggingface_padding = false;
+  /// What qkv holds, in its order; the last is the values. Parameters NAME.weight and NAME.bias.
+  std::span<const std::string_view> projections = kQueryKeyValue;
+  /// transformers can run it: by itself, or with the code that `convert` puts into a folder.
+  bool has_transformers_code = false;
+  /// Keys of `model.attention` that this kind alone has, for its files.
+  std::span<const std::string_view> options = {};
   /// Refuses options that this kind cannot run with, naming the key.
   void (*check)(const ModelConfig& config) = [](const ModelConfig&) {};
   /// Declares the kind's parameters in `store`. `config` and `store` outlive the result.
@@ -39,8 +49,13 @@ struct AttentionEntry {
       [](const AttentionConfig&, std::int64_t) { return std::vector<std::string>(); };
   /// `segment_means_seq_len` of config.json for a model trained at `length` tokens: transformers runs Nystrom
   /// attention at exactly that length, and softmax attention where it equals the landmarks.
-  std::int64_t (*segment_means_length)(const AttentionConfig& config, std::int64_t length);
+  std::int64_t (*segment_means_length)(const AttentionConfig& config, std::int64_t length) =
+      [](const AttentionConfig& config, std::int64_t) { return config.landmarks; };
 };
+
+/// Is this option of AttentionConfig::visit_options written to the files of a model of that kind: its own
+/// options, and those that all files have?
+[[nodiscard]] bool stores_option(const AttentionEntry& entry, std::string_view key);
 
 [[nodiscard]] std::span<const AttentionEntry> attention_registry();
 /// The entry of that name, or nullptr.

@@ -54,19 +54,16 @@ std::string describe(const AttentionConfig&) {
   return "exact softmax attention";
 }
 
-std::int64_t segment_means_length(const AttentionConfig& config, std::int64_t) {
-  return config.landmarks;
-}
-
 }  // namespace
 
 constinit const AttentionEntry kSoftmaxAttention{
     .name = "softmax",
     .has_probability_dropout = true,
+    .has_huggingface_padding = true,
+    .has_transformers_code = true,
     .make = make,
     .plan_workspace = plan_workspace,
     .describe = describe,
-    .reference = "Vaswani et al., NeurIPS 2017, arXiv 1706.03762",
-    .segment_means_length = segment_means_length};
+    .reference = "Vaswani et al., NeurIPS 2017, arXiv 1706.03762"};
 
 }  // namespace nystrom

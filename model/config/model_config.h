@@ -3,6 +3,7 @@
 // (docs/configuration.md).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernels/core/names.h"
@@ -28,6 +29,74 @@ struct EnumNames<Activation> {
                                                {Activation::kGelu, "gelu"}};
 };
 
+/// Where LayerNorm stands in a block.
+enum class NormPlacement {
+  kPost,  ///< behind each part: LN(x + f(x))
+  kPre    ///< before each part: x + f(LN(x)), and once more behind the last block
+};
+template <>
+struct EnumNames<NormPlacement> {
+  static constexpr Named<NormPlacement> kAll[] = {{NormPlacement::kPost, "post"},
+                                                  {NormPlacement::kPre, "pre"}};
+};
+
+enum class Positions {
+  kLearned,     ///< a table, added to the embeddings
+  kSinusoidal,  ///< channels 2 i and 2 i + 1 are sine and cosine of p / 10000^(2 i / C), added likewise
+  kRotary,      ///< queries and keys are turned (kernels/rotary.h)
+  kNone
+};
+template <>
+struct EnumNames<Positions> {
+  static constexpr Named<Positions> kAll[] = {{Positions::kLearned, "learned"},
+                                              {Positions::kSinusoidal, "sinusoidal"},
+                                              {Positions::kRotary, "rotary"},
+                                              {Positions::kNone, "none"}};
+};
+
+/// What a classifier sees of a sequence.
+enum class Pooling { kFirst, kMean, kMax };
+template <>
+struct EnumNames<Pooling> {
+  static constexpr Named<Pooling> kAll[] = {
+      {Pooling::kFirst, "first"}, {Pooling::kMean, "mean"}, {Pooling::kMax, "max"}};
+};
+
+/// Between a classifier's two layers.
+enum class ClassifierKind { kActivation, kTanh, kReluMlp };
+template <>
+struct EnumNames<ClassifierKind> {
+  static constexpr Named<ClassifierKind> kAll[] = {{ClassifierKind::kActivation, "activation"},
+                                                   {ClassifierKind::kTanh, "tanh"},
+                                                   {ClassifierKind::kReluMlp, "relu_mlp"}};
+};
+
+/// The network around its attention. What is not transformers' Nystromformer is not the default. A new option
+/// is a member here, a line of `visit_options`, and a row of the configuration's table.
+struct NetworkConfig {
+  NormPlacement norm = NormPlacement::kPost;
+  bool embedding_norm = true;  ///< LayerNorm of the embeddings
+  Positions positions = Positions::kLearned;
+  // Classifications of sequences and of pairs.
+  Pooling pooling = Pooling::kFirst;
+  ClassifierKind classifier = ClassifierKind::kActivation;
+  std::optional<std::int64_t> classifier_size = {};  ///< width between its layers; none: hidden_size
+
+  /// Calls visit(key, member of each of `configs`) for every option: under its key in the section `model`, in
+  /// the object `nystrom` of config.json, and in checkpoints. Files have those that are not the default.
+  template <class Visit, class... Configs>
+  static void visit_options(Visit&& visit, Configs&... configs) {
+    visit("norm", configs.norm...);
+    visit("embedding_norm", configs.embedding_norm...);
+    visit("positions", configs.positions...);
+    visit("pooling", configs.pooling...);
+    visit("classifier", configs.classifier...);
+    visit("classifier_size", configs.classifier_size...);
+  }
+};
+
+inline constexpr NetworkConfig kDefaultNetwork{};
+
 struct ModelConfig {
   std::int64_t vocabulary_size = 30000;
   std::int64_t hidden_size = 768;
@@ -42,6 +111,7 @@ struct ModelConfig {
   double layer_norm_epsilon = 1e-5;
   double initializer_range = 0.02;
   AttentionConfig attention;  ///< with the number of heads
+  NetworkConfig network;
   Padding padding = Padding::kExact;
 
   [[nodiscard]] std::int64_t head_size() const { return hidden_size / attention.heads; }

@@ -170,7 +170,7 @@ bool is_bert_type(const std::string& model_type) {
 
 HuggingFaceConfig read_bert_config(const std::string& folder, const std::string& model_type) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = parse_json(path, read_file(path));
+  const Json parsed = parse_json<Json>(path, read_file(path));
   const JsonObject json(path, parsed);
   require_value(path, json, "position_embedding_type", "absolute");
   if (json.boolean("is_decoder", false))

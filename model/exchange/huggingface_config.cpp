@@ -53,21 +53,68 @@ E choose(const std::string& where, const char* key, const std::string& name) {
   return *value;
 }
 
+/// Reads an option of the object `nystrom`; what it does not name keeps its value.
+class OwnOptionReader {
+ public:
+  OwnOptionReader(const std::string& where, const JsonObject& own) : where_(where), own_(own) {}
+
+  void operator()(const char* key, std::int64_t& value) const { value = own_.integer(key, value); }
+  void operator()(const char* key, std::int32_t& value) const { value = own_.integer32(key, value); }
+  void operator()(const char* key, bool& value) const { value = own_.boolean(key, value); }
+  void operator()(const char* key, std::optional<std::int64_t>& value) const {
+    if (own_.has(key)) value = own_.integer(key, 0);
+  }
+  template <HasNames E>
+  void operator()(const char* key, E& value) const {
+    value = choose<E>(where_, key, own_.text(key, std::string(name_of(value))));
+  }
+
+ private:
+  const std::string& where_;
+  const JsonObject& own_;
+};
+
+/// The same the other way round.
+class OwnOptionWriter {
+ public:
+  explicit OwnOptionWriter(Json& own) : own_(own) {}
+
+  void operator()(const char* key, std::int64_t value) const { own_[key] = value; }
+  void operator()(const char* key, std::int32_t value) const { own_[key] = value; }
+  void operator()(const char* key, bool value) const { own_[key] = value; }
+  void operator()(const char* key, const std::optional<std::int64_t>& value) const {
+    own_[key] = value.value();
+  }
+  template <HasNames E>
+  void operator()(const char* key, E value) const {
+    own_[key] = name_of(value);
+  }
+
+ private:
+  Json& own_;
+};
+
+/// The keys of the object `nystrom`.
+std::vector<std::string> own_keys(const ModelConfig& model) {
+  std::vector<std::string> keys{"kind"};
+  const auto add = [&](const char* key, const auto&) { keys.emplace_back(key); };
+  AttentionConfig::visit_options(add, model.attention);
+  NetworkConfig::visit_options(add, model.network);
+  for (const char* key : {"padding", "attention_dropout", "task"}) keys.emplace_back(key);
+  return keys;
+}
+
 /// The object `nystrom`: options that only this program reads.
 void read_own_options(const std::string& where, const Json& object, HuggingFaceConfig& config) {
   const JsonObject own(where, object);
-  constexpr const char* kKnown[] = {"kind",      "landmarks", "convolution",       "pinv_iterations",
-                                    "pinv_init", "padding",   "attention_dropout", "task"};
-  for (const auto& [key, value] : object.items())
-    if (std::ranges::find(kKnown, key) == std::end(kKnown))
-      refuse("{}: unknown key `{}`; the keys are {}.", where, key, fmt::join(kKnown, ", "));
   AttentionConfig& attention = config.model.attention;
+  const std::vector<std::string> known = own_keys(config.model);
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(known, key) == known.end())
+      refuse("{}: unknown key `{}`; the keys are {}.", where, key, fmt::join(known, ", "));
   attention.kind = attention_entry(own.text("kind", attention.kind), where + ": kind").name;
-  attention.landmarks = own.integer("landmarks", attention.landmarks);
-  attention.taps = own.integer("convolution", attention.taps);
-  attention.pinv_iterations = static_cast<int>(own.integer("pinv_iterations", attention.pinv_iterations));
-  attention.pinv_init =
-      choose<PinvInit>(where, "pinv_init", own.text("pinv_init", std::string(name_of(attention.pinv_init))));
+  AttentionConfig::visit_options(OwnOptionReader(where, own), attention);
+  NetworkConfig::visit_options(OwnOptionReader(where, own), config.model.network);
   config.model.padding =
       choose<Padding>(where, "padding", own.text("padding", std::string(name_of(Padding::kExact))));
   config.model.attention_dropout = own.number("attention_dropout", 0);
@@ -84,8 +131,7 @@ ModelConfig read_shape(const std::string& path, const JsonObject& json) {
   model.intermediate_size = json.integer("intermediate_size", 3072);
   model.max_positions = json.integer("max_position_embeddings", 510);
   model.token_types = json.integer("type_vocab_size", 2);
-  model.pad_token_id =
-      static_cast<std::int32_t>(json.is_null("pad_token_id") ? -1 : json.integer("pad_token_id", 1));
+  model.pad_token_id = json.is_null("pad_token_id") ? -1 : json.integer32("pad_token_id", 1);
   model.activation = choose(path, "hidden_act", json.text("hidden_act", "gelu_new"), kActivations);
   model.dropout = json.number("hidden_dropout_prob", 0.1);
   model.layer_norm_epsilon = json.number("layer_norm_eps", 1e-5);
@@ -207,7 +253,8 @@ bool is_huggingface_folder(const std::string& path) {
 
 HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   const std::string path = (fs::path(folder) / "config.json").string();
-  const Json parsed = parse_json(path, read_file(path));
+  refuse_link_out_of(folder, path);
+  const Json parsed = parse_json<Json>(path, read_file(path));
   const JsonObject json(path, parsed);
   const std::string type = json.text("model_type", "");
   if (is_bert_type(type)) {
@@ -230,7 +277,7 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
 }
 
 std::int64_t nystrom_length(const std::string& config) {
-  const Json parsed = parse_json("config.json", config);
+  const Json parsed = parse_json<Json>("config.json", config);
   const JsonObject json("config.json", parsed);
   const std::int64_t length = json.integer("segment_means_seq_len", kDefaultLandmarks);
   return length > 0 && length != json.integer("num_landmarks", kDefaultLandmarks) ? length : 0;
@@ -247,7 +294,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   const ModelConfig& model = folder.model;
   const AttentionConfig& attention = model.attention;
   Json json = folder.base_config.empty() ? Json::object()
-                                         : parse_json("the folder's config.json", folder.base_config);
+                                         : parse_json<Json>("the folder's config.json", folder.base_config);
   json["architectures"] = {std::string(entry_of(folder.head.kind).architecture)};  // a base may lack its head
   if (folder.base_config.empty() || is_language_model(folder.head.kind)) json["tie_word_embeddings"] = true;
   if (folder.base_config.empty()) {
@@ -280,12 +327,20 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
   // transformers cannot read null, which it documents; one zero tap is the same.
   json["conv_kernel_size"] = std::max<std::int64_t>(attention.taps, 1);
   json["nystrom"] = {{"kind", attention.kind},
-                     {"landmarks", attention.landmarks},
-                     {"convolution", attention.taps},
-                     {"pinv_iterations", attention.pinv_iterations},
-                     {"pinv_init", name_of(attention.pinv_init)},
                      {"padding", name_of(model.padding)},
                      {"attention_dropout", model.attention_dropout}};
+  const AttentionEntry& kind = attention_entry(attention.kind);
+  const OwnOptionWriter write(json["nystrom"]);
+  AttentionConfig::visit_options(
+      [&](const char* key, const auto& value) {
+        if (stores_option(kind, key)) write(key, value);
+      },
+      attention);
+  NetworkConfig::visit_options(
+      [&](const char* key, const auto& value, const auto& otherwise) {
+        if (value != otherwise) write(key, value);
+      },
+      model.network, kDefaultNetwork);
   if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
   json.erase("auto_map");
   if (folder.has_code) json["auto_map"] = auto_map(entry_of(folder.head.kind));

@@ -5,23 +5,9 @@
 #include <string>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 
 namespace nystrom {
-
-/// Parses a text. Refuses, naming `where`, text that is not JSON, and nesting so deep that recursive
-/// functions would overflow the stack.
-inline nlohmann::json parse_json(const std::string& where, const std::string& text) {
-  constexpr int kMaxDepth = 100;
-  const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-    if (depth > kMaxDepth) refuse("{} is nested more than {} levels deep.", where, kMaxDepth);
-    return true;
-  };
-  try {
-    return nlohmann::json::parse(text, check_depth);
-  } catch (const nlohmann::json::exception&) {
-    refuse("{} is not valid JSON.", where);
-  }
-}
 
 class JsonObject {
  public:
@@ -35,11 +21,11 @@ class JsonObject {
   [[nodiscard]] const nlohmann::json& operator[](const char* key) const { return object_[key]; }
 
   [[nodiscard]] std::int64_t integer(const char* key, std::int64_t otherwise) const {
-    if (!has(key)) return otherwise;
-    const auto& value = object_[key];
-    if (!value.is_number_integer())
-      refuse("{}: `{}` is {}; it must be an integer.", where_, key, value.dump());
-    return value.get<std::int64_t>();
+    return has(key) ? json_integer<std::int64_t>(object_[key], [&] { return name_of(key); }) : otherwise;
+  }
+  /// One that must fit 32 bits.
+  [[nodiscard]] std::int32_t integer32(const char* key, std::int32_t otherwise) const {
+    return has(key) ? json_integer<std::int32_t>(object_[key], [&] { return name_of(key); }) : otherwise;
   }
   [[nodiscard]] double number(const char* key, double otherwise) const {
     if (!has(key)) return otherwise;
@@ -61,6 +47,8 @@ class JsonObject {
   }
 
  private:
+  [[nodiscard]] std::string name_of(const char* key) const { return fmt::format("{}: `{}`", where_, key); }
+
   std::string where_;
   const nlohmann::json& object_;
 };

@@ -12,7 +12,7 @@
 namespace nystrom {
 
 ReadOnlyFile::ReadOnlyFile(std::string path) : path_(std::move(path)) {
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe is not waited for
   if (descriptor_ < 0) refuse("{} cannot be opened: {}.", path_, std::strerror(errno));
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -8,10 +8,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "model/exchange/half.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
@@ -60,25 +60,12 @@ void convert_all(const std::byte* from, StoredType type, std::span<T> to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = converted<Stored, T>(from + i * sizeof(Stored), type);
 }
 
-/// Parses a header. The JSON parser keeps the last of two equal keys, so duplicates are detected here.
 Json parse_header(const std::string& path, const std::string& text) {
-  std::set<std::string> names;
-  std::string twice;
-  const auto note = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1) {
-      const auto name = parsed.get<std::string>();
-      if (!names.insert(name).second) twice = name;
-    }
-    return true;
-  };
-  Json header;
-  try {
-    header = Json::parse(text, note);
-  } catch (const Json::exception&) {
-    refuse("{} is corrupt or not a safetensors file: its header is not JSON.", path);
-  }
+  Json header = try_parse_json<Json>(text);
+  if (header.is_discarded()) refuse("{} is corrupt or not a safetensors file: its header is not JSON.", path);
   if (!header.is_object()) refuse("{} is not a safetensors file: its header is not a JSON object.", path);
-  if (!twice.empty()) refuse("{}: the header describes the tensor {} twice.", path, twice);
+  if (const auto twice = twice_given_key(text))
+    refuse("{}: the header describes the tensor {} twice.", path, *twice);
   return header;
 }
 

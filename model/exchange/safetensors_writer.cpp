@@ -9,6 +9,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 #include "model/exchange/safetensors.h"
 
 namespace nystrom {
@@ -60,8 +61,9 @@ std::string header_of(const std::vector<TensorToWrite>& tensors) {
   std::uint64_t at = 0;
   for (const TensorToWrite& tensor : tensors) {
     const std::uint64_t end = at + bytes_of(tensor);
-    header[tensor.name] = {
-        {"dtype", std::string(name_of(tensor.type))}, {"shape", tensor.shape}, {"data_offsets", {at, end}}};
+    append_member(
+        header, tensor.name,
+        {{"dtype", std::string(name_of(tensor.type))}, {"shape", tensor.shape}, {"data_offsets", {at, end}}});
     at = end;
   }
   std::string text = header.dump();

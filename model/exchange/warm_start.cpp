@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "model/exchange/tensor_edits.h"
 
@@ -54,6 +55,8 @@ std::vector<std::string> start_warm(ParameterStore& store, const std::vector<Ten
            count_layers(store));
   std::vector<std::string> missing, misshapen, other_head, fresh;
   std::vector<std::pair<const TensorToWrite*, ParameterId>> found;
+  std::map<std::string_view, const TensorToWrite*> by_name;
+  for (const auto& tensor : stored) by_name.emplace(tensor.name, &tensor);
   for (ParameterId id = 0; id < store.count(); ++id) {
     const Parameter& parameter = store[id];
     const bool head = id >= options.first_of_head;
@@ -61,8 +64,9 @@ std::vector<std::string> start_warm(ParameterStore& store, const std::vector<Ten
       fresh.push_back(parameter.name);
       continue;
     }
-    const auto tensor = std::ranges::find(stored, parameter.name, &TensorToWrite::name);
-    if (tensor == stored.end()) {
+    const auto entry = by_name.find(parameter.name);
+    const TensorToWrite* tensor = entry == by_name.end() ? nullptr : entry->second;
+    if (tensor == nullptr) {
       (head ? fresh : missing).push_back(parameter.name);
     } else if (!same_shape(*tensor, parameter)) {
       const std::string shapes = fmt::format("{} ([{}] stored, {} needed)", parameter.name,
@@ -70,7 +74,7 @@ std::vector<std::string> start_warm(ParameterStore& store, const std::vector<Ten
       (head ? other_head : misshapen).push_back(shapes);
       if (head) fresh.push_back(parameter.name);
     } else {
-      found.emplace_back(&*tensor, id);
+      found.emplace_back(tensor, id);
     }
   }
   if (!missing.empty()) refuse("{} lacks encoder tensors: {}.", options.path, listed(missing));

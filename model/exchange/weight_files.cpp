@@ -30,7 +30,7 @@ std::string python_text(const std::string& text) {
 [[noreturn]] void refuse_folder(const std::string& folder) {
   for (const auto& [pickled, parts] : {std::pair{"pytorch_model.bin", "pytorch_model.bin"},
                                        std::pair{"pytorch_model.bin.index.json", "pytorch_model-*.bin"}})
-    if (fs::exists(fs::path(folder) / pickled))
+    if (file_exists((fs::path(folder) / pickled).string()))
       refuse(
           "{0} has no {2}, only {1}, a pickle file, which can run code when it is loaded. If you trust its "
           "source, convert it with these two lines of Python:\n"
@@ -43,8 +43,14 @@ std::string python_text(const std::string& text) {
   refuse("{} has neither {} nor {}.", folder, kSingle, kIndex);
 }
 
+std::unique_ptr<SafetensorsFile> open_part(const std::string& folder, const std::string& name) {
+  const std::string path = (fs::path(folder) / name).string();
+  refuse_link_out_of(folder, path);
+  return std::make_unique<SafetensorsFile>(path);
+}
+
 Json read_weight_map(const std::string& path) {
-  const Json map = parse_json(path, read_file(path));
+  const Json map = parse_json<Json>(path, read_file(path));
   if (!map.is_object() || !map.contains("weight_map") || !map["weight_map"].is_object())
     refuse("{} has no object `weight_map` of tensor names and files.", path);
   return map["weight_map"];
@@ -53,19 +59,21 @@ Json read_weight_map(const std::string& path) {
 }  // namespace
 
 WeightFiles::WeightFiles(const std::string& folder) {
-  const fs::path single = fs::path(folder) / kSingle, index = fs::path(folder) / kIndex;
-  if (fs::exists(single)) {
-    files_.push_back(std::make_unique<SafetensorsFile>(single.string()));
+  const std::string single = (fs::path(folder) / kSingle).string(),
+                    index = (fs::path(folder) / kIndex).string();
+  if (file_exists(single)) {
+    files_.push_back(open_part(folder, kSingle));
     for (const auto& [name, tensor] : files_.back()->tensors())
       tensors_.emplace(name, Entry{files_.back().get(), &tensor});
-  } else if (fs::exists(index)) {
-    read_index(folder, index.string());
+  } else if (file_exists(index)) {
+    read_index(folder, index);
   } else {
     refuse_folder(folder);
   }
 }
 
 void WeightFiles::read_index(const std::string& folder, const std::string& index) {
+  refuse_link_out_of(folder, index);
   std::map<std::string, const SafetensorsFile*> opened;
   const Json map = read_weight_map(index);
   for (const auto& [tensor, file] : map.items()) {
@@ -74,7 +82,7 @@ void WeightFiles::read_index(const std::string& folder, const std::string& index
       refuse("{}: the file of the tensor {} must be a file name in the same folder.", index, tensor);
     const SafetensorsFile*& part = opened[name];
     if (part == nullptr) {
-      files_.push_back(std::make_unique<SafetensorsFile>((fs::path(folder) / name).string()));
+      files_.push_back(open_part(folder, name));
       part = files_.back().get();
     }
     const StoredTensor* stored = part->find(tensor);

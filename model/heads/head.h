@@ -50,12 +50,12 @@ class Head {
   /// Allocates the sums; before the first forward.
   void allocate_sums(Memory& memory);
 
- protected:
   /// Dropout site ids of a head follow those of the blocks.
   [[nodiscard]] static std::uint32_t dropout_site(const ModelConfig& config, std::uint32_t offset) {
     return 1 + 4 * static_cast<std::uint32_t>(config.layers) + offset;
   }
 
+ protected:
   /// Multiplies rows of d [R, labels] by their labels' weights, where there are weights.
   void weigh(Context& context, const Tensor& labels, const Tensor& d) const;
 

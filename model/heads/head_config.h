@@ -13,7 +13,8 @@ enum class HeadKind {
   kSequenceClassification,  ///< one prediction per sequence, of HeadConfig::problem
   kTokenClassification,     ///< one class per labelled token
   kQuestionAnswering,       ///< first and last token of the answer
-  kMultipleChoice           ///< one of a question's sequences
+  kMultipleChoice,          ///< one of a question's sequences
+  kPairClassification       ///< one class per pair of sequences
 };
 
 /// What a sequence classification's logits mean; transformers' `problem_type`.
@@ -32,7 +33,7 @@ struct EnumNames<Problem> {
 
 struct HeadConfig {
   HeadKind kind = HeadKind::kPretraining;
-  std::int64_t labels = 2;  ///< sequence and token classification; fixed in the other kinds
+  std::int64_t labels = 2;  ///< classifications of sequences, tokens and pairs; fixed in the other kinds
   Problem problem = Problem::kSingleLabel;
 
   HeadConfig() = default;

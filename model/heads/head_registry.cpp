@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::array kHeads{
     &kPretrainingEntry,         &kMaskedLmEntry,          &kSequenceClassificationEntry,
-    &kTokenClassificationEntry, &kQuestionAnsweringEntry, &kMultipleChoiceEntry};
+    &kTokenClassificationEntry, &kQuestionAnsweringEntry, &kMultipleChoiceEntry,
+    &kPairClassificationEntry};
 
 }  // namespace
 

@@ -68,5 +68,6 @@ extern const HeadEntry kSequenceClassificationEntry;
 extern const HeadEntry kTokenClassificationEntry;
 extern const HeadEntry kQuestionAnsweringEntry;
 extern const HeadEntry kMultipleChoiceEntry;
+extern const HeadEntry kPairClassificationEntry;
 
 }  // namespace nystrom

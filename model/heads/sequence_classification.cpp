@@ -1,15 +1,13 @@
-// transformers' NystromformerForSequenceClassification, from the first token x of each sequence:
+// Classification of sequences from their pooled rows x (pooling.h, classifier.h). With the first token and
+// the network's activation it is transformers' NystromformerForSequenceClassification:
 //   logits = dropout(gelu(dropout(x) W^T + b)) Wo^T + bo
 
 #include <array>
 
 #include "kernels/cross_entropy.h"
 #include "kernels/elementwise_loss.h"
-#include "kernels/fill.h"
-#include "kernels/linear.h"
-#include "kernels/linear_gelu.h"
-#include "kernels/rows.h"
-#include "model/heads/head_registry.h"
+#include "model/heads/classifier.h"
+#include "model/heads/pooling.h"
 
 namespace nystrom {
 namespace {
@@ -17,74 +15,47 @@ namespace {
 class SequenceClassification final : public Head {
  public:
   SequenceClassification(const HeadConfig& head, const HeadDependencies& dependencies)
-      : head_(head), config_(dependencies.model), store_(dependencies.store) {
-    const std::int64_t c = config_.hidden_size;
-    dense_weight_ = store_.add("classifier.dense.weight", {c, c}, Init::kNormal);
-    dense_bias_ = store_.add("classifier.dense.bias", {c}, Init::kZero);
-    out_weight_ = store_.add("classifier.out_proj.weight", {head.labels, c}, Init::kNormal);
-    out_bias_ = store_.add("classifier.out_proj.bias", {head.labels}, Init::kZero);
-  }
+      : head_(head),
+        config_(dependencies.model),
+        activation_(dependencies.store.activation()),
+        pooling_(config_),
+        classifier_(head.labels, config_.hidden_size, dependencies) {}
 
   [[nodiscard]] std::vector<std::string_view> losses() const override { return {"loss"}; }
-  [[nodiscard]] ParameterId first_parameter() const override { return dense_weight_; }
+  [[nodiscard]] ParameterId first_parameter() const override { return classifier_.first_parameter(); }
   [[nodiscard]] Tensor logits() const override { return last_logits_; }
 
   void plan(Planner& planner, const BatchLimits& limits, bool training) override {
-    const DType type = store_.activation(), statistics = compute_dtype(type);
+    const DType statistics = compute_dtype(activation_);
     const std::int64_t b = limits.sequences, c = config_.hidden_size;
-    first_ = planner.saved("head.first", type, {b, c});
-    pre_ = planner.saved("head.pre", type, {b, c});
-    activated_ = planner.saved("head.activated", type, {b, c});
+    pooling_.plan(planner, limits);
+    pooled_ = planner.saved("head.pooled", activation_, {b, c});
+    classifier_.plan(planner, b, training);
     logits_ = planner.saved("head.logits", statistics, {b, head_.labels});
     row_losses_ = planner.saved("head.row_losses", statistics, {b});
     if (!training) return;
-    d_logits_ = planner.saved("head.d_logits", type, {b, head_.labels});
-    d_ = planner.saved("head.d", type, {b, c});
+    d_logits_ = planner.saved("head.d_logits", activation_, {b, head_.labels});
+    d_pooled_ = planner.saved("head.d_pooled", activation_, {b, c});
   }
 
   void forward(Context& context, const Batch& batch, const Pass& pass, const LossScales& scales,
                const Tensor& hidden) override {
     const std::int64_t b = batch.sequences.count;
-    const Tensor first = first_.first(b), pre = pre_.first(b), activated = activated_.first(b);
     last_logits_ = logits_.first(b);
-    gather_rows(context, hidden, batch.first_rows, first);
-    drop(context, batch, pass, kInput, first);
-    linear_gelu_forward(context, {.kind = config_.activation,
-                                  .x = first,
-                                  .w = store_.compute_weight(dense_weight_),
-                                  .bias = store_.weight(dense_bias_),
-                                  .pre = pre,
-                                  .y = activated});
-    drop(context, batch, pass, kActivated, activated);
-    linear_forward(context, activated, store_.compute_weight(out_weight_), store_.weight(out_bias_),
-                   last_logits_);
+    pooling_.forward(context, batch, hidden, pooled_.first(b));
+    classifier_.forward(context, batch.sequence_keys, pass, pooled_.first(b), last_logits_);
     loss(context, batch, scales[0], pass.training ? d_logits_.first(b) : Tensor{});
   }
 
   void backward(Context& context, const Batch& batch, const Pass& pass, const LossScales&, const Tensor&,
                 const Tensor& d_hidden) override {
     const std::int64_t b = batch.sequences.count;
-    const Tensor d_logits = d_logits_.first(b), d = d_.first(b), d_first = activated_.first(b);
-    linear_backward_weight(context, d_logits, activated_.first(b), store_.gradient(out_weight_),
-                           store_.gradient(out_bias_));
-    linear_backward_input(context, d_logits, store_.compute_weight(out_weight_), d);
-    drop(context, batch, pass, kActivated, d);
-    gelu_backward(context, config_.activation, pre_.first(b), d, d, store_.gradient(dense_bias_));
-    linear_backward_weight(context, d, first_.first(b), store_.gradient(dense_weight_));
-    linear_backward_input(context, d, store_.compute_weight(dense_weight_), d_first);  // no longer needed
-    drop(context, batch, pass, kInput, d_first);
-    fill_zero(context, d_hidden);
-    scatter_add_rows(context, d_first, batch.first_rows, d_hidden);
+    classifier_.backward(context, batch.sequence_keys, pass, pooled_.first(b), d_logits_.first(b),
+                         d_pooled_.first(b));
+    pooling_.backward(context, batch, d_pooled_.first(b), d_hidden);
   }
 
  private:
-  static constexpr std::uint32_t kInput = 0, kActivated = 1;
-
-  void drop(Context& context, const Batch& batch, const Pass& pass, std::uint32_t place, const Tensor& x) {
-    const Dropout dropout = pass.dropout(config_.dropout, dropout_site(config_, place));
-    if (dropout.active()) dropout_rows(context, dropout, batch.sequence_keys, x, x);
-  }
-
   /// Adds to the sums where the batch has labels.
   void loss(Context& context, const Batch& batch, double scale, const Tensor& d_logits) {
     const Tensor sums = sums_.view().rows(0, 1).reshaped({3});
@@ -111,15 +82,14 @@ class SequenceClassification final : public Head {
 
   HeadConfig head_;
   const ModelConfig& config_;
-  ParameterStore& store_;
-  ParameterId dense_weight_, dense_bias_, out_weight_, out_bias_;
-  Tensor first_;                 // [B, C] first tokens, dropped out
-  Tensor pre_;                   // [B, C] before GELU
-  Tensor activated_;             // [B, C] after GELU, dropped out
+  DType activation_;
+  SequencePooling pooling_;
+  Classifier classifier_;
+  Tensor pooled_;                // [B, C] dropped out
   Tensor logits_, last_logits_;  // [B, labels] compute dtype
   Tensor row_losses_;            // [B] compute dtype
   Tensor d_logits_;              // [B, labels]
-  Tensor d_;                     // [B, C]
+  Tensor d_pooled_;              // [B, C]
 };
 
 std::unique_ptr<Head> make(const HeadConfig& head, const HeadDependencies& dependencies) {

@@ -21,14 +21,22 @@ Tensor BatchBuffer::put(const Place& place, std::span<const T> values) {
   return {filling_ + place.offset, place.dtype, {n}};
 }
 
+namespace {
+std::int32_t at(std::span<const std::int32_t> values, std::int32_t i) {
+  return values[static_cast<std::size_t>(i)];
+}
+}  // namespace
+
 BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context)
     : input_ids_(place(DType::kI32, limits.tokens)),
       token_types_(place(DType::kI32, limits.tokens)),
+      indexes_(place(DType::kI32, limits.tokens)),
       positions_(place(DType::kI32, limits.tokens)),
       token_samples_(place(DType::kI64, limits.tokens)),
       offsets_(place(DType::kI32, limits.sequences + 1)),
       lengths_(place(DType::kI32, limits.sequences)),
       samples_(place(DType::kI64, limits.sequences)),
+      pair_samples_(place(DType::kI64, limits.sequences / 2)),
       zeros_(place(DType::kI32, limits.sequences)),
       first_rows_(place(DType::kI32, limits.sequences)),
       sequence_labels_(place(DType::kI32, limits.sequences)),
@@ -43,6 +51,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   const auto sequences = static_cast<std::int64_t>(a.lengths.size());
   NYSTROM_CHECK(a.offsets.size() == a.lengths.size() + 1 && a.samples.size() == a.lengths.size() &&
                     a.token_type_ids.size() == a.input_ids.size() && a.offsets.back() == tokens &&
+                    (a.positions.empty() || a.positions.size() == a.input_ids.size()) &&
                     a.label_rows.size() == a.token_labels.size(),
                 "a micro-batch of {} sequences, {} offsets, {} tokens", a.lengths.size(), a.offsets.size(),
                 tokens);
@@ -50,36 +59,44 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   Batch& b = batch_;
   b.inputs.input_ids = put(input_ids_, a.input_ids);
   b.inputs.token_type_ids = put(token_types_, a.token_type_ids);
-  NYSTROM_CHECK(tokens <= positions_.most, "a micro-batch of {} tokens where {} were planned", tokens,
-                positions_.most);
-  b.inputs.positions = {filling_ + positions_.offset, DType::kI32, {tokens}};
-  b.token_keys = {{filling_ + token_samples_.offset, DType::kI64, {tokens}}, b.inputs.positions};
+  NYSTROM_CHECK(tokens <= indexes_.most, "a micro-batch of {} tokens where {} were planned", tokens,
+                indexes_.most);
+  const Tensor indexes{filling_ + indexes_.offset, DType::kI32, {tokens}};
+  b.token_keys = {{filling_ + token_samples_.offset, DType::kI64, {tokens}}, indexes};
+  b.inputs.positions = a.positions.empty() ? indexes : put(positions_, a.positions);
   b.sequences = {put(offsets_, a.offsets), put(lengths_, a.lengths), sequences, tokens, 0};
   std::memset(filling_ + zeros_.offset, 0, static_cast<std::size_t>(sequences) * sizeof(std::int32_t));
   b.sequence_keys = {put(samples_, a.samples), {filling_ + zeros_.offset, DType::kI32, {sequences}}};
+  const Tensor pairs{filling_ + pair_samples_.offset, DType::kI64, {sequences / 2}};
+  for (std::int64_t p = 0; p < sequences / 2; ++p)
+    pairs.data<std::int64_t>()[p] = a.samples[static_cast<std::size_t>(2 * p)];
+  b.pair_keys = {pairs, {filling_ + zeros_.offset, DType::kI32, {sequences / 2}}};
   b.first_rows = put(first_rows_, a.offsets.first(a.lengths.size()));
   b.label_rows = put(label_rows_, a.label_rows);
   b.token_labels = put(token_labels_, a.token_labels);
   b.sequence_labels = put(sequence_labels_, a.sequence_labels);
   b.sequence_ends = put(sequence_ends_, a.sequence_ends);
   b.sequence_values = put(sequence_values_, a.sequence_values);
-  auto* positions = b.inputs.positions.data<std::int32_t>();
+  auto* index = indexes.data<std::int32_t>();
   auto* samples = b.token_keys.samples.data<std::int64_t>();
   for (std::size_t s = 0; s < a.lengths.size(); ++s) {
     const std::int32_t begin = a.offsets[s], end = a.offsets[s + 1];
     b.sequences.longest = std::max<std::int64_t>(b.sequences.longest, end - begin);
     for (std::int32_t t = begin; t < end; ++t) {
-      positions[t] = t - begin;
+      index[t] = t - begin;
       samples[t] = a.samples[s];
+      NYSTROM_CHECK(a.positions.empty() || t == begin || at(a.positions, t - 1) < at(a.positions, t),
+                    "token {} of sequence {} has position {} after {}", t - begin, s, at(a.positions, t),
+                    at(a.positions, t - 1));
     }
   }
   // The views were of the host's block; ops find the same places in theirs.
   std::byte* const block = upload_->commit();
-  for (Tensor* tensor :
-       std::array{&b.inputs.input_ids, &b.inputs.token_type_ids, &b.inputs.positions, &b.token_keys.samples,
-                  &b.token_keys.positions, &b.sequences.offsets, &b.sequences.lengths,
-                  &b.sequence_keys.samples, &b.sequence_keys.positions, &b.first_rows, &b.label_rows,
-                  &b.token_labels, &b.sequence_labels, &b.sequence_ends, &b.sequence_values})
+  for (Tensor* tensor : std::array{&b.inputs.input_ids, &b.inputs.token_type_ids, &b.inputs.positions,
+                                   &b.token_keys.samples, &b.token_keys.positions, &b.sequences.offsets,
+                                   &b.sequences.lengths, &b.sequence_keys.samples, &b.sequence_keys.positions,
+                                   &b.pair_keys.samples, &b.pair_keys.positions, &b.first_rows, &b.label_rows,
+                                   &b.token_labels, &b.sequence_labels, &b.sequence_ends, &b.sequence_values})
     tensor->address = block + (static_cast<std::byte*>(tensor->address) - filling_);
   return batch_;
 }

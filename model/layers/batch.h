@@ -27,8 +27,9 @@ inline constexpr std::size_t kMaxLosses = 2;
 struct Batch {
   Sequences sequences;
   EmbeddingInputs inputs;  ///< of T tokens
-  RowKeys token_keys;      ///< of T tokens
+  RowKeys token_keys;      ///< of T tokens, whose places in their sequences are their indexes
   RowKeys sequence_keys;   ///< of B sequences (position 0)
+  RowKeys pair_keys;       ///< of B / 2 pairs: those of their first sequences
   Tensor first_rows;       ///< [B] int32: row of each sequence's first token
   Tensor label_rows;       ///< [P] int32, ascending: rows that carry a token label
   Tensor token_labels;     ///< [P] int32: their labels
@@ -47,6 +48,8 @@ struct BatchArrays {
   std::span<const std::int32_t> sequence_labels = {};       ///< [B] or [questions]
   std::span<const std::int32_t> sequence_ends = {};         ///< [B]
   std::span<const float> sequence_values = {};              ///< [B * labels]
+  /// [T] ascending within a sequence; empty: a token's index in its sequence.
+  std::span<const std::int32_t> positions = {};
 };
 
 class BatchBuffer {
@@ -69,8 +72,9 @@ class BatchBuffer {
   Tensor put(const Place& place, std::span<const T> values);
 
   std::size_t bytes_ = 0;  // of the block
-  Place input_ids_, token_types_, positions_, token_samples_;
-  Place offsets_, lengths_, samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_, sequence_values_;
+  Place input_ids_, token_types_, indexes_, positions_, token_samples_;
+  Place offsets_, lengths_, samples_, pair_samples_, zeros_, first_rows_, sequence_labels_, sequence_ends_,
+      sequence_values_;
   Place label_rows_, token_labels_;
   std::unique_ptr<Upload> upload_;
   std::byte* filling_ = nullptr;  // the host's block of this upload

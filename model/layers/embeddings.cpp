@@ -5,17 +5,21 @@ namespace {
 constexpr std::uint32_t kEmbeddingSite = 0;
 }
 
-Embeddings::Embeddings(const ModelConfig& c, ParameterStore& store)
+Embeddings::Embeddings(const ModelConfig& c, ParameterStore& store, const FixedPositions& positions)
     : config_(c),
       store_(store),
+      fixed_(positions),
       word_(store.add("nystromformer.embeddings.word_embeddings.weight", {c.vocabulary_size, c.hidden_size},
-                      Init::kNormal)),
-      position_(store.add("nystromformer.embeddings.position_embeddings.weight",
-                          {c.max_positions + 2, c.hidden_size}, Init::kNormal)),
-      type_(store.add("nystromformer.embeddings.token_type_embeddings.weight", {c.token_types, c.hidden_size},
-                      Init::kNormal)),
-      gamma_(store.add("nystromformer.embeddings.LayerNorm.weight", {c.hidden_size}, Init::kOne)),
-      beta_(store.add("nystromformer.embeddings.LayerNorm.bias", {c.hidden_size}, Init::kZero)) {}
+                      Init::kNormal)) {
+  const std::string at = "nystromformer.embeddings.";
+  if (c.network.positions == Positions::kLearned)
+    position_ =
+        store.add(at + "position_embeddings.weight", {c.max_positions + 2, c.hidden_size}, Init::kNormal);
+  type_ = store.add(at + "token_type_embeddings.weight", {c.token_types, c.hidden_size}, Init::kNormal);
+  if (!c.network.embedding_norm) return;
+  gamma_ = store.add(at + "LayerNorm.weight", {c.hidden_size}, Init::kOne);
+  beta_ = store.add(at + "LayerNorm.bias", {c.hidden_size}, Init::kZero);
+}
 
 void Embeddings::plan(Planner& planner, const BatchLimits& limits) {
   stats_ = planner.saved("embeddings.stats", compute_dtype(store_.activation()), {limits.tokens, 2});
@@ -27,13 +31,14 @@ void Embeddings::plan_backward(Planner& planner, const BatchLimits& limits) {
 }
 
 EmbeddingTables Embeddings::tables() const {
-  return {store_.weight(word_), store_.weight(position_), store_.weight(type_), store_.weight(gamma_),
-          store_.weight(beta_)};
+  const auto of = [this](std::optional<ParameterId> id) { return id ? store_.weight(*id) : Tensor{}; };
+  return {store_.weight(word_), position_ ? of(position_) : fixed_.sinusoids(), store_.weight(type_),
+          of(gamma_), of(beta_)};
 }
 
 EmbeddingTables Embeddings::gradients() const {
-  return {store_.gradient(word_), store_.gradient(position_), store_.gradient(type_), store_.gradient(gamma_),
-          store_.gradient(beta_)};
+  const auto of = [this](std::optional<ParameterId> id) { return id ? store_.gradient(*id) : Tensor{}; };
+  return {store_.gradient(word_), of(position_), store_.gradient(type_), of(gamma_), of(beta_)};
 }
 
 void Embeddings::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& y) {

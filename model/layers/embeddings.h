@@ -1,10 +1,13 @@
 #pragma once
 // The input of the encoder: word, position and token-type embeddings, LayerNorm, dropout.
 
+#include <optional>
+
 #include "kernels/tensor/arena.h"
 #include "kernels/tensor/context.h"
 #include "model/config/model_config.h"
 #include "model/layers/batch.h"
+#include "model/layers/fixed_positions.h"
 #include "model/parameters/parameters.h"
 #include "model/parameters/pass.h"
 
@@ -12,7 +15,8 @@ namespace nystrom {
 
 class Embeddings {
  public:
-  Embeddings(const ModelConfig& config, ParameterStore& store);
+  /// `positions` outlives this.
+  Embeddings(const ModelConfig& config, ParameterStore& store, const FixedPositions& positions);
 
   void plan(Planner& planner, const BatchLimits& limits);
   /// Scratch of backward; booked by the encoder inside the scope of its backward.
@@ -30,7 +34,9 @@ class Embeddings {
 
   const ModelConfig& config_;
   ParameterStore& store_;
-  ParameterId word_, position_, type_, gamma_, beta_;
+  const FixedPositions& fixed_;
+  ParameterId word_, type_ = 0;
+  std::optional<ParameterId> position_, gamma_, beta_;
   Tensor stats_;  // [T, 2] compute dtype, saved
   Tensor d_sum_;  // [T, C] compute dtype, scratch
 };

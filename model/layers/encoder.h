@@ -2,6 +2,7 @@
 // Embeddings and blocks; a step's forward and backward in order.
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "model/layers/block.h"
@@ -26,6 +27,9 @@ class Encoder {
   Encoder& operator=(const Encoder&) = delete;
 
   void plan(Planner& planner, const EncoderPlan& plan);
+  /// Draws what passes like this one draw but once, if it is not there: forward does so too, but not while
+  /// ops are recorded.
+  void prepare(Context& context, const Pass& pass);
   /// The last hidden states, [T, C]; valid until the next forward.
   const Tensor& forward(Context& context, const Batch& batch, const Pass& pass);
   /// From d_hidden() (filled by a head) to all parameter gradients, which are added to.
@@ -33,6 +37,10 @@ class Encoder {
 
   /// Where the head leaves the gradient of the last hidden states, [T, C].
   [[nodiscard]] Tensor d_hidden(std::int64_t tokens) const { return d_.first(tokens); }
+  /// What the head gets: the last hidden states, pre-norm behind the final norm.
+  [[nodiscard]] Tensor output(std::int64_t tokens) const {
+    return final_norm_ ? normed_.first(tokens) : hidden_state(blocks_.size(), tokens);
+  }
   /// Hidden states after the embeddings (0) and after each block, of the last forward.
   [[nodiscard]] Tensor hidden_state(std::size_t layer, std::int64_t tokens) const {
     return states_[layer].first(tokens);
@@ -41,12 +49,22 @@ class Encoder {
   [[nodiscard]] const std::vector<Block>& blocks() const { return blocks_; }
 
  private:
+  void normalize(Context& context, std::int64_t tokens);
+  void normalize_backward(Context& context, std::int64_t tokens);
+
   const ModelConfig& config_;
   ParameterStore& store_;
+  FixedPositions positions_;
   Embeddings embeddings_;
   std::vector<Block> blocks_;
+  struct FinalNorm {
+    ParameterId gamma, beta;
+  };
+  std::optional<FinalNorm> final_norm_;  // pre-norm
   bool recompute_ = false;
   std::vector<Tensor> states_;  // [L + 1] of [T, C]: each block's input, and the last output
+  Tensor normed_;               // [T, C] the last of them behind the final norm
+  Tensor final_stats_;          // [T, 2] compute dtype
   Tensor last_;
   Tensor d_;          // [T, C]
   Tensor workspace_;  // attention's, compute dtype

@@ -1,6 +1,7 @@
 #include "model/parameters/parameters.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/core/philox.h"
@@ -15,6 +16,13 @@ template <class T>
 void draw_normal(std::span<T> values, std::uint64_t seed, std::uint64_t index, double range) {
   Random random(seed, Purpose::kInitialization, index);
   for (T& v : values) v = static_cast<T>(static_cast<float>(range * random.normal()));
+}
+
+/// Of a parameter's initial values; 0 for constants.
+double deviation_of(const Parameter& parameter, double range) {
+  if (parameter.init == Init::kNormal) return range;
+  if (parameter.init != Init::kProjection) return 0;
+  return 1 / std::sqrt(static_cast<double>(parameter.shape[parameter.shape.rank() - 2]));
 }
 
 Tensor rows_times(Tensor tensor, std::int64_t count) {
@@ -32,11 +40,19 @@ ParameterId ParameterStore::add_group(const std::vector<std::string>& names, Sha
   const ParameterId first = parameters_.size();
   for (const auto& name : names) {
     NYSTROM_CHECK(find(name) == nullptr, "{} is added twice", name);
+    by_name_.emplace(name, parameters_.size());
     parameters_.push_back({name, shape, flat_size_, init});
     flat_size_ += shape.numel();
   }
   flat_size_ = (flat_size_ + kGap - 1) / kGap * kGap;
   return first;
+}
+
+double ParameterStore::bytes_needed(bool training) const {
+  const DType master = compute_dtype(activation_);
+  const std::size_t bytes =
+      size_of(master) * (training ? 2 : 1) + (activation_ != master ? size_of(activation_) : 0);
+  return static_cast<double>(flat_size_) * static_cast<double>(bytes);
 }
 
 void ParameterStore::allocate(bool training) {
@@ -55,8 +71,8 @@ void ParameterStore::initialize(std::uint64_t seed, double range, ParameterId ze
       dispatch_float(w.dtype, [&]<class T>(T) {
         if constexpr (!std::is_same_v<T, BF16>) {
           auto values = w.span<T>();
-          if (parameters_[id].init == Init::kNormal)
-            draw_normal(values, seed, id, range);
+          if (const double deviation = deviation_of(parameters_[id], range); deviation > 0)
+            draw_normal(values, seed, id, deviation);
           else
             std::ranges::fill(values, static_cast<T>(parameters_[id].init == Init::kOne ? 1 : 0));
         }
@@ -71,8 +87,8 @@ void ParameterStore::initialize(std::uint64_t seed, double range, ParameterId ze
 }
 
 const Parameter* ParameterStore::find(std::string_view name) const {
-  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
-  return found == parameters_.end() ? nullptr : &*found;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &parameters_[found->second];
 }
 
 Tensor ParameterStore::part(const OwnedTensor& flat, const Parameter& parameter) {

@@ -4,6 +4,8 @@
 // number.
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,7 +15,12 @@
 
 namespace nystrom {
 
-enum class Init { kNormal, kZero, kOne };
+enum class Init {
+  kNormal,  ///< normal(0, initializer_range)
+  kZero,
+  kOne,
+  kProjection  ///< [..., R, N]: normal(0, 1 / sqrt(R)), so that N = R keep their size
+};
 
 struct Parameter {
   std::string name;     ///< e.g. "nystromformer.encoder.layer.0.attention.self.query.weight"
@@ -40,11 +47,13 @@ class ParameterStore {
   /// tensor.
   ParameterId add_group(const std::vector<std::string>& names, Shape shape, Init init);
 
+  /// What allocate() takes.
+  [[nodiscard]] double bytes_needed(bool training) const;
   /// Takes the memory; gradients only where `training`. Values are zero until initialize() or a load.
   void allocate(bool training);
 
-  /// Draws every parameter from (seed, its index): normal(0, range) for kNormal, constants for the others;
-  /// row `zero_row` of the parameter `zero_row_of` is zero (the padding token's embedding).
+  /// Draws every parameter from (seed, its index): normal for kNormal and kProjection, constants for the
+  /// others; row `zero_row` of the parameter `zero_row_of` is zero (the padding token's embedding).
   void initialize(std::uint64_t seed, double range, ParameterId zero_row_of, std::int64_t zero_row);
 
   [[nodiscard]] std::size_t count() const { return parameters_.size(); }
@@ -100,6 +109,7 @@ class ParameterStore {
   DType activation_;
   Memory* memory_;
   std::vector<Parameter> parameters_;
+  std::map<std::string, ParameterId, std::less<>> by_name_;
   std::int64_t flat_size_ = 0;
   bool allocated_ = false;
   OwnedTensor weights_, gradients_, copy_;

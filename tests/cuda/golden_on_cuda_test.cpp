@@ -23,8 +23,12 @@ class GoldenOnCuda : public ::testing::Test {
     const fs::path root = testing::shared_folder("golden");
     if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
     if (find_gpus().gpus.empty()) GTEST_SKIP() << find_gpus().problem;
-    for (const auto& entry : fs::directory_iterator(root))
-      if (fs::exists(entry.path() / "case.h5")) cases_.push_back(entry.path().string());
+    // Kinds of attention and options of the network lie in a folder of their own.
+    for (const fs::path& folder : {root, root / "kinds"}) {
+      if (!fs::is_directory(folder)) continue;
+      for (const auto& entry : fs::directory_iterator(folder))
+        if (fs::exists(entry.path() / "case.h5")) cases_.push_back(entry.path().string());
+    }
     std::ranges::sort(cases_);
     ASSERT_FALSE(cases_.empty());
   }

@@ -12,12 +12,14 @@ nystrom_add_test(cuda_ops_test
     tests/cuda/ops_adamw_test.cpp
     tests/cuda/ops_linear_test.cpp
     tests/cuda/ops_loss_test.cpp
+    tests/cuda/ops_network_test.cpp
     tests/cuda/ops_norm_test.cpp
+    tests/cuda/ops_optimizer_test.cpp
     tests/cuda/ops_rows_test.cpp
   LINKS nystrom_kernels
   LABELS cuda)
 nystrom_add_test(cuda_attention_test
-  SOURCES tests/cuda/attention_ops_test.cpp tests/cuda/needs_gpu.cpp
+  SOURCES tests/cuda/attention_ops_test.cpp tests/cuda/kinds_on_device_test.cpp tests/cuda/needs_gpu.cpp
   LINKS nystrom_kernels
   LABELS cuda)
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")  # which plays a machine without one

@@ -1,8 +1,10 @@
 // Twenty steps of the program on the CUDA backend against PyTorch's: alone, and on two ranks over NCCL and
 // over MPI.
 
+#include <set>
+
 #include "kernels/tensor/device.h"
-#include "trajectory.h"
+#include "optimizer_trajectory.h"
 
 namespace nystrom::testing {
 namespace {
@@ -60,6 +62,58 @@ TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_mpi_is_th
   config["training"]["zero"] = true;
   train(2, config, "NYSTROM_EMULATION_SEED=6");
   expect_reference();
+}
+
+/// A case of each optimizer, and the one that averages weights.
+class OptimizersOnCuda : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::set<std::string> kinds;
+    for (OptimizerCase& one : optimizer_cases())
+      if (kinds.insert(one.reference["recipe"]["optimizer"]["kind"]).second || one.averages())
+        cases_.push_back(std::move(one));
+    if (cases_.empty())
+      GTEST_SKIP() << "there are no reference numbers of optimizers beside this checkout (NYSTROM_SHARED)";
+    if (find_gpus().gpus.empty()) GTEST_SKIP() << find_gpus().problem;
+  }
+
+  /// `kind`: of this optimizer alone.
+  void expect_references(int ranks, const char* communication, const std::string& environment,
+                         const std::string& kind = {}) {
+    for (const OptimizerCase& one : cases_) {
+      if (!kind.empty() && one.reference["recipe"]["optimizer"]["kind"] != kind) continue;
+      SCOPED_TRACE(one.name());
+      const std::string run = folder_ / one.name();
+      Json config = one.configuration(4, run);
+      config["training"]["backend"] = "cuda";
+      config["training"]["zero"] = ranks > 1;
+      config["communication"]["kind"] = communication;
+      train_in(folder_, ranks, config, environment);
+      if (HasFatalFailure()) return;
+      expect_steps(run, one.reference["steps"]);
+      EXPECT_LT(distance_of_weights(run + "/checkpoints/step-00000020.h5", one.folder / "final.safetensors"),
+                1e-4);
+    }
+  }
+
+  std::vector<OptimizerCase> cases_;
+  TemporaryFolder folder_;
+};
+
+TEST_F(OptimizersOnCuda, have_pytorchs_trajectories) {
+  expect_references(1, "auto", "");
+}
+
+TEST_F(OptimizersOnCuda, with_dealt_states_of_two_ranks_over_nccl_have_pytorchs_trajectories) {
+#ifndef NYSTROM_EMULATION
+  if (find_gpus().gpus.size() < 2) GTEST_SKIP() << "this machine has one GPU";
+#endif
+  expect_references(2, "nccl", "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_SEED=8");
+}
+
+// Over MPI the sums take another way, which is the same for every optimizer.
+TEST_F(OptimizersOnCuda, with_dealt_states_of_two_ranks_over_mpi_have_pytorchs_trajectories) {
+  expect_references(2, "mpi", "NYSTROM_EMULATION_SEED=9", "lamb");
 }
 
 /// What a few steps in bf16 with dropout, of ragged micro-batches, leave behind.

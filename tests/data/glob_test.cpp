@@ -1,5 +1,6 @@
 #include "data/glob.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -14,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::ElementsAre;
 using testing::made_folder;
 
 void touch(const fs::path& path) {
@@ -51,6 +53,26 @@ TEST(Glob, a_file_matched_twice_is_listed_once) {
   touch(folder / "one.h5");
   EXPECT_EQ(expand_globs({(folder / "*.h5").string(), (folder / "one.h5").string()}, "data.shards").size(),
             1U);
+}
+
+TEST(Glob, parts_of_a_path_that_exist_are_themselves) {
+  const auto folder = made_folder("glob-parts");
+  fs::create_directories(folder / "runs [1]/a*b");
+  fs::create_directories(folder / "runs 1");
+  for (const char* name : {"runs [1]/x.h5", "runs [1]/a*b/y.h5", "runs 1/z.h5"}) touch(folder / name);
+  const std::string at = folder.string();
+  EXPECT_THAT(expand_glob(at + "/runs [1]/*.h5"), ElementsAre(at + "/runs [1]/x.h5"));
+  EXPECT_THAT(expand_glob(at + "/runs*/a*b/*.h5"), ElementsAre(at + "/runs [1]/a*b/y.h5"));
+  EXPECT_THAT(expand_glob(at + "/runs [12]/*.h5"), ElementsAre(at + "/runs 1/z.h5"));
+  EXPECT_THAT(expand_glob(at + "//runs [1]//"), ElementsAre(at + "//runs [1]//"));
+  EXPECT_THAT(expand_glob("/"), ElementsAre("/"));
+  EXPECT_THAT(expand_glob(""), ::testing::IsEmpty());
+}
+
+TEST(Glob, names_of_hidden_files_and_backups_are_known) {
+  for (const char* name : {".x", "a/.DS_Store", "x.txt~", "#x#", "a/.x.txt.swp"})
+    EXPECT_TRUE(is_left_over(name)) << name;
+  for (const char* name : {"x", "a.b/x.txt", "#x", "x#", "~x", "#"}) EXPECT_FALSE(is_left_over(name)) << name;
 }
 
 TEST(Glob, files_below_a_folder_are_sorted_by_path) {

@@ -6,13 +6,22 @@ nystrom_add_test(corpus_test
     tests/data/preparation/prepare_test.cpp
     tests/data/preparation/resume_test.cpp
     tests/data/tokenizer/sentencepiece_test.cpp
-    tests/data/corpus/text_test.cpp
+    tests/data/text/languages_test.cpp
+    tests/data/text/text_test.cpp
+    tests/data/corpus/wikipedia/languages_test.cpp
     tests/data/tokenizer/tokenizer_json_test.cpp
     tests/data/tokenizer/tokenizer_test.cpp
-    tests/data/corpus/wikitext_test.cpp
+    tests/data/corpus/wikipedia/wikitext_test.cpp
   LINKS nystrom_data
   LABELS corpus)
-target_compile_definitions(corpus_test PRIVATE NYSTROM_TOKENIZER_CASES="${CMAKE_SOURCE_DIR}/tests/data/tokenizer/cases")
+target_compile_definitions(corpus_test PRIVATE NYSTROM_TOKENIZER_CASES="${CMAKE_SOURCE_DIR}/tests/data/tokenizer/cases"
+  NYSTROM_SENTENCES="${CMAKE_SOURCE_DIR}/tests/data/text/sentences")
+
+# It makes files with HDF5's own functions.
+nystrom_add_test(hdf5_test
+  SOURCES tests/data/hdf5/contents_test.cpp
+  LINKS nystrom_data hdf5::hdf5
+  LABELS files)
 
 nystrom_add_test(shards_test
   SOURCES
@@ -29,6 +38,11 @@ nystrom_add_test(shards_test
   LABELS data)
 
 nystrom_add_test(tasks_test
-  SOURCES tests/data/tasks/metrics_test.cpp tests/data/tasks/tasks_test.cpp
-  LINKS nystrom_data
+  SOURCES tests/data/tasks/lra_test.cpp tests/data/tasks/metrics_test.cpp tests/data/tasks/tasks_test.cpp
+  LINKS nystrom_data nlohmann_json::nlohmann_json
   LABELS tasks)
+
+nystrom_add_test(generators_test
+  SOURCES tests/data/generators/listops_test.cpp tests/data/generators/pathfinder_test.cpp
+  LINKS nystrom_data
+  LABELS data)

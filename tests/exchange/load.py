@@ -19,6 +19,7 @@ try:
     import safetensors.torch
     import torch
     import transformers
+    from parity import drop_convolution
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(0)
@@ -114,10 +115,7 @@ def problems_of_pickle(program, folder, work):
 def without_convolution(folder):
     """Creates a model without convolution, as transformers documents it: conv_kernel_size null."""
     made_by_transformers(folder)
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    kept = {name: tensor for name, tensor in safetensors.torch.load_file(weights).items() if ".conv." not in name}
-    safetensors.torch.save_file(kept, weights, {"format": "pt"})
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"conv_kernel_size": None}))
+    drop_convolution(folder)
     return folder
 
 

@@ -13,6 +13,7 @@ labels and problem type. Prints "skipped" if a package is missing.
 """
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(0)
 
-LANDMARKS, LENGTH, CHOICES = 8, 48, 4
+LANDMARKS, LENGTH, CHOICES, VOCABULARY = 8, 48, 4, 97
 # Our name of the head: its class, and keys of its config.json. "pretraining" is a MaskedLM with the extra tensors.
 HEADS = {"masked_lm": ("MaskedLM", {}),
          "pretraining": ("MaskedLM", {}),
@@ -43,12 +44,12 @@ EXTRA = ("nystromformer.pooler.dense.weight", "nystromformer.pooler.dense.bias",
          "cls.seq_relationship.bias")
 
 
-def made(head, folder):
-    """Saves a model with this head, with weights large enough that attention is not uniform."""
+def made(head, folder, tokenizer=None, convolution=9):
+    """Saves a model with this head, with weights large enough that attention is not uniform; `tokenizer`: a file."""
     name, more = HEADS[head]
     config = transformers.NystromformerConfig(
-        vocab_size=97, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
-        max_position_embeddings=62, num_landmarks=LANDMARKS, segment_means_seq_len=LENGTH, conv_kernel_size=9, **more)
+        vocab_size=VOCABULARY, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+        max_position_embeddings=62, num_landmarks=LANDMARKS, segment_means_seq_len=LENGTH, conv_kernel_size=convolution or 1, **more)
     if more.get("num_labels", 1) > 1:
         config.id2label = {i: f"label {i}" for i in range(config.num_labels)}
         config.label2id = {name: i for i, name in config.id2label.items()}
@@ -59,6 +60,32 @@ def made(head, folder):
     model.save_pretrained(folder)
     if head == "pretraining":
         add_extra_tensors(folder / "model.safetensors")
+    if convolution == 0:
+        drop_convolution(folder)
+    if tokenizer:
+        shutil.copy(tokenizer, folder / "spiece.model")
+
+
+def made_tokenizer(program, folder):
+    """The tokenizer of a small preparation, with as many tokens as the models of made() embed."""
+    rng = np.random.default_rng(5)
+    letters = np.array(list("abcdefghijklmnopqrstuvw"))
+    words = ["".join(rng.choice(letters, rng.integers(2, 6))) for _ in range(60)]
+    lines = [" ".join(rng.choice(words, 9)).capitalize() + "." for _ in range(200)]
+    (folder / "text.txt").write_text("\n".join(lines))
+    settings = {"corpus": f"[{{kind: lines, path: {folder}/text.txt}}]", "output.directory": folder / "prepared",
+                "tokenizer.kind": "bpe", "tokenizer.vocabulary_size": VOCABULARY}
+    (folder / "prepare.yaml").write_text("")
+    nystrom(program, "prepare", folder / "prepare.yaml", *(f"--set={key}={value}" for key, value in settings.items()))
+    return folder / "prepared" / "tokenizer.model"
+
+
+def drop_convolution(folder):
+    """As transformers documents a model without one, but cannot load it: `conv_kernel_size` null."""
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    kept = {name: tensor for name, tensor in safetensors.torch.load_file(weights).items() if ".conv." not in name}
+    safetensors.torch.save_file(kept, weights, {"format": "pt"})
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"conv_kernel_size": None}))
 
 
 def add_extra_tensors(path):
@@ -70,7 +97,9 @@ def add_extra_tensors(path):
 
 
 def nystrom(program, *arguments):
-    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(result.stderr)
 
 
 def write_case(path, folder, head):

@@ -30,9 +30,9 @@ import parity  # noqa: E402  (its folders of random weights, and its distances)
 LENGTHS = (37, 62, 5, 8)  # above, far above, below and at the number of landmarks
 
 
-def load(folder, head, **options):
+def load(folder, head, dtype=torch.float32):
     kind = getattr(transformers, f"AutoModelFor{parity.HEADS[head][0]}")
-    return kind.from_pretrained(folder, trust_remote_code=True, **options).eval()
+    return kind.from_pretrained(folder, trust_remote_code=True).to(dtype).eval()
 
 
 def batch(head, config):
@@ -133,16 +133,17 @@ def check_uses(folder, head, problems):
 
 def check_snippet(folder, problems):
     code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.S).group(1)
-    if not (folder / "tokenizer.json").exists():
-        return
+    names = {}
     try:
-        exec(compile(code.replace("this-folder", str(folder)), "README.md", "exec"), {})
+        exec(compile(code.replace("this-folder", str(folder)), "README.md", "exec"), names)
+        if not all(values.isfinite().all() for values in names["outputs"].values() if torch.is_tensor(values)):
+            problems.append("the model card's snippet gives values that are not finite")
     except Exception as error:  # noqa: BLE001  (whatever it raises is the finding)
         problems.append(f"the model card's snippet raises {type(error).__name__}: {error}")
 
 
-def check(program, head, work):
-    parity.made(head, work / "import")
+def check(program, head, tokenizer, work):
+    parity.made(head, work / "import", tokenizer)
     parity.nystrom(program, "convert", "--from", work / "import", "--to", work / "m.h5")
     problems = []
     for init in ("per_matrix", "batch_max"):
@@ -168,9 +169,12 @@ def main():
     torch.manual_seed(3)
     print(f"transformers {transformers.__version__}, torch {torch.__version__}: relative distances, our fp32 from fp64")
     good = True
-    for head in parity.HEADS:
-        with tempfile.TemporaryDirectory() as work:
-            good = check(sys.argv[1], head, pathlib.Path(work)) and good
+    with tempfile.TemporaryDirectory() as work:
+        tokenizer = parity.made_tokenizer(sys.argv[1], pathlib.Path(work))
+        for head in parity.HEADS:
+            place = pathlib.Path(work) / head
+            place.mkdir()
+            good = check(sys.argv[1], head, tokenizer, place) and good
     return 0 if good else 1
 
 

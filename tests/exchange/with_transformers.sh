@@ -8,5 +8,6 @@ for python in "${NYSTROM_PYTHON:-python3}" "$here/build/transformers-venv/bin/py
   if "$python" -c 'import torch, transformers, h5py' 2>/dev/null; then exec "$python" "$@"; fi
 done
 python3 -m venv "$here/build/transformers-venv"
-"$here/build/transformers-venv/bin/pip" install --quiet torch transformers h5py scikit-learn
+"$here/build/transformers-venv/bin/pip" install --quiet torch transformers h5py scikit-learn sentence-transformers accelerate \
+  onnxruntime onnxscript
 exec "$here/build/transformers-venv/bin/python" "$@"

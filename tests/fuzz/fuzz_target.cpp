@@ -31,7 +31,7 @@ void clear_scratch() {
 std::span<const Target> targets() {
   static const std::vector<Target> all = [] {
     std::vector<Target> list = model_targets();
-    for (const auto& more : {text_targets(), hdf5_targets()})
+    for (const auto& more : {text_targets(), picture_targets(), hdf5_targets(), reach_targets()})
       list.insert(list.end(), more.begin(), more.end());
     return list;
   }();

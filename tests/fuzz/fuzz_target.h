@@ -27,7 +27,9 @@ struct Target {
 // Parts of that list, each in a file of its own.
 [[nodiscard]] std::vector<Target> model_targets();
 [[nodiscard]] std::vector<Target> text_targets();
+[[nodiscard]] std::vector<Target> picture_targets();
 [[nodiscard]] std::vector<Target> hdf5_targets();
+[[nodiscard]] std::vector<Target> reach_targets();
 
 /// Runs the target; swallows Error, but for InternalError, which is a finding.
 void survive(const Target& target, std::string_view input);

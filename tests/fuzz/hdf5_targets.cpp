@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "data/hdf5/child_check.h"
+#include "data/hdf5/foreign_file.h"
 #include "data/pretraining/bert_samples.h"
 #include "data/pretraining/samples.h"
 #include "data/shards/inspect.h"
@@ -13,6 +14,7 @@
 #include "file_bytes.h"
 #include "fuzz_target.h"
 #include "hdf5_model.h"
+#include "hostile_hdf5.h"
 #include "kernels/core/check.h"
 #include "small_network.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -142,12 +144,14 @@ const std::string& small_checkpoint() {
                                .settings = {{"seed", "1"}},
                                .tokenizer = "bytes",
                                .tokenizer_kind = "toy"};
+    const ZeroPartition whole(store.flat_size());
+    const StateLayout layout(store, whole, nullptr);
     const std::string path = scratch() + "/whole.h5";
     write_checkpoint(path, CheckpointContent{.model = config,
                                              .head = head,
                                              .parameters = store.all(),
                                              .weights = store.weights(),
-                                             .states = {{"exp_avg", store.weights()}},
+                                             .states = {{"exp_avg", store.weights(), &layout}},
                                              .identity = identity});
     return testing::read_bytes(path);
   }();
@@ -223,6 +227,15 @@ std::string spoilt(std::string bytes, Bytes& how) {
   return bytes;
 }
 
+const std::string& texts() {
+  static const std::string bytes = [] {
+    const std::string path = scratch() + "/texts.h5";
+    testing::write_texts(path, "hello world the cat", 50);
+    return testing::read_bytes(path);
+  }();
+  return bytes;
+}
+
 void run_hdf5_bytes(std::string_view input) {
   static const std::array<std::string, 2> shards = [] {
     shard_model().write(scratch() + "/a.h5");
@@ -230,7 +243,13 @@ void run_hdf5_bytes(std::string_view input) {
     return std::array{testing::read_bytes(scratch() + "/a.h5"), testing::read_bytes(scratch() + "/b.h5")};
   }();
   Bytes how(input);
-  const std::uint8_t which = how.byte() % 3;
+  const std::uint8_t which = how.byte() % 4;
+  if (which == 3) {  // texts of variable length, the input of `predict`
+    const std::string path = scratch_file("spoilt.h5", spoilt(texts(), how));
+    check_foreign_hdf5(path);
+    read_foreign_hdf5(path);
+    return;
+  }
   if (which < 2) {
     const std::string path = scratch_file("spoilt.h5", spoilt(shards.at(which), how));
     check_shards(std::span(&path, 1), ShardCheck::kAll);
@@ -247,9 +266,11 @@ void run_hdf5_bytes(std::string_view input) {
 }
 std::vector<std::string> hdf5_bytes_seeds() {
   std::vector<std::string> seeds;
-  for (char which = 0; which < 3; ++which)
+  for (char which = 0; which < 4; ++which)
     for (int at = 0; at < 1024; at += 16)
       seeds.push_back(std::string{which, 0, static_cast<char>(at >> 8), static_cast<char>(at), 1});
+  for (int at = 2048; at < 6144; at += 64)  // the heap of the texts
+    seeds.push_back(std::string{3, 0, static_cast<char>(at >> 8), static_cast<char>(at), 90});
   return seeds;
 }
 

@@ -103,6 +103,8 @@ std::vector<std::string> config_json_seeds() {
           replaced("\"conv_kernel_size\":3", "\"conv_kernel_size\":null"),
           replaced("\"layer_norm_eps\":1e-5", "\"layer_norm_eps\":1e999"),
           replaced("\"vocab_size\":100", "\"vocab_size\":1e30"),
+          replaced("\"pad_token_id\":1", "\"pad_token_id\":4294967297"),
+          replaced("\"max_position_embeddings\":64", "\"max_position_embeddings\":18446744073709551615"),
           replaced("\"vocab_size\":100", "\"vocab_size\":\"\xff\xfe\""),
           replaced("\"segment_means_seq_len\":64", "\"segment_means_seq_len\":0,\"id2label\":{}"),
           std::string(200000, '['),

@@ -9,7 +9,8 @@
 
 #include "data/corpus/corpus.h"
 #include "data/corpus/tar.h"
-#include "data/corpus/wikitext.h"
+#include "data/corpus/wikipedia/pages.h"
+#include "data/corpus/wikipedia/wikitext.h"
 #include "data/preparation/manifest.h"
 #include "data/tasks/task.h"
 #include "data/text/clean.h"
@@ -146,9 +147,12 @@ std::vector<std::string> tasks_seeds() {
 }
 
 void run_wiki_markup(std::string_view input) {
-  const WikiNamespaces namespaces{.hidden = {"file", "image", "category"}, .others = {"help", "user"}};
-  for (const std::string& paragraph : wiki_prose(valid(input), namespaces).paragraphs)
-    if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is no UTF-8");
+  static const std::array sites{wiki_site("en"), wiki_site("de"), wiki_site("fr"), wiki_site("ja"),
+                                wiki_site("zh")};
+  const std::string text = valid(input);
+  for (const WikiSite& site : sites)
+    for (const std::string& paragraph : wiki_prose(text, site).paragraphs)
+      if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is no UTF-8");
 }
 std::vector<std::string> wiki_markup_seeds() {
   std::string deep;
@@ -159,6 +163,8 @@ std::vector<std::string> wiki_markup_seeds() {
       "<math>x = 2</math> <nowiki>[[no]]</nowiki> <!-- comment --> &amp;#1234567890; &eacute; &#xD800;",
       "{{birth date|1900|13|99999999999999999999}} {{as of|2000|02|30}} {{convert|1e999|m|ft|0}}",
       "[[a]]b [http://x y] [[:Category:z]] __TOC__ {{{1|{{{2}}}}}} #REDIRECT [[x]]",
+      "\u7AE0\uFF08{{x}}\uFF0C\u3001\uFF09\u300C\u300D {{unit\u00E9|5|km}} {{frS|mot}} {{bd|1|2|3|4}} __\u0411\u0415\u0417__ "
+      "[[\u0424\u0410\u0419\u041B:x.jpg|y]]",
       deep,
       std::string(20000, '['),
       std::string(20000, '{'),
@@ -169,7 +175,7 @@ std::vector<std::string> wiki_markup_seeds() {
 void run_wiki_dump(std::string_view input) {
   MemoryStream stream(input);
   WikiPageReader reader(stream, "fuzzed.xml");
-  for (WikiPage page; reader.next(page);) (void)wiki_prose(valid(page.text), reader.namespaces());
+  for (WikiPage page; reader.next(page);) (void)wiki_prose(valid(page.text), reader.site());
 }
 std::vector<std::string> wiki_dump_seeds() {
   const std::string page =

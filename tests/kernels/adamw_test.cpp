@@ -105,8 +105,8 @@ TEST(AdamW, accepts_zero_weights) {
 TEST(AdamW, groups_are_steps_of_their_own) {
   Context context(2);
   const State together(DType::kF64, 100, DType::kF64), apart(DType::kF64, 100, DType::kF64);
-  const auto begins = integers<std::int64_t>({0, 24, 80});
-  const auto rates = tensor_of<double>({3}, {1, 0.5, 0.25}), decays = tensor_of<double>({3}, {1, 0, 2});
+  const auto begins = integers<std::int64_t>({0, 27, 80});
+  const auto rates = tensor_of<double>({3}, {1, 0.5, 0.25}), decays = tensor_of<double>({3}, {0.1, 0, 0.2});
   AdamW args{.weights = together.w,
              .gradients = together.g,
              .m = together.m,
@@ -117,7 +117,7 @@ TEST(AdamW, groups_are_steps_of_their_own) {
              .weight_decay = 0.1,
              .groups = {begins, rates, decays}};
   adamw_step(context, args);
-  const std::int64_t ends[] = {24, 80, 100};
+  const std::int64_t ends[] = {27, 80, 100};
   for (std::int64_t g = 0, begin = 0; g < 3; begin = ends[g++]) {
     const auto part = [&](const Tensor& flat) { return flat.rows(begin, ends[g] - begin); };
     adamw_step(context, {.weights = part(apart.w),
@@ -127,7 +127,7 @@ TEST(AdamW, groups_are_steps_of_their_own) {
                          .copy = part(apart.copy),
                          .config = {},
                          .learning_rate = 0.01 * value(rates, g),
-                         .weight_decay = 0.1 * value(decays, g)});
+                         .weight_decay = value(decays, g)});
   }
   EXPECT_TRUE(same_bits(together.w, apart.w));
   EXPECT_TRUE(same_bits(together.copy, apart.copy));
@@ -139,7 +139,7 @@ TEST(AdamW, refuses_groups_that_do_not_follow_each_other) {
   const auto rates = tensor_of<double>({2}, {1, 1});
   AdamW args;
   args.weights = state.w, args.gradients = state.g, args.m = state.m, args.v = state.v;
-  for (const std::int64_t second : {0, 12, 104}) {
+  for (const std::int64_t second : {-1, 0, 100, 104}) {
     const auto begins = integers<std::int64_t>({0, second});
     args.groups = {begins, rates, rates};
     EXPECT_THROW(adamw_step(context, args), InternalError) << second;

@@ -1,19 +1,26 @@
 nystrom_add_test(core_test
-  SOURCES tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/thread_waiting_test.cpp
+  SOURCES
+    tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp
+    tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp
+    tests/kernels/core/thread_waiting_test.cpp
   LINKS nystrom_tensor
   LABELS core)
 nystrom_add_test(kernels_test
   SOURCES
     tests/kernels/adamw_test.cpp
     tests/kernels/column_sums_test.cpp
+    tests/kernels/average_test.cpp
     tests/kernels/cpu_features_test.cpp
     tests/kernels/cross_entropy_test.cpp
     tests/kernels/embedding_test.cpp
     tests/kernels/gelu_test.cpp
     tests/kernels/layer_norm_test.cpp
     tests/kernels/linear_test.cpp
+    tests/kernels/muon_test.cpp
+    tests/kernels/network_ops_test.cpp
     tests/kernels/rows_test.cpp
     tests/kernels/simd_test.cpp
+    tests/kernels/tensorwise_adam_test.cpp
   LINKS nystrom_kernels "${HWY_LIBRARY}"
   LABELS kernels)
 
@@ -26,7 +33,7 @@ nystrom_add_test(kernels_avx2_test
 nystrom_add_test(attention_test
   SOURCES
     tests/kernels/attention/attention_gradient_test.cpp tests/kernels/attention/attention_test.cpp
-    tests/kernels/attention/depthwise_conv_test.cpp tests/kernels/attention/pseudo_inverse_test.cpp
-    tests/kernels/attention/tile_gemm_test.cpp
+    tests/kernels/attention/depthwise_conv_test.cpp tests/kernels/attention/kinds_test.cpp
+    tests/kernels/attention/pseudo_inverse_test.cpp tests/kernels/attention/tile_gemm_test.cpp
   LINKS nystrom_kernels
   LABELS attention)

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 
 #include "kernels/core/check.h"
+#include "kernels/core/json.h"
 #include "program.h"
 
 namespace nystrom {
@@ -37,7 +40,7 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   EXPECT_THAT(run_in(folder, "$nystrom --version").out,
               MatchesRegex("nystrom [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+\\))?\n"));
   for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
-                              "inspect", "doctor", "bench"}) {
+                              "inspect", "doctor", "bench", "check", "lra", "table"}) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
     const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
     EXPECT_EQ(own.status, 0) << command;
@@ -98,6 +101,8 @@ TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   expect_refused(run_in(folder, "$nystrom pretrain --resum auto x.yaml"), "did you mean `--resume`?");
   expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "does not take the argument b.yaml");
   expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml seed=2"), "write `--set seed=2`");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml --dry-run"), "`nystrom check` tells");
   expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
   expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
 }
@@ -394,6 +399,107 @@ TEST_F(Program, two_ranks_print_one_sentence_and_hand_on_the_status) {
   const auto first = outcome.err.find(sentence);
   ASSERT_NE(first, std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.err.find(sentence, first + 1), std::string::npos) << outcome.err;
+}
+
+// The files below the folder, with size and time.
+std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> files_in(
+    const std::string& folder) {
+  std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (name == "out.txt" || name == "err.txt") continue;  // this test's own
+    files[entry.path()] = {entry.is_regular_file() ? entry.file_size() : 0, entry.last_write_time()};
+  }
+  return files;
+}
+
+nlohmann::json last_line(const Outcome& outcome) {
+  return parse_json<nlohmann::json>(outcome.out.substr(outcome.out.rfind('\n', outcome.out.size() - 2) + 1));
+}
+
+TEST_F(Program, check_tells_what_a_start_would_come_to_and_writes_nothing) {
+  const auto before = files_in(folder_->path());
+  const std::string again = "XDG_CACHE_HOME=$PWD $nystrom check run.yaml --json --set run.directory=new";
+  const Outcome done = run(again + " --set training.micro_batch=2");
+  ASSERT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.out, AllOf(StartsWith("`nystrom pretrain` would start a new run in new.\n"),
+                              HasSubstr("\nTraining shards: prepared/train, 1 shard, ")));
+  EXPECT_LE(std::ranges::count(done.out, '\n'), 24) << "one screen:\n" << done.out;
+  const nlohmann::json json = last_line(done);
+  EXPECT_EQ(json["command"], "pretrain");
+  EXPECT_EQ(json["state"], "new");
+  EXPECT_EQ(json["micro_batch"], 2);
+  EXPECT_EQ(json["timed_steps"], 3);
+  EXPECT_EQ(json["sequences_per_timed_step"], 2);
+  EXPECT_GT(json["seconds_left"], 0);
+  EXPECT_GT(json["memory_bytes"]["activations"], 0);
+  EXPECT_GT(json["available_memory_bytes"], json["memory_bytes_total"]);
+  EXPECT_GT(json["free_disk_bytes"], 0);
+  EXPECT_GT(json["shards"]["training"]["documents"], 0);
+  EXPECT_EQ(json["shards"]["validation"]["files"], 1);
+  EXPECT_GT(json["epochs"]["lines"], 0);
+
+  const Outcome resumed = run("$nystrom check run.yaml --json --steps 0 --set training.steps=6");
+  EXPECT_THAT(resumed.out,
+              StartsWith("`nystrom pretrain` would resume from run/checkpoints/step-00000004.h5, at "
+                         "step 5 of 6.\n"));
+  EXPECT_FALSE(last_line(resumed).contains("timed_steps"));
+  EXPECT_THAT(run("$nystrom check run.yaml").out,
+              StartsWith("`nystrom pretrain` would do nothing: run has done all"));
+  EXPECT_EQ(files_in(folder_->path()), before);
+}
+
+TEST_F(Program, check_takes_the_command_from_the_configuration) {
+  const auto before = files_in(folder_->path());
+  const std::string prepare = "$nystrom check run.yaml --json --set 'data={shards: [], validation: []}' ";
+  const Outcome text = run(prepare + "--set output.directory=unprepared");
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_THAT(text.out, StartsWith("`nystrom prepare` would start a preparation in unprepared.\n"));
+  EXPECT_EQ(last_line(text)["corpus"][0]["files"], 1);
+  const Outcome again = run("$nystrom check run.yaml --command prepare");
+  EXPECT_THAT(again.out, StartsWith("`nystrom prepare` would do nothing: prepared holds this preparation."));
+  expect_refused(run("$nystrom check run.yaml --command prepare --set output.validation_fraction=0.3"),
+                 "prepared");
+  expect_refused(run("$nystrom check --set seed=3 run.yaml --command evaluate"), "--command");
+  expect_refused(run("echo 'seed: 1' > none.yaml; $nystrom check none.yaml; s=$?; rm none.yaml; exit $s"),
+                 "is for no start");
+  EXPECT_EQ(files_in(folder_->path()), before);
+}
+
+TEST_F(Program, check_is_refused_where_the_start_is_with_the_same_sentence) {
+  for (const char* set : {"model.heads=3", "data.sequence_length=64", "data.shards=none/*.h5",
+                          "run.directory=", "'data.mixture={wrong: 1}'", "model.from=nothing-here",
+                          "optimizer.learning_rate=0.5", "schedule.warmup_steps=9", "run.directory=a.txt/run",
+                          "training.cuda_graph=true"}) {
+    const Outcome start = run(fmt::format("$nystrom pretrain run.yaml --set {}", set));
+    const Outcome check = run(fmt::format("$nystrom check run.yaml --command pretrain --set {}", set));
+    EXPECT_EQ(check.status, 2) << set << check.out << check.err;
+    EXPECT_EQ(check.status, start.status) << set;
+    const auto sentence = [](const std::string& text) { return text.substr(text.find("nystrom: ")); };
+    EXPECT_EQ(sentence(check.err), sentence(start.err)) << set;
+  }
+}
+
+TEST_F(Program, check_runs_on_several_ranks) {
+  const Outcome done = run(
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to none "
+      "$nystrom check run.yaml --json --set run.directory=two --set training.micro_batch=1");
+  ASSERT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("2 ranks of "));
+  EXPECT_EQ(last_line(done)["ranks"], 2);
+  EXPECT_EQ(last_line(done)["sequences_per_timed_step"], 2);
+}
+
+TEST_F(Program, a_checkpoint_says_which_program_and_command_wrote_it) {
+  const Outcome shown = run("$nystrom inspect run/checkpoints/step-00000004.h5");
+  EXPECT_THAT(shown.out, HasSubstr("pretrain run.yaml ("));
+  EXPECT_THAT(shown.out, HasSubstr("written by"));
+  const Outcome converted = run(
+      "$nystrom convert --from run --to written.h5 && $nystrom convert --from written.h5 --to twice.h5 && "
+      "$nystrom inspect twice.h5 && $nystrom convert --from twice.h5 --to written && cat written/README.md");
+  EXPECT_EQ(converted.status, 0) << converted.err;
+  EXPECT_THAT(converted.out, AllOf(HasSubstr("convert --from written.h5 --to twice.h5 ("),
+                                   ::testing::ContainsRegex("\\| nystrom \\| [0-9]+\\.[0-9]+\\.[0-9]+")));
 }
 
 TEST_F(Program, bench_ends_with_the_json_of_the_contract) {

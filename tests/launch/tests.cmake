@@ -3,15 +3,17 @@ nystrom_add_test(launch_test
     tests/launch/bench/all_reduce_rate_test.cpp
     tests/launch/bench/estimate_test.cpp
     tests/launch/config/config_test.cpp
+    tests/launch/config/schema_test.cpp
     tests/launch/cli/log_test.cpp
     tests/launch/cli/messages_test.cpp
-  LINKS nystrom_launch nlohmann_json::nlohmann_json
+    tests/launch/table/table_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp
   LABELS launch)
 
 # Its cases share a prepared text and a trained model.
 nystrom_add_test(program_test
   SOURCES tests/launch/command_line_test.cpp tests/launch/readme_test.cpp
-  LINKS nystrom_core
+  LINKS nystrom_core nlohmann_json::nlohmann_json
   RUNS_PROGRAM
   AS_ONE Program
   LABELS launch)
@@ -28,6 +30,13 @@ nystrom_add_test(conversion_test
   LINKS nystrom_launch nlohmann_json::nlohmann_json
   LABELS model)
 
+# It makes files with HDF5's own functions, and shows them to the program.
+nystrom_add_test(hostile_test
+  SOURCES tests/launch/hostile/hostile_files_test.cpp
+  LINKS nystrom_launch nlohmann_json::nlohmann_json hdf5::hdf5
+  RUNS_PROGRAM
+  LABELS files)
+
 nystrom_add_test(golden_test
   SOURCES tests/launch/verify/golden_test.cpp tests/launch/verify/self_check_test.cpp
   LINKS nystrom_launch
@@ -36,12 +45,16 @@ nystrom_add_test(golden_test
 # What `nystrom convert` writes, in transformers; each says that it was skipped where there is none.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(name load parity remote_code tokenizer)
+  foreach(name load parity remote_code tokenizer usage)
     add_test(NAME transformers_${name}
       COMMAND Python3::Interpreter tests/exchange/${name}.py $<TARGET_FILE:nystrom>
       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(transformers_${name} PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
   endforeach()
+  add_test(NAME configuration_schema
+    COMMAND Python3::Interpreter tests/launch/config/schema.py $<TARGET_FILE:nystrom>
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(configuration_schema PROPERTIES LABELS launch SKIP_REGULAR_EXPRESSION "^skipped")
 endif()
 
 nystrom_add_test(finetune_program_test
@@ -51,6 +64,13 @@ nystrom_add_test(finetune_program_test
   AS_ONE Finetune
   LABELS tasks)
 target_compile_definitions(finetune_program_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
+
+nystrom_add_test(lra_program_test
+  SOURCES tests/launch/finetune/lra_program_test.cpp
+  LINKS nystrom_data nlohmann_json::nlohmann_json
+  RUNS_PROGRAM
+  AS_ONE LraProgram
+  LABELS tasks)
 
 nystrom_add_test(convergence_test
   SOURCES tests/launch/finetune/convergence_test.cpp

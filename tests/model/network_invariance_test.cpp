@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "model/attention/registry.h"
 #include "small_network.h"
 
 namespace nystrom {
@@ -45,11 +46,29 @@ TextBatch with_other_neighbours(const Lengths& lengths, std::size_t kept) {
   return text;
 }
 
+/// A model of each kind of attention that this program has.
+std::vector<ModelConfig> models_of_all_kinds() {
+  std::vector<ModelConfig> models;
+  for (const AttentionEntry& kind : attention_registry()) {
+    ModelConfig config = small_model();
+    config.attention.kind = kind.name;
+    config.attention.window = 4;
+    config.attention.projection = 3;
+    config.attention.features = 6;
+    config.attention.chunk = 3;
+    if (find_attention("mean") != &kind) models.push_back(config);
+  }
+  return models;
+}
+
 TEST(Network, neighbours_of_a_sequence_change_no_bit_of_it) {
-  SmallNetwork small(small_model(), DType::kF32);
-  const Lengths lengths{9, 12, 2};
-  EXPECT_EQ(states_of(small, TextBatch(lengths, 0), 1),
-            states_of(small, with_other_neighbours(lengths, 1), 1));
+  for (const ModelConfig& config : models_of_all_kinds()) {
+    SmallNetwork small(config, DType::kF32);
+    const Lengths lengths{9, 12, 2};
+    EXPECT_EQ(states_of(small, TextBatch(lengths, 0), 1),
+              states_of(small, with_other_neighbours(lengths, 1), 1))
+        << config.attention.kind;
+  }
 }
 
 TEST(Network, with_one_scale_for_the_batch_neighbours_do_change_a_sequence) {
@@ -96,36 +115,39 @@ TEST(Network, micro_batches_give_the_gradients_of_the_whole_batch_with_dropout_o
   ModelConfig softmax = small_model();
   softmax.attention.kind = "softmax";
   softmax.attention_dropout = 0.3;
-  for (const ModelConfig& config : {small_model(), softmax}) {
+  std::vector<ModelConfig> models = models_of_all_kinds();
+  models.push_back(softmax);
+  for (const ModelConfig& config : models) {
     const Gradients whole = of_micro_batches(config, 4);
     for (const std::size_t size : {1, 2, 3}) {
       const Gradients parts = of_micro_batches(config, size);
       EXPECT_NEAR(parts.loss, whole.loss, 1e-12 * std::abs(whole.loss)) << size;
       for (std::size_t i = 0; i < whole.values.size(); ++i)
         ASSERT_NEAR(parts.values[i], whole.values[i], 1e-11)
-            << "micro-batches of " << size << ", value " << i;
+            << config.attention.kind << ", micro-batches of " << size << ", value " << i;
     }
   }
 }
 
 TEST(Network, recomputing_activations_changes_no_bit_and_takes_less_memory) {
-  ModelConfig config = small_model();
-  config.layers = 4;
-  const TextBatch text(Lengths{9, 12, 2}, 0);
-  std::array<std::vector<float>, 2> gradients;
-  std::array<double, 2> losses{};
-  std::array<std::size_t, 2> bytes{};
-  for (const bool recompute : {false, true}) {
-    SmallNetwork small(config, DType::kF32, recompute, HeadKind::kPretraining, 2);
-    small.upload(text);
-    small.network.parameters().zero_gradients(small.context);
-    losses[recompute] = small.step();
-    gradients[recompute] = copy_of<float>(small.network.parameters().gradients());
-    bytes[recompute] = small.network.arena().bytes();
+  for (ModelConfig config : models_of_all_kinds()) {
+    config.layers = 4;
+    const TextBatch text(Lengths{9, 12, 2}, 0);
+    std::array<std::vector<float>, 2> gradients;
+    std::array<double, 2> losses{};
+    std::array<std::size_t, 2> bytes{};
+    for (const bool recompute : {false, true}) {
+      SmallNetwork small(config, DType::kF32, recompute, HeadKind::kPretraining, 2);
+      small.upload(text);
+      small.network.parameters().zero_gradients(small.context);
+      losses[recompute] = small.step();
+      gradients[recompute] = copy_of<float>(small.network.parameters().gradients());
+      bytes[recompute] = small.network.arena().bytes();
+    }
+    EXPECT_EQ(losses[0], losses[1]);
+    EXPECT_EQ(std::memcmp(gradients[0].data(), gradients[1].data(), gradients[0].size() * sizeof(float)), 0);
+    EXPECT_LT(bytes[1], bytes[0]);
   }
-  EXPECT_EQ(losses[0], losses[1]);
-  EXPECT_EQ(std::memcmp(gradients[0].data(), gradients[1].data(), gradients[0].size() * sizeof(float)), 0);
-  EXPECT_LT(bytes[1], bytes[0]);
 }
 
 TEST(Network, the_same_step_gives_the_same_bits_twice) {
@@ -170,6 +192,49 @@ TEST(Network, planning_for_longer_batches_changes_no_bit) {
   const auto before = states_of(small, text, 0);
   small.network.plan({.sequences = 9, .tokens = 100, .longest = 16, .labels = 80}, small.context.threads());
   EXPECT_EQ(states_of(small, text, 0), before);
+}
+
+TEST(Network, hashes_and_redrawn_features_are_a_function_of_seed_and_step) {
+  for (const char* kind : {"reformer", "performer"}) {
+    ModelConfig config = small_model();
+    config.dropout = 0;
+    config.attention.kind = kind;
+    config.attention.chunk = 2;
+    config.attention.redraw_every = 3;
+    const TextBatch text(Lengths{13}, 0);
+    const auto states_at = [&](SmallNetwork& small, const Pass& pass) {
+      small.pass = pass;
+      return states_of(small, text, 0);
+    };
+    SmallNetwork once(config, DType::kF32), resumed(config, DType::kF32);
+    const auto sixth = states_at(once, {.training = true, .seed = 11, .step = 5});
+    const auto later = states_at(once, {.training = true, .seed = 11, .step = 700});
+    EXPECT_NE(sixth, later) << kind;
+    EXPECT_NE(sixth, states_at(once, {.training = true, .seed = 12, .step = 5})) << kind;
+    EXPECT_EQ(later, states_at(resumed, {.training = true, .seed = 11, .step = 700})) << kind;
+    EXPECT_EQ(sixth, states_at(once, {.training = true, .seed = 11, .step = 5})) << kind;
+    const auto evaluated = states_at(once, {});
+    EXPECT_EQ(evaluated, states_at(once, {.training = false, .seed = 12, .step = 9})) << kind;
+  }
+}
+
+TEST(Network, features_stay_unless_they_are_to_be_redrawn) {
+  ModelConfig config = small_model();
+  config.dropout = 0;
+  config.attention.kind = "performer";
+  SmallNetwork small(config, DType::kF32);
+  const TextBatch text(Lengths{13}, 0);
+  small.pass = {.training = true, .seed = 11, .step = 5};
+  const auto trained = states_of(small, text, 0);
+  small.pass = {};
+  EXPECT_EQ(trained, states_of(small, text, 0));
+  config.attention.redraw_every = 3;
+  SmallNetwork redrawn(config, DType::kF32);
+  redrawn.pass = {.training = true, .seed = 11, .step = 3};
+  const auto fourth = states_of(redrawn, text, 0);
+  EXPECT_NE(trained, fourth);
+  redrawn.pass.step = 5;
+  EXPECT_EQ(fourth, states_of(redrawn, text, 0));
 }
 
 TEST(Network, dropout_is_drawn_in_training_alone) {

@@ -1,5 +1,6 @@
 nystrom_add_test(model_test
   SOURCES
+    tests/model/attention/random_test.cpp
     tests/model/attention/registry_test.cpp
     tests/model/exchange/huggingface_test.cpp
     tests/model/network_gradient_test.cpp

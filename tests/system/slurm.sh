@@ -74,6 +74,17 @@ done
 sinfo -h -o %T | grep -q idle || { tail -5 "$folder"/slurm*.log "$folder"/*.out; echo "slurm: the cluster did not start"; exit 1; }
 echo "slurm: $(scontrol --version) is up"
 
+# Ranks that Slurm starts itself, through PMIx; without it they would be jobs of their own, which is refused.
+if srun --mpi=pmix --ntasks=1 true >/dev/null 2>&1; then
+  srun --mpi=pmix --ntasks=2 --overcommit "$nystrom" doctor >"$folder/pmix.log" 2>&1 || { tail -5 "$folder/pmix.log"; echo "slurm: srun --mpi=pmix failed"; exit 1; }
+  grep -q '^ranks *2, 2 on this machine' "$folder/pmix.log" || { cat "$folder/pmix.log"; echo "slurm: the ranks of srun --mpi=pmix do not know each other"; exit 1; }
+  srun --mpi=none --ntasks=2 --overcommit "$nystrom" doctor >"$folder/none.log" 2>&1 && { echo "slurm: srun --mpi=none was not refused"; exit 1; }
+  grep -q 'srun --mpi=pmix' "$folder/none.log" || { tail -5 "$folder/none.log"; echo "slurm: srun --mpi=none says nothing of PMIx"; exit 1; }
+  echo "slurm: two ranks by srun --mpi=pmix; --mpi=none is refused"
+else
+  echo "slurm: srun --mpi=pmix is not tried: this Slurm finds no PMIx (apt-get install libpmix-dev)"
+fi
+
 # Text, shards, and a run whose steps exceed the time limit.
 cd "$folder"
 for i in $(seq 400); do

@@ -4,7 +4,7 @@ nystrom_add_test(step_counts_test
   LABELS counts)
 
 nystrom_add_test(trajectory_test
-  SOURCES tests/system/trajectory/trajectory_test.cpp
+  SOURCES tests/system/trajectory/optimizers_test.cpp tests/system/trajectory/trajectory_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json
   RUNS_PROGRAM
   LABELS golden)
@@ -55,3 +55,10 @@ add_test(NAME WrongIncludesAreRefused
   COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -DFOLDER=${CMAKE_BINARY_DIR}/rooms_test
           -P "${CMAKE_SOURCE_DIR}/tests/system/rooms_test.cmake")
 set_tests_properties(WrongIncludesAreRefused PROPERTIES LABELS core)
+
+# The program on machines that are unlike this one. Each says what it cannot try, for want of root or a tool.
+foreach(name doors hosts launcher locks)
+  add_test(NAME machines_${name} COMMAND "${CMAKE_SOURCE_DIR}/tests/system/machines/${name}.sh" $<TARGET_FILE:nystrom>
+           WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(machines_${name} PROPERTIES LABELS reliability TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77)
+endforeach()

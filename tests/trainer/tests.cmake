@@ -2,11 +2,13 @@ nystrom_add_test(trainer_test
   SOURCES
     tests/trainer/checkpoint/checkpoint_test.cpp
     tests/trainer/checkpoint/model_record_test.cpp
+    tests/trainer/comm/threads_test.cpp
     tests/trainer/metrics/metrics_test.cpp
     tests/trainer/optimizer/optimizer_test.cpp
     tests/trainer/pretrain_test.cpp
     tests/trainer/metrics/progress_test.cpp
     tests/trainer/optimizer/schedule_test.cpp
+    tests/trainer/optimizer/steps_test.cpp
     tests/trainer/tasks/answers_test.cpp
     tests/trainer/metrics/tensorboard_test.cpp
     tests/trainer/trainer_test.cpp
@@ -17,6 +19,7 @@ nystrom_add_test(trainer_test
 nystrom_add_test(ranks_test
   SOURCES
     tests/trainer/comm/comm_test.cpp
+    tests/trainer/comm/optimizers_on_ranks_test.cpp
     tests/trainer/comm/ranks_main.cpp
     tests/trainer/comm/ranks_test.cpp
   LINKS nystrom_trainer

@@ -69,7 +69,7 @@ TEST_F(TrainerTest, micro_batch_changes_only_rounding) {
 
 TEST_F(TrainerTest, one_batch_can_be_overfitted) {
   TrainerOptions options = toy_trainer(150);
-  options.schedule.kind = ScheduleKind::kConstant;
+  options.schedule.kind = "constant";
   ToyRun run(options, *comm, {.same_batch = true}, 0);
   (void)run.trainer->run();
   const Losses& last = run.recorder.steps.back().losses;
@@ -97,6 +97,60 @@ TEST_F(TrainerTest, resume_is_bit_exact) {
                       {straight.recorder.steps.begin() + 3, straight.recorder.steps.end()});
   EXPECT_EQ(resumed.weights(), straight.weights());
   EXPECT_EQ(resumed.trainer->state().samples, straight.trainer->state().samples);
+}
+
+TEST_F(TrainerTest, averaged_weights_are_evaluated_and_training_does_not_see_them) {
+  const testing::TemporaryFolder folder;
+  TrainerOptions options = toy_trainer(6);
+  ToyRun plain(options, *comm);
+  (void)plain.trainer->run();
+  options.optimizer.ema_decay = 0.7;
+  options.evaluated_weights = EvaluatedWeights::kAveraged;
+  options.validate_every = 3;
+  options.checkpoint_folder = folder.path();
+  ToyRun averaged(options, *comm);
+  (void)averaged.trainer->run();
+  EXPECT_EQ(averaged.weights(), plain.weights());
+
+  ToyRun other(options, *comm);
+  CheckpointReader reader(checkpoint_path(folder.path(), 6));
+  reader.use_average();
+  reader.load_weights(other.network.parameters());
+  EXPECT_NE(other.weights(), averaged.weights());
+  BatchBuffer buffer(other.validation.limits(), other.context);
+  const Losses losses = evaluate(other.context, *comm, other.network, buffer, other.validation,
+                                 options.validation_batches, options.objective);
+  EXPECT_EQ(averaged.recorder.validations.back().losses.loss, losses.loss);
+}
+
+TEST_F(TrainerTest, a_checkpoint_without_averaged_weights_says_so) {
+  const testing::TemporaryFolder folder;
+  TrainerOptions options = toy_trainer(1);
+  options.checkpoint_folder = folder.path();
+  ToyRun run(options, *comm);
+  (void)run.trainer->run();
+  CheckpointReader reader(checkpoint_path(folder.path(), 1));
+  EXPECT_THROW(reader.use_average(), InputError);
+}
+
+TEST_F(TrainerTest, a_decay_is_branched_off_any_checkpoint) {
+  const testing::TemporaryFolder folder;
+  TrainerOptions main = toy_trainer(8);
+  main.schedule = {.kind = "wsd", .warmup_steps = 2};
+  main.checkpoint_folder = folder.path();
+  main.save_every = 4;
+  ToyRun trunk(main, *comm);
+  (void)trunk.trainer->run();
+  TrainerOptions decay = main;
+  decay.steps = 7;
+  decay.schedule.decay_steps = 3;
+  decay.checkpoint_folder.clear();
+  ToyRun straight(decay, *comm), branch(decay, *comm);
+  (void)straight.trainer->run();
+  branch.trainer->restore(checkpoint_path(folder.path(), 4));
+  (void)branch.trainer->run();
+  EXPECT_EQ(branch.weights(), straight.weights());
+  EXPECT_DOUBLE_EQ(branch.recorder.steps.back().learning_rate, 0.25 * decay.optimizer.learning_rate);
 }
 
 /// Raises a signal when a step is told.

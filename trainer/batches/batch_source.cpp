@@ -22,7 +22,8 @@ BatchArrays arrays_of(const HostBatch& batch) {
           .token_labels = batch.token_labels,
           .sequence_labels = batch.sequence_labels,
           .sequence_ends = batch.sequence_ends,
-          .sequence_values = batch.sequence_values};
+          .sequence_values = batch.sequence_values,
+          .positions = batch.positions};
 }
 
 }  // namespace nystrom

@@ -28,16 +28,19 @@ std::int64_t automatic_micro_batch(std::int64_t sequence_length, std::int64_t gl
   return std::clamp<std::int64_t>(tokens / std::max<std::int64_t>(sequence_length, 1), 1, share);
 }
 
+std::size_t batch_bytes(const BatchLimits& limits) {
+  constexpr std::size_t kBytesPerToken = 64;  // two blocks
+  return static_cast<std::size_t>(limits.tokens) * kBytesPerToken;
+}
+
 std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits) {
   const ParameterStore& store = fit.network.parameters();
   const std::size_t activations =
       Network::planned_bytes(fit.network.config(), fit.network.head_config(), store.activation(),
                              {limits, fit.threads, /*training=*/true, fit.recompute}, store.memory());
-  constexpr std::size_t kUploadBytesPerToken = 64;  // two blocks
   const std::size_t weights = store.weights().bytes();
   const std::size_t sums = fit.bf16_sums ? weights / 2 : 0;
-  return activations + fit.optimizer_bytes + sums +
-         static_cast<std::size_t>(limits.tokens) * kUploadBytesPerToken + kReserve;
+  return activations + fit.optimizer_bytes + sums + batch_bytes(limits) + kReserve;
 }
 
 // More sequences never take less memory.

@@ -26,6 +26,8 @@ struct MicroBatchFit {
   bool bf16_sums = false;           ///< gradients have a copy in bf16
   std::size_t free_bytes = 0;       ///< of the device's memory
 };
+/// Bytes of the uploaded batches within these limits.
+[[nodiscard]] std::size_t batch_bytes(const BatchLimits& limits);
 /// Bytes that training with these limits takes beside weights and gradients: activations, optimizer state,
 /// batches.
 [[nodiscard]] std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,10 @@ void verify_checkpoint(const std::string& path);
 /// tensors, every value. Throws InputError where it is invalid. Memory: that of the largest tensor.
 void check_checkpoint_content(const std::string& path);
 
+/// Both, of a file that is not known to be ours: a digest tells corruption, not malice. The content is read
+/// in a child process (data/hdf5/child_check.h), so call this before MPI. Throws InputError.
+void check_foreign_checkpoint(const std::string& path);
+
 /// Writes under a temporary name, flushes, reads back, calls `before_publishing`, renames. Throws Error if
 /// any of it fails; the temporary file is removed then, and a previous file of that name is untouched. The
 /// lock on HDF5 is released every megabyte, so that other threads can read.
@@ -38,6 +43,9 @@ void write_checkpoint(const std::string& path, const CheckpointContent& content,
                       const std::function<void()>& before_publishing = {});
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const RunState& state, const RunIdentity& identity);
+/// The same, but a file that has come under that name meanwhile is not replaced: throws InputError.
+void write_new_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
+                          const RunState& state, const RunIdentity& identity);
 
 /// An open checkpoint.
 class CheckpointReader {
@@ -54,6 +62,9 @@ class CheckpointReader {
   [[nodiscard]] const RunState& state() const;
   [[nodiscard]] const RunIdentity& identity() const;
 
+  /// From now on the averaged weights stand for the weights. Refuses a checkpoint without them.
+  void use_average();
+
   struct TensorInfo {
     std::string name;
     std::vector<std::int64_t> shape;
@@ -65,13 +76,14 @@ class CheckpointReader {
 
   /// Validates names and shapes as load_weights does; the parameters need only be declared.
   void check_weights(const ParameterStore& declared) const;
-  /// The same for the state of any optimizer; reads all of it.
+  /// The same for the state of any optimizer, which some parameters may lack; reads all of it.
   void check_optimizer(const ParameterStore& declared) const;
   /// Fills the network's weights (and their rounded copy). Names and shapes must match exactly: throws
   /// InputError that names each tensor missing, unknown or of another shape.
   void load_weights(ParameterStore& store) const;
-  /// Fills a flat tensor in `memory` with one state of the optimizer, "exp_avg"; same requirements.
-  void load_state(const ParameterStore& store, std::string_view name, const Tensor& flat,
+  /// Fills a flat tensor in `memory`, by the parameters' offsets, with one state of the optimizer, "exp_avg";
+  /// same requirements.
+  void load_state(std::string_view name, std::span<const Parameter> parameters, const Tensor& flat,
                   Memory& memory) const;
   /// Fills the optimizer's state, which must not be sharded, and its update count; same requirements.
   void load_optimizer(const ParameterStore& store, Optimizer& optimizer) const;

@@ -51,7 +51,8 @@ CheckpointSnapshot::CheckpointSnapshot(const Network& network, const Optimizer& 
   const Tensor& weights = network.parameters().weights();
   copies_.emplace_back(weights.bytes());
   for (const OptimizerState& state : optimizer.states())
-    copies_.emplace_back(static_cast<std::size_t>(weights.numel()) * size_of(state.values.dtype));
+    copies_.emplace_back(static_cast<std::size_t>(state.layout->partition().size()) *
+                         size_of(state.values.dtype));
 }
 
 std::vector<Tensor> CheckpointSnapshot::state_copies() const {

@@ -21,7 +21,7 @@ struct CheckpointContent {
   const HeadConfig& head;
   std::span<const Parameter> parameters;
   Tensor weights;                      ///< [flat]
-  std::vector<OptimizerState> states;  ///< [flat] each, whole
+  std::vector<OptimizerState> states;  ///< whole, each by its layout
   const RunIdentity& identity;
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
@@ -42,7 +42,7 @@ class CheckpointSnapshot {
   /// Copies the live values after all ops enqueued so far, with the threads of `context`. Sharded state must
   /// have been gathered before.
   void take(Context& context, const RunState& state, std::optional<double> validation);
-  /// The copies of the whole states: [flat] each, in the order of Optimizer::states().
+  /// The copies of the whole states, in the order of Optimizer::states().
   [[nodiscard]] std::vector<Tensor> state_copies() const;
   [[nodiscard]] CheckpointContent content() const;
   [[nodiscard]] std::size_t bytes() const;

@@ -27,7 +27,7 @@ constexpr std::size_t kBlock = std::size_t{1} << 20U;
 class Descriptor {
  public:
   Descriptor(const std::string& path, int flags)
-      : path_(path), file_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+      : path_(path), file_(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK)) {}  // waits for no pipe
   ~Descriptor() {
     if (file_ >= 0) ::close(file_);
   }

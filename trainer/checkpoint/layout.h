@@ -12,6 +12,7 @@ inline constexpr const char* kOptimizer = "optimizer";
 inline constexpr const char* kModel = "model";
 inline constexpr const char* kTokenizer = "tokenizer";
 inline constexpr const char* kSettings = "settings";
+inline constexpr const char* kProvenance = "provenance";  // attribute; version 0.1.0 wrote none
 
 inline std::string weight_path(std::string_view name) {
   return std::string(kWeights).append("/").append(name);

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/core/numbers.h"
 #include "model/attention/registry.h"
 #include "model/heads/head_registry.h"
 
@@ -20,6 +21,10 @@ class Writer {
   void operator()(const char* name, const std::int32_t& value) { (*this)(name, std::int64_t{value}); }
   void operator()(const char* name, const double& value) { file_.set_attribute(name, value, kGroup); }
   void operator()(const char* name, const std::string& value) { file_.set_attribute(name, value, kGroup); }
+  void operator()(const char* name, const bool& value) { (*this)(name, std::int64_t{value ? 1 : 0}); }
+  void operator()(const char* name, const std::optional<std::int64_t>& value) {
+    (*this)(name, value.value());
+  }
   template <HasNames E>
   void operator()(const char* name, const E& value) {
     file_.set_attribute(name, std::string(name_of(value)), kGroup);
@@ -36,10 +41,15 @@ class Reader {
 
   void operator()(const char* name, std::int64_t& value) { value = file_.integer_attribute(name, kGroup); }
   void operator()(const char* name, std::int32_t& value) {
-    value = static_cast<std::int32_t>(file_.integer_attribute(name, kGroup));
+    value = narrowed<std::int32_t>(file_.integer_attribute(name, kGroup),
+                                   [&] { return fmt::format("{}: the model's {}", file_.path(), name); });
   }
   void operator()(const char* name, double& value) { value = file_.number_attribute(name, kGroup); }
   void operator()(const char* name, std::string& value) { value = file_.string_attribute(name, kGroup); }
+  void operator()(const char* name, bool& value) { value = file_.integer_attribute(name, kGroup) != 0; }
+  void operator()(const char* name, std::optional<std::int64_t>& value) {
+    value = file_.integer_attribute(name, kGroup);
+  }
   template <HasNames E>
   void operator()(const char* name, E& value) {
     const std::string text = file_.string_attribute(name, kGroup);
@@ -54,9 +64,9 @@ class Reader {
   const hdf5::File& file_;
 };
 
-/// The list of stored fields, for writer and reader.
-template <class Visit, class Model, class Head>
-void visit_fields(Visit&& visit, Model& m, Head& head) {
+/// The list of stored fields, for writer and reader. `visit_option` is called for the options of attention.
+template <class Visit, class VisitOption, class Model, class Head>
+void visit_fields(Visit&& visit, VisitOption&& visit_option, Model& m, Head& head) {
   visit("vocabulary_size", m.vocabulary_size);
   visit("hidden_size", m.hidden_size);
   visit("layers", m.layers);
@@ -71,10 +81,7 @@ void visit_fields(Visit&& visit, Model& m, Head& head) {
   visit("layer_norm_epsilon", m.layer_norm_epsilon);
   visit("initializer_range", m.initializer_range);
   visit("attention", m.attention.kind);
-  visit("landmarks", m.attention.landmarks);
-  visit("convolution", m.attention.taps);
-  visit("pinv_iterations", m.attention.pinv_iterations);
-  visit("pinv_init", m.attention.pinv_init);
+  AttentionConfig::visit_options(visit_option, m.attention);
   visit("padding", m.padding);
   visit("head_labels", head.labels);
   visit("head_problem", head.problem);
@@ -84,7 +91,17 @@ void visit_fields(Visit&& visit, Model& m, Head& head) {
 
 void write_model_record(hdf5::File& file, const ModelConfig& model, const HeadConfig& head) {
   file.set_attribute("head", std::string(entry_of(head.kind).name), kGroup);
-  visit_fields(Writer(file), model, head);
+  Writer write(file);
+  const AttentionEntry* const kind = find_attention(model.attention.kind);
+  const auto write_option = [&](const char* name, const auto& value) {
+    if (kind == nullptr || stores_option(*kind, name)) write(name, value);
+  };
+  visit_fields(write, write_option, model, head);
+  NetworkConfig::visit_options(
+      [&](const char* name, const auto& value, const auto& otherwise) {
+        if (value != otherwise) write(name, value);
+      },
+      model.network, kDefaultNetwork);
 }
 
 ModelRecord read_model_record(const hdf5::File& file) {
@@ -95,8 +112,18 @@ ModelRecord read_model_record(const hdf5::File& file) {
     refuse("{} has a model whose head is {}, which this program does not know; use a newer program.",
            file.path(), name);
   record.head.kind = entry->kind;
-  visit_fields(Reader(file), record.model, record.head);
-  static_cast<void>(attention_entry(record.model.attention.kind, file.path() + ": the model's attention"));
+  Reader read(file);
+  const auto read_option = [&](const char* option, auto& value) {
+    const AttentionEntry& kind =
+        attention_entry(record.model.attention.kind, file.path() + ": the model's attention");
+    if (stores_option(kind, option)) read(option, value);
+  };
+  visit_fields(read, read_option, record.model, record.head);
+  NetworkConfig::visit_options(
+      [&](const char* option, auto& value) {
+        if (file.has_attribute(option, kGroup)) read(option, value);
+      },
+      record.model.network);
   return record;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "data/hdf5/child_check.h"
 #include "data/hdf5/hdf5_file.h"
 #include "model/check.h"
 #include "model/heads/head_registry.h"
@@ -28,15 +29,18 @@ hdf5::Shape disk_shape(const Shape& shape) {
   return dims;
 }
 
+/// May a group lack tensors of some parameters?
+enum class Missing { kRefused, kAllowed };
+
 /// Differences between a group's tensors and the parameters.
 std::vector<std::string> differences(const hdf5::File& file, const std::string& group,
-                                     std::span<const Parameter> parameters) {
+                                     std::span<const Parameter> parameters, Missing missing) {
   std::vector<std::string> found;
   const auto names = file.names(group);
   std::set<std::string> unknown(names.begin(), names.end());
   for (const Parameter& parameter : parameters) {
     if (unknown.erase(parameter.name) == 0) {
-      found.push_back(fmt::format("{} is missing", parameter.name));
+      if (missing == Missing::kRefused) found.push_back(fmt::format("{} is missing", parameter.name));
       continue;
     }
     const auto stored = file.dataset(group + "/" + parameter.name, 0).shape();
@@ -49,8 +53,8 @@ std::vector<std::string> differences(const hdf5::File& file, const std::string& 
 }
 
 void refuse_differences(const hdf5::File& file, const std::string& group,
-                        std::span<const Parameter> parameters) {
-  auto found = differences(file, group, parameters);
+                        std::span<const Parameter> parameters, Missing missing = Missing::kRefused) {
+  auto found = differences(file, group, parameters, missing);
   if (found.empty()) return;
   const std::size_t all = found.size();
   found.resize(std::min(all, kMaxNamed));
@@ -59,10 +63,10 @@ void refuse_differences(const hdf5::File& file, const std::string& group,
 }
 
 /// Reads a group into a flat tensor.
-void read_group(const hdf5::File& file, const std::string& group, const ParameterStore& store,
+void read_group(const hdf5::File& file, const std::string& group, std::span<const Parameter> parameters,
                 const Tensor& flat, Memory& memory) {
-  refuse_differences(file, group, store.all());
-  for (const Parameter& parameter : store.all()) {
+  refuse_differences(file, group, parameters);
+  for (const Parameter& parameter : parameters) {
     const hdf5::Dataset dataset = file.dataset(group + "/" + parameter.name, 0);
     const HostValues part(flat.rows(parameter.offset, parameter.numel()), memory);
     if (part.view().dtype == DType::kF64)
@@ -97,6 +101,7 @@ RunIdentity read_identity(const hdf5::File& file) {
   RunIdentity identity;
   identity.seed = static_cast<std::uint64_t>(file.integer_attribute("seed"));
   identity.configuration = file.string_attribute("configuration");
+  if (file.has_attribute(kProvenance)) identity.provenance = file.string_attribute(kProvenance);
   for (const std::string& line : file.read_strings(kSettings)) {
     const auto middle = line.find('=');
     if (middle != std::string::npos) identity.settings[line.substr(0, middle)] = line.substr(middle + 1);
@@ -127,6 +132,7 @@ struct CheckpointReader::State {
   ModelRecord model;
   RunState state;
   RunIdentity identity;
+  std::string weights = kWeights;  // the group of them
 };
 
 CheckpointReader::CheckpointReader(const std::string& path, bool verify) {
@@ -157,11 +163,18 @@ const RunIdentity& CheckpointReader::identity() const {
   return state_->identity;
 }
 
+void CheckpointReader::use_average() {
+  const std::string average = state_group(kAverageState);
+  if (!state_->file.has(average))
+    refuse("{} has no averaged weights: it was trained without `training.ema_decay`.", path());
+  state_->weights = average;
+}
+
 std::vector<CheckpointReader::TensorInfo> CheckpointReader::tensors() const {
   std::vector<TensorInfo> found;
-  for (const auto& name : state_->file.names(kWeights)) {
+  for (const auto& name : state_->file.names(state_->weights)) {
     TensorInfo info{name, {}};
-    const hdf5::Shape shape = state_->file.dataset(weight_path(name), 0).shape();
+    const hdf5::Shape shape = state_->file.dataset(state_->weights + "/" + name, 0).shape();
     info.shape.assign(shape.begin(), shape.end());
     found.push_back(std::move(info));
   }
@@ -169,8 +182,9 @@ std::vector<CheckpointReader::TensorInfo> CheckpointReader::tensors() const {
 }
 
 std::vector<float> CheckpointReader::read_tensor(const std::string& name) const {
-  if (!state_->file.has(weight_path(name))) refuse("{} has no tensor {}.", path(), name);
-  const hdf5::Dataset dataset = state_->file.dataset(weight_path(name), 0);
+  const std::string where = state_->weights + "/" + name;
+  if (!state_->file.has(where)) refuse("{} has no tensor {}.", path(), name);
+  const hdf5::Dataset dataset = state_->file.dataset(where, 0);
   dataset.check_stored();
   std::vector<float> values(dataset.rows() * dataset.row_elements());
   dataset.read_rows(0, dataset.rows(), std::span(values));
@@ -190,16 +204,21 @@ void check_checkpoint_content(const std::string& path) {
       if (!std::isfinite(value)) refuse("{}: the tensor {} holds {}.", path, tensor.name, value);
 }
 
+void check_foreign_checkpoint(const std::string& path) {
+  verify_checkpoint(path);
+  check_in_child(std::span(&path, 1), {}, check_checkpoint_content);
+}
+
 void CheckpointReader::check_weights(const ParameterStore& declared) const {
-  refuse_differences(state_->file, kWeights, declared.all());
+  refuse_differences(state_->file, state_->weights, declared.all());
 }
 
 void CheckpointReader::check_optimizer(const ParameterStore& declared) const {
   const hdf5::File& file = state_->file;
   for (const std::string& state : file.names(kOptimizer)) {
-    refuse_differences(file, state_group(state), declared.all());
-    for (const Parameter& parameter : declared.all()) {
-      const hdf5::Dataset dataset = file.dataset(state_path(state, parameter.name), 0);
+    refuse_differences(file, state_group(state), declared.all(), Missing::kAllowed);
+    for (const std::string& name : file.names(state_group(state))) {
+      const hdf5::Dataset dataset = file.dataset(state_path(state, name), 0);
       dataset.check_stored();
       std::vector<float> values(dataset.rows() * dataset.row_elements());
       dataset.read_rows(0, dataset.rows(), std::span(values));
@@ -208,23 +227,23 @@ void CheckpointReader::check_optimizer(const ParameterStore& declared) const {
 }
 
 void CheckpointReader::load_weights(ParameterStore& store) const {
-  read_group(state_->file, kWeights, store, store.weights(), store.memory());
+  read_group(state_->file, state_->weights, store.all(), store.weights(), store.memory());
   store.refresh_copy();
 }
 
-void CheckpointReader::load_state(const ParameterStore& store, std::string_view name, const Tensor& flat,
-                                  Memory& memory) const {
+void CheckpointReader::load_state(std::string_view name, std::span<const Parameter> parameters,
+                                  const Tensor& flat, Memory& memory) const {
   const std::string group = state_group(name);
   if (!state_->file.has(group))
     refuse("{} has no optimizer state `{}`; it was written with another `optimizer.kind`.", path(), name);
-  read_group(state_->file, group, store, flat, memory);
+  read_group(state_->file, group, parameters, flat, memory);
 }
 
 void CheckpointReader::load_optimizer(const ParameterStore& store, Optimizer& optimizer) const {
   NYSTROM_CHECK(!optimizer.partition().sharded(), "an optimizer of {} weights is given the state of {}",
                 optimizer.partition().count(), store.flat_size());
   for (const OptimizerState& values : optimizer.states())
-    load_state(store, values.name, values.values, store.memory());
+    load_state(values.name, values.layout->parameters(), values.values, store.memory());
   optimizer.set_updates(state_->state.updates);
 }
 

@@ -26,10 +26,10 @@ void scatter_states(const std::optional<CheckpointReader>& reader, Comm& comm, c
   for (const OptimizerState& state : optimizer.states()) {
     OwnedTensor whole;
     if (reader) {
-      whole = OwnedTensor(state.values.dtype, {store.flat_size()});
-      reader->load_state(store, state.name, whole, Memory::host());
+      whole = OwnedTensor(state.values.dtype, {state.layout->partition().size()});
+      reader->load_state(state.name, state.layout->parameters(), whole, Memory::host());
     }
-    scatter_shards(comm, optimizer.partition(), whole, state.values, store.memory(), kContent);
+    scatter_shards(comm, state.layout->partition(), whole, state.values, store.memory(), kContent);
   }
 }
 

@@ -33,6 +33,8 @@ struct RunIdentity {
   Settings settings;           ///< the same, flat: what a resume is compared with
   std::string tokenizer;       ///< the tokenizer's file, byte for byte; may be empty
   std::string tokenizer_kind;  ///< "sentencepiece"; empty without tokenizer
+  /// JSON: program, command and machine that wrote it. Binds nothing: neither ranks nor a resume compare it.
+  std::string provenance = {};
 };
 
 }  // namespace nystrom

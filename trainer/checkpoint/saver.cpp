@@ -108,7 +108,7 @@ void CheckpointSaver::gather_states() {
   const auto states = optimizer_.states();
   for (std::size_t i = 0; i < states.size(); ++i) {
     const HostValues mine(states[i].values, network_.parameters().memory());
-    comm_.gather_shards(mine, writer_ ? copies[i] : Tensor(), optimizer_.partition().begins(),
+    comm_.gather_shards(mine, writer_ ? copies[i] : Tensor(), states[i].layout->partition().begins(),
                         "the gathering of the optimizer's state");
   }
 }

@@ -67,6 +67,7 @@ void write_counters(hdf5::File& file, const RunState& state, const RunIdentity& 
   file.set_attribute("loss_spikes_in_a_row", state.losses.spikes_in_a_row);
   file.set_attribute("seed", static_cast<std::int64_t>(identity.seed));  // the same 64 bits
   file.set_attribute("configuration", identity.configuration);
+  if (!identity.provenance.empty()) file.set_attribute(kProvenance, identity.provenance);
   std::vector<std::string> settings;
   for (const auto& [key, value] : identity.settings) settings.push_back(key + "=" + value);
   file.write_strings(kSettings, settings);
@@ -85,7 +86,7 @@ void write_content(const std::string& path, const CheckpointContent& content) {
   file.create_group(kOptimizer);
   for (const OptimizerState& values : content.states) {
     file.create_group(state_group(values.name));
-    for (const Parameter& parameter : content.parameters)
+    for (const Parameter& parameter : values.layout->parameters())
       write_tensor(file, state_path(values.name, parameter.name),
                    HostValues(part_of(values.values, parameter), content.memory), content);
   }
@@ -107,10 +108,10 @@ class Temporary {
   std::string path_;
 };
 
-}  // namespace
-
-void write_checkpoint(const std::string& path, const CheckpointContent& content,
-                      const std::function<void()>& before_publishing) {
+/// `publish`: publish_file or publish_new_file.
+void write_and_publish(const std::string& path, const CheckpointContent& content,
+                       const std::function<void()>& before_publishing,
+                       void (*publish)(const std::string& temporary, const std::string& path)) {
   const std::string name = temporary_name(path);
   const Temporary temporary(name);  // removing it after its renaming removes nothing
   write_content(name, content);
@@ -118,12 +119,24 @@ void write_checkpoint(const std::string& path, const CheckpointContent& content,
   write_checkpoint_header(name, content.validation);
   if (content.moved_on) content.moved_on();
   if (before_publishing) before_publishing();
-  publish_file(name, path);
+  publish(name, path);
+}
+
+}  // namespace
+
+void write_checkpoint(const std::string& path, const CheckpointContent& content,
+                      const std::function<void()>& before_publishing) {
+  write_and_publish(path, content, before_publishing, publish_file);
 }
 
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const RunState& state, const RunIdentity& identity) {
   write_checkpoint(path, content_of(network, optimizer, state, identity));
+}
+
+void write_new_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
+                          const RunState& state, const RunIdentity& identity) {
+  write_and_publish(path, content_of(network, optimizer, state, identity), {}, publish_new_file);
 }
 
 }  // namespace nystrom

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "trainer/comm/launcher.h"
 #include "trainer/comm/mpi_comm.h"
 
 namespace nystrom {
@@ -35,6 +36,18 @@ class SoloComm final : public Comm {
   void barrier(std::string_view) override {}
   void abort(int status) noexcept override { std::_Exit(status); }
 };
+
+std::unique_ptr<Comm> make_launched_comm(const CommOptions& options) {
+  std::unique_ptr<Comm> comm = make_mpi_comm(options);
+  const int launched = launched_ranks();
+  if (comm->ranks() > 1 || launched == 1) return comm;
+  comm.reset();  // an exception would end the job before it is printed
+  refuse(
+      "{} ranks were started, but MPI sees one: the launcher belongs to another MPI library than this program "
+      "(see `nystrom doctor`), or variables of an earlier job are left in the environment (OMPI_COMM_WORLD_*, "
+      "PMI_*, PMIX_*). Start it with that library's own mpirun or mpiexec, or unset them.",
+      launched);
+}
 
 template <class T>
 std::span<std::byte> bytes_of(T& object) {
@@ -75,8 +88,12 @@ bool under_launcher() {
 std::unique_ptr<Comm> make_comm(const CommOptions& options) {
   if (!(options.timeout_seconds > 0))
     refuse("`communication.timeout` is {}; it must be above 0 (seconds).", options.timeout_seconds);
-  if (under_launcher()) return make_mpi_comm(options);
-  return make_solo_comm();
+  if (const int tasks = tasks_without_mpi(); tasks > 1)
+    refuse(
+        "srun started {} tasks of this program, but MPI was not told (`--mpi=none`): start them by `srun "
+        "--mpi=pmix`, or one task by `-n 1`.",
+        tasks);
+  return under_launcher() ? make_launched_comm(options) : make_solo_comm();
 }
 
 std::unique_ptr<Comm> make_solo_comm() {

@@ -14,6 +14,7 @@ namespace nystrom {
 
 inline constexpr std::string_view kGradientSum = "the all-reduce of gradients";
 inline constexpr std::string_view kWeightExchange = "the exchange of updated weights";
+inline constexpr std::string_view kOptimizerSum = "the sums of the optimizer";
 
 class DeviceReduction {
  public:
@@ -31,6 +32,9 @@ class DeviceReduction {
   /// Rank r owns elements [begins[r], begins[r + 1]) of values [N] fp32, after the ops enqueued so far; ops
   /// enqueued from now on see all of them, on every rank. Between finish() and the next start().
   virtual void gather(const Tensor& values, std::span<const std::int64_t> begins) = 0;
+  /// values [N] fp64 = sum over ranks, in place, after the ops enqueued so far, for ops enqueued from now on.
+  /// Between finish() and the next start(); always of one size.
+  virtual void sum(const Tensor& values) = 0;
   /// The host waits for the last collective, at most the timeout; to be called before it waits for anything
   /// that depends on it. Throws CommTimeout, naming rank, step and collective.
   virtual void synchronize(std::int64_t step, std::string_view what) = 0;

@@ -82,8 +82,9 @@ void check(ncclResult_t result, int rank, std::string_view what) {
 }
 
 ncclDataType_t type_of(const Tensor& values) {
-  NYSTROM_CHECK(values.dtype == DType::kF32 || values.dtype == DType::kBF16, "NCCL is given {}",
-                name_of(values.dtype));
+  NYSTROM_CHECK(values.dtype == DType::kF32 || values.dtype == DType::kF64 || values.dtype == DType::kBF16,
+                "NCCL is given {}", name_of(values.dtype));
+  if (values.dtype == DType::kF64) return ncclFloat64;
   return values.dtype == DType::kF32 ? ncclFloat32 : ncclBfloat16;
 }
 
@@ -119,12 +120,21 @@ NcclReduction::~NcclReduction() {
   if (communicator_->comm != nullptr) (void)nccl().destroy(communicator_->comm);
 }
 
-void NcclReduction::start(const Tensor& values) {
+void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
   context_.stream().record(final_);
   stream_.wait(final_);
   check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
                           type_of(values), ncclSum, communicator_->comm, stream_),
-        comm_.rank(), kGradientSum);
+        comm_.rank(), what);
+}
+
+void NcclReduction::start(const Tensor& values) {
+  enqueue_sum(values, kGradientSum);
+}
+
+void NcclReduction::sum(const Tensor& values) {
+  enqueue_sum(values, kOptimizerSum);
+  finish();
 }
 
 void NcclReduction::finish() {

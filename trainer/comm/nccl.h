@@ -25,9 +25,12 @@ class NcclReduction final : public DeviceReduction {
   void start(const Tensor& values) override;
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
+  void sum(const Tensor& values) override;
   void synchronize(std::int64_t step, std::string_view what) override;
 
  private:
+  void enqueue_sum(const Tensor& values, std::string_view what);
+
   struct Communicator;  // NCCL's types stay in the source file
 
   CudaContext& context_;

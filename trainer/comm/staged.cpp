@@ -52,12 +52,29 @@ void StagedReduction::finish() {
   started_ = 0;
 }
 
+Tensor StagedReduction::host_place(Buffer& place, const Tensor& values) {
+  if (place.data() == nullptr) place = Buffer(values.bytes(), pinned_);  // in the first step
+  NYSTROM_CHECK(place.bytes() == values.bytes(), "{} bytes are exchanged, {} in the first step",
+                values.bytes(), place.bytes());
+  return {place.data(), values.dtype, values.shape};
+}
+
+void StagedReduction::sum(const Tensor& values) {
+  const Tensor host = host_place(sums_, values);
+  context_.stream().record(final_);
+  stream_.wait(final_);
+  cuda::copy_to_host(stream_, host.address, values.address, values.bytes());
+  stream_.record(back_);
+  back_.synchronize();
+  comm_.all_reduce(host, kOptimizerSum);
+  cuda::copy_to_device(stream_, values.address, host.address, host.bytes());
+  stream_.record(back_);
+  context_.stream().wait(back_);
+}
+
 void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
-  if (whole_.data() == nullptr) whole_ = Buffer(values.bytes(), pinned_);  // in the first step
-  NYSTROM_CHECK(whole_.bytes() == values.bytes(), "{} bytes are gathered, {} in the first step",
-                values.bytes(), whole_.bytes());
   const auto rank = static_cast<std::size_t>(comm_.rank());
-  const Tensor host(whole_.data(), values.dtype, values.shape);
+  const Tensor host = host_place(whole_, values);
   const auto part = [&](const Tensor& of) { return of.rows(begins[rank], begins[rank + 1] - begins[rank]); };
   context_.stream().record(final_);
   stream_.wait(final_);

@@ -20,6 +20,7 @@ class StagedReduction final : public DeviceReduction {
   /// The host waits for the sums: they pass through it.
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
+  void sum(const Tensor& values) override;
   void synchronize(std::int64_t, std::string_view) override {}  // the host has waited
 
  private:
@@ -31,6 +32,8 @@ class StagedReduction final : public DeviceReduction {
     Comm::Ticket ticket = 0;
     bool sent = false;
   };
+  /// The host tensor of a collective of one size; `place` is made in the first step.
+  Tensor host_place(Buffer& place, const Tensor& values);
   Stage& stage_for(const Tensor& values);
   /// Hands buckets that have arrived on the host to MPI, in order.
   void send_arrived(bool wait);
@@ -42,7 +45,7 @@ class StagedReduction final : public DeviceReduction {
   cuda::Event final_, back_;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::size_t started_ = 0;  // of this step
-  Buffer whole_;             // gather()'s place on the host
+  Buffer whole_, sums_;      // the places of gather() and sum() on the host
 };
 
 }  // namespace nystrom

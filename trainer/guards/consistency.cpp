@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "kernels/core/sha256.h"
 
@@ -13,7 +14,9 @@ namespace {
 constexpr std::string_view kWhat = "the comparison of the ranks";
 constexpr std::size_t kFilesRead = 8,
                       kBytesRead = 64 * 1024;  // fingerprints: number of files, bytes at each end
-constexpr std::size_t kMaxDifferences = 5;     // reported
+constexpr std::size_t kPieces = 8, kPieceBytes = 32 * 1024;  // of content digests
+constexpr std::size_t kDigits = 16;                          // of a digest, that are shown
+constexpr std::size_t kMaxDifferences = 5;                   // reported
 
 void add(Sha256& digest, const std::string& text) {
   digest.update(fmt::format("{}:", text.size()));  // length prefix: the encoding is unambiguous
@@ -76,7 +79,25 @@ std::string ends_of(const std::string& path, std::uintmax_t size) {
     if (!file) return "unreadable";
     digest.update(bytes);
   }
-  return digest.hex().substr(0, 16);
+  return digest.hex().substr(0, kDigits);
+}
+
+/// The size of a file and a digest of pieces of it, or of all of it if it is small.
+std::string pieces_of(const std::string& path) {
+  std::error_code problem;
+  const std::uintmax_t size = std::filesystem::file_size(path, problem);
+  if (problem) return problem.message();
+  std::ifstream file(path, std::ios::binary);
+  std::string piece(kPieceBytes, '\0');
+  Sha256 digest;
+  const std::uintmax_t last = size < kPieceBytes ? 0 : size - kPieceBytes;
+  for (std::uintmax_t i = 0; i < kPieces; ++i) {
+    file.clear();
+    file.seekg(static_cast<std::streamoff>(last * i / (kPieces - 1)));
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    digest.update(piece.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  return fmt::format("{} {}", size, digest.hex());
 }
 
 }  // namespace
@@ -121,6 +142,24 @@ Settings fingerprints(const std::vector<std::string>& files) {
     found[files[i]] = std::move(text);
   }
   return found;
+}
+
+std::string content_digest(Comm& comm, const std::vector<std::string>& files) {
+  std::string mine;
+  for (auto i = static_cast<std::size_t>(comm.rank()); i < files.size();
+       i += static_cast<std::size_t>(comm.ranks()))
+    mine += pieces_of(files[i]) + "\n";
+  const auto all = comm.all_gather_text(mine, "the content of the files");
+  std::vector<std::istringstream> shares;
+  for (const std::string& text : all) shares.emplace_back(text);
+  Sha256 digest;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::string line;
+    std::getline(shares[i % shares.size()], line);
+    add(digest, line);
+  }
+  return fmt::format("{} file{}, SHA-256 {}", files.size(), files.size() == 1 ? "" : "s",
+                     digest.hex().substr(0, kDigits));
 }
 
 void require_agreement(Comm& comm, std::initializer_list<AgreementItem> items) {

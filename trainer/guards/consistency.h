@@ -33,5 +33,9 @@ void require_agreement(Comm& comm, std::initializer_list<AgreementItem> items);
 /// The size of each file and, for a few of them, a digest of beginning and end: enough to detect a different
 /// copy, an older preparation or a truncated file without reading terabytes.
 [[nodiscard]] Settings fingerprints(const std::vector<std::string>& files);
+/// What the files hold, whatever they are called: "3 files, SHA-256 0123456789abcdef", of the size of
+/// each, in their order, and of eight pieces of 32 KiB spread evenly over it. The ranks read a share each.
+/// Collective.
+[[nodiscard]] std::string content_digest(Comm& comm, const std::vector<std::string>& files);
 
 }  // namespace nystrom

@@ -1,6 +1,7 @@
 #include "trainer/metrics/append_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,9 +14,19 @@ namespace nystrom {
 
 AppendFile::AppendFile(std::string path, Open how, Warn warn)
     : path_(std::move(path)), warn_(std::move(warn)) {
-  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (how == Open::kNew ? O_EXCL : 0);
+  const int flags =
+      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (how == Open::kNew ? O_EXCL : 0);
   file_ = ::open(path_.c_str(), flags, 0666);  // minus the user's umask
+  if (file_ < 0 && errno == ELOOP)
+    fail("{} is a link, which is not followed: a run writes to files of its own. Remove it.", path_);
   if (file_ < 0) fail("{} cannot be opened for writing: {}.", path_, std::strerror(errno));
+}
+
+void AppendFile::keep(std::uintmax_t bytes) {
+  struct stat status {};
+  const bool longer = ::fstat(file_, &status) == 0 && static_cast<std::uintmax_t>(status.st_size) > bytes;
+  if (longer && ::ftruncate(file_, static_cast<off_t>(bytes)) != 0)
+    fail("{} cannot be truncated to the steps of the checkpoint: {}.", path_, std::strerror(errno));
 }
 
 AppendFile::~AppendFile() {

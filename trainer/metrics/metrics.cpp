@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -92,15 +91,6 @@ std::uintmax_t bytes_up_to(const std::string& path, std::int64_t step) {
   return 0;
 }
 
-/// The path, after truncating the file.
-const std::string& cut(const std::string& path, std::int64_t step) {
-  std::error_code problem;
-  if (std::filesystem::exists(path, problem))
-    std::filesystem::resize_file(path, bytes_up_to(path, step), problem);
-  if (problem) fail("{} cannot be truncated to the steps of the checkpoint: {}.", path, problem.message());
-  return path;
-}
-
 }  // namespace
 
 std::string metrics_line(const StepReport& report) {
@@ -108,6 +98,8 @@ std::string metrics_line(const StepReport& report) {
   append(line, "step", fmt::format("{}", report.step));
   append(line, "", report.losses);
   append(line, "learning_rate", number(report.learning_rate));
+  if (report.adamw_learning_rate) append(line, "adamw_learning_rate", number(*report.adamw_learning_rate));
+  if (report.beta1) append(line, "beta1", number(*report.beta1));
   append(line, "gradient_norm", number(report.gradient_norm));
   append(line, "tokens_per_second", fmt::format("{:.1f}", report.tokens_per_second));
   append(line, "samples", fmt::format("{}", report.samples));
@@ -138,8 +130,9 @@ MetricsFile::MetricsFile(const std::string& path, std::int64_t step, AppendFile:
 }
 
 void MetricsFile::open(std::int64_t step) {
-  file_.reset();  // flushes pending records first
-  file_.emplace(cut(path_, step), AppendFile::Open::kAny, warn_);
+  file_.reset();                                        // flushes pending records first
+  file_.emplace(path_, AppendFile::Open::kAny, warn_);  // refuses a link, before it is read or cut
+  file_->keep(bytes_up_to(path_, step));
 }
 
 }  // namespace nystrom

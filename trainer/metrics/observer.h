@@ -33,18 +33,22 @@ struct RunInfo {
   std::size_t activation_bytes = 0;  ///< planned memory per rank
   std::size_t state_bytes = 0;       ///< weights, gradients, optimizer state per rank
   std::string resumed_from;          ///< path of the checkpoint, or empty
+  std::string departure;             ///< how it departs from that checkpoint's run: a fork, other data
+  std::string over;                  ///< why nothing is left to do, a sentence; empty: there is
 };
 
 struct StepReport {
   std::int64_t step = 0, steps = 0;
   Losses losses;
   double learning_rate = 0;
-  double gradient_norm = 0;      ///< before clipping
-  double tokens_per_second = 0;  ///< real tokens of all ranks, since the last report
-  std::int64_t samples = 0;      ///< so far, in the whole run
-  double seconds = 0;            ///< so far, in the whole run
-  double seconds_left = 0;       ///< estimated
-  bool skipped = false;          ///< the weights were not updated
+  std::optional<double> adamw_learning_rate = {};  ///< where some tensors have a rate of their own (`muon`)
+  std::optional<double> beta1 = {};                ///< where the schedule moves it
+  double gradient_norm = 0;                        ///< before clipping
+  double tokens_per_second = 0;                    ///< real tokens of all ranks, since the last report
+  std::int64_t samples = 0;                        ///< so far, in the whole run
+  double seconds = 0;                              ///< so far, in the whole run
+  double seconds_left = 0;                         ///< estimated
+  bool skipped = false;                            ///< the weights were not updated
   std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where measured
   /// By corpus: BatchSource::epochs_of.
   std::vector<std::pair<std::string, double>> epochs_of;

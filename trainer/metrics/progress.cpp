@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/core/printable.h"
 #include "kernels/tensor/buffer.h"
 
 namespace nystrom {
@@ -40,6 +41,7 @@ std::string duration_text(double seconds) {
 }
 
 std::string describe(const RunInfo& info) {
+  if (!info.over.empty()) return info.over;
   if (info.first_step > info.steps)
     return fmt::format("The run of {} steps was done before; there is nothing to train. Its model is {}.",
                        info.steps, info.resumed_from);
@@ -113,10 +115,10 @@ void ProgressBar::saved(const SavedReport& report) {
   line_above(describe(report));
 }
 void ProgressBar::warning(const std::string& sentence) {
-  line_above("warning: " + sentence);
+  line_above("warning: " + printable(sentence));
 }
 void ProgressBar::note(const std::string& sentence) {
-  line_above(sentence);
+  line_above(printable(sentence));
 }
 void ProgressBar::finished(StopReason) {
   if (!last_.empty()) print_("\n");
@@ -141,10 +143,10 @@ void ProgressLines::saved(const SavedReport& report) {
   print_(Level::kInfo, describe(report));
 }
 void ProgressLines::warning(const std::string& sentence) {
-  print_(Level::kWarning, sentence);
+  print_(Level::kWarning, printable(sentence));
 }
 void ProgressLines::note(const std::string& sentence) {
-  print_(Level::kInfo, sentence);
+  print_(Level::kInfo, printable(sentence));
 }
 
 }  // namespace nystrom

@@ -146,6 +146,8 @@ TensorBoardFile::TensorBoardFile(const std::string& folder, std::int64_t step, A
 void TensorBoardFile::step(const StepReport& report) {
   std::vector<Scalar> scalars = scalars_of(report.losses, "");
   scalars.push_back({"learning_rate", report.learning_rate});
+  if (report.adamw_learning_rate) scalars.push_back({"adamw_learning_rate", *report.adamw_learning_rate});
+  if (report.beta1) scalars.push_back({"beta1", *report.beta1});
   scalars.push_back({"gradient_norm", report.gradient_norm});
   scalars.push_back({"tokens_per_second", report.tokens_per_second});
   write(tensorboard::scalar_event(now(), report.step, scalars));

@@ -6,127 +6,74 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/adamw.h"
+#include "kernels/average.h"
 #include "kernels/clip_factor.h"
 #include "kernels/rows.h"
+#include "trainer/optimizer/kinds.h"
 
 namespace nystrom {
 namespace {
 
 void check_options(const OptimizerOptions& o) {
   const auto below_one = [](const char* key, double value) {
-    if (!(value >= 0 && value < 1)) refuse("`optimizer.{}` is {}; it must lie in [0, 1).", key, value);
+    if (!(value >= 0 && value < 1)) refuse("`{}` is {}; it must lie in [0, 1).", key, value);
   };
-  below_one("beta1", o.beta1);
-  below_one("beta2", o.beta2);
+  const auto not_negative = [](const char* key, double value) {
+    if (!(value >= 0) || !std::isfinite(value))
+      refuse("`{}` is {}; it must be a number of at least 0.", key, value);
+  };
+  below_one("optimizer.beta1", o.beta1);
+  below_one("optimizer.beta2", o.beta2);
+  below_one("optimizer.momentum", o.momentum);
+  below_one("training.ema_decay", o.ema_decay);
   if (!(o.epsilon > 0)) refuse("`optimizer.epsilon` is {}; it must be above 0.", o.epsilon);
-  if (!(o.learning_rate >= 0) || !std::isfinite(o.learning_rate))
-    refuse("`optimizer.learning_rate` is {}; it must be a number of at least 0.", o.learning_rate);
+  not_negative("optimizer.learning_rate", o.learning_rate);
+  not_negative("optimizer.adamw_learning_rate", o.adamw_learning_rate);
+  not_negative("optimizer.weight_decay", o.weight_decay);
   if (!(o.layer_decay > 0 && o.layer_decay <= 1))
     refuse("`optimizer.layer_decay` is {}; it must lie in (0, 1] (1: one rate for all layers).",
            o.layer_decay);
-  if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay))
-    refuse("`optimizer.weight_decay` is {}; it must be a number of at least 0.", o.weight_decay);
+  if (o.newton_schulz_steps < 1)
+    refuse("`optimizer.newton_schulz_steps` is {}; it must be at least 1.", o.newton_schulz_steps);
 }
-
-/// Number of the block that a parameter belongs to; -1: embeddings; `layers`: head.
-std::int64_t layer_of(const std::string& name, std::int64_t layers) {
-  constexpr std::string_view kBlock = "nystromformer.encoder.layer.",
-                             kEmbeddings = "nystromformer.embeddings.";
-  if (name.starts_with(kEmbeddings)) return -1;
-  return name.starts_with(kBlock) ? std::stoll(name.substr(kBlock.size())) : layers;
-}
-
-std::int64_t count_layers(const ParameterStore& store) {
-  std::int64_t layers = 0;
-  for (const auto& parameter : store.all()) layers = std::max(layers, layer_of(parameter.name, -1) + 1);
-  return layers;
-}
-
-constexpr std::array<std::string_view, 2> kAdamWStates{"exp_avg", "exp_avg_sq"};
-
-class AdamWOptimizer final : public Optimizer {
- public:
-  AdamWOptimizer(const OptimizerOptions& options, ParameterStore& store, const ZeroPartition& partition)
-      : Optimizer(partition),
-        options_(options),
-        store_(store),
-        m_(store.weights().dtype, {partition.count()}, store.memory()),
-        v_(store.weights().dtype, {partition.count()}, store.memory()) {
-    // Neighbours that are treated alike are one group; gaps between parameters are zero and stay so.
-    const std::int64_t layers = count_layers(store);
-    std::vector<std::int64_t> begins;
-    std::vector<double> rates, decays;
-    for (const auto& parameter : store.all()) {
-      const double rate =
-          std::pow(options.layer_decay, static_cast<double>(layers - layer_of(parameter.name, layers)));
-      const double decay = parameter.decayed() ? 1 : 0;
-      if (!begins.empty() && rates.back() == rate && decays.back() == decay) continue;
-      if (parameter.offset >= partition.end()) break;
-      if (parameter.offset <= partition.begin()) {  // so far the one that this part begins with
-        begins.clear();
-        rates.clear();
-        decays.clear();
-      }
-      begins.push_back(std::max<std::int64_t>(0, parameter.offset - partition.begin()));
-      rates.push_back(rate);
-      decays.push_back(decay);
-    }
-    begins_ = on_memory(begins, store.memory());
-    rates_ = on_memory(rates, store.memory());
-    decays_ = on_memory(decays, store.memory());
-  }
-
-  [[nodiscard]] std::vector<OptimizerState> states() const override {
-    return {{kAdamWStates[0], m_.view()}, {kAdamWStates[1], v_.view()}};
-  }
-
- private:
-  template <class T>
-  static OwnedTensor on_memory(const std::vector<T>& values, Memory& memory) {
-    OwnedTensor tensor(dtype_of<T>(), {static_cast<std::int64_t>(values.size())}, memory);
-    memory.write(tensor.view().address, values.data(), tensor.view().bytes());
-    return tensor;
-  }
-
-  void update(Context& context, double learning_rate, double gradient_scale, const Tensor& factor) override {
-    if (partition().count() == 0) return;
-    adamw_step(context, {.weights = partition().shard_of(store_.weights()),
-                         .gradients = partition().shard_of(store_.gradients()),
-                         .m = m_,
-                         .v = v_,
-                         .copy = partition().shard_of(store_.rounded_copy()),
-                         .config = {options_.beta1, options_.beta2, options_.epsilon},
-                         .learning_rate = learning_rate,
-                         .weight_decay = options_.weight_decay,
-                         .gradient_scale = gradient_scale,
-                         .step = updates(),
-                         .factor = factor,
-                         .groups = {begins_, rates_, decays_}});
-  }
-
-  OptimizerOptions options_;
-  ParameterStore& store_;
-  OwnedTensor m_, v_;                    // [flat]
-  OwnedTensor begins_, rates_, decays_;  // [groups]
-};
-
-std::unique_ptr<Optimizer> make_adamw(const OptimizerOptions& options, ParameterStore& store,
-                                      const ZeroPartition& partition) {
-  return std::make_unique<AdamWOptimizer>(options, store, partition);
-}
-
-constexpr std::array kKinds{OptimizerKind{"adamw", kAdamWStates, &make_adamw}};
 
 }  // namespace
 
+Optimizer::Optimizer(const OptimizerOptions& options, ParameterStore& store, const ZeroPartition& partition)
+    : options_(options), store_(store), partition_(partition), whole_(store, partition, nullptr) {
+  if (options.ema_decay > 0)
+    average_ = OwnedTensor(store.weights().dtype, {partition.count()}, store.memory());
+}
+
+std::vector<OptimizerState> Optimizer::states() const {
+  std::vector<OptimizerState> all = moments();
+  if (options_.ema_decay > 0) all.push_back({kAverageState, average_, &whole_});
+  return all;
+}
+
+// The average begins with the weights before the first update, whatever loaded them.
+void Optimizer::step(Context& context, const Update& update) {
+  const Tensor weights = partition_.shard_of(store_.weights());
+  const bool averages = options_.ema_decay > 0;
+  if (averages && updates_ == 0) convert(context, weights, average_);
+  ++updates_;
+  this->update(context, update);
+  if (averages) average_step(context, weights, options_.ema_decay, average_);
+}
+
+void Optimizer::swap_average(Context& context) {
+  NYSTROM_CHECK(has_average(), "no average after {} updates", updates_);
+  swap_values(context, partition_.shard_of(store_.weights()), average_);
+}
+
 std::span<const OptimizerKind> optimizer_kinds() {
-  return kKinds;
+  static const std::array kinds{kAdamW, kStableAdamW, kLamb, kMuon};
+  return kinds;
 }
 
 const OptimizerKind& find_optimizer(std::string_view name) {
   std::vector<std::string_view> names;
-  for (const OptimizerKind& kind : kKinds) {
+  for (const OptimizerKind& kind : optimizer_kinds()) {
     if (kind.name == name) return kind;
     names.push_back(kind.name);
   }
@@ -134,20 +81,38 @@ const OptimizerKind& find_optimizer(std::string_view name) {
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store) {
-  return make_optimizer(options, store, ZeroPartition(store.flat_size()));
+  return make_optimizer(options, store, ZeroPartition(store.flat_size()), {});
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& store,
-                                          const ZeroPartition& partition) {
+                                          const ZeroPartition& partition, SumOverRanks sum) {
   check_options(options);
   NYSTROM_CHECK(!store.gradients().empty(), "an optimizer for {} parameters without gradients",
                 store.count());
-  return find_optimizer(options.kind).make(options, store, partition);
+  return find_optimizer(options.kind).make(options, store, partition, std::move(sum));
+}
+
+ZeroPartition optimizer_partition(const OptimizerOptions& options, const ParameterStore& store, int rank,
+                                  int ranks) {
+  const OptimizerKind& kind = find_optimizer(options.kind);
+  if (kind.partition != nullptr) return kind.partition(store, rank, ranks);
+  return {store.flat_size(), rank, ranks};
 }
 
 std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
-  return find_optimizer(options.kind).states.size() * store.weights().bytes() /
-         static_cast<std::size_t>(state_ranks);
+  const OptimizerKind& kind = find_optimizer(options.kind);
+  const ZeroPartition weights = optimizer_partition(options, store, 0, state_ranks);
+  std::vector<std::int64_t> values(static_cast<std::size_t>(state_ranks));
+  const auto add = [&](StateLayout::Covers covers) {
+    const StateLayout layout(store, weights, covers);
+    const auto begins = layout.partition().begins();
+    for (std::size_t rank = 0; rank < values.size(); ++rank) values[rank] += begins[rank + 1] - begins[rank];
+  };
+  for (const OptimizerKind::State& state : kind.states) add(state.covers);
+  if (options.ema_decay > 0) add(nullptr);
+  const auto most = static_cast<std::size_t>(*std::ranges::max_element(values));
+  const std::size_t scratch = kind.scratch_bytes == nullptr ? 0 : kind.scratch_bytes(store);
+  return most * size_of(store.weights().dtype) + scratch;
 }
 
 std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {

@@ -1,20 +1,26 @@
 #include "trainer/optimizer/zero_partition.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kGrain = 64;        // elements: full vectors and cache lines of any type
+constexpr std::int64_t kSmallestGrain = 64, kGrains = 65536;
 constexpr std::int64_t kPiece = 1 << 20U;  // elements of one broadcast
 
 }  // namespace
 
 ZeroPartition::ZeroPartition(std::int64_t size, int rank, int ranks) : rank_(static_cast<std::size_t>(rank)) {
   NYSTROM_CHECK(rank >= 0 && rank < ranks, "part {} of {}", rank, ranks);
-  const std::int64_t pieces = (size + kGrain - 1) / kGrain;
-  for (std::int64_t r = 0; r <= ranks; ++r) begins_.push_back(std::min(size, pieces * r / ranks * kGrain));
+  const std::int64_t of = grain(size), pieces = (size + of - 1) / of;
+  for (std::int64_t r = 0; r <= ranks; ++r) begins_.push_back(std::min(size, pieces * r / ranks * of));
+}
+
+std::int64_t ZeroPartition::grain(std::int64_t size) {
+  const auto most = static_cast<std::uint64_t>(std::max(size / kGrains, kSmallestGrain));
+  return static_cast<std::int64_t>(std::bit_floor(most));
 }
 
 // Broadcasts chunks to all ranks, each of which keeps its shard: slower than a scatter, but it happens once

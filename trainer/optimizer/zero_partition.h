@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/tensor/buffer.h"
@@ -17,14 +18,23 @@ class ZeroPartition {
  public:
   /// Not sharded: one shard with everything.
   explicit ZeroPartition(std::int64_t size) : ZeroPartition(size, 0, 1) {}
-  /// Contiguous shards in rank order, multiples of 64 elements except for the end; their sizes differ by less
-  /// than 128 elements, and some are empty where there are more ranks than blocks of 64.
+  /// Contiguous shards in rank order, multiples of the grain except for the end; their sizes differ by less
+  /// than two grains, and some are empty where there are more ranks than grains.
   ZeroPartition(std::int64_t size, int rank, int ranks);
+  /// begins: [ranks + 1], growing from 0.
+  ZeroPartition(std::vector<std::int64_t> begins, int rank)
+      : rank_(static_cast<std::size_t>(rank)), begins_(std::move(begins)) {}
+
+  /// Elements: a power of two, at least 64 (full vectors and cache lines of any type); a large tensor has at
+  /// least 65,536 grains. It does not depend on the ranks, so what is computed grain by grain does not
+  /// either.
+  [[nodiscard]] static std::int64_t grain(std::int64_t size);
 
   [[nodiscard]] bool sharded() const { return begins_.size() > 2; }
   [[nodiscard]] std::int64_t size() const { return begins_.back(); }
   /// [ranks + 1]: shard r is [begins[r], begins[r + 1]).
   [[nodiscard]] std::span<const std::int64_t> begins() const { return begins_; }
+  [[nodiscard]] int rank() const { return static_cast<int>(rank_); }
   /// Of this rank's shard.
   [[nodiscard]] std::int64_t begin() const { return begins_[rank_]; }
   [[nodiscard]] std::int64_t end() const { return begins_[rank_ + 1]; }

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -42,23 +44,37 @@ std::optional<Stat> stat_of(std::int64_t process) {
   return stat;
 }
 
+std::string machine_name() {
+  std::error_code ignored;
+  const std::string boot = line_of("/proc/sys/kernel/random/boot_id"),
+                    space = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
+  return boot.empty() || space.empty() ? "" : boot + " " + space;
+}
+
 }  // namespace
 
 ProcessInfo this_process() {
   std::array<char, HOST_NAME_MAX + 1> host{};
   (void)::gethostname(host.data(), host.size() - 1);
-  std::error_code ignored;
   const auto stat = stat_of(::getpid());
   return {.host = host.data(),
-          .machine = line_of("/proc/sys/kernel/random/boot_id") + " " +
-                     std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string(),
+          .machine = machine_name(),
           .process = ::getpid(),
           .started = stat ? stat->started : 0};
 }
 
-bool is_alive(const ProcessInfo& process) {
+bool same_machine(const ProcessInfo& a, const ProcessInfo& b) {
+  return !a.machine.empty() && a.machine == b.machine && a.host == b.host;
+}
+
+Life life_of(const ProcessInfo& process) {
   const auto stat = stat_of(process.process);
-  return stat && stat->started == process.started && stat->state != 'Z' && stat->state != 'X';
+  if (!stat || process.started == 0) {
+    const bool exists = ::kill(static_cast<pid_t>(process.process), 0) == 0 || errno == EPERM;
+    return exists ? Life::kHidden : Life::kDead;
+  }
+  const bool lives = stat->started == process.started && stat->state != 'Z' && stat->state != 'X';
+  return lives ? Life::kAlive : Life::kDead;
 }
 
 double process_seconds() {

@@ -5,22 +5,27 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
+#include <sstream>
+#include <thread>
+#include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
+#include "kernels/core/printable.h"
 
 namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBytes = 512;     // of a file: replaced by a single write
+constexpr std::size_t kBytes = 512;  // of a file: replaced by a single write
+constexpr std::uint64_t kMaxBytesRead = 1U << 16U;
 constexpr double kBeatsPerSecond = 64;  // maximum of the whole job
 constexpr double kMissedBeats = 5;      // until a rank counts as silent
+constexpr double kMaxInterval = 2000;   // that of 128,000 ranks; a file that says more is wrong
 constexpr double kLongSeconds = 10;     // in a phase that other ranks wait for
 constexpr std::string_view kStart = "rank-";
 
@@ -41,24 +46,31 @@ double number(const Values& values, std::string_view key) {
   return found == values.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
 }
 
+std::int64_t whole(const Values& values, std::string_view key) {
+  const auto found = values.find(key);
+  return found == values.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
+}
+
 std::string text(const Values& values, std::string_view key) {
   const auto found = values.find(key);
-  return found == values.end() ? "" : found->second;
+  return found == values.end() ? "" : printable(found->second);
 }
 
 bool read_heartbeat(const fs::path& path, Heartbeat& beat) {
-  std::ifstream file(path, std::ios::binary);
+  std::istringstream file(try_read_file(path.string(), kMaxBytesRead).value_or(""));
   Values values;
   for (std::string line; std::getline(file, line);) {
     const auto middle = line.find('=');
     if (middle != std::string::npos) values[line.substr(0, middle)] = line.substr(middle + 1);
   }
   if (!values.contains("every")) return false;  // the last of its keys
-  beat = {.rank = static_cast<int>(number(values, "rank")),
-          .ranks = static_cast<int>(number(values, "ranks")),
+  const std::int64_t rank = whole(values, "rank"), ranks = whole(values, "ranks");
+  if (rank < 0 || rank >= ranks || !std::in_range<int>(ranks)) return false;
+  beat = {.rank = static_cast<int>(rank),
+          .ranks = static_cast<int>(ranks),
           .host = text(values, "host"),
-          .process = static_cast<std::int64_t>(number(values, "process")),
-          .doing = {.step = static_cast<std::int64_t>(number(values, "step")),
+          .process = whole(values, "process"),
+          .doing = {.step = whole(values, "step"),
                     .phase = text(values, "phase"),
                     .phase_seconds = number(values, "phase_seconds"),
                     .waits_for = text(values, "waits_for"),
@@ -73,8 +85,12 @@ double age_of(const Heartbeat& beat, double now) {
   return std::max(0.0, now - beat.written);
 }
 
+double patience_with(const Heartbeat& beat) {
+  return kMissedBeats * (beat.every >= 1 && beat.every <= kMaxInterval ? beat.every : 1);
+}
+
 bool silent(const Heartbeat& beat, double now) {
-  return age_of(beat, now) > kMissedBeats * std::max(beat.every, 1.0);
+  return age_of(beat, now) > patience_with(beat);
 }
 
 /// A sentence on the suspicious rank; empty if there is none.
@@ -117,7 +133,7 @@ std::string heartbeat_path(const std::string& directory, int rank) {
 bool write_heartbeat(const std::string& directory, const Heartbeat& beat) noexcept {
   try {
     const std::string path = heartbeat_path(directory, beat.rank), content = text_of(beat);
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (file < 0) return false;
     const bool written =
         ::pwrite(file, content.data(), content.size(), 0) == static_cast<ssize_t>(content.size());
@@ -165,13 +181,44 @@ std::string job_report(const std::vector<Heartbeat>& beats, double now) {
 }
 
 std::string job_report(const std::string& directory) {
-  const auto beats = read_heartbeats(directory);
-  if (beats.empty())
+  JobWatch watch(directory);
+  while (!watch.look(unix_seconds())) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  if (watch.empty())
     refuse(
         "{} has no heartbeats: no job is running there, or it has just started. Give the `run.directory` "
         "of a running job.",
         directory);
-  return job_report(beats, unix_seconds());
+  return watch.report();
+}
+
+bool JobWatch::look(double now, Clock::time_point clock) {
+  now_ = now;
+  beats_ = read_heartbeats(directory_);
+  bool known = true;
+  for (Heartbeat& beat : beats_) known = settle(beat, clock) && known;
+  return known;
+}
+
+bool JobWatch::settle(Heartbeat& beat, Clock::time_point clock) {
+  const First& first = first_.try_emplace(beat.rank, First{beat.written, clock}).first->second;
+  const double ahead = beat.written - now_,
+               watched = std::chrono::duration<double>(clock - first.seen).count();
+  if (std::abs(ahead) <= patience_with(beat)) return true;
+  if (beat.written != first.written) {
+    clocks_[beat.host] = ahead;
+    beat.written = now_;
+    return true;
+  }
+  if (ahead > 0) beat.written = now_ - watched;
+  return watched > patience_with(beat);
+}
+
+std::string JobWatch::report() const {
+  std::string report = job_report(beats_, now_);
+  for (const auto& [host, ahead] : clocks_)
+    report += fmt::format("The clock of {} is {:.0f} s {} this machine's; set them by NTP.\n", host,
+                          std::abs(ahead), ahead > 0 ? "ahead of" : "behind");
+  return report;
 }
 
 double unix_seconds() {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "kernels/core/files.h"
 #include "trainer/process/process_info.h"
 
 namespace nystrom {
@@ -23,6 +24,45 @@ std::string stop_file(const std::string& directory) {
   return directory + "/stop";
 }
 
+/// Copies take the place of the files that the previous owner of the lock appends to: what it may still write
+/// reaches only what it has open.
+void replace_open_files(const std::string& directory, Observer& observer) {
+  std::error_code problem;
+  for (fs::directory_iterator it(directory, problem), end; !problem && it != end; it.increment(problem)) {
+    const std::string path = it->path().string(), name = it->path().filename().string();
+    if (name != "metrics.jsonl" && name != "log.txt" && !name.starts_with("events.out.tfevents.")) continue;
+    const std::string copy = temporary_name(path);
+    std::error_code failed;
+    if (!fs::copy_file(path, copy, failed)) {
+      observer.warning(
+          fmt::format("{} cannot be copied: {}. The job that held the lock may still write to it.", path,
+                      failed.message()));
+      continue;
+    }
+    publish_file(copy, path);
+  }
+}
+
+/// The report that SIGUSR2 asks for, made while the session goes on: other ranks get the signal too, and
+/// write their heartbeats; then it may have to be found out whether a rank that looks dead lives.
+class StateReport {
+ public:
+  explicit StateReport(const std::string& directory) : watch_(directory) {}
+  [[nodiscard]] bool is_ready() {
+    const auto now = JobWatch::Clock::now();
+    if (now < next_) return false;
+    next_ = now + kOthersTime;
+    return watch_.look(unix_seconds(), now);
+  }
+  [[nodiscard]] std::string text() const { return watch_.report(); }
+
+ private:
+  JobWatch watch_;
+  JobWatch::Clock::time_point next_ = JobWatch::Clock::now() + kOthersTime;
+};
+
+constexpr double kAnyStop = 1e9;  // seconds, 31 years: a deadline beyond is none
+
 }  // namespace
 
 RunSession::RunSession(const SessionOptions& options, Comm& comm, Observer& observer)
@@ -34,12 +74,15 @@ RunSession::RunSession(const SessionOptions& options, Comm& comm, Observer& obse
   heart_.host = self.host;
   heart_.process = self.process;
   heart_.every = heartbeat_seconds(comm.ranks());
-  if (options_.stop_after_seconds > 0)
+  if (options_.stop_after_seconds > 0 && options_.stop_after_seconds < kAnyStop)
     deadline_ = std::chrono::steady_clock::now() +
                 std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                     std::chrono::duration<double>(options_.stop_after_seconds - process_seconds()));
   if (comm.rank() != 0) return;
-  lock_.emplace(options_.directory, [&observer](const std::string& sentence) { observer.note(sentence); });
+  lock_.emplace(
+      options_.directory, [&observer](const std::string& sentence) { observer.note(sentence); }, LockTimes(),
+      options_.takeover);
+  if (lock_->owner_may_write()) replace_open_files(options_.directory, observer);
   remove_heartbeats(options_.directory);
   std::error_code ignored;
   fs::remove(stop_file(options_.directory), ignored);  // of a previous job
@@ -52,6 +95,11 @@ void RunSession::begin() {
 
 RunSession::~RunSession() {
   thread_.reset();
+  try {
+    require_lock();
+  } catch (const Error&) {
+    return;  // the heartbeats are another job's
+  }
   std::error_code ignored;
   fs::remove(heartbeat_path(options_.directory, comm_.rank()), ignored);
   fs::remove(heartbeat_folder(options_.directory), ignored);  // succeeds on the last rank, when it is empty
@@ -61,31 +109,36 @@ void RunSession::watch(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any never;
   double looked = 0;
+  std::optional<StateReport> report;
   while (!stop.stop_requested()) {
     const double now = unix_seconds();
     const bool asked = SignalWatch::take_report_request();
-    if (asked || now - last_beat_ >= heart_.every || now < last_beat_) beat(now);
-    if (lock_) {
-      lock_->beat();
-      if (now - looked >= kStopFileEvery || now < looked) {
-        looked = now;
-        look_for_stop_file();
-      }
+    beat_if_due(asked);
+    if (lock_ && (now - looked >= kStopFileEvery || now < looked)) {
+      looked = now;
+      look_for_stop_file();
     }
-    if (asked && comm_.rank() == 0 && options_.report) {
-      std::this_thread::sleep_for(kOthersTime);
-      options_.report(job_report(read_heartbeats(options_.directory), unix_seconds()));
+    if (asked && comm_.rank() == 0 && options_.report) report.emplace(options_.directory);
+    if (report && report->is_ready()) {
+      options_.report(report->text());
+      report.reset();
     }
     std::unique_lock held(mutex);
     (void)never.wait_for(held, stop, kTick, [] { return false; });
   }
 }
 
-void RunSession::beat(double now) {
-  last_beat_ = now;
-  heart_.doing = comm_.activity().now();
-  heart_.written = now;
-  (void)write_heartbeat(options_.directory, heart_);  // on failure the next heartbeat tries again
+/// The heartbeats of this rank and of the lock. A rank that is `asked` for a report has a new one in any
+/// case.
+void RunSession::beat_if_due(bool asked) {
+  const double now = unix_seconds();
+  if (asked || now - last_beat_ >= heart_.every || now < last_beat_) {
+    last_beat_ = now;
+    heart_.doing = comm_.activity().now();
+    heart_.written = now;
+    (void)write_heartbeat(options_.directory, heart_);  // on failure the next heartbeat tries again
+  }
+  if (lock_) lock_->beat();
 }
 
 // Removed at once: the next start must not find it.

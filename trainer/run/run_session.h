@@ -27,6 +27,7 @@ struct SessionOptions {
   double stop_after_seconds = 0;  ///< since the start of the process; 0: no limit
   /// Called with the report of all ranks that SIGUSR2 requests, on rank 0, from another thread.
   std::function<void(const std::string&)> report = {};
+  bool takeover = false;  ///< take the lock whatever its owner does
 };
 
 class RunSession {
@@ -44,9 +45,15 @@ class RunSession {
   /// Cheap. Throws Error where another job has taken over the directory.
   [[nodiscard]] std::string stop_reason() const;
 
+  /// Before files of the directory are written: throws Error where another job has taken it over. On ranks
+  /// other than 0, which write none, nothing happens. Any thread; waits for the disk.
+  void require_lock() {
+    if (lock_) lock_->confirm();
+  }
+
  private:
   void watch(const std::stop_token& stop);
-  void beat(double now);
+  void beat_if_due(bool asked);
   void look_for_stop_file();
 
   SessionOptions options_;

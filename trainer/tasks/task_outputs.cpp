@@ -55,9 +55,9 @@ std::vector<RowSize> longest_first(const TaskSplit& split, std::int64_t begin, s
   for (std::int64_t row = begin; row < end; ++row) {
     RowSize size{row, 0, 0};
     for (std::int64_t c = 0; c < split.choices(); ++c) {
-      const auto& sequence = split.sequences()[static_cast<std::size_t>(row * split.choices() + c)];
-      size.tokens += static_cast<std::int64_t>(sequence.ids.size());
-      size.labels += static_cast<std::int64_t>(sequence.labels.size());
+      const SequenceSize sequence = split.size_of(static_cast<std::size_t>(row * split.choices() + c));
+      size.tokens += sequence.tokens;
+      size.labels += sequence.labels;
     }
     sizes.push_back(size);
   }

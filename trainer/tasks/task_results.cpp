@@ -99,6 +99,7 @@ std::string results_text(const TaskResults& results) {
   Json json = results.splits.empty() ? Json::object() : scores_json(results.splits.back().scores);
   json["task"] = results.task;
   json["model"] = results.model;
+  if (!results.data.empty()) json["data"] = results.data;
   json["seed"] = results.seed;
   if (results.steps > 0) json["steps"] = results.steps;
   if (results.best_step > 0) json["best_step"] = results.best_step;

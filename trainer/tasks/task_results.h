@@ -41,6 +41,7 @@ struct TaskEvaluation {
 
 struct TaskResults {
   std::string task, model, metric;
+  std::string data = {};  ///< Task::data()
   std::uint64_t seed = 0;
   std::int64_t best_step = 0, steps = 0;  ///< best_step 0: no metric to choose by; steps 0: not known
   std::vector<SplitScores> splits;        ///< validation splits, then labelled test splits

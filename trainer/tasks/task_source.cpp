@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 
 #include "data/pretraining/permutation.h"
 #include "trainer/batches/micro_batch.h"
@@ -10,28 +11,25 @@
 namespace nystrom {
 namespace {
 
-std::span<const TaskSequence> sequences_of(const TaskSplit& split, std::int64_t row) {
-  const auto choices = static_cast<std::size_t>(split.choices());
-  return std::span(split.sequences()).subspan(static_cast<std::size_t>(row) * choices, choices);
-}
-
-template <class Size>
-std::vector<std::int64_t> sizes_of(const TaskSplit& split, const Size& size) {
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t row = 0; row < split.rows(); ++row) {
-    std::int64_t sum = 0;
-    for (const auto& sequence : sequences_of(split, row)) sum += static_cast<std::int64_t>(size(sequence));
-    sizes.push_back(sum);
+/// What each row takes, summed over its sequences.
+std::vector<SequenceSize> row_sizes(const TaskSplit& split) {
+  std::vector<SequenceSize> rows(static_cast<std::size_t>(split.rows()));
+  for (std::size_t i = 0; i < split.sequence_count(); ++i) {
+    const SequenceSize size = split.size_of(i);
+    SequenceSize& row = rows[i / static_cast<std::size_t>(split.choices())];
+    row.tokens += size.tokens;
+    row.labels += size.labels;
   }
-  return sizes;
+  return rows;
 }
 
-std::int64_t sum_of_largest(std::vector<std::int64_t> sizes, std::int64_t count) {
+std::int64_t sum_of_largest(const std::vector<SequenceSize>& rows, std::int64_t SequenceSize::*what,
+                            std::int64_t count) {
+  std::vector<std::int64_t> sizes;
+  for (const SequenceSize& row : rows) sizes.push_back(row.*what);
   std::ranges::sort(sizes, std::greater{});
   sizes.resize(static_cast<std::size_t>(std::min<std::int64_t>(count, std::ssize(sizes))));
-  std::int64_t sum = 0;
-  for (const std::int64_t size : sizes) sum += size;
-  return sum;
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
 }
 
 void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatch& to) {
@@ -39,6 +37,7 @@ void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatc
   const auto length = static_cast<std::int32_t>(sequence.ids.size());
   to.input_ids.insert(to.input_ids.end(), sequence.ids.begin(), sequence.ids.end());
   for (std::int32_t t = 0; t < length; ++t) to.token_type_ids.push_back(t < sequence.second ? 0 : 1);
+  to.positions.insert(to.positions.end(), sequence.positions.begin(), sequence.positions.end());
   to.offsets.push_back(base + length);
   to.lengths.push_back(length);
   to.samples.push_back(sample);
@@ -52,24 +51,25 @@ void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatc
 void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std::int64_t sample,
                 HostBatch& to) {
   if (to.offsets.empty()) to.offsets.push_back(0);
-  const auto sequences = sequences_of(split, row);
   const auto append_labels = entry_of(answer).append_labels;
-  for (std::size_t c = 0; c < sequences.size(); ++c) {
-    append_sequence(sequences[c], sample * split.choices() + static_cast<std::int64_t>(c), to);
-    if (append_labels != nullptr) append_labels(sequences[c], c, to);
+  for (std::int64_t c = 0; c < split.choices(); ++c) {
+    const TaskSequence sequence = split.sequence(static_cast<std::size_t>(row * split.choices() + c));
+    append_sequence(sequence, sample * split.choices() + c, to);
+    if (append_labels != nullptr) append_labels(sequence, static_cast<std::size_t>(c), to);
   }
 }
 
 BatchLimits limits_of(const TaskSplit& split, std::int64_t rows) {
-  BatchLimits limits{
-      .sequences = std::min(rows, split.rows()) * split.choices(),
-      .tokens = sum_of_largest(sizes_of(split, [](const auto& s) { return s.ids.size(); }), rows),
-      .longest = 0,
-      .labels = sum_of_largest(sizes_of(split, [](const auto& s) { return s.labels.size(); }), rows),
-      .values = 1};
-  for (const auto& sequence : split.sequences()) {
-    limits.longest = std::max(limits.longest, static_cast<std::int64_t>(sequence.ids.size()));
-    limits.values = std::max(limits.values, static_cast<std::int64_t>(sequence.values.size()));
+  const std::vector<SequenceSize> sizes = row_sizes(split);
+  BatchLimits limits{.sequences = std::min(rows, split.rows()) * split.choices(),
+                     .tokens = sum_of_largest(sizes, &SequenceSize::tokens, rows),
+                     .longest = 0,
+                     .labels = sum_of_largest(sizes, &SequenceSize::labels, rows),
+                     .values = 1};
+  for (std::size_t i = 0; i < split.sequence_count(); ++i) {
+    const SequenceSize size = split.size_of(i);
+    limits.longest = std::max(limits.longest, size.tokens);
+    limits.values = std::max(limits.values, size.values);
   }
   return limits;
 }

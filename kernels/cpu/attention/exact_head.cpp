@@ -1,6 +1,7 @@
 #include "kernels/cpu/attention/exact_head.h"
 
-#include "kernels/cpu/attention/depthwise_conv.h"
+#include <limits>
+#include <optional>
 
 namespace nystrom {
 namespace {
@@ -16,15 +17,40 @@ HeadDropout head_dropout(const AttentionInputs& inputs, const HeadTask& head, In
   return one;
 }
 
+/// What a window hides from the queries [query, query + count).
 template <class C>
-C inverse_root(Index width) {
-  return C(1) / std::sqrt(static_cast<C>(width));
+class WindowMask final : public PairMask<C> {
+ public:
+  WindowMask(const KeyWindow& window, Index query, Index count)
+      : window_(window), query_(query), count_(count) {}
+
+  void hide(const Tile<C>& s, Index first, Index keys) const override {
+    constexpr C kHidden = -std::numeric_limits<C>::infinity();
+    for (Index j = 0; j < keys; ++j) {
+      if (window_.first_is_global && first + j == 0) continue;
+      // The queries that see this key lie side by side.
+      const Index key = first + j - query_;
+      const Index begin = std::clamp<Index>(key - window_.half, 0, count_),
+                  end = std::clamp<Index>(key + window_.half + 1, 0, count_);
+      std::fill_n(s.row(j), begin, kHidden);
+      std::fill_n(s.row(j) + end, count_ - end, kHidden);
+    }
+  }
+
+ private:
+  const KeyWindow& window_;
+  Index query_, count_;
+};
+
+/// The mask of the queries [first, first + count), if they need one.
+template <class C>
+std::optional<WindowMask<C>> mask_of(const KeyWindow& window, Index first, Index count) {
+  if (!window.bounded() || (window.first_is_global && first == 0)) return std::nullopt;
+  return std::optional<WindowMask<C>>(std::in_place, window, first, count);
 }
 
-/// The statistics of the rows of a head lie [T, H, 2].
-template <class C>
-C* stats_of(const Tensor& row_stats, const HeadTask& head, Index heads, Index row) {
-  return row_stats.data<C>() + ((head.begin + row) * heads + head.head) * 2;
+Index rows_of(const KeyWindow& window, const HeadTask& head, Index block) {
+  return std::min(window.first_of(block + 1), head.rows) - window.first_of(block);
 }
 
 }  // namespace
@@ -35,12 +61,11 @@ ExactForwardMemory<C>::ExactForwardMemory(WorkspaceAllocator<C>& allocator, cons
       softmax(allocator.column_softmax(kTileRows, shape.width)),
       tiles{allocator.tile(kTileRows, shape.width), allocator.tile(kTileRows, kTileRows),
             allocator.tile(kTileRows, kTileRows), allocator.tile(kTileRows, kTileRows)},
-      halo(allocator.tile(kTileRows + shape.taps, shape.width)),
-      filter(allocator.take(conv_filter_elements(shape.taps))) {}
+      convolution(allocator, shape) {}
 
 template <class C>
 ExactBackwardMemory<C>::ExactBackwardMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape) {
-  const Index width = shape.width, taps = shape.taps;
+  const Index width = shape.width;
   queries.width = width;
   queries.scale = inverse_root<C>(width);
   queries.rows = allocator.tile(kTileRows, width);
@@ -60,44 +85,38 @@ ExactBackwardMemory<C>::ExactBackwardMemory(WorkspaceAllocator<C>& allocator, co
   context = allocator.tile(kTileRows, width);
   d_k = allocator.tile(shape.longest_exact, width);
   d_v = allocator.tile(shape.longest_exact, width);
-  halo = allocator.tile(kTileRows + taps, width);
-  halo_t = allocator.tile(width, conv_halo_columns(kTileRows, taps));
-  filter = allocator.take(conv_filter_elements(taps));
-  band = allocator.take(conv_band_elements(taps));
+  convolution = ConvolutionMemory<C>(allocator, shape);
+  band = allocator.take(conv_band_elements(shape.taps));
 }
 
 template <class T>
-void exact_forward(const AttentionShape& shape, const SoftmaxAttention& args, const HeadTask& head,
-                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory) {
+void exact_forward(const SoftmaxAttention& args, const KeyWindow& window, const HeadTask& head, Index block,
+                   const ExactForwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
-  const auto q = head.of<const T>(args.inputs.qkv, width, heads, 0),
-             k = head.of<const T>(args.inputs.qkv, width, heads, 1),
-             v = head.of<const T>(args.inputs.qkv, width, heads, 2);
-  if (taps > 0)
-    conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, false, C(1),
-                        memory.filter);
-  for (Index first = begin; first < end; first += kTileRows) {
-    ColumnSoftmax<C> softmax = memory.softmax;
-    const Index count = softmax.columns = std::min(kTileRows, end - first);
-    ops.load_rows(q, head.rows, first, count, memory.tiles.rows);
-    ops.transpose(memory.tiles.rows, count, width, inverse_root<C>(width), memory.scaled_t);
-    ops.column_softmax_start(softmax);
-    attend<T>(k, v, 0, head.keys, memory.scaled_t, softmax, head_dropout(args.inputs, head, first),
-              memory.tiles);
-    ops.column_softmax_finish(softmax);
-    for (Index i = 0; i < count; ++i) {
-      C* const stats = stats_of<C>(args.row_stats, head, heads, first + i);
-      stats[0] = softmax.maxima[i];
-      stats[1] = softmax.sums[i];
-    }
-    if (taps > 0) {
-      ops.load_rows(v, head.rows, first - taps / 2, count + taps - 1, memory.halo);
-      conv_rows(memory.filter, taps, memory.halo, count, width, softmax.weighted, true);
-    }
-    ops.store_rows(softmax.weighted, count, head.of<T>(args.inputs.out, width, heads), first);
+  const AttentionInputs& inputs = args.inputs;
+  const Index heads = inputs.heads, width = inputs.width();
+  const auto q = head.of<const T>(inputs.qkv, width, heads, 0),
+             k = head.of<const T>(inputs.qkv, width, heads, 1),
+             v = head.of<const T>(inputs.qkv, width, heads, 2);
+  ColumnSoftmax<C> softmax = memory.softmax;
+  const Index first = window.first_of(block), count = softmax.columns = rows_of(window, head, block);
+  const auto mask = mask_of<C>(window, first, count);
+  ops.load_rows(q, head.rows, first, count, memory.tiles.rows);
+  ops.transpose(memory.tiles.rows, count, width, inverse_root<C>(width), memory.scaled_t);
+  ops.column_softmax_start(softmax);
+  window.for_keys(first, first + count, head.keys, [&](Index begin, Index end) {
+    attend<T>(k, v, begin, end, memory.scaled_t, softmax, head_dropout(inputs, head, first),
+              mask ? &*mask : nullptr, memory.tiles);
+  });
+  ops.column_softmax_finish(softmax);
+  for (Index i = 0; i < count; ++i) {
+    C* const stats = row_stats_at<C>(args.row_stats, head, first + i);
+    stats[0] = softmax.maxima[i];
+    stats[1] = softmax.sums[i];
   }
+  ConvolvedValues<T>(inputs, head, memory.convolution).add(first, count, softmax.weighted);
+  ops.store_rows(softmax.weighted, count, head.of<T>(inputs.out, width, heads), first);
 }
 
 namespace {
@@ -105,97 +124,86 @@ namespace {
 /// Everything about the queries [first, first + count) that backward needs; deltas come from the context,
 /// which is the output without its convolution.
 template <class T>
-void prepare_queries(const AttentionShape& shape, const SoftmaxAttention& args,
-                     const AttentionGradients& gradients, const HeadTask& head, Index first,
-                     const QueryBlock<Compute<T>>& queries, const ExactBackwardMemory<Compute<T>>& memory) {
+void prepare_queries(const SoftmaxAttention& args, const AttentionGradients& gradients, const HeadTask& head,
+                     Index first, const QueryBlock<Compute<T>>& queries,
+                     const ExactBackwardMemory<Compute<T>>& memory) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.heads, taps = shape.taps, width = shape.width, count = queries.count;
-  ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 0), head.rows, first, count, queries.rows);
+  const AttentionInputs& inputs = args.inputs;
+  const Index heads = inputs.heads, width = queries.width, count = queries.count;
+  ops.load_rows(head.of<const T>(inputs.qkv, width, heads, 0), head.rows, first, count, queries.rows);
   ops.transpose(queries.rows, count, width, queries.scale, queries.scaled_t);
   ops.load_rows(head.of<const T>(gradients.d_out, width, heads), head.rows, first, count, queries.d_context);
   ops.transpose(queries.d_context, count, width, C(1), queries.d_context_t);
-  ops.load_rows(head.of<const T>(args.inputs.out, width, heads), head.rows, first, count, memory.context);
-  if (taps > 0) {
-    ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, first - taps / 2,
-                  count + taps - 1, memory.halo);
-    conv_rows(memory.filter, taps, memory.halo, count, width, memory.context, true);
-  }
+  ops.load_rows(head.of<const T>(inputs.out, width, heads), head.rows, first, count, memory.context);
+  ConvolvedValues<T>(inputs, head, memory.convolution, C(-1)).add(first, count, memory.context);
   ops.row_dots(memory.context, queries.d_context, count, width, memory.deltas);
   for (Index i = 0; i < count; ++i) {
-    const C* const stats = stats_of<C>(args.row_stats, head, heads, first + i);
+    const C* const stats = row_stats_at<C>(args.row_stats, head, first + i);
     memory.maxima[i] = stats[0];
     memory.inverse_sums[i] = stats[1];
-    std::fill_n(queries.d_rows.row(i), queries.d_rows.stride, C(0));
   }
+  clear(queries.d_rows, count);
 }
 
 /// The convolution's part of d_v, into memory.d_v, and of d_w.
 template <class T>
-void add_convolution(const AttentionShape& shape, const SoftmaxAttention& args,
-                     const AttentionGradients& gradients, const HeadTask& head,
+void add_convolution(const AttentionInputs& inputs, const AttentionGradients& gradients, const HeadTask& head,
                      const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
-  using C = Compute<T>;
-  const auto& ops = tile_ops<T>();
-  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
-  conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, true, C(1), memory.filter);
-  std::fill_n(memory.band, conv_band_elements(taps), C(0));
+  if (inputs.taps() == 0) return;
+  const auto v = head.of<const T>(inputs.qkv, inputs.width(), inputs.heads, 2);
+  const ConvolutionGradient<T> convolution(inputs, gradients, head, memory.convolution, memory.band);
   for (Index first = 0; first < head.rows; first += kTileRows) {
-    const Index count = std::min(kTileRows, head.rows - first), around = count + taps - 1;
-    ops.load_rows(head.of<const T>(gradients.d_out, width, heads), head.rows, first - taps / 2, around,
-                  memory.halo);
-    conv_rows(memory.filter, taps, memory.halo, count, width,
-              Tile<C>{memory.d_v.row(first), memory.d_v.stride}, true);
-    ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, first, count,
-                  memory.tiles.v);
-    ops.transpose(memory.halo, around, width, C(1), memory.halo_t);
-    conv_filter_gradient(memory.tiles.v, memory.halo_t, count, width, taps, memory.band);
+    const Index count = std::min(kTileRows, head.rows - first);
+    tile_ops<T>().load_rows(v, head.rows, first, count, memory.tiles.v);
+    convolution.add(first, count, memory.tiles.v, {memory.d_v.row(first), memory.d_v.stride});
   }
-  conv_finish_filter_gradient(memory.band, taps, d_w);
+  conv_finish_filter_gradient(memory.band, inputs.taps(), d_w);
 }
 
 }  // namespace
 
 template <class T>
-void exact_backward(const AttentionShape& shape, const SoftmaxAttention& args,
-                    const AttentionGradients& gradients, const HeadTask& head,
+void exact_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                    const KeyWindow& window, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
-  const Index heads = shape.heads, taps = shape.taps, width = shape.width;
-  const auto d_q = head.of<T>(gradients.d_qkv, width, heads, 0),
-             d_k = head.of<T>(gradients.d_qkv, width, heads, 1),
-             d_v = head.of<T>(gradients.d_qkv, width, heads, 2);
-  std::fill_n(memory.d_k.data, head.rows * memory.d_k.stride, C(0));
-  std::fill_n(memory.d_v.data, head.rows * memory.d_v.stride, C(0));
-  if (taps > 0)
-    conv_prepare_filter(args.inputs.conv_weight.data<C>() + head.head * taps, taps, false, C(-1),
-                        memory.filter);
-  for (Index first = 0; first < head.rows; first += kTileRows) {
+  const AttentionInputs& inputs = args.inputs;
+  const Index heads = inputs.heads, width = inputs.width();
+  const auto k = head.of<const T>(inputs.qkv, width, heads, 1),
+             v = head.of<const T>(inputs.qkv, width, heads, 2);
+  clear(memory.d_k, head.rows);
+  clear(memory.d_v, head.rows);
+  for (Index block = 0; block < window.blocks(head.rows); ++block) {
+    const Index first = window.first_of(block);
     QueryBlock<C> queries = memory.queries;
-    queries.count = std::min(kTileRows, head.rows - first);
-    prepare_queries<T>(shape, args, gradients, head, first, queries, memory);
-    const HeadDropout dropout = head_dropout(args.inputs, head, first);
-    for (Index key = 0; key < head.keys; key += kTileRows) {
-      const Index keys = std::min(kTileRows, head.keys - key);
-      KeyGradientTiles<C> tiles = memory.tiles;
-      tiles.d_k = {memory.d_k.row(key), memory.d_k.stride};
-      tiles.d_v = {memory.d_v.row(key), memory.d_v.stride};
-      ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 1), head.rows, key, keys, tiles.k);
-      ops.load_rows(head.of<const T>(args.inputs.qkv, width, heads, 2), head.rows, key, keys, tiles.v);
-      attend_backward<T>(queries, key, keys, true, dropout, tiles);
-    }
-    ops.store_rows(queries.d_rows, queries.count, d_q, first);
+    queries.count = rows_of(window, head, block);
+    const auto mask = mask_of<C>(window, first, queries.count);
+    prepare_queries<T>(args, gradients, head, first, queries, memory);
+    const HeadDropout dropout = head_dropout(inputs, head, first);
+    window.for_keys(first, first + queries.count, head.keys, [&](Index begin, Index end) {
+      for (Index key = begin; key < end; key += kTileRows) {
+        const Index keys = std::min(kTileRows, end - key);
+        KeyGradientTiles<C> tiles = memory.tiles;
+        tiles.d_k = {memory.d_k.row(key), memory.d_k.stride};
+        tiles.d_v = {memory.d_v.row(key), memory.d_v.stride};
+        ops.load_rows(k, head.rows, key, keys, tiles.k);
+        ops.load_rows(v, head.rows, key, keys, tiles.v);
+        attend_backward<T>(queries, key, keys, true, dropout, mask ? &*mask : nullptr, tiles);
+      }
+    });
+    ops.store_rows(queries.d_rows, queries.count, head.of<T>(gradients.d_qkv, width, heads, 0), first);
   }
-  if (taps > 0) add_convolution<T>(shape, args, gradients, head, memory, d_w);
-  ops.store_rows(memory.d_k, head.rows, d_k, 0);
-  ops.store_rows(memory.d_v, head.rows, d_v, 0);
+  add_convolution<T>(inputs, gradients, head, memory, d_w);
+  ops.store_rows(memory.d_k, head.rows, head.of<T>(gradients.d_qkv, width, heads, 1), 0);
+  ops.store_rows(memory.d_v, head.rows, head.of<T>(gradients.d_qkv, width, heads, 2), 0);
 }
 
-#define NYSTROM_INSTANTIATE(T)                                                                               \
-  template void exact_forward<T>(const AttentionShape&, const SoftmaxAttention&, const HeadTask&, Index,     \
-                                 Index, const ExactForwardMemory<Compute<T>>&);                              \
-  template void exact_backward<T>(const AttentionShape&, const SoftmaxAttention&, const AttentionGradients&, \
+#define NYSTROM_INSTANTIATE(T)                                                                          \
+  template void exact_forward<T>(const SoftmaxAttention&, const KeyWindow&, const HeadTask&, Index,     \
+                                 const ExactForwardMemory<Compute<T>>&);                                \
+  template void exact_backward<T>(const SoftmaxAttention&, const AttentionGradients&, const KeyWindow&, \
                                   const HeadTask&, const ExactBackwardMemory<Compute<T>>&, Compute<T>*)
 template struct ExactForwardMemory<float>;
 template struct ExactForwardMemory<double>;

@@ -1,11 +1,41 @@
 #pragma once
 // Exact softmax attention of one head of one sequence, in tiles of 64 queries by 64 keys (Dao et al., arXiv
-// 2205.14135): all of softmax attention, and Nystrom attention of sequences of at most M rows.
+// 2205.14135): all of softmax attention, Nystrom attention of sequences of at most M rows, and the windows of
+// longformer attention.
 
+#include "kernels/cpu/attention/head_convolution.h"
 #include "kernels/cpu/attention/streaming_softmax.h"
 #include "kernels/softmax_attention.h"
 
 namespace nystrom {
+
+/// Which keys a query attends to: all, or those near it.
+struct KeyWindow {
+  static constexpr Index kUnbounded = -1;
+  Index half = kUnbounded;       ///< query i sees the keys |i - j| <= half
+  bool first_is_global = false;  ///< token 0 sees all, and all see it
+
+  [[nodiscard]] bool bounded() const { return half != kUnbounded; }
+
+  /// Queries are taken in blocks of kTileRows; a token that sees all is a block by itself.
+  [[nodiscard]] Index blocks(Index rows) const {
+    return first_is_global ? 1 + (rows - 1 + kTileRows - 1) / kTileRows : (rows + kTileRows - 1) / kTileRows;
+  }
+  /// The first query of a block; that of blocks(rows) is beyond the end.
+  [[nodiscard]] Index first_of(Index block) const {
+    return first_is_global && block > 0 ? 1 + (block - 1) * kTileRows : block * kTileRows;
+  }
+  /// body(begin, end) for the ranges of keys that the queries [first, last) see, their own first.
+  template <class Body>
+  void for_keys(Index first, Index last, Index keys, const Body& body) const {
+    if (!bounded() || (first_is_global && first == 0)) return body(Index{0}, keys);
+    const Index low = std::max<Index>(0, first - half), high = std::min(keys, last + half);
+    body(first, last);
+    if (first_is_global && low > 0) body(Index{0}, Index{1});
+    if (low < first) body(low, first);
+    if (last < high) body(last, high);
+  }
+};
 
 /// Memory of one thread, forward.
 template <class C>
@@ -15,8 +45,7 @@ struct ExactForwardMemory {
   Tile<C> scaled_t;  ///< [D, kTileRows]
   ColumnSoftmax<C> softmax;
   KeyTiles<C> tiles;
-  Tile<C> halo;  ///< [kTileRows + K - 1, D]
-  C* filter;
+  ConvolutionMemory<C> convolution;
 };
 
 /// Memory of one thread, backward.
@@ -29,20 +58,19 @@ struct ExactBackwardMemory {
   KeyGradientTiles<C> tiles;
   Tile<C> context;   ///< [kTileRows, D]
   Tile<C> d_k, d_v;  ///< [longest_exact, D]
-  Tile<C> halo;      ///< [kTileRows + K - 1, D]
-  Tile<C> halo_t;    ///< [D, conv_halo_columns]
-  C *filter, *band;
+  ConvolutionMemory<C> convolution;
+  C* band;
 };
 
-/// out and row_stats of the queries [begin, end).
+/// out and row_stats of one block of queries.
 template <class T>
-void exact_forward(const AttentionShape& shape, const SoftmaxAttention& args, const HeadTask& head,
-                   Index begin, Index end, const ExactForwardMemory<Compute<T>>& memory);
+void exact_forward(const SoftmaxAttention& args, const KeyWindow& window, const HeadTask& head, Index block,
+                   const ExactForwardMemory<Compute<T>>& memory);
 
 /// d_qkv of the head; d_w [K] is added to.
 template <class T>
-void exact_backward(const AttentionShape& shape, const SoftmaxAttention& args,
-                    const AttentionGradients& gradients, const HeadTask& head,
+void exact_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                    const KeyWindow& window, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w);
 
 }  // namespace nystrom

@@ -61,7 +61,8 @@ SoftmaxAttention exact_part(const NystromAttention& args) {
 
 /// body(head, item, chunk, thread) for each chunk of each head that is approximated.
 template <class Body>
-void for_chunks(Context& context, const NystromShape& shape, const Sequences& sequences, const Body& body) {
+void for_approximated_chunks(Context& context, const NystromShape& shape, const Sequences& sequences,
+                             const Body& body) {
   const Index chunks = shape.max_chunks();
   parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
     const HeadTask head = shape.head(sequences, i / chunks);
@@ -83,7 +84,8 @@ void forward(Context& context, const NystromShape& shape, const NystromAttention
   const NystromForward<T> op(shape, args);
   const SoftmaxAttention exact_args = exact_part(args);
   const auto exact = [&](const HeadTask& head, Index item, int thread) {
-    exact_forward<T>(shape, exact_args, head, 0, head.rows, memory.exact(thread));
+    for (Index block = 0; block < KeyWindow().blocks(head.rows); ++block)
+      exact_forward<T>(exact_args, KeyWindow(), head, block, memory.exact(thread));
     if (!args.saved.residuals.empty()) args.saved.residuals.data<C>()[item] = C(0);
     memory.norms[item] = C(0);
   };
@@ -105,20 +107,20 @@ void forward(Context& context, const NystromShape& shape, const NystromAttention
     if (!shape.approximates(head)) return exact(head, item, thread);
     memory.norms[item] = op.make_landmarks(head, memory.slot(item), memory.scratch(thread));
   });
-  for_chunks(context, shape, args.inputs.sequences,
-             [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.accumulate_kernel3(head, chunk, memory.slot(item), memory.scratch(thread));
-             });
+  for_approximated_chunks(context, shape, args.inputs.sequences,
+                          [&](const HeadTask& head, Index item, Index chunk, int thread) {
+                            op.accumulate_kernel3(head, chunk, memory.slot(item), memory.scratch(thread));
+                          });
   const C largest = memory.norms[largest_norm(shape, memory.norms)];
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
     op.invert_kernel2(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
                       memory.scratch(thread));
   });
-  for_chunks(context, shape, args.inputs.sequences,
-             [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.attend_queries(head, chunk, memory.slot(item), memory.scratch(thread));
-             });
+  for_approximated_chunks(context, shape, args.inputs.sequences,
+                          [&](const HeadTask& head, Index item, Index chunk, int thread) {
+                            op.attend_queries(head, chunk, memory.slot(item), memory.scratch(thread));
+                          });
 }
 
 template <class T>
@@ -133,13 +135,13 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
     if (shape.approximates(head))
       memory.norms[item] = op.restore_landmarks(head, memory.slot(item), memory.scratch(thread)).value;
     else
-      exact_backward<T>(shape, exact, gradients, head, memory.exact(thread),
+      exact_backward<T>(exact, gradients, KeyWindow(), head, memory.exact(thread),
                         memory.d_conv + item * shape.taps);
   });
-  for_chunks(context, shape, args.inputs.sequences,
-             [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.queries_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
-             });
+  for_approximated_chunks(context, shape, args.inputs.sequences,
+                          [&](const HeadTask& head, Index item, Index chunk, int thread) {
+                            op.queries_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
+                          });
   const Index largest = largest_norm(shape, memory.norms);
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
@@ -155,10 +157,10 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
     const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
     op.landmarks_gradient(one_norm(slot.a, shape.options.landmarks), d_norm, slot);
   });
-  for_chunks(context, shape, args.inputs.sequences,
-             [&](const HeadTask& head, Index item, Index chunk, int thread) {
-               op.keys_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
-             });
+  for_approximated_chunks(context, shape, args.inputs.sequences,
+                          [&](const HeadTask& head, Index item, Index chunk, int thread) {
+                            op.keys_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
+                          });
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
     if (shape.approximates(head))
       op.finish_gradients(head, memory.slot(item), memory.d_conv + item * shape.taps);
@@ -174,7 +176,7 @@ void backward_by_heads(Context& context, const NystromShape& shape, const Nystro
   for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     C* const d_conv = memory.d_conv + item * shape.taps;
     if (!shape.approximates(head))
-      return exact_backward<T>(shape, exact, gradients, head, memory.exact(thread), d_conv);
+      return exact_backward<T>(exact, gradients, KeyWindow(), head, memory.exact(thread), d_conv);
     const auto slot = memory.slot(thread);
     const auto scratch = memory.scratch(thread);
     const Index chunks = NystromShape::chunks(head.rows);

@@ -12,6 +12,7 @@
 
 #include "kernels/cpu/attention/pseudo_inverse.h"
 #include "kernels/cpu/attention/streaming_softmax.h"
+#include "kernels/cpu/attention/summary_rows.h"
 #include "kernels/nystrom_attention.h"
 
 namespace nystrom {
@@ -30,16 +31,6 @@ struct NystromShape : AttentionShape {
   /// Shorter sequences attend exactly.
   [[nodiscard]] bool approximates(const HeadTask& head) const { return head.rows > options.landmarks; }
   [[nodiscard]] bool one_scale() const { return options.pinv_init == PinvInit::kBatchMax; }
-
-  /// A sequence is summed in at most 16 chunks, which depend on its length alone: so do the bits of the sums.
-  static Index chunk_rows(Index rows) {
-    const Index sixteenth = (rows + 15) / 16;
-    return std::max<Index>(1024, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
-  }
-  static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
-  [[nodiscard]] Index max_chunks() const {
-    return std::min<Index>(16, std::max<Index>(1, (longest + 1023) / 1024));
-  }
 
   /// Few heads with long sequences run phase by phase, each phase's chunks on all threads; otherwise a thread
   /// takes a head through all phases while it is in its cache.
@@ -72,9 +63,9 @@ struct NystromForwardScratch {
   KeyTiles<C> tiles;
   Tile<C> landmarks;  ///< [M, D]
   Tile<C> z;          ///< [M, M]
-  Tile<C> halo;       ///< [kTileRows + K - 1, D]
   Tile<C> out;        ///< [kTileRows, D]
-  C *filter, *stats, *pinv;
+  ConvolutionMemory<C> convolution;
+  C *stats, *pinv;
 };
 
 template <class T>
@@ -125,11 +116,10 @@ struct NystromBackwardScratch {
   Tile<C> x, y;      ///< [kTileRows, D] rows of q and d_out, or of k and v
   Tile<C> d_x, d_y;  ///< [kTileRows, D] gradients of q, or of k and v
   Tile<C> s, d_s;    ///< [kTileRows, M]
-  Tile<C> halo;      ///< [kTileRows + K - 1, D]
-  Tile<C> halo_t;    ///< [D, conv_halo_columns]
   Tile<C> z, g;      ///< [M, M]
   Tile<C> d_w_t, w;  ///< [D, M], [M, D]
-  C *filter, *stats, *pinv;
+  ConvolutionMemory<C> convolution;
+  C *stats, *pinv;
 };
 
 template <class T>

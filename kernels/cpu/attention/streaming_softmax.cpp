@@ -19,7 +19,7 @@ void draw_mask(const HeadDropout& dropout, Index queries, Index first, Index key
 template <class T>
 void attend(const HeadRows<const T>& k, const HeadRows<const T>& v, Index begin, Index end,
             const Tile<Compute<T>>& scaled_t, const ColumnSoftmax<Compute<T>>& softmax,
-            const HeadDropout& dropout, const KeyTiles<Compute<T>>& tiles) {
+            const HeadDropout& dropout, const PairMask<Compute<T>>* mask, const KeyTiles<Compute<T>>& tiles) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
   const Index queries = softmax.columns, width = softmax.width;
@@ -28,6 +28,7 @@ void attend(const HeadRows<const T>& k, const HeadRows<const T>& v, Index begin,
     ops.load_rows(k, end, first, keys, tiles.rows);
     small_gemm(SmallGemm<C>{keys, queries, width, tiles.rows.data, tiles.rows.stride, 1, scaled_t.data,
                             scaled_t.stride, tiles.s.data, tiles.s.stride});
+    if (mask != nullptr) mask->hide(tiles.s, first, keys);
     ops.column_softmax_step(softmax, tiles.s, keys);
     if (dropout.active) {
       draw_mask<T>(dropout, queries, first, keys, tiles.mask, tiles.mask_t);
@@ -41,12 +42,14 @@ void attend(const HeadRows<const T>& k, const HeadRows<const T>& v, Index begin,
 
 template <class T>
 void attend_backward(const QueryBlock<Compute<T>>& q, Index first, Index keys, bool accumulate_d_k,
-                     const HeadDropout& dropout, const KeyGradientTiles<Compute<T>>& tiles) {
+                     const HeadDropout& dropout, const PairMask<Compute<T>>* mask,
+                     const KeyGradientTiles<Compute<T>>& tiles) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
   const Tile<C>&s = tiles.s, &d_s = tiles.d_s;
   small_gemm(SmallGemm<C>{keys, q.count, q.width, tiles.k.data, tiles.k.stride, 1, q.scaled_t.data,
                           q.scaled_t.stride, s.data, s.stride});
+  if (mask != nullptr) mask->hide(s, first, keys);
   ops.column_softmax_again(s, keys, q.count, q.maxima, q.inverse_sums);
   small_gemm(SmallGemm<C>{keys, q.count, q.width, tiles.v.data, tiles.v.stride, 1, q.d_context_t.data,
                           q.d_context_t.stride, d_s.data, d_s.stride});
@@ -68,9 +71,9 @@ void attend_backward(const QueryBlock<Compute<T>>& q, Index first, Index keys, b
 #define NYSTROM_INSTANTIATE(T)                                                                            \
   template void attend(const HeadRows<const T>&, const HeadRows<const T>&, Index, Index,                  \
                        const Tile<Compute<T>>&, const ColumnSoftmax<Compute<T>>&, const HeadDropout&,     \
-                       const KeyTiles<Compute<T>>&);                                                      \
+                       const PairMask<Compute<T>>*, const KeyTiles<Compute<T>>&);                         \
   template void attend_backward<T>(const QueryBlock<Compute<T>>&, Index, Index, bool, const HeadDropout&, \
-                                   const KeyGradientTiles<Compute<T>>&)
+                                   const PairMask<Compute<T>>*, const KeyGradientTiles<Compute<T>>&)
 NYSTROM_INSTANTIATE(float);
 NYSTROM_INSTANTIATE(BF16);
 NYSTROM_INSTANTIATE(double);

@@ -16,6 +16,18 @@ struct HeadDropout {
   bool active = false;
 };
 
+/// Pairs of a block of queries that are not attended to.
+template <class C>
+class PairMask {
+ public:
+  PairMask() = default;
+  virtual ~PairMask() = default;
+  PairMask(const PairMask&) = delete;
+  PairMask& operator=(const PairMask&) = delete;
+  /// s [j, i] becomes -infinity where key first + j is hidden from query i.
+  virtual void hide(const Tile<C>& s, Index first, Index keys) const = 0;
+};
+
 template <class C>
 struct KeyTiles {
   Tile<C> rows;  ///< [kTileRows, D]
@@ -25,10 +37,11 @@ struct KeyTiles {
 };
 
 /// softmax += e^(k q~^T) and its sum of v, over keys [begin, end). scaled_t [D, queries] = q^T / sqrt(D).
+/// Every query must have seen a key by the end of the first tile. `mask` may be null.
 template <class T>
 void attend(const HeadRows<const T>& k, const HeadRows<const T>& v, Index begin, Index end,
             const Tile<Compute<T>>& scaled_t, const ColumnSoftmax<Compute<T>>& softmax,
-            const HeadDropout& dropout, const KeyTiles<Compute<T>>& tiles);
+            const HeadDropout& dropout, const PairMask<Compute<T>>* mask, const KeyTiles<Compute<T>>& tiles);
 
 /// What backward needs to know of a block of queries.
 template <class C>
@@ -54,9 +67,10 @@ struct KeyGradientTiles {
   Tile<C> mask, mask_t;
 };
 
-/// Gradients of `keys` keys [first, first + keys) and their part of the queries'.
+/// Gradients of `keys` keys [first, first + keys) and their part of the queries'. `mask` may be null.
 template <class T>
 void attend_backward(const QueryBlock<Compute<T>>& queries, Index first, Index keys, bool accumulate_d_k,
-                     const HeadDropout& dropout, const KeyGradientTiles<Compute<T>>& tiles);
+                     const HeadDropout& dropout, const PairMask<Compute<T>>* mask,
+                     const KeyGradientTiles<Compute<T>>& tiles);
 
 }  // namespace nystrom

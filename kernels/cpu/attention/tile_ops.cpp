@@ -99,6 +99,54 @@ struct Tiles {
     for (Index i = 0; i < rows; ++i) result[i] = dot(a.row(i), b.row(i), columns);
   }
 
+  static void scale_rows(const Tile<C>& x, Index rows, Index columns, const C* factors) {
+    for (Index i = 0; i < rows; ++i) {
+      C* HWY_RESTRICT a = x.row(i);
+      const C factor = factors[i];
+#pragma omp simd
+      for (Index j = 0; j < columns; ++j) a[j] *= factor;
+    }
+  }
+
+  static void add_scaled_rows(const Tile<C>& x, const Tile<C>& y, Index rows, Index columns,
+                              const C* factors) {
+    for (Index i = 0; i < rows; ++i) {
+      C* HWY_RESTRICT a = x.row(i);
+      const C* HWY_RESTRICT b = y.row(i);
+      const C factor = factors[i];
+#pragma omp simd
+      for (Index j = 0; j < columns; ++j) a[j] += factor * b[j];
+    }
+  }
+
+  static void add_to_rows(const Tile<C>& x, Index rows, Index columns, const C* row) {
+    for (Index i = 0; i < rows; ++i) add(x.row(i), row, columns);
+  }
+
+  static void add_column_sums(const Tile<C>& x, Index rows, Index columns, C* sums) {
+    for (Index i = 0; i < rows; ++i) add(sums, x.row(i), columns);
+  }
+
+  static void elu_features(const Tile<C>& x, Index rows, Index columns) {
+    for (Index i = 0; i < rows; ++i) {
+      C* HWY_RESTRICT a = x.row(i);
+#pragma omp simd
+      for (Index j = 0; j < columns; ++j) {
+        const C below = fast_exp(a[j] < C(0) ? a[j] : C(0));
+        a[j] = a[j] > C(0) ? a[j] + C(1) : below;
+      }
+    }
+  }
+
+  static void elu_features_backward(const Tile<C>& y, const Tile<C>& d, Index rows, Index columns) {
+    for (Index i = 0; i < rows; ++i) {
+      const C* HWY_RESTRICT a = y.row(i);
+      C* HWY_RESTRICT b = d.row(i);
+#pragma omp simd
+      for (Index j = 0; j < columns; ++j) b[j] *= a[j] < C(1) ? a[j] : C(1);
+    }
+  }
+
   static void row_softmax(const Tile<C>& s, Index rows, Index columns, C* stats, Index stats_stride) {
     for (Index i = 0; i < rows; ++i) {
       C* HWY_RESTRICT x = s.row(i);
@@ -329,6 +377,12 @@ constexpr TileOps<T> make_ops() {
           .multiply = Plain::multiply,
           .dropout_factors = Plain::dropout_factors,
           .row_dots = Plain::row_dots,
+          .scale_rows = Plain::scale_rows,
+          .add_scaled_rows = Plain::add_scaled_rows,
+          .add_to_rows = Plain::add_to_rows,
+          .add_column_sums = Plain::add_column_sums,
+          .elu_features = Plain::elu_features,
+          .elu_features_backward = Plain::elu_features_backward,
           .row_softmax = Plain::row_softmax,
           .row_softmax_again = Plain::row_softmax_again,
           .row_softmax_backward = Plain::row_softmax_backward,

@@ -4,6 +4,7 @@
 // allocation. A tile is [rows, columns] in compute dtype; its row stride is a multiple of kTilePad and covers
 // padded(columns), and its padding holds zeros unless said otherwise.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/attention/tile_gemm.h"
@@ -20,6 +21,26 @@ struct Tile {
 
   [[nodiscard]] C* row(std::int64_t i) const { return data + i * stride; }
 };
+
+template <class C>
+void clear(const Tile<C>& tile, std::int64_t rows) {
+  std::fill_n(tile.data, rows * tile.stride, C(0));
+}
+
+/// c [rows, columns] = alpha a b, or c += alpha a b, of tiles whole rows of which are products' operands.
+template <class C>
+void multiply(std::int64_t rows, std::int64_t columns, std::int64_t inner, const Tile<C>& a, const Tile<C>& b,
+              const Tile<C>& c, C alpha = C(1), bool accumulate = false) {
+  small_gemm(SmallGemm<C>{rows, columns, inner, a.data, a.stride, 1, b.data, b.stride, c.data, c.stride,
+                          alpha, accumulate});
+}
+/// The same with a^T in a's place: a [inner, rows].
+template <class C>
+void multiply_transposed(std::int64_t rows, std::int64_t columns, std::int64_t inner, const Tile<C>& a,
+                         const Tile<C>& b, const Tile<C>& c, C alpha = C(1), bool accumulate = false) {
+  small_gemm(SmallGemm<C>{rows, columns, inner, a.data, 1, a.stride, b.data, b.stride, c.data, c.stride,
+                          alpha, accumulate});
+}
 
 /// One head's columns of the rows of one sequence in an activation tensor.
 template <class T>
@@ -79,6 +100,22 @@ struct TileOps {
   void (*dropout_factors)(const Dropout& dropout, Index sample, Index first, Index count, C* factors);
   /// result [i] = sum_j a [i, j] b [i, j]
   void (*row_dots)(const Tile<C>& a, const Tile<C>& b, Index rows, Index columns, C* result);
+
+  /// x [i, :] *= factors [i]
+  void (*scale_rows)(const Tile<C>& x, Index rows, Index columns, const C* factors);
+  /// x [i, :] += factors [i] * y [i, :]
+  void (*add_scaled_rows)(const Tile<C>& x, const Tile<C>& y, Index rows, Index columns, const C* factors);
+  /// x [i, j] += row [j]
+  void (*add_to_rows)(const Tile<C>& x, Index rows, Index columns, const C* row);
+  /// sums [j] += sum_i x [i, j]
+  void (*add_column_sums)(const Tile<C>& x, Index rows, Index columns, C* sums);
+
+  // ---- the feature map of linear attention
+
+  /// x becomes elu(x) + 1.
+  void (*elu_features)(const Tile<C>& x, Index rows, Index columns);
+  /// d *= the slope of elu where elu + 1 is y: the smaller of 1 and y.
+  void (*elu_features_backward)(const Tile<C>& y, const Tile<C>& d, Index rows, Index columns);
 
   // ---- softmax along rows
 

@@ -7,6 +7,7 @@ AttentionShape::AttentionShape(const AttentionLimits& limits)
       taps(limits.taps),
       width(limits.width()),
       batch(limits.batch),
+      tokens(limits.tokens),
       longest(limits.longest),
       longest_exact(limits.longest),
       threads(limits.threads) {}
@@ -16,6 +17,7 @@ AttentionShape::AttentionShape(const Context& context, const AttentionInputs& in
       taps(inputs.taps()),
       width(inputs.width()),
       batch(inputs.sequences.count),
+      tokens(inputs.sequences.tokens),
       longest(inputs.sequences.longest),
       longest_exact(inputs.sequences.longest),
       threads(context.threads()) {}

@@ -34,6 +34,7 @@ struct AttentionShape {
   Index heads = 0, taps = 0;
   Index width = 0;  ///< D
   Index batch = 0;
+  Index tokens = 0;
   Index longest = 0;
   Index longest_exact = 0;  ///< rows that one head attends to exactly, at most
   int threads = 1;
@@ -43,7 +44,44 @@ struct AttentionShape {
 
   [[nodiscard]] Index items() const { return batch * heads; }
   [[nodiscard]] HeadTask head(const Sequences& sequences, Index item) const;
+
+  /// A sequence is summed in at most 16 chunks, which depend on its length alone: so do the bits of the sums.
+  static Index chunk_rows(Index rows) {
+    const Index sixteenth = (rows + 15) / 16;
+    return std::max<Index>(kMinChunk, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
+  }
+  static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
+  [[nodiscard]] Index max_chunks() const {
+    return std::min<Index>(16, std::max<Index>(1, (longest + kMinChunk - 1) / kMinChunk));
+  }
+  /// Room for the chunks of all heads: chunk_place() is below this, and no two chunks have the same.
+  [[nodiscard]] Index chunk_places() const { return (batch + tokens / kMinChunk) * heads; }
+  [[nodiscard]] Index chunk_place(const HeadTask& head, Index chunk) const {
+    return (head.batch + head.begin / kMinChunk + chunk) * heads + head.head;
+  }
+
+ private:
+  static constexpr Index kMinChunk = 1024;  // rows
 };
+
+/// The place of head (b, h) in a saved [B, H, ...] tensor.
+template <class C>
+C* saved_at(const Tensor& x, const HeadTask& head) {
+  const Index size = x.shape.rank() > 3 ? x.dim(2) * x.dim(3) : 1;
+  return x.data<C>() + (head.batch * x.dim(1) + head.head) * size;
+}
+
+/// The statistics of a row's softmax in [T, H, 2].
+template <class C>
+C* row_stats_at(const Tensor& row_stats, const HeadTask& head, Index row) {
+  return row_stats.data<C>() + ((head.begin + row) * row_stats.dim(1) + head.head) * 2;
+}
+
+/// 1 / sqrt(width), the scale of the logits.
+template <class C>
+C inverse_root(Index width) {
+  return C(1) / std::sqrt(static_cast<C>(width));
+}
 
 /// Throws InternalError for sequences that lie outside qkv or have no key.
 void check_sequences(const AttentionShape& shape, const AttentionInputs& inputs);
@@ -55,6 +93,24 @@ void for_heads(Context& context, const AttentionShape& shape, const Sequences& s
     const HeadTask head = shape.head(sequences, i);
     if (head.rows > 0) body(head, i, thread);
   });
+}
+
+/// body(head, chunk, thread) for each chunk of each head that has rows.
+template <class Body>
+void for_chunks(Context& context, const AttentionShape& shape, const Sequences& sequences, const Body& body) {
+  const Index chunks = shape.max_chunks();
+  parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
+    const HeadTask head = shape.head(sequences, i / chunks);
+    if (i % chunks < AttentionShape::chunks(head.rows)) body(head, i % chunks, thread);
+  });
+}
+
+/// body(first, count) for each tile of a chunk's rows.
+template <class Body>
+void for_tiles(const HeadTask& head, Index chunk, const Body& body) {
+  const Index size = AttentionShape::chunk_rows(head.rows);
+  for (Index first = chunk * size, end = std::min(first + size, head.rows); first < end; first += kTileRows)
+    body(first, std::min(kTileRows, end - first));
 }
 
 /// d_conv_weight [H, K] += the sum of parts [B, H, K], sequence after sequence.
@@ -101,6 +157,40 @@ Index elements_of(const Shape& shape) {
   const Pieces pieces(counter, shape);
   return counter.used();
 }
+
+/// Workspace of a kind that goes through all heads phase by phase, each phase's chunks on all threads: a Part
+/// for what each chunk carries from phase to phase (a head's totals end in that of its first), a Scratch for
+/// each thread. Without memory it only counts.
+template <class C, class Part, class Scratch, class Shape>
+class PhasedWorkspace {
+ public:
+  PhasedWorkspace(C* base, const Shape& shape) : shape_(shape), allocator_(base) {
+    part_elements_ = elements_of<Part, C>(shape);
+    scratch_elements_ = elements_of<Scratch, C>(shape);
+    parts_ = allocator_.take(shape.chunk_places() * part_elements_);
+    scratch_ = allocator_.take(shape.threads * scratch_elements_);
+  }
+
+  [[nodiscard]] Part part(const HeadTask& head, Index chunk = 0) const {
+    return carved<Part>(parts_ + shape_.chunk_place(head, chunk) * part_elements_);
+  }
+  [[nodiscard]] Scratch scratch(Index thread) const {
+    return carved<Scratch>(scratch_ + thread * scratch_elements_);
+  }
+  [[nodiscard]] Index elements() const { return allocator_.used(); }
+
+ private:
+  template <class Pieces>
+  Pieces carved(C* base) const {
+    WorkspaceAllocator<C> allocator(base);
+    return Pieces(allocator, shape_);
+  }
+
+  const Shape& shape_;
+  WorkspaceAllocator<C> allocator_;
+  Index part_elements_ = 0, scratch_elements_ = 0;
+  C *parts_ = nullptr, *scratch_ = nullptr;
+};
 
 /// The workspace at `memory`, which must have room for it.
 template <class Workspace, class C, class Shape>

@@ -40,14 +40,15 @@ __global__ void __launch_bounds__(kAttentionThreads) filter_gradient_kernel(Filt
   const auto g = carver.tile<decltype(Tiles::g)>();
   const int taps = problem.taps, width = problem.width, own = 16 * warp_index();
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
-  const T* const values = rows_of(args.qkv, problem, item, 3, 2);
+  const T* const values = values_of(args.qkv, problem, item);
+  const std::int64_t stride = value_stride(problem);
   const T* const gradients = rows_of(args.d_out, problem, item, 1, 0);
 
   Sums<kBandWindow> band;  // of rows own .. own + 15: column u is the row of g that lies u - K / 2 from `own`
   for (int first = begin; first < end; first += kBlockRows) {
     const int halo = first - taps / 2 + window * kBandWindow;
     __syncthreads();
-    load_rows(v, values + first * 3 * channels, 3 * channels, 0, end - first, width);
+    load_rows(v, values + first * stride, stride, 0, end - first, width);
     load_rows(g, gradients + halo * channels, channels, -halo, item.rows - halo, width);
     __syncthreads();
     add_product<Lies::kPlain, Lies::kTransposed, kWidth>(band, v.from(own), g.from(own));

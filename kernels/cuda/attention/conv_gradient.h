@@ -9,7 +9,7 @@ namespace nystrom::cuda {
 template <class T>
 struct FilterGradient {
   AttentionProblem problem;
-  const T* qkv;     // [T, 3 C]
+  const T* qkv;     // [T, P C]
   const T* d_out;   // [T, C]
   float* parts;     // [B, H, chunks, windows, K]
   float* d_filter;  // [H, K], added to

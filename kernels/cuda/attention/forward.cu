@@ -146,14 +146,17 @@ __global__ void __launch_bounds__(kAttentionThreads)
     __syncthreads();  // the tiles are in use by the rows before
     load_rows(q, queries + first * stride, stride, 0, end - first, width);
     const int mine = first + 16 * warp_index() + lane_index() / 4;  // and 8 further
-    for (int key = 0; key < keys; key += kBlockRows) {
-      if (key > 0) __syncthreads();
+    const SeenTiles tiles = kExact ? tiles_seen(problem, first, keys) : SeenTiles{0, keys, false};
+    for (int key = tiles.first(); key < tiles.end; key = tiles.next(key)) {
+      if (key > tiles.first()) __syncthreads();
       if (first == begin || keys > kBlockRows) load_keys<kExact>(args, item, key, k, v);
       __syncthreads();
       Sums<kBlockRows> s;
       add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
-      for_each(s,
-               [&](float& x, int, int column) { x = key + column < keys ? x * problem.scale : -INFINITY; });
+      for_each(s, [&](float& x, int row, int column) {
+        const bool seen = key + column < keys && (!kExact || sees(problem, mine + 8 * row, key + column));
+        x = seen ? x * problem.scale : -INFINITY;
+      });
       step<T>(softmax, s, context);
       if (kExact && args.dropout.active)
         for_each(s, [&](float& x, int row, int column) {
@@ -169,7 +172,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
     }
     for_each(context, [&](float& x, int row, int) { x *= softmax.sums[row]; });
     if (taps > 0)
-      add_convolution(context, band, rows_of(args.qkv, problem, item, 3, 2), stride, item.rows, first, taps,
+      add_convolution(context, band, values_of(args.qkv, problem, item), stride, item.rows, first, taps,
                       width, q);
     __syncthreads();
     store_sums(q, context, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, end - first,

@@ -69,9 +69,9 @@ __device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const Keys
   Sums<kBlockRows> p, d_s;
   add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.k.from(own), tiles.q.from(0));
   for_each(p, [&](float& x, int row, int column) {
-    x = mine + 8 * row < item.keys
-            ? exp_of<T>(x * scale - tiles.stats[column]) * tiles.stats[kBlockRows + column]
-            : 0.0F;
+    const bool seen =
+        mine + 8 * row < item.keys && (!kExact || sees(args.problem, query + column, mine + 8 * row));
+    x = seen ? exp_of<T>(x * scale - tiles.stats[column]) * tiles.stats[kBlockRows + column] : 0.0F;
   });
   add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_s, tiles.v.from(own), tiles.g.from(0));
   Sums<kBlockRows> kept = p;
@@ -198,7 +198,8 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_keys_gradient_kernel(
     band = make_band<T>(carver, args.filter + item.head * problem.taps, problem.taps, true);
   KeySums<kWidth> sums;
   load_key_tiles<T, kWidth>(args, item, first, tiles);
-  for (int query = 0; query < item.rows && first < item.keys; query += kBlockRows) {
+  const SeenTiles seen = tiles_seen(problem, first, first < item.keys ? item.rows : 0);
+  for (int query = seen.first(); query < seen.end; query = seen.next(query)) {
     __syncthreads();
     load_queries<T, kWidth, true>(args, item, query, tiles);
     __syncthreads();

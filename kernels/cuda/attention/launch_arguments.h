@@ -23,6 +23,7 @@ inline AttentionProblem problem_of(const CudaAttentionShape& shape, const Attent
   problem.taps = static_cast<int>(shape.taps);
   problem.max_chunks = static_cast<int>(shape.chunks());
   problem.scale = 1.0F / std::sqrt(static_cast<float>(shape.width));
+  problem.projections = static_cast<int>(inputs.projections());
   return problem;
 }
 

@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(kSquareThreads) middle_kernel(NystromMiddle ar
     make_a(squares, problem, item, args.q_landmarks, args.k_landmarks, a);
     const float scale = args.one_scale ? shared_scale : one_norm(squares, a, memory.vectors).value;
     first_iterate(squares, a, scale, z);
-    if (kSmall) {  // the stages' rubbish must not meet the zeros beyond m
+    if (kSmall) {  // garbage of the stages must not reach the zeros beyond m
       squares.zero(x);
       squares.zero(t2);
     }

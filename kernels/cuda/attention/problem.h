@@ -21,6 +21,9 @@ struct AttentionProblem {
   int exact_rows = 0;                     ///< sequences of at most so many rows attend exactly
   int max_chunks = 0;                     ///< of the call's longest sequence
   float scale = 0;                        ///< 1 / sqrt(D)
+  int projections = 3;                    ///< parts of qkv, of which the last is v
+  int window_half = -1;                   ///< exact: keys at most so far are seen; -1: all
+  bool first_is_global = false;           ///< exact: token 0 sees all, and all see it
 };
 
 /// One head of one sequence.
@@ -48,6 +51,37 @@ template <class T>
 __device__ T* rows_of(T* x, const AttentionProblem& problem, const AttentionItem& item, int parts, int part) {
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * problem.width;
   return x + item.begin * parts * channels + part * channels + item.head * problem.width;
+}
+
+/// The values of the item's rows, which lie `value_stride` elements apart.
+template <class T>
+__device__ T* values_of(T* qkv, const AttentionProblem& problem, const AttentionItem& item) {
+  return rows_of(qkv, problem, item, problem.projections, problem.projections - 1);
+}
+__device__ inline std::int64_t value_stride(const AttentionProblem& problem) {
+  return static_cast<std::int64_t>(problem.projections) * problem.heads * problem.width;
+}
+
+/// Whether two tokens of a sequence see each other (exact attention).
+__device__ inline bool sees(const AttentionProblem& problem, int row, int key) {
+  if (problem.window_half < 0 || (problem.first_is_global && (row == 0 || key == 0))) return true;
+  return abs(row - key) <= problem.window_half;
+}
+
+/// The tiles on the other side that a tile of 64 rows from `first` sees some row of, in ascending order:
+///   for (int key = tiles.first(); key < tiles.end; key = tiles.next(key))
+struct SeenTiles {
+  int begin, end;
+  bool and_first;  ///< the tile of token 0 as well
+
+  __device__ int first() const { return and_first ? 0 : begin; }
+  __device__ int next(int key) const { return max(key + kBlockRows, begin); }
+};
+__device__ inline SeenTiles tiles_seen(const AttentionProblem& problem, int first, int rows) {
+  const int half = problem.window_half;
+  if (half < 0 || (problem.first_is_global && first == 0)) return {0, rows, false};
+  return {max(0, first - half) / kBlockRows * kBlockRows, min(rows, first + kBlockRows + half),
+          problem.first_is_global};
 }
 
 /// The statistics of the item's rows: [H, T, 2] in this backend, so that neighbours in a tile are neighbours

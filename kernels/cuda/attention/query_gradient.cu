@@ -197,12 +197,16 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
 
   const RowStats stats = row_stats(stats_of(args.row_stats, problem, item), mine, item.rows);
   Sums<kWidth> d_q;
-  for (int key = 0; key < item.keys; key += kBlockRows) {
+  const SeenTiles seen = tiles_seen(problem, first, item.keys);
+  for (int key = seen.first(); key < seen.end; key = seen.next(key)) {
     __syncthreads();
     load_rows(tiles.k, qkv + channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
     load_rows(tiles.v, qkv + 2 * channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
     __syncthreads();
-    const Sums<kBlockRows> p = probabilities<T>(tiles, stats, problem.scale, item.keys - key);
+    Sums<kBlockRows> p = probabilities<T>(tiles, stats, problem.scale, item.keys - key);
+    for_each(p, [&](float& x, int row, int column) {
+      if (!sees(problem, mine + 8 * row, key + column)) x = 0;
+    });
     Sums<kBlockRows> d_s = probability_gradients(tiles);
     if (args.dropout.active)
       for_each(d_s, [&](float& x, int row, int column) {

@@ -1,41 +1,17 @@
-// Softmax attention of the CUDA backend. Checked against the CPU through the emulation; not yet run on a GPU.
+// Softmax attention of the CUDA backend: exact attention without a window.
 
-#include "kernels/cuda/attention/launch_arguments.h"
+#include "kernels/cuda/attention/exact.h"
 #include "kernels/cuda/ops.h"
-#include "kernels/tensor/cuda/dispatch.h"
 
 namespace nystrom::cuda {
-namespace {
-
-template <class T>
-void forward(CudaContext& context, const SoftmaxAttention& args) {
-  const CudaAttentionShape shape(args.inputs);
-  const AttentionProblem problem = problem_of(shape, args.inputs);
-  attend_rows(context, attend_rows_of<T>(problem, args.inputs, args.row_stats), true, shape.longest);
-}
-
-template <class T>
-void backward(CudaContext& context, const SoftmaxAttention& args, const AttentionGradients& gradients) {
-  const CudaAttentionShape shape(args.inputs);
-  const auto workspace = workspace_in<CudaAttentionWorkspace>(args.inputs.workspace, shape, true);
-  const AttentionProblem problem = problem_of(shape, args.inputs);
-  const auto pass = gradient_pass<T>(shape, problem, workspace, args.inputs, args.row_stats, gradients);
-  rows_gradient(context, rows_gradient_of<T>(pass, args.inputs), true, shape.longest);
-  keys_gradient(context, keys_gradient_of<T>(pass), true, shape.longest);
-  add_filter_gradient(context, pass, workspace, gradients);
-}
-
-}  // namespace
 
 void softmax_attention_forward(CudaContext& context, const SoftmaxAttention& args) {
-  if (args.inputs.sequences.count == 0 || args.inputs.sequences.longest == 0) return;
-  dispatch_device(args.inputs.qkv.dtype, [&]<class T>(T) { forward<T>(context, args); });
+  exact_attention_forward(context, args, ExactWindow());
 }
 
 void softmax_attention_backward(CudaContext& context, const SoftmaxAttention& args,
                                 const AttentionGradients& gradients) {
-  if (args.inputs.sequences.count == 0 || args.inputs.sequences.longest == 0) return;
-  dispatch_device(args.inputs.qkv.dtype, [&]<class T>(T) { backward<T>(context, args, gradients); });
+  exact_attention_backward(context, args, gradients, ExactWindow());
 }
 
 }  // namespace nystrom::cuda

@@ -192,3 +192,16 @@ class NystromForMultipleChoice(hf.NystromformerForMultipleChoice):
         super().__init__(config)
         self.nystromformer = NystromModel(config)
         self.post_init()
+
+
+# So that save_pretrained writes this file beside the weights: transformers 4.45 does not by itself.
+for model, auto in (
+    (NystromModel, "AutoModel"),
+    (NystromForMaskedLM, "AutoModelForMaskedLM"),
+    (NystromForPreTraining, "AutoModelForPreTraining"),
+    (NystromForSequenceClassification, "AutoModelForSequenceClassification"),
+    (NystromForTokenClassification, "AutoModelForTokenClassification"),
+    (NystromForQuestionAnswering, "AutoModelForQuestionAnswering"),
+    (NystromForMultipleChoice, "AutoModelForMultipleChoice"),
+):
+    model.register_for_auto_class(auto)

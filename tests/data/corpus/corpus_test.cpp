@@ -75,6 +75,7 @@ TEST(Corpus, unknown_kinds_and_empty_globs_are_refused_by_name) {
   EXPECT_THAT(message_of({.kind = "novels", .path = "x"}), HasSubstr("novels"));
   EXPECT_THAT(message_of({.kind = "books", .path = "/nonexistent/*.txt"}), HasSubstr("/nonexistent/*.txt"));
   EXPECT_THAT(message_of({.kind = "books", .path = "x", .encoding = "ebcdic"}), HasSubstr("ebcdic"));
+  EXPECT_THAT(message_of({.kind = "books", .path = "x", .language = "klingon"}), HasSubstr("klingon"));
 }
 
 TEST(Corpus, every_compression_gives_the_same_lines) {
@@ -488,6 +489,20 @@ TEST(Utf16, half_a_unit_at_the_end_is_counted) {
   const auto read = read_all({.kind = "lines", .path = path});
   EXPECT_THAT(read.documents, ElementsAre(ElementsAre("Text."), ElementsAre("\uFFFD")));
   EXPECT_EQ(read.skipped.repairs.invalid_bytes, 1);
+}
+
+TEST(Corpus, hidden_files_and_backups_are_no_documents) {
+  const auto folder = made_folder("hidden");
+  for (const char* name : {"a.txt", ".a.txt", "a.txt~", "#a.txt#", ".a.txt.swp", ".git/b.txt", "c/d.txt"}) {
+    std::filesystem::create_directories((folder / name).parent_path());
+    write_file(folder / name, "The text.\n");
+  }
+  const auto read = read_all({.kind = "lines", .path = folder.string()});
+  EXPECT_EQ(read.documents.size(), 2U);
+  EXPECT_EQ(read.skipped.documents.at("hidden or backup file"), 5);
+  EXPECT_EQ(read_all({.kind = "lines", .path = (folder / "a.txt*").string()}).documents.size(), 1U);
+  EXPECT_EQ(read_all({.kind = "lines", .path = (folder / ".a.txt").string()}).documents.size(), 1U)
+      << "the user's own choice";
 }
 
 TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {

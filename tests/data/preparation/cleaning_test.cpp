@@ -5,7 +5,9 @@
 
 #include <sstream>
 
+#include "data/preparation/contamination.h"
 #include "data/preparation/minhash.h"
+#include "kernels/core/check.h"
 #include "kernels/core/json.h"
 #include "preparing.h"
 
@@ -13,6 +15,7 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 using testing::made_folder;
 using testing::made_up_lines;
 using testing::manifest;
@@ -180,6 +183,16 @@ TEST(Wikipedia, pages_that_are_no_prose_go_by_option) {
   EXPECT_EQ(count(), 3);
   spec.drop_lists = spec.drop_stubs = true;
   EXPECT_EQ(count(), 1);
+}
+
+TEST(Decontamination, evaluation_files_that_are_no_text_are_refused) {
+  const auto folder = made_folder("no-evaluation");
+  try {
+    (void)EvaluationText({write_file(folder / "test.parquet", "PAR1 and so on")});
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("test.parquet is not text but a Parquet file"));
+  }
 }
 
 }  // namespace

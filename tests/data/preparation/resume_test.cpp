@@ -59,6 +59,55 @@ TEST(Resume, an_unfinished_preparation_of_other_options_is_left_alone) {
   EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
 }
 
+std::string refusal_of_check(const PrepareOptions& options) {
+  try {
+    (void)check_preparation(options);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Resume, a_check_tells_what_a_preparation_would_find_and_leaves_it_alone) {
+  const fs::path folder = made_folder("prepare");
+  const auto options = small_options(folder);
+  const auto untouched = contents(folder.string());
+  const PrepareStart fresh = check_preparation(options);
+  EXPECT_FALSE(fresh.resumes || fresh.complete);
+  ASSERT_EQ(fresh.sources.size(), options.corpora.size());
+  EXPECT_GT(fresh.sources[0].files, 0);
+  EXPECT_GT(fresh.sources[0].bytes, 0);
+  EXPECT_THAT(differences(contents(folder.string()), untouched), IsEmpty());
+
+  (void)prepare(options);
+  const auto whole = contents(options.directory);
+  EXPECT_TRUE(check_preparation(options).complete);
+  EXPECT_THAT(differences(contents(options.directory), whole), IsEmpty());
+}
+
+TEST(Resume, a_check_refuses_as_the_preparation_does) {
+  const auto options = small_options(made_folder("prepare"));
+  auto missing = options, fractions = options, inside_a_file = options, evaluation = options;
+  missing.corpora[0].path = "nowhere/*.txt";
+  fractions.test_fraction = 1.5;
+  evaluation.cleaning.decontaminate = {"nowhere/*.txt"};
+  const fs::path file = fs::path(options.directory).parent_path() / "a-file";
+  write_file(file, "");
+  inside_a_file.directory = (file / "out").string();
+  for (const auto& wrong : {missing, fractions, inside_a_file, evaluation}) {
+    const std::string sentence = refusal_of_check(wrong);
+    EXPECT_EQ(sentence, message_of(wrong));
+    EXPECT_NE(sentence, "accepted");
+  }
+  write_file(fs::path(options.directory) / ".preparing" / "options.json",
+             "{\"seed\": 2, \"staging_version\": 2}");
+  EXPECT_EQ(refusal_of_check(options), message_of(options));
+  fs::remove_all(options.directory);
+  write_file(fs::path(options.directory) / "train" / "00000.h5", "");
+  EXPECT_EQ(refusal_of_check(options), message_of(options));
+  EXPECT_THAT(refusal_of_check(options), HasSubstr("holds train but no manifest.json"));
+}
+
 TEST(Resume, an_unfinished_preparation_of_another_version_is_left_alone) {
   const auto options = small_options(made_folder("prepare"));
   write_file(fs::path(options.directory) / ".preparing" / "options.json", "{}");  // 0.1.0 wrote no version

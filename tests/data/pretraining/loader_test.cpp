@@ -240,6 +240,16 @@ TEST_F(LoaderTest, refuses_a_vocabulary_larger_than_the_model_s) {
   EXPECT_THAT(message_of<InputError>([&] { Loader loader(o); }), HasSubstr("vocabulary"));
 }
 
+TEST_F(LoaderTest, a_global_batch_beyond_memory_is_refused) {
+  LoaderOptions o = options();
+  o.global_batch = std::int64_t{1} << 40U;
+  const std::string message = message_of<InputError>([&] { Loader loader(o); });
+  EXPECT_THAT(message, HasSubstr("`training.global_batch` is 1099511627776"));
+  EXPECT_THAT(message, HasSubstr("GiB, but this process can have"));
+  o.one_pass = true;  // an evaluation reads what there is
+  EXPECT_GT(Loader(o).steps(), 0);
+}
+
 TEST_F(LoaderTest, refuses_an_empty_list_and_empty_shards) {
   EXPECT_THROW(Loader(loader_options({})), InputError);
   write_shard(folder_ / "empty.h5", {});

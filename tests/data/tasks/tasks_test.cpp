@@ -121,6 +121,15 @@ TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_told_apart) {
   }
 }
 
+TEST_F(Tasks, files_that_are_no_text_are_refused_by_what_they_are) {
+  std::string noise;
+  for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i % 251);
+  write("train.tsv", "PAR1" + noise);
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is not text but a Parquet file"));
+  write("train.tsv", noise);
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is not text: of its first 5000 bytes"));
+}
+
 TEST_F(Tasks, cola_has_a_header_only_in_its_test_split) {
   write("train.tsv", "gj04\t1\t\tone \"two\nks08\t0\t*\tthree\n");
   write("dev.tsv", "gj04\t1\t\tfour\n");
@@ -493,7 +502,7 @@ TEST_F(Tasks, bad_files_are_refused_with_file_line_and_what_to_do) {
   EXPECT_THAT(refusal(config("classification")), HasSubstr("a classification needs two"));
   EXPECT_THAT(refusal(config("regression")), HasSubstr("line 2: the label `a` is not a number"));
   EXPECT_THAT(refusal(config("imdb")), HasSubstr("has no train/neg"));
-  EXPECT_THAT(refusal(config("lra")), HasSubstr("not implemented yet"));
+  EXPECT_THAT(refusal(config("lra")), HasSubstr("`task.name` is missing"));
   EXPECT_THAT(refusal(config("glu")), HasSubstr("`task.kind` is glu"));
   std::string swapped = "label\ttext\n";
   for (int i = 0; i < 40; ++i) swapped += "one " + std::to_string(i) + "\tgood\n";

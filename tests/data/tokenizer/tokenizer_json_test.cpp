@@ -279,6 +279,36 @@ TEST(TokenizerFiles, parts_within_parts_without_end_are_refused) {
               HasSubstr("nested more than 100 levels deep"));
 }
 
+TEST(TokenizerFiles, numbers_do_not_wrap_around) {
+  using Json = nlohmann::json;
+  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["[PAD]"] = std::uint64_t{18446744073709551615U}; }),
+              HasSubstr("the id of \"[PAD]\" is 18446744073709551615"));
+  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["[PAD]"] = 1.5; }),
+              HasSubstr("the id of \"[PAD]\" is 1.5; it must be an integer"));
+  EXPECT_THAT(changed([](Json& j) { j["model"]["max_input_chars_per_word"] = -1; }),
+              HasSubstr("`model.max_input_chars_per_word` is -1"));
+  EXPECT_THAT(changed([](Json& j) { j["added_tokens"][1]["id"] = 1e300; }),
+              HasSubstr("`added_tokens[1].id`"));
+  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  unigram["model"]["unk_id"] = std::int64_t{1} << 32U;
+  EXPECT_THAT(message_of(unigram.dump()), HasSubstr("`model.unk_id` is 4294967296"));
+}
+
+TEST(TokenizerFiles, a_short_text_does_not_become_a_long_one) {
+  using Json = nlohmann::json;
+  const auto replace = [](const std::string& by) {
+    return Json{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", by}};
+  };
+  EXPECT_THAT(changed([&](Json& j) { j["normalizer"] = replace(std::string(5000, 'b')); }),
+              HasSubstr("`normalizer.content`: a replacement has 5000 bytes"));
+  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  Json steps = Json::array();
+  for (int i = 0; i < 40; ++i) steps.push_back(replace("aa"));  // 2^40 letters of one
+  unigram["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
+  const Tokenizer tokenizer = Tokenizer::from_bytes(unigram.dump(), "bomb.json");
+  EXPECT_THROW((void)tokenizer.encode("a"), InputError);
+}
+
 // What Unicode 9 and later brought, or changed, since the tables of `tokenizers` were made.
 TEST(UnicodeClasses, are_those_of_the_versions_that_the_library_has) {
   EXPECT_TRUE(is_nonspacing_mark(0x301));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "file_bytes.h"
+#include "kernels/core/check.h"
 #include "kernels/core/json.h"
 #include "launch/setup/provenance.h"
 #include "temporary_folder.h"
@@ -74,6 +75,19 @@ TEST(Provenance, of_every_start_is_in_run_json_and_in_the_log) {
     EXPECT_NE(starts[0][key].get<std::string>(), "") << key;
   EXPECT_EQ(starts[0]["libraries"].size(), 3U);
   EXPECT_THAT(read_bytes(at / "log.txt"), HasSubstr("2 ranks"));
+}
+
+TEST(Provenance, of_a_checkpoint_is_a_sentence_for_people) {
+  const auto json = parse_json<nlohmann::json>(provenance_text(3));
+  EXPECT_EQ(json["ranks"], 3);
+  EXPECT_EQ(json["libraries"].size(), 3U);
+  const std::string sentence = provenance_sentence(json.dump());
+  EXPECT_THAT(sentence,
+              HasSubstr(fmt::format("nystrom {} on {}, 3 ranks: ", json["version"].get<std::string>(),
+                                    json["host"].get<std::string>())));
+  EXPECT_THAT(sentence, HasSubstr("launch_test"));
+  for (const char* other : {"", "{}", "[1]", "{\"version\": 1}", "no JSON"})
+    EXPECT_EQ(provenance_sentence(other), "") << other;
 }
 
 TEST(Provenance, that_cannot_be_written_is_a_warning) {

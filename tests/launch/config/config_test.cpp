@@ -4,15 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "kernels/core/check.h"
+#include "launch/config/command_keys.h"
 #include "launch/config/config_table.h"
 #include "launch/config/key_guess.h"
 #include "launch/config/suggestion.h"
-#include "launch/config/unused_keys.h"
 
 namespace nystrom {
 namespace {
@@ -41,6 +42,29 @@ std::string refused_override(const std::string& text) {
 TEST(Config, an_empty_file_gives_the_defaults) {
   EXPECT_EQ(to_yaml(read_config_text("", "run.yaml")), to_yaml(Config{}));
   EXPECT_EQ(to_yaml(read_config_text("# nothing\nmodel:\n", "run.yaml")), to_yaml(Config{}));
+}
+
+TEST(Config, home_and_variables_in_paths_are_expanded) {
+  ::setenv("HOME", "/home/a", 1);
+  ::setenv("NYSTROM_TEST_PLACE", "/data [1]", 1);
+  ::unsetenv("NYSTROM_TEST_NOTHING");
+  const Config c = read_config_text(
+      "run: {directory: ~/runs/x}\ntokenizer: {path: '${NYSTROM_TEST_PLACE}/t'}\n"
+      "data:\n  shards: [\"${NYSTROM_TEST_PLACE}/*.h5\", '~/b.h5', './~/c.h5']\n"
+      "corpus: [{kind: lines, path: '~/${NYSTROM_TEST_PLACE}.txt'}]\ntask: {path: $x, label_separator: '~'}\n",
+      "run.yaml");
+  EXPECT_EQ(c.run.directory, "/home/a/runs/x");
+  EXPECT_EQ(c.tokenizer.path, "/data [1]/t");
+  EXPECT_EQ(c.data.shards, (std::vector<std::string>{"/data [1]/*.h5", "/home/a/b.h5", "./~/c.h5"}));
+  EXPECT_EQ(c.corpus.at(0).path, "/home/a//data [1].txt");
+  EXPECT_EQ(c.task.path, "$x");
+  EXPECT_EQ(c.task.label_separator, "~") << "no path";
+  EXPECT_EQ(read_config("", {"run.directory=~/y"}).run.directory, "/home/a/y");
+  EXPECT_EQ(
+      refusal("run:\n  directory: a/${NYSTROM_TEST_NOTHING}/b\n"),
+      "run.yaml, line 2: `run.directory` names ${NYSTROM_TEST_NOTHING}, which is not set in the environment.");
+  EXPECT_THAT(refusal("corpus: [{kind: lines, path: '${'}]"), HasSubstr("`corpus` has ${ without }."));
+  EXPECT_THAT(refusal("run: {directory: ${HOME}/x}"), HasSubstr("A value with ${...} must be in quotes."));
 }
 
 TEST(Config, values_reach_their_members) {
@@ -124,6 +148,8 @@ TEST(Config, nothing_is_suggested_where_nothing_is_near) {
   EXPECT_EQ(refusal("wandb: true"),
             "run.yaml, line 1: there is no key `wandb`; `nystrom --help-config` lists all keys.");
   EXPECT_THAT(refusal("training: {x: 1}"), HasSubstr("`nystrom --help-config` lists all keys."));
+  EXPECT_THAT(refusal("training: {foo: 1}"), HasSubstr("`nystrom --help-config` lists all keys."))
+      << "the section is alike, the key is not";
   EXPECT_THAT(refusal("corpus: [{kind: parquet, path: x}]"), HasSubstr("the kinds are "));
 }
 
@@ -141,12 +167,97 @@ TEST(Config, given_keys_that_a_command_does_not_use_are_named) {
   EXPECT_EQ(unused_keys_sentence(grid, "convert"), "");
 }
 
+TEST(Config, given_keys_that_the_chosen_kind_does_not_use_are_named) {
+  const Config linear =
+      read_config("", {"schedule.power=2", "schedule.decay_steps=3", "schedule.end_share=0.1"});
+  for (const char* command : {"pretrain", "finetune"})
+    EXPECT_EQ(unused_keys_sentence(linear, command),
+              "`schedule.kind: linear` does not use `schedule.power`, `schedule.end_share`, "
+              "`schedule.decay_steps`.");
+  const Config wsd =
+      read_config("", {"schedule.kind=wsd", "schedule.decay_steps=3", "schedule.end_share=0.1"});
+  EXPECT_EQ(unused_keys_sentence(wsd, "pretrain"), "");
+  const Config both = read_config("", {"schedule.power=2", "training.epochs=2"});
+  EXPECT_EQ(
+      unused_keys_sentence(both, "pretrain"),
+      "`pretrain` does not use `training.epochs`. `schedule.kind: linear` does not use `schedule.power`.");
+  const Config lamb =
+      read_config("", {"optimizer.kind=lamb", "optimizer.all_tensors=true", "optimizer.momentum=0.9"});
+  EXPECT_EQ(unused_keys_sentence(lamb, "pretrain"),
+            "`optimizer.kind: lamb` does not use `optimizer.momentum`.");
+}
+
+TEST(Config, groups_of_the_optimizer_are_a_list_of_patterns_with_their_numbers) {
+  const Config c = read_config(
+      "", {"optimizer.groups=[{match: '*.bias', weight_decay: 0}, {match: a, rate: 0.1, weight_decay: 1}]"});
+  const std::vector<OptimizerGroup> expected{{.match = "*.bias", .weight_decay = 0},
+                                             {.match = "a", .rate = 0.1, .weight_decay = 1}};
+  EXPECT_EQ(c.optimizer.groups, expected);
+  EXPECT_THAT(to_yaml(c), HasSubstr("  groups: [{match: \"*.bias\", weight_decay: 0}, {match: \"a\", rate: "
+                                    "0.1, weight_decay: 1}]\n"));
+  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").optimizer.groups, expected);
+}
+
+TEST(Config, a_wrong_group_of_the_optimizer_is_refused) {
+  const auto refused = [](const std::string& groups) {
+    return refusal("optimizer: {groups: " + groups + "}");
+  };
+  EXPECT_THAT(refused("x"), HasSubstr("`optimizer.groups` is x; it must be a list of {match: ..."));
+  EXPECT_THAT(refused("[x]"), HasSubstr("an entry of `optimizer.groups` must be {match: ..."));
+  EXPECT_THAT(refused("[{rate: 1}]"), HasSubstr("an entry has no pattern `match`"));
+  EXPECT_THAT(refused("[{match: a}]"), HasSubstr("the entry for a gives neither `rate` nor `weight_decay`"));
+  EXPECT_THAT(refused("[{match: a, rate: -1}]"),
+              HasSubstr("`rate` is -1; it must be a number of at least 0"));
+  EXPECT_THAT(refused("[{match: a, decay: 1}]"), HasSubstr("there is no key `decay` in an entry"));
+}
+
+TEST(Config, an_optional_number_is_a_number_or_its_word) {
+  EXPECT_EQ(read_config("", {}).schedule.end_share, std::nullopt);
+  EXPECT_EQ(read_config("", {"schedule.end_share=0.25"}).schedule.end_share, 0.25);
+  EXPECT_EQ(read_config("", {"schedule.end_share=0.25", "schedule.end_share=auto"}).schedule.end_share,
+            std::nullopt);
+  EXPECT_EQ(read_config("", {"schedule.beta1_ends=none"}).schedule.beta1_ends, std::nullopt);
+  EXPECT_THAT(refusal("schedule: {end_share: 2}"), HasSubstr("it must be from 0 to 1"));
+  EXPECT_THAT(refusal("schedule: {beta1_ends: auto}"), HasSubstr("it must be a number"));
+}
+
+TEST(Config, keys_that_an_evaluation_or_a_measurement_does_not_use_are_named_where_they_are_set) {
+  const std::vector<std::string> sets = {"training.steps=9",    "data.packing=documents",
+                                         "optimizer.beta1=0.8", "evaluation.batches=3",
+                                         "run.threads=1",       "model.layers=2"};
+  const Config set = read_config("", sets);
+  EXPECT_EQ(unused_keys_sentence(set, "evaluate"),
+            "`evaluate` does not use `optimizer.beta1`, `training.steps`.");
+  EXPECT_EQ(unused_keys_sentence(set, "evaluate of a task"),
+            "`evaluate` of a task does not use `data.packing`, `evaluation.batches`, `optimizer.beta1`, "
+            "`training.steps`.");
+  EXPECT_EQ(unused_keys_sentence(set, "bench"),
+            "`bench` does not use `data.packing`, `evaluation.batches`, `optimizer.beta1`.");
+  EXPECT_EQ(unused_keys_sentence(set, "bench --loader"),
+            "`bench --loader` does not use `evaluation.batches`, `optimizer.beta1`, `run.threads`, "
+            "`training.steps`.");
+  const Config file = read_config_text(
+      "training: {steps: 5}\noptimizer: {beta1: 0.8}\ngrid: {seed: [1, 2], optimizer.beta2: [0.9]}\n",
+      "run.yaml");
+  for (const char* command : {"evaluate", "evaluate of a task", "bench", "bench --loader"})
+    EXPECT_EQ(unused_keys_sentence(file, command), "") << "one file serves several commands";
+}
+
+TEST(Config, the_keys_that_a_command_names_are_keys) {
+  Config config;
+  for (const std::string_view name : keys_named_by_commands())
+    EXPECT_TRUE(std::ranges::any_of(config_keys(config), [name](const ConfigKey& key) {
+      return name.ends_with('.') ? key.path.starts_with(name) : key.path == name;
+    })) << name;
+}
+
 TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
   EXPECT_EQ(refusal("model:\n  layers: many\n"),
             "run.yaml, line 2: `model.layers` is many; it must be an integer.");
   EXPECT_THAT(refusal("model: {layers: 2.5}"), HasSubstr("`model.layers` is 2.5; it must be an integer"));
   EXPECT_THAT(refusal("model: {layers: '2'}"), HasSubstr("`model.layers` is \"2\"; it must be an integer"));
-  EXPECT_THAT(refusal("model: {layers: 99999999999999999999}"), HasSubstr("it must be an integer"));
+  EXPECT_THAT(refusal("model: {layers: 99999999999999999999}"),
+              HasSubstr("`model.layers` is 99999999999999999999; it must be at most"));
   EXPECT_THAT(refusal("model: {layers: }"), HasSubstr("`model.layers` is nothing; it must be an integer"));
   EXPECT_THAT(refusal("model: {layers: [1]}"), HasSubstr("`model.layers` is a list"));
   EXPECT_THAT(refusal("model: 5"), HasSubstr("`model` is 5; it must be a map"));
@@ -154,7 +265,7 @@ TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
   EXPECT_THAT(refusal("optimizer: {learning_rate: nan}"), HasSubstr("it must be a number"));
   EXPECT_THAT(refusal("data: {shuffle: maybe}"), HasSubstr("it must be true or false"));
   EXPECT_THAT(refusal("data: {shards: {a: b}}"), HasSubstr("it must be a list of patterns"));
-  EXPECT_THAT(refusal("model: {attention: {kind: linear}}"),
+  EXPECT_THAT(refusal("model: {attention: {kind: quadratic}}"),
               HasSubstr("it must be one of nystrom | softmax"));
   EXPECT_THAT(refusal("model: {attention: {kind: '|'}}"), HasSubstr("it must be one of"));
   EXPECT_THAT(refusal("data: {packing: document}"),
@@ -166,8 +277,22 @@ TEST(Config, a_wrong_type_is_refused_with_key_value_file_and_line) {
 
 TEST(Config, a_value_out_of_range_is_refused) {
   EXPECT_THAT(refusal("model: {layers: 0}"), HasSubstr("it must be at least 1"));
-  EXPECT_THAT(refusal("data: {masking: {probability: 1.5}}"), HasSubstr("it must be from 0 to 1"));
+  EXPECT_THAT(refusal("data: {masking: {probability: 1.5}}"), HasSubstr("it must be from 1e-06 to 1"));
+  EXPECT_THAT(refusal("data: {masking: {probability: 0}}"), HasSubstr("it must be from 1e-06 to 1"));
   EXPECT_THAT(refusal("training: {steps: -1}"), HasSubstr("it must be at least 1"));
+  EXPECT_THAT(refusal("run: {threads: 100000}"), HasSubstr("it must be from 1 to 4096"));
+  EXPECT_THAT(refusal("training: {micro_batch: 4294967296}"), HasSubstr("it must be from 1 to 2147483647"));
+}
+
+TEST(Config, a_value_beyond_the_upper_bound_is_told_that_bound) {
+  EXPECT_THAT(refusal("seed: 9223372036854775807"), HasSubstr("it must be at most 9000000000000000"));
+  EXPECT_THAT(refusal("training: {steps: 4611686018427387904}"),
+              HasSubstr("it must be at most 9000000000000000"));
+  EXPECT_THAT(refusal("training: {steps: 99999999999999999999}"),
+              HasSubstr("it must be at most 9000000000000000"));
+  EXPECT_THAT(refusal("seed: -99999999999999999999"), HasSubstr("it must be at least 0"));
+  EXPECT_THAT(refusal("model: {attention: {pinv_iterations: 4294967302}}"),
+              HasSubstr("it must be from 1 to 1048576"));
 }
 
 TEST(Config, what_is_no_yaml_is_refused) {
@@ -241,7 +366,7 @@ TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
   EXPECT_EQ(c.model.layers, 2);
   EXPECT_EQ(c.data.shards.size(), 2U);
   EXPECT_FALSE(c.training.micro_batch.has_value());
-  EXPECT_EQ(c.model.attention.convolution, 0);
+  EXPECT_EQ(c.model.attention.taps, 0);
   EXPECT_EQ(c.corpus.front().path, "f");
   EXPECT_EQ(c.run.directory, "x=y");
   EXPECT_THAT(refused_override("model.layer=2"),
@@ -252,10 +377,10 @@ TEST(Config, overrides_go_over_the_file_and_their_values_are_yaml) {
 
 TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
   const Config c = read_config(
-      "",
-      {"run.directory=\"a \\\"b\\\" \\n\\t'c'\"", "model.from=true", "data.shards=['*.h5', '#x']",
-       "optimizer.learning_rate=0.30000000000000004", "training.steps=12", "task.name=null",
-       "corpus=[{kind: jsonl, path: \"x: y\", field: body, encoding: latin-1}]", "optimizer.epsilon=1e-30"});
+      "", {"run.directory=\"a \\\"b\\\" \\n\\t'c'\"", "model.from=true", "data.shards=['*.h5', '#x']",
+           "optimizer.learning_rate=0.30000000000000004", "training.steps=12", "task.name=null",
+           "corpus=[{kind: jsonl, path: \"x: y\", field: body, encoding: latin-1, language: de}]",
+           "optimizer.epsilon=1e-30"});
   const std::string yaml = to_yaml(c);
   const Config again = read_config_text(yaml, "config.yaml");
   EXPECT_EQ(to_yaml(again), yaml);
@@ -264,6 +389,7 @@ TEST(Config, the_resolved_file_gives_the_same_configuration_back) {
   EXPECT_EQ(again.optimizer.learning_rate, 0.30000000000000004);
   EXPECT_EQ(again.training.steps, 12);
   EXPECT_EQ(again.corpus.front().field, "body");
+  EXPECT_EQ(again.corpus.front().language, "de");
   EXPECT_EQ(pretraining_values(again), pretraining_values(c));
 }
 

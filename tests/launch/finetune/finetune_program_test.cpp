@@ -47,6 +47,26 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_EQ(results("next")["model"], "run/checkpoints/best.h5");
 }
 
+TEST_F(Finetune, check_tells_what_the_run_would_come_to_and_writes_nothing) {
+  const Outcome done = run("$nystrom check c.yaml --json --steps 1");
+  ASSERT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.out, ::testing::StartsWith("`nystrom finetune` would start a new run in run.\n"));
+  const Json json = parse_json<Json>(done.out.substr(done.out.rfind('\n', done.out.size() - 2) + 1));
+  EXPECT_EQ(json["command"], "finetune");
+  EXPECT_EQ(json["steps"], 6 * 13);
+  EXPECT_EQ(json["epochs"], 6);
+  EXPECT_GT(json["examples"]["train"], 0);
+  EXPECT_GT(json["seconds_left"], 0);
+
+  const Outcome grid = run("$nystrom check c.yaml --json --steps 0 --set 'grid={seed: [1, 2, 3]}'");
+  ASSERT_EQ(grid.status, 0) << grid.err;
+  EXPECT_THAT(grid.out, HasSubstr("3 runs, one after another; the figures are those of the first, seed=1"));
+  const Outcome refused = run("$nystrom check c.yaml --set 'grid={model.heads: [2, 3]}'");
+  EXPECT_EQ(refused.status, 2) << refused.out;
+  EXPECT_THAT(refused.err, HasSubstr("model.heads"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
 TEST_F(Finetune, starts_from_a_folder_whose_tokenizer_is_a_tokenizer_json) {
   write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\nfive\nsix\nten\ntin\nnet\n");
   const Outcome first =
@@ -225,7 +245,7 @@ TEST_F(Finetune, invalid_configurations_are_refused_before_anything_is_written) 
     EXPECT_FALSE(std::filesystem::exists(folder_ / "no")) << set;
     return outcome.err;
   };
-  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("not implemented yet"));
+  EXPECT_THAT(refusal("--set task.kind=lra"), HasSubstr("`task.name` is missing"));
   EXPECT_THAT(refusal("--set task.columns.text=review"), HasSubstr("no column `review`"));
   EXPECT_THAT(refusal("--set task.metric=bleu"), HasSubstr("task.metric"));
   EXPECT_THAT(refusal("--set task.labels=[metal]"), HasSubstr("is not a known label"));

@@ -57,6 +57,34 @@ class Predict : public Finetune {
   }
 };
 
+// ASCII as UTF-16 with its byte order mark.
+std::string as_utf16(const std::string& text, bool little) {
+  std::string bytes = little ? "\xFF\xFE" : "\xFE\xFF";
+  for (const char c : text) bytes += little ? std::string{c, '\0'} : std::string{'\0', c};
+  return bytes;
+}
+
+TEST_F(Predict, reads_utf_16_by_its_byte_order_mark) {
+  train();
+  const std::string text = read_bytes(folder_ / "data/test.tsv");
+  const std::string expected = predict("--input data/test.tsv").out;
+  ASSERT_NE(expected, "");
+  for (const bool little : {true, false}) {
+    write("wide.tsv", as_utf16(text, little));
+    const Outcome from_file = predict("--input wide.tsv");
+    EXPECT_EQ(from_file.out, expected) << from_file.err;
+    const Outcome in_pieces = run(
+        "{ head -c 1 wide.tsv; sleep 0.2; tail -c +2 wide.tsv | head -c 58; sleep 0.2; tail -c +60 wide.tsv; } | "
+        "$nystrom predict --model run/checkpoints/best.h5 --set training.precision=fp32 --set run.threads=1 "
+        "--input - --input-format tsv");
+    EXPECT_EQ(in_pieces.out, expected) << in_pieces.err;
+  }
+  // Both halves of a pair, apart: neither is text.
+  std::string broken = as_utf16("text\n", true) + std::string("\x3D\xD8\n\0", 4) + std::string("\x00\xDE", 2);
+  write("broken.tsv", broken);
+  EXPECT_THAT(predict("--input broken.tsv").err, HasSubstr("4 bytes of the input are not valid"));
+}
+
 TEST_F(Predict, predicts_what_finetune_wrote_in_every_input_and_output_format) {
   train();
   const Table written = table_of(read_bytes(folder_ / "run/predictions.tsv"));

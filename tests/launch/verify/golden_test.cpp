@@ -27,9 +27,13 @@ using testing::TemporaryFolder;
 
 class Golden : public ::testing::Test {
  protected:
+  explicit Golden(std::string folder = "golden") : folder_(std::move(folder)) {}
+
   void SetUp() override {
-    const fs::path root = testing::shared_folder("golden");
-    if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    const fs::path root = testing::shared_folder(folder_);
+    if (root.empty())
+      GTEST_SKIP() << "there are no reference numbers in " << folder_
+                   << " beside this checkout (NYSTROM_SHARED)";
     for (const auto& entry : fs::directory_iterator(root))
       if (fs::exists(entry.path() / "case.h5")) cases_.push_back(entry.path().string());
     std::ranges::sort(cases_);
@@ -52,6 +56,15 @@ class Golden : public ::testing::Test {
   }
 
   std::vector<std::string> cases_;
+
+ private:
+  std::string folder_;
+};
+
+/// The other kinds of attention, and the network's options.
+class GoldenKinds : public Golden {
+ protected:
+  GoldenKinds() : Golden("golden/kinds") {}
 };
 
 TEST_F(Golden, outputs_and_gradients_in_fp32_are_those_of_pytorch) {
@@ -62,6 +75,29 @@ TEST_F(Golden, outputs_and_gradients_in_fp64_are_those_of_pytorch) {
 }
 TEST_F(Golden, outputs_and_gradients_in_bf16_are_near_those_of_pytorch) {
   expect_all_within(DType::kBF16);
+}
+
+TEST_F(GoldenKinds, outputs_and_gradients_in_fp32_are_those_of_pytorch) {
+  expect_all_within(DType::kF32);
+}
+TEST_F(GoldenKinds, outputs_and_gradients_in_fp64_are_those_of_pytorch) {
+  expect_all_within(DType::kF64);
+}
+TEST_F(GoldenKinds, outputs_and_gradients_in_bf16_are_near_those_of_pytorch) {
+  expect_all_within(DType::kBF16);
+}
+TEST_F(GoldenKinds, a_checkpoint_computes_what_its_folder_does) {
+  for (const std::string& folder : cases_) {
+    const TemporaryFolder at;
+    (void)convert({.from = folder, .to = at / "model.h5"});
+    EXPECT_TRUE(verify({.model = at / "model.h5", .case_file = folder + "/case.h5"}).passed()) << folder;
+    try {
+      (void)convert({.from = folder, .to = at / "copy"});
+      EXPECT_TRUE(verify({.model = at / "copy", .case_file = folder + "/case.h5"}).passed()) << folder;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("`--to` can be a checkpoint (.h5) alone"));
+    }
+  }
 }
 
 TEST_F(Golden, a_changed_weight_is_far_away) {

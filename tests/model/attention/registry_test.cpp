@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::SmallNetwork;
 using testing::TextBatch;
 
@@ -60,6 +61,23 @@ TEST(AttentionRegistry, an_unknown_kind_is_refused_with_all_names) {
               AllOf(HasSubstr("model.attention.kind is `nystrm`"), HasSubstr("nystrom, softmax")));
   config.attention.kind = "";
   EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.kind is ``"));
+}
+
+TEST(AttentionRegistry, options_that_a_kind_cannot_run_with_are_refused_by_key) {
+  ModelConfig config = testing::small_model();
+  config.attention.kind = "longformer";
+  config.attention.window = 7;
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.window is 7; it must be even"));
+  config.attention.window = 0;
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.window is 0"));
+  config.attention.window = 8;
+  config.padding = Padding::kHuggingFace;
+  EXPECT_THAT(refusal([&] { check(config); }),
+              AllOf(HasSubstr("model.attention.padding"), HasSubstr("longformer")));
+  config.padding = Padding::kExact;
+  EXPECT_NO_THROW(check(config));
+  config.attention.redraw_every = -1;
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.redraw_every is -1"));
 }
 
 TEST(AttentionRegistry, dropout_of_probabilities_is_refused_where_a_kind_has_none) {
@@ -118,6 +136,21 @@ TEST(AttentionKind, comes_back_from_config_json) {
   const HuggingFaceConfig read = read_huggingface_config(folder / "model");
   EXPECT_EQ(read.model.attention.kind, "mean");
   EXPECT_THAT(read.notes.at(0), HasSubstr("Here it runs the mean of the values"));
+}
+
+TEST(AttentionKind, has_its_own_options_in_config_json_and_those_of_no_other) {
+  const testing::TemporaryFolder folder;
+  ModelConfig config = testing::small_model();
+  config.attention.kind = "linformer";
+  config.attention.projection = 5;
+  config.attention.projection_sharing = ProjectionSharing::kKv;
+  const std::string text = huggingface_config_text({.model = config});
+  EXPECT_THAT(text, AllOf(HasSubstr("\"projection\": 5"), HasSubstr("\"projection_sharing\": \"kv\""),
+                          Not(HasSubstr("features"))));
+  write_huggingface_folder(folder / "model", {.files = {{"config.json", text}}});
+  const AttentionConfig read = read_huggingface_config(folder / "model").model.attention;
+  EXPECT_EQ(read.projection, 5);
+  EXPECT_EQ(read.projection_sharing, ProjectionSharing::kKv);
 }
 
 TEST(AttentionKind, of_config_json_is_refused_with_all_names_if_unknown) {

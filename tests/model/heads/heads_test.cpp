@@ -35,10 +35,10 @@ struct Arrays {
       lengths.push_back(kLengths[s]);
       offsets.push_back(static_cast<std::int32_t>(ids.size()));
       samples.push_back(static_cast<std::int64_t>(s));
-      if (head.kind != HeadKind::kMultipleChoice)
+      if (head.kind != HeadKind::kMultipleChoice && head.kind != HeadKind::kPairClassification)
         sequence_labels.push_back(static_cast<std::int32_t>(s % 2));
       else if (s % 2 == 1)
-        sequence_labels.push_back(static_cast<std::int32_t>(s / 2));  // two choices a question
+        sequence_labels.push_back(static_cast<std::int32_t>(s / 2));  // two choices a question, or a pair
       ends.push_back(kLengths[s] - 1);
       for (std::int64_t l = 0; l < head.labels; ++l)
         values.push_back(s == 1 ? 0.F : static_cast<float>(l + 1) / 3);
@@ -65,13 +65,22 @@ constexpr LossScales kScales{0.4, 0.0};
 struct HeadCase {
   std::string name;
   HeadConfig head;
+  NetworkConfig network = {};
 };
+
+ModelConfig model_of(const HeadCase& head) {
+  ModelConfig model = small_model();
+  model.network = head.network;
+  return model;
+}
 
 class HeadOf : public ::testing::TestWithParam<HeadCase> {
  protected:
-  HeadOf() : network_(small_model(), GetParam().head, DType::kF64, true), buffer_(kLimits) {
+  HeadOf() : network_(model_of(GetParam()), GetParam().head, DType::kF64, true), buffer_(kLimits) {
     network_.initialize(5);
-    for (double& w : network_.parameters().weights().span<double>()) w *= 10;  // away from the linear range
+    // Away from the linear range, but not so far that a loss is zero.
+    const bool pairs = GetParam().head.kind == HeadKind::kPairClassification;
+    for (double& w : network_.parameters().weights().span<double>()) w *= pairs ? 4 : 10;
     network_.plan(kLimits, context_.threads());
   }
 
@@ -113,9 +122,13 @@ TEST_P(HeadOf, has_the_same_loss_in_one_micro_batch_or_two) {
 TEST_P(HeadOf, is_found_under_its_name_and_takes_memory_as_planned) {
   const HeadEntry& entry = entry_of(GetParam().head.kind);
   EXPECT_EQ(find_head(entry.name), &entry);
-  EXPECT_EQ(Network::planned_bytes(small_model(), GetParam().head, DType::kF64,
+  EXPECT_EQ(Network::planned_bytes(model_of(GetParam()), GetParam().head, DType::kF64,
                                    {.limits = kLimits, .threads = 2, .training = true}),
             network_.arena().bytes());
+}
+
+NetworkConfig pooled(Pooling pooling, ClassifierKind classifier, std::optional<std::int64_t> size = {}) {
+  return {.pooling = pooling, .classifier = classifier, .classifier_size = size};
 }
 
 using enum HeadKind;
@@ -125,8 +138,17 @@ INSTANTIATE_TEST_SUITE_P(
                       HeadCase{"many_labels", {kSequenceClassification, 3, Problem::kMultiLabel}},
                       HeadCase{"regression", {kSequenceClassification, 1, Problem::kRegression}},
                       HeadCase{"tokens", {kTokenClassification, 3}},
-                      HeadCase{"answers", {kQuestionAnswering, 2}},
-                      HeadCase{"choices", {kMultipleChoice, 1}}),
+                      HeadCase{"answers", {kQuestionAnswering, 2}}, HeadCase{"choices", {kMultipleChoice, 1}},
+                      HeadCase{"classes_of_means",
+                               {kSequenceClassification, 3},
+                               pooled(Pooling::kMean, ClassifierKind::kTanh)},
+                      HeadCase{"classes_of_maxima",
+                               {kSequenceClassification, 3},
+                               pooled(Pooling::kMax, ClassifierKind::kReluMlp, 11)},
+                      HeadCase{"pairs", {kPairClassification, 3}},
+                      HeadCase{"pairs_of_means",
+                               {kPairClassification, 3},
+                               pooled(Pooling::kMean, ClassifierKind::kReluMlp, 5)}),
     [](const auto& head) { return head.param.name; });
 
 TEST(Head, without_a_label_is_refused) {

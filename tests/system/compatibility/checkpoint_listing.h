@@ -103,7 +103,8 @@ class CheckpointListing {
   }
 
   static bool depends_on_machine(const std::string& name) {
-    constexpr std::array kNames{"configuration", "loss_mean", "loss_variance", "seconds", "/tokenizer"};
+    constexpr std::array kNames{"configuration", "loss_mean",  "loss_variance",
+                                "seconds",       "provenance", "/tokenizer"};
     return std::ranges::find(kNames, name) != kNames.end();
   }
 

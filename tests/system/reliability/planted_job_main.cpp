@@ -21,8 +21,8 @@
 
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
-#include "launch/cli/rank.h"
 #include "toy_run.h"
+#include "trainer/comm/launcher.h"
 #include "trainer/metrics/progress.h"
 #include "trainer/pretrain.h"
 #include "trainer/run/run_session.h"
@@ -183,7 +183,7 @@ int run(const std::string& directory, const Arguments& arguments) {
                                  Network* network = nullptr;
                                  PretrainOptions options = job(directory, arguments, fault, &network);
                                  options.report = [&log](const std::string& report) {
-                                   log.note("what the ranks are doing:\n" + report);
+                                   log.report("what the ranks are doing:\n" + report);
                                  };
                                  PlantedObserver observer(fault, log, arguments.number("slow_save_ms", 0));
                                  const StopReason why = pretrain(options, comm, observer);

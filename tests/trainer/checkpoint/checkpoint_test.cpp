@@ -11,6 +11,7 @@
 #include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint/header.h"
+#include "trainer/guards/consistency.h"
 
 namespace nystrom {
 namespace {
@@ -95,6 +96,22 @@ TEST_F(Checkpoint, equal_state_gives_equal_bytes) {
   for (const char* name : {"a.h5", "b.h5"})
     write_checkpoint((folder / name), run.network, *optimizer, state, options().identity);
   EXPECT_EQ(testing::read_bytes((folder / "a.h5")), testing::read_bytes((folder / "b.h5")));
+}
+
+TEST_F(Checkpoint, says_what_wrote_it_and_binds_nothing_by_it) {
+  EXPECT_EQ(CheckpointReader(path).identity().provenance, "") << "as in files of version 0.1.0";
+  const auto optimizer = make_optimizer({}, run.network.parameters());
+  for (const char* name : {"a", "b"}) {
+    RunIdentity identity = options().identity;
+    identity.provenance = fmt::format("{{\"host\": \"{}\"}}", name);
+    write_checkpoint(folder / (name + std::string(".h5")), run.network, *optimizer, {.step = 1}, identity);
+  }
+  const CheckpointReader a(folder / "a.h5"), b(folder / "b.h5");
+  EXPECT_EQ(a.identity().provenance, "{\"host\": \"a\"}");
+  EXPECT_NE(b.identity().provenance, a.identity().provenance);
+  EXPECT_EQ(b.identity().settings, a.identity().settings);
+  for (const auto& tensor : a.tensors()) EXPECT_EQ(b.read_tensor(tensor.name), a.read_tensor(tensor.name));
+  EXPECT_EQ(digest_of(b.identity()), digest_of(a.identity())) << "ranks on two hosts are the same run";
 }
 
 TEST_F(Checkpoint, flipped_bit_anywhere_is_detected) {

@@ -37,6 +37,18 @@ TEST(ModelRecord, every_kind_of_attention_comes_back_by_its_name) {
   }
 }
 
+TEST(ModelRecord, options_of_a_kind_come_back_and_others_are_not_written) {
+  ModelConfig model;
+  model.attention.kind = "longformer";
+  model.attention.window = 14;
+  model.attention.global_tokens = GlobalTokens::kFirst;
+  model.attention.features = 3;
+  const AttentionConfig read = written_and_read(model).model.attention;
+  EXPECT_EQ(read.window, 14);
+  EXPECT_EQ(read.global_tokens, GlobalTokens::kFirst);
+  EXPECT_EQ(read.features, AttentionConfig().features);
+}
+
 TEST(ModelRecord, an_unknown_kind_of_attention_is_refused_with_all_names) {
   ModelConfig model;
   model.attention.kind = "of_the_future";

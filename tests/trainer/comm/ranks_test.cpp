@@ -134,8 +134,8 @@ TEST(Zero, sharded_state_gives_the_same_bits_and_checkpoints) {
     const CheckpointReader dealt(checkpoint_path(folder.path + "/zero", step)),
         at_once(checkpoint_path(folder.path + "/whole", step));
     for (const char* state : {"exp_avg", "exp_avg_sq"}) {
-      dealt.load_state(store, state, a, Memory::host());
-      at_once.load_state(store, state, b, Memory::host());
+      dealt.load_state(state, store.all(), a, Memory::host());
+      at_once.load_state(state, store.all(), b, Memory::host());
       EXPECT_EQ(digest_of(a.view()), digest_of(b.view())) << state << " at step " << step;
       EXPECT_NE(a.view().span<float>()[100], 0) << state;
     }
@@ -146,7 +146,7 @@ TEST(Zero, each_rank_keeps_only_its_shard) {
   ToyRun run(toy_trainer(1), ranks(), share_of(8, 8));
   ParameterStore& store = run.network.parameters();
   const ZeroPartition partition(store.flat_size(), ranks().rank(), ranks().ranks());
-  const auto optimizer = make_optimizer({}, store, partition);
+  const auto optimizer = make_optimizer({}, store, partition, {});
   for (const OptimizerState& state : optimizer->states()) EXPECT_EQ(state.values.numel(), partition.count());
   EXPECT_LE(partition.count(), store.flat_size() / ranks().ranks() + 64);
 }

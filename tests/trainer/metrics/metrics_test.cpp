@@ -98,6 +98,19 @@ TEST(Metrics, incomplete_last_line_is_dropped) {
   EXPECT_EQ(testing::read_bytes(path), metrics_line(report_of(1)) + "\n");
 }
 
+TEST(Metrics, a_link_is_not_followed) {
+  const testing::TemporaryFolder folder;
+  testing::write_bytes(folder / "mine", "precious\n");
+  std::filesystem::create_symlink("mine", folder / "metrics.jsonl");
+  try {
+    MetricsFile file(folder / "metrics.jsonl", 0);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("metrics.jsonl is a link"));
+  }
+  EXPECT_EQ(testing::read_bytes(folder / "mine"), "precious\n");
+}
+
 TEST(Metrics, unwritable_file_is_named) {
   const testing::TemporaryFolder folder;
   try {

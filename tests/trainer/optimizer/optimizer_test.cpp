@@ -23,8 +23,8 @@ struct Parameters {
 
 TEST(Optimizer, only_tensors_of_two_dimensions_are_decayed) {
   Parameters p;
-  const auto optimizer = make_optimizer({.weight_decay = 0.5}, p.store);
-  optimizer->step(p.context, 0.1, 1.0);  // no gradient: decay alone
+  const auto optimizer = make_optimizer({.learning_rate = 0.1, .weight_decay = 0.5}, p.store);
+  optimizer->step(p.context, {}, 1.0);  // no gradient: decay alone
   for (const float w : p.store.weight(p.matrix).span<float>()) EXPECT_FLOAT_EQ(w, 1 - 0.1F * 0.5F);
   for (const float w : p.store.weight(p.vector).span<float>()) EXPECT_EQ(w, 1.0F);
 }
@@ -32,8 +32,8 @@ TEST(Optimizer, only_tensors_of_two_dimensions_are_decayed) {
 TEST(Optimizer, the_first_update_is_the_rate_whatever_the_gradients_size) {
   Parameters p;
   for (float& g : p.store.gradient(p.vector).span<float>()) g = 40;
-  const auto optimizer = make_optimizer({.weight_decay = 0}, p.store);
-  optimizer->step(p.context, 0.01, 0.5);
+  const auto optimizer = make_optimizer({.learning_rate = 0.01, .weight_decay = 0}, p.store);
+  optimizer->step(p.context, {}, 0.5);
   for (const float w : p.store.weight(p.vector).span<float>()) EXPECT_NEAR(w, 1 - 0.01F, 1e-6);
   EXPECT_EQ(optimizer->updates(), 1);
   const float m =
@@ -52,11 +52,34 @@ TEST(Optimizer, has_the_states_of_its_row_as_large_as_the_row_says) {
       bytes += state.values.bytes();
       names.push_back(state.name);
     }
-    EXPECT_TRUE(std::ranges::equal(names, kind.states)) << kind.name;
-    EXPECT_EQ(bytes, optimizer_bytes(options, p.store, 1)) << kind.name;
-    EXPECT_EQ(optimizer_bytes(options, p.store, 2), bytes / 2);
-    EXPECT_EQ(state_bytes(options, p.store, 1), 2 * p.store.weights().bytes() + bytes);
+    EXPECT_TRUE(std::ranges::equal(names, kind.states, {}, {}, &OptimizerKind::State::name)) << kind.name;
+    const std::size_t scratch = kind.scratch_bytes == nullptr ? 0 : kind.scratch_bytes(p.store);
+    EXPECT_EQ(bytes + scratch, optimizer_bytes(options, p.store, 1)) << kind.name;
+    EXPECT_EQ(state_bytes(options, p.store, 1), 2 * p.store.weights().bytes() + bytes + scratch);
   }
+}
+
+/// Four matrices of a block, and an embedding as large as they.
+struct Blocks {
+  Blocks() {
+    (void)store.add("nystromformer.embeddings.word_embeddings.weight", {128, 64}, Init::kNormal);
+    for (const char* name : {"0.a", "0.b", "1.a", "1.b"})
+      (void)store.add(std::string("nystromformer.encoder.layer.") + name, {32, 64}, Init::kNormal);
+    store.allocate(true);
+  }
+  ParameterStore store{DType::kF32};
+};
+
+TEST(Optimizer, the_memory_plan_counts_its_states_of_the_parameters_that_have_them) {
+  const Blocks blocks;
+  const std::size_t weights = blocks.store.weights().bytes();
+  EXPECT_EQ(optimizer_bytes({}, blocks.store, 1), 2 * weights);
+  EXPECT_EQ(optimizer_bytes({}, blocks.store, 2), weights);
+  EXPECT_EQ(optimizer_bytes({.ema_decay = 0.9}, blocks.store, 2), weights + weights / 2);
+  const OptimizerOptions muon{.kind = "muon"};
+  const std::size_t scratch = find_optimizer("muon").scratch_bytes(blocks.store);
+  EXPECT_EQ(optimizer_bytes(muon, blocks.store, 1) - scratch, 2 * weights / 2 + weights / 2);
+  EXPECT_EQ(optimizer_bytes(muon, blocks.store, 2) - scratch, weights) << "the rank with the embeddings";
 }
 
 TEST(Optimizer, the_norm_is_of_all_gradients_together) {

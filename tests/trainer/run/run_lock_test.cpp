@@ -17,17 +17,19 @@
 namespace nystrom {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-constexpr LockTimes kQuick{.beat = 20ms, .silence = 400ms, .patience = 150ms};
-constexpr LockTimes kEveryBeat{.beat = 0ms, .silence = 400ms, .patience = 150ms};  // each beat() writes
+constexpr LockTimes kQuick{.beat = 20ms, .silence = 400ms, .patience = 150ms, .trust = 0ms};
+constexpr LockTimes kEveryBeat{
+    .beat = 0ms, .silence = 400ms, .patience = 150ms, .trust = 0ms};  // each beat() writes
 
 class Lock : public ::testing::Test {
  protected:
-  std::unique_ptr<RunLock> take(const LockTimes& times = kQuick) {
+  std::unique_ptr<RunLock> take(const LockTimes& times = kQuick, bool takeover = false) {
     return std::make_unique<RunLock>(
-        directory, [this](const std::string& note) { notes.push_back(note); }, times);
+        directory, [this](const std::string& note) { notes.push_back(note); }, times, takeover);
   }
   std::string refusal() {
     try {
@@ -132,6 +134,72 @@ TEST_F(Lock, lost_to_another_job_is_detected) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("was taken over by process 77 on node9"));
   }
+}
+
+TEST_F(Lock, lost_to_another_job_is_noticed_before_the_next_write) {
+  const auto lock = take();  // whose next heartbeat is due later
+  lock->confirm();
+  write(foreign(1));
+  EXPECT_NO_THROW(lock->check());
+  EXPECT_THROW(lock->confirm(), Error);
+  EXPECT_THROW(lock->check(), Error);
+}
+
+TEST_F(Lock, is_not_looked_at_for_each_write) {
+  const auto lock = take({.beat = 1h, .silence = 400ms, .patience = 150ms, .trust = 1h});
+  write(foreign(1));
+  EXPECT_NO_THROW(lock->confirm());
+}
+
+TEST_F(Lock, a_late_heartbeat_does_not_reach_the_lock_of_another_job) {
+  const auto lock = take(kEveryBeat);
+  const std::string other = folder / "other";
+  std::ofstream(other) << foreign(1);
+  std::filesystem::rename(other, RunLock::path_in(directory));
+  lock->beat();
+  std::ifstream file(RunLock::path_in(directory));
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), foreign(1));
+}
+
+TEST_F(Lock, of_a_live_job_is_taken_over_on_demand) {
+  const auto first = take();
+  const auto second = take(kQuick, true);
+  EXPECT_THAT(notes.back(),
+              HasSubstr("which may be alive; this job takes the lock over, since `--takeover` is given"));
+  EXPECT_TRUE(second->owner_may_write());
+  EXPECT_THROW(first->confirm(), Error);
+  EXPECT_NO_THROW(second->confirm());
+}
+
+TEST_F(Lock, of_a_dead_process_leaves_nobody_who_may_write) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto lock = take();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_FALSE(take()->owner_may_write());
+}
+
+TEST_F(Lock, that_cannot_be_read_counts_as_alive) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root reads everything.";
+  write(foreign(1));
+  std::filesystem::permissions(RunLock::path_in(directory), std::filesystem::perms::none);
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("cannot be read (Permission denied)"), HasSubstr("`--takeover`")));
+  EXPECT_NO_THROW((void)take(kQuick, true));
+}
+
+TEST_F(Lock, of_a_process_that_cannot_be_looked_at_counts_as_alive) {
+  auto text = [&] {
+    const auto lock = take();
+    std::ifstream file(RunLock::path_in(directory));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }();
+  const auto at = text.find("started=") + 8;
+  text.replace(at, text.find('\n', at) - at, "0");  // as where /proc does not tell
+  write(text);
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("whose process this system hides"), HasSubstr("`--takeover`")));
 }
 
 TEST_F(Lock, heartbeat_updates_the_file) {

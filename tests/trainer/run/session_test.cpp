@@ -73,6 +73,59 @@ TEST(Heartbeats, all_ranks_waiting_is_reported_and_busy_ranks_are_not) {
               Not(HasSubstr("Rank")));
 }
 
+/// The heartbeats of three ranks, of which rank `of` wrote at `written`.
+void write_beats(const std::string& directory, int of, double written, double now) {
+  std::filesystem::create_directories(heartbeat_folder(directory));
+  for (int rank = 0; rank < 3; ++rank) {
+    Heartbeat beat = beat_of(rank, "forward and backward", 1);
+    beat.written = rank == of ? written : now;
+    ASSERT_TRUE(write_heartbeat(directory, beat));
+  }
+}
+
+TEST(Heartbeats, a_rank_lives_whatever_the_clock_of_its_machine_says) {
+  using std::chrono::seconds;
+  for (const double ahead : {-43.0, 43.0}) {
+    const testing::TemporaryFolder folder;
+    JobWatch watch(folder.path());
+    const auto start = JobWatch::Clock::now();
+    write_beats(folder.path(), 1, 1000 + ahead, 1000);
+    EXPECT_FALSE(watch.look(1000, start)) << "it may be dead";
+    write_beats(folder.path(), 1, 1001 + ahead, 1001);
+    EXPECT_TRUE(watch.look(1001, start + seconds(1)));
+    EXPECT_THAT(watch.report(),
+                AllOf(Not(HasSubstr("dead")), Not(HasSubstr("silent")),
+                      HasSubstr(ahead > 0 ? "The clock of node1 is 43 s ahead of this machine's"
+                                          : "The clock of node1 is 43 s behind this machine's")));
+  }
+}
+
+TEST(Heartbeats, a_rank_is_dead_whatever_the_clock_of_its_machine_says) {
+  using std::chrono::seconds;
+  for (const double ahead : {-43.0, 43.0}) {
+    const testing::TemporaryFolder folder;
+    JobWatch watch(folder.path());
+    const auto start = JobWatch::Clock::now();
+    write_beats(folder.path(), 1, 1000 + ahead, 1000);
+    EXPECT_FALSE(watch.look(1000, start));
+    write_beats(folder.path(), 1, 1000 + ahead, 1006);
+    EXPECT_TRUE(watch.look(1006, start + seconds(6)));
+    EXPECT_THAT(watch.report(), HasSubstr("Rank 1 on node1 (process 101) has sent no heartbeat"));
+  }
+}
+
+TEST(Heartbeats, a_file_of_wild_numbers_is_no_heartbeat) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::create_directories(heartbeat_folder(folder.path()));
+  for (const char* text :
+       {"rank=4294967296\nranks=4294967297\n", "rank=-1\nranks=2\n", "rank=1e300\nranks=nan\n"})
+    std::ofstream(heartbeat_path(folder.path(), 0)) << text << "every=1\n";
+  EXPECT_TRUE(read_heartbeats(folder.path()).empty());
+  std::ofstream(heartbeat_path(folder.path(), 0)) << "rank=0\nranks=1\nhost=a\x1b[2J\nwritten=0\nevery=nan\n";
+  ASSERT_EQ(read_heartbeats(folder.path()).size(), 1U);
+  EXPECT_EQ(read_heartbeats(folder.path())[0].host, "a\\x1b[2J");
+}
+
 TEST(Heartbeats, directory_without_a_job_is_refused) {
   EXPECT_THROW((void)job_report(std::string("/nowhere")), InputError);
 }
@@ -107,6 +160,15 @@ TEST_F(Session, writes_a_heartbeat_and_removes_it) {
     EXPECT_EQ(beats[0].doing.phase, "evaluation");
   }
   EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
+TEST_F(Session, a_very_long_limit_is_none) {
+  for (const char* text : {"999999d", "1000000000d"}) {
+    RunSession session(
+        {.directory = directory, .stop_after_seconds = duration_seconds(text, "run.stop_after")}, *comm,
+        nobody);
+    EXPECT_EQ(session.stop_reason(), "") << text;
+  }
 }
 
 TEST_F(Session, old_stop_file_is_ignored_and_a_new_one_stops) {

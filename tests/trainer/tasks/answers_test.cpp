@@ -35,9 +35,11 @@ TEST(Answers, each_kind_has_a_row_and_its_head_leads_back_to_it) {
   }
 }
 
-TEST(Answers, language_models_have_none) {
+TEST(Answers, language_models_and_pairs_of_sequences_have_none) {
   for (const HeadEntry* head : head_registry())
-    EXPECT_EQ(find_answer(head->kind) == nullptr, head->is_language_model) << head->name;
+    EXPECT_EQ(find_answer(head->kind) == nullptr,
+              head->is_language_model || head->kind == HeadKind::kPairClassification)
+        << head->name;
 }
 
 TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_roles_of_their_own) {

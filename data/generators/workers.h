@@ -1,0 +1,22 @@
+#pragma once
+// Ranks and threads that generate a dataset together. What is written does not depend on their number.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace nystrom {
+
+struct Workers {
+  int rank = 0, ranks = 1;
+  int threads = 1;  ///< of each rank
+  /// Each rank's text, in rank order; a collective.
+  std::function<std::vector<std::string>(const std::string& mine)> gather = [](const std::string& mine) {
+    return std::vector{mine};
+  };
+  /// Called now and then, from one thread.
+  std::function<void(std::int64_t done, std::int64_t total)> progress = [](std::int64_t, std::int64_t) {};
+};
+
+}  // namespace nystrom

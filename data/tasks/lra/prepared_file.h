@@ -1,0 +1,28 @@
+#pragma once
+// A task of the Long Range Arena in one HDF5 file, from which examples are read as they are needed
+// (docs/lra.md).
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/tasks/lra/source.h"
+
+namespace nystrom::lra {
+
+/// `path`, or NAME.h5 in that folder, if it is such a file; else empty.
+[[nodiscard]] std::string find_prepared(const Kind& kind, const std::string& path);
+
+/// Refuses a file of another task or version, and one that contradicts itself.
+[[nodiscard]] std::unique_ptr<Source> open_prepared(const Kind& kind, const std::string& path);
+
+/// Reads the task's official files once, front to back, and writes `path`, which appears when it is complete.
+/// Sequences are cut after `longest` symbols. Memory grows with the number of examples alone (some ten bytes
+/// each). Returns sentences for the log.
+std::vector<std::string> write_prepared(const TaskConfig& config, std::int64_t longest,
+                                        const std::string& path,
+                                        const std::function<void(std::int64_t examples)>& progress);
+
+}  // namespace nystrom::lra

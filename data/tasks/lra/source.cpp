@@ -1,0 +1,81 @@
+#include "data/tasks/lra/source.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "data/tasks/lra/prepared_file.h"
+#include "kernels/core/check.h"
+
+namespace nystrom::lra {
+namespace {
+
+constexpr std::array kKinds{
+    Kind{"listops", "LRA ListOps", Alphabet::kListOps, 1, 2000, &open_listops},
+    Kind{"text", "LRA Text", Alphabet::kBytes, 1, 4000, &open_text},
+    Kind{"retrieval", "LRA Retrieval", Alphabet::kBytes, 2, 4000, &open_retrieval},
+    Kind{"image", "LRA Image", Alphabet::kPixels, 1, 0, &open_images},
+    Kind{"pathfinder", "LRA Pathfinder", Alphabet::kPixels, 1, 0, &open_pathfinder},
+};
+
+/// Official files, in memory.
+class FilesInMemory final : public Source {
+ public:
+  FilesInMemory(const Kind& kind, const TaskConfig& config) : kind_(kind), reader_(kind.open(config)) {}
+
+  [[nodiscard]] std::string found() const override { return reader_->found(); }
+  [[nodiscard]] std::vector<Part> parts() const override { return reader_->parts(); }
+  [[nodiscard]] std::vector<std::string> labels() const override { return reader_->labels(); }
+  [[nodiscard]] std::int64_t pixels() const override { return reader_->pixels(); }
+
+  [[nodiscard]] std::shared_ptr<const Examples> load(Part part, std::int64_t longest,
+                                                     std::vector<std::string>& notes) const override {
+    constexpr std::uint64_t kMostBytes = std::uint64_t{2} << 30U;
+    ExampleBuilder builder(kind_.pieces, longest);
+    std::vector<std::uint8_t> symbols;
+    const auto take = [&](const Example& example) {
+      const Example kept = builder.add(example);
+      for (const auto& sequence : kept.sequences)
+        symbols.insert(symbols.end(), sequence.begin(), sequence.end());
+      if (symbols.size() > kMostBytes)
+        refuse(
+            "{} has more than {} GiB of examples, which are not held in memory: prepare them once with `nystrom prepare` "
+            "(docs/lra.md), and give the file as `task.path`.",
+            found(), kMostBytes >> 30U);
+    };
+    for (auto& note : reader_->read(part, take)) notes.push_back(std::move(note));
+    ExampleTable table = builder.finish();
+    if (table.labels.empty()) refuse("{} has no {} examples.", found(), part_name(part));
+    return std::make_shared<Examples>(std::move(table), std::move(symbols));
+  }
+
+ private:
+  const Kind& kind_;
+  ReaderPtr reader_;
+};
+
+}  // namespace
+
+const Kind& kind_of(const TaskConfig& config) {
+  const auto found = std::ranges::find(kKinds, std::string_view(config.name), &Kind::name);
+  if (found != kKinds.end()) return *found;
+  std::vector<std::string_view> names;
+  for (const Kind& kind : kKinds) names.push_back(kind.name);
+  refuse("`task.name` is {}; with `task.kind` lra it is one of {}.",
+         config.name.empty() ? "missing" : config.name, fmt::join(names, ", "));
+}
+
+std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length) {
+  if (kind.alphabet != Alphabet::kBytes)
+    return INT64_MAX;  // pictures are whole, expressions may lose brackets
+  return sequence_length ? *sequence_length / kind.pieces : kind.length;
+}
+
+std::unique_ptr<Source> open_source(const Kind& kind, const TaskConfig& config) {
+  if (const std::string prepared = find_prepared(kind, config.path); !prepared.empty())
+    return open_prepared(kind, prepared);
+  return std::make_unique<FilesInMemory>(kind, config);
+}
+
+}  // namespace nystrom::lra

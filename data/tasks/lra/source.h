@@ -1,0 +1,55 @@
+#pragma once
+// Where a task's examples come from: official files, or an HDF5 file that was prepared from them.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/tasks/lra/examples.h"
+#include "data/tasks/lra/reader.h"
+
+namespace nystrom::lra {
+
+/// What is fixed of each of the five tasks.
+struct Kind {
+  std::string_view name;   ///< "listops", as `task.name` has it
+  std::string_view title;  ///< "LRA ListOps"
+  Alphabet alphabet;
+  int pieces;           ///< sequences of an example
+  std::int64_t length;  ///< usual number of tokens; 0: that of a picture
+  ReaderPtr (*open)(const TaskConfig& config);
+};
+/// Refuses a `task.name` that is none of them.
+[[nodiscard]] const Kind& kind_of(const TaskConfig& config);
+
+/// Symbols of a sequence that are worth keeping for `data.sequence_length`, or for the usual one.
+[[nodiscard]] std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length);
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  [[nodiscard]] virtual std::string found() const = 0;
+  [[nodiscard]] virtual std::vector<Part> parts() const = 0;
+  [[nodiscard]] virtual std::vector<std::string> labels() const = 0;
+  [[nodiscard]] virtual std::int64_t pixels() const = 0;
+  /// The symbols that sequences were cut to; 0: they were not.
+  [[nodiscard]] virtual std::int64_t cut() const { return 0; }
+  /// A part's examples; sentences for the log are added to `notes`. Of official files, sequences of `longest`
+  /// symbols.
+  [[nodiscard]] virtual std::shared_ptr<const Examples> load(Part part, std::int64_t longest,
+                                                             std::vector<std::string>& notes) const = 0;
+
+ protected:
+  Source() = default;
+};
+
+/// Official files are read into memory, at most 2 GiB of symbols; more are refused.
+[[nodiscard]] std::unique_ptr<Source> open_source(const Kind& kind, const TaskConfig& config);
+
+}  // namespace nystrom::lra

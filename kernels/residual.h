@@ -1,0 +1,12 @@
+#pragma once
+// A branch's result joins the stream that it left.
+
+#include "kernels/tensor/context.h"
+#include "kernels/tensor/tensor.h"
+
+namespace nystrom {
+
+/// y = residual + branch, all of one shape and activation dtype; overwritten; y may be either.
+void add_residual(Context& context, const Tensor& residual, const Tensor& branch, const Tensor& y);
+
+}  // namespace nystrom

@@ -1,0 +1,155 @@
+// The Long Range Arena as a user meets it: data are generated, trained on, evaluated, prepared and put into a
+// table.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "kernels/core/json.h"
+#include "program.h"
+
+namespace nystrom {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::read_bytes;
+
+constexpr const char* kConfig = R"(
+run: {directory: run, threads: 1}
+task: {kind: lra, name: listops, path: data}
+model: {hidden_size: 32, layers: 1, heads: 2, intermediate_size: 64, dropout: 0,
+        attention: {landmarks: 4, convolution: 3}}
+data: {sequence_length: 8}
+training: {epochs: 12, global_batch: 16, precision: fp32}
+optimizer: {learning_rate: 5.0e-3}
+schedule: {warmup_share: 0.1}
+)";
+
+class LraProgram : public ::testing::Test {
+ protected:
+  void SetUp() override { std::ofstream(folder_ / "c.yaml") << kConfig; }
+  [[nodiscard]] Outcome run(const std::string& command) const { return testing::run_in(folder_, command); }
+  [[nodiscard]] Json results(const std::string& directory) const {
+    return parse_json<Json>(read_bytes(folder_ / (directory + "/results.json")));
+  }
+  /// Lists of two or three digits.
+  void generate() const {
+    const Outcome made =
+        run("$nystrom lra generate listops --out data --depth 2 --arguments 3 --longer-than 1 "
+            "--shorter-than 6 --train 600 --validation 50 --test 101");
+    ASSERT_EQ(made.status, 0) << made.err;
+    EXPECT_THAT(
+        made.out,
+        HasSubstr("data/listops: 600 training, 50 validation and 101 test examples of 2 to 5 tokens"));
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(LraProgram, listops_is_learned_evaluated_and_tabulated) {
+  generate();
+  const Outcome outcome = run("$nystrom finetune c.yaml");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json found = results("run");
+  EXPECT_EQ(found["task"], "LRA ListOps");
+  EXPECT_GE(found["test"]["accuracy"], 0.4);  // the most frequent class has 0.2
+  EXPECT_THAT(found["data"].get<std::string>(),
+              HasSubstr("data/listops/basic_{train,val,test}.tsv; brackets: keep; train: "
+                        "600 examples, SHA-256 "));
+  EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 102);
+
+  const Outcome again = run("$nystrom evaluate c.yaml");
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(parse_json<Json>(again.out)["test"], found["test"]);
+  EXPECT_EQ(parse_json<Json>(again.out)["validation"], found["validation"]);
+
+  const Outcome table =
+      run("$nystrom table run && $nystrom table run --format csv --output t.csv && "
+          "$nystrom table run --format html --output t.html");
+  ASSERT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("| attention | LRA ListOps |"));
+  EXPECT_THAT(table.out, HasSubstr(fmt::format("| nystrom 4, convolution 3 | {:.1f} ± ",
+                                               100 * found["test"]["accuracy"].get<double>())));
+  EXPECT_THAT(read_bytes(folder_ / "t.csv"), HasSubstr("\nrun,LRA ListOps,"));
+  EXPECT_THAT(read_bytes(folder_ / "t.html"), HasSubstr("<h2>Results</h2>"));
+
+  const Outcome predicted = run("echo 1 | $nystrom predict --model run --input - ");
+  EXPECT_EQ(predicted.status, 2);
+  EXPECT_THAT(predicted.err, HasSubstr("was trained on the Long Range Arena"));
+}
+
+TEST_F(LraProgram, the_prepared_file_and_two_ranks_give_what_the_official_files_give) {
+  generate();
+  const Outcome first = run("$nystrom finetune c.yaml --set training.epochs=2");
+  ASSERT_EQ(first.status, 0) << first.err;
+  const Outcome prepared = run("$nystrom prepare c.yaml --set output.directory=prepared");
+  ASSERT_EQ(prepared.status, 0) << prepared.err;
+  EXPECT_EQ(prepared.out, "prepared/listops.h5\n");
+  const Outcome next =
+      run("$nystrom finetune c.yaml --set training.epochs=2 --set task.path=prepared --set run.directory=b");
+  ASSERT_EQ(next.status, 0) << next.err;
+  EXPECT_EQ(read_bytes(folder_ / "b/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
+  const Outcome ranks =
+      run("mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom finetune c.yaml --set training.epochs=2 "
+          "--set run.directory=c");
+  ASSERT_EQ(ranks.status, 0) << ranks.err;
+  EXPECT_NEAR(results("c")["test"]["accuracy"].get<double>(),
+              results("run")["test"]["accuracy"].get<double>(), 0.03);
+  EXPECT_EQ(run("$nystrom prepare c.yaml --set output.directory=prepared").status, 2);
+}
+
+TEST_F(LraProgram, ranks_generate_the_same_files) {
+  const std::string listops =
+      " lra generate listops --out {} --train 1500 --validation 9 --test 9 --longer-than 20 "
+      "--shorter-than 50 && ";
+  const std::string pathfinder = " lra generate pathfinder --out {} --images 20 --contour 6";
+  const std::string mpirun = "mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom";
+  const auto both = [&](const std::string& program, const std::string& folder) {
+    return program + fmt::format(fmt::runtime(listops), folder) + program +
+           fmt::format(fmt::runtime(pathfinder), folder);
+  };
+  const Outcome outcome = run(both("$nystrom", "one") + " && " + both(mpirun, "two") + " && diff -r one two");
+  EXPECT_EQ(outcome.status, 0) << outcome.err << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("two/pathfinder32/curv_baseline: 20 pictures of 32 x 32 pixels"));
+  const Outcome again = run("$nystrom lra generate pathfinder --out one --images 20 --contour 6");
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("curv_baseline exists"));
+}
+
+TEST_F(LraProgram, pictures_are_trained_on) {
+  const Outcome outcome =
+      run("$nystrom lra generate pathfinder --out data --images 30 --contour 6 && $nystrom finetune c.yaml "
+          "--set task.name=pathfinder --set training.epochs=1 --set data.sequence_length=1024");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(results("run")["data"].get<std::string>(), HasSubstr("split 80/10/10 by task.split_seed 1"));
+  EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 4);
+}
+
+TEST_F(LraProgram, wrong_command_lines_are_refused) {
+  const auto refusal = [&](const std::string& command) {
+    const Outcome outcome = run("$nystrom " + command);
+    EXPECT_EQ(outcome.status, 2) << command;
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal("lra generate cifar --out x"), HasSubstr("makes listops or pathfinder, not cifar"));
+  EXPECT_THAT(refusal("lra make listops --out x"), HasSubstr("`nystrom lra make` is unknown"));
+  EXPECT_THAT(refusal("lra generate listops --out x --contour 6"), HasSubstr("does not take `--contour`"));
+  EXPECT_THAT(refusal("lra generate listops --out x --depth 2"), HasSubstr("none more than 500"));
+  EXPECT_THAT(refusal("lra generate listops --out x --train -1"), HasSubstr("`--train` is -1"));
+  EXPECT_THAT(refusal("lra generate pathfinder --out x --size 16"), HasSubstr("between 32 and 1024"));
+  EXPECT_THAT(refusal("table nowhere"), HasSubstr("nowhere has no results.json"));
+  EXPECT_THAT(refusal("table . --format pdf"), HasSubstr("markdown, csv or html"));
+  EXPECT_THAT(refusal("finetune c.yaml"), HasSubstr("`task.path` (data) does not exist"));
+  generate();
+  EXPECT_THAT(refusal("finetune c.yaml --set tokenizer.path=c.yaml"),
+              HasSubstr("LRA ListOps has tokens of its own"));
+  EXPECT_THAT(refusal("finetune c.yaml --set model.vocabulary_size=8"),
+              HasSubstr("LRA ListOps has 16 tokens"));
+}
+
+}  // namespace
+}  // namespace nystrom

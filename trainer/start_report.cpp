@@ -1,0 +1,68 @@
+#include "trainer/start_report.h"
+
+#include <algorithm>
+
+#include "trainer/batches/micro_batch.h"
+
+namespace nystrom {
+
+double StartReport::seconds_left() const {
+  if (timed.sequences == 0) return 0;
+  return timed.seconds / static_cast<double>(timed.sequences) * static_cast<double>(sequences_left);
+}
+
+std::size_t checkpoint_bytes(const Network& network, const OptimizerOptions& optimizer) {
+  const ParameterStore& store = network.parameters();
+  return store.weights().bytes() + optimizer_bytes(optimizer, store, 1);
+}
+
+std::vector<MemoryPart> memory_parts(const MemoryOptions& options) {
+  const ParameterStore& store = options.network.parameters();
+  const std::size_t weights = store.weights().bytes();
+  std::vector<MemoryPart> parts{
+      {"weights", weights},
+      {"weights in bf16", store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes()},
+      {"gradients", weights},
+      {"gradients in bf16", options.bf16_sums ? weights / 2 : 0},
+      {"optimizer state", optimizer_bytes(options.optimizer, store, options.state_ranks)},
+      {"activations", options.network.arena().bytes()},
+      {"batches", batch_bytes(options.limits)},
+      {"copy for checkpoints", checkpoint_bytes(options.network, options.optimizer)}};
+  std::erase_if(parts, [](const MemoryPart& part) { return part.bytes == 0; });
+  return parts;
+}
+
+std::int64_t timed_batch(std::int64_t global_batch, std::int64_t micro_batch, int ranks) {
+  return std::min(global_batch, micro_batch * ranks);
+}
+
+TrainerOptions timing_options(TrainerOptions options, std::int64_t steps) {
+  options.checkpoint_folder.clear();
+  options.stop_reason = {};
+  options.steps += steps + 1;  // so that the last step of the run is not reached
+  options.log_every = 1;
+  options.spike.action = OnTrouble::kIgnore;
+  options.on_nonfinite = OnTrouble::kStop;
+  options.validate_every = options.save_every = options.check_every = options.pinv_residual_every = 0;
+  return options;
+}
+
+TimedSteps StepMeter::measure(Trainer& trainer, std::int64_t steps) {
+  TimedSteps timed;
+  if (steps == 0) return timed;
+  const std::int64_t first = trainer.state().step;
+  (void)trainer.run_until(first + 1);
+  const RunState before = trainer.state();
+  (void)trainer.run_until(first + 1 + steps);
+  const RunState& after = trainer.state();
+  timed = {.steps = after.step - before.step,
+           .sequences = after.samples - before.samples,
+           .seconds = after.seconds - before.seconds};
+  double tokens = 0;
+  for (std::size_t i = 1; i < reports_.size(); ++i)
+    tokens += reports_[i].tokens_per_second * (reports_[i].seconds - reports_[i - 1].seconds);
+  if (timed.seconds > 0) timed.tokens_per_second = tokens / timed.seconds;
+  return timed;
+}
+
+}  // namespace nystrom
