@@ -48,22 +48,38 @@ function(nystrom_optimize_lightly)
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${nystrom_light_options}")
 endfunction()
 
+set(NYSTROM_LIBRARIES_OF "" CACHE PATH
+  "Another build folder of these sources and options, whose libraries without CUDA code are used instead of built again")
+set(nystrom_libraries_without_cuda core model data launch)
+
 # nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [CUDA_SOURCES <.cu or .cpp file>...]
+#                     [GENERATED_SOURCES <file>...] [DEFINITIONS <definition>...]
 #                     [LINKS <target>...] [PRIVATE_LINKS <target>...] [HEADERS_OF <library>])
 # HEADERS_OF: the library whose precompiled header is used; its own, where it names itself.
 # CUDA_SOURCES are left out where the CUDA backend is not built (cmake/Cuda.cmake).
 function(nystrom_add_library name)
-  cmake_parse_arguments(ARG "" "FOLDER;HEADERS_OF" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
-  list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
-  list(TRANSFORM ARG_CUDA_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
-  nystrom_cuda_sources(cuda_sources ${ARG_CUDA_SOURCES})
-  add_library(nystrom_${name} STATIC ${ARG_SOURCES} ${cuda_sources})
+  cmake_parse_arguments(ARG "" "FOLDER;HEADERS_OF"
+    "SOURCES;CUDA_SOURCES;GENERATED_SOURCES;DEFINITIONS;LINKS;PRIVATE_LINKS" ${ARGN})
   set(root "${CMAKE_BINARY_DIR}/include/${name}")
   get_filename_component(parent "${root}/${ARG_FOLDER}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
   file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}" "${root}/${ARG_FOLDER}" SYMBOLIC)
+  if(NYSTROM_LIBRARIES_OF AND name IN_LIST nystrom_libraries_without_cuda)
+    add_library(nystrom_${name} STATIC IMPORTED GLOBAL)
+    set_target_properties(nystrom_${name} PROPERTIES IMPORTED_NO_SYSTEM ON
+      IMPORTED_LOCATION "${NYSTROM_LIBRARIES_OF}/libnystrom_${name}.a")
+    target_include_directories(nystrom_${name} INTERFACE "${root}")
+    list(TRANSFORM ARG_PRIVATE_LINKS REPLACE "(.+)" "$<LINK_ONLY:\\1>")
+    target_link_libraries(nystrom_${name} INTERFACE ${ARG_LINKS} ${ARG_PRIVATE_LINKS})
+    return()
+  endif()
+  list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
+  list(TRANSFORM ARG_CUDA_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
+  nystrom_cuda_sources(cuda_sources ${ARG_CUDA_SOURCES})
+  add_library(nystrom_${name} STATIC ${ARG_SOURCES} ${cuda_sources} ${ARG_GENERATED_SOURCES})
   add_dependencies(nystrom_${name} nystrom_rooms)
   target_include_directories(nystrom_${name} PUBLIC "${root}")
+  target_compile_definitions(nystrom_${name} PRIVATE ${ARG_DEFINITIONS})
   target_link_libraries(nystrom_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS} nystrom_options)
   if(ARG_HEADERS_OF STREQUAL name)
     target_precompile_headers(nystrom_${name} PRIVATE ${nystrom_common_headers})

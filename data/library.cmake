@@ -61,6 +61,7 @@ nystrom_add_library(data FOLDER data
     tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
     tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
+  DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"
   HEADERS_OF core
   LINKS nystrom_core
   PRIVATE_LINKS
@@ -77,7 +78,6 @@ nystrom_add_library(data FOLDER data
     nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc)
-target_compile_definitions(nystrom_data PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
 
 # What runs once for a file, a directory or an example of a task, not for each text of a corpus.
 file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)

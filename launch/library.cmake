@@ -3,39 +3,10 @@ find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
-nystrom_add_library(launch FOLDER launch
-  SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp
-    check/check.cpp check/figures.cpp
-    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp cli/option_parser.cpp
-    cli/run_progress.cpp cli/terminal.cpp
-    commands/bench.cpp commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp
-    commands/inspect.cpp commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/table.cpp
-    commands/verify.cpp
-    config/config.cpp config/config_read.cpp config/config_table.cpp config/config_table_tasks.cpp
-    config/config_text.cpp config/key_guess.cpp config/options.cpp config/path_text.cpp config/suggestion.cpp 
-    commands/check.cpp config/command_keys.cpp config/config_schema.cpp
-    models/conversion.cpp models/file_verification.cpp models/folder_tokenizer.cpp models/model_card.cpp
-    models/model_path.cpp models/model_source.cpp models/tokenizer_search.cpp models/transformers_code.cpp
-    predict/answers.cpp predict/fill_mask.cpp predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp
-    predict/output.cpp predict/task_predictor.cpp
-    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
-    setup/run_setup.cpp setup/run_shards.cpp
-    table/published.cpp table/result_table.cpp table/run_result.cpp table/table_text.cpp
-    verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
-  HEADERS_OF tensor
-  LINKS nystrom_trainer
-  PRIVATE_LINKS
-    CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
-    # doctor asks them for their versions
-    hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
-target_compile_definitions(nystrom_launch PRIVATE NYSTROM_VERSION="${PROJECT_VERSION}")
-
 # modeling_nystrom.py, which exported folders carry, as a string.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS launch/models/python/modeling_nystrom.py)
 file(READ launch/models/python/modeling_nystrom.py NYSTROM_MODELING)
 configure_file(launch/models/modeling_code.cpp.in "${CMAKE_BINARY_DIR}/modeling_code.cpp" @ONLY)
-target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/modeling_code.cpp")
 
 # The version with the commit, looked up in each build.
 add_custom_target(nystrom_version
@@ -43,7 +14,31 @@ add_custom_target(nystrom_version
           -DOUTPUT=${CMAKE_BINARY_DIR}/version.cpp -P "${CMAKE_SOURCE_DIR}/cmake/WriteVersion.cmake"
   BYPRODUCTS "${CMAKE_BINARY_DIR}/version.cpp"
   COMMENT "Looking up the commit")
-target_sources(nystrom_launch PRIVATE "${CMAKE_BINARY_DIR}/version.cpp")
+
+nystrom_add_library(launch FOLDER launch
+  SOURCES
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp check/check.cpp check/figures.cpp
+    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp
+    cli/option_parser.cpp cli/run_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
+    commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
+    commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/table.cpp
+    commands/verify.cpp config/command_keys.cpp config/config.cpp config/config_read.cpp config/config_schema.cpp
+    config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp config/key_guess.cpp
+    config/options.cpp config/path_text.cpp config/suggestion.cpp models/conversion.cpp models/file_verification.cpp
+    models/folder_tokenizer.cpp models/model_card.cpp models/model_path.cpp models/model_source.cpp
+    models/tokenizer_search.cpp models/transformers_code.cpp predict/answers.cpp predict/fill_mask.cpp
+    predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
+    setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
+    setup/run_setup.cpp setup/run_shards.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
+    table/table_text.cpp verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
+  GENERATED_SOURCES "${CMAKE_BINARY_DIR}/modeling_code.cpp" "${CMAKE_BINARY_DIR}/version.cpp"
+  DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"
+  HEADERS_OF tensor
+  LINKS nystrom_trainer
+  PRIVATE_LINKS
+    CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
+    # doctor asks them for their versions
+    hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 
 # All but the predictions and what measures the machine.
 file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp

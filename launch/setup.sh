@@ -91,21 +91,33 @@ if [[ $cuda != off ]] && ! command -v nvcc >/dev/null && [[ -x /usr/local/cuda/b
   export PATH=$PATH:/usr/local/cuda/bin
 fi
 
-build_program() {
-  local launcher=(-DNYSTROM_CUDA="$cuda")
-  [[ ${NYSTROM_CUDA_ARCHITECTURES:-} ]] && launcher+=(-DNYSTROM_CUDA_ARCHITECTURES="$NYSTROM_CUDA_ARCHITECTURES")
-  command -v ccache >/dev/null && launcher+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  [[ $preset == emulation ]] && launcher=("${launcher[@]/-DNYSTROM_CUDA=*/-DNYSTROM_CUDA=emulation}")
-  cmake --preset "$preset" "${launcher[@]}" >build-setup.log 2>&1 || {
+configure() {  # PRESET OPTION...
+  cmake --preset "$@" >build-setup.log 2>&1 || {
     cat build-setup.log >&2
     stop "cmake could not configure $build/ (see above)."
   }
   rm -f build-setup.log
+}
+
+build_program() {
+  local launcher=(-DNYSTROM_CUDA="$cuda")
+  [[ ${NYSTROM_CUDA_ARCHITECTURES:-} ]] && launcher+=(-DNYSTROM_CUDA_ARCHITECTURES="$NYSTROM_CUDA_ARCHITECTURES")
+  command -v ccache >/dev/null && launcher+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  # Most libraries have no CUDA code: the emulation takes those of build/.
+  if [[ $preset == emulation ]]; then
+    configure release "${launcher[@]}"
+    launcher=("${launcher[@]/-DNYSTROM_CUDA=*/-DNYSTROM_CUDA=emulation}" -DNYSTROM_LIBRARIES_OF="$PWD/build")
+  fi
+  configure "$preset" "${launcher[@]}"
   # The compiler wants up to 1.5 GB a job.
   local jobs memory
   jobs=$(nproc)
   memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
   (( memory < jobs )) && jobs=$(( memory > 1 ? memory : 1 ))
+  if [[ $preset == emulation ]]; then
+    cmake --build build --parallel "$jobs" --target nystrom_core nystrom_model nystrom_data nystrom_launch ||
+      stop "The program did not build (see above)."
+  fi
   cmake --build "$build" --parallel "$jobs" --target "$1" || stop "The program did not build (see above)."
 }
 
