@@ -71,6 +71,19 @@ class Context {
   Buffer workspace_;
 };
 
+/// Ops of the context are profiled while it lives.
+class Profiling {
+ public:
+  /// Both must outlive it.
+  Profiling(Context& context, Profile& profile) : context_(context) { context_.set_profile(&profile); }
+  ~Profiling() { context_.set_profile(nullptr); }
+  Profiling(const Profiling&) = delete;
+  Profiling& operator=(const Profiling&) = delete;
+
+ private:
+  Context& context_;
+};
+
 /// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
 /// e.g. NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y) calls cuda::gelu_forward(*context.cuda(), kind, x,
 /// y).

@@ -122,9 +122,8 @@ BenchTimes Bench::run(std::int64_t steps, double seconds) {
     times.step_seconds.push_back(slowest);
     spent += slowest;
   }
-  session_.context.set_profile(&times.profile);
+  const Profiling profiling(session_.context, times.profile);
   times.profiled_seconds = step();
-  session_.context.set_profile(nullptr);
   return times;
 }
 
