@@ -41,7 +41,7 @@ nystrom_add_library(data FOLDER data
     pretraining/text_samples.cpp
     shards/bert_shard_reader.cpp shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp
     shards/shard_reader.cpp shards/shard_writer.cpp
-    tasks/answer_task.cpp tasks/choice_task.cpp tasks/encoding.cpp tasks/glue.cpp
+    tasks/answer_task.cpp tasks/choice_task.cpp tasks/conll.cpp tasks/encoding.cpp tasks/glue.cpp
     tasks/imdb_reviews.cpp tasks/imdb_task.cpp
     tasks/lra/examples.cpp tasks/lra/find_folder.cpp tasks/lra/lra_task.cpp tasks/lra/prepared_file.cpp
     tasks/lra/read_images.cpp tasks/lra/read_listops.cpp tasks/lra/read_pathfinder.cpp

@@ -18,9 +18,6 @@ struct ChoiceExample {
   std::int32_t label = -1;
 };
 
-/// Columns of a CoNLL line: separated by TABs if there are any, else by blanks.
-[[nodiscard]] std::vector<std::string> conll_columns(const std::string& line);
-
 /// One tag per word. `first`: number of the first sentence in predictions.
 [[nodiscard]] std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                                           std::vector<WordExample> sentences,

@@ -19,7 +19,7 @@ std::string found_in_folder(const TaskConfig& config, Split split) {
   Names names{split_name(split)};
   if (split == Split::kValidation) names.insert(names.end(), {"valid", "dev"});
   for (const auto& name : names)
-    for (const char* ending : {".tsv", ".csv", ".jsonl", ".json", ".conll", ".txt"})
+    for (const char* ending : {".tsv", ".csv", ".jsonl", ".json", ".conll", ".conllu", ".txt"})
       if (const auto path = fs::path(config.path) / (name + ending); fs::is_regular_file(path))
         return path.string();
   return {};
@@ -51,8 +51,8 @@ std::string own_file(const TaskConfig& config, Split split) {
   std::string path = fs::is_directory(config.path) ? found_in_folder(config, split) : std::string();
   if (path.empty() && split == Split::kTrain)
     refuse(
-        "`task.train` is missing: the training file ({} has no train.tsv, .csv, .jsonl, .json, .conll "
-        "or .txt).",
+        "`task.train` is missing: the training file ({} has no train.tsv, .csv, .jsonl, .json, .conll, "
+        ".conllu or .txt).",
         config.path.empty() ? "task.path" : config.path);
   return path;
 }

@@ -1,11 +1,12 @@
 // Token classification from CoNLL columns: a word a line, its tag in another column, a blank line between
-// sentences. Scored by entities, as seqeval counts.
+// sentences, perhaps comments before them. Scored by entities, as seqeval counts.
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
 
+#include "data/tasks/conll.h"
 #include "data/tasks/examples.h"
 #include "data/tasks/metrics/classification.h"
 #include "data/tasks/metrics/entities.h"
@@ -101,11 +102,13 @@ class ConllReader {
   explicit ConllReader(const TaskConfig& config, Names known = {})
       : config_(config), known_(std::move(known)), word_(column("word", 0)), tag_(column("tag", -1)) {}
 
-  /// Columns of the first line.
+  /// Columns of the first word; 0: there is none.
   [[nodiscard]] static std::size_t width(const std::string& path) {
     Repairs repairs;
-    for (const auto& line : split_lines(read_text_file(path, repairs)))
-      if (!trimmed_cell(line).empty() && !line.starts_with("-DOCSTART-")) return conll_columns(line).size();
+    const auto lines = split_lines(read_text_file(path, repairs));
+    const ConllLines conll = format_of(lines);
+    for (const auto& line : lines)
+      if (conll.kind(line, 0, false) == ConllLine::kWord) return conll_columns(line).size();
     return 0;
   }
   /// Has a file of so many columns one for tags, beside the words?
@@ -116,7 +119,8 @@ class ConllReader {
   }
 
   std::vector<Sentence> read(const std::string& path, bool tags) {
-    const std::string text = read_text_file(path, repairs_);
+    const auto lines = split_lines(read_text_file(path, repairs_));
+    const ConllLines conll = format_of(lines);
     std::vector<Sentence> sentences;
     Sentence sentence;
     const auto finish = [&] {
@@ -124,12 +128,22 @@ class ConllReader {
       sentence = {};
     };
     std::int64_t number = 0;
-    for (const auto& line : split_lines(text)) {
+    for (const auto& line : lines) {
       ++number;
-      if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-"))
-        finish();
-      else
-        take(path, number, conll_columns(line), tags, sentence);
+      switch (conll.kind(line, word_, !sentence.words.empty())) {
+        case ConllLine::kWord:
+          take(path, number, conll_columns(line), tags, sentence);
+          break;
+        case ConllLine::kEnd:
+          finish();
+          break;
+        case ConllLine::kComment:
+          ++comments_;
+          break;
+        case ConllLine::kNoWord:
+          ++no_words_;
+          break;
+      }
     }
     finish();
     if (sentences.empty()) refuse("{} has no sentences.", path);
@@ -143,8 +157,19 @@ class ConllReader {
     records.repairs = repairs_;
     return records;
   }
+  /// What was left out, in a sentence; empty: nothing.
+  [[nodiscard]] std::string left_out(const std::string& path) const {
+    if (comments_ + no_words_ == 0) return {};
+    return fmt::format("{}: {} comment lines and {} ranges and empty nodes are no words.", path, comments_,
+                       no_words_);
+  }
 
  private:
+  [[nodiscard]] static ConllLines format_of(const std::vector<std::string>& lines) {
+    ConllLines conll;
+    (void)std::ranges::any_of(lines, [&](const auto& line) { return conll.see(line); });
+    return conll;
+  }
   /// A column's number from 0; negative: from the end.
   [[nodiscard]] std::int64_t column(const char* role, std::int64_t otherwise) const {
     const auto given = config_.columns.find(role);
@@ -180,6 +205,7 @@ class ConllReader {
   Names known_;
   std::int64_t word_, tag_;
   std::vector<std::int64_t> malformed_;
+  std::int64_t comments_ = 0, no_words_ = 0;
   Repairs repairs_;
 };
 
@@ -208,6 +234,7 @@ class TokenTask final : public Task {
     const std::size_t unknown = split == Split::kTrain ? 0 : unknown_tags(sentences);
     auto loaded = std::make_unique<TokenSplit>(split_name(split), info_, std::move(sentences), encoder);
     loaded->note(reader.found(path));
+    if (auto said = reader.left_out(path); !said.empty()) loaded->add_note(std::move(said));
     if (unknown > 0)
       loaded->add_note(
           fmt::format("{}: {} words have a tag that the training split lacks; they cannot be predicted "
@@ -237,17 +264,6 @@ class TokenTask final : public Task {
 };
 
 }  // namespace
-
-std::vector<std::string> conll_columns(const std::string& line) {
-  std::vector<std::string> columns;
-  if (line.find('\t') != std::string::npos) {
-    for (const auto& part : split(line, "\t")) columns.push_back(trimmed_cell(part));
-    return columns;
-  }
-  for (auto& part : split(line, " "))
-    if (!part.empty()) columns.push_back(std::move(part));
-  return columns;
-}
 
 std::unique_ptr<TaskSplit> make_token_split(std::string name, const TaskInfo& info,
                                             std::vector<WordExample> sentences, const TextEncoder& encoder,

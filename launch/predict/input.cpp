@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "data/hdf5/foreign_file.h"
+#include "data/tasks/conll.h"
 #include "data/tasks/examples.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
@@ -146,9 +147,14 @@ class ConllReader final : public InputReader {
     rows.present.assign(columns_, false);
     rows.present[0] = true;
     while (rows.cells.empty() && !ended_) {
-      const auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), source_, rows);
+      auto lines = repaired(source_.next(kRowsAtOnce, kBytesAtOnce), source_, rows);
       ended_ = lines.empty();
-      for (const auto& line : lines) take(line, rows);
+      for (auto& line : lines) {
+        known_ = known_ || conll_.see(line);
+        waiting_.push_back(std::move(line));
+      }
+      if (!known_ && !ended_) continue;
+      for (const auto& line : std::exchange(waiting_, {})) take(line, rows);
       if (ended_) finish(rows);
     }
     count_ += static_cast<std::int64_t>(rows.cells.size());
@@ -158,7 +164,9 @@ class ConllReader final : public InputReader {
  private:
   void take(const std::string& line, InputRows& rows) {
     ++lines_;
-    if (trimmed_cell(line).empty() || line.starts_with("-DOCSTART-")) return finish(rows);
+    const ConllLine kind = conll_.kind(line, word_, !sentence_.empty());
+    if (kind == ConllLine::kEnd) return finish(rows);
+    if (kind != ConllLine::kWord) return;
     const auto columns = conll_columns(line);
     const std::int64_t count = std::ssize(columns), word = word_ < 0 ? word_ + count : word_;
     const bool bad = word < 0 || word >= count || columns[static_cast<std::size_t>(word)].empty();
@@ -182,9 +190,11 @@ class ConllReader final : public InputReader {
   std::size_t columns_;
   std::int64_t word_;
   Malformed malformed_;
+  ConllLines conll_;
+  std::vector<std::string> waiting_;  // for a line that shows the columns
   std::string sentence_;
   std::int64_t lines_ = 0, count_ = 0;
-  bool ended_ = false;
+  bool known_ = false, ended_ = false;
 };
 
 /// All of the file at once. Columns: question, context, id.
@@ -211,13 +221,14 @@ class SquadReader final : public InputReader {
 };
 
 std::string format_by_name(const InputOptions& options) {
-  constexpr std::array<std::pair<std::string_view, const char*>, 7> kEndings{{{".tsv", "tsv"},
+  constexpr std::array<std::pair<std::string_view, const char*>, 8> kEndings{{{".tsv", "tsv"},
                                                                               {".csv", "csv"},
                                                                               {".jsonl", "jsonl"},
                                                                               {".json", "jsonl"},
                                                                               {".h5", "hdf5"},
                                                                               {".hdf5", "hdf5"},
-                                                                              {".conll", "conll"}}};
+                                                                              {".conll", "conll"},
+                                                                              {".conllu", "conll"}}};
   const bool answers = !options.columns.empty() && options.columns[0].role == "question";
   if (answers && options.path.ends_with(".json")) return "squad";
   for (const auto& [ending, format] : kEndings)

@@ -417,6 +417,45 @@ TEST_F(Tasks, labels_in_an_array_may_hold_the_separator_and_predictions_use_it) 
   EXPECT_EQ(train->predictions(outputs_of({{1, 1}, {1, -1}})).rows[0][1], "Film|Music, rock");
 }
 
+TEST_F(Tasks, comments_before_sentences_are_no_words_and_a_number_sign_with_columns_is_one) {
+  // As GermEval and MultiCoNER have them, and CoNLL-U; "#" and "#tag" are words where they have a tag.
+  write("train.conll",
+        "#\thttp://n.example\t[2009-10-01]\n1\tone\tO\tO\n2\tnet\tB-n\tO\n\n# id = 7\n1\t#\tO\tO\n");
+  auto c = config("tokens");
+  c.columns = {{"word", "1"}, {"tag", "2"}};
+  const auto germeval = open_task(c);
+  const auto train = one(*germeval, Split::kTrain);
+  EXPECT_THAT(germeval->info().labels, ::testing::ElementsAre("B-n", "O"));
+  ASSERT_THAT(train->sequences(), SizeIs(2));
+  EXPECT_THAT(train->notes(), ElementsAre(HasSubstr("train.conll: 2 comment lines")));
+  c.columns = {};
+  for (const std::string text :
+       {"# id 5-a\tdomain=en\none _ _ O\n# _ _ B-n\n", "# id 5-a domain=en\none _ _ O\n# _ _ B-n\n",
+        "# text = one\none O\n# B-n\n", "# newdoc\n# text = one\none\tO\n#net\tB-n\n",
+        "-DOCSTART- O\n\n#net B-n\none O\n"}) {
+    write("train.conll", text);
+    const auto task = open_task(c);
+    ASSERT_THAT(one(*task, Split::kTrain)->sequences(), SizeIs(1)) << text;
+    EXPECT_THAT(task->info().labels, ::testing::ElementsAre("B-n", "O")) << text;
+  }
+}
+
+TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_no_words) {
+  const std::string tail = "\t_\t_\n";
+  write("train.conllu", "# sent_id = 1\n1-2\tonenet\t_" + tail + "1\tone\tX" + tail + "2\tnet\tY" + tail +
+                            "2.1\tsix\tZ" + tail + "\n1\t-DOCSTART-\tD" + tail + "\n");
+  auto c = config("tokens");
+  c.columns = {{"word", "1"}, {"tag", "2"}};
+  const auto task = open_task(c);
+  const auto train = one(*task, Split::kTrain);
+  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("X", "Y"));
+  EXPECT_THAT(train->notes(), ElementsAre(HasSubstr("1 comment lines and 2 ranges and empty nodes")));
+  // Words that look like them stand in the first column.
+  write("train.conllu", "1-2\tX\n2.1\tY\n");
+  const auto words = open_task(config("tokens"));
+  EXPECT_THAT(one(*words, Split::kTrain)->sequences().at(0).label_rows, SizeIs(2));
+}
+
 TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
   write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
   write("test.conll", "1\tone\n2\tnet\n\n");

@@ -299,6 +299,12 @@ TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
   EXPECT_EQ(objects[0]["predictions"].size(), 3U);
   write("w.conll", "one\ntin\nnet\n\nten\n");
   EXPECT_EQ(table_of(predict("--input w.conll").out).size(), 5U);
+  write("w.conllu", "# text = one tin net\none\ntin\n#\n\n# text = ten\n#ten\n");
+  const Table commented = table_of(predict("--input w.conllu").out);
+  ASSERT_EQ(commented.size(), 5U);
+  EXPECT_EQ(commented[1][1], "one");
+  EXPECT_EQ(commented[3][1], "#");
+  EXPECT_EQ(commented[4][1], "#ten");
 }
 
 TEST_F(Predict, reads_the_word_column_that_training_read) {
