@@ -63,8 +63,10 @@ class JsonLines final : public Corpus {
 
  private:
   std::string text_of_line() {
-    const auto object =
-        try_parse_json<nlohmann::json>(decode_text(line_, encoding_of(spec_, {}, false), skipped_.repairs));
+    std::int64_t lone_surrogates = 0;
+    const auto object = try_parse_python_json(
+        decode_text(line_, encoding_of(spec_, {}, false), skipped_.repairs), lone_surrogates);
+    skipped_.repairs.invalid_bytes += kSurrogateBytes * lone_surrogates;
     if (object.is_discarded() || !object.is_object()) {
       refuse("{}, line {}: not a valid JSON object. JSON Lines have one object a line.", files_.path(),
              number_);

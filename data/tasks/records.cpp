@@ -145,6 +145,8 @@ bool text_of(const Json& value, const RecordRequest& request, std::string& text)
   } else if (value.is_number() || value.is_boolean()) {
     text = value.dump();
   } else if (value.is_null()) {
+  } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    return false;
     text.clear();
   } else if (value.is_array()) {
     text.clear();
@@ -161,7 +163,9 @@ bool text_of(const Json& value, const RecordRequest& request, std::string& text)
 }
 
 void take_object(Reading& reading, std::int64_t number, const std::string& line) {
-  const Json object = try_parse_json<Json>(line);
+  std::int64_t lone_surrogates = 0;
+  const Json object = try_parse_python_json(line, lone_surrogates);
+  reading.records.repairs.invalid_bytes += kSurrogateBytes * lone_surrogates;
   if (!object.is_object()) return reading.malformed(number, "the line is no JSON object");
   Record record{reading.place(number), {}};
   for (std::size_t c = 0; c < reading.request.columns.size(); ++c) {
@@ -173,7 +177,7 @@ void take_object(Reading& reading, std::int64_t number, const std::string& line)
     } else {
       reading.records.present[c] = true;
       if (!text_of(object[*name], reading.request, cell))
-        return reading.malformed(number, "`{}` is neither text nor a number", *name);
+        return reading.malformed(number, "`{}` is neither text nor a finite number", *name);
     }
     record.cells.push_back(std::move(cell));
   }
@@ -224,7 +228,7 @@ Records read_records(const std::string& path, const RecordRequest& request) {
   Repairs repairs;
   const std::string text = read_text_file(path, repairs);
   Records records = parse_records(path, text, format_of(path), request);
-  records.repairs = repairs;
+  records.repairs += repairs;
   if (records.rows.empty()) refuse("{} has no rows.", path);
   return records;
 }

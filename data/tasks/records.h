@@ -6,8 +6,9 @@
 //
 // TSV: a TAB separates, quotes are data; blank lines are no rows, but empty cells in a file of one column,
 // unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON Lines:
-// one object per line; numbers and booleans become text, an array of them is joined by `separator`. The file
-// is UTF-8; bytes that are not are replaced and counted, as NULs are.
+// one object per line; numbers and booleans become text, an array of them is joined by `separator`; NaN and
+// Infinity of Python may stand in members that nobody asks for. The file is UTF-8; bytes that are not are
+// replaced and counted, as NULs are.
 
 #include <cstdint>
 #include <string>

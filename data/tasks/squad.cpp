@@ -23,7 +23,9 @@ class Reader {
   explicit Reader(std::string path) : path_(std::move(path)) {}
 
   SquadFile read() {
-    const Json root = try_parse_json<Json>(read_text_file(path_, file_.repairs));
+    std::int64_t lone_surrogates = 0;
+    const Json root = try_parse_python_json(read_text_file(path_, file_.repairs), lone_surrogates);
+    file_.repairs.invalid_bytes += kSurrogateBytes * lone_surrogates;
     if (!root.is_object() || !root.contains("data") || !root["data"].is_array())
       refuse("{} is not a SQuAD file: it is not a JSON object with an array `data`.", path_);
     for (const Json& article : root["data"])
@@ -44,6 +46,13 @@ class Reader {
     return object[key].get<std::string>();
   }
 
+  /// Some converters number the questions.
+  std::string id(const Json& question, const std::string& where) const {
+    if (question.is_object() && question.contains("id") && question["id"].is_number_integer())
+      return question["id"].dump();
+    return text(question, "id", where);
+  }
+
   void take(const Json& paragraph) {
     const std::string where = fmt::format("paragraph {}", file_.contexts.size() + 1);
     Repairs& repairs = file_.repairs;
@@ -53,7 +62,7 @@ class Reader {
   }
 
   void take_question(const Json& qa, const std::string& paragraph) {
-    SquadQuestion question{.id = text(qa, "id", "a question of " + paragraph),
+    SquadQuestion question{.id = id(qa, "a question of " + paragraph),
                            .question = {},
                            .context = file_.contexts.size() - 1,
                            .answers = {}};

@@ -20,6 +20,9 @@ struct Repairs {
   }
 };
 
+/// What half a surrogate pair of UTF-16 counts as.
+inline constexpr std::int64_t kSurrogateBytes = 2;
+
 /// Replaces each byte that is part of no well-formed sequence, and each NUL, by U+FFFD. Adds to `repairs`.
 std::string repair_utf8(std::string text, Repairs& repairs);
 

@@ -1,5 +1,9 @@
 #include "kernels/core/json.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -118,7 +122,83 @@ Ordered parsed(std::string_view text) {
   return std::move(builder.root());
 }
 
+/// Before the name of a number that is not finite, in a string: a code point that stands for no character.
+constexpr std::string_view kNotFinite = "\xEF\xB7\x90";  // U+FDD0
+
+struct NotFinite {
+  std::string_view name;
+  double value;
+};
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::array<NotFinite, 3> kNotFiniteNumbers{
+    {{"NaN", std::numeric_limits<double>::quiet_NaN()}, {"Infinity", kInfinity}, {"-Infinity", -kInfinity}}};
+
+/// The code unit of an escape \uXXXX at the beginning of `text`; 0 where there is none.
+unsigned escaped_unit(std::string_view text) {
+  unsigned unit = 0;
+  if (text.size() < 6 || !text.starts_with("\\u")) return 0;
+  const auto [stop, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
+  return error == std::errc{} && stop == text.data() + 6 ? unit : 0;
+}
+
+/// An escape of a string, from its backslash on, as the parser takes it.
+std::string_view take_escape(std::string_view& text, std::int64_t& lone_surrogates) {
+  const unsigned unit = escaped_unit(text);
+  const bool surrogate = (unit & 0xF800U) == 0xD800U;
+  const bool pair = (unit & 0xFC00U) == 0xD800U && (escaped_unit(text.substr(6)) & 0xFC00U) == 0xDC00U;
+  const std::size_t size = pair ? 12 : unit > 0 ? 6 : 2;
+  const std::string_view escape = text.substr(0, size);
+  text.remove_prefix(std::min(size, text.size()));
+  if (!surrogate || pair) return escape;
+  ++lone_surrogates;
+  return "\\uFFFD";
+}
+
+/// What only Python writes, as JSON: numbers that are not finite become marked strings.
+std::string without_pythons_own(std::string_view text, std::int64_t& lone_surrogates) {
+  std::string json;
+  bool in_string = false;
+  while (!text.empty()) {
+    if (in_string && text[0] == '\\') {
+      json += take_escape(text, lone_surrogates);
+      continue;
+    }
+    const auto number = std::ranges::find_if(
+        kNotFiniteNumbers, [&](const NotFinite& n) { return !in_string && text.starts_with(n.name); });
+    if (number != kNotFiniteNumbers.end()) {
+      json.append("\"").append(kNotFinite).append(number->name).append("\"");
+      text.remove_prefix(number->name.size());
+      continue;
+    }
+    in_string = in_string != (text[0] == '"');
+    json += text[0];
+    text.remove_prefix(1);
+  }
+  return json;
+}
+
+/// Makes a marked string a number again.
+bool restore_number(int /*depth*/, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+  if (event != nlohmann::json::parse_event_t::value || !value.is_string()) return true;
+  const std::string_view text = value.get_ref<const std::string&>();
+  for (const auto& number : kNotFiniteNumbers)
+    if (text.starts_with(kNotFinite) && text.substr(kNotFinite.size()) == number.name) {
+      value = number.value;
+      return true;
+    }
+  return true;
+}
+
 }  // namespace
+
+nlohmann::json try_parse_python_json(std::string_view text, std::int64_t& lone_surrogates) {
+  auto json = try_parse_json<nlohmann::json>(text);
+  if (!json.is_discarded() || is_nested_too_deep(text)) return json;
+  std::int64_t found = 0;
+  json = nlohmann::json::parse(without_pythons_own(text, found), restore_number, false);
+  if (!json.is_discarded()) lone_surrogates += found;
+  return json;
+}
 
 void append_member(Ordered& object, const std::string& key, Ordered value) {
   auto& members = object.get_ref<Ordered::object_t&>();

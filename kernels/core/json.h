@@ -32,6 +32,12 @@ Json parse_json(std::string_view text);
 template <class Json>
 Json try_parse_json(std::string_view text);
 
+/// JSON as Python's json.dumps writes it: NaN, Infinity and -Infinity are numbers too, and half a surrogate
+/// pair
+/// (`\ud83d` alone) becomes U+FFFD and is added to `lone_surrogates`. A discarded value where `text` is no
+/// such JSON or nested too deep. A number that is not finite has no text: dump() gives null.
+[[nodiscard]] nlohmann::json try_parse_python_json(std::string_view text, std::int64_t& lone_surrogates);
+
 /// Are arrays and objects nested more than kMaxJsonDepth deep? For text that is no JSON: it may be.
 [[nodiscard]] bool is_nested_too_deep(std::string_view text);
 

@@ -79,6 +79,7 @@ class RecordReader final : public InputReader {
       rows.skipped += std::ssize(records.malformed);
       for (auto& record : records.rows) rows.cells.push_back(std::move(record.cells));
     }
+      rows.repaired_bytes += records.repairs.invalid_bytes + records.repairs.nul_bytes;
     count_ += static_cast<std::int64_t>(rows.cells.size());
     return true;
   }

@@ -223,6 +223,20 @@ TEST(JsonLines, text_is_taken_from_the_named_field) {
   EXPECT_THAT(other.documents, ElementsAre(ElementsAre("x")));
 }
 
+TEST(JsonLines, numbers_and_half_pairs_as_python_writes_them_are_no_damage) {
+  const auto folder = made_folder("python");
+  const auto path = write_file(folder / "a.jsonl",
+                               "{\"text\": \"One.\", \"score\": NaN}\n{\"text\": \"Cut \\ud83d here.\"}\n"
+                               "{\"text\": \"Two.\", \"more\": [Infinity, -Infinity]}\n");
+  const auto read = read_all({.kind = "jsonl", .path = path});
+  EXPECT_THAT(read.documents,
+              ElementsAre(ElementsAre("One."), ElementsAre("Cut \uFFFD here."), ElementsAre("Two.")));
+  EXPECT_EQ(read.skipped.repairs.invalid_bytes, 2);
+  const auto number = write_file(folder / "b.jsonl", "{\"text\": NaN}\n");
+  EXPECT_THAT(message_of({.kind = "jsonl", .path = number}),
+              HasSubstr("line 1: the member `text` is not a string"));
+}
+
 TEST(JsonLines, a_bad_line_is_refused_with_its_number) {
   const auto folder = made_folder("json");
   for (const auto* line : {"{\"text\": 5}", "{\"txt\": \"x\"}", "[1]", "{\"text\": \"x\""}) {

@@ -12,6 +12,7 @@
 #include "data/tasks/records.h"
 #include "data/tasks/scores.h"
 #include "data/tasks/task.h"
+#include "data/tasks/squad.h"
 #include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
@@ -457,6 +458,39 @@ TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_no_words) {
 }
 
 TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
+TEST_F(Tasks, json_lines_of_python_are_read_and_a_number_that_is_not_finite_is_refused_where_it_counts) {
+  write(
+      "train.jsonl",
+      "{\"text\": \"one \\ud83d\", \"label\": \"a\", \"score\": NaN}\n{\"text\": \"two\", \"label\": \"b\", "
+      "\"score\": -Infinity}\n");
+  auto c = config("classification");
+  const auto task = open_task(c);
+  EXPECT_THAT(one(*task, Split::kTrain)->notes(),
+              ElementsAre(HasSubstr("train.jsonl: 2 bytes that are not")));
+  write("train.jsonl", "{\"text\": \"one\", \"label\": 1.5}\n{\"text\": \"two\", \"label\": NaN}\n");
+  EXPECT_THAT(refusal(config("regression")),
+              HasSubstr("line 2: `label` is neither text nor a finite number"));
+  c = config("regression");
+  c.malformed = Malformed::kSkip;
+  EXPECT_THAT(one(*open_task(c), Split::kTrain)->sequences(), SizeIs(1));
+}
+
+TEST_F(Tasks, questions_may_be_numbered_and_squad_may_be_written_by_python) {
+  const auto file = [&](const std::string& id) {
+    write("train.json",
+          R"({"data":[{"paragraphs":[{"context":"one \ud83d two","score":NaN,"qas":[{"question":"q","id":)" +
+              id + R"(,"answers":[{"text":"two","answer_start":6}]}]}]}]})");
+    return (folder_ / "train.json").string();
+  };
+  const SquadFile read = read_squad(file("17"));
+  EXPECT_EQ(read.questions.at(0).id, "17");
+  EXPECT_EQ(read.contexts.at(0), "one \uFFFD two");
+  EXPECT_EQ(read.misplaced, 0);
+  EXPECT_EQ(read.repairs.invalid_bytes, 2);
+  EXPECT_EQ(read_squad(file("18446744073709551615")).questions.at(0).id, "18446744073709551615");
+  for (const char* id : {"1.5", "null", "NaN"}) EXPECT_THROW((void)read_squad(file(id)), InputError) << id;
+}
+
   write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
   write("test.conll", "1\tone\n2\tnet\n\n");
   auto c = config("tokens");

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "kernels/core/check.h"
 
 namespace nystrom {
@@ -50,6 +53,28 @@ TEST(Json, what_is_no_json_is_refused_by_name) {
     EXPECT_THROW((void)parse_json<Json>(text), Json::parse_error);
     EXPECT_THROW((void)parse_json<Ordered>(text), Json::parse_error);
   }
+}
+
+TEST(Json, what_only_python_writes_is_read_where_it_is_asked_for) {
+  std::int64_t halves = 0;
+  const auto read = [&](const std::string& text) { return try_parse_python_json(text, halves); };
+  const Json json = read(R"({"NaN": "NaN \" NaN", "a": [NaN,Infinity , -Infinity, 1], "b": "\\ud83d"})");
+  ASSERT_TRUE(json.is_object());
+  EXPECT_EQ(json["NaN"], "NaN \" NaN");
+  EXPECT_EQ(json["b"], "\\ud83d");
+  EXPECT_TRUE(std::isnan(json["a"][0].get<double>()));
+  EXPECT_EQ(json["a"][1], std::numeric_limits<double>::infinity());
+  EXPECT_EQ(json["a"][2], -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(halves, 0);
+  EXPECT_EQ(read(R"("\ud83d x \ude00\uD83D\uDE00 \ud83d\u0041\ud83d\ud83d\ude00\n")"),
+            "\uFFFD x \uFFFD\U0001F600 \uFFFDA\uFFFD\U0001F600\n");
+  EXPECT_EQ(halves, 4);
+  for (const char* text : {"", "[NaN", "NaNa", "-NaN", "aNaN", "[Infinity 1]", "\"\\ud83", "\"\\ud83d",
+                           "\"\\", "\"\\ud83dx\"NaN"})
+    EXPECT_TRUE(read(text).is_discarded()) << text;
+  EXPECT_TRUE(read(nested(1'000'000) + "NaN").is_discarded());
+  EXPECT_EQ(halves, 4);
+  EXPECT_TRUE(try_parse_json<Json>("NaN").is_discarded());
 }
 
 TEST(Json, an_ordered_object_keeps_the_order_and_the_last_of_equal_keys) {
