@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 
 // File names of a SentencePiece model in transformers and here.
 constexpr const char* kSentencePieceNames[] = {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"};
+constexpr std::string_view kSettings = "tokenizer_config.json";
 constexpr const char* kOtherNames[] = {"tokenizer.json",
                                        "tokenizer_config.json",
                                        "special_tokens_map.json",
@@ -91,6 +92,22 @@ bool is_made_of(const std::string& json, const std::string& model) {
   return false;
 }
 
+/// tokenizer_config.json without `auto_map`: names of code elsewhere, which transformers may run. What
+/// transformers could read and this program cannot is not passed on.
+std::string without_code(std::string settings, const std::string& path) {
+  if (const auto strict = try_parse_json<nlohmann::ordered_json>(settings); strict.is_object()) {
+    if (!strict.contains("auto_map")) return settings;
+    auto kept = strict;
+    kept.erase("auto_map");
+    return kept.dump(2) + "\n";
+  }
+  std::int64_t lone_surrogates = 0;
+  Json kept = try_parse_python_json(settings, lone_surrogates);
+  if (!kept.is_object()) refuse("{} is no JSON object. Get it again, or remove it.", path);
+  kept.erase("auto_map");
+  return kept.dump(2) + "\n";
+}
+
 std::optional<bool> given_flag(const Json& settings, const char* key) {
   const auto found = settings.find(key);
   return found != settings.end() && found->is_boolean() ? std::optional(found->get<bool>()) : std::nullopt;
@@ -133,7 +150,7 @@ std::vector<FolderFile> folder_tokenizer_files(const std::string& folder) {
   std::vector<FolderFile> files;
   const auto add = [&](const char* name) {
     if (const std::string path = file_in(folder, name); !path.empty())
-      files.push_back({name, read_file(path)});
+      files.push_back({name, name == kSettings ? without_code(read_file(path), path) : read_file(path)});
   };
   for (const char* name : kSentencePieceNames) add(name);
   for (const char* name : kOtherNames) add(name);

@@ -201,6 +201,36 @@ TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoi
   EXPECT_EQ(length_of(at_ / "long2"), 39);
 }
 
+TEST_F(Conversion, names_of_strangers_code_are_not_passed_on) {
+  (void)convert({.from = folder(), .to = at_ / "a"});
+  const std::string from = at_ / "a", path = from + "/tokenizer_config.json";
+  change_config(from, {{"auto_map", {{"AutoModel", "evil/repo--m.M"}}},
+                       {"custom_pipelines", {{"x", {{"impl", "m.P"}}}}}});
+  const std::string settings = read_bytes(path);
+  const auto converted = [&](const std::string& text, const char* to) {
+    std::ofstream(path) << text;
+    (void)convert({.from = from, .to = at_ / to});
+    return read_bytes(at_ / to + "/tokenizer_config.json");
+  };
+  EXPECT_EQ(converted(settings, "same"), settings);
+  const Json config = parse_json<Json>(read_bytes(at_ / "same/config.json"));
+  EXPECT_FALSE(config.contains("custom_pipelines"));
+  EXPECT_FALSE(config["auto_map"].contains("AutoModel") &&
+               config["auto_map"]["AutoModel"] == "evil/repo--m.M");
+  const std::string rest = settings.substr(settings.find('{') + 1);
+  const Json clean = parse_json<Json>(settings);
+  EXPECT_EQ(
+      parse_json<Json>(converted(R"({"auto_map": {"AutoTokenizer": ["evil/repo--t.T", null]},)" + rest, "b")),
+      clean);
+  EXPECT_EQ(parse_json<Json>(converted(R"({"auto\u005fmap": {"AutoTokenizer": "t.T"},)" + rest, "c")), clean);
+  // Python reads this, and JSON has no such number.
+  const Json python =
+      parse_json<Json>(converted(R"({"x": NaN, "auto_map": {"AutoTokenizer": "t.T"},)" + rest, "d"));
+  EXPECT_FALSE(python.contains("auto_map"));
+  std::ofstream(path) << "{\"auto_map\": ";
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "e"}), HasSubstr("tokenizer_config.json is no JSON object"));
+}
+
 TEST_F(Conversion, a_length_beyond_the_positions_is_cut) {
   const std::string from = folder();
   Json config = parse_json<Json>(read_bytes(from + "/config.json"));
