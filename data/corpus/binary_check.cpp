@@ -34,6 +34,10 @@ constexpr auto kFormats = std::to_array<Format>({
     {"7z\xBC\xAF"sv, "a 7z archive", kUnpack},
     {"Rar!\x1A\x07"sv, "a RAR archive", kUnpack},
     {"\x1F\x8B"sv, "compressed twice", "Decompress it once."},
+    {"\xFD"
+     "7zXZ\0"sv,
+     "compressed twice", "Decompress it once."},
+    {"\x28\xB5\x2F\xFD"sv, "compressed twice", "Decompress it once."},
     {"\x04\x22\x4D\x18"sv, "compressed by LZ4",
      "Decompress it, or compress it with gzip, bzip2, xz or Zstandard."},
     {"\xD0\xCF\x11\xE0"sv, "an office document", kToText},
@@ -56,6 +60,8 @@ std::int64_t control_bytes(string_view bytes) {
 }
 
 void refuse_known_formats(string_view head, const std::string& path) {
+  if (head.starts_with("\xFF\xFE\0\0"sv) || head.starts_with("\0\0\xFE\xFF"sv))
+    refuse("{} is text in UTF-32, which is not read. Convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW.", path);
   for (const auto& format : kFormats)
     if (head.starts_with(format.magic)) refuse("{} is not text but {}. {}", path, format.name, format.remedy);
   if (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar"))

@@ -18,10 +18,6 @@ namespace {
 
 constexpr std::size_t kBlock = 1U << 18U;
 constexpr std::size_t kMagic = 6;  // bytes of the longest signature
-constexpr std::string_view kXzMagic =
-    "\xFD"
-    "7zXZ";
-
 /// The file's first bytes; leaves it at its beginning.
 std::string magic_of(FileStream& file) {
   std::string head(kMagic, '\0');
@@ -29,11 +25,6 @@ std::string magic_of(FileStream& file) {
   head.resize(read_fully(file, head.data(), head.size()));
   file.seek(0);
   return head;
-}
-
-bool is_packed(std::string_view magic) {
-  return magic.starts_with("BZh") || magic.starts_with("\x1F\x8B") || magic.starts_with(kXzMagic) ||
-         magic.starts_with("\x28\xB5\x2F\xFD");
 }
 
 /// An error page under the name of a dump is not read as text.
@@ -159,7 +150,7 @@ std::unique_ptr<ByteStream> decompressed(FileStream& file, const ReadOptions& op
   }
   NYSTROM_CHECK(range.whole(), "{} is not divisible", file.path());
   if (magic.starts_with("\x1F\x8B")) return tolerant(gzip_stream(file, options), options);
-  if (magic.starts_with(kXzMagic)) return tolerant(xz_stream(file, options), options);
+  if (magic.starts_with("\xFD")) return tolerant(xz_stream(file, options), options);
   return tolerant(zstd_stream(file, options), options);
 }
 

@@ -182,6 +182,20 @@ class Zstd final : public Decompressor {
 
 }  // namespace
 
+bool is_packed(std::string_view head) {
+  return head.starts_with("BZh") || head.starts_with("\x1F\x8B") ||
+         head.starts_with(
+             "\xFD"
+             "7zXZ") ||
+         head.starts_with("\x28\xB5\x2F\xFD");
+}
+
+std::string_view without_packed_ending(std::string_view name) {
+  for (const std::string_view ending : {".gz", ".bz2", ".xz", ".zst"})
+    if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
+  return name;
+}
+
 void ExpansionLimit::add(std::size_t count, const FileStream& file) {
   out_ += static_cast<std::int64_t>(count);
   if (out_ < kAlwaysAllowed || limit_ <= 0) return;

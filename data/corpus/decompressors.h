@@ -13,6 +13,12 @@ std::unique_ptr<ByteStream> gzip_stream(FileStream& file, const ReadOptions& opt
 std::unique_ptr<ByteStream> xz_stream(FileStream& file, const ReadOptions& options);
 std::unique_ptr<ByteStream> zstd_stream(FileStream& file, const ReadOptions& options);
 
+/// Do bytes that begin so come from gzip, bzip2, xz or Zstandard?
+bool is_packed(std::string_view head);
+
+/// "train.tsv" for "train.tsv.gz", and for any other ending of these formats; other names as they are.
+std::string_view without_packed_ending(std::string_view name);
+
 /// Block by block, so that a range of a file can be read (the blocks that begin in `range`, and on) and a
 /// corrupt block skipped.
 std::unique_ptr<ByteStream> bzip2_stream(FileStream& file, const ReadOptions& options,

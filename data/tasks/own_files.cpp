@@ -20,8 +20,9 @@ std::string found_in_folder(const TaskConfig& config, Split split) {
   if (split == Split::kValidation) names.insert(names.end(), {"valid", "dev"});
   for (const auto& name : names)
     for (const char* ending : {".tsv", ".csv", ".jsonl", ".json", ".conll", ".conllu", ".txt"})
-      if (const auto path = fs::path(config.path) / (name + ending); fs::is_regular_file(path))
-        return path.string();
+      for (const char* packed : {"", ".gz", ".bz2", ".xz", ".zst"})
+        if (const auto path = fs::path(config.path) / (name + ending + packed); fs::is_regular_file(path))
+          return path.string();
   return {};
 }
 

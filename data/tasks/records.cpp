@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
+#include <limits>
 
 #include "data/corpus/binary_check.h"
+#include "data/corpus/decompressors.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
@@ -142,11 +145,11 @@ void take_rows(Reading& reading, std::vector<Line> lines) {
 bool text_of(const Json& value, const RecordRequest& request, std::string& text) {
   if (value.is_string()) {
     text = value.get<std::string>();
+  } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    return false;
   } else if (value.is_number() || value.is_boolean()) {
     text = value.dump();
   } else if (value.is_null()) {
-  } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
-    return false;
     text.clear();
   } else if (value.is_array()) {
     text.clear();
@@ -195,7 +198,25 @@ void take_objects(Reading& reading, const std::string& text) {
 
 }  // namespace
 
-RecordFormat format_of(const std::string& path) {
+namespace {
+
+/// Decompressed, if it is compressed.
+std::string content_of(const std::string& path) {
+  std::string text;
+  if (std::error_code unknown; std::filesystem::is_regular_file(path, unknown)) {
+    FileStream file(path);
+    read_up_to(*decompressed(file), std::numeric_limits<std::size_t>::max(), text);
+    return text;
+  }
+  text = read_file_or_pipe(path, kAnySize);
+  if (is_packed(text)) refuse("{} is compressed, and no file. Decompress it on the way (`zcat`).", path);
+  return text;
+}
+
+}  // namespace
+
+RecordFormat format_of(const std::string& file) {
+  const std::string_view path = without_packed_ending(file);
   if (path.ends_with(".csv")) return RecordFormat::kCsv;
   if (path.ends_with(".json") || path.ends_with(".jsonl")) return RecordFormat::kJsonLines;
   return RecordFormat::kTsv;
@@ -234,7 +255,7 @@ Records read_records(const std::string& path, const RecordRequest& request) {
 }
 
 std::string read_text_file(const std::string& path, Repairs& repairs) {
-  std::string text = read_file_or_pipe(path, kAnySize);
+  std::string text = content_of(path);
   check_is_no_binary(std::string_view(text).substr(0, kCheckedBytes), path);
   if (text.starts_with("\xFE\xFF")) return decode_text(std::move(text), Encoding::kUtf16Big, repairs);
   if (text.starts_with("\xFF\xFE")) return decode_text(std::move(text), Encoding::kUtf16Little, repairs);

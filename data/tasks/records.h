@@ -21,7 +21,8 @@ namespace nystrom {
 
 enum class RecordFormat { kTsv, kCsv, kJsonLines };
 
-/// By the name's ending: .csv, .json and .jsonl; everything else is TSV.
+/// By the name's ending: .csv, .json and .jsonl, perhaps with .gz, .bz2, .xz or .zst behind it; everything
+/// else is TSV.
 [[nodiscard]] RecordFormat format_of(const std::string& path);
 
 struct WantedColumn {
@@ -75,7 +76,7 @@ struct Records {
 [[nodiscard]] Records parse_records(const std::string& path, const std::string& text, RecordFormat format,
                                     const RecordRequest& request);
 
-/// The whole file as valid UTF-8, without byte order mark; UTF-16 by its byte order mark.
+/// The whole file, decompressed, as valid UTF-8, without byte order mark; UTF-16 by its byte order mark.
 [[nodiscard]] std::string read_text_file(const std::string& path, Repairs& repairs);
 
 /// The lines of a text, without their "\n" or "\r\n"; a last empty one is none.

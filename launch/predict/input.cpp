@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "data/corpus/decompressors.h"
 #include "data/hdf5/foreign_file.h"
 #include "data/tasks/conll.h"
 #include "data/tasks/examples.h"
@@ -30,9 +31,10 @@ std::vector<std::string> repaired(std::vector<std::string> lines, LineSource& so
 }
 
 /// A text a line.
-class LineReader final : public InputReader {
+class PlainReader final : public InputReader {
  public:
-  explicit LineReader(const InputOptions& options) : source_(options.path), columns_(options.columns.size()) {
+  explicit PlainReader(const InputOptions& options)
+      : source_(options.path), columns_(options.columns.size()) {
     for (std::size_t c = 1; c < columns_; ++c)
       if (!options.columns[c].optional)
         refuse(
@@ -77,9 +79,9 @@ class RecordReader final : public InputReader {
       Records records = parse_records(source_.name(), text, format_, request_);
       rows.present = records.present;
       rows.skipped += std::ssize(records.malformed);
+      rows.repaired_bytes += records.repairs.invalid_bytes + records.repairs.nul_bytes;
       for (auto& record : records.rows) rows.cells.push_back(std::move(record.cells));
     }
-      rows.repaired_bytes += records.repairs.invalid_bytes + records.repairs.nul_bytes;
     count_ += static_cast<std::int64_t>(rows.cells.size());
     return true;
   }
@@ -230,10 +232,11 @@ std::string format_by_name(const InputOptions& options) {
                                                                               {".hdf5", "hdf5"},
                                                                               {".conll", "conll"},
                                                                               {".conllu", "conll"}}};
+  const std::string_view path = without_packed_ending(options.path);
   const bool answers = !options.columns.empty() && options.columns[0].role == "question";
-  if (answers && options.path.ends_with(".json")) return "squad";
+  if (answers && path.ends_with(".json")) return "squad";
   for (const auto& [ending, format] : kEndings)
-    if (options.path.ends_with(ending)) return format;
+    if (path.ends_with(ending)) return format;
   return "lines";
 }
 
@@ -249,7 +252,7 @@ void check_input(const InputOptions& options) {
 
 std::unique_ptr<InputReader> open_input(const InputOptions& options) {
   const std::string format = format_of(options);
-  if (format == "lines") return std::make_unique<LineReader>(options);
+  if (format == "lines") return std::make_unique<PlainReader>(options);
   if (format == "tsv") return std::make_unique<RecordReader>(options, RecordFormat::kTsv);
   if (format == "csv") return std::make_unique<RecordReader>(options, RecordFormat::kCsv);
   if (format == "jsonl") return std::make_unique<RecordReader>(options, RecordFormat::kJsonLines);

@@ -54,7 +54,8 @@ class InputReader {
 
 struct InputOptions {
   std::string path;             ///< "-": standard input
-  std::string format = "auto";  ///< by the ending: .tsv, .csv, .json(l), .h5, .hdf5, .conll(u); else lines
+  std::string format = "auto";  ///< by the ending: .tsv, .csv, .json(l), .h5, .hdf5, .conll(u), perhaps
+                                ///< with .gz, .bz2, .xz or .zst behind it; else lines
   std::vector<InputColumn> columns = {};
   Malformed malformed = Malformed::kRefuse;
   std::string separator = ",";   ///< between the elements of an array that is no sentence's words

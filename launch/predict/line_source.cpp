@@ -7,20 +7,29 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "data/corpus/binary_check.h"
+#include "data/corpus/decompressors.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {
 namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kLongestMark = 4;  // bytes, of UTF-32
 }  // namespace
 
 LineSource::LineSource(std::string path) : name_(path == "-" ? "standard input" : std::move(path)) {
-  descriptor_ = name_ == "standard input" ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));
-  while (!ended_ && buffer_.size() < kByteOrderMark.size() && buffer_.find('\n') == std::string::npos) fill();
+  const bool standard_input = name_ == "standard input";
+  if (std::error_code unknown; !standard_input && std::filesystem::is_regular_file(name_, unknown)) {
+    file_ = std::make_unique<FileStream>(name_);
+    content_ = decompressed(*file_);
+  } else {
+    descriptor_ = standard_input ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));
+  }
+  while (!ended_ && buffer_.size() < kLongestMark && buffer_.find('\n') == std::string::npos) fill();
   recognize_encoding();
 }
 
@@ -28,10 +37,10 @@ LineSource::LineSource(std::string path) : name_(path == "-" ? "standard input" 
 void LineSource::recognize_encoding() {
   if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
   const bool big = buffer_.starts_with("\xFE\xFF");
-  if (!big && !buffer_.starts_with("\xFF\xFE")) {
-    check_is_no_binary(std::string_view(buffer_).substr(0, kCheckedBytes), name_);
-    return;
-  }
+  if (!content_ && is_packed(buffer_))
+    refuse("{} is compressed, and no file. Decompress it on the way (`zcat`), or name the file.", name_);
+  check_is_no_binary(std::string_view(buffer_).substr(0, kCheckedBytes), name_);
+  if (!big && !buffer_.starts_with("\xFF\xFE")) return;
   decoder_.emplace(big ? Encoding::kUtf16Big : Encoding::kUtf16Little);
   buffer_ = decoder_->decode(buffer_, repairs_);
   if (ended_) buffer_ += decoder_->finish(repairs_);
@@ -41,14 +50,21 @@ LineSource::~LineSource() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void LineSource::fill() {
-  std::array<char, 1U << 16U> piece{};
-  const ssize_t got = ::read(descriptor_, piece.data(), piece.size());
-  if (got < 0 && errno == EINTR) return;
+/// What has arrived; nothing at the end.
+std::string_view LineSource::read_piece(std::span<char> piece) {
+  if (content_) return {piece.data(), content_->read(piece.data(), piece.size())};
+  ssize_t got = -1;
+  do got = ::read(descriptor_, piece.data(), piece.size());
+  while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EISDIR) refuse("{} is a directory; name a file.", name_);
   if (got < 0) fail("{} cannot be read: {}.", name_, std::strerror(errno));
-  if (got == 0) ended_ = true;
-  const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
+  return {piece.data(), static_cast<std::size_t>(got)};
+}
+
+void LineSource::fill() {
+  std::array<char, 1U << 16U> piece{};
+  const std::string_view bytes = read_piece(piece);
+  ended_ = bytes.empty();
   if (!decoder_)
     buffer_ += bytes;
   else
@@ -56,6 +72,7 @@ void LineSource::fill() {
 }
 
 bool LineSource::waits() const {
+  if (content_) return false;
   pollfd state{descriptor_, POLLIN, 0};
   return !ended_ && ::poll(&state, 1, 0) == 0;
 }

@@ -3,17 +3,22 @@
 // waiting for more, so that a program may write a line and wait for its prediction.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "data/corpus/byte_stream.h"
 #include "data/text/utf16.h"
 
 namespace nystrom {
 
 class LineSource {
  public:
-  /// "-": standard input. UTF-16 is recognized by its byte order mark. Refuses a file that cannot be read.
+  /// "-": standard input. UTF-16 is recognized by its byte order mark, and a compressed file decompressed.
+  /// Refuses a file that cannot be read.
   explicit LineSource(std::string path);
   ~LineSource();
   LineSource(const LineSource&) = delete;
@@ -31,6 +36,7 @@ class LineSource {
  private:
   bool take(std::string& line);
   [[nodiscard]] bool waits() const;
+  [[nodiscard]] std::string_view read_piece(std::span<char> piece);
   void fill();
   void recognize_encoding();
 
@@ -38,7 +44,9 @@ class LineSource {
   std::optional<Utf16Decoder> decoder_;  // of UTF-16
   Repairs repairs_;
   std::size_t at_ = 0;
-  int descriptor_ = -1;
+  std::unique_ptr<FileStream> file_;     // a regular file,
+  std::unique_ptr<ByteStream> content_;  // its content;
+  int descriptor_ = -1;                  // anything else
   bool ended_ = false;
 };
 

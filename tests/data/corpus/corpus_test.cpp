@@ -536,6 +536,8 @@ TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {
                             noise),
                 HasSubstr("a program"));
     EXPECT_THAT(message(kind, gzip(gzip("Text.\n"))), HasSubstr("compressed twice"));
+    EXPECT_THAT(message(kind, std::string("\xFF\xFE\0\0T\0\0\0", 8)), HasSubstr("is text in UTF-32"));
+    EXPECT_THAT(message(kind, std::string("\0\0\xFE\xFF\0\0\0T", 8)), HasSubstr("iconv -f UTF-32"));
     EXPECT_THAT(message(kind, noise), HasSubstr("x.txt is not text: of its first 5000 bytes"));
     EXPECT_THAT(message(kind, gzip(noise)), HasSubstr("is not text: of its first"));
   }

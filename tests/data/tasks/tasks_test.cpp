@@ -8,11 +8,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "corpus_folder.h"
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/records.h"
 #include "data/tasks/scores.h"
-#include "data/tasks/task.h"
 #include "data/tasks/squad.h"
+#include "data/tasks/task.h"
 #include "data/tasks/task_kinds.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
@@ -457,7 +458,6 @@ TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_no_words) {
   EXPECT_THAT(one(*words, Split::kTrain)->sequences().at(0).label_rows, SizeIs(2));
 }
 
-TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
 TEST_F(Tasks, json_lines_of_python_are_read_and_a_number_that_is_not_finite_is_refused_where_it_counts) {
   write(
       "train.jsonl",
@@ -491,6 +491,22 @@ TEST_F(Tasks, questions_may_be_numbered_and_squad_may_be_written_by_python) {
   for (const char* id : {"1.5", "null", "NaN"}) EXPECT_THROW((void)read_squad(file(id)), InputError) << id;
 }
 
+TEST_F(Tasks, compressed_files_are_read_and_twice_compressed_ones_and_utf_32_are_refused) {
+  const std::string text = "text\tlabel\none\ta\ntwo\tb\n";
+  write("train.tsv.gz", testing::gzip(text));
+  EXPECT_THAT(one(*open_task(config("classification")), Split::kTrain)->sequences(), SizeIs(2));
+  write("train.tsv.gz", testing::gzip(testing::gzip(text)));
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv.gz is not text but compressed twice"));
+  write("train.tsv.gz", testing::gzip(text).substr(0, 20));
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("it is truncated"));
+  fs::remove(folder_ / "train.tsv.gz");
+  write("train.csv.zst", testing::zstd("text,label\n\"one,two\",a\nsix,b\n"));
+  EXPECT_THAT(one(*open_task(config("classification")), Split::kTrain)->sequences(), SizeIs(2));
+  write("train.tsv", std::string("\xFF\xFE\0\0t\0\0\0", 8));
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is text in UTF-32, which is not read"));
+}
+
+TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {
   write("train.conll", "1\tone\tO \n2\tnet\tB-n\n\n");
   write("test.conll", "1\tone\n2\tnet\n\n");
   auto c = config("tokens");

@@ -85,6 +85,19 @@ TEST_F(Predict, reads_utf_16_by_its_byte_order_mark) {
   EXPECT_THAT(predict("--input broken.tsv").err, HasSubstr("4 bytes of the input are not valid"));
 }
 
+TEST_F(Predict, reads_compressed_files_and_says_what_to_do_with_a_compressed_pipe) {
+  train();
+  const std::string expected = predict("--input data/test.tsv").out;
+  ASSERT_EQ(run("gzip -c data/test.tsv > t.tsv.gz && gzip -c t.tsv.gz > twice.gz").status, 0);
+  EXPECT_EQ(predict("--input t.tsv.gz").out, expected);
+  EXPECT_EQ(predict("--input t.tsv.gz --input-format tsv").out, expected);
+  EXPECT_THAT(predict("--input twice.gz").err, HasSubstr("twice.gz is not text but compressed twice"));
+  EXPECT_THAT(predict("--input - --input-format tsv < t.tsv.gz").err,
+              HasSubstr("standard input is compressed, and no file. Decompress it on the way"));
+  write("wide.tsv", std::string("\0\0\xFE\xFF\0\0\0t", 8));
+  EXPECT_THAT(predict("--input wide.tsv").err, HasSubstr("wide.tsv is text in UTF-32"));
+}
+
 TEST_F(Predict, predicts_what_finetune_wrote_in_every_input_and_output_format) {
   train();
   const Table written = table_of(read_bytes(folder_ / "run/predictions.tsv"));
