@@ -26,6 +26,11 @@ std::unique_ptr<Task> open_task(const TaskConfig& config) {
   return kind->open(config);
 }
 
+void check_task_files(const TaskConfig& config) {
+  const TaskKind* kind = find_task_kind(config.kind);
+  if (kind != nullptr && kind->check_files != nullptr && !config.path.empty()) kind->check_files(config);
+}
+
 void check_task_keys(const TaskConfig& config) {
   const TaskKind* kind = find_task_kind(config.kind);
   if (kind == nullptr || kind->own_files) return;

@@ -207,6 +207,10 @@ class Task {
 /// Refuses an unknown kind or name and columns that do not fit the kind, with a sentence.
 [[nodiscard]] std::unique_ptr<Task> open_task(const TaskConfig& config);
 
+/// Refuses (InputError) files that may be anybody's and are corrupt or malicious, from a child process. To be
+/// called before MPI and before threads.
+void check_task_files(const TaskConfig& config);
+
 /// Refuses keys for custom datasets (files, labels, columns) where the kind has files of a known form.
 void check_task_keys(const TaskConfig& config);
 
@@ -222,5 +226,6 @@ std::unique_ptr<Task> open_tokens(const TaskConfig& config);
 std::unique_ptr<Task> open_question_answering(const TaskConfig& config);
 std::unique_ptr<Task> open_multiple_choice(const TaskConfig& config);
 std::unique_ptr<Task> open_lra(const TaskConfig& config);
+void check_lra_files(const TaskConfig& config);
 
 }  // namespace nystrom

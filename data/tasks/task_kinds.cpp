@@ -34,7 +34,7 @@ constexpr bool kKnownFiles = false, kOwnFiles = true;
 constexpr std::array kKinds{
     TaskKind{"glue", &open_glue, kKnownFiles, &columns_of_glue},
     TaskKind{"imdb", &open_imdb, kKnownFiles, &columns_of_imdb},
-    TaskKind{"lra", &open_lra, kKnownFiles, nullptr, 0.1},
+    TaskKind{"lra", &open_lra, kKnownFiles, nullptr, 0.1, &check_lra_files},
     TaskKind{"classification", &open_classification, kOwnFiles, &columns_of_texts},
     TaskKind{"regression", &open_regression, kOwnFiles, &columns_of_texts},
     TaskKind{"tokens", &open_tokens, kOwnFiles, nullptr},

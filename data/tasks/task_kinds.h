@@ -28,6 +28,8 @@ struct TaskKind {
   /// Of the task of that name (glue). Where answers have fixed columns, nullptr.
   TaskColumns (*columns)(const std::string& task);
   double validation_fraction = 0;  ///< where task.validation_fraction is not given
+  /// As check_task_files(); nullptr: the kind's files need no child process.
+  void (*check_files)(const TaskConfig& config) = nullptr;
 };
 
 [[nodiscard]] std::span<const TaskKind> task_kinds();

@@ -5,6 +5,7 @@
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/config/path_text.h"
+#include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
 
@@ -33,6 +34,7 @@ int run(const Options& options, const Invocation& invocation) {
   const StartKind kind =
       options.command.empty() ? start_of(config) : parse<StartKind>("--command", options.command);
   if (kind != StartKind::kPrepare) check_resumed_checkpoint(config);
+  if (kind == StartKind::kFinetune) check_finetuning_files(config);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const CheckReport report = check_start(kind, config, options.steps, comm);
     if (comm.rank() == 0) print(report, options.json);

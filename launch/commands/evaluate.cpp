@@ -67,6 +67,7 @@ std::string finetuned_model(const Config& config) {
 int evaluate_finetuned(const Config& given) {
   Config config = given;
   config.model.from = finetuned_model(given);
+  check_finetuning_files(config);
   const auto setup = set_up_finetuning(config, false);
   if (given.task.labels.empty()) setup->options.task.labels = stored_labels(config.model.from);
   setup->options.task.unanswerable = ModelSource(config.model.from).setting("task.unanswerable") == "true";

@@ -95,6 +95,7 @@ int run(const Options& options, const Invocation& invocation) {
   if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
   require_keys(config, "finetune");
   check_resumed_checkpoint(config);
+  check_finetuning_files(config);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.grid.empty() ? std::string() : config.run.directory);
     warn_of_unused_keys(log, config, "finetune");

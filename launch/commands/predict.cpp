@@ -52,11 +52,13 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
 }
 
 Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
-  if (!arguments.tokenizer.empty()) return read_any_tokenizer(arguments.tokenizer);
-  Tokenizer tokenizer = source.tokenizer();
+  // Not with a tokenizer or token ids of the user's either: the task decides on ids, and on positions where
+  // it leaves tokens out.
   if (source.setting("task.kind") == "lra")
     refuse("{} was trained on the Long Range Arena, whose examples are no text; `nystrom evaluate` tests it.",
            source.path());
+  if (!arguments.tokenizer.empty()) return read_any_tokenizer(arguments.tokenizer);
+  Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty())
     refuse("{} has no tokenizer (such as spiece.model); name one with `--tokenizer`.", source.path());
   return tokenizer;

@@ -6,7 +6,9 @@
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
+#include "launch/setup/grid.h"
 #include "model/exchange/warm_start.h"
+#include "trainer/comm/launcher.h"
 
 namespace nystrom {
 namespace {
@@ -118,6 +120,12 @@ void set_run(FinetuneSetup& setup, bool training) {
 }
 
 }  // namespace
+
+void check_finetuning_files(const Config& config) {
+  if (launched_rank() != 0) return;
+  for (const GridPoint& point : grid_points(config.grid))
+    check_task_files(task_options(config.grid.empty() ? config : config_of(config, point)));
+}
 
 std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training) {
   auto setup = std::make_unique<FinetuneSetup>();

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "data/tasks/lra/prepared_file.h"
 #include "data/tasks/lra/source.h"
 #include "data/tasks/lra/split.h"
 #include "data/tasks/own_files.h"
@@ -156,6 +157,10 @@ class LongRangeArena final : public Task {
 
 std::unique_ptr<Task> open_lra(const TaskConfig& config) {
   return std::make_unique<LongRangeArena>(config);
+}
+
+void check_lra_files(const TaskConfig& config) {
+  lra::check_prepared(lra::kind_of(config), config.path);
 }
 
 }  // namespace nystrom

@@ -1,12 +1,16 @@
 #include "data/tasks/lra/prepared_file.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
 #include <system_error>
 
+#include "data/hdf5/child_check.h"
 #include "data/hdf5/hdf5_file.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/printable.h"
 
 namespace nystrom::lra {
 namespace {
@@ -50,7 +54,12 @@ class PreparedFile final : public Source {
     labels_ = file_.read_strings("label_names");
     pixels_ = file_.integer_attribute("pixels");
     cut_ = file_.integer_attribute("cut");
-    found_ = fmt::format("{} (from {})", path, file_.string_attribute("found"));
+    const bool pictures = kind.alphabet == Alphabet::kPixels;
+    require(labels_.size() == kind.classes, "its number of classes");
+    require(pictures ? pixels_ > 0 : pixels_ == 0, "its number of pixels");
+    require(cut_ > 0, "what sequences were cut to");
+    found_ = fmt::format("{} (from {})", path, printable(file_.string_attribute("found")));
+    for (std::string& label : labels_) label = printable(label);
   }
 
   [[nodiscard]] std::string found() const override { return found_; }
@@ -72,7 +81,7 @@ class PreparedFile final : public Source {
                        .nonzero = read_column<std::uint32_t>(file_, inside(part, "nonzero")),
                        .whole = read_column<std::uint32_t>(file_, inside(part, "whole")),
                        .labels = read_column<std::uint8_t>(file_, inside(part, "labels")),
-                       .sha256 = file_.string_attribute("sha256", group)};
+                       .sha256 = printable(file_.string_attribute("sha256", group))};
     hdf5::Dataset symbols = file_.dataset(inside(part, "symbols"));
     check(table, symbols);
     return std::make_shared<Examples>(std::move(table), std::move(symbols));
@@ -81,14 +90,24 @@ class PreparedFile final : public Source {
  private:
   void check(const ExampleTable& table, const hdf5::Dataset& symbols) const {
     const std::size_t sequences = table.labels.size() * static_cast<std::size_t>(table.pieces);
-    bool valid = table.ends.size() == sequences && table.nonzero.size() == sequences &&
-                 table.whole.size() == sequences && sequences > 0 && table.ends.back() == symbols.rows() &&
-                 symbols.shape().size() == 1;
-    for (std::size_t i = 0; valid && i < sequences; ++i)
-      valid = table.begin(i) <= table.ends[i] && table.nonzero[i] <= table.ends[i] - table.begin(i) &&
-              table.whole[i] >= table.ends[i] - table.begin(i);
-    for (const std::uint8_t label : table.labels) valid = valid && label < labels_.size();
-    if (!valid) refuse("{} contradicts itself: it is damaged. Prepare it again.", file_.path());
+    require(table.ends.size() == sequences && table.nonzero.size() == sequences &&
+                table.whole.size() == sequences && sequences > 0 && symbols.shape().size() == 1 &&
+                table.ends.back() == symbols.rows(),
+            "its numbers of sequences");
+    for (std::size_t i = 0; i < sequences; ++i) {
+      require(table.begin(i) <= table.ends[i], "where its sequences end");
+      const auto length = static_cast<std::uint64_t>(table.length(i));
+      require(length <= static_cast<std::uint64_t>(cut_) && length <= table.whole[i] &&
+                  table.nonzero[i] <= length,
+              "the lengths of its sequences");
+      require(pixels_ == 0 || (length == static_cast<std::uint64_t>(pixels_) && length == table.whole[i]),
+              "the pixels of its pictures");
+    }
+    for (const std::uint8_t label : table.labels) require(label < labels_.size(), "its labels");
+  }
+
+  void require(bool holds, const char* what) const {
+    if (!holds) refuse("{} contradicts itself in {}: it is damaged. Prepare it again.", file_.path(), what);
   }
 
   const Kind& kind_;
@@ -157,15 +176,42 @@ void write_parts(hdf5::File& file, const Kind& kind, const Reader& reader, std::
   }
 }
 
+/// The file that `path` stands for if it is a prepared one; else empty.
+std::string candidate(const Kind& kind, const std::string& path) {
+  const fs::path file =
+      fs::is_directory(path) ? fs::path(path) / fmt::format("{}.h5", kind.name) : fs::path(path);
+  return fs::is_regular_file(file) && file.extension() == ".h5" ? file.string() : std::string();
+}
+
+void read_all(const Kind& kind, const std::string& path) {
+  const std::unique_ptr<Source> source = open_prepared(kind, find_prepared(kind, path));
+  std::vector<std::string> notes;
+  for (const Part part : source->parts()) {
+    const std::shared_ptr<const Examples> examples = source->load(part, INT64_MAX, notes);
+    for (std::size_t i = 0; i < examples->table().ends.size(); ++i) {
+      const std::vector<std::uint8_t> symbols = examples->symbols(i, INT64_MAX);
+      const auto zeros = static_cast<std::uint64_t>(std::ranges::count(symbols, 0));
+      if (!all_known(kind, symbols) || symbols.size() - zeros != examples->table().nonzero[i])
+        refuse("{} contradicts itself in sequence {} of {}: it is damaged. Prepare it again.", path, i,
+               part_name(part));
+    }
+  }
+}
+
 }  // namespace
 
 std::string find_prepared(const Kind& kind, const std::string& path) {
-  const fs::path file =
-      fs::is_directory(path) ? fs::path(path) / fmt::format("{}.h5", kind.name) : fs::path(path);
-  if (!fs::is_regular_file(file) || file.extension() != ".h5") return {};
-  const hdf5::File opened = hdf5::File::open(file.string());
-  if (opened.has_attribute("format") && opened.string_attribute("format") == kFormat) return file.string();
-  refuse("{} is an HDF5 file, but none that `nystrom prepare` wrote of the Long Range Arena.", file.string());
+  const std::string file = candidate(kind, path);
+  if (file.empty()) return {};
+  const hdf5::File opened = hdf5::File::open(file);
+  if (opened.has_attribute("format") && opened.string_attribute("format") == kFormat) return file;
+  refuse("{} is an HDF5 file, but none that `nystrom prepare` wrote of the Long Range Arena.", file);
+}
+
+void check_prepared(const Kind& kind, const std::string& path) {
+  const std::string file = candidate(kind, path);
+  if (file.empty()) return;
+  check_in_child(std::span(&file, 1), {}, [&kind](const std::string& of) { read_all(kind, of); });
 }
 
 std::unique_ptr<Source> open_prepared(const Kind& kind, const std::string& path) {

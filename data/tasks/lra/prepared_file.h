@@ -12,10 +12,17 @@
 
 namespace nystrom::lra {
 
-/// `path`, or NAME.h5 in that folder, if it is such a file; else empty.
+/// `path`, or NAME.h5 in that folder, if it is such a file; else empty. Refuses another HDF5 file.
 [[nodiscard]] std::string find_prepared(const Kind& kind, const std::string& path);
 
-/// Refuses a file of another task or version, and one that contradicts itself.
+/// Reads all of what find_prepared() finds, which may be anybody's file, in a child process
+/// (check_foreign_hdf5 does so with files of other forms): refuses (InputError) one that is damaged,
+/// contradicts itself, holds symbols that the task does not have, or makes the HDF5 library crash. To be
+/// called before MPI and before threads.
+void check_prepared(const Kind& kind, const std::string& path);
+
+/// Refuses a file of another task or version, and one that contradicts itself: so every picture has the
+/// pixels that the file claims, and no position is beyond them.
 [[nodiscard]] std::unique_ptr<Source> open_prepared(const Kind& kind, const std::string& path);
 
 /// Reads the task's official files once, front to back, and writes `path`, which appears when it is complete.

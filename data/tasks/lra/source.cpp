@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/generators/listops.h"
 #include "data/tasks/lra/prepared_file.h"
 #include "kernels/core/check.h"
 
@@ -12,11 +13,11 @@ namespace nystrom::lra {
 namespace {
 
 constexpr std::array kKinds{
-    Kind{"listops", "LRA ListOps", Alphabet::kListOps, 1, 2000, &open_listops},
-    Kind{"text", "LRA Text", Alphabet::kBytes, 1, 4000, &open_text},
-    Kind{"retrieval", "LRA Retrieval", Alphabet::kBytes, 2, 4000, &open_retrieval},
-    Kind{"image", "LRA Image", Alphabet::kPixels, 1, 0, &open_images},
-    Kind{"pathfinder", "LRA Pathfinder", Alphabet::kPixels, 1, 0, &open_pathfinder},
+    Kind{"listops", "LRA ListOps", Alphabet::kListOps, 10, 1, 2000, &open_listops},
+    Kind{"text", "LRA Text", Alphabet::kBytes, 2, 1, 4000, &open_text},
+    Kind{"retrieval", "LRA Retrieval", Alphabet::kBytes, 2, 2, 4000, &open_retrieval},
+    Kind{"image", "LRA Image", Alphabet::kPixels, 10, 1, 0, &open_images},
+    Kind{"pathfinder", "LRA Pathfinder", Alphabet::kPixels, 2, 1, 0, &open_pathfinder},
 };
 
 /// Official files, in memory.
@@ -64,6 +65,11 @@ const Kind& kind_of(const TaskConfig& config) {
   for (const Kind& kind : kKinds) names.push_back(kind.name);
   refuse("`task.name` is {}; with `task.kind` lra it is one of {}.",
          config.name.empty() ? "missing" : config.name, fmt::join(names, ", "));
+}
+
+bool all_known(const Kind& kind, std::span<const std::uint8_t> symbols) {
+  return kind.alphabet != Alphabet::kListOps ||
+         std::ranges::all_of(symbols, [](std::uint8_t symbol) { return symbol < kListOpsTokens; });
 }
 
 std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length) {

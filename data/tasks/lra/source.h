@@ -18,12 +18,16 @@ struct Kind {
   std::string_view name;   ///< "listops", as `task.name` has it
   std::string_view title;  ///< "LRA ListOps"
   Alphabet alphabet;
+  std::size_t classes;
   int pieces;           ///< sequences of an example
   std::int64_t length;  ///< usual number of tokens; 0: that of a picture
   ReaderPtr (*open)(const TaskConfig& config);
 };
 /// Refuses a `task.name` that is none of them.
 [[nodiscard]] const Kind& kind_of(const TaskConfig& config);
+
+/// Are these symbols of the task's alphabet?
+[[nodiscard]] bool all_known(const Kind& kind, std::span<const std::uint8_t> symbols);
 
 /// Symbols of a sequence that are worth keeping for `data.sequence_length`, or for the usual one.
 [[nodiscard]] std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length);

@@ -104,6 +104,11 @@ TaskSequence ExampleSplit::sequence(std::size_t i) const {
     const TaskSequence other = encoding_.tokens(examples_->symbols(first + 1, most));
     sequence.ids.insert(sequence.ids.end(), other.ids.begin(), other.ids.end());
   }
+  const auto outside = [&](std::int32_t id) { return id <= 0 || id >= encoding_.vocabulary(); };
+  if (std::ssize(sequence.ids) != tokens_.at(i) || std::ranges::any_of(sequence.ids, outside))
+    refuse(
+        "{}: example {} of the {} split is not what its file's table says; the file is damaged. Prepare it again.",
+        info_.name, chosen_.at(i), name());
   sequence.label = label_of(i);
   return sequence;
 }

@@ -129,6 +129,40 @@ TEST_F(LraProgram, pictures_are_trained_on) {
   EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 4);
 }
 
+/// `count` pictures of 4 x 4 pixels, of which one is not black: in the upper half (class 0) or the lower. And
+/// their labels.
+std::pair<std::string, std::string> one_lit_pixel(unsigned char count) {
+  const std::string magic{'\0', '\0', '\x08'}, zeros(3, '\0');
+  std::string pictures = magic + '\3' + zeros + static_cast<char>(count) + zeros + '\4' + zeros + '\4';
+  std::string labels = magic + '\1' + zeros + static_cast<char>(count);
+  for (unsigned char i = 0; i < count; ++i) {
+    const std::size_t pixel = i % 16U;
+    std::string picture(16, '\0');
+    picture[pixel] = '\x50';
+    pictures += picture;
+    labels += pixel < 8 ? '\0' : '\1';
+  }
+  return {pictures, labels};
+}
+
+// Without black pixels every picture is the same token: only its position tells the classes apart.
+TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
+  for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
+    const auto [pictures, labels] = one_lit_pixel(static_cast<unsigned char>(count));
+    std::ofstream(folder_ / (std::string(part) + "-images-idx3-ubyte"), std::ios::binary) << pictures;
+    std::ofstream(folder_ / (std::string(part) + "-labels-idx1-ubyte"), std::ios::binary) << labels;
+  }
+  const Outcome outcome =
+      run("$nystrom finetune c.yaml --set task.name=image --set task.path=. --set task.zero=absent "
+          "--set data.sequence_length=16");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(results("run")["test"]["accuracy"], 1.0);
+  EXPECT_THAT(results("run")["data"].get<std::string>(), HasSubstr("grey levels, zero: absent"));
+  const Outcome predicted = run("echo 1 | $nystrom predict --model run --input - --tokenizer c.yaml");
+  EXPECT_EQ(predicted.status, 2);
+  EXPECT_THAT(predicted.err, HasSubstr("was trained on the Long Range Arena"));
+}
+
 TEST_F(LraProgram, wrong_command_lines_are_refused) {
   const auto refusal = [&](const std::string& command) {
     const Outcome outcome = run("$nystrom " + command);

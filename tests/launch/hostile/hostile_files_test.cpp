@@ -142,6 +142,32 @@ TEST_F(HostileFiles, a_shard_gives_no_other_file_away) {
   EXPECT_THAT(run("inspect --verify a.h5").out, StartsWith("CORRUPT"));
 }
 
+TEST_F(HostileFiles, a_prepared_task_gives_no_other_file_away_and_crashes_nothing) {
+  std::ofstream(at_ / "c.yaml") << R"(
+run: {directory: run, threads: 1}
+task: {kind: lra, name: listops, path: data}
+model: {hidden_size: 8, layers: 1, heads: 2, intermediate_size: 8, attention: {landmarks: 4, convolution: 0}}
+data: {sequence_length: 8}
+training: {epochs: 1, precision: fp32}
+)";
+  ASSERT_EQ(run("lra generate listops --out data --depth 2 --arguments 3 --longer-than 1 --shorter-than 6 "
+                "--train 40 --validation 5 --test 5")
+                .status,
+            0);
+  ASSERT_EQ(run("prepare c.yaml --set output.directory=.").status, 0);
+  const std::string prepared = "c.yaml --set task.path=listops.h5", whole = read_bytes(at_ / "listops.h5");
+  EXPECT_EQ(run("check " + prepared).status, 0);
+  add_reaching(at_ / "listops.h5", "train/symbols", Reach::kExternalStorage, at_ / "secret", H5T_STD_U8LE,
+               {200});
+  for (const char* command : {"finetune ", "check "}) expect_refused(command + prepared, "`train/symbols`");
+  std::string header = whole;
+  header.replace(0, 4, "HDF?");
+  for (const std::string& bytes : {header, whole.substr(0, whole.size() / 2)}) {
+    std::ofstream(at_ / "listops.h5", std::ios::binary) << bytes;
+    expect_refused("finetune " + prepared, "listops.h5");
+  }
+}
+
 TEST_F(HostileFiles, deep_json_overflows_no_stack) {
   constexpr std::size_t kDepth = 200'000;
   const auto deep = [](const std::string& open, const std::string& close) {

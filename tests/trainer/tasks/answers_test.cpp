@@ -8,6 +8,9 @@
 #include <set>
 
 #include "model/heads/head_registry.h"
+#include "small_network.h"
+#include "trainer/comm/comm.h"
+#include "trainer/tasks/task_outputs.h"
 #include "trainer/tasks/task_source.h"
 
 namespace nystrom {
@@ -81,6 +84,45 @@ TEST(Answers, of_a_choice_one_label_a_row_and_of_a_class_one_a_sequence) {
   const HostBatch spans = batch_of(kSpan);
   EXPECT_THAT(spans.sequence_labels, ElementsAre(10, 11, 12, 13));
   EXPECT_THAT(spans.sequence_ends, ElementsAre(20, 21, 22, 23));
+}
+
+/// Sequences of the same tokens, at the given positions.
+class Placed final : public TaskSplit {
+ public:
+  explicit Placed(const std::vector<std::vector<std::int32_t>>& positions) : TaskSplit("test") {
+    for (const auto& of_sequence : positions) {
+      TaskSequence& sequence = sequences_.emplace_back();
+      sequence.ids = {5, 7};
+      sequence.positions = of_sequence;
+      sequence.second = 2;
+      sequence.label = 1;
+    }
+  }
+  [[nodiscard]] std::vector<Score> score(const Outputs&) const override { return {}; }
+  [[nodiscard]] PredictionTable predictions(const Outputs&) const override { return {}; }
+};
+
+TEST(Answers, positions_reach_the_batch_and_its_arrays) {
+  const Placed split({{3, 7}, {0, 15}});
+  HostBatch batch;
+  for (std::int64_t row = 0; row < split.rows(); ++row) append_row(split, kClass, row, row, batch);
+  EXPECT_THAT(batch.positions, ElementsAre(3, 7, 0, 15));
+  EXPECT_EQ(arrays_of(batch).positions.data(), batch.positions.data());
+  EXPECT_EQ(arrays_of(batch).positions.size(), 4U);
+}
+
+TEST(Answers, positions_reach_the_network) {
+  ComputeSession session(Device(), 1, {.model = testing::small_model(), .head = head_for(info_of(kClass))});
+  session.network.initialize(5);
+  session.plan(testing::kSmallLimits);
+  const std::unique_ptr<Comm> comm = make_solo_comm();
+  const auto logits = [&](const std::vector<std::vector<std::int32_t>>& positions) {
+    const SplitOutputs computed = compute_outputs(session, *comm, Placed(positions), kClass);
+    return std::vector<float>(computed.outputs[0].begin(), computed.outputs[0].end());
+  };
+  EXPECT_EQ(logits({{0, 1}}), logits({{}}));  // indexes
+  EXPECT_NE(logits({{3, 7}}), logits({{}}));
+  EXPECT_NE(logits({{3, 7}}), logits({{3, 8}}));
 }
 
 TEST(Answers, logits_of_an_entry_follow_from_choices_lengths_and_labels) {
