@@ -47,7 +47,7 @@ nystrom_add_library(data FOLDER data
     tasks/lra/read_images.cpp tasks/lra/read_listops.cpp tasks/lra/read_pathfinder.cpp
     tasks/lra/read_retrieval.cpp tasks/lra/read_text.cpp tasks/lra/reader.cpp tasks/lra/rows.cpp
     tasks/lra/source.cpp tasks/lra/split.cpp
-    tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/records.cpp tasks/scores.cpp
+    tasks/outputs.cpp tasks/own_files.cpp tasks/own_texts.cpp tasks/pair_split.cpp tasks/records.cpp tasks/scores.cpp
     tasks/sequence_answer.cpp tasks/sequence_split.cpp
     tasks/squad.cpp tasks/task.cpp tasks/task_kinds.cpp tasks/token_task.cpp
     tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp

@@ -2,6 +2,7 @@
 // Splits made of examples in memory, as `predict` reads them: tags, answers and choices (for classes and
 // numbers see data/tasks/sequence_split.h).
 
+#include "data/tasks/sequence_answer.h"
 #include "data/tasks/squad.h"
 #include "data/tasks/task.h"
 
@@ -31,6 +32,11 @@ struct ChoiceExample {
 [[nodiscard]] std::unique_ptr<TaskSplit> make_choice_split(std::string name, const TaskInfo& info,
                                                            std::vector<ChoiceExample> questions,
                                                            const TextEncoder& encoder);
+
+/// Two sequences a row, the texts of a pair, each truncated at its end; the first has the label.
+[[nodiscard]] std::unique_ptr<TaskSplit> make_pair_split(std::string name, const TaskInfo& info,
+                                                         std::vector<TextExample> pairs,
+                                                         const TextEncoder& encoder);
 
 /// Text columns of a GLUE task's files; `second` is empty for single texts.
 struct GlueColumns {

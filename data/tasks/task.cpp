@@ -58,7 +58,8 @@ std::string chosen_metric(const TaskInfo& info, const std::string& metric) {
 
 std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info, const TaskSplit& train) {
   if (config.class_weights.empty()) return {};
-  if (info.answer != AnswerKind::kClass && info.answer != AnswerKind::kTags)
+  const bool classes = info.answer == AnswerKind::kClass || info.answer == AnswerKind::kPair;
+  if (!classes && info.answer != AnswerKind::kTags)
     refuse("`task.class_weights` is for classes and tags; {} has neither.", info.name);
   std::vector<double> counts(info.labels.size());
   double total = 0;
@@ -68,7 +69,7 @@ std::vector<float> class_weights(const TaskConfig& config, const TaskInfo& info,
     ++total;
   };
   for (std::size_t i = 0; i < train.sequence_count(); ++i) {
-    if (info.answer == AnswerKind::kClass) count(train.label_of(i));
+    if (classes && i % static_cast<std::size_t>(train.choices()) == 0) count(train.label_of(i));
     if (train.size_of(i).labels == 0) continue;
     for (const std::int32_t label : train.sequence(i).labels) count(label);
   }

@@ -40,6 +40,14 @@ struct EnumNames<Zero> {
   static constexpr Named<Zero> kAll[] = {{Zero::kToken, "token"}, {Zero::kAbsent, "absent"}};
 };
 
+/// What becomes of the two texts of an example.
+enum class Pairs { kApart, kJoined };
+
+template <>
+struct EnumNames<Pairs> {
+  static constexpr Named<Pairs> kAll[] = {{Pairs::kApart, "apart"}, {Pairs::kJoined, "joined"}};
+};
+
 /// The section `task` of the configuration (docs/finetuning.md).
 struct TaskConfig {
   std::string kind;                     ///< one of task_kinds()
@@ -63,6 +71,7 @@ struct TaskConfig {
       false;  ///< question_answering: predictions may be empty even if no question is marked so
   Brackets brackets = Brackets::kKeep;  ///< lra, listops
   Zero zero = Zero::kToken;             ///< lra, image and pathfinder
+  Pairs pairs = Pairs::kApart;          ///< lra, retrieval: two sequences, or one
   std::int64_t split_seed = 1;          ///< lra: of splits that its files do not have
 };
 
@@ -73,14 +82,16 @@ enum class AnswerKind {
   kValue,   ///< a number
   kTags,    ///< a label per word
   kSpan,    ///< a span of the context
-  kChoice   ///< one of the sequences of a row
+  kChoice,  ///< one of the sequences of a row
+  kPair     ///< one of labels, of the two sequences of a row together
 };
 
 struct TaskInfo {
   std::string name;  ///< display name: "SST-2"
   AnswerKind answer = AnswerKind::kClass;
-  std::vector<std::string> labels = {};   ///< kClass, kLabels, kTags; known once Split::kTrain was loaded
-  std::int64_t choices = 1;               ///< sequences per row
+  std::vector<std::string> labels =
+      {};                    ///< kClass, kLabels, kTags, kPair; known once Split::kTrain was loaded
+  std::int64_t choices = 1;  ///< sequences per row
   std::vector<std::string> metrics = {};  ///< of score(); by default the first selects the best checkpoint
   std::string label_separator = ",";      ///< kLabels: between the labels of an example, in predictions
   bool unanswerable = false;  ///< kSpan: there may be no answer; known once Split::kTrain was loaded
@@ -152,7 +163,8 @@ class TaskSplit {
   /// Number of truncated sequences.
   [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
-  /// Metrics of a network's outputs, one entry per sequence (kChoice: per row). Precondition: labelled().
+  /// Metrics of a network's outputs, one entry per sequence (kChoice, kPair: per row). Precondition:
+  /// labelled().
   [[nodiscard]] virtual std::vector<Score> score(const Outputs& outputs) const = 0;
   [[nodiscard]] virtual PredictionTable predictions(const Outputs& outputs) const = 0;
   /// Empty `file`: the task has no leaderboard.

@@ -120,7 +120,7 @@ int prepare_lra(const Config& config) {
       last = now;
       log.note(fmt::format("{} examples.", examples));
     };
-    const std::int64_t longest = lra::symbols_to_keep(kind, config.data.sequence_length);
+    const std::int64_t longest = lra::symbols_to_keep(kind, task, config.data.sequence_length);
     const std::vector<std::string> notes = lra::write_prepared(task, longest, path, progress);
     for (const auto& note : notes) log.note(note);
     fmt::print("{}\n", path);

@@ -138,6 +138,9 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"task.zero", WordSlot(&c.task.zero),
        "`lra`, `image` and `pathfinder`: black pixels are tokens, or are left out as padding is, with the other "
        "pixels keeping their positions."},
+      {"task.pairs", WordSlot(&c.task.pairs),
+       "`lra`, `retrieval`: the two texts are sequences of their own, which the encoder sees one by one and the head "
+       "`pair_classification` compares; or one sequence of half the length for each, told apart by token type."},
       {"task.metric",
        &c.task.metric,
        "Metric that selects the best checkpoint; by default the task's first.",

@@ -43,6 +43,7 @@ TaskInfo info_of(const ModelSource& source, const TaskConfig& task) {
   }
   const auto is_choices = [](const AnswerColumn& column) { return column.naming == Naming::kChoices; };
   if (std::ranges::any_of(answer.columns(), is_choices)) info.choices = std::ssize(task.choices);
+  if (answer.kind == AnswerKind::kPair) info.choices = 2;
   info.unanswerable = task.unanswerable;
   return info;
 }

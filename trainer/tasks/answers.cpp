@@ -144,6 +144,28 @@ std::unique_ptr<TaskSplit> split_of_choices(AnswerExamples examples) {
   return make_choice_split("input", examples.info, std::move(questions), examples.encoder);
 }
 
+// One class for the two sequences of a row.
+
+Sizes sizes_of_pairs(const HostBatch& batch, const TaskSplit&, std::size_t labels) {
+  return Sizes(count_sequences(batch) / 2, labels);
+}
+
+Columns columns_of_pairs() {
+  Columns columns = columns_of_texts();
+  columns[1].optional = false;
+  return columns;
+}
+
+std::unique_ptr<TaskSplit> split_of_pairs(AnswerExamples examples) {
+  std::vector<TextExample> pairs;
+  for (std::size_t i = 0; i < examples.cells.size(); ++i) {
+    auto& cells = examples.cells[i];
+    pairs.push_back(
+        {.id = examples.id(i, cells[2]), .text = std::move(cells[0]), .pair = std::move(cells[1])});
+  }
+  return make_pair_split("input", examples.info, std::move(pairs), examples.encoder);
+}
+
 constexpr AnswerEntry of_texts(AnswerKind kind, Problem problem, std::int64_t logits) {
   const bool one_class = problem == Problem::kSingleLabel;
   return {.kind = kind,
@@ -199,6 +221,18 @@ constexpr std::array kAnswers{
                 .takes_token_ids = false,
                 .predicts_label = false,
                 .predicts_number = true,
+                .has_rows_per_element = false},
+    AnswerEntry{.kind = AnswerKind::kPair,
+                .head = HeadKind::kPairClassification,
+                .problem = Problem::kSingleLabel,
+                .logits = 0,
+                .append_labels = &append_choice,
+                .entry_sizes = &sizes_of_pairs,
+                .columns = &columns_of_pairs,
+                .make_split = &split_of_pairs,
+                .takes_token_ids = false,
+                .predicts_label = true,
+                .predicts_number = false,
                 .has_rows_per_element = false},
 };
 

@@ -30,12 +30,15 @@ class LongRangeArena final : public Task {
   explicit LongRangeArena(const TaskConfig& config)
       : config_(config), kind_(lra::kind_of(config)), source_(lra::open_source(kind_, config)) {
     check_columns(config, {});
+    joined_ = lra::joined_sequences(kind_, config);
+    const bool pairs = joined_ < kind_.pieces;
     info_ = {.name = std::string(kind_.title),
-             .answer = AnswerKind::kClass,
+             .answer = pairs ? AnswerKind::kPair : AnswerKind::kClass,
              .labels = source_->labels(),
+             .choices = pairs ? kind_.pieces : 1,
              .metrics = {"accuracy"},
              .vocabulary = encoding(0).vocabulary(),
-             .length = kind_.length > 0 ? kind_.length * kind_.pieces : source_->pixels()};
+             .length = kind_.length > 0 ? kind_.length * joined_ : source_->pixels()};
   }
 
   Splits load(Split split, const TextEncoder& encoder) override {
@@ -54,6 +57,7 @@ class LongRangeArena final : public Task {
 
   [[nodiscard]] std::string data() const override {
     std::string text = fmt::format("{}; {}", source_->found(), encoding(0).text());
+    if (kind_.pieces > 1) text += fmt::format(", pairs: {}", name_of(config_.pairs));
     for (const auto& [part, examples] : parts_)
       text += fmt::format("; {}: {} examples, SHA-256 {}", part_name(part), examples->count(),
                           examples->table().sha256.substr(0, 16));
@@ -70,7 +74,7 @@ class LongRangeArena final : public Task {
     if (source_->pixels() > longest)
       refuse("`data.sequence_length` is {}, but the pictures of {} have {} pixels, and none can be left out.",
              longest, source_->found(), source_->pixels());
-    const std::int64_t wanted = longest / kind_.pieces, cut = source_->cut();
+    const std::int64_t wanted = longest / joined_, cut = source_->cut();
     if (cut > 0 && kind_.alphabet == lra::Alphabet::kBytes && wanted > cut)
       refuse(
           "`data.sequence_length` is {}, but {} has sequences cut to {}; prepare it again with this length.",
@@ -85,7 +89,7 @@ class LongRangeArena final : public Task {
   std::shared_ptr<const lra::Examples> part(Part part, std::int64_t longest,
                                             std::vector<std::string>& notes) {
     auto& examples = parts_[part];
-    if (!examples) examples = source_->load(part, lra::symbols_to_keep(kind_, longest), notes);
+    if (!examples) examples = source_->load(part, lra::symbols_to_keep(kind_, config_, longest), notes);
     return examples;
   }
 
@@ -149,6 +153,7 @@ class LongRangeArena final : public Task {
 
   TaskConfig config_;
   const lra::Kind& kind_;
+  std::int64_t joined_ = 1;  // stored sequences in one of the network's
   std::unique_ptr<lra::Source> source_;
   std::map<Part, std::shared_ptr<const lra::Examples>> parts_;  // that were read
 };

@@ -72,10 +72,15 @@ bool all_known(const Kind& kind, std::span<const std::uint8_t> symbols) {
          std::ranges::all_of(symbols, [](std::uint8_t symbol) { return symbol < kListOpsTokens; });
 }
 
-std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length) {
+std::int64_t joined_sequences(const Kind& kind, const TaskConfig& config) {
+  return config.pairs == Pairs::kJoined ? kind.pieces : 1;
+}
+
+std::int64_t symbols_to_keep(const Kind& kind, const TaskConfig& config,
+                             std::optional<std::int64_t> sequence_length) {
   if (kind.alphabet != Alphabet::kBytes)
     return INT64_MAX;  // pictures are whole, expressions may lose brackets
-  return sequence_length ? *sequence_length / kind.pieces : kind.length;
+  return sequence_length ? *sequence_length / joined_sequences(kind, config) : kind.length;
 }
 
 std::unique_ptr<Source> open_source(const Kind& kind, const TaskConfig& config) {

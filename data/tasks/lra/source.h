@@ -29,8 +29,12 @@ struct Kind {
 /// Are these symbols of the task's alphabet?
 [[nodiscard]] bool all_known(const Kind& kind, std::span<const std::uint8_t> symbols);
 
-/// Symbols of a sequence that are worth keeping for `data.sequence_length`, or for the usual one.
-[[nodiscard]] std::int64_t symbols_to_keep(const Kind& kind, std::optional<std::int64_t> sequence_length);
+/// Stored sequences that share one of the network's: two where the texts of a pair are joined.
+[[nodiscard]] std::int64_t joined_sequences(const Kind& kind, const TaskConfig& config);
+
+/// Symbols of a stored sequence that are worth keeping for `data.sequence_length`, or for the usual one.
+[[nodiscard]] std::int64_t symbols_to_keep(const Kind& kind, const TaskConfig& config,
+                                           std::optional<std::int64_t> sequence_length);
 
 class Source {
  public:

@@ -59,26 +59,30 @@ std::string Encoding::text() const {
 
 ExampleSplit::ExampleSplit(std::string name, const TaskInfo& info, std::shared_ptr<const Examples> examples,
                            std::vector<std::uint32_t> chosen, const Encoding& encoding)
-    : TaskSplit(std::move(name)),
+    : TaskSplit(std::move(name), info.choices),
       info_(info),
       examples_(std::move(examples)),
       chosen_(std::move(chosen)),
-      encoding_(encoding) {
+      encoding_(encoding),
+      joined_(static_cast<std::size_t>(examples_->table().pieces / info.choices)) {
   labelled_ = true;
-  const int pieces = examples_->table().pieces;
-  encoding_.longest /= pieces;
+  encoding_.longest /= static_cast<std::int64_t>(joined_);
   EncodingCounts counts;
-  for (const std::uint32_t example : chosen_) {
+  for (std::size_t i = 0; i < chosen_.size() * static_cast<std::size_t>(choices()); ++i) {
     std::int64_t tokens = 0;
-    for (int piece = 0; piece < pieces; ++piece)
-      tokens +=
-          count_tokens(example * static_cast<std::size_t>(pieces) + static_cast<std::size_t>(piece), counts);
+    for (std::size_t piece = 0; piece < joined_; ++piece)
+      tokens += count_tokens(first_stored(i) + piece, counts);
     if (tokens == 0)
-      refuse("{}: example {} of the {} split has no tokens{}.", info_.name, example, this->name(),
+      refuse("{}: example {} of the {} split has no tokens{}.", info_.name, example_of(i), this->name(),
              encoding_.keeps_all() ? "" : "; with `task.zero: token` black pixels are tokens");
     tokens_.push_back(static_cast<std::int32_t>(tokens));
   }
   note(counts, encoding_.longest);
+}
+
+std::size_t ExampleSplit::first_stored(std::size_t i) const {
+  const auto pieces = static_cast<std::size_t>(examples_->table().pieces);
+  return example_of(i) * pieces + i % static_cast<std::size_t>(choices()) * joined_;
 }
 
 std::int64_t ExampleSplit::count_tokens(std::size_t sequence, EncodingCounts& counts) const {
@@ -96,11 +100,10 @@ std::int64_t ExampleSplit::count_tokens(std::size_t sequence, EncodingCounts& co
 }
 
 TaskSequence ExampleSplit::sequence(std::size_t i) const {
-  const auto pieces = static_cast<std::size_t>(examples_->table().pieces);
-  const std::size_t first = chosen_.at(i) * pieces;
+  const std::size_t first = first_stored(i);
   const std::int64_t most = encoding_.keeps_all() ? encoding_.longest : kWhole;
   TaskSequence sequence = encoding_.tokens(examples_->symbols(first, most));
-  if (pieces == 2) {
+  if (joined_ == 2) {
     const TaskSequence other = encoding_.tokens(examples_->symbols(first + 1, most));
     sequence.ids.insert(sequence.ids.end(), other.ids.begin(), other.ids.end());
   }
@@ -108,7 +111,7 @@ TaskSequence ExampleSplit::sequence(std::size_t i) const {
   if (std::ssize(sequence.ids) != tokens_.at(i) || std::ranges::any_of(sequence.ids, outside))
     refuse(
         "{}: example {} of the {} split is not what its file's table says; the file is damaged. Prepare it again.",
-        info_.name, chosen_.at(i), name());
+        info_.name, example_of(i), name());
   sequence.label = label_of(i);
   return sequence;
 }
@@ -124,7 +127,7 @@ std::string ExampleSplit::fingerprint() const {
 
 std::vector<std::int32_t> ExampleSplit::classes() const {
   std::vector<std::int32_t> classes;
-  for (std::size_t i = 0; i < chosen_.size(); ++i) classes.push_back(label_of(i));
+  for (const std::uint32_t example : chosen_) classes.push_back(examples_->table().labels[example]);
   return classes;
 }
 

@@ -15,8 +15,8 @@ namespace nystrom::lra {
 ///   ListOps    token + 1: digits 1 to 10, [MIN [MAX [MED [SM 11 to 14, ] 15
 ///   bytes      byte + 1
 ///   pixels     level + 1; with Zero::kAbsent the level itself, and black pixels are left out: the others
-///   keep their
-///              positions
+///   keep
+///              their positions
 struct Encoding {
   Alphabet alphabet = Alphabet::kListOps;
   Brackets brackets = Brackets::kKeep;
@@ -30,8 +30,8 @@ struct Encoding {
   [[nodiscard]] std::string text() const;
 };
 
-/// Examples that have two sequences become one: the first's tokens, then the second's with token type 1, each
-/// cut to half of what a sequence may have.
+/// Examples that have two stored sequences are rows of two if info.choices is 2; else they become one: the
+/// first's tokens, then the second's with token type 1, each cut to half of what a sequence may have.
 class ExampleSplit final : public TaskSplit {
  public:
   /// `chosen`: numbers of the examples, in the order of the split; their ids in predictions. Refuses an
@@ -43,11 +43,11 @@ class ExampleSplit final : public TaskSplit {
     notes_.insert(notes_.end(), notes.begin(), notes.end());
   }
 
-  [[nodiscard]] std::size_t sequence_count() const override { return chosen_.size(); }
+  [[nodiscard]] std::size_t sequence_count() const override { return tokens_.size(); }
   [[nodiscard]] TaskSequence sequence(std::size_t i) const override;
   [[nodiscard]] SequenceSize size_of(std::size_t i) const override { return {.tokens = tokens_.at(i)}; }
   [[nodiscard]] std::int32_t label_of(std::size_t i) const override {
-    return examples_->table().labels[chosen_.at(i)];
+    return examples_->table().labels[example_of(i)];
   }
   [[nodiscard]] std::string fingerprint() const override;
 
@@ -57,13 +57,20 @@ class ExampleSplit final : public TaskSplit {
 
  private:
   [[nodiscard]] std::vector<std::int32_t> classes() const;
+  /// The example that sequence i belongs to.
+  [[nodiscard]] std::uint32_t example_of(std::size_t i) const {
+    return chosen_.at(i / static_cast<std::size_t>(choices()));
+  }
+  /// The first stored sequence of sequence i.
+  [[nodiscard]] std::size_t first_stored(std::size_t i) const;
   [[nodiscard]] std::int64_t count_tokens(std::size_t sequence, EncodingCounts& counts) const;
 
   TaskInfo info_;
   std::shared_ptr<const Examples> examples_;
   std::vector<std::uint32_t> chosen_;
-  Encoding encoding_;  // of one stored sequence
-  std::vector<std::int32_t> tokens_;
+  Encoding encoding_;                 // of one stored sequence
+  std::size_t joined_;                // stored sequences in one
+  std::vector<std::int32_t> tokens_;  // of each sequence
 };
 
 }  // namespace nystrom::lra

@@ -64,7 +64,7 @@ class LongRangeArena : public ::testing::Test {
   }
   static std::vector<std::int64_t> class_counts(const TaskSplit& split, std::size_t classes) {
     std::vector<std::int64_t> counts(classes);
-    for (std::size_t i = 0; i < split.sequence_count(); ++i)
+    for (std::size_t i = 0; i < split.sequence_count(); i += static_cast<std::size_t>(split.choices()))
       ++counts[static_cast<std::size_t>(split.label_of(i))];
     return counts;
   }
@@ -250,7 +250,12 @@ TEST_F(LongRangeArena, the_held_out_examples_do_not_depend_on_the_runs_seed) {
 TEST_F(LongRangeArena, retrieval_takes_quotes_and_carriage_returns_as_text) {
   const std::string rows = "1.0\ta\tb\t\"one\tt\"wo\r\n0.0\tc\td\tx\ry\tz\n";
   for (const char* part : {"train", "eval", "test"}) write(fmt::format("new_aan_pairs.{}.tsv", part), rows);
-  const auto task = open_task(config("retrieval"));
+  TaskConfig joined = config("retrieval");
+  joined.pairs = Pairs::kJoined;
+  const auto task = open_task(joined);
+  EXPECT_EQ(task->info().answer, AnswerKind::kClass);
+  EXPECT_EQ(task->info().length, 8000);
+  EXPECT_THAT(task->data(), HasSubstr("bytes, pairs: joined"));
   const auto train = load(*task, Split::kTrain);
   ASSERT_EQ(train->rows(), 2);
   const auto ids = [](const std::string& text) {
@@ -265,6 +270,25 @@ TEST_F(LongRangeArena, retrieval_takes_quotes_and_carriage_returns_as_text) {
   EXPECT_EQ(load(*task, Split::kTrain, 8)->sequence(0).ids.size(), 8U);
   const auto cut = load(*task, Split::kTest, 8);
   EXPECT_EQ(cut->sequence(0).second, 4);  // half of the length is each text's
+
+  const auto apart_task = open_task(config("retrieval"));
+  EXPECT_EQ(apart_task->info().answer, AnswerKind::kPair);
+  EXPECT_EQ(apart_task->info().choices, 2);
+  EXPECT_EQ(apart_task->info().length, 4000);
+  const auto apart = load(*apart_task, Split::kTrain);
+  ASSERT_EQ(apart->rows(), 2);
+  ASSERT_EQ(apart->sequence_count(), 4U);
+  EXPECT_EQ(apart->sequence(0).ids, ids("\"one"));
+  EXPECT_EQ(apart->sequence(1).ids, ids("t\"wo"));
+  EXPECT_EQ(apart->sequence(1).second, 4);  // all of type 0
+  EXPECT_EQ(apart->sequence(2).ids, ids("x\ry"));
+  EXPECT_EQ(apart->sequence(3).ids, ids("z"));
+  EXPECT_EQ(apart->size_of(3).tokens, 1);
+  EXPECT_EQ(apart->label_of(1), 1);
+  EXPECT_EQ(apart->label_of(2), 0);
+  EXPECT_NE(apart->fingerprint(), train->fingerprint());
+  EXPECT_EQ(load(*apart_task, Split::kTest, 8)->sequence(0).ids.size(),
+            4U);  // each may have the whole length
 
   write("new_aan_pairs.train.tsv", "1.0\ta\tb\tone\ttwo\n2\ta\tb\tc\td\n1.0\ta\tb\tc\n");
   EXPECT_THAT(refusal(config("retrieval")),
@@ -562,7 +586,7 @@ TEST_F(LongRangeArena, official_layouts_in_miniature_are_read_whole) {
   const auto retrieval = open_task(config("retrieval", shared));
   EXPECT_EQ(class_counts(*load(*retrieval, Split::kTrain), 2), classes(described["retrieval"]["train"]));
   EXPECT_EQ(class_counts(*load(*retrieval, Split::kValidation), 2), classes(described["retrieval"]["eval"]));
-  EXPECT_THAT(load(*open_task(config("retrieval", shared)), Split::kTrain)->notes(),
+  EXPECT_THAT(load(*open_task(config("retrieval", shared)), Split::kTrain, 4000)->notes(),
               Contains(HasSubstr("59 of 400 sequences were truncated")));
 
   const auto image = open_task(config("image", shared));

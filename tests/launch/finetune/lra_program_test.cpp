@@ -163,6 +163,33 @@ TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
   EXPECT_THAT(predicted.err, HasSubstr("was trained on the Long Range Arena"));
 }
 
+// Pairs of equal or of different letters: one text alone says nothing.
+TEST_F(LraProgram, retrieval_compares_two_texts_that_were_encoded_apart) {
+  for (const auto& [part, count] : {std::pair{"train", 300}, std::pair{"eval", 40}, std::pair{"test", 60}}) {
+    std::ofstream file(folder_ / fmt::format("new_aan_pairs.{}.tsv", part));
+    for (int i = 0; i < count; ++i) {
+      const char first = static_cast<char>('a' + i % 2), second = static_cast<char>('a' + i / 2 % 2);
+      file << (first == second ? "1.0" : "0.0") << "\tp\tq\t" << first << "xy\t" << second << "zw\n";
+    }
+  }
+  const std::string command =
+      "$nystrom finetune c.yaml --set task.name=retrieval --set task.path=. --set data.sequence_length=8";
+  const Outcome apart = run(command);
+  ASSERT_EQ(apart.status, 0) << apart.err;
+  EXPECT_EQ(results("run")["test"]["accuracy"], 1.0);
+  EXPECT_THAT(results("run")["data"].get<std::string>(), HasSubstr("bytes, pairs: apart"));
+  EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 61);
+  EXPECT_THAT(run("$nystrom inspect run").out, HasSubstr("classification of pairs"));
+  const Outcome again = run("$nystrom evaluate c.yaml --set task.name=retrieval --set task.path=.");
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(parse_json<Json>(again.out)["test"], results("run")["test"]);
+
+  const Outcome joined =
+      run(command + " --set task.pairs=joined --set training.epochs=1 --set run.directory=joined");
+  ASSERT_EQ(joined.status, 0) << joined.err;
+  EXPECT_THAT(results("joined")["data"].get<std::string>(), HasSubstr("bytes, pairs: joined"));
+}
+
 TEST_F(LraProgram, wrong_command_lines_are_refused) {
   const auto refusal = [&](const std::string& command) {
     const Outcome outcome = run("$nystrom " + command);

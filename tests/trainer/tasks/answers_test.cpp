@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "letter_tokenizer.h"
 #include "model/heads/head_registry.h"
 #include "small_network.h"
 #include "trainer/comm/comm.h"
@@ -20,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 using enum AnswerKind;
-constexpr std::array kKinds{kClass, kLabels, kValue, kTags, kSpan, kChoice};
+constexpr std::array kKinds{kClass, kLabels, kValue, kTags, kSpan, kChoice, kPair};
 
 TaskInfo info_of(AnswerKind kind) {
   return {.name = "test", .answer = kind, .labels = {"a", "b", "c"}};
@@ -38,11 +39,9 @@ TEST(Answers, each_kind_has_a_row_and_its_head_leads_back_to_it) {
   }
 }
 
-TEST(Answers, language_models_and_pairs_of_sequences_have_none) {
+TEST(Answers, language_models_alone_have_none) {
   for (const HeadEntry* head : head_registry())
-    EXPECT_EQ(find_answer(head->kind) == nullptr,
-              head->is_language_model || head->kind == HeadKind::kPairClassification)
-        << head->name;
+    EXPECT_EQ(find_answer(head->kind) == nullptr, head->is_language_model) << head->name;
 }
 
 TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_roles_of_their_own) {
@@ -77,13 +76,41 @@ HostBatch batch_of(AnswerKind kind) {
   return batch;
 }
 
-TEST(Answers, of_a_choice_one_label_a_row_and_of_a_class_one_a_sequence) {
+TEST(Answers, of_a_choice_and_a_pair_one_label_a_row_and_of_a_class_one_a_sequence) {
   EXPECT_THAT(batch_of(kChoice).sequence_labels, ElementsAre(10, 12));
+  EXPECT_THAT(batch_of(kPair).sequence_labels, ElementsAre(10, 12));
   EXPECT_THAT(batch_of(kClass).sequence_labels, ElementsAre(10, 11, 12, 13));
   EXPECT_THAT(batch_of(kTags).sequence_labels, IsEmpty());
   const HostBatch spans = batch_of(kSpan);
   EXPECT_THAT(spans.sequence_labels, ElementsAre(10, 11, 12, 13));
   EXPECT_THAT(spans.sequence_ends, ElementsAre(20, 21, 22, 23));
+}
+
+TEST(Answers, two_texts_of_a_pair_are_encoded_apart) {
+  TaskInfo info = info_of(kPair);
+  info.metrics = {"accuracy"};
+  const TextEncoder encoder(testing::letter_tokenizer(), 64);
+  std::vector<std::vector<std::string>> cells{{"ab", "c", "x"}, {"d", "e", ""}};
+  const std::vector<bool> present{true, true, true};
+  const auto split = entry_of(kPair).make_split({info, {}, encoder, 7, present, cells});
+  ASSERT_EQ(split->rows(), 2);
+  ASSERT_EQ(split->sequence_count(), 4U);
+  EncodingCounts counts;
+  const char* texts[] = {"ab", "c", "d", "e"};
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(split->sequence(i).ids, encoder.single(texts[i], counts).ids);
+    EXPECT_EQ(split->sequence(i).second, std::ssize(split->sequence(i).ids));
+  }
+  EXPECT_FALSE(split->labelled());
+  Outputs outputs;
+  outputs.append(std::vector<float>{0, 3, 1});
+  outputs.append(std::vector<float>{5, 0, 1});
+  const PredictionTable table = split->predictions(outputs);
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_EQ(table.rows[0][0], "x");
+  EXPECT_EQ(table.rows[0][1], "b");
+  EXPECT_EQ(table.rows[1][0], "8");
+  EXPECT_EQ(table.rows[1][1], "a");
 }
 
 /// Sequences of the same tokens, at the given positions.
@@ -129,6 +156,7 @@ TEST(Answers, logits_of_an_entry_follow_from_choices_lengths_and_labels) {
   const PairsOfSequences split;
   EXPECT_THAT(entry_of(kChoice).entry_sizes(batch_of(kChoice), split, 1), ElementsAre(2, 2));
   EXPECT_THAT(entry_of(kClass).entry_sizes(batch_of(kClass), split, 3), ElementsAre(3, 3, 3, 3));
+  EXPECT_THAT(entry_of(kPair).entry_sizes(batch_of(kPair), split, 3), ElementsAre(3, 3));
   EXPECT_THAT(entry_of(kSpan).entry_sizes(batch_of(kSpan), split, 2), ElementsAre(6, 6, 6, 6));
   HostBatch tagged = batch_of(kTags);
   tagged.label_rows = {0, 2, 3, 10};  // of sequences 0, 0, 1 and 3
