@@ -1,16 +1,10 @@
 #include "launch/check/check.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <memory>
-#include <optional>
 
 #include "data/glob.h"
 #include "data/preparation/prepare.h"
 #include "kernels/core/check.h"
-#include "kernels/core/folders.h"
-#include "launch/bench/estimate.h"
-#include "launch/bench/machine.h"
 #include "launch/check/figures.h"
 #include "launch/config/command_keys.h"
 #include "launch/setup/finetune_setup.h"
@@ -41,6 +35,12 @@ CheckReport begin(StartKind kind, const Config& config) {
 }
 
 CheckReport check_prepare(const Config& config) {
+  if (prepares_task(config)) {
+    CheckReport report = begin(StartKind::kPrepare, config);
+    add_task_preparation(report, config, set_up_task_preparation(config));
+    report.warnings.clear();  // on keys that a preparation of a corpus does not use
+    return report;
+  }
   require_keys(config, "prepare");
   CheckReport report = begin(StartKind::kPrepare, config);
   add_preparation(report, config, check_preparation(set_up_preparation(config)));

@@ -35,7 +35,8 @@ std::string size_text(std::size_t bytes) {
 }
 
 std::string counted(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+  const std::string_view plural = noun.ends_with("ch") ? "es" : "s";
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : plural);
 }
 
 std::string model_text(const ModelConfig& model, std::int64_t parameters) {
@@ -77,32 +78,10 @@ std::size_t total_of(const std::vector<MemoryPart>& parts) {
                          [](std::size_t sum, const MemoryPart& part) { return sum + part.bytes; });
 }
 
-void add_memory(CheckReport& report, const Demand& demand) {
-  const std::vector<MemoryPart>& parts = demand.start.memory;
-  const std::size_t total = total_of(parts);
-  std::vector<std::string> texts;
-  Json bytes;
-  for (const MemoryPart& part : parts) {
-    texts.push_back(fmt::format("{} {}", part.name, size_text(part.bytes)));
-    bytes[part.name] = part.bytes;
-  }
-  const double peak = peak_memory_bytes(),
-               available = available_memory_bytes() + peak;  // the check's own is free
-  row(report, "memory", fmt::format("{} on a rank: {}", size_text(total), fmt::join(texts, ", ")));
-  row(report, "",
-      fmt::format(
-          "{} at the peak of this check, libraries and data included; this machine has {} for programs",
-          size_text(peak), size_text(available)));
-  report.json["memory_bytes"] = bytes;
-  report.json["memory_bytes_total"] = total;
-  report.json["peak_memory_bytes"] = std::llround(peak);
-  report.json["available_memory_bytes"] = std::llround(available);
-  const double wanted = static_cast<double>(total) * demand.local_ranks;
-  if (demand.start.backend == "cpu" && available > 0 && wanted > available)
-    report.warnings.push_back(fmt::format(
-        "The {} of this machine take {} of memory together, and it has {} left; lower `training.micro_batch`, or "
-        "set `training.recompute`.",
-        counted(demand.local_ranks, "rank"), size_text(wanted), size_text(available)));
+void add_free_disk(CheckReport& report, const std::string& directory) {
+  const std::uint64_t bytes = free_disk_bytes(directory);
+  row(report, "disk", fmt::format("{} free", size_text(static_cast<double>(bytes))));
+  report.json["free_disk_bytes"] = bytes;
 }
 
 /// Checkpoints that lie on the disk together: those that are kept, and the one being written.
@@ -175,10 +154,17 @@ void add_preparation(CheckReport& report, const Config& config, const PrepareSta
           ? fmt::format("trained: {}, {} tokens", config.tokenizer.kind, config.tokenizer.vocabulary_size)
           : config.tokenizer.path);
   row(report, "compute", counted(start.threads, "thread"));
-  const auto free_bytes = static_cast<double>(free_disk_bytes(directory));
-  row(report, "disk", fmt::format("{} free", size_text(free_bytes)));
   report.json["threads"] = start.threads;
-  report.json["free_disk_bytes"] = free_disk_bytes(directory);
+  add_free_disk(report, directory);
+}
+
+void add_task_preparation(CheckReport& report, const Config& config, const TaskPreparation& preparation) {
+  report.verdict = fmt::format("`nystrom prepare` would write {}.", preparation.path);
+  report.json["state"] = "new";
+  report.json["output_directory"] = config.output.directory;
+  report.json["output"] = preparation.path;
+  row(report, "data", preparation.found);
+  add_free_disk(report, config.output.directory);
 }
 
 void add_run(CheckReport& report, StartKind kind, const Config& config, const ModelConfig& model,
@@ -235,8 +221,37 @@ void add_grid(CheckReport& report, const std::vector<GridPoint>& points) {
   report.json["grid_points"] = points.size();
 }
 
+void add_memory(CheckReport& report, const Demand& demand, const MachineMemory& machine) {
+  const std::vector<MemoryPart>& parts = demand.start.memory;
+  const std::size_t total = total_of(parts);
+  std::vector<std::string> texts;
+  Json bytes;
+  for (const MemoryPart& part : parts) {
+    texts.push_back(fmt::format("{} {}", part.name, size_text(part.bytes)));
+    bytes[part.name] = part.bytes;
+  }
+  const bool known = machine.left_bytes > 0;
+  const double available = known ? machine.left_bytes + machine.peak_bytes : 0;  // the check's own is free
+  row(report, "memory", fmt::format("{} on a rank: {}", size_text(total), fmt::join(texts, ", ")));
+  row(report, "",
+      fmt::format("{} at the peak of this check, libraries and data included; {}",
+                  size_text(machine.peak_bytes),
+                  known ? fmt::format("this machine has {} for programs", size_text(available))
+                        : "what this machine has for programs is not known"));
+  report.json["memory_bytes"] = bytes;
+  report.json["memory_bytes_total"] = total;
+  report.json["peak_memory_bytes"] = std::llround(machine.peak_bytes);
+  report.json["available_memory_bytes"] = known ? Json(std::llround(available)) : Json();
+  const double wanted = static_cast<double>(total) * demand.local_ranks;
+  if (demand.start.backend == "cpu" && known && wanted > available)
+    report.warnings.push_back(fmt::format(
+        "The {} of this machine take {} of memory together, and it has {} left; lower `training.micro_batch`, or "
+        "set `training.recompute`.",
+        counted(demand.local_ranks, "rank"), size_text(wanted), size_text(available)));
+}
+
 void add_machine(CheckReport& report, const Demand& demand) {
-  add_memory(report, demand);
+  add_memory(report, demand, {.peak_bytes = peak_memory_bytes(), .left_bytes = available_memory_bytes()});
   add_disk(report, demand);
   add_time(report, demand);
 }

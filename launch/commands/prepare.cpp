@@ -103,15 +103,10 @@ constexpr double kWeek = 7 * 86400;
 
 /// A task of the Long Range Arena as one HDF5 file; rank 0 alone does it.
 int prepare_lra(const Config& config) {
-  require(config, {"task.path", "output.directory"}, "prepare");
-  const TaskConfig task = task_options(config);
-  const lra::Kind& kind = lra::kind_of(task);
-  const std::string path = fmt::format("{}/{}.h5", config.output.directory, kind.name);
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) -> int {
     const Log log(comm.rank());
     if (comm.rank() != 0) return kDone;
-    if (std::filesystem::exists(path))
-      refuse("{} exists; remove it, or set another `output.directory`.", path);
+    const TaskPreparation preparation = set_up_task_preparation(config);
     std::filesystem::create_directories(config.output.directory);
     auto last = std::chrono::steady_clock::now();
     const auto progress = [&](std::int64_t examples) {
@@ -120,17 +115,17 @@ int prepare_lra(const Config& config) {
       last = now;
       log.note(fmt::format("{} examples.", examples));
     };
-    const std::int64_t longest = lra::symbols_to_keep(kind, task, config.data.sequence_length);
-    const std::vector<std::string> notes = lra::write_prepared(task, longest, path, progress);
+    const std::vector<std::string> notes =
+        lra::write_prepared(preparation.task, preparation.longest, preparation.path, progress);
     for (const auto& note : notes) log.note(note);
-    fmt::print("{}\n", path);
+    fmt::print("{}\n", preparation.path);
     return kDone;
   });
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   const Config config = read_config(arguments.config, invocation.overrides);
-  if (config.task.kind == "lra" && !config.gives("corpus")) return prepare_lra(config);
+  if (prepares_task(config)) return prepare_lra(config);
   require_keys(config, "prepare");
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) { return work(config, arguments, comm); });
 }

@@ -2,6 +2,7 @@ nystrom_add_test(launch_test
   SOURCES
     tests/launch/bench/all_reduce_rate_test.cpp
     tests/launch/bench/estimate_test.cpp
+    tests/launch/check/figures_test.cpp
     tests/launch/config/config_test.cpp
     tests/launch/config/schema_test.cpp
     tests/launch/cli/log_test.cpp
@@ -71,6 +72,7 @@ nystrom_add_test(lra_program_test
   RUNS_PROGRAM
   AS_ONE LraProgram
   LABELS tasks)
+target_compile_definitions(lra_program_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
 
 nystrom_add_test(convergence_test
   SOURCES tests/launch/finetune/convergence_test.cpp

@@ -86,6 +86,12 @@ TEST_F(LraProgram, the_prepared_file_and_two_ranks_give_what_the_official_files_
   generate();
   const Outcome first = run("$nystrom finetune c.yaml --set training.epochs=2");
   ASSERT_EQ(first.status, 0) << first.err;
+  const std::string check = "$nystrom check c.yaml --command prepare --set output.directory=prepared";
+  const Outcome checked = run(check);
+  ASSERT_EQ(checked.status, 0) << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("`nystrom prepare` would write prepared/listops.h5.\n"));
+  EXPECT_THAT(checked.out, HasSubstr("data/listops/basic_{train,val,test}.tsv"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "prepared"));
   const Outcome prepared = run("$nystrom prepare c.yaml --set output.directory=prepared");
   ASSERT_EQ(prepared.status, 0) << prepared.err;
   EXPECT_EQ(prepared.out, "prepared/listops.h5\n");
@@ -99,7 +105,12 @@ TEST_F(LraProgram, the_prepared_file_and_two_ranks_give_what_the_official_files_
   ASSERT_EQ(ranks.status, 0) << ranks.err;
   EXPECT_NEAR(results("c")["test"]["accuracy"].get<double>(),
               results("run")["test"]["accuracy"].get<double>(), 0.03);
-  EXPECT_EQ(run("$nystrom prepare c.yaml --set output.directory=prepared").status, 2);
+  const Outcome twice = run("$nystrom prepare c.yaml --set output.directory=prepared");
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_THAT(twice.err, HasSubstr("prepared/listops.h5 exists; remove it"));
+  EXPECT_EQ(run(check).status, 2);
+  EXPECT_EQ(run(check).err, twice.err);
+  EXPECT_THAT(run("$nystrom check c.yaml --command prepare").err, HasSubstr("`output.directory`"));
 }
 
 TEST_F(LraProgram, ranks_generate_the_same_files) {
@@ -188,6 +199,57 @@ TEST_F(LraProgram, retrieval_compares_two_texts_that_were_encoded_apart) {
       run(command + " --set task.pairs=joined --set training.epochs=1 --set run.directory=joined");
   ASSERT_EQ(joined.status, 0) << joined.err;
   EXPECT_THAT(results("joined")["data"].get<std::string>(), HasSubstr("bytes, pairs: joined"));
+}
+
+/// The commands of a document's first block of code.
+std::vector<std::string> first_commands(const std::string& document) {
+  std::vector<std::string> commands;
+  std::ifstream file(document);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("    "))
+      commands.push_back(line.substr(4));
+    else if (!commands.empty())
+      break;
+  }
+  return commands;
+}
+
+// With the smallest settings behind them, which leave the commands as they are.
+TEST_F(LraProgram, the_documents_first_commands_give_data_and_a_table_of_all_kinds) {
+  std::filesystem::create_directory_symlink(NYSTROM_SOURCE "/configs", folder_ / "configs");
+  const std::vector<std::string> commands = first_commands(NYSTROM_SOURCE "/docs/lra.md");
+  ASSERT_EQ(commands.size(), 3U);
+  const char* small[] = {
+      " --depth 3 --arguments 3 --longer-than 4 --shorter-than 13 --train 64 --validation 8 --test 16",
+      " --set data.sequence_length=16 --set training.epochs=1 --set schedule.warmup_share=0.5 --set run.threads=1",
+      ""};
+  std::string out;
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    ASSERT_TRUE(commands[i].starts_with("nystrom ")) << commands[i];
+    const Outcome outcome = run("$" + commands[i] + small[i]);
+    ASSERT_EQ(outcome.status, 0) << commands[i] << "\n" << outcome.err;
+    out = outcome.out;
+  }
+  EXPECT_THAT(out, HasSubstr("| attention | LRA ListOps |"));
+  for (const char* kind : {"nystrom 128", "softmax", "longformer 128", "linformer 256", "performer 256",
+                           "linear", "reformer", "none"})
+    EXPECT_THAT(out, HasSubstr(std::string("\n| ") + kind)) << out;
+}
+
+// What the files in configs/lra ask for fits together, and to the data that the generators make.
+TEST_F(LraProgram, the_configurations_are_checked_on_generated_data) {
+  std::filesystem::create_directory_symlink(NYSTROM_SOURCE "/configs", folder_ / "configs");
+  ASSERT_EQ(run("$nystrom lra generate listops --out lra --train 40 --validation 4 --test 4 && "
+                "$nystrom lra generate pathfinder --out lra --images 40")
+                .status,
+            0);
+  for (const char* name : {"listops", "pathfinder"}) {
+    const Outcome checked =
+        run(fmt::format("$nystrom check configs/lra/{}.yaml --steps 1 --set training.epochs=900", name));
+    ASSERT_EQ(checked.status, 0) << checked.err;
+    EXPECT_THAT(checked.out, HasSubstr("8 runs, one after another"));
+    EXPECT_EQ(checked.out.find("warning"), std::string::npos) << checked.out;
+  }
 }
 
 TEST_F(LraProgram, wrong_command_lines_are_refused) {
