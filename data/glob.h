@@ -17,8 +17,7 @@ std::vector<std::string> expand_glob(const std::string& pattern);
 std::vector<std::string> expand_globs(const std::vector<std::string>& patterns, const std::string& key);
 
 /// Names of files that are there beside the user's own: hidden ones (".x"), and what editors leave ("x~",
-/// "#x#",
-/// ".x.swp").
+/// "#x#", ".x.swp").
 [[nodiscard]] bool is_left_over(const std::string& path);
 
 /// `text` as a part of a pattern that matches itself alone.

@@ -1,8 +1,8 @@
 #pragma once
 // Linformer attention (Wang et al., arXiv 2006.04768): softmax attention to R projections of keys and values,
 // in time and memory linear in n.
-//   k~_r = sum_j E[r, p_j] k_j,  v~_r = sum_j F[r, p_j] v_j,  context_i = sum_r softmax_r(q_i . k~_r /
-//   sqrt(D)) v~_r
+//   k~_r = sum_j E[r, p_j] k_j,  v~_r = sum_j F[r, p_j] v_j
+//   context_i = sum_r softmax_r(q_i . k~_r / sqrt(D)) v~_r
 // p_j is the position of token j: columns of positions that a sequence lacks take no part. The same bits for
 // any thread count; out and d_qkv whoever the neighbours are.
 

@@ -3,8 +3,7 @@
 // nearly orthogonal one. For a matrix w [R, C] with gradient g:
 //   B = momentum * B + (1 - momentum) g;  U = (1 - momentum) g + momentum * B, or B without Nesterov
 //   w = w - lr * decay * w - lr * scale * O,  O = newton_schulz(U)
-// All is computed in the weights' type, where
-// PyTorch's torch.optim.Muon iterates in bf16.
+// All is computed in the weights' type, where PyTorch's torch.optim.Muon iterates in bf16.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

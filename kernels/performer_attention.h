@@ -4,8 +4,8 @@
 // linear in n:
 //   context_i = f(q_i)^T sum_j f(k_j) v_j^T / f(q_i)^T sum_j f(k_j)
 // computed as two softmaxes, which needs no epsilon and overflows nowhere:
-//   Z_r = sum_j f_r(k_j),  B_r = sum_j f_r(k_j) v_j / Z_r,  context_i = sum_r softmax_r(w_r . q^_i + log Z_r)
-//   B_r
+//   Z_r = sum_j f_r(k_j),  B_r = sum_j f_r(k_j) v_j / Z_r
+//   context_i = sum_r softmax_r(w_r . q^_i + log Z_r) B_r
 // The same bits for any thread count and whoever the neighbours are.
 
 #include "kernels/attention.h"

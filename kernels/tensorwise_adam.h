@@ -3,9 +3,10 @@
 //   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  v^ = v / (1 - beta2^step)
 //   u = (m / (1 - beta1^step)) / (sqrt(v^) + epsilon)
 // a step is w -= lr * scale * (u + decay * w), where scale is
-//   StableAdamW (Wortsman et al., arXiv 2304.13013): 1 / max(1, RMS), RMS^2 = mean of g^2 / max(v^,
-//   epsilon^2) LAMB (You et al., arXiv 1904.00962, Algorithm 2, phi(z) = z): |w| / |u + decay * w|, 1 where
-//   either is 0
+//   StableAdamW (Wortsman et al., arXiv 2304.13013):
+//     1 / max(1, RMS), RMS^2 = mean of g^2 / max(v^, epsilon^2)
+//   LAMB (You et al., arXiv 1904.00962, Algorithm 2, phi(z) = z):
+//     |w| / |u + decay * w|, 1 where either is 0
 //
 // A tensor may lie on several ranks. So a step is three calls: tensorwise_moments leaves sums of parts of
 // tensors, which the caller adds up over ranks; tensorwise_scales makes a scale of all parts of a tensor, in

@@ -13,7 +13,7 @@ double StartReport::seconds_left() const {
 
 std::size_t checkpoint_bytes(const Network& network, const OptimizerOptions& optimizer) {
   const ParameterStore& store = network.parameters();
-  return store.weights().bytes() + optimizer_bytes(optimizer, store, 1);
+  return store.weights().bytes() + optimizer_state_bytes(optimizer, store);
 }
 
 std::vector<MemoryPart> memory_parts(const MemoryOptions& options) {

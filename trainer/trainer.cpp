@@ -236,9 +236,22 @@ void Trainer::exchange_weights() {
 void Trainer::with_evaluated_weights(const std::function<void()>& body) {
   const bool averaged =
       options_.evaluated_weights == EvaluatedWeights::kAveraged && optimizer_->has_average();
-  if (averaged) swap_average();
-  body();
-  if (averaged) swap_average();
+  if (!averaged) return body();
+  swap_average();
+  try {
+    body();
+  } catch (...) {
+    take_back_average();
+    throw;
+  }
+  swap_average();
+}
+
+/// Undoes a swap while an exception is on its way, of which the other ranks may know nothing: without them.
+/// The other ranks' parts stay averaged where the state is sharded.
+void Trainer::take_back_average() {
+  optimizer_->swap_average(context_);
+  store_.round_copy(context_);
 }
 
 void Trainer::swap_average() {

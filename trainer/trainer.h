@@ -102,7 +102,8 @@ class Trainer {
   StepReport step();
 
   /// Calls body() while the network has the weights that are evaluated: the average of them where the options
-  /// say so and there was an update. Collective.
+  /// say so and there was an update. If body() throws, this rank has the weights of training again, but where
+  /// the state is sharded (ZeRO) the other ranks' parts of them stay averaged. Collective.
   void with_evaluated_weights(const std::function<void()>& body);
 
   [[nodiscard]] const RunState& state() const { return state_; }
@@ -129,6 +130,7 @@ class Trainer {
   void sum_over_ranks(const Tensor& values);
   void exchange_weights();
   void swap_average();
+  void take_back_average();
   [[nodiscard]] StepReport finish_step(const BatchCounts& counts, const Losses& losses, double gradient_norm,
                                        const UpdateRates& rates);
   void check_ranks_agree();

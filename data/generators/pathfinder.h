@@ -4,8 +4,7 @@
 // of the two is the label.
 //
 //   const PathfinderGenerator generator(pathfinder_rule(32, 14), 1);
-//   const PathfinderPicture picture = generator.draw(0);        // a pure function of the rule, the seed and
-//   0
+//   const PathfinderPicture picture = generator.draw(0);  // a pure function of the rule, the seed and 0
 
 #include <cstdint>
 #include <vector>

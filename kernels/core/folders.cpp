@@ -9,11 +9,8 @@
 #include <system_error>
 
 namespace nystrom {
-namespace {
 
 namespace fs = std::filesystem;
-
-}  // namespace
 
 std::string nearest_existing(const std::string& path) {
   std::error_code ignored;

@@ -29,7 +29,7 @@ void print(CheckReport report, bool json) {
 int run(const Options& options, const Invocation& invocation) {
   if (options.steps < 0) refuse("`--steps` is {}; it must be at least 0.", options.steps);
   Config config = read_config(options.config, invocation.overrides);
-  if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
+  if (!options.resume.empty()) config.run.resume = expanded_option("--resume", options.resume);
   use_prepared_shards(config);
   const StartKind kind =
       options.command.empty() ? start_of(config) : parse<StartKind>("--command", options.command);

@@ -92,7 +92,7 @@ StopReason run_grid(const Config& config, const Options& options, Comm& comm, co
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
-  if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
+  if (!options.resume.empty()) config.run.resume = expanded_option("--resume", options.resume);
   require_keys(config, "finetune");
   check_resumed_checkpoint(config);
   check_finetuning_files(config);

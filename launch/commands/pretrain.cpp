@@ -22,7 +22,7 @@ struct Options {
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
-  if (!options.resume.empty()) config.run.resume = expanded_path(options.resume);
+  if (!options.resume.empty()) config.run.resume = expanded_option("--resume", options.resume);
   use_prepared_shards(config);
   require_keys(config, "pretrain");
   check_resumed_checkpoint(config);

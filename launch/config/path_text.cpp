@@ -40,4 +40,12 @@ std::string expanded_path(const std::string& text) {
   return path;
 }
 
+std::string expanded_option(std::string_view option, const std::string& text) {
+  try {
+    return expanded_path(text);
+  } catch (const InputError& error) {
+    refuse("`{}` ({}) {}.", option, text, error.what());
+  }
+}
+
 }  // namespace nystrom

@@ -11,4 +11,7 @@ namespace nystrom {
 /// and for a home folder that is not known.
 [[nodiscard]] std::string expanded_path(const std::string& text);
 
+/// The same for an option of the command line ("--resume"), refused with a whole sentence that names it.
+[[nodiscard]] std::string expanded_option(std::string_view option, const std::string& text);
+
 }  // namespace nystrom

@@ -480,6 +480,17 @@ TEST_F(Program, check_is_refused_where_the_start_is_with_the_same_sentence) {
   }
 }
 
+TEST_F(Program, a_checkpoint_of_resume_that_cannot_be_expanded_is_refused_in_a_sentence_of_its_option) {
+  for (const char* command : {"pretrain run.yaml", "finetune run.yaml", "check run.yaml"}) {
+    const std::string called = fmt::format("$nystrom {} --resume ", command);
+    expect_refused(
+        run(called + "'${NO_SUCH_VARIABLE}/a.h5'"),
+        "nystrom: `--resume` (${NO_SUCH_VARIABLE}/a.h5) names ${NO_SUCH_VARIABLE}, which is not set in the "
+        "environment.");
+    expect_refused(run(called + "'${HOME/a.h5'"), "nystrom: `--resume` (${HOME/a.h5) has ${ without }.");
+  }
+}
+
 TEST_F(Program, check_runs_on_several_ranks) {
   const Outcome done = run(
       "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to none "

@@ -123,6 +123,24 @@ TEST_F(TrainerTest, averaged_weights_are_evaluated_and_training_does_not_see_the
   EXPECT_EQ(averaged.recorder.validations.back().losses.loss, losses.loss);
 }
 
+TEST_F(TrainerTest, an_evaluation_of_averaged_weights_that_fails_leaves_those_of_training) {
+  TrainerOptions options = toy_trainer(3);
+  options.optimizer.ema_decay = 0.7;
+  options.evaluated_weights = EvaluatedWeights::kAveraged;
+  ToyRun run(options, *comm);
+  (void)run.trainer->run();
+  const std::vector<float> trained = run.weights();
+  std::vector<float> evaluated;
+  EXPECT_THROW(run.trainer->with_evaluated_weights([&] {
+    evaluated = run.weights();
+    fail("The evaluation failed.");
+  }),
+               Error);
+  EXPECT_NE(evaluated, trained);
+  EXPECT_EQ(run.weights(), trained);
+  run.trainer->with_evaluated_weights([&] { EXPECT_EQ(run.weights(), evaluated); });
+}
+
 TEST_F(TrainerTest, a_checkpoint_without_averaged_weights_says_so) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(1);

@@ -235,7 +235,8 @@ void CheckpointReader::load_state(std::string_view name, std::span<const Paramet
                                   const Tensor& flat, Memory& memory) const {
   const std::string group = state_group(name);
   if (!state_->file.has(group))
-    refuse("{} has no optimizer state `{}`; it was written with another `optimizer.kind`.", path(), name);
+    refuse("{} has no optimizer state `{}`; it was written {}.", path(), name,
+           name == kAverageState ? "without `training.ema_decay`" : "with another `optimizer.kind`");
   read_group(state_->file, group, parameters, flat, memory);
 }
 

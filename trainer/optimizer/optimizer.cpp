@@ -115,6 +115,12 @@ std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStor
   return most * size_of(store.weights().dtype) + scratch;
 }
 
+std::size_t optimizer_state_bytes(const OptimizerOptions& options, const ParameterStore& store) {
+  const OptimizerKind& kind = find_optimizer(options.kind);
+  const std::size_t scratch = kind.scratch_bytes == nullptr ? 0 : kind.scratch_bytes(store);
+  return optimizer_bytes(options, store, 1) - scratch;
+}
+
 std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store, int state_ranks) {
   const std::size_t weights_and_gradients = 2 * store.weights().bytes();
   const std::size_t rounded = store.rounded_copy().empty() ? 0 : store.rounded_copy().bytes();

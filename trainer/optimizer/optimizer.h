@@ -133,6 +133,8 @@ struct OptimizerKind {
 /// sharded across `state_ranks`.
 [[nodiscard]] std::size_t optimizer_bytes(const OptimizerOptions& options, const ParameterStore& store,
                                           int state_ranks);
+/// Bytes of all that a checkpoint keeps of it: the same without scratch, of all ranks.
+[[nodiscard]] std::size_t optimizer_state_bytes(const OptimizerOptions& options, const ParameterStore& store);
 /// Bytes of a rank's weights, gradients and optimizer state.
 [[nodiscard]] std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& store,
                                       int state_ranks);

@@ -60,10 +60,5 @@ void check_schedule(const ScheduleOptions& schedule, std::int64_t steps);
 /// At step s of S, 1 <= s.
 [[nodiscard]] UpdateRates update_rates(const ScheduleOptions& schedule, std::int64_t step,
                                        std::int64_t steps);
-/// Its share of the peak rate.
-[[nodiscard]] inline double schedule_factor(const ScheduleOptions& schedule, std::int64_t step,
-                                            std::int64_t steps) {
-  return update_rates(schedule, step, steps).share;
-}
 
 }  // namespace nystrom

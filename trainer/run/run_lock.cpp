@@ -275,9 +275,10 @@ void RunLock::check(const std::string& directory, const std::function<void(const
       state == Suspect::State::kHidden)
     refuse("{}", refusal(directory, holder, state));
   if (state == Suspect::State::kWatched)
-    note(
-        fmt::format("{} is locked by {}, on another machine: a start waits up to {:.0f} s for its heartbeat.",
-                    directory, holder.name(), std::chrono::duration<double>(LockTimes().silence).count()));
+    note(fmt::format(
+        "{} is locked by {}, {}: a start waits up to {:.0f} s for its heartbeat.", directory, holder.name(),
+        holder.is_here() ? "whose process this system hides (/proc with hidepid)" : "on another machine",
+        std::chrono::duration<double>(LockTimes().silence).count()));
 }
 
 RunLock::~RunLock() {

@@ -203,8 +203,7 @@ std::string expand(const Shown& entry, const TemplateCall& call) {
 }
 
 /// Names that are a pattern: {{lang-de|Wort}}, and in German {{frS|mot}}, in Hungarian {{ny-en|word}}, in
-/// Finnish
-/// {{k-en|word}}, in Chinese {{link-en|...}}.
+/// Finnish {{k-en|word}}, in Chinese {{link-en|...}}.
 bool shows_first(string_view name, string_view language) {
   if (name.starts_with("lang-")) return true;
   if (language == "de") return name.size() == 3 && name.ends_with('s') && is_wiki_code(name.substr(0, 2));

@@ -15,8 +15,7 @@ namespace nystrom::lra {
 ///   ListOps    token + 1: digits 1 to 10, [MIN [MAX [MED [SM 11 to 14, ] 15
 ///   bytes      byte + 1
 ///   pixels     level + 1; with Zero::kAbsent the level itself, and black pixels are left out: the others
-///   keep
-///              their positions
+///              keep their positions
 struct Encoding {
   Alphabet alphabet = Alphabet::kListOps;
   Brackets brackets = Brackets::kKeep;

@@ -1,8 +1,7 @@
 // Linformer attention on the GPU. Plain kernels (plain.h); the softmax over projected keys is summary.cu's.
 //
-//   project      block (item, chunk, 32 rows of the projection): k~ and v~ of the chunk's tokens, then added
-//   up
-//                in the order of chunks.
+//   project      block (item, chunk, 32 rows of the projection): k~ and v~ of the chunk's tokens, then
+//                added up in the order of chunks.
 //   tokens       block (item, 32 tokens): d_k = E^T d_k~, d_v = F^T d_v~ and the convolution's part.
 //   projections  block (head, 32 positions, 32 rows): d_E through all sequences in their order; the tokens of
 //                a sequence at those positions are found by bisection.

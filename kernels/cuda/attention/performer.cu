@@ -2,8 +2,7 @@
 // each query (summary.cu). Plain kernels (plain.h).
 //
 //   keys           block (item, chunk, 32 features) over tiles of 32 keys, with an online softmax; the
-//   chunks'
-//                  softmaxes are then merged in order.
+//                  chunks' softmaxes are then merged in order.
 //   keys backward  block (item, 32 keys) over tiles of 32 features: both softmaxes' statistics are saved.
 //
 // No atomics: the same bits each time. Checked against the CPU through the emulation; neither run on a GPU

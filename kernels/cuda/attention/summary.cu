@@ -2,9 +2,8 @@
 //
 //   forward   block (item, 32 rows) over tiles of 32 summary rows, with an online softmax.
 //   backward  block (item, chunk of rows): the softmax again from its statistics, once for delta = sum P dP
-//   and
-//             once for the gradients. The chunk's parts of the summary's gradients are gathered in global
-//             memory, by this block alone.
+//             and once for the gradients. The chunk's parts of the summary's gradients are gathered in
+//             global memory, by this block alone.
 //
 // Bytes: 2 n D elements forward, 4 n D backward, and 8 R D a tile from the cache. Checked against the CPU
 // through the emulation; neither run on a GPU nor tuned.

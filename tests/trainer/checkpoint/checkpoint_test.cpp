@@ -47,6 +47,24 @@ class Checkpoint : public ::testing::Test {
   std::string path;
 };
 
+TEST_F(Checkpoint, a_state_that_is_missing_is_refused_with_the_key_that_it_follows_from) {
+  const CheckpointReader reader(path);
+  ParameterStore& store = run.network.parameters();
+  const OwnedTensor values(DType::kF32, {store.flat_size()});
+  const auto refused = [&](std::string_view state) -> std::string {
+    try {
+      reader.load_state(state, store.all(), values, Memory::host());
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refused("exp_avg"), "");
+  EXPECT_THAT(refused("ema"),
+              HasSubstr("has no optimizer state `ema`; it was written without `training.ema_decay`."));
+  EXPECT_THAT(refused("momentum"), HasSubstr("it was written with another `optimizer.kind`."));
+}
+
 TEST_F(Checkpoint, round_trip_is_bit_exact) {
   const CheckpointReader reader(path);
   EXPECT_EQ(reader.state().step, 2);

@@ -55,6 +55,7 @@ TEST(Optimizer, has_the_states_of_its_row_as_large_as_the_row_says) {
     EXPECT_TRUE(std::ranges::equal(names, kind.states, {}, {}, &OptimizerKind::State::name)) << kind.name;
     const std::size_t scratch = kind.scratch_bytes == nullptr ? 0 : kind.scratch_bytes(p.store);
     EXPECT_EQ(bytes + scratch, optimizer_bytes(options, p.store, 1)) << kind.name;
+    EXPECT_EQ(bytes, optimizer_state_bytes(options, p.store)) << kind.name;
     EXPECT_EQ(state_bytes(options, p.store, 1), 2 * p.store.weights().bytes() + bytes + scratch);
   }
 }

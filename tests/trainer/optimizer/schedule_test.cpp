@@ -12,6 +12,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
+/// The share of the peak rate.
+double schedule_factor(const ScheduleOptions& schedule, std::int64_t step, std::int64_t steps) {
+  return update_rates(schedule, step, steps).share;
+}
+
 TEST(Schedule, linear_rises_to_the_peak_and_falls_by_equal_steps) {
   const ScheduleOptions linear{"linear", 5};
   EXPECT_DOUBLE_EQ(schedule_factor(linear, 1, 20), 0.2);

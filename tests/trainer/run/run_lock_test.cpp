@@ -55,6 +55,15 @@ class Lock : public ::testing::Test {
   std::vector<std::string> notes;
 };
 
+TEST_F(Lock, a_check_says_where_a_job_is_that_it_cannot_judge) {
+  const auto note = [this](const std::string& sentence) { notes.push_back(sentence); };
+  write(foreign(0));
+  RunLock::check(directory, note);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_THAT(notes[0],
+              AllOf(HasSubstr("process 77 on node9 since yesterday, on another machine: a start waits")));
+}
+
 TEST_F(Lock, is_released_with_the_directory_it_created) {
   {
     const auto lock = take();
