@@ -17,7 +17,7 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 nystrom_add_library(data FOLDER data
   SOURCES
     glob.cpp
-    corpus/binary_check.cpp corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
+    corpus/arrow_rows.cpp corpus/binary_check.cpp corpus/book_parts.cpp corpus/books.cpp corpus/byte_stream.cpp
     corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
     corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
     corpus/tar.cpp corpus/utf16_stream.cpp
@@ -78,6 +78,12 @@ nystrom_add_library(data FOLDER data
     nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc)
+
+# arrow_rows.py, which reads Parquet and Arrow, as a string.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS data/corpus/arrow_rows.py)
+file(READ data/corpus/arrow_rows.py NYSTROM_ARROW_ROWS)
+configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp" @ONLY)
+target_sources(nystrom_data PRIVATE "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp")
 
 # What runs once for a file, a directory or an example of a task, not for each text of a corpus.
 file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)

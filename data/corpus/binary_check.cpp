@@ -20,12 +20,16 @@ struct Format {
 };
 
 constexpr string_view kToJsonLines = "Convert it to JSON Lines (`kind: jsonl` in `corpus`).";
+constexpr string_view kToArrow =
+    "Corpora of `kind: parquet` read such files, as do tasks with named columns, and `predict` by the endings .parquet "
+    "and .arrow.";
 constexpr string_view kUnpack = "Unpack it and name the files in it.";
 constexpr string_view kToText = "Convert it to plain text.";
 
 constexpr auto kFormats = std::to_array<Format>({
-    {"PAR1"sv, "a Parquet file", kToJsonLines},
-    {"ARROW1"sv, "an Arrow file", kToJsonLines},
+    {"PAR1"sv, "a Parquet file", kToArrow},
+    {"ARROW1"sv, "an Arrow file", kToArrow},
+    {"\xFF\xFF\xFF\xFF"sv, "an Arrow stream", kToArrow},
     {"Obj\x01"sv, "an Avro file", kToJsonLines},
     {"ORC"sv, "an ORC file", kToJsonLines},
     {"SQLite format 3\0"sv, "an SQLite database", kToJsonLines},

@@ -18,7 +18,7 @@ struct Kind {
   std::vector<std::string_view> endings;
   bool divisible = false;
   void (*choose)(const CorpusSpec&, CorpusListing&) = nullptr;
-  bool archives = false;  ///< its files may be archives
+  bool archives = false;  ///< its files may be no text
   bool detects = false;   ///< "auto" may be Latin-1
 };
 
@@ -28,7 +28,8 @@ const std::vector<Kind>& kinds() {
       {"books", open_books, {".txt"}, false, nullptr, false, true},
       {"imdb", open_imdb, {".txt", ".tar", ".tgz", ".tbz2", ".txz"}, false, choose_imdb_files, true},
       {"lines", open_lines, {}},
-      {"jsonl", open_jsonl, {".jsonl", ".ndjson", ".json"}}};
+      {"jsonl", open_jsonl, {".jsonl", ".ndjson", ".json"}},
+      {"parquet", open_parquet, {".parquet", ".arrow"}, false, choose_parquet_files, true}};
   return all;
 }
 

@@ -25,9 +25,9 @@ struct WikiSite;
 
 /// One entry of the configuration's `corpus` list.
 struct CorpusSpec {
-  std::string kind;               ///< wikipedia | books | imdb | lines | jsonl
+  std::string kind;               ///< wikipedia | books | imdb | lines | jsonl | parquet
   std::string path;               ///< glob of files or folders
-  std::string field = "text";     ///< jsonl: the member that holds the text
+  std::string field = "text";     ///< jsonl, parquet: the member or column that holds the text
   std::string encoding = "auto";  ///< auto | utf-8 | latin-1 | utf-16
   std::string language = "auto";  ///< of the sentences: auto, or a name of a Language
   // wikipedia: whether pages that are not prose are dropped
@@ -161,8 +161,13 @@ std::unique_ptr<Corpus> open_books(const CorpusSpec& spec, SourceFiles files);
 std::unique_ptr<Corpus> open_imdb(const CorpusSpec& spec, SourceFiles files);
 std::unique_ptr<Corpus> open_lines(const CorpusSpec& spec, SourceFiles files);
 std::unique_ptr<Corpus> open_jsonl(const CorpusSpec& spec, SourceFiles files);
+/// Parquet and Arrow, by pyarrow.
+std::unique_ptr<Corpus> open_parquet(const CorpusSpec& spec, SourceFiles files);
 /// Of imdb's files those with reviews for training.
 void choose_imdb_files(const CorpusSpec& spec, CorpusListing& listing);
+/// Of a folder that Hugging Face's `datasets` saved those of its data, not those of its cache. Refuses one
+/// that holds several splits, and one that lacks a file.
+void choose_parquet_files(const CorpusSpec& spec, CorpusListing& listing);
 
 // For those files.
 

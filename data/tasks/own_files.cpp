@@ -19,7 +19,8 @@ std::string found_in_folder(const TaskConfig& config, Split split) {
   Names names{split_name(split)};
   if (split == Split::kValidation) names.insert(names.end(), {"valid", "dev"});
   for (const auto& name : names)
-    for (const char* ending : {".tsv", ".csv", ".jsonl", ".json", ".conll", ".conllu", ".txt"})
+    for (const char* ending :
+         {".tsv", ".csv", ".jsonl", ".json", ".conll", ".conllu", ".parquet", ".arrow", ".txt"})
       for (const char* packed : {"", ".gz", ".bz2", ".xz", ".zst"})
         if (const auto path = fs::path(config.path) / (name + ending + packed); fs::is_regular_file(path))
           return path.string();
@@ -53,7 +54,7 @@ std::string own_file(const TaskConfig& config, Split split) {
   if (path.empty() && split == Split::kTrain)
     refuse(
         "`task.train` is missing: the training file ({} has no train.tsv, .csv, .jsonl, .json, .conll, "
-        ".conllu or .txt).",
+        ".conllu, .parquet, .arrow or .txt).",
         config.path.empty() ? "task.path" : config.path);
   return path;
 }

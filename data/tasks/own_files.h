@@ -16,9 +16,9 @@ using Names = std::vector<std::string>;
 [[nodiscard]] const char* split_name(Split split);
 
 /// The file of a split: task.train, …, below task.path; without these keys and with a folder as task.path,
-/// the one file of that name there is in it (train.tsv, .csv, .jsonl, .json, .conll, .conllu, .txt,
-/// perhaps compressed). Empty:
-/// none. Refuses a missing training file and a named file that is not there.
+/// the one file of that name there is in it (train.tsv, .csv, .jsonl, .json, .conll, .conllu, .parquet,
+/// .arrow, .txt, perhaps compressed). Empty: none. Refuses a missing training file and a named file that is
+/// not there.
 [[nodiscard]] std::string own_file(const TaskConfig& config, Split split);
 
 /// What to do with empty cells in the column of labels: those of a test file that has no others are no

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "data/corpus/arrow_rows.h"
 #include "data/corpus/binary_check.h"
 #include "data/corpus/decompressors.h"
 #include "kernels/core/check.h"
@@ -213,6 +214,13 @@ std::string content_of(const std::string& path) {
   return text;
 }
 
+/// Rows of Parquet or Arrow as JSON lines.
+std::string text_of_rows(const std::string& path, Repairs& repairs) {
+  std::string text;
+  read_up_to(*arrow_rows(path), std::numeric_limits<std::size_t>::max(), text);
+  return decode_text(std::move(text), Encoding::kUtf8, repairs);
+}
+
 }  // namespace
 
 RecordFormat format_of(const std::string& file) {
@@ -247,8 +255,9 @@ Records parse_records(const std::string& path, const std::string& text, RecordFo
 
 Records read_records(const std::string& path, const RecordRequest& request) {
   Repairs repairs;
-  const std::string text = read_text_file(path, repairs);
-  Records records = parse_records(path, text, format_of(path), request);
+  const bool rows = is_arrow_file(path);
+  const std::string text = rows ? text_of_rows(path, repairs) : read_text_file(path, repairs);
+  Records records = parse_records(path, text, rows ? RecordFormat::kJsonLines : format_of(path), request);
   records.repairs += repairs;
   if (records.rows.empty()) refuse("{} has no rows.", path);
   return records;

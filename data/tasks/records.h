@@ -1,5 +1,5 @@
 #pragma once
-// Reader of TSV, CSV and JSON Lines: rows with named columns.
+// Reader of TSV, CSV, JSON Lines, Parquet and Arrow: rows with named columns.
 //
 //   const Records records = read_records("train.tsv", {.columns = {{{"sentence"}}, {{"label"}}}});
 //   for (const Record& record : records.rows) use(record.line, record.cells[0], record.cells[1]);
@@ -7,7 +7,8 @@
 // TSV: a TAB separates, quotes are data; blank lines are no rows, but empty cells in a file of one column,
 // unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON Lines:
 // one object per line; numbers and booleans become text, an array of them is joined by `separator`; NaN and
-// Infinity of Python may stand in members that nobody asks for. The file is UTF-8; bytes that are not are
+// Infinity of Python may stand in members that nobody asks for. Parquet and Arrow, known
+// by content, are read as the JSON lines of their rows. The file is UTF-8; bytes that are not are
 // replaced and counted, as NULs are.
 
 #include <cstdint>

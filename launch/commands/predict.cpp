@@ -381,8 +381,10 @@ Command predict_command() {
             app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
             app.add_option("--format", arguments->format,
                            "tsv, csv, jsonl, json or hdf5; by default by the output's name");
-            app.add_option("--input-format", arguments->input_format,
-                           "lines, tsv, csv, jsonl, conll, squad or hdf5; by default by the input's name");
+            app.add_option(
+                "--input-format", arguments->input_format,
+                "lines, tsv, csv, jsonl (Parquet and Arrow too), conll, squad or hdf5; by default by the input's "
+                "name");
             app.add_option("--backend", arguments->backend,
                            "auto, cpu or cuda; by default `training.backend`");
             app.add_option(

@@ -12,7 +12,8 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        &c.corpus,
        "List of `{kind: wikipedia, path: PATTERN}`. Kinds: `wikipedia` (a dump, .xml or .xml.bz2), `books` "
        "(folders of .txt), `imdb` (the aclImdb tree or its tar), `lines` (one document per line), `jsonl` "
-       "(one object per line; `field: text` names the member with the text). `encoding: auto` may be "
+       "(one object per line; `field: text` names the member with the text), `parquet` "
+       "(Parquet and Arrow, by Python's pyarrow; `field` names the column). `encoding: auto` may be "
        "`utf-8`, `latin-1` or `utf-16`. `language: auto` splits sentences by the rules of the dump's language or "
        "of the one that the text is recognized as; en, de, fr, es, it, nl, pt, pl, ru, zh, ja, ar or hi sets it. "
        "`wikipedia` takes `disambiguation`, `lists` and `stubs`: `keep` or "
@@ -113,7 +114,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"task.train",
        &c.task.train,
        "Custom datasets: the training file, relative to `path`; by default `train.tsv`, `.csv`, `.jsonl`, "
-       "`.json` or `.conll` there.",
+       "`.json`, `.conll`, `.conllu`, `.parquet`, `.arrow` or `.txt` there, perhaps compressed.",
        {.unset = "none", .resume = OnResume::kFree, .path = true}},
       {"task.validation",
        &c.task.validation,

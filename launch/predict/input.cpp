@@ -64,7 +64,8 @@ class PlainReader final : public InputReader {
 /// TSV and JSON-lines piece by piece; CSV, whose quotes may hold line breaks, at once.
 class RecordReader final : public InputReader {
  public:
-  RecordReader(const InputOptions& options, RecordFormat format) : source_(options.path), format_(format) {
+  RecordReader(const InputOptions& options, RecordFormat format)
+      : source_(options.path, format == RecordFormat::kJsonLines), format_(format) {
     const bool words = options.columns[0].role == "words";
     request_.separator = words ? kElementSeparator : options.separator;
     request_.separator_first = words;
@@ -224,14 +225,16 @@ class SquadReader final : public InputReader {
 };
 
 std::string format_by_name(const InputOptions& options) {
-  constexpr std::array<std::pair<std::string_view, const char*>, 8> kEndings{{{".tsv", "tsv"},
-                                                                              {".csv", "csv"},
-                                                                              {".jsonl", "jsonl"},
-                                                                              {".json", "jsonl"},
-                                                                              {".h5", "hdf5"},
-                                                                              {".hdf5", "hdf5"},
-                                                                              {".conll", "conll"},
-                                                                              {".conllu", "conll"}}};
+  constexpr std::array<std::pair<std::string_view, const char*>, 10> kEndings{{{".tsv", "tsv"},
+                                                                               {".csv", "csv"},
+                                                                               {".jsonl", "jsonl"},
+                                                                               {".json", "jsonl"},
+                                                                               {".h5", "hdf5"},
+                                                                               {".hdf5", "hdf5"},
+                                                                               {".conll", "conll"},
+                                                                               {".conllu", "conll"},
+                                                                               {".parquet", "jsonl"},
+                                                                               {".arrow", "jsonl"}}};
   const std::string_view path = without_packed_ending(options.path);
   const bool answers = !options.columns.empty() && options.columns[0].role == "question";
   if (answers && path.ends_with(".json")) return "squad";

@@ -3,7 +3,7 @@
 //
 //   lines    one text per line (the first column asked for)
 //   tsv, csv a header, then one row per example
-//   jsonl    one object per line
+//   jsonl    one object per line; also rows of Parquet and Arrow
 //   conll    one word per line, a blank line between sentences (for tags)
 //   squad    SQuAD's JSON (for answers)
 //   hdf5     a dataset of texts a column; or `input_ids` [N, S] with `input_mask` [N, S] and `segment_ids`

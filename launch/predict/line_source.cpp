@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "data/corpus/arrow_rows.h"
 #include "data/corpus/binary_check.h"
 #include "data/corpus/decompressors.h"
 #include "kernels/core/check.h"
@@ -20,11 +21,12 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::size_t kLongestMark = 4;  // bytes, of UTF-32
 }  // namespace
 
-LineSource::LineSource(std::string path) : name_(path == "-" ? "standard input" : std::move(path)) {
+LineSource::LineSource(std::string path, bool rows)
+    : name_(path == "-" ? "standard input" : std::move(path)) {
   const bool standard_input = name_ == "standard input";
   if (std::error_code unknown; !standard_input && std::filesystem::is_regular_file(name_, unknown)) {
     file_ = std::make_unique<FileStream>(name_);
-    content_ = decompressed(*file_);
+    content_ = rows && is_arrow_file(name_) ? arrow_rows(name_) : decompressed(*file_);
   } else {
     descriptor_ = standard_input ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));

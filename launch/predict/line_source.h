@@ -19,7 +19,8 @@ class LineSource {
  public:
   /// "-": standard input. UTF-16 is recognized by its byte order mark, and a compressed file decompressed.
   /// Refuses a file that cannot be read.
-  explicit LineSource(std::string path);
+  /// `rows`: a file of Parquet or Arrow is read as the JSON lines of its rows; else it is refused.
+  explicit LineSource(std::string path, bool rows = false);
   ~LineSource();
   LineSource(const LineSource&) = delete;
   LineSource& operator=(const LineSource&) = delete;

@@ -2,6 +2,7 @@ nystrom_add_test(corpus_test
   SOURCES
     tests/data/preparation/cleaning_test.cpp
     tests/data/corpus/corpus_test.cpp
+    tests/data/corpus/parquet_test.cpp
     tests/data/glob_test.cpp
     tests/data/preparation/prepare_test.cpp
     tests/data/preparation/resume_test.cpp

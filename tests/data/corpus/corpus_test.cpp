@@ -528,7 +528,7 @@ TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {
   };
   for (const char* kind : {"lines", "books", "jsonl"}) {
     EXPECT_THAT(message(kind, "PAR1" + noise),
-                HasSubstr("is not text but a Parquet file. Convert it to JSON Lines"));
+                HasSubstr("is not text but a Parquet file. Corpora of `kind: parquet` read such files"));
     EXPECT_THAT(message(kind, "PK\x03\x04" + noise), HasSubstr("a ZIP archive"));
     EXPECT_THAT(message(kind,
                         "\x7F"

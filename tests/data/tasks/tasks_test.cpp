@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "arrow_files.h"
 #include "corpus_folder.h"
 #include "data/tasks/metrics/entities.h"
 #include "data/tasks/records.h"
@@ -126,8 +127,8 @@ TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_told_apart) {
 TEST_F(Tasks, files_that_are_no_text_are_refused_by_what_they_are) {
   std::string noise;
   for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i % 251);
-  write("train.tsv", "PAR1" + noise);
-  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is not text but a Parquet file"));
+  write("train.tsv", "Obj\x01" + noise);
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is not text but an Avro file"));
   write("train.tsv", noise);
   EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is not text: of its first 5000 bytes"));
 }
@@ -504,6 +505,31 @@ TEST_F(Tasks, compressed_files_are_read_and_twice_compressed_ones_and_utf_32_are
   EXPECT_THAT(one(*open_task(config("classification")), Split::kTrain)->sequences(), SizeIs(2));
   write("train.tsv", std::string("\xFF\xFE\0\0t\0\0\0", 8));
   EXPECT_THAT(refusal(config("classification")), HasSubstr("train.tsv is text in UTF-32, which is not read"));
+}
+
+TEST_F(Tasks, parquet_and_arrow_are_read_by_their_content) {
+  if (!testing::has_pyarrow()) GTEST_SKIP() << "There is no pyarrow for python3.";
+  const auto one_text = [](const std::string& text) {
+    EncodingCounts counts;
+    return encoder().single(text, counts).ids;
+  };
+  for (const char* name : {"train.parquet", "train.arrow", "train.tsv"}) {
+    testing::write_arrow(folder_ / name,
+                         "{'text': ['one', 'two', 'six'], 'label': [0, 1, 0], 'x': [float('nan'), 1, 2]}");
+    const auto task = open_task(config("classification"));
+    const auto train = one(*task, Split::kTrain);
+    ASSERT_THAT(train->sequences(), SizeIs(3)) << name;
+    EXPECT_EQ(train->sequences()[2].ids, one_text("six")) << name;
+    EXPECT_THAT(task->info().labels, ::testing::ElementsAre("0", "1"));
+    auto c = config("classification");
+    c.columns = {{"label", "x"}};
+    EXPECT_THAT(refusal(c),
+                HasSubstr(std::string(name) + ", line 1: `x` is neither text nor a finite number"));
+    fs::remove(folder_ / name);
+  }
+  testing::write_arrow(folder_ / "train.parquet", "{'text': ['one', 'two']}");
+  EXPECT_THAT(refusal(config("classification")), HasSubstr("train.parquet"));
+  EXPECT_THAT(refusal(config("tokens")), HasSubstr("train.parquet is not text but a Parquet file"));
 }
 
 TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_tags) {

@@ -150,7 +150,7 @@ TEST(Config, nothing_is_suggested_where_nothing_is_near) {
   EXPECT_THAT(refusal("training: {x: 1}"), HasSubstr("`nystrom --help-config` lists all keys."));
   EXPECT_THAT(refusal("training: {foo: 1}"), HasSubstr("`nystrom --help-config` lists all keys."))
       << "the section is alike, the key is not";
-  EXPECT_THAT(refusal("corpus: [{kind: parquet, path: x}]"), HasSubstr("the kinds are "));
+  EXPECT_THAT(refusal("corpus: [{kind: sqlite, path: x}]"), HasSubstr("the kinds are "));
 }
 
 TEST(Config, given_keys_that_a_command_does_not_use_are_named) {

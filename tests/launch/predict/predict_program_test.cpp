@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "arrow_files.h"
 #include "data/hdf5/hdf5_file.h"
 #include "finetune_run.h"
 #include "kernels/core/json.h"
@@ -96,6 +97,20 @@ TEST_F(Predict, reads_compressed_files_and_says_what_to_do_with_a_compressed_pip
               HasSubstr("standard input is compressed, and no file. Decompress it on the way"));
   write("wide.tsv", std::string("\0\0\xFE\xFF\0\0\0t", 8));
   EXPECT_THAT(predict("--input wide.tsv").err, HasSubstr("wide.tsv is text in UTF-32"));
+}
+
+TEST_F(Predict, reads_parquet_and_arrow_by_their_names) {
+  if (!testing::has_pyarrow()) GTEST_SKIP() << "There is no pyarrow for python3.";
+  train();
+  write("t.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+  const std::string expected = predict("--input t.jsonl").out;
+  for (const char* name : {"t.parquet", "t.arrow"}) {
+    testing::write_arrow(folder_ / name, "{'text': ['one', 'two']}");
+    const Outcome outcome = predict(std::string("--input ") + name);
+    EXPECT_EQ(outcome.out, expected) << outcome.err;
+  }
+  ASSERT_EQ(run("cp t.parquet t.txt").status, 0);
+  EXPECT_THAT(predict("--input t.txt").err, HasSubstr("t.txt is not text but a Parquet file"));
 }
 
 TEST_F(Predict, predicts_what_finetune_wrote_in_every_input_and_output_format) {
