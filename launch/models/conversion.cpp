@@ -82,8 +82,11 @@ void lengthen(std::int64_t positions, const ModelSource& source, Converted& conv
     if (tensor.name == kPositionTable && tensor.shape.size() == 2 && tensor.shape[0] == old + kPositionOffset)
       tensor = with_tiled_rows(std::move(tensor), kPositionOffset, positions + kPositionOffset);
   converted.model.max_positions = positions;
-  notes.push_back(
-      fmt::format("The position table was extended from {} to {} positions by tiling.", old, positions));
+  if (converted.model.network.positions == Positions::kLearned)
+    notes.push_back(
+        fmt::format("The position table was extended from {} to {} positions by tiling.", old, positions));
+  else
+    notes.push_back(fmt::format("The model takes {} positions instead of {}.", positions, old));
 }
 
 Converted converted_model(const ConvertOptions& options, const ModelSource& source,
@@ -198,25 +201,32 @@ std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t 
   return files;
 }
 
-/// Refuses attention that transformers could not run.
-void check_transformers_code(const ModelSource& source, const ModelConfig& model) {
-  if (!attention_entry(model.attention.kind).has_transformers_code)
+/// Refuses a folder without code of a model that transformers alone cannot run.
+void check_plain(const ModelSource& source, const Converted& converted) {
+  const std::string more = beyond_transformers(converted.model, converted.head);
+  if (!more.empty())
     refuse(
-        "{} has attention of kind `{}`, for which transformers has no code, nor does a converted folder bring "
-        "any; `--to` can be a checkpoint (.h5) alone.",
-        source.path(), model.attention.kind);
-  NetworkConfig::visit_options(
-      [&](const char* key, const auto& value, const auto& otherwise) {
-        if (value != otherwise)
-          refuse(
-              "{} is a model with another `model.{}` than transformers has; `--to` can be a checkpoint (.h5) "
-              "alone.",
-              source.path(), key);
-      },
-      model.network, kDefaultNetwork);
-  if (source.head().kind == HeadKind::kPairClassification)
-    refuse("{} is a {}, a head that transformers does not have; `--to` can be a checkpoint (.h5) alone.",
-           source.path(), entry_of(source.head().kind).description);
+        "{} has {}, which transformers alone cannot run; without `--plain` the folder brings the code for it.",
+        source.path(), more);
+}
+
+/// Refuses a kind of attention, or a length, whose weights are not those of the source.
+void check_attention_weights(const ModelSource& source, const Converted& converted) {
+  constexpr std::string_view kAttention = ".attention.self.";
+  ParameterStore declared(DType::kF32);  // allocates nothing
+  const Encoder encoder(converted.model, declared);
+  for (const TensorToWrite& tensor : converted.tensors)
+    if (tensor.name.find(kAttention) != std::string::npos && declared.find(tensor.name) == nullptr)
+      refuse("{} has {}, for which attention of kind `{}` has no use.", source.path(), tensor.name,
+             converted.model.attention.kind);
+  for (const Parameter& parameter : declared.all()) {
+    if (parameter.name.find(kAttention) == std::string::npos) continue;
+    const auto found = std::ranges::find(converted.tensors, parameter.name, &TensorToWrite::name);
+    if (found == converted.tensors.end() || !std::ranges::equal(found->shape, parameter.shape.dims()))
+      refuse("{} has no {} {}, which attention of kind `{}` with {} positions needs.", source.path(),
+             parameter.name, parameter.shape.text(), converted.model.attention.kind,
+             converted.model.max_positions);
+  }
 }
 
 void write_as_folder(const ModelSource& source, Converted converted, const ConvertOptions& options,
@@ -273,11 +283,13 @@ std::vector<std::string> convert(const ConvertOptions& options) {
   check_lengths(options, source);
   std::vector<std::string> notes;
   Converted converted = converted_model(options, source, notes);
-  if (!names_checkpoint(options.to)) check_transformers_code(source, converted.model);
-  if (names_checkpoint(options.to))
+  if (names_checkpoint(options.to)) {
     write_as_checkpoint(source, converted, options, notes);
-  else
+  } else {
+    if (options.plain) check_plain(source, converted);
+    check_attention_weights(source, converted);
     write_as_folder(source, std::move(converted), options, notes);
+  }
   notes.push_back(fmt::format("{} was written.", options.to));
   return notes;
 }

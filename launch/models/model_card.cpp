@@ -145,6 +145,8 @@ std::string snippet(const HeadEntry& head, bool has_code) {
 
 std::string what_transformers_will_run(const HuggingFaceFolder& folder, const std::string& path) {
   const std::int64_t length = segment_means_length(folder), landmarks = folder.model.attention.landmarks;
+  if (const std::string more = beyond_transformers(folder.model, folder.head); !more.empty())
+    return fmt::format("transformers fails to run {}, because it has {}.", path, more);
   if (length == landmarks)
     return fmt::format("transformers will run {} with exact softmax attention{}.", path,
                        folder.model.attention.taps > 0
@@ -172,7 +174,8 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
         "what nystrom computes up to rounding. " +
         (head.is_language_model ? std::string(kSentenceTransformers) : std::string()) + "Without it: ";
   text += what_transformers_will_run(folder, "this folder");
-  if (segment_means_length(folder) != folder.model.attention.landmarks)
+  const std::int64_t length = segment_means_length(folder);
+  if (length > 0 && length != folder.model.attention.landmarks)
     text +=
         " Other lengths fail there, and the result depends on padding and on the other sequences of the "
         "batch. For another length, a multiple of `num_landmarks`, change `segment_means_seq_len` in "

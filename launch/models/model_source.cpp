@@ -58,6 +58,7 @@ void ModelSource::open_folder() {
   state_->config = read_huggingface_config(state_->path);
   state_->folder_config = read_file((fs::path(state_->path) / "config.json").string());
   state_->weights.emplace(state_->path);
+  check_drawn(state_->config.model, *state_->weights, state_->path);
   if (state_->config.head.kind == HeadKind::kMaskedLm && has_sentence_order(*state_->weights))
     state_->config.head.kind = HeadKind::kPretraining;
 }

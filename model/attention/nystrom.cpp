@@ -89,7 +89,7 @@ std::int64_t segment_means_length(const AttentionConfig& config, std::int64_t le
 constinit const AttentionEntry kNystromAttention{.name = "nystrom",
                                                  .has_probability_dropout = false,
                                                  .has_huggingface_padding = true,
-                                                 .has_transformers_code = true,
+                                                 .is_of_transformers = true,
                                                  .make = make,
                                                  .plan_workspace = plan_workspace,
                                                  .describe = describe,

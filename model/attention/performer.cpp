@@ -75,6 +75,14 @@ std::string details(const AttentionConfig& config) {
   return config.redraw_every == 0 ? "" : fmt::format("drawn anew every {} steps", config.redraw_every);
 }
 
+DrawnTensor draw(const ModelConfig& config, std::int64_t layer) {
+  const FeatureShape shape{layer, config.attention.heads, config.attention.features, config.head_size()};
+  DrawnTensor features{{shape.heads, shape.features, shape.width}, {}};
+  features.values.resize(static_cast<std::size_t>(features.shape.numel()));
+  draw_features({}, shape, features.values);
+  return features;
+}
+
 constexpr std::string_view kOptions[] = {"features", "redraw_every"};
 
 }  // namespace
@@ -91,6 +99,8 @@ constinit const AttentionEntry kPerformerAttention{
         },
     .describe = describe,
     .details = details,
+    .drawn_name = "features",
+    .draw = draw,
     .reference = "Choromanski et al., ICLR 2021, arXiv 2009.14794"};
 
 }  // namespace nystrom

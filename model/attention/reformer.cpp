@@ -106,6 +106,17 @@ std::vector<std::string> warnings(const AttentionConfig& config, std::int64_t le
       config.chunk, length)};
 }
 
+/// Enough for the longest sequence; a shorter one takes the first rows.
+DrawnTensor draw(const ModelConfig& config, std::int64_t layer) {
+  const AttentionConfig& a = config.attention;
+  const RotationShape shape{layer, a.hashes, a.heads, reformer_buckets(config.max_positions, a.chunk) / 2,
+                            config.head_size()};
+  DrawnTensor rotations{{shape.rounds, shape.heads, shape.rotations, shape.width}, {}};
+  rotations.values.resize(static_cast<std::size_t>(rotations.shape.numel()));
+  draw_rotations({}, shape, rotations.values);
+  return rotations;
+}
+
 constexpr std::string_view kOptions[] = {"hashes", "chunk"};
 constexpr std::string_view kProjections[] = {"query", "value"};
 
@@ -125,6 +136,8 @@ constinit const AttentionEntry kReformerAttention{
         },
     .describe = describe,
     .details = details,
+    .drawn_name = "rotations",
+    .draw = draw,
     .reference = "Kitaev et al., ICLR 2020, arXiv 2001.04451",
     .warnings = warnings};
 

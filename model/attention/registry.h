@@ -14,6 +14,11 @@ namespace nystrom {
 
 inline constexpr std::string_view kQueryKeyValue[] = {"query", "key", "value"};
 
+struct DrawnTensor {
+  Shape shape;
+  std::vector<float> values;
+};
+
 /// A kind of attention.
 struct AttentionEntry {
   /// In YAML, checkpoints, config.json and reference cases.
@@ -24,8 +29,8 @@ struct AttentionEntry {
   bool has_huggingface_padding = false;
   /// What qkv holds, in its order; the last is the values. Parameters NAME.weight and NAME.bias.
   std::span<const std::string_view> projections = kQueryKeyValue;
-  /// transformers can run it: by itself, or with the code that `convert` puts into a folder.
-  bool has_transformers_code = false;
+  /// transformers can run it by itself, without the code that `convert` puts into a folder.
+  bool is_of_transformers = false;
   /// Keys of `model.attention` that this kind alone has, for its files.
   std::span<const std::string_view> options = {};
   /// Refuses options that this kind cannot run with, naming the key.
@@ -42,6 +47,11 @@ struct AttentionEntry {
   std::string (*details)(const AttentionConfig& config) = [](const AttentionConfig&) {
     return std::string();
   };
+  /// Random numbers beside a layer's parameters, which folders carry for transformers as attention.self.NAME;
+  /// empty: none.
+  std::string_view drawn_name = {};
+  /// Those of a model that is not being trained. Only where drawn_name is not empty.
+  DrawnTensor (*draw)(const ModelConfig& config, std::int64_t layer) = nullptr;
   /// Citation of the method.
   std::string_view reference;
   /// Warnings about a run with sequences of `length` tokens.

@@ -60,7 +60,7 @@ constinit const AttentionEntry kSoftmaxAttention{
     .name = "softmax",
     .has_probability_dropout = true,
     .has_huggingface_padding = true,
-    .has_transformers_code = true,
+    .is_of_transformers = true,
     .make = make,
     .plan_workspace = plan_workspace,
     .describe = describe,

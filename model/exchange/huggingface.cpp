@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "model/attention/registry.h"
 #include "model/exchange/tensor_edits.h"
 
 namespace nystrom {
@@ -35,7 +37,23 @@ constexpr std::string_view kConvolution = ".attention.self.conv.weight";
 bool is_absent_convolution(const ParameterStore& store, std::string_view name) {
   if (!name.ends_with(kConvolution) || store.find(name) != nullptr) return false;
   name.remove_suffix(kConvolution.size());
-  return store.find(std::string(name) + ".attention.self.query.weight") != nullptr;
+  return store.find(std::string(name) + ".attention.self.value.weight") != nullptr;
+}
+
+std::string drawn_name(std::int64_t layer, std::string_view name) {
+  return fmt::format("nystromformer.encoder.layer.{}.attention.self.{}", layer, name);
+}
+
+/// Random numbers of some kind of attention?
+bool is_drawn(std::string_view name) {
+  return std::ranges::any_of(attention_registry(), [name](const AttentionEntry& kind) {
+    return !kind.drawn_name.empty() && name.ends_with(fmt::format(".attention.self.{}", kind.drawn_name));
+  });
+}
+
+/// Equal, up to rounding to bf16?
+bool is_rounded(float stored, float drawn) {
+  return std::abs(stored - drawn) <= std::abs(drawn) / 256;
 }
 
 class Problems {
@@ -82,7 +100,7 @@ void check_tied_copy(const WeightFiles& files, const std::string& name, const We
 
 void check_files(const ParameterStore& store, const WeightFiles& files, Problems& problems) {
   for (const auto& [name, entry] : files.tensors()) {
-    if (store.find(name) != nullptr || is_optional(name) || is_buffer(name)) continue;
+    if (store.find(name) != nullptr || is_optional(name) || is_buffer(name) || is_drawn(name)) continue;
     if (!tied_to(name).empty())
       check_tied_copy(files, name, entry, problems);
     else if (!is_absent_convolution(store, name))
@@ -120,6 +138,23 @@ void add_zero_taps(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& 
   for (std::int64_t layer = 0; layer < folder.model.layers; ++layer)
     tensors.push_back(zeros(fmt::format("nystromformer.encoder.layer.{}{}", layer, kConvolution), folder.type,
                             {heads, 1, 1, 1}));
+}
+
+/// Always fp32, in which our own attention draws them.
+void add_drawn(const HuggingFaceFolder& folder, std::vector<TensorToWrite>& tensors) {
+  const AttentionEntry& kind = attention_entry(folder.model.attention.kind);
+  if (kind.drawn_name.empty() || tensors.empty()) return;
+  for (std::int64_t layer = 0; layer < folder.model.layers; ++layer) {
+    const DrawnTensor drawn = kind.draw(folder.model, layer);
+    const auto dims = drawn.shape.dims();
+    tensors.push_back({drawn_name(layer, kind.drawn_name),
+                       StoredType::kF32,
+                       {dims.begin(), dims.end()},
+                       [values = drawn.values] {
+                         const auto bytes = std::as_bytes(std::span(values));
+                         return std::vector<std::byte>(bytes.begin(), bytes.end());
+                       }});
+  }
 }
 
 /// Folder under a temporary name; removed unless it is published.
@@ -166,8 +201,40 @@ bool has_sentence_order(const WeightFiles& files) {
   return files.find("cls.seq_relationship.weight") != nullptr;
 }
 
+std::string beyond_transformers(const ModelConfig& model, const HeadConfig& head) {
+  if (!attention_entry(model.attention.kind).is_of_transformers)
+    return fmt::format("attention of kind `{}`", model.attention.kind);
+  std::string found;
+  NetworkConfig::visit_options(
+      [&](const char* key, const auto& value, const auto& otherwise) {
+        if (value != otherwise) found = fmt::format("another `model.{}` than the default", key);
+      },
+      model.network, kDefaultNetwork);
+  if (head.kind == HeadKind::kPairClassification)
+    found = fmt::format("a head for {}", entry_of(head.kind).description);
+  return found;
+}
+
+void check_drawn(const ModelConfig& model, const WeightFiles& files, const std::string& folder) {
+  const AttentionEntry& kind = attention_entry(model.attention.kind);
+  if (kind.drawn_name.empty()) return;
+  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+    const std::string name = drawn_name(layer, kind.drawn_name);
+    const WeightFiles::Entry* const entry = files.find(name);
+    if (entry == nullptr) continue;
+    const DrawnTensor drawn = kind.draw(model, layer);
+    std::vector<float> stored(drawn.values.size());
+    if (same_shape(*entry->tensor, drawn.shape)) entry->file->read(*entry->tensor, std::span(stored));
+    if (!std::ranges::equal(stored, drawn.values, is_rounded))
+      refuse(
+          "{}: {} is not what this program draws. It runs attention of kind `{}` with random numbers of its "
+          "own, so that it would compute another model than this one.",
+          folder, name, model.attention.kind);
+  }
+}
+
 bool is_left_out(std::string_view name, const ModelConfig& model) {
-  return is_buffer(name) || !tied_to(name).empty() ||
+  return is_buffer(name) || is_drawn(name) || !tied_to(name).empty() ||
          (model.attention.taps == 0 && name.ends_with(kConvolution));
 }
 
@@ -212,6 +279,7 @@ void write_huggingface_folder(const std::string& target, const HuggingFaceFolder
   }
   std::vector<TensorToWrite> tensors = folder.tensors;
   add_zero_taps(folder, tensors);
+  add_drawn(folder, tensors);
   write_weight_files(written.path(), std::move(tensors), folder.shard_bytes);
   written.publish();
 }

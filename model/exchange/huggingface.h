@@ -5,7 +5,9 @@
 // A folder runs here with `kind: nystrom`, `pinv_init: per_matrix`, `padding: exact` and its num_landmarks,
 // unless the object `nystrom` of its config.json overrides them (transformers ignores it; its keys are those
 // of `model.attention`: kind, landmarks, convolution, pinv_iterations, pinv_init, padding, and
-// attention_dropout). The sentence-order head and its pooler are stored as extra tensors under BERT's names.
+// attention_dropout). The sentence-order head and its pooler are stored as extra tensors under BERT's names,
+// and so are, for transformers alone and always as fp32, random numbers of attention
+// (model/attention/random.h).
 
 #include <map>
 #include <string>
@@ -36,11 +38,20 @@ bool is_huggingface_folder(const std::string& path);
 /// Refuses, naming file and key, models that are not Nystromformers or that this program cannot compute.
 HuggingFaceConfig read_huggingface_config(const std::string& folder);
 
+/// What a model has that transformers has not, so that it cannot run the model by itself: "attention of kind
+/// `linear`". Empty: nothing.
+std::string beyond_transformers(const ModelConfig& model, const HeadConfig& head);
+
+/// Refuses random numbers of attention in a folder that are not those that this program evaluates the model
+/// with, up to their rounding to bf16. There may be none.
+void check_drawn(const ModelConfig& model, const WeightFiles& files, const std::string& folder);
+
 /// Do the weights include the head of sentence-order prediction (and its pooler)?
 bool has_sentence_order(const WeightFiles& files);
 
-/// Is a tensor of a folder redundant: the decoder, which is tied; a buffer of older transformers; the zero
-/// convolution of a model without one? check_weights validates that.
+/// Is a tensor of a folder redundant: the decoder, which is tied; a buffer of older transformers; random
+/// numbers of attention; the zero convolution of a model without one? check_weights and check_drawn validate
+/// that.
 bool is_left_out(std::string_view name, const ModelConfig& model);
 
 /// The parameter that a tensor is a copy of, since transformers ties the two when loading; else empty.
@@ -52,7 +63,8 @@ using LoadNotes = std::vector<std::string>;
 /// Fills all parameters of `store` (allocated) from `files` and refreshes its rounded copy. Refuses, naming
 /// each, tensors that are missing, have other shapes, or have no parameter. The sentence-order head and its
 /// pooler may be missing (they keep their values) or unused. Copies of tied weights, buffers of older
-/// transformers, and zeros for a convolution that the model does not have are allowed.
+/// transformers, random numbers of attention, and zeros for a convolution that the model does not have are
+/// allowed.
 LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder);
 
 /// The checks of load_weights only; the parameters of `store` need not be allocated.
@@ -92,14 +104,16 @@ std::vector<TensorToWrite> tensors_of(const ParameterStore& store);
 /// means softmax attention.
 std::int64_t nystrom_length(const std::string& config);
 
-/// The length that transformers will run the folder at; equal to the landmarks it means softmax attention.
+/// The length that transformers will run the folder at; equal to the landmarks it means softmax attention. 0
+/// where it cannot: it then fails, instead of computing something else.
 std::int64_t segment_means_length(const HuggingFaceFolder& folder);
 
 /// The text of config.json.
 std::string huggingface_config_text(const HuggingFaceFolder& folder);
 
 /// Writes the folder, under a temporary name until it is complete; a model without convolution with one of a
-/// single zero tap, which transformers needs. Refuses a `path` that exists, unless it is an empty folder.
+/// single zero tap, which transformers needs; with the random numbers of its attention. Refuses a `path` that
+/// exists, unless it is an empty folder.
 void write_huggingface_folder(const std::string& path, const HuggingFaceFolder& folder);
 
 /// Refuses a path to be written that exists and is not an empty folder.

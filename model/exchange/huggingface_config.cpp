@@ -142,10 +142,16 @@ ModelConfig read_shape(const std::string& path, const JsonObject& json) {
   return model;
 }
 
-std::string what_transformers_runs(const JsonObject& json, const AttentionConfig& attention) {
+std::string what_transformers_runs(const JsonObject& json, const HuggingFaceConfig& config) {
+  const AttentionConfig& attention = config.model.attention;
   const std::int64_t landmarks = json.integer("num_landmarks", 64);
   const std::int64_t length = json.integer("segment_means_seq_len", 64);
   const std::string here = attention_entry(attention.kind).describe(attention);
+  if (const std::string more = beyond_transformers(config.model, config.head); !more.empty())
+    return fmt::format(
+        "transformers can run this folder with its own code (`trust_remote_code=True`) alone, because it has "
+        "{}. Here it runs {}.",
+        more, here);
   if (length == landmarks)
     return fmt::format(
         "transformers would run this folder with exact softmax attention (its `segment_means_seq_len` equals "
@@ -272,7 +278,7 @@ HuggingFaceConfig read_huggingface_config(const std::string& folder) {
   config.is_ours = json.has("nystrom");
   if (config.is_ours) read_own_options(path + ": nystrom", json["nystrom"], config);
   check_of_file(path, config.model);
-  config.notes.push_back(what_transformers_runs(json, config.model.attention));
+  config.notes.push_back(what_transformers_runs(json, config));
   return config;
 }
 
@@ -285,6 +291,7 @@ std::int64_t nystrom_length(const std::string& config) {
 
 std::int64_t segment_means_length(const HuggingFaceFolder& folder) {
   const AttentionConfig& attention = folder.model.attention;
+  if (!beyond_transformers(folder.model, folder.head).empty()) return 0;
   std::int64_t length = folder.model.max_positions;
   if (folder.sequence_length > 0) length = std::min(length, folder.sequence_length);
   return attention_entry(attention.kind).segment_means_length(attention, length);

@@ -38,7 +38,8 @@ struct HeadEntry {
   std::string_view name;           ///< in a checkpoint, a case.h5 and messages: "token_classification"
   std::string_view description;    ///< for people: "token classification"
   std::string_view architecture;   ///< transformers' class: "NystromformerForTokenClassification"
-  std::string_view auto_class;     ///< transformers' class by task: "AutoModelForTokenClassification"
+  std::string_view auto_class;     ///< transformers' class by task, or by the nearest that it has:
+                                   ///< "AutoModelForTokenClassification"
   std::string_view pipeline_tag;   ///< the Hub's name of the task: "token-classification"
   std::string_view extra_tensors;  ///< what `architecture` has no tensors for; empty: nothing
   bool is_language_model;          ///< predicts masked tokens, with a decoder tied to the word embeddings

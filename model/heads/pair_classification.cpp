@@ -106,7 +106,7 @@ constinit const HeadEntry kPairClassificationEntry{
     .name = "pair_classification",
     .description = "classification of pairs",
     .architecture = "NystromformerForPairClassification",
-    .auto_class = "AutoModelForPairClassification",
+    .auto_class = "AutoModelForSequenceClassification",
     .pipeline_tag = "text-classification",
     .extra_tensors = "",
     .is_language_model = false,

@@ -86,16 +86,56 @@ TEST_F(GoldenKinds, outputs_and_gradients_in_fp64_are_those_of_pytorch) {
 TEST_F(GoldenKinds, outputs_and_gradients_in_bf16_are_near_those_of_pytorch) {
   expect_all_within(DType::kBF16);
 }
-TEST_F(GoldenKinds, a_checkpoint_computes_what_its_folder_does) {
+TEST_F(GoldenKinds, a_checkpoint_and_the_folder_made_of_it_compute_what_their_folder_does) {
   for (const std::string& folder : cases_) {
     const TemporaryFolder at;
     (void)convert({.from = folder, .to = at / "model.h5"});
-    EXPECT_TRUE(verify({.model = at / "model.h5", .case_file = folder + "/case.h5"}).passed()) << folder;
+    (void)convert({.from = at / "model.h5", .to = at / "copy"});
+    for (const char* name : {"model.h5", "copy"})
+      EXPECT_TRUE(verify({.model = at / name, .case_file = folder + "/case.h5"}).passed()) << folder << name;
+    (void)convert({.from = at / "copy", .to = at / "again.h5"});
+    (void)convert({.from = at / "again.h5", .to = at / "again"});
+    for (const char* name : {"model.safetensors", "config.json"})
+      EXPECT_EQ(read_file(at / "again" + "/" + name), read_file(at / "copy" + "/" + name)) << folder;
+  }
+}
+TEST_F(GoldenKinds, a_folder_without_code_is_refused_with_what_transformers_lacks) {
+  for (const std::string& folder : cases_) {
+    if (folder.find("positions-explicit") != std::string::npos && !folder.ends_with("rotary") &&
+        !folder.ends_with("sinusoidal"))
+      continue;  // a model that transformers has
+    const TemporaryFolder at;
     try {
-      (void)convert({.from = folder, .to = at / "copy"});
-      EXPECT_TRUE(verify({.model = at / "copy", .case_file = folder + "/case.h5"}).passed()) << folder;
+      (void)convert({.from = folder, .to = at / "plain", .plain = true});
+      FAIL() << folder << " was written";
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("`--to` can be a checkpoint (.h5) alone"));
+      EXPECT_THAT(error.what(), HasSubstr("which transformers alone cannot run; without `--plain`"));
+    }
+  }
+}
+TEST_F(GoldenKinds, random_numbers_of_a_folder_that_are_not_drawn_here_are_refused) {
+  for (const std::string& folder : cases_) {
+    const bool performer = folder.ends_with("kind-performer");
+    if (!performer && !folder.ends_with("kind-reformer")) continue;
+    const TemporaryFolder at;
+    (void)convert({.from = folder, .to = at / "model"});
+    const std::string name =
+        std::string("nystromformer.encoder.layer.1.attention.self.") + (performer ? "features" : "rotations");
+    const SafetensorsFile file(at / "model" + "/model.safetensors");
+    const StoredTensor* const drawn = file.find(name);
+    ASSERT_NE(drawn, nullptr);
+    EXPECT_EQ(drawn->type, StoredType::kF32);
+    const auto write = [&](const char* bytes) {
+      std::fstream(file.path(), std::ios::in | std::ios::out | std::ios::binary)
+          .seekp(static_cast<std::streamoff>(drawn->offset))
+          .write(bytes, 4);
+    };
+    write("\0\0\x80\x3f");
+    try {
+      (void)convert({.from = at / "model", .to = at / "model.h5"});
+      FAIL() << folder << " was read";
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(name + " is not what this program draws"));
     }
   }
 }
