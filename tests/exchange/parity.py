@@ -66,15 +66,15 @@ def made(head, folder, tokenizer=None, convolution=9):
         shutil.copy(tokenizer, folder / "spiece.model")
 
 
-def made_tokenizer(program, folder):
-    """The tokenizer of a small preparation, with as many tokens as the models of made() embed."""
+def made_tokenizer(program, folder, vocabulary=VOCABULARY):
+    """The tokenizer of a small preparation, by default with as many tokens as the models of made() embed."""
     rng = np.random.default_rng(5)
     letters = np.array(list("abcdefghijklmnopqrstuvw"))
     words = ["".join(rng.choice(letters, rng.integers(2, 6))) for _ in range(60)]
     lines = [" ".join(rng.choice(words, 9)).capitalize() + "." for _ in range(200)]
     (folder / "text.txt").write_text("\n".join(lines))
     settings = {"corpus": f"[{{kind: lines, path: {folder}/text.txt}}]", "output.directory": folder / "prepared",
-                "tokenizer.kind": "bpe", "tokenizer.vocabulary_size": VOCABULARY}
+                "tokenizer.kind": "bpe", "tokenizer.vocabulary_size": vocabulary}
     (folder / "prepare.yaml").write_text("")
     nystrom(program, "prepare", folder / "prepare.yaml", *(f"--set={key}={value}" for key, value in settings.items()))
     return folder / "prepared" / "tokenizer.model"

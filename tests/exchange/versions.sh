@@ -1,6 +1,6 @@
 #!/bin/sh
-# Exported folders with the oldest and the newest transformers that docs/exchange.md names: remote_code.py and usage.py
-# with both, deployment.py (torch.compile, ONNX) with the newest.
+# Exported folders with the oldest and the newest transformers that docs/exchange.md names: remote_code.py, kinds.py and
+# usage.py with both, deployment.py (torch.compile, ONNX) with the newest.
 #   tests/exchange/versions.sh build/nystrom
 # The newest is what with_transformers.sh finds or installs. The oldest goes into a virtual environment of its own below
 # build/, which shares all other packages with it. Says that it was skipped where there is no package index.
@@ -23,7 +23,7 @@ fi
 
 status=0
 for python in "$newest" "$oldest/bin/python"; do
-  for test in remote_code usage; do
+  for test in remote_code kinds usage; do
     "$python" "$here/$test.py" "$1" || status=1
   done
 done
