@@ -326,7 +326,8 @@ class ReformerAttention(NystromSelfAttention):
         place = torch.arange(2 * chunk, device=q.device)
         start = torch.arange(chunks, device=q.device)[:, None] * chunk  # of a chunk among the sorted tokens
         own = (place >= chunk) & (start + place - chunk < count)  # [B, 1, chunks, 2 chunk]
-        previous = (place < chunk) & (count > chunk) & (torch.where(start > 0, start - chunk, last[..., 0, 0] * chunk) + place < count)
+        before = torch.where(start > 0, start - chunk, last[..., 0, 0] * chunk)  # where the chunk before it starts
+        previous = (place < chunk) & (count > chunk) & (before + place < count)
         itself = (place - chunk == torch.arange(chunk, device=q.device)[:, None]) & (count > 1)[..., None]
         visible = (own | previous)[:, :, :, None] & ~itself  # [B, 1, chunks, chunk, 2 chunk]
         scores = in_chunks(q) @ with_previous(in_chunks(k)).transpose(-1, -2)
