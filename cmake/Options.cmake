@@ -8,7 +8,7 @@ if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$" AND NOT DEFINED ENV{CCACHE_SLOP
   endif()
 endif()
 
-# Flags of our own code: the processors that have AVX2 and FMA are the floor, warnings are errors.
+# Flags of our own code: the processors that have AVX2 and FMA are the floor, known compilers' warnings are errors.
 add_library(nystrom_options INTERFACE)
 target_compile_features(nystrom_options INTERFACE cxx_std_20)
 # (In lists for the C++ compiler alone: nvcc is given its own below.)
@@ -18,7 +18,12 @@ set(nystrom_cxx_options
 target_compile_options(nystrom_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:${nystrom_cxx_options}>"
   "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-DFMT_USE_CONSTEXPR=1;-Xcompiler=-fopenmp,-march=x86-64-v3>")
-option(NYSTROM_WERROR "Treat warnings in our own code as errors" ON)
+# The code is kept free of the warnings of these compilers; another one's are shown.
+set(nystrom_compiler_is_known OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)
+  set(nystrom_compiler_is_known ON)
+endif()
+option(NYSTROM_WERROR "Treat warnings in our own code as errors" ${nystrom_compiler_is_known})
 if(NYSTROM_WERROR)
   target_compile_options(nystrom_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
