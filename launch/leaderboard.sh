@@ -22,5 +22,12 @@ for name in CoLA SST-2 MRPC QQP STS-B MNLI-m MNLI-mm QNLI RTE WNLI AX; do
 done
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$folder"
-if command -v zip >/dev/null; then zip -q "$out" ./*.tsv; else python3 -m zipfile -c "$out" ./*.tsv; fi
+if command -v zip >/dev/null; then
+  zip -q "$out" ./*.tsv
+elif command -v python3 >/dev/null; then
+  python3 -m zipfile -c "$out" ./*.tsv
+else
+  echo "There is neither zip nor python3 to pack with. Install one (apt-get install zip)." >&2
+  exit 1
+fi
 echo "$out: $(ls | wc -l) files."

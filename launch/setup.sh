@@ -29,6 +29,7 @@ packages=(
   libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   libssl-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libarchive-dev libxxhash-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
+  zip
 )
 
 readonly by_hand='A compiler of C++20 (GCC 12 or later), CMake 3.25 or later, Ninja, an MPI library (Open MPI 4 or 5), the

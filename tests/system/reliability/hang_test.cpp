@@ -106,20 +106,19 @@ TEST_F(Faults, mismatched_program_configuration_or_file_is_named) {
   std::filesystem::copy_file(NYSTROM_PLANTED_JOB, other);
   std::ofstream(other, std::ios::app | std::ios::binary) << '\0';
   for (const char* name : {"a.h5", "b.h5"}) std::ofstream(folder / name) << name;
-  const auto two = [&](const std::string& program, const Words& first, const Words& second) {
-    Words words{NYSTROM_MPIRUN,      "--oversubscribe", "--bind-to", "none", "-n", "1",
-                NYSTROM_PLANTED_JOB, folder / "run"};
-    words.insert(words.end(), first.begin(), first.end());
-    words.insert(words.end(), {":", "-n", "1", program, folder / "run"});
-    words.insert(words.end(), second.begin(), second.end());
-    return run(words);
+  // Not "COMMAND : COMMAND": the mpirun of Open MPI 5.0.7 (Debian 13) crashes on that.
+  const auto two = [&](const std::string& program, const std::string& first, const std::string& second) {
+    return run(
+        {NYSTROM_MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", "2", "/bin/sh", "-c",
+         fmt::format("if [ $OMPI_COMM_WORLD_RANK = 0 ]; then exec {0} {1} {2}; else exec {3} {1} {4}; fi",
+                     NYSTROM_PLANTED_JOB, folder / "run", first, program, second)});
   };
-  EXPECT_NE(two(other, {}, {}), 0);
+  EXPECT_NE(two(other, "", ""), 0);
   EXPECT_THAT(said, ContainsRegex("Rank 1 on [^ ]+ does not have the program of rank 0"));
-  EXPECT_NE(two(NYSTROM_PLANTED_JOB, {"seed=3"}, {"seed=4"}), 0);
+  EXPECT_NE(two(NYSTROM_PLANTED_JOB, "seed=3", "seed=4"), 0);
   EXPECT_THAT(said, ContainsRegex(
                         "Rank 1 on [^ ]+ does not have the configuration of rank 0: seed is 4 there and 3"));
-  EXPECT_NE(two(NYSTROM_PLANTED_JOB, {"files=" + (folder / "a.h5")}, {"files=" + (folder / "b.h5")}), 0);
+  EXPECT_NE(two(NYSTROM_PLANTED_JOB, "files=" + (folder / "a.h5"), "files=" + (folder / "b.h5")), 0);
   EXPECT_THAT(said,
               ContainsRegex("Rank 1 on [^ ]+ does not have the files of rank 0: [^ ]*a.h5 is missing there"));
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));  // nothing was begun
