@@ -14,6 +14,11 @@ find_library(XXHASH xxhash REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 
+# arrow_rows.py, which reads Parquet and Arrow, as a string.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS data/corpus/arrow_rows.py)
+file(READ data/corpus/arrow_rows.py NYSTROM_ARROW_ROWS)
+configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp" @ONLY)
+
 nystrom_add_library(data FOLDER data
   SOURCES
     glob.cpp
@@ -61,6 +66,7 @@ nystrom_add_library(data FOLDER data
     tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
     tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
     tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
+  GENERATED_SOURCES "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp"
   DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"
   HEADERS_OF core
   LINKS nystrom_core
@@ -78,12 +84,6 @@ nystrom_add_library(data FOLDER data
     nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc)
-
-# arrow_rows.py, which reads Parquet and Arrow, as a string.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS data/corpus/arrow_rows.py)
-file(READ data/corpus/arrow_rows.py NYSTROM_ARROW_ROWS)
-configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp" @ONLY)
-target_sources(nystrom_data PRIVATE "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp")
 
 # What runs once for a file, a directory or an example of a task, not for each text of a corpus.
 file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
