@@ -24,7 +24,7 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(0)
 
-HERE = pathlib.Path(__file__).resolve().parent.parent
+HERE = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = """
 corpus: [{{kind: lines, path: "{texts}"}}]
 tokenizer: {{{tokenizer}}}
