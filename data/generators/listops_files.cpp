@@ -102,8 +102,8 @@ class NewRows {
   }
   /// Refuses a rule that gives hardly any new ones.
   void check() const {
-    constexpr std::int64_t kMostRepeats = 100;  // for each new one
-    if (repeated_ > kMostRepeats * (taken_ + 100))
+    constexpr std::int64_t kMaxRepeats = 100;  // for each new one
+    if (repeated_ > kMaxRepeats * (taken_ + 100))
       refuse(
           "ListOps of this depth and these lengths has too few expressions for {} different ones: {} were found.",
           wanted_, taken_);

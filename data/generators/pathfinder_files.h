@@ -11,8 +11,8 @@
 namespace nystrom {
 
 /// Writes the generator's pictures 0 to `count` - 1, a thousand in a batch, to `folder`, which must not exist
-/// and appears when all are there. A collective of all ranks, which share the file system; batches are dealt
-/// to them.
+/// and appears when all are there. A collective of all ranks, which share the file system; batches
+/// are distributed over them.
 void write_pathfinder(const PathfinderGenerator& generator, std::int64_t count, const std::string& folder,
                       const Workers& workers);
 

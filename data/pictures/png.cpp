@@ -46,15 +46,15 @@ std::uint8_t grey_level(std::uint8_t red, std::uint8_t green, std::uint8_t blue)
 }
 
 GreyPicture read_png(const std::string& path) {
-  constexpr png_uint_32 kMostPixels = 4096;
+  constexpr png_uint_32 kMaxPixels = 4096;
   const std::string bytes = read_file(path);
   if (bytes.empty()) refuse("{} is empty.", path);
   Image image;
   if (png_image_begin_read_from_memory(&image.png, bytes.data(), bytes.size()) == 0)
     refuse_picture(path, image);
   const png_uint_32 width = image.png.width, height = image.png.height;
-  if (width > kMostPixels || height > kMostPixels)
-    refuse("{} has {} x {} pixels; pictures have at most {} a side.", path, width, height, kMostPixels);
+  if (width > kMaxPixels || height > kMaxPixels)
+    refuse("{} has {} x {} pixels; pictures have at most {} a side.", path, width, height, kMaxPixels);
   GreyPicture picture{.width = static_cast<int>(width), .height = static_cast<int>(height)};
   const bool coloured = (image.png.format & PNG_FORMAT_FLAG_COLOR) != 0;
   picture.pixels = read_pixels(image, coloured ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY, path);

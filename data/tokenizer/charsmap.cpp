@@ -67,8 +67,8 @@ class Trie {
   /// stand for endless rules.
   template <class Use>
   void visit(std::uint32_t base, std::string& key, std::size_t& visits, const Use& use) const {
-    constexpr std::size_t kLongest = 64, kMostVisits = 4'000'000;
-    if (key.size() > kLongest || ++visits > kMostVisits) damaged();
+    constexpr std::size_t kLongest = 64, kMaxVisits = 4'000'000;
+    if (key.size() > kLongest || ++visits > kMaxVisits) damaged();
     for (std::uint32_t label = 1; label < 256; ++label) {
       const std::uint32_t child = base ^ label;
       if (child >= units_.size() || (units_[child] & (1U << 31U | 0xffU)) != label) continue;

@@ -104,7 +104,7 @@ class Optimizer {
                                                         ParameterStore& store, const ZeroPartition& partition,
                                                         SumOverRanks sum);
 
-/// This rank's part of the weights, as the optimizer wants them dealt.
+/// This rank's part of the weights, as the optimizer wants them sharded.
 [[nodiscard]] ZeroPartition optimizer_partition(const OptimizerOptions& options, const ParameterStore& store,
                                                 int rank, int ranks);
 
@@ -120,7 +120,7 @@ struct OptimizerKind {
   std::span<const std::string_view> keys;
   std::unique_ptr<Optimizer> (*make)(const OptimizerOptions& options, ParameterStore& store,
                                      const ZeroPartition& partition, SumOverRanks sum);
-  /// How the weights are dealt to ranks; null: in equal shards.
+  /// How the weights are sharded across ranks; null: in equal parts.
   ZeroPartition (*partition)(const ParameterStore& store, int rank, int ranks) = nullptr;
   /// Bytes that a rank takes beside the states; null: none worth counting.
   std::size_t (*scratch_bytes)(const ParameterStore& store) = nullptr;

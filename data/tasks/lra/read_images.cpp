@@ -144,11 +144,11 @@ class IdxReader final : public Reader {
  public:
   IdxReader(fs::path folder, Malformed malformed) : folder_(std::move(folder)), malformed_(malformed) {
     const IdxFile images = open(Part::kTrain, true);
-    constexpr std::int64_t kMost = 4096;
+    constexpr std::int64_t kMax = 4096;
     for (const std::size_t side : {1U, 2U})
-      if (images.size(side) < 1 || images.size(side) > kMost)
+      if (images.size(side) < 1 || images.size(side) > kMax)
         refuse("{} has pictures of {} x {} pixels; a side has 1 to {}.", images.path(), images.size(1),
-               images.size(2), kMost);
+               images.size(2), kMax);
     pixels_ = images.size(1) * images.size(2);
   }
 

@@ -32,18 +32,18 @@ class FilesInMemory final : public Source {
 
   [[nodiscard]] std::shared_ptr<const Examples> load(Part part, std::int64_t longest,
                                                      std::vector<std::string>& notes) const override {
-    constexpr std::uint64_t kMostBytes = std::uint64_t{2} << 30U;
+    constexpr std::uint64_t kMaxBytes = std::uint64_t{2} << 30U;
     ExampleBuilder builder(kind_.pieces, longest);
     std::vector<std::uint8_t> symbols;
     const auto take = [&](const Example& example) {
       const Example kept = builder.add(example);
       for (const auto& sequence : kept.sequences)
         symbols.insert(symbols.end(), sequence.begin(), sequence.end());
-      if (symbols.size() > kMostBytes)
+      if (symbols.size() > kMaxBytes)
         refuse(
             "{} has more than {} GiB of examples, which are not held in memory: prepare them once with `nystrom prepare` "
             "(docs/lra.md), and give the file as `task.path`.",
-            found(), kMostBytes >> 30U);
+            found(), kMaxBytes >> 30U);
     };
     for (auto& note : reader_->read(part, take)) notes.push_back(std::move(note));
     ExampleTable table = builder.finish();

@@ -122,8 +122,8 @@ struct Key {
   }
 
   static std::uint32_t aligned_to(const void* address) {
-    constexpr std::uintptr_t kMost = 256;
-    const auto at = reinterpret_cast<std::uintptr_t>(address) | kMost;
+    constexpr std::uintptr_t kMax = 256;
+    const auto at = reinterpret_cast<std::uintptr_t>(address) | kMax;
     return std::uint32_t{1} << static_cast<unsigned>(std::countr_zero(at));
   }
 };
@@ -268,11 +268,11 @@ class BlasLt::Impl {
   /// The token count differs from step to step, so that shapes come and go: the oldest are not worth keeping
   /// apart from the newest, and all go together when there are too many.
   Plan& plan_for(const Product& product) {
-    constexpr std::size_t kMostPlans = 4096;
+    constexpr std::size_t kMaxPlans = 4096;
     const Key key(product);
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
-    if (plans_.size() >= kMostPlans) plans_.clear();
+    if (plans_.size() >= kMaxPlans) plans_.clear();
     return plans_.emplace(key, make_plan(product, key)).first->second;
   }
 
