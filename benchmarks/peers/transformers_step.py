@@ -1,7 +1,8 @@
-"""Times training steps of transformers' NystromformerForMaskedLM and prints one line of JSON.
+"""Times training steps of a masked language model of transformers and prints one line of JSON.
 
-Forward, backward and AdamW with dropout, on random tokens, 15 % of them with labels, in full or padded rows. Run by
-against_pytorch.py and scaling.py in their virtual environment.
+NystromformerForMaskedLM, with its own attention or plain softmax; or, for a comparison of attention kinds, BERT with
+PyTorch's fused attention (`sdpa`), Longformer or Reformer. Forward, backward and AdamW with dropout, on random tokens,
+15 % of them with labels, in full or padded rows. Run by the other benchmarks in their virtual environment.
 """
 import argparse
 import json
@@ -11,17 +12,47 @@ import time
 
 import torch
 import transformers
-from transformers import NystromformerConfig, NystromformerForMaskedLM
+from transformers import (BertConfig, BertForMaskedLM, LongformerConfig, LongformerForMaskedLM, NystromformerConfig,
+                          NystromformerForMaskedLM, ReformerConfig, ReformerForMaskedLM)
 
 
 def model_of(args):
+    return {"sdpa": bert, "longformer": longformer, "reformer": reformer}.get(args.attention, nystromformer)(args).train()
+
+
+def common(args):
+    return dict(vocab_size=args.vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers,
+                num_attention_heads=args.heads, intermediate_size=args.intermediate)
+
+
+def bert(args):
+    config = BertConfig(**common(args), max_position_embeddings=args.length, attn_implementation="sdpa")
+    return BertForMaskedLM(config)
+
+
+def longformer(args):
+    config = LongformerConfig(**common(args), max_position_embeddings=args.length + 2, attention_window=256)
+    return LongformerForMaskedLM(config)
+
+
+def reformer(args):
+    buckets = 2 * args.length // 64  # a chunk of 64 holds two buckets on average, as transformers chooses by itself
+    config = ReformerConfig(
+        vocab_size=args.vocabulary, hidden_size=args.hidden, num_attention_heads=args.heads,
+        attention_head_size=args.hidden // args.heads, feed_forward_size=args.intermediate,
+        attn_layers=["lsh"] * args.layers, num_hashes=2, num_buckets=buckets, lsh_attn_chunk_length=64,
+        max_position_embeddings=args.length, axial_pos_embds=False, is_decoder=False)
+    return ReformerForMaskedLM(config)
+
+
+def nystromformer(args):
     config = NystromformerConfig(
-        vocab_size=args.vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers,
-        num_attention_heads=args.heads, intermediate_size=args.intermediate,
-        max_position_embeddings=args.length, num_landmarks=args.landmarks, conv_kernel_size=65,
+        **common(args), max_position_embeddings=args.length, num_landmarks=args.landmarks, conv_kernel_size=65,
         # With the default of 64, equal to num_landmarks, transformers would run plain softmax attention.
         segment_means_seq_len=args.landmarks if args.attention == "softmax" else args.length)
-    return NystromformerForMaskedLM(config).train()
+    model = NystromformerForMaskedLM(config)
+    drop_attention_mask(model)
+    return model
 
 
 def batches_of(args):
@@ -50,7 +81,7 @@ def main():
                           ("threads", 2), ("warmup", 1), ("steps", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--attention", choices=("nystrom", "softmax"), default="nystrom")
+    parser.add_argument("--attention", choices=("nystrom", "softmax", "sdpa", "longformer", "reformer"), default="nystrom")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")],
                         help="real tokens per row; rows are padded to --length")
@@ -62,7 +93,6 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
     model = model_of(args)
-    drop_attention_mask(model)
     step_model = torch.compile(model) if args.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     batches = list(batches_of(args))
