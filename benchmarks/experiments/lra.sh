@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Experiment: the Long Range Arena on a processor, every attention kind with one network and one recipe (docs/results.md).
+#
+#   benchmarks/experiments/lra.sh TASK [WORK [RUN ...]]
+#
+# TASK is listops, fashion, pathfinder or text; WORK (lra-experiment) takes data and runs. RUN is an attention kind, or
+# KIND-0 for the kind without its convolution; by default all kinds, and nystrom-0 and softmax-0. Runs follow each other,
+# and what was stopped goes on where it stopped. At the end: the table of all runs of the task that are there.
+#
+# THREADS (1) and PROGRAM (build/nystrom) are variables of the environment. `fashion` needs Debian's package
+# dataset-fashion-mnist, `text` the directory aclImdb or its tar under IMDB.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/../.." && pwd)
+program=$(realpath "${PROGRAM:-$here/build/nystrom}")
+task=${1:-}
+work=${2:-lra-experiment}
+runs=("${@:3}")
+[[ ${#runs[@]} -gt 0 ]] || runs=(nystrom softmax longformer linformer performer linear reformer none nystrom-0 softmax-0)
+mkdir -p "$work"
+cd "$work"
+
+# train RUN STAGE CONFIG KEY=VALUE ...: one run into runs/TASK/RUN (all but the last stage: runs/TASK-STAGE/RUN).
+train() {
+  local run=$1 directory=runs/$task$2/$1 config=$here/configs/lra/$3 keys=()
+  shift 3
+  [[ -e $directory/results.json ]] && return
+  [[ $run == *-0 ]] && keys+=(--set model.attention.convolution=0)
+  for key in "$@"; do keys+=(--set "$key"); done
+  mkdir -p "$(dirname "$directory")"
+  "$program" finetune "$config" --set 'grid={}' --set "model.attention.kind=${run%-0}" --set "run.directory=$directory" \
+    --set "run.threads=${THREADS:-1}" --set run.log_every=20 "${keys[@]}" 2>&1 | tee "$(dirname "$directory")/$run.log"
+}
+
+# ListOps by a curriculum of lengths. The last stage is the benchmark's task; its test part is the one that counts.
+listops() {
+  [[ -e short/listops ]] || "$program" lra generate listops --out short --train 90000 --longer-than 4 --shorter-than 100
+  [[ -e middle/listops ]] || "$program" lra generate listops --out middle --train 30000 --longer-than 100 --shorter-than 500
+  [[ -e long/listops ]] || "$program" lra generate listops --out long --train 30000
+  local common=(model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3)
+  for run in "${runs[@]}"; do
+    train "$run" -short listops.yaml task.path=short training.epochs=2 training.global_batch=64 \
+      schedule.warmup_steps=200 "${common[@]}"
+    train "$run" -middle listops.yaml task.path=middle training.epochs=1 training.global_batch=64 \
+      schedule.warmup_steps=50 "model.from=runs/$task-short/$run" "${common[@]}"
+    train "$run" "" listops.yaml task.path=long training.epochs=1 schedule.warmup_steps=50 \
+      "model.from=runs/$task-middle/$run" "${common[@]}" optimizer.learning_rate=5e-4
+  done
+}
+
+# Fashion-MNIST in place of CIFAR-10: 28 x 28 grey levels, black pixels left out.
+fashion() {
+  for run in "${runs[@]}"; do
+    train "$run" "" image.yaml task.path=/usr/share/datasets/fashion-mnist training.epochs=2 training.global_batch=64 \
+      model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3 \
+      schedule.warmup_steps=100
+  done
+}
+
+# Reviews as bytes, up to 4,000 of each.
+text() {
+  for run in "${runs[@]}"; do
+    train "$run" "" text.yaml "task.path=${IMDB:?is not set: the directory aclImdb or its tar}" training.epochs=3 \
+      model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3 \
+      schedule.warmup_steps=100
+  done
+}
+
+case $task in
+  listops | fashion | text) "$task" ;;
+  *)
+    sed -n '2,/^set/{/^#/{s/^# \{0,1\}//;p}}' "$0" >&2
+    exit 2
+    ;;
+esac
+"$program" table "runs/$task"/*/
