@@ -36,37 +36,49 @@ listops() {
   [[ -e short/listops ]] || "$program" lra generate listops --out short --train 90000 --longer-than 4 --shorter-than 100
   [[ -e middle/listops ]] || "$program" lra generate listops --out middle --train 30000 --longer-than 100 --shorter-than 500
   [[ -e long/listops ]] || "$program" lra generate listops --out long --train 30000
-  local common=(model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3)
+  local common=(model.attention.landmarks=64 model.dropout=0 model.initialization=normal model.initializer_range=0.1
+                optimizer.learning_rate=1e-3 evaluation.every_steps=0)
   for run in "${runs[@]}"; do
-    train "$run" -short listops.yaml task.path=short training.epochs=2 training.global_batch=64 \
+    train "$run" -short listops.yaml task.path=short training.steps=2814 training.global_batch=64 \
       schedule.warmup_steps=200 "${common[@]}"
-    train "$run" -middle listops.yaml task.path=middle training.epochs=1 training.global_batch=64 \
+    train "$run" -middle listops.yaml task.path=middle training.steps=469 training.global_batch=64 \
       schedule.warmup_steps=50 "model.from=runs/$task-short/$run" "${common[@]}"
-    train "$run" "" listops.yaml task.path=long training.epochs=1 schedule.warmup_steps=50 \
+    train "$run" "" listops.yaml task.path=long training.steps=938 schedule.warmup_steps=50 \
       "model.from=runs/$task-middle/$run" "${common[@]}" optimizer.learning_rate=5e-4
   done
 }
 
-# Fashion-MNIST in place of CIFAR-10: 28 x 28 grey levels, black pixels left out.
+pictures=(task.zero=absent model.positions=row_column model.attention.landmarks=64 model.dropout=0
+          optimizer.learning_rate=1e-3 training.global_batch=64 training.clip_norm=1)
+
+# Fashion-MNIST in place of CIFAR-10: 28 x 28 grey levels.
 fashion() {
   for run in "${runs[@]}"; do
-    train "$run" "" image.yaml task.path=/usr/share/datasets/fashion-mnist training.epochs=2 training.global_batch=64 \
-      model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3 \
-      schedule.warmup_steps=100
+    train "$run" "" image.yaml task.path=/usr/share/datasets/fashion-mnist training.steps=1000 schedule.warmup_steps=100 \
+      evaluation.every_steps=250 "${pictures[@]}"
+  done
+}
+
+# Contours of 6 segments, the easiest of the three.
+pathfinder() {
+  [[ -e pathfinder32 ]] || "$program" lra generate pathfinder --out . --contour 6 --images 100000
+  for run in "${runs[@]}"; do
+    train "$run" "" pathfinder.yaml task.path=pathfinder32/curv_baseline training.steps=6000 schedule.warmup_steps=300 \
+      evaluation.every_steps=500 "${pictures[@]}"
   done
 }
 
 # Reviews as bytes, up to 4,000 of each.
 text() {
   for run in "${runs[@]}"; do
-    train "$run" "" text.yaml "task.path=${IMDB:?is not set: the directory aclImdb or its tar}" training.epochs=3 \
-      model.attention.landmarks=64 model.dropout=0 model.initializer_range=0.1 optimizer.learning_rate=1e-3 \
-      schedule.warmup_steps=100
+    train "$run" "" text.yaml "task.path=${IMDB:?is not set: the directory aclImdb or its tar}" training.steps=1400 \
+      evaluation.every_steps=350 schedule.warmup_steps=100 model.attention.landmarks=64 model.dropout=0 \
+      optimizer.learning_rate=1e-3 training.clip_norm=1
   done
 }
 
 case $task in
-  listops | fashion | text) "$task" ;;
+  listops | fashion | pathfinder | text) "$task" ;;
   *)
     sed -n '2,/^set/{/^#/{s/^# \{0,1\}//;p}}' "$0" >&2
     exit 2
