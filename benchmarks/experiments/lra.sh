@@ -37,7 +37,7 @@ listops() {
   [[ -e middle/listops ]] || "$program" lra generate listops --out middle --train 30000 --longer-than 100 --shorter-than 500
   [[ -e long/listops ]] || "$program" lra generate listops --out long --train 30000
   local common=(model.attention.landmarks=64 model.dropout=0 model.initialization=normal model.initializer_range=0.1
-                optimizer.learning_rate=1e-3 evaluation.every_steps=0)
+                optimizer.learning_rate=1e-3 evaluation.every_steps=5000)
   for run in "${runs[@]}"; do
     train "$run" -short listops.yaml task.path=short training.steps=2814 training.global_batch=64 \
       schedule.warmup_steps=200 "${common[@]}"
