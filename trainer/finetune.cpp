@@ -102,7 +102,7 @@ class Finetuning {
   StopReason train() {
     TrainerOptions trainer_options = options_of_trainer();
     require_same_start(options_.run, comm_);
-    // Signals are handled across all epochs, and between them.
+    // Signals are handled during training and between its parts.
     RunSession session({.directory = options_.run.directory,
                         .stop_after_seconds = options_.run.stop_after_seconds,
                         .report = options_.run.report,
@@ -133,7 +133,7 @@ class Finetuning {
     }
     read_history(trainer.state().step);
     observers.started(run_info(trainer_options, trainer.state().step));
-    const StopReason why = run_epochs(trainer, trainer_options, observers, meter);
+    const StopReason why = run_intervals(trainer, trainer_options, observers, meter);
     if (why == StopReason::kDone) conclude(trainer);
     return why;
   }
@@ -212,8 +212,8 @@ class Finetuning {
 
   [[nodiscard]] TrainerOptions options_of_trainer() const {
     TrainerOptions o = options_.run.trainer;
-    o.steps = options_.epochs * source_->steps_per_epoch();
-    o.save_every = source_->steps_per_epoch();
+    if (options_.epochs > 0) o.steps = options_.epochs * source_->steps_per_epoch();
+    o.save_every = interval();
     o.checkpoint_folder = checkpoint_folder(options_.run.directory);
     o.identity.settings["task.label_names"] = label_names_text(info().labels);
     o.identity.settings["task.examples"] = identity_of(*data_.train);
@@ -224,6 +224,20 @@ class Finetuning {
       o.schedule.warmup_steps = std::llround(options_.warmup_share * static_cast<double>(o.steps));
     check_trainer_options(o);
     return o;
+  }
+
+  /// Steps between evaluations, each of which has a checkpoint.
+  [[nodiscard]] std::int64_t interval() const {
+    return options_.evaluate_every > 0 ? options_.evaluate_every : source_->steps_per_epoch();
+  }
+  [[nodiscard]] std::string_view interval_name() const {
+    return options_.evaluate_every > 0 ? "evaluation" : "epoch";
+  }
+  /// Sequences of the first `steps` steps.
+  [[nodiscard]] std::int64_t sequences_of(std::int64_t steps) const {
+    const std::int64_t per_epoch = source_->steps_per_epoch(), rows = data_.train->rows();
+    return (steps / per_epoch * rows + std::min(steps % per_epoch * options_.run.global_batch, rows)) *
+           data_.train->choices();
   }
 
   void start_anew() {
@@ -258,9 +272,9 @@ class Finetuning {
   /// Of a run that is started again after `training.patience` ended it.
   [[nodiscard]] std::string over_text(std::int64_t step, std::int64_t steps) const {
     return fmt::format(
-        "The run was done before: it ended after step {} of {}, {} epochs without a better {} "
+        "The run was done before: it ended after step {} of {}, {} {}s without a better {} "
         "(`training.patience`); there is nothing to train. Its model is {}.",
-        step, steps, options_.patience, metric_, best_path());
+        step, steps, options_.patience, interval_name(), metric_, best_path());
   }
 
   [[nodiscard]] StartReport start_report(const TrainerOptions& o, const RunState& state) const {
@@ -271,8 +285,9 @@ class Finetuning {
                                   .bf16_sums = o.bf16_reduction && comm_.ranks() > 1,
                                   .limits = session_.limits});
     report.checkpoint_bytes = checkpoint_bytes(session_.network, o.optimizer);
-    const auto per_epoch = static_cast<std::int64_t>(data_.train->sequence_count());
-    report.sequences_left = std::max<std::int64_t>(options_.epochs * per_epoch - state.samples, 0);
+    report.sequences_left = std::max<std::int64_t>(sequences_of(o.steps) - state.samples, 0);
+    report.epochs = {{data_.train->name(),
+                      static_cast<double>(o.steps) / static_cast<double>(source_->steps_per_epoch())}};
     for (const auto* split : data_.all()) report.rows.emplace_back(split->name(), split->rows());
     return report;
   }
@@ -285,21 +300,20 @@ class Finetuning {
     std::erase_if(history_, [step](const TaskEvaluation& e) { return e.step > step; });
   }
 
-  StopReason run_epochs(Trainer& trainer, const TrainerOptions& o, Observer& observers, LossMeter& meter) {
-    const std::int64_t per_epoch = source_->steps_per_epoch();
+  StopReason run_intervals(Trainer& trainer, const TrainerOptions& o, Observer& observers, LossMeter& meter) {
     while (true) {
       const std::int64_t step = trainer.state().step;
+      const bool due = step > 0 && (step % interval() == 0 || step >= o.steps);
       const bool scored = !history_.empty() && history_.back().step == step;
-      if (step > 0 && step % per_epoch == 0 && !scored)
-        trainer.with_evaluated_weights([&] { score_epoch(step, observers, meter.take()); });
+      if (due && !scored) trainer.with_evaluated_weights([&] { score(step, observers, meter.take()); });
       if (step >= o.steps || out_of_patience()) return StopReason::kDone;
-      if (trainer.run_until((step / per_epoch + 1) * per_epoch) == StopReason::kStopped)
+      if (trainer.run_until((step / interval() + 1) * interval()) == StopReason::kStopped)
         return StopReason::kStopped;
     }
   }
 
   /// Scores the validation splits; a checkpoint that is better than all before becomes best.h5.
-  void score_epoch(std::int64_t step, Observer& observers, double training_loss) {
+  void score(std::int64_t step, Observer& observers, double training_loss) {
     if (data_.validation.empty()) return;
     TaskEvaluation evaluation{step, step / source_->steps_per_epoch(), training_loss, 0, {}};
     StepClock clock;
@@ -326,7 +340,7 @@ class Finetuning {
     observers.validated(report);
   }
 
-  /// A fork at the end of an epoch starts from the checkpoint of another directory.
+  /// A fork at an evaluated step starts from the checkpoint of another directory.
   void keep_best(std::int64_t step) const {
     std::string from = checkpoint_path(checkpoint_folder(options_.run.directory), step);
     if (!fs::exists(from)) from = resume_.checkpoint;
@@ -351,7 +365,8 @@ class Finetuning {
       trainer.restore(best_path());
     } else if (!history_.empty()) {
       speaker_.note(
-          fmt::format("{} was undefined after every epoch; the last epoch's weights are kept.", metric_));
+          fmt::format("{0} was undefined after every {1}; the last {1}'s weights are kept.", metric_,
+                      interval_name()));
     }
     trainer.with_evaluated_weights([&] { (void)write_results({.step = best, .steps = steps}); });
   }
@@ -424,8 +439,9 @@ class Finetuning {
 };
 
 void check_options(const FinetuneOptions& options) {
-  NYSTROM_CHECK(options.epochs >= 1 && options.run.global_batch >= 1, "{} epochs of batches of {}",
-                options.epochs, options.run.global_batch);
+  NYSTROM_CHECK((options.epochs >= 1 || options.run.trainer.steps >= 1) && options.run.global_batch >= 1,
+                "{} epochs or {} steps of batches of {}", options.epochs, options.run.trainer.steps,
+                options.run.global_batch);
   if (options.run.sequence_length > options.run.model.max_positions)
     refuse("`data.sequence_length` ({}) is above `model.max_positions` ({}); lower it.",
            options.run.sequence_length, options.run.model.max_positions);

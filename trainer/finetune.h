@@ -1,10 +1,10 @@
 #pragma once
 // Fine-tuning loop: `nystrom finetune` without its command line.
 //
-// After each epoch the run writes a checkpoint and scores the validation splits; evaluations.json records the
-// scores, from which a resumed run knows what is done. The best checkpoint by the task's metric is kept as
-// checkpoints/best.h5. At the end that checkpoint is scored again and predicts the test splits: results.json,
-// predictions.tsv, leaderboard/, report.html.
+// After each epoch, or every so many steps, the run writes a checkpoint and scores the validation splits;
+// evaluations.json records the scores, from which a resumed run knows what is done. The best checkpoint by
+// the task's metric is kept as checkpoints/best.h5. At the end that checkpoint is scored again and predicts
+// the test splits: results.json, predictions.tsv, leaderboard/, report.html.
 
 #include "data/tasks/task.h"
 #include "trainer/pretrain.h"
@@ -14,14 +14,16 @@ namespace nystrom {
 struct FinetuneOptions {
   TaskConfig task;
   Tokenizer tokenizer;
-  std::int64_t epochs = 4;
-  double warmup_share = 0;     ///< share of all steps; 0: trainer.schedule.warmup_steps
-  std::int64_t patience = 0;   ///< epochs without a better metric before stopping; 0: never stop early
-  std::string metric;          ///< chooses the best checkpoint; empty: the task's first
-  std::string from;            ///< initial model, for results.json; empty: random initialization
-  std::int64_t from_step = 0;  ///< training steps of that model, for evaluate_task; 0: not known
+  std::int64_t epochs = 4;          ///< 0: the run has run.trainer.steps
+  std::int64_t evaluate_every = 0;  ///< steps between evaluations; 0: an epoch. The last step has one too
+  double warmup_share = 0;          ///< share of all steps; 0: trainer.schedule.warmup_steps
+  std::int64_t patience = 0;        ///< evaluations without a better metric before stopping; 0: never
+  std::string metric;               ///< chooses the best checkpoint; empty: the task's first
+  std::string from;                 ///< initial model, for results.json; empty: random initialization
+  std::int64_t from_step = 0;       ///< training steps of that model, for evaluate_task; 0: not known
 
-  /// As in pretraining, except that fine-tuning sets head, data sources, steps and checkpoints itself.
+  /// As in pretraining, except that fine-tuning sets head, data sources and checkpoints itself, and the
+  /// steps unless `epochs` is 0.
   PretrainOptions run;
 };
 

@@ -210,8 +210,9 @@ void add_task(CheckReport& report, const Config& config, const StartReport& star
   row(report, "data",
       fmt::format("{}{}{}: {} examples", config.task.kind, config.task.name.empty() ? "" : " ",
                   config.task.name, fmt::join(texts, ", ")));
-  row(report, "epochs", fmt::format("{}, {}", config.training.epochs, counted(start.info.steps, "step")));
-  report.json["epochs"] = config.training.epochs;
+  const double epochs = start.epochs.front().second;
+  row(report, "epochs", fmt::format("{:.3g}, {}", epochs, counted(start.info.steps, "step")));
+  report.json["epochs"] = epochs;
 }
 
 void add_grid(CheckReport& report, const std::vector<GridPoint>& points) {

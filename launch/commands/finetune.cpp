@@ -54,7 +54,8 @@ bool is_finished(const Config& config) {
   for (const auto& [key, value] : now) {
     const auto old = then.find(key);
     const bool equal = old != then.end() && old->second == value;
-    if (!equal && !may_change_on_resume(key)) return false;  // finetune refuses it with a sentence
+    // finetune refuses what it may not change with a sentence, and goes on to more steps.
+    if (!equal && (key == "training.steps" || !may_change_on_resume(key))) return false;
   }
   return true;
 }

@@ -21,8 +21,7 @@ constexpr std::string_view kPrepareNeeds[] = {"corpus", "output.directory"};
 
 constexpr std::string_view kPretrainFile[] = {"training.epochs", "training.patience", "schedule.warmup_share",
                                               "model.reinitialize_layers", "model.reinitialize_head"};
-constexpr std::string_view kFinetuneFile[] = {"training.steps", "checkpoint.every_steps",
-                                              "evaluation.every_steps", "evaluation.batches"};
+constexpr std::string_view kFinetuneFile[] = {"checkpoint.every_steps", "evaluation.batches"};
 
 constexpr std::string_view kText[] = {"corpus", "cleaning."};
 constexpr std::string_view kTask[] = {"task.", "grid"};
@@ -102,7 +101,7 @@ constexpr CommandKeys kCommands[] = {
      kFinetuneFile,
      {kTextSamples, kText, kOutput},
      "training.steps",
-     " The length of `finetune` is `training.epochs`.",
+     " Its length is `training.epochs`.",
      {},
      true},
     {.command = "prepare", .needed = kPrepareNeeds, .of_set = {kWholeTraining, kTask}},
@@ -140,19 +139,29 @@ std::string unused_of_kind(const Config& config, std::string_view section, const
   return fmt::format("`{}.kind: {}` does not use `{}`.", section, chosen.name, fmt::join(unused, "`, `"));
 }
 
+/// Does a fine-tuning not use given steps, without `--set` having put epochs in their place?
+bool ignores_steps(const Config& config) {
+  const bool replaced =
+      config.overridden.contains("training.epochs") && !config.overridden.contains("training.steps");
+  return config.gives("training.steps") && !replaced && !finetunes_by_steps(config);
+}
+
 std::string unused_of_command(const Config& config, const CommandKeys& command) {
   std::vector<std::string> unused;
   for (const auto& key : config.given)
     if (names(command.of_file, key) || (config.overridden.contains(key) && names(command.of_set, key)))
       unused.push_back(fmt::format("`{}`", key));
   const bool uses_grid = !names(command.of_set, "grid");
+  if (command.command == "finetune" && ignores_steps(config)) unused.emplace_back("`training.steps`");
   for (const auto& axis : config.grid)
     if (uses_grid && (names(command.of_file, axis.key) || names(command.of_set, axis.key)))
       unused.push_back(fmt::format("`{}` (in `grid`)", axis.key));
   if (unused.empty()) return {};
+  const bool remarks =
+      std::ranges::find(unused, fmt::format("`{}`", command.remark_on)) != unused.end();
   return fmt::format("{} does not use {}.{}",
                      command.who.empty() ? fmt::format("`{}`", command.command) : std::string(command.who),
-                     fmt::join(unused, ", "), config.gives(command.remark_on) ? command.remark : "");
+                     fmt::join(unused, ", "), remarks ? command.remark : "");
 }
 
 }  // namespace
@@ -161,6 +170,14 @@ void require_keys(const Config& config, std::string_view command) {
   const auto found = std::ranges::find(kCommands, command, &CommandKeys::command);
   NYSTROM_CHECK(found != std::end(kCommands), "{} is not a command with keys", command);
   require(config, found->needed, command);
+}
+
+bool finetunes_by_steps(const Config& config) {
+  const bool steps = config.training.steps.has_value();
+  if (config.training.epochs == 0 && !steps)
+    refuse("`training.epochs` is 0, and `training.steps` is not given: give one of them.");
+  if (!steps || config.training.epochs == 0 || !config.gives("training.epochs")) return steps;
+  return config.overridden.contains("training.steps") && !config.overridden.contains("training.epochs");
 }
 
 std::string unused_keys_sentence(const Config& config, std::string_view command) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/tasks/task_kinds.h"
+#include "launch/config/command_keys.h"
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
@@ -40,9 +41,12 @@ Tokenizer tokenizer_for(const FinetuneSetup& setup, const TaskInfo& task) {
 
 RunIdentity identity_for(const FinetuneSetup& setup) {
   const Tokenizer& tokenizer = setup.options.tokenizer;
+  Config compared = setup.config;
+  // What programs wrote that evaluated after each epoch alone.
+  if (compared.evaluation.every_steps == 0) compared.evaluation.every_steps = Config().evaluation.every_steps;
   RunIdentity identity{.seed = static_cast<std::uint64_t>(setup.config.seed),
                        .configuration = to_yaml(setup.config),
-                       .settings = finetuning_values(setup.config),
+                       .settings = finetuning_values(compared),
                        .tokenizer = {},
                        .tokenizer_kind = {}};
   if (tokenizer.empty()) return identity;
@@ -96,6 +100,18 @@ void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   setup.options.run.sequence_length = sequence_length(config, model);
   config.data.sequence_length = setup.options.run.sequence_length;
   std::ranges::copy(notes_on(model, setup.options.run.sequence_length), std::back_inserter(setup.notes));
+}
+
+/// Epochs, or steps instead of them, and what lies between evaluations; the resolved configuration has what counts.
+void set_length(FinetuneSetup& setup) {
+  Config& config = setup.config;
+  if (finetunes_by_steps(config))
+    config.training.epochs = 0;
+  else
+    config.training.steps.reset();
+  if (!config.gives("evaluation.every_steps")) config.evaluation.every_steps = 0;
+  setup.options.epochs = config.training.epochs;
+  setup.options.evaluate_every = config.evaluation.every_steps;
 }
 
 void set_run(FinetuneSetup& setup, bool training) {
@@ -153,7 +169,7 @@ std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool trai
     options.from_step = setup->from->progress().step;
   }
   options.tokenizer = tokenizer_for(*setup, info);
-  options.epochs = config.training.epochs;
+  set_length(*setup);
   options.warmup_share = config.schedule.warmup_share;
   options.patience = config.training.patience;
   options.metric = config.task.metric;

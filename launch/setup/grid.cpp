@@ -77,7 +77,7 @@ struct Spread {
   }
 };
 
-/// The score that checkpoints were chosen by. A run whose metric was undefined after every epoch has none.
+/// The score that checkpoints were chosen by. A run whose metric was never defined has none.
 std::string chosen_by(const std::vector<GridResult>& results) {
   const auto found =
       std::ranges::find_if(results, [](const auto& result) { return !result.chosen_by.empty(); });

@@ -112,7 +112,7 @@ std::string report_html(const TaskReport& report) {
   Curve training{"training loss", "#1f77b4", {}, {}}, validation{"validation loss", "#d62728", {}, {}},
       metric{results.metric, "#2ca02c", {}, {}};
   for (const auto& e : report.evaluations) {
-    for (Curve* curve : {&training, &validation, &metric}) curve->x.push_back(static_cast<double>(e.epoch));
+    for (Curve* curve : {&training, &validation, &metric}) curve->x.push_back(static_cast<double>(e.step));
     training.y.push_back(e.training_loss);
     validation.y.push_back(e.validation_loss);
     metric.y.push_back(metric_of(e, results.metric));
@@ -126,8 +126,8 @@ std::string report_html(const TaskReport& report) {
   html += fmt::format("<p>Model {}, seed {}{}.</p>\n", html_escaped(results.model), results.seed,
                       results.steps > 0 ? fmt::format(", {} steps", results.steps) : "");
   html += results_table(results);
-  html += chart("Loss by epoch", {training, validation});
-  html += chart(results.metric + " by epoch", {metric});
+  html += chart("Loss by step", {training, validation});
+  html += chart(results.metric + " by step", {metric});
   for (const auto& [split, confusion] : report.confusions) html += confusion_table(split, confusion);
   for (const auto& [split, points] : report.scatters) html += scatter(split, points);
   return html + "</body></html>\n";

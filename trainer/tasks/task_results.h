@@ -16,9 +16,10 @@ struct SplitScores {
   std::vector<Score> scores;
 };
 
-/// Scores of the validation splits after an epoch.
+/// Scores of the validation splits after a step.
 struct TaskEvaluation {
-  std::int64_t step = 0, epoch = 0;
+  std::int64_t step = 0;
+  std::int64_t epoch = 0;  ///< whole epochs so far
   double training_loss = 0, validation_loss = 0;
   std::vector<SplitScores> splits;
 };

@@ -154,17 +154,37 @@ TEST(Config, nothing_is_suggested_where_nothing_is_near) {
 }
 
 TEST(Config, given_keys_that_a_command_does_not_use_are_named) {
-  const Config file = read_config_text("training: {steps: 5}\ndata: {shards: a}\n", "run.yaml");
+  const Config file = read_config_text("training: {steps: 5, epochs: 2}\ndata: {shards: a}\n", "run.yaml");
   EXPECT_EQ(unused_keys_sentence(file, "finetune"),
-            "`finetune` does not use `training.steps`. The length of `finetune` is `training.epochs`.");
-  EXPECT_EQ(unused_keys_sentence(file, "pretrain"), "");
+            "`finetune` does not use `training.steps`. Its length is `training.epochs`.");
+  EXPECT_THAT(unused_keys_sentence(file, "pretrain"), HasSubstr("does not use `training.epochs`."));
+  Config replaced = read_config_text("training: {steps: 5}\n", "run.yaml");
+  set_value(replaced, "training.epochs", "2");
+  EXPECT_EQ(unused_keys_sentence(replaced, "finetune"), "");
   const Config set = read_config("", {"data.shards=a", "schedule.warmup_share=0.1", "training.epochs=2"});
   EXPECT_EQ(unused_keys_sentence(set, "finetune"), "`finetune` does not use `data.shards`.");
   EXPECT_THAT(unused_keys_sentence(set, "pretrain"),
               HasSubstr("does not use `schedule.warmup_share`, `training.epochs`."));
-  const Config grid = read_config("", {"grid={training.steps: [1, 2]}"});
-  EXPECT_THAT(unused_keys_sentence(grid, "finetune"), HasSubstr("`training.steps` (in `grid`)"));
+  const Config grid = read_config("", {"grid={evaluation.batches: [1, 2]}"});
+  EXPECT_THAT(unused_keys_sentence(grid, "finetune"), HasSubstr("`evaluation.batches` (in `grid`)"));
   EXPECT_EQ(unused_keys_sentence(grid, "convert"), "");
+}
+
+TEST(Config, a_fine_tuning_has_steps_or_epochs_and_what_is_set_counts_before_the_file) {
+  const auto by_steps = [](const std::string& file, const std::vector<std::string>& sets) {
+    Config config = read_config_text(file, "run.yaml");
+    for (const auto& set : sets)
+      set_value(config, set.substr(0, set.find('=')), set.substr(set.find('=') + 1));
+    return finetunes_by_steps(config);
+  };
+  EXPECT_FALSE(by_steps("", {}));
+  EXPECT_TRUE(by_steps("training: {steps: 5}", {}));
+  EXPECT_TRUE(by_steps("training: {steps: 5, epochs: 0}", {})) << "a resolved configuration";
+  EXPECT_FALSE(by_steps("training: {steps: 5, epochs: 2}", {}));
+  EXPECT_TRUE(by_steps("training: {epochs: 2}", {"training.steps=5"}));
+  EXPECT_FALSE(by_steps("training: {steps: 5}", {"training.epochs=2"}));
+  EXPECT_FALSE(by_steps("", {"training.steps=5", "training.epochs=2"}));
+  EXPECT_THROW((void)by_steps("training: {epochs: 0}", {}), InputError);
 }
 
 TEST(Config, given_keys_that_the_chosen_kind_does_not_use_are_named) {

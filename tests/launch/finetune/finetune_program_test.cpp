@@ -136,6 +136,58 @@ TEST_F(Finetune, a_stopped_run_resumes_to_the_same_weights) {
   EXPECT_EQ(read_bytes(folder_ / "again/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
 }
 
+/// The evaluated steps and their scores.
+std::vector<Json> evaluations(const std::string& text) {
+  std::vector<Json> found;
+  for (const Json& one : parse_json<Json>(text)) found.push_back({one["step"], one["epoch"], one["scores"]});
+  return found;
+}
+
+// An epoch has 13 steps: evaluations, the stop and the end are within epochs.
+TEST_F(Finetune, steps_take_the_place_of_epochs_and_resume_to_the_same_weights) {
+  const std::string command =
+      "$nystrom finetune c.yaml --set training.steps=400 --set evaluation.every_steps=30";
+  ASSERT_EQ(run(command).status, 0);
+  EXPECT_EQ(losses("run").size(), 400U);
+  const auto evaluated = evaluations(read_bytes(folder_ / "run/evaluations.json"));
+  ASSERT_EQ(evaluated.size(), 14U);
+  EXPECT_EQ(evaluated[0][0], 30);
+  EXPECT_EQ(evaluated[0][1], 2);
+  EXPECT_EQ(evaluated[12][0], 390);
+  EXPECT_EQ(evaluated[13][0], 400);
+  EXPECT_GE(results("run")["test"]["accuracy"], 0.9);
+  EXPECT_THAT(read_bytes(folder_ / "run/config.yaml"), HasSubstr("\n  epochs: 0\n"));
+
+  const std::string again = command + " --set run.directory=again";
+  const Outcome stopped =
+      run(again +
+          " & p=$!; until [ -f again/metrics.jsonl ] && "
+          "[ $(wc -l < again/metrics.jsonl) -ge 20 ]; do sleep 0.01; done; kill -TERM $p; wait $p");
+  ASSERT_EQ(stopped.status, 3) << stopped.err;
+  ASSERT_LT(losses("again").size(), losses("run").size());
+  ASSERT_EQ(run("$nystrom finetune again/config.yaml").status, 0);
+  EXPECT_EQ(losses("again"), losses("run"));
+  EXPECT_EQ(evaluations(read_bytes(folder_ / "again/evaluations.json")), evaluated);
+  EXPECT_EQ(read_bytes(folder_ / "again/results.json"), read_bytes(folder_ / "run/results.json"));
+  EXPECT_EQ(read_bytes(folder_ / "again/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
+
+  const Outcome other = run(again + " --set evaluation.every_steps=31");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("evaluation.every_steps (was 30, is 31)"));
+}
+
+TEST_F(Finetune, patience_counts_evaluations) {
+  const Outcome outcome =
+      run("$nystrom finetune c.yaml --set training.steps=2000 --set evaluation.every_steps=20 --set "
+          "training.patience=2");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto evaluated = evaluations(read_bytes(folder_ / "run/evaluations.json"));
+  EXPECT_LT(evaluated.size(), 50U);
+  EXPECT_EQ(results("run")["best_step"], evaluated[evaluated.size() - 3][0]);
+  EXPECT_THAT(run("$nystrom finetune run/config.yaml").err,
+              HasSubstr("2 evaluations without a better accuracy"));
+}
+
 TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
   const std::string command =
       "$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=grid "
