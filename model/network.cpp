@@ -31,7 +31,8 @@ Network::Network(const ModelConfig& config, const HeadConfig& head, DType activa
 }
 
 void Network::initialize(std::uint64_t seed) {
-  store_.initialize(seed, config_.initializer_range, encoder_.embeddings().word(), config_.pad_token_id);
+  store_.initialize(seed, config_.initializer_range, encoder_.embeddings().word(), config_.pad_token_id,
+                    config_.initialization);
 }
 
 void Network::plan(const BatchLimits& limits, int threads, bool recompute) {

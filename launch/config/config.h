@@ -89,6 +89,7 @@ struct Config {
     std::int64_t hidden_size = 0, layers = 0, intermediate_size = 0, max_positions = 0;
     Activation activation = {};
     double dropout = 0, attention_dropout = 0, layer_norm_epsilon = 0, initializer_range = 0;
+    Initialization initialization = {};
     std::int64_t reinitialize_layers = 0;
     bool reinitialize_head = false;
     NetworkConfig network;

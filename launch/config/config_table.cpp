@@ -154,8 +154,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kNonNegative}},
       {"model.initializer_range",
        &c.model.initializer_range,
-       "Standard deviation of the initial weights.",
+       "Standard deviation of the initial weights; with `initialization: torch` of the tables' alone.",
        {.range = kNonNegative}},
+      {"model.initialization", WordSlot(&c.model.initialization),
+       "How linear layers and the convolution begin. `normal`: weights normal with `initializer_range`, biases 0; "
+       "`torch`: all as PyTorch's layers, uniform in ±1/√n for n inputs of an output."},
       {"model.norm", WordSlot(&c.model.network.norm),
        "LayerNorm behind each part of a block, or before it and once more behind the last block."},
       {"model.embedding_norm", &c.model.network.embedding_norm, "LayerNorm of the embeddings."},

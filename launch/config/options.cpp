@@ -73,6 +73,7 @@ ModelConfig model_options(const Config& config, const ModelConfig* base) {
   take(config, "model.attention_dropout", m.attention_dropout, base, c.attention_dropout);
   take(config, "model.layer_norm_epsilon", m.layer_norm_epsilon, base, c.layer_norm_epsilon);
   take(config, "model.initializer_range", m.initializer_range, base, c.initializer_range);
+  take(config, "model.initialization", m.initialization, base, c.initialization);
   const auto& a = m.attention;
   take(config, "model.attention.kind", a.kind, base, c.attention.kind);
   AttentionConfig::visit_options(
@@ -104,6 +105,7 @@ void set_model(Config& config, const ModelConfig& c) {
   m.attention_dropout = c.attention_dropout;
   m.layer_norm_epsilon = c.layer_norm_epsilon;
   m.initializer_range = c.initializer_range;
+  m.initialization = c.initialization;
   m.attention = {c.attention, c.padding};
   m.network = c.network;
 }

@@ -10,7 +10,7 @@ class ConvSkip {
   /// Declares conv.weight [H, 1, K, 1] unless the configuration has no convolution.
   ConvSkip(const AttentionConfig& config, ParameterStore& store, const AttentionPlace& place)
       : store_(store), heads_(config.heads), taps_(config.taps) {
-    if (taps_ > 0) weight_ = store.add(place.prefix + "conv.weight", {heads_, 1, taps_, 1}, Init::kNormal);
+    if (taps_ > 0) weight_ = store.add(place.prefix + "conv.weight", {heads_, 1, taps_, 1}, Init::kWeight);
   }
 
   /// [H, K]; empty without a convolution.

@@ -71,6 +71,17 @@ struct EnumNames<ClassifierKind> {
                                                    {ClassifierKind::kReluMlp, "relu_mlp"}};
 };
 
+/// How linear layers and the convolution begin.
+enum class Initialization {
+  kNormal,  ///< weights normal(0, initializer_range), biases 0
+  kTorch  ///< as in PyTorch's Linear and Conv2d: all uniform in (-1/√n, 1/√n), n the inputs of an output
+};
+template <>
+struct EnumNames<Initialization> {
+  static constexpr Named<Initialization> kAll[] = {{Initialization::kNormal, "normal"},
+                                                   {Initialization::kTorch, "torch"}};
+};
+
 /// The network around its attention. What is not transformers' Nystromformer is not the default. A new option
 /// is a member here, a line of `visit_options`, and a row of the configuration's table.
 struct NetworkConfig {
@@ -110,7 +121,8 @@ struct ModelConfig {
   double attention_dropout = 0;  ///< of attention probabilities, in kinds that have them
   double layer_norm_epsilon = 1e-5;
   double initializer_range = 0.02;
-  AttentionConfig attention;  ///< with the number of heads
+  Initialization initialization = Initialization::kNormal;  ///< of training: files of models lack it
+  AttentionConfig attention;                                ///< with the number of heads
   NetworkConfig network;
   Padding padding = Padding::kExact;
 

@@ -14,10 +14,10 @@ Classifier::Classifier(std::int64_t labels, std::int64_t inputs, const HeadDepen
     : config_(dependencies.model),
       store_(dependencies.store),
       size_(config_.network.classifier_size.value_or(config_.hidden_size)) {
-  dense_weight_ = store_.add("classifier.dense.weight", {size_, inputs}, Init::kNormal);
-  dense_bias_ = store_.add("classifier.dense.bias", {size_}, Init::kZero);
-  out_weight_ = store_.add("classifier.out_proj.weight", {labels, size_}, Init::kNormal);
-  out_bias_ = store_.add("classifier.out_proj.bias", {labels}, Init::kZero);
+  dense_weight_ = store_.add("classifier.dense.weight", {size_, inputs}, Init::kWeight);
+  dense_bias_ = store_.add("classifier.dense.bias", {size_}, Init::kBias);
+  out_weight_ = store_.add("classifier.out_proj.weight", {labels, size_}, Init::kWeight);
+  out_bias_ = store_.add("classifier.out_proj.bias", {labels}, Init::kBias);
 }
 
 void Classifier::plan(Planner& planner, std::int64_t rows, bool training) {

@@ -19,10 +19,10 @@ class MultipleChoice final : public Head {
   explicit MultipleChoice(const HeadDependencies& dependencies)
       : config_(dependencies.model), store_(dependencies.store) {
     const std::int64_t c = config_.hidden_size;
-    dense_weight_ = store_.add("pre_classifier.weight", {c, c}, Init::kNormal);
-    dense_bias_ = store_.add("pre_classifier.bias", {c}, Init::kZero);
-    out_weight_ = store_.add("classifier.weight", {1, c}, Init::kNormal);
-    out_bias_ = store_.add("classifier.bias", {1}, Init::kZero);
+    dense_weight_ = store_.add("pre_classifier.weight", {c, c}, Init::kWeight);
+    dense_bias_ = store_.add("pre_classifier.bias", {c}, Init::kBias);
+    out_weight_ = store_.add("classifier.weight", {1, c}, Init::kWeight);
+    out_bias_ = store_.add("classifier.bias", {1}, Init::kBias);
   }
 
   [[nodiscard]] std::vector<std::string_view> losses() const override { return {"loss"}; }

@@ -29,17 +29,17 @@ PretrainingHead::PretrainingHead(const ModelConfig& c, ParameterStore& store, Pa
     : config_(c), store_(store), word_(word), sentence_order_(sentence_order) {
   const std::int64_t channels = c.hidden_size;
   if (sentence_order) {
-    pooler_weight_ = store.add("nystromformer.pooler.dense.weight", {channels, channels}, Init::kNormal);
-    pooler_bias_ = store.add("nystromformer.pooler.dense.bias", {channels}, Init::kZero);
+    pooler_weight_ = store.add("nystromformer.pooler.dense.weight", {channels, channels}, Init::kWeight);
+    pooler_bias_ = store.add("nystromformer.pooler.dense.bias", {channels}, Init::kBias);
   }
-  dense_weight_ = store.add("cls.predictions.transform.dense.weight", {channels, channels}, Init::kNormal);
-  dense_bias_ = store.add("cls.predictions.transform.dense.bias", {channels}, Init::kZero);
+  dense_weight_ = store.add("cls.predictions.transform.dense.weight", {channels, channels}, Init::kWeight);
+  dense_bias_ = store.add("cls.predictions.transform.dense.bias", {channels}, Init::kBias);
   gamma_ = store.add("cls.predictions.transform.LayerNorm.weight", {channels}, Init::kOne);
   beta_ = store.add("cls.predictions.transform.LayerNorm.bias", {channels}, Init::kZero);
   decoder_bias_ = store.add("cls.predictions.bias", {c.vocabulary_size}, Init::kZero);
   if (sentence_order) {
-    order_weight_ = store.add("cls.seq_relationship.weight", {2, channels}, Init::kNormal);
-    order_bias_ = store.add("cls.seq_relationship.bias", {2}, Init::kZero);
+    order_weight_ = store.add("cls.seq_relationship.weight", {2, channels}, Init::kWeight);
+    order_bias_ = store.add("cls.seq_relationship.bias", {2}, Init::kBias);
   }
 }
 

@@ -14,8 +14,8 @@ class QuestionAnswering final : public Head {
  public:
   explicit QuestionAnswering(const HeadDependencies& dependencies)
       : config_(dependencies.model), store_(dependencies.store) {
-    weight_ = store_.add("qa_outputs.weight", {2, config_.hidden_size}, Init::kNormal);
-    bias_ = store_.add("qa_outputs.bias", {2}, Init::kZero);
+    weight_ = store_.add("qa_outputs.weight", {2, config_.hidden_size}, Init::kWeight);
+    bias_ = store_.add("qa_outputs.bias", {2}, Init::kBias);
   }
 
   [[nodiscard]] std::vector<std::string_view> losses() const override { return {"loss"}; }

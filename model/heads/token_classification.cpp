@@ -16,8 +16,8 @@ class TokenClassification final : public Head {
  public:
   TokenClassification(const HeadConfig& head, const HeadDependencies& dependencies)
       : head_(head), config_(dependencies.model), store_(dependencies.store) {
-    weight_ = store_.add("classifier.weight", {head.labels, config_.hidden_size}, Init::kNormal);
-    bias_ = store_.add("classifier.bias", {head.labels}, Init::kZero);
+    weight_ = store_.add("classifier.weight", {head.labels, config_.hidden_size}, Init::kWeight);
+    bias_ = store_.add("classifier.bias", {head.labels}, Init::kBias);
   }
 
   [[nodiscard]] std::vector<std::string_view> losses() const override { return {"loss"}; }

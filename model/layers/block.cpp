@@ -40,18 +40,18 @@ Block::Block(const ModelConfig& c, ParameterStore& store, const FixedPositions& 
   const AttentionEntry& kind = attention_entry(c.attention.kind);
   projections_ = std::ssize(kind.projections);
   qkv_weight_ =
-      store.add_group(names_of(self, kind.projections, ".weight"), {channels, channels}, Init::kNormal);
-  qkv_bias_ = store.add_group(names_of(self, kind.projections, ".bias"), {channels}, Init::kZero);
+      store.add_group(names_of(self, kind.projections, ".weight"), {channels, channels}, Init::kWeight);
+  qkv_bias_ = store.add_group(names_of(self, kind.projections, ".bias"), {channels}, Init::kBias);
   attention_ = kind.make(c, store, {self, layer, site(layer, kProbabilities)});
-  output_weight_ = store.add(attention + "dense.weight", {channels, channels}, Init::kNormal);
-  attention_norm_.bias = store.add(attention + "dense.bias", {channels}, Init::kZero);
+  output_weight_ = store.add(attention + "dense.weight", {channels, channels}, Init::kWeight);
+  attention_norm_.bias = store.add(attention + "dense.bias", {channels}, Init::kBias);
   attention_norm_.gamma = store.add(attention + "LayerNorm.weight", {channels}, Init::kOne);
   attention_norm_.beta = store.add(attention + "LayerNorm.bias", {channels}, Init::kZero);
   attention_norm_.site = site(layer, kAttentionOutput);
-  in_weight_ = store.add(at + "intermediate.dense.weight", {width, channels}, Init::kNormal);
-  in_bias_ = store.add(at + "intermediate.dense.bias", {width}, Init::kZero);
-  out_weight_ = store.add(output + "dense.weight", {channels, width}, Init::kNormal);
-  output_norm_.bias = store.add(output + "dense.bias", {channels}, Init::kZero);
+  in_weight_ = store.add(at + "intermediate.dense.weight", {width, channels}, Init::kWeight);
+  in_bias_ = store.add(at + "intermediate.dense.bias", {width}, Init::kBias);
+  out_weight_ = store.add(output + "dense.weight", {channels, width}, Init::kWeight);
+  output_norm_.bias = store.add(output + "dense.bias", {channels}, Init::kBias);
   output_norm_.gamma = store.add(output + "LayerNorm.weight", {channels}, Init::kOne);
   output_norm_.beta = store.add(output + "LayerNorm.bias", {channels}, Init::kZero);
   output_norm_.site = site(layer, kFeedForward);

@@ -7,22 +7,54 @@
 #include "kernels/core/philox.h"
 #include "kernels/fill.h"
 #include "kernels/rows.h"
+#include "model/config/model_config.h"
 
 namespace nystrom {
 namespace {
 constexpr std::int64_t kGap = static_cast<std::int64_t>(kAlignment / sizeof(float));
 
-template <class T>
-void draw_normal(std::span<T> values, std::uint64_t seed, std::uint64_t index, double range) {
-  Random random(seed, Purpose::kInitialization, index);
-  for (T& v : values) v = static_cast<T>(static_cast<float>(range * random.normal()));
+/// What a parameter's values begin as: normal(0, deviation), or uniform in (-bound, bound); with neither,
+/// constant.
+struct Start {
+  double deviation = 0, bound = 0, constant = 0;
+};
+
+Start start_of(const Parameter& parameter, double range, Initialization layers) {
+  const auto inverse_root = [](std::int64_t n) { return 1 / std::sqrt(static_cast<double>(n)); };
+  switch (parameter.init) {
+    case Init::kNormal:
+      return {.deviation = range};
+    case Init::kWeight:
+    case Init::kBias:
+      if (layers == Initialization::kTorch) return {.bound = inverse_root(parameter.fan_in)};
+      return {.deviation = parameter.init == Init::kWeight ? range : 0};
+    case Init::kProjection:
+      return {.deviation = inverse_root(parameter.shape[parameter.shape.rank() - 2])};
+    case Init::kOne:
+      return {.constant = 1};
+    case Init::kZero:
+      break;
+  }
+  return {};
 }
 
-/// Of a parameter's initial values; 0 for constants.
-double deviation_of(const Parameter& parameter, double range) {
-  if (parameter.init == Init::kNormal) return range;
-  if (parameter.init != Init::kProjection) return 0;
-  return 1 / std::sqrt(static_cast<double>(parameter.shape[parameter.shape.rank() - 2]));
+template <class T>
+void fill(std::span<T> values, const Start& start, std::uint64_t seed, std::uint64_t index) {
+  Random random(seed, Purpose::kInitialization, index);
+  const auto draw = [&] {
+    if (start.bound > 0) return start.bound * (2 * random.uniform() - 1);
+    return start.deviation > 0 ? start.deviation * random.normal() : start.constant;
+  };
+  for (T& v : values) v = static_cast<T>(static_cast<float>(draw()));
+}
+
+/// Inputs of an output of what is added behind `before`.
+std::int64_t fan_in_of(const Shape& shape, Init init, const std::vector<Parameter>& before) {
+  if (init == Init::kWeight) return shape.numel() / shape[0];
+  if (init != Init::kBias) return 0;
+  NYSTROM_CHECK(!before.empty() && before.back().init == Init::kWeight,
+                "a bias after {} parameters has no weight", before.size());
+  return before.back().fan_in;
 }
 
 Tensor rows_times(Tensor tensor, std::int64_t count) {
@@ -38,10 +70,11 @@ ParameterId ParameterStore::add(std::string name, Shape shape, Init init) {
 ParameterId ParameterStore::add_group(const std::vector<std::string>& names, Shape shape, Init init) {
   NYSTROM_CHECK(!allocated_, "{} is added after allocation", names.front());
   const ParameterId first = parameters_.size();
+  const std::int64_t fan_in = fan_in_of(shape, init, parameters_);
   for (const auto& name : names) {
     NYSTROM_CHECK(find(name) == nullptr, "{} is added twice", name);
     by_name_.emplace(name, parameters_.size());
-    parameters_.push_back({name, shape, flat_size_, init});
+    parameters_.push_back({name, shape, flat_size_, init, fan_in});
     flat_size_ += shape.numel();
   }
   flat_size_ = (flat_size_ + kGap - 1) / kGap * kGap;
@@ -65,17 +98,12 @@ void ParameterStore::allocate(bool training) {
 }
 
 void ParameterStore::initialize(std::uint64_t seed, double range, ParameterId zero_row_of,
-                                std::int64_t zero_row) {
+                                std::int64_t zero_row, Initialization layers) {
   for (ParameterId id = 0; id < count(); ++id) {
     fill_weight(id, [&](const Tensor& w) {
       dispatch_float(w.dtype, [&]<class T>(T) {
-        if constexpr (!std::is_same_v<T, BF16>) {
-          auto values = w.span<T>();
-          if (const double deviation = deviation_of(parameters_[id], range); deviation > 0)
-            draw_normal(values, seed, id, deviation);
-          else
-            std::ranges::fill(values, static_cast<T>(parameters_[id].init == Init::kOne ? 1 : 0));
-        }
+        if constexpr (!std::is_same_v<T, BF16>)
+          fill(w.span<T>(), start_of(parameters_[id], range, layers), seed, id);
       });
       if (id == zero_row_of && zero_row >= 0 && zero_row < w.dim(0)) {
         const Tensor row = w.rows(zero_row, 1);

@@ -16,7 +16,9 @@
 namespace nystrom {
 
 enum class Init {
-  kNormal,  ///< normal(0, initializer_range)
+  kNormal,  ///< normal(0, initializer_range), as tables are
+  kWeight,  ///< of a linear layer [outputs, inputs] or a convolution [channels, ...]: by Initialization
+  kBias,    ///< the same, of the linear layer whose weight was added right before
   kZero,
   kOne,
   kProjection  ///< [..., R, N]: normal(0, 1 / sqrt(R)), so that N = R keep their size
@@ -27,12 +29,15 @@ struct Parameter {
   Shape shape;          ///< as stored in a checkpoint; conv.weight is [H, 1, K, 1]
   std::int64_t offset;  ///< elements from the start of the flat tensors
   Init init;
+  std::int64_t fan_in = 0;  ///< of kWeight and kBias: inputs of an output
   /// Tensors of two or more dimensions are decayed by the optimizer.
   [[nodiscard]] bool decayed() const { return shape.rank() > 1; }
   [[nodiscard]] std::int64_t numel() const { return shape.numel(); }
 };
 
 using ParameterId = std::size_t;
+
+enum class Initialization;  // model/config/model_config.h
 
 class ParameterStore {
  public:
@@ -52,9 +57,10 @@ class ParameterStore {
   /// Takes the memory; gradients only where `training`. Values are zero until initialize() or a load.
   void allocate(bool training);
 
-  /// Draws every parameter from (seed, its index): normal for kNormal and kProjection, constants for the
-  /// others; row `zero_row` of the parameter `zero_row_of` is zero (the padding token's embedding).
-  void initialize(std::uint64_t seed, double range, ParameterId zero_row_of, std::int64_t zero_row);
+  /// Draws every parameter from (seed, its index), as Init has it; row `zero_row` of the parameter
+  /// `zero_row_of` is zero (the padding token's embedding).
+  void initialize(std::uint64_t seed, double range, ParameterId zero_row_of, std::int64_t zero_row,
+                  Initialization layers = {});
 
   [[nodiscard]] std::size_t count() const { return parameters_.size(); }
   [[nodiscard]] const Parameter& operator[](ParameterId id) const { return parameters_[id]; }

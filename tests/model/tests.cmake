@@ -5,6 +5,7 @@ nystrom_add_test(model_test
     tests/model/exchange/huggingface_test.cpp
     tests/model/network_gradient_test.cpp
     tests/model/network_invariance_test.cpp
+    tests/model/parameters/initialization_test.cpp
     tests/model/exchange/safetensors_test.cpp
   LINKS nystrom_model
   LABELS model)
