@@ -27,6 +27,12 @@ void check(const ModelConfig& c) {
   }
   if (const auto size = c.network.classifier_size; size && (*size < 1 || *size > kWide))
     refuse("model.classifier_size is {}; it must be from 1 to {}.", *size, kWide);
+  if (const auto width = c.network.picture_width; width && (*width < 1 || *width > kWide))
+    refuse("model.picture_width is {}; it must be from 1 to {}.", *width, kWide);
+  if (c.network.positions == Positions::kRowColumn && !c.network.picture_width)
+    refuse(
+        "model.positions is row_column, but how many pixels a row has is not known: it is for pictures. Set "
+        "`model.picture_width`, or choose other positions.");
   if (c.pad_token_id < -1 || c.pad_token_id >= c.vocabulary_size)
     refuse("The padding token's id is {}, outside the vocabulary of {}.", c.pad_token_id, c.vocabulary_size);
   if (c.hidden_size % c.attention.heads != 0)

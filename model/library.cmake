@@ -12,6 +12,7 @@ nystrom_add_library(model FOLDER model
     heads/pooling.cpp heads/pretraining.cpp heads/question_answering.cpp heads/sequence_classification.cpp
     heads/token_classification.cpp
     layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/fixed_positions.cpp
+    layers/picture_positions.cpp
     parameters/parameters.cpp
   HEADERS_OF tensor
   LINKS nystrom_kernels

@@ -99,6 +99,7 @@ struct TaskInfo {
   /// no tokenizer. 0: a tokenizer makes the tokens.
   std::int64_t vocabulary = 0;
   std::int64_t length = 0;  ///< of such a task: the usual data.sequence_length
+  std::int64_t width = 0;   ///< where examples are pictures, pixels of a row; 0: not known
 };
 
 /// A metric; NaN if undefined, with the reason in `why`.

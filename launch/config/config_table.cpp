@@ -163,7 +163,12 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "LayerNorm behind each part of a block, or before it and once more behind the last block."},
       {"model.embedding_norm", &c.model.network.embedding_norm, "LayerNorm of the embeddings."},
       {"model.positions", WordSlot(&c.model.network.positions),
-       "`learned`: a table; `sinusoidal`: fixed, added to the embeddings; `rotary`: queries and keys are turned."},
+       "`learned`: a table; `sinusoidal`: fixed, added to the embeddings; `rotary`: queries and keys are turned; "
+       "`row_column`: of pictures, a table for rows and one for columns, added."},
+      {"model.picture_width",
+       &c.model.network.picture_width,
+       "`positions: row_column`: pixels of a picture's row; `auto`: those of the task's pictures.",
+       {.range = {1, 1 << 20}, .unset = "auto"}},
       {"model.pooling", WordSlot(&c.model.network.pooling),
        "What a classification of sequences or pairs sees: the first token, or the mean or maximum of all."},
       {"model.classifier", WordSlot(&c.model.network.classifier),

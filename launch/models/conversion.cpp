@@ -62,6 +62,9 @@ void check_lengths(const ConvertOptions& options, const ModelSource& source) {
     if (*positions < old)
       refuse("`--positions` is {}, but {} already has {}. For shorter sequences, set `data.sequence_length`.",
              *positions, source.path(), old);
+    if (*positions != old && source.config().network.positions == Positions::kRowColumn)
+      refuse("`--positions` is {}, but {} has positions of pictures of {} pixels.", *positions, source.path(),
+             old);
     if (*positions > kMaxPositions)
       refuse("`--positions` is {}; the maximum is {}.", *positions, kMaxPositions);
   }

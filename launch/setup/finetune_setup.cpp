@@ -92,6 +92,9 @@ void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
     config.model.vocabulary_size = setup.from          ? setup.from->config().vocabulary_size
                                    : tokenizer.empty() ? task.vocabulary
                                                        : tokenizer.vocabulary_size();
+  NetworkConfig& network = config.model.network;
+  if (!setup.from && network.positions == Positions::kRowColumn && !network.picture_width && task.width > 0)
+    network.picture_width = task.width;
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
   model.pad_token_id = tokenizer.empty() ? 0 : tokenizer.special().pad;
   set_model(config, model);

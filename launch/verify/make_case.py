@@ -171,6 +171,9 @@ class Model:
         x = x + self.w[e + "token_type_embeddings.weight"][types]
         if self.c["positions"] == "learned":
             x = x + self.w[e + "position_embeddings.weight"][torch.arange(len(ids)) + POSITION_OFFSET]
+        if self.c["positions"] == "row_column":
+            at, width = torch.arange(len(ids)), self.c["picture_width"]
+            x = x + self.w[e + "row_embeddings.weight"][at // width] + self.w[e + "column_embeddings.weight"][at % width]
         if self.c["positions"] == "sinusoidal":
             x = x + sinusoids(len(ids), x.size(-1))
         return self.norm(x, e + "LayerNorm") if self.c["embedding_norm"] else x
@@ -217,7 +220,7 @@ def evaluate(model, batch):
 
 
 # What config.json's object `nystrom` need not name.
-NETWORK = dict(norm="post", embedding_norm=True, positions="learned")
+NETWORK = dict(norm="post", embedding_norm=True, positions="learned", picture_width=None)
 OPTIONS = dict(window=256, global_tokens="none", projection=256, projection_sharing="none", features=256, hashes=2,
                chunk=64)
 OPTIONS_OF = dict(longformer=("window", "global_tokens"), linformer=("projection", "projection_sharing"),
@@ -318,7 +321,9 @@ CASES = [("Nystrom attention with convolution", dict(attention="nystrom", landma
          ("reformer attention", dict(attention="reformer", taps=3), [14, 3, 2]),
          ("no attention but the convolution", dict(attention="none", taps=5), [9, 3]),
          ("Nystrom attention, pre-norm and rotary positions",
-          dict(attention="nystrom", landmarks=4, taps=0, norm="pre", embedding_norm=False, positions="rotary"), [11, 4])]
+          dict(attention="nystrom", landmarks=4, taps=0, norm="pre", embedding_norm=False, positions="rotary"), [11, 4]),
+         ("softmax attention, positions by row and column",
+          dict(attention="softmax", landmarks=4, taps=3, positions="row_column", picture_width=5), [13, 6])]
 
 
 def hashed(name, count):
@@ -340,6 +345,9 @@ def self_shapes(c):
     shapes = {"nystromformer.embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN)}
     if c["positions"] == "learned":
         shapes["nystromformer.embeddings.position_embeddings.weight"] = (POSITIONS + POSITION_OFFSET, HIDDEN)
+    if c["positions"] == "row_column":
+        shapes["nystromformer.embeddings.row_embeddings.weight"] = (-(-POSITIONS // c["picture_width"]), HIDDEN)
+        shapes["nystromformer.embeddings.column_embeddings.weight"] = (c["picture_width"], HIDDEN)
     shapes["nystromformer.embeddings.token_type_embeddings.weight"] = (2, HIDDEN)
     linear = lambda name, to, of: shapes.update({name + ".weight": (to, of), name + ".bias": (to,)})
     norm = lambda name: shapes.update({name + ".weight": (HIDDEN,), name + ".bias": (HIDDEN,)})
@@ -436,7 +444,7 @@ namespace nystrom::self_cases {
             along = (weight.grad.flatten() * hashed("along " + n, weight.numel())).sum()
             print(f'    {{"{n}", {weight.grad.norm().item():.11g}, {along.item():.11g}}},')
         print("};")
-        network = {("pre", "rotary"): "kPreNormRotary"}.get((c["norm"], c["positions"]), "kDefaultNetwork")
+        network = {"rotary": "kPreNormRotary", "row_column": "kRowColumn"}.get(c["positions"], "kDefaultNetwork")
         rows.append(f'    {{"{name}", "{c["attention"]}", {c["landmarks"]}, {c["taps"]}, {network}, kLengths{number}, '
                     f'{out["mlm_loss"].item():.11g},\n     {out["sop_loss"].item():.11g}, kHidden{number}, '
                     f'kGradients{number}}},')

@@ -18,6 +18,8 @@ struct GradientSum {
 inline constexpr NetworkConfig kPreNormRotary{
     .norm = NormPlacement::kPre, .embedding_norm = false, .positions = Positions::kRotary};
 
+inline constexpr NetworkConfig kRowColumn{.positions = Positions::kRowColumn, .picture_width = 5};
+
 struct SelfCase {
   const char* name;
   const char* attention;

@@ -44,6 +44,7 @@ enum class Positions {
   kLearned,     ///< a table, added to the embeddings
   kSinusoidal,  ///< channels 2 i and 2 i + 1 are sine and cosine of p / 10000^(2 i / C), added likewise
   kRotary,      ///< queries and keys are turned (kernels/rotary.h)
+  kRowColumn,   ///< of pictures: tables of rows and of columns, added (model/layers/picture_positions.h)
   kNone
 };
 template <>
@@ -51,6 +52,7 @@ struct EnumNames<Positions> {
   static constexpr Named<Positions> kAll[] = {{Positions::kLearned, "learned"},
                                               {Positions::kSinusoidal, "sinusoidal"},
                                               {Positions::kRotary, "rotary"},
+                                              {Positions::kRowColumn, "row_column"},
                                               {Positions::kNone, "none"}};
 };
 
@@ -88,6 +90,7 @@ struct NetworkConfig {
   NormPlacement norm = NormPlacement::kPost;
   bool embedding_norm = true;  ///< LayerNorm of the embeddings
   Positions positions = Positions::kLearned;
+  std::optional<std::int64_t> picture_width = {};  ///< pixels of a row: of kRowColumn, which needs it
   // Classifications of sequences and of pairs.
   Pooling pooling = Pooling::kFirst;
   ClassifierKind classifier = ClassifierKind::kActivation;
@@ -100,6 +103,7 @@ struct NetworkConfig {
     visit("norm", configs.norm...);
     visit("embedding_norm", configs.embedding_norm...);
     visit("positions", configs.positions...);
+    visit("picture_width", configs.picture_width...);
     visit("pooling", configs.pooling...);
     visit("classifier", configs.classifier...);
     visit("classifier_size", configs.classifier_size...);

@@ -10,7 +10,8 @@ Embeddings::Embeddings(const ModelConfig& c, ParameterStore& store, const FixedP
       store_(store),
       fixed_(positions),
       word_(store.add("nystromformer.embeddings.word_embeddings.weight", {c.vocabulary_size, c.hidden_size},
-                      Init::kNormal)) {
+                      Init::kNormal)),
+      picture_(c, store) {
   const std::string at = "nystromformer.embeddings.";
   if (c.network.positions == Positions::kLearned)
     position_ =
@@ -22,28 +23,35 @@ Embeddings::Embeddings(const ModelConfig& c, ParameterStore& store, const FixedP
 }
 
 void Embeddings::plan(Planner& planner, const BatchLimits& limits) {
+  picture_.plan(planner);
   stats_ = planner.saved("embeddings.stats", compute_dtype(store_.activation()), {limits.tokens, 2});
 }
 
 void Embeddings::plan_backward(Planner& planner, const BatchLimits& limits) {
+  picture_.plan_backward(planner);
   d_sum_ = planner.scratch("embeddings.d_sum", compute_dtype(store_.activation()),
                            {limits.tokens, config_.hidden_size});
 }
 
-EmbeddingTables Embeddings::tables() const {
+EmbeddingTables Embeddings::tables(const Tensor& position) const {
   const auto of = [this](std::optional<ParameterId> id) { return id ? store_.weight(*id) : Tensor{}; };
-  return {store_.weight(word_), position_ ? of(position_) : fixed_.sinusoids(), store_.weight(type_),
-          of(gamma_), of(beta_)};
+  return {store_.weight(word_), position, store_.weight(type_), of(gamma_), of(beta_)};
 }
 
-EmbeddingTables Embeddings::gradients() const {
+Tensor Embeddings::position_table() const {
+  if (picture_.exist()) return picture_.table();
+  return position_ ? store_.weight(*position_) : fixed_.sinusoids();
+}
+
+EmbeddingTables Embeddings::gradients(const Tensor& position) const {
   const auto of = [this](std::optional<ParameterId> id) { return id ? store_.gradient(*id) : Tensor{}; };
-  return {store_.gradient(word_), of(position_), store_.gradient(type_), of(gamma_), of(beta_)};
+  return {store_.gradient(word_), position, store_.gradient(type_), of(gamma_), of(beta_)};
 }
 
 void Embeddings::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& y) {
+  if (picture_.exist()) picture_.make_table(context);
   embedding_forward(context, {.inputs = batch.inputs,
-                              .tables = tables(),
+                              .tables = tables(position_table()),
                               .epsilon = config_.layer_norm_epsilon,
                               .dropout = pass.dropout(config_.dropout, kEmbeddingSite),
                               .keys = batch.token_keys,
@@ -53,15 +61,19 @@ void Embeddings::forward(Context& context, const Batch& batch, const Pass& pass,
 
 void Embeddings::backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& d_y) {
   const std::int64_t tokens = batch.sequences.tokens;
+  const Tensor d_position = picture_.exist() ? picture_.zero_gradient(context)
+                            : position_      ? store_.gradient(*position_)
+                                             : Tensor{};
   embedding_backward(context, {.inputs = batch.inputs,
-                               .tables = tables(),
+                               .tables = tables(position_table()),
                                .dropout = pass.dropout(config_.dropout, kEmbeddingSite),
                                .keys = batch.token_keys,
                                .stats = stats_.first(tokens),
                                .d_y = d_y,
                                .d_sum = d_sum_.first(tokens),
-                               .gradients = gradients(),
+                               .gradients = gradients(d_position),
                                .pad_id = config_.pad_token_id});
+  if (picture_.exist()) picture_.backward(context);
 }
 
 }  // namespace nystrom

@@ -8,6 +8,7 @@
 #include "model/config/model_config.h"
 #include "model/layers/batch.h"
 #include "model/layers/fixed_positions.h"
+#include "model/layers/picture_positions.h"
 #include "model/parameters/parameters.h"
 #include "model/parameters/pass.h"
 
@@ -21,6 +22,8 @@ class Embeddings {
   void plan(Planner& planner, const BatchLimits& limits);
   /// Scratch of backward; booked by the encoder inside the scope of its backward.
   void plan_backward(Planner& planner, const BatchLimits& limits);
+  /// Before forward; not while ops are recorded.
+  void prepare(Context& context) { picture_.prepare(context); }
   /// y [T, C], overwritten.
   void forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& y);
   void backward(Context& context, const Batch& batch, const Pass& pass, const Tensor& d_y);
@@ -29,13 +32,16 @@ class Embeddings {
   [[nodiscard]] ParameterId word() const { return word_; }
 
  private:
-  [[nodiscard]] EmbeddingTables tables() const;
-  [[nodiscard]] EmbeddingTables gradients() const;
+  /// With the positions' table as `position`.
+  [[nodiscard]] EmbeddingTables tables(const Tensor& position) const;
+  [[nodiscard]] Tensor position_table() const;
+  [[nodiscard]] EmbeddingTables gradients(const Tensor& position) const;
 
   const ModelConfig& config_;
   ParameterStore& store_;
   const FixedPositions& fixed_;
   ParameterId word_, type_ = 0;
+  PicturePositions picture_;
   std::optional<ParameterId> position_, gamma_, beta_;
   Tensor stats_;  // [T, 2] compute dtype, saved
   Tensor d_sum_;  // [T, C] compute dtype, scratch

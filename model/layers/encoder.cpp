@@ -57,6 +57,7 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
 
 void Encoder::prepare(Context& context, const Pass& pass) {
   positions_.prepare(context);
+  embeddings_.prepare(context);
   for (Block& block : blocks_) block.attention().prepare(context, pass);
 }
 

@@ -107,16 +107,17 @@ TEST_P(NetworkGradient, is_added_to_what_was_there) {
 
 INSTANTIATE_TEST_SUITE_P(
     , NetworkGradient,
-    ::testing::Values(GradientCase{.name = "nystrom"}, softmax_with_attention_dropout(),
-                      batch_max_with_exact_gelu(), padded_as_huggingface(), of_kind("longformer"),
-                      of_kind("linformer"), of_kind("performer"), of_kind("linear"), of_kind("reformer"),
-                      of_kind("none"), of_network("pre_norm", {.norm = NormPlacement::kPre}),
-                      of_network("pre_norm_without_embedding_norm",
-                                 {.norm = NormPlacement::kPre, .embedding_norm = false}),
-                      of_network("sinusoidal", {.positions = Positions::kSinusoidal}),
-                      of_network("rotary", {.positions = Positions::kRotary}),
-                      of_network("rotary_longformer", {.positions = Positions::kRotary}, "longformer"),
-                      of_network("without_positions", {.positions = Positions::kNone})),
+    ::testing::Values(
+        GradientCase{.name = "nystrom"}, softmax_with_attention_dropout(), batch_max_with_exact_gelu(),
+        padded_as_huggingface(), of_kind("longformer"), of_kind("linformer"), of_kind("performer"),
+        of_kind("linear"), of_kind("reformer"), of_kind("none"),
+        of_network("pre_norm", {.norm = NormPlacement::kPre}),
+        of_network("pre_norm_without_embedding_norm", {.norm = NormPlacement::kPre, .embedding_norm = false}),
+        of_network("sinusoidal", {.positions = Positions::kSinusoidal}),
+        of_network("rotary", {.positions = Positions::kRotary}),
+        of_network("rotary_longformer", {.positions = Positions::kRotary}, "longformer"),
+        of_network("rows_and_columns", {.positions = Positions::kRowColumn, .picture_width = 3}),
+        of_network("without_positions", {.positions = Positions::kNone})),
     [](const auto& one) { return one.param.name; });
 
 }  // namespace

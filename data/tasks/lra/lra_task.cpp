@@ -38,7 +38,8 @@ class LongRangeArena final : public Task {
              .choices = pairs ? kind_.pieces : 1,
              .metrics = {"accuracy"},
              .vocabulary = encoding(0).vocabulary(),
-             .length = kind_.length > 0 ? kind_.length * joined_ : source_->pixels()};
+             .length = kind_.length > 0 ? kind_.length * joined_ : source_->pixels(),
+             .width = source_->width()};
   }
 
   Splits load(Split split, const TextEncoder& encoder) override {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <span>
 #include <system_error>
@@ -43,6 +44,12 @@ void write_column(hdf5::File& file, const std::string& name, const std::vector<T
   column.close();
 }
 
+/// The width of pictures in files without it, if they are squares; else 0.
+std::int64_t square_side(std::int64_t pixels) {
+  const auto side = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(pixels))));
+  return side * side == pixels ? side : 0;
+}
+
 class PreparedFile final : public Source {
  public:
   PreparedFile(const Kind& kind, const std::string& path) : kind_(kind), file_(hdf5::File::open(path)) {
@@ -58,6 +65,8 @@ class PreparedFile final : public Source {
     require(labels_.size() == kind.classes, "its number of classes");
     require(pictures ? pixels_ > 0 : pixels_ == 0, "its number of pixels");
     require(cut_ > 0, "what sequences were cut to");
+    width_ = file_.has_attribute("width") ? file_.integer_attribute("width") : square_side(pixels_);
+    require(width_ == 0 || (width_ > 0 && pixels_ % width_ == 0), "the width of its pictures");
     found_ = fmt::format("{} (from {})", path, printable(file_.string_attribute("found")));
     for (std::string& label : labels_) label = printable(label);
   }
@@ -65,6 +74,7 @@ class PreparedFile final : public Source {
   [[nodiscard]] std::string found() const override { return found_; }
   [[nodiscard]] std::vector<std::string> labels() const override { return labels_; }
   [[nodiscard]] std::int64_t pixels() const override { return pixels_; }
+  [[nodiscard]] std::int64_t width() const override { return width_; }
   [[nodiscard]] std::int64_t cut() const override { return cut_; }
   [[nodiscard]] std::vector<Part> parts() const override {
     std::vector<Part> parts;
@@ -113,7 +123,7 @@ class PreparedFile final : public Source {
   const Kind& kind_;
   hdf5::File file_;
   std::vector<std::string> labels_;
-  std::int64_t pixels_ = 0, cut_ = 0;
+  std::int64_t pixels_ = 0, width_ = 0, cut_ = 0;
   std::string found_;
 };
 
@@ -232,6 +242,7 @@ std::vector<std::string> write_prepared(const TaskConfig& config, std::int64_t l
     file.set_attribute("name", std::string(kind.name));
     file.set_attribute("found", reader->found());
     file.set_attribute("pixels", reader->pixels());
+    file.set_attribute("width", reader->width());
     file.set_attribute("cut", longest);
     file.write_strings("label_names", reader->labels());
     write_parts(file, kind, *reader, longest, progress, notes);

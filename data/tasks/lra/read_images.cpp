@@ -23,7 +23,7 @@ std::vector<std::string> numbers_up_to(int count) {
 
 // CIFAR-10: records of a label, then 1,024 bytes each of red, green and blue.
 
-constexpr std::size_t kPlane = 32 * 32, kRecord = 1 + 3 * kPlane;
+constexpr std::size_t kSide = 32, kPlane = kSide * kSide, kRecord = 1 + 3 * kPlane;
 constexpr int kCifarClasses = 10;
 
 std::vector<std::string> cifar_files(Part part) {
@@ -42,6 +42,7 @@ class CifarReader final : public Reader {
   }
   [[nodiscard]] std::vector<Part> parts() const override { return {Part::kTrain, Part::kTest}; }
   [[nodiscard]] std::int64_t pixels() const override { return kPlane; }
+  [[nodiscard]] std::int64_t width() const override { return kSide; }
   [[nodiscard]] std::vector<std::string> labels() const override {
     std::vector<std::string> names;
     for (const auto& name : split(try_read_file(folder_ / "batches.meta.txt").value_or(""), "\n"))
@@ -149,7 +150,8 @@ class IdxReader final : public Reader {
       if (images.size(side) < 1 || images.size(side) > kMax)
         refuse("{} has pictures of {} x {} pixels; a side has 1 to {}.", images.path(), images.size(1),
                images.size(2), kMax);
-    pixels_ = images.size(1) * images.size(2);
+    width_ = images.size(2);
+    pixels_ = images.size(1) * width_;
   }
 
   [[nodiscard]] std::string found() const override {
@@ -158,6 +160,7 @@ class IdxReader final : public Reader {
   }
   [[nodiscard]] std::vector<Part> parts() const override { return {Part::kTrain, Part::kTest}; }
   [[nodiscard]] std::int64_t pixels() const override { return pixels_; }
+  [[nodiscard]] std::int64_t width() const override { return width_; }
   [[nodiscard]] std::vector<std::string> labels() const override { return numbers_up_to(10); }
 
   std::vector<std::string> read(Part part, const std::function<void(const Example&)>& take) const override {
@@ -165,9 +168,9 @@ class IdxReader final : public Reader {
     if (images.size(0) != labels.size(0))
       refuse("{} has {} pictures, but {} has {} labels.", images.path(), images.size(0), labels.path(),
              labels.size(0));
-    if (images.size(1) * images.size(2) != pixels_)
-      refuse("{} has pictures of {} x {} pixels, but the training pictures have {} pixels.", images.path(),
-             images.size(1), images.size(2), pixels_);
+    if (images.size(1) * images.size(2) != pixels_ || images.size(2) != width_)
+      refuse("{} has pictures of {} x {} pixels, but the training pictures have {} pixels, {} a row.",
+             images.path(), images.size(1), images.size(2), pixels_, width_);
     Skipped skipped(malformed_);
     std::vector<std::uint8_t> picture(static_cast<std::size_t>(pixels_)), label(1);
     for (std::int64_t i = 0; i < images.size(0); ++i) {
@@ -191,7 +194,7 @@ class IdxReader final : public Reader {
 
   fs::path folder_;
   Malformed malformed_;
-  std::int64_t pixels_ = 0;
+  std::int64_t pixels_ = 0, width_ = 0;
 };
 
 bool is_cifar(const fs::path& folder) {

@@ -72,6 +72,7 @@ class PathfinderReader final : public Reader {
   }
   [[nodiscard]] std::vector<Part> parts() const override { return {Part::kAll}; }
   [[nodiscard]] std::int64_t pixels() const override { return side_ * side_; }
+  [[nodiscard]] std::int64_t width() const override { return side_; }
   [[nodiscard]] std::vector<std::string> labels() const override { return {"apart", "joined"}; }
 
   std::vector<std::string> read(Part, const std::function<void(const Example&)>& take) const override {

@@ -35,6 +35,8 @@ class Reader {
   [[nodiscard]] virtual std::vector<std::string> labels() const = 0;
   /// Pixels of a picture; 0 where examples are texts.
   [[nodiscard]] virtual std::int64_t pixels() const { return 0; }
+  /// Those of a row.
+  [[nodiscard]] virtual std::int64_t width() const { return 0; }
 
   /// Calls take(example) for each example of a part, in the order of the files. Refuses (InputError), naming
   /// file and line, what is malformed, unless `malformed` says to skip it. Returns sentences for the log:

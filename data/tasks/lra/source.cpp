@@ -29,6 +29,7 @@ class FilesInMemory final : public Source {
   [[nodiscard]] std::vector<Part> parts() const override { return reader_->parts(); }
   [[nodiscard]] std::vector<std::string> labels() const override { return reader_->labels(); }
   [[nodiscard]] std::int64_t pixels() const override { return reader_->pixels(); }
+  [[nodiscard]] std::int64_t width() const override { return reader_->width(); }
 
   [[nodiscard]] std::shared_ptr<const Examples> load(Part part, std::int64_t longest,
                                                      std::vector<std::string>& notes) const override {

@@ -46,6 +46,8 @@ class Source {
   [[nodiscard]] virtual std::vector<Part> parts() const = 0;
   [[nodiscard]] virtual std::vector<std::string> labels() const = 0;
   [[nodiscard]] virtual std::int64_t pixels() const = 0;
+  /// Pixels of a picture's row; 0: there are none, or a prepared file does not say.
+  [[nodiscard]] virtual std::int64_t width() const = 0;
   /// The symbols that sequences were cut to; 0: they were not.
   [[nodiscard]] virtual std::int64_t cut() const { return 0; }
   /// A part's examples; sentences for the log are added to `notes`. Of official files, sequences of `longest`

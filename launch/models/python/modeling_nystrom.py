@@ -366,6 +366,11 @@ class NystromEmbeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
         if positions == "learned":
             self.position_embeddings = nn.Embedding(config.max_position_embeddings + POSITION_OFFSET, width)
+        if positions == "row_column":
+            self.picture_width = own["picture_width"]
+            rows = -(-config.max_position_embeddings // self.picture_width)
+            self.row_embeddings = nn.Embedding(rows, width)
+            self.column_embeddings = nn.Embedding(self.picture_width, width)
         self.position_kind = positions
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps) if own["embedding_norm"] else nn.Identity()
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -374,6 +379,9 @@ class NystromEmbeddings(nn.Module):
         x = embedded + self.token_type_embeddings(token_type_ids)
         if self.position_kind == "learned":
             x = x + self.position_embeddings(positions + POSITION_OFFSET)
+        if self.position_kind == "row_column":
+            x = x + self.row_embeddings(positions // self.picture_width)
+            x = x + self.column_embeddings(positions % self.picture_width)
         if self.position_kind == "sinusoidal":
             cos, sin = waves(positions, x.size(-1))
             x = x + torch.stack((sin, cos), -1).flatten(-2).to(x.dtype)

@@ -140,11 +140,12 @@ TEST_F(LraProgram, pictures_are_trained_on) {
   EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 4);
 }
 
-/// `count` pictures of 4 x 4 pixels, of which one is not black: in the upper half (class 0) or the lower. And
-/// their labels.
-std::pair<std::string, std::string> one_lit_pixel(unsigned char count) {
+/// `count` pictures of 16 pixels, 4 x 4 or of other rows, of which one is not black: in the upper half (class 0) or
+/// the lower. And their labels.
+std::pair<std::string, std::string> one_lit_pixel(unsigned char count, char width = '\4') {
   const std::string magic{'\0', '\0', '\x08'}, zeros(3, '\0');
-  std::string pictures = magic + '\3' + zeros + static_cast<char>(count) + zeros + '\4' + zeros + '\4';
+  const char height = static_cast<char>(16 / width);
+  std::string pictures = magic + '\3' + zeros + static_cast<char>(count) + zeros + height + zeros + width;
   std::string labels = magic + '\1' + zeros + static_cast<char>(count);
   for (unsigned char i = 0; i < count; ++i) {
     const std::size_t pixel = i % 16U;
@@ -172,6 +173,37 @@ TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
   const Outcome predicted = run("echo 1 | $nystrom predict --model run --input - --tokenizer c.yaml");
   EXPECT_EQ(predicted.status, 2);
   EXPECT_THAT(predicted.err, HasSubstr("was trained on the Long Range Arena"));
+}
+
+// The same by a table of two rows and one of eight columns; the width travels in the prepared file, and is in the model.
+TEST_F(LraProgram, positions_by_row_and_column_take_the_width_of_the_pictures) {
+  for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
+    const auto [pictures, labels] = one_lit_pixel(static_cast<unsigned char>(count), '\x08');
+    std::ofstream(folder_ / (std::string(part) + "-images-idx3-ubyte"), std::ios::binary) << pictures;
+    std::ofstream(folder_ / (std::string(part) + "-labels-idx1-ubyte"), std::ios::binary) << labels;
+  }
+  const std::string command =
+      "$nystrom finetune c.yaml --set task.name=image --set task.zero=absent --set data.sequence_length=16 "
+      "--set model.positions=row_column --set task.path=";
+  const Outcome outcome = run(command + ".");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(results("run")["test"]["accuracy"], 1.0);
+  EXPECT_THAT(read_bytes(folder_ / "run/config.yaml"), HasSubstr("\n  picture_width: 8\n"));
+  const Outcome prepared = run(
+      "$nystrom prepare c.yaml --set task.name=image --set task.path=. --set output.directory=prepared && " +
+      command + "prepared --set run.directory=next");
+  ASSERT_EQ(prepared.status, 0) << prepared.err;
+  EXPECT_EQ(read_bytes(folder_ / "next/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
+  const Outcome warm = run(command + ". --set model.from=run --set run.directory=warm --set training.epochs=1");
+  ASSERT_EQ(warm.status, 0) << warm.err;
+  EXPECT_EQ(results("warm")["test"]["accuracy"], 1.0);
+  const Outcome folder = run("$nystrom convert --from run --to folder && cat folder/config.json");
+  ASSERT_EQ(folder.status, 0) << folder.err;
+  EXPECT_THAT(folder.out, HasSubstr("\"picture_width\": 8"));
+  generate();
+  const Outcome no_picture = run("$nystrom finetune c.yaml --set model.positions=row_column --set run.directory=no");
+  EXPECT_EQ(no_picture.status, 2);
+  EXPECT_THAT(no_picture.err, HasSubstr("Set `model.picture_width`, or choose other positions"));
 }
 
 // Pairs of equal or of different letters: one text alone says nothing.
