@@ -29,7 +29,7 @@ nystrom_add_library(launch FOLDER launch
     models/tokenizer_search.cpp models/transformers_code.cpp predict/answers.cpp predict/fill_mask.cpp
     predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
-    setup/run_setup.cpp setup/run_shards.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
+    setup/run_setup.cpp setup/run_shards.cpp setup/task_setup.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
     table/table_text.cpp verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
   GENERATED_SOURCES "${CMAKE_BINARY_DIR}/modeling_code.cpp" "${CMAKE_BINARY_DIR}/version.cpp"
   DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"

@@ -67,11 +67,6 @@ TaskData load_data(const FinetuneOptions& options, bool training) {
   return data;
 }
 
-/// What must be the same of the training split when a run resumes.
-std::string identity_of(const TaskSplit& train) {
-  return fmt::format("{} rows, {}", train.rows(), train.fingerprint().substr(0, 16));
-}
-
 class Finetuning {
  public:
   Finetuning(const FinetuneOptions& options, Comm& comm, Observer& observer, bool training)
@@ -216,7 +211,7 @@ class Finetuning {
     o.save_every = interval();
     o.checkpoint_folder = checkpoint_folder(options_.run.directory);
     o.identity.settings["task.label_names"] = label_names_text(info().labels);
-    o.identity.settings["task.examples"] = identity_of(*data_.train);
+    o.identity.settings["task.examples"] = task_examples_text(*data_.train);
     if (info().answer == AnswerKind::kSpan)
       o.identity.settings["task.unanswerable"] = info().unanswerable ? "true" : "false";
     if (const auto pairs = data_.train->pairs()) o.identity.settings["task.pair"] = *pairs ? "true" : "false";
@@ -364,9 +359,8 @@ class Finetuning {
       best = history_[*chosen].step;
       trainer.restore(best_path());
     } else if (!history_.empty()) {
-      speaker_.note(
-          fmt::format("{0} was undefined after every {1}; the last {1}'s weights are kept.", metric_,
-                      interval_name()));
+      speaker_.note(fmt::format("{0} was undefined after every {1}; the last {1}'s weights are kept.",
+                                metric_, interval_name()));
     }
     trainer.with_evaluated_weights([&] { (void)write_results({.step = best, .steps = steps}); });
   }

@@ -29,7 +29,8 @@ class Collector final : public Observer {
 CheckReport begin(StartKind kind, const Config& config) {
   CheckReport report;
   report.json["command"] = name_of(kind);
-  if (auto unused = unused_keys_sentence(config, name_of(kind)); !unused.empty())
+  const std::string_view command = kind == StartKind::kPretrain ? pretraining_name(config) : name_of(kind);
+  if (auto unused = unused_keys_sentence(config, command); !unused.empty())
     report.warnings.push_back(std::move(unused));
   return report;
 }
@@ -48,7 +49,7 @@ CheckReport check_prepare(const Config& config) {
 }
 
 CheckReport check_pretrain(const Config& config, std::int64_t steps, Comm& comm) {
-  require_keys(config, "pretrain");
+  require_keys(config, pretraining_name(config));
   CheckReport report = begin(StartKind::kPretrain, config);
   RunSetup setup = set_up_run(config, true);
   setup.backend.time_products = false;  // what is timed would be kept in a file

@@ -35,6 +35,7 @@ int run(const Options& options, const Invocation& invocation) {
       options.command.empty() ? start_of(config) : parse<StartKind>("--command", options.command);
   if (kind != StartKind::kPrepare) check_resumed_checkpoint(config);
   if (kind == StartKind::kFinetune) check_finetuning_files(config);
+  if (kind == StartKind::kPretrain) check_pretraining_task(config);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const CheckReport report = check_start(kind, config, options.steps, comm);
     if (comm.rank() == 0) print(report, options.json);

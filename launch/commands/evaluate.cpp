@@ -19,6 +19,7 @@
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/threads.h"
 #include "trainer/metrics/evaluation.h"
+#include "trainer/tasks/masked_source.h"
 #include "trainer/tasks/task_results.h"
 
 namespace nystrom {
@@ -64,6 +65,15 @@ std::string finetuned_model(const Config& config) {
   return find_model(config.run.directory).path;
 }
 
+/// Is the model that was pretrained on a task's inputs meant, and not one fine-tuned on its labels? The run's
+/// own decides, if there is one: fine-tuning starts from the other.
+bool is_self_pretrained(const Config& config) {
+  if (!pretrains_on_task(config)) return false;
+  const bool ran = std::filesystem::exists(config.run.directory + "/checkpoints");
+  const std::string& model = ran ? config.run.directory : config.model.from;
+  return !model.empty() && std::filesystem::exists(model) && !is_finetuned(model);
+}
+
 int evaluate_finetuned(const Config& given) {
   Config config = given;
   config.model.from = finetuned_model(given);
@@ -95,7 +105,8 @@ nlohmann::ordered_json result(const Losses& losses, const RunSetup& setup) {
     json[name + "_labels"] = term.labels;
     if (name == "mlm") json["mlm_perplexity"] = std::exp(term.loss);
   }
-  json["unigram_entropy"] = unigram_entropy(setup.validation);
+  json["unigram_entropy"] =
+      setup.task ? unigram_entropy(*setup.task->validation) : unigram_entropy(setup.validation);
   return json;
 }
 
@@ -136,10 +147,13 @@ int work(const RunSetup& setup, Comm& comm, const std::vector<std::string>& warn
 
 int run(const std::string& path, const Invocation& invocation) {
   Config config = read_config(path, invocation.overrides);
-  if (config.gives("task.kind")) return evaluate_finetuned(config);
+  if (config.gives("task.kind") && !is_self_pretrained(config)) return evaluate_finetuned(config);
   const std::vector<std::string> warnings = choose_model(config);
   use_prepared_shards(config);
-  require(config, {"data.validation"}, "evaluate");
+  if (pretrains_on_task(config))
+    check_pretraining_task(config);
+  else
+    require(config, {"data.validation"}, "evaluate");
   const RunSetup setup = set_up_run(config, false);
   return with_comm({.timeout_seconds = config.communication.timeout},
                    [&](Comm& comm) { return work(setup, comm, warnings); });

@@ -24,13 +24,14 @@ int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
   if (!options.resume.empty()) config.run.resume = expanded_option("--resume", options.resume);
   use_prepared_shards(config);
-  require_keys(config, "pretrain");
+  require_keys(config, pretraining_name(config));
   check_resumed_checkpoint(config);
+  check_pretraining_task(config);
   const RunSetup setup = set_up_run(config, true);
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank(), config.run.directory);
     log.warnings(setup.warnings);
-    warn_of_unused_keys(log, config, "pretrain");
+    warn_of_unused_keys(log, config, pretraining_name(config));
     for (const auto& note : setup.notes) log.note(note);
     Observers observers;
     observers.add(make_progress(log));

@@ -16,11 +16,16 @@ using Keys = std::span<const std::string_view>;
 
 // A name that ends with a dot is a whole section.
 constexpr std::string_view kPretrainNeeds[] = {"run.directory", "data.shards", "training.steps"};
+constexpr std::string_view kTaskPretrainNeeds[] = {"run.directory", "task.name", "task.path",
+                                                   "training.steps"};
 constexpr std::string_view kFinetuneNeeds[] = {"run.directory", "task.kind"};
 constexpr std::string_view kPrepareNeeds[] = {"corpus", "output.directory"};
 
 constexpr std::string_view kPretrainFile[] = {"training.epochs", "training.patience", "schedule.warmup_share",
                                               "model.reinitialize_layers", "model.reinitialize_head"};
+constexpr std::string_view kShards[] = {"data.validation",  "data.mixture",
+                                        "data.packing",     "data.pairs",
+                                        "run.check_shards", "data.short_sequence_probability"};
 constexpr std::string_view kFinetuneFile[] = {"checkpoint.every_steps", "evaluation.batches"};
 
 constexpr std::string_view kText[] = {"corpus", "cleaning."};
@@ -96,6 +101,14 @@ constexpr CommandKeys kCommands[] = {
      " The warmup of `pretrain` is `schedule.warmup_steps`.",
      {},
      true},
+    {"pretrain of a task",
+     kTaskPretrainNeeds,
+     kPretrainFile,
+     {kShards, kText, kOutput},
+     "schedule.warmup_share",
+     " The warmup of `pretrain` is `schedule.warmup_steps`.",
+     "`pretrain` of a task",
+     true},
     {"finetune",
      kFinetuneNeeds,
      kFinetuneFile,
@@ -157,8 +170,7 @@ std::string unused_of_command(const Config& config, const CommandKeys& command) 
     if (uses_grid && (names(command.of_file, axis.key) || names(command.of_set, axis.key)))
       unused.push_back(fmt::format("`{}` (in `grid`)", axis.key));
   if (unused.empty()) return {};
-  const bool remarks =
-      std::ranges::find(unused, fmt::format("`{}`", command.remark_on)) != unused.end();
+  const bool remarks = std::ranges::find(unused, fmt::format("`{}`", command.remark_on)) != unused.end();
   return fmt::format("{} does not use {}.{}",
                      command.who.empty() ? fmt::format("`{}`", command.command) : std::string(command.who),
                      fmt::join(unused, ", "), remarks ? command.remark : "");

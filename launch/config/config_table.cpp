@@ -53,18 +53,20 @@ const std::array kSections = {
                   true},
     ConfigSection{"communication", "pretrain", "Communication between ranks.", true},
     ConfigSection{"checkpoint", "pretrain", "Checkpoints, from which a run resumes.", true},
-    ConfigSection{"evaluation", "pretrain, evaluate",
-                  "Losses on the validation shards, with fixed masks; `finetune`: metrics of the validation split.",
-                  true, true},
+    ConfigSection{
+        "evaluation", "pretrain, evaluate",
+        "Losses on the validation shards, with fixed masks; `finetune`: metrics of the validation split.",
+        true, true},
     ConfigSection{"corpus", "prepare", "Raw text (docs/data.md).", false},
     ConfigSection{"tokenizer", "prepare, pretrain, evaluate", "A tokenizer to train, or an existing one.",
                   false},
     ConfigSection{"cleaning", "prepare", "Filtering and deduplication of the text.", false},
     ConfigSection{"output", "prepare", "Output of `prepare`.", false},
-    ConfigSection{"task", "finetune",
-                  "Task to fine-tune on (docs/finetuning.md). Custom datasets are TSV, CSV or JSON-lines "
-                  "files.",
-                  false},
+    ConfigSection{
+        "task", "finetune",
+        "Task to fine-tune on (docs/finetuning.md), or whose inputs to pretrain on (docs/lra.md). Custom datasets "
+        "are TSV, CSV or JSON-lines files.",
+        false},
     ConfigSection{"grid", "finetune", "Grid search: values to try.", false},
 };
 
@@ -242,7 +244,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"data.shards",
        &c.data.shards,
        "Training shards: patterns of files, in our format or NVIDIA's, recognized by content. By default "
-       "those that `prepare` writes: `train/*.h5` in `output.directory`.",
+       "those that `prepare` writes: `train/*.h5` in `output.directory`. Without them `task.kind: lra` "
+       "stands in their place: the task's own inputs (docs/lra.md).",
        {.unset = "*", .path = true}},
       {"data.validation",
        &c.data.validation,
@@ -275,7 +278,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = {1e-6, 1}}},
       {"data.masking.mask",
        &c.data.masking.mask,
-       "Fraction of those replaced by the mask token.",
+       "Fraction of those replaced by the mask token; of a task's inputs all, unless this or `random` is given.",
        {.range = kFraction}},
       {"data.masking.random",
        &c.data.masking.random,
@@ -289,7 +292,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kNonNegative}},
       {"objective.sop_weight",
        &c.objective.sop_weight,
-       "Weight of the sentence-order loss; with 0, samples are single segments, not pairs.",
+       "Weight of the sentence-order loss; with 0, samples are single segments, not pairs. 0 with a task's inputs.",
        {.range = kNonNegative}},
 
       {"training.steps",

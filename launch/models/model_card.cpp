@@ -95,7 +95,7 @@ std::string figures(const ModelSource& source) {
     if (const std::string value = source.setting(key); !value.empty()) text += row(key, value);
   const fs::path run = run_of(source.path());
   if (run.empty()) return text;
-  const bool pretrained = source.setting("task.kind").empty();
+  const bool pretrained = is_language_model(source.head().kind);
   return text + (pretrained ? pretraining_figures(run, step) : task_figures(run, step));
 }
 

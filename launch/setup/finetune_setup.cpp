@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "data/tasks/task_kinds.h"
 #include "launch/config/command_keys.h"
 #include "launch/config/options.h"
 #include "launch/models/tokenizer_search.h"
 #include "launch/setup/backend.h"
 #include "launch/setup/grid.h"
+#include "launch/setup/task_setup.h"
 #include "model/exchange/warm_start.h"
 #include "trainer/comm/launcher.h"
 
@@ -71,30 +71,14 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   };
 }
 
-/// The lengths of a task that has its own, where the configuration gives none.
-void set_task_length(FinetuneSetup& setup, const TaskInfo& task) {
-  Config& config = setup.config;
-  if (!config.data.sequence_length) {
-    const std::int64_t most = setup.from                            ? setup.from->config().max_positions
-                              : config.gives("model.max_positions") ? config.model.max_positions
-                                                                    : task.length;
-    config.data.sequence_length = std::min(task.length, most);
-  }
-  if (!setup.from && !config.gives("model.max_positions"))
-    config.model.max_positions = *config.data.sequence_length;
-}
-
 void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   Config& config = setup.config;
   const Tokenizer& tokenizer = setup.options.tokenizer;
-  if (task.length > 0) set_task_length(setup, task);
+  set_task_shape(config, task, setup.from ? &setup.from->config() : nullptr);
   if (!config.model.vocabulary_size)
     config.model.vocabulary_size = setup.from          ? setup.from->config().vocabulary_size
                                    : tokenizer.empty() ? task.vocabulary
                                                        : tokenizer.vocabulary_size();
-  NetworkConfig& network = config.model.network;
-  if (!setup.from && network.positions == Positions::kRowColumn && !network.picture_width && task.width > 0)
-    network.picture_width = task.width;
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
   model.pad_token_id = tokenizer.empty() ? 0 : tokenizer.special().pad;
   set_model(config, model);
@@ -105,7 +89,8 @@ void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   std::ranges::copy(notes_on(model, setup.options.run.sequence_length), std::back_inserter(setup.notes));
 }
 
-/// Epochs, or steps instead of them, and what lies between evaluations; the resolved configuration has what counts.
+/// Epochs, or steps instead of them, and what lies between evaluations; the resolved configuration has what
+/// counts.
 void set_length(FinetuneSetup& setup) {
   Config& config = setup.config;
   if (finetunes_by_steps(config))
@@ -149,12 +134,7 @@ void check_finetuning_files(const Config& config) {
 std::unique_ptr<FinetuneSetup> set_up_finetuning(const Config& config, bool training) {
   auto setup = std::make_unique<FinetuneSetup>();
   setup->config = config;
-  // Invalid keys are refused before the model is read.
-  check_task_keys(task_options(config));
-  if (const TaskKind* kind = find_task_kind(config.task.kind);
-      kind && !config.gives("task.validation_fraction"))
-    setup->config.task.validation_fraction = kind->validation_fraction;
-  const TaskConfig task = task_options(setup->config);
+  const TaskConfig task = resolve_task(setup->config);
   const TaskInfo info = open_task(task)->info();
   (void)chosen_metric(info, config.task.metric);
   if (!config.gives("training.global_batch")) setup->config.training.global_batch = kUsualBatch;

@@ -11,6 +11,8 @@
 #include "launch/setup/run_shards.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/comm/launcher.h"
+#include "trainer/tasks/masked_source.h"
+#include "trainer/tasks/task_results.h"
 
 namespace nystrom {
 namespace {
@@ -65,6 +67,75 @@ void set_vocabulary(RunSetup& setup, const std::string& shard, const std::option
            shard, needed);
 }
 
+/// Of self-pretraining, before anything is read: there is no sentence order, and what is predicted is masked,
+/// unless the configuration says otherwise.
+void set_task_objective(Config& config) {
+  if (config.gives("objective.sop_weight") && config.objective.sop_weight > 0)
+    refuse("`objective.sop_weight` is {}, but examples of `task.kind: lra` have no sentences; remove it.",
+           config.objective.sop_weight);
+  config.objective.sop_weight = 0;
+  if (config.gives("data.masking.mask") || config.gives("data.masking.random")) return;
+  config.data.masking.mask = 1;
+  config.data.masking.random = 0;
+}
+
+void open_inputs(RunSetup& setup, bool training) {
+  Config& config = setup.config;
+  if (!config.tokenizer.path.empty())
+    refuse("`tokenizer.path` is given, but `task.kind: lra` has tokens of its own; leave it out.");
+  const TaskConfig task = resolve_task(config);
+  const ModelConfig* const from = setup.from ? &setup.from->config() : nullptr;
+  const TaskInfo info = open_task(task)->info();
+  set_task_shape(config, info, from);
+  setup.task = read_task_inputs(task, config.data.sequence_length.value(), training);
+  auto& size = config.model.vocabulary_size;
+  if (!size) size = from != nullptr ? from->vocabulary_size : setup.task->vocabulary();
+  if (*size < setup.task->vocabulary())
+    refuse(
+        "{} has {} tokens, and one that masks them, but the model embeds {}: it is a model of other tokens, or "
+        "was trained without masking.",
+        info.name, info.vocabulary, *size);
+  setup.data_notes = {
+      fmt::format("{}: inputs of {}; token {} masks.", info.name, setup.task->data, setup.task->mask_id())};
+  std::ranges::copy(setup.task->notes, std::back_inserter(setup.data_notes));
+}
+
+void open_shards(RunSetup& setup, bool training) {
+  const Config& config = setup.config;
+  if (training) setup.shards = training_files(config);
+  if (!config.data.validation.empty())
+    setup.validation = expand_globs(config.data.validation, "data.validation");
+  validate_shards(setup);
+  const std::string& shard = training ? setup.shards.front() : setup.validation.front();
+  const auto header = header_of(shard);
+  const ShardsReport report = report_shards(setup.config, shard, setup.shards, setup.validation);
+  setup.data_notes = report.notes;
+  setup.warnings = report.warnings;
+  setup.training_totals = report.training;
+  setup.validation_totals = report.validation;
+  setup.tokenizer = find_tokenizer(setup, shard, header);
+  set_vocabulary(setup, shard, header);
+}
+
+/// Of a split of the task; batch sizes and ranks come with the request.
+SourceFactory masked_source(const RunSetup& setup, std::shared_ptr<const TaskSplit> split, bool one_pass) {
+  MaskedSourceOptions options{.split = std::move(split),
+                              .masking = masking_options(setup.config),
+                              .vocabulary = setup.task->info.vocabulary,
+                              .seed = static_cast<std::uint64_t>(setup.config.seed),
+                              .shuffle = setup.config.data.shuffle,
+                              .one_pass = one_pass,
+                              .max_batches = one_pass ? setup.config.evaluation.batches : 0};
+  return [options](const SourceRequest& request) -> std::unique_ptr<BatchSource> {
+    MaskedSourceOptions own = options;
+    own.global_batch = request.global_batch;
+    own.micro_batch = request.micro_batch;
+    own.rank = request.rank;
+    own.ranks = request.ranks;
+    return std::make_unique<MaskedSource>(own);
+  };
+}
+
 // Enough to tell whether a resumed run reads the same files.
 std::string files_text(const std::vector<std::string>& files) {
   std::string names;
@@ -109,35 +180,38 @@ void check_resumed_checkpoint(const Config& config) {
     check_foreign_checkpoint(config.run.resume);
 }
 
-RunSetup set_up_run(const Config& config, bool training) {
+void check_pretraining_task(const Config& config) {
+  if (launched_rank() == 0 && pretrains_on_task(config)) check_task_files(task_options(config));
+}
+
+std::string_view pretraining_name(const Config& config) {
+  return pretrains_on_task(config) ? "pretrain of a task" : "pretrain";
+}
+
+RunSetup set_up_run(const Config& given, bool training) {
   RunSetup setup;
-  setup.config = config;
+  setup.config = given;
+  const bool on_task = pretrains_on_task(given);
+  if (on_task) set_task_objective(setup.config);
+  const Config& config = setup.config;
   setup.backend = choose_backend(config.training.backend, "training.backend");
   setup.backend.time_products = training && !config.training.deterministic;
   if (training) check_cuda_graph(config, setup.backend);
   check_communication(config, setup.backend);
   setup.head = objective_options(config).weights[1] > 0 ? HeadKind::kPretraining : HeadKind::kMaskedLm;
-  if (training) setup.shards = training_files(config);
-  if (!config.data.validation.empty())
-    setup.validation = expand_globs(config.data.validation, "data.validation");
   if (!config.model.from.empty()) setup.from.emplace(config.model.from);
   if (setup.from && !training) {
     setup.from->use_as_it_is();
     setup.from->use_weights(config.evaluation.weights);
   }
 
-  validate_shards(setup);
-  const std::string& shard = training ? setup.shards.front() : setup.validation.front();
-  const auto header = header_of(shard);
-  const ShardsReport report = report_shards(setup.config, shard, setup.shards, setup.validation);
-  setup.data_notes = report.notes;
-  setup.warnings = report.warnings;
-  setup.training_totals = report.training;
-  setup.validation_totals = report.validation;
-  setup.tokenizer = find_tokenizer(setup, shard, header);
-  set_vocabulary(setup, shard, header);
+  if (on_task)
+    open_inputs(setup, training);
+  else
+    open_shards(setup, training);
   setup.model = model_options(setup.config, setup.from ? &setup.from->config() : nullptr);
   if (!setup.tokenizer.empty()) setup.model.pad_token_id = setup.tokenizer.special().pad;
+  if (on_task) setup.model.pad_token_id = 0;
   set_model(setup.config, setup.model);
   if (setup.from) setup.notes = setup.from->notes(setup.model);
   setup.sequence_length = sequence_length(config, setup.model);
@@ -163,10 +237,13 @@ LoaderOptions training_loader(const RunSetup& setup) {
 }
 
 SourceFactory training_source(const RunSetup& setup) {
+  if (setup.task) return masked_source(setup, setup.task->train, false);
   return shard_source(training_loader(setup));
 }
 
 SourceFactory validation_source(const RunSetup& setup) {
+  if (setup.task && setup.task->validation != nullptr)
+    return masked_source(setup, setup.task->validation, true);
   if (setup.validation.empty()) return {};
   LoaderOptions options = loader_options(setup, setup.validation);
   options.one_pass = true;
@@ -178,7 +255,7 @@ PretrainOptions pretrain_options(const RunSetup& setup, const std::function<void
   PretrainOptions options = run_options(setup.config);
   options.files = setup.shards;
   options.files.insert(options.files.end(), setup.validation.begin(), setup.validation.end());
-  options.contents["data.shards"] = setup.shards;
+  if (!setup.task) options.contents["data.shards"] = setup.shards;
   if (!setup.validation.empty()) options.contents["data.validation"] = setup.validation;
   options.model = setup.model;
   options.head = setup.head;
@@ -190,6 +267,7 @@ PretrainOptions pretrain_options(const RunSetup& setup, const std::function<void
   options.training_data = training_source(setup);
   options.validation_data = validation_source(setup);
   options.data_notes = setup.data_notes;
+  if (options.validation_data) options.trainer.validate_every = setup.config.evaluation.every_steps;
   options.trainer.objective = objective_options(setup.config);
   options.trainer.identity = identity_of(setup);
   if (setup.from)
@@ -203,6 +281,11 @@ RunIdentity identity_of(const RunSetup& setup) {
   RunIdentity identity;
   identity.seed = static_cast<std::uint64_t>(setup.config.seed);
   identity.configuration = to_yaml(setup.config);
+  if (setup.task) {
+    identity.settings = finetuning_values(setup.config);
+    identity.settings["task.examples"] = task_examples_text(*setup.task->train);
+    return identity;
+  }
   identity.settings = pretraining_values(setup.config);
   // Which files the patterns name counts, not how they are written.
   identity.settings["data.shards"] = files_text(setup.shards);

@@ -13,6 +13,7 @@
 #include "launch/models/model_source.h"
 #include "launch/setup/backend.h"
 #include "launch/setup/run_shards.h"
+#include "launch/setup/task_setup.h"
 #include "model/config/model_config.h"
 #include "trainer/pretrain.h"
 
@@ -27,7 +28,8 @@ struct RunSetup {
   std::int64_t sequence_length = 0;
   Backend backend;
   DType precision = DType::kF32;
-  std::vector<std::string> shards, validation;  ///< files
+  std::vector<std::string> shards, validation;  ///< files; none where a task's inputs are read
+  std::optional<TaskInputs> task;               ///< self-pretraining: in place of shards
   ShardTotals training_totals, validation_totals;
   std::vector<std::string> data_notes;       ///< sentences for the log on the shards,
   std::vector<std::string> notes, warnings;  ///< and on all else
@@ -37,13 +39,21 @@ struct RunSetup {
 /// 0, which alone reads it. To be called before MPI.
 void check_resumed_checkpoint(const Config& config);
 
-/// `command` needs shards of data.shards if `training`, of data.validation if not.
+/// The same of the files of a task whose inputs are read.
+void check_pretraining_task(const Config& config);
+
+/// The name of `pretrain` by what it reads, as require_keys takes it.
+[[nodiscard]] std::string_view pretraining_name(const Config& config);
+
+/// Needs shards of data.shards if `training`, of data.validation if not; or the task of pretrains_on_task,
+/// whose splits are then read.
 RunSetup set_up_run(const Config& config, bool training);
 
-/// The loader of training shards, on one rank.
+/// The loader of training shards, on one rank. Precondition: no task.
 LoaderOptions training_loader(const RunSetup& setup);
 
-/// Sources over training shards (endless) or validation shards (one pass, at most evaluation.batches).
+/// Sources over training shards or inputs (endless) or those for validation (one pass, at most
+/// evaluation.batches); they refer to `setup`'s task.
 SourceFactory training_source(const RunSetup& setup);
 SourceFactory validation_source(const RunSetup& setup);
 

@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
+#include "launch/setup/task_setup.h"
 
 namespace nystrom {
 namespace {
@@ -104,6 +105,7 @@ void warn_of_other_text(const std::string& directory, std::string_view key,
 }  // namespace
 
 void use_prepared_shards(Config& config) {
+  if (pretrains_on_task(config)) return;
   if (config.output.directory.empty() || !config.data.shards.empty()) return;
   const fs::path directory = escaped_pattern(config.output.directory);
   config.data.shards = {(directory / "train" / "*.h5").string()};

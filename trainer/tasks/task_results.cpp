@@ -124,6 +124,10 @@ std::vector<std::string> read_label_names(const std::string& text) {
   return labels;
 }
 
+std::string task_examples_text(const TaskSplit& train) {
+  return fmt::format("{} rows, {}", train.rows(), train.fingerprint().substr(0, 16));
+}
+
 std::string tsv_text(const PredictionTable& table) {
   std::string text;
   const auto add = [&text](const std::vector<std::string>& cells) {

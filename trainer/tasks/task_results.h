@@ -55,6 +55,9 @@ struct TaskResults {
 [[nodiscard]] std::string label_names_text(const std::vector<std::string>& labels);
 [[nodiscard]] std::vector<std::string> read_label_names(const std::string& text);
 
+/// What must be the same of a training split when a run resumes: a checkpoint's setting `task.examples`.
+[[nodiscard]] std::string task_examples_text(const TaskSplit& train);
+
 /// Header and rows, TAB between cells; TABs and line breaks in cells become blanks.
 [[nodiscard]] std::string tsv_text(const PredictionTable& table);
 

@@ -32,6 +32,8 @@ std::int64_t sum_of_largest(const std::vector<SequenceSize>& rows, std::int64_t 
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
 }
 
+}  // namespace
+
 void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatch& to) {
   const auto base = static_cast<std::int32_t>(to.input_ids.size());
   const auto length = static_cast<std::int32_t>(sequence.ids.size());
@@ -45,8 +47,6 @@ void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatc
   to.token_labels.insert(to.token_labels.end(), sequence.labels.begin(), sequence.labels.end());
   to.sequence_values.insert(to.sequence_values.end(), sequence.values.begin(), sequence.values.end());
 }
-
-}  // namespace
 
 void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std::int64_t sample,
                 HostBatch& to) {

@@ -14,6 +14,10 @@ struct TaskSourceOptions {
   int rank = 0, ranks = 1;
 };
 
+/// Appends a sequence with its labels of tokens and its values; `sample` keys its random numbers. `to` has an
+/// offset.
+void append_sequence(const TaskSequence& sequence, std::int64_t sample, HostBatch& to);
+
 /// Appends row `row` of a split; `sample` keys its random numbers.
 void append_row(const TaskSplit& split, AnswerKind answer, std::int64_t row, std::int64_t sample,
                 HostBatch& to);

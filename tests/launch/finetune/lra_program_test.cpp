@@ -113,6 +113,135 @@ TEST_F(LraProgram, the_prepared_file_and_two_ranks_give_what_the_official_files_
   EXPECT_THAT(run("$nystrom check c.yaml --command prepare").err, HasSubstr("`output.directory`"));
 }
 
+/// `count` pictures of 16 pixels, 4 x 4 or of other rows, of which one is not black: in the upper half (class
+/// 0) or the lower. And their labels.
+std::pair<std::string, std::string> one_lit_pixel(unsigned char count, char width = '\4') {
+  const std::string magic{'\0', '\0', '\x08'}, zeros(3, '\0');
+  const char height = static_cast<char>(16 / width);
+  std::string pictures = magic + '\3' + zeros + static_cast<char>(count) + zeros + height + zeros + width;
+  std::string labels = magic + '\1' + zeros + static_cast<char>(count);
+  for (unsigned char i = 0; i < count; ++i) {
+    const std::size_t pixel = i % 16U;
+    std::string picture(16, '\0');
+    picture[pixel] = '\x50';
+    pictures += picture;
+    labels += pixel < 8 ? '\0' : '\1';
+  }
+  return {pictures, labels};
+}
+
+/// The values of `key` in the lines of metrics.jsonl that have it.
+std::vector<double> column(const std::filesystem::path& metrics, const std::string& key) {
+  std::ifstream file(metrics);
+  std::vector<double> found;
+  for (std::string line; std::getline(file, line);)
+    if (const Json object = parse_json<Json>(line); object.contains(key)) found.push_back(object[key]);
+  return found;
+}
+
+// A resume is within an epoch of 38 steps; the constant rate lets the length change.
+TEST_F(LraProgram, a_model_is_pretrained_on_a_tasks_own_inputs_and_fine_tuned) {
+  generate();
+  const std::string with =
+      " pretrain c.yaml --set data.masking.probability=0.3 --set evaluation.every_steps=30 --set "
+      "schedule.kind=constant --set training.steps=60 --set run.directory=";
+  const std::string pretrain = "$nystrom" + with;
+  const Outcome outcome = run(pretrain + "pre");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              HasSubstr("LRA ListOps: inputs of ListOps, data/listops/basic_{train,val,test}.tsv"));
+  EXPECT_THAT(outcome.err, HasSubstr("token 16 masks"));
+  const std::string config = read_bytes(folder_ / "pre/config.yaml");
+  for (const char* line :
+       {"  vocabulary_size: 17\n", "  sop_weight: 0\n", "    mask: 1\n", "    random: 0\n"})
+    EXPECT_THAT(config, HasSubstr(line));
+  const std::vector<double> losses = column(folder_ / "pre/metrics.jsonl", "mlm_loss");
+  ASSERT_EQ(losses.size(), 60U);
+  EXPECT_LT(losses.back(), losses.front() - 0.2);
+  const std::vector<double> validation = column(folder_ / "pre/metrics.jsonl", "validation_loss");
+  ASSERT_EQ(validation.size(), 2U);
+
+  ASSERT_EQ(run(pretrain + "again --set training.steps=25").status, 0);
+  const Outcome resumed = run(pretrain + "again");
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_EQ(column(folder_ / "again/metrics.jsonl", "mlm_loss"), losses);
+  EXPECT_EQ(column(folder_ / "again/metrics.jsonl", "validation_loss").back(), validation.back());
+
+  const Outcome ranks = run("mpirun --allow-run-as-root --oversubscribe -n 3 $nystrom" + with + "three");
+  ASSERT_EQ(ranks.status, 0) << ranks.err;
+  const std::vector<double> of_three = column(folder_ / "three/metrics.jsonl", "mlm_loss");
+  ASSERT_EQ(of_three.size(), losses.size());
+  for (std::size_t i = 0; i < losses.size(); ++i) EXPECT_NEAR(of_three[i], losses[i], 1e-4 * losses[i]) << i;
+
+  const Outcome evaluated =
+      run("$nystrom evaluate c.yaml --set data.masking.probability=0.3 --set run.directory=pre");
+  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+  const Json found = parse_json<Json>(evaluated.out);
+  EXPECT_NEAR(found["mlm_loss"], validation.back(), 1e-6);
+  EXPECT_GT(found["unigram_entropy"], 1.5);
+  EXPECT_LT(found["unigram_entropy"], 2.8);
+
+  const Outcome tuned = run("$nystrom finetune c.yaml --set model.from=pre --set run.directory=fine");
+  ASSERT_EQ(tuned.status, 0) << tuned.err;
+  EXPECT_EQ(results("fine")["model"], "pre/checkpoints/step-00000060.h5");
+  EXPECT_GE(results("fine")["test"]["accuracy"], 0.3);
+  const Outcome both = run("$nystrom evaluate c.yaml --set model.from=pre --set run.directory=fine");
+  ASSERT_EQ(both.status, 0) << both.err;
+  EXPECT_EQ(parse_json<Json>(both.out)["test"], results("fine")["test"])
+      << "the fine-tuned one, not what it began as";
+}
+
+TEST_F(LraProgram, a_pretraining_on_a_task_refuses_what_does_not_fit_and_other_examples) {
+  generate();
+  const std::string pretrain =
+      "$nystrom pretrain c.yaml --set run.directory=pre --set schedule.kind=constant ";
+  const auto refusal = [&](const std::string& set) {
+    const Outcome outcome = run(pretrain + set);
+    EXPECT_EQ(outcome.status, 2) << set << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal(""), HasSubstr("needs the key `training.steps`"));
+  const std::string steps = "--set training.steps=2 ";
+  EXPECT_THAT(refusal(steps + "--set objective.sop_weight=1"), HasSubstr("have no sentences"));
+  EXPECT_THAT(refusal(steps + "--set model.vocabulary_size=16"),
+              HasSubstr("LRA ListOps has 16 tokens, and one that masks them, but the model embeds 16"));
+  EXPECT_THAT(refusal(steps + "--set data.masking.unit=word"), HasSubstr("needs the tokenizer"));
+  EXPECT_THAT(refusal(steps + "--set tokenizer.path=c.yaml"), HasSubstr("has tokens of its own"));
+  EXPECT_THAT(refusal(steps + "--set task.name=sums"), HasSubstr("it is one of listops"));
+  const Outcome checked = run("$nystrom check c.yaml --command pretrain --steps 1 " + steps);
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "pre/config.yaml"));
+  ASSERT_EQ(run(pretrain + steps).status, 0);
+  EXPECT_THAT(refusal("--set training.steps=4 --set task.brackets=drop"),
+              HasSubstr("task.brackets (was keep, is drop)"));
+  std::filesystem::rename(folder_ / "data", folder_ / "old");
+  ASSERT_EQ(run("$nystrom lra generate listops --seed 2 --out data --depth 2 --arguments 3 --longer-than 1 "
+                "--shorter-than 6 --train 600 --validation 50 --test 101")
+                .status,
+            0);
+  EXPECT_THAT(refusal("--set training.steps=4"), HasSubstr("task.examples (was 600 rows"));
+  EXPECT_EQ(run(pretrain + "--set training.steps=4 --set task.path=old").status, 0);
+}
+
+// Black pixels that are left out, in a prepared file.
+TEST_F(LraProgram, pictures_are_pretrained_on_with_their_positions) {
+  for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
+    const auto [pictures, labels] = one_lit_pixel(static_cast<unsigned char>(count));
+    std::ofstream(folder_ / (std::string(part) + "-images-idx3-ubyte"), std::ios::binary) << pictures;
+    std::ofstream(folder_ / (std::string(part) + "-labels-idx1-ubyte"), std::ios::binary) << labels;
+  }
+  const std::string with =
+      " c.yaml --set task.name=image --set task.zero=absent --set data.sequence_length=16 --set "
+      "model.positions=row_column --set task.path=";
+  const Outcome outcome =
+      run("$nystrom prepare" + with + ". --set output.directory=prepared && $nystrom pretrain" + with +
+          "prepared --set training.steps=5 --set data.masking.probability=0.5 --set run.directory=pre && "
+          "$nystrom finetune" +
+          with + "prepared --set model.from=pre");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(results("run")["test"]["accuracy"], 1.0);
+}
+
 TEST_F(LraProgram, ranks_generate_the_same_files) {
   const std::string listops =
       " lra generate listops --out {} --train 1500 --validation 9 --test 9 --longer-than 20 "
@@ -140,23 +269,6 @@ TEST_F(LraProgram, pictures_are_trained_on) {
   EXPECT_EQ(std::ranges::count(read_bytes(folder_ / "run/predictions.tsv"), '\n'), 4);
 }
 
-/// `count` pictures of 16 pixels, 4 x 4 or of other rows, of which one is not black: in the upper half (class 0) or
-/// the lower. And their labels.
-std::pair<std::string, std::string> one_lit_pixel(unsigned char count, char width = '\4') {
-  const std::string magic{'\0', '\0', '\x08'}, zeros(3, '\0');
-  const char height = static_cast<char>(16 / width);
-  std::string pictures = magic + '\3' + zeros + static_cast<char>(count) + zeros + height + zeros + width;
-  std::string labels = magic + '\1' + zeros + static_cast<char>(count);
-  for (unsigned char i = 0; i < count; ++i) {
-    const std::size_t pixel = i % 16U;
-    std::string picture(16, '\0');
-    picture[pixel] = '\x50';
-    pictures += picture;
-    labels += pixel < 8 ? '\0' : '\1';
-  }
-  return {pictures, labels};
-}
-
 // Without black pixels every picture is the same token: only its position tells the classes apart.
 TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
   for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
@@ -175,7 +287,8 @@ TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
   EXPECT_THAT(predicted.err, HasSubstr("was trained on the Long Range Arena"));
 }
 
-// The same by a table of two rows and one of eight columns; the width travels in the prepared file, and is in the model.
+// The same by a table of two rows and one of eight columns; the width travels in the prepared file, and is in
+// the model.
 TEST_F(LraProgram, positions_by_row_and_column_take_the_width_of_the_pictures) {
   for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
     const auto [pictures, labels] = one_lit_pixel(static_cast<unsigned char>(count), '\x08');
@@ -194,14 +307,16 @@ TEST_F(LraProgram, positions_by_row_and_column_take_the_width_of_the_pictures) {
       command + "prepared --set run.directory=next");
   ASSERT_EQ(prepared.status, 0) << prepared.err;
   EXPECT_EQ(read_bytes(folder_ / "next/predictions.tsv"), read_bytes(folder_ / "run/predictions.tsv"));
-  const Outcome warm = run(command + ". --set model.from=run --set run.directory=warm --set training.epochs=1");
+  const Outcome warm =
+      run(command + ". --set model.from=run --set run.directory=warm --set training.epochs=1");
   ASSERT_EQ(warm.status, 0) << warm.err;
   EXPECT_EQ(results("warm")["test"]["accuracy"], 1.0);
   const Outcome folder = run("$nystrom convert --from run --to folder && cat folder/config.json");
   ASSERT_EQ(folder.status, 0) << folder.err;
   EXPECT_THAT(folder.out, HasSubstr("\"picture_width\": 8"));
   generate();
-  const Outcome no_picture = run("$nystrom finetune c.yaml --set model.positions=row_column --set run.directory=no");
+  const Outcome no_picture =
+      run("$nystrom finetune c.yaml --set model.positions=row_column --set run.directory=no");
   EXPECT_EQ(no_picture.status, 2);
   EXPECT_THAT(no_picture.err, HasSubstr("Set `model.picture_width`, or choose other positions"));
 }
