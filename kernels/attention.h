@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "kernels/sequence_group.h"
 #include "kernels/sequences.h"
 #include "kernels/tensor/arena.h"
 #include "kernels/tensor/context.h"
@@ -28,6 +29,7 @@ struct AttentionInputs {
   RowKeys keys;        ///< of the T rows: a sequence's sample is that of its first row
   Tensor workspace;    ///< of the kind's plan_..._workspace
   Tensor out;          ///< [T, C] activation dtype: overwritten by forward, read by backward
+  SequenceSpans spans = {};  ///< of sequences on several ranks, in kinds that can be split
 
   [[nodiscard]] std::int64_t taps() const { return conv_weight.empty() ? 0 : conv_weight.dim(1); }
   [[nodiscard]] std::int64_t width() const { return out.dim(1) / heads; }
@@ -51,6 +53,7 @@ struct AttentionLimits {
   std::int64_t taps = 0;  ///< kernel size of the convolution; 0: none
   int threads = 1;        ///< of the context that runs the op
   bool cuda = false;      ///< on a GPU
+  bool split = false;     ///< sequences may lie on several ranks
 
   [[nodiscard]] std::int64_t width() const { return channels / heads; }
 };

@@ -14,8 +14,9 @@ nystrom_add_library(kernels FOLDER kernels
     cpu/attention/depthwise_conv.cpp cpu/attention/exact_attention.cpp cpu/attention/exact_head.cpp
     cpu/attention/head_convolution.cpp cpu/attention/linear.cpp cpu/attention/linformer.cpp
     cpu/attention/longformer.cpp cpu/attention/nystrom.cpp cpu/attention/nystrom_backward.cpp
-    cpu/attention/nystrom_forward.cpp cpu/attention/performer.cpp cpu/attention/pseudo_inverse.cpp
-    cpu/attention/reformer.cpp cpu/attention/reformer_hash.cpp cpu/attention/softmax.cpp
+    cpu/attention/nystrom_forward.cpp cpu/attention/nystrom_split.cpp cpu/attention/performer.cpp
+    cpu/attention/pseudo_inverse.cpp
+    cpu/attention/reformer.cpp cpu/attention/reformer_hash.cpp cpu/attention/softmax.cpp cpu/attention/split_sequences.cpp
     cpu/attention/streaming_softmax.cpp cpu/attention/summary_rows.cpp cpu/attention/tile_gemm.cpp
     cpu/attention/tile_ops.cpp cpu/attention/value.cpp cpu/attention/work_split.cpp
     dispatch/adamw.cpp dispatch/attention.cpp dispatch/clip_factor.cpp dispatch/cross_entropy.cpp dispatch/elementwise_loss.cpp dispatch/embedding.cpp dispatch/fill.cpp dispatch/gelu.cpp dispatch/label_weights.cpp dispatch/layer_norm.cpp dispatch/linear.cpp dispatch/linear_attention.cpp dispatch/linear_gelu.cpp

@@ -95,6 +95,7 @@ void tensorwise_update(Context& context, const TensorwiseAdam& args, const Tenso
 
 /// Elements of the workspace in compute dtype.
 std::int64_t nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits);
+std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, int ranks);
 void nystrom_attention_forward(Context& context, const NystromAttention& args);
 void nystrom_attention_backward(Context& context, const NystromAttention& args,
                                 const AttentionGradients& gradients);

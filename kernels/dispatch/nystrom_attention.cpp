@@ -28,8 +28,10 @@ double flops(const Context& context, const NystromAttention& args, const Cost& c
                          [&](std::int64_t rows, std::int64_t keys) { return cost.of(args, rows, keys); });
 }
 
-void check_nystrom_attention(const NystromAttention& args) {
+void check_nystrom_attention(const Context& context, const NystromAttention& args) {
   check_attention(args.inputs);
+  NYSTROM_CHECK(!args.inputs.spans.split() || context.cuda() == nullptr,
+                "a GPU is given sequences on {} ranks", args.inputs.spans.group->ranks());
   check_no_dropout("nystrom", args.inputs);
 }
 
@@ -64,8 +66,12 @@ Tensor plan_nystrom_attention_workspace(Planner& planner, const NystromOptions& 
   return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
 }
 
+std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, int ranks) {
+  return cpu::nystrom_cut_rows(options, rows, ranks);
+}
+
 void nystrom_attention_forward(Context& context, const NystromAttention& args) {
-  check_nystrom_attention(args);
+  check_nystrom_attention(context, args);
   const double squares = 4 * args.options.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1);
   const OpScope scope(context, "attention_forward", flops(context, args, {{2, 1}, squares}),
                       forward_bytes(args.inputs));
@@ -75,7 +81,7 @@ void nystrom_attention_forward(Context& context, const NystromAttention& args) {
 
 void nystrom_attention_backward(Context& context, const NystromAttention& args,
                                 const AttentionGradients& gradients) {
-  check_nystrom_attention(args);
+  check_nystrom_attention(context, args);
   const OpScope scope(context, "attention_backward",
                       flops(context, args, {{5, 2}, 12.0 * args.options.pinv_iterations}),
                       backward_bytes(args.inputs, gradients));

@@ -34,6 +34,7 @@ nystrom_add_test(attention_test
   SOURCES
     tests/kernels/attention/attention_gradient_test.cpp tests/kernels/attention/attention_test.cpp
     tests/kernels/attention/depthwise_conv_test.cpp tests/kernels/attention/kinds_test.cpp
-    tests/kernels/attention/pseudo_inverse_test.cpp tests/kernels/attention/tile_gemm_test.cpp
+    tests/kernels/attention/pseudo_inverse_test.cpp tests/kernels/attention/split_attention_test.cpp
+    tests/kernels/attention/tile_gemm_test.cpp
   LINKS nystrom_kernels
   LABELS attention)

@@ -67,6 +67,7 @@ struct CaseOptions {
   double dropout = 0;
   int threads = 1;
   std::uint64_t seed = 1;
+  SequenceSpans spans = {};  ///< the rows are parts of longer sequences
 };
 
 /// T: activation dtype.
@@ -93,8 +94,11 @@ class AttentionCase {
     for (std::size_t b = 0, t = 0; b < options.rows.size(); ++b)
       for (std::int32_t i = 0; i < options.rows[b]; ++i, ++t) {
         samples_.view().data<std::int64_t>()[t] = static_cast<std::int64_t>(7 + b);
-        positions_.view().data<std::int32_t>()[t] = i;
+        positions_.view().data<std::int32_t>()[t] =
+            i + (options.spans.split() ? static_cast<std::int32_t>(options.spans.firsts[b]) : 0);
       }
+    for (const std::int64_t length : options.spans.lengths)
+      sequences_.longest = std::max(sequences_.longest, length);
     qkv_ = random<T>({tokens, 3 * channels}, 1.5, 1);
     out_ = OwnedTensor(dtype_of<T>(), {tokens, channels});
     d_out_ = random<T>({tokens, channels}, 1.0, 2);
@@ -115,7 +119,8 @@ class AttentionCase {
             .channels = options_.config.heads * options_.head_width,
             .heads = options_.config.heads,
             .taps = options_.config.taps,
-            .threads = options_.threads};
+            .threads = options_.threads,
+            .split = options_.spans.split()};
   }
   [[nodiscard]] CaseArguments arguments() const {
     return {.config = options_.config,
@@ -126,7 +131,8 @@ class AttentionCase {
                        .dropout = dropout(),
                        .keys = keys(),
                        .workspace = workspace_,
-                       .out = out_},
+                       .out = out_,
+                       .spans = options_.spans},
             .saved = saved_,
             .gradients = {.d_out = d_out_, .d_qkv = d_qkv_, .d_conv_weight = d_conv_weight_}};
   }

@@ -18,14 +18,23 @@ struct ConvolutionMemory {
   C* filter = nullptr;
 };
 
-/// factor * conv(v).
+/// Rows of a [n, C] tensor beside those of this rank, which other ranks have sent. Beyond them the sequence
+/// has ended.
+template <class T>
+struct HaloRows {
+  const T* before = nullptr;  ///< [before_rows, C]; the last is the row before the first one here
+  const T* after = nullptr;   ///< [after_rows, C]
+  Index before_rows = 0, after_rows = 0, channels = 0;
+};
+
+/// factor * conv(v). `halo` may be null.
 template <class T>
 class ConvolvedValues {
  public:
   using C = Compute<T>;
 
   ConvolvedValues(const AttentionInputs& inputs, const HeadTask& head, const ConvolutionMemory<C>& memory,
-                  C factor = C(1));
+                  C factor = C(1), const HaloRows<T>* halo = nullptr);
   /// tile [i, :] += its row first + i, for i < count <= kTileRows.
   void add(Index first, Index count, const Tile<C>& tile) const;
 
@@ -34,9 +43,10 @@ class ConvolvedValues {
   const HeadTask& head_;
   Index taps_;
   const ConvolutionMemory<C>& memory_;
+  const HaloRows<T>* halo_;
 };
 
-/// The gradients of conv(v).
+/// The gradients of conv(v). `halo` of d_out may be null.
 template <class T>
 class ConvolutionGradient {
  public:
@@ -44,7 +54,8 @@ class ConvolutionGradient {
 
   /// `band` [conv_band_elements(K)] gathers the filter's gradient, from zero.
   ConvolutionGradient(const AttentionInputs& inputs, const AttentionGradients& gradients,
-                      const HeadTask& head, const ConvolutionMemory<C>& memory, C* band);
+                      const HeadTask& head, const ConvolutionMemory<C>& memory, C* band,
+                      const HaloRows<T>* halo = nullptr);
   /// d_v [i, :] += the gradient of row first + i, which v [i, :] holds, for i < count <= kTileRows.
   void add(Index first, Index count, const Tile<C>& v, const Tile<C>& d_v) const;
 
@@ -54,6 +65,7 @@ class ConvolutionGradient {
   Index taps_;
   const ConvolutionMemory<C>& memory_;
   C* band_;
+  const HaloRows<T>* halo_;
 };
 
 /// d_conv_weight [H, K] += the bands of all chunks, sequence after sequence: band(head, chunk).

@@ -1,72 +1,33 @@
 // Nystrom attention on the CPU: which phases of which heads run on which thread.
 
-#include "kernels/cpu/attention/exact_head.h"
-#include "kernels/cpu/attention/nystrom_head.h"
+#include "kernels/cpu/attention/nystrom_split.h"
 #include "kernels/cpu/ops.h"
 
 namespace nystrom::cpu {
 namespace {
-
-/// The workspace of a call: arrays over all heads, slots, and each thread's scratch.
-template <class C, class Slot, class Scratch, class Exact>
-class Workspace {
- public:
-  Workspace(C* base, const NystromShape& shape) : Workspace(base, shape, shape.slots()) {}
-  /// `slots` as in NystromShape::slots(); without memory it only counts.
-  Workspace(C* base, const NystromShape& shape, Index slots) : shape_(shape), allocator_(base) {
-    norms = allocator_.take(shape.items());
-    d_scales = allocator_.take(shape.items());
-    d_conv = allocator_.take(shape.items() * shape.taps);
-    slot_elements_ = elements_of<Slot, C>(shape);
-    scratch_elements_ = elements_of<Scratch, C>(shape);
-    exact_elements_ = elements_of<Exact, C>(shape);
-    slots_ = allocator_.take(slots * slot_elements_);
-    scratch_ = allocator_.take(shape.threads * scratch_elements_);
-    exact_ = allocator_.take(shape.threads * exact_elements_);
-  }
-
-  C* norms;     ///< [items] |A|_1
-  C* d_scales;  ///< [items]
-  C* d_conv;    ///< [items, K]
-
-  [[nodiscard]] Slot slot(Index i) const { return carved<Slot>(slots_ + i * slot_elements_); }
-  [[nodiscard]] Scratch scratch(Index thread) const {
-    return carved<Scratch>(scratch_ + thread * scratch_elements_);
-  }
-  [[nodiscard]] Exact exact(Index thread) const { return carved<Exact>(exact_ + thread * exact_elements_); }
-  [[nodiscard]] Index elements() const { return allocator_.used(); }
-
- private:
-  template <class Pieces>
-  Pieces carved(C* base) const {
-    WorkspaceAllocator<C> allocator(base);
-    return Pieces(allocator, shape_);
-  }
-
-  const NystromShape& shape_;
-  WorkspaceAllocator<C> allocator_;
-  Index slot_elements_ = 0, scratch_elements_ = 0, exact_elements_ = 0;
-  C *slots_ = nullptr, *scratch_ = nullptr, *exact_ = nullptr;
-};
-template <class C>
-using ForwardWorkspace = Workspace<C, NystromForwardSlot<C>, NystromForwardScratch<C>, ExactForwardMemory<C>>;
-template <class C>
-using BackwardWorkspace =
-    Workspace<C, NystromBackwardSlot<C>, NystromBackwardScratch<C>, ExactBackwardMemory<C>>;
 
 /// Sequences of at most M rows.
 SoftmaxAttention exact_part(const NystromAttention& args) {
   return {args.inputs, args.saved.row_stats};
 }
 
-/// body(head, item, chunk, thread) for each chunk of each head that is approximated.
+/// body(head, item, thread) for each head of a sequence that has rows, all of them here.
+template <class Body>
+void for_whole_heads(Context& context, const NystromShape& shape, const Sequences& sequences,
+                     const Body& body) {
+  for_heads(context, shape, sequences, [&](const HeadTask& head, Index item, int thread) {
+    if (!head.is_part()) body(head, item, thread);
+  });
+}
+
+/// body(head, item, chunk, thread) for each chunk of each such head that is approximated.
 template <class Body>
 void for_approximated_chunks(Context& context, const NystromShape& shape, const Sequences& sequences,
                              const Body& body) {
   const Index chunks = shape.max_chunks();
   parallel_items(context, shape.items() * chunks, [&](Index i, int thread) {
     const HeadTask head = shape.head(sequences, i / chunks);
-    if (shape.approximates(head) && i % chunks < NystromShape::chunks(head.rows))
+    if (!head.is_part() && shape.approximates(head) && i % chunks < NystromShape::chunks(head.rows))
       body(head, i / chunks, i % chunks, thread);
   });
 }
@@ -90,20 +51,21 @@ void forward(Context& context, const NystromShape& shape, const NystromAttention
     memory.norms[item] = C(0);
   };
   if (!shape.by_phases()) {
-    for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+    for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
       if (!shape.approximates(head)) return exact(head, item, thread);
       const auto slot = memory.slot(thread);
       const auto scratch = memory.scratch(thread);
       const Index chunks = NystromShape::chunks(head.rows);
       const C norm = op.make_landmarks(head, slot, scratch);
       for (Index c = 0; c < chunks; ++c) op.accumulate_kernel3(head, c, slot, scratch);
+      op.merge_kernel3(head, slot);
       op.invert_kernel2(head, norm, slot, scratch);
       for (Index c = 0; c < chunks; ++c) op.attend_queries(head, c, slot, scratch);
     });
     return;
   }
   std::fill_n(memory.norms, shape.items(), C(0));
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return exact(head, item, thread);
     memory.norms[item] = op.make_landmarks(head, memory.slot(item), memory.scratch(thread));
   });
@@ -112,8 +74,9 @@ void forward(Context& context, const NystromShape& shape, const NystromAttention
                             op.accumulate_kernel3(head, chunk, memory.slot(item), memory.scratch(thread));
                           });
   const C largest = memory.norms[largest_norm(shape, memory.norms)];
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
+    op.merge_kernel3(head, memory.slot(item));
     op.invert_kernel2(head, shape.one_scale() ? largest : memory.norms[item], memory.slot(item),
                       memory.scratch(thread));
   });
@@ -131,7 +94,7 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
   const SoftmaxAttention exact = exact_part(args);
   std::fill_n(memory.norms, shape.items(), C(0));
   std::fill_n(memory.d_scales, shape.items(), C(0));
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (shape.approximates(head))
       memory.norms[item] = op.restore_landmarks(head, memory.slot(item), memory.scratch(thread)).value;
     else
@@ -143,15 +106,16 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
                             op.queries_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
                           });
   const Index largest = largest_norm(shape, memory.norms);
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     if (!shape.approximates(head)) return;
     const C scale = memory.norms[shape.one_scale() ? largest : item];
+    op.add_query_parts(head, memory.slot(item));
     memory.d_scales[item] =
         op.invert_kernel2_gradient(head, scale, memory.slot(item), memory.scratch(thread));
   });
   C d_shared = 0;
   for (Index item = 0; item < shape.items(); ++item) d_shared += memory.d_scales[item];
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
     if (!shape.approximates(head)) return;
     const auto slot = memory.slot(item);
     const C d_norm = !shape.one_scale() ? memory.d_scales[item] : item == largest ? d_shared : C(0);
@@ -161,9 +125,10 @@ void backward_by_phases(Context& context, const NystromShape& shape, const Nystr
                           [&](const HeadTask& head, Index item, Index chunk, int thread) {
                             op.keys_gradient(head, chunk, memory.slot(item), memory.scratch(thread));
                           });
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
-    if (shape.approximates(head))
-      op.finish_gradients(head, memory.slot(item), memory.d_conv + item * shape.taps);
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int) {
+    if (!shape.approximates(head)) return;
+    op.add_key_parts(head, memory.slot(item));
+    op.finish_gradients(head, memory.slot(item), memory.d_conv + item * shape.taps);
   });
 }
 
@@ -173,7 +138,7 @@ void backward_by_heads(Context& context, const NystromShape& shape, const Nystro
   using C = Compute<T>;
   const NystromBackward<T> op(shape, args, gradients);
   const SoftmaxAttention exact = exact_part(args);
-  for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
+  for_whole_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {
     C* const d_conv = memory.d_conv + item * shape.taps;
     if (!shape.approximates(head))
       return exact_backward<T>(exact, gradients, KeyWindow(), head, memory.exact(thread), d_conv);
@@ -182,9 +147,11 @@ void backward_by_heads(Context& context, const NystromShape& shape, const Nystro
     const Index chunks = NystromShape::chunks(head.rows);
     const OneNorm<C> norm = op.restore_landmarks(head, slot, scratch);
     for (Index c = 0; c < chunks; ++c) op.queries_gradient(head, c, slot, scratch);
+    op.add_query_parts(head, slot);
     const C d_scale = op.invert_kernel2_gradient(head, norm.value, slot, scratch);
     op.landmarks_gradient(norm, d_scale, slot);
     for (Index c = 0; c < chunks; ++c) op.keys_gradient(head, c, slot, scratch);
+    op.add_key_parts(head, slot);
     op.finish_gradients(head, slot, d_conv);
   });
 }
@@ -195,7 +162,16 @@ Index nystrom_attention_workspace(const NystromOptions& options, const Attention
   const NystromShape shape(AttentionShape(limits), options);
   const Index slots = shape.max_slots();
   return std::max(ForwardWorkspace<float>(nullptr, shape, slots).elements(),
-                  BackwardWorkspace<float>(nullptr, shape, slots).elements());
+                  BackwardWorkspace<float>(nullptr, shape, slots).elements()) +
+         (limits.split ? split_workspace(shape) : 0);
+}
+
+// Between chunks; where there are more ranks than chunks, through them, but between tiles.
+Index nystrom_cut_rows(const NystromOptions& options, Index rows, int ranks) {
+  if (rows <= options.landmarks) return 0;
+  const auto most = static_cast<Index>(kMaxChunks);
+  const Index parts = (ranks + most - 1) / most, chunk = AttentionShape::chunk_rows(rows);
+  return (chunk / parts + kTileRows - 1) / kTileRows * kTileRows;
 }
 
 void nystrom_attention_forward(Context& context, const NystromAttention& args) {
@@ -203,7 +179,10 @@ void nystrom_attention_forward(Context& context, const NystromAttention& args) {
   check_sequences(shape, args.inputs);
   dispatch_float(args.inputs.qkv.dtype, [&]<class T>(T) {
     using C = Compute<T>;
-    forward<T>(context, shape, args, workspace_in<ForwardWorkspace<C>, C>(args.inputs.workspace, shape));
+    const auto memory = workspace_in<ForwardWorkspace<C>, C>(args.inputs.workspace, shape);
+    const SplitSequences splits(shape, args.inputs.sequences);
+    if (!splits.empty()) split_forward<T>(context, shape, args, splits, memory);
+    forward<T>(context, shape, args, memory);
   });
 }
 
@@ -215,6 +194,8 @@ void nystrom_attention_backward(Context& context, const NystromAttention& args,
     using C = Compute<T>;
     const auto memory = workspace_in<BackwardWorkspace<C>, C>(args.inputs.workspace, shape);
     std::fill_n(memory.d_conv, shape.items() * shape.taps, C(0));
+    const SplitSequences splits(shape, args.inputs.sequences);
+    if (!splits.empty()) split_backward<T>(context, shape, args, gradients, splits, memory);
     const auto run = shape.by_phases() ? &backward_by_phases<T> : &backward_by_heads<T>;
     run(context, shape, args, gradients, memory);
     add_conv_gradients(shape, memory.d_conv, gradients.d_conv_weight);

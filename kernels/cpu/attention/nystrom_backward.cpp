@@ -74,16 +74,23 @@ void NystromBackward<T>::queries_gradient(const HeadTask& head, Index chunk, con
 }
 
 template <class T>
-Compute<T> NystromBackward<T>::invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot,
-                                                       const Scratch& scratch) const {
+void NystromBackward<T>::add_query_parts(const HeadTask& head, const Slot& slot) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.options.landmarks, width = shape_.width;
+  const Index m = shape_.options.landmarks;
   const auto& total = slot.parts[0];
   for (Index c = 1; c < NystromShape::chunks(head.rows); ++c) {
     const auto& part = slot.parts[static_cast<std::size_t>(c)];
     ops.add(total.d_w.data, part.d_w.data, m * total.d_w.stride);
     ops.add(total.d_k_landmarks.data, part.d_k_landmarks.data, m * total.d_k_landmarks.stride);
   }
+}
+
+template <class T>
+Compute<T> NystromBackward<T>::invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot,
+                                                       const Scratch& scratch) const {
+  const auto& ops = tile_ops<T>();
+  const Index m = shape_.options.landmarks, width = shape_.width;
+  const auto& total = slot.parts[0];
   ops.unpack(saved_at<C>(args_.saved.pinv, head), m, m, scratch.z);
   multiply_transposed(m, width, m, scratch.z, total.d_w, slot.d_k3_v);
   ops.transpose(slot.d_k3_v, m, width, C(1), slot.d_k3_v_t);
@@ -106,7 +113,7 @@ void NystromBackward<T>::landmarks_gradient(OneNorm<C> norm, C d_norm, const Slo
 
 template <class T>
 void NystromBackward<T>::keys_gradient(const HeadTask& head, Index chunk, const Slot& slot,
-                                       const Scratch& scratch) const {
+                                       const Scratch& scratch, const HaloRows<T>* halo) const {
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
   const auto k = head.of<const T>(args_.inputs.qkv, width, heads, 1),
@@ -114,8 +121,10 @@ void NystromBackward<T>::keys_gradient(const HeadTask& head, Index chunk, const 
   const auto d_k = head.of<T>(gradients_.d_qkv, width, heads, 1),
              d_v = head.of<T>(gradients_.d_qkv, width, heads, 2);
   const auto& part = slot.parts[static_cast<std::size_t>(chunk)];
-  if (chunk > 0) clear(part.d_q_landmarks, m);  // the first begins with the part through A
-  const ConvolutionGradient<T> convolution(args_.inputs, gradients_, head, scratch.convolution, part.band);
+  // The sequence's first chunk begins with the part through A.
+  if (chunk > 0 || head.first > 0) clear(part.d_q_landmarks, m);
+  const ConvolutionGradient<T> convolution(args_.inputs, gradients_, head, scratch.convolution, part.band,
+                                           halo);
   const QueryBlock<C> queries{m,
                               width,
                               inverse_root<C>(width),
@@ -137,24 +146,29 @@ void NystromBackward<T>::keys_gradient(const HeadTask& head, Index chunk, const 
     convolution.add(first, count, tiles.v, tiles.d_v);
     if (attended < count) clear(tiles.d_k, count);
     attend_backward<T>(queries, first, attended, false, HeadDropout{}, nullptr, tiles);
-    ops.add_segment_gradients_to_tile(slot.parts[0].d_k_landmarks, m, head.rows, first, count, width,
-                                      tiles.d_k);
+    ops.add_segment_gradients_to_tile(slot.parts[0].d_k_landmarks, m, head.length, head.first + first, count,
+                                      width, tiles.d_k);
     ops.store_rows(tiles.d_k, count, d_k, first);
     ops.store_rows(tiles.d_v, count, d_v, first);
   });
 }
 
 template <class T>
-void NystromBackward<T>::finish_gradients(const HeadTask& head, const Slot& slot, C* d_w) const {
-  const auto& ops = tile_ops<T>();
-  const Index m = shape_.options.landmarks, taps = shape_.taps;
+void NystromBackward<T>::add_key_parts(const HeadTask& head, const Slot& slot) const {
   const Tile<C>& total = slot.parts[0].d_q_landmarks;
-  for (Index c = 0; c < NystromShape::chunks(head.rows); ++c) {
-    const auto& part = slot.parts[static_cast<std::size_t>(c)];
-    if (c > 0) ops.add(total.data, part.d_q_landmarks.data, m * total.stride);
-    if (taps > 0) conv_finish_filter_gradient(part.band, taps, d_w);
-  }
-  ops.add_segment_gradients(total, m, head.of<T>(gradients_.d_qkv, shape_.width, shape_.heads, 0), head.rows);
+  for (Index c = 1; c < NystromShape::chunks(head.rows); ++c)
+    tile_ops<T>().add(total.data, slot.parts[static_cast<std::size_t>(c)].d_q_landmarks.data,
+                      shape_.options.landmarks * total.stride);
+}
+
+template <class T>
+void NystromBackward<T>::finish_gradients(const HeadTask& head, const Slot& slot, C* d_w) const {
+  const RowRange chunks = NystromShape::chunks_of(head);
+  for (Index c = chunks.begin; shape_.taps > 0 && c < chunks.end; ++c)
+    conv_finish_filter_gradient(slot.parts[static_cast<std::size_t>(c)].band, shape_.taps, d_w);
+  tile_ops<T>().add_segment_gradients(slot.parts[0].d_q_landmarks, shape_.options.landmarks,
+                                      head.of<T>(gradients_.d_qkv, shape_.width, shape_.heads, 0),
+                                      head.length, head.first, head.rows);
 }
 
 template struct NystromBackwardSlot<float>;

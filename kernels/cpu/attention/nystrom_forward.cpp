@@ -26,16 +26,31 @@ NystromForwardScratch<C>::NystromForwardScratch(WorkspaceAllocator<C>& allocator
 }
 
 template <class T>
-Compute<T> NystromForward<T>::make_landmarks(const HeadTask& head, const Slot& slot,
-                                             const Scratch& scratch) const {
+void NystromForward<T>::load_means(const HeadTask& head, Index part, const SegmentSums* sums,
+                                   const Tile<C>& means) const {
+  const Index m = shape_.options.landmarks, width = shape_.width;
+  if (sums == nullptr)
+    return tile_ops<T>().segment_means(head.of<const T>(args_.inputs.qkv, width, shape_.heads, part),
+                                       head.rows, m, means);
+  clear(means, m);
+  for (Index j = 0; j < m; ++j) {
+    const C factor = C(1) / static_cast<C>((j + 1) * head.length / m - j * head.length / m);
+    const C* const sum = (part == 0 ? sums->q : sums->k) + j * sums->stride;
+    for (Index d = 0; d < width; ++d) means.row(j)[d] = sum[d] * factor;
+  }
+}
+
+template <class T>
+Compute<T> NystromForward<T>::make_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch,
+                                             const SegmentSums* sums) const {
   const auto& ops = tile_ops<T>();
-  const Index m = shape_.options.landmarks, heads = shape_.heads, width = shape_.width;
+  const Index m = shape_.options.landmarks, width = shape_.width;
   const C scale = inverse_root<C>(width);
   const Tile<C>& landmarks = scratch.landmarks;
-  ops.segment_means(head.of<const T>(args_.inputs.qkv, width, heads, 1), head.rows, m, landmarks);
+  load_means(head, 1, sums, landmarks);
   ops.pack(landmarks, m, width, saved_at<C>(args_.saved.k_landmarks, head));
   ops.transpose(landmarks, m, width, scale, slot.k_t);
-  ops.segment_means(head.of<const T>(args_.inputs.qkv, width, heads, 0), head.rows, m, landmarks);
+  load_means(head, 0, sums, landmarks);
   ops.pack(landmarks, m, width, saved_at<C>(args_.saved.q_landmarks, head));
   ops.transpose(landmarks, m, width, scale, slot.q_t);
   small_gemm(SmallGemm<C>{m, m, width, landmarks.data, landmarks.stride, 1, slot.k_t.data, slot.k_t.stride,
@@ -47,12 +62,19 @@ Compute<T> NystromForward<T>::make_landmarks(const HeadTask& head, const Slot& s
 template <class T>
 void NystromForward<T>::accumulate_kernel3(const HeadTask& head, Index chunk, const Slot& slot,
                                            const Scratch& scratch) const {
-  const Index heads = shape_.heads, width = shape_.width, size = NystromShape::chunk_rows(head.rows);
+  const Index heads = shape_.heads, width = shape_.width;
+  const RowRange rows = NystromShape::rows_of(head, chunk);
   const ColumnSoftmax<C>& part = slot.parts[static_cast<std::size_t>(chunk)];
   tile_ops<T>().column_softmax_start(part);
   attend<T>(head.of<const T>(args_.inputs.qkv, width, heads, 1),
-            head.of<const T>(args_.inputs.qkv, width, heads, 2), chunk * size,
-            std::min((chunk + 1) * size, head.keys), slot.q_t, part, HeadDropout{}, nullptr, scratch.tiles);
+            head.of<const T>(args_.inputs.qkv, width, heads, 2), rows.begin, std::min(rows.end, head.keys),
+            slot.q_t, part, HeadDropout{}, nullptr, scratch.tiles);
+}
+
+template <class T>
+void NystromForward<T>::merge_kernel3(const HeadTask& head, const Slot& slot) const {
+  for (Index c = 1; c < NystromShape::chunks(head.rows); ++c)
+    tile_ops<T>().column_softmax_merge(slot.parts[0], slot.parts[static_cast<std::size_t>(c)]);
 }
 
 template <class T>
@@ -61,8 +83,6 @@ void NystromForward<T>::invert_kernel2(const HeadTask& head, C scale, const Slot
   const auto& ops = tile_ops<T>();
   const Index m = shape_.options.landmarks, width = shape_.width;
   const ColumnSoftmax<C>& k3_v = slot.parts[0];
-  for (Index c = 1; c < NystromShape::chunks(head.rows); ++c)
-    ops.column_softmax_merge(k3_v, slot.parts[static_cast<std::size_t>(c)]);
   ops.column_softmax_finish(k3_v);
   ops.pack(k3_v.weighted, m, width, saved_at<C>(args_.saved.k3_v, head));
   C* const stats = saved_at<C>(args_.saved.k3_stats, head);
@@ -72,18 +92,19 @@ void NystromForward<T>::invert_kernel2(const HeadTask& head, C scale, const Slot
   }
   pseudo_inverse(slot.a, m, scale, shape_.options.pinv_iterations, scratch.pinv, scratch.z);
   ops.pack(scratch.z, m, m, saved_at<C>(args_.saved.pinv, head));
-  if (!args_.saved.residuals.empty())
-    *saved_at<C>(args_.saved.residuals, head) = pseudo_inverse_residual(slot.a, scratch.z, m, scratch.pinv);
+  if (!args_.saved.residuals.empty())  // one rank tells that of a sequence on several
+    *saved_at<C>(args_.saved.residuals, head) =
+        head.first == 0 ? pseudo_inverse_residual(slot.a, scratch.z, m, scratch.pinv) : C(0);
   small_gemm(SmallGemm<C>{m, width, m, scratch.z.data, scratch.z.stride, 1, k3_v.weighted.data,
                           k3_v.weighted.stride, slot.w.data, slot.w.stride});
 }
 
 template <class T>
 void NystromForward<T>::attend_queries(const HeadTask& head, Index chunk, const Slot& slot,
-                                       const Scratch& scratch) const {
+                                       const Scratch& scratch, const HaloRows<T>* halo) const {
   attend_summary<T>(args_.inputs, args_.saved.row_stats, head, chunk,
                     {.count = shape_.options.landmarks, .keys_t = slot.k_t, .values = slot.w},
-                    ConvolvedValues<T>(args_.inputs, head, scratch.convolution),
+                    ConvolvedValues<T>(args_.inputs, head, scratch.convolution, C(1), halo),
                     {.rows = scratch.tiles.rows, .s = scratch.tiles.s, .out = scratch.out});
 }
 

@@ -6,6 +6,8 @@
 // Forward: make_landmarks, accumulate_kernel3 (each chunk), invert_kernel2, attend_queries (each chunk).
 // Backward: restore_landmarks, queries_gradient (each chunk), invert_kernel2_gradient, landmarks_gradient,
 // keys_gradient (each chunk), finish_gradients.
+// Where a sequence lies on several ranks, the sums over chunks go through the ranks between these phases
+// (nystrom_split.h), and a chunk is the part of it that is here.
 // A slot holds what a head carries from phase to phase; scratch belongs to a thread.
 
 #include <array>
@@ -77,16 +79,27 @@ class NystromForward {
 
   NystromForward(const NystromShape& shape, const NystromAttention& args) : shape_(shape), args_(args) {}
 
-  /// Landmarks and A; returns |A|_1.
-  C make_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
+  /// Landmarks and A; returns |A|_1. `sums`, if given, are those of segments over all ranks: the columns of q
+  /// and k of a head in a row of `sums_stride` for each segment.
+  struct SegmentSums {
+    const C *q = nullptr, *k = nullptr;
+    Index stride = 0;
+  };
+  C make_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch,
+                   const SegmentSums* sums = nullptr) const;
   /// One chunk's part of k3 v.
   void accumulate_kernel3(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
-  /// k3 v, Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
+  /// The parts of all chunks become that of the first.
+  void merge_kernel3(const HeadTask& head, const Slot& slot) const;
+  /// From the merged parts k3 v; Z = pinv(A) with this scale, the residual, and W = Z (k3 v).
   void invert_kernel2(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
-  /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v).
-  void attend_queries(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  /// One chunk of out = softmax(q k~^T / sqrt(D)) W + conv(v). `halo` of v may be null.
+  void attend_queries(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch,
+                      const HaloRows<T>* halo = nullptr) const;
 
  private:
+  void load_means(const HeadTask& head, Index part, const SegmentSums* sums, const Tile<C>& means) const;
+
   const NystromShape& shape_;
   const NystromAttention& args_;
 };
@@ -137,13 +150,18 @@ class NystromBackward {
   OneNorm<C> restore_landmarks(const HeadTask& head, const Slot& slot, const Scratch& scratch) const;
   /// Through softmax(q k~^T / sqrt(D)) W: one chunk of d_q, and its parts of d_W and d_k~.
   void queries_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
-  /// d_(k3 v), and d_A but for the part through the scale; returns d_scale.
+  /// The parts of d_W and d_k~ of all chunks become those of the first.
+  void add_query_parts(const HeadTask& head, const Slot& slot) const;
+  /// From their sums d_(k3 v), and d_A but for the part through the scale; returns d_scale.
   C invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
   void landmarks_gradient(OneNorm<C> norm, C d_norm, const Slot& slot) const;
   /// Through softmax(q~ k^T / sqrt(D)) v and the convolution: one chunk of d_k and d_v, its parts of d_q~ and
-  /// d_w.
-  void keys_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
+  /// d_w. `halo` of d_out may be null.
+  void keys_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch,
+                     const HaloRows<T>* halo = nullptr) const;
+  /// The parts of d_q~ of all chunks become that of the first.
+  void add_key_parts(const HeadTask& head, const Slot& slot) const;
   /// The landmarks' gradients into d_q, the filter's into d_w [K].
   void finish_gradients(const HeadTask& head, const Slot& slot, C* d_w) const;
 

@@ -278,8 +278,7 @@ struct Tiles {
 
   static void add_segment_gradients_to_tile(const Tile<C>& d_means, Index m, Index n, Index begin,
                                             Index count, Index width, const Tile<C>& tile) {
-    Index j =
-        ((begin + 1) * m - 1) / n;  // the segment of row `begin`: the last j with floor(j n / m) <= begin
+    Index j = segment_of(begin, n, m);
     for (Index i = begin; i < begin + count; ++j) {
       const Index first = j * n / m, last = (j + 1) * n / m;
       const C factor = C(1) / static_cast<C>(last - first);
@@ -347,14 +346,28 @@ struct Rows {
     }
   }
 
-  static void add_segment_gradients(const Tile<C>& d_means, Index m, const HeadRows<T>& rows, Index n) {
-    for (Index j = 0; j < m; ++j) {
+  static void add_segment_sums(const HeadRows<const T>& rows, Index n, Index m, Index begin, Index count,
+                               const Tile<C>& sums) {
+    for (Index j = segment_of(begin, n, m), i = begin; i < begin + count; ++j) {
+      C* HWY_RESTRICT y = sums.row(j);
+      for (const Index end = std::min((j + 1) * n / m, begin + count); i < end; ++i) {
+        prefetch(rows, count, i - begin);
+        const T* HWY_RESTRICT x = rows.row(i - begin);
+#pragma omp simd
+        for (Index c = 0; c < rows.width; ++c) y[c] += load(x[c]);
+      }
+    }
+  }
+
+  static void add_segment_gradients(const Tile<C>& d_means, Index m, const HeadRows<T>& rows, Index n,
+                                    Index begin, Index count) {
+    for (Index j = segment_of(begin, n, m), i = begin; i < begin + count; ++j) {
       const Index first = j * n / m, last = (j + 1) * n / m;
       const C factor = C(1) / static_cast<C>(last - first);
       const C* HWY_RESTRICT d = d_means.row(j);
-      for (Index i = first; i < last; ++i) {
-        prefetch({rows.data, rows.stride, rows.width}, n, i);
-        T* HWY_RESTRICT x = rows.row(i);
+      for (const Index end = std::min(last, begin + count); i < end; ++i) {
+        prefetch({rows.data, rows.stride, rows.width}, count, i - begin);
+        T* HWY_RESTRICT x = rows.row(i - begin);
 #pragma omp simd
         for (Index c = 0; c < rows.width; ++c) store(x[c], load(x[c]) + factor * d[c]);
       }
@@ -368,6 +381,7 @@ constexpr TileOps<T> make_ops() {
   return {.load_rows = Rows<T>::load_rows,
           .store_rows = Rows<T>::store_rows,
           .segment_means = Rows<T>::segment_means,
+          .add_segment_sums = Rows<T>::add_segment_sums,
           .add_segment_gradients = Rows<T>::add_segment_gradients,
           .add_segment_gradients_to_tile = Plain::add_segment_gradients_to_tile,
           .transpose = Plain::transpose,

@@ -20,7 +20,8 @@ AttentionShape::AttentionShape(const Context& context, const AttentionInputs& in
       tokens(inputs.sequences.tokens),
       longest(inputs.sequences.longest),
       longest_exact(inputs.sequences.longest),
-      threads(context.threads()) {}
+      threads(context.threads()),
+      spans(inputs.spans) {}
 
 HeadTask AttentionShape::head(const Sequences& sequences, Index item) const {
   HeadTask one;
@@ -30,6 +31,9 @@ HeadTask AttentionShape::head(const Sequences& sequences, Index item) const {
   one.begin = offsets[one.batch];
   one.rows = offsets[one.batch + 1] - one.begin;
   one.keys = std::min<Index>(one.rows, sequences.lengths.data<std::int32_t>()[one.batch]);
+  const auto b = static_cast<std::size_t>(one.batch);
+  one.first = spans.split() ? spans.firsts[b] : 0;
+  one.length = spans.split() ? spans.lengths[b] : one.rows;
   return one;
 }
 

@@ -17,9 +17,14 @@ inline constexpr Index kTileRows = 64;  ///< rows of a tile of the sequence
 /// One head of one sequence.
 struct HeadTask {
   Index batch = 0, head = 0;
-  Index begin = 0;  ///< its first row of T
-  Index rows = 0;   ///< n
-  Index keys = 0;   ///< real tokens
+  Index begin = 0;   ///< its first row of T
+  Index rows = 0;    ///< rows here: n, or those of this rank
+  Index keys = 0;    ///< real tokens of them
+  Index first = 0;   ///< the row of the whole sequence that is the first one here
+  Index length = 0;  ///< n: rows of the whole sequence
+
+  /// Other ranks have the rest of the sequence.
+  [[nodiscard]] bool is_part() const { return rows < length; }
 
   /// The rows of [T, parts x C]: part 0, 1, 2 of qkv are q, k and v.
   template <class T>
@@ -38,6 +43,7 @@ struct AttentionShape {
   Index longest = 0;
   Index longest_exact = 0;  ///< rows that one head attends to exactly, at most
   int threads = 1;
+  SequenceSpans spans;  ///< of a batch on several ranks
 
   explicit AttentionShape(const AttentionLimits& limits);
   AttentionShape(const Context& context, const AttentionInputs& inputs);
@@ -51,6 +57,17 @@ struct AttentionShape {
     return std::max<Index>(kMinChunk, (sixteenth + kTileRows - 1) / kTileRows * kTileRows);
   }
   static Index chunks(Index rows) { return (rows + chunk_rows(rows) - 1) / chunk_rows(rows); }
+  /// The chunks of the whole sequence of which rows are here, [begin, end); there are rows here.
+  static RowRange chunks_of(const HeadTask& head) {
+    const Index size = chunk_rows(head.length);
+    return {head.first / size, (head.first + head.rows - 1) / size + 1};
+  }
+  /// A chunk's rows that are here, counted from the first row here.
+  static RowRange rows_of(const HeadTask& head, Index chunk) {
+    const Index size = chunk_rows(head.length);
+    return {std::max<Index>(chunk * size - head.first, 0),
+            std::min((chunk + 1) * size - head.first, head.rows)};
+  }
   [[nodiscard]] Index max_chunks() const {
     return std::min<Index>(16, std::max<Index>(1, (longest + kMinChunk - 1) / kMinChunk));
   }
@@ -105,12 +122,12 @@ void for_chunks(Context& context, const AttentionShape& shape, const Sequences& 
   });
 }
 
-/// body(first, count) for each tile of a chunk's rows.
+/// body(first, count) for each tile of a chunk's rows that are here.
 template <class Body>
 void for_tiles(const HeadTask& head, Index chunk, const Body& body) {
-  const Index size = AttentionShape::chunk_rows(head.rows);
-  for (Index first = chunk * size, end = std::min(first + size, head.rows); first < end; first += kTileRows)
-    body(first, std::min(kTileRows, end - first));
+  const RowRange rows = AttentionShape::rows_of(head, chunk);
+  for (Index first = rows.begin; first < rows.end; first += kTileRows)
+    body(first, std::min(kTileRows, rows.end - first));
 }
 
 /// d_conv_weight [H, K] += the sum of parts [B, H, K], sequence after sequence.

@@ -1,0 +1,115 @@
+#pragma once
+// Sequences of which other ranks of the group have rows too, and what ranks exchange for them: sums that
+// every rank adds its part to in the order of rows, sums of the landmarks' segments, and rows beside one's
+// own for the convolution. Every rank that has rows of a sequence calls the same exchanges in the same order;
+// the others call none. No exchange waits in a circle: a rank receives from those before it first, and from
+// those after it last.
+
+#include <array>
+
+#include "kernels/cpu/attention/head_convolution.h"
+
+namespace nystrom {
+
+inline constexpr std::size_t kMaxSplits = 2;
+
+struct SplitSequence {
+  Index batch = 0;               ///< its number here
+  Index begin = 0;               ///< its first token among those of the whole batch
+  Index length = 0;              ///< n
+  RowRange rows;                 ///< those here
+  int previous = -1, next = -1;  ///< ranks that have the rows before and after; -1: none
+};
+
+/// Those of one batch here. At most two: one that a rank before began, and one that a rank after goes on
+/// with.
+class SplitSequences {
+ public:
+  SplitSequences(const AttentionShape& shape, const Sequences& sequences);
+
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+  [[nodiscard]] const SplitSequence& operator[](std::size_t s) const { return splits_[s]; }
+  [[nodiscard]] SequenceGroup& group() const { return *spans_.group; }
+
+  /// body(rank, rows) for each other rank that has rows of the sequence, in order.
+  template <class Body>
+  void for_others(const SplitSequence& split, const Body& body) const {
+    for (int rank = 0; rank < group().ranks(); ++rank)
+      if (const RowRange rows = spans_.rows_of(rank, split.begin, split.length);
+          rank != group().rank() && !rows.empty())
+        body(rank, rows);
+  }
+
+ private:
+  SequenceSpans spans_;
+  std::array<SplitSequence, kMaxSplits> splits_;
+  std::size_t count_ = 0;
+};
+
+template <class E>
+std::span<std::byte> bytes_of(E* values, Index count) {
+  return std::as_writable_bytes(std::span(values, static_cast<std::size_t>(count)));
+}
+
+/// Memory of one sequence's exchanges. `sum` elements: the most that sum_in_order is called with.
+template <class C>
+struct ExchangeMemory {
+  ExchangeMemory() = default;
+  ExchangeMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape, Index landmarks, Index sum);
+
+  C *segment_sums = nullptr, *carry = nullptr;    ///< [M, 2 C], [2 C]
+  C *running = nullptr, *total = nullptr;         ///< [sum]
+  C *first_rows = nullptr, *last_rows = nullptr;  ///< [K / 2, C] of the activation dtype: for others
+  C *before = nullptr, *after = nullptr;          ///< the same: from others
+};
+template <class C>
+using ExchangeMemories = std::array<ExchangeMemory<C>, kMaxSplits>;
+
+/// For each sequence memory.total [elements] = the sum over the ranks that have rows of it. add(s, running,
+/// is_first) adds this rank's part to what the ranks before have summed, which is nothing if it is the first.
+template <class C, class Add>
+void sum_in_order(const SplitSequences& splits, ExchangeMemories<C>& memories, Index elements,
+                  const Add& add) {
+  SequenceGroup& group = splits.group();
+  const auto send = [&](std::size_t s, int to) { group.send(bytes_of(memories[s].running, elements), to); };
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    if (splits[s].previous >= 0) continue;
+    add(s, memories[s].running, true);
+    send(s, splits[s].next);
+  }
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    if (splits[s].previous < 0) continue;
+    group.receive(bytes_of(memories[s].running, elements), splits[s].previous);
+    add(s, memories[s].running, false);
+    if (splits[s].next >= 0)
+      send(s, splits[s].next);
+    else
+      splits.for_others(splits[s], [&](int rank, RowRange) { send(s, rank); });
+  }
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    if (splits[s].next < 0) continue;
+    int last = -1;
+    splits.for_others(splits[s], [&](int rank, RowRange) { last = rank; });
+    group.receive(bytes_of(memories[s].total, elements), last);
+  }
+  group.finish();
+  for (std::size_t s = 0; s < splits.size(); ++s)
+    if (splits[s].next < 0) std::swap(memories[s].running, memories[s].total);
+}
+
+/// segment_sums [M, 2, H, D] = the sums of the rows of q and k in each segment, as one rank adds them up.
+template <class T>
+void exchange_segment_sums(Context& context, const AttentionShape& shape, const AttentionInputs& inputs,
+                           Index landmarks, const SplitSequences& splits,
+                           const ExchangeMemories<Compute<T>>& memories);
+
+/// Of each sequence the K / 2 rows on both sides of this rank's, in x [T, ...] the C channels from `column`
+/// on.
+template <class T>
+std::array<HaloRows<T>, kMaxSplits> exchange_halos(const AttentionShape& shape, const Sequences& sequences,
+                                                   const Tensor& x, Index column,
+                                                   const SplitSequences& splits,
+                                                   const ExchangeMemories<Compute<T>>& memories);
+
+}  // namespace nystrom
