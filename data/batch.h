@@ -1,6 +1,7 @@
 #pragma once
 // Host-side batches: what the loader hands to the trainer. Packed: no padding between sequences.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -22,8 +23,17 @@ struct HostBatch {
   std::vector<std::int32_t> sequence_ends = {};  ///< [B] last token of an answer
   std::vector<float> sequence_values = {};       ///< [B * numbers a sequence] targets of tasks; NaN: none
   std::vector<std::int32_t> positions = {};      ///< [T] ascending within a sequence; empty: its indexes
+  /// Of one rank's span of a batch that a group of ranks shares: the tokens of the whole batch [cuts[r],
+  /// cuts[r + 1]) are rank r's, and the sequences here are parts. [ranks + 1]; empty: the batch is whole.
+  std::vector<std::int64_t> cuts = {};
+  std::vector<std::int64_t> firsts = {};  ///< [B] the row of the whole sequence that is the first one here
+  std::vector<std::int64_t> wholes = {};  ///< [B] rows of the whole sequence
 
   [[nodiscard]] std::int64_t sequences() const { return static_cast<std::int64_t>(lengths.size()); }
+  /// Sequences whose first token is here.
+  [[nodiscard]] std::int64_t begun() const {
+    return cuts.empty() ? sequences() : std::ranges::count(firsts, 0);
+  }
   [[nodiscard]] std::int64_t tokens() const { return static_cast<std::int64_t>(input_ids.size()); }
   [[nodiscard]] std::int64_t real_tokens() const {
     std::int64_t n = 0;

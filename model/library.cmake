@@ -2,7 +2,7 @@ find_package(nlohmann_json REQUIRED)
 
 nystrom_add_library(model FOLDER model
   SOURCES
-    check.cpp network.cpp
+    check.cpp network.cpp sequence_cuts.cpp
     attention/linear.cpp attention/linformer.cpp attention/longformer.cpp attention/none.cpp attention/nystrom.cpp
     attention/performer.cpp attention/random.cpp attention/reformer.cpp attention/registry.cpp attention/softmax.cpp
     exchange/bert_import.cpp exchange/huggingface.cpp exchange/huggingface_config.cpp

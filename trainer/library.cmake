@@ -3,12 +3,12 @@ find_package(MPI REQUIRED COMPONENTS CXX)
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
     finetune.cpp pretrain.cpp start_report.cpp trainer.cpp
-    batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp
+    batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp batches/span_source.cpp
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
     checkpoint/write.cpp
     comm/comm.cpp comm/gpu_collectives.cpp comm/launcher.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp
-    comm/mpi_peers.cpp comm/reducer.cpp comm/threads.cpp
+    comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/threads.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
     metrics/progress.cpp metrics/tensorboard.cpp

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/sequence_cuts.h"
+#include "trainer/batches/span_source.h"
+#include "trainer/comm/rank_group.h"
 #include "trainer/comm/threads.h"
 #include "trainer/guards/consistency.h"
 #include "trainer/run/run_directory.h"
@@ -13,7 +16,7 @@ namespace nystrom {
 namespace {
 
 /// Keys that contradict each other; the ranges of single keys are the configuration table's.
-void check_options(const PretrainOptions& options) {
+void check_options(const PretrainOptions& options, const Comm& comm) {
   const TrainerOptions& t = options.trainer;
   NYSTROM_CHECK(t.steps >= 1 && options.global_batch >= 1, "{} steps of {} sequences", t.steps,
                 options.global_batch);
@@ -23,6 +26,13 @@ void check_options(const PretrainOptions& options) {
         "`data.sequence_length` ({}) is above `model.max_positions` ({}); lower the former or raise the "
         "latter.",
         options.sequence_length, options.model.max_positions);
+  if (options.sequence_ranks == 1) return;
+  check_sequence_ranks(options.model, options.sequence_ranks);
+  if (comm.ranks() % options.sequence_ranks != 0)
+    refuse(
+        "`communication.sequence_ranks` is {}, but this job has {} rank{}: start a multiple of {}, or change the "
+        "key.",
+        options.sequence_ranks, comm.ranks(), comm.ranks() == 1 ? "" : "s", options.sequence_ranks);
 }
 
 /// The micro-batch that fits the device, the same on every rank: smaller than wanted only where the
@@ -74,18 +84,33 @@ struct RunBatches {
   }
 };
 
+/// A source of the group's batches, or of this rank's spans of them.
+std::unique_ptr<BatchSource> source_of(const SourceFactory& make, const SourceRequest& request,
+                                       const ModelConfig& model, const RankGroup& group) {
+  auto whole = make(request);
+  if (group.ranks() == 1) return whole;
+  SpanOptions options{
+      .rank = group.rank(),
+      .cuts = [&model, ranks = group.ranks()](
+                  std::span<const std::int32_t> offsets) { return sequence_cuts(model, offsets, ranks); },
+      .limits = span_limits(model, whole->limits(), group.ranks())};
+  return std::make_unique<SpanSource>(std::move(whole), std::move(options));
+}
+
 /// Opens both sources with the micro-batch of the configuration, or the largest that fits the device.
 RunBatches open_batches(const PretrainOptions& options, const Device& device, Comm& comm,
-                        const Network& network) {
-  SourceRequest request{
-      .global_batch = options.global_batch,
-      .micro_batch = options.micro_batch > 0
-                         ? options.micro_batch
-                         : automatic_micro_batch(options.sequence_length, options.global_batch, comm.ranks(),
-                                                 device.is_gpu()),
-      .rank = comm.rank(),
-      .ranks = comm.ranks()};
-  RunBatches batches{.training = options.training_data(request), .validation = nullptr, .micro_batch = 0};
+                        const RankGroup& group, const Network& network) {
+  const std::int64_t tokens_of_rank = (options.sequence_length + group.ranks() - 1) / group.ranks();
+  SourceRequest request{.global_batch = options.global_batch,
+                        .micro_batch = options.micro_batch > 0
+                                           ? options.micro_batch
+                                           : automatic_micro_batch(tokens_of_rank, options.global_batch,
+                                                                   group.groups(), device.is_gpu()),
+                        .rank = group.index(),
+                        .ranks = group.groups()};
+  RunBatches batches{.training = source_of(options.training_data, request, options.model, group),
+                     .validation = nullptr,
+                     .micro_batch = 0};
   const BatchLimits limits = batches.training->limits();
   const std::int64_t fits = fit_device(
       options, device, comm,
@@ -94,9 +119,10 @@ RunBatches open_batches(const PretrainOptions& options, const Device& device, Co
        options.trainer.bf16_reduction && comm.ranks() > 1});
   if (fits < limits.sequences) {
     request.micro_batch = fits;
-    batches.training = options.training_data(request);
+    batches.training = source_of(options.training_data, request, options.model, group);
   }
-  if (options.validation_data) batches.validation = options.validation_data(request);
+  if (options.validation_data)
+    batches.validation = source_of(options.validation_data, request, options.model, group);
   batches.micro_batch = std::min(request.micro_batch, batches.training->limits().sequences);
   return batches;
 }
@@ -113,19 +139,27 @@ struct ReadyRun {
   Device device;
   Context context;
   Network network;
+  RankGroup group;
   RunBatches batches;
   std::unique_ptr<DeviceReduction> reduction;
+
+  /// For the trainer: null where every rank has whole sequences.
+  [[nodiscard]] SequenceGroup* sequence_group() { return group.ranks() == 1 ? nullptr : &group; }
 
   ReadyRun(const PretrainOptions& options, Comm& comm, const std::string& checkpoint, Observer& observer)
       : device(options.device ? options.device(comm) : Device()),
         context(device.context(threads_of_rank(comm, options.threads))),
-        network(options.model, options.head, options.precision, true, context.memory()) {
+        network(options.model, options.head, options.precision, true, context.memory()),
+        group(comm, options.sequence_ranks) {
     for (const auto& warning :
          thread_warnings(comm, context.host_threads(), options.threads, device.is_gpu()))
       observer.warning(warning);
     if (checkpoint.empty()) initialize(network, options);
-    batches = open_batches(options, device, comm, network);
+    batches = open_batches(options, device, comm, group, network);
     report_batches(options, *batches.training, observer);
+    if (group.ranks() > 1)
+      observer.note(fmt::format("{} ranks share the tokens of a micro-batch; a rank has at most {}.",
+                                group.ranks(), batches.training->limits().tokens));
     network.plan(batches.limits(), context.host_threads(), options.recompute);
     reduction = make_device_reduction(device, comm, options.communication);
   }
@@ -150,13 +184,15 @@ RunInfo run_info(const PretrainOptions& options, const Comm& comm, const ReadyRu
 }
 
 /// A source like that of the run, of the global batch that is timed.
-std::unique_ptr<BatchSource> source_to_time(const PretrainOptions& options, const ReadyRun& run,
-                                            const Comm& comm) {
+std::unique_ptr<BatchSource> source_to_time(const PretrainOptions& options, const ReadyRun& run) {
   const std::int64_t micro_batch = run.batches.micro_batch;
-  return options.training_data({.global_batch = timed_batch(options.global_batch, micro_batch, comm.ranks()),
-                                .micro_batch = micro_batch,
-                                .rank = comm.rank(),
-                                .ranks = comm.ranks()});
+  const RankGroup& group = run.group;
+  return source_of(options.training_data,
+                   {.global_batch = timed_batch(options.global_batch, micro_batch, group.groups()),
+                    .micro_batch = micro_batch,
+                    .rank = group.index(),
+                    .ranks = group.groups()},
+                   options.model, group);
 }
 
 }  // namespace
@@ -195,7 +231,7 @@ ResumePoint choose_resume_point(const PretrainOptions& options, RunIdentity& ide
 }
 
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer) {
-  check_options(options);
+  check_options(options, comm);
   require_same_start(options, comm);
   Observer silent;
   Observer& rank0_observer = comm.rank() == 0 ? observer : silent;  // until the metrics files are open
@@ -217,8 +253,9 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   // file is truncated to the step of the checkpoint.
   Observers observers;
   std::optional<RunFiles> files;
-  Trainer trainer(trainer_options, {run.context, comm, run.network, *run.batches.training,
-                                    run.batches.validation.get(), observers, run.reduction.get()});
+  Trainer trainer(trainer_options,
+                  {run.context, comm, run.network, *run.batches.training, run.batches.validation.get(),
+                   observers, run.reduction.get(), run.sequence_group()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
     session.require_lock();
@@ -232,7 +269,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
 
 StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed_steps, Comm& comm,
                               Observer& observer) {
-  check_options(options);
+  check_options(options, comm);
   require_same_start(options, comm);
   Observer silent;
   Observer& rank0_observer = comm.rank() == 0 ? observer : silent;
@@ -242,10 +279,11 @@ StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed
   const std::string& checkpoint = resume.checkpoint;
 
   ReadyRun run(options, comm, checkpoint, rank0_observer);
-  const auto source = source_to_time(options, run, comm);
+  const auto source = source_to_time(options, run);
   StepMeter meter;
-  Trainer trainer(timing_options(options.trainer, timed_steps),
-                  {run.context, comm, run.network, *source, nullptr, meter, run.reduction.get()});
+  Trainer trainer(
+      timing_options(options.trainer, timed_steps),
+      {run.context, comm, run.network, *source, nullptr, meter, run.reduction.get(), run.sequence_group()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   const std::int64_t steps_left = std::max<std::int64_t>(options.trainer.steps - trainer.state().step, 0);
   StartReport report{.backend = run.device.kind(),

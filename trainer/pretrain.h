@@ -39,7 +39,8 @@ struct PretrainOptions : RunOptions {
 
   std::int64_t sequence_length = 512;
   std::int64_t global_batch = 256;
-  std::int64_t micro_batch = 0;                  ///< 0: automatic
+  std::int64_t micro_batch = 0;  ///< 0: automatic
+  int sequence_ranks = 1;        ///< neighbouring ranks that share the tokens of a micro-batch
   SourceFactory training_data, validation_data;  ///< validation_data may be empty
   std::vector<std::string> data_notes;           ///< sentences on them for the log, once both are open
 

@@ -58,7 +58,7 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       clip_(store_.memory(), options.clip_norm),
       reducer_(context_, comm_, store_.gradients(),
                {options.bucket_bytes, options.bf16_reduction, reduction_}),
-      buffer_(limits_of(batches_, validation_batches_), context_),
+      buffer_(limits_of(batches_, validation_batches_), context_, dependencies.group),
       graphs_(options.cuda_graph ? make_op_graphs(context_) : nullptr),
       guard_({options.on_nonfinite, options.spike, options.checkpoint_folder}, comm_, store_, observer_),
       residuals_({options.pinv_residual_every, options.pinv_residual_limit}, network_, comm_, observer_),
@@ -146,7 +146,7 @@ Trainer::BatchCounts Trainer::count(const StepBatch& batch) {
   for (const HostBatch& micro_batch : batch.micro_batches) {
     const auto labels = count_labels(network_.head(), arrays_of(micro_batch));
     for (std::size_t i = 0; i < kMaxLosses; ++i) sums[i] += labels[i];
-    sums[kMaxLosses] += static_cast<double>(micro_batch.sequences());
+    sums[kMaxLosses] += static_cast<double>(micro_batch.begun());
     sums[kMaxLosses + 1] += static_cast<double>(micro_batch.real_tokens());
   }
   comm_.all_reduce(sums, "the label counts");
@@ -167,7 +167,7 @@ void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
 }
 
 // Leaves the gradients of the global batch in every rank's gradient tensor, and the sums of the rank's own
-// losses in the head. A rank without sequences adds zeros. All-reduces start between captured segments, so
+// losses in the head. A rank without tokens adds zeros. All-reduces start between captured segments, so
 // that they run beside the rest of backward as they do without CUDA graphs; a step that measures residuals
 // waits for the device in between, and is not captured.
 void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
@@ -177,6 +177,7 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
   network_.head().reset_sums(context_);
   reducer_.begin();
   for (const HostBatch& micro_batch : batch.micro_batches) {
+    if (micro_batch.tokens() == 0) continue;  // the other ranks of the group have them all
     const bool last = &micro_batch == &batch.micro_batches.back();
     const bool segmented = last && reducer_.buckets() > 0;
     const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));

@@ -77,6 +77,7 @@ struct TrainerDependencies {
   BatchSource* validation = nullptr;
   Observer& observer;                    ///< called on rank 0 only
   DeviceReduction* reduction = nullptr;  ///< all-reduce of gradients on a device
+  SequenceGroup* group = nullptr;        ///< shares the batches, where they are spans
 };
 
 class Trainer {

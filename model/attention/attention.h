@@ -19,9 +19,10 @@ struct AttentionStep {
   RowKeys keys;      ///< of T tokens
   Tensor positions;  ///< [T] int32, ascending within a sequence
   Pass pass;
-  Tensor qkv;        ///< [T, P C]
-  Tensor workspace;  ///< of AttentionEntry::plan_workspace
-  Tensor out;        ///< [T, C]: overwritten by forward, as forward left it in backward
+  Tensor qkv;                ///< [T, P C]
+  Tensor workspace;          ///< of AttentionEntry::plan_workspace
+  Tensor out;                ///< [T, C]: overwritten by forward, as forward left it in backward
+  SequenceSpans spans = {};  ///< of a batch on several ranks, in kinds that have cut_rows
 };
 
 /// Random numbers of a layer that are given instead of drawn, for comparison with other programs.

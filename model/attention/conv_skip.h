@@ -30,7 +30,8 @@ class ConvSkip {
             .dropout = {},
             .keys = step.keys,
             .workspace = step.workspace,
-            .out = step.out};
+            .out = step.out,
+            .spans = step.spans};
   }
   [[nodiscard]] AttentionGradients gradients(const Tensor& d_out, const Tensor& d_qkv) const {
     return {.d_out = d_out, .d_qkv = d_qkv, .d_conv_weight = gradient()};

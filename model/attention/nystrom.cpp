@@ -79,6 +79,10 @@ std::vector<std::string> warnings(const AttentionConfig& config, std::int64_t le
   return texts;
 }
 
+std::int64_t cut_rows(const AttentionConfig& config, std::int64_t rows, int ranks) {
+  return nystrom_cut_rows(options_of(config), rows, ranks);
+}
+
 /// A multiple of the landmarks.
 std::int64_t segment_means_length(const AttentionConfig& config, std::int64_t length) {
   return std::max(length / config.landmarks, std::int64_t{1}) * config.landmarks;
@@ -94,6 +98,7 @@ constinit const AttentionEntry kNystromAttention{.name = "nystrom",
                                                  .plan_workspace = plan_workspace,
                                                  .describe = describe,
                                                  .details = details,
+                                                 .cut_rows = cut_rows,
                                                  .reference = "Xiong et al., AAAI 2021, arXiv 2102.03902",
                                                  .warnings = warnings,
                                                  .segment_means_length = segment_means_length};

@@ -52,6 +52,9 @@ struct AttentionEntry {
   std::string_view drawn_name = {};
   /// Those of a model that is not being trained. Only where drawn_name is not empty.
   DrawnTensor (*draw)(const ModelConfig& config, std::int64_t layer) = nullptr;
+  /// Rows at whose multiples a sequence of `rows` is cut where `ranks` ranks share it; 0: it stays on one
+  /// rank. Null: the kind cannot compute a sequence on several ranks.
+  std::int64_t (*cut_rows)(const AttentionConfig& config, std::int64_t rows, int ranks) = nullptr;
   /// Citation of the method.
   std::string_view reference;
   /// Warnings about a run with sequences of `length` tokens.

@@ -27,7 +27,7 @@ std::int32_t at(std::span<const std::int32_t> values, std::int32_t i) {
 }
 }  // namespace
 
-BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context)
+BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context, SequenceGroup* group)
     : input_ids_(place(DType::kI32, limits.tokens)),
       token_types_(place(DType::kI32, limits.tokens)),
       indexes_(place(DType::kI32, limits.tokens)),
@@ -44,7 +44,21 @@ BatchBuffer::BatchBuffer(const BatchLimits& limits, const Context& context)
       sequence_values_(place(DType::kF32, limits.sequences * limits.values)),
       label_rows_(place(DType::kI32, limits.labels)),
       token_labels_(place(DType::kI32, limits.labels)),
-      upload_(make_upload(context, bytes_)) {}
+      upload_(make_upload(context, bytes_)),
+      group_(group) {}
+
+void BatchBuffer::take_spans(const BatchArrays& a) {
+  cuts_.assign(a.cuts.begin(), a.cuts.end());
+  firsts_.assign(a.firsts.begin(), a.firsts.end());
+  wholes_.assign(a.wholes.begin(), a.wholes.end());
+  batch_.spans = {};
+  if (cuts_.empty()) return;
+  NYSTROM_CHECK(group_ != nullptr && std::ssize(cuts_) == group_->ranks() + 1 &&
+                    firsts_.size() == a.lengths.size() && wholes_.size() == a.lengths.size(),
+                "a span of {} cuts, {} first rows of {} sequences", cuts_.size(), firsts_.size(),
+                a.lengths.size());
+  batch_.spans = {group_, cuts_, firsts_, wholes_};
+}
 
 const Batch& BatchBuffer::upload(const BatchArrays& a) {
   const auto tokens = static_cast<std::int64_t>(a.input_ids.size());
@@ -55,6 +69,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
                     a.label_rows.size() == a.token_labels.size(),
                 "a micro-batch of {} sequences, {} offsets, {} tokens", a.lengths.size(), a.offsets.size(),
                 tokens);
+  take_spans(a);
   filling_ = upload_->begin();
   Batch& b = batch_;
   b.inputs.input_ids = put(input_ids_, a.input_ids);
@@ -81,9 +96,10 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   auto* samples = b.token_keys.samples.data<std::int64_t>();
   for (std::size_t s = 0; s < a.lengths.size(); ++s) {
     const std::int32_t begin = a.offsets[s], end = a.offsets[s + 1];
-    b.sequences.longest = std::max<std::int64_t>(b.sequences.longest, end - begin);
+    const auto first = cuts_.empty() ? std::int32_t{0} : static_cast<std::int32_t>(firsts_[s]);
+    b.sequences.longest = std::max(b.sequences.longest, cuts_.empty() ? end - begin : wholes_[s]);
     for (std::int32_t t = begin; t < end; ++t) {
-      index[t] = t - begin;
+      index[t] = first + t - begin;
       samples[t] = a.samples[s];
       NYSTROM_CHECK(a.positions.empty() || t == begin || at(a.positions, t - 1) < at(a.positions, t),
                     "token {} of sequence {} has position {} after {}", t - begin, s, at(a.positions, t),

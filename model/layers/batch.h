@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "kernels/embedding.h"
+#include "kernels/sequence_group.h"
 #include "kernels/sequences.h"
 #include "kernels/tensor/upload.h"
 
@@ -20,17 +22,19 @@ struct BatchLimits {
   std::int64_t longest = 0;    ///< rows of the longest sequence
   std::int64_t labels = 0;     ///< masked positions, or labelled rows of another head
   std::int64_t values = 1;     ///< numbers a sequence in sequence_values
+  bool split = false;          ///< it may be a span of one that a group of ranks shares
 };
 
 inline constexpr std::size_t kMaxLosses = 2;
 
 struct Batch {
-  Sequences sequences;
+  Sequences sequences;     ///< `longest`: rows of the longest, wherever they are
+  SequenceSpans spans;     ///< where other ranks have parts of the sequences
   EmbeddingInputs inputs;  ///< of T tokens
-  RowKeys token_keys;      ///< of T tokens, whose places in their sequences are their indexes
+  RowKeys token_keys;      ///< of T tokens, whose places in their (whole) sequences are their indexes
   RowKeys sequence_keys;   ///< of B sequences (position 0)
   RowKeys pair_keys;       ///< of B / 2 pairs: those of their first sequences
-  Tensor first_rows;       ///< [B] int32: row of each sequence's first token
+  Tensor first_rows;       ///< [B] int32: row of each sequence's first token here
   Tensor label_rows;       ///< [P] int32, ascending: rows that carry a token label
   Tensor token_labels;     ///< [P] int32: their labels
   Tensor sequence_labels;  ///< [B] int32, or one a question of B / questions sequences; negative: none
@@ -50,12 +54,17 @@ struct BatchArrays {
   std::span<const float> sequence_values = {};              ///< [B * labels]
   /// [T] ascending within a sequence; empty: a token's index in its sequence.
   std::span<const std::int32_t> positions = {};
+  /// Of a span of a batch that a group of ranks shares, as in kernels/sequence_group.h; empty: it is whole.
+  std::span<const std::int64_t> cuts = {};                 ///< [ranks + 1]
+  std::span<const std::int64_t> firsts = {}, wholes = {};  ///< [B]
 };
 
 class BatchBuffer {
  public:
-  /// For ops of `context`: the views are of its memory.
-  explicit BatchBuffer(const BatchLimits& limits, const Context& context = Context(1));
+  /// For ops of `context`: the views are of its memory. `group` shares batches that have cuts, and outlives
+  /// this.
+  explicit BatchBuffer(const BatchLimits& limits, const Context& context = Context(1),
+                       SequenceGroup* group = nullptr);
   /// Copies the arrays in and returns views of them, valid until the next upload. Throws InternalError if
   /// they exceed the limits or disagree with each other.
   const Batch& upload(const BatchArrays& arrays);
@@ -70,6 +79,7 @@ class BatchBuffer {
   Place place(DType dtype, std::int64_t most);
   template <class T>
   Tensor put(const Place& place, std::span<const T> values);
+  void take_spans(const BatchArrays& arrays);
 
   std::size_t bytes_ = 0;  // of the block
   Place input_ids_, token_types_, indexes_, positions_, token_samples_;
@@ -78,6 +88,8 @@ class BatchBuffer {
   Place label_rows_, token_labels_;
   std::unique_ptr<Upload> upload_;
   std::byte* filling_ = nullptr;  // the host's block of this upload
+  SequenceGroup* group_;
+  std::vector<std::int64_t> cuts_, firsts_, wholes_;
   Batch batch_;
 };
 

@@ -90,7 +90,8 @@ AttentionStep Block::attention_step(const Batch& batch, const Pass& pass, const 
           .pass = pass,
           .qkv = qkv_.first(t),
           .workspace = workspace,
-          .out = context_.first(t)};
+          .out = context_.first(t),
+          .spans = batch.spans};
 }
 
 void Block::forward(Context& context, const Batch& batch, const Pass& pass, const Tensor& workspace,

@@ -40,7 +40,8 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
                                   .heads = config_.attention.heads,
                                   .taps = config_.attention.taps,
                                   .threads = plan.threads,
-                                  .cuda = store_.memory().on_device()};
+                                  .cuda = store_.memory().on_device(),
+                                  .split = plan.limits.split};
   for (Block& block : blocks_) block.attention().plan_kept(planner, attention);
   for (Block& block : blocks_) {
     const std::size_t mark = planner.mark_saved();

@@ -1,5 +1,6 @@
 nystrom_add_test(trainer_test
   SOURCES
+    tests/trainer/batches/span_source_test.cpp
     tests/trainer/checkpoint/checkpoint_test.cpp
     tests/trainer/checkpoint/model_record_test.cpp
     tests/trainer/comm/threads_test.cpp
@@ -23,11 +24,14 @@ nystrom_add_test(ranks_test
     tests/trainer/comm/optimizers_on_ranks_test.cpp
     tests/trainer/comm/ranks_main.cpp
     tests/trainer/comm/ranks_test.cpp
+    tests/trainer/comm/sequence_ranks_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
 foreach(ranks 2 3)
   nystrom_add_mpi_test(ranks_test_on_${ranks} RANKS ${ranks} COMMAND ranks_test LABELS trainer)
 endforeach()
+nystrom_add_mpi_test(sequence_ranks_test_on_4 RANKS 4 COMMAND ranks_test ARGUMENTS --gtest_filter=SequenceRanks.*
+                     LABELS trainer)
 
 add_executable(absence tests/trainer/comm/absence_main.cpp)
 target_link_libraries(absence PRIVATE nystrom_trainer nystrom_options)
@@ -35,6 +39,9 @@ set_target_properties(absence PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINAR
 nystrom_add_mpi_test(a_rank_that_does_not_come_is_named RANKS 3 COMMAND absence ARGUMENTS late LABELS trainer)
 set_tests_properties(a_rank_that_does_not_come_is_named PROPERTIES PASS_REGULAR_EXPRESSION
   "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not take part")
+nystrom_add_mpi_test(a_rank_that_does_not_send_is_named RANKS 3 COMMAND absence ARGUMENTS late_in_a_group LABELS trainer)
+set_tests_properties(a_rank_that_does_not_send_is_named PROPERTIES PASS_REGULAR_EXPRESSION
+  "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share; rank 2 on [^ ]+ did not take part")
 # Open MPI 4 is told to be patient with the survivors. Open MPI 5 would kill them a quarter of a second after its
 # signal, whatever it is told: it lets them go on.
 execute_process(COMMAND ${MPIEXEC_EXECUTABLE} --version OUTPUT_VARIABLE version)

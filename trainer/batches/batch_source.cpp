@@ -9,7 +9,8 @@ BatchLimits joined(const BatchLimits& a, const BatchLimits& b) {
           .tokens = std::max(a.tokens, b.tokens),
           .longest = std::max(a.longest, b.longest),
           .labels = std::max(a.labels, b.labels),
-          .values = std::max(a.values, b.values)};
+          .values = std::max(a.values, b.values),
+          .split = a.split || b.split};
 }
 
 BatchArrays arrays_of(const HostBatch& batch) {
@@ -23,7 +24,10 @@ BatchArrays arrays_of(const HostBatch& batch) {
           .sequence_labels = batch.sequence_labels,
           .sequence_ends = batch.sequence_ends,
           .sequence_values = batch.sequence_values,
-          .positions = batch.positions};
+          .positions = batch.positions,
+          .cuts = batch.cuts,
+          .firsts = batch.firsts,
+          .wholes = batch.wholes};
 }
 
 }  // namespace nystrom

@@ -56,6 +56,14 @@ std::span<std::byte> bytes_of(T& object) {
 
 }  // namespace
 
+Comm::Ticket Comm::start_send(std::span<const std::byte> bytes, int to, std::string_view what) {
+  throw InternalError(fmt::format("{}: {} bytes to rank {} of {}", what, bytes.size(), to, ranks()));
+}
+
+Comm::Ticket Comm::start_receive(std::span<std::byte> bytes, int from, std::string_view what) {
+  throw InternalError(fmt::format("{}: {} bytes from rank {} of {}", what, bytes.size(), from, ranks()));
+}
+
 std::string Comm::broadcast_text(std::string text, int root, std::string_view what) {
   auto size = static_cast<std::uint64_t>(text.size());
   broadcast(bytes_of(size), root, what);

@@ -60,6 +60,10 @@ class Comm {
   /// computes. `what` must outlive the wait.
   [[nodiscard]] virtual Ticket start_all_reduce(const Tensor& values, std::string_view what) = 0;
   virtual void wait(Ticket ticket) = 0;
+  /// Starts sending to one rank, or receiving what it sends, which has as many bytes; they must not be used
+  /// until wait(). What one rank sends to another arrives in order. Without other ranks: InternalError.
+  [[nodiscard]] virtual Ticket start_send(std::span<const std::byte> bytes, int to, std::string_view what);
+  [[nodiscard]] virtual Ticket start_receive(std::span<std::byte> bytes, int from, std::string_view what);
 
   /// Bytes of `root` to all ranks.
   virtual void broadcast(std::span<std::byte> bytes, int root, std::string_view what) = 0;

@@ -27,6 +27,7 @@ using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // per broadcast: MPI counts in int
+constexpr int kMessage = 1;                               // tag of messages from rank to rank
 constexpr auto kLookAround = 50ms;                        // between two liveness probes
 constexpr auto kPatience = 2s;                            // for other ranks, after a signal
 constexpr Seconds kGrace = 5s;                            // maximum time to answer a roll call
@@ -89,6 +90,8 @@ class MpiComm final : public Comm {
 
   [[nodiscard]] Ticket start_all_reduce(const Tensor& values, std::string_view what) override;
   void wait(Ticket ticket) override;
+  [[nodiscard]] Ticket start_send(std::span<const std::byte> bytes, int to, std::string_view what) override;
+  [[nodiscard]] Ticket start_receive(std::span<std::byte> bytes, int from, std::string_view what) override;
   void broadcast(std::span<std::byte> bytes, int root, std::string_view what) override;
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) override;
   void all_gather_shards(const Tensor& values, std::span<const std::int64_t> begins,
@@ -248,6 +251,22 @@ Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view wh
   return start(what, [&](MPI_Request* request) {
     return MPI_Iallreduce(MPI_IN_PLACE, values.address, static_cast<int>(values.numel()),
                           mpi::type_of(values.dtype), sums_.of(values.dtype), data_.get(), request);
+  });
+}
+
+Comm::Ticket MpiComm::start_send(std::span<const std::byte> bytes, int to, std::string_view what) {
+  NYSTROM_CHECK(bytes.size() <= kMaxBytes, "{}: {} bytes in one message", what, bytes.size());
+  return start(what, [&](MPI_Request* request) {
+    return MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kMessage, data_.get(),
+                     request);
+  });
+}
+
+Comm::Ticket MpiComm::start_receive(std::span<std::byte> bytes, int from, std::string_view what) {
+  NYSTROM_CHECK(bytes.size() <= kMaxBytes, "{}: {} bytes in one message", what, bytes.size());
+  return start(what, [&](MPI_Request* request) {
+    return MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kMessage, data_.get(),
+                     request);
   });
 }
 

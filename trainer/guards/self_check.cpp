@@ -62,7 +62,7 @@ void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffe
                       const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step) {
   const ParameterStore& store = network.parameters();
   const auto compute = [&]() -> std::vector<std::string> {
-    if (batch.micro_batches.empty()) return {};
+    if (batch.micro_batches.empty() || batch.micro_batches.front().tokens() == 0) return {};
     network.parameters().zero_gradients(context);
     network.head().reset_sums(context);
     const Batch& uploaded = buffer.upload(arrays_of(batch.micro_batches.front()));

@@ -51,7 +51,8 @@ Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buf
   head.reset_sums(context);
   for (std::int64_t index = 0; index < std::min(batches, source.batches()); ++index)
     for (const HostBatch& micro_batch : source.read(index).micro_batches)
-      network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
+      if (micro_batch.tokens() > 0)
+        network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
   std::array<double, kMaxLosses * kColumns> sums{};
   std::ranges::copy(head.read_sums(context), sums.begin());
   comm.all_reduce(sums, "the sums of the validation losses");

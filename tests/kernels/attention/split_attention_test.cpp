@@ -232,6 +232,24 @@ TEST(SplitAttention, bytes_that_travel_do_not_depend_on_the_length) {
   EXPECT_EQ(sent[1], sent[5]);
 }
 
+// The table of docs/long-sequences.md. 6144 rows of 8 landmarks are segments of 768: 2, 3 and 3 of them end
+// on the ranks.
+TEST(SplitAttention, what_travels_is_what_the_document_says) {
+  CaseOptions options = kLong;
+  options.rows = {6144};
+  Comparison<float> split(options, {0, 2048, 4096, 6144});
+  constexpr std::size_t kM = 8, kH = 2, kC = 16, kReach = 4, kOthers = 2;
+  const std::size_t sums = kM * (kC + 2 * kH) + 3 * kM * kC;
+  const auto expected = [&](std::size_t neighbours, std::size_t segments, std::size_t next,
+                            std::size_t receivers) {
+    return sizeof(float) *
+           (2 * neighbours * kReach * kC + next * 2 * kC + kOthers * segments * 2 * kC + receivers * sums);
+  };
+  EXPECT_EQ(split.mail().sent_by(0), expected(1, 2, 1, 1));
+  EXPECT_EQ(split.mail().sent_by(1), expected(2, 3, 1, 1));
+  EXPECT_EQ(split.mail().sent_by(2), expected(1, 3, 0, kOthers));
+}
+
 TEST(SplitAttention, whole_sequences_send_nothing) {
   CaseOptions options = kLong;
   options.rows = {300, 2500, 5, 200};

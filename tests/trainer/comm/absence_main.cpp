@@ -1,9 +1,11 @@
 // Started by mpirun: the last rank does not come to a barrier, since it sleeps ("late") or is dead ("dead",
-// "dead_unannounced"); the others must say so in time. Where a rank is dead mpirun signals the others, and
-// kills them later; with "dead_unannounced" it does neither (--enable-recovery), and they signal themselves.
+// "dead_unannounced") or does not send its part of a shared sequence ("late_in_a_group"); the others must say
+// so in time. Where a rank is dead mpirun signals the others, and kills them later; with "dead_unannounced"
+// it does neither (--enable-recovery), and they signal themselves.
 
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -11,6 +13,7 @@
 #include <thread>
 
 #include "trainer/comm/comm.h"
+#include "trainer/comm/rank_group.h"
 #include "trainer/process/signals.h"
 
 int main(int argc, char** argv) {
@@ -26,6 +29,11 @@ int main(int argc, char** argv) {
   }
   if (how == "dead_unannounced") ::kill(::getpid(), SIGTERM);
   try {
+    if (how == "late_in_a_group") {
+      nystrom::RankGroup group(*comm, comm->ranks());
+      std::array<std::byte, 100000> bytes{};
+      group.receive(bytes, comm->ranks() - 1);
+    }
     comm->barrier("a barrier");
   } catch (const nystrom::CommTimeout& timeout) {
     std::printf("rank %d: %s\n", comm->rank(), timeout.what());
