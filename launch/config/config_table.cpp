@@ -465,6 +465,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "Precision of the all-reduce of gradients: `bf16` halves the bytes sent and rounds each rank's "
        "gradient, and each partial sum, to 8 bits.",
        {.resume = kFree}},
+      {"communication.sequence_ranks",
+       &c.communication.sequence_ranks,
+       "Neighbouring ranks that share the tokens of each micro-batch, so that a sequence may be longer than one rank "
+       "has memory for; the number of ranks is a multiple. Pretraining with attention of kind nystrom on the CPU.",
+       {.range = {1, 65536}, .resume = kFree}},
       {"communication.timeout",
        &c.communication.timeout,
        "Seconds after which a rank that waits for another ends the job, naming rank, step and collective.",

@@ -179,6 +179,7 @@ PretrainOptions run_options(const Config& config) {
                            .timeout_seconds = config.communication.timeout};
   options.global_batch = config.training.global_batch;
   options.micro_batch = config.training.micro_batch.value_or(0);
+  options.sequence_ranks = static_cast<int>(config.communication.sequence_ranks);
   options.trainer = trainer_options(config);
   return options;
 }

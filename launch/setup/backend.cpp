@@ -25,6 +25,11 @@ void check_cuda_graph(const Config& config, const Backend& backend) {
 void check_communication(const Config& config, const Backend& backend) {
   if (config.communication.kind == CommKind::kNccl && !backend.cuda)
     refuse("`communication.kind` is nccl, but the CPU computes, and its ranks use MPI; choose mpi or auto.");
+  if (config.communication.sequence_ranks > 1 && backend.cuda)
+    refuse(
+        "`communication.sequence_ranks` is {}, but a GPU computes, where every rank has whole sequences: set it to "
+        "1, or `training.backend` to cpu.",
+        config.communication.sequence_ranks);
 }
 
 Device open_device(const Backend& backend, CommKind kind, Comm& comm) {

@@ -104,6 +104,10 @@ void set_length(FinetuneSetup& setup) {
 
 void set_run(FinetuneSetup& setup, bool training) {
   Config& config = setup.config;
+  if (training && config.communication.sequence_ranks > 1)
+    refuse(
+        "`communication.sequence_ranks` is {}, but `finetune` has whole sequences on every rank: set it to 1.",
+        config.communication.sequence_ranks);
   Backend backend = choose_backend(config.training.backend, "training.backend");
   backend.time_products = !config.training.deterministic;
   check_cuda_graph(config, backend);

@@ -19,6 +19,14 @@ nystrom_add_test(program_test
   AS_ONE Program
   LABELS launch)
 
+# Its cases share a prepared text and a run on one rank.
+nystrom_add_test(sequence_ranks_program_test
+  SOURCES tests/launch/pretrain/sequence_ranks_program_test.cpp
+  LINKS nystrom_core nlohmann_json::nlohmann_json
+  RUNS_PROGRAM
+  AS_ONE SequenceRanksProgram
+  LABELS launch)
+
 nystrom_add_test(predict_test
   SOURCES tests/launch/predict/predict_test.cpp
   LINKS nystrom_launch
