@@ -17,7 +17,8 @@ add_custom_target(nystrom_version
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp check/check.cpp check/figures.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp
+    chart/heat_map.cpp chart/label.cpp chart/line_chart.cpp chart/scale.cpp chart/style.cpp check/check.cpp check/figures.cpp
     cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp
     cli/option_parser.cpp cli/run_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
@@ -41,7 +42,7 @@ nystrom_add_library(launch FOLDER launch
     hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
 
 # All but the predictions and what measures the machine.
-file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
+file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
   launch/models/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp)
 nystrom_optimize_lightly(${light})
 

@@ -11,6 +11,12 @@ nystrom_add_test(launch_test
   LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp
   LABELS launch)
 
+nystrom_add_test(chart_test
+  SOURCES
+    tests/launch/chart/chart_test.cpp
+  LINKS nystrom_launch
+  LABELS launch)
+
 # Its cases share a prepared text and a trained model.
 nystrom_add_test(program_test
   SOURCES tests/launch/command_line_test.cpp tests/launch/readme_test.cpp
