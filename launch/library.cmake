@@ -22,13 +22,16 @@ nystrom_add_library(launch FOLDER launch
     cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp
     cli/option_parser.cpp cli/run_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
-    commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/table.cpp
+    commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/report.cpp commands/table.cpp
     commands/verify.cpp config/command_keys.cpp config/config.cpp config/config_read.cpp config/config_schema.cpp
     config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp config/key_guess.cpp
     config/options.cpp config/path_text.cpp config/suggestion.cpp models/conversion.cpp models/file_verification.cpp
     models/folder_tokenizer.cpp models/model_card.cpp models/model_path.cpp models/model_source.cpp
     models/tokenizer_search.cpp models/transformers_code.cpp predict/answers.cpp predict/fill_mask.cpp
     predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
+    report/classes.cpp report/configuration.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/links.cpp
+    report/metrics_line.cpp report/page.cpp report/progress.cpp report/report.cpp report/report_file.cpp
+    report/residuals.cpp report/run_record.cpp report/series.cpp report/starts.cpp report/summary.cpp report/task.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
     setup/run_setup.cpp setup/run_shards.cpp setup/task_setup.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
     table/table_text.cpp verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
@@ -43,7 +46,7 @@ nystrom_add_library(launch FOLDER launch
 
 # All but the predictions and what measures the machine.
 file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
-  launch/models/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp)
+  launch/models/*.cpp launch/report/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp)
 nystrom_optimize_lightly(${light})
 
 add_executable(nystrom launch/main.cpp launch/processor_check.cpp)

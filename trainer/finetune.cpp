@@ -16,6 +16,7 @@
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
 #include "trainer/tasks/answers.h"
+#include "trainer/tasks/task_details.h"
 #include "trainer/tasks/task_outputs.h"
 #include "trainer/tasks/task_results.h"
 #include "trainer/tasks/task_source.h"
@@ -370,38 +371,34 @@ class Finetuning {
   }
 
   std::string write_results(const Progress& progress) {
-    TaskReport report{.results = {.task = info().name,
-                                  .model = options_.from.empty() ? "drawn from the seed" : options_.from,
-                                  .metric = metric_,
-                                  .data = data_.task->data(),
-                                  .seed = options_.run.trainer.seed,
-                                  .best_step = progress.step,
-                                  .steps = progress.steps,
-                                  .splits = {}},
-                      .evaluations = history_,
-                      .confusions = {},
-                      .scatters = {}};
+    TaskResults results{.task = info().name,
+                        .model = options_.from.empty() ? "drawn from the seed" : options_.from,
+                        .metric = metric_,
+                        .data = data_.task->data(),
+                        .seed = options_.run.trainer.seed,
+                        .best_step = progress.step,
+                        .steps = progress.steps,
+                        .splits = {}};
+    TaskDetails details;
     if (comm_.rank() == 0 && writes()) fs::create_directories(options_.run.directory);
     const Splits& predicted = data_.test.empty() ? data_.validation : data_.test;
     for (const auto* part : {&data_.validation, &data_.test})
       for (const auto& split : *part) {
         const SplitOutputs result = outputs_of(*split);
         if (split->labelled()) {
-          report.results.splits.push_back({split->name(), split->score(result.outputs)});
-          report.confusions.emplace_back(split->name(), split->confusion(result.outputs));
-          report.scatters.emplace_back(split->name(), split->points(result.outputs));
+          results.splits.push_back({split->name(), split->score(result.outputs)});
+          details.confusions.emplace_back(split->name(), split->confusion(result.outputs));
+          details.scatters.emplace_back(split->name(), split->points(result.outputs));
         }
         if (comm_.rank() != 0 || !writes() || part != &predicted) continue;
         require_lock_();
         write_predictions(*split, result.outputs, predicted);
       }
-    std::erase_if(report.confusions, [](const auto& item) { return item.second.labels.empty(); });
-    std::erase_if(report.scatters, [](const auto& item) { return item.second.empty(); });
-    const std::string text = results_text(report.results);
+    const std::string text = results_text(results);
     if (comm_.rank() == 0 && writes()) {
       require_lock_();
       write_file(path("results.json"), text);
-      write_file(path("report.html"), report_html(report));
+      write_file(path("details.json"), task_details_text(details));
     }
     return text;
   }

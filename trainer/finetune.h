@@ -4,7 +4,7 @@
 // After each epoch, or every so many steps, the run writes a checkpoint and scores the validation splits;
 // evaluations.json records the scores, from which a resumed run knows what is done. The best checkpoint by
 // the task's metric is kept as checkpoints/best.h5. At the end that checkpoint is scored again and predicts
-// the test splits: results.json, predictions.tsv, leaderboard/, report.html.
+// the test splits: results.json, details.json (confusions), predictions.tsv, leaderboard/.
 
 #include "data/tasks/task.h"
 #include "trainer/pretrain.h"

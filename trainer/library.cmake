@@ -17,7 +17,8 @@ nystrom_add_library(trainer FOLDER trainer
     optimizer/tensorwise.cpp optimizer/zero_partition.cpp
     process/process_info.cpp process/signals.cpp
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
-    tasks/answers.cpp tasks/masked_source.cpp tasks/task_outputs.cpp tasks/task_report.cpp tasks/task_results.cpp tasks/task_source.cpp
+    tasks/answers.cpp tasks/masked_source.cpp tasks/task_outputs.cpp tasks/task_details.cpp tasks/task_results.cpp
+    tasks/task_source.cpp
   CUDA_SOURCES
     comm/nccl.cpp comm/staged.cpp
   HEADERS_OF tensor

@@ -17,6 +17,7 @@ Command doctor_command();
 Command bench_command();
 Command lra_command();
 Command table_command();
+Command report_command();
 
 std::vector<Command> all_commands() {
   // clang-format off
@@ -24,7 +25,7 @@ std::vector<Command> all_commands() {
       prepare_command(),  check_command(),   pretrain_command(), finetune_command(),
       evaluate_command(), predict_command(), convert_command(),  verify_command(),
       inspect_command(),  doctor_command(),  bench_command(),
-      lra_command(),     table_command(),
+      lra_command(),      table_command(),   report_command(),
   };
   // clang-format on
 }

@@ -168,6 +168,10 @@ const std::array kMessages = {
             "`metrics.jsonl` or the TensorBoard file cannot be written: a full or read-only disk. The run "
             "continues; pending records are written later, in order.",
             "Free disk space."},
+    Message{kFiles, "The run continues without its report.", 0,
+            "`report.html` could not be written: a full or read-only disk, or a file that cannot be read. It is said "
+            "once; each validation tries again.",
+            "Free disk space, or set `run.report: false`."},
     Message{kFiles, "Only data in the file itself is read.", 2,
             "An HDF5 file has a dataset whose values lie in other files: external storage, or a virtual dataset.",
             "Nobody writes models or shards so: do not trust the file. Of your own data make a file that holds them "

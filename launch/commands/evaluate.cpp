@@ -12,6 +12,7 @@
 #include "launch/cli/run_progress.h"
 #include "launch/config/options.h"
 #include "launch/models/model_path.h"
+#include "launch/report/report_file.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
@@ -89,6 +90,9 @@ int evaluate_finetuned(const Config& given) {
     for (const auto& note : setup->notes) log.note(note);
     const std::unique_ptr<Observer> progress = make_progress(log);
     const std::string results = evaluate_task(setup->options, comm, *progress);
+    const std::string& directory = setup->options.run.directory;
+    if (comm.rank() == 0 && !directory.empty() && config.run.report)
+      ReportFile(directory, [&log](const std::string& why) { log.warning(why); }).write();
     if (comm.rank() == 0) fmt::print("{}\n", parse_json<nlohmann::ordered_json>(results).dump());
     return kDone;
   });

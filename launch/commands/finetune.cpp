@@ -10,6 +10,7 @@
 #include "launch/cli/run_progress.h"
 #include "launch/config/command_keys.h"
 #include "launch/config/path_text.h"
+#include "launch/report/report_file.h"
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
 #include "launch/setup/provenance.h"
@@ -33,11 +34,15 @@ StopReason run_one(const Config& config, const Options& given, Comm& comm) {
   Observers observers;
   observers.add(make_progress(log));
   observers.add(record_provenance(config.run.directory, log));
+  ReportFile page(config.run.directory, [&log](const std::string& why) { log.warning(why); });
+  const bool reports = config.run.report && comm.rank() == 0;
+  if (reports) observers.add(page);
   FinetuneOptions options = setup->options;
   options.run.takeover = given.takeover;
   options.run.trainer.identity.provenance = provenance_text(comm.ranks());
   options.run.report = [&log](const std::string& report) { log.report("Activity of the ranks:\n" + report); };
   const StopReason why = finetune(options, comm, observers);
+  if (reports) page.finished(why);  // with the results, which come last
   if (why == StopReason::kDone)
     log.note(fmt::format("Results are in {}/results.json.", config.run.directory));
   return why;
@@ -69,6 +74,8 @@ void write_table(const Config& config, const std::vector<GridPoint>& points, con
   write_file(config.run.directory + "/grid.tsv", table.text);
   write_file(config.run.directory + "/grid.json", table.json);
   fmt::print("{}", table.text);
+  if (config.run.report)
+    ReportFile(config.run.directory, [&log](const std::string& why) { log.warning(why); }).write();
   log.note(fmt::format("{}. The table is in {}/grid.tsv.", table.best, config.run.directory));
 }
 
@@ -118,8 +125,9 @@ Command finetune_command() {
           "fine-tune a pretrained model on a labelled task; under mpirun on several ranks, as pretrain",
       .details =
           "Writes metrics.jsonl, log.txt, run.json, checkpoints (the best by the task's metric as "
-          "checkpoints/best.h5), results.json, predictions.tsv, report.html and, for GLUE, leaderboard/ to `run.directory`. With "
-          "`grid` every combination of its values is a separate run in a subdirectory, and grid.tsv compares "
+          "checkpoints/best.h5), results.json, predictions.tsv, report.html (curves, classes) and, for GLUE, leaderboard/ to "
+          "`run.directory`. With "
+          "`grid` every combination of its values is a separate run in a subdirectory, and grid.tsv and report.html compare "
           "them. Tasks and keys: docs/finetuning.md.",
       .example =
           "nystrom finetune configs/finetune-glue.yaml --set model.from=run/checkpoints/step-00001000.h5\n"

@@ -7,6 +7,7 @@
 #include "launch/cli/run_progress.h"
 #include "launch/config/command_keys.h"
 #include "launch/config/path_text.h"
+#include "launch/report/report_file.h"
 #include "launch/setup/provenance.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
@@ -36,6 +37,9 @@ int run(const Options& options, const Invocation& invocation) {
     Observers observers;
     observers.add(make_progress(log));
     observers.add(record_provenance(config.run.directory, log));
+    if (config.run.report && comm.rank() == 0)
+      observers.add(std::make_unique<ReportFile>(config.run.directory,
+                                                 [&log](const std::string& why) { log.warning(why); }));
     PretrainOptions run =
         pretrain_options(setup, [&log](const std::string& sentence) { log.note(sentence); });
     run.trainer.identity.provenance = provenance_text(comm.ranks());
@@ -57,8 +61,8 @@ Command pretrain_command() {
       .name = "pretrain",
       .summary = "Pretrain on shards with MLM and SOP; under mpirun, one process per rank.",
       .details =
-          "Writes metrics.jsonl, log.txt, config.yaml, run.json (versions, command line, host), TensorBoard "
-          "events and checkpoints to `run.directory`. "
+          "Writes metrics.jsonl, log.txt, config.yaml, run.json (versions, command line, host), report.html (curves), "
+          "TensorBoard events and checkpoints to `run.directory`. "
           "SIGTERM, or a file `stop` in that directory, saves a checkpoint and stops (exit status 3). "
           "SIGUSR1 saves a checkpoint and continues. SIGUSR2 logs what each rank is doing.",
       .example =

@@ -80,6 +80,7 @@ struct Config {
     std::int64_t pinv_residual_every = 0;
     double pinv_residual_limit = 0.5;
     std::string stop_after;
+    bool report = true;
     std::optional<std::int64_t> threads;
   } run;
 

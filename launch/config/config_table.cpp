@@ -107,6 +107,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.run.pinv_residual_limit,
        "A measured residual above this is reported as a warning, by layer; 0: never.",
        {.range = kNonNegative, .resume = kFree}},
+      {"run.report",
+       &c.run.report,
+       "Writes `report.html`, the curves of the run, to the run directory at each validation and at the end "
+       "(docs/monitoring.md).",
+       {.resume = kFree}},
       {"run.stop_after",
        &c.run.stop_after,
        "Time after which the run saves and stops (exit status 3), such as `11h45m` or `90s`. Choose slightly "

@@ -89,6 +89,7 @@ class Recorder final : public Observer {
     start["parameters"] = info.parameters;
     start["memory_bytes"] = info.activation_bytes + info.state_bytes;
     start["first_step"] = info.first_step;
+    start["steps"] = info.steps;
     start["resumed_from"] = info.resumed_from;
     start["departure"] = info.departure;
     add(start);

@@ -40,7 +40,7 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   EXPECT_THAT(run_in(folder, "$nystrom --version").out,
               MatchesRegex("nystrom [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+\\))?\n"));
   for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
-                              "inspect", "doctor", "bench", "check", "lra", "table"}) {
+                              "inspect", "doctor", "bench", "check", "lra", "table", "report"}) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
     const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
     EXPECT_EQ(own.status, 0) << command;
@@ -183,6 +183,39 @@ TEST_F(Program, pretraining_leaves_what_the_contract_names) {
     EXPECT_TRUE(std::filesystem::exists(*folder_ / name)) << name;
   EXPECT_THAT(yaml_of_run(), HasSubstr("sequence_length: 32"));
   EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
+}
+
+TEST_F(Program, a_run_has_a_report_which_can_be_written_anew_and_compared) {
+  const std::string page = read_bytes(*folder_ / "run/report.html");
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("<dd>done"), HasSubstr("4 of 4"), HasSubstr("<figure id=\"curve-mlm-loss\">"),
+                    HasSubstr("step-00000004.h5"), HasSubstr("nystrom pretrain run.yaml")));
+  const Outcome one = run("$nystrom report run --output one.html");
+  EXPECT_EQ(one.status, 0) << one.err;
+  EXPECT_EQ(one.out, "one.html\n");
+  EXPECT_EQ(read_bytes(*folder_ / "one.html"), page);
+  ASSERT_EQ(run("$nystrom pretrain run.yaml --set run.directory=seed-2 --set seed=2").status, 0);
+  const Outcome two = run("$nystrom report run seed-2");
+  EXPECT_EQ(two.status, 0) << two.err;
+  EXPECT_THAT(read_bytes(*folder_ / "report.html"),
+              AllOf(HasSubstr("2 runs compared"), HasSubstr("<code>seed</code></td><td>1</td><td>2</td>")));
+  EXPECT_EQ(run("$nystrom report . --output all.html").status, 0);
+  EXPECT_THAT(read_bytes(*folder_ / "all.html"), HasSubstr("runs compared"));
+  expect_refused(run("$nystrom report absent"), "absent does not exist");
+  expect_refused(run("$nystrom report prepared"), "prepared is no run directory");
+  expect_refused(run("$nystrom report run --set seed=1"), "does not take `--set`");
+}
+
+TEST_F(Program, a_report_can_be_left_out_and_its_failure_stops_no_run) {
+  ASSERT_EQ(run("$nystrom pretrain run.yaml --set run.directory=quiet --set run.report=false").status, 0);
+  EXPECT_FALSE(std::filesystem::exists(*folder_ / "quiet/report.html"));
+  std::filesystem::create_directories(*folder_ / "blocked/report.html/x");  // nothing can take its name
+  const Outcome blocked = run("$nystrom pretrain run.yaml --set run.directory=blocked");
+  EXPECT_EQ(blocked.status, 0) << blocked.err;
+  const std::string sentence = "The run continues without its report.";
+  const std::size_t first = blocked.err.find(sentence);
+  ASSERT_NE(first, std::string::npos) << blocked.err;
+  EXPECT_EQ(blocked.err.find(sentence, first + 1), std::string::npos) << blocked.err;
 }
 
 TEST_F(Program, evaluation_ends_with_one_line_of_json) {

@@ -11,9 +11,10 @@ nystrom_add_test(launch_test
   LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp
   LABELS launch)
 
-nystrom_add_test(chart_test
+nystrom_add_test(report_test
   SOURCES
     tests/launch/chart/chart_test.cpp
+    tests/launch/report/report_test.cpp
   LINKS nystrom_launch
   LABELS launch)
 
@@ -66,6 +67,10 @@ if(Python3_FOUND)
       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(transformers_${name} PROPERTIES LABELS golden SKIP_REGULAR_EXPRESSION "^skipped")
   endforeach()
+  add_test(NAME report_in_chromium
+    COMMAND Python3::Interpreter tests/launch/report/browser.py $<TARGET_FILE:nystrom>
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(report_in_chromium PROPERTIES LABELS launch SKIP_REGULAR_EXPRESSION "^skipped" TIMEOUT 600)
   add_test(NAME configuration_schema
     COMMAND Python3::Interpreter tests/launch/config/schema.py $<TARGET_FILE:nystrom>
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")

@@ -1,5 +1,5 @@
 #pragma once
-// Result files of fine-tuning: evaluations.json, results.json, predictions.tsv, report.html.
+// Result files of fine-tuning: evaluations.json, results.json, predictions.tsv.
 
 #include <cstdint>
 #include <optional>
@@ -60,16 +60,5 @@ struct TaskResults {
 
 /// Header and rows, TAB between cells; TABs and line breaks in cells become blanks.
 [[nodiscard]] std::string tsv_text(const PredictionTable& table);
-
-/// report.html: curves of losses and metric, a table of results, confusion matrices, scatters of numbers;
-/// needs no network.
-struct TaskReport {
-  TaskResults results;
-  std::vector<TaskEvaluation> evaluations;
-  std::vector<std::pair<std::string, Confusion>> confusions;  ///< by split
-  /// Truth and prediction of each example, by split.
-  std::vector<std::pair<std::string, std::vector<std::array<double, 2>>>> scatters;
-};
-[[nodiscard]] std::string report_html(const TaskReport& report);
 
 }  // namespace nystrom

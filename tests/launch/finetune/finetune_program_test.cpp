@@ -29,7 +29,10 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_EQ(line, "id\tprediction\tlabel\tprobability:mesh\tprobability:metal");
   for (int row = 0; std::getline(predictions, line); ++row)
     EXPECT_TRUE(line.starts_with(std::to_string(row) + "\t"));
-  EXPECT_THAT(read_bytes(folder_ / "run/report.html"), HasSubstr("Confusion, test"));
+  const std::string page = read_bytes(folder_ / "run/report.html");
+  for (const char* part : {"Confusion, test", "Classes, validation", "<figure id=\"epoch-metric\">",
+                           "The best accuracy, ", "<dd>done", "78 of 78"})
+    EXPECT_THAT(page, HasSubstr(part));
 
   const Outcome again = run("$nystrom evaluate c.yaml");
   ASSERT_EQ(again.status, 0) << again.err;
@@ -201,6 +204,9 @@ TEST_F(Finetune, a_grid_runs_every_point_once_and_tabulates_medians) {
   const Json one = results("grid/learning_rate=1.0e-3,seed=2");
   EXPECT_EQ(one["seed"], 2);
   EXPECT_THAT(outcome.err, HasSubstr("The best point by validation accuracy is"));
+  EXPECT_THAT(read_bytes(folder_ / "grid/report.html"),
+              ::testing::AllOf(HasSubstr("Grid of 2 points"), HasSubstr("<figure id=\"grid\">"),
+                               HasSubstr("href=\"./learning_rate%3D1.0e-3%2Cseed%3D2/report.html\"")));
 
   // Started again: only what is missing is run, and to the same end.
   std::filesystem::remove_all(folder_ / "grid/learning_rate=1.0e-3,seed=2");

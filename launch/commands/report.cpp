@@ -1,0 +1,80 @@
+#include <filesystem>
+#include <memory>
+
+#include "kernels/core/check.h"
+#include "kernels/core/files.h"
+#include "launch/cli/command.h"
+#include "launch/cli/option_parser.h"
+#include "launch/report/grid_report.h"
+#include "launch/report/report.h"
+
+namespace nystrom {
+namespace {
+
+struct Options {
+  std::vector<std::string> runs;
+  std::string output;
+};
+
+/// The runs that a path stands for: itself, or those below it.
+std::vector<std::string> runs_at(const std::string& path) {
+  if (!std::filesystem::exists(path)) refuse("{} does not exist.", path);
+  if (is_run_directory(path)) return {path};
+  std::vector<std::string> runs = runs_below(path, kMaxReportedRuns + 1);
+  if (runs.empty())
+    refuse("{} is no run directory: neither it nor a folder in it has metrics.jsonl or results.json.", path);
+  return runs;
+}
+
+std::string page_of(const std::vector<std::string>& paths) {
+  if (paths.size() == 1 && is_grid_directory(paths.front()))
+    return report_page("Grid", grid_body(paths.front()));
+  std::vector<ReportedRun> runs;
+  for (const std::string& path : paths)
+    for (const std::string& directory : runs_at(path)) {
+      if (runs.size() == kMaxReportedRuns)
+        refuse("report: there are more than {} runs, which nobody could tell apart on one page; name fewer.",
+               kMaxReportedRuns);
+      runs.push_back(read_reported_run(directory));
+    }
+  label_runs(runs);
+  return report_page(report_title(runs), report_body(runs));
+}
+
+int run(const Options& options, const Invocation& invocation) {
+  if (!invocation.overrides.empty())
+    refuse("`nystrom report` has no configuration, so it does not take `--set`.");
+  const std::string page = page_of(options.runs);
+  const std::string beside = options.runs.size() == 1 ? options.runs.front() + "/" : "";
+  const std::string output = options.output.empty() ? beside + "report.html" : options.output;
+  write_file(output, page);
+  fmt::print("{}\n", output);
+  return kDone;
+}
+
+}  // namespace
+
+Command report_command() {
+  auto options = std::make_shared<Options>();
+  return {
+      .name = "report",
+      .summary = "Write a page with the curves of a run, or of several runs compared.",
+      .details =
+          "One HTML file that needs neither network nor scripts: losses, learning rate, gradient norm, speed, epochs, "
+          "residuals, configuration beside the defaults, machine and command; of fine-tuning also metrics by epoch, "
+          "classes and confusions; of a grid its table and a heat map. A directory of runs stands for the runs in it. "
+          "Files are only read, so a run may be going on. The run itself writes the same page at each validation "
+          "(`run.report`).",
+      .example =
+          "nystrom report runs/a\n"
+          "nystrom report runs/a runs/b --output compared.html",
+      .options =
+          [options](OptionParser& app) {
+            app.add_option("RUN", options->runs, "Run directories, or directories of runs.")->required();
+            app.add_option("--output", options->output,
+                           "File to write. Default: report.html, in the run directory if one is named.");
+          },
+      .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
+}
+
+}  // namespace nystrom

@@ -1,0 +1,473 @@
+// Reports: metrics in bounded memory, and pages of made-up run directories.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "file_bytes.h"
+#include "kernels/core/check.h"
+#include "launch/report/classes.h"
+#include "launch/report/grid_report.h"
+#include "launch/report/history.h"
+#include "launch/report/progress.h"
+#include "launch/report/report.h"
+#include "launch/report/report_file.h"
+#include "temporary_folder.h"
+#include "trainer/metrics/metrics.h"
+
+namespace nystrom {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::read_bytes;
+using testing::TemporaryFolder;
+using testing::write_bytes;
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST(Series, keeps_each_value_while_they_are_few) {
+  Series series;
+  for (int step = 1; step <= 5; ++step) series.add(step, step * step);
+  ASSERT_EQ(series.even().size(), 5U);
+  EXPECT_EQ(series.even()[3].mean(), 16);
+  EXPECT_EQ(series.width(), 1);
+  EXPECT_EQ(series.last(), 25);
+}
+
+TEST(Series, of_a_million_steps_keeps_mean_least_and_most_of_each_bucket) {
+  Series series;
+  for (std::int64_t step = 1; step <= 1'000'000; ++step) series.add(step, static_cast<double>(step % 10));
+  EXPECT_LE(series.even().size(), Series::kMaxBuckets);
+  EXPECT_GT(series.even().size(), Series::kMaxBuckets / 4);
+  EXPECT_LT(series.by_octave().size(), 700U);
+  std::int64_t all = 0;
+  for (const Bucket& bucket : series.even()) {
+    EXPECT_NEAR(bucket.mean(), 4.5, 0.05);
+    EXPECT_EQ(bucket.least, 0);
+    EXPECT_EQ(bucket.most, 9);
+    EXPECT_EQ(bucket.first / series.width(), bucket.last / series.width());
+    all += bucket.count;
+  }
+  EXPECT_EQ(all, 1'000'000);
+  EXPECT_EQ(series.even().front().first, 1);
+  EXPECT_EQ(series.even().back().last, 1'000'000);
+}
+
+TEST(Series, knows_extremes_and_leaves_out_what_is_not_finite) {
+  Series series;
+  for (const double value : {5.0, 2.0, std::nan(""), 7.0, 2.0}) series.add(series.count() + 1, value);
+  EXPECT_EQ(series.count(), 4);
+  EXPECT_EQ(series.least(), 2);
+  EXPECT_EQ(series.least_step(), 2);
+  EXPECT_EQ(series.most(), 7);
+}
+
+TEST(MetricsLine, reads_what_the_metrics_file_writes) {
+  StepReport report;
+  report.step = 12;
+  report.losses = {1.25, {{"mlm", 1.0, 0.5, 7}}};
+  report.gradient_norm = std::nan("");
+  report.pinv_residual_mean = {0.1, 0.2};
+  report.pinv_residual_max = {0.3, std::nan("")};
+  report.epochs_of = {{"books", 0.5}, {"wiki", 1.5}};
+  report.skipped = true;
+  const std::string text = metrics_line(report);
+  MetricsLine line;
+  ASSERT_TRUE(read_metrics_line(text, line));
+  EXPECT_EQ(line.step, 12);
+  std::map<std::string_view, double> numbers(line.numbers.begin(), line.numbers.end());
+  EXPECT_EQ(numbers.at("loss"), 1.25);
+  EXPECT_EQ(numbers.at("mlm_accuracy"), 0.5);
+  EXPECT_TRUE(std::isnan(numbers.at("gradient_norm")));
+  EXPECT_EQ(numbers.at("skipped"), 1);
+  ASSERT_EQ(line.arrays.size(), 2U);
+  EXPECT_THAT(line.arrays[0].values, ElementsAre(0.1, 0.2));
+  ASSERT_EQ(line.objects.size(), 1U);
+  EXPECT_EQ(line.objects[0].values[1].first, "wiki");
+}
+
+TEST(MetricsLine, refuses_what_is_torn_or_of_others) {
+  MetricsLine line;
+  for (const char* text :
+       {"", "{", "[]", "{\"step\": 1", "{\"step\": 1, \"loss\": }", "{\"loss\": 2}", "{\"step\": -1}",
+        "{\"step\": 1.5}", "{\"step\": 1e300}", "{\"step\": 1} x", "{\"step\": 1, \"a\": [1, [2]]}",
+        "{\"step\": null}", "\"step\"", "{\"step\": 1, \"a\\\"b\": 2}", "{\"step\": 1,}"})
+    EXPECT_FALSE(read_metrics_line(text, line)) << text;
+  EXPECT_TRUE(read_metrics_line("{\"step\":1,\"a\":\"text\",\"b\":[],\"c\":{},\"d\":1e999}\r", line));
+  EXPECT_TRUE(std::isnan(line.numbers.back().second));
+}
+
+class Follower : public ::testing::Test {
+ protected:
+  void append(const std::string& text) const {
+    std::ofstream(path_, std::ios::app | std::ios::binary) << text;
+  }
+  static std::string line(int step, double loss) {
+    return fmt::format("{{\"step\": {}, \"loss\": {}}}\n", step, loss);
+  }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_ / "metrics.jsonl";
+  MetricsFollower follower_{path_};
+};
+
+TEST_F(Follower, reads_what_has_come_since) {
+  EXPECT_FALSE(follower_.look());
+  append(line(1, 5) + line(2, 4));
+  EXPECT_TRUE(follower_.look());
+  EXPECT_FALSE(follower_.look());
+  append(line(3, 3));
+  EXPECT_TRUE(follower_.look());
+  EXPECT_EQ(follower_.history().of("loss").count(), 3);
+  EXPECT_EQ(follower_.history().last_step(), 3);
+}
+
+TEST_F(Follower, a_torn_last_line_waits_for_its_end) {
+  append(line(1, 5) + "{\"step\": 2, \"lo");
+  follower_.look();
+  EXPECT_EQ(follower_.history().last_step(), 1);
+  EXPECT_EQ(follower_.damaged(), 0);
+  append("ss\": 4}\n");
+  EXPECT_TRUE(follower_.look());
+  EXPECT_EQ(follower_.history().of("loss").last(), 4);
+}
+
+TEST_F(Follower, a_run_that_was_cut_is_read_anew) {
+  append(line(1, 5) + line(2, 4) + line(3, 3));
+  follower_.look();
+  write_bytes(path_, line(1, 5) + line(2, 4.5) + line(3, 3.5) + line(4, 3.25));
+  EXPECT_TRUE(follower_.look());
+  EXPECT_EQ(follower_.history().of("loss").count(), 4);
+  EXPECT_EQ(follower_.history().of("loss").last(), 3.25);
+  fs::remove(path_);
+  EXPECT_TRUE(follower_.look());
+  EXPECT_EQ(follower_.history().lines(), 0);
+}
+
+TEST_F(Follower, of_a_long_file_may_read_the_end_alone) {
+  for (int step = 1; step <= 1000; ++step) append(line(step, 1000 - step));
+  MetricsFollower end(path_, 100);
+  EXPECT_TRUE(end.look());
+  EXPECT_EQ(end.damaged(), 0);
+  EXPECT_EQ(end.history().last_step(), 1000);
+  EXPECT_EQ(end.history().lines(), 3);
+  append(line(1001, 7));
+  EXPECT_TRUE(end.look());
+  EXPECT_EQ(end.history().of("loss").last(), 7);
+}
+
+TEST_F(Follower, damaged_lines_are_counted_and_left_out) {
+  append(line(1, 5) + "???\n" + line(0, 9) + line(2, 4));
+  follower_.look();
+  EXPECT_EQ(follower_.damaged(), 2);
+  EXPECT_EQ(follower_.history().of("loss").count(), 2);
+}
+
+TEST_F(Follower, opens_no_link_and_no_pipe) {
+  write_bytes(folder_ / "other", line(1, 5));
+  fs::create_symlink(folder_ / "other", path_);
+  EXPECT_FALSE(follower_.look());
+  fs::remove(path_);
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_FALSE(follower_.look());
+}
+
+TEST_F(Follower, names_without_end_do_not_fill_the_memory) {
+  std::string text = "{\"step\": 1";
+  for (int i = 0; i < 5000; ++i) text += fmt::format(", \"n{}\": 1", i);
+  append(text + "}\n");
+  follower_.look();
+  EXPECT_EQ(follower_.history().names().size(), History::kMaxSeries);
+}
+
+TEST(History, holds_residuals_by_layer_and_epochs_by_corpus) {
+  History history;
+  MetricsLine line;
+  ASSERT_TRUE(read_metrics_line(
+      "{\"step\": 5, \"epochs_of\": {\"a\": 0.5}, \"pinv_residual\": [1, 2], \"skipped\": true}", line));
+  history.add(line);
+  ASSERT_EQ(history.residuals().size(), 2U);
+  EXPECT_EQ(history.residuals()[1].last(), 2);
+  EXPECT_EQ(history.epochs().at("a").last(), 0.5);
+  EXPECT_EQ(history.skipped(), 1);
+}
+
+TEST(Grouped, has_commas_between_thousands) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(-1234567), "-1,234,567");
+  EXPECT_EQ(bytes_text(900), "900 bytes");
+  EXPECT_EQ(bytes_text(5632), "5.5 KiB");
+}
+
+TEST(Classes, have_precision_recall_and_f1) {
+  const Confusion confusion{{"a", "b", "c"}, {{8, 2, 0}, {1, 4, 0}, {0, 0, 0}}};
+  const auto classes = class_scores(confusion);
+  EXPECT_DOUBLE_EQ(classes[0].precision, 8.0 / 9);
+  EXPECT_DOUBLE_EQ(classes[0].recall, 0.8);
+  EXPECT_DOUBLE_EQ(classes[1].f1, 8.0 / 11);
+  EXPECT_TRUE(std::isnan(classes[2].recall));
+  const auto mistakes = frequent_mistakes(confusion, 5);
+  ASSERT_EQ(mistakes.size(), 2U);
+  EXPECT_EQ(mistakes[0].count, 2);
+  EXPECT_EQ(mistakes[0].truth, 0U);
+}
+
+TEST(TaskDetails, come_back_from_their_file) {
+  TaskDetails details;
+  details.confusions = {{"validation", {{"a", "<b>"}, {{1, 2}, {3, 4}}}}};
+  details.scatters = {{"test", {{1.0, 2.0}, {3.0, 2.5}}}};
+  const TaskDetails read = read_task_details(task_details_text(details));
+  ASSERT_EQ(read.confusions.size(), 1U);
+  EXPECT_EQ(read.confusions[0].second.counts[1][0], 3);
+  EXPECT_EQ(read.scatters[0].second[1][1], 2.5);
+  details.scatters[0].second.resize(100'000);
+  EXPECT_LE(read_task_details(task_details_text(details)).scatters[0].second.size(), kMaxScatterPoints);
+  for (const char* text : {"", "[]", "{\"confusion\": 1}",
+                           "{\"confusion\": {\"v\": {\"labels\": [\"a\"], \"counts\": [[1, 2]]}}}",
+                           "{\"points\": {\"v\": [[1]]}}"})
+    EXPECT_TRUE(read_task_details(text).empty()) << text;
+}
+
+/// Made-up run directories.
+class Report : public ::testing::Test {
+ protected:
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories(fs::path(folder_ / name).parent_path());
+    write_bytes(folder_ / name, text);
+  }
+  void make_run(const std::string& name, double rate = 1e-3, int steps = 200) const {
+    std::string metrics;
+    for (int step = 1; step <= steps; ++step) {
+      metrics += fmt::format(
+          "{{\"step\": {0}, \"loss\": {1}, \"mlm_loss\": {1}, \"learning_rate\": {2}, \"gradient_norm\": 1.5, "
+          "\"tokens_per_second\": 1000.0, \"samples\": {0}, \"seconds\": {0}.0, \"epochs_of\": {{\"books\": 0.1, "
+          "\"wiki\": 0.2}}{3}}}\n",
+          step, 9.0 - step / 100.0, rate, step % 20 == 0 ? ", \"pinv_residual_max\": [0.01, 0.2]" : "");
+      if (step % 50 == 0)
+        metrics += fmt::format(
+            "{{\"step\": {0}, \"validation_loss\": {1}, \"validation_mlm_loss\": {1}, "
+            "\"validation_seconds\": 1.0}}\n",
+            step, 9.1 - step / 100.0);
+    }
+    write(name + "/metrics.jsonl", metrics + "{\"step\": 201, \"lo");
+    write(name + "/config.yaml",
+          fmt::format("run: {{directory: {}}}\ntraining: {{steps: 400}}\noptimizer: {{learning_rate: {}}}\n",
+                      name, rate));
+    write(
+        name + "/run.json",
+        R"json([{"date": "2026-01-01", "version": "0.1.0 (abc)", "command": ["nystrom", "pretrain", "<b>.yaml"], "host": "h",
+              "cpu": "A processor", "ranks": 2, "threads": 3, "precision": "bf16", "parameters": 1892426,
+              "memory_bytes": 1048576, "first_step": 1, "steps": 400, "libraries": ["HDF5 1.10", "oneDNN 3"]},
+             {"date": "2026-01-02", "version": "0.1.0 (abd)", "command": ["nystrom"], "host": "g", "ranks": 2,
+              "libraries": ["HDF5 1.10", "oneDNN 3"], "threads": 3, "first_step": 101, "steps": 400, "parameters": 1892426, "precision": "bf16",
+              "resumed_from": "r/step-00000100.h5"}])json");
+    write(name + "/checkpoints/step-00000100.h5", "x");
+    write(name + "/checkpoints/step-00000200.h5", "x");
+  }
+  [[nodiscard]] std::string page(const std::vector<std::string>& names) const {
+    std::vector<ReportedRun> runs;
+    for (const auto& name : names) runs.push_back(read_reported_run(folder_ / name));
+    label_runs(runs);
+    return report_page(report_title(runs), report_body(runs));
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Report, of_a_run_shows_curves_marks_machine_and_command) {
+  make_run("r");
+  const std::string html = page({"r"});
+  for (const char* id : {"curve-loss", "curve-mlm-loss", "curve-learning-rate", "curve-gradient-norm",
+                         "curve-tokens-per-second", "curve-epochs", "residuals"})
+    EXPECT_EQ(count(html, fmt::format("<figure id=\"{}\">", id)), 1U) << id;
+  EXPECT_THAT(html, HasSubstr("200 of 400 (50\u00a0%)"));
+  EXPECT_THAT(html, HasSubstr("loss 7.1"));
+  EXPECT_THAT(html, HasSubstr("perplexity 1212"));
+  EXPECT_THAT(html, HasSubstr("2 ranks × 3 threads"));
+  EXPECT_THAT(html, HasSubstr("1.892M"));
+  EXPECT_THAT(html, HasSubstr("stopped"));
+  EXPECT_THAT(html, HasSubstr("nystrom pretrain &lt;b&gt;.yaml"));
+  EXPECT_THAT(html, HasSubstr("HDF5 1.10, oneDNN 3"));
+  EXPECT_THAT(html, HasSubstr("resumed at step 101, 2026-01-02"));
+  EXPECT_THAT(html, HasSubstr("<title>step-00000100.h5</title>"));
+  EXPECT_THAT(html, HasSubstr("<code>optimizer.learning_rate</code></td><td>0.001</td>"));
+  EXPECT_THAT(html, Not(HasSubstr("<code>optimizer.beta1</code>")));  // its default
+  EXPECT_THAT(html, Not(HasSubstr("damaged")));                       // a torn last line is none
+}
+
+TEST_F(Report, has_no_script_and_asks_the_network_for_nothing) {
+  make_run("r");
+  const std::string html = page({"r"});
+  EXPECT_THAT(html, HasSubstr("default-src 'none'"));
+  for (const char* part :
+       {"<script", "http:", "https:", "url(", "@import", "<img", "<link", " style=", "onload"})
+    EXPECT_THAT(html, Not(HasSubstr(part)));
+}
+
+TEST_F(Report, ids_are_there_once) {
+  make_run("r");
+  const std::string html = page({"r"});
+  std::map<std::string, int> ids;
+  const std::regex id(" id=\"([^\"]*)\"");
+  for (std::sregex_iterator i(html.begin(), html.end(), id), end; i != end; ++i) ++ids[(*i)[1]];
+  EXPECT_GT(ids.size(), 8U);
+  for (const auto& [name, times] : ids) EXPECT_EQ(times, 1) << name;
+}
+
+TEST_F(Report, of_several_runs_compares_them) {
+  make_run("a", 1e-3);
+  make_run("b", 2e-3);
+  const std::string html = page({"a", "b"});
+  EXPECT_THAT(html, HasSubstr("2 runs compared"));
+  EXPECT_THAT(
+      html,
+      HasSubstr(
+          "<tr class=\"differs\"><td class=\"key\"><code>optimizer.learning_rate</code></td><td>0.001</td>"
+          "<td>0.002</td>"));
+  EXPECT_EQ(count(html, "class=\"differs\""), 1U);  // the run directories differ too, as they must
+  EXPECT_THAT(html, HasSubstr("Dashed with dots: validation."));
+  make_run("c/a", 3e-3);
+  const std::string same_names = page({"a", "c/a"});
+  EXPECT_THAT(same_names, HasSubstr(folder_ / "c/a"));
+}
+
+TEST_F(Report, escapes_what_comes_from_files) {
+  const std::string evil = "<img src=x onerror=alert(1)>";
+  make_run(evil + "/" + evil);
+  const std::string name = evil + "/" + evil;
+  write(
+      name + "/metrics.jsonl",
+      "{\"step\": 1, \"<b>x\": 1.5, \"epochs_of\": {\"<i>\": 1}}\n{\"step\": 2, \"<b>x\": 2.5, \"epochs_of\": {\"<i>\": 1}}\n");
+  write(name + "/config.yaml", "seed: <script>alert(1)</script>\n");
+  write(name + "/run.json",
+        R"([{"date": "<script>", "host": "<b>", "command": ["<b>", "\"><b>"], "cpu": "<b>"}])");
+  write(
+      name + "/results.json",
+      R"({"task": "<script>", "model": "<b>", "best_by": "<b>", "<b>": {"<b>": 1.0, "x": null}, "undefined": {"<b>": {"x": "<b>"}}})");
+  write(name + "/evaluations.json", R"([{"step": 1, "epoch": 1, "training_loss": 1, "validation_loss": 1,
+                                         "scores": {"<b>": {"<b>": 0.5}}}])");
+  write(
+      name + "/details.json",
+      R"({"confusion": {"<b>": {"labels": ["<b>", "<i>", "<u>"], "counts": [[1, 2, 0], [3, 4, 0], [1, 1, 1]]}}, "points": {"<b>": [[1, 2], [2, 3]]}})");
+  write(name + "/checkpoints/step-1.h5", "");
+  const std::string html = page({name, name});
+  for (const std::string& text : {html, page({name})})
+    for (const char* part : {"<script", "<img", "<b>", "<i>", "<u>"}) EXPECT_THAT(text, Not(HasSubstr(part)));
+}
+
+TEST_F(Report, of_damaged_files_shows_what_is_left) {
+  write("r/metrics.jsonl", std::string("\0\xff{{{\n[1]\n{\"step\": 3, \"loss\": 2}\n", 33));
+  write("r/run.json", "{");
+  write("r/config.yaml", "there_is_no: such key");
+  for (const char* name : {"results.json", "evaluations.json", "details.json"})
+    write(std::string("r/") + name, "[[[");
+  const std::string html = page({"r"});
+  EXPECT_THAT(html, HasSubstr("run.json is damaged."));
+  EXPECT_THAT(html, HasSubstr("The configuration is shown as it is: "));
+  EXPECT_THAT(html, HasSubstr("2 of 3 lines of"));
+  EXPECT_THAT(page({"absent"}), HasSubstr("<dt>State</dt><dd>stopped"));
+}
+
+TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
+  make_run("r", 1e-3, 60);
+  write("r/results.json",
+        R"({"accuracy": 0.75, "task": "my task", "model": "m.h5", "seed": 1, "steps": 60, "best_step": 30,
+        "best_by": "accuracy", "validation": {"accuracy": 0.8, "f1": null}, "undefined": {"validation": {"f1": "why not"}}})");
+  write("r/evaluations.json", R"([
+    {"step": 30, "epoch": 1, "training_loss": 1.0, "validation_loss": 1.1, "scores": {"validation": {"accuracy": 0.8, "f1": 0.5}}},
+    {"step": 60, "epoch": 2, "training_loss": 0.5, "validation_loss": 1.2, "scores": {"validation": {"accuracy": 0.7, "f1": 0.6}}}])");
+  write("r/details.json",
+        R"({"confusion": {"validation": {"labels": ["cat", "dog"], "counts": [[30, 10], [5, 55]]}},
+                              "points": {"test": [[1, 1.5], [2, 1.75], [3, 3]]}})");
+  const std::string html = page({"r"});
+  EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, came after epoch 1 (step 30)."));
+  EXPECT_THAT(html, HasSubstr("Training ended early, after step 60 of 400"));
+  EXPECT_THAT(html, HasSubstr("undefined: why not"));
+  EXPECT_THAT(html,
+              HasSubstr("<td>cat</td><td class=\"number\">0.8571</td><td class=\"number\">0.7500</td>"));
+  EXPECT_THAT(html, HasSubstr("<title>truth cat, prediction dog: 10</title>"));
+  EXPECT_THAT(html, HasSubstr("Confusion, validation"));
+  EXPECT_THAT(html, HasSubstr("Predictions, test"));
+  EXPECT_THAT(html, HasSubstr("accuracy 0.8"));
+}
+
+TEST_F(Report, of_a_grid_shows_its_best_point) {
+  write("g/grid.json", R"({"points": {
+     "learning_rate=1e-5,dropout=0": {"runs": ["learning_rate=1e-5,dropout=0,seed=1"], "validation accuracy": {"median": 0.5, "values": [0.5]}},
+     "learning_rate=1e-5,dropout=0.1": {"runs": ["x y"], "validation accuracy": {"median": 0.75, "values": [0.7, 0.8, null]}},
+     "learning_rate=2e-5,dropout=0": {"runs": ["b"], "validation accuracy": {"median": 0.6, "values": [0.6]}},
+     "learning_rate=2e-5,dropout=0.1": {"runs": ["c"], "validation accuracy": {"median": null, "values": [null]}}},
+     "best": {"point": "learning_rate=1e-5,dropout=0.1", "by": "validation accuracy", "median": 0.75}})");
+  ASSERT_TRUE(is_grid_directory(folder_ / "g"));
+  const std::string html = grid_body(folder_ / "g");
+  EXPECT_EQ(count(html, "class=\"cell\""), 4U);
+  EXPECT_EQ(count(html, "class=\"framed\""), 1U);
+  EXPECT_THAT(html, HasSubstr("is <strong>learning_rate=1e-5,dropout=0.1</strong>"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("<tr class=\"chosen\"><td>learning_rate=1e-5,dropout=0.1</td><td class=\"number\">0.75</td>"
+                "<td class=\"number\">0.7</td><td class=\"number\">0.8</td>"));
+  EXPECT_THAT(html, HasSubstr("href=\"./x%20y/report.html\""));
+  write("g/grid.json",
+        R"({"points": {"learning_rate=1e-5": {"validation f1": {"median": 0.5, "values": [0.5]}},
+                                      "learning_rate=3e-4": {"validation f1": {"median": 0.6, "values": [0.6]}}}})");
+  EXPECT_THAT(grid_body(folder_ / "g"), HasSubstr("class=\"plot\""));
+  ReportFile(folder_ / "g", [](const std::string& why) { FAIL() << why; }).write();
+  EXPECT_THAT(read_bytes(folder_ / "g/report.html"), HasSubstr("Grid of 2 points"));
+  for (const char* damaged : {"", "{", "{\"points\": {}}", "{\"points\": 3}", "{\"points\": {\"a\": 3}}"}) {
+    write("g/grid.json", damaged);
+    EXPECT_THROW((void)grid_body(folder_ / "g"), InputError) << damaged;
+  }
+}
+
+TEST_F(Report, of_a_million_lines_is_small_and_quick) {
+  std::string metrics;
+  for (int step = 1; step <= 1'000'000; ++step)
+    metrics +=
+        fmt::format("{{\"step\": {}, \"loss\": {:.9f}, \"gradient_norm\": {:.9f}, \"seconds\": {}.5}}\n",
+                    step, 5 + 1.0 / step + (step % 7) * 0.01, 1 + (step % 11) * 0.1, step);
+  write("r/metrics.jsonl", metrics);
+  const std::string html = page({"r"});
+  EXPECT_LT(html.size(), std::size_t{600} << 10U);
+  EXPECT_THAT(html, HasSubstr("Points are means of 2048 steps, shaded from least to most."));
+}
+
+TEST_F(Report, file_is_written_at_validations_and_at_the_end) {
+  make_run("r");
+  std::vector<std::string> warnings;
+  ReportFile file(folder_ / "r", [&](const std::string& sentence) { warnings.push_back(sentence); });
+  file.validated({});
+  EXPECT_THAT(read_bytes(folder_ / "r/report.html"), HasSubstr("200 of 400"));
+  write("r/lock", "");
+  write("r/metrics.jsonl", "{\"step\": 1, \"loss\": 3}\n");
+  file.finished(StopReason::kStopped);
+  EXPECT_THAT(read_bytes(folder_ / "r/report.html"), HasSubstr("1 of 400"));
+  EXPECT_THAT(read_bytes(folder_ / "r/report.html"), HasSubstr("stopped"));
+  EXPECT_TRUE(warnings.empty());
+}
+
+TEST_F(Report, that_cannot_be_written_is_one_warning) {
+  std::vector<std::string> warnings;
+  ReportFile file(folder_ / "absent/r", [&](const std::string& sentence) { warnings.push_back(sentence); });
+  file.validated({});
+  file.write();
+  file.finished(StopReason::kDone);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], HasSubstr("report.html"));
+  EXPECT_THAT(warnings[0], HasSubstr("The run continues without its report."));
+}
+
+}  // namespace
+}  // namespace nystrom
