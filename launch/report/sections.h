@@ -14,7 +14,7 @@ namespace nystrom {
 [[nodiscard]] std::string curves_section(std::span<const ReportedRun> runs);
 /// Pseudo-inverse residuals by layer and step.
 [[nodiscard]] std::string residuals_section(const ReportedRun& run);
-/// Scores of fine-tuning by epoch and split, classes, confusions, predicted numbers.
+/// Scores of fine-tuning by evaluation and split, classes, confusions, predicted numbers.
 [[nodiscard]] std::string task_section(const ReportedRun& run);
 /// Keys that are not at their defaults, those first in which the runs differ; of one run config.yaml too.
 [[nodiscard]] std::string configuration_section(std::span<const ReportedRun> runs);

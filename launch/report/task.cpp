@@ -1,4 +1,4 @@
-// Fine-tuning: scores by epoch and split, classes and their confusions, predicted numbers.
+// Fine-tuning: scores by evaluation and split, classes and their confusions, predicted numbers.
 
 #include <fmt/format.h>
 
@@ -55,18 +55,18 @@ std::string results_head(const Json& results) {
   return text.empty() ? text : fmt::format("<p>{}.</p>\n", html_escaped(text));
 }
 
-/// Best epoch, and whether training ended before its last.
+/// Best evaluation, and whether training ended before its last.
 std::string end_text(const RunRecord& run, const std::string& metric, std::optional<std::size_t> best) {
   if (!best) return {};
   const TaskEvaluation& evaluation = run.evaluations[*best];
   const std::string best_score =
       fmt::format("{}, {},", metric, number_text(metric_of(evaluation, metric), 5));
-  std::string html = fmt::format("<p>The best {} came after epoch {} (step {}).", html_escaped(best_score),
-                                 evaluation.epoch, grouped(evaluation.step));
+  std::string html = fmt::format("<p>The best {} came after step {} (epoch {}).", html_escaped(best_score),
+                                 grouped(evaluation.step), evaluation.epoch);
   const std::int64_t last = run.evaluations.back().step;
   if (!run.results.empty() && run.steps() > last)
     html += fmt::format(
-        " Training ended early, after step {} of {}: no better epoch came (<code>training.patience</code>).",
+        " Training ended early, after step {} of {}: no better evaluation came (<code>training.patience</code>).",
         grouped(last), grouped(run.steps()));
   return html + "</p>\n";
 }
@@ -75,11 +75,11 @@ LineChart loss_chart(const std::vector<TaskEvaluation>& evaluations) {
   Line training{.name = "training", .points = {}, .color = 0, .look = Line::Look::kDotted};
   Line validation{.name = "validation", .points = {}, .color = 1, .look = Line::Look::kDotted};
   for (const TaskEvaluation& e : evaluations) {
-    training.points.push_back({static_cast<double>(e.epoch), e.training_loss});
-    validation.points.push_back({static_cast<double>(e.epoch), e.validation_loss});
+    training.points.push_back({static_cast<double>(e.step), e.training_loss});
+    validation.points.push_back({static_cast<double>(e.step), e.validation_loss});
   }
-  return {.title = "Loss by epoch",
-          .x_name = "epoch",
+  return {.title = "Loss by step",
+          .x_name = "step",
           .y_name = "nats",
           .lines = {training, validation},
           .whole_x = true};
@@ -88,27 +88,27 @@ LineChart loss_chart(const std::vector<TaskEvaluation>& evaluations) {
 /// A line for each metric of the first split that the chart can hold.
 LineChart metric_chart(const std::vector<TaskEvaluation>& evaluations, const std::string& chosen,
                        std::optional<std::size_t> best) {
-  LineChart chart{.title = "Metrics by epoch", .x_name = "epoch", .y_name = "", .lines = {}, .whole_x = true};
+  LineChart chart{.title = "Metrics by step", .x_name = "step", .y_name = "", .lines = {}, .whole_x = true};
   if (evaluations.front().splits.empty()) return chart;
   for (const Score& score : evaluations.front().splits.front().scores) {
     if (chart.lines.size() >= kPaletteSize) break;
     Line line{.name = score.name, .points = {}, .color = chart.lines.size(), .look = Line::Look::kDotted};
     line.dashed = score.name != chosen;
     for (const TaskEvaluation& e : evaluations)
-      line.points.push_back({static_cast<double>(e.epoch), metric_of(e, score.name)});
+      line.points.push_back({static_cast<double>(e.step), metric_of(e, score.name)});
     chart.lines.push_back(std::move(line));
   }
-  if (best) chart.marks = {{static_cast<double>(evaluations[*best].epoch), "best", Mark::Kind::kBest}};
+  if (best) chart.marks = {{static_cast<double>(evaluations[*best].step), "best", Mark::Kind::kBest}};
   return chart;
 }
 
-std::string epochs_part(const RunRecord& run, const std::string& metric) {
+std::string evaluations_part(const RunRecord& run, const std::string& metric) {
   if (run.evaluations.empty()) return {};
   const auto best = best_of(run.evaluations, metric);
   std::string figures =
-      figure_of(loss_chart(run.evaluations), {.id = "epoch-loss", .caption = "Loss by epoch"});
+      figure_of(loss_chart(run.evaluations), {.id = "evaluation-loss", .caption = "Loss by step"});
   figures += figure_of(metric_chart(run.evaluations, metric, best),
-                       {.id = "epoch-metric", .caption = "Validation metrics by epoch", .log_y = false});
+                       {.id = "evaluation-metric", .caption = "Validation metrics by step", .log_y = false});
   return end_text(run, metric, best) + "<div class=\"figures\">\n" + figures + "</div>\n";
 }
 
@@ -213,7 +213,7 @@ std::string task_section(const ReportedRun& run) {
   const auto best = best_validation(run);
   std::string html;
   if (results.is_object()) html += results_head(results) + results_table(results);
-  html += epochs_part(run.record, best ? best->name : std::string());
+  html += evaluations_part(run.record, best ? best->name : std::string());
   html += classes_part(run.record) + scatters_part(run.record);
   return html.empty() ? html : "<section>\n<h2>Task</h2>\n" + html + "</section>\n";
 }

@@ -392,7 +392,7 @@ TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
         R"({"confusion": {"validation": {"labels": ["cat", "dog"], "counts": [[30, 10], [5, 55]]}},
                               "points": {"test": [[1, 1.5], [2, 1.75], [3, 3]]}})");
   const std::string html = page({"r"});
-  EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, came after epoch 1 (step 30)."));
+  EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, came after step 30 (epoch 1)."));
   EXPECT_THAT(html, HasSubstr("Training ended early, after step 60 of 400"));
   EXPECT_THAT(html, HasSubstr("undefined: why not"));
   EXPECT_THAT(html,
