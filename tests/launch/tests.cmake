@@ -61,7 +61,7 @@ nystrom_add_test(golden_test
 # What `nystrom convert` writes, in transformers; each says that it was skipped where there is none.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(name load parity remote_code tokenizer usage)
+  foreach(name load parity pictures remote_code tokenizer usage)
     add_test(NAME transformers_${name}
       COMMAND Python3::Interpreter tests/exchange/${name}.py $<TARGET_FILE:nystrom>
       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")

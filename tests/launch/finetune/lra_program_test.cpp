@@ -397,6 +397,12 @@ TEST_F(LraProgram, the_configurations_are_checked_on_generated_data) {
     EXPECT_THAT(checked.out, HasSubstr("8 runs, one after another"));
     EXPECT_EQ(checked.out.find("warning"), std::string::npos) << checked.out;
   }
+  const Outcome pretraining =
+      run("$nystrom check configs/lra/listops-pretrain.yaml --command pretrain --steps 1");
+  ASSERT_EQ(pretraining.status, 0) << pretraining.err;
+  EXPECT_THAT(pretraining.out,
+              HasSubstr("`nystrom pretrain` would start a new run in runs/lra-listops-pretrain."));
+  EXPECT_EQ(pretraining.out.find("does not use"), std::string::npos) << pretraining.out;
 }
 
 TEST_F(LraProgram, wrong_command_lines_are_refused) {
