@@ -12,7 +12,7 @@ namespace {
 TEST(SelfCheck, outputs_and_gradients_are_those_of_pytorch_in_every_precision) {
   for (const DType precision : {DType::kF32, DType::kF64}) {
     const auto checks = check_self({.precision = precision, .threads = 1});
-    ASSERT_EQ(checks.size(), 10U);
+    ASSERT_EQ(checks.size(), 11U);
     for (const auto& [name, result] : checks) {
       EXPECT_EQ(result.outputs.size(), 3U);
       EXPECT_GT(result.gradients.size(), 30U);
