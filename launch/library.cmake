@@ -3,6 +3,18 @@ find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
+# Pages of `nystrom watch` are served where cpp-httplib is there. Debian compiles it with options that its pkg-config file
+# names; only server.cpp needs them.
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+  pkg_check_modules(NYSTROM_HTTPLIB QUIET cpp-httplib)
+endif()
+if(NYSTROM_HTTPLIB_FOUND)
+  set(server watch/server.cpp)
+else()
+  set(server watch/no_server.cpp)
+endif()
+
 # modeling_nystrom.py, which exported folders carry, as a string.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS launch/models/python/modeling_nystrom.py)
 file(READ launch/models/python/modeling_nystrom.py NYSTROM_MODELING)
@@ -23,7 +35,7 @@ nystrom_add_library(launch FOLDER launch
     cli/option_parser.cpp cli/run_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
     commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/report.cpp commands/table.cpp
-    commands/verify.cpp config/command_keys.cpp config/config.cpp config/config_read.cpp config/config_schema.cpp
+    commands/verify.cpp commands/watch.cpp config/command_keys.cpp config/config.cpp config/config_read.cpp config/config_schema.cpp
     config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp config/key_guess.cpp
     config/options.cpp config/path_text.cpp config/suggestion.cpp models/conversion.cpp models/file_verification.cpp
     models/folder_tokenizer.cpp models/model_card.cpp models/model_path.cpp models/model_source.cpp
@@ -35,6 +47,7 @@ nystrom_add_library(launch FOLDER launch
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
     setup/run_setup.cpp setup/run_shards.cpp setup/task_setup.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
     table/table_text.cpp verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
+    watch/live_pages.cpp watch/terminal_view.cpp watch/watched_runs.cpp ${server}
   GENERATED_SOURCES "${CMAKE_BINARY_DIR}/modeling_code.cpp" "${CMAKE_BINARY_DIR}/version.cpp"
   DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"
   HEADERS_OF tensor
@@ -42,12 +55,15 @@ nystrom_add_library(launch FOLDER launch
   PRIVATE_LINKS
     CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
     # doctor asks them for their versions
-    hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}")
+    hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}" ${NYSTROM_HTTPLIB_LINK_LIBRARIES})
 
 # All but the predictions and what measures the machine.
 file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
-  launch/models/*.cpp launch/report/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp)
+  launch/models/*.cpp launch/report/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp
+  launch/watch/*.cpp)
 nystrom_optimize_lightly(${light})
+set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY COMPILE_OPTIONS ${NYSTROM_HTTPLIB_CFLAGS_OTHER})
+set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY INCLUDE_DIRECTORIES ${NYSTROM_HTTPLIB_INCLUDE_DIRS})
 
 add_executable(nystrom launch/main.cpp launch/processor_check.cpp)
 set_source_files_properties(launch/processor_check.cpp PROPERTIES

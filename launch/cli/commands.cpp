@@ -18,6 +18,7 @@ Command bench_command();
 Command lra_command();
 Command table_command();
 Command report_command();
+Command watch_command();
 
 std::vector<Command> all_commands() {
   // clang-format off
@@ -25,7 +26,7 @@ std::vector<Command> all_commands() {
       prepare_command(),  check_command(),   pretrain_command(), finetune_command(),
       evaluate_command(), predict_command(), convert_command(),  verify_command(),
       inspect_command(),  doctor_command(),  bench_command(),
-      lra_command(),      table_command(),   report_command(),
+      lra_command(),      table_command(),   report_command(),   watch_command(),
   };
   // clang-format on
 }

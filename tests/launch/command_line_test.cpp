@@ -40,7 +40,7 @@ TEST(CommandLine, help_and_version_are_there_for_all) {
   EXPECT_THAT(run_in(folder, "$nystrom --version").out,
               MatchesRegex("nystrom [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+\\))?\n"));
   for (const char* command : {"prepare", "pretrain", "finetune", "evaluate", "predict", "convert", "verify",
-                              "inspect", "doctor", "bench", "check", "lra", "table", "report"}) {
+                              "inspect", "doctor", "bench", "check", "lra", "table", "report", "watch"}) {
     EXPECT_THAT(help.out, HasSubstr(fmt::format("\n  {} ", command)));
     const Outcome own = run_in(folder, fmt::format("$nystrom {} --help", command));
     EXPECT_EQ(own.status, 0) << command;
@@ -204,6 +204,45 @@ TEST_F(Program, a_run_has_a_report_which_can_be_written_anew_and_compared) {
   expect_refused(run("$nystrom report absent"), "absent does not exist");
   expect_refused(run("$nystrom report prepared"), "prepared is no run directory");
   expect_refused(run("$nystrom report run --set seed=1"), "does not take `--set`");
+}
+
+TEST_F(Program, a_run_is_watched_in_the_terminal) {
+  const Outcome one = run("$nystrom watch run --terminal");
+  EXPECT_EQ(one.status, 0) << one.err;
+  EXPECT_THAT(one.out, AllOf(HasSubstr("done"), HasSubstr("4 of 4"), HasSubstr("step-00000004.h5")));
+  EXPECT_THAT(run("$nystrom watch . --terminal").out, HasSubstr("run"));
+  expect_refused(run("$nystrom watch absent"), "absent is no directory");
+  expect_refused(run("$nystrom watch run --port 70000"), "ports are from 0");
+}
+
+// Asked by bash itself, so that nothing normalizes the paths.
+TEST_F(Program, a_run_is_watched_in_a_browser) {
+  const Outcome served = run(R"sh(
+    $nystrom watch run --port 0 >served.txt 2>refused.txt & server=$!
+    for i in $(seq 200); do grep -qs built refused.txt && exit 77; grep -q http served.txt && break; sleep 0.1; done
+    port=$(sed -n 's#http://127.0.0.1:\([0-9]*\)/.*#\1#p' served.txt)
+    ask() {
+      timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0
+        printf "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" "$1" "$2" "$3" >&3; cat <&3' "$port" "$@"
+    }
+    ask GET / localhost >page.txt; ask GET /content "localhost:$port" >content.txt; ask GET /watch.js 127.0.0.1 >script.txt
+    for path in /metrics.jsonl /run/.. /run/..%2f.. /../../../../etc/passwd /run/run; do ask GET $path localhost; done >others.txt
+    ask POST / localhost >post.txt; ask GET / evil.example >evil.txt
+    kill -TERM $server; wait $server)sh");
+  if (served.status == 77) GTEST_SKIP() << "skipped: the program was built without cpp-httplib.";
+  EXPECT_EQ(served.status, 0) << read_bytes(*folder_ / "refused.txt") << served.err;
+  EXPECT_THAT(read_bytes(*folder_ / "page.txt"),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Security-Policy: default-src 'none'"),
+                    HasSubstr("nosniff"), HasSubstr("data-source=\"/content\"")));
+  EXPECT_THAT(read_bytes(*folder_ / "content.txt"),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("curve-mlm-loss")));
+  EXPECT_THAT(read_bytes(*folder_ / "script.txt"), HasSubstr("\"use strict\""));
+  const std::string others = read_bytes(*folder_ / "others.txt");
+  EXPECT_THAT(others, HasSubstr("HTTP/1.1 404"));
+  EXPECT_EQ(others.find("HTTP/1.1 200"), std::string::npos) << others;
+  EXPECT_EQ(others.find("root:"), std::string::npos) << others;
+  EXPECT_THAT(read_bytes(*folder_ / "post.txt"), StartsWith("HTTP/1.1 4"));
+  EXPECT_THAT(read_bytes(*folder_ / "evil.txt"), StartsWith("HTTP/1.1 403"));
 }
 
 TEST_F(Program, a_report_can_be_left_out_and_its_failure_stops_no_run) {

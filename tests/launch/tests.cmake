@@ -15,6 +15,7 @@ nystrom_add_test(report_test
   SOURCES
     tests/launch/chart/chart_test.cpp
     tests/launch/report/report_test.cpp
+    tests/launch/watch/watch_test.cpp
   LINKS nystrom_launch
   LABELS launch)
 
