@@ -29,9 +29,10 @@ add_custom_target(nystrom_version
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp
-    chart/heat_map.cpp chart/label.cpp chart/line_chart.cpp chart/scale.cpp chart/style.cpp check/check.cpp check/figures.cpp
-    cli/command_line.cpp cli/commands.cpp cli/failure.cpp cli/log.cpp cli/log_file.cpp cli/messages.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp chart/heat_map.cpp
+    chart/label.cpp chart/line_chart.cpp chart/scale.cpp chart/style.cpp check/check.cpp check/figures.cpp
+    cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/failure.cpp cli/help_text.cpp cli/log.cpp
+    cli/log_file.cpp cli/manual_page.cpp cli/messages.cpp
     cli/option_parser.cpp cli/run_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
     commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/report.cpp commands/table.cpp
@@ -45,7 +46,8 @@ nystrom_add_library(launch FOLDER launch
     report/metrics_line.cpp report/page.cpp report/progress.cpp report/report.cpp report/report_file.cpp
     report/residuals.cpp report/run_record.cpp report/series.cpp report/starts.cpp report/summary.cpp report/task.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
-    setup/run_setup.cpp setup/run_shards.cpp setup/task_setup.cpp table/published.cpp table/result_table.cpp table/run_result.cpp
+    setup/run_overview.cpp setup/run_setup.cpp setup/run_shards.cpp setup/sinks.cpp setup/task_setup.cpp
+    table/published.cpp table/result_table.cpp table/run_result.cpp
     table/table_text.cpp verify/case_run.cpp verify/reference_case.cpp verify/self_check.cpp verify/verification.cpp
     watch/live_pages.cpp watch/terminal_view.cpp watch/watched_runs.cpp ${server}
   GENERATED_SOURCES "${CMAKE_BINARY_DIR}/modeling_code.cpp" "${CMAKE_BINARY_DIR}/version.cpp"

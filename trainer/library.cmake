@@ -11,6 +11,7 @@ nystrom_add_library(trainer FOLDER trainer
     comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/threads.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
+    metrics/prometheus_file.cpp metrics/report_command.cpp
     metrics/progress.cpp metrics/tensorboard.cpp
     optimizer/adamw.cpp optimizer/adamw_range.cpp optimizer/lamb.cpp optimizer/muon.cpp optimizer/optimizer.cpp
     optimizer/schedule.cpp optimizer/stable_adamw.cpp optimizer/state_layout.cpp optimizer/tensor_rates.cpp

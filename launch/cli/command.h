@@ -12,7 +12,9 @@
 //   }
 
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nystrom {
@@ -43,6 +45,22 @@ struct Command {
 
 /// All commands, in the order of `nystrom --help`.
 std::vector<Command> all_commands();
+
+struct OptionEntry;
+
+/// A command as help, completion and manual page show it.
+struct CommandEntry {
+  Command command;
+  std::vector<OptionEntry> options;  ///< its own, then `--set`
+};
+
+/// Options of the program itself, which are given instead of a command.
+struct ProgramOption {
+  std::string_view name, value, help;  ///< `value`: the words of its argument, "bash|zsh|fish", or empty
+};
+
+std::vector<CommandEntry> command_table();
+std::span<const ProgramOption> program_options();
 
 /// Runs a command line, without the program's name, and returns the exit status. Throws InputError for an
 /// unknown command or option, and whatever the command throws.

@@ -1,12 +1,18 @@
 // Command line: CLI11 parses, the sentences are ours.
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
+#include "launch/cli/completion.h"
+#include "launch/cli/help_text.h"
+#include "launch/cli/manual_page.h"
 #include "launch/cli/messages.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/terminal.h"
 #include "launch/cli/version.h"
 #include "launch/config/config.h"
 #include "launch/config/suggestion.h"
@@ -14,39 +20,29 @@
 namespace nystrom {
 namespace {
 
-std::string overview() {
-  std::string text = fmt::format(
-      "nystrom {}: pretraining of Nystromformers, transformer encoders with attention linear in the sequence "
-      "length.\n\n"
-      "Usage: nystrom COMMAND [OPTIONS]\n\nCommands:\n",
-      program_version());
-  for (const Command& command : all_commands())
-    text += fmt::format("  {:<10} {}\n", command.name, command.summary);
-  text +=
-      "\nOptions:\n"
-      "  --help           Show this text; `nystrom COMMAND --help` lists the options of a command.\n"
-      "  --version        Print the version and the commit that it was built from.\n"
-      "  --help-config    Print all configuration keys, in Markdown.\n"
-      "  --help-schema    Print the JSON Schema of the configuration, for editors.\n"
-      "  --help-messages  Print the messages of jobs with cause and action, in Markdown.\n"
-      "\nExample:\n"
-      "  nystrom prepare my.yaml && mpirun -n 2 nystrom pretrain my.yaml --set training.steps=1000\n"
-      "\nExit status:\n"
-      "  0  Done.\n"
-      "  1  The work failed.\n"
-      "  2  The input or the configuration was refused.\n"
-      "  3  The run was stopped on request; the same command resumes it.\n";
-  return text;
+constexpr std::array kProgramOptions = {
+    ProgramOption{"--help", "", "Show this text; `nystrom COMMAND --help` lists the options of a command."},
+    ProgramOption{"--version", "", "Print the version and the commit that it was built from."},
+    ProgramOption{"--help-config", "", "Print all configuration keys, in Markdown."},
+    ProgramOption{"--help-schema", "", "Print the JSON Schema of the configuration, for editors."},
+    ProgramOption{"--help-messages", "", "Print the messages of jobs with cause and action, in Markdown."},
+    ProgramOption{"--help-completion", "bash|zsh|fish", "Print the completion of a shell."},
+    ProgramOption{"--help-man", "", "Print the manual page, in the language of man(7)."},
+};
+
+void add_set_option(OptionParser& app, Invocation& invocation) {
+  app.add_option("--set", invocation.overrides,
+                 "Override a configuration key, as in `training.steps=1000`; may be repeated.")
+      ->one_value()
+      ->type_name("KEY=VALUE");
 }
 
-std::string example_text(const Command& command) {
-  std::string text = "Example:\n";
-  for (std::size_t begin = 0; begin < command.example.size();) {
-    const auto end = std::min(command.example.find('\n', begin), command.example.size());
-    text += "  " + command.example.substr(begin, end - begin) + "\n";
-    begin = end + 1;
-  }
-  return text;
+CommandEntry entry_of(const Command& command) {
+  OptionParser app;
+  Invocation invocation;
+  command.options(app);
+  add_set_option(app, invocation);
+  return {command, app.entries()};
 }
 
 [[noreturn]] void refuse_option(const OptionParser& app, const std::string& given,
@@ -82,18 +78,14 @@ void take_overrides(const OptionParser& app, const std::string& command,
 }
 
 int run_command(const Command& command, const std::vector<std::string>& arguments) {
-  OptionParser app(command.details.empty() ? command.summary : command.summary + "\n" + command.details,
-                   "nystrom " + command.name, example_text(command));
+  OptionParser app;
   command.options(app);
   Invocation invocation;
-  app.add_option("--set", invocation.overrides,
-                 "Override a configuration key, as in `training.steps=1000`; may be repeated.")
-      ->one_value()
-      ->type_name("KEY=VALUE");
+  add_set_option(app, invocation);
   try {
     app.parse(arguments);
   } catch (const OptionParser::CallForHelp&) {
-    fmt::print("{}", app.help());
+    fmt::print("{}", command_help(entry_of(command), help_columns()));
     return kDone;
   } catch (const std::runtime_error& error) {
     if (!app.remaining().empty()) refuse_option(app, app.remaining().front(), command.name);
@@ -105,29 +97,40 @@ int run_command(const Command& command, const std::vector<std::string>& argument
 
 }  // namespace
 
+std::vector<CommandEntry> command_table() {
+  std::vector<CommandEntry> table;
+  for (const Command& command : all_commands()) table.push_back(entry_of(command));
+  return table;
+}
+
+std::span<const ProgramOption> program_options() {
+  return kProgramOptions;
+}
+
 int run_command_line(const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (first == "--help" || first == "-h" || first == "help") {
-    fmt::print("{}", overview());
+    fmt::print("{}", program_help(help_columns()));
     return arguments.empty() ? kRefused : kDone;
   }
-  if (first == "--version") {
-    fmt::print("nystrom {}\n", program_version());
+  const std::pair<std::string_view, std::string (*)()> printed[] = {
+      {"--version", [] { return fmt::format("nystrom {}\n", program_version()); }},
+      {"--help-config", configuration_document},
+      {"--help-schema", configuration_schema},
+      {"--help-messages", messages_document},
+      {"--help-man", manual_page}};
+  for (const auto& [name, text] : printed) {
+    if (first != name) continue;
+    fmt::print("{}", text());
     return kDone;
   }
-  if (first == "--help-config") {
-    fmt::print("{}", configuration_document());
+  if (first == "--help-completion") {
+    if (arguments.size() != 2) refuse("`--help-completion` needs a shell: bash, zsh or fish.");
+    fmt::print("{}", completion_script(arguments[1]));
     return kDone;
   }
-  if (first == "--help-schema") {
-    fmt::print("{}", configuration_schema());
-    return kDone;
-  }
-  if (first == "--help-messages") {
-    fmt::print("{}", messages_document());
-    return kDone;
-  }
-  std::vector<std::string> names{"--help", "--version", "--help-config", "--help-schema", "--help-messages"};
+  std::vector<std::string> names;
+  for (const ProgramOption& option : kProgramOptions) names.emplace_back(option.name);
   for (const Command& command : all_commands()) {
     if (command.name == first) return run_command(command, {arguments.begin() + 1, arguments.end()});
     names.push_back(command.name);

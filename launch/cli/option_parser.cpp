@@ -1,7 +1,9 @@
 #include "launch/cli/option_parser.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <deque>
+#include <iterator>
 
 namespace nystrom {
 namespace {
@@ -10,11 +12,34 @@ CLI::Option* of(void* option) {
   return static_cast<CLI::Option*>(option);
 }
 
+std::vector<std::string> alternatives(const std::string& value) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const auto end = std::min(value.find('|', begin), value.size());
+    parts.push_back(value.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// Words are typed as they stand; what the user puts a value for is in capitals.
+bool is_word(const std::string& text) {
+  return !text.empty() && text.front() >= 'a' && text.front() <= 'z';
+}
+
 }  // namespace
 
-struct OptionParser::Parser {
-  Parser(const std::string& description, const std::string& program) : app(description, program) {}
+std::vector<std::string> OptionEntry::words() const {
+  std::vector<std::string> found;
+  std::ranges::copy_if(alternatives(value), std::back_inserter(found), is_word);
+  return found;
+}
 
+bool OptionEntry::closed() const {
+  return std::ranges::all_of(alternatives(value), is_word);
+}
+
+struct OptionParser::Parser {
   Option* keep(CLI::Option* option) { return &options.emplace_back(option); }
 
   CLI::App app;
@@ -46,12 +71,9 @@ OptionParser::Option* OptionParser::Option::one_value() {
   return this;
 }
 
-OptionParser::OptionParser(const std::string& description, const std::string& program,
-                           const std::string& footer)
-    : parser_(std::make_unique<Parser>(description, program)) {
+OptionParser::OptionParser() : parser_(std::make_unique<Parser>()) {
   parser_->app.allow_extras();
   parser_->app.set_help_flag("-h,--help", "Print this help message.");
-  parser_->app.footer(footer);
 }
 
 OptionParser::~OptionParser() = default;
@@ -98,8 +120,19 @@ std::vector<std::string> OptionParser::remaining() const {
   return parser_->app.remaining();
 }
 
-std::string OptionParser::help() const {
-  return parser_->app.help();
+std::vector<OptionEntry> OptionParser::entries() const {
+  std::vector<OptionEntry> all;
+  for (const CLI::Option* option : parser_->app.get_options()) {
+    if (option == parser_->app.get_help_ptr()) continue;
+    const bool flag = option->get_expected_max() == 0;
+    all.push_back({.name = option->get_positional() ? option->get_name(true) : option->get_name(),
+                   .value = flag ? std::string() : option->get_type_name(),
+                   .help = option->get_description(),
+                   .standard = option->get_default_str(),
+                   .required = option->get_required(),
+                   .repeated = option->get_expected_max() > 1});
+  }
+  return all;
 }
 
 std::vector<std::string> OptionParser::long_names() const {

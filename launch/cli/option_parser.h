@@ -10,6 +10,22 @@
 
 namespace nystrom {
 
+/// What help, completion and manual page say of an option.
+struct OptionEntry {
+  std::string name;      ///< "--model", or "FILE" where it is known by its place
+  std::string value;     ///< "PATH", "auto|never|PATH"; empty: a flag
+  std::string help;      ///< sentences
+  std::string standard;  ///< the default; empty: none, or said in `help`
+  bool required = false, repeated = false;
+
+  [[nodiscard]] bool positional() const { return !name.starts_with('-'); }
+  [[nodiscard]] bool flag() const { return value.empty() && !positional(); }
+  /// The words that the value may be, of "auto|never|PATH" `auto` and `never`.
+  [[nodiscard]] std::vector<std::string> words() const;
+  /// Is it one of words(), and nothing else?
+  [[nodiscard]] bool closed() const;
+};
+
 /// Named as in CLI11. Bound variables are set by parse() and must outlive it.
 class OptionParser {
  public:
@@ -29,7 +45,7 @@ class OptionParser {
   /// Ended by `--help`: not an error.
   struct CallForHelp {};
 
-  OptionParser(const std::string& description, const std::string& program, const std::string& footer);
+  OptionParser();
   ~OptionParser();
   OptionParser(const OptionParser&) = delete;
   OptionParser& operator=(const OptionParser&) = delete;
@@ -43,8 +59,8 @@ class OptionParser {
 
   /// Throws CallForHelp; and std::runtime_error with CLI11's sentence. remaining() is set even so.
   void parse(const std::vector<std::string>& arguments);
-  [[nodiscard]] std::vector<std::string> remaining() const;  ///< what is not declared, in its order
-  [[nodiscard]] std::string help() const;
+  [[nodiscard]] std::vector<std::string> remaining() const;   ///< what is not declared, in its order
+  [[nodiscard]] std::vector<OptionEntry> entries() const;     ///< in the order of their declaration
   [[nodiscard]] std::vector<std::string> long_names() const;  ///< `--model`, `--input`, ...
 
  private:

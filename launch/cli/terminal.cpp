@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -33,6 +34,14 @@ Terminal error_terminal() {
   const Terminal terminal = terminal_of(theirs);
   ::close(theirs);
   return terminal;
+}
+
+std::size_t help_columns() {
+  constexpr int kLeast = 40, kMost = 100;
+  const char* given = std::getenv("COLUMNS");
+  const int named = given != nullptr ? std::atoi(given) : 0;
+  return static_cast<std::size_t>(
+      std::clamp(named > 0 ? named : terminal_of(STDOUT_FILENO).columns, kLeast, kMost));
 }
 
 }  // namespace nystrom

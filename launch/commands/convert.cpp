@@ -35,8 +35,9 @@ Command convert_command() {
                 "Sequence length that transformers will run the folder with (`segment_means_seq_len`). "
                 "Default: that of training, else the model's maximum.");
             app.add_option(
-                "--dtype", options->dtype,
-                "Type of a folder's weights: fp32, fp16 or bf16. Default: as stored in the source.");
+                   "--dtype", options->dtype,
+                   "Type of a folder's weights: fp32, fp16 or bf16. Default: as stored in the source.")
+                ->type_name("fp32|fp16|bf16");
             app.add_option("--shard-size", options->shard_size,
                            "Maximum size of a weight file of a folder, such as 2GB. Default: one file.");
             app.add_option("--positions", options->positions,

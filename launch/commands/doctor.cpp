@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/folders.h"
 #include "kernels/core/processors.h"
@@ -28,31 +30,64 @@ namespace {
 
 constexpr double kTimeoutSeconds = 60;
 
-void line(const char* what, const std::string& value) {
-  fmt::print("{:<18}{}\n", what, value);
-}
+using Json = nlohmann::ordered_json;
+
+/// What is found: a line of text for each, or all in one line of JSON.
+class Findings {
+ public:
+  explicit Findings(bool json) : json_(json) {}
+
+  void line(const std::string& what, const std::string& text) const {
+    if (!json_) fmt::print("{:<18}{}\n", what, text);
+  }
+  /// The same; as JSON a member `key` with `value`.
+  void add(const std::string& what, const std::string& text, const std::string& key, Json value) {
+    line(what, text);
+    all_[key] = std::move(value);
+  }
+  /// Adds to a list.
+  void append(const std::string& what, const std::string& text, const std::string& key, Json value) {
+    line(what, text);
+    all_[key].push_back(std::move(value));
+  }
+  void end() const {
+    if (json_) fmt::print("{}\n", all_.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+
+ private:
+  bool json_;
+  Json all_ = Json::object();
+};
 
 const char* yes(bool value) {
   return value ? "yes" : "no";
 }
 
 // Write test: a file is written, flushed and renamed, as checkpoints are.
-std::string folder_text(const std::string& folder) {
+void find_folder(const std::string& folder, Findings& found) {
+  const std::string path = std::filesystem::absolute(folder).string();
   std::error_code problem;
-  if (!std::filesystem::is_directory(folder, problem))
-    return "not accessible: " +
-           (problem ? problem : std::make_error_code(std::errc::not_a_directory)).message();
-  const std::string free_text =
-      fmt::format("{:.1f} GiB free", static_cast<double>(free_disk_bytes(folder)) / (1 << 30));
+  if (!std::filesystem::is_directory(folder, problem)) {
+    const std::string reason =
+        (problem ? problem : std::make_error_code(std::errc::not_a_directory)).message();
+    return found.add("folder", fmt::format("{}: not accessible: {}", path, reason), "folder",
+                     {{"path", path}, {"writable", false}, {"problem", reason}});
+  }
+  const auto free = free_disk_bytes(folder);
+  const std::string free_text = fmt::format("{:.1f} GiB free", static_cast<double>(free) / (1 << 30));
+  Json json{{"path", path}, {"writable", true}, {"free_bytes", free}};
   try {
-    const std::string path = std::filesystem::path(folder) / "nystrom-doctor";
-    const std::string temporary = temporary_name(path);
+    const std::string test = std::filesystem::path(folder) / "nystrom-doctor";
+    const std::string temporary = temporary_name(test);
     std::ofstream(temporary) << "written by nystrom doctor\n";
     publish_file(temporary, temporary + "-renamed");
     std::filesystem::remove(temporary + "-renamed");
-    return "writable, " + free_text;
+    found.add("folder", fmt::format("{}: writable, {}", path, free_text), "folder", json);
   } catch (const std::exception& error) {
-    return fmt::format("not writable ({}), {}", error.what(), free_text);
+    json["writable"] = false;
+    json["problem"] = error.what();
+    found.add("folder", fmt::format("{}: not writable ({}), {}", path, error.what(), free_text), "folder",
+              json);
   }
 }
 
@@ -69,39 +104,51 @@ std::string cores_text(const Processors& processors) {
 }
 
 /// Ranks and threads, by machine, and what is wrong with them. Collective.
-void print_ranks(Comm& comm) {
+void find_ranks(Comm& comm, Findings& found) {
   const int threads = threads_of_rank(comm);
   const auto shares = gather_shares(comm, share_of_rank(threads, 0));
   const auto warnings = thread_warnings(comm, threads, 0);
   if (comm.rank() != 0) return;
-  line("ranks", comm.ranks() > 1 ? fmt::format("{}, {} on this machine", comm.ranks(), comm.local_ranks())
-                                 : "1 (for more: launch/mpirun.sh N nystrom doctor)");
+  found.add("ranks",
+            comm.ranks() > 1 ? fmt::format("{}, {} on this machine", comm.ranks(), comm.local_ranks())
+                             : "1 (for more: launch/mpirun.sh N nystrom doctor)",
+            "ranks", comm.ranks());
   const char* name = "threads";
-  for (const auto& usage : usage_by_machine(shares)) line(std::exchange(name, ""), usage);
-  for (const auto& warning : warnings) line("warning", warning);
+  for (const auto& usage : usage_by_machine(shares))
+    found.append(std::exchange(name, ""), usage, "threads", usage);
+  for (const auto& warning : warnings) found.append("warning", warning, "warnings", warning);
 }
 
 std::string cuda_version(int number) {
   return number > 0 ? fmt::format("CUDA {}.{}", number / 1000, number % 1000 / 10) : "unknown";
 }
 
-void print_gpus() {
+void find_all_gpus(Findings& found) {
   const GpuSearch search = find_gpus();
-  if (search.gpus.empty()) line("GPU", search.problem);
+  if (search.gpus.empty()) found.add("GPU", search.problem, "gpus", Json::array());
   for (std::size_t i = 0; i < search.gpus.size(); ++i) {
     const GpuInfo& gpu = search.gpus[i];
-    line(fmt::format("GPU {}", i).c_str(),
-         fmt::format(
-             "{}, compute capability {}.{}, {:.1f} GiB{}", gpu.name, gpu.capability / 10, gpu.capability % 10,
-             static_cast<double>(gpu.memory_bytes) / (1 << 30),
-             gpu.peers.empty() ? "" : fmt::format(", peer access to GPU {}", fmt::join(gpu.peers, ", "))));
+    found.append(
+        fmt::format("GPU {}", i),
+        fmt::format(
+            "{}, compute capability {}.{}, {:.1f} GiB{}", gpu.name, gpu.capability / 10, gpu.capability % 10,
+            static_cast<double>(gpu.memory_bytes) / (1 << 30),
+            gpu.peers.empty() ? "" : fmt::format(", peer access to GPU {}", fmt::join(gpu.peers, ", "))),
+        "gpus",
+        {{"name", gpu.name},
+         {"capability", fmt::format("{}.{}", gpu.capability / 10, gpu.capability % 10)},
+         {"memory_bytes", gpu.memory_bytes},
+         {"peers", gpu.peers}});
   }
   if (search.built)
-    line("driver",
-         fmt::format("for {}; this program: {}", cuda_version(search.driver), cuda_version(search.runtime)));
+    found.add(
+        "driver",
+        fmt::format("for {}; this program: {}", cuda_version(search.driver), cuda_version(search.runtime)),
+        "cuda", {{"driver", search.driver}, {"runtime", search.runtime}});
   const std::string nccl = nccl_status();
-  line("NCCL", nccl);
-  line("backend: auto", search.gpus.empty() ? "cpu" : "cuda");
+  found.add("NCCL", nccl, "nccl", nccl);
+  const char* backend = search.gpus.empty() ? "cpu" : "cuda";
+  found.add("backend: auto", backend, "backend", backend);
 }
 
 std::string rate_text(const AllReduceRate& rate) {
@@ -111,7 +158,7 @@ std::string rate_text(const AllReduceRate& rate) {
 }
 
 /// All-reduce rate of these ranks, for one gradient bucket and for many. Collective.
-void print_all_reduce(Comm& comm) {
+void find_all_reduce(Comm& comm, Findings& found) {
   if (comm.ranks() == 1) return;
   const std::vector<std::int64_t> sizes{std::int64_t{4} << 20, std::int64_t{64} << 20};
   const auto tell = [&](const Device& device, CommKind kind) {
@@ -119,8 +166,16 @@ void print_all_reduce(Comm& comm) {
         measure_all_reduce(device, comm, sizes, {.kind = kind, .timeout_seconds = kTimeoutSeconds});
     if (comm.rank() != 0) return;
     std::string text = fmt::format("{} ranks over {}", comm.ranks(), rates.front().kind);
-    for (const AllReduceRate& rate : rates) text += (&rate == &rates.front() ? ": " : ", ") + rate_text(rate);
-    line(device.is_gpu() ? "all-reduce, GPUs" : "all-reduce", text);
+    Json json = Json::array();
+    for (const AllReduceRate& rate : rates) {
+      text += (&rate == &rates.front() ? ": " : ", ") + rate_text(rate);
+      json.push_back({{"over", rate.kind},
+                      {"bytes", rate.bytes},
+                      {"seconds", rate.seconds},
+                      {"bus_bytes_per_second", rate.bus_bytes}});
+    }
+    found.add(device.is_gpu() ? "all-reduce, GPUs" : "all-reduce", text,
+              device.is_gpu() ? "all_reduce_gpus" : "all_reduce", std::move(json));
   };
   tell(Device(), CommKind::kMpi);
   double without = find_gpus().gpus.empty() ? 1 : 0;
@@ -130,27 +185,45 @@ void print_all_reduce(Comm& comm) {
        CommKind::kAuto);
 }
 
-void print_report(const std::string& folder) {
+/// This machine, without MPI.
+void find_machine(const std::string& folder, Findings& found) {
   const CpuFeatures cpu = CpuFeatures::detect();
-  line("nystrom", program_version());
-  line("CPU", cpu.model.empty() ? "unknown" : cpu.model);
+  found.add("nystrom", program_version(), "version", program_version());
+  found.add("CPU", cpu.model.empty() ? "unknown" : cpu.model, "cpu", cpu.model);
   const Processors processors = available_processors();
-  line("cores", cores_text(processors));
-  line("instructions", fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
-                                   yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)));
+  found.add("cores", cores_text(processors), "cores",
+            {{"available", processors.cores.size()},
+             {"hardware_threads", processors.cpus().size()},
+             {"machine", ::sysconf(_SC_NPROCESSORS_ONLN)},
+             {"quota", processors.quota < kNoQuota ? Json(processors.quota) : Json()}});
+  found.add("instructions",
+            fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
+                        yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)),
+            "instructions",
+            {{"avx2", cpu.avx2},
+             {"avx512", cpu.avx512},
+             {"avx512_bf16", cpu.avx512_bf16},
+             {"amx_bf16", cpu.amx_bf16}});
   const bool bf16 = bf16_is_native();
-  line("precision: auto", bf16 ? "bf16" : "fp32 (no bf16 instructions)");
+  found.add("precision: auto", bf16 ? "bf16" : "fp32 (no bf16 instructions)", "precision",
+            bf16 ? "bf16" : "fp32");
   Context context(compute_threads(processors));
   const MachineCeiling machine = measure_machine(context, bf16);
-  line("measured",
-       fmt::format("matrix product {:.0f} GFLOP/s in fp32{}; memory copy {:.1f} GB/s; {} thread{}",
-                   machine.fp32_flops / 1e9,
-                   bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
-                   machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"));
-  line("MPI", mpi_version());
-  print_gpus();
-  line("libraries", fmt::format("{}, {}", hdf5_version(), onednn_version()));
-  line("folder", fmt::format("{}: {}", std::filesystem::absolute(folder).string(), folder_text(folder)));
+  found.add("measured",
+            fmt::format("matrix product {:.0f} GFLOP/s in fp32{}; memory copy {:.1f} GB/s; {} thread{}",
+                        machine.fp32_flops / 1e9,
+                        bf16 ? fmt::format(", {:.0f} in bf16", machine.bf16_flops / 1e9) : "",
+                        machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"),
+            "measured",
+            {{"fp32_gflops", machine.fp32_flops / 1e9},
+             {"bf16_gflops", bf16 ? Json(machine.bf16_flops / 1e9) : Json()},
+             {"copy_gigabytes_per_second", machine.copy_bytes / 1e9},
+             {"threads", context.threads()}});
+  found.add("MPI", mpi_version(), "mpi", mpi_version());
+  find_all_gpus(found);
+  found.add("libraries", fmt::format("{}, {}", hdf5_version(), onednn_version()), "libraries",
+            {hdf5_version(), onednn_version()});
+  find_folder(folder, found);
 }
 
 }  // namespace
@@ -158,6 +231,7 @@ void print_report(const std::string& folder) {
 Command doctor_command() {
   auto folder = std::make_shared<std::string>(".");
   auto job = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
   return {
       .name = "doctor",
       .summary = "Report CPU, GPUs, MPI, libraries and file system, and what a run would use.",
@@ -168,21 +242,27 @@ Command doctor_command() {
           "nystrom doctor\nmpirun -n 2 nystrom doctor --folder /scratch/run\n"
           "nystrom doctor --job /scratch/run",
       .options =
-          [folder, job](OptionParser& app) {
+          [folder, job, json](OptionParser& app) {
             app.add_option("--folder", *folder,
                            "Directory to test for writing. Default: the working directory.");
             app.add_option("--job", *job, "`run.directory` of a running job to report on.");
+            app.add_flag("--json", *json, "Print one line of JSON instead.");
           },
-      .run = [folder, job](const Invocation&) -> int {
+      .run = [folder, job, json](const Invocation&) -> int {
         if (!job->empty()) {
+          if (*json)
+            refuse("`--json` and `--job` do not go together; `nystrom inspect {} --json` is for scripts.",
+                   *job);
           if (launched_rank() == 0) fmt::print("{}", job_report(*job));
           return kDone;
         }
-        if (launched_rank() == 0) print_report(*folder);
+        Findings found(*json);
+        if (launched_rank() == 0) find_machine(*folder, found);
         std::fflush(stdout);
-        return with_comm({.timeout_seconds = kTimeoutSeconds}, [](Comm& comm) -> int {
-          print_ranks(comm);
-          print_all_reduce(comm);
+        return with_comm({.timeout_seconds = kTimeoutSeconds}, [&](Comm& comm) -> int {
+          find_ranks(comm, found);
+          find_all_reduce(comm, found);
+          if (comm.rank() == 0) found.end();
           return kDone;
         });
       }};

@@ -14,7 +14,9 @@
 #include "launch/setup/finetune_setup.h"
 #include "launch/setup/grid.h"
 #include "launch/setup/provenance.h"
+#include "launch/setup/run_overview.h"
 #include "launch/setup/run_setup.h"
+#include "launch/setup/sinks.h"
 #include "model/exchange/safetensors.h"
 
 namespace nystrom {
@@ -37,14 +39,14 @@ StopReason run_one(const Config& config, const Options& given, Comm& comm) {
   ReportFile page(config.run.directory, [&log](const std::string& why) { log.warning(why); });
   const bool reports = config.run.report && comm.rank() == 0;
   if (reports) observers.add(page);
+  add_sinks(observers, setup->config, finetuning_values(setup->config), log, comm.rank());
   FinetuneOptions options = setup->options;
   options.run.takeover = given.takeover;
   options.run.trainer.identity.provenance = provenance_text(comm.ranks());
   options.run.report = [&log](const std::string& report) { log.report("Activity of the ranks:\n" + report); };
   const StopReason why = finetune(options, comm, observers);
   if (reports) page.finished(why);  // with the results, which come last
-  if (why == StopReason::kDone)
-    log.note(fmt::format("Results are in {}/results.json.", config.run.directory));
+  if (why == StopReason::kDone && comm.rank() == 0) log.report(finetuning_summary(config.run.directory));
   return why;
 }
 

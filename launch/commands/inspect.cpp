@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "data/shards/shard_reader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/core/files.h"
+#include "kernels/core/json.h"
 #include "kernels/core/philox.h"
 #include "kernels/core/printable.h"
 #include "kernels/tensor/buffer.h"
@@ -18,6 +20,7 @@
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
 #include "launch/setup/provenance.h"
+#include "launch/setup/run_overview.h"
 #include "model/attention/registry.h"
 #include "trainer/checkpoint/checkpoint.h"
 
@@ -25,6 +28,16 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string path;
+  bool verify = false, json = false, configuration = false;
+};
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 void line(std::string_view what, const std::string& value) {
   fmt::print("{:<20}{}\n", what, printable(value));
@@ -42,9 +55,35 @@ std::string size_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", mebibytes(bytes));
 }
 
-void inspect_shard(const std::string& path) {
+Json as_json(const ShardSummary& s) {
+  Json json{{"kind", "shard"},
+            {"format", s.kind == ShardKind::kBert ? "bert" : "nystrom"},
+            {"file_bytes", s.file_bytes}};
+  json["tokens"] = s.counts.tokens;
+  if (s.kind == ShardKind::kBert) {
+    json.update(Json{{"sequences", s.sequences}, {"width", s.width}, {"masked", s.masked}});
+    return json;
+  }
+  json.update(Json{{"documents", s.counts.documents},
+                   {"sentences", s.counts.sentences},
+                   {"vocabulary_size", s.header.vocabulary_size},
+                   {"tokenizer_sha256", s.header.tokenizer_sha256},
+                   {"longest_document", s.document_tokens.longest},
+                   {"longest_sentence", s.sentence_tokens.longest}});
+  Json sources = Json::object();
+  for (const auto& source : s.sources)
+    sources[source.name] = {{"documents", source.counts.documents},
+                            {"sentences", source.counts.sentences},
+                            {"tokens", source.counts.tokens}};
+  json["sources"] = std::move(sources);
+  return json;
+}
+
+void inspect_shard(const Options& options) {
+  const std::string& path = options.path;
   check_shards(std::span(&path, 1), ShardCheck::kAll);  // a crash of the HDF5 library becomes a sentence
   const ShardSummary s = summarize_shard(path);
+  if (options.json) return print_json(as_json(s));
   if (s.kind == ShardKind::kBert) {
     line("kind", "BERT shard of NVIDIA's format (static masks, next-sentence labels)");
     line("sequences", fmt::format("{} of up to {} tokens", s.sequences, s.width));
@@ -81,40 +120,102 @@ void print_model(const ModelConfig& m, const HeadConfig& head) {
                    name_of(m.padding)));
 }
 
+Json model_json(const ModelConfig& m, const HeadConfig& head) {
+  const AttentionConfig& a = m.attention;
+  return {{"head", entry_of(head.kind).name},
+          {"attention", attention_entry(a.kind).name},
+          {"layers", m.layers},
+          {"hidden_size", m.hidden_size},
+          {"heads", a.heads},
+          {"intermediate_size", m.intermediate_size},
+          {"vocabulary_size", m.vocabulary_size},
+          {"max_positions", m.max_positions},
+          {"convolution", a.taps}};
+}
+
+Json tokenizer_json(const Tokenizer& tokenizer) {
+  if (tokenizer.empty()) return {};
+  return {{"kind", tokenizer.kind()},
+          {"vocabulary_size", tokenizer.vocabulary_size()},
+          {"sha256", tokenizer.sha256()}};
+}
+
 void print_tokenizer(const Tokenizer& tokenizer) {
   if (tokenizer.empty()) return line("tokenizer", "none");
   line("tokenizer", fmt::format("{}, {} tokens, SHA-256 {}", tokenizer.kind(), tokenizer.vocabulary_size(),
                                 tokenizer.sha256()));
 }
 
-void inspect_checkpoint(const std::string& path) {
-  check_foreign_checkpoint(path);
-  const CheckpointReader checkpoint(path, false);
-  const RunState& state = checkpoint.state();
-  line("kind", "checkpoint; valid, its digest matches");
-  line("step", fmt::format("{} ({} samples, {} updates, {:.0f} s)", state.step, state.samples, state.updates,
-                           state.seconds));
-  print_model(checkpoint.model(), checkpoint.head());
-  const RunIdentity& run = checkpoint.identity();
-  print_tokenizer(run.tokenizer.empty() ? Tokenizer() : Tokenizer::from_bytes(run.tokenizer, path));
-  const std::string provenance = provenance_sentence(run.provenance);
-  line("written by", provenance.empty() ? "unknown (a version that did not record it)" : provenance);
+std::int64_t values_of(const CheckpointReader& checkpoint) {
   std::int64_t values = 0;
   for (const auto& tensor : checkpoint.tensors()) {
     std::int64_t size = 1;
     for (const auto dim : tensor.shape) size *= dim;
     values += size;
   }
-  line("weights", fmt::format("{} tensors, {} values", checkpoint.tensors().size(), values));
-  line("file", size_text(fs::file_size(path)));
-  fmt::print("\nconfiguration of the run:\n{}", printable_lines(run.configuration, kMaxTextFileBytes));
+  return values;
 }
 
-void inspect_model_folder(const std::string& path) {
-  ModelSource model(path);
+Tokenizer tokenizer_of(const CheckpointReader& checkpoint, const std::string& path) {
+  const RunIdentity& run = checkpoint.identity();
+  return run.tokenizer.empty() ? Tokenizer() : Tokenizer::from_bytes(run.tokenizer, path);
+}
+
+Json checkpoint_json(const std::string& path) {
+  const CheckpointReader checkpoint(path, false);
+  const RunState& state = checkpoint.state();
+  return {{"kind", "checkpoint"},
+          {"path", path},
+          {"step", state.step},
+          {"samples", state.samples},
+          {"updates", state.updates},
+          {"seconds", state.seconds},
+          {"model", model_json(checkpoint.model(), checkpoint.head())},
+          {"tokenizer", tokenizer_json(tokenizer_of(checkpoint, path))},
+          {"provenance", try_parse_json<Json>(checkpoint.identity().provenance)},
+          {"tensors", checkpoint.tensors().size()},
+          {"values", values_of(checkpoint)},
+          {"file_bytes", fs::file_size(path)}};
+}
+
+/// What a checkpoint says besides its step.
+void print_checkpoint(const CheckpointReader& checkpoint, const std::string& path) {
+  print_model(checkpoint.model(), checkpoint.head());
+  print_tokenizer(tokenizer_of(checkpoint, path));
+  const std::string provenance = provenance_sentence(checkpoint.identity().provenance);
+  line("written by", provenance.empty() ? "unknown (a version that did not record it)" : provenance);
+  line("weights", fmt::format("{} tensors, {} values", checkpoint.tensors().size(), values_of(checkpoint)));
+  line("file", size_text(fs::file_size(path)));
+}
+
+void print_configuration(const CheckpointReader& checkpoint) {
+  fmt::print("\nconfiguration of the run:\n{}",
+             printable_lines(checkpoint.identity().configuration, kMaxTextFileBytes));
+}
+
+void inspect_checkpoint(const Options& options) {
+  const std::string& path = options.path;
+  check_foreign_checkpoint(path);
+  if (options.json) return print_json(checkpoint_json(path));
+  const CheckpointReader checkpoint(path, false);
+  const RunState& state = checkpoint.state();
+  line("kind", "checkpoint; valid, its digest matches");
+  line("step", fmt::format("{} ({} samples, {} updates, {:.0f} s)", state.step, state.samples, state.updates,
+                           state.seconds));
+  print_checkpoint(checkpoint, path);
+  print_configuration(checkpoint);
+}
+
+void inspect_model_folder(const Options& options) {
+  ModelSource model(options.path);
   const std::vector<std::string> start =
       model.lacks_convolution() ? model.notes() : std::vector<std::string>();
   model.use_as_it_is();
+  if (options.json)
+    return print_json({{"kind", "model"},
+                       {"path", options.path},
+                       {"model", model_json(model.config(), model.head())},
+                       {"tokenizer", tokenizer_json(model.tokenizer())}});
   line("kind", "Hugging Face folder");
   print_model(model.config(), model.head());
   print_tokenizer(model.tokenizer());
@@ -122,8 +223,13 @@ void inspect_model_folder(const std::string& path) {
   for (const auto& note : start) line("note", note);
 }
 
-void inspect_tokenizer(const std::string& path) {
-  const Tokenizer tokenizer = Tokenizer::read(path);
+void inspect_tokenizer(const Options& options) {
+  const Tokenizer tokenizer = Tokenizer::read(options.path);
+  if (options.json) {
+    Json json{{"kind", "tokenizer"}};
+    json.update(Json{{"tokenizer", tokenizer_json(tokenizer)}});
+    return print_json(json);
+  }
   line("kind", fmt::format("tokenizer ({})", tokenizer.kind()));
   line("tokens", fmt::format("{}", tokenizer.vocabulary_size()));
   line("SHA-256", tokenizer.sha256());
@@ -131,24 +237,60 @@ void inspect_tokenizer(const std::string& path) {
   for (const auto id : s.ids()) line("special", fmt::format("{} {}", id, tokenizer.piece(id)));
 }
 
-// Run directory: the last lines of its metrics, and its latest valid checkpoint.
-void inspect_run(const std::string& path) {
-  line("kind", "run directory");
-  const fs::path lines = fs::path(path) / "metrics.jsonl";
-  std::ifstream metrics;
-  if (fs::is_regular_file(lines)) metrics.open(lines);  // a named pipe would be waited for
-  std::string last_step, last_validation;
-  for (std::string text; std::getline(metrics, text);)
-    (text.find("validation_") != std::string::npos ? last_validation : last_step) = text;
-  line("last step", last_step);
-  line("last validation", last_validation);
-  const CheckpointSearch search = find_newest_checkpoint(fs::path(path) / "checkpoints");
+std::string losses_text(const RunOverview& run) {
+  std::string text, parts;
+  double tokens = 0;
+  for (const auto& [key, value] : run.newest) {
+    if (key == "loss") text = fmt::format("{:.4f}", value);
+    if (key.ends_with("_loss"))
+      parts += fmt::format("{}{} {:.4f}", parts.empty() ? "" : ", ", key.substr(0, key.size() - 5), value);
+    if (key == "tokens_per_second") tokens = value;
+  }
+  if (!parts.empty()) text += " (" + parts + ")";
+  return tokens > 0 ? text + fmt::format(", {:.0f} tokens/s", tokens) : text;
+}
+
+void print_overview(const RunOverview& run) {
+  constexpr std::size_t kSparkline = 50;
+  line("kind",
+       fmt::format("run directory; {}", run.condition == RunCondition::kSilent
+                                            ? "its job is silent: killed, or hanging (`nystrom doctor --job`)"
+                                            : std::string(word_of(run.condition))));
+  if (!run.started.empty()) line("started", run.started);
+  std::string progress = fmt::format("{}", run.step);
+  if (run.steps > 0)
+    progress +=
+        fmt::format(" of {} ({:.0f} %)", run.steps,
+                    std::floor(100.0 * static_cast<double>(run.step) / static_cast<double>(run.steps)));
+  progress += fmt::format(", {}", days_text(run.seconds));
+  if (run.seconds_left > 0) progress += fmt::format(", {} left", days_text(run.seconds_left));
+  line("step", progress);
+  if (!run.newest.empty()) line("loss", losses_text(run));
+  if (run.losses.size() > 1)
+    line("", fmt::format("{:.4g} {} {:.4g}", run.losses.front(), sparkline(run.losses, kSparkline),
+                         run.losses.back()));
+  if (run.validation) line("validation", text_of(*run.validation));
+  if (run.best && run.best->step != run.validation->step) line("best", text_of(*run.best));
+}
+
+// Run directory: how far and how well, and its latest valid checkpoint.
+void inspect_run(const Options& options) {
+  const RunOverview run = read_run_overview(options.path);
+  const CheckpointSearch search = find_newest_checkpoint(fs::path(options.path) / "checkpoints");
+  if (search.path) check_foreign_checkpoint(*search.path);
+  if (options.json) {
+    Json json = as_json(run);
+    json["corrupt"] = search.warnings;
+    json["checkpoint"] = search.path ? checkpoint_json(*search.path) : Json();
+    return print_json(json);
+  }
+  print_overview(run);
   for (const auto& warning : search.warnings) line("corrupt", warning);
   line("latest checkpoint", search.path.value_or("none"));
-  if (search.path) {
-    fmt::print("\n");
-    inspect_checkpoint(*search.path);
-  }
+  if (!search.path) return;
+  const CheckpointReader checkpoint(*search.path, false);
+  print_checkpoint(checkpoint, *search.path);
+  if (options.configuration) print_configuration(checkpoint);
 }
 
 /// Decoded sentences of randomly chosen documents.
@@ -180,21 +322,28 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
   }
 }
 
-void inspect_prepared(const std::string& path) {
+void inspect_prepared(const Options& options) {
+  const std::string manifest = read_file((fs::path(options.path) / "manifest.json").string(), kAnySize);
+  if (options.json) {
+    Json json{{"kind", "prepared"}, {"path", options.path}};
+    json["manifest"] = parse_json<Json>(options.path + "/manifest.json", manifest);
+    return print_json(json);
+  }
   line("kind", "prepared text");
-  fmt::print("{}", manifest_summary(read_file((fs::path(path) / "manifest.json").string(), kAnySize)));
-  const fs::path model = fs::path(path) / "tokenizer.model", json = fs::path(path) / "tokenizer.json";
-  print_passages(path, Tokenizer::read((fs::exists(model) ? model : json).string()));
+  fmt::print("{}", manifest_summary(manifest));
+  const fs::path folder = options.path, model = folder / "tokenizer.model", json = folder / "tokenizer.json";
+  print_passages(folder, Tokenizer::read((fs::exists(model) ? model : json).string()));
 }
 
-void inspect_folder(const std::string& path) {
-  if (fs::exists(fs::path(path) / "config.json")) return inspect_model_folder(path);
-  if (fs::exists(fs::path(path) / "metrics.jsonl")) return inspect_run(path);
-  if (fs::exists(fs::path(path) / "manifest.json")) return inspect_prepared(path);
+void inspect_folder(const Options& options) {
+  const fs::path path = options.path;
+  if (fs::exists(path / "config.json")) return inspect_model_folder(options);
+  if (fs::exists(path / "metrics.jsonl")) return inspect_run(options);
+  if (fs::exists(path / "manifest.json")) return inspect_prepared(options);
   refuse(
       "{} is a folder, but not a model (no config.json), a run directory (no metrics.jsonl) or prepared text "
       "(no manifest.json).",
-      path);
+      options.path);
 }
 
 bool begins_with(const std::string& path, std::string_view magic) {
@@ -203,9 +352,21 @@ bool begins_with(const std::string& path, std::string_view magic) {
   return head == magic;
 }
 
-int verify(const std::string& path) {
-  const std::vector<FileVerdict> verdicts = verify_files(path);
+int verify(const Options& options) {
+  const std::vector<FileVerdict> verdicts = verify_files(options.path);
   std::size_t corrupt = 0;
+  if (options.json) {
+    Json files = Json::array();
+    for (const FileVerdict& file : verdicts) {
+      corrupt += file.problem.empty() ? 0 : 1;
+      files.push_back({{"path", file.path},
+                       {"valid", file.problem.empty()},
+                       {"what", file.what},
+                       {"problem", file.problem}});
+    }
+    print_json({{"valid", corrupt == 0}, {"files", std::move(files)}});
+    return corrupt == 0 ? kDone : kFailed;
+  }
   for (const FileVerdict& file : verdicts) {
     corrupt += file.problem.empty() ? 0 : 1;
     fmt::print("{:<9}{}: {}\n", file.problem.empty() ? "valid" : "CORRUPT", printable(file.path),
@@ -215,7 +376,8 @@ int verify(const std::string& path) {
   return corrupt == 0 ? kDone : kFailed;
 }
 
-int run(const std::string& path) {
+int run(const Options& options) {
+  const std::string& path = options.path;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status))
@@ -223,14 +385,14 @@ int run(const std::string& path) {
   if (!fs::is_directory(status) && !fs::is_regular_file(status))
     refuse("{} is neither a file nor a folder.", path);
   if (fs::is_directory(status)) {
-    inspect_folder(path);
+    inspect_folder(options);
   } else if (is_checkpoint(path)) {
-    inspect_checkpoint(path);
+    inspect_checkpoint(options);
   } else if (begins_with(path, "\x89HDF\r\n\x1a\n")) {
-    inspect_shard(path);
+    inspect_shard(options);
   } else {
     try {
-      inspect_tokenizer(path);
+      inspect_tokenizer(options);
     } catch (const InputError&) {
       refuse("{} is not a shard, a checkpoint or a tokenizer.", path);
     }
@@ -241,26 +403,29 @@ int run(const std::string& path) {
 }  // namespace
 
 Command inspect_command() {
-  auto path = std::make_shared<std::string>();
-  auto verify_all = std::make_shared<bool>(false);
+  auto options = std::make_shared<Options>();
   return {
       .name = "inspect",
       .summary = "Describe a shard, checkpoint, tokenizer, model folder, run directory or prepared text.",
       .details =
           "The kind of file is recognized by its content. Shards and checkpoints are read to their end, so "
-          "corruption shows.",
+          "corruption shows. Of a run directory it tells whether a job runs there, how far it is, its losses and its "
+          "latest checkpoint.",
       .example =
           "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
-          "nystrom inspect --verify run",
+          "nystrom inspect run --json\nnystrom inspect --verify run",
       .options =
-          [path, verify_all](OptionParser& app) {
-            app.add_option("FILE", *path, "File or folder.")->required();
+          [options](OptionParser& app) {
+            app.add_option("FILE", options->path, "File or folder.")->required();
             app.add_flag(
-                "--verify", *verify_all,
+                "--verify", options->verify,
                 "Validate each file (all checkpoints of a run, all shards of prepared text) against its "
                 "checksums; exit status 1 if one is corrupt.");
+            app.add_flag("--json", options->json, "Print one line of JSON instead.");
+            app.add_flag("--configuration", options->configuration,
+                         "Of a run directory, print its configuration too.");
           },
-      .run = [path, verify_all](const Invocation&) { return *verify_all ? verify(*path) : run(*path); }};
+      .run = [options](const Invocation&) { return options->verify ? verify(*options) : run(*options); }};
 }
 
 }  // namespace nystrom

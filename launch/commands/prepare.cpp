@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "data/tasks/lra/prepared_file.h"
 #include "launch/cli/config_option.h"
@@ -13,6 +14,7 @@
 #include "launch/cli/terminal.h"
 #include "launch/config/command_keys.h"
 #include "launch/setup/prepare_setup.h"
+#include "launch/setup/run_overview.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
@@ -60,7 +62,31 @@ class Progress {
   bool drawn_ = false;
 };
 
-void report(const PrepareReport& made, const Log& log) {
+struct Arguments {
+  std::string config;
+  bool keep_dropped = false, skip_damaged = false, json = false;
+};
+
+nlohmann::ordered_json as_json(const PrepareReport& made, double seconds) {
+  const auto split = [](const SplitCounts& counts) {
+    return nlohmann::ordered_json{{"documents", counts.documents},
+                                  {"sentences", counts.sentences},
+                                  {"tokens", counts.tokens},
+                                  {"shards", counts.shards}};
+  };
+  return {{"train", split(made.train)},
+          {"validation", split(made.validation)},
+          {"test", split(made.test)},
+          {"vocabulary_size", made.vocabulary_size},
+          {"tokenizer_sha256", made.tokenizer_sha256},
+          {"manifest", made.manifest},
+          {"already_done", made.already_done},
+          {"seconds", seconds},
+          {"warnings", made.warnings}};
+}
+
+/// What was made, in how many seconds, and what to do next.
+void report(const PrepareReport& made, const Arguments& arguments, double seconds, const Log& log) {
   log.warnings(made.warnings);
   if (made.already_done) log.note("This preparation is already complete; nothing was changed.");
   const auto line = [](const char* name, const SplitCounts& split) {
@@ -71,14 +97,14 @@ void report(const PrepareReport& made, const Log& log) {
   line("train", made.train);
   line("validation", made.validation);
   line("test", made.test);
-  fmt::print("tokenizer   {:>10} tokens, SHA-256 {}\nmanifest    {}\n", made.vocabulary_size,
-             made.tokenizer_sha256, made.manifest);
+  const std::string folder = std::filesystem::path(made.manifest).parent_path().string();
+  fmt::print("tokenizer   {:>10} tokens, SHA-256 {}\nmanifest    {}\nreport      {}/report.html\n",
+             made.vocabulary_size, made.tokenizer_sha256, made.manifest, folder);
+  if (!made.already_done) fmt::print("time        {}\n", days_text(seconds));
+  fmt::print("next        nystrom inspect {}\n            nystrom pretrain {}\n", folder, arguments.config);
+  if (arguments.json)
+    fmt::print("{}\n", as_json(made, seconds).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
-
-struct Arguments {
-  std::string config;
-  bool keep_dropped = false, skip_damaged = false;
-};
 
 int work(const Config& config, const Arguments& arguments, Comm& comm) {
   auto options = set_up_preparation(config);
@@ -88,13 +114,15 @@ int work(const Config& config, const Arguments& arguments, Comm& comm) {
   options.group = {comm.rank(), comm.ranks(), [&comm] { comm.barrier("a stage of the preparation"); }};
   const Log log(comm.rank());
   warn_of_unused_keys(log, config, "prepare");
+  const auto begin = std::chrono::steady_clock::now();
   PrepareReport made;
   {
     Progress progress(log);
     made = prepare(options, comm.rank() == 0 ? PrepareCallback([&](const auto& now) { progress.show(now); })
                                              : PrepareCallback());
   }
-  if (comm.rank() == 0) report(made, log);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (comm.rank() == 0) report(made, arguments, seconds, log);
   return kDone;
 }
 
@@ -150,6 +178,7 @@ Command prepare_command() {
                              "Write dropped documents and paragraphs to dropped.jsonl.");
                 app.add_flag("--skip-damaged", arguments->skip_damaged,
                              "Skip corrupt parts of the sources, with a warning for each.");
+                app.add_flag("--json", arguments->json, "Print one line of JSON at the end.");
               },
           .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
 }

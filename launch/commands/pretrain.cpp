@@ -9,8 +9,10 @@
 #include "launch/config/path_text.h"
 #include "launch/report/report_file.h"
 #include "launch/setup/provenance.h"
+#include "launch/setup/run_overview.h"
 #include "launch/setup/run_setup.h"
 #include "launch/setup/run_shards.h"
+#include "launch/setup/sinks.h"
 
 namespace nystrom {
 namespace {
@@ -19,6 +21,16 @@ struct Options {
   std::string config;
   std::string resume;
   bool takeover = false, accept_new_data = false;
+};
+
+/// Has a step been trained?
+class Trained final : public Observer {
+ public:
+  void step(const StepReport&) override { any_ = true; }
+  [[nodiscard]] bool any() const { return any_; }
+
+ private:
+  bool any_ = false;
 };
 
 int run(const Options& options, const Invocation& invocation) {
@@ -34,12 +46,15 @@ int run(const Options& options, const Invocation& invocation) {
     log.warnings(setup.warnings);
     warn_of_unused_keys(log, config, pretraining_name(config));
     for (const auto& note : setup.notes) log.note(note);
+    Trained trained;
     Observers observers;
+    observers.add(trained);
     observers.add(make_progress(log));
     observers.add(record_provenance(config.run.directory, log));
     if (config.run.report && comm.rank() == 0)
       observers.add(std::make_unique<ReportFile>(config.run.directory,
                                                  [&log](const std::string& why) { log.warning(why); }));
+    add_sinks(observers, setup.config, pretraining_values(setup.config), log, comm.rank());
     PretrainOptions run =
         pretrain_options(setup, [&log](const std::string& sentence) { log.note(sentence); });
     run.trainer.identity.provenance = provenance_text(comm.ranks());
@@ -47,6 +62,8 @@ int run(const Options& options, const Invocation& invocation) {
     run.takeover = options.takeover;
     run.accept_new_data = options.accept_new_data;
     const StopReason why = pretrain(run, comm, observers);
+    if (trained.any() && why == StopReason::kDone)
+      log.report(pretraining_summary(config.run.directory, options.config));
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request. Run the same command to resume.");
     return kStopped;

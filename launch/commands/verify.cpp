@@ -151,10 +151,14 @@ Command verify_command() {
             app.add_flag("--self", arguments->self,
                          "Check small models that come with the program, without files.");
             app.add_flag("--gradients", arguments->verify.gradients, "Compare gradients too.");
-            app.add_option("--backend", arguments->backend, "cpu or cuda.")->capture_default_str();
+            app.add_option("--backend", arguments->backend, "cpu or cuda.")
+                ->type_name("cpu|cuda")
+                ->capture_default_str();
             app.add_option("--against", arguments->against,
                            "cpu: compare with the CPU backend instead of PyTorch.");
-            app.add_option("--precision", arguments->precision, "fp32, bf16 or fp64.")->capture_default_str();
+            app.add_option("--precision", arguments->precision, "fp32, bf16 or fp64.")
+                ->type_name("fp32|bf16|fp64")
+                ->capture_default_str();
             app.add_option("--tolerance", arguments->verify.tolerance,
                            "Tolerance of outputs. Default: 1e-5 in fp32, 1e-7 in fp64, 5e-2 in bf16.");
             app.add_flag("--json", arguments->json, "Print one JSON object instead of a table.");

@@ -82,6 +82,7 @@ struct Config {
     std::string stop_after;
     bool report = true;
     std::optional<std::int64_t> threads;
+    std::string on_report, metrics_file;
   } run;
 
   struct {
@@ -226,6 +227,8 @@ FreeOnResume free_on_resume();
 /// docs/configuration.md.
 std::string configuration_document();
 
+/// The dotted names of all keys, in the table's order.
+std::vector<std::string> configuration_keys();
 /// A JSON Schema (draft 7) of all keys, for editors.
 std::string configuration_schema();
 

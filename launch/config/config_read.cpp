@@ -424,17 +424,29 @@ void apply_override(Config& config, const std::string& override_text) {
       .set(override_text.substr(0, equals), parse(override_text.substr(equals + 1), origin));
 }
 
+/// A configuration file may be a stranger's: it gives no key that could run a program.
+void refuse_keys_of_the_command_line(const Config& config, const std::string& origin) {
+  Config any;
+  for (const ConfigKey& key : config_keys(any))
+    if (key.rules.command_line && config.gives(key.path))
+      refuse(
+          "{} gives `{}`, which a file may not give, since files come from others; write --set {}=... instead.",
+          origin, key.path, key.path);
+}
+
 }  // namespace
 
 Config read_config_text(const std::string& yaml, const std::string& origin) {
   Config config;
   apply(config, yaml, {origin});
+  refuse_keys_of_the_command_line(config, origin);
   return config;
 }
 
 Config read_config(const std::string& path, const std::vector<std::string>& overrides) {
   Config config;
   if (!path.empty()) apply(config, read_configuration(path), {path});
+  refuse_keys_of_the_command_line(config, path);
   for (const std::string& each : overrides) apply_override(config, each);
   return config;
 }

@@ -121,6 +121,17 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.run.threads,
        "Threads per rank; `auto`: the cores the rank is bound to, or its share of the machine's.",
        {.range = {1, 4096}, .unset = "auto", .resume = kFree}},
+      {"run.on_report",
+       &c.run.on_report,
+       "Shell command that rank 0 starts with the run, and that reads its reports on standard input: a JSON "
+       "object a line (docs/operations.md). It can neither stop nor slow the run. Given by `--set` alone: a "
+       "configuration file may come from others.",
+       {.unset = "none", .resume = kFree, .command_line = true}},
+      {"run.metrics_file",
+       &c.run.metrics_file,
+       "File with the newest figures in Prometheus' text format, for the textfile collector of its node "
+       "exporter; its name ends in `.prom`.",
+       {.unset = "none", .resume = kFree, .path = true}},
 
       {"model.from",
        &c.model.from,

@@ -82,7 +82,8 @@ struct KeyRules {
   std::string_view choices = {};  ///< "a | b": the words that a text may be; anything if empty
   std::string_view unset = {};    ///< the documentation's word for "not given"; "*": no default
   OnResume resume = OnResume::kFixed;
-  bool path = false;  ///< paths or patterns of files, in which `~` and `${VARIABLE}` are expanded
+  bool command_line = false;  ///< `--set` alone gives it: files come from others, and it can do harm
+  bool path = false;          ///< paths or patterns of files, in which `~` and `${VARIABLE}` are expanded
 };
 
 struct ConfigKey {

@@ -160,7 +160,7 @@ std::string to_yaml(const Config& config) {
   std::string text;
   std::vector<std::string> open;
   for (const ConfigKey& key : config_keys(copy)) {
-    if (is_open(key)) continue;
+    if (is_open(key) || key.rules.command_line) continue;
     const std::vector<std::string> parts = split(key.path);
     std::size_t common = 0;
     while (common < open.size() && common + 1 < parts.size() && open[common] == parts[common]) ++common;
@@ -181,6 +181,7 @@ std::map<std::string, std::string> compared_values(const Config& config, std::st
   std::map<std::string, std::string> values;
   for (const ConfigKey& key : config_keys(copy)) {
     const auto section = std::ranges::find(config_sections(), section_of(key.path), &ConfigSection::name);
+    if (key.rules.command_line) continue;
     if (section->pretraining || section->name == also) values[std::string(key.path)] = value_text(key.slot);
   }
   return values;
@@ -252,6 +253,13 @@ std::string fork_text() {
 }
 
 }  // namespace
+
+std::vector<std::string> configuration_keys() {
+  Config any;
+  std::vector<std::string> names;
+  for (const ConfigKey& key : config_keys(any)) names.emplace_back(key.path);
+  return names;
+}
 
 std::string configuration_document() {
   const FreeOnResume free = free_on_resume();

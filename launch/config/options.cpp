@@ -170,6 +170,10 @@ PretrainOptions run_options(const Config& config) {
   options.resume = find_named<Resume>(config.run.resume).value_or(Resume::kPath);
   if (options.resume == Resume::kPath) options.resume_path = config.run.resume;
   options.stop_after_seconds = duration_seconds(config.run.stop_after, "run.stop_after");
+  if (!config.run.metrics_file.empty() && !config.run.metrics_file.ends_with(".prom"))
+    refuse(
+        "`run.metrics_file` is {}; its name must end in .prom: others are not read by Prometheus' node exporter.",
+        config.run.metrics_file);
   options.may_change = may_change_on_resume;
   options.defaults = finetuning_values(Config());
   options.may_change_in_fork = may_change_in_fork;

@@ -127,6 +127,10 @@ TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
   expect_refused(run_in(folder, "$nystrom --help >/dev/full"), "Standard output", 1);
 }
 
+nlohmann::json last_line(const Outcome& outcome) {
+  return parse_json<nlohmann::json>(outcome.out.substr(outcome.out.rfind('\n', outcome.out.size() - 2) + 1));
+}
+
 // A small prepared text and a configuration for a tiny model, made once.
 class Program : public ::testing::Test {
  protected:
@@ -462,6 +466,93 @@ TEST_F(Program, inspect_knows_what_it_is_shown) {
   expect_refused(run("$nystrom inspect nowhere"), "nowhere");
 }
 
+TEST_F(Program, ends_with_a_summary_of_what_was_made_and_what_to_do_next) {
+  const Outcome prepared = run("$nystrom prepare run.yaml --json --set output.directory=summed");
+  ASSERT_EQ(prepared.status, 0) << prepared.err;
+  EXPECT_THAT(prepared.out, AllOf(HasSubstr("\nreport      summed/report.html\n"),
+                                  HasSubstr("\nnext        nystrom inspect summed\n"),
+                                  HasSubstr("            nystrom pretrain run.yaml\n")));
+  EXPECT_TRUE(std::filesystem::exists(*folder_ / "summed/report.html"));
+  EXPECT_GT(last_line(prepared)["train"]["tokens"], 0);
+  EXPECT_EQ(last_line(prepared)["manifest"], "summed/manifest.json");
+
+  const Outcome trained = run("$nystrom pretrain run.yaml --set run.directory=summed-run");
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("Done: 4 steps in "), HasSubstr("\n  best validation  loss "),
+                                 HasSubstr("(mlm perplexity "), HasSubstr("nystrom evaluate run.yaml\n"),
+                                 HasSubstr("nystrom convert --from summed-run --to MODEL\n")));
+}
+
+TEST_F(Program, inspect_shows_a_run_on_a_screen) {
+  const Outcome shown = run("$nystrom inspect run");
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("run directory; done\n"), HasSubstr("4 of 4 (100 %)"),
+                               HasSubstr("validation "), HasSubstr("run/checkpoints/step-00000004.h5")));
+  EXPECT_LE(std::ranges::count(shown.out, '\n'), 24) << shown.out;
+  EXPECT_THAT(run("$nystrom inspect run --configuration").out, HasSubstr("\nconfiguration of the run:\n"));
+  const Outcome stopped =
+      run("$nystrom pretrain run.yaml --set run.directory=halted --set training.steps=100000 --set "
+          "run.stop_after=1s; $nystrom inspect halted --json");
+  EXPECT_EQ(last_line(stopped)["state"], "stopped") << stopped.out << stopped.err;
+  EXPECT_EQ(last_line(stopped)["steps"], 100000);
+  EXPECT_GT(last_line(stopped)["seconds_left"], 0);
+}
+
+TEST_F(Program, inspect_and_doctor_print_json) {
+  const std::pair<const char*, const char*> kinds[] = {{"prepared/train/00000.h5", "shard"},
+                                                       {"prepared/tokenizer.model", "tokenizer"},
+                                                       {"prepared", "prepared"},
+                                                       {"run", "run"},
+                                                       {"run/checkpoints/step-00000004.h5", "checkpoint"}};
+  for (const auto& [path, kind] : kinds) {
+    const Outcome shown = run(fmt::format("$nystrom inspect {} --json", path));
+    ASSERT_EQ(shown.status, 0) << shown.err;
+    EXPECT_EQ(std::ranges::count(shown.out, '\n'), 1) << shown.out;
+    EXPECT_EQ(last_line(shown)["kind"], kind);
+  }
+  const nlohmann::json run_json = last_line(run("$nystrom inspect run --json"));
+  EXPECT_EQ(run_json["step"], 4);
+  EXPECT_EQ(run_json["best_validation"]["step"].get<int>() % 2, 0);
+  EXPECT_EQ(run_json["checkpoint"]["model"]["hidden_size"], 16);
+  EXPECT_EQ(last_line(run("$nystrom inspect --verify run --json"))["valid"], true);
+  const Outcome doctor = run("$nystrom doctor --json");
+  ASSERT_EQ(doctor.status, 0) << doctor.err;
+  EXPECT_EQ(std::ranges::count(doctor.out, '\n'), 1) << doctor.out;
+  EXPECT_EQ(last_line(doctor)["folder"]["writable"], true);
+  EXPECT_GT(last_line(doctor)["measured"]["fp32_gflops"], 0);
+}
+
+TEST_F(Program, reports_go_to_a_command_and_to_a_metrics_file) {
+  const Outcome done =
+      run("$nystrom pretrain run.yaml --set run.directory=told --set 'run.on_report=cat > told.jsonl' --set "
+          "run.metrics_file=told.prom");
+  ASSERT_EQ(done.status, 0) << done.err;
+  const std::string lines = read_bytes(*folder_ / "told.jsonl");
+  EXPECT_EQ(std::ranges::count(lines, '\n'), 1 + 4 + 2 + 2 + 1) << lines;
+  const nlohmann::json start = parse_json<nlohmann::json>(lines.substr(0, lines.find('\n')));
+  EXPECT_EQ(start["event"], "start");
+  EXPECT_EQ(start["run"], "told");
+  EXPECT_EQ(start["configuration"]["model.hidden_size"], 16);
+  EXPECT_TRUE(lines.ends_with("{\"event\": \"end\", \"reason\": \"done\"}\n")) << lines;
+  EXPECT_THAT(read_bytes(*folder_ / "told.prom"), AllOf(HasSubstr("nystrom_step{run=\"told\"} 4\n"),
+                                                        HasSubstr("nystrom_running{run=\"told\"} 0\n")));
+  expect_refused(run("$nystrom pretrain run.yaml --set run.directory=told --set run.metrics_file=told.txt"),
+                 "must end in .prom");
+  // Neither a start that is refused nor one that has nothing to do starts the command; a check does not
+  // either.
+  run("rm told.jsonl");
+  expect_refused(
+      run("$nystrom pretrain run.yaml --set run.directory=told --set seed=2 --set 'run.on_report=touch "
+          "told.jsonl'"),
+      "seed");
+  EXPECT_EQ(run("$nystrom pretrain run.yaml --set run.directory=told --set 'run.on_report=touch told.jsonl'")
+                .status,
+            0);
+  EXPECT_EQ(
+      run("$nystrom check run.yaml --set run.directory=untold --set 'run.on_report=touch told.jsonl'").status,
+      0);
+  EXPECT_FALSE(std::filesystem::exists(*folder_ / "told.jsonl"));
+}
+
 TEST_F(Program, two_ranks_print_one_sentence_and_hand_on_the_status) {
   const Outcome outcome =
       run("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to "
@@ -483,10 +574,6 @@ std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>
     files[entry.path()] = {entry.is_regular_file() ? entry.file_size() : 0, entry.last_write_time()};
   }
   return files;
-}
-
-nlohmann::json last_line(const Outcome& outcome) {
-  return parse_json<nlohmann::json>(outcome.out.substr(outcome.out.rfind('\n', outcome.out.size() - 2) + 1));
 }
 
 TEST_F(Program, check_tells_what_a_start_would_come_to_and_writes_nothing) {

@@ -5,8 +5,10 @@ nystrom_add_test(launch_test
     tests/launch/check/figures_test.cpp
     tests/launch/config/config_test.cpp
     tests/launch/config/schema_test.cpp
+    tests/launch/cli/help_text_test.cpp
     tests/launch/cli/log_test.cpp
     tests/launch/cli/messages_test.cpp
+    tests/launch/run_overview_test.cpp
     tests/launch/table/table_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp
   LABELS launch)
@@ -34,6 +36,11 @@ nystrom_add_test(sequence_ranks_program_test
   RUNS_PROGRAM
   AS_ONE SequenceRanksProgram
   LABELS launch)
+
+# The completions in their shells, the manual page by its formatter.
+add_test(NAME shells COMMAND "${CMAKE_SOURCE_DIR}/tests/launch/cli/shells.sh" $<TARGET_FILE:nystrom>
+         WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+set_tests_properties(shells PROPERTIES LABELS launch TIMEOUT 120)
 
 nystrom_add_test(predict_test
   SOURCES tests/launch/predict/predict_test.cpp

@@ -5,6 +5,8 @@ nystrom_add_test(trainer_test
     tests/trainer/checkpoint/model_record_test.cpp
     tests/trainer/comm/threads_test.cpp
     tests/trainer/metrics/metrics_test.cpp
+    tests/trainer/metrics/prometheus_file_test.cpp
+    tests/trainer/metrics/report_command_test.cpp
     tests/trainer/optimizer/optimizer_test.cpp
     tests/trainer/pretrain_test.cpp
     tests/trainer/metrics/progress_test.cpp

@@ -515,6 +515,16 @@ TEST(Config, a_file_that_cannot_be_one_is_refused) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Config, a_command_is_given_on_the_command_line_alone_and_recorded_nowhere) {
+  EXPECT_THAT(
+      [] { (void)read_config_text("run: {on_report: rm -r x}", "my.yaml"); },
+      ThrowsMessage<InputError>(AllOf(HasSubstr("my.yaml gives `run.on_report`"), HasSubstr("write --set"))));
+  const Config config = read_config("", {"run.on_report=cat > reports"});
+  EXPECT_EQ(config.run.on_report, "cat > reports");
+  EXPECT_EQ(to_yaml(config).find("on_report"), std::string::npos);
+  EXPECT_FALSE(pretraining_values(config).contains("run.on_report"));
+}
+
 TEST(Config, the_documentation_is_what_the_program_prints) {
   EXPECT_TRUE(text_of("docs/configuration.md") == configuration_document())
       << "docs/configuration.md is out of date: build/nystrom --help-config > docs/configuration.md";
