@@ -4,6 +4,10 @@
 #   launch/mpirun.sh 8 build/nystrom pretrain my.yaml                          8 ranks on this machine
 #   NYSTROM_HOSTFILE=hosts launch/mpirun.sh 16 build/nystrom pretrain my.yaml  16 ranks on the machines of `hosts`
 #
+# Installed it is `nystrom-mpirun`, and `nystrom` without a path is the program that was installed (or built) with it:
+#
+#   nystrom-mpirun 8 nystrom pretrain my.yaml
+#
 # - Cores. Open MPI counts cores, by default binds each of two ranks to one core, and knows neither a quota nor the
 #   affinity mask that it runs under. So it binds nothing, and each rank of the program binds itself to its share of the
 #   cores of its machine (NYSTROM_BIND=share). With more ranks than CPUs the ranks share all, unbound, and yield while
@@ -24,6 +28,21 @@ shift
 [[ $ranks =~ ^[1-9][0-9]*$ && $# -gt 0 ]] || stop "Write launch/mpirun.sh RANKS PROGRAM [ARGUMENT...], with RANKS from 1 on."
 readonly patience=${NYSTROM_END_SECONDS:-20}
 [[ $patience =~ ^[1-9][0-9]*$ ]] || stop "NYSTROM_END_SECONDS is $patience; it must be a number of seconds, from 1 on."
+here=$(dirname "$(readlink -f "$0")")
+if [[ $1 == nystrom ]]; then
+  for program in "$here/../build/nystrom" "$here/../../../bin/nystrom"; do
+    [[ -x $program ]] || continue
+    program=$(cd "$(dirname "$program")" && pwd)/nystrom
+    shift
+    set -- "$program" "$@"
+    break
+  done
+fi
+# A tar with all libraries (launch/package/tar.sh) has an Open MPI of its own, which the program needs.
+if [[ -r $here/../../../lib/nystrom/environment ]]; then
+  # shellcheck source=/dev/null
+  . "$here/../../../lib/nystrom/environment"
+fi
 version=$(mpirun --version 2>/dev/null) || stop "There is no mpirun in PATH. Install Open MPI (launch/setup.sh), or load its module."
 [[ $version == *"Open MPI"* ]] || stop "The mpirun in PATH is not Open MPI's (${version%%$'\n'*}). Call that one directly, as docs/operations.md says."
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Quickstart: the whole pipeline on a fresh Debian machine without a GPU. Installs, builds, and pretrains a small
 # Nystromformer on two ranks, on English prose from Debian packages, in about ten minutes. If interrupted, run it again
-# to resume. All its files are in quickstart-run/.
+# to resume. All its files are in quickstart-run/, where it was called if the program is installed: PREFIX/share/nystrom
+# has this script too, and then nothing is built.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-
+here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
+if [[ -f $here/CMakeLists.txt ]]; then
+  cd "$here"
+  readonly nystrom=build/nystrom config=configs/quickstart.yaml launch=launch
+else
+  readonly nystrom=$here/../../bin/nystrom config=$here/configs/quickstart.yaml launch=$here/launch
+fi
 readonly where=quickstart-run
-readonly config=configs/quickstart.yaml
-readonly nystrom=build/nystrom
 readonly minutes=4  # of training
 started=$SECONDS
 
@@ -15,7 +19,7 @@ say() { printf '\n== %s\n' "$*"; }
 stop() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
 
 # Runs a nystrom command on two ranks.
-ranks() { launch/mpirun.sh 2 "$nystrom" "$@"; }
+ranks() { "$launch/mpirun.sh" 2 "$nystrom" "$@"; }
 
 number() {  # KEY JSON: the number after "KEY":
   sed -E "s/.*\"$1\":([-+.0-9eE]+).*/\1/" <<<"$2"
@@ -46,12 +50,16 @@ choose_steps() {
   rm -rf "$where/trial"
 }
 
-say "1/6  install packages and build (launch/setup.sh)"
-launch/setup.sh
+if [[ $launch == launch ]]; then
+  say "1/6  install packages and build (launch/setup.sh)"
+  launch/setup.sh
+else
+  say "1/6  $("$nystrom" --version), installed"
+fi
 
 say "2/6  text: English prose from Debian packages"
 mkdir -p "$where"
-[[ -s $where/text/manuals.txt ]] || launch/quickstart-text.sh "$where/text"
+[[ -s $where/text/manuals.txt ]] || "$launch/quickstart-text.sh" "$where/text"
 wc -lc "$where"/text/*.txt | awk '{printf "%-44s %6d documents %10d bytes\n", $3, $1, $2}'
 
 say "3/6  prepare: tokenizer and shards"
@@ -64,7 +72,7 @@ say "4/6  pretrain: MLM and SOP on two ranks, $steps steps"
 status=0
 ranks pretrain "$config" --set "training.steps=$steps" || status=$?
 if [[ $status == 3 ]]; then
-  echo "quickstart: Stopped with a checkpoint; run launch/quickstart.sh again to resume."
+  echo "quickstart: Stopped with a checkpoint; run $launch/quickstart.sh again to resume."
   exit 3
 fi
 [[ $status == 0 ]] || exit "$status"
@@ -106,8 +114,8 @@ Pretrained a Nystromformer from raw text. This call took $(( (SECONDS - started)
 Next steps:
   your own text             copy $config, change corpus, output and run; then
                               $nystrom prepare my.yaml
-                              launch/mpirun.sh 2 $nystrom pretrain my.yaml
-                            (configs/pretrain-base.yaml is the paper's base model)
+                              $launch/mpirun.sh 2 $nystrom pretrain my.yaml
+                            (${config%/*}/pretrain-base.yaml is the paper's base model)
   on a cluster              the same command under the scheduler's mpirun, one process per node or socket:
                             docs/operations.md
   export to Hugging Face    $nystrom convert --from $where/run --to my-model

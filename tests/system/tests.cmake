@@ -62,3 +62,7 @@ foreach(name doors hosts launcher locks)
            WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(machines_${name} PROPERTIES LABELS reliability TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77)
 endforeach()
+
+add_test(NAME installation COMMAND "${CMAKE_SOURCE_DIR}/tests/system/install/install.sh" "${CMAKE_BINARY_DIR}"
+         WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+set_tests_properties(installation PROPERTIES LABELS launch TIMEOUT 300 PROCESSORS 2)
