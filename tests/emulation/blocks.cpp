@@ -61,7 +61,7 @@ struct Meeting {
   unsigned mask = 0, arrived = 0, generation = 0;
   const char* what = "";
   Site site;
-  alignas(16) std::array<std::array<std::byte, kWarp * kMostExchangeBytes>, 2> values;
+  alignas(16) std::array<std::array<std::byte, kWarp * kMaxExchangeBytes>, 2> values;
 };
 
 /// Groups of lanes of one warp may meet by themselves: masks in use, seldom more than one.
@@ -72,10 +72,10 @@ struct Warp {
 class Stacks {
  public:
   Stacks() {
-    base_ = static_cast<std::byte*>(mmap(nullptr, kMostThreads * kStackBytes, PROT_READ | PROT_WRITE,
+    base_ = static_cast<std::byte*>(mmap(nullptr, kMaxThreads * kStackBytes, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (base_ == MAP_FAILED) std::abort();
-    for (std::size_t i = 0; i < kMostThreads; ++i) mprotect(base_ + i * kStackBytes, kPage, PROT_NONE);
+    for (std::size_t i = 0; i < kMaxThreads; ++i) mprotect(base_ + i * kStackBytes, kPage, PROT_NONE);
   }
   /// Tops are staggered, or the fibers' first frames would share cache sets.
   [[nodiscard]] std::byte* top(std::size_t i) const { return base_ + (i + 1) * kStackBytes - i % 61 * 64; }
@@ -175,9 +175,9 @@ class BlockRunner {
   [[nodiscard]] std::string running_thread() const { return text(running_->thread); }
 
  private:
-  BlockRunner() : lanes_(kMostThreads), warps_(kMostThreads / kWarp) {
-    ready_.reserve(kMostThreads);
-    order_.reserve(kMostThreads);
+  BlockRunner() : lanes_(kMaxThreads), warps_(kMaxThreads / kWarp) {
+    ready_.reserve(kMaxThreads);
+    order_.reserve(kMaxThreads);
   }
 
   void prepare_shared(std::size_t bytes) {

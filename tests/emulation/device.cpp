@@ -147,7 +147,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->minor = emulation::capability() % 10;
   properties->multiProcessorCount = 2;
   properties->sharedMemPerBlock = 48 * 1024;
-  properties->sharedMemPerBlockOptin = emulation::kMostSharedBytes;
+  properties->sharedMemPerBlockOptin = emulation::kMaxSharedBytes;
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
 }
@@ -157,7 +157,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     return error;
   switch (attribute) {
     case cudaDevAttrMaxThreadsPerBlock:
-      *value = static_cast<int>(emulation::kMostThreads);
+      *value = static_cast<int>(emulation::kMaxThreads);
       break;
     case cudaDevAttrMultiProcessorCount:
       *value = properties.multiProcessorCount;

@@ -34,8 +34,8 @@ Statistics& mutable_statistics();
 void clear_streams();
 
 // blocks.cpp
-inline constexpr unsigned kMostThreads = 1024;
-inline constexpr std::size_t kMostSharedBytes = 227 * 1024;
+inline constexpr unsigned kMaxThreads = 1024;
+inline constexpr std::size_t kMaxSharedBytes = 227 * 1024;
 struct KernelCall {
   dim3 grid, block;
   std::size_t shared_bytes = 0;

@@ -151,10 +151,10 @@ bool is_to_fail(const std::string& kernel) {
 cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
                            const char* name, std::function<void()> thread) {
   const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
-  if (threads == 0 || threads > kMostThreads || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
+  if (threads == 0 || threads > kMaxThreads || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
       grid.x > 0x7fffffffU || grid.y > 65535 || grid.z > 65535)
     return remember(cudaErrorInvalidConfiguration);
-  if (shared_bytes > kMostSharedBytes) return remember(cudaErrorInvalidValue);
+  if (shared_bytes > kMaxSharedBytes) return remember(cudaErrorInvalidValue);
   ++mutable_statistics().kernels;
   ++launches()[name];
   auto call = std::make_shared<KernelCall>(KernelCall{grid, block, shared_bytes, name, std::move(thread)});

@@ -7,7 +7,7 @@
 namespace nystrom::fuzz {
 namespace {
 
-constexpr std::uint64_t kMostElements = 4096;  // that are really written
+constexpr std::uint64_t kMaxElements = 4096;  // that are really written
 constexpr std::array kTypes{hdf5::Type::kI8,  hdf5::Type::kU8,  hdf5::Type::kI16, hdf5::Type::kU16,
                             hdf5::Type::kI32, hdf5::Type::kU32, hdf5::Type::kI64, hdf5::Type::kU64,
                             hdf5::Type::kF32, hdf5::Type::kF64};
@@ -71,12 +71,12 @@ void mutate(Array& array, Bytes& bytes) {
     }
     case 3:
       array.shape.resize(bytes.below(4), 1 + bytes.below(4));
-      if (product(array.shape, 0) > kMostElements) array.shape.assign(array.shape.size(), 2);
+      if (product(array.shape, 0) > kMaxElements) array.shape.assign(array.shape.size(), 2);
       break;
     case 4:
       if (!array.shape.empty()) {
         array.shape[bytes.below(array.shape.size())] = bytes.below(40);
-        if (product(array.shape, 0) > kMostElements) array.shape.assign(array.shape.size(), 3);
+        if (product(array.shape, 0) > kMaxElements) array.shape.assign(array.shape.size(), 3);
       }
       break;
     default:

@@ -92,7 +92,7 @@ struct Current {
 extern constinit thread_local Current current;
 
 using Site = std::source_location;
-inline constexpr std::size_t kMostExchangeBytes = 64;
+inline constexpr std::size_t kMaxExchangeBytes = 64;
 void synchronize_block(const Site& site);
 /// Waits for the lanes of `mask`, which all bring `bytes` bytes; what they brought, one after another by
 /// lane, until the lane's next exchange.
@@ -105,7 +105,7 @@ unsigned lane();
 template <class V>
 const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU, const char* what = "warp_exchange",
                        const Site& site = Site::current()) {
-  static_assert(std::is_trivially_copyable_v<V> && sizeof(V) <= kMostExchangeBytes && alignof(V) <= 16);
+  static_assert(std::is_trivially_copyable_v<V> && sizeof(V) <= kMaxExchangeBytes && alignof(V) <= 16);
   return reinterpret_cast<const V*>(exchange(mask, &mine, sizeof(V), what, site));
 }
 
