@@ -39,7 +39,17 @@ nystrom_add_test(shards_test
   LABELS data)
 
 nystrom_add_test(tasks_test
-  SOURCES tests/data/tasks/lra_test.cpp tests/data/tasks/metrics_test.cpp tests/data/tasks/tasks_test.cpp
+  SOURCES
+    tests/data/tasks/custom_datasets_test.cpp
+    tests/data/tasks/glue_and_imdb_test.cpp
+    tests/data/tasks/lra/listops_test.cpp
+    tests/data/tasks/lra/lra_test.cpp
+    tests/data/tasks/lra/pictures_test.cpp
+    tests/data/tasks/lra/prepared_file_test.cpp
+    tests/data/tasks/metrics_test.cpp
+    tests/data/tasks/questions_test.cpp
+    tests/data/tasks/tasks_test.cpp
+    tests/data/tasks/tokens_test.cpp
   LINKS nystrom_data nlohmann_json::nlohmann_json
   LABELS tasks)
 
