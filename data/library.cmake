@@ -26,7 +26,8 @@ nystrom_add_library(data FOLDER data
     corpus/bzip2_blocks.cpp corpus/corpus.cpp corpus/decompressors.cpp corpus/entities.cpp
     corpus/gutenberg.cpp corpus/imdb.cpp corpus/jsonl.cpp corpus/lines.cpp corpus/paragraphs.cpp
     corpus/tar.cpp corpus/utf16_stream.cpp
-    corpus/wikipedia/inline.cpp corpus/wikipedia/languages.cpp corpus/wikipedia/lines.cpp
+    corpus/wikipedia/inline.cpp corpus/wikipedia/languages.cpp corpus/wikipedia/languages_latin.cpp
+    corpus/wikipedia/languages_other.cpp corpus/wikipedia/lines.cpp corpus/wikipedia/links.cpp
     corpus/wikipedia/measures.cpp corpus/wikipedia/mending.cpp corpus/wikipedia/pages.cpp corpus/wikipedia/site.cpp
     corpus/wikipedia/tags.cpp corpus/wikipedia/template_table.cpp corpus/wikipedia/templates.cpp
     corpus/wikipedia/wikipedia.cpp

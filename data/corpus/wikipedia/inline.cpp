@@ -1,12 +1,12 @@
-// Pass 1 of wiki markup. One buffer takes the output of all open constructs: what a construct encloses lies
-// behind its `out_begin`, so that dropping it is a resize, and nothing is copied for what stays open.
+// Pass 1 of wiki markup. One buffer takes the output of all open constructs: what a construct encloses is
+// kept after its `out_begin`, so that dropping it is a resize, and nothing is copied for what stays open.
 
 #include <algorithm>
 #include <array>
 
 #include "data/corpus/entities.h"
 #include "data/corpus/paragraphs.h"
-#include "data/corpus/wikipedia/languages.h"
+#include "data/corpus/wikipedia/links.h"
 #include "data/corpus/wikipedia/tags.h"
 #include "data/corpus/wikipedia/templates.h"
 #include "data/corpus/wikipedia/wikitext.h"
@@ -39,7 +39,7 @@ using Counts = std::array<std::int64_t, kReasons>;
 
 struct Argument {
   std::size_t begin = 0;      // in the output
-  std::size_t equals = npos;  // where its first "=" lies in the output
+  std::size_t equals = npos;  // position of its first "=" in the output
 };
 
 struct Frame {
@@ -58,32 +58,7 @@ constexpr std::array<bool, 256> special_bytes() {
 }
 constexpr auto kSpecial = special_bytes();
 
-constexpr auto kSchemes = std::to_array<string_view>(
-    {"http://", "https://", "ftp://", "//", "mailto:", "news:", "irc://", "gopher://", "telnet://"});
-
-constexpr auto kMediaEndings = std::to_array<string_view>(
-    {".djvu", ".flac", ".gif", ".jpeg", ".jpg", ".mid", ".mp3",  ".mp4", ".mpg",  ".oga",  ".ogg", ".ogv",
-     ".opus", ".pdf",  ".png", ".stl",  ".svg", ".tif", ".tiff", ".wav", ".webm", ".webp", ".xcf"});
-
-/// Links to these show their text.
-constexpr auto kOtherWikis = std::to_array<string_view>(
-    {"b",           "c",           "commons",    "d",         "foundation", "incubator",
-     "m",           "meta",        "mw",         "n",         "outreach",   "q",
-     "s",           "species",     "v",          "voy",       "w",          "wikibooks",
-     "wikidata",    "wikimedia",   "wikinews",   "wikipedia", "wikiquote",  "wikisource",
-     "wikispecies", "wikiversity", "wikivoyage", "wikt",      "wiktionary"});
-
-/// A file by its ending, whatever its namespace is called here.
-bool names_media(string_view prefix, string_view name) {
-  const bool other =
-      std::binary_search(kOtherWikis.begin(), kOtherWikis.end(), string_view(lower_ascii(prefix)));
-  if (other || name.find(':') != npos) return false;
-  const auto folded = lower_ascii(trimmed(name));
-  return std::any_of(kMediaEndings.begin(), kMediaEndings.end(),
-                     [&](string_view ending) { return folded.ends_with(ending); });
-}
-
-/// What stands between the "__" of a word such as __NOTOC__: capitals, of any language, "_" between them.
+/// The text between the "__" of a word such as __NOTOC__: capitals, of any language, "_" between them.
 /// Small letters count where a script has no ASCII ones, and in the words of English.
 bool is_magic_word(string_view word) {
   const auto is_capital = [](char c) {
@@ -139,7 +114,7 @@ class InlineParser {
   void count_dropped(Reason reason, std::size_t begin, std::size_t end) {
     dropped_.at(reason) += count_characters(in_.substr(begin, end - begin));
   }
-  /// The whole construct shows nothing: what was counted inside counts for it.
+  /// The construct shows nothing: what was counted inside it counts as its own.
   void drop_frame(Reason reason) {
     const Frame& frame = frames_.back();
     dropped_ = frame.dropped_before;
@@ -249,7 +224,7 @@ class InlineParser {
     frames_.pop_back();
   }
 
-  /// `name`: of the tag or template that shows `content` behind `out`.
+  /// `name`: of the tag or template that shows `content` after `out`.
   static void mark_script(string_view name, std::string& out, string_view content) {
     if (name.size() != 3) return;
     const auto folded = lower_ascii(name);
@@ -261,10 +236,7 @@ class InlineParser {
       if (!push(Construct::kLink, 2)) ++too_deep_brackets_;
       return;
     }
-    const auto rest = in_.substr(pos_ + 1, 10);
-    const bool url = std::any_of(kSchemes.begin(), kSchemes.end(),
-                                 [rest](string_view scheme) { return rest.starts_with(scheme); });
-    if (!url) return keep(1);
+    if (!begins_with_url(in_.substr(pos_ + 1))) return keep(1);
     const std::size_t end = std::min(in_.find_first_of(" \t\n]<>[{|\"", pos_ + 1), in_.size());
     if (!push(Construct::kExternalLink, end - pos_)) return;
     while (peek(0) == ' ' || peek(0) == '\t') ++pos_;
@@ -293,32 +265,13 @@ class InlineParser {
     string_view target = trimmed(out.substr(frame.out_begin, target_end - frame.out_begin));
     const bool shown_anyway = target.starts_with(':');
     if (shown_anyway) target.remove_prefix(1);
-    if (!shown_anyway && is_hidden(target)) return drop_frame(kFiles);
+    if (!shown_anyway && is_hidden_target(target, site_)) return drop_frame(kFiles);
     string_view text = has_text ? out.substr(target_end) : target;
     if (has_text && trimmed(text).empty()) text = without_qualifier(target);
     const std::string shown(text);
     out_.resize(frame.out_begin);
     out_ += shown;
     frames_.pop_back();
-  }
-
-  /// Files, categories, and links to the same article in another language.
-  [[nodiscard]] bool is_hidden(string_view target) const {
-    constexpr std::size_t kLongestPrefix = 90;  // bytes
-    const std::size_t colon = target.find(':');
-    if (colon == npos || colon == 0 || colon > kLongestPrefix) return false;
-    const auto prefix = trimmed(target.substr(0, colon));
-    const auto rest = target.substr(colon + 1);
-    if (site_.hidden.has(wiki_folded(prefix))) return true;
-    if (is_wiki_code(prefix)) return prefix != site_.language && !rest.starts_with(' ');
-    return names_media(prefix, rest);
-  }
-
-  /// The pipe trick: "Mercury (planet)|" shows "Mercury", "Help:Contents|" shows "Contents".
-  static string_view without_qualifier(string_view target) {
-    if (const std::size_t colon = target.find(':'); colon != npos) target.remove_prefix(colon + 1);
-    if (target.ends_with(')')) target = target.substr(0, target.rfind('('));
-    return trimmed(target);
   }
 
   void bar() {
@@ -354,7 +307,7 @@ class InlineParser {
     if (next == '=' && !frames_.empty() && heading_follows()) give_up_all();
   }
 
-  /// Headings do not stand inside constructs: where one follows, something was never closed.
+  /// Headings do not occur inside constructs: where one follows, something was never closed.
   [[nodiscard]] bool heading_follows() const {
     auto line = in_.substr(pos_, kLongestHeading);
     line = trimmed(line.substr(0, line.find('\n')));
@@ -367,7 +320,7 @@ class InlineParser {
   }
 
   /// A construct that is never closed: links keep their text; of templates and tables what follows them
-  /// stays, as far as that can be told.
+  /// stays, as far as that can be determined.
   void give_up() {
     const Frame frame = std::move(frames_.back());
     frames_.pop_back();
@@ -440,7 +393,7 @@ class InlineParser {
     no_comment_end_ = end == npos;
     pos_ = end == npos ? pos_ + 4 : end + 3;
     count_dropped(kComments, begin, pos_);
-    // A comment alone on its line takes the line away.
+    // A comment that is alone on its line removes the line.
     if ((begin == 0 || in_[begin - 1] == '\n') && peek(0) == '\n') ++pos_;
   }
 

@@ -13,33 +13,6 @@ namespace {
 
 using std::string_view;
 
-/// Calls f(part) for each part of `text` between "|".
-template <class F>
-void for_each_name(string_view text, const F& f) {
-  while (!text.empty()) {
-    const std::size_t bar = std::min(text.find('|'), text.size());
-    f(text.substr(0, bar));
-    text.remove_prefix(std::min(bar + 1, text.size()));
-  }
-}
-
-bool is_code_of(const WikiLanguage& language, string_view code) {
-  bool found = false;
-  for_each_name(language.code, [&](string_view each) { found = found || each == code; });
-  return found;
-}
-
-/// nullptr for an unknown one. "zh-Hant" is "zh".
-const WikiLanguage* find_language(string_view code) {
-  const auto all = wiki_languages();
-  for (const string_view wanted : {code, code.substr(0, code.find('-'))}) {
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const WikiLanguage& l) { return is_code_of(l, wanted); });
-    if (found != all.end()) return &*found;
-  }
-  return nullptr;
-}
-
 void add_language(WikiSite& site, const WikiLanguage& language) {
   site.hidden.add(language.hidden);
   site.redirects.add(language.redirect);
@@ -90,9 +63,9 @@ bool WikiNames::has(const std::string& folded) const {
 WikiSite wiki_site(string_view language) {
   WikiSite site;
   site.language = language;
-  const WikiLanguage& english = wiki_languages().front();
+  const WikiLanguage& english = *find_wiki_language("en");
   add_language(site, english);
-  const WikiLanguage* own = find_language(language);
+  const WikiLanguage* own = find_wiki_language(language);
   if (own != nullptr && own != &english) add_language(site, *own);
   site.others.add(
       "talk|user|user talk|wikipedia|wikipedia talk|file talk|mediawiki|mediawiki talk|template|template talk|"
