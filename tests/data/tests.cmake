@@ -1,7 +1,11 @@
 nystrom_add_test(corpus_test
   SOURCES
     tests/data/preparation/cleaning_test.cpp
+    tests/data/corpus/books_test.cpp
+    tests/data/corpus/compression_test.cpp
     tests/data/corpus/corpus_test.cpp
+    tests/data/corpus/encodings_test.cpp
+    tests/data/corpus/imdb_test.cpp
     tests/data/corpus/parquet_test.cpp
     tests/data/glob_test.cpp
     tests/data/preparation/prepare_test.cpp
