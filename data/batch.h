@@ -42,7 +42,7 @@ struct HostBatch {
   }
 };
 
-/// This rank's part of one step's global batch, cut into micro-batches. May be empty.
+/// This rank's part of one step's global batch, split into micro-batches. May be empty.
 struct StepBatch {
   std::vector<HostBatch> micro_batches;
 };

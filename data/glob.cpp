@@ -23,7 +23,7 @@ struct GlobResult : glob_t {
   GlobResult& operator=(const GlobResult&) = delete;
 };
 
-/// Only what is there but cannot be read ends the search: silence would lose text.
+/// Only what exists but cannot be read ends the search: to ignore it would lose text.
 int on_error(const char* /*path*/, int error) {
   return error != ENOENT && error != ENOTDIR ? 1 : 0;
 }
@@ -58,7 +58,7 @@ std::vector<std::string> continued(const std::string& before, const std::string&
 std::vector<std::string> expand_glob(const std::string& pattern) {
   std::vector<std::string> paths{""};
   for (std::size_t begin = 0; begin < pattern.size();) {
-    // A part takes the slashes behind it, so that it names a folder where the path goes on.
+    // A part includes the slashes after it, so that it names a folder where the path continues.
     const std::size_t name_end = std::min(pattern.find('/', begin), pattern.size());
     const std::size_t end = std::min(pattern.find_first_not_of('/', name_end), pattern.size());
     std::vector<std::string> longer;

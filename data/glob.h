@@ -16,11 +16,11 @@ std::vector<std::string> expand_glob(const std::string& pattern);
 /// `key` (the configuration key that they come from), for a pattern that matches nothing.
 std::vector<std::string> expand_globs(const std::vector<std::string>& patterns, const std::string& key);
 
-/// Names of files that are there beside the user's own: hidden ones (".x"), and what editors leave ("x~",
+/// True for files that are not the user's own: hidden ones (".x"), and those that editors leave ("x~",
 /// "#x#", ".x.swp").
 [[nodiscard]] bool is_left_over(const std::string& path);
 
-/// `text` as a part of a pattern that matches itself alone.
+/// `text`, escaped so that as a part of a pattern it matches only itself.
 [[nodiscard]] std::string escaped_pattern(std::string_view text);
 
 /// All regular files at or below `path`, sorted bytewise by path. Links to files and folders are followed.

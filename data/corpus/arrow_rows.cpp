@@ -90,7 +90,7 @@ class ArrowRows final : public ByteStream {
 
  private:
   void start(const std::string& column, int writing) {
-    // A name that begins with "-" is none of Python's options, since they end with the script.
+    // A name that begins with "-" is not taken for an option of Python's: those end at the script.
     const std::array<const char*, 8> arguments{python(),         "-W",          "ignore",       "-c",
                                                kArrowRowsScript, path_.c_str(), column.c_str(), nullptr};
     posix_spawn_file_actions_t files;

@@ -13,7 +13,7 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t kFewestBytes = 64;
 constexpr double kLargestShare = 0.01;
-constexpr std::size_t kTarMagic = 257;  // where it stands
+constexpr std::size_t kTarMagic = 257;  // its offset
 
 struct Format {
   string_view magic, name, remedy;
@@ -53,7 +53,7 @@ constexpr auto kFormats = std::to_array<Format>({
     {"\xFF\xD8\xFF"sv, "a picture", "Name a file of text."},
 });
 
-/// Bytes of control characters that stand in no text.
+/// Control characters that do not occur in text.
 std::int64_t control_bytes(string_view bytes) {
   std::int64_t count = 0;
   for (const char byte : bytes) {

@@ -1,6 +1,6 @@
 #pragma once
 // Refusal of files that are not text: archives, data formats and programs by their first bytes, others by how
-// much of their beginning is no text.
+// much of their beginning is not text.
 
 #include <string>
 #include <string_view>

@@ -15,7 +15,7 @@ constexpr std::size_t kLongestFront = 40000;  // bytes in which the text begins
 constexpr std::size_t kProse = 250;           // bytes of paragraphs in a row that read as prose
 constexpr std::size_t kShortestProse = 60;    // bytes of such a paragraph
 constexpr std::size_t kLongestHeading = 100;  // bytes
-constexpr std::size_t kLongestCapitals = 60;  // bytes of a heading that is but capitals
+constexpr std::size_t kLongestCapitals = 60;  // bytes of a heading in capitals only
 
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
@@ -133,7 +133,7 @@ bool ContentsTable::holds(std::string_view paragraph) {
   for (auto at = text.find("chapter"); at != std::string::npos; at = text.find("chapter", at + 1)) ++chapters;
   const bool ends_with_page = !text.empty() && text.back() >= '0' && text.back() <= '9';
   const bool numbered = text.find_first_not_of("ivxlc0123456789") != 0 && text.find('.') < 8;
-  // A chapter's own heading stands before text; an entry names page or title.
+  // A chapter's own heading comes before text; an entry names page or title.
   return inside_ = chapters > 1 || is_numbered_list(text) ||
                    (text.size() <= kLongestEntry &&
                     (ends_with_page || (numbered && text.size() > 8 && !text.ends_with('.'))));

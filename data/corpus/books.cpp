@@ -1,4 +1,4 @@
-// Books as plain text: hard-wrapped lines to paragraphs, Project Gutenberg's licence taken off.
+// Books as plain text: hard-wrapped lines to paragraphs, Project Gutenberg's licence removed.
 
 #include <filesystem>
 #include <unordered_set>
@@ -25,7 +25,7 @@ std::size_t cut_of(std::string_view text) {
   return cut - 1;
 }
 
-/// Are line ends in this text mere layout? They are where paragraphs are set off by blank lines and no line
+/// Are line ends in this text hard wraps? They are where paragraphs are set off by blank lines and no line
 /// is long.
 bool is_hard_wrapped(std::string_view text) {
   std::size_t blank = 0, filled = 0, long_lines = 0;
@@ -47,7 +47,7 @@ bool is_word_byte(char c) {
   return is_ascii_letter(c) || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
-/// The words of a book, to tell a hyphen that a line's end put into a word from one of the word's own.
+/// The words of a book, to distinguish a hyphen put in by line wrapping from one that belongs to the word.
 class Words {
  public:
   explicit Words(std::string_view text) {
@@ -68,7 +68,7 @@ class Words {
   std::unordered_set<std::uint64_t> hashes_;
 };
 
-/// Joins a line to a paragraph; gives how many hyphens it took away.
+/// Joins a line to a paragraph; returns the number of hyphens removed.
 int append_line(std::string& paragraph, std::string_view line, const Words& words) {
   line = trimmed(line);
   const std::size_t n = paragraph.size();
@@ -92,7 +92,7 @@ int append_line(std::string& paragraph, std::string_view line, const Words& word
   return removed;
 }
 
-/// Takes away the underscores of "_emphasis_", not those inside words; returns how many.
+/// Removes the underscores of "_emphasis_", not those inside words; returns how many.
 std::int64_t remove_emphasis(std::string& text) {
   std::size_t to = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -169,7 +169,7 @@ class Books final : public Corpus {
     return text;
   }
 
-  /// `first`: not the rest of a book that was cut.
+  /// `first`: not the rest of a book that was split.
   static void add_paragraphs(std::string_view body, bool first, Extraction& result) {
     const bool wrapped = is_hard_wrapped(body);
     const Words words(wrapped ? body : std::string_view());

@@ -52,7 +52,7 @@ class PlainStream final : public ByteStream {
   FileRange range_;
 };
 
-/// Ends where the stream behind it is damaged, and notes it.
+/// Ends where the underlying stream is corrupt, and records that.
 class TolerantStream final : public ByteStream {
  public:
   TolerantStream(std::unique_ptr<ByteStream> from, std::vector<std::string>* damage)

@@ -18,7 +18,7 @@ namespace nystrom {
 struct ReadOptions {
   bool skip_damaged = false;      ///< skip corrupt input and report it; else refuse it
   double expansion_limit = 1000;  ///< maximum ratio of decompressed to compressed size (beyond 64 MiB)
-  /// Receives a sentence for each skipped place. Not null with skip_damaged.
+  /// Receives a sentence for each skipped region. Not null with skip_damaged.
   std::vector<std::string>* damage = nullptr;
 };
 
@@ -42,10 +42,10 @@ class ByteStream {
 
   static constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::max();
   /// Offset in the decompressed bytes at which the requested range ends: a record that begins before it
-  /// belongs to the range, and the stream continues behind it so that this record can be read to its end.
+  /// belongs to the range, and the stream continues past it so that this record can be read to its end.
   /// kNowhere until it is reached.
   [[nodiscard]] virtual std::int64_t boundary() const { return kNowhere; }
-  /// Number of corrupt places skipped before the bytes that `read` returned last.
+  /// Number of corrupt regions skipped before the bytes that `read` returned last.
   [[nodiscard]] virtual std::int64_t gaps() const { return 0; }
 };
 
@@ -87,14 +87,14 @@ std::unique_ptr<ByteStream> decompressed(FileStream& file, const ReadOptions& op
 /// Reads until `count` bytes are there or the stream ends.
 std::size_t read_fully(ByteStream& stream, char* to, std::size_t count);
 
-/// Appends what the stream still gives until `text` has `limit` bytes. Takes memory as it is needed: at most
+/// Appends the rest of the stream until `text` has `limit` bytes. Takes memory as needed: at most
 /// twice the text and 64 KiB, however large the limit is.
 void read_up_to(ByteStream& stream, std::size_t limit, std::string& text);
 
 /// Lines of a stream. "\n", "\r\n" and "\r" end a line.
 class LineReader {
  public:
-  /// A line longer than `limit` bytes comes in parts of about that size, cut at a blank or at least between
+  /// A line longer than `limit` bytes comes in parts of about that size, split at a blank or at least between
   /// characters.
   LineReader(ByteStream& stream, std::size_t limit) : stream_(stream), limit_(limit) {}
 

@@ -1,6 +1,6 @@
 // bzip2, block by block. A block begins, at any bit, with 48 fixed bits; up to the next such mark it is
-// decompressed by itself, as a stream of one block (the form that lbzip2 and pbzip2 use too). So blocks can
-// be read from the middle of a file, and one that is damaged costs only itself.
+// decompressed separately, as a stream of one block (the form that lbzip2 and pbzip2 use too). So blocks can
+// be read from the middle of a file, and a corrupt one costs only itself.
 
 #include <bzlib.h>
 
@@ -18,7 +18,7 @@ constexpr int kMarkBits = 48, kChecksumBits = 32;
 constexpr std::size_t kReadBytes = 1U << 18U;
 constexpr std::int64_t kHeaderBits = 32;                          // "BZh9"
 constexpr std::size_t kLongestBlock = 4U << 20U;                  // bytes; a block packs 900 kB
-constexpr std::size_t kLargestUnpacked = std::size_t{64} << 20U;  // bytes; the most that one can give
+constexpr std::size_t kLargestUnpacked = std::size_t{64} << 20U;  // bytes; the most that one unpacks to
 constexpr int kFalseMarks = 3;  // marks inside a block, by chance, that are tried as its end
 
 struct Mark {
@@ -45,7 +45,7 @@ class Bits {
     }
   }
 
-  /// The mark that stands just at `bit`, if one does.
+  /// The mark exactly at `bit`, if there is one.
   std::optional<Mark> mark_at(std::int64_t bit) {
     const auto found = have(bit / 8, 1) ? find(bit) : std::nullopt;
     return found && found->bit == bit ? found : std::nullopt;
@@ -74,7 +74,7 @@ class Bits {
     return out;
   }
 
-  /// What lies before is not asked for again.
+  /// Releases the bytes before: they are not needed again.
   void forget_before(std::int64_t byte) {
     const std::int64_t gone = std::min<std::int64_t>(byte - base_, std::ssize(bytes_));
     if (gone < static_cast<std::int64_t>(kReadBytes)) return;
@@ -145,7 +145,7 @@ void put_bits(std::string& bytes, std::int64_t& at, std::uint64_t value, int cou
   }
 }
 
-/// Decompresses a stream of one block; empty if it is damaged.
+/// Decompresses a stream of one block; empty if it is corrupt.
 bool unpack(std::string& packed, std::string& out) {
   bz_stream z{};
   if (BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK) fail("bzip2 could not start: no memory?");
@@ -161,7 +161,7 @@ bool unpack(std::string& packed, std::string& out) {
     status = BZ2_bzDecompress(&z);
     const bool idle = z.avail_out == 1U << 20U;
     out.erase(out.size() - z.avail_out);
-    if (status == BZ_OK && idle && z.avail_in == 0) break;  // it wants more than there is
+    if (status == BZ_OK && idle && z.avail_in == 0) break;  // it needs more input than there is
   }
   BZ2_bzDecompressEnd(&z);
   return status == BZ_STREAM_END;
@@ -187,7 +187,7 @@ class Bzip2Blocks final : public ByteStream {
   [[nodiscard]] std::int64_t gaps() const override { return gaps_; }
 
  private:
-  /// Unpacks the next block that is whole; false at the end.
+  /// Unpacks the next intact block; false at the end.
   bool next_block() {
     if (!started_) start();
     for (;;) {
@@ -211,7 +211,7 @@ class Bzip2Blocks final : public ByteStream {
     if (!mark_) resume_after(4, "no bzip2 data after the header");
   }
 
-  /// Behind a stream's end stands nothing, zeros, or the next stream.
+  /// After the end of a stream: nothing, zeros, or the next stream.
   void end_stream() {
     const std::int64_t next = (mark_->bit + kMarkBits + kChecksumBits + 7) / 8;
     if (!bits_.have(next, 1)) {

@@ -14,11 +14,11 @@ namespace {
 struct Kind {
   const char* name;
   std::unique_ptr<Corpus> (*open)(const CorpusSpec&, SourceFiles);
-  /// What its files end with in folders (or that and a compression's ending); none: any.
+  /// Endings of its files in folders, with or without a compression's ending; none: any.
   std::vector<std::string_view> endings;
   bool divisible = false;
   void (*choose)(const CorpusSpec&, CorpusListing&) = nullptr;
-  bool archives = false;  ///< its files may be no text
+  bool archives = false;  ///< its files need not be text
   bool detects = false;   ///< "auto" may be Latin-1
 };
 
@@ -68,7 +68,7 @@ Encoding encoding_of_head(const CorpusSpec& spec, std::string_view head, bool de
   return encoding_of(spec, head, detect);
 }
 
-/// Is the file, or a folder that it lies in below `folder`, hidden or left by an editor?
+/// Is the file, or a folder between it and `folder`, hidden or left by an editor?
 bool lies_hidden(const std::string& file, const std::string& folder) {
   const std::filesystem::path below = file.substr(folder.size());
   return std::any_of(below.begin(), below.end(),
@@ -93,14 +93,14 @@ bool SourceFiles::open_next() {
   return true;
 }
 
-// A stream of its own: how the file is read does not change.
+// A separate stream: the reading of the file is not affected.
 void SourceFiles::check_next(const std::string& path) const {
   FileStream file(path);
   std::string head;
   try {
     read_up_to(*decompressed(file), kCheckedBytes, head);
   } catch (const DamagedInput&) {
-    return;  // said, or skipped, when the file is read
+    return;  // reported, or skipped, when the file is read
   }
   check_(head, path);
 }

@@ -53,14 +53,14 @@ struct Extraction {
   std::int64_t characters = 0;          ///< of the raw text, once it was valid UTF-8
   Reasons dropped;                      ///< characters that are in no paragraph, by reason
   Repairs repairs;
-  std::optional<Language> language;  ///< where the source tells it
+  std::optional<Language> language;  ///< if the source states it
 };
 
 /// Input that was skipped without becoming a document.
 struct Skipped {
   Reasons documents;   ///< pages, files, entries, by reason
   Reasons characters;  ///< their text, in characters (in bytes where they are not valid UTF-8)
-  Repairs repairs;     ///< made while reading, beside those of the extractions
+  Repairs repairs;     ///< made while reading, besides those of the extractions
 };
 
 /// The files of a corpus entry, sorted, and those that were skipped.
@@ -72,10 +72,10 @@ struct CorpusListing {
 /// The share of a corpus entry that one reader reads: some of its files, or a range of one of them.
 struct CorpusShare {
   std::vector<std::string> files = {};
-  FileRange range = {};  ///< not the whole only with one file, of a kind and format that can be divided
+  FileRange range = {};  ///< a part only of one file, of a kind and format that can be divided
 };
 
-/// The files of a corpus, opened one after the other.
+/// The files of a corpus, opened in order.
 class SourceFiles {
  public:
   /// Looks at the beginning of each file before it is read.
@@ -121,9 +121,9 @@ class Corpus {
   Corpus(const Corpus&) = delete;
   Corpus& operator=(const Corpus&) = delete;
 
-  /// Reads the next document; false at the end. Throws InputError, naming file and place, for corrupt input.
+  /// Reads the next document; false at the end. Throws InputError, naming file and offset, for corrupt input.
   virtual bool next(RawDocument& document) = 0;
-  /// Thread-safe, also beside `next`. A pure function of the document.
+  /// Thread-safe, also while `next` runs. A pure function of the document.
   [[nodiscard]] virtual Extraction extract(RawDocument document) const = 0;
 
   [[nodiscard]] const SourceFiles& files() const { return files_; }
@@ -150,7 +150,7 @@ std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec, CorpusShare share,
 /// Opens all of them. Throws as list_corpus does.
 std::unique_ptr<Corpus> open_corpus(const CorpusSpec& spec);
 
-/// The kinds that open_corpus knows.
+/// The kinds that open_corpus supports.
 std::vector<std::string> corpus_kinds();
 /// The values of `encoding`: auto, utf-8, ...
 std::vector<std::string> corpus_encodings();
@@ -176,7 +176,7 @@ void choose_parquet_files(const CorpusSpec& spec, CorpusListing& listing);
 /// itself is one. Refuses, naming the path, if there is none.
 CorpusListing list_files(const CorpusSpec& spec, const std::vector<std::string_view>& endings);
 
-/// What the entry's `encoding` says of a text that begins with `bytes`, UTF-16 being decoded before. "auto"
+/// The encoding of a text that begins with `bytes`, by the entry's `encoding`, UTF-16 being decoded. "auto"
 /// looks at them if `detect`, else it means UTF-8.
 Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect);
 

@@ -24,7 +24,7 @@ std::string_view without_packed_ending(std::string_view name);
 std::unique_ptr<ByteStream> bzip2_stream(FileStream& file, const ReadOptions& options,
                                          const FileRange& range);
 
-/// Refuses a file that unpacks to too much: what a few bytes blow up to fills a disk.
+/// Refuses a file that decompresses to too much: a decompression bomb would fill the disk.
 class ExpansionLimit {
  public:
   explicit ExpansionLimit(const ReadOptions& options) : limit_(options.expansion_limit) {}

@@ -71,7 +71,7 @@ constexpr auto kEntities = std::to_array<Entity>({
 
 constexpr std::size_t kLongestReference = 12;  // bytes between "&" and ";"
 
-/// What stands between "&" and ";"; 0 if it is no reference.
+/// `name`: the text between "&" and ";". 0 if it is not a reference.
 char32_t code_point_of(std::string_view name) {
   if (name.starts_with('#')) {
     name.remove_prefix(1);

@@ -8,8 +8,8 @@
 namespace nystrom {
 namespace {
 
-constexpr int kCreditParagraphs = 8;      // credits stand before the title page
-constexpr std::size_t kMarkerLine = 200;  // bytes; longer lines are no markers
+constexpr int kCreditParagraphs = 8;      // credits come before the title page
+constexpr std::size_t kMarkerLine = 200;  // bytes; longer lines are not markers
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

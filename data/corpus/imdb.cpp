@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Why a file is no document; nullptr if it is one.
+/// Why a file is not a document; nullptr if it is one.
 const char* reason_to_skip(const std::string& path) {
   const fs::path file(path);
   const auto label = file.parent_path().filename().string();

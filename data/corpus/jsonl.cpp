@@ -108,7 +108,7 @@ class JsonLines final : public Corpus {
   std::int64_t number_ = 0;
 };
 
-/// The data files of a folder that `datasets` saved, by its state.json; none: it is no such folder.
+/// The data files of a folder that `datasets` saved, by its state.json; none: not such a folder.
 std::set<std::string> data_files_of(const fs::path& folder) {
   const std::string path = folder / "state.json";
   std::set<std::string> names;

@@ -1,4 +1,4 @@
-// One document a line. Tabs and other blanks are white space; empty lines are no documents.
+// One document a line. Tabs and other blanks are white space; empty lines are skipped.
 
 #include <filesystem>
 

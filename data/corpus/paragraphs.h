@@ -30,7 +30,7 @@ std::string lower_ascii(std::string_view text);
 /// Without white space at either end.
 std::string_view trimmed(std::string_view text);
 
-/// What stands between the first `open` and the next `close`; empty if there is no such thing.
+/// The text between the first `open` and the next `close`; empty if there is none.
 std::string_view between(std::string_view text, std::string_view open, std::string_view close);
 
 }  // namespace nystrom

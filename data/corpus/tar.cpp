@@ -58,7 +58,7 @@ bool TarReader::next() {
   for (;;) {
     const int result = archive_read_next_header(archive_.get(), &entry);
     if (result == ARCHIVE_EOF) {
-      // To the stream's own end, where decompressors find their checksum.
+      // To the end of the stream, where decompressors find their checksum.
       while (input_->stream.read(input_->buffer.data(), input_->buffer.size()) > 0) continue;
       return false;
     }
@@ -75,7 +75,7 @@ bool TarReader::next() {
 std::string TarReader::content(std::int64_t limit) {
   if (size_ > limit)
     refuse("{} in the archive {} has {} bytes; at most {} were expected.", name_, origin_, size_, limit);
-  constexpr std::int64_t kBlock = std::int64_t{64} << 10U;  // a damaged size asks for no more memory at once
+  constexpr std::int64_t kBlock = std::int64_t{64} << 10U;  // a corrupt size takes no more memory at once
   std::string bytes;
   while (std::ssize(bytes) < size_) {
     const auto have = bytes.size();

@@ -19,7 +19,7 @@ enum class Utf16 : std::uint8_t {
 /// bytes of UTF-16 cannot be paired any more: the stream ends there.
 class Utf16Stream final : public ByteStream {
  public:
-  /// `from` and `repairs` must outlive the stream; what is no UTF-16 becomes U+FFFD and is counted.
+  /// `from` and `repairs` must outlive the stream; what is not UTF-16 becomes U+FFFD and is counted.
   Utf16Stream(ByteStream& from, Utf16 utf16, Repairs& repairs)
       : from_(from), utf16_(utf16), repairs_(repairs) {}
 

@@ -1,5 +1,5 @@
 #pragma once
-// The picture of one Pathfinder example while it is drawn: its light, and the room that is taken.
+// The picture of one Pathfinder example while it is drawn: its intensities, and the space that is taken.
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 #pragma once
 // ListOps (Nangia and Bowman, arXiv 1804.06028): nested lists of operators and digits, [MAX 2 9 [MIN 4 7 ] 0
-// ], whose value is a digit; drawn as the Long Range Arena draws them (arXiv 2011.04006).
+// ], whose value is a digit; sampled as the Long Range Arena samples them (arXiv 2011.04006).
 //
 //   const ListOpsGenerator generator({}, 1);
 //   generator.draw(0, expression);                       // a pure function of the rule, the seed and 0
@@ -31,7 +31,7 @@ using ListOpsExpression = std::vector<std::uint8_t>;
 [[nodiscard]] std::optional<std::uint8_t> listops_token(std::string_view word);
 
 /// MIN, MAX; MED: the middle argument, or the mean of the two middle ones rounded down; SM: the sum
-/// modulo 10. Empty if the tokens are no single expression.
+/// modulo 10. Empty if the tokens are not one expression.
 [[nodiscard]] std::optional<int> listops_value(std::span<const std::uint8_t> tokens);
 
 /// The level of the deepest token, where the root is on the first. Precondition: an expression.
@@ -41,15 +41,15 @@ using ListOpsExpression = std::vector<std::uint8_t>;
 /// Precondition: an expression.
 [[nodiscard]] std::string listops_text(std::span<const std::uint8_t> tokens);
 
-/// Reads that form, or one without round brackets, which carry nothing. Returns the first word that is no
-/// token; empty: there is none. What it gives need not be an expression.
+/// Reads that form, or one without round brackets, which carry nothing. Returns the first word that is not
+/// a token; empty: there is none. The tokens need not form an expression.
 [[nodiscard]] std::string_view read_listops_text(std::string_view text, ListOpsExpression& tokens);
 
-/// Which expressions are drawn. Lengths count tokens.
+/// The distribution of expressions. Lengths count tokens.
 struct ListOpsRule {
   std::int64_t depth = 10;      ///< lists are above this level
   std::int64_t arguments = 10;  ///< of a list: 2 to this many
-  double lists = 0.25;          ///< probability that a place above the deepest level holds a list
+  double lists = 0.25;          ///< probability that an argument above the deepest level is a list
   std::int64_t longer_than = 500, shorter_than = 2000;
 };
 
@@ -65,7 +65,7 @@ class ListOpsGenerator {
   void draw(std::uint64_t index, ListOpsExpression& expression) const;
 
  private:
-  /// Appends what stands on this level; false if the expression has become too long.
+  /// Appends a digit or list of this level; false if the expression has become too long.
   bool grow(Random& random, std::int64_t level, ListOpsExpression& expression) const;
 
   ListOpsRule rule_;

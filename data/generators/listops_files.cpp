@@ -100,7 +100,7 @@ class NewRows {
       if (is_new) take(row);
     }
   }
-  /// Refuses a rule that gives hardly any new ones.
+  /// Refuses a rule that yields hardly any new ones.
   void check() const {
     constexpr std::int64_t kMaxRepeats = 100;  // for each new one
     if (repeated_ > kMaxRepeats * (taken_ + 100))

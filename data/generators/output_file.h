@@ -17,7 +17,7 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::string_view bytes);
-  /// Flushes and gives the file its name.
+  /// Flushes the file and renames it to its final name.
   void publish();
 
  private:

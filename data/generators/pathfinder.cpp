@@ -39,7 +39,7 @@ class Drawing {
   /// Both targets; false if they did not find room.
   bool draw_targets();
   void draw_distractors();
-  /// The two discs, and the whole as grey levels.
+  /// The two discs, and the picture as grey levels.
   [[nodiscard]] PathfinderPicture finish(int label);
 
  private:

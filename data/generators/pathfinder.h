@@ -19,7 +19,7 @@ struct PathfinderPicture {
   int label = 0;                     ///< 1: both discs are on one contour
   int margin = 0;                    ///< of the rule's
   Point origin, terminal;            ///< the discs' centres
-  int restarts = 0;                  ///< pictures that were given up before this one
+  int restarts = 0;                  ///< pictures discarded before this one
   int distractors = 0;
 };
 

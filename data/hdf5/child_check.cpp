@@ -20,7 +20,7 @@
 namespace nystrom {
 namespace {
 
-// What the child says: kFile before each file, then perhaps one kRefused with the sentence that follows.
+// Messages of the child: kFile before each file, then perhaps one kRefused with the sentence that follows.
 constexpr char kFile = 'f', kRefused = 'r';
 constexpr std::uintmax_t kBytesASecond = std::uintmax_t{16} << 20U;
 
@@ -92,7 +92,7 @@ void limit(int resource, std::uint64_t value) {
 }
 
 void restrain(const ChildLimits& limits) {
-  // Whatever the parent does on signals is no matter of the child's.
+  // The parent's signal handlers are not the child's.
   for (const int signal : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT})
     std::signal(signal, SIG_DFL);
   sigset_t none;

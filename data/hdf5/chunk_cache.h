@@ -23,7 +23,7 @@ class ChunkCache {
   [[nodiscard]] std::uint32_t add_column() { return columns_++; }
   /// The block, or nullptr. Valid until the next `insert`.
   [[nodiscard]] const std::vector<std::byte>* find(std::uint32_t column, std::uint64_t block);
-  /// Keeps a block, giving up old ones; the newest stays even if it alone is too large.
+  /// Keeps a block, evicting old ones; the newest stays even if it alone exceeds the capacity.
   const std::vector<std::byte>& insert(std::uint32_t column, std::uint64_t block,
                                        std::vector<std::byte> bytes);
   [[nodiscard]] std::size_t bytes() const { return bytes_; }

@@ -130,7 +130,7 @@ Identifier create_object(hid_t file, const std::string& path, const std::string&
   if (!layout.chunk.empty()) {
     const std::vector<hsize_t> chunk(layout.chunk.begin(), layout.chunk.end());
     checked(H5Pset_chunk(create.get(), static_cast<int>(chunk.size()), chunk.data()), "prepare", path, name);
-    // What lies in the last chunk beyond the data is zero, not what memory happened to hold.
+    // The last chunk is zero beyond the data, not uninitialized memory.
     checked(H5Pset_fill_time(create.get(), H5D_FILL_TIME_ALLOC), "prepare", path, name);
     if (layout.checksum) checked(H5Pset_fletcher32(create.get()), "prepare", path, name);
   }

@@ -16,7 +16,7 @@ constexpr int kMaxDepth = 8;  // of groups in groups; ours are two deep
 constexpr std::size_t kMaxObjects = std::size_t{1} << 20U;
 constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{256} << 20U;  // HDF5 decompresses a chunk as a whole
 constexpr std::uint64_t kMaxExpansion = 1000;                        // of compressed data in all, beyond
-constexpr std::uint64_t kAnyExpansion = std::uint64_t{4} << 30U;     // so many bytes
+constexpr std::uint64_t kAnyExpansion = std::uint64_t{4} << 30U;     // this many bytes
 
 struct Member {
   std::string name;

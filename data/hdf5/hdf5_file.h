@@ -8,7 +8,7 @@
 //   file.close();
 //
 // Threads: HDF5 is thread-safe only if it was built so, so every call here takes one lock of the whole
-// process, hdf5::lock(). Code that calls HDF5 by itself must hold it too. It is recursive: hold it around a
+// process, hdf5::lock(). Code that calls HDF5 directly must hold it too. It is recursive: hold it around a
 // group of calls that belong together, but briefly, since the loader's reads wait for it: whoever writes much
 // does so in slices and calls give_way() between them.
 //
@@ -86,7 +86,7 @@ struct Layout {
   bool extendible = false;  ///< along the first dimension; needs a chunk
 };
 
-/// What the chunks of a file may have gone through. Filters in plug-ins are never loaded.
+/// Filters that the chunks of a file may have. Filters in plug-ins are never loaded.
 enum class Filters : std::uint8_t {
   kChecksum,    ///< what this program writes
   kCompression  ///< and gzip (deflate, shuffle), as other programs write
@@ -152,7 +152,7 @@ class Dataset {
     write(first, count, TypeOf<T>::value, from.data(), from.size());
   }
   /// Writes what HDF5 still holds in buffers of its own, and reports what could not be written. The
-  /// destructor closes too, silently: whoever wrote and wants to know calls this.
+  /// destructor closes too, silently: call this after writing, to learn of errors.
   void close();
 
  private:
@@ -176,10 +176,10 @@ class File {
   /// A new file; `path` must not exist. `user_block_bytes`: 0, or a power of two from 512, left to the caller
   /// at the beginning of the file.
   static File create(const std::string& path, std::uint64_t user_block_bytes = 0);
-  /// An existing file, to be read. The one door for every file, ours too: refuses (InputError) what is
-  /// missing, truncated or no HDF5 file; links, virtual datasets and external storage, through which a file
+  /// An existing file, to be read. All files are opened here, ours too: refuses (InputError) what is
+  /// missing, truncated or not HDF5; links, virtual datasets and external storage, through which a file
   /// can hold any other file of this machine; other filters than `allowed`; and sizes that cannot have been
-  /// stored. So all that is read lies in the file, and memory is bounded by a multiple of its size. A file
+  /// stored. So all that is read is in the file, and memory is bounded by a multiple of its size. A file
   /// that is not known to be ours goes through a child process first (data/hdf5/child_check.h): the library
   /// can crash. Cost: about 20 µs for each dataset.
   static File open(const std::string& path, Filters allowed = Filters::kChecksum);

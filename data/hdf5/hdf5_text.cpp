@@ -106,7 +106,7 @@ void File::write_strings(const std::string& name, const std::vector<std::string>
 }
 
 std::vector<std::string> File::read_strings(const std::string& name) const {
-  constexpr std::uint64_t kMax = 1U << 24U;  // bytes; a damaged header must not take all memory
+  constexpr std::uint64_t kMax = 1U << 24U;  // bytes; a corrupt header must not take all memory
   const auto held = lock();
   const Dataset dataset = this->dataset(name);
   Identifier type = owned(H5Dget_type(dataset.id_.get()), H5Tclose, "read dataset", path_, name);

@@ -15,7 +15,7 @@ class EvaluationText {
   static constexpr std::size_t kWords = 13;
 
   EvaluationText() = default;
-  /// Reads the files that the patterns match, whatever their form: markup and separators are no words.
+  /// Reads the files that the patterns match, in any format: markup and separators are not words.
   /// Refuses a pattern that matches nothing.
   explicit EvaluationText(const std::vector<std::string>& patterns);
 

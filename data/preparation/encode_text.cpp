@@ -139,7 +139,7 @@ void encode_text(const StageContext& context, const std::vector<BlockName>& bloc
     if (mine[i] && !fs::exists(path)) {
       const auto text = read_kept(context, blocks, i);
       const auto& source = names[blocks[i].source];
-      // The block's own file comes last: it says that the others are complete.
+      // The block's own file comes last: it marks the others as complete.
       if (cleaning.keep_dropped) write_file(path + ".dropped", dropped_lines(text, source));
       if (!cleaning.decontaminate.empty())
         write_file(path + ".contaminated", contaminated_lines(text, source));
@@ -157,7 +157,7 @@ void encode_text(const StageContext& context, const std::vector<BlockName>& bloc
 }
 
 std::vector<SourceStats> token_stats(const StageContext& context, const std::vector<BlockName>& blocks) {
-  // What the readers skipped, then what the blocks gave.
+  // What the readers skipped, then what the blocks contain.
   std::vector<SourceStats> stats = reader_stats(context);
   for (const auto& block : blocks)
     stats[block.source] += read_token_stats(block.in(context.staging, "tokens"));

@@ -21,7 +21,7 @@ constexpr std::size_t kGroups = 256;                 // files of drops
 constexpr std::size_t kSpillFileBytes = 32U << 20U;  // about, for one file in memory
 constexpr std::size_t kMaxSpillFiles = 512;
 
-// A place: block (24 bits), document (16), paragraph (24), so that places compare in the sources' order.
+// A place is block (24 bits), document (16) and paragraph (24): places compare in the order of the sources.
 std::uint64_t place(std::size_t block, std::size_t document, std::size_t paragraph) {
   NYSTROM_CHECK(block < (1U << 24U) && document < (1U << 16U) && paragraph <= Drops::kWholeDocument,
                 "block {}, document {}, paragraph {}", block, document, paragraph);
@@ -82,7 +82,7 @@ class Search {
   /// Calls add_records(spilled, block, document's index, document) for each document that is still kept.
   template <class F>
   void look(const char* what, const F& add_records) {
-    // What an index takes is about what its records take.
+    // An index takes about as much memory as its records.
     std::uintmax_t bytes = 0;
     for (const auto& block : blocks_) bytes += fs::file_size(block.in(context_.staging, "text")) / 8;
     spilled_.emplace((fs::path(context_.staging) / "buckets").string(),
@@ -101,7 +101,7 @@ class Search {
     }
   }
 
-  /// Drops all but the first place of each hash.
+  /// Drops all but the first occurrence of each hash.
   void settle(Fate fate) {
     for (std::size_t file = 0; file < spilled_->size(); ++file) {
       auto records = spilled_->take(file);
@@ -191,7 +191,7 @@ SourceStats apply_drops(TextBlock& block, const std::vector<Drops::Drop>& drops)
     const bool empty = std::all_of(document.paragraphs.begin(), document.paragraphs.end(),
                                    [](const auto& paragraph) { return paragraph.dropped; });
     if (document.fate != Fate::kKept || !empty) continue;
-    // All its paragraphs stand elsewhere.
+    // All its paragraphs occur elsewhere.
     document.fate = Fate::kDuplicateParagraph;
     --stats.documents;
     ++stats.documents_dropped["no text left"];

@@ -15,7 +15,7 @@ namespace nystrom {
 namespace {
 
 constexpr int kLevel = 1;
-constexpr std::uint64_t kLargestSection = std::uint64_t{4} << 30U;  // bytes; a damaged size asks for no more
+constexpr std::uint64_t kLargestSection = std::uint64_t{4} << 30U;  // bytes; a corrupt size takes no more
 
 std::string packed(std::string_view text) {
   const std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);

@@ -55,7 +55,7 @@ class Preparation {
       (void)Tokenizer::read(options.tokenizer.path, options.tokenizer.training.names);
   }
 
-  /// What begins: nothing is written.
+  /// What a start would find; nothing is written.
   [[nodiscard]] PrepareStart start() const {
     PrepareStart start{.sources = {}, .threads = context_.threads};
     for (std::size_t i = 0; i < names_.size(); ++i) {
@@ -115,7 +115,7 @@ class Preparation {
     }
   }
 
-  /// What lies beside the shards. One rank.
+  /// The files beside the shards; one rank writes them.
   void finish() {
     check_unchanged(sources_, listings_);
     const fs::path staging = context_.staging;

@@ -106,7 +106,7 @@ void check_begin(const std::string& path, const std::string& our_options) {
   }
 }
 
-/// What was being written when the work was killed.
+/// Files that were being written when the process was killed.
 void remove_temporary_files(const fs::path& folder) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
@@ -183,7 +183,7 @@ void PrepareDirectory::begin() {
 }
 
 void PrepareDirectory::publish(const std::string& manifest) {
-  // From here on the work is done: what is cut off now is finished by the next call.
+  // From here on the work is done: if it is interrupted now, the next call finishes it.
   write_file((fs::path(staging(path_)) / kManifest).string(), manifest);
   move_all();
 }

@@ -6,12 +6,12 @@
 
 namespace nystrom {
 
-/// Everything is written below staging() and moved to its place by publish(), the manifest last: a directory
-/// with a manifest is complete. What lies below staging() stays when the work ends early, until discard().
+/// Everything is written below staging() and moved into place by publish(), the manifest last: a directory
+/// with a manifest is complete. Files below staging() stay when the work ends early, until discard().
 class PrepareDirectory {
  public:
-  /// Makes and locks the directory; one rank of a job does. `options` (JSON text) tells this preparation from
-  /// others. A publication that was cut off is finished.
+  /// Makes and locks the directory; one rank of a job does. `options` (JSON text) identifies this
+  /// preparation. An interrupted publication is finished.
   /// Throws InputError if it cannot be written, is in use, or holds something else.
   PrepareDirectory(std::string path, std::string options);
   ~PrepareDirectory();
@@ -22,9 +22,9 @@ class PrepareDirectory {
   [[nodiscard]] const std::string& manifest() const { return manifest_; }
   /// Begins a preparation, or resumes one of the same options: its finished files are kept.
   void begin();
-  /// Moves everything to its place and writes the manifest.
+  /// Moves everything into place and writes the manifest.
   void publish(const std::string& manifest);
-  /// Removes what this preparation wrote. Not what another one left.
+  /// Removes what this preparation wrote, not what another one left.
   void discard() const noexcept;
 
   enum class State { kNew, kResumes, kComplete };

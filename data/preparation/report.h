@@ -1,12 +1,12 @@
 #pragma once
-// What a manifest says, for people.
+// A human-readable report of a manifest.
 
 #include <string>
 
 namespace nystrom {
 
 /// For a terminal, printable: sources with what was kept and dropped, splits, and how long the documents are.
-/// Throws InputError for what is no manifest.
+/// Throws InputError if it is not a manifest.
 std::string manifest_summary(const std::string& manifest);
 
 /// The same as one HTML file that needs no network.

@@ -9,7 +9,7 @@
 namespace nystrom {
 namespace {
 
-/// The samples of whole steps are in memory: those at hand, those being read, and those read ahead.
+/// The samples of whole steps are in memory: the current ones, those being read, and those read ahead.
 void require_memory(const LoaderOptions& options) {
   constexpr double kBytesPerToken = 16;  // id, type, and where it is masked its row and label
   const double rows = static_cast<double>(options.global_batch) / static_cast<double>(options.ranks);

@@ -47,7 +47,7 @@ class Loader::Producer {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<StepBatch> ready_;  // guarded by mutex_
-  std::exception_ptr error_;     // guarded by mutex_: what ended the thread
+  std::exception_ptr error_;     // guarded by mutex_: the error that ended the thread
 };
 
 StepBatch Loader::Producer::next() {

@@ -5,11 +5,11 @@
 //   loader.seek(step);                  // O(1): a resume costs nothing
 //   StepBatch batch = loader.next();    // this rank's part of that step
 //
-// The run's stream of samples has no end: sample g is in epoch g / N (N samples an epoch) at place g % N of
+// The run's stream of samples has no end: sample g is in epoch g / N (N samples each) at position g % N of
 // the epoch's order: a permutation of (seed, epoch) if shuffled, else the order of the files. Step s (from 1)
 // is samples [(s - 1) G, s G) of the stream. With a mixture the stream is Mixture's instead. Its rows are
 // sharded across ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows
-// on 3 ranks: 3, 3, 2), then cut into micro-batches. All draws (masks, sentence order) are keyed by g, so
+// on 3 ranks: 3, 3, 2), then split into micro-batches. All draws (masks, sentence order) are keyed by g, so
 // they are new in each epoch and do not depend on ranks, micro-batches or resumes.
 
 #include <cstdint>
@@ -43,7 +43,7 @@ struct LoaderLimits {
   std::int64_t masked = 0;     ///< P
 };
 
-/// What is wrong with the shards is an InputError: at construction where it can be seen then, otherwise from
+/// Errors in the shards are InputErrors: at construction if they can be seen then, otherwise from
 /// the `next` whose step meets it. One thread uses a Loader.
 class Loader {
  public:
@@ -55,9 +55,9 @@ class Loader {
   /// The next step's part of this rank; no micro-batches if the rank has no row of it. After an error every
   /// further call throws it again, until `seek`. Precondition: with one_pass, step() <= steps().
   [[nodiscard]] StepBatch next();
-  /// Makes `step` (>= 1) the one that `next` gives.
+  /// Makes `step` (>= 1) the one that `next` returns.
   void seek(std::int64_t step);
-  /// The step that `next` will give.
+  /// The step that `next` will return.
   [[nodiscard]] std::int64_t step() const;
   /// With one_pass: the number of steps; else 0.
   [[nodiscard]] std::int64_t steps() const;

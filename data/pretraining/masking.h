@@ -37,19 +37,19 @@ struct Masking {
 ///   kSpan   spans of whole words (of tokens, if it is not known where words begin), lengths geometric with
 ///           p = 0.2, at most 10, as SpanBERT (Joshi et al., arXiv 1907.10529), until count(n) is reached or
 ///           nothing fits; they neither overlap nor cross a special token
-/// A run of more than 20 tokens of which only the first begins a word (text without blanks, addresses) is no
-/// word: each of its tokens counts as one.
+/// A run of more than 20 tokens of which only the first begins a word (text without blanks, URLs) is not
+/// a word: each of its tokens counts as one.
 /// Then each chosen token (kSpan: each span as a whole) is replaced as Masking says. Not thread-safe.
 class Masker {
  public:
-  /// `starts_word` by id: does the token begin a word? May be empty but for kWord. `vocabulary_size` bounds
+  /// `starts_word`: does the id begin a word? May be empty, but not for kWord. `vocabulary_size` bounds
   /// the random tokens. Throws InputError for shares outside [0, 1] and for kWord without `starts_word`.
   Masker(const Masking& masking, const SpecialIds& special, std::int64_t vocabulary_size,
          std::vector<bool> starts_word, std::uint64_t seed);
 
   [[nodiscard]] std::int64_t count(std::int64_t tokens) const;
 
-  /// Masks `ids` in place; `positions` (ascending) and `labels` (the ids that stood there) are overwritten.
+  /// Masks `ids` in place; `positions` (ascending) and `labels` (the original ids) are overwritten.
   void apply(std::uint64_t key, std::vector<std::int32_t>& ids, std::vector<std::int32_t>& positions,
              std::vector<std::int32_t>& labels);
 
@@ -72,8 +72,8 @@ class Masker {
   std::int64_t vocabulary_size_;
   std::vector<bool> starts_word_;
   std::uint64_t seed_;
-  std::int64_t tokens_ = 0;    // of the sequence at hand, not special
-  std::vector<Group> units_;   // tokens or words of the sequence at hand
+  std::int64_t tokens_ = 0;    // of the current sequence, not special
+  std::vector<Group> units_;   // tokens or words of the current sequence
   std::vector<Group> chosen_;  // what is masked together
   std::vector<bool> taken_;    // by unit
 };

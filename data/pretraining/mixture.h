@@ -39,8 +39,8 @@ struct MixtureWeight {
 };
 
 /// A stream without end in which each corpus has a share of the samples in proportion to its weight, whatever
-/// its size. In every block of kBlock samples each corpus has the same whole number of places, drawn anew
-/// from (seed, block); the samples of a corpus come in its own epochs, each a permutation of all of them. So
+/// its size. In every block of kBlock samples each corpus has the same integer number of places, shuffled
+/// by (seed, block); the samples of a corpus come in its own epochs, each a permutation of all of them. So
 /// any place of the stream is found in constant time.
 class Mixture {
  public:

@@ -66,7 +66,7 @@ void SamplePacker::place_document() {
   document_.clear();
 }
 
-// The document at hand, to the sample at hand.
+// Appends the current document to the current sample.
 bool SamplePacker::joins() const {
   if (options_.packing != Packing::kDocuments || packed_.starts.empty()) return false;
   const std::uint64_t length = document_.back().end - document_.front().first;

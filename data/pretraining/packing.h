@@ -49,7 +49,7 @@ struct SampleStart {
   std::uint32_t sentence;  ///< that the token belongs to
 };
 
-/// What packing makes of a shard.
+/// The result of packing a shard.
 struct PackedSamples {
   struct Source {
     std::uint64_t first_sample;  ///< of these; until the next entry's they come from
@@ -62,7 +62,7 @@ struct PackedSamples {
 };
 
 /// Packs one shard. Sentences go together, in order, as long as they fit and the sample has not reached its
-/// target length. With kExact a sentence longer than the capacity is cut into pieces, the last of which is
+/// target length. With kExact a sentence longer than the capacity is split into pieces, the last of which is
 /// packed with what follows: the samples tile the token stream. With kOriginal a sample ends with the
 /// sentence that reaches the target, however far beyond: reading cuts it. With kDocuments a document joins
 /// the sample before it if it is of the same source and fits as a whole, with a token between them.
@@ -90,9 +90,9 @@ class SamplePacker {
   PackingOptions options_;
   bool pairs_;
   std::uint64_t first_sample_;
-  std::uint32_t source_ = 0;            // of the document at hand
-  std::vector<Sentence> document_;      // at hand
-  std::uint64_t start_ = 0, used_ = 0;  // of the sample at hand: first token, tokens and separators
+  std::uint32_t source_ = 0;            // of the current document
+  std::vector<Sentence> document_;      // of the current one
+  std::uint64_t start_ = 0, used_ = 0;  // of the current sample: first token, tokens and separators
   std::uint64_t target_ = 0;
   std::uint64_t boundaries_ = 0, documents_ = 0;
   PackedSamples packed_;

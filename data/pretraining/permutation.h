@@ -9,8 +9,8 @@ namespace nystrom {
 
 /// A permutation of [0, count), a pure function of (seed, epoch, stream): a Feistel network (Luby and
 /// Rackoff, 1988; Black and Rogaway, "Ciphers with arbitrary finite domains", 2002) over a grid a x b >=
-/// count with sides near sqrt(count), whose round function is Philox under Purpose::kOrder; what falls
-/// outside [0, count) walks on. Preconditions: 0 < count < 2^42, stream < 2^22.
+/// count with sides near sqrt(count), whose round function is Philox under Purpose::kOrder; values
+/// outside [0, count) go through it again (cycle walking). Preconditions: 0 < count < 2^42, stream < 2^22.
 class Permutation {
  public:
   Permutation(std::uint64_t seed, std::uint64_t epoch, std::uint64_t count, std::uint64_t stream = 0);
@@ -24,11 +24,11 @@ class Permutation {
   std::uint64_t rows_ = 1, columns_ = 1;  // the grid: rows_ * columns_ >= count_
 };
 
-/// Samples that are dear to read one by one, in blocks that are cheap to read as a whole.
+/// Blocks of samples: a sample is expensive to read alone, a block cheap to read as a whole.
 struct Blocks {
   std::vector<std::uint64_t>
       begins;                ///< first sample of each block, and the number of samples; empty: no blocks
-  std::uint64_t window = 0;  ///< about so many samples are in use at a time
+  std::uint64_t window = 0;  ///< approximate number of samples in use at a time
 };
 
 /// The order of one epoch: the sample at each place. Without blocks, one permutation of all samples. With

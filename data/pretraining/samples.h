@@ -34,7 +34,7 @@ class SampleSource {
   [[nodiscard]] virtual const ShardHeader* header() const = 0;
   /// For a shuffle that does not read each block again for each of its samples; none where that costs little.
   [[nodiscard]] virtual Blocks blocks() const { return {}; }
-  /// The samples by corpus; none where the shards do not tell.
+  /// The samples by corpus; none if the shards do not record it.
   [[nodiscard]] virtual std::span<const CorpusSamples> corpora() const { return {}; }
   /// Sentences for the log.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
@@ -58,7 +58,7 @@ struct SampleOptions {
   std::uint64_t seed = 0;
   std::size_t cache_bytes = std::size_t{1} << 26U;
   /// Shards of no more than this (as stored, all together) are read through when they are opened, so that
-  /// damage shows before the first step; larger ones are checked as they are read.
+  /// corruption is found before the first step; larger ones are checked as they are read.
   std::uint64_t verify_bytes = std::uint64_t{1} << 28U;
 };
 

@@ -169,7 +169,7 @@ std::span<const SampleStart> TextSamples::documents_of(std::size_t shard) const 
   return std::span(documents_).subspan(begin, end - begin);  // with the shard's end
 }
 
-// Of several documents each ends with its own token. False where there is but one.
+// Of several documents each ends with its own token. False if there is only one.
 bool TextSamples::write_documents(std::size_t shard, const SampleStart& start, const SampleStart& end,
                                   Sample& sample) {
   const auto documents = documents_of(shard);

@@ -21,14 +21,14 @@ class Random;
 /// pairs) by SamplePacker. With PairStyle::kExact the samples tile the token stream: every token of every
 /// document is in exactly one.
 ///
-/// A pair is cut at one of the sample's sentence boundaries, each equally likely, and swapped with
+/// A pair is split at one of the sample's sentence boundaries, each equally likely, and swapped with
 /// probability 1/2: `<s> A </s> B </s>`, types 0 up to the first `</s>`, then 1; label 1 if swapped. A sample
 /// without a boundary is `<s> A </s>`, label -1; so are all of them without pairs. A sample of several
 /// documents is `<s> D </s> E </s> F </s>`, types 0, label -1.
 ///
 /// PairStyle::kOriginal is the preparation of the original Nystromformer (mlpen/Nystromformer,
 /// reorganized_code/BERT/dataset.py), which follows ALBERT's: the sentence that reaches the target length is
-/// taken whole, and a pair that is then too long is cut down, token by token, at an end of its longer half,
+/// taken whole, and a pair that is then too long is truncated, token by token, at an end of its longer half,
 /// front or back equally likely. A sample of one sentence becomes a pair with text of the same document from
 /// a sentence drawn at random, label 1.
 class TextSamples : public SampleSource {

@@ -9,7 +9,7 @@
 namespace nystrom {
 namespace {
 
-// Deflate makes at most this of a byte: a header that claims more is damaged (or worse).
+// Maximum expansion of a byte by deflate: a header that claims more is corrupt (or malicious).
 constexpr std::uint64_t kMaxInflation = 1100;
 constexpr std::uint64_t kMaxWidth = std::uint64_t{1} << 24U;
 

@@ -13,7 +13,7 @@ namespace nystrom {
 namespace {
 
 constexpr std::int64_t kAnyLength = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kAnyVocabulary = std::int64_t{1} << 24U;  // bounds what a damaged id can cost
+constexpr std::int64_t kAnyVocabulary = std::int64_t{1} << 24U;  // bounds what a corrupt id can cost
 
 void summarize_text(ShardSummary& summary) {
   const ShardReader reader(summary.path);

@@ -39,15 +39,15 @@ struct ShardSummary {
   LengthHistogram sequence_tokens;
 };
 
-/// Reads the whole shard, in bounded memory; so all of it is checked, and damage is an InputError.
+/// Reads the whole shard, in bounded memory; so all of it is checked, and corruption is an InputError.
 ShardSummary summarize_shard(const std::string& path);
 
-/// How often each id stands in the text of these shards (special ids of ours not counted; of NVIDIA's shards
+/// How often each id occurs in the text of these shards (special ids of ours not counted; of NVIDIA's shards
 /// the masked tokens' labels alone, since their special ids are not known).
 std::vector<std::uint64_t> count_tokens(const std::vector<std::string>& shards);
 
-/// -sum p log p in nats of the distribution that the counts give; 0 if all are 0. A model that knows nothing
-/// but how frequent each token is has this MLM loss: what a run must beat.
+/// The entropy, -sum p log p in nats, of the distribution of the counts; 0 if all are 0. It is the MLM loss
+/// of a unigram baseline, which a run must beat.
 double entropy_of(const std::vector<std::uint64_t>& counts);
 
 /// entropy_of(count_tokens(shards)): nats a token.

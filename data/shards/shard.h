@@ -20,8 +20,8 @@ inline constexpr std::int64_t kShardVersion = 1;
 
 struct ShardHeader {
   std::int64_t vocabulary_size = 0;   ///< ids are in [0, vocabulary_size); up to 65536 they take two bytes
-  SpecialIds special = {};            ///< never part of the token stream, but for unk
-  std::string tokenizer_sha256 = {};  ///< 64 hexadecimal digits: what tells tokenizers apart
+  SpecialIds special = {};            ///< never part of the token stream, except unk
+  std::string tokenizer_sha256 = {};  ///< 64 hexadecimal digits: identifies the tokenizer
   std::vector<std::string> sources = {};  ///< names of the corpora; documents point into this table
 
   bool operator==(const ShardHeader&) const = default;
@@ -46,12 +46,12 @@ class ShardWriter {
   ShardWriter& operator=(const ShardWriter&) = delete;
 
   /// Adds a document of source `source` (index into header.sources). Sentences without tokens are left out; a
-  /// document without tokens is left out as a whole and gives false. Ids outside the vocabulary are refused.
+  /// document without tokens is left out, which returns false. Ids outside the vocabulary are refused.
   bool add_document(std::int64_t source, std::span<const std::vector<std::int32_t>> sentences);
 
   [[nodiscard]] const ShardCounts& counts() const { return counts_; }
 
-  /// Writes the rest, flushes to the disk and gives the file its name, replacing what had it.
+  /// Writes the rest, flushes to the disk and renames the file to its final name, replacing an old one.
   /// Throws Error if that fails; the temporary file is then gone.
   void finish();
 

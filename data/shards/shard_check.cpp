@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uintmax_t kMaxRead = std::uintmax_t{256} << 20U;
 
-/// HDF5 keeps where the chunks lie in trees of its own, whose nodes are read only when their chunks are.
+/// HDF5 keeps the addresses of the chunks in B-trees, whose nodes are read only when their chunks are.
 void walk_chunks(const std::string& path) {
   const hdf5::File file = hdf5::File::open(path, hdf5::Filters::kCompression);
   for (const std::string& name : file.datasets()) file.dataset(name, 0).check_chunks();

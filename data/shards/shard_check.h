@@ -9,13 +9,13 @@
 namespace nystrom {
 
 enum class ShardCheck {
-  kStructure,  ///< attributes, types, sizes, and where each chunk lies; no data
+  kStructure,  ///< attributes, types, sizes, and the address of each chunk; no data
   kAll,        ///< and all data
   kAuto,       ///< all data of NVIDIA's, which have no checksums, up to 256 MiB in all; else the structure
   kNone        ///< nothing
 };
 
-/// `run.check_shards`; a structure alone cannot be asked for.
+/// `run.check_shards`; kStructure has no word of its own.
 template <>
 struct EnumNames<ShardCheck> {
   static constexpr Named<ShardCheck> kAll[] = {

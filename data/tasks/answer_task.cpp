@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kMaxQuestionTokens = 64;  // as in BERT's scripts; longer questions are truncated
 
-/// One window: which question, and where its context tokens lie in the text.
+/// One window: its question, and the offsets of its context tokens in the text.
 struct Window {
   std::size_t question = 0;
   std::int32_t first = 0;         // sequence position of the first context token
@@ -114,7 +114,7 @@ class AnswerSplit final : public TaskSplit {
     Window window{q, sequence.second, {pieces.begin(), pieces.end()}};
     const auto& answers = file_.questions[q].answers;
     const auto placed = std::ranges::find_if(answers, [](const Answer& a) { return a.begin >= 0; });
-    // A question whose answers are not where its file says is scored by their text, and teaches nothing.
+    // A question whose answers are not where its file says is scored by their text, but not trained on.
     if (labelled_ && (answers.empty() || placed != answers.end())) sequence.label = sequence.end = 0;
     if (labelled_ && placed != answers.end()) locate(*placed, window, sequence);
     sequences_.push_back(std::move(sequence));

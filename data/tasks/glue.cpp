@@ -195,7 +195,7 @@ class Glue final : public Task {
            });
   }
 
-  /// Columns: first text, second text, label, id; of MRPC's training split also what tells it from WNLI's.
+  /// Columns: first text, second text, label, id; of MRPC's training split also one that WNLI's has not.
   [[nodiscard]] RecordRequest request(const GlueFile& file) const {
     const bool test = file.split == Split::kTest;
     RecordRequest request{.columns = {{task_.first},

@@ -21,16 +21,16 @@ using Names = std::vector<std::string>;
 /// not there.
 [[nodiscard]] std::string own_file(const TaskConfig& config, Split split);
 
-/// What to do with empty cells in the column of labels: those of a test file that has no others are no
-/// labels; elsewhere an empty one is a malformed line, refused or skipped.
+/// What to do with empty cells in the column of labels: those of a test file that has no others mean
+/// no labels; elsewhere an empty one is a malformed line, refused or skipped.
 void settle_labels(Records& records, std::size_t column, Split split, Malformed malformed);
 
 /// Is a fraction of the training split held out for validation? Where task.validation_fraction says so and
 /// there is no file for validation.
 [[nodiscard]] bool holds_out(const TaskConfig& config);
 
-/// Which of `count` examples are held out: round(fraction * count), drawn by the seed. Refuses a fraction
-/// beyond [0, 1) and one that takes none or all of them.
+/// Which of `count` examples are held out: round(fraction * count), chosen by the seed. Refuses a fraction
+/// outside [0, 1) and one that takes none or all of them.
 [[nodiscard]] std::vector<bool> held_out(const TaskConfig& config, std::size_t count);
 
 /// Keeps the examples of `split`: the held out ones for validation, the others for training.

@@ -25,7 +25,7 @@ struct Line {
   std::vector<std::string> cells;
 };
 
-/// Reading one file: its request, its result, and how a bad line is dealt with.
+/// Reading one file: its request, its result, and how a malformed line is handled.
 struct Reading {
   const RecordRequest& request;
   Records& records;
@@ -45,7 +45,7 @@ std::string names_of(const WantedColumn& column) {
   return fmt::format("`{}`", fmt::join(column.names, "` or `"));
 }
 
-/// Where each requested column stands in a row of `header`; -1: nowhere.
+/// The index of each requested column in `header`; -1: absent.
 std::vector<std::int64_t> find_columns(const Reading& reading, const std::vector<std::string>& header) {
   std::vector<std::int64_t> found;
   for (const WantedColumn& column : reading.request.columns) {

@@ -4,10 +4,10 @@
 //   const Records records = read_records("train.tsv", {.columns = {{{"sentence"}}, {{"label"}}}});
 //   for (const Record& record : records.rows) use(record.line, record.cells[0], record.cells[1]);
 //
-// TSV: a TAB separates, quotes are data; blank lines are no rows, but empty cells in a file of one column,
+// TSV: a TAB separates, quotes are data; blank lines are not rows, but empty cells in a file of one column,
 // unless they end it. CSV: a comma separates, RFC 4180's quotes (line breaks within them too). JSON Lines:
 // one object per line; numbers and booleans become text, an array of them is joined by `separator`; NaN and
-// Infinity of Python may stand in members that nobody asks for. Parquet and Arrow, known
+// Infinity of Python may occur in members that are not requested. Parquet and Arrow, known
 // by content, are read as the JSON lines of their rows. The file is UTF-8; bytes that are not are
 // replaced and counted, as NULs are.
 
@@ -22,7 +22,7 @@ namespace nystrom {
 
 enum class RecordFormat { kTsv, kCsv, kJsonLines };
 
-/// By the name's ending: .csv, .json and .jsonl, perhaps with .gz, .bz2, .xz or .zst behind it; everything
+/// By the name's ending: .csv, .json and .jsonl, perhaps followed by .gz, .bz2, .xz or .zst; everything
 /// else is TSV.
 [[nodiscard]] RecordFormat format_of(const std::string& path);
 
@@ -69,11 +69,11 @@ struct Records {
 
 /// Refuses (InputError), naming file, line and what was expected: a file that cannot be read or holds no
 /// rows, a missing column (with those that there are), a row of another number of cells than its header, an
-/// unclosed quote, a line that is no JSON object or lacks a member.
+/// unclosed quote, a line that is not a JSON object or lacks a member.
 [[nodiscard]] Records read_records(const std::string& path, const RecordRequest& request);
 
-/// The same of text that is in memory: a whole file, or a piece of one. `path` stands in messages. No rows
-/// are no error.
+/// The same of text that is in memory: a whole file, or a piece of one. `path` is named in messages. No
+/// rows are not an error.
 [[nodiscard]] Records parse_records(const std::string& path, const std::string& text, RecordFormat format,
                                     const RecordRequest& request);
 

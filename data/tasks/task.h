@@ -127,7 +127,7 @@ struct Confusion {
   std::vector<std::vector<std::int64_t>> counts;
 };
 
-/// What a sequence takes of a batch.
+/// What a sequence uses of a batch.
 struct SequenceSize {
   std::int64_t tokens = 0;
   std::int64_t labels = 0;  ///< of tokens

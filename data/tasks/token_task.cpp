@@ -80,7 +80,7 @@ class TokenSplit final : public TaskSplit {
     return found == info_.labels.end() ? -1 : static_cast<std::int32_t>(found - info_.labels.begin());
   }
 
-  /// Words that were cut off are outside of every entity.
+  /// Truncated words are outside of every entity.
   [[nodiscard]] std::vector<std::string> predicted_tags(std::size_t i, std::span<const float> logits) const {
     const std::size_t labels = info_.labels.size();
     std::vector<std::string> tags;
@@ -111,7 +111,7 @@ class ConllReader {
       if (conll.kind(line, 0, false) == ConllLine::kWord) return conll_columns(line).size();
     return 0;
   }
-  /// Has a file of so many columns one for tags, beside the words?
+  /// Does a file with this many columns have one for tags besides the words?
   [[nodiscard]] bool has_tags(std::size_t width) const {
     const auto count = static_cast<std::int64_t>(width);
     const std::int64_t word = word_ < 0 ? word_ + count : word_, tag = tag_ < 0 ? tag_ + count : tag_;

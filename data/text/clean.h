@@ -11,7 +11,7 @@ enum class Normalization : std::uint8_t { kNone, kNfc, kNfkc };
 /// "none", "nfc" or "nfkc"; throws InputError otherwise.
 Normalization normalization_of(const std::string& name);
 
-/// Characters that cleaning took away; `normalization` is what composing took or decomposing added.
+/// Characters that cleaning removed; `normalization` is what composing removed or decomposing added.
 struct CleanCounts {
   std::int64_t control = 0;
   std::int64_t white_space = 0;

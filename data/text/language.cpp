@@ -88,7 +88,7 @@ bool is_cyrillic(string_view word) {
 /// Counts common words until one language leads clearly.
 class Votes {
  public:
-  /// True once there is no need of more words.
+  /// True once no more words are needed.
   bool add(string_view paragraph) {
     for (std::size_t at = 0; at < paragraph.size();) {
       while (at < paragraph.size() && !is_letter(paragraph[at])) ++at;

@@ -41,8 +41,8 @@ struct EnumNames<Language> {
 [[nodiscard]] std::optional<Language> language_of(std::string_view code);
 
 /// The language of a text, by its first words: one of those that are written in Latin letters, or Russian for
-/// any text in Cyrillic ones. English where the words do not tell, and for other scripts: there the words
-/// beside a stop are enough.
+/// any text in Cyrillic ones. English where the words do not decide, and for other scripts: there the words
+/// around a stop are enough.
 [[nodiscard]] Language detect_language(const std::vector<std::string>& paragraphs);
 
 }  // namespace nystrom

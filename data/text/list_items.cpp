@@ -27,7 +27,7 @@ string_view bullet_of(string_view text) {
 
 /// A mark's number or letter and what closes it.
 struct Mark {
-  int value = 0;  // of letters their place from 'a'
+  int value = 0;  // of letters their index from 'a'
   bool letter = false;
   string_view close;  // "." or ")" or ".)"; empty: no mark
 

@@ -63,7 +63,7 @@ bool begins_with_speech(string_view after, const SentenceRules& rules) {
   return false;
 }
 
-/// The full-width parenthesis that ends `before` began behind the sentence's first character.
+/// The full-width parenthesis that ends `before` began after the sentence's first character.
 bool closes_inner_parenthesis(string_view before) {
   if (!before.ends_with("）")) return false;
   const std::size_t open = before.rfind("（");

@@ -1,4 +1,4 @@
-// Whether a stop ends a sentence, by the words beside it.
+// Whether a stop ends a sentence, by the words around it.
 
 #include <unicode/uchar.h>
 
@@ -66,7 +66,7 @@ bool is_one_letter(string_view word) {
   return !word.empty() && letter(word) == word.size();
 }
 
-/// What stands behind the last character of a script without blanks: of "公司在U.S.A" the letters.
+/// What follows the last character of a script without blanks: of "公司在U.S.A" the letters.
 string_view behind_unspaced(string_view text) {
   constexpr std::size_t kLength = 3;  // bytes of such a character
   std::size_t cut = 0;
@@ -148,7 +148,7 @@ bool is_dotted(string_view word, bool english) {
   });
 }
 
-/// "т. д" as "т.д": the last word with the abbreviations of a letter or two that stand before it.
+/// "т. д" as "т.д": the last word with the abbreviations of a letter or two before it.
 std::string joined_letters(string_view before, string_view word) {
   constexpr std::size_t kLongest = 5;  // bytes with the stop
   std::string text(word);
@@ -164,7 +164,7 @@ std::string joined_letters(string_view before, string_view word) {
   return text;
 }
 
-/// A letter with a stop is an initial, but for "you and I." and where a sentence clearly begins.
+/// A letter with a stop is an initial, except in "you and I." and where a sentence clearly begins.
 bool initial_ends(string_view before, string_view word, string_view after, const SentenceRules& rules) {
   if (begins_sentence(after, rules)) return true;
   if (word != "I" || rules.language != Language::kEnglish) return false;
@@ -184,7 +184,7 @@ bool is_enumeration(string_view before) {
                              before.find_first_not_of("IVXLC") == string_view::npos);
 }
 
-/// Three dots end a sentence where they follow a word directly; four do always. Blanks may stand between
+/// Three dots end a sentence where they follow a word directly; four do always. Blanks may be between
 /// dots.
 bool dots_end(string_view before, string_view after, const SentenceRules& rules) {
   int dots = 0;
@@ -197,7 +197,7 @@ bool dots_end(string_view before, string_view after, const SentenceRules& rules)
   return dots > 3 || !spaced || (begins_sentence(after, rules) && first_word(after) != "I");
 }
 
-/// "(Smith 55)." after a quotation: the stop that ends the sentence stands behind the parenthesis.
+/// "(Smith 55)." after a quotation: the stop that ends the sentence is after the parenthesis.
 bool begins_citation(string_view after) {
   constexpr std::size_t kLongest = 60;  // bytes
   if (!after.starts_with('(')) return false;
@@ -207,7 +207,7 @@ bool begins_citation(string_view after) {
          after.substr(0, close).find_first_of(".!?") == string_view::npos;
 }
 
-/// "am 3. Oktober", "die 10. Klasse", "Friedrich II. von": the number `word` behind `before`.
+/// "am 3. Oktober", "die 10. Klasse", "Friedrich II. von": the number `word` after `before`.
 bool is_ordinal(string_view before, string_view word, string_view after, const SentenceRules& rules) {
   constexpr std::size_t kMaxDigits = 3;
   if (rules.before_ordinal.empty()) return false;

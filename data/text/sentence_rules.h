@@ -22,14 +22,14 @@ class WordSet {
   std::vector<std::string> words_;  // sorted
 };
 
-/// Words without the stop behind them, folded.
+/// Words without the stop after them, folded.
 struct SentenceRules {
   Language language = Language::kEnglish;
   WordSet never_ends = {};  ///< a title or the like: a name or an explanation follows, never a new sentence
   WordSet before_number = {};   ///< before a number these belong to it; else they end nothing unless a
                                 ///< sentence clearly begins
   WordSet before_numeral = {};  ///< the same before a number; else they are ordinary words
-  WordSet may_end = {};         ///< stand at a sentence's end as well as inside one: the next word decides
+  WordSet may_end = {};         ///< occur at a sentence's end as well as inside one: the next word decides
   WordSet end_lists = {};       ///< "etc.": the end before a capital letter
   WordSet starters = {};        ///< words that begin sentences far more often than names
   WordSet before_ordinal = {};  ///< words after which "3." is an ordinal number

@@ -72,7 +72,7 @@ class OpenParentheses {
 };
 
 /// Where the sentence ends that ICU ends at `end`: before the opening quotes of the next one, where no blank
-/// stands between the two, as in Chinese and Japanese ("。「").
+/// separates the two, as in Chinese and Japanese ("。「").
 std::size_t before_opening(std::string_view paragraph, std::size_t end) {
   constexpr auto kOpening = std::to_array<std::string_view>(
       {"\u300C", "\u300E", "\uFF08", "\u300A", "\u3008", "\u3010", "\u201C", "\u2018"});
@@ -97,7 +97,7 @@ std::size_t closing_quote(std::string_view sentence, std::string_view rest) {
   return std::min(rest.find_first_not_of(' ', kClose.size()), rest.size());
 }
 
-/// One paragraph; the places where a sentence may end come in order.
+/// One paragraph; the positions where a sentence may end come in order.
 class Splitting {
  public:
   Splitting(std::string_view paragraph, Language language)
@@ -143,7 +143,7 @@ class Splitting {
       if (advance(at) && is_further_end(before(at), after(at), language_)) end_sentence(at);
     }
   }
-  /// The next place at or after `from`: behind an ellipsis and its blank, or before a dash that follows a
+  /// The next position at or after `from`: after an ellipsis and its blank, or before a dash that follows a
   /// blank; in Dutch also before "'s ".
   void find_place(std::size_t from) {
     place_ = std::string_view::npos;

@@ -29,10 +29,10 @@ class SentenceSplitter {
 
 /// Whether the stop between `before` (the sentence so far, without blanks at its end) and `after` (what
 /// follows, without blanks at its beginning) ends a sentence; ICU says that it may. Looks at the nearest
-/// words only. The language matters for Latin letters alone; of other scripts the words tell.
+/// words only. The language matters for Latin letters only; in other scripts the words decide.
 bool is_sentence_end(std::string_view before, std::string_view after, Language language = Language::kEnglish);
 
-/// The same of places where ICU ends none and English does not either: behind "…", and before a dash.
+/// The same for positions where ICU ends none and English does not either: after "…", and before a dash.
 bool is_further_end(std::string_view before, std::string_view after, Language language);
 
 }  // namespace nystrom

@@ -18,8 +18,8 @@ enum class Unspaced : unsigned char {
 /// A blank or punctuation mark of these scripts: U+3000 to U+303F, and the fullwidth signs.
 [[nodiscard]] bool is_wide_punctuation(char32_t c);
 
-/// Do these bytes begin with the beginning of a unit? Of a character that is cut off, if what is there of it
-/// stands for these scripts alone.
+/// Do these bytes begin with the beginning of a unit? Of a truncated character, if its remaining bytes
+/// occur in these scripts only.
 [[nodiscard]] bool begins_unspaced_unit(std::string_view bytes);
 
 }  // namespace nystrom

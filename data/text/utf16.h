@@ -14,7 +14,7 @@ class Utf16Decoder {
   explicit Utf16Decoder(Encoding encoding = Encoding::kUtf16Little) : encoding_(encoding) {}
 
   /// The text up to the end of `piece` as valid UTF-8, without byte order marks; a character that `piece`
-  /// only begins waits for the next one. What is no UTF-16 becomes U+FFFD and is added to `repairs`.
+  /// only begins waits for the next one. What is not UTF-16 becomes U+FFFD and is added to `repairs`.
   std::string decode(std::string_view piece, Repairs& repairs);
   /// The same of what still waits, at the end of the text.
   std::string finish(Repairs& repairs);

@@ -29,10 +29,10 @@ std::string repair_utf8(std::string text, Repairs& repairs);
 /// Code points of valid UTF-8.
 std::int64_t count_characters(std::string_view text);
 
-/// What a text is written in.
+/// The encoding of a text.
 enum class Encoding : std::uint8_t { kUtf8, kLatin1, kUtf16Little, kUtf16Big };
 
-/// From a byte order mark; without one, Latin-1 where the bytes are no UTF-8 and look like letters and signs
+/// From a byte order mark; without one, Latin-1 where the bytes are not UTF-8 and look like letters and signs
 /// of Windows' Latin-1, else UTF-8.
 Encoding detect_encoding(std::string_view bytes);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Added tokens of a tokenizer.json: spellings that are found in a text before it is cut into pieces.
+// Added tokens of a tokenizer.json: spellings that are found in a text before it is split into pieces.
 
 #include <cstdint>
 #include <memory>
@@ -16,9 +16,9 @@ namespace nystrom {
 struct AddedToken {
   std::int32_t id = -1;
   std::string content;
-  bool single_word = false;  ///< only where no letter, digit or underscore stands beside it
+  bool single_word = false;  ///< only where no letter, digit or underscore is next to it
   bool lstrip = false;       ///< takes the white space before it
-  bool rstrip = false;       ///< takes the white space behind it
+  bool rstrip = false;       ///< takes the white space after it
   bool normalized = false;   ///< is found in normalized text, and is itself normalized
   bool special = false;      ///< is not found: what is spelled like a special token is text
 };

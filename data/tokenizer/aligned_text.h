@@ -18,8 +18,8 @@ class AlignedText {
   [[nodiscard]] std::int64_t begin(std::size_t byte) const { return begins_[byte]; }
   [[nodiscard]] std::int64_t end(std::size_t byte) const { return ends_[byte]; }
 
-  /// Rewrites the text: `next(text, at, out)` appends to `out` what stands for the bytes from `at` on and
-  /// gives how many bytes those are (at least 1).
+  /// Rewrites the text: `next(text, at, out)` appends to `out` what replaces the bytes from `at` on and
+  /// returns how many bytes those are (at least 1).
   void rewrite(const std::function<std::size_t(std::string_view, std::size_t, std::string&)>& next);
   /// Puts `text` before it.
   void prepend(std::string_view text);

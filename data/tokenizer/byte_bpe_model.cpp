@@ -222,7 +222,7 @@ class ByteBpeModel final : public VocabularyModel {
                          symbols.back().id == unknown_ && symbols.back().end == begin;
       if (joins)
         ++symbols.back().end;
-      else if (id >= 0 || unknown_ >= 0)  // without an unknown token, such a byte gives nothing
+      else if (id >= 0 || unknown_ >= 0)  // without an unknown token, such a byte is dropped
         symbols.push_back({id >= 0 ? id : unknown_, begin, begin + 1});
     }
     merge_pieces(symbols, [this](const WordPiece& left, const WordPiece& right) {

@@ -1,5 +1,5 @@
 #pragma once
-// Byte-level BPE (GPT-2's, RoBERTa's) behind TokenizerModel.
+// Byte-level BPE (GPT-2's, RoBERTa's) as a TokenizerModel.
 
 #include <memory>
 #include <string>
@@ -16,8 +16,8 @@ namespace nystrom {
 struct ByteBpeOptions {
   bool add_prefix_space = false;  ///< a blank before text that does not begin with one
   bool ignore_merges = false;     ///< a word that is a piece is that piece
-  std::string unknown;            ///< of bytes without a piece; none: they give nothing
-  bool fuse_unknown = false;      ///< neighbouring unknown bytes give one token
+  std::string unknown;            ///< of bytes without a piece; none: they are dropped
+  bool fuse_unknown = false;      ///< adjacent unknown bytes become one token
   std::vector<std::pair<std::string, std::string>> merges;  ///< by rank
 };
 

@@ -12,7 +12,7 @@
 namespace nystrom {
 namespace {
 
-/// One character of UTF-8 at `at`, which moves behind it.
+/// One character of UTF-8 at `at`, which moves past it.
 char32_t next_character(const std::string& text, std::size_t& at) {
   const auto byte = [&](std::size_t i) {
     if (i >= text.size())

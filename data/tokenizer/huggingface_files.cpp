@@ -101,7 +101,7 @@ Json normalizer_of(const SentencePieceProto& model) {
   return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
-/// `split`: no piece goes over a blank.
+/// `split`: no piece crosses a blank.
 Json metaspace(bool prefix, bool split = true) {
   return {{"type", "Metaspace"},
           {"replacement", kWordStart},
@@ -230,7 +230,7 @@ bool mask_takes_blanks(const Tokenizer& tokenizer, Json& json) {
   return tokenizer.kind() == "wordpiece" || (mask != nullptr && mask->value("lstrip", false));
 }
 
-/// A tokenizer.json whose special tokens stand where ours do, whose mask takes the blanks before it, and
+/// A tokenizer.json whose special tokens are where ours are, whose mask takes the blanks before it, and
 /// which neither cuts nor pads. One that does so already keeps its bytes, and with them its identity.
 std::string with_our_template(const Tokenizer& tokenizer, const Special& names) {
   using Unordered = nlohmann::json;

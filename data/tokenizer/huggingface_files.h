@@ -16,14 +16,14 @@ struct TokenizerFile {
 inline constexpr const char* kOwnTokenizerClass = "PreTrainedTokenizerFast";
 
 /// tokenizer.json (huggingface/tokenizers), tokenizer_config.json and special_tokens_map.json: <s> A </s>, or
-/// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json stays as it is, but for the
-/// places of its special tokens (RoBERTa's puts two </s> between the texts of a pair) and a mask that takes
+/// <s> A </s> B </s> with type 1 from B on. A tokenizer that is a tokenizer.json is kept, except for the
+/// positions of special tokens (RoBERTa's puts two </s> between the texts of a pair) and a mask that takes
 /// the blanks before it, as Tokenizer::encode_marked does. Empty for a model that tokenizers cannot imitate;
 /// why_not_imitated says why.
 ///
-/// Normalization: SentencePiece applies the longest rule at each place. tokenizers' `Precompiled` looks rules
+/// Normalization: SentencePiece applies the longest rule everywhere. tokenizers' `Precompiled` looks rules
 /// up by grapheme and drops what follows the shortest one, so the units of SentencePiece's reading are first
-/// set apart by a control character, which a regular expression of all rules of several characters finds;
+/// separated by a control character, which a regular expression of all rules of several characters finds;
 /// NFKC, which all rules but those for blanks and controls are, then composes within units; `Precompiled`
 /// does the rest, character by character.
 [[nodiscard]] std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenizer,

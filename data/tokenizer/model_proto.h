@@ -31,7 +31,7 @@ struct SentencePieceProto {
   bool whitespace_is_suffix = false;
 };
 
-/// Throws InputError if the bytes are no such message. They are a whole model file, which SentencePiece has
+/// Throws InputError if the bytes are not such a message. They are a model file, which SentencePiece has
 /// read.
 [[nodiscard]] SentencePieceProto read_model_proto(const std::string& bytes);
 

@@ -15,9 +15,9 @@ namespace nystrom {
 class CharacterMap {
  public:
   CharacterMap() = default;
-  /// `origin` stands in messages.
+  /// `origin` is named in messages.
   CharacterMap(std::string_view base64, const std::string& origin);
-  /// What the shortest entry that `text` begins with becomes; false if no entry fits.
+  /// The replacement of the shortest entry that `text` begins with; false if no entry matches.
   bool look_up(std::string_view text, std::string_view& replacement) const;
 
  private:

@@ -46,7 +46,7 @@ bool is_ours(const SentencePieceProto& model) {
 
 }  // namespace
 
-/// What encoding needs beside the model.
+/// What encoding needs besides the model.
 struct SentencePieceEncoder::Workspace {
   std::uint64_t owner = 0;  // the encoder whose words these are
   Normalized normalized;
@@ -62,7 +62,7 @@ class SentencePieceEncoder::Rewriter {
 
   [[nodiscard]] bool ended() const { return at_ == text_.size(); }
   [[nodiscard]] std::size_t at() const { return at_; }
-  /// What stands at `at`, rewritten, and how many bytes it was.
+  /// The text at `at`, rewritten, and how many bytes it was.
   [[nodiscard]] std::pair<std::string_view, std::size_t> here() const {
     if (is_plain(at_)) return {text_.substr(at_, 1), 1};
     std::int32_t node = Trie::kRoot, rule = Trie::kNone;
@@ -213,7 +213,7 @@ void SentencePieceEncoder::merge(std::string_view word, const Pairs& pairs, std:
   });
 }
 
-// The pieces of `word` into work.pieces; `sum` goes on.
+// The pieces of `word` into work.pieces; `sum` continues.
 void SentencePieceEncoder::cut_word(std::string_view word, float& sum, Workspace& work) const {
   work.pieces.clear();
   const auto* search = std::get_if<UnigramSearch<float>>(&pieces_);
@@ -239,7 +239,7 @@ void SentencePieceEncoder::cut_word(std::string_view word, float& sum, Workspace
   if (key && margin >= kSafeMargin) work.words.put(*key, work.pieces);
 }
 
-// No piece goes over a U+2581: the best cut of the text is that of its words.
+// No piece crosses a U+2581: the best segmentation of the text is that of its words.
 template <class Emit>
 void SentencePieceEncoder::cut_words(const std::string& text, Workspace& work, const Emit& emit) const {
   Piece last{Trie::kNone, 0, 0};

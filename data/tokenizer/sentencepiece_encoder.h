@@ -16,8 +16,8 @@
 
 namespace nystrom {
 
-/// Text is rewritten by the model's rules (the longest at each place), blanks become U+2581, runs of them
-/// one, and each word is cut into pieces: those of the largest sum of scores (unigram), or what is left when
+/// Text is rewritten by the model's rules (the longest at each position), blanks become U+2581, runs of them
+/// one, each word is split into pieces: those of the largest sum of scores (unigram), or what remains when
 /// neighbours were joined, the pair of the largest score first (BPE). What no piece spells is unk, neighbours
 /// joined. Ids are those of sentencepiece 0.2, in cuts of all but equal sums too: sums are floats, added up
 /// from the beginning of the text.
@@ -31,7 +31,7 @@ class SentencePieceEncoder {
   SentencePieceEncoder(const SentencePieceEncoder&) = delete;
   SentencePieceEncoder& operator=(const SentencePieceEncoder&) = delete;
 
-  /// Appends to `ids`. Any bytes; those that are no UTF-8 count as U+FFFD each.
+  /// Appends to `ids`. Any bytes; those that are not UTF-8 count as U+FFFD each.
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
   /// The same ids, each with the bytes of `text` that it stands for.
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const;

@@ -32,7 +32,7 @@ class SentencePieceModel final : public TokenizerModel {
              status.ok() ? "no pieces" : status.error_message());
     }
     const SentencePieceProto proto = read_model_proto(bytes);
-    (void)charsmap_rules(proto.charsmap);  // refuses what is no trie, or expands without bounds
+    (void)charsmap_rules(proto.charsmap);  // refuses what is not a trie, or expands without bounds
     encoder_ = SentencePieceEncoder::make(proto);
   }
 
@@ -110,7 +110,7 @@ class SentencePieceModel final : public TokenizerModel {
     return declared;
   }
 
-  /// The one control piece that is none of the others: a mask of unusual spelling. -1 if there is not just
+  /// The one control piece besides the others: a mask of unusual spelling. -1 if there is not just
   /// one.
   [[nodiscard]] int lone_control(const SpecialIds& known) const {
     int found = -1;

@@ -1,5 +1,5 @@
 #pragma once
-// SentencePiece behind TokenizerModel.
+// SentencePiece as a TokenizerModel.
 
 #include <memory>
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace nystrom {
 
-/// Throws InputError, naming `origin`, if the bytes are no SentencePiece model.
+/// Throws InputError, naming `origin`, if the bytes are not a SentencePiece model.
 std::unique_ptr<TokenizerModel> load_sentencepiece(const std::string& bytes, const std::string& origin);
 
-/// SentencePiece writes to stderr unless told otherwise; our errors are sentences of our own.
+/// Silences SentencePiece, which writes to stderr by default: errors are reported by exceptions.
 void quiet_sentencepiece();
 
 }  // namespace nystrom

@@ -17,7 +17,7 @@ constexpr int kTrainingThreads = 4;
 constexpr std::size_t kLongestSentence = 1U << 16U;  // bytes; SentencePiece drops longer ones
 constexpr std::int32_t kSpecials = 5;
 
-/// Hands sentences over one by one, long ones cut at a character.
+/// Passes sentences on one by one, long ones split between characters.
 class Sentences final : public sentencepiece::SentenceIterator {
  public:
   explicit Sentences(const std::vector<std::string>& all) : all_(all) { cut(); }
@@ -66,7 +66,7 @@ std::unordered_map<std::string, std::string> arguments(const TokenizerTraining& 
       {"pad_piece", options.names.pad},
       {"eos_piece", options.names.eos},
       {"unk_piece", options.names.unk},
-      // Takes the one id from 0 to 4 that the others leave; a control piece, so that no text gives it.
+      // Takes the one id from 0 to 4 that the others leave; a control piece, so that no text produces it.
       {"control_symbols", options.names.mask},
       {"minloglevel", "3"},
   };

@@ -107,7 +107,7 @@ std::vector<std::int32_t> Tokenizer::encode_marked(std::string_view text) const 
       const auto at = text.find(piece(id));
       if (at < first) first = at, token = id;
     }
-    // The blank before a mask belongs to the word that it stands for.
+    // The blank before a mask belongs to the word that it replaces.
     const std::string_view before =
         token == s.mask ? without_last_blanks(text.substr(0, first)) : text.substr(0, first);
     if (!before.empty()) encode(before, ids);

@@ -31,7 +31,7 @@ struct PieceSpan {
   std::int64_t begin = 0, end = 0;
 };
 
-/// What a kind of tokenizer must do. Immutable and thread-safe.
+/// The interface of a kind of tokenizer. Immutable and thread-safe.
 class TokenizerModel {
  public:
   virtual ~TokenizerModel() = default;
@@ -51,7 +51,7 @@ class TokenizerModel {
   /// Does this piece begin a word? (In SentencePiece: it begins with U+2581.) In scripts without blanks each
   /// character does (data/text/unspaced.h).
   [[nodiscard]] virtual bool starts_word(std::int32_t id) const = 0;
-  /// A token that text never gives.
+  /// A token that text never produces.
   [[nodiscard]] virtual bool is_control(std::int32_t id) const = 0;
   [[nodiscard]] virtual SpecialIds special_ids(const SpecialNames& names,
                                                const std::string& origin) const = 0;
@@ -66,7 +66,7 @@ class Tokenizer {
   /// WordPiece's pieces, or `vocab.json` with `merges.txt` beside it. Throws InputError, naming the file, if
   /// it is none of these or lacks a special token.
   static Tokenizer read(const std::string& path, const SpecialNames& names = {});
-  /// The same from memory, as checkpoints carry it; `origin` stands in messages.
+  /// The same from memory, as checkpoints carry it; `origin` is named in messages.
   static Tokenizer from_bytes(std::string bytes, const std::string& origin, const SpecialNames& names = {});
 
   [[nodiscard]] bool empty() const { return state_ == nullptr; }
@@ -78,14 +78,14 @@ class Tokenizer {
   /// The same ids, with the bytes of the text that each stands for.
   [[nodiscard]] std::vector<PieceSpan> encode_spans(std::string_view text) const;
   /// As `encode`, but a special token's spelling in the text becomes its id: "It is <mask> today."
-  /// Blanks before a mask are not encoded: they belong to the word that it stands for.
+  /// Blanks before a mask are not encoded: they belong to the word that it replaces.
   [[nodiscard]] std::vector<std::int32_t> encode_marked(std::string_view text) const;
-  /// Text of ids; special tokens give none.
+  /// Text of ids; special tokens are skipped.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const;
 
   [[nodiscard]] std::int32_t vocabulary_size() const;
   [[nodiscard]] const SpecialIds& special() const;
-  /// True for bos, pad, eos, unk, mask and for every other token that text never gives.
+  /// True for bos, pad, eos, unk, mask and for every other token that text never produces.
   [[nodiscard]] bool is_special(std::int32_t id) const;
   /// True if the token begins a word. Specials do, so that no word spans them. Precondition: a valid id.
   [[nodiscard]] bool starts_word(std::int32_t id) const;

@@ -29,7 +29,7 @@ struct KnownPart {
   std::initializer_list<std::string_view> members;
 };
 
-/// What a model needs beside itself: tokens that are found before it, and what is done to a text before both.
+/// What a model needs besides itself: tokens found before it, and what is done to a text before both.
 struct Surroundings {
   std::vector<AddedToken> tokens;
   Json normalizer;
@@ -191,7 +191,7 @@ void read_metaspace(const Json& json, const std::string& path, UnigramOptions& o
     refuse_value(path + ".prepend_scheme", scheme, origin);
 }
 
-/// Metaspace, alone or behind WhitespaceSplit.
+/// Metaspace, alone or after WhitespaceSplit.
 void read_unigram_words(const Json& words, UnigramOptions& options, const std::string& origin) {
   const bool sequence = type_of(words) == "Sequence";
   if (sequence) check_members(words, "pre_tokenizer", {"pretokenizers"}, origin);
@@ -236,7 +236,7 @@ std::unique_ptr<TokenizerModel> unigram(const Json& json, const std::string& ori
   return surrounded(std::move(made), std::move(around), origin);
 }
 
-/// What changes no ids of a text (where special tokens stand, how much of a text is kept, how ids become
+/// What changes no ids of a text (where special tokens are added, how much of a text is kept, how ids become
 /// text) is known, or refused as well.
 void check_known(const Json& json, const std::string& path, std::initializer_list<KnownPart> parts,
                  const std::string& origin) {

@@ -10,7 +10,7 @@
 namespace nystrom {
 
 /// WordPiece (BERT), byte-level BPE (GPT-2, RoBERTa) or unigram (ALBERT, XLNet). Throws InputError, naming
-/// `origin` and the member, for what is no tokenizer.json or has parts that this program does not know.
+/// `origin` and the member, if it is not a tokenizer.json or has parts that this program does not support.
 std::unique_ptr<TokenizerModel> load_tokenizer_json(const std::string& bytes, const std::string& origin);
 
 /// What BERT's class does to a text before its pieces are looked up.

@@ -8,7 +8,7 @@
 
 namespace nystrom {
 
-/// A trie whose edges lie in one hash table: a step is one look-up, whatever the alphabet. (Those of the
+/// A trie whose edges are in one hash table: a step is one look-up, whatever the alphabet. (Those of the
 /// root, which every search begins with, have a table of their own.)
 class Trie {
  public:

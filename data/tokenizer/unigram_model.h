@@ -1,5 +1,5 @@
 #pragma once
-// Unigram out of a tokenizer.json (ALBERT's, XLNet's, Nystromformer's) behind TokenizerModel.
+// Unigram of a tokenizer.json (ALBERT's, XLNet's, Nystromformer's) as a TokenizerModel.
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,12 +10,12 @@
 
 namespace nystrom {
 
-/// Text is normalized, blanks become U+2581, and each word is cut into the pieces of the largest sum of
+/// Text is normalized, blanks become U+2581, and each word is split into the pieces of the largest sum of
 /// scores (Kudo, 2018). What no piece spells is unk, neighbours joined.
 struct UnigramOptions {
   nlohmann::json normalizer;       ///< the member of tokenizer.json
   bool split_white_space = false;  ///< words are what white space separates
-  bool split_blanks = true;        ///< no piece goes over a blank
+  bool split_blanks = true;        ///< no piece crosses a blank
   std::string blank = "\u2581";
   enum class Prefix : std::uint8_t { kAlways, kFirst, kNever } prefix = Prefix::kAlways;
   std::vector<double> scores;  ///< by id

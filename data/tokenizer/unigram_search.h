@@ -16,8 +16,8 @@
 
 namespace nystrom {
 
-/// `Sum` is what sums are kept in, for the sake of cuts that are all but equal: `tokenizers` has double,
-/// SentencePiece float, which 0.2.3 keeps small by starting anew beyond 100,000.
+/// `Sum`: the type of sums, which decides between almost equal segmentations: `tokenizers` has double,
+/// SentencePiece float, which 0.2.3 keeps small by restarting beyond 100,000.
 template <class Sum>
 class UnigramSearch {
  public:

@@ -15,11 +15,11 @@ namespace nystrom {
 
 class Vocabulary {
  public:
-  /// `origin` stands in messages. Refuses ids that are negative or above ten million.
+  /// `origin` is named in messages. Refuses ids that are negative or above ten million.
   void add(std::string piece, std::int64_t id, const std::string& origin);
   /// A token that the model does not know; added tokens are found before it.
   void add_outside(std::string piece, std::int64_t id, const std::string& origin);
-  /// Marks a piece that text never gives.
+  /// Marks a piece that text never produces.
   void set_control(std::int32_t id) { control_.at(static_cast<std::size_t>(id)) = true; }
 
   [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(pieces_.size()); }
@@ -43,7 +43,7 @@ class Vocabulary {
   std::unordered_map<std::string, std::int32_t> ids_;
 };
 
-/// A model whose pieces lie in a Vocabulary.
+/// A model whose pieces are in a Vocabulary.
 class VocabularyModel : public TokenizerModel {
  public:
   [[nodiscard]] std::int32_t vocabulary_size() const final { return vocabulary_.size(); }
@@ -56,7 +56,7 @@ class VocabularyModel : public TokenizerModel {
     return vocabulary_.special_ids(names, origin);
   }
 
-  /// `encode` of a text that goes on behind an added token: what only the first word gets is not added.
+  /// `encode` of a text that continues after an added token: what only the first word gets is not added.
   virtual void encode_rest(std::string_view text, std::vector<std::int32_t>& ids) const { encode(text, ids); }
   [[nodiscard]] virtual std::vector<PieceSpan> encode_rest_spans(std::string_view text) const {
     return encode_spans(text);

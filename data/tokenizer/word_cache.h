@@ -12,7 +12,7 @@
 
 namespace nystrom {
 
-/// Direct-mapped: a word takes the place of another of the same slot. For one thread at a time; 1.2 MB.
+/// Direct-mapped: a word replaces another of the same slot. For one thread at a time; 1.2 MB.
 class WordCache {
  public:
   static constexpr std::size_t kLongestWord = 24;  ///< bytes; longer ones are not kept
@@ -24,7 +24,7 @@ class WordCache {
     std::uint8_t length = 0;
     std::size_t slot = 0;
   };
-  /// What stands in a slot. Pieces cover the word: each begins where the one before it ends.
+  /// The content of a slot. Pieces cover the word: each begins where the one before it ends.
   struct Entry {
     std::array<std::uint64_t, kLongestWord / 8> bytes{};
     std::array<std::int32_t, kMaxPieces> ids{};

@@ -71,7 +71,7 @@ void merge_by_queue(std::vector<WordPiece>& pieces, const Find& find) {
 }  // namespace detail
 
 /// Byte pair encoding of a word (Sennrich et al., 2016): joins the neighbours of the least rank, of equal
-/// ranks the leftmost, until `find(left, right)`, which gives std::optional<PieceMerge>, knows none.
+/// ranks the leftmost, until `find(left, right)`, which returns std::optional<PieceMerge>, finds none.
 template <class Find>
 void merge_pieces(std::vector<WordPiece>& pieces, const Find& find) {
   constexpr std::size_t kLongWord = 48;

@@ -1,5 +1,5 @@
 #pragma once
-// BERT's WordPiece behind TokenizerModel.
+// BERT's WordPiece as a TokenizerModel.
 
 #include <memory>
 #include <string>
@@ -9,8 +9,8 @@
 namespace nystrom {
 
 /// BERT's rules (Devlin et al., 2018): control characters out; white space, ideographs and punctuation
-/// separate words; case folded and accents taken off by option; each word is cut greedily into the longest
-/// pieces, those inside a word with a prefix; a word that cannot be cut, or is too long, is unk.
+/// separate words; case folded and accents removed by option; each word is split greedily into the longest
+/// pieces, those inside a word with a prefix; a word that cannot be split, or is too long, is unk.
 struct WordPieceOptions {
   std::string unknown = "[UNK]", prefix = "##";
   std::size_t longest_word = 100;  ///< code points

@@ -90,7 +90,7 @@ void check_begins(const AdamW& args) {
   }
 }
 
-/// The update of one group by itself.
+/// The update of one parameter group.
 AdamW group(const AdamW& args, std::int64_t index) {
   const auto begins = args.groups.begins.span<std::int64_t>();
   const auto at = static_cast<std::size_t>(index);

@@ -55,7 +55,7 @@ struct Lookup {
   [[nodiscard]] TokenRows<C> rows(std::int64_t token) const {
     return {word + ids[token] * columns, position_row(token), type + types[token] * columns};
   }
-  /// For reading alone.
+  /// Read only.
   [[nodiscard]] TokenRows<const C> values(std::int64_t token) const {
     const C* const at = position_row(token);
     return {word + ids[token] * columns, at == nullptr ? kNoRow<C> : at, type + types[token] * columns};

@@ -201,7 +201,7 @@ void multiply_bf16(Context& context, const Matmul& args, bool open) {
 }
 
 /// The number of tokens differs from batch to batch, so it is left open when a primitive is made. With AMX
-/// oneDNN (2.6) is then two to five times as slow as with a number that it knows: there whole blocks of rows
+/// oneDNN (2.6) is then two to five times as slow as with a known number: there whole blocks of rows
 /// go by such primitives, and for what is left the last block of rows is computed again.
 void matmul_bf16(Context& context, const Matmul& args, const MatmulSizes& s) {
   static const bool blocks = CpuFeatures::detect().amx_bf16;

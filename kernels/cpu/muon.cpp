@@ -158,7 +158,7 @@ void iterate(Context& context, const Tensor& x, int steps, const Tensor& next, c
 
 namespace cpu {
 
-// A high matrix is transposed: the products' rows then are rows of what they read.
+// A tall matrix is transposed: the products' rows are then rows of what they read.
 void newton_schulz(Context& context, const Tensor& x, int steps, const Tensor& workspace) {
   const std::int64_t rows = x.dim(0), columns = x.dim(1), smaller = std::min(rows, columns);
   const Tensor flat = workspace.reshaped({workspace.numel()});

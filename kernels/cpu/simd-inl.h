@@ -119,7 +119,7 @@ HWY_INLINE double normal_cdf(double x, double /*gaussian*/) {
 
 // ---- dropout ---------------------------------------------------------------------------------------------
 
-/// Bits of a run of elements: as many as `dropout_bits` wants room for when asked for `count`.
+/// Bits of a run of elements: as many as `dropout_bits` needs room for when asked for `count`.
 constexpr std::int64_t dropout_room(std::int64_t count) {
   return count + 80;
 }

@@ -32,7 +32,7 @@ bool has_words(string_view text) {
   });
 }
 
-/// What ends a sentence, in any script, and may close a quotation behind that.
+/// Marks that end a sentence, in any script, or close a quotation after that.
 constexpr auto kStops =
     std::to_array<string_view>({".", "!", "?", "\u3002", "\uFF01", "\uFF1F", "\uFF0E", "\uFF61", "\u061F",
                                 "\u06D4", "\u0964", "\u0965", "\u0589", "\u1362", "\u2026\u2026"});
@@ -51,7 +51,7 @@ std::size_t length_of(string_view text) {
   return length;
 }
 
-/// Of a list's items those that are no sentences: names, titles, figures.
+/// Items of a list that are not sentences: names, titles, figures.
 bool is_fragment(string_view text) {
   constexpr std::size_t kLongest = 80;
   for (const string_view mark : kClosers) {

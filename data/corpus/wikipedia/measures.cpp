@@ -15,7 +15,7 @@ struct Word {
   string_view from, to;
 };
 
-/// What stands between the numbers of a range.
+/// Separators between the numbers of a range.
 constexpr auto kBetween = std::to_array<Word>({{"to", " to "},
                                                {"-", "\u2013"},
                                                {"\u2013", "\u2013"},

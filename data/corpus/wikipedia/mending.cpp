@@ -1,4 +1,4 @@
-// What the removal of markup leaves behind in a paragraph: empty parentheses, lone commas, doubled blanks.
+// Cleaning up after the removal of markup from a paragraph: empty parentheses, lone commas, doubled blanks.
 
 #include <algorithm>
 #include <array>
@@ -127,7 +127,7 @@ class Mending {
     }
   }
 
-  /// A parenthesis, a pair of brackets or quotes that holds nothing goes; "( , born 1900)" loses its comma.
+  /// A parenthesis, a pair of brackets or quotes that is empty is removed; "( , born 1900)" loses its comma.
   void open() {
     const auto pair = std::find_if(kPairs.begin(), kPairs.end(),
                                    [this](const Pair& each) { return rest_.starts_with(each.open); });

@@ -94,7 +94,7 @@ bool WikiPageReader::fill() {
   const std::size_t got = stream_.read(buffer_.data() + size, kBlock);
   buffer_.resize(size + got);
   if (const auto gaps = stream_.gaps(); gaps != gaps_) {
-    // What came before the gap has no end.
+    // The text before the gap is incomplete.
     gaps_ = gaps;
     gap_ = true;
     buffer_.erase(0, size);
@@ -103,7 +103,7 @@ bool WikiPageReader::fill() {
   return got > 0;
 }
 
-/// Finds `what` at or after `from` bytes behind the position, reading on as needed; `at` counts from there
+/// Finds `what` at or after `from` bytes after the position, reading on as needed; `at` counts from there
 /// too. False at the end, and where a gap was met.
 bool WikiPageReader::find(std::string_view what, std::size_t from, std::size_t& at) {
   for (;;) {
@@ -118,7 +118,7 @@ bool WikiPageReader::find(std::string_view what, std::size_t from, std::size_t& 
 bool WikiPageReader::next(WikiPage& page) {
   for (;;) {
     std::size_t begin = 0, end = 0;
-    // Before the first page stands the header; between pages only blanks, or streams' ends.
+    // Before the first page is the header; between pages only blanks, or streams' ends.
     if (!find(kPageBegin, 0, begin)) {
       if (std::exchange(gap_, false) && !buffer_.empty()) continue;
       position_ = buffer_.size();
@@ -148,7 +148,7 @@ bool WikiPageReader::next(WikiPage& page) {
 
 WikiSite read_site(const std::string& path) {
   FileStream file(path);
-  // Where the beginning is damaged, English names must do.
+  // If the beginning is corrupt, English names have to do.
   std::vector<std::string> ignored;
   const auto content = decompressed(file, {.skip_damaged = true, .damage = &ignored});
   std::string head(kBlock, '\0');
@@ -164,7 +164,7 @@ void WikiPageReader::parse(std::string_view xml, WikiPage& page) const {
   const auto name_space = between(head, "<ns>", "</ns>");
   page.name_space = number_of(name_space);
   if (name_space.empty()) {
-    // Old dumps have no <ns>: the title's prefix tells.
+    // Old dumps have no <ns>: the title's prefix decides.
     const std::size_t colon = page.title.find(':');
     const auto prefix = wiki_folded(std::string_view(page.title).substr(0, colon));
     const bool known = site_.hidden.has(prefix) || site_.others.has(prefix);

@@ -24,7 +24,7 @@ struct WikiPage {
 class WikiPageReader {
  public:
   /// `stream` outlives the reader; `origin` names the file in messages. `site`: where the stream begins
-  /// behind the dump's header, what that says.
+  /// after the dump's header, what that describes.
   WikiPageReader(ByteStream& stream, std::string origin, bool skip_damaged = false,
                  std::optional<WikiSite> site = {});
 
@@ -32,9 +32,9 @@ class WikiPageReader {
   /// ends inside a page or a page has no end; with skip_damaged such a page is lost.
   bool next(WikiPage& page);
 
-  /// What the dump's header tells. Complete once `next` was called.
+  /// The wiki that the dump's header describes. Complete once `next` was called.
   [[nodiscard]] const WikiSite& site() const { return site_; }
-  /// Pages lost to damage since this was last asked.
+  /// Pages lost to corrupt input since the last call.
   [[nodiscard]] std::int64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:
@@ -50,18 +50,18 @@ class WikiPageReader {
   std::int64_t offset_ = 0;  // of the buffer's begin, in the uncompressed dump
   bool skip_damaged_;
   bool first_ = true;
-  bool gap_ = false;  // damage was met since the position
+  bool gap_ = false;  // corrupt input was skipped since the position
   std::int64_t gaps_ = 0, lost_ = 0;
   WikiSite site_;
 };
 
-/// What the header of the dump in this file tells.
+/// The wiki that the header of the dump in this file describes.
 WikiSite read_site(const std::string& path);
 
 /// A page that the text itself makes a redirect ("#REDIRECT [[...]]").
 bool is_redirect(std::string_view wikitext, const WikiSite& site);
 
-/// Pages that are no prose, as the wiki's language names them: by a template such as {{disambiguation}}, the
+/// Pages that are not prose, as the wiki's language names them: by a template such as {{disambiguation}}, the
 /// word __DISAMBIG__ or the title's end "(disambiguation)"; by the title's beginning "List of"; by a template
 /// such as {{stub}}.
 bool is_disambiguation(std::string_view title, std::string_view wikitext, const WikiSite& site);

@@ -1,5 +1,5 @@
 #pragma once
-// A wiki, as its dump's header and its language tell: what it calls its namespaces, redirects and sections.
+// A wiki, by its dump's header and its language: the names of its namespaces, redirects and sections.
 
 #include <string>
 #include <string_view>
@@ -10,9 +10,9 @@ namespace nystrom {
 /// A set of names, compared without regard to case and with "_" for a blank.
 class WikiNames {
  public:
-  /// Names separated by "|"; a "*" at an end of one stands for any text.
+  /// Names separated by "|"; a "*" at an end of one matches any text.
   void add(std::string_view names);
-  /// `folded`: a name as wiki_folded gives it.
+  /// `folded`: a name as wiki_folded returns it.
   [[nodiscard]] bool has(const std::string& folded) const;
 
  private:

@@ -75,7 +75,7 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/// Where the tag's ">" stands: not inside quotes, and before another "<".
+/// Position of the tag's ">": not inside quotes, and before another "<".
 std::size_t end_of_tag(string_view text) {
   const std::size_t limit = std::min(text.size(), kLongestTag);
   for (std::size_t i = 1; i < limit; ++i) {

@@ -1,5 +1,5 @@
 #pragma once
-// The templates that bear text, and what each shows.
+// The templates that produce text, and what each shows.
 
 #include <cstdint>
 #include <string_view>
@@ -19,7 +19,7 @@ enum class Show : std::uint8_t {
   kNamed,     // `text` is the key; else the first argument
   kConvert,
   kDate,   // year, month, day
-  kDeath,  // the same, of the template that also tells the age
+  kDeath,  // the same, of the template that also gives the age
   kAsOf,
   kFraction,
   kShip,      // prefix (the name itself, in capitals) and ship
@@ -46,7 +46,7 @@ struct Shown {
   std::string_view text = {};
 };
 
-/// What the template of this name shows in a wiki of that language; nullptr: nothing is known of it. `name`
+/// What the template of this name shows in a wiki of that language; nullptr: unknown. `name`
 /// is folded (wiki_folded).
 [[nodiscard]] const Shown* find_shown(std::string_view name, std::string_view language);
 

@@ -108,7 +108,7 @@ std::string music(const TemplateCall& call) {
   return std::string(call.at(call.count()));
 }
 
-/// `marks`: what stands before and after the text, a blank between.
+/// `marks`: what is printed before and after the text, separated by a blank.
 std::string marked(string_view marks, string_view text) {
   const std::size_t blank = marks.find(' ');
   return text.empty() ? std::string()
@@ -245,7 +245,7 @@ std::string expand_template(const TemplateCall& call, string_view language) {
   const std::string name = folded_name(call.name);
   if (const auto* entry = find_shown(name, language)) return expand(*entry, call);
   if (shows_first(name, language)) return std::string(call.at(1));
-  // {{formatnum:1234}}: the first argument stands behind the colon.
+  // {{formatnum:1234}}: the first argument comes after the colon.
   const std::size_t colon = name.find(':');
   if (colon == std::string::npos) return {};
   const auto function = string_view(name).substr(0, colon);

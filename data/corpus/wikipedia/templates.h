@@ -30,7 +30,7 @@ std::string expand_template(const TemplateCall& call, std::string_view language)
 std::string expand_convert(const TemplateCall& call);
 /// Dates from arguments year, month, day; `first` is the year's position.
 std::string expand_date(const TemplateCall& call, std::size_t first);
-/// Degrees and minutes, or decimals; nothing where they stand beside the title.
+/// Degrees and minutes, or decimals; nothing if they are shown beside the title.
 std::string expand_coordinates(const TemplateCall& call);
 std::string expand_as_of(const TemplateCall& call);
 

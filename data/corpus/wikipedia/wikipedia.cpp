@@ -1,4 +1,4 @@
-// Wikipedia's pages-articles dumps: articles (namespace 0) that are no redirects.
+// Wikipedia's pages-articles dumps: articles (namespace 0) that are not redirects.
 
 #include "data/corpus/corpus.h"
 #include "data/corpus/paragraphs.h"

@@ -12,7 +12,7 @@ namespace nystrom {
 
 inline constexpr std::size_t kDeepestNesting = 48;
 
-/// The paragraphs of an article. Templates that bear text give it, others give nothing; links give their
+/// The paragraphs of an article. Templates that produce text yield it, others nothing; links yield their
 /// text; tables, references, files, categories, headings, formulas and the sections that only list sources
 /// are dropped and counted. `wikitext` is valid UTF-8.
 Extraction wiki_prose(std::string_view wikitext, const WikiSite& site);
@@ -22,7 +22,7 @@ Extraction wiki_prose(std::string_view wikitext, const WikiSite& site);
 /// Pass 1: everything that is written inside lines. Line ends, headings' and lists' marks stay.
 std::string wiki_inline(std::string_view wikitext, const WikiSite& site, Reasons& dropped);
 
-/// Pass 2: headings, lists and blank lines to paragraphs, and what removals left behind mended.
+/// Pass 2: headings, lists and blank lines to paragraphs, and traces of removals mended.
 std::vector<std::string> wiki_paragraphs(std::string_view text, const WikiSite& site, Reasons& dropped);
 
 /// Mends a paragraph: parentheses left empty, also full-width ones, blanks before commas, double blanks.

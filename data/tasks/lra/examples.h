@@ -15,7 +15,7 @@
 
 namespace nystrom::lra {
 
-/// One example, as a reader gives it.
+/// One example, as a reader returns it.
 struct Example {
   std::array<std::span<const std::uint8_t>, 2> sequences = {};  ///< the second only where the task has pairs
   int label = 0;
@@ -26,9 +26,9 @@ struct ExampleTable {
   int pieces = 1;                      ///< sequences of an example
   std::vector<std::uint64_t> ends;     ///< [examples * pieces] in the symbols
   std::vector<std::uint32_t> nonzero;  ///< [examples * pieces] symbols that are not 0
-  std::vector<std::uint32_t> whole;    ///< [examples * pieces] symbols before the sequence was cut
+  std::vector<std::uint32_t> whole;    ///< [examples * pieces] symbols before truncation
   std::vector<std::uint8_t> labels;    ///< [examples]
-  std::string sha256;                  ///< of every example, before sequences were cut
+  std::string sha256;                  ///< of every example, before truncation
 
   [[nodiscard]] std::uint64_t begin(std::size_t sequence) const {
     return sequence == 0 ? 0 : ends[sequence - 1];
@@ -38,10 +38,10 @@ struct ExampleTable {
   }
 };
 
-/// Takes examples one by one: keeps the table, hands each sequence's symbols on.
+/// Takes examples one by one: keeps the table, passes each sequence's symbols on.
 class ExampleBuilder {
  public:
-  /// Sequences are cut after `longest` symbols.
+  /// Sequences are truncated to `longest` symbols.
   ExampleBuilder(int pieces, std::int64_t longest);
 
   /// Returns what is kept of the example.

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Folders of very many files, in which no dataset lies.
+/// Folders of very many files that hold no dataset.
 bool is_inside(const std::string& name) {
   constexpr std::array kNames{"imgs", "metadata", "pos", "neg", "unsup"};
   return name.starts_with('.') || std::ranges::find(kNames, name) != kNames.end();

@@ -12,7 +12,7 @@ struct Wanted {
   std::string what;      ///< "ListOps", for messages
   std::string contents;  ///< "basic_train.tsv, basic_val.tsv and basic_test.tsv"
   std::function<bool(const std::filesystem::path& folder)> matches;
-  /// Files that may lie twice: if these are equal in all folders that match, the first is meant.
+  /// Files that may exist twice: if they are equal in all matching folders, the first folder is taken.
   std::vector<std::string> key_files = {};
   std::string hint = {};  ///< a sentence for whoever meets several
 };

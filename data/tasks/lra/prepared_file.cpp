@@ -186,7 +186,7 @@ void write_parts(hdf5::File& file, const Kind& kind, const Reader& reader, std::
   }
 }
 
-/// The file that `path` stands for if it is a prepared one; else empty.
+/// The file that `path` names if it is a prepared one; else empty.
 std::string candidate(const Kind& kind, const std::string& path) {
   const fs::path file =
       fs::is_directory(path) ? fs::path(path) / fmt::format("{}.h5", kind.name) : fs::path(path);

@@ -105,7 +105,7 @@ fs::path idx_file(const fs::path& folder, Part part, bool images) {
   return {};
 }
 
-/// A stream of bytes behind a header.
+/// A stream of bytes after a header.
 class IdxFile {
  public:
   /// Refuses another file than one of `dimensions` dimensions.

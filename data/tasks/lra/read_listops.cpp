@@ -55,7 +55,7 @@ class ListOpsReader final : public Reader {
   }
 
  private:
-  /// What is wrong with a row; empty: nothing.
+  /// The problem of a row; empty: none.
   static std::string parse(const std::vector<std::string_view>& cells, ListOpsExpression& tokens) {
     if (cells.size() != 2) return fmt::format("there are {} columns instead of two", cells.size());
     if (cells[1].size() != 1 || cells[1][0] < '0' || cells[1][0] > '9')
@@ -65,7 +65,7 @@ class ListOpsReader final : public Reader {
     return tokens.empty() ? "there is no expression" : "";
   }
 
-  /// Rows that can be learnt, but not from what they say.
+  /// Rows that are read although something is wrong with them.
   struct Doubts {
     std::int64_t wrong = 0, broken = 0;
     std::string first_wrong, first_broken;

@@ -111,7 +111,7 @@ class PathfinderReader final : public Reader {
           }
     refuse("{} has no picture that can be read.", folder_.string());
   }
-  /// Nothing, and why, if it is no picture.
+  /// Nothing, and the reason, if it is not a picture.
   static std::optional<GreyPicture> try_read(const fs::path& path, std::string* problem = nullptr) {
     try {
       return read_png(path.string());

@@ -1,6 +1,6 @@
 #pragma once
-// Readers of the Long Range Arena's files as they lie. Each finds its files at or below a path, says which,
-// and hands examples on one by one, in memory that does not grow with the files.
+// Readers of the Long Range Arena's official files. Each finds its files at or below a path, says which,
+// and passes examples on one by one, in memory that does not grow with the files.
 
 #include <cstdint>
 #include <functional>
@@ -13,12 +13,12 @@
 
 namespace nystrom::lra {
 
-/// A part of a dataset as it lies.
+/// A part of a dataset as its files divide it.
 enum class Part : std::uint8_t { kTrain, kValidation, kTest, kAll };
 
 [[nodiscard]] const char* part_name(Part part);
 
-/// What a byte stands for.
+/// The meaning of a byte.
 enum class Alphabet : std::uint8_t { kListOps, kBytes, kPixels };
 
 class Reader {

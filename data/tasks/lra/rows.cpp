@@ -38,7 +38,7 @@ bool Rows::next_line(std::string_view& line) {
   return true;
 }
 
-/// More of the file behind what is left of the buffer; false at its end.
+/// Reads more of the file after the rest of the buffer; false at its end.
 bool Rows::fill() {
   constexpr std::size_t kPiece = 1U << 20U, kLongest = 1U << 30U;
   buffer_.erase(0, begin_);

@@ -13,7 +13,7 @@
 
 namespace nystrom::lra {
 
-/// What is fixed of each of the five tasks.
+/// The constants of each of the five tasks.
 struct Kind {
   std::string_view name;   ///< "listops", as `task.name` has it
   std::string_view title;  ///< "LRA ListOps"
@@ -23,7 +23,7 @@ struct Kind {
   std::int64_t length;  ///< usual number of tokens; 0: that of a picture
   ReaderPtr (*open)(const TaskConfig& config);
 };
-/// Refuses a `task.name` that is none of them.
+/// Refuses a `task.name` that is not one of them.
 [[nodiscard]] const Kind& kind_of(const TaskConfig& config);
 
 /// Are these symbols of the task's alphabet?
@@ -48,7 +48,7 @@ class Source {
   [[nodiscard]] virtual std::int64_t pixels() const = 0;
   /// Pixels of a picture's row; 0: there are none, or a prepared file does not say.
   [[nodiscard]] virtual std::int64_t width() const = 0;
-  /// The symbols that sequences were cut to; 0: they were not.
+  /// The number of symbols that sequences were truncated to; 0: they were not.
   [[nodiscard]] virtual std::int64_t cut() const { return 0; }
   /// A part's examples; sentences for the log are added to `notes`. Of official files, sequences of `longest`
   /// symbols.

@@ -20,7 +20,7 @@ struct Encoding {
   Alphabet alphabet = Alphabet::kListOps;
   Brackets brackets = Brackets::kKeep;
   Zero zero = Zero::kToken;
-  std::int64_t longest = 0;  ///< tokens of a sequence; the rest is cut off
+  std::int64_t longest = 0;  ///< tokens of a sequence; the rest is truncated
 
   [[nodiscard]] std::int64_t vocabulary() const;
   /// One token for each symbol?
@@ -30,7 +30,7 @@ struct Encoding {
 };
 
 /// Examples that have two stored sequences are rows of two if info.choices is 2; else they become one: the
-/// first's tokens, then the second's with token type 1, each cut to half of what a sequence may have.
+/// first's tokens, then the second's with token type 1, each truncated to half of what a sequence may have.
 class ExampleSplit final : public TaskSplit {
  public:
   /// `chosen`: numbers of the examples, in the order of the split; their ids in predictions. Refuses an

@@ -79,7 +79,7 @@ AnswerScore score_answer(const std::string& predicted, std::span<const std::stri
   bool any = false;
   for (const auto& truth : truths) {
     const auto true_words = answer_words(truth);
-    if (true_words.empty()) continue;  // as in SQuAD 2.0: an answer of articles alone is none
+    if (true_words.empty()) continue;  // as in SQuAD 2.0: an answer of articles only does not count
     any = true;
     best.exact = std::max(best.exact, words == true_words ? 1.0 : 0.0);
     best.f1 = std::max(best.f1, word_f1(words, true_words));

@@ -13,7 +13,7 @@ struct AnswerScore {
   double exact = 0, f1 = 0;
 };
 
-/// The better of all true answers, each metric by itself; without a true answer the right one is "".
+/// The better of all true answers, each metric separately; without a true answer the right one is "".
 [[nodiscard]] AnswerScore score_answer(const std::string& predicted, std::span<const std::string> truths);
 
 }  // namespace nystrom

@@ -1,6 +1,6 @@
 #pragma once
-// Metrics of classes, as scikit-learn defines them; where it warns and gives 0 for what is undefined, NaN is
-// given here.
+// Metrics of classes, as scikit-learn defines them; where it warns and returns 0 for an undefined one, NaN is
+// returned here.
 
 #include <cstdint>
 #include <span>

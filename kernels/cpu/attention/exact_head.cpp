@@ -28,7 +28,7 @@ class WindowMask final : public PairMask<C> {
     constexpr C kHidden = -std::numeric_limits<C>::infinity();
     for (Index j = 0; j < keys; ++j) {
       if (window_.first_is_global && first + j == 0) continue;
-      // The queries that see this key lie side by side.
+      // The queries that attend to this key are adjacent.
       const Index key = first + j - query_;
       const Index begin = std::clamp<Index>(key - window_.half, 0, count_),
                   end = std::clamp<Index>(key + window_.half + 1, 0, count_);

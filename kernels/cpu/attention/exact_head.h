@@ -12,12 +12,12 @@ namespace nystrom {
 /// Which keys a query attends to: all, or those near it.
 struct KeyWindow {
   static constexpr Index kUnbounded = -1;
-  Index half = kUnbounded;       ///< query i sees the keys |i - j| <= half
-  bool first_is_global = false;  ///< token 0 sees all, and all see it
+  Index half = kUnbounded;       ///< query i attends to the keys |i - j| <= half
+  bool first_is_global = false;  ///< token 0 attends to all, and all to it
 
   [[nodiscard]] bool bounded() const { return half != kUnbounded; }
 
-  /// Queries are taken in blocks of kTileRows; a token that sees all is a block by itself.
+  /// Queries are taken in blocks of kTileRows; a token that attends to all is a block of its own.
   [[nodiscard]] Index blocks(Index rows) const {
     return first_is_global ? 1 + (rows - 1 + kTileRows - 1) / kTileRows : (rows + kTileRows - 1) / kTileRows;
   }
@@ -25,7 +25,7 @@ struct KeyWindow {
   [[nodiscard]] Index first_of(Index block) const {
     return first_is_global && block > 0 ? 1 + (block - 1) * kTileRows : block * kTileRows;
   }
-  /// body(begin, end) for the ranges of keys that the queries [first, last) see, their own first.
+  /// body(begin, end) for the ranges of keys that the queries [first, last) attend to, their own first.
   template <class Body>
   void for_keys(Index first, Index last, Index keys, const Body& body) const {
     if (!bounded() || (first_is_global && first == 0)) return body(Index{0}, keys);

@@ -1,4 +1,4 @@
-// Linear attention on the CPU. Values have a column of ones behind them, so that the numerator and the
+// Linear attention on the CPU. Values have a column of ones appended, so that the numerator and the
 // denominator are one product: [D, D + 1] states.
 
 #include "kernels/cpu/attention/head_convolution.h"

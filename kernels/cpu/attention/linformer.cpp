@@ -143,7 +143,7 @@ class Linformer {
     });
   }
 
-  /// k~ and v~, as what stands for the keys.
+  /// k~ and v~, as the rows that summarize the keys.
   SummaryRows<C> restore(const HeadTask& head, const Scratch<C>& s) const {
     ops_.unpack(saved_at<C>(args_.saved.keys, head), r_, width_, s.keys);
     ops_.unpack(saved_at<C>(args_.saved.values, head), r_, width_, s.values);

@@ -152,7 +152,7 @@ class NystromBackward {
   void queries_gradient(const HeadTask& head, Index chunk, const Slot& slot, const Scratch& scratch) const;
   /// The parts of d_W and d_k~ of all chunks become those of the first.
   void add_query_parts(const HeadTask& head, const Slot& slot) const;
-  /// From their sums d_(k3 v), and d_A but for the part through the scale; returns d_scale.
+  /// From their sums d_(k3 v), and d_A except for the part through the scale; returns d_scale.
   C invert_kernel2_gradient(const HeadTask& head, C scale, const Slot& slot, const Scratch& scratch) const;
   /// Through A = softmax(q~ k~^T / sqrt(D)): d_q~ and d_k~. d_norm is the gradient of |A|_1.
   void landmarks_gradient(OneNorm<C> norm, C d_norm, const Slot& slot) const;

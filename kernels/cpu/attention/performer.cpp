@@ -1,5 +1,5 @@
 // Performer attention on the CPU: a softmax over the keys for each feature, then one over the features for
-// each query. Keys have a column behind them, -|k^|^2 / 2, and features one of ones, so that logits are one
+// each query. Keys have a column appended, -|k^|^2 / 2, and features one of ones, so that logits are one
 // product.
 
 #include "kernels/cpu/attention/summary_rows.h"
@@ -157,7 +157,7 @@ class Performer {
     }
   }
 
-  /// Statistics and B of the head, and what stands for its keys.
+  /// Statistics and B of the head, and the rows that summarize its keys.
   SummaryRows<C> restore_keys(const HeadTask& head, const Scratch<C>& s) const {
     const C* const stats = saved_at<C>(args_.saved.key_stats, head);
     for (Index r = 0; r < m_; ++r) {

@@ -9,7 +9,7 @@ namespace {
 
 using Index = std::int64_t;
 
-/// Square tiles cut one after another from scratch.
+/// Square tiles, allocated one after another from scratch memory.
 template <class C>
 class Squares {
  public:
@@ -41,7 +41,7 @@ void scale(Index m, C factor, const Tile<C>& x, const Tile<C>& y, bool accumulat
   for (Index i = 0; i < count; ++i) y.data[i] = factor * x.data[i] + (accumulate ? y.data[i] : C(0));
 }
 
-/// What one step computes: X = A Z, T2 = 15 I - X (7 I - X), T3 = 13 I - X T2; then Z <- Z T3 / 4.
+/// One step: X = A Z, T2 = 15 I - X (7 I - X), T3 = 13 I - X T2; then Z <- Z T3 / 4.
 template <class C>
 struct Step {
   Tile<C> z, x, t2, t3;

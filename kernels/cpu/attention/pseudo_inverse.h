@@ -32,7 +32,7 @@ void pseudo_inverse(const Tile<C>& a, std::int64_t m, C scale, int iterations, C
 template <class C>
 C pseudo_inverse_residual(const Tile<C>& a, const Tile<C>& z, std::int64_t m, C* scratch);
 
-/// From the gradient of Z, transposed (its contents are destroyed): d_a = the gradient of A but for the
+/// From the gradient of Z, transposed (its contents are destroyed): d_a = the gradient of A except for the
 /// part through the scale, overwritten. Returns the gradient of the scale.
 template <class C>
 C pseudo_inverse_backward(const Tile<C>& a, std::int64_t m, C scale, int iterations,

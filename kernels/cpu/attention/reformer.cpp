@@ -1,5 +1,5 @@
 // Reformer attention on the CPU. A head of a sequence is one thread's: round after round its tokens are
-// sorted, and blocks of queries go through the tiles of keys that they see; a query's softmax runs on from
+// sorted; blocks of queries visit the tiles of keys that they attend to; a query's softmax continues from
 // round to round.
 
 #include <limits>
@@ -102,7 +102,7 @@ class NotItself final : public PairMask<C> {
 
 /// Sorts the tokens of a sequence by (bucket, index).
 void sort_tokens(const std::int32_t* buckets, Index rows, const Order& order) {
-  const Index count = 2 * rows + 2;  // buckets lie below
+  const Index count = 2 * rows + 2;  // buckets are below
   std::fill_n(order.counts, count + 1, 0);
   for (Index i = 0; i < rows; ++i) ++order.counts[buckets[i] + 1];
   for (Index b = 0; b < count; ++b) order.counts[b + 1] += order.counts[b];
@@ -147,7 +147,7 @@ class ReformerHead {
   }
 
  private:
-  /// Queries of a chunk, and the chunks of keys that they see.
+  /// Queries of a chunk, and the chunks of keys that they attend to.
   struct Block {
     const std::int32_t* queries;
     Index count;

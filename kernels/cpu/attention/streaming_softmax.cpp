@@ -3,7 +3,7 @@
 namespace nystrom {
 namespace {
 
-/// mask_t [keys, queries]: 0, or what a kept probability is multiplied by.
+/// mask_t [keys, queries]: 0, or the factor of a kept probability.
 template <class T>
 void draw_mask(const HeadDropout& dropout, Index queries, Index first, Index keys,
                const Tile<Compute<T>>& mask, const Tile<Compute<T>>& mask_t) {

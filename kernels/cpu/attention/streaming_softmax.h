@@ -32,7 +32,7 @@ template <class C>
 struct KeyTiles {
   Tile<C> rows;  ///< [kTileRows, D]
   Tile<C> s;     ///< [kTileRows, queries]
-  Tile<C> mask;  ///< [queries, kTileRows] and, behind it, its transpose; only where there is dropout
+  Tile<C> mask;  ///< [queries, kTileRows] followed by its transpose; only where there is dropout
   Tile<C> mask_t;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Attention of a sequence's queries to a few rows that stand for all of its keys (landmarks, random features,
+// Attention of a sequence's queries to a few rows that summarize all of its keys (landmarks, random features,
 // projections): out_i = sum_r softmax_r(q_i . k_r + bias_r) v_r + conv(v)_i, a chunk of queries at a time.
 // One thread.
 
@@ -7,7 +7,7 @@
 
 namespace nystrom {
 
-/// R rows that stand for all keys.
+/// R rows that summarize all keys.
 template <class C>
 struct SummaryRows {
   Index count = 0;          ///< R
@@ -30,7 +30,7 @@ void attend_summary(const AttentionInputs& inputs, const Tensor& row_stats, cons
                     const SummaryRows<Compute<T>>& summary, const ConvolvedValues<T>& convolution,
                     const SummaryTiles<Compute<T>>& tiles);
 
-/// What backward knows of the summary beside its keys_t and bias, and the gradients that it adds to.
+/// What backward knows of the summary besides its keys_t and bias, and the gradients that it adds to.
 template <class C>
 struct SummaryGradient {
   C scale = 1;          ///< of the logits

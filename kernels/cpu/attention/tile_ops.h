@@ -2,7 +2,7 @@
 // Operations on tiles of rows between their matrix products: loading and storing with conversion,
 // transposes, softmaxes along rows and along columns, and their gradients. One thread, vectorized, no
 // allocation. A tile is [rows, columns] in compute dtype; its row stride is a multiple of kTilePad and covers
-// padded(columns), and its padding holds zeros unless said otherwise.
+// padded(columns), and its padding holds zeros unless stated otherwise.
 
 #include <algorithm>
 #include <cstdint>
@@ -77,7 +77,7 @@ struct TileOps {
 
   // ---- between activations and tiles
 
-  /// tile [i, :] = rows [begin + i, :] for i < count, zero where begin + i lies outside [0, n).
+  /// tile [i, :] = rows [begin + i, :] for i < count, zero where begin + i is outside [0, n).
   void (*load_rows)(const HeadRows<const T>& rows, Index n, Index begin, Index count, const Tile<C>& tile);
   /// rows [begin + i, :] = tile [i, :]
   void (*store_rows)(const Tile<C>& tile, Index count, const HeadRows<T>& rows, Index begin);
@@ -106,7 +106,7 @@ struct TileOps {
   void (*add)(C* x, const C* y, Index count);
   /// x [i, j] *= y [i, j]
   void (*multiply)(const Tile<C>& x, const Tile<C>& y, Index rows, Index columns);
-  /// factors [e] = 0, or what is kept is scaled by, of elements [first, first + count), count <= 64
+  /// factors [e] = 0, or the scale of what is kept, of elements [first, first + count), count <= 64
   /// (sequences.h).
   void (*dropout_factors)(const Dropout& dropout, Index sample, Index first, Index count, C* factors);
   /// result [i] = sum_j a [i, j] b [i, j]

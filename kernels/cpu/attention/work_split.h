@@ -81,7 +81,7 @@ struct AttentionShape {
   static constexpr Index kMinChunk = 1024;  // rows
 };
 
-/// The place of head (b, h) in a saved [B, H, ...] tensor.
+/// The index of head (b, h) in a saved [B, H, ...] tensor.
 template <class C>
 C* saved_at(const Tensor& x, const HeadTask& head) {
   const Index size = x.shape.rank() > 3 ? x.dim(2) * x.dim(3) : 1;
@@ -100,7 +100,7 @@ C inverse_root(Index width) {
   return C(1) / std::sqrt(static_cast<C>(width));
 }
 
-/// Throws InternalError for sequences that lie outside qkv or have no key.
+/// Throws InternalError for sequences that are outside qkv or have no key.
 void check_sequences(const AttentionShape& shape, const AttentionInputs& inputs);
 
 /// body(head, item, thread) for each head that has rows.
@@ -219,7 +219,7 @@ Workspace workspace_in(const Tensor& memory, const Shape& shape) {
   return Workspace(memory.data<C>(), shape);
 }
 
-/// Part of [begin, begin + count) that lies below `end`.
+/// Part of [begin, begin + count) that is below `end`.
 inline Index rows_below(Index end, Index begin, Index count) {
   return std::clamp<Index>(end - begin, 0, count);
 }
