@@ -4,19 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <sstream>
-#include <thread>
 
 #include "data/generators/listops.h"
 #include "data/generators/listops_files.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "listops_levels.h"
+#include "rank_threads.h"
 #include "shared_folder.h"
 #include "temporary_folder.h"
 
@@ -224,24 +223,9 @@ TEST_F(ListOpsFiles, have_the_official_layout) {
 TEST_F(ListOpsFiles, are_the_same_for_any_number_of_ranks_and_threads) {
   write_listops({kShort, 1}, kCounts, folder_ / "one", {});
   write_listops({kShort, 1}, kCounts, folder_ / "threads", {.threads = 3});
-  constexpr int kRanks = 3;
-  std::vector<std::string> texts(kRanks);
-  std::barrier meeting(kRanks);
-  {
-    std::vector<std::jthread> ranks;
-    for (int rank = 0; rank < kRanks; ++rank)
-      ranks.emplace_back([&, rank] {
-        const auto gather = [&, rank](const std::string& mine) {
-          texts[static_cast<std::size_t>(rank)] = mine;
-          meeting.arrive_and_wait();
-          auto all = texts;
-          meeting.arrive_and_wait();
-          return all;
-        };
-        write_listops({kShort, 1}, kCounts, folder_ / "ranks",
-                      {.rank = rank, .ranks = kRanks, .gather = gather});
-      });
-  }
+  testing::run_ranks(3, 1, [&](const Workers& workers) {
+    write_listops({kShort, 1}, kCounts, folder_ / "ranks", workers);
+  });
   EXPECT_EQ(bytes("threads"), bytes("one"));
   EXPECT_EQ(bytes("ranks"), bytes("one"));
 }

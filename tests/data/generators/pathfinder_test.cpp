@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <barrier>
 #include <cmath>
 #include <filesystem>
-#include <thread>
 
 #include "data/generators/pathfinder.h"
 #include "data/generators/pathfinder_files.h"
@@ -17,6 +15,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "pathfinder_tracer.h"
+#include "rank_threads.h"
 #include "shared_folder.h"
 #include "temporary_folder.h"
 
@@ -170,25 +169,10 @@ TEST_F(PathfinderFiles, have_the_official_layout) {
 
 TEST_F(PathfinderFiles, are_the_same_for_any_number_of_ranks_and_threads) {
   constexpr std::int64_t kPictures = 2030;
-  constexpr int kRanks = 4;  // one without a batch
   write_pathfinder(generator_, kPictures, folder_ / "one", {});
-  std::vector<std::string> texts(kRanks);
-  std::barrier meeting(kRanks);
-  {
-    std::vector<std::jthread> ranks;
-    for (int rank = 0; rank < kRanks; ++rank)
-      ranks.emplace_back([&, rank] {
-        const auto gather = [&, rank](const std::string& mine) {
-          texts[static_cast<std::size_t>(rank)] = mine;
-          meeting.arrive_and_wait();
-          auto all = texts;
-          meeting.arrive_and_wait();
-          return all;
-        };
-        write_pathfinder(generator_, kPictures, folder_ / "many",
-                         {.rank = rank, .ranks = kRanks, .threads = 2, .gather = gather});
-      });
-  }
+  testing::run_ranks(4, 2, [&](const Workers& workers) {  // one rank has no batch
+    write_pathfinder(generator_, kPictures, folder_ / "many", workers);
+  });
   EXPECT_EQ(bytes("many"), bytes("one"));
 }
 
