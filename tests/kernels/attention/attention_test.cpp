@@ -3,39 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "attention_case.h"
 #include "hwy/targets.h"
 #include "naive_attention.h"
+#include "op_support.h"
 
 namespace nystrom::testing {
 namespace {
-
-/// |a - b| / |b| over the rows [a_begin, a_begin + rows) and [b_begin, ...).
-template <class T, class U>
-double distance(const Tensor& a, std::int64_t a_begin, const Tensor& b, std::int64_t b_begin,
-                std::int64_t rows) {
-  const auto x = a.rows(a_begin, rows).span<T>();
-  const auto y = b.rows(b_begin, rows).span<U>();
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
-    error += difference * difference;
-    norm += static_cast<double>(y[i]) * static_cast<double>(y[i]);
-  }
-  return std::sqrt(error / norm);
-}
-
-template <class T, class U>
-double distance(const Tensor& a, const Tensor& b) {
-  return distance<T, U>(a, 0, b, 0, a.dim(0));
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.address, b.address, a.bytes()) == 0;
-}
 
 /// Copies `rows` rows of qkv and d_out between cases of one width.
 template <class T>
@@ -57,10 +32,10 @@ void expect_as_defined(const CaseOptions& options) {
   op.backward();
   naive::forward<double>(plain.arguments());
   naive::backward<double>(plain.arguments());
-  EXPECT_LT((distance<double, double>(op.out(), plain.out())), 1e-11);
-  EXPECT_LT((distance<double, double>(op.d_qkv(), plain.d_qkv())), 1e-9);
+  EXPECT_LT(distance(op.out(), plain.out()), 1e-11);
+  EXPECT_LT(distance(op.d_qkv(), plain.d_qkv()), 1e-9);
   if (options.config.taps > 0) {
-    EXPECT_LT((distance<double, double>(op.d_conv_weight(), plain.d_conv_weight())), 1e-11);
+    EXPECT_LT(distance(op.d_conv_weight(), plain.d_conv_weight()), 1e-11);
   }
 }
 
@@ -129,7 +104,7 @@ TEST(Attention, one_scale_for_all_matrices_lets_neighbours_in) {
     AttentionCase<double> alone(options);
     copy_rows(pack, begin, alone, 0, rows);
     alone.forward();
-    largest = std::max(largest, distance<double, double>(pack.out(), begin, alone.out(), 0, rows));
+    largest = std::max(largest, distance(pack.out().rows(begin, rows), alone.out()));
   }
   EXPECT_GT(largest, 1e-12);
   EXPECT_LT(largest, 1e-1);
@@ -144,7 +119,7 @@ TEST(Attention, keys_beyond_the_length_are_not_attended_to) {
   AttentionCase<double> bare(options);
   copy_rows(padded, 0, bare, 0, 12);
   bare.forward();
-  EXPECT_LT((distance<double, double>(padded.out(), 0, bare.out(), 0, 12)), 1e-14);
+  EXPECT_LT(distance(padded.out().rows(0, 12), bare.out().rows(0, 12)), 1e-14);
 }
 
 TEST(Attention, fp32_is_near_fp64) {
@@ -162,9 +137,9 @@ TEST(Attention, fp32_is_near_fp64) {
     single.backward();
     exact.forward();
     exact.backward();
-    EXPECT_LT((distance<float, double>(single.out(), exact.out())), 2e-6);
-    EXPECT_LT((distance<float, double>(single.d_qkv(), exact.d_qkv())), 1e-5);
-    EXPECT_LT((distance<float, double>(single.d_conv_weight(), exact.d_conv_weight())), 2e-6);
+    EXPECT_LT(distance(single.out(), exact.out()), 2e-6);
+    EXPECT_LT(distance(single.d_qkv(), exact.d_qkv()), 1e-5);
+    EXPECT_LT(distance(single.d_conv_weight(), exact.d_conv_weight()), 2e-6);
   }
 }
 
@@ -179,9 +154,9 @@ TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
     half.backward();
     exact.forward();
     exact.backward();
-    EXPECT_LT((distance<BF16, double>(half.out(), exact.out())), 4e-3);
-    EXPECT_LT((distance<BF16, double>(half.d_qkv(), exact.d_qkv())), 1e-2);
-    EXPECT_LT((distance<float, double>(half.d_conv_weight(), exact.d_conv_weight())), 1e-4);
+    EXPECT_LT(distance(half.out(), exact.out()), 4e-3);
+    EXPECT_LT(distance(half.d_qkv(), exact.d_qkv()), 1e-2);
+    EXPECT_LT(distance(half.d_conv_weight(), exact.d_conv_weight()), 1e-4);
   }
 }
 
@@ -216,9 +191,9 @@ TEST(Attention, without_avx512_it_is_the_same_to_rounding) {
     plain.forward();
     plain.backward();
     hwy::DisableTargets(0);
-    EXPECT_LT((distance<float, float>(plain.out(), best.out())), 1e-6);
-    EXPECT_LT((distance<float, float>(plain.d_qkv(), best.d_qkv())), 1e-5);
-    EXPECT_LT((distance<float, float>(plain.d_conv_weight(), best.d_conv_weight())), 1e-5);
+    EXPECT_LT(distance(plain.out(), best.out()), 1e-6);
+    EXPECT_LT(distance(plain.d_qkv(), best.d_qkv()), 1e-5);
+    EXPECT_LT(distance(plain.d_conv_weight(), best.d_conv_weight()), 1e-5);
   }
 }
 

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "gradient_check.h"
 #include "hwy/targets.h"
 #include "kind_case.h"
+#include "op_support.h"
 
 namespace nystrom::testing {
 namespace {
@@ -243,11 +243,6 @@ TEST_P(AttentionKinds, have_the_gradients_of_central_differences_over_chunks) {
   expect_gradients(options);
 }
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.empty() || b.empty()) return a.empty() && b.empty();
-  return a.bytes() == b.bytes() && std::memcmp(a.address, b.address, a.bytes()) == 0;
-}
-
 TEST_P(AttentionKinds, give_the_same_bits_for_any_number_of_threads) {
   KindOptions options = GetParam();
   options.rows = {2300, 20, 64};
@@ -302,20 +297,6 @@ TEST_P(AttentionKinds, give_the_same_bits_whoever_the_neighbours_are) {
   }
 }
 
-template <class T, class U>
-double distance(const Tensor& a, const Tensor& b) {
-  if (a.empty()) return 0;
-  const auto x = a.span<T>();
-  const auto y = b.span<U>();
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
-    error += difference * difference;
-    norm += static_cast<double>(y[i]) * static_cast<double>(y[i]);
-  }
-  return std::sqrt(error / norm);
-}
-
 template <class T>
 void expect_near_fp64(const KindOptions& options, double out, double gradient, double parameters) {
   KindCase<T> near(options);
@@ -325,11 +306,11 @@ void expect_near_fp64(const KindOptions& options, double out, double gradient, d
   near.backward();
   exact.forward();
   exact.backward();
-  EXPECT_LT((distance<T, double>(near.out(), exact.out())), out);
-  EXPECT_LT((distance<T, double>(near.d_qkv(), exact.d_qkv())), gradient);
-  EXPECT_LT((distance<float, double>(near.d_filter(), exact.d_filter())), parameters);
-  EXPECT_LT((distance<float, double>(near.d_key(), exact.d_key())), parameters);
-  EXPECT_LT((distance<float, double>(near.d_value(), exact.d_value())), parameters);
+  EXPECT_LT(distance(near.out(), exact.out()), out);
+  EXPECT_LT(distance(near.d_qkv(), exact.d_qkv()), gradient);
+  EXPECT_LT(distance(near.d_filter(), exact.d_filter()), parameters);
+  EXPECT_LT(distance(near.d_key(), exact.d_key()), parameters);
+  EXPECT_LT(distance(near.d_value(), exact.d_value()), parameters);
 }
 
 TEST_P(AttentionKinds, in_fp32_are_near_fp64) {
@@ -352,8 +333,8 @@ TEST_P(AttentionKinds, without_avx512_are_the_same_to_rounding) {
   plain.forward();
   plain.backward();
   hwy::DisableTargets(0);
-  EXPECT_LT((distance<float, float>(plain.out(), best.out())), 2e-6);
-  EXPECT_LT((distance<float, float>(plain.d_qkv(), best.d_qkv())), 1e-5);
+  EXPECT_LT(distance(plain.out(), best.out()), 2e-6);
+  EXPECT_LT(distance(plain.d_qkv(), best.d_qkv()), 1e-5);
 }
 
 std::string name_of_case(const ::testing::TestParamInfo<KindOptions>& info) {
@@ -374,7 +355,7 @@ TEST(LongformerAttention, drops_what_softmax_attention_drops) {
   options.dropout = 0;
   KindCase<double> whole(options);
   whole.forward();
-  EXPECT_GT((distance<double, double>(dropped.out(), whole.out())), 0.01);
+  EXPECT_GT(distance(dropped.out(), whole.out()), 0.01);
 }
 
 TEST(PerformerAttention, stays_exact_where_its_features_overflow) {
@@ -385,7 +366,7 @@ TEST(PerformerAttention, stays_exact_where_its_features_overflow) {
   exact.copy_inputs(far);
   far.forward();
   exact.forward();
-  EXPECT_LT((distance<float, double>(far.out(), exact.out())), 1e-3);
+  EXPECT_LT(distance(far.out(), exact.out()), 1e-3);
 }
 
 TEST(ReformerAttention, hashes_by_the_largest_of_the_rotated_queries_and_their_opposites) {
