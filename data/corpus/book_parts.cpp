@@ -4,6 +4,7 @@
 #include <array>
 
 #include "data/corpus/paragraphs.h"
+#include "data/text/ascii.h"
 
 namespace nystrom {
 namespace {
@@ -17,16 +18,6 @@ constexpr std::size_t kShortestProse = 60;    // bytes of such a paragraph
 constexpr std::size_t kLongestHeading = 100;  // bytes
 constexpr std::size_t kLongestCapitals = 60;  // bytes of a heading in capitals only
 
-bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 bool ends_like_a_sentence(string_view text) {
   for (const string_view mark : {"\"", "'", ")", "]", "\u201D", "\u2019"}) {
     if (text.ends_with(mark)) text.remove_suffix(mark.size());
@@ -36,9 +27,9 @@ bool ends_like_a_sentence(string_view text) {
 
 bool reads_as_prose(string_view text) {
   if (text.size() < kShortestProse || !ends_like_a_sentence(text)) return false;
-  const auto lower = static_cast<std::size_t>(std::ranges::count_if(text, is_lower));
+  const auto lower = static_cast<std::size_t>(std::ranges::count_if(text, is_ascii_lower));
   const auto others = static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return is_upper(c) || is_digit(c) || c == '$'; }));
+      std::ranges::count_if(text, [](char c) { return is_ascii_upper(c) || is_ascii_digit(c) || c == '$'; }));
   return lower > 6 * others;
 }
 
@@ -104,9 +95,10 @@ bool is_heading(string_view paragraph) {
   const bool quoted =
       paragraph.find_first_of("\"!?") != string_view::npos || paragraph.find("\u201C") != string_view::npos;
   const std::string folded = lower_ascii(paragraph);
-  if (is_numbered_part(folded)) return !quoted && (is_upper(paragraph.front()) || paragraph.front() == '[');
-  const auto upper = std::ranges::count_if(paragraph, is_upper);
-  if (quoted || upper < 2 || std::ranges::any_of(paragraph, is_lower))
+  if (is_numbered_part(folded))
+    return !quoted && (is_ascii_upper(paragraph.front()) || paragraph.front() == '[');
+  const auto upper = std::ranges::count_if(paragraph, is_ascii_upper);
+  if (quoted || upper < 2 || std::ranges::any_of(paragraph, is_ascii_lower))
     return upper > 0 && paragraph.find_first_not_of("IVXLC.") == string_view::npos && paragraph != "I.";
   return paragraph.size() <= kLongestCapitals;
 }

@@ -7,6 +7,7 @@
 #include "data/corpus/corpus.h"
 #include "data/corpus/gutenberg.h"
 #include "data/corpus/paragraphs.h"
+#include "data/text/ascii.h"
 #include "data/xxh3.h"
 
 namespace nystrom {
@@ -40,11 +41,8 @@ bool is_hard_wrapped(std::string_view text) {
   return blank * 50 >= filled && long_lines * 20 <= filled && blank > 0;
 }
 
-bool is_ascii_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 bool is_word_byte(char c) {
-  return is_ascii_letter(c) || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+  return is_ascii_letter(c) || is_ascii_digit(c) || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /// The words of a book, to distinguish a hyphen put in by line wrapping from one that belongs to the word.

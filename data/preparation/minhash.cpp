@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "data/text/ascii.h"
 #include "data/text/unspaced.h"
 #include "data/text/utf8.h"
 #include "data/xxh3.h"
@@ -36,10 +37,10 @@ constexpr Permutations permutations() {
 constexpr Permutations kPermutations = permutations();
 
 char folded(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return is_ascii_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }
 bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+  return is_ascii_lower(c) || is_ascii_digit(c) || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /// The length of a character of three or four bytes, as those of scripts without blanks are; else 0.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "data/tasks/records.h"
+#include "data/text/ascii.h"
 
 namespace nystrom {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::string_view kDocument = "-DOCSTART-";
 
 bool is_number(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && std::ranges::all_of(text, is_ascii_digit);
 }
 
 /// "3-4" with '-', "8.1" with '.'.

@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "data/text/ascii.h"
 #include "data/text/case_folding.h"
 
 namespace nystrom {
@@ -77,7 +78,7 @@ std::unordered_map<string_view, Mask> word_masks() {
 }
 
 bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+  return is_ascii_letter(c) || static_cast<unsigned char>(c) >= 0x80;
 }
 
 bool is_cyrillic(string_view word) {

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <string>
 
+#include "data/text/ascii.h"
+
 namespace nystrom {
 namespace {
 
@@ -12,10 +14,6 @@ using std::string_view;
 
 constexpr auto kBullets = std::to_array<string_view>({"\u2022", "\u2043", "\u25E6", "\u2023"});
 constexpr std::size_t kMaxDigits = 3;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 /// The bullet that the text begins with, or nothing.
 string_view bullet_of(string_view text) {
@@ -40,7 +38,7 @@ struct Mark {
 
 Mark mark_of(string_view text) {
   std::size_t end = 0;
-  while (end < text.size() && end <= kMaxDigits && is_digit(text[end])) ++end;
+  while (end < text.size() && end <= kMaxDigits && is_ascii_digit(text[end])) ++end;
   Mark mark;
   if (end > 0 && end <= kMaxDigits) {
     std::from_chars(text.data(), text.data() + end, mark.value);

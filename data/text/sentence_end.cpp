@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "data/text/ascii.h"
 #include "data/text/case_folding.h"
 #include "data/text/list_items.h"
 #include "data/text/quoted_speech.h"
@@ -17,16 +18,6 @@ namespace nystrom {
 namespace {
 
 using std::string_view;
-
-bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 /// The first character of a text that is not empty.
 char32_t first_character(string_view text) {
@@ -56,7 +47,7 @@ bool take_opening(string_view& text) {
 /// Length of the letter (or of its mark) that `text` begins with, or 0.
 std::size_t letter(string_view text) {
   const std::size_t length = utf8_sequence(text);
-  if (length == 1) return is_upper(text.front()) || is_lower(text.front()) ? 1 : 0;
+  if (length == 1) return is_ascii_upper(text.front()) || is_ascii_lower(text.front()) ? 1 : 0;
   if (length == 0) return 0;
   const auto kind = U_GET_GC_MASK(static_cast<UChar32>(utf8_decode(text.data(), length)));
   return (kind & (U_GC_L_MASK | U_GC_M_MASK)) != 0 ? length : 0;
@@ -119,7 +110,7 @@ bool begins_apostrophe(string_view after) {
     if (!after.starts_with(mark)) continue;
     after.remove_prefix(mark.size());
     return after.size() > 2 && string_view("stn").find(after[0]) != string_view::npos && after[1] == ' ' &&
-           is_upper(after[2]);
+           is_ascii_upper(after[2]);
   }
   return false;
 }
@@ -143,7 +134,7 @@ bool is_dotted(string_view word, bool english) {
   if (word.size() < 3 || word.find('.') == string_view::npos || word.find("..") != string_view::npos)
     return false;
   return std::all_of(word.begin(), word.end(), [english](char c) {
-    return is_upper(c) || is_lower(c) || c == '.' ||
+    return is_ascii_upper(c) || is_ascii_lower(c) || c == '.' ||
            (!english && (c == '-' || static_cast<unsigned char>(c) >= 0x80));
   });
 }
@@ -171,7 +162,7 @@ bool initial_ends(string_view before, string_view word, string_view after, const
   before.remove_suffix(std::min(before.size(), word.size() + 1));
   while (!before.empty() && before.back() == ' ') before.remove_suffix(1);
   const auto previous = last_word(before, rules);
-  return !previous.empty() && is_lower(previous.front());
+  return !previous.empty() && is_ascii_lower(previous.front());
 }
 
 /// An enumeration's number or letter alone ("1.", "a.", "IV.") belongs to what follows.
@@ -180,8 +171,9 @@ bool is_enumeration(string_view before) {
   if (before.size() > 5 || before.find(' ') != string_view::npos) return false;
   while (!before.empty() && (before.back() == '.' || before.back() == ')')) before.remove_suffix(1);
   if (before.starts_with('(')) before.remove_prefix(1);
-  return !before.empty() && (before.size() == 1 || std::all_of(before.begin(), before.end(), is_digit) ||
-                             before.find_first_not_of("IVXLC") == string_view::npos);
+  return !before.empty() &&
+         (before.size() == 1 || std::all_of(before.begin(), before.end(), is_ascii_digit) ||
+          before.find_first_not_of("IVXLC") == string_view::npos);
 }
 
 /// Three dots end a sentence where they follow a word directly; four do always. Blanks may be between
@@ -212,7 +204,7 @@ bool is_ordinal(string_view before, string_view word, string_view after, const S
   constexpr std::size_t kMaxDigits = 3;
   if (rules.before_ordinal.empty()) return false;
   if (is_roman(word) && word.size() > 1) return !begins_sentence(after, rules);
-  if (word.empty() || word.size() > kMaxDigits || !std::all_of(word.begin(), word.end(), is_digit))
+  if (word.empty() || word.size() > kMaxDigits || !std::all_of(word.begin(), word.end(), is_ascii_digit))
     return false;
   if (rules.after_ordinal.has(case_folded(first_word(after)))) return true;
   before.remove_suffix(word.size());
@@ -227,7 +219,7 @@ bool is_unit(string_view before, string_view word) {
        "t",  "zł", "кг", "км", "коп", "л",  "м", "мин", "мм",  "руб", "сек", "см",  "ч"});
   if (std::find(kUnits.begin(), kUnits.end(), word) == kUnits.end()) return false;
   before.remove_suffix(word.size());
-  return before.size() > 1 && before.ends_with(' ') && is_digit(before[before.size() - 2]);
+  return before.size() > 1 && before.ends_with(' ') && is_ascii_digit(before[before.size() - 2]);
 }
 
 /// Goethestr. 12
@@ -251,10 +243,11 @@ bool word_ends(string_view before, string_view word, string_view after, const Se
     const bool numbered = begins_digit(after) || (!english && is_roman(first_word(after)));
     return !numbered && begins_sentence(after, rules);
   }
-  if (word.size() == 1 ? is_upper(word.front()) || (rules.bare_letters && is_lower(word.front()))
+  if (word.size() == 1 ? is_ascii_upper(word.front()) || (rules.bare_letters && is_ascii_lower(word.front()))
                        : rules.bare_letters && !rules.latin && is_one_letter(word))
     return initial_ends(before, word, after, rules);
-  if (folded == "a.m" || folded == "p.m") return is_upper(word.front()) || begins_sentence(after, rules);
+  if (folded == "a.m" || folded == "p.m")
+    return is_ascii_upper(word.front()) || begins_sentence(after, rules);
   if (rules.may_end.has(folded) || is_dotted(word, english)) return begins_sentence(after, rules);
   return !is_ordinal(before, word, after, rules);
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "data/corpus/paragraphs.h"
+#include "data/text/ascii.h"
 
 namespace nystrom {
 namespace {
@@ -68,13 +69,6 @@ constexpr auto kTags = std::to_array<Known>({
 static_assert(std::is_sorted(kTags.begin(), kTags.end(),
                              [](const Known& a, const Known& b) { return a.name < b.name; }));
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /// Position of the tag's ">": not inside quotes, and before another "<".
 std::size_t end_of_tag(string_view text) {
   const std::size_t limit = std::min(text.size(), kLongestTag);
@@ -100,9 +94,9 @@ bool begins_exponent(string_view content) {
   for (const string_view sign : {"-", "+", "&minus;", "\u2212", "\u2013", "\u00B1"})
     if (content.starts_with(sign)) return true;
   if (content.empty()) return false;
-  if (is_digit(content.front())) return true;
+  if (is_ascii_digit(content.front())) return true;
   const bool variable = string_view("knxyz").find(content.front()) != string_view::npos;
-  return variable && (content.size() == 1 || !is_letter(content[1]));
+  return variable && (content.size() == 1 || !is_ascii_letter(content[1]));
 }
 
 /// Digits, the end of the superscript, and the stroke of a fraction.
@@ -123,7 +117,7 @@ Tag parse_tag(string_view text) {
   if (tag.closes) ++at;
   const std::size_t begin = at;
   while (at < text.size() && at - begin <= kLongestName &&
-         (is_letter(text[at]) || (at > begin && is_digit(text[at]))))
+         (is_ascii_letter(text[at]) || (at > begin && is_ascii_digit(text[at]))))
     ++at;
   tag.name = text.substr(begin, at - begin);
   if (tag.name.empty() || tag.name.size() > kLongestName || at >= text.size()) return tag;
@@ -150,7 +144,7 @@ std::size_t find_closing(string_view text, string_view name, std::size_t from) {
 }
 
 string_view script_mark(string_view before, bool superscript, string_view content) {
-  const bool behind_digit = !before.empty() && is_digit(before.back());
+  const bool behind_digit = !before.empty() && is_ascii_digit(before.back());
   const bool behind_bracket = superscript && before.ends_with(')');
   if (!behind_digit && !behind_bracket) return {};
   content.remove_prefix(std::min(content.find_first_not_of(" '"), content.size()));
@@ -163,7 +157,8 @@ string_view simple_formula(string_view formula) {
   formula = trimmed(formula);
   const bool simple =
       formula.size() <= kLongestFormula && std::all_of(formula.begin(), formula.end(), [](char c) {
-        return is_letter(c) || is_digit(c) || string_view(" +-=<>*/.,()!'").find(c) != string_view::npos;
+        return is_ascii_letter(c) || is_ascii_digit(c) ||
+               string_view(" +-=<>*/.,()!'").find(c) != string_view::npos;
       });
   return simple ? formula : string_view();
 }

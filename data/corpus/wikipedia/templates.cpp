@@ -6,6 +6,7 @@
 #include "data/corpus/wikipedia/languages.h"
 #include "data/corpus/wikipedia/site.h"
 #include "data/corpus/wikipedia/template_table.h"
+#include "data/text/ascii.h"
 
 namespace nystrom {
 namespace {
@@ -33,11 +34,11 @@ std::string joined(const TemplateCall& call, string_view between) {
 }
 
 std::string chemical(const TemplateCall& call) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   std::string text;
   for (std::size_t i = 1; i <= call.count(); ++i) {
     const auto part = call.at(i);
-    if (!text.empty() && !part.empty() && is_digit(text.back()) && is_digit(part.front())) text += '^';
+    if (!text.empty() && !part.empty() && is_ascii_digit(text.back()) && is_ascii_digit(part.front()))
+      text += '^';
     text += part;
   }
   return text;
