@@ -86,7 +86,12 @@ if(Python3_FOUND)
 endif()
 
 nystrom_add_test(finetune_program_test
-  SOURCES tests/launch/finetune/finetune_program_test.cpp tests/launch/predict/predict_program_test.cpp
+  SOURCES
+    tests/launch/finetune/finetune_program_test.cpp
+    tests/launch/predict/predict_input_test.cpp
+    tests/launch/predict/predict_output_test.cpp
+    tests/launch/predict/predict_program_test.cpp
+    tests/launch/predict/predict_tasks_test.cpp
   LINKS nystrom_data
   RUNS_PROGRAM
   AS_ONE Finetune
