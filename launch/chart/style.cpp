@@ -41,6 +41,7 @@ svg .name{fill:var(--ink)}svg .end,svg .up{text-anchor:end}svg .across,svg .cell
 .cell{fill:var(--heat)}svg .cell-text{fill:var(--ink)}svg .cell-text.on{fill:var(--on-heat)}
 .cell:hover{stroke:var(--ink);stroke-width:1.5}.framed{fill:none;stroke:var(--c1);stroke-width:2.5}
 @media (max-width:34rem){svg text{font-size:14px}}
+.page{fill:var(--page)}
 .note{font-size:.8rem;color:var(--muted);margin:.4rem 0 0}
 )css";
 }

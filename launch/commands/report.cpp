@@ -13,7 +13,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> runs;
-  std::string output;
+  std::string output, curve;
 };
 
 /// The runs that a path stands for: itself, or those below it.
@@ -26,9 +26,7 @@ std::vector<std::string> runs_at(const std::string& path) {
   return runs;
 }
 
-std::string page_of(const std::vector<std::string>& paths) {
-  if (paths.size() == 1 && is_grid_directory(paths.front()))
-    return report_page("Grid", grid_body(paths.front()));
+std::vector<ReportedRun> read_all(const std::vector<std::string>& paths) {
   std::vector<ReportedRun> runs;
   for (const std::string& path : paths)
     for (const std::string& directory : runs_at(path)) {
@@ -38,16 +36,26 @@ std::string page_of(const std::vector<std::string>& paths) {
       runs.push_back(read_reported_run(directory));
     }
   label_runs(runs);
-  return report_page(report_title(runs), report_body(runs));
+  return runs;
+}
+
+std::string document_of(const Options& options) {
+  if (options.curve.empty() && options.runs.size() == 1 && is_grid_directory(options.runs.front()))
+    return report_page("Grid", grid_body(options.runs.front()));
+  const std::vector<ReportedRun> runs = read_all(options.runs);
+  return options.curve.empty() ? report_page(report_title(runs), report_body(runs))
+                               : curve_svg(runs, options.curve);
 }
 
 int run(const Options& options, const Invocation& invocation) {
   if (!invocation.overrides.empty())
     refuse("`nystrom report` has no configuration, so it does not take `--set`.");
-  const std::string page = page_of(options.runs);
+  if (!options.curve.empty() && options.output.empty())
+    refuse("report: `--curve` needs `--output FILE.svg`.");
+  const std::string document = document_of(options);
   const std::string beside = options.runs.size() == 1 ? options.runs.front() + "/" : "";
   const std::string output = options.output.empty() ? beside + "report.html" : options.output;
-  write_file(output, page);
+  write_file(output, document);
   fmt::print("{}\n", output);
   return kDone;
 }
@@ -67,12 +75,15 @@ Command report_command() {
           "(`run.report`).",
       .example =
           "nystrom report runs/a\n"
-          "nystrom report runs/a runs/b --output compared.html",
+          "nystrom report runs/a runs/b --output compared.html\n"
+          "nystrom report runs/a runs/b --curve loss --output loss.svg",
       .options =
           [options](OptionParser& app) {
             app.add_option("RUN", options->runs, "Run directories, or directories of runs.")->required();
             app.add_option("--output", options->output,
                            "File to write. Default: report.html, in the run directory if one is named.");
+            app.add_option("--curve", options->curve,
+                           "One curve alone, as an SVG picture: a name of metrics.jsonl, such as loss.");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

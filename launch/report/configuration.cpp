@@ -70,6 +70,7 @@ std::string configuration_section(std::span<const ReportedRun> runs) {
     html += fmt::format("<details id=\"yaml\"><summary>config.yaml</summary><pre>{}</pre></details>\n",
                         html_escaped(runs.front().record.yaml));
   if (html.empty()) return {};
+  if (rows.empty()) return "<section>\n<h2>Configuration</h2>\n" + html + "</section>\n";
   const char* what = one ? "What differs from the defaults."
                          : "What differs from the defaults; first, marked, what differs between the runs.";
   return fmt::format("<section>\n<h2>Configuration</h2>\n<p>{}</p>\n{}</section>\n", what, html);

@@ -1,13 +1,15 @@
 // Curves: one chart for each number of metrics.jsonl. Names that the table below does not know have a chart
 // too.
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "kernels/core/check.h"
 #include "launch/chart/figure.h"
+#include "launch/chart/standalone.h"
 #include "launch/report/sections.h"
 
 namespace nystrom {
@@ -217,7 +219,12 @@ std::string epochs_figure(const ReportedRun& run) {
     chart.lines.push_back({.name = fmt::format("{}: {}", corpus, number_text(series.last(), 3)),
                            .points = points_of(series.even()),
                            .color = chart.lines.size()});
-  return figure_of(chart, {.id = "curve-epochs", .caption = "Epochs by corpus", .log_y = false});
+  const Setting* mixture = run.record.setting("data.mixture");
+  const bool mixed = mixture != nullptr && mixture->value != mixture->standard;
+  return figure_of(chart, {.id = "curve-epochs",
+                           .caption = "Epochs by corpus",
+                           .note = mixed ? "Weights of the samples (data.mixture): " + mixture->value : "",
+                           .log_y = false});
 }
 
 }  // namespace
@@ -231,6 +238,17 @@ std::string curves_section(std::span<const ReportedRun> runs) {
   const std::string note = note_of(runs);
   return fmt::format("<section>\n<h2>Curves</h2>\n<div class=\"figures\">\n{}</div>\n{}</section>\n", figures,
                      note.empty() ? note : "<p class=\"note\">" + note + "</p>\n");
+}
+
+std::string curve_svg(std::span<const ReportedRun> runs, const std::string& name) {
+  std::vector<std::string> names;
+  const std::vector<Curve> curves = curves_of(runs, names);
+  const auto curve = std::ranges::find(curves, name, &Curve::name);
+  if (curve == curves.end())
+    refuse("report: there is no curve {}; there are {}.", name, fmt::join(names, ", "));
+  LineChart chart = chart_of(runs, *curve, Scale::kLinear);
+  chart.title = spoken(chart, curve->caption);
+  return standalone_svg(chart);
 }
 
 }  // namespace nystrom

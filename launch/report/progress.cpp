@@ -22,6 +22,19 @@ std::optional<double> seconds_per_step(const Series& seconds) {
   return spent / steps;
 }
 
+/// Mean of the last twentieth: single steps are noisy.
+std::optional<double> late_mean(const Series& series) {
+  const std::vector<Bucket>& buckets = series.even();
+  if (buckets.empty()) return std::nullopt;
+  Bucket late = buckets.back();
+  for (std::size_t i = buckets.size() - std::max<std::size_t>(buckets.size() / 20, 1); i + 1 < buckets.size();
+       ++i) {
+    late.sum += buckets[i].sum;
+    late.count += buckets[i].count;
+  }
+  return late.mean();
+}
+
 /// The metric that chose the best checkpoint: of results.json, or the first that was scored.
 std::string chosen_metric(const RunRecord& run) {
   const auto results = try_parse_json<nlohmann::json>(run.results);
@@ -47,8 +60,7 @@ Progress progress_of(const ReportedRun& run) {
                     .seconds = history.of("seconds").last(),
                     .seconds_left = {},
                     .tokens_per_second = {}};
-  if (const auto& speed = history.of("tokens_per_second").even(); !speed.empty())
-    progress.tokens_per_second = speed.back().mean();
+  progress.tokens_per_second = late_mean(history.of("tokens_per_second"));
   const auto per_step = seconds_per_step(history.of("seconds"));
   if (per_step && progress.phase == RunPhase::kRunning && progress.steps > progress.step)
     progress.seconds_left = *per_step * static_cast<double>(progress.steps - progress.step);

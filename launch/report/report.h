@@ -32,6 +32,9 @@ void label_runs(std::span<ReportedRun> runs);
 [[nodiscard]] std::string report_body(std::span<const ReportedRun> runs);
 [[nodiscard]] std::string report_title(std::span<const ReportedRun> runs);
 
+/// The curve of a number of the metrics, "loss", as an SVG file. Refuses (InputError) a name that no run has.
+[[nodiscard]] std::string curve_svg(std::span<const ReportedRun> runs, const std::string& name);
+
 /// The document. It forbids itself scripts and all else that it does not hold.
 [[nodiscard]] std::string report_page(const std::string& title, const std::string& body);
 /// Its style sheet.

@@ -60,7 +60,8 @@ std::string residuals_section(const ReportedRun& run) {
        .caption = "Pseudo-inverse residual ‖AZ − I‖ / √M by layer, the largest of heads and sequences",
        .views = {{"residuals", svg_of(map_of(layers))}},
        .note =
-           "Near 0 the pseudo-inverse is exact; towards 1 the attention is no longer what it stands for."});
+           "At 0 the iteration has inverted the matrix of landmarks. Where landmarks are alike, as they are early "
+           "in training, that matrix has no inverse, and up to 1 is left."});
   return "<section>\n<h2>Attention</h2>\n<div class=\"figures\">\n" + figure + "</div>\n</section>\n";
 }
 

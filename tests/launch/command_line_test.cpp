@@ -205,6 +205,10 @@ TEST_F(Program, a_run_has_a_report_which_can_be_written_anew_and_compared) {
               AllOf(HasSubstr("2 runs compared"), HasSubstr("<code>seed</code></td><td>1</td><td>2</td>")));
   EXPECT_EQ(run("$nystrom report . --output all.html").status, 0);
   EXPECT_THAT(read_bytes(*folder_ / "all.html"), HasSubstr("runs compared"));
+  EXPECT_EQ(run("$nystrom report run seed-2 --curve loss --output loss.svg").status, 0);
+  EXPECT_THAT(read_bytes(*folder_ / "loss.svg"),
+              AllOf(StartsWith("<svg xmlns"), HasSubstr(">seed-2</text>")));
+  expect_refused(run("$nystrom report run --curve loss"), "`--curve` needs `--output FILE.svg`");
   expect_refused(run("$nystrom report absent"), "absent does not exist");
   expect_refused(run("$nystrom report prepared"), "prepared is no run directory");
   expect_refused(run("$nystrom report run --set seed=1"), "does not take `--set`");

@@ -11,6 +11,7 @@
 #include "launch/chart/label.h"
 #include "launch/chart/line_chart.h"
 #include "launch/chart/scale.h"
+#include "launch/chart/standalone.h"
 
 namespace nystrom {
 namespace {
@@ -282,6 +283,24 @@ TEST(ShortLabel, cuts_between_characters) {
   EXPECT_EQ(short_label("Größe", 5), "Größe");
   EXPECT_EQ(short_label("Größen", 4), "Grö…");
   EXPECT_EQ(label_length("\xff\xfe"), 2U);
+}
+
+TEST(Standalone, is_a_document_with_its_legend) {
+  LineChart chart = chart_of({{1, 1}, {2, 2}});
+  chart.title = "<t>";
+  const std::string alone = standalone_svg(chart);
+  EXPECT_THAT(alone,
+              ::testing::StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 440 260\""));
+  EXPECT_THAT(alone, HasSubstr("<title>&lt;t&gt;</title>"));
+  chart.lines.push_back({.name = "<b>", .points = {{1, 2}, {2, 3}}, .color = 1, .look = Line::Look::kDotted});
+  const std::string two = standalone_svg(chart);
+  EXPECT_THAT(two, HasSubstr("viewBox=\"0 0 440 282\""));
+  EXPECT_THAT(two, HasSubstr(">&lt;b&gt;</text>"));
+  EXPECT_EQ(count(two, "<circle"), 3U);
+  for (int i = 0; i < 9; ++i)
+    chart.lines.push_back({.name = fmt::format("a long name {}", i), .points = {{1, 2}}});
+  EXPECT_THAT(standalone_svg(chart),
+              Not(HasSubstr("viewBox=\"0 0 440 282\"")));  // further lines of the legend
 }
 
 TEST(Figure, has_a_view_for_each_scale_that_can_show_the_points) {

@@ -343,6 +343,34 @@ TEST_F(Report, of_several_runs_compares_them) {
   EXPECT_THAT(same_names, HasSubstr(folder_ / "c/a"));
 }
 
+TEST_F(Report, draws_one_curve_as_a_picture) {
+  make_run("a");
+  std::vector<ReportedRun> runs{read_reported_run(folder_ / "a")};
+  const std::string svg = curve_svg(runs, "mlm_loss");
+  EXPECT_THAT(
+      svg,
+      HasSubstr("Masked language model: loss: training from 8.957 to 7.033, validation from 8.6 to 7.1"));
+  EXPECT_THAT(svg, HasSubstr(">validation</text>"));
+  try {
+    (void)curve_svg(runs, "nothing");
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("there is no curve nothing; there are gradient_norm, learning_rate, loss"));
+  }
+}
+
+TEST_F(Report, speed_is_the_mean_of_late_steps) {
+  std::string metrics;
+  for (int step = 1; step <= 200; ++step)
+    metrics += fmt::format("{{\"step\": {}, \"tokens_per_second\": {}}}\n", step,
+                           step <= 190   ? 1
+                           : step == 200 ? 190
+                                         : 10);
+  write("r/metrics.jsonl", metrics);
+  EXPECT_DOUBLE_EQ(*progress_of(read_reported_run(folder_ / "r")).tokens_per_second, (9 * 10 + 190) / 10.0);
+}
+
 TEST_F(Report, escapes_what_comes_from_files) {
   const std::string evil = "<img src=x onerror=alert(1)>";
   make_run(evil + "/" + evil);
