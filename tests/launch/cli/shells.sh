@@ -45,23 +45,26 @@ bash --norc -c '. "$1"; complete -p nystrom' bash "$folder/bash" | grep -q -- '-
 if command -v zsh >/dev/null; then
   nystrom --help-completion zsh >"$folder/_nystrom"
   zsh -f -n "$folder/_nystrom" || wrong "zsh: syntax"
-  # A shell in a pseudo-terminal; completions are listed by ^D's widget.
+  # A shell in a pseudo-terminal, in which the line is typed and completed by TAB until the word appears.
   cat >"$folder/zsh.zsh" <<'ZSH'
 zmodload zsh/zpty
-comptest() {
-  zpty -b z zsh -f -i
-  zpty -w z "PS1=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; bindkey '^X' list-choices; setopt no_list_beep; stty columns 200; print ready"
-  local line; repeat 50 { zpty -r -t z line && [[ $line == *ready* ]] && break; sleep 0.2 }
-  zpty -n -w z "$2"$'\t\t'
-  repeat 15 { sleep 0.2; while zpty -r -t z line; do print -r -- "$line"; done }
-  zpty -d z
+wait_for() {  # WORD: prints what comes until then, for at most a minute
+  local line; repeat 300 { while zpty -r -t z line; do print -r -- "$line"; [[ $line == *$1* ]] && return; done; sleep 0.2 }
 }
-comptest $1 $2
+zpty -b z zsh -f -i
+zpty -w z "PS1=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; setopt no_list_beep; stty columns 200; print rea''dy"
+wait_for ready
+zpty -n -w z "$2"$'\t\t'
+wait_for $3
+zpty -d z
 ZSH
-  zsh -f "$folder/zsh.zsh" "$folder" "nystrom pretrain my.yaml --tak" >"$folder/zsh.out" 2>&1 || true
-  grep -q -- '--takeover' "$folder/zsh.out" || { wrong "zsh: --tak"; cat -v "$folder/zsh.out"; }
-  zsh -f "$folder/zsh.zsh" "$folder" "nystrom pretrain my.yaml --set training.global_b" >"$folder/zsh.out" 2>&1 || true
-  grep -q 'training.global_batch=' "$folder/zsh.out" || { wrong "zsh: training.global_b"; cat -v "$folder/zsh.out"; }
+  complete_in_zsh() {  # LINE WORD
+    zsh -f "$folder/zsh.zsh" "$folder" "$1" "$2" >"$folder/zsh.out" 2>&1 || true
+    grep -q -- "$2" "$folder/zsh.out" || { wrong "zsh: $1: no $2"; cat -v "$folder/zsh.out"; }
+  }
+  complete_in_zsh "nystrom pretrain my.yaml --tak" --takeover
+  complete_in_zsh "nystrom pretrain my.yaml --set training.global_b" training.global_batch=
+  complete_in_zsh "nystrom pretrain my.yaml --resume nev" never
 else
   echo "zsh is not installed: its completion was not tried"
 fi
