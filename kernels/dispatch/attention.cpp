@@ -14,6 +14,11 @@ void check_attention(const AttentionInputs& inputs, std::int64_t projections) {
   NYSTROM_CHECK(taps == 0 || taps % 2 == 1, "the convolution's kernel size is {}; it must be odd", taps);
 }
 
+void check_spans(const Context& context, const AttentionInputs& inputs) {
+  NYSTROM_CHECK(!inputs.spans.split() || context.cuda() == nullptr, "a GPU is given sequences on {} ranks",
+                inputs.spans.group->ranks());
+}
+
 void check_no_dropout(std::string_view kind, const AttentionInputs& inputs) {
   NYSTROM_CHECK(!inputs.dropout.active(), "attention of kind {} has no probabilities to drop, but dropout {}",
                 kind, inputs.dropout.probability);

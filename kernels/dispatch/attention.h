@@ -9,6 +9,8 @@ namespace nystrom {
 
 /// Throws InternalError for shapes that do not fit each other, or another number of projections.
 void check_attention(const AttentionInputs& inputs, std::int64_t projections = 3);
+/// Throws InternalError where a GPU is given sequences on several ranks.
+void check_spans(const Context& context, const AttentionInputs& inputs);
 /// Throws InternalError where a kind without probabilities is given dropout of them.
 void check_no_dropout(std::string_view kind, const AttentionInputs& inputs);
 /// Refuses heads and dtypes that the kernels of a GPU have no room for.

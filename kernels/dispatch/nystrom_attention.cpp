@@ -30,8 +30,7 @@ double flops(const Context& context, const NystromAttention& args, const Cost& c
 
 void check_nystrom_attention(const Context& context, const NystromAttention& args) {
   check_attention(args.inputs);
-  NYSTROM_CHECK(!args.inputs.spans.split() || context.cuda() == nullptr,
-                "a GPU is given sequences on {} ranks", args.inputs.spans.group->ranks());
+  check_spans(context, args.inputs);
   check_no_dropout("nystrom", args.inputs);
 }
 

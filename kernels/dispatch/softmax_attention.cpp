@@ -26,8 +26,15 @@ Tensor plan_softmax_attention_workspace(Planner& planner, DType activation, cons
   return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
 }
 
+std::int64_t softmax_cut_rows(std::int64_t rows) {
+  constexpr std::int64_t kBlock = 64,
+                         kShort = 1024;  // rows: queries taken together, and what is not worth a cut
+  return rows > kShort ? kBlock : 0;
+}
+
 void softmax_attention_forward(Context& context, const SoftmaxAttention& args) {
   check_attention(args.inputs);
+  check_spans(context, args.inputs);
   const OpScope scope(context, "attention_forward", flops(context, args.inputs, {2, 1}),
                       forward_bytes(args.inputs));
   NYSTROM_ON_CUDA(softmax_attention_forward, context, args);
@@ -37,6 +44,7 @@ void softmax_attention_forward(Context& context, const SoftmaxAttention& args) {
 void softmax_attention_backward(Context& context, const SoftmaxAttention& args,
                                 const AttentionGradients& gradients) {
   check_attention(args.inputs);
+  check_spans(context, args.inputs);
   const OpScope scope(context, "attention_backward", flops(context, args.inputs, {5, 2}),
                       backward_bytes(args.inputs, gradients));
   NYSTROM_ON_CUDA(softmax_attention_backward, context, args, gradients);

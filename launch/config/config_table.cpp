@@ -484,7 +484,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"communication.sequence_ranks",
        &c.communication.sequence_ranks,
        "Neighbouring ranks that share the tokens of each micro-batch, so that a sequence may be longer than one rank "
-       "has memory for; the number of ranks is a multiple. Pretraining with attention of kind nystrom on the CPU.",
+       "has memory for; the number of ranks is a multiple. Pretraining with attention of kind nystrom or softmax on the CPU.",
        {.range = {1, 65536}, .resume = kFree}},
       {"communication.timeout",
        &c.communication.timeout,

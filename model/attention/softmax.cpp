@@ -50,6 +50,10 @@ Tensor plan_workspace(Planner& planner, const ModelConfig&, DType activation, co
   return plan_softmax_attention_workspace(planner, activation, limits);
 }
 
+std::int64_t cut_rows(const AttentionConfig&, std::int64_t rows, int) {
+  return softmax_cut_rows(rows);
+}
+
 std::string describe(const AttentionConfig&) {
   return "exact softmax attention";
 }
@@ -64,6 +68,7 @@ constinit const AttentionEntry kSoftmaxAttention{
     .make = make,
     .plan_workspace = plan_workspace,
     .describe = describe,
+    .cut_rows = cut_rows,
     .reference = "Vaswani et al., NeurIPS 2017, arXiv 1706.03762"};
 
 }  // namespace nystrom

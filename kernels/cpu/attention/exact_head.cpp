@@ -12,8 +12,8 @@ HeadDropout head_dropout(const AttentionInputs& inputs, const HeadTask& head, In
   if (!one.active) return one;
   one.dropout = inputs.dropout;
   one.sample = inputs.keys.samples.data<std::int64_t>()[head.begin];
-  one.rows = head.rows;
-  one.first = (head.head * head.rows + query) * head.rows;
+  one.rows = head.length;
+  one.first = (head.head * head.length + head.first + query) * head.length;
   return one;
 }
 
@@ -91,21 +91,26 @@ ExactBackwardMemory<C>::ExactBackwardMemory(WorkspaceAllocator<C>& allocator, co
 
 template <class T>
 void exact_forward(const SoftmaxAttention& args, const KeyWindow& window, const HeadTask& head, Index block,
-                   const ExactForwardMemory<Compute<T>>& memory) {
+                   const ExactForwardMemory<Compute<T>>& memory, const GatheredRows<T>* gathered) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
   const AttentionInputs& inputs = args.inputs;
   const Index heads = inputs.heads, width = inputs.width();
-  const auto q = head.of<const T>(inputs.qkv, width, heads, 0),
-             k = head.of<const T>(inputs.qkv, width, heads, 1),
-             v = head.of<const T>(inputs.qkv, width, heads, 2);
+  const auto q = head.of<const T>(inputs.qkv, width, heads, 0);
+  const auto part = [&](Index i) {
+    return gathered != nullptr ? gathered->of(head, width, i)
+                               : head.of<const T>(inputs.qkv, width, heads, 1 + i);
+  };
+  const auto k = part(0), v = part(1);
+  const Index all_keys = gathered != nullptr ? head.length : head.keys;
+  const HaloRows<T> halo = gathered != nullptr ? gathered->halo(head, inputs.taps() / 2) : HaloRows<T>{};
   ColumnSoftmax<C> softmax = memory.softmax;
   const Index first = window.first_of(block), count = softmax.columns = rows_of(window, head, block);
   const auto mask = mask_of<C>(window, first, count);
   ops.load_rows(q, head.rows, first, count, memory.tiles.rows);
   ops.transpose(memory.tiles.rows, count, width, inverse_root<C>(width), memory.scaled_t);
   ops.column_softmax_start(softmax);
-  window.for_keys(first, first + count, head.keys, [&](Index begin, Index end) {
+  window.for_keys(first, first + count, all_keys, [&](Index begin, Index end) {
     attend<T>(k, v, begin, end, memory.scaled_t, softmax, head_dropout(inputs, head, first),
               mask ? &*mask : nullptr, memory.tiles);
   });
@@ -115,7 +120,7 @@ void exact_forward(const SoftmaxAttention& args, const KeyWindow& window, const 
     stats[0] = softmax.maxima[i];
     stats[1] = softmax.sums[i];
   }
-  ConvolvedValues<T>(inputs, head, memory.convolution).add(first, count, softmax.weighted);
+  ConvolvedValues<T>(inputs, head, memory.convolution, C(1), &halo).add(first, count, softmax.weighted);
   ops.store_rows(softmax.weighted, count, head.of<T>(inputs.out, width, heads), first);
 }
 
@@ -126,7 +131,7 @@ namespace {
 template <class T>
 void prepare_queries(const SoftmaxAttention& args, const AttentionGradients& gradients, const HeadTask& head,
                      Index first, const QueryBlock<Compute<T>>& queries,
-                     const ExactBackwardMemory<Compute<T>>& memory) {
+                     const ExactBackwardMemory<Compute<T>>& memory, const HaloRows<T>* halo = nullptr) {
   using C = Compute<T>;
   const auto& ops = tile_ops<T>();
   const AttentionInputs& inputs = args.inputs;
@@ -136,7 +141,7 @@ void prepare_queries(const SoftmaxAttention& args, const AttentionGradients& gra
   ops.load_rows(head.of<const T>(gradients.d_out, width, heads), head.rows, first, count, queries.d_context);
   ops.transpose(queries.d_context, count, width, C(1), queries.d_context_t);
   ops.load_rows(head.of<const T>(inputs.out, width, heads), head.rows, first, count, memory.context);
-  ConvolvedValues<T>(inputs, head, memory.convolution, C(-1)).add(first, count, memory.context);
+  ConvolvedValues<T>(inputs, head, memory.convolution, C(-1), halo).add(first, count, memory.context);
   ops.row_dots(memory.context, queries.d_context, count, width, memory.deltas);
   for (Index i = 0; i < count; ++i) {
     const C* const stats = row_stats_at<C>(args.row_stats, head, first + i);
@@ -149,10 +154,11 @@ void prepare_queries(const SoftmaxAttention& args, const AttentionGradients& gra
 /// The convolution's part of d_v, into memory.d_v, and of d_w.
 template <class T>
 void add_convolution(const AttentionInputs& inputs, const AttentionGradients& gradients, const HeadTask& head,
-                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w) {
+                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w,
+                     const HaloRows<T>* halo = nullptr) {
   if (inputs.taps() == 0) return;
   const auto v = head.of<const T>(inputs.qkv, inputs.width(), inputs.heads, 2);
-  const ConvolutionGradient<T> convolution(inputs, gradients, head, memory.convolution, memory.band);
+  const ConvolutionGradient<T> convolution(inputs, gradients, head, memory.convolution, memory.band, halo);
   for (Index first = 0; first < head.rows; first += kTileRows) {
     const Index count = std::min(kTileRows, head.rows - first);
     tile_ops<T>().load_rows(v, head.rows, first, count, memory.tiles.v);
@@ -200,10 +206,68 @@ void exact_backward(const SoftmaxAttention& args, const AttentionGradients& grad
   ops.store_rows(memory.d_v, head.rows, head.of<T>(gradients.d_qkv, width, heads, 2), 0);
 }
 
-#define NYSTROM_INSTANTIATE(T)                                                                          \
-  template void exact_forward<T>(const SoftmaxAttention&, const KeyWindow&, const HeadTask&, Index,     \
-                                 const ExactForwardMemory<Compute<T>>&);                                \
-  template void exact_backward<T>(const SoftmaxAttention&, const AttentionGradients&, const KeyWindow&, \
+template <class T>
+void exact_queries_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                            const HeadTask& head, const ExactBackwardMemory<Compute<T>>& memory,
+                            const GatheredRows<T>& gathered, Compute<T>* d_rows) {
+  using C = Compute<T>;
+  const auto& ops = tile_ops<T>();
+  const AttentionInputs& inputs = args.inputs;
+  const Index heads = inputs.heads, width = inputs.width(), stride = 2 * heads * width;
+  const auto k = gathered.of(head, width, 0), v = gathered.of(head, width, 1);
+  const HaloRows<T> halo = gathered.halo(head, inputs.taps() / 2);
+  clear(memory.d_k, head.length);
+  clear(memory.d_v, head.length);
+  for (Index first = 0; first < head.rows; first += kTileRows) {
+    QueryBlock<C> queries = memory.queries;
+    queries.count = std::min(kTileRows, head.rows - first);
+    prepare_queries<T>(args, gradients, head, first, queries, memory, &halo);
+    const HeadDropout dropout = head_dropout(inputs, head, first);
+    for (Index key = 0; key < head.length; key += kTileRows) {
+      const Index keys = std::min(kTileRows, head.length - key);
+      KeyGradientTiles<C> tiles = memory.tiles;
+      tiles.d_k = {memory.d_k.row(key), memory.d_k.stride};
+      tiles.d_v = {memory.d_v.row(key), memory.d_v.stride};
+      ops.load_rows(k, head.length, key, keys, tiles.k);
+      ops.load_rows(v, head.length, key, keys, tiles.v);
+      attend_backward<T>(queries, key, keys, true, dropout, nullptr, tiles);
+    }
+    ops.store_rows(queries.d_rows, queries.count, head.of<T>(gradients.d_qkv, width, heads, 0), first);
+  }
+  for (Index i = 0; i < head.length; ++i) {
+    std::copy_n(memory.d_k.row(i), width, d_rows + i * stride + head.head * width);
+    std::copy_n(memory.d_v.row(i), width, d_rows + i * stride + (heads + head.head) * width);
+  }
+}
+
+template <class T>
+void exact_keys_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                         const HeadTask& head, const ExactBackwardMemory<Compute<T>>& memory,
+                         const Compute<T>* d_rows, const HaloRows<T>& halo, Compute<T>* d_w) {
+  const auto& ops = tile_ops<T>();
+  const AttentionInputs& inputs = args.inputs;
+  const Index heads = inputs.heads, width = inputs.width(), stride = 2 * heads * width;
+  clear(memory.d_k, head.rows);
+  clear(memory.d_v, head.rows);
+  for (Index i = 0; i < head.rows; ++i) {
+    std::copy_n(d_rows + i * stride + head.head * width, width, memory.d_k.row(i));
+    std::copy_n(d_rows + i * stride + (heads + head.head) * width, width, memory.d_v.row(i));
+  }
+  add_convolution<T>(inputs, gradients, head, memory, d_w, &halo);
+  ops.store_rows(memory.d_k, head.rows, head.of<T>(gradients.d_qkv, width, heads, 1), 0);
+  ops.store_rows(memory.d_v, head.rows, head.of<T>(gradients.d_qkv, width, heads, 2), 0);
+}
+
+#define NYSTROM_INSTANTIATE(T)                                                                              \
+  template void exact_queries_backward<T>(const SoftmaxAttention&, const AttentionGradients&,               \
+                                          const HeadTask&, const ExactBackwardMemory<Compute<T>>&,          \
+                                          const GatheredRows<T>&, Compute<T>*);                             \
+  template void exact_keys_backward<T>(const SoftmaxAttention&, const AttentionGradients&, const HeadTask&, \
+                                       const ExactBackwardMemory<Compute<T>>&, const Compute<T>*,           \
+                                       const HaloRows<T>&, Compute<T>*);                                    \
+  template void exact_forward<T>(const SoftmaxAttention&, const KeyWindow&, const HeadTask&, Index,         \
+                                 const ExactForwardMemory<Compute<T>>&, const GatheredRows<T>*);            \
+  template void exact_backward<T>(const SoftmaxAttention&, const AttentionGradients&, const KeyWindow&,     \
                                   const HeadTask&, const ExactBackwardMemory<Compute<T>>&, Compute<T>*)
 template struct ExactForwardMemory<float>;
 template struct ExactForwardMemory<double>;

@@ -62,15 +62,45 @@ struct ExactBackwardMemory {
   C* band;
 };
 
-/// out and row_stats of one block of queries.
+/// Keys and values of all rows of a sequence that lies on several ranks.
+template <class T>
+struct GatheredRows {
+  const T* rows = nullptr;  ///< [n, 2 C]: k and v
+  Index channels = 0;       ///< C
+
+  [[nodiscard]] HeadRows<const T> of(const HeadTask& head, Index width, Index part) const {
+    return {rows + part * channels + head.head * width, 2 * channels, width};
+  }
+  /// The rows of v beside those of this rank, `reach` on each side.
+  [[nodiscard]] HaloRows<T> halo(const HeadTask& head, Index reach) const {
+    const Index before = std::min(reach, head.first), end = head.first + head.rows;
+    return {rows + (head.first - before) * 2 * channels + channels, rows + end * 2 * channels + channels,
+            before, std::min(reach, head.length - end), 2 * channels};
+  }
+};
+
+/// out and row_stats of one block of queries. `gathered` keys may be null.
 template <class T>
 void exact_forward(const SoftmaxAttention& args, const KeyWindow& window, const HeadTask& head, Index block,
-                   const ExactForwardMemory<Compute<T>>& memory);
+                   const ExactForwardMemory<Compute<T>>& memory, const GatheredRows<T>* gathered = nullptr);
 
 /// d_qkv of the head; d_w [K] is added to.
 template <class T>
 void exact_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
                     const KeyWindow& window, const HeadTask& head,
                     const ExactBackwardMemory<Compute<T>>& memory, Compute<T>* d_w);
+
+/// Of a sequence on several ranks: d_q of the rows here, and what they add to the gradients of all k and v:
+/// d_rows [n, 2 C], whose columns of the head are overwritten.
+template <class T>
+void exact_queries_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                            const HeadTask& head, const ExactBackwardMemory<Compute<T>>& memory,
+                            const GatheredRows<T>& gathered, Compute<T>* d_rows);
+/// Then, from the sum of those over all ranks for the rows here, d_rows [rows, 2 C]: d_k and d_v; d_w [K] is
+/// added to. `halo` of d_out.
+template <class T>
+void exact_keys_backward(const SoftmaxAttention& args, const AttentionGradients& gradients,
+                         const HeadTask& head, const ExactBackwardMemory<Compute<T>>& memory,
+                         const Compute<T>* d_rows, const HaloRows<T>& halo, Compute<T>* d_w);
 
 }  // namespace nystrom

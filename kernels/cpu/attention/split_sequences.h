@@ -112,4 +112,39 @@ std::array<HaloRows<T>, kMaxSplits> exchange_halos(const AttentionShape& shape, 
                                                    const SplitSequences& splits,
                                                    const ExchangeMemories<Compute<T>>& memories);
 
+/// all [n, width] of each sequence = the rows of all ranks; those here are in their place already.
+template <class E>
+void gather_rows(const SplitSequences& splits, const std::array<E*, kMaxSplits>& all, Index width) {
+  SequenceGroup& group = splits.group();
+  const auto bytes = [&](std::size_t s, const RowRange& rows) {
+    return bytes_of(all[s] + rows.begin * width, rows.size() * width);
+  };
+  for (std::size_t s = 0; s < splits.size(); ++s)
+    splits.for_others(splits[s], [&](int rank, RowRange) { group.send(bytes(s, splits[s].rows), rank); });
+  for (std::size_t s = 0; s < splits.size(); ++s)
+    splits.for_others(splits[s], [&](int rank, RowRange theirs) { group.receive(bytes(s, theirs), rank); });
+  group.finish();
+}
+
+/// The other way round: to the rows here of all [n, width] those of the other ranks are added, in their
+/// order. `received` has room for the rows here.
+template <class E>
+void scatter_add_rows(const SplitSequences& splits, const std::array<E*, kMaxSplits>& all, Index width,
+                      E* received) {
+  SequenceGroup& group = splits.group();
+  for (std::size_t s = 0; s < splits.size(); ++s)
+    splits.for_others(splits[s], [&](int rank, RowRange theirs) {
+      group.send(bytes_of(all[s] + theirs.begin * width, theirs.size() * width), rank);
+    });
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    const RowRange mine = splits[s].rows;
+    splits.for_others(splits[s], [&](int rank, RowRange) {
+      group.receive(bytes_of(received, mine.size() * width), rank);
+      E* const sum = all[s] + mine.begin * width;
+      for (Index i = 0; i < mine.size() * width; ++i) sum[i] += received[i];
+    });
+  }
+  group.finish();
+}
+
 }  // namespace nystrom

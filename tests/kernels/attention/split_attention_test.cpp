@@ -1,4 +1,4 @@
-// Nystrom attention of sequences that lie on several ranks, which here are threads: the same as on one.
+// Attention of sequences that lie on several ranks, which here are threads: the same as on one.
 
 #include <gtest/gtest.h>
 
@@ -86,6 +86,12 @@ class Comparison {
       EXPECT_TRUE(same_bits(part.d_qkv(), whole_.d_qkv().rows(begin, rows))) << "d_qkv from row " << begin;
     });
     expect_near(1e-5);
+  }
+  void expect_same_outputs() const {
+    for_cases([&](const AttentionCase<T>& part, std::int64_t begin) {
+      EXPECT_TRUE(same_bits(part.out(), whole_.out().rows(begin, part.out().dim(0))))
+          << "out from row " << begin;
+    });
   }
   /// Relative to the norm of a rank's rows.
   void expect_near(double error) const {
@@ -263,6 +269,52 @@ TEST(SplitAttention, long_sequences_are_cut_at_chunks_and_short_ones_never) {
   EXPECT_GE(nystrom_cut_rows({.landmarks = 64}, 65, 2), 65);
   EXPECT_EQ(nystrom_cut_rows({.landmarks = 64}, 65536, 16), 4096);
   EXPECT_EQ(nystrom_cut_rows({.landmarks = 64}, 65536, 64), 1024);
+}
+
+CaseOptions softmax_case(std::vector<std::int32_t> rows) {
+  return {.config = {.op = AttentionOp::kSoftmax, .heads = 2, .taps = 9},
+          .rows = std::move(rows),
+          .head_width = 8};
+}
+
+TEST(SplitSoftmax, is_equal_to_one_rank_wherever_it_is_cut) {
+  for (const double dropout : {0.0, 0.2}) {
+    CaseOptions options = softmax_case({300});
+    options.dropout = dropout;
+    for (const int threads : {1, 3}) {
+      options.threads = threads;
+      for (const std::vector<std::int64_t>& cuts : std::vector<std::vector<std::int64_t>>{
+               {0, 128, 300}, {0, 1, 300}, {0, 100, 103, 300}, {0, 64, 128, 128, 299, 300}})
+        Comparison<double>(options, cuts).expect_near(1e-10);
+      Comparison<float>(options, {0, 90, 300}).expect_near(1e-4);
+    }
+  }
+}
+
+TEST(SplitSoftmax, has_neighbours_and_two_cut_sequences) {
+  const CaseOptions options = softmax_case({20, 131, 4, 150, 7});
+  for (const std::vector<std::int64_t>& cuts : std::vector<std::vector<std::int64_t>>{
+           {0, 21, 312}, {0, 100, 312}, {0, 100, 200, 312}, {0, 30, 140, 160, 290, 312}})
+    Comparison<double>(options, cuts).expect_near(1e-10);
+}
+
+TEST(SplitSoftmax, outputs_have_the_bits_of_one_rank_where_it_is_cut_between_blocks) {
+  const CaseOptions options = softmax_case({1500});
+  ASSERT_EQ(softmax_cut_rows(1500), 64);
+  EXPECT_EQ(softmax_cut_rows(1000), 0);
+  Comparison<float>(options, {0, 640, 1088, 1500}).expect_same_outputs();
+  Comparison<BF16>(options, {0, 704, 1500}).expect_same_outputs();
+}
+
+TEST(SplitSoftmax, all_keys_and_values_travel) {
+  std::vector<std::size_t> sent;
+  for (const std::int32_t length : {256, 512}) {
+    Comparison<float> split(softmax_case({length}), {0, length / 2, length});
+    sent.push_back(split.mail().sent_by(0));
+  }
+  constexpr std::size_t kC = 16, kReach = 4, kHalf = 128;
+  EXPECT_EQ(sent[0], sizeof(float) * (3 * kHalf * 2 * kC + kReach * kC));
+  EXPECT_EQ(sent[1], sizeof(float) * (6 * kHalf * 2 * kC + kReach * kC));
 }
 
 }  // namespace

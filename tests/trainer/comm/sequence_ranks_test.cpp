@@ -52,21 +52,29 @@ struct GroupOptions {
   std::int64_t micro_batch = 8;
   Cuts cuts = even_cuts;
   bool recompute = false;
+  std::string attention = "nystrom";
 };
+
+ModelConfig model_of(const GroupOptions& options) {
+  ModelConfig model = testing::toy_model();
+  model.attention.kind = options.attention;
+  if (options.attention == "softmax") model.attention_dropout = 0.1;
+  return model;
+}
 
 /// A toy run whose ranks share sequences in groups.
 struct GroupRun {
-  GroupRun(const TrainerOptions& options, const GroupOptions& of)
+  GroupRun(const TrainerOptions& options, const GroupOptions& of, Comm& comm = ranks())
       : context(1),
-        network(testing::toy_model(), HeadKind::kPretraining, DType::kF32, true),
-        group(ranks(), of.sequence_ranks),
+        network(model_of(of), HeadKind::kPretraining, DType::kF32, true),
+        group(comm, of.sequence_ranks),
         training(source(of, INT64_MAX)),
         validation(source(of, 3)) {
     network.initialize(options.seed);
     network.plan(training->limits(), context.threads(), of.recompute);
-    trainer =
-        std::make_unique<Trainer>(options, TrainerDependencies{context, ranks(), network, *training,
-                                                               validation.get(), recorder, nullptr, &group});
+    trainer = std::make_unique<Trainer>(
+        options,
+        TrainerDependencies{context, comm, network, *training, validation.get(), recorder, nullptr, &group});
   }
   std::unique_ptr<BatchSource> source(const GroupOptions& of, std::int64_t batches) const {
     auto whole = std::make_unique<ToySource>(testing::ToyOptions{.global_batch = 8,
@@ -111,7 +119,8 @@ struct SharedFolder {
   std::string path;
 };
 
-void expect_equal_runs(const GroupRun& together, const ToyRun& alone) {
+template <class Run>
+void expect_equal_runs(const GroupRun& together, const Run& alone) {
   EXPECT_LT(testing::distance(together.weights(), alone.weights()), 1e-4);
   if (ranks().rank() != 0) return;
   ASSERT_EQ(together.recorder.steps.size(), alone.recorder.steps.size());
@@ -151,6 +160,21 @@ TEST(SequenceRanks, groups_train_as_one_rank_does) {
       if (size > 1) {
         EXPECT_GT(together.group.bytes_sent(), 0);
       }
+    }
+}
+
+TEST(SequenceRanks, softmax_attention_trains_as_on_one_rank_too) {
+  const auto solo = make_solo_comm();
+  const TrainerOptions options = toy_trainer(10);
+  GroupRun alone(options, {.attention = "softmax"}, *solo);
+  (void)alone.trainer->run();
+  for (const int size : group_sizes())
+    for (const Cuts cuts : {even_cuts, uneven_cuts}) {
+      SCOPED_TRACE(fmt::format("groups of {}", size));
+      GroupRun together(options,
+                        {.sequence_ranks = size, .micro_batch = 3, .cuts = cuts, .attention = "softmax"});
+      (void)together.trainer->run();
+      expect_equal_runs(together, alone);
     }
 }
 
