@@ -11,10 +11,12 @@ namespace {
 
 constexpr std::int64_t kPositionOffset = 2;  // rows of a position table before position 0
 
-/// Of channel 2 i of `width`.
-double angle_of(std::int64_t position, std::int64_t i, std::int64_t width) {
-  return static_cast<double>(position) /
-         std::pow(10000.0, static_cast<double>(2 * i) / static_cast<double>(width));
+/// Positions by these are the angles of channels 2 i of `width`, i below half of it (rounded up).
+std::vector<double> divisors_of(std::int64_t width) {
+  std::vector<double> divisors;
+  for (std::int64_t i = 0; 2 * i < width; ++i)
+    divisors.push_back(std::pow(10000.0, static_cast<double>(2 * i) / static_cast<double>(width)));
+  return divisors;
 }
 
 void write_table(const Context& context, const std::vector<double>& values, const Tensor& to) {
@@ -53,20 +55,21 @@ std::vector<double> FixedPositions::sinusoid_values() const {
   const std::int64_t width = config_.hidden_size;
   std::vector<double> values(static_cast<std::size_t>(sinusoids_.numel()));
   auto to = values.begin() + kPositionOffset * width;
+  const auto divisors = divisors_of(width);
   for (std::int64_t p = 0; p < config_.max_positions; ++p)
     for (std::int64_t c = 0; c < width; ++c) {
-      const double angle = angle_of(p, c / 2, width);
+      const double angle = static_cast<double>(p) / divisors[static_cast<std::size_t>(c / 2)];
       *to++ = c % 2 == 0 ? std::sin(angle) : std::cos(angle);
     }
   return values;
 }
 
 std::vector<double> FixedPositions::rotation_values() const {
-  const std::int64_t width = config_.head_size();
+  const auto divisors = divisors_of(config_.head_size());
   std::vector<double> values;
   for (std::int64_t p = 0; p < config_.max_positions; ++p) {
-    for (std::int64_t i = 0; i < width / 2; ++i) values.push_back(std::cos(angle_of(p, i, width)));
-    for (std::int64_t i = 0; i < width / 2; ++i) values.push_back(std::sin(angle_of(p, i, width)));
+    for (const double divisor : divisors) values.push_back(std::cos(static_cast<double>(p) / divisor));
+    for (const double divisor : divisors) values.push_back(std::sin(static_cast<double>(p) / divisor));
   }
   return values;
 }
