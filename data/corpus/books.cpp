@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kLongLine = 100;  // characters; hard-wrapped text rarely has a longer one
 
-/// Where to cut a text that is too long for one document: after a blank line, a line, a word, a character.
+/// Where to split a text that is too long for one document: after a blank line, a line, a word, a character.
 std::size_t cut_of(std::string_view text) {
   for (const std::string_view end : {"\n\n", "\n\r\n", "\r\r", "\n", "\r", " "}) {
     const std::size_t at = text.rfind(end);

@@ -43,7 +43,7 @@ int applied(std::uint8_t operation, std::span<const std::uint8_t> arguments) {
   }
 }
 
-/// Of each operator in an expression, how many arguments its list has; other places are 0.
+/// For each operator in an expression, the number of arguments of its list; 0 at other tokens.
 std::vector<int> arguments_of(std::span<const std::uint8_t> tokens) {
   std::vector<int> arguments(tokens.size());
   std::vector<std::size_t> open;

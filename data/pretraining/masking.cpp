@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kLongestSpan = 10;
 constexpr std::int32_t kLongestWord = 20;  // tokens; a longer run without a word's beginning is none
 
-// P(length <= l) for the geometric distribution with p = 0.2, cut off at kLongestSpan. Products, not powers:
+// P(length <= l) for the geometric distribution with p = 0.2, up to kLongestSpan. Products, not powers:
 // the same bits on every machine.
 constexpr std::array<double, kLongestSpan> span_distribution() {
   std::array<double, kLongestSpan> below{};
@@ -109,7 +109,7 @@ void Masker::find_units(std::span<const std::int32_t> ids) {
     units_.pop_back();
     for (std::int32_t at = run.begin; at < run.end; ++at) units_.push_back({at, at + 1});
   };
-  bool open = false;  // may the next token go on with the last unit?
+  bool open = false;  // may the next token continue the last unit?
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::int32_t id = ids[i];
     const auto position = static_cast<std::int32_t>(i);

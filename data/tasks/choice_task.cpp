@@ -1,5 +1,5 @@
 // Multiple choice from columns as SWAG has them: a context, the beginning of its continuation, and the
-// choices of how that goes on. Sequence c of a row is <s> context </s> beginning choice_c </s>.
+// choices of how that continues. Sequence c of a row is <s> context </s> beginning choice_c </s>.
 
 #include <fmt/ranges.h>
 

@@ -57,7 +57,7 @@ Mark mark_of(string_view text) {
   return {};
 }
 
-/// Where `mark`, a blank before and after it and then a capital letter, stands at or after `from`; npos:
+/// Position of `mark` with blanks around it and a capital letter next, at or after `from`; npos:
 /// nowhere.
 std::size_t find_mark(string_view text, string_view mark, std::size_t from) {
   for (std::size_t at = text.find(mark, from); at != string_view::npos; at = text.find(mark, at + 1)) {

@@ -24,7 +24,7 @@ char32_t first_character(string_view text) {
   return utf8_decode(text.data(), std::max<std::size_t>(1, utf8_sequence(text)));
 }
 
-/// Takes one closing (opening) quote or bracket off the end (front); false if there is none.
+/// Removes one closing (opening) quote or bracket at the end (front); false if there is none.
 bool take_closing(string_view& text) {
   for (const string_view mark : {"\"", "'", ")", "]", "}", "\u2019", "\u201D", "\u00BB", "\u203A", "\u201C",
                                  "\u300D", "\u300F", "\uFF09"}) {

@@ -64,7 +64,7 @@ class Trie {
   }
 
   /// Rules share the units of equal tails (NFKC's 44,288 units are met 262,093 times), so a few units can
-  /// stand for endless rules.
+  /// encode endless rules.
   template <class Use>
   void visit(std::uint32_t base, std::string& key, std::size_t& visits, const Use& use) const {
     constexpr std::size_t kLongest = 64, kMaxVisits = 4'000'000;

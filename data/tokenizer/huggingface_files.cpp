@@ -129,7 +129,7 @@ std::vector<std::size_t> character_ends(const std::string& text) {
   return ends;
 }
 
-/// SentencePiece merges any two neighbours whose whole is a piece, best score first: every split of every
+/// SentencePiece merges any two neighbours that together are a piece, best score first: every split of every
 /// piece is a merge.
 Json bpe_of(const SentencePieceProto& model, const std::string& unknown) {
   Json vocabulary = Json::object();
@@ -323,7 +323,7 @@ std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOp
   NYSTROM_CHECK(!sentencepiece.is_json(), "a {} is no SentencePiece model", sentencepiece.kind());
   SentencePieceProto model = read_model_proto(sentencepiece.bytes());
   for (auto& piece : model.pieces)
-    if (is_number_with_comma(piece.text)) piece.score -= 100;  // so that the comma stands alone
+    if (is_number_with_comma(piece.text)) piece.score -= 100;  // so that the comma is separate
   Json steps = Json::array({replace_text("``", "\""), replace_text("''", "\"")});
   if (!options.keep_accents) {
     steps.push_back(step("NFKD"));

@@ -14,7 +14,7 @@ namespace {
 constexpr int kAscii = 0x80;
 constexpr std::string_view kBlank = "\xE2\x96\x81";        // U+2581
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-// A cut whose sums were further apart than kSafeMargin is the same whatever sum came before it, up to
+// A segmentation whose sums differ by more than kSafeMargin is the same whatever sum came before it, up to
 // kFarthestSum, where floats are 2^-9 apart: a word of the cache has at most 24 pieces, and each
 // addition rounds by half of that, in both sums that are compared.
 constexpr float kFarthestSum = 32768;
@@ -105,7 +105,7 @@ void SentencePieceEncoder::Normalized::append(std::string_view bytes, std::size_
 
 void SentencePieceEncoder::Normalized::cut(std::size_t length) {
   text.resize(length);
-  if (aligned) origins.resize(length + 1);  // the end is where the first byte that goes was
+  if (aligned) origins.resize(length + 1);  // the end is where the first dropped byte was
 }
 
 std::unique_ptr<const SentencePieceEncoder> SentencePieceEncoder::make(const SentencePieceProto& model) {

@@ -1,5 +1,5 @@
 #pragma once
-// The two tables behind find_wiki_language. A code stands in one of them, once.
+// The two tables behind find_wiki_language. Each code is in one of them, once.
 
 #include <span>
 

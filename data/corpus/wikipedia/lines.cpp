@@ -12,7 +12,7 @@ namespace {
 
 using std::string_view;
 
-/// The level of a heading ("== History ==" has 2) and its title; 0 if the line is none.
+/// The level of a heading ("== History ==" has 2) and its title; 0 if the line is not a heading.
 int heading(string_view line, string_view& title) {
   line = trimmed(line);
   std::size_t level = 0;

@@ -17,7 +17,7 @@ bool is_punctuation(UChar32 c) {
                         std::string_view::npos;
 }
 
-/// Words of letters and digits end at other characters, as \b has it; articles stand alone between them.
+/// Words of letters and digits end at other characters, as \b has it; articles are single words.
 std::vector<std::string> words_without_articles(const icu::UnicodeString& text) {
   std::vector<std::string> words;
   icu::UnicodeString word, run;  // a word between blanks; its last run of letters and digits
