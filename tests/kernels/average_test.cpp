@@ -23,7 +23,7 @@ TEST(Average, is_the_values_where_its_decay_is_0) {
   EXPECT_LT(distance(average, values), 1e-7);
 }
 
-TEST(Average, values_change_places) {
+TEST(Average, swaps_values) {
   Context context(2);
   const OwnedTensor a = normal(DType::kF32, {70'001}, 1), b = normal(DType::kF32, {70'001}, 2);
   swap_values(context, a, b);

@@ -1,4 +1,4 @@
-// Linked beside the ops' tests, it makes them a program that runs as on a processor without AVX-512.
+// Linked with the ops' tests, it makes them a program that runs as on a CPU without AVX-512.
 
 #include <hwy/targets.h>
 

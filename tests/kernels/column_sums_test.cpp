@@ -30,7 +30,7 @@ struct Sums {
   explicit Sums(std::int64_t columns) : first(static_cast<std::size_t>(columns), 0.5F), second(first) {}
 };
 
-/// The definition: each block of 32 rows by itself, from zero; the blocks added to the output in their order.
+/// The definition: each block of 32 rows on its own, from zero; blocks added to the output in their order.
 Sums by_definition(std::int64_t rows, std::int64_t columns) {
   Sums sums(columns);
   for (std::int64_t c = 0; c < columns; ++c)

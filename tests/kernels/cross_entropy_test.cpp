@@ -101,7 +101,7 @@ TEST(CrossEntropy, gives_the_same_bits_for_any_thread_count_and_in_place) {
   }
 }
 
-TEST(CrossEntropy, stays_finite_for_large_logits_and_shows_what_is_not_a_number) {
+TEST(CrossEntropy, stays_finite_for_large_logits_and_propagates_nan) {
   Context context(1);
   const Trial large(DType::kF32, tensor_of<float>({1, 3}, {1e30, -1e30, 0}), integers<std::int32_t>({0}));
   large(context);
@@ -111,7 +111,7 @@ TEST(CrossEntropy, stays_finite_for_large_logits_and_shows_what_is_not_a_number)
   EXPECT_TRUE(std::isnan(value(bad.sums, 0)));
 }
 
-TEST(CrossEntropy, adds_to_its_sums_and_takes_no_rows) {
+TEST(CrossEntropy, accumulates_its_sums_and_accepts_zero_rows) {
   Context context(2);
   const Trial run(DType::kF32, OwnedTensor(DType::kF32, {0, 4}), OwnedTensor(DType::kI32, {0}));
   set(run.sums, 0, 7);

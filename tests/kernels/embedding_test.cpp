@@ -121,7 +121,7 @@ TEST(Embedding, gradients_are_those_of_the_loss) {
   }
 }
 
-TEST(Embedding, the_padding_word_gets_no_gradient_and_others_keep_theirs) {
+TEST(Embedding, the_padding_token_gets_no_gradient_and_others_keep_theirs) {
   Context context(2);
   Trial with(DType::kF64, 60, 8, 0), without(DType::kF64, 60, 8, 0);
   const std::int32_t pad = with.word_ids.view().data<std::int32_t>()[0];
@@ -188,7 +188,7 @@ TEST(Embedding, refuses_ids_outside_the_tables) {
   EXPECT_THROW(run.forward(context), InternalError);
 }
 
-TEST(Embedding, takes_no_tokens) {
+TEST(Embedding, accepts_zero_tokens) {
   Context context(2);
   const Trial run(DType::kF32, 0, 8, 0.1);
   run.forward(context);

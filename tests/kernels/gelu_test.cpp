@@ -109,7 +109,7 @@ TEST_P(Gelu, works_in_place_and_gives_the_same_bits_for_any_thread_count) {
   }
 }
 
-TEST_P(Gelu, takes_no_rows) {
+TEST_P(Gelu, accepts_zero_rows) {
   const OwnedTensor x(DType::kF32, {0, 4});
   OwnedTensor d_bias(DType::kF32, {4});
   gelu_forward(context_, GetParam(), x, x);

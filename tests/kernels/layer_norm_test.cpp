@@ -213,7 +213,7 @@ TEST(LayerNormRows, a_large_mean_does_not_drown_the_variance) {
   EXPECT_EQ(value(y, 1), -1);
 }
 
-TEST(LayerNormRows, none_are_taken) {
+TEST(LayerNormRows, zero_are_accepted) {
   Context context(2);
   const Trial run(DType::kF32, {0, 8, true, true, 0.1});
   run.forward(context);

@@ -154,7 +154,7 @@ TEST(Linear, gradients_are_those_of_the_loss) {
   expect_gradient("bias", bias, d_bias, loss);
 }
 
-TEST(Linear, no_rows_change_no_gradient) {
+TEST(Linear, zero_rows_change_no_gradient) {
   Context context(2);
   for (const DType type : {DType::kF32, DType::kBF16, DType::kF64}) {
     const Trial run(context, type, {0, 8, 4});

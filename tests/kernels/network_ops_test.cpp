@@ -26,7 +26,7 @@ OwnedTensor rotations(std::int64_t positions, std::int64_t width) {
   return table;
 }
 
-TEST(Rotary, turns_pairs_of_queries_and_keys_and_no_values) {
+TEST(Rotary, rotates_pairs_of_queries_and_keys_but_not_values) {
   Context context(2);
   const auto table = rotations(9, 6), before = normal(DType::kF64, {2, 36}, 1);  // two heads of 6 channels
   auto qkv = normal(DType::kF64, {2, 36}, 1);
@@ -44,7 +44,7 @@ TEST(Rotary, turns_pairs_of_queries_and_keys_and_no_values) {
   EXPECT_LT(distance(qkv, before), 1e-15);
 }
 
-TEST(Rotary, products_depend_on_the_distance_alone) {
+TEST(Rotary, products_depend_only_on_the_distance) {
   Context context(1);
   const auto table = rotations(60, 8), row = normal(DType::kF64, {1, 16}, 1);
   const auto product = [&](std::int32_t q, std::int32_t k) {

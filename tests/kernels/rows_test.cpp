@@ -72,7 +72,7 @@ TEST(Tanh, fp32_and_bf16_agree_with_fp64_in_place) {
   }
 }
 
-TEST(Dropout, is_bit_for_bit_what_its_definition_says) {
+TEST(Dropout, matches_its_definition_bit_for_bit) {
   Context context(2);
   for (const std::int64_t columns : {1, 7, 8, 40, 511, 512, 520, 1203}) {
     const std::int64_t rows = 23;
@@ -98,7 +98,7 @@ TEST(Dropout, is_bit_for_bit_what_its_definition_says) {
   }
 }
 
-TEST(Dropout, keeps_the_share_it_says_and_the_mean) {
+TEST(Dropout, keeps_the_stated_fraction_and_the_mean) {
   Context context(2);
   const std::int64_t rows = 512, columns = 768;
   const TestKeys keys(rows);
@@ -174,7 +174,7 @@ TEST(Convert, rounds_to_nearest_even_and_keeps_what_is_not_a_number) {
   EXPECT_EQ(to.view().data<BF16>()[5].bits, BF16(3.3e38F).bits);
 }
 
-TEST(Convert, goes_between_all_types) {
+TEST(Convert, converts_between_all_types) {
   Context context(2);
   for (const DType from : {DType::kF32, DType::kBF16, DType::kF64})
     for (const DType to : {DType::kF32, DType::kBF16, DType::kF64}) {

@@ -36,7 +36,7 @@ inline hid_t open_to_change(const std::string& path) {
   return there >= 0 ? there : H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
 }
 
-/// Puts the dataset `name` (`count` elements of `type`) into `path`, in the place of one that is there, whose
+/// Puts the dataset `name` (`count` elements of `type`) into `path`, replacing an existing one, whose
 /// values are those of `target`: the bytes of any file, or the dataset `x` of an HDF5 file (for kSoftLink:
 /// the dataset of that name in the same file).
 inline void add_reaching(const std::string& path, const std::string& name, Reach reach,

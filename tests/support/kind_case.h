@@ -1,6 +1,6 @@
 #pragma once
 // Test case of an attention kind besides nystrom and softmax (attention_case.h): a packed batch of random
-// projections with all arguments of its op, on the processor or on a GPU.
+// projections with all arguments of its op, on the CPU or on a GPU.
 
 #include <algorithm>
 #include <cstdint>
@@ -97,7 +97,7 @@ class KindCase {
         return reformer_attention_backward(context_, reformer(), gradients);
     }
   }
-  /// sum(out * d_out) after a forward, on the processor.
+  /// sum(out * d_out) after a forward, on the CPU.
   double loss() {
     forward();
     double sum = 0;
@@ -105,7 +105,7 @@ class KindCase {
     for (std::size_t i = 0; i < y.size(); ++i) sum += static_cast<double>(y[i]) * static_cast<double>(g[i]);
     return sum;
   }
-  /// Takes over all random values of a case of the same shape on the processor.
+  /// Copies all random values of a case of the same shape on the CPU.
   template <class U>
   void copy_inputs(const KindCase<U>& from) {
     copy<U, T>(from.qkv(), qkv());

@@ -10,7 +10,7 @@
 
 namespace nystrom::testing {
 
-/// out_i = s * mean of v over the sequence's keys; s [C] is the parameter scale.weight. On the CPU alone.
+/// out_i = s * mean of v over the sequence's keys; s [C] is the parameter scale.weight. On the CPU only.
 class MeanAttention final : public Attention {
  public:
   MeanAttention(const ModelConfig& config, ParameterStore& store, const AttentionPlace& place)

@@ -24,7 +24,7 @@ inline ModelConfig small_model() {
   return config;
 }
 
-/// Sequences of the given lengths. What a sequence holds depends on its sample number alone.
+/// Sequences of the given lengths. The content of a sequence depends only on its sample number.
 struct TextBatch {
   std::vector<std::int32_t> ids, types, offsets{0}, lengths, rows, labels, order;
   std::vector<std::int64_t> samples;

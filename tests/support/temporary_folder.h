@@ -10,12 +10,12 @@
 
 namespace nystrom::testing {
 
-/// A place in memory where the system has one: for tests that flush to the disk very often.
+/// A folder in memory if the system has one: for tests that flush to the disk very often.
 inline std::filesystem::path fast_place() {
   return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path();
 }
 
-/// A folder that is gone after the test. A child that was forked meanwhile leaves it alone.
+/// A folder that is gone after the test. A child that was forked meanwhile does not remove it.
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::filesystem::path& where = std::filesystem::temp_directory_path()) {

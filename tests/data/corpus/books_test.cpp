@@ -29,14 +29,14 @@ TEST(Books, wrapped_lines_are_joined_and_paragraphs_kept) {
   EXPECT_THAT(read.documents, ElementsAre(ElementsAre("The first line goes on here.", "A well-known word.")));
 }
 
-TEST(Books, a_hyphen_at_a_line_end_goes_where_the_word_is_known_without) {
+TEST(Books, a_line_end_hyphen_is_removed_if_the_word_occurs_without_it) {
   const auto read = read_books("A morning came.\n\nIn the mor-\nning a well-\nknown man sat.\n\nYes.\n");
   EXPECT_THAT(read.documents,
               ElementsAre(ElementsAre("A morning came.", "In the morning a well-known man sat.", "Yes.")));
   EXPECT_EQ(read.dropped.at("hyphens at line ends"), 1);
 }
 
-TEST(Books, page_numbers_and_tables_of_contents_go) {
+TEST(Books, page_numbers_and_tables_of_contents_are_removed) {
   const auto read = read_books(
       "CONTENTS\n\nCHAPTER I. The Door  1\nCHAPTER II. The Window  17\n\n"
       "III. The Roof 20\nIV. The Road Home 31\n V. The End 40\n\nCHAPTER I\n\nIt began in 1900.\n\n"
@@ -45,7 +45,7 @@ TEST(Books, page_numbers_and_tables_of_contents_go) {
   EXPECT_EQ(read.dropped.at("headings"), 9);
 }
 
-TEST(Books, headings_of_chapters_go_and_what_is_said_in_capitals_stays) {
+TEST(Books, chapter_headings_are_removed_and_speech_in_capitals_is_kept) {
   const auto read = read_books(
       "CHAPTER IV. The Door\n\nIt opened.\n\nXII\n\nBook the Second\n\nA NIGHT AT SEA\n\n\"STOP!\"\n\n"
       "Part of it was lost.\n\nI.\n\nTHE END\n");
@@ -53,7 +53,7 @@ TEST(Books, headings_of_chapters_go_and_what_is_said_in_capitals_stays) {
               ElementsAre(ElementsAre("It opened.", "\"STOP!\"", "Part of it was lost.", "I.")));
 }
 
-TEST(Books, title_pages_go_up_to_the_first_sentences_of_the_text) {
+TEST(Books, title_pages_are_removed_up_to_the_first_sentences_of_the_text) {
   std::string text =
       "The Door\n\nby Nobody At All\n\nTo my friends, who never asked for a book about one.\n\n";
   const std::string first =
@@ -73,7 +73,7 @@ TEST(Books, lines_without_blank_lines_between_are_paragraphs) {
   EXPECT_THAT(read.documents, ElementsAre(ElementsAre("One sentence.", "Another sentence.")));
 }
 
-TEST(Books, the_licence_around_a_book_goes) {
+TEST(Books, the_licence_around_a_book_is_removed) {
   const auto read = read_books(
       "\xEF\xBB\xBFThe Project Gutenberg EBook of Nothing\n\n*** START OF THIS PROJECT GUTENBERG EBOOK "
       "NOTHING ***\n\n\nProduced by Nobody\n\n\n"
@@ -83,7 +83,7 @@ TEST(Books, the_licence_around_a_book_goes) {
   EXPECT_GT(read.dropped.at("licence"), 200);
 }
 
-TEST(Books, a_long_title_in_the_marker_goes_too) {
+TEST(Books, a_long_title_in_the_marker_is_removed) {
   const auto read = read_books(
       "x\n***START OF THE PROJECT GUTENBERG EBOOK A VERY\nLONG TITLE***\n\nThe book.\n\n***END OF THE "
       "PROJECT GUTENBERG EBOOK A***\nx\n");
@@ -98,14 +98,14 @@ TEST(Books, encodings_are_detected) {
   EXPECT_EQ(read.repairs.nul_bytes, 1);
 }
 
-TEST(Books, emphasis_and_ornaments_go) {
+TEST(Books, emphasis_and_ornaments_are_removed) {
   const auto read =
       read_books("It was _very_ late, snake_case.\n\n* * * * *\n\n[Illustration: A door]\n\nEnd.\n");
   EXPECT_THAT(read.documents, ElementsAre(ElementsAre("It was very late, snake_case.", "End.")));
   EXPECT_EQ(read.dropped.at("emphasis marks"), 2);
 }
 
-TEST(Books, other_files_of_a_folder_are_left_alone_and_empty_ones_named) {
+TEST(Books, other_files_of_a_folder_are_ignored_and_empty_ones_counted) {
   const auto folder = made_folder("books");
   write_file(folder / "b.txt", "A book.\n");
   write_file(folder / "c.pdf", "no text");

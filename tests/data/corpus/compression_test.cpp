@@ -1,4 +1,4 @@
-// Compressed files of a corpus: every format, truncated and damaged ones, bombs.
+// Compressed files of a corpus: every format, truncated and corrupt ones, bombs.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ TEST(Corpus, every_compression_gives_the_same_lines) {
   }
 }
 
-TEST(Corpus, truncated_and_damaged_files_are_refused_by_name) {
+TEST(Corpus, truncated_and_corrupt_files_are_refused_by_name) {
   std::string text;
   for (const auto& sentence : testing::made_up_sentences(5000, 3)) text += sentence + "\n";
   const auto folder = made_folder("broken");
@@ -63,7 +63,7 @@ TEST(Corpus, a_packed_name_without_packed_data_is_refused) {
   EXPECT_THAT(message_of({.kind = "wikipedia", .path = path}), HasSubstr("does not begin like such a file"));
 }
 
-TEST(Corpus, a_file_that_unpacks_to_too_much_is_refused) {
+TEST(Corpus, a_decompression_bomb_is_refused) {
   const auto folder = made_folder("bomb");
   const std::string zeros(std::size_t{80} << 20U, ' ');
   int n = 0;
@@ -79,7 +79,7 @@ std::string many_blocks(std::string& text) {
   return bzip2(text);
 }
 
-TEST(Bzip2, a_damaged_block_is_named_by_its_byte_and_skipped_only_when_asked) {
+TEST(Bzip2, a_corrupt_block_is_named_by_its_byte_and_skipped_only_on_request) {
   std::string text;
   auto packed = many_blocks(text);
   const auto folder = made_folder("damaged");
@@ -98,7 +98,7 @@ TEST(Bzip2, a_damaged_block_is_named_by_its_byte_and_skipped_only_when_asked) {
   EXPECT_EQ(read.documents.back(), whole.documents.back());
 }
 
-TEST(Bzip2, a_truncated_file_is_refused_or_gives_what_is_whole) {
+TEST(Bzip2, a_truncated_file_is_refused_or_read_to_its_last_intact_block) {
   std::string text;
   const auto packed = many_blocks(text);
   const auto folder = made_folder("cut");

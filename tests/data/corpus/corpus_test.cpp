@@ -82,7 +82,7 @@ TEST(JsonLines, text_is_taken_from_the_named_field) {
   EXPECT_THAT(other.documents, ElementsAre(ElementsAre("x")));
 }
 
-TEST(JsonLines, numbers_and_half_pairs_as_python_writes_them_are_no_damage) {
+TEST(JsonLines, nan_and_lone_surrogates_of_python_are_accepted) {
   const auto folder = made_folder("python");
   const auto path = write_file(folder / "a.jsonl",
                                "{\"text\": \"One.\", \"score\": NaN}\n{\"text\": \"Cut \\ud83d here.\"}\n"
@@ -117,7 +117,7 @@ TEST(Corpus, a_small_file_takes_little_memory_until_it_is_cleaned) {
   }
 }
 
-TEST(Corpus, hidden_files_and_backups_are_no_documents) {
+TEST(Corpus, hidden_files_and_backups_are_skipped) {
   const auto folder = made_folder("hidden");
   for (const char* name : {"a.txt", ".a.txt", "a.txt~", "#a.txt#", ".a.txt.swp", ".git/b.txt", "c/d.txt"}) {
     std::filesystem::create_directories((folder / name).parent_path());

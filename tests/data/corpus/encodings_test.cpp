@@ -19,7 +19,7 @@ using testing::read_all;
 using testing::tar_entry;
 using testing::write_file;
 
-/// `text`, which is ASCII but for U+0A0A and U+1F600, as UTF-16.
+/// `text`, which is ASCII except for U+0A0A and U+1F600, as UTF-16.
 std::string utf16(std::u16string_view text, bool little, bool mark = true) {
   std::string bytes;
   const auto put = [&](char16_t unit) {
@@ -32,7 +32,7 @@ std::string utf16(std::u16string_view text, bool little, bool mark = true) {
   return bytes;
 }
 
-TEST(Utf16, is_decoded_before_lines_are_told_apart) {
+TEST(Utf16, is_decoded_before_lines_are_split) {
   const auto folder = made_folder("utf16");
   const std::u16string text = u"The sea \u0A0A is wide.\r\nThe town \U0001F600 is old.\nRain falls.\n";
   for (const bool little : {true, false}) {
@@ -83,7 +83,7 @@ TEST(Utf16, half_a_unit_at_the_end_is_counted) {
   EXPECT_EQ(read.skipped.repairs.invalid_bytes, 1);
 }
 
-TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {
+TEST(Binary, files_that_are_not_text_are_refused_by_format) {
   const auto folder = made_folder("binary");
   std::string noise;
   for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i % 251);
@@ -109,7 +109,7 @@ TEST(Binary, files_that_are_no_text_are_refused_by_what_they_are) {
               HasSubstr("a tar archive"));
 }
 
-TEST(Binary, text_with_a_few_bad_bytes_is_none) {
+TEST(Binary, text_with_a_few_invalid_bytes_is_accepted) {
   const auto folder = made_folder("text");
   std::string text;
   for (int i = 0; i < 2000; ++i) text += i % 40 == 0 ? "A caf\xE9 line.\n" : "Another line of plain text.\n";

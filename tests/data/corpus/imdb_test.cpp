@@ -38,7 +38,7 @@ TEST(Imdb, only_training_reviews_become_documents) {
   }
 }
 
-TEST(Imdb, a_damaged_tar_is_refused_by_name_and_place) {
+TEST(Imdb, a_corrupt_tar_is_refused_by_name_and_offset) {
   const auto folder = made_folder("imdb-damaged");
   const std::string review = tar_entry("aclImdb/train/pos/0_9.txt", std::string(700, 'a')),
                     tar = review + tar_entry("aclImdb/README", "read me") + std::string(1024, '\0');
@@ -54,7 +54,7 @@ TEST(Imdb, a_damaged_tar_is_refused_by_name_and_place) {
   EXPECT_THAT(message(other),
               AllOf(HasSubstr("bad.tar"), HasSubstr("in or after aclImdb/train/pos/0_9.txt")));
   EXPECT_THAT(message("<html>no archive</html>" + std::string(2000, ' ')), HasSubstr("bad.tar"));
-  // What the compression finds is said in its own words.
+  // Errors of decompression are reported as such.
   const std::string packed = gzip(tar);
   EXPECT_THAT(message(packed.substr(0, packed.size() - 12)),
               AllOf(HasSubstr("bad.tar"), Not(HasSubstr("tar archive"))));

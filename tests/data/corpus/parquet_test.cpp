@@ -85,7 +85,7 @@ TEST_F(Parquet, texts_of_a_column_are_documents_and_nulls_are_counted) {
     }
 }
 
-TEST_F(Parquet, bytes_that_are_no_utf_8_are_replaced_and_counted) {
+TEST_F(Parquet, invalid_utf_8_is_replaced_and_counted) {
   const auto folder = made_folder("bytes");
   write_arrow(folder / "a.arrow",
               "{'text': pa.Array.from_buffers(pa.string(), 2, pa.array([b'a \\xe9 b', b'c']).buffers())}");

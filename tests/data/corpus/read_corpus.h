@@ -1,5 +1,5 @@
 #pragma once
-// Reading a whole corpus, and what it is refused with.
+// Reads a whole corpus, or returns the message of its refusal.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

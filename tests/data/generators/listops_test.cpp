@@ -1,4 +1,4 @@
-// ListOps: values, the official form, and whether what is drawn is distributed as the benchmark's rule says.
+// ListOps: values, the official form, and whether the samples have the distribution of the benchmark's rule.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ TEST(ListOps, values_are_those_of_the_definitions) {
   EXPECT_EQ(value_of("[SM [MED 1 8 8 ] [MAX 3 [SM 6 6 ] ] ]"), 1);
 }
 
-TEST(ListOps, what_is_no_expression_has_no_value) {
+TEST(ListOps, invalid_expressions_have_no_value) {
   for (const char* text : {"", "]", "[MAX", "[MAX ]", "[MAX 1", "1 2", "[MIN 1 ] 2", "[MIN 1 ] ]", "3 ]"})
     EXPECT_EQ(value_of(text), std::nullopt) << text;
 }
@@ -160,7 +160,7 @@ TEST(ListOps, levels_that_are_read_bound_the_accuracy) {
     EXPECT_NEAR(right[levels], kExpected[levels], 3.5) << levels;
 }
 
-TEST(ListOps, an_example_depends_on_its_number_alone) {
+TEST(ListOps, an_example_depends_only_on_its_index) {
   const auto forward = drawn({}, 5, 30);
   const ListOpsGenerator generator({}, 5);
   ListOpsExpression expression;

@@ -64,7 +64,7 @@ TEST(Pathfinder, labels_say_what_the_picture_shows) {
   }
 }
 
-TEST(Pathfinder, an_example_depends_on_its_number_alone) {
+TEST(Pathfinder, an_example_depends_only_on_its_index) {
   const PathfinderGenerator generator(pathfinder_rule(32, 9), 5);
   std::vector<PathfinderPicture> forward;
   for (std::uint64_t i = 0; i < 10; ++i) forward.push_back(generator.draw(i));
@@ -190,7 +190,7 @@ class Png : public ::testing::Test {
   testing::TemporaryFolder folder_;
 };
 
-TEST_F(Png, pictures_survive_and_damaged_ones_are_refused) {
+TEST_F(Png, pictures_round_trip_and_corrupt_ones_are_refused) {
   const GreyPicture picture{.width = 3, .height = 2, .pixels = {0, 1, 2, 127, 254, 255}};
   const std::string bytes = png_bytes(picture);
   write_file(folder_ / "a.png", bytes);

@@ -1,4 +1,4 @@
-// The door of HDF5 files: what is read lies in the file, and memory follows its size.
+// Opening untrusted HDF5 files: only the file itself is read, and memory is bounded by its size.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -158,7 +158,7 @@ TEST_F(Hdf5Contents, texts_of_fixed_length_come_in_as_many_rows_as_memory_allows
 }
 
 /// Files over which the library crashes: the heap of the texts is overwritten, a few bytes at a time.
-TEST_F(Hdf5Contents, a_damaged_heap_of_texts_is_refused_in_a_child) {
+TEST_F(Hdf5Contents, a_corrupt_heap_of_strings_is_refused_in_a_child) {
   write_texts(path_, "hello world the cat", 50);
   const std::string whole = read_bytes(path_);
   int refused = 0;

@@ -31,7 +31,7 @@ std::vector<std::string> dropped_reasons(const PrepareOptions& options) {
   return reasons;
 }
 
-TEST(Cleaning, copies_go_whatever_source_they_are_in_and_are_counted) {
+TEST(Cleaning, duplicates_are_dropped_across_sources_and_counted) {
   const auto folder = made_folder("copies");
   auto options = small_options(folder);
   Random random(9, Purpose::kTest, 0);
@@ -62,7 +62,7 @@ TEST(Cleaning, copies_go_whatever_source_they_are_in_and_are_counted) {
   }
 }
 
-TEST(Cleaning, copies_stay_where_that_is_asked_for) {
+TEST(Cleaning, duplicates_are_kept_on_request) {
   const auto folder = made_folder("copies");
   auto options = small_options(folder);
   const auto lines = made_up_lines(40, 3);
@@ -161,7 +161,7 @@ TEST(MinHash, characters_of_scripts_without_blanks_are_words) {
   EXPECT_EQ(words("\ud55c\uad6d\uc5b4 \ub9d0").size(), 2U) << "Korean has blanks";
 }
 
-TEST(Wikipedia, pages_that_are_no_prose_go_by_option) {
+TEST(Wikipedia, pages_that_are_not_prose_are_dropped_by_option) {
   const auto folder = made_folder("pages");
   const auto page = [](const std::string& title, const std::string& text) {
     return "<page><title>" + title + "</title><ns>0</ns><id>1</id><revision><text>" + text +
@@ -185,7 +185,7 @@ TEST(Wikipedia, pages_that_are_no_prose_go_by_option) {
   EXPECT_EQ(count(), 1);
 }
 
-TEST(Decontamination, evaluation_files_that_are_no_text_are_refused) {
+TEST(Decontamination, evaluation_files_that_are_not_text_are_refused) {
   const auto folder = made_folder("no-evaluation");
   try {
     (void)EvaluationText({write_file(folder / "test.parquet", "PAR1 and so on")});

@@ -149,7 +149,7 @@ TEST(Prepare, few_documents_still_give_a_validation_document) {
   EXPECT_EQ(report.train.documents, 2);
 }
 
-TEST(Prepare, bad_bytes_are_counted_and_told) {
+TEST(Prepare, invalid_bytes_are_counted_and_reported) {
   auto options = small_options(made_folder("prepare"));
   options.corpora = {
       {.kind = "lines",
@@ -203,7 +203,7 @@ TEST(Prepare, a_disk_that_fills_up_ends_it_with_a_sentence_and_leaves_nothing) {
   EXPECT_GT(prepare(options).train.tokens, 0) << "with room again it goes on";
 }
 
-TEST(Split, a_document_falls_on_the_same_side_whatever_else_there_is) {
+TEST(Split, of_a_document_does_not_depend_on_other_documents) {
   int validation = 0, test = 0;
   for (std::uint64_t i = 0; i < 3000; ++i) {
     Random random(i, Purpose::kTest, 0);
@@ -242,7 +242,7 @@ TEST(TextSample, keeps_an_even_share_that_no_order_changes) {
   EXPECT_GT(bytes, 49000U);
 }
 
-TEST(SharedData, a_preparation_of_everything_small_is_whole) {
+TEST(SharedData, a_preparation_of_everything_small_is_complete) {
   const auto books = testing::shared_data("books"), wiki = testing::shared_data("wiki");
   if (books.empty() || wiki.empty()) GTEST_SKIP() << "the shared texts are not on this machine";
   PrepareOptions options;

@@ -1,4 +1,4 @@
-// A preparation that is killed, shared out or cut into pieces gives what one in one go gives.
+// A preparation that is killed, spread over ranks or split gives the same bytes as one that runs through.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ using testing::message_of;
 using testing::small_options;
 using testing::write_file;
 
-TEST(Resume, a_publication_that_was_cut_off_is_finished) {
+TEST(Resume, an_interrupted_publication_is_finished) {
   const auto options = small_options(made_folder("prepare"));
   (void)prepare(options);
   const auto whole = contents(options.directory);
@@ -50,7 +50,7 @@ TEST(Resume, what_a_kill_after_the_end_left_is_removed) {
   EXPECT_THAT(differences(contents(options.directory), whole), IsEmpty());
 }
 
-TEST(Resume, an_unfinished_preparation_of_other_options_is_left_alone) {
+TEST(Resume, an_unfinished_preparation_of_other_options_is_kept) {
   const auto options = small_options(made_folder("prepare"));
   write_file(fs::path(options.directory) / ".preparing" / "options.json",
              "{\"seed\": 2, \"staging_version\": 2}");
@@ -68,7 +68,7 @@ std::string refusal_of_check(const PrepareOptions& options) {
   return "accepted";
 }
 
-TEST(Resume, a_check_tells_what_a_preparation_would_find_and_leaves_it_alone) {
+TEST(Resume, a_check_reports_what_a_preparation_would_find_and_changes_nothing) {
   const fs::path folder = made_folder("prepare");
   const auto options = small_options(folder);
   const auto untouched = contents(folder.string());
@@ -108,7 +108,7 @@ TEST(Resume, a_check_refuses_as_the_preparation_does) {
   EXPECT_THAT(refusal_of_check(options), HasSubstr("holds train but no manifest.json"));
 }
 
-TEST(Resume, an_unfinished_preparation_of_another_version_is_left_alone) {
+TEST(Resume, an_unfinished_preparation_of_another_version_is_kept) {
   const auto options = small_options(made_folder("prepare"));
   write_file(fs::path(options.directory) / ".preparing" / "options.json", "{}");  // 0.1.0 wrote no version
   const auto before = contents(options.directory);
@@ -116,7 +116,7 @@ TEST(Resume, an_unfinished_preparation_of_another_version_is_left_alone) {
   EXPECT_THAT(differences(contents(options.directory), before), IsEmpty());
 }
 
-/// Runs prepare in a process of its own and kills it after `microseconds`; true if it ended by itself before.
+/// Runs prepare in a child process and kills it after `microseconds`; true if it exited before.
 bool prepare_and_kill(const PrepareOptions& options, unsigned microseconds) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -241,7 +241,7 @@ std::string wiki_dump(std::size_t pages, std::uint64_t seed) {
   return dump + "</mediawiki>\n";
 }
 
-TEST(Pieces, a_dump_read_in_pieces_gives_what_it_gives_as_a_whole) {
+TEST(Pieces, a_dump_read_in_splits_equals_the_dump_read_as_a_whole) {
   const auto folder = made_folder("pieces");
   const auto dump = wiki_dump(1500, 4);
   ASSERT_GT(dump.size(), std::size_t{1} << 20U);
@@ -287,7 +287,7 @@ std::multiset<std::vector<std::int64_t>> documents_of(const PrepareOptions& opti
   return all;
 }
 
-TEST(Pieces, two_sources_prepared_alone_equal_both_prepared_together) {
+TEST(Pieces, two_sources_prepared_separately_equal_both_prepared_together) {
   const auto folder = made_folder("alone");
   auto options = small_options(folder);
   (void)prepare(options);

@@ -50,7 +50,7 @@ LoaderOptions bert_options(const std::string& path, std::int64_t length = 6) {
   return options;
 }
 
-TEST(BertShard, is_read_without_its_padding_whatever_its_integers) {
+TEST(BertShard, is_read_without_padding_for_any_integer_type) {
   const TemporaryFolder folder;
   for (hdf5::Type type : {hdf5::Type::kI8, hdf5::Type::kU16, hdf5::Type::kI32, hdf5::Type::kI64}) {
     const std::string path = folder / fmt::format("a{}", static_cast<int>(type));
@@ -132,7 +132,7 @@ TEST(BertShard, is_not_mixed_with_ours) {
   EXPECT_THAT(message, HasSubstr(folder / "b"));
 }
 
-TEST(BertShard, of_the_golden_trajectory_gives_its_twenty_steps) {
+TEST(BertShard, reproduces_the_twenty_steps_of_the_golden_trajectory) {
   const char* shared = std::getenv("NYSTROM_SHARED");
   const std::filesystem::path golden =
       std::filesystem::path(shared != nullptr ? shared : "../shared") / "golden" / "trajectory" / "shards";

@@ -39,9 +39,9 @@ class LoaderTest : public ::testing::Test {
   std::vector<std::string> shards_;
 };
 
-// In file order the samples' texts one after another are the documents one after another; each pair is cut at
+// In file order the samples' texts, concatenated, are the documents, concatenated; each pair is split at
 // a sentence boundary.
-TEST_F(LoaderTest, an_epoch_is_every_document_cut_at_sentences) {
+TEST_F(LoaderTest, an_epoch_is_every_document_split_at_sentences) {
   for (std::int64_t length : {8, 32, 128, 512}) {
     Loader loader(one_pass(length));
     std::vector<Row> rows;
@@ -204,7 +204,7 @@ TEST_F(LoaderTest, padding_fills_rows_to_the_sequence_length) {
   }
 }
 
-TEST_F(LoaderTest, one_pass_ends_with_what_is_left_and_may_be_cut_short) {
+TEST_F(LoaderTest, one_pass_ends_with_the_remainder_and_may_be_cut_short) {
   LoaderOptions o = one_pass();
   o.global_batch = 7;
   Loader loader(o);
@@ -273,7 +273,7 @@ void damage(const std::string& path) {
   write_bytes(path, bytes);
 }
 
-TEST_F(LoaderTest, refuses_damaged_tokens_when_it_opens_them) {
+TEST_F(LoaderTest, refuses_corrupt_tokens_on_opening) {
   damage(shards_[1]);
   const auto message = message_of<InputError>([&] { Loader loader(options()); });
   EXPECT_THAT(message, HasSubstr("b.h5"));

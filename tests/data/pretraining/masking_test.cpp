@@ -94,7 +94,7 @@ TEST(Masker, masks_at_least_one_token_unless_there_is_none_or_none_is_wanted) {
   EXPECT_TRUE(mask(off, 1, sequence(50)).labels.empty());
 }
 
-TEST(Masker, draws_by_key_and_seed_alone) {
+TEST(Masker, depends_only_on_key_and_seed) {
   Masker a({}, {}, kWords, {}, 1), b({}, {}, kWords, {}, 1), c({}, {}, kWords, {}, 2);
   (void)mask(b, 99, sequence(300));
   EXPECT_EQ(mask(a, 5, sequence(100)).ids, mask(b, 5, sequence(100)).ids);
@@ -102,7 +102,7 @@ TEST(Masker, draws_by_key_and_seed_alone) {
   EXPECT_NE(mask(a, 5, sequence(100)).positions, mask(c, 5, sequence(100)).positions);
 }
 
-TEST(Masker, takes_whole_words) {
+TEST(Masker, masks_whole_words) {
   Masker masker({.unit = MaskUnit::kWord}, {}, kWords, every_third(), 1);
   const Ids plain = sequence(200, 300);
   double chosen = 0;
@@ -126,7 +126,7 @@ TEST(Masker, takes_whole_words) {
   EXPECT_GT(chosen / 500, 28);
 }
 
-TEST(Masker, cuts_a_word_that_alone_exceeds_the_share) {
+TEST(Masker, splits_a_word_that_exceeds_the_share) {
   Masker masker({.unit = MaskUnit::kWord}, {}, kWords, std::vector<bool>(kWords, false), 1);
   EXPECT_EQ(mask(masker, 0, sequence(20, 100)).positions.size(), 2U);  // round(0.15 x 16)
 }
@@ -197,7 +197,7 @@ TEST(Masker, keeps_a_word_of_twenty_tokens_whole) {
   }
 }
 
-TEST(Masker, refuses_shares_that_are_none) {
+TEST(Masker, refuses_shares_outside_zero_to_one) {
   EXPECT_THROW(Masker({.probability = 1.5}, {}, kWords, {}, 1), InputError);
   EXPECT_THROW(Masker({.mask = 0.8, .random = 0.3}, {}, kWords, {}, 1), InputError);
   EXPECT_THROW(Masker({.unit = MaskUnit::kWord}, {}, kWords, {}, 1), InputError);

@@ -78,7 +78,7 @@ TEST(Mixture, goes_through_each_corpus_in_its_own_epochs) {
   check(large, kLarge);
 }
 
-TEST(Mixture, place_g_does_not_depend_on_what_was_asked_before) {
+TEST(Mixture, sample_g_does_not_depend_on_earlier_requests) {
   const auto corpora = two_corpora();
   Mixture straight({{"small", 2}, {"large", 5}}, corpora, 9, true);
   std::vector<std::uint64_t> samples;
@@ -99,7 +99,7 @@ TEST(Mixture, without_shuffle_keeps_the_order_of_the_files) {
   }
 }
 
-TEST(Mixture, leaves_out_what_has_no_weight) {
+TEST(Mixture, leaves_out_corpora_without_weight) {
   const auto corpora = two_corpora();
   Mixture mixture({{"small", 0}, {"large", 0.5}}, corpora, 5, true);
   for (std::uint64_t g = 0; g < 5000; ++g) ASSERT_FALSE(is_small(mixture(g)));
@@ -124,7 +124,7 @@ class MixtureLoaderTest : public ::testing::Test {
  protected:
   MixtureLoaderTest() {
     std::vector<Document> wiki = make_documents(90), books = make_documents(20, 2);
-    // The first token of a sentence tells its corpus.
+    // The first token of a sentence identifies its corpus.
     mark(wiki, 10);
     mark(books, 11);
     write_of_source(folder_ / "a.h5", 0, wiki);

@@ -32,8 +32,8 @@ TEST(Permutation, differs_between_epochs_and_seeds) {
   EXPECT_LT(same_seed, 10);
 }
 
-// Over many epochs the first place holds each index equally often, and so does the place after index 0.
-TEST(Permutation, is_uniform_in_place_and_succession) {
+// Over many epochs each index is equally often at the first position, and at the one after index 0.
+TEST(Permutation, is_uniform_in_position_and_succession) {
   constexpr std::uint64_t kCount = 24, kEpochs = 24000;
   std::vector<double> first(kCount, 0), after(kCount, 0);
   for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {

@@ -22,7 +22,7 @@ struct Placed {
   std::int64_t special_tokens = 0;
 };
 
-// Documents as lists of sentence lengths, each from the source of its place in `sources` (0 if that is
+// Documents as lists of sentence lengths, each from the source at its index in `sources` (0 if that is
 // empty).
 Placed place(const PackingOptions& options, const std::vector<std::vector<std::uint64_t>>& documents,
              const std::vector<std::uint32_t>& sources = {}) {
@@ -54,7 +54,7 @@ TEST(SamplePacker, puts_whole_documents_together_where_they_fit) {
   EXPECT_THAT(place(options, {{3}, {2, 2}, {2}}).starts, ElementsAre(0, 7));
   EXPECT_EQ(place(options, {{3}, {2, 2}, {2}}).special_tokens, 3 + 2);
   EXPECT_THAT(place(options, {{3}, {2, 2}, {1}}).starts, ElementsAre(0));
-  // Not cut to fill the rest, and never two sources.
+  // Not truncated to fill the rest, and never two sources.
   EXPECT_THAT(place(options, {{6}, {3, 3}}).starts, ElementsAre(0, 6));
   EXPECT_THAT(place(options, {{2}, {2}, {2}}, {0, 1, 1}).starts, ElementsAre(0, 2));
   // The end of a long document takes in a short one.
@@ -164,7 +164,7 @@ TEST_F(PackingLoaderTest, documents_share_samples_and_keep_their_ends) {
   }
   EXPECT_GT(shared, 10);
   EXPECT_EQ(tokens, Loader(o).tokens_per_epoch());
-  // Pieces that are no whole documents are parts of the one document that is too long for a sample.
+  // Pieces that are not whole documents are parts of the one document that is too long for a sample.
   std::size_t at = 0;
   for (const auto& document : documents_) {
     const Sentence whole = flat(document);
@@ -181,8 +181,8 @@ TEST_F(PackingLoaderTest, documents_share_samples_and_keep_their_ends) {
 }
 
 // The rules of the original: no sample without a pair, never longer than asked for, the text consecutive up
-// to what was cut off, and a sentence alone is paired with its document and labelled as swapped.
-TEST_F(PackingLoaderTest, pairs_of_the_original_are_all_labelled_and_cut_to_the_length) {
+// to what was truncated, and a single sentence is paired with its document and labelled as swapped.
+TEST_F(PackingLoaderTest, pairs_of_the_original_are_all_labelled_and_truncated_to_the_length) {
   LoaderOptions o = one_pass(64);
   o.samples.pair_style = PairStyle::kOriginal;
   const Sentence whole = whole_text();
@@ -205,7 +205,7 @@ TEST_F(PackingLoaderTest, pairs_of_the_original_are_all_labelled_and_cut_to_the_
   }
   EXPECT_GT(full, 100);  // a sentence reaches beyond the target more often than not
   EXPECT_GT(in_order, 100);
-  EXPECT_GT(swapped, in_order);  // half of the pairs, and all sentences that stood alone
+  EXPECT_GT(swapped, in_order);  // half of the pairs, and all single sentences
   EXPECT_EQ(Loader(o).tokens_per_epoch(), -1);
 }
 

@@ -60,7 +60,7 @@ inline Sentence unmasked(const Row& row) {
   return ids;
 }
 
-// The text of a row in the document's order, and the cut between its segments (0: one segment).
+// The text of a row in the document's order, and the boundary between its segments (0: one segment).
 inline std::pair<Sentence, std::size_t> text_of(const Row& row) {
   const Sentence ids = unmasked(row);
   EXPECT_EQ(ids.front(), 0);

@@ -45,7 +45,7 @@ TEST(Shard, keeps_ids_beyond_16_bits_of_a_large_vocabulary) {
   EXPECT_EQ(read_back(folder / "a.h5"), documents);
 }
 
-TEST(Shard, leaves_out_what_is_empty_and_says_so) {
+TEST(Shard, leaves_out_and_reports_empty_documents) {
   const TemporaryFolder folder;
   ShardWriter writer(folder / "a.h5", header());
   EXPECT_FALSE(writer.add_document(0, std::vector<Sentence>{{}, {}}));
@@ -95,14 +95,14 @@ TEST(Shard, of_a_newer_version_is_refused) {
   EXPECT_THAT(message_of<InputError>([&] { ShardReader reader(folder / "a.h5"); }), HasSubstr("version 2"));
 }
 
-TEST(Shard, that_is_no_hdf5_file_is_refused_by_name) {
+TEST(Shard, that_is_not_an_hdf5_file_is_refused_by_name) {
   const TemporaryFolder folder;
   write_bytes(folder / "a.h5", "not a shard");
   EXPECT_THAT(message_of<InputError>([&] { (void)shard_kind(folder / "a.h5"); }), HasSubstr("a.h5"));
   EXPECT_THAT(message_of<InputError>([&] { (void)shard_kind(folder / "b.h5"); }), HasSubstr("b.h5"));
 }
 
-// Reads all that there is; gives the documents, or nothing if the shard was refused.
+// Reads the whole shard; returns its documents, or nothing if it was refused.
 std::vector<Document> read_or_refuse(const std::string& path, std::string* message) {
   try {
     if (shard_kind(path) != ShardKind::kNystrom) return {};
@@ -137,7 +137,7 @@ TEST(Shard, with_a_flipped_bit_is_refused_by_name_or_unharmed) {
   EXPECT_GT(refused, 200);
 }
 
-TEST(Shard, cut_short_is_refused_by_name) {
+TEST(Shard, truncated_is_refused_by_name) {
   const TemporaryFolder folder;
   write_shard(folder / "a.h5", make_documents(300));
   const std::string good = read_bytes(folder / "a.h5");
@@ -169,7 +169,7 @@ class FileSizeLimit {
   rlimit before_{};
 };
 
-TEST(Shard, that_the_disk_has_no_room_for_is_an_error_and_leaves_what_was_there) {
+TEST(Shard, on_a_full_disk_is_an_error_and_keeps_the_old_file) {
   const TemporaryFolder folder;
   const auto documents = make_documents(4000);
   write_shard(folder / "a.h5", {documents[0]});

@@ -23,7 +23,7 @@ using testing::score_of;
 using ::testing::SizeIs;
 using testing::Tasks;
 
-TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_told_apart) {
+TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_split) {
   const std::string text = "a\tb\n1\t\u0A0A\n2\tx\n";
   for (const bool little : {true, false}) {
     std::string bytes = little ? "\xFF\xFE" : "\xFE\xFF";
@@ -39,7 +39,7 @@ TEST_F(Tasks, files_in_utf16_are_decoded_before_lines_are_told_apart) {
   }
 }
 
-TEST_F(Tasks, files_that_are_no_text_are_refused_by_what_they_are) {
+TEST_F(Tasks, files_that_are_not_text_are_refused_by_format) {
   std::string noise;
   for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i % 251);
   write("train.tsv", "Obj\x01" + noise);

@@ -38,7 +38,7 @@ TEST_F(Tasks, words_are_tagged_at_their_first_token_and_truncated_words_are_outs
                    static_cast<double>(cut.label_rows.size()) / 30);
 }
 
-TEST_F(Tasks, comments_before_sentences_are_no_words_and_a_number_sign_with_columns_is_one) {
+TEST_F(Tasks, comments_before_sentences_are_skipped_and_a_number_sign_with_columns_is_a_word) {
   // As GermEval and MultiCoNER have them, and CoNLL-U; "#" and "#tag" are words where they have a tag.
   write("train.conll",
         "#\thttp://n.example\t[2009-10-01]\n1\tone\tO\tO\n2\tnet\tB-n\tO\n\n# id = 7\n1\t#\tO\tO\n");
@@ -61,7 +61,7 @@ TEST_F(Tasks, comments_before_sentences_are_no_words_and_a_number_sign_with_colu
   }
 }
 
-TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_no_words) {
+TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_skipped) {
   const std::string tail = "\t_\t_\n";
   write("train.conllu", "# sent_id = 1\n1-2\tonenet\t_" + tail + "1\tone\tX" + tail + "2\tnet\tY" + tail +
                             "2.1\tsix\tZ" + tail + "\n1\t-DOCSTART-\tD" + tail + "\n");
@@ -71,7 +71,7 @@ TEST_F(Tasks, ranges_and_empty_nodes_of_conll_u_are_no_words) {
   const auto train = one(*task, Split::kTrain);
   EXPECT_THAT(task->info().labels, ::testing::ElementsAre("X", "Y"));
   EXPECT_THAT(train->notes(), ElementsAre(HasSubstr("1 comment lines and 2 ranges and empty nodes")));
-  // Words that look like them stand in the first column.
+  // Words that look like them are in the first column.
   write("train.conllu", "1-2\tX\n2.1\tY\n");
   const auto words = open_task(config("tokens"));
   EXPECT_THAT(one(*words, Split::kTrain)->sequences().at(0).label_rows, SizeIs(2));
@@ -84,7 +84,7 @@ TEST_F(Tasks, unknown_tags_are_refused_with_their_line_and_test_files_may_lack_t
   c.columns = {{"word", "1"}};
   const auto task = open_task(c);
   (void)one(*task, Split::kTrain);
-  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("B-n", "O"));  // without the blank behind it
+  EXPECT_THAT(task->info().labels, ::testing::ElementsAre("B-n", "O"));  // without the blank after it
   EXPECT_FALSE(one(*task, Split::kTest)->labelled());
   c.labels = {"O"};
   EXPECT_THAT(refusal(c), HasSubstr("train.conll, line 2: the tag `B-n` is not in `task.labels` (O)"));

@@ -149,7 +149,7 @@ TEST(Language, is_recognized_by_common_words_and_else_is_english) {
   EXPECT_EQ(detect_language({"Річка тече до моря."}), Language::kRussian) << "any text in Cyrillic letters";
 }
 
-TEST(Language, of_a_code_is_found_whatever_the_country) {
+TEST(Language, of_a_code_is_found_for_any_country) {
   EXPECT_EQ(language_of("de"), Language::kGerman);
   EXPECT_EQ(language_of("pt-BR"), Language::kPortuguese);
   EXPECT_EQ(language_of("zh_TW"), Language::kChinese);

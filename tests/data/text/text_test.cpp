@@ -13,7 +13,7 @@ std::string repaired(std::string text, Repairs& repairs) {
   return repair_utf8(std::move(text), repairs);
 }
 
-TEST(Utf8, valid_text_is_left_alone) {
+TEST(Utf8, valid_text_is_unchanged) {
   Repairs repairs;
   const std::string text = "plain, caf\u00e9, \u65e5\u672c, \U0001F600";
   EXPECT_EQ(repaired(text, repairs), text);
@@ -21,7 +21,7 @@ TEST(Utf8, valid_text_is_left_alone) {
   EXPECT_EQ(count_characters(text), 18);
 }
 
-TEST(Utf8, what_is_no_utf8_is_replaced_and_counted) {
+TEST(Utf8, invalid_utf8_is_replaced_and_counted) {
   Repairs repairs;
   EXPECT_EQ(repaired("a\xFFz", repairs), "a\uFFFDz");
   EXPECT_EQ(repaired("cut \xE2\x82", repairs), "cut \uFFFD\uFFFD");
@@ -55,7 +55,7 @@ TEST(Encoding, every_kind_becomes_utf8) {
   EXPECT_EQ(repairs.invalid_bytes + repairs.nul_bytes, 0);
 }
 
-TEST(Clean, white_space_becomes_one_blank_and_none_at_the_ends) {
+TEST(Clean, white_space_becomes_one_blank_and_is_trimmed) {
   CleanCounts counts;
   EXPECT_EQ(clean_text(" \t one\u00a0\u2003 two\r\nthree\n", Normalization::kNfc, counts), "one two three");
   EXPECT_EQ(counts.white_space, 3 + 2 + 1 + 1);

@@ -69,7 +69,7 @@ TEST_P(SentencePieceIds, are_those_of_the_library) {
   }
 }
 
-TEST_P(SentencePieceIds, have_their_places_in_the_text) {
+TEST_P(SentencePieceIds, have_their_spans_in_the_text) {
   const auto encoder = SentencePieceEncoder::make(model_of(GetParam()));
   for (const auto& text : lines()) {
     Ids ids, of_spans;
@@ -86,7 +86,7 @@ TEST_P(SentencePieceIds, have_their_places_in_the_text) {
   }
 }
 
-TEST_P(SentencePieceIds, of_a_word_of_a_million_letters_come_in_time) {
+TEST_P(SentencePieceIds, of_a_word_of_a_million_letters_take_no_quadratic_time) {
   const auto encoder = SentencePieceEncoder::make(model_of(GetParam()));
   Ids ids;
   encoder->encode(std::string(1 << 20, 'a') + " word", ids);

@@ -43,7 +43,7 @@ nlohmann::json lines_of(const Case& of) {
 
 class TokenizerJson : public ::testing::TestWithParam<Case> {};
 
-TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
+TEST_P(TokenizerJson, has_the_ids_of_tokenizers) {
   const auto tokenizer = Tokenizer::read(path_of(GetParam()));
   const auto lines = lines_of(GetParam());
   std::ifstream expected(cases() / (std::string(GetParam().name) + ".ids"));
@@ -59,7 +59,7 @@ TEST_P(TokenizerJson, gives_the_ids_that_tokenizers_gives) {
   EXPECT_EQ(wrong, 0);
 }
 
-TEST_P(TokenizerJson, spans_have_the_same_ids_and_lie_in_the_text_in_order) {
+TEST_P(TokenizerJson, spans_have_the_same_ids_and_are_in_order) {
   const auto tokenizer = Tokenizer::read(path_of(GetParam()));
   for (const std::string text : lines_of(GetParam())) {
     Ids ids;
@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Parts, TokenizerJson,
                                            Case{"unigram-words-first", kAdded}),
                          name_of);
 
-TEST(TokenizerFiles, spans_of_added_tokens_are_their_places_in_the_text) {
+TEST(TokenizerFiles, spans_of_added_tokens_are_their_positions_in_the_text) {
   const auto tokenizer = Tokenizer::read((cases() / "wordpiece-added.json").string());
   const std::string text =
       "\u00c9h COVID-19 <user>";  // the first letter loses its accent, which moves nothing
@@ -182,7 +182,7 @@ std::string message_of(const std::string& json) {
   return "nothing was refused";
 }
 
-TEST(TokenizerFiles, what_is_no_tokenizer_or_has_unknown_parts_is_refused_by_name) {
+TEST(TokenizerFiles, invalid_or_unsupported_tokenizers_are_refused_by_name) {
   EXPECT_THAT(message_of("{}"), HasSubstr("some.json"));
   EXPECT_THAT(message_of("{\"model\": 5}"), HasSubstr("some.json"));
   EXPECT_THAT(message_of("{\"model\": {\"type\": \"WordLevel\"}}"), HasSubstr("WordLevel"));

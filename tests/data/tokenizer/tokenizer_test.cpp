@@ -52,7 +52,7 @@ TEST(Tokenizer, special_tokens_take_other_ids_and_spellings_when_asked) {
   EXPECT_EQ(again.special(), options.ids) << "an unusual mask is found without its name";
 }
 
-/// Words, white space, characters that the rules rewrite or no piece spells, and bytes that are no UTF-8.
+/// Words, white space, characters that the rules rewrite or no piece spells, and bytes that are not UTF-8.
 std::vector<std::string> texts_of_all_kinds() {
   const std::vector<std::string> parts{"river",
                                        "gardens",
@@ -104,7 +104,7 @@ std::vector<std::string> texts_of_all_kinds() {
 }
 
 // To the last tie, and by any version of the library: sums of the scores are exact.
-TEST(Tokenizer, pieces_and_their_places_are_those_of_the_library) {
+TEST(Tokenizer, pieces_and_their_spans_are_those_of_the_library) {
   for (const auto* kind : {"unigram", "bpe"}) {
     const auto tokenizer = trained(kind);
     sentencepiece::SentencePieceProcessor library;
@@ -171,7 +171,7 @@ TEST(Tokenizer, spelling_of_a_special_token_in_text_stays_text) {
   }
 }
 
-TEST(Tokenizer, marked_text_gives_the_special_token) {
+TEST(Tokenizer, marked_text_becomes_the_special_token) {
   const auto tokenizer = trained();
   const auto ids = tokenizer.encode_marked("the <mask> walks<mask>");
   auto expected = tokenizer.encode("the");
@@ -211,7 +211,7 @@ TEST(Tokenizer, options_that_cannot_be_are_refused) {
   EXPECT_THROW(train_tokenizer(small("unigram"), {}), InputError);
 }
 
-TEST(Tokenizer, files_that_are_no_model_are_refused_by_name) {
+TEST(Tokenizer, files_that_are_not_models_are_refused_by_name) {
   const std::string path = TempDir() + "not-a-model.model";
   std::ofstream(path) << "surely no model";
   for (const auto& bad : {path, TempDir() + "absent.model"}) {

@@ -160,7 +160,7 @@ TEST(Attention, bf16_is_near_fp64_of_the_same_inputs) {
   }
 }
 
-TEST(Attention, thread_count_changes_no_bit) {
+TEST(Attention, has_the_same_bits_for_any_thread_count) {
   for (const AttentionOp op : {AttentionOp::kNystrom, AttentionOp::kSoftmax}) {
     CaseOptions options = kRagged;
     options.config.op = op;

@@ -113,7 +113,7 @@ Row linformer_context(const PlainHead& h, Index i) {
   return mean(weights, values);
 }
 
-/// How often a token sees another: as in the definition, by the place of each in the order of each round.
+/// How often a token attends to another, by definition: from the position of each in each round's order.
 Row reformer_weights(const PlainHead& h, Index i) {
   const KindOptions& o = h.of.options();
   const Index n = h.rows, tokens = h.of.sequences().tokens, chunks = (n + o.chunk - 1) / o.chunk;
@@ -243,7 +243,7 @@ TEST_P(AttentionKinds, have_the_gradients_of_central_differences_over_chunks) {
   expect_gradients(options);
 }
 
-TEST_P(AttentionKinds, give_the_same_bits_for_any_number_of_threads) {
+TEST_P(AttentionKinds, have_the_same_bits_for_any_thread_count) {
   KindOptions options = GetParam();
   options.rows = {2300, 20, 64};
   options.width = 16;
@@ -278,7 +278,7 @@ void copy_rows(KindCase<float>& pack, Index begin, KindCase<float>& alone) {
   if (!alone.buckets().empty()) alone.upload_buckets();
 }
 
-TEST_P(AttentionKinds, give_the_same_bits_whoever_the_neighbours_are) {
+TEST_P(AttentionKinds, have_the_same_bits_in_any_batch) {
   const KindOptions options = ragged(GetParam());
   KindCase<float> pack(options);
   pack.forward();

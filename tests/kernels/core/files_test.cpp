@@ -45,7 +45,7 @@ TEST(ReadFile, gives_every_byte) {
   }
 }
 
-TEST(ReadFile, waits_for_no_pipe_in_the_place_of_a_file) {
+TEST(ReadFile, does_not_wait_for_a_pipe) {
   const TemporaryFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_THAT(refusal([&] { return read_file(folder / "pipe"); }), HasSubstr("pipe is not a regular file"));
@@ -129,7 +129,7 @@ TEST(PublishNewFile, replaces_nothing) {
   EXPECT_FALSE(fs::exists(folder / "t"));
 }
 
-TEST(HostMemory, what_no_machine_has_is_refused) {
+TEST(HostMemory, more_than_any_machine_has_is_refused) {
   EXPECT_GT(host_memory_bytes(), std::uint64_t{1} << 26U);
   require_host_memory(1 << 20, "A megabyte", "");
   EXPECT_THAT(refusal([] {

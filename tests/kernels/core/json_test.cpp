@@ -44,7 +44,7 @@ TEST(Json, nesting_is_bounded) {
   EXPECT_TRUE(try_parse_json<Ordered>(nested(1'000'000)).is_discarded());
 }
 
-TEST(Json, what_is_no_json_is_refused_by_name) {
+TEST(Json, invalid_json_is_refused_by_name) {
   for (const char* text : {"", "{", "[1,]", "{\"a\" 1}", "nul", "\"\xff\"", "1 2"}) {
     EXPECT_THAT(refusal([&] { (void)parse_json<Json>("f.json", text); }),
                 HasSubstr("f.json is not valid JSON"));
@@ -83,7 +83,7 @@ TEST(Json, an_ordered_object_keeps_the_order_and_the_last_of_equal_keys) {
   EXPECT_EQ(json, Ordered::parse(json.dump()));
 }
 
-TEST(Json, many_members_take_no_square_of_time) {
+TEST(Json, many_members_take_no_quadratic_time) {
   constexpr int kMany = 300'000;  // their square would take minutes
   std::string text = "{";
   for (int i = 0; i < kMany; ++i) text += (i > 0 ? ",\"piece" : "\"piece") + std::to_string(i) + "\":1";

@@ -16,13 +16,13 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-TEST(Printable, what_is_printable_stays) {
+TEST(Printable, printable_text_is_unchanged) {
   for (const char* text :
        {"", "data/a b.txt", "Grüße", "日本語", "\U0001F600", "می\u200cخواهم", "back\\slash `x`"})
     EXPECT_EQ(printable(text), text);
 }
 
-TEST(Printable, what_a_terminal_would_obey_is_shown) {
+TEST(Printable, control_sequences_of_a_terminal_are_escaped) {
   EXPECT_EQ(printable("\x1b]0;title\x07"), "\\x1b]0;title\\x07");
   EXPECT_EQ(printable("a\nb\tc\rd"), "a\\nb\\tc\\rd");
   EXPECT_EQ(printable("\x7f"), "\\x7f");
@@ -37,7 +37,7 @@ TEST(Printable, lines_keep_their_breaks) {
   EXPECT_EQ(printable_lines("a\n\tb\x1b\r\n"), "a\n\tb\\x1b\\r\n");
 }
 
-TEST(Printable, long_text_is_cut_in_the_middle_between_characters) {
+TEST(Printable, long_text_is_truncated_in_the_middle_between_characters) {
   const std::string shown = printable("begin" + std::string(3'000'000, 'A') + "end");
   EXPECT_LE(shown.size(), kMaxShownBytes);
   EXPECT_THAT(shown, StartsWith("beginA"));

@@ -56,7 +56,7 @@ TEST_F(Machine, cores_outside_of_the_mask_do_not_count) {
   EXPECT_THAT(found().cores, ElementsAre(ElementsAre(1), ElementsAre(4, 5)));
 }
 
-TEST_F(Machine, cores_of_one_node_stand_together) {
+TEST_F(Machine, cores_of_one_node_are_adjacent) {
   allow("0-3");
   for (int i = 0; i < 4; ++i) cpu(i, std::to_string(i), i % 2);
   EXPECT_THAT(found().cores, ElementsAre(ElementsAre(0), ElementsAre(2), ElementsAre(1), ElementsAre(3)));

@@ -68,9 +68,9 @@ double cpu_milliseconds() {
   return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
 }
 
-// What is counted is processor time, which other work on the machine adds nothing to. Without this program's
+// CPU time is measured, to which other work on the machine adds nothing. Without this program's
 // getenv it is 3 to 15 ms a round.
-TEST(ThreadWaiting, a_thread_without_work_burns_no_processor_time) {
+TEST(ThreadWaiting, an_idle_thread_uses_no_cpu_time) {
   if (::secure_getenv("OMP_WAIT_POLICY") != nullptr || ::secure_getenv("GOMP_SPINCOUNT") != nullptr)
     GTEST_SKIP() << "The environment says how threads wait.";
   constexpr int kRounds = 10;
@@ -85,7 +85,7 @@ TEST(ThreadWaiting, a_thread_without_work_burns_no_processor_time) {
   EXPECT_LT(burnt, kRounds * 0.5);
 }
 
-// A thread that holds a turn, a lock or a place at a barrier keeps the others for as long as the machine
+// A thread that holds a turn or a lock, or is due at a barrier, keeps the others for as long as the machine
 // keeps it: parallel loops end in the only barrier that there is.
 TEST(ThreadWaiting, no_directive_makes_threads_wait_within_a_loop) {
   int directives = 0;

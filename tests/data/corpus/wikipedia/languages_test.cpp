@@ -146,7 +146,7 @@ TEST(WikiPages, disambiguation_pages_lists_and_stubs_are_known_in_other_language
   EXPECT_FALSE(is_stub("{{Infobox}}", wiki_site("ru")));
 }
 
-TEST(WikiSites, are_told_by_the_header) {
+TEST(WikiSites, are_identified_by_the_header) {
   const auto site = site_of_header(
       "<mediawiki version=\"0.11\" xml:lang=\"de\"><siteinfo><dbname>dewiki</dbname><namespaces>"
       "<namespace key=\"0\" /><namespace key=\"6\">Datei</namespace></namespaces></siteinfo>");

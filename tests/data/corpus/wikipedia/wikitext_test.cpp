@@ -135,11 +135,11 @@ TEST(WikiProse, accounts_for_every_character) {
   EXPECT_EQ(result.dropped.at("tables"), 8);
 }
 
-TEST(WikiProse, time_is_linear_and_the_stack_safe_whatever_is_nested) {
+TEST(WikiProse, time_is_linear_and_the_stack_safe_for_any_nesting) {
   const auto seconds = [](const std::string& unit, std::size_t count) {
     std::string text;
     for (std::size_t i = 0; i < count; ++i) text += unit;
-    const std::clock_t start = std::clock();  // of the processor: other programs do not count
+    const std::clock_t start = std::clock();  // CPU time: other programs do not count
     (void)wiki_prose(text, kEnglish);
     return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
@@ -168,7 +168,7 @@ std::string dump() {
          page("Four", 0, revision("Plain text.")) + "</mediawiki>\n";
 }
 
-TEST(Wikipedia, articles_come_and_all_else_is_counted) {
+TEST(Wikipedia, articles_are_read_and_all_else_is_counted) {
   const auto folder = testing::made_folder("wiki");
   for (const auto& packed : {dump(), testing::bzip2(dump()), testing::zstd(dump())}) {
     const auto corpus =

@@ -44,7 +44,7 @@ TEST_F(LongRangeArena, listops_without_brackets_has_no_ends_of_lists) {
   EXPECT_NE(train->fingerprint(), load(config("listops"))->fingerprint());
 }
 
-TEST_F(LongRangeArena, long_expressions_are_cut_and_counted) {
+TEST_F(LongRangeArena, long_expressions_are_truncated_and_counted) {
   write_listops(".", "[SM 1 2 3 4 5 6 7 8 9 ]\t5\n[MIN 1 2 ]\t1\n");
   const auto train = load(config("listops"), Split::kTrain, 8);
   EXPECT_EQ(train->sequence(0).ids.size(), 8U);

@@ -50,7 +50,7 @@ TEST_F(LongRangeArena, two_folders_are_refused_unless_they_are_copies) {
       HasSubstr("Name one of them. The benchmark's Pathfinder is pathfinder32/curv_contour_length_14"));
 }
 
-TEST_F(LongRangeArena, names_that_are_no_task_are_refused) {
+TEST_F(LongRangeArena, unknown_task_names_are_refused) {
   EXPECT_THAT(refusal(config("cifar")), HasSubstr("one of listops, text, retrieval, image, pathfinder"));
   EXPECT_THAT(refusal(config("")), HasSubstr("`task.name` is missing"));
 }
@@ -158,7 +158,7 @@ TEST_F(LongRangeArena, retrieval_takes_quotes_and_carriage_returns_as_text) {
                                                                  HasSubstr("line 3 (there are 4 columns"))));
 }
 
-TEST_F(LongRangeArena, official_layouts_in_miniature_are_read_whole) {
+TEST_F(LongRangeArena, official_layouts_in_miniature_are_read_completely) {
   const auto shared = testing::shared_folder("data/lra");
   if (shared.empty()) GTEST_SKIP() << "There is no ../shared/data/lra.";
   const auto described = parse_json<nlohmann::json>(read_file(shared / "statistics.json"));

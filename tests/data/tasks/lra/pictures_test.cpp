@@ -51,7 +51,7 @@ std::string idx(std::uint8_t dimensions, const std::vector<std::uint8_t>& sizes,
   return file + bytes;
 }
 
-TEST_F(LongRangeArena, idx_files_are_read_and_damaged_ones_refused) {
+TEST_F(LongRangeArena, idx_files_are_read_and_corrupt_ones_refused) {
   const std::string pictures(20 * 4, '\x05');
   write("train-images-idx3-ubyte", idx(3, {20, 2, 2}, pictures));
   write("train-labels-idx1-ubyte", idx(1, {20}, std::string(20, '\7')));

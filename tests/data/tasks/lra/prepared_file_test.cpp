@@ -50,7 +50,7 @@ TEST_F(LongRangeArena, a_prepared_file_gives_the_same_examples) {
   EXPECT_THAT(refusal(config("text")), HasSubstr("text.h5"));
 }
 
-TEST_F(LongRangeArena, a_damaged_prepared_file_is_refused) {
+TEST_F(LongRangeArena, a_corrupt_prepared_file_is_refused) {
   write_listops(".", "[MAX 3 [MIN 1 2 ] ]\t3\n[SM 1 9 ]\t0\n");
   const std::string file = folder_ / "listops.h5";
   (void)lra::write_prepared(config("listops"), 100, file, [](std::int64_t) {});
