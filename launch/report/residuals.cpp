@@ -27,6 +27,12 @@ std::vector<double> columns_of(const Series& series, double first, double width,
   return columns;
 }
 
+/// Of two digits: columns stand for ranges of steps.
+std::string step_label(double step) {
+  const double unit = std::pow(10.0, std::max(0.0, std::floor(std::log10(std::max(step, 1.0))) - 1));
+  return number_text(std::round(step / unit) * unit);
+}
+
 HeatMap map_of(const std::vector<Series>& layers) {
   HeatMap map{.title = "Largest pseudo-inverse residual by layer and step",
               .across = "step",
@@ -40,7 +46,7 @@ HeatMap map_of(const std::vector<Series>& layers) {
   const double first = buckets.front().step();
   const double width = std::max((buckets.back().step() - first) / static_cast<double>(count), 1e-9);
   for (std::size_t c = 0; c < count; ++c)
-    map.columns.push_back(number_text(std::round(first + width * (static_cast<double>(c) + 0.5)), 2));
+    map.columns.push_back(step_label(first + width * (static_cast<double>(c) + 0.5)));
   for (std::size_t layer = 0; layer < std::min(layers.size(), kMaxCells); ++layer) {
     map.rows.push_back(fmt::format("{}", layer));
     map.values.push_back(columns_of(layers[layer], first, width, count));
