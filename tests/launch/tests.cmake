@@ -51,6 +51,7 @@ nystrom_add_test(conversion_test
   SOURCES
     tests/launch/models/conversion_test.cpp
     tests/launch/models/import_test.cpp
+    tests/launch/models/tokenizer_files_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json
   LABELS model)
 
