@@ -125,7 +125,8 @@ TEST_F(Table, the_benchmarks_tasks_come_first_and_have_published_numbers) {
   const std::string text = table_markdown(table_sections(made));
   EXPECT_THAT(text, HasSubstr("| best guess from 2 levels of the tree | 61.1 | | |"));
   EXPECT_THAT(text, HasSubstr("| nystrom | 37.15 | 65.52 | Nyströmformer"));
-  EXPECT_THAT(text, HasSubstr("Only runs on the same data compare with these: ListOps of 501 to 1,999 tokens"));
+  EXPECT_THAT(text,
+              HasSubstr("Only runs on the same data compare with these: ListOps of 501 to 1,999 tokens"));
   EXPECT_THAT(text, Not(HasSubstr("LRA Image")));
   const auto other = entries({folder_ / "a"});
   EXPECT_EQ(table_sections(other).size(), 2U);
