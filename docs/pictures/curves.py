@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Curves of runs as one SVG for the documents: training loss, smoothed, by sequences seen. Needs no plotting library.
+"""Curves of runs as one SVG for the documents: training loss, smoothed, by sequences seen, each stage of training as
+wide as any other. Needs no plotting library.
 
 usage: docs/pictures/curves.py OUTPUT.svg TITLE NAME=RUN[+RUN ...] ...
 
 Each argument is a line: its name, and the run directories (with metrics.jsonl) of its stages, one after another. A
-point is the mean over a sixteenth of its stage.
+point is the mean over a twelfth of its stage.
 """
 import json
 import math
@@ -14,7 +15,7 @@ import sys
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 60, 170, 44, 48
 # Okabe and Ito's palette, which the colour-blind tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933", "#882255", "#777777")
-POINTS = 16
+POINTS = 12
 
 
 def stage(run):
@@ -23,18 +24,11 @@ def stage(run):
     return [(row["samples"], row["loss"]) for row in rows if "loss" in row]
 
 
-def line_of(runs):
-    """Points of all stages, and where a stage ends."""
-    points, ends, start = [], [], 0
-    for run in runs:
-        rows = stage(run)
-        size = max(1, len(rows) // POINTS)
-        for first in range(0, len(rows) - size + 1, size):
-            part = rows[first:first + size]
-            points.append((start + part[len(part) // 2][0], sum(loss for _, loss in part) / size))
-        start += rows[-1][0]
-        ends.append(start)
-    return points, ends
+def means(rows):
+    """POINTS points (share of the stage, mean loss)."""
+    size = max(1, len(rows) // POINTS)
+    parts = [rows[first:first + size] for first in range(0, len(rows) - size + 1, size)]
+    return [(part[len(part) // 2][0] / rows[-1][0], sum(loss for _, loss in part) / size) for part in parts]
 
 
 def nice_step(span, count):
@@ -51,13 +45,14 @@ def main():
     if len(sys.argv) < 4 or any("=" not in argument for argument in sys.argv[3:]):
         raise SystemExit(__doc__)
     output, title = sys.argv[1:3]
-    lines = {name: line_of(runs.split("+")) for name, _, runs in (argument.partition("=") for argument in sys.argv[3:])}
-    last = max(x for points, _ in lines.values() for x, _ in points)
-    losses = [y for points, _ in lines.values() for _, y in points]
+    runs = {name: runs.split("+") for name, _, runs in (argument.partition("=") for argument in sys.argv[3:])}
+    lines = {name: [means(stage(run)) for run in stages] for name, stages in runs.items()}
+    sizes = [stage(run)[-1][0] for run in next(iter(runs.values()))]
+    losses = [y for stages in lines.values() for points in stages for _, y in points]
     low, high = min(losses), max(losses)
 
     def x_of(x):
-        return LEFT + x / last * (WIDTH - LEFT - RIGHT)
+        return LEFT + x / len(sizes) * (WIDTH - LEFT - RIGHT)
 
     def y_of(y):
         return TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
@@ -65,21 +60,24 @@ def main():
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
            f'font-size="12"><rect width="100%" height="100%" fill="white"/>',
            f'<text x="{LEFT}" y="22" font-size="14">{title}</text>']
-    for x in ticks(0, last, 7):
-        out.append(f'<text x="{x_of(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:,.0f}</text>')
     for y in ticks(low, high, 8):
         out.append(f'<line x1="{LEFT}" y1="{y_of(y):.1f}" x2="{WIDTH - RIGHT}" y2="{y_of(y):.1f}" stroke="#ddd"/>'
                    f'<text x="{LEFT - 8}" y="{y_of(y) + 4:.1f}" text-anchor="end">{y:.4g}</text>')
-    for end in next(iter(lines.values()))[1][:-1]:
-        out.append(f'<line x1="{x_of(end):.1f}" y1="{TOP}" x2="{x_of(end):.1f}" y2="{HEIGHT - BOTTOM}" stroke="#888" '
-                   f'stroke-dasharray="4 3"/>')
+    seen = 0
+    for number, size in enumerate(sizes):
+        out.append(f'<text x="{x_of(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{seen:,}</text>')
+        out.append(f'<line x1="{x_of(number):.1f}" y1="{TOP}" x2="{x_of(number):.1f}" y2="{HEIGHT - BOTTOM}" '
+                   f'stroke="#888" stroke-dasharray="4 3"/>')
+        seen += size
+    out.append(f'<text x="{x_of(len(sizes)):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{seen:,}</text>')
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">sequences</text>')
     labels = []
-    for number, (name, (points, _)) in enumerate(lines.items()):
+    for number, (name, stages) in enumerate(lines.items()):
         color = COLORS[number % len(COLORS)]
-        path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in points)
-        out.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-        labels.append((y_of(points[-1][1]), name, color))
+        for before, points in enumerate(stages):
+            path = " ".join(f"{x_of(before + x):.1f},{y_of(y):.1f}" for x, y in points)
+            out.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
+        labels.append((y_of(stages[-1][-1][1]), name, color))
     above = TOP - 14.0
     for y, name, color in sorted(labels):  # labels do not overlap
         above = max(y, above + 14)
