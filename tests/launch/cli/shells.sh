@@ -48,8 +48,13 @@ if command -v zsh >/dev/null; then
   # A shell in a pseudo-terminal, in which the line is typed and completed by TAB until the word appears.
   cat >"$folder/zsh.zsh" <<'ZSH'
 zmodload zsh/zpty
-wait_for() {  # WORD: prints what comes until then, for at most a minute
-  local line; repeat 300 { while zpty -r -t z line; do print -r -- "$line"; [[ $line == *$1* ]] && return; done; sleep 0.2 }
+wait_for() {  # WORD: prints what came until then, for at most a minute. It may come in pieces, as lines
+  local line all=
+  repeat 300 {
+    while zpty -r -t z line; do all+=${line//[$'\r\n']/}; [[ $all == *$1* ]] && { print -r -- "$all"; return } done
+    sleep 0.2
+  }
+  print -r -- "$all"
 }
 zpty -b z zsh -f -i
 zpty -w z "PS1=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; setopt no_list_beep; stty columns 200; print rea''dy"

@@ -30,7 +30,7 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   for (int row = 0; std::getline(predictions, line); ++row)
     EXPECT_TRUE(line.starts_with(std::to_string(row) + "\t"));
   const std::string page = read_bytes(folder_ / "run/report.html");
-  for (const char* part : {"Confusion, test", "Classes, validation", "<figure id=\"epoch-metric\">",
+  for (const char* part : {"Confusion, test", "Classes, validation", "<figure id=\"evaluation-metric\">",
                            "The best accuracy, ", "<dd>done", "78 of 78"})
     EXPECT_THAT(page, HasSubstr(part));
 
