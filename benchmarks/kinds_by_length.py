@@ -5,7 +5,7 @@ four of them.
 usage: benchmarks/kinds_by_length.py [--kinds nystrom,softmax,...] [--lengths 512,...] [--rounds 2] [--output FILE]
 
 4 layers of width 256, 4 heads, one sequence a step, forward, backward and AdamW. Each round runs every kind at a length
-before the next length; the result is the median over rounds. benchmarks/plot_kinds.py makes a plot of the results. A
+before the next length; the result is the median over rounds. benchmarks/plot_lengths.py makes a plot of the results. A
 program that fails or takes longer than --limit seconds at a length is not tried at greater ones.
 """
 import argparse
