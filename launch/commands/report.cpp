@@ -69,7 +69,7 @@ Command report_command() {
       .summary = "Write a page with the curves of a run, or of several runs compared.",
       .details =
           "One HTML file that needs neither network nor scripts: losses, learning rate, gradient norm, speed, epochs, "
-          "residuals, configuration beside the defaults, machine and command; of fine-tuning also metrics by epoch, "
+          "residuals, configuration beside the defaults, machine and command; of fine-tuning also metrics by step, "
           "classes and confusions; of a grid its table and a heat map. A directory of runs stands for the runs in it. "
           "Files are only read, so a run may be going on. The run itself writes the same page at each validation "
           "(`run.report`).",
