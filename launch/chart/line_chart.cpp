@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 
 #include "kernels/core/html.h"
 
@@ -98,8 +97,8 @@ class Drawing {
     std::string outline;  // along the upper edge, and back along the lower one
     for (const Spread& spread : line.band)
       if (shows(spread)) outline += corner(spread.x, spread.high);
-    for (const Spread& spread : std::views::reverse(line.band))
-      if (shows(spread)) outline += corner(spread.x, spread.low);
+    for (auto spread = line.band.rbegin(); spread != line.band.rend(); ++spread)
+      if (shows(*spread)) outline += corner(spread->x, spread->low);
     if (!outline.empty())
       svg_ +=
           fmt::format("<polygon class=\"band c{}\" points=\"{}\"/>\n", line.color % kPaletteSize, outline);
