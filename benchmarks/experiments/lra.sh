@@ -3,9 +3,10 @@
 #
 #   benchmarks/experiments/lra.sh TASK [WORK [RUN ...]]
 #
-# TASK is listops, fashion, pathfinder or text; WORK (lra-experiment) takes data and runs. RUN is an attention kind, or
-# KIND-0 for the kind without its convolution; by default all kinds, and nystrom-0 and softmax-0. Runs follow each other,
-# and what was stopped goes on where it stopped. At the end: the table of all runs of the task that are there.
+# TASK is listops, fashion, pathfinder or text; WORK (lra-experiment) takes data and runs. RUN is an attention kind,
+# KIND-0 for the kind without its convolution, or, of text and pathfinder, KIND-pretrained for one that is first pretrained
+# on the task's own training inputs; by default all kinds, and nystrom-0 and softmax-0. Runs follow each other, and what was
+# stopped goes on where it stopped. At the end: the table of all runs of the task that are there.
 #
 # THREADS (1) and PROGRAM (build/nystrom) are variables of the environment. `fashion` needs Debian's package
 # dataset-fashion-mnist, `text` the directory aclImdb or its tar under IMDB.
@@ -27,8 +28,22 @@ train() {
   [[ $run == *-0 ]] && keys+=(--set model.attention.convolution=0)
   for key in "$@"; do keys+=(--set "$key"); done
   mkdir -p "$(dirname "$directory")"
-  "$program" finetune "$config" --set 'grid={}' --set "model.attention.kind=${run%-0}" --set "run.directory=$directory" \
+  "$program" finetune "$config" --set 'grid={}' --set "model.attention.kind=${run%%-*}" --set "run.directory=$directory" \
     --set "run.threads=${THREADS:-1}" --set run.log_every=20 "${keys[@]}" 2>&1 | tee "$(dirname "$directory")/$run.log"
+}
+
+# pretrain RUN KEY=VALUE ...: self-pretraining for a RUN that is called so, into runs/TASK-pretraining/KIND. Prints the key
+# by which the fine-tuning begins there.
+pretrain() {
+  local kind=${1%-pretrained} directory=runs/$task-pretraining/${1%-pretrained} keys=()
+  [[ $kind != "$1" ]] || return 0
+  shift
+  for key in "$@"; do keys+=(--set "$key"); done
+  mkdir -p "$(dirname "$directory")"
+  "$program" pretrain "$here/configs/lra/listops-pretrain.yaml" --resume auto --set "task.name=$task" --set model.dropout=0 \
+    --set "model.attention.kind=$kind" --set "run.directory=$directory" --set "run.threads=${THREADS:-1}" \
+    --set run.log_every=20 "${keys[@]}" 2>&1 | tee -a "$(dirname "$directory")/$kind.log" >&2 || return
+  echo "model.from=$directory"
 }
 
 # ListOps by a curriculum of lengths. The last stage is the benchmark's task; its test part is the one that counts.
@@ -62,16 +77,23 @@ fashion() {
 # Contours of 6 segments, the easiest of the three.
 pathfinder() {
   [[ -e pathfinder32 ]] || "$program" lra generate pathfinder --out . --contour 6 --images 100000
+  local from
   for run in "${runs[@]}"; do
-    train "$run" "" pathfinder.yaml task.path=pathfinder32/curv_baseline training.steps=6000 schedule.warmup_steps=300 \
+    from=$(pretrain "$run" task.path=pathfinder32/curv_baseline data.sequence_length=1024 data.masking.probability=0.5 \
+             training.steps=2000 schedule.warmup_steps=100 "${pictures[@]}")
+    train "$run" "" pathfinder.yaml ${from:+"$from"} task.path=pathfinder32/curv_baseline training.steps=6000 schedule.warmup_steps=300 \
       evaluation.every_steps=500 "${pictures[@]}"
   done
 }
 
 # Reviews as bytes, up to 4,000 of each.
 text() {
+  : "${IMDB:?is not set: the directory aclImdb or its tar}"
+  local from
   for run in "${runs[@]}"; do
-    train "$run" "" text.yaml "task.path=${IMDB:?is not set: the directory aclImdb or its tar}" training.steps=1400 \
+    from=$(pretrain "$run" "task.path=$IMDB" data.sequence_length=4000 data.masking.probability=0.15 training.steps=2000 \
+             schedule.warmup_steps=100 model.attention.landmarks=64)
+    train "$run" "" text.yaml ${from:+"$from"} "task.path=$IMDB" training.steps=1400 \
       evaluation.every_steps=350 schedule.warmup_steps=100 model.attention.landmarks=64 model.dropout=0 \
       optimizer.learning_rate=1e-3 training.clip_norm=1
   done
