@@ -50,10 +50,11 @@ struct AttentionLimits {
   std::int64_t longest = 0;  ///< rows of the longest sequence
   std::int64_t channels = 0;
   std::int64_t heads = 1;
-  std::int64_t taps = 0;  ///< kernel size of the convolution; 0: none
-  int threads = 1;        ///< of the context that runs the op
-  bool cuda = false;      ///< on a GPU
-  bool split = false;     ///< sequences may lie on several ranks
+  std::int64_t taps = 0;         ///< kernel size of the convolution; 0: none
+  int threads = 1;               ///< of the context that runs the op
+  bool cuda = false;             ///< on a GPU
+  std::size_t shared_bytes = 0;  ///< that a block gets there at most; 0: not known
+  bool split = false;            ///< sequences may lie on several ranks
 
   [[nodiscard]] std::int64_t width() const { return channels / heads; }
 };

@@ -3,10 +3,14 @@
 
 #include "kernels/cuda/ops.h"
 
+#include <array>
+#include <string>
+
 #include "kernels/cuda/gemm_epilogues.h"
 #include "kernels/cuda/vectorized.h"
 #include "kernels/rows.h"
 #include "kernels/tensor/cuda/dispatch.h"
+#include "kernels/tensor/cuda/kernel_timer.h"
 
 namespace nystrom::cuda {
 namespace {
@@ -75,8 +79,22 @@ bool knows(CudaContext& context, const BlasLt::Product& product) {
   return context.blas().knows(product);
 }
 
+namespace {
+
+/// By which a product is known among the kernels that are timed: "product bf16>fp32 2304x768x65536 nt +sums".
+std::string name_of(const BlasLt::Product& p) {
+  constexpr std::array kEpilogues{"", " +bias", " +gelu", " +slope", " +sums"};
+  return fmt::format("product {}>{} {}x{}x{} {}{}{}", nystrom::name_of(p.input), nystrom::name_of(p.output),
+                     p.m, p.n, p.k, p.transpose_a ? 't' : 'n', p.transpose_b ? 't' : 'n',
+                     kEpilogues[static_cast<std::size_t>(p.epilogue)]);
+}
+
+}  // namespace
+
 void multiply(CudaContext& context, const BlasLt::Product& product) {
-  context.blas().run(context.stream(), product, context.workspace(BlasLt::kWorkspaceBytes));
+  const Stream& stream = context.stream();
+  timed(stream, stream.timer() == nullptr ? std::string() : name_of(product),
+        [&] { context.blas().run(stream, product, context.workspace(BlasLt::kWorkspaceBytes)); });
 }
 
 void matmul(CudaContext& context, const Matmul& args) {

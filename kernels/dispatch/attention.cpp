@@ -1,5 +1,7 @@
 #include "kernels/dispatch/attention.h"
 
+#include "kernels/cuda/attention/workspace.h"
+
 namespace nystrom {
 
 void check_attention(const AttentionInputs& inputs, std::int64_t projections) {
@@ -31,6 +33,13 @@ void check_gpu_attention(DType activation, const AttentionLimits& limits) {
         "Attention on a GPU takes heads of a multiple of 8 channels, at most 128; these have {}: choose "
         "another number of heads, or the CPU.",
         width);
+  using cuda::kNarrowHeads, cuda::kWideSharedBytes;
+  if (width > kNarrowHeads && limits.shared_bytes > 0 && limits.shared_bytes < kWideSharedBytes)
+    refuse(
+        "Attention with heads of more than {} channels (these have {}) needs a GPU that gives {} KiB of shared memory "
+        "to a block, as those of compute capability 8.0, 9.0 and 10.0 do; this one gives {} KiB: choose more heads, or "
+        "another GPU.",
+        kNarrowHeads, width, kWideSharedBytes >> 10U, limits.shared_bytes >> 10U);
   if (activation == DType::kF64)
     refuse("Attention on a GPU computes in fp32 or bf16, not in {}.", name_of(activation));
 }

@@ -14,18 +14,29 @@ struct Cost {
   ExactCost exact;
   double squares;
 
+  /// Of these, what is computed in fp32 in bf16 runs too: the pseudo-inverse, and the products of landmarks.
+  [[nodiscard]] double fp32_of(const NystromAttention& args, std::int64_t rows) const {
+    if (rows <= args.options.landmarks) return 0;
+    const auto m = static_cast<double>(args.options.landmarks);
+    return 2 * (squares * m * m * m + 2 * m * m * static_cast<double>(args.inputs.width()));
+  }
   [[nodiscard]] double of(const NystromAttention& args, std::int64_t rows, std::int64_t keys) const {
     if (rows <= args.options.landmarks) return exact.of(args.inputs, rows, keys);
     const auto n = static_cast<double>(rows), m = static_cast<double>(args.options.landmarks);
     const auto d = static_cast<double>(args.inputs.width());
     const double convolution = exact.convolutions * n * static_cast<double>(args.inputs.taps()) * d;
-    return 2 * (convolution + exact.products * 2 * n * m * d + squares * m * m * m + 2 * m * m * d);
+    return 2 * (convolution + exact.products * 2 * n * m * d) + fp32_of(args, rows);
   }
 };
 
 double flops(const Context& context, const NystromAttention& args, const Cost& cost) {
   return attention_flops(context, args.inputs,
                          [&](std::int64_t rows, std::int64_t keys) { return cost.of(args, rows, keys); });
+}
+
+double fp32_flops(const Context& context, const NystromAttention& args, const Cost& cost) {
+  return attention_flops(context, args.inputs,
+                         [&](std::int64_t rows, std::int64_t) { return cost.fp32_of(args, rows); });
 }
 
 void check_nystrom_attention(const Context& context, const NystromAttention& args) {
@@ -71,9 +82,10 @@ std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, 
 
 void nystrom_attention_forward(Context& context, const NystromAttention& args) {
   check_nystrom_attention(context, args);
-  const double squares = 4 * args.options.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1);
-  const OpScope scope(context, "attention_forward", flops(context, args, {{2, 1}, squares}),
-                      forward_bytes(args.inputs));
+  const Cost cost{
+      {2, 1}, static_cast<double>(4 * args.options.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1))};
+  const OpScope scope(context, "attention_forward", flops(context, args, cost), forward_bytes(args.inputs),
+                      fp32_flops(context, args, cost));
   NYSTROM_ON_CUDA(nystrom_attention_forward, context, args);
   cpu::nystrom_attention_forward(context, args);
 }
@@ -81,9 +93,9 @@ void nystrom_attention_forward(Context& context, const NystromAttention& args) {
 void nystrom_attention_backward(Context& context, const NystromAttention& args,
                                 const AttentionGradients& gradients) {
   check_nystrom_attention(context, args);
-  const OpScope scope(context, "attention_backward",
-                      flops(context, args, {{5, 2}, 12.0 * args.options.pinv_iterations}),
-                      backward_bytes(args.inputs, gradients));
+  const Cost cost{{5, 2}, 12.0 * args.options.pinv_iterations};
+  const OpScope scope(context, "attention_backward", flops(context, args, cost),
+                      backward_bytes(args.inputs, gradients), fp32_flops(context, args, cost));
   NYSTROM_ON_CUDA(nystrom_attention_backward, context, args, gradients);
   cpu::nystrom_attention_backward(context, args, gradients);
 }

@@ -22,7 +22,8 @@ class CudaContext;  // kernels/tensor/cuda/context.h
 struct OpCount {
   std::int64_t calls = 0;
   double seconds = 0;
-  double flops = 0;  ///< multiply and add count as two
+  double flops = 0;       ///< multiply and add count as two
+  double fp32_flops = 0;  ///< of these: computed by units for fp32 in bf16 runs too
   double bytes = 0;  ///< fewest bytes that must cross memory: each input read once, each output written once
 };
 
@@ -99,16 +100,19 @@ class Profiling {
 #define NYSTROM_CUDA_HAS(way, context, ...) false
 #endif
 
-/// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes).
+/// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes). `fp32_flops` of the
+/// flops are computed by units for fp32 whatever the precision of the run.
 class OpScope {
  public:
-  OpScope(Context& context, std::string_view name, double flops, double bytes) : profile_(context.profile()) {
+  OpScope(Context& context, std::string_view name, double flops, double bytes, double fp32_flops = 0)
+      : profile_(context.profile()) {
     if (profile_ == nullptr) return;
     context_ = &context;
     context.synchronize();  // a profile gives up overlap for times that belong to one op
     name_ = name;
     flops_ = flops;
     bytes_ = bytes;
+    fp32_flops_ = fp32_flops;
     start_ = std::chrono::steady_clock::now();
   }
   ~OpScope() {
@@ -123,7 +127,7 @@ class OpScope {
   Profile* profile_;
   const Context* context_ = nullptr;
   std::string_view name_;
-  double flops_ = 0, bytes_ = 0;
+  double flops_ = 0, bytes_ = 0, fp32_flops_ = 0;
   std::chrono::steady_clock::time_point start_;
 };
 

@@ -46,10 +46,14 @@ class Device {
   [[nodiscard]] std::string kind() const { return is_gpu() ? "cuda" : "cpu"; }
   /// The processor, or the GPU by name.
   [[nodiscard]] std::string text() const;
-  /// Machine and GPU, the same text for two processes on the same GPU.
+  /// The GPU by its unique id, the same text for two processes on the same GPU, or on the same part of one
+  /// (MIG); whatever the machines are called. Empty on the processor.
   [[nodiscard]] std::string identity() const;
   /// Bytes of memory that can still be taken; SIZE_MAX for the processor, whose system finds out later.
   [[nodiscard]] std::size_t free_bytes() const;
+  /// Bytes of the GPU's memory that are taken, by this and by other programs, with CUDA's own part; 0 for the
+  /// processor.
+  [[nodiscard]] std::size_t used_bytes() const;
 
  private:
   std::shared_ptr<CudaContext> cuda_;

@@ -41,6 +41,7 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
                                   .taps = config_.attention.taps,
                                   .threads = plan.threads,
                                   .cuda = store_.memory().on_device(),
+                                  .shared_bytes = store_.memory().block_shared_bytes(),
                                   .split = plan.limits.split};
   for (Block& block : blocks_) block.attention().plan_kept(planner, attention);
   for (Block& block : blocks_) {

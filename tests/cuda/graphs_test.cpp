@@ -2,11 +2,13 @@
 
 #include "kernels/tensor/graphs.h"
 
+#include <cstdlib>
 #include <functional>
 
 #include "emulation.h"
 #include "kernels/gelu.h"
 #include "kernels/linear.h"
+#include "kernels/tensor/kernel_times.h"
 #include "on_device.h"
 #include "op_support.h"
 
@@ -91,6 +93,27 @@ TEST_F(Graphs, are_thrown_away_where_an_op_fails_and_the_next_are_good) {
     device_.context().synchronize();  // which no recording permits
   };
   EXPECT_THROW(fail_midway(), DeviceError);
+  expect_product(10, 1, 0);
+}
+
+TEST_F(Graphs, are_made_anew_where_a_driver_refuses_an_update_with_whatever_error) {
+  expect_product(10, 0, 0);
+  expect_product(10, 1, 0);
+  ::setenv("NYSTROM_EMULATION_UPDATES", "1", 1);
+  for (int error = 0; error < 3; ++error) expect_product(10 + error, 1, 0);
+  ::unsetenv("NYSTROM_EMULATION_UPDATES");
+  expect_product(10, 0, 1);
+}
+
+TEST_F(Graphs, leave_ops_alone_while_their_kernels_are_timed) {
+  expect_product(10, 0, 0);
+  {
+    const KernelTiming timing(device_.context());
+    expect_product(10, 0, 0);
+    const KernelTimes times = timing.read();
+    EXPECT_EQ(times.at("gelu_forward").calls, 1);
+    EXPECT_EQ(times.at("product fp32>fp32 16x10x8 tn").calls, 1);
+  }
   expect_product(10, 1, 0);
 }
 

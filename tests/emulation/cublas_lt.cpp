@@ -1,7 +1,8 @@
 // cuBLASLt's part in the emulation: checks what the real library checks of what we ask for, and multiplies
 // when the stream gets there. It is stricter where the real one is free to be: addresses must be as aligned
 // as the preference said, the workspace is overwritten, a bias of an odd length is more than it can do, and
-// GELU and sums of an operand are for bf16. NYSTROM_EMULATION_EPILOGUES makes it one that can do less.
+// GELU and sums of an operand are for bf16, whose products must be added up in fp32.
+// NYSTROM_EMULATION_EPILOGUES makes it one that can do less.
 
 #include <cublasLt.h>
 #include <fmt/format.h>
@@ -234,6 +235,12 @@ Matrix matrix(const void* at, const cublasLtMatrixLayout_t layout, std::int32_t 
   return {const_cast<void*>(at), *layout, transposed == CUBLAS_OP_T};
 }
 
+/// NYSTROM_EMULATION_PRODUCT_MS: what every product takes at least.
+double delay_of_products() {
+  const char* text = std::getenv("NYSTROM_EMULATION_PRODUCT_MS");
+  return text == nullptr ? 0 : 1e-3 * std::strtod(text, nullptr);
+}
+
 template <class T>
 cublasStatus_t destroyed(T* object) {
   delete object;
@@ -275,7 +282,12 @@ const char* cublasLtGetStatusName(cublasStatus_t status) {
   return cublasLtGetStatusString(status);
 }
 
+// NYSTROM_EMULATION_CUBLASLT=N: the first N libraries that this process tries are too new for the driver.
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  static std::uint64_t refused = 0;
+  const char* text = std::getenv("NYSTROM_EMULATION_CUBLASLT");
+  if (text != nullptr && refused < std::strtoull(text, nullptr, 10))
+    return ++refused, CUBLAS_STATUS_NOT_INITIALIZED;
   *handle = std::make_unique<cublasLtContext>().release();
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -337,7 +349,7 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t /*layout*
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
   *preference = std::make_unique<cublasLtMatmulPreferenceOpaque_t>().release();
-  **preference = {0, {256, 256, 256, 256}};
+  **preference = {0, {256, 256, 256, 256}, CUBLASLT_REDUCTION_SCHEME_MASK};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -349,6 +361,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   switch (attribute) {
     case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
       return take(preference->workspace_bytes, value, bytes);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+      return take(preference->reductions, value, bytes);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
       return take(preference->alignment[0], value, bytes);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
@@ -374,6 +388,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t /*handle*/, cubla
       judge(*desc, matrix(nullptr, a, desc->transpose_a), matrix(nullptr, b, desc->transpose_b),
             matrix(nullptr, c, CUBLAS_OP_N), matrix(nullptr, d, CUBLAS_OP_N));
   if (status != CUBLAS_STATUS_SUCCESS) return status;
+  // The real one might then add the parts of a product in bf16.
+  if (d->type == CUDA_R_16BF && (preference->reductions & ~CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) != 0)
+    return CUBLAS_STATUS_INVALID_VALUE;
   *returned = std::min(requested, static_cast<int>(kAlgorithms));
   for (int number = 0; number < *returned; ++number) {
     cublasLtMatmulHeuristicResult_t& result = results[number];
@@ -443,7 +460,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
   const auto number = algo != nullptr ? algo->data[5] : 0;
   ++emulation::products_by_algorithm()[number];
   const cudaError_t error = emulation::enqueue(stream, "cublasLtMatmul", [call, number] {
-    if (const double seconds = emulation::product_delays()[number]; seconds > 0)
+    if (const double seconds = emulation::product_delays()[number] + delay_of_products(); seconds > 0)
       std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
     call.run();
     return true;

@@ -31,6 +31,13 @@ thread_local int device_of_thread = 0;
 
 }  // namespace
 
+// CUDA C++ Programming Guide, technical specifications by compute capability: most shared memory of a block.
+std::size_t most_shared_bytes() {
+  const int which = capability();
+  const bool small = which == 86 || which == 89 || which >= 120;
+  return std::size_t{which == 80 || which == 87 ? 163U : small ? 99U : 227U} * 1024;
+}
+
 Dice& dice() {
   static Dice drawn(number("NYSTROM_EMULATION_SEED", 1));
   return drawn;
@@ -147,7 +154,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->minor = emulation::capability() % 10;
   properties->multiProcessorCount = 2;
   properties->sharedMemPerBlock = 48 * 1024;
-  properties->sharedMemPerBlockOptin = emulation::kMaxSharedBytes;
+  properties->sharedMemPerBlockOptin = emulation::most_shared_bytes();
+  properties->uuid.bytes[0] = static_cast<char>(device);
+  properties->uuid.bytes[1] = static_cast<char>(emulation::number("NYSTROM_EMULATION_MACHINE", 0));
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
 }

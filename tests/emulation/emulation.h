@@ -20,9 +20,14 @@
 //   the sentence.
 //
 // Environment: NYSTROM_EMULATION_SEED (1), NYSTROM_EMULATION_DEVICES (1), NYSTROM_EMULATION_MEMORY (MiB,
-// 16384), NYSTROM_EMULATION_CAPABILITY (90), NYSTROM_EMULATION_DRIVER (13000),
-// NYSTROM_EMULATION_NCCL=missing, NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails),
-// NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what cuBLASLt can do beside summing; all).
+// 16384), NYSTROM_EMULATION_CAPABILITY (90; with it goes the most shared memory of a block),
+// NYSTROM_EMULATION_MACHINE (0: the machine, by its GPUs' ids), NYSTROM_EMULATION_DRIVER (13000),
+// NYSTROM_EMULATION_NCCL=missing, or start, first or destroy with :RANK (which blocks there),
+// NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails), NYSTROM_EMULATION_UPDATES=N (each Nth update of a
+// graph is refused with another error each time), NYSTROM_EMULATION_CUBLASLT=N (the first N libraries do not
+// start), NYSTROM_EMULATION_PRODUCT_MS (what a product takes at least), NYSTROM_EMULATION_MMA=truncate (sums
+// of tensor cores cut off as hardware does), NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what
+// cuBLASLt can do beside summing; all).
 
 #include <cuda_runtime.h>
 
@@ -60,9 +65,10 @@ std::array<std::int64_t, 3>& products_by_algorithm();
 
 // ---- for launch.h and the stand-ins of libraries ----------------------------------------------------------
 
-/// A kernel: `thread` is called by each thread of each block.
+/// A kernel: `thread` is called by each thread of each block. More than 48 KiB of shared memory are refused
+/// where cudaFuncSetAttribute has not allowed them to `function`.
 cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
-                           const char* name, std::function<void()> thread);
+                           const char* name, std::function<void()> thread, const void* function);
 /// Faults where one of the parameter's words is the address of host memory.
 void check_parameter(const char* kernel, const void* parameter, std::size_t bytes);
 /// Work of a library on a stream; returns whether it is done, is called again until then.

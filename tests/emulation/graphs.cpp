@@ -2,6 +2,8 @@
 // update takes the same kernels only, and nothing is allocated or freed while one goes on.
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "streams.h"
@@ -32,6 +34,16 @@ cudaError_t refuse_while_capturing(cudaStream_t stream) {
       refused = true;
     }
   return refused ? remember(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+}
+
+/// NYSTROM_EMULATION_UPDATES=N: each Nth update is refused, with the errors that drivers have for it in turn.
+cudaError_t refusal_of_update() {
+  const char* text = std::getenv("NYSTROM_EMULATION_UPDATES");
+  const std::uint64_t every = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+  constexpr std::array kErrors{cudaErrorGraphExecUpdateFailure, cudaErrorNotSupported, cudaErrorInvalidValue};
+  static std::uint64_t updates = 0;
+  if (every == 0 || ++updates % every != 0) return cudaSuccess;
+  return kErrors[updates / every % kErrors.size()];
 }
 
 }  // namespace nystrom::emulation
@@ -71,6 +83,8 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
     result->result = cudaGraphExecUpdateErrorTopologyChanged;
     return remember(cudaErrorGraphExecUpdateFailure);
   }
+  if (const cudaError_t refused = emulation::refusal_of_update(); refused != cudaSuccess)
+    return remember(refused);
   ++emulation::mutable_statistics().graphs_updated;
   exec->operations = graph->operations;
   return cudaSuccess;

@@ -35,7 +35,8 @@ void clear_streams();
 
 // blocks.cpp
 inline constexpr unsigned kMaxThreads = 1024;
-inline constexpr std::size_t kMaxSharedBytes = 227 * 1024;
+/// Of a block, where asked for: by the device's capability.
+std::size_t most_shared_bytes();
 struct KernelCall {
   dim3 grid, block;
   std::size_t shared_bytes = 0;

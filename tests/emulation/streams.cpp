@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -148,13 +149,22 @@ bool is_to_fail(const std::string& kernel) {
   return !wanted.empty() && wanted.substr(0, wanted.find(':')) == kernel && left > 0 && --left == 0;
 }
 
+/// What cudaFuncSetAttribute has allowed, by kernel.
+std::map<const void*, std::size_t>& allowed_shared_bytes() {
+  static std::map<const void*, std::size_t> allowed;
+  return allowed;
+}
+
 cudaError_t enqueue_kernel(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
-                           const char* name, std::function<void()> thread) {
+                           const char* name, std::function<void()> thread, const void* function) {
+  constexpr std::size_t kUnasked = 48 * 1024;
   const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
   if (threads == 0 || threads > kMaxThreads || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
       grid.x > 0x7fffffffU || grid.y > 65535 || grid.z > 65535)
     return remember(cudaErrorInvalidConfiguration);
-  if (shared_bytes > kMaxSharedBytes) return remember(cudaErrorInvalidValue);
+  const auto allowed = allowed_shared_bytes().find(function);
+  if (shared_bytes > (allowed == allowed_shared_bytes().end() ? kUnasked : allowed->second))
+    return remember(cudaErrorInvalidValue);
   ++mutable_statistics().kernels;
   ++launches()[name];
   auto call = std::make_shared<KernelCall>(KernelCall{grid, block, shared_bytes, name, std::move(thread)});
@@ -185,9 +195,27 @@ cudaError_t cudaDeviceSynchronize() {
   return run_until(emulation::all_idle);
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
+      static_cast<std::size_t>(value) > emulation::most_shared_bytes())
+    return remember(cudaErrorInvalidValue);
+  emulation::allowed_shared_bytes()[function] = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetStreamPriorityRange(int* lowest, int* highest) {
+  *lowest = 0;
+  *highest = -5;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t stream, int* priority) {
+  *priority = stream->cuda_priority;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int priority) {
   if (flags != cudaStreamNonBlocking) return remember(cudaErrorNotSupported);
   *stream = new emulation::StreamState;
+  (*stream)->cuda_priority = priority;
   (*stream)->priority = emulation::dice().next();
   emulation::streams().push_back(*stream);
   return cudaSuccess;

@@ -30,7 +30,8 @@ struct Capture {
 
 struct StreamState {
   std::deque<Operation> queue;
-  std::uint64_t priority = 0;
+  std::uint64_t priority = 0;  // drawn
+  int cuda_priority = 0;       // asked for, and without effect here
   std::shared_ptr<Capture> capture;
 };
 

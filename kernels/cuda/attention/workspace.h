@@ -32,6 +32,13 @@ constexpr int convolution_windows(int taps) {
 /// Up to here the matrices of the pseudo-inverse live in shared memory.
 inline constexpr std::int64_t kSmallLandmarks = 64;
 
+/// Heads up to this width run on every GPU: their kernels want no more shared memory than the smallest gives
+/// a block. Wider ones want up to kWideSharedBytes. (With 65 taps; key_gradient.cu and query_gradient.cu
+/// check it.)
+inline constexpr std::int64_t kNarrowHeads = 64;
+inline constexpr std::size_t kNarrowSharedBytes = std::size_t{99} << 10U,
+                             kWideSharedBytes = std::size_t{155} << 10U;
+
 /// The sizes of a call.
 struct CudaAttentionShape {
   std::int64_t heads = 0, taps = 0, width = 0, batch = 0, longest = 0;

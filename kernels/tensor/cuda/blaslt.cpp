@@ -39,26 +39,24 @@ F* find(void* library, const char* name) {
 #define NYSTROM_BLASLT(library, name) find<decltype(name)>(library, #name)
 #endif
 
-/// Stays open until the process ends: CUDA's libraries have threads and handlers of their own.
-void* open_library() {
+/// The names under which the library may be there, the newest first.
+constexpr std::array kLibraries{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"};
+
+/// Stays open until the process ends: CUDA's libraries have threads and handlers of their own. Null where it
+/// is not there.
+void* open_library(const char* name) {
 #ifdef NYSTROM_EMULATION
-  return nullptr;
+  return const_cast<char*>(name);  // of the stand-in, which is linked
 #else
-  std::string tried;
-  for (const char* name : {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}) {
-    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
-    tried += std::string(tried.empty() ? "" : ", ") + name;
-  }
-  fail(
-      "cuBLASLt was not found (tried {}); install it or add its folder to LD_LIBRARY_PATH, or take "
-      "training.backend: cpu.",
-      tried);
+  return dlopen(name, RTLD_NOW | RTLD_LOCAL);
 #endif
 }
 
 /// The functions in use, under their names without the prefix.
 struct Functions {
-  void* library = open_library();
+  explicit Functions(void* opened) : library(opened) {}
+
+  void* library;
 #define NYSTROM_FUNCTION(name) decltype(cublasLt##name)* name = NYSTROM_BLASLT(library, cublasLt##name)
   NYSTROM_FUNCTION(Create);
   NYSTROM_FUNCTION(Destroy);
@@ -128,12 +126,37 @@ struct Key {
   }
 };
 
+/// The library with a handle.
+struct Started {
+  Functions functions;
+  cublasLtHandle_t handle;
+};
+
+/// The first of kLibraries that starts: one that is newer than the driver does not.
+Started start_library() {
+  std::string tried;
+  for (const char* name : kLibraries) {
+    tried += std::string(tried.empty() ? "" : ", ") + name;
+    void* const library = open_library(name);
+    if (library == nullptr) continue;
+    Started started{Functions(library), nullptr};
+    const cublasStatus_t status = started.functions.Create(&started.handle);
+    if (status == CUBLAS_STATUS_SUCCESS) return started;
+    tried += fmt::format(", which does not start: {}", started.functions.GetStatusString(status));
+  }
+  fail(
+      "cuBLASLt was not found (tried {}); install it or add its folder to LD_LIBRARY_PATH, or take "
+      "training.backend: cpu.",
+      tried);
+}
+
 }  // namespace
 
 class BlasLt::Impl {
  public:
-  Impl(const std::string& gpu, bool timing) : timing_(timing) {
-    check(f_.Create(&handle_), "start");
+  Impl(const std::string& gpu, bool timing) : Impl(start_library(), gpu, timing) {}
+  Impl(const Started& started, const std::string& gpu, bool timing)
+      : f_(started.functions), handle_(started.handle), timing_(timing) {
     if (!gpu.empty()) choices_ = ProductChoices(ProductChoices::path_for(gpu, version()), gpu, version());
   }
   ~Impl() {
@@ -289,6 +312,9 @@ class BlasLt::Impl {
     check(f_.MatmulPreferenceCreate(&made), "take a preference");
     const Owned<cublasLtMatmulPreference_t> wish(made, {f_.MatmulPreferenceDestroy});
     set(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{kWorkspaceBytes});
+    // Parts of a product that is split along k are added in fp32; by default also in the output's bf16.
+    set(made, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+        std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.alignment[0]);
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.alignment[1]);
     set(made, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.alignment[2]);
@@ -356,7 +382,7 @@ class BlasLt::Impl {
   }
 
   Functions f_;
-  cublasLtHandle_t handle_ = nullptr;
+  cublasLtHandle_t handle_;
   bool timing_;
   ProductChoices choices_;
   std::map<Key, Plan> plans_;

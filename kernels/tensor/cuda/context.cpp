@@ -3,22 +3,14 @@
 namespace nystrom {
 namespace {
 
-int attribute(cudaDeviceAttr which, int index) {
-  int value = 0;
-  cuda::check(cudaDeviceGetAttribute(&value, which, index), "asking for a property of the GPU");
-  return value;
-}
-
 cuda::DeviceProperties properties_of(int index) {
   cuda::check(cudaSetDevice(index), "choosing a GPU");
   cudaDeviceProp all{};
   cuda::check(cudaGetDeviceProperties(&all, index), "asking for the GPU's properties");
-  cuda::DeviceProperties p{
-      .name = all.name,
-      .capability = 10 * all.major + all.minor,
-      .multiprocessors = all.multiProcessorCount,
-      .shared_bytes = static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, index)),
-      .memory_bytes = all.totalGlobalMem};
+  cuda::DeviceProperties p{.name = all.name,
+                           .capability = 10 * all.major + all.minor,
+                           .multiprocessors = all.multiProcessorCount,
+                           .memory_bytes = all.totalGlobalMem};
   constexpr int kOldestCapability = CudaContext::kOldestCapability;
   if (p.capability < kOldestCapability)
     fail(

@@ -15,7 +15,6 @@ struct DeviceProperties {
   std::string name;
   int capability = 0;  ///< 90 for compute capability 9.0
   int multiprocessors = 0;
-  std::size_t shared_bytes = 0;  ///< most dynamic shared memory of a block
   std::size_t memory_bytes = 0;
 };
 
@@ -45,6 +44,9 @@ class CudaContext {
 
   /// The workspace: at least `bytes`, aligned to 256; what it holds is lost at the op's return.
   [[nodiscard]] void* workspace(std::size_t bytes) const;
+
+  /// Kernels and products of the stream are timed; null: no longer.
+  void set_timer(cuda::KernelTimer* timer) { stream_.set_timer(timer); }
 
   /// Device memory.
   [[nodiscard]] Memory& memory() { return memory_; }

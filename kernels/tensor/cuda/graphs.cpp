@@ -7,7 +7,8 @@ namespace nystrom::cuda {
 void DeviceGraphs::begin(std::size_t slot) {
   NYSTROM_CHECK(recording_ == nullptr, "slot {} is begun while another is recorded", slot);
   if (slot >= slots_.size()) slots_.resize(slot + 1);
-  if (!std::exchange(slots_[slot].used, true) || context_.profile() != nullptr) return;
+  if (!std::exchange(slots_[slot].used, true) || context_.profile() != nullptr || stream().timer() != nullptr)
+    return;
   check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "beginning to record a graph");
   recording_ = &slots_[slot];
 }
@@ -29,13 +30,11 @@ void DeviceGraphs::end() {
 bool DeviceGraphs::update(const Slot& slot, const Recorded& recorded) {
   if (slot.graph == nullptr) return false;
   cudaGraphExecUpdateResultInfo result{};
-  const cudaError_t error = cudaGraphExecUpdate(slot.graph.get(), recorded.get(), &result);
-  if (error == cudaErrorGraphExecUpdateFailure) {
-    (void)cudaGetLastError();
-    return false;
-  }
-  check(error, "updating a graph");
-  return true;
+  if (cudaGraphExecUpdate(slot.graph.get(), recorded.get(), &result) == cudaSuccess) return true;
+  // Drivers differ in what they say of a node that they cannot update. What is wrong with the device itself,
+  // making a graph anew tells as well.
+  (void)cudaGetLastError();
+  return false;
 }
 
 void DeviceGraphs::abandon() noexcept {

@@ -5,7 +5,7 @@
 //
 // By nvcc it is cudaLaunchKernelEx; in the emulation (tests/emulation) the processor runs it. A launch that
 // is refused throws DeviceError with the op's name; what goes wrong while it runs is told by the next call
-// that waits.
+// that waits. A stream with a timer has each kernel timed (kernel_timer.h).
 
 #include <cuda_runtime.h>
 
@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "kernels/tensor/cuda/check.h"
+#include "kernels/tensor/cuda/kernel_timer.h"
 #include "kernels/tensor/cuda/stream.h"
 #ifdef NYSTROM_EMULATION
 #include "emulation.h"
@@ -23,23 +24,39 @@ namespace nystrom::cuda {
 /// Up to here a block gets dynamic shared memory without asking.
 inline constexpr std::size_t kPlainSharedBytes = 48 * 1024;
 
+namespace detail {
+
 #ifdef NYSTROM_EMULATION
 
 template <class... Params, class... Arguments>
-void launch(const Stream& stream, dim3 grid, dim3 block, std::size_t shared_bytes, const char* name,
-            void (*kernel)(Params...), const Arguments&... arguments) {
-  static_assert((std::is_trivially_copyable_v<Params> && ...), "a kernel's parameters are copied as bytes");
+cudaError_t start(const Stream& stream, dim3 grid, dim3 block, std::size_t shared_bytes, const char* name,
+                  void (*kernel)(Params...), const Arguments&... arguments) {
   const auto enqueue = [&](Params... values) {
     (__builtin_clear_padding(&values), ...);  // what was there before may look like an address
     (emulation::check_parameter(name, &values, sizeof values), ...);
-    check(emulation::enqueue_kernel(stream, grid, block, shared_bytes, name, [=] { kernel(values...); }),
-          name);
+    return emulation::enqueue_kernel(
+        stream, grid, block, shared_bytes, name, [=] { kernel(values...); },
+        reinterpret_cast<const void*>(kernel));
   };
-  enqueue(arguments...);
-  if (synchronous_launches()) check(cudaStreamSynchronize(stream), name);
+  return enqueue(arguments...);
 }
 
 #else
+
+template <class... Params, class... Arguments>
+cudaError_t start(const Stream& stream, dim3 grid, dim3 block, std::size_t shared_bytes, const char* /*name*/,
+                  void (*kernel)(Params...), const Arguments&... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  return cudaLaunchKernelEx(&config, kernel, static_cast<Params>(arguments)...);
+}
+
+#endif
+
+}  // namespace detail
 
 template <class... Params, class... Arguments>
 void launch(const Stream& stream, dim3 grid, dim3 block, std::size_t shared_bytes, const char* name,
@@ -49,15 +66,9 @@ void launch(const Stream& stream, dim3 grid, dim3 block, std::size_t shared_byte
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared_bytes)),
           name);
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream;
-  check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(arguments)...), name);
+  timed(stream, name,
+        [&] { check(detail::start(stream, grid, block, shared_bytes, name, kernel, arguments...), name); });
   if (synchronous_launches()) check(cudaStreamSynchronize(stream), name);
 }
-
-#endif
 
 }  // namespace nystrom::cuda

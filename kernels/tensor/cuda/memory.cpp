@@ -4,7 +4,26 @@
 
 namespace nystrom::cuda {
 
+DeviceMemory::DeviceMemory() {
+  check(cudaGetDevice(&device_), "asking for the current GPU");
+}
+
+std::size_t DeviceMemory::block_shared_bytes() const {
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_),
+        "asking for a property of the GPU");
+  return static_cast<std::size_t>(bytes);
+}
+
+void DeviceMemory::check_device() const {
+  int current = 0;
+  check(cudaGetDevice(&current), "asking for the current GPU");
+  NYSTROM_CHECK(current == device_, "memory of GPU {} is asked for by a thread whose GPU is {}", device_,
+                current);
+}
+
 std::byte* DeviceMemory::allocate(std::size_t bytes, Contents contents) {
+  check_device();
   void* address = nullptr;
   if (bytes == 0) bytes = 1;
   if (const cudaError_t error = cudaMalloc(&address, bytes); error == cudaErrorMemoryAllocation) {
@@ -49,12 +68,14 @@ void PinnedMemory::release(std::byte* address) noexcept {
 
 void DeviceMemory::read(void* host, const void* from, std::size_t bytes) const {
   if (bytes == 0) return;
+  check_device();
   check(cudaDeviceSynchronize(), "waiting for the device");
   check(cudaMemcpy(host, from, bytes, cudaMemcpyDeviceToHost), "a copy from the device");
 }
 
 void DeviceMemory::write(void* to, const void* host, std::size_t bytes) const {
   if (bytes == 0) return;
+  check_device();
   check(cudaDeviceSynchronize(), "waiting for the device");
   check(cudaMemcpy(to, host, bytes, cudaMemcpyHostToDevice), "a copy to the device");
   check(cudaDeviceSynchronize(), "a copy to the device");

@@ -11,14 +11,23 @@
 
 namespace nystrom::cuda {
 
-/// Device memory, as a Memory for Buffer, OwnedTensor and Arena. Zeroing is finished when allocate() returns.
+/// Memory of the device that is current when it is made, as a Memory for Buffer, OwnedTensor and Arena;
+/// InternalError where a thread with another current device calls it. Zeroing is finished when allocate()
+/// returns.
 class DeviceMemory final : public Memory {
  public:
+  DeviceMemory();
   [[nodiscard]] std::byte* allocate(std::size_t bytes, Contents contents) override;
   void release(std::byte* address) noexcept override;
   [[nodiscard]] bool on_device() const override { return true; }
+  [[nodiscard]] std::size_t block_shared_bytes() const override;
   void read(void* host, const void* from, std::size_t bytes) const override;
   void write(void* to, const void* host, std::size_t bytes) const override;
+
+ private:
+  void check_device() const;
+
+  int device_ = 0;
 };
 
 /// Pinned host memory, as a Memory.

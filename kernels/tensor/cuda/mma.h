@@ -11,7 +11,8 @@
 // Under NYSTROM_EMULATION the same moves between the same lanes are written out plainly, so that an operand
 // in the wrong layout gives a wrong number there too. What the twin cannot show: alignment of shared
 // addresses is checked, bank conflicts are not, and tensor cores may round a sum of products otherwise in its
-// last bit. Checked against the CPU through the emulation; not yet run on a GPU.
+// last bit: with NYSTROM_EMULATION_MMA=truncate the twin cuts sums off as they do. Checked against the CPU
+// through the emulation; not yet run on a GPU.
 
 #include <cuda_runtime.h>
 
@@ -22,7 +23,11 @@
 #include "kernels/tensor/dtype.h"
 
 #ifdef NYSTROM_EMULATION
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "kernels/core/check.h"
 #endif
@@ -84,6 +89,32 @@ inline const BF16* const* rows_of_all_lanes(const BF16* row) {
                 threadIdx.x);
   return emulation::warp_exchange(row);
 }
+inline bool truncates() {
+  static const bool wanted = [] {
+    const char* how = std::getenv("NYSTROM_EMULATION_MMA");
+    return how != nullptr && std::string_view(how) == "truncate";
+  }();
+  return wanted;
+}
+/// c + the sum of eight products as an A100 adds them (Fasi, Higham, Mikaitis, Pranesh: Numerical behavior of
+/// NVIDIA tensor cores, PeerJ CS 2021): exact products are shifted to the largest exponent, cut off below one
+/// bit more than fp32 has, and so is their sum to fp32's 24. Hopper keeps more bits, and adds sixteen at
+/// once.
+inline float truncated_sum(float c, const double (&products)[8]) {
+  double largest = std::fabs(c);
+  for (const double product : products) largest = std::max(largest, std::fabs(product));
+  if (largest == 0 || !std::isfinite(largest)) {
+    for (const double product : products) c += static_cast<float>(product);
+    return c;
+  }
+  constexpr int kKept = 24;  // bits behind the leading one
+  const int exponent = std::ilogb(largest) - kKept;
+  double sum = std::trunc(std::ldexp(c, -exponent));
+  for (const double product : products) sum += std::trunc(std::ldexp(product, -exponent));
+  if (sum == 0) return 0;
+  const int cut = std::max(0, std::ilogb(sum) - 23);
+  return static_cast<float>(std::ldexp(std::trunc(std::ldexp(sum, -cut)), exponent + cut));
+}
 }  // namespace detail
 
 inline void load_matrices(std::uint32_t (&r)[4], const BF16* row) {
@@ -108,10 +139,19 @@ inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32
   for (int i = 0; i < 4; ++i) {
     const int row_half = i / 2, column = 2 * t + i % 2;  // c[i] is row g + 8 row_half of that column
     float sum = c[i];
-    for (int k = 0; k < 16; ++k) {
-      const int quad = k % 8 / 2, k_half = k / 8;
-      sum += detail::half_of(all[4 * g + quad].a[row_half + 2 * k_half], k % 2) *
-             detail::half_of(all[4 * column + quad].b[k_half], k % 2);
+    for (int k_half = 0; k_half < 2; ++k_half) {
+      float left[8], right[8];
+      for (int k = 0; k < 8; ++k) {
+        left[k] = detail::half_of(all[4 * g + k / 2].a[row_half + 2 * k_half], k % 2);
+        right[k] = detail::half_of(all[4 * column + k / 2].b[k_half], k % 2);
+      }
+      if (detail::truncates()) {
+        double products[8];
+        for (int k = 0; k < 8; ++k) products[k] = static_cast<double>(left[k]) * right[k];
+        sum = detail::truncated_sum(sum, products);
+      } else {
+        for (int k = 0; k < 8; ++k) sum += left[k] * right[k];
+      }
     }
     c[i] = sum;
   }

@@ -23,8 +23,12 @@ double Event::milliseconds_since(const Event& start) const {
   return elapsed;
 }
 
-Stream::Stream() {
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+Stream::Stream(Priority priority) {
+  int lowest = 0, highest = 0;  // both 0 where the GPU has no priorities
+  check(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "asking for the priorities of streams");
+  check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking,
+                                     priority == Priority::kHigh ? highest : 0),
+        "creating a stream");
 }
 
 void Stream::record(const Event& event) const {

@@ -35,15 +35,22 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
+class KernelTimer;  // kernels/tensor/cuda/kernel_timer.h
+
 class Stream {
  public:
-  Stream();
+  /// A stream of high priority has its kernels begun first where others wait for room as well: collectives,
+  /// that is, whose blocks would stand behind the waves of a product.
+  enum class Priority { kNormal, kHigh };
+  explicit Stream(Priority priority = Priority::kNormal);
   ~Stream() {
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
   }
-  Stream(Stream&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+  Stream(Stream&& other) noexcept
+      : stream_(std::exchange(other.stream_, nullptr)), timer_(std::exchange(other.timer_, nullptr)) {}
   Stream& operator=(Stream&& other) noexcept {
     std::swap(stream_, other.stream_);
+    std::swap(timer_, other.timer_);
     return *this;
   }
 
@@ -58,8 +65,13 @@ class Stream {
   /// The host waits for all work of this stream. Not inside a step.
   void synchronize() const;
 
+  /// Times the kernels and products of this stream from now on; null: no longer. Must outlive that.
+  void set_timer(KernelTimer* timer) { timer_ = timer; }
+  [[nodiscard]] KernelTimer* timer() const { return timer_; }
+
  private:
   cudaStream_t stream_ = nullptr;
+  KernelTimer* timer_ = nullptr;
 };
 
 }  // namespace nystrom::cuda

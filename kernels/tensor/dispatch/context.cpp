@@ -51,6 +51,7 @@ void OpScope::record() noexcept {
   count.seconds += spent.count();
   count.flops += flops_;
   count.bytes += bytes_;
+  count.fp32_flops += fp32_flops_;
 }
 
 }  // namespace nystrom

@@ -1,7 +1,5 @@
 #include "kernels/tensor/device.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -82,19 +80,24 @@ std::string Device::text() const {
 }
 
 std::string Device::identity() const {
-  std::array<char, 256> host{};
-  (void)::gethostname(host.data(), host.size() - 1);
-  std::array<char, 64> bus{};
-  if (cuda_ != nullptr)
-    cuda::check(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), cuda_->index()),
-                "asking where the GPU sits");
+  if (cuda_ == nullptr) return {};
+  cudaDeviceProp all{};
+  cuda::check(cudaGetDeviceProperties(&all, cuda_->index()), "asking for the GPU's id");
+  std::string id;
+  for (const char byte : all.uuid.bytes) id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   // Two ranks may share a GPU over NCCL where each claims a host of its own.
   const char* claimed = std::getenv("NCCL_HOSTID");
-  return fmt::format("{} {}", claimed != nullptr ? claimed : host.data(), bus.data());
+  return claimed == nullptr ? id : fmt::format("{} {}", claimed, id);
 }
 
 std::size_t Device::free_bytes() const {
   return cuda_ == nullptr ? SIZE_MAX : cuda::memory_state().free_bytes;
+}
+
+std::size_t Device::used_bytes() const {
+  if (cuda_ == nullptr) return 0;
+  const cuda::MemoryState state = cuda::memory_state();
+  return state.total_bytes - state.free_bytes;
 }
 
 #else
@@ -117,6 +120,10 @@ std::string Device::identity() const {
 
 std::size_t Device::free_bytes() const {
   return SIZE_MAX;
+}
+
+std::size_t Device::used_bytes() const {
+  return 0;
 }
 
 #endif
