@@ -53,8 +53,8 @@ struct AttentionLimits {
   std::int64_t taps = 0;         ///< kernel size of the convolution; 0: none
   int threads = 1;               ///< of the context that runs the op
   bool cuda = false;             ///< on a GPU
-  std::size_t shared_bytes = 0;  ///< that a block gets there at most; 0: not known
   bool split = false;            ///< sequences may lie on several ranks
+  std::size_t shared_bytes = 0;  ///< that a block gets on the GPU at most; 0: not known
 
   [[nodiscard]] std::int64_t width() const { return channels / heads; }
 };

@@ -41,7 +41,7 @@ struct TrainerOptions {
   double clip_norm = 1.0;                     ///< 0: no clipping
   OnTrouble on_nonfinite = OnTrouble::kStop;  ///< not kIgnore
   SpikeOptions spike;
-  std::int64_t bucket_bytes = kDefaultBucketBytes;
+  std::int64_t bucket_bytes = 0;  ///< of the all-reduce; 0: automatic_bucket_bytes()
   bool bf16_reduction = false;  ///< all-reduce gradients in bf16
   bool cuda_graph = false;      ///< capture a micro-batch's ops as a CUDA graph
   bool zero = false;            ///< ZeRO stage 1: optimizer state sharded across ranks

@@ -43,12 +43,12 @@ class Memory {
   virtual void release(std::byte* address) noexcept = 0;
   /// Whether the host must not touch it.
   [[nodiscard]] virtual bool on_device() const { return false; }
-  /// Most shared memory that the device gives to a block of a kernel; 0 for the host's.
-  [[nodiscard]] virtual std::size_t block_shared_bytes() const { return 0; }
   /// Copies to and from the host's own memory, after all work on this memory so far; the host waits. Not
   /// inside a step.
   virtual void read(void* host, const void* from, std::size_t bytes) const;
   virtual void write(void* to, const void* host, std::size_t bytes) const;
+  /// Most shared memory that the device gives to a block of a kernel; 0 for the host's.
+  [[nodiscard]] virtual std::size_t block_shared_bytes() const { return 0; }
 
   /// The machine's own memory, always zeroed.
   static Memory& host();

@@ -136,6 +136,7 @@ struct Config {
   struct {
     CommKind kind = CommKind::kAuto;
     Precision reduction = Precision::kF32;  ///< not kAuto
+    std::optional<std::int64_t> bucket_mib;
     std::int64_t sequence_ranks = 1;
     double timeout = 0;
   } communication;

@@ -472,6 +472,10 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "`one_cycle`: beta1 at step w, where the rate has its peak.",
        {.range = kFraction, .unset = "none"}},
 
+      {"communication.bucket_mib",
+       &c.communication.bucket_mib,
+       "MiB of gradients that are summed at once, while backward goes on with the rest; `auto`: 32 over NCCL, else 4.",
+       {.range = {1, 4096}, .unset = "auto", .resume = kFree}},
       {"communication.kind",
        WordSlot(&c.communication.kind),
        "All-reduce of gradients on GPUs; `auto`: NCCL if it is found, else MPI. On the CPU it is always MPI.",

@@ -43,6 +43,7 @@ TrainerOptions trainer_options(const Config& config) {
   options.check_every = t.check_every;
   options.zero = t.zero;
   options.cuda_graph = t.cuda_graph;
+  options.bucket_bytes = config.communication.bucket_mib.value_or(0) << 20;
   options.bf16_reduction = config.communication.reduction == Precision::kBF16;
   options.log_every = config.run.log_every;
   options.pinv_residual_every = config.run.pinv_residual_every;

@@ -41,8 +41,8 @@ void Encoder::plan(Planner& planner, const EncoderPlan& plan) {
                                   .taps = config_.attention.taps,
                                   .threads = plan.threads,
                                   .cuda = store_.memory().on_device(),
-                                  .shared_bytes = store_.memory().block_shared_bytes(),
-                                  .split = plan.limits.split};
+                                  .split = plan.limits.split,
+                                  .shared_bytes = store_.memory().block_shared_bytes()};
   for (Block& block : blocks_) block.attention().plan_kept(planner, attention);
   for (Block& block : blocks_) {
     const std::size_t mark = planner.mark_saved();

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "program.h"
 #include "shared_folder.h"
@@ -69,7 +71,7 @@ TEST_F(Refusals, a_gpu_older_than_supported_is_told) {
 }
 
 TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_with_one_that_does) {
-  const Outcome outcome = pretrain("NYSTROM_EMULATION_MEMORY=360",
+  const Outcome outcome = pretrain("NYSTROM_EMULATION_MEMORY=1128",
                                    "--set training.global_batch=4000 --set training.micro_batch=4000");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("A micro-batch of 4000 sequences takes"),
@@ -89,6 +91,31 @@ TEST_F(Refusals, nccl_that_is_missing_is_told_and_auto_takes_mpi) {
   EXPECT_THAT(refused.err, HasSubstr("`communication.kind` is nccl, but this machine has no libnccl.so.2"));
   const Outcome automatic = pretrain(without, {}, 2);
   EXPECT_EQ(automatic.status, 0) << automatic.err;
+}
+
+TEST_F(Refusals, nccl_that_hangs_ends_the_run_within_its_timeout_wherever_it_hangs) {
+  const std::string short_timeout = "--set communication.timeout=4 --set communication.kind=nccl";
+  // Of the rank that hangs or of the one that waits for it: whoever is first ends the job.
+  const std::pair<const char*, const char*> places[] = {
+      {"start:1", "NCCL's start"}, {"first:1", "NCCL's first sum"}, {"destroy:1", "'s end"}};
+  for (const auto& [place, sentence] : places) {
+    const auto begun = std::chrono::steady_clock::now();
+    const Outcome outcome = pretrain(
+        "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=" + std::string(place), short_timeout, 2);
+    EXPECT_NE(outcome.status, 0) << place;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("waited 4 s"), HasSubstr(sentence))) << place;
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::minutes(2)) << place;
+  }
+}
+
+TEST_F(Refusals, a_rank_that_fails_leaves_nccl_without_waiting_for_the_others) {
+  const std::string failing =
+      "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=destroy:1 NYSTROM_CUDA_SYNCHRONOUS=1 "
+      "NYSTROM_EMULATION_FAILURE=adamw_step:1";
+  const Outcome outcome =
+      pretrain(failing, "--set communication.timeout=600 --set communication.kind=nccl", 2);
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("The GPU failed at adamw_step"));
 }
 
 TEST_F(Refusals, a_kernel_that_fails_is_named_with_rank_and_step) {

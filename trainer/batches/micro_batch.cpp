@@ -5,8 +5,9 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kTokensAtOnceGpu = 65536;           // keeps a GPU busy; more is hardly faster
-constexpr std::size_t kReserve = std::size_t{256} << 20U;  // for libraries, and rounding of allocations
+constexpr std::int64_t kTokensAtOnceGpu = 65536;  // keeps a GPU busy; more is hardly faster
+// For what comes later: kernels that cuBLASLt loads when it first needs them, NCCL, rounding of allocations.
+constexpr std::size_t kReserve = std::size_t{1} << 30U;
 
 BatchLimits limits_for(const BatchLimits& all, std::int64_t sequences) {
   const auto share = [&](std::int64_t of_all) {

@@ -27,8 +27,9 @@ namespace nystrom {
 
 struct CommOptions {
   double timeout_seconds = 600;  ///< `communication.timeout`
-  /// Called from another thread, with a message, if MPI's own init or finalize hangs, which nothing can
-  /// interrupt: it should print the message and end the process. Without it such a hang lasts for ever.
+  /// Called from another thread, with a message, if MPI's own init or finalize hangs, or NCCL's, which
+  /// nothing can interrupt: it should print the message and end the process. Without it such a hang lasts for
+  /// ever.
   std::function<void(const std::string&)> on_hang = {};
 };
 
@@ -80,6 +81,8 @@ class Comm {
 
   /// Ends all ranks of the job at once with this exit status; returns only on failure.
   virtual void abort(int status) noexcept = 0;
+  /// CommOptions::on_hang with the message of a library that hangs, from any thread.
+  virtual void report_hang(const std::string& /*message*/) const {}
 
   void all_reduce(const Tensor& values, std::string_view what) { wait(start_all_reduce(values, what)); }
   void all_reduce(std::span<double> values, std::string_view what) {

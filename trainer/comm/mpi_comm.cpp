@@ -56,6 +56,7 @@ class MpiComm final : public Comm {
   explicit MpiComm(const CommOptions& options)
       : timeout_(options.timeout_seconds),
         grace_(std::min(kGrace, timeout_ / 4)),
+        on_hang_(options.on_hang),
         environment_(hang_report(options)),
         starting_(mpi::watch(hang_report(options), "start")),
         data_([](MPI_Comm* to) { return MPI_Comm_dup(MPI_COMM_WORLD, to); }),
@@ -78,6 +79,9 @@ class MpiComm final : public Comm {
     starting_.reset();
   }
 
+  void report_hang(const std::string& message) const override {
+    if (on_hang_) on_hang_(message);
+  }
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int ranks() const override { return ranks_; }
   [[nodiscard]] int local_rank() const override { return local_.rank(); }
@@ -117,6 +121,7 @@ class MpiComm final : public Comm {
   [[nodiscard]] std::string names_of(const std::vector<int>& some) const;
 
   Seconds timeout_, grace_;
+  std::function<void(const std::string&)> on_hang_;
   mpi::Environment environment_;
   std::optional<Watchdog> starting_;  // until initialization is complete
   mpi::Communicator data_, control_, local_;

@@ -5,7 +5,11 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <thread>
+#include <utility>
+
+#include "trainer/process/watchdog.h"
 
 namespace nystrom {
 namespace {
@@ -112,12 +116,45 @@ NcclReduction::NcclReduction(CudaContext& context, Comm& comm, double timeout_se
   ncclUniqueId id{};
   if (comm.rank() == 0) check(nccl().unique_id(&id), 0, "making the job's id");
   comm.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0, "the id of NCCL's job");
-  check(nccl().init_rank(&communicator_->comm, comm.ranks(), id, comm.rank()), comm.rank(),
-        "joining the other ranks");
+  {
+    const Watchdog watched(timeout_seconds_, hang_report("NCCL's start"));
+    check(nccl().init_rank(&communicator_->comm, comm.ranks(), id, comm.rank()), comm.rank(),
+          "joining the other ranks");
+  }
+  // Ranks are connected when they first talk, and the host waits for that: here, and not in a step.
+  const OwnedTensor one(DType::kF32, {1}, context.memory());
+  const Watchdog watched(timeout_seconds_, hang_report("NCCL's first sum"));
+  try {
+    enqueue_sum(one, "NCCL's first sum");
+    finish();
+    synchronize(0, "NCCL's first sum");
+  } catch (...) {
+    abort();
+    throw;
+  }
 }
 
 NcclReduction::~NcclReduction() {
-  if (communicator_->comm != nullptr) (void)nccl().destroy(communicator_->comm);
+  if (communicator_->comm == nullptr) return;
+  if (std::uncaught_exceptions() > exceptions_) {
+    abort();
+    return;
+  }
+  const Watchdog watched(timeout_seconds_, hang_report("NCCL's end"));
+  (void)nccl().destroy(communicator_->comm);
+}
+
+void NcclReduction::abort() noexcept {
+  if (ncclComm_t comm = std::exchange(communicator_->comm, nullptr)) (void)nccl().abort(comm);
+}
+
+std::function<void()> NcclReduction::hang_report(std::string what) const {
+  return [this, what = std::move(what)] {
+    comm_.report_hang(fmt::format(
+        "Rank {} of {} waited {:.0f} s for {}; another rank did not take part. Inspect the other ranks "
+        "(with NCCL_DEBUG=INFO), or raise `communication.timeout`.",
+        comm_.rank(), comm_.ranks(), timeout_seconds_, what));
+  };
 }
 
 void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
@@ -148,6 +185,9 @@ void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> b
   context_.stream().record(final_);
   stream_.wait(final_);
   const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kWeightExchange); };
+  std::optional<Watchdog> watched;
+  if (!std::exchange(gathered_, true))
+    watched.emplace(timeout_seconds_, hang_report("NCCL's first exchange of weights"));
   asked(nccl().group_start());
   for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
     const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
@@ -170,7 +210,7 @@ void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
     check(nccl().async_error(communicator_->comm, &error), comm_.rank(), what);
     const double waited = std::chrono::duration<double>(Clock::now() - start).count();
     if (error != ncclSuccess || waited > timeout_seconds_) {
-      (void)nccl().abort(std::exchange(communicator_->comm, nullptr));
+      abort();
       if (error != ncclSuccess)
         fail("Rank {} of {} got an error from NCCL at step {}, in {}: {}. Resume from the last checkpoint.",
              comm_.rank(), comm_.ranks(), step, what, nccl().error_string(error));

@@ -2,6 +2,8 @@
 // NCCL collectives for gradients and weights. The library is loaded at run time (dlopen): without it the
 // program still runs, on one GPU or over MPI.
 
+#include <exception>
+#include <functional>
 #include <string>
 
 #include "kernels/tensor/cuda/context.h"
@@ -14,11 +16,17 @@ namespace nystrom {
 /// NCCL's version as text, "2.27.7"; empty where there is none.
 [[nodiscard]] std::string nccl_version();
 
-/// Sums run on a stream of their own, each from the moment at which its gradients are final.
+/// Sums run on a stream of their own and of high priority, each from the moment at which its gradients are
+/// final.
+///
+/// Everything in NCCL that may block this process (its start, the first collective of each kind, which
+/// connects the ranks, its end) is watched: after the timeout Comm::report_hang() ends the process.
 class NcclReduction final : public DeviceReduction {
  public:
-  /// Collective. The id of the job goes from rank 0 to all over `comm`.
+  /// Collective: connects all ranks, with a sum. The id of the job goes from rank 0 to all over `comm`, which
+  /// must outlive this. Throws CommTimeout.
   NcclReduction(CudaContext& context, Comm& comm, double timeout_seconds);
+  /// With an exception on its way the communicator is aborted: the other ranks may never come to its end.
   ~NcclReduction() override;
 
   [[nodiscard]] std::string_view kind() const override { return "nccl"; }
@@ -30,13 +38,19 @@ class NcclReduction final : public DeviceReduction {
 
  private:
   void enqueue_sum(const Tensor& values, std::string_view what);
+  /// Of a watchdog over what waits for the other ranks.
+  [[nodiscard]] std::function<void()> hang_report(std::string what) const;
+  /// Ends what is in flight, and this communicator.
+  void abort() noexcept;
 
   struct Communicator;  // NCCL's types stay in the source file
 
   CudaContext& context_;
   Comm& comm_;
   double timeout_seconds_;
-  cuda::Stream stream_;
+  int exceptions_ = std::uncaught_exceptions();
+  bool gathered_ = false;  // the ranks are connected for it
+  cuda::Stream stream_{cuda::Stream::Priority::kHigh};
   cuda::Event final_, summed_;
   std::unique_ptr<Communicator> communicator_;
 };

@@ -6,14 +6,20 @@
 
 namespace nystrom {
 
+std::int64_t automatic_bucket_bytes(const DeviceReduction* device) {
+  constexpr std::int64_t kCached = std::int64_t{4} << 20, kOverNccl = std::int64_t{32} << 20;
+  return device != nullptr && device->kind() == "nccl" ? kOverNccl : kCached;
+}
+
 GradientReducer::GradientReducer(Context& context, Comm& comm, const Tensor& gradients,
                                  const ReducerOptions& options)
     : context_(context), comm_(comm), device_(options.device), gradients_(gradients) {
   if (comm.ranks() == 1) return;  // nothing to sum
   if (options.bf16) rounded_ = OwnedTensor(DType::kBF16, gradients.shape, context.memory());
   const Tensor& summed = options.bf16 ? rounded_.view() : gradients;
-  const auto size =
-      std::max<std::int64_t>(1, options.bucket_bytes / static_cast<std::int64_t>(size_of(summed.dtype)));
+  const std::int64_t bytes =
+      options.bucket_bytes > 0 ? options.bucket_bytes : automatic_bucket_bytes(options.device);
+  const auto size = std::max<std::int64_t>(1, bytes / static_cast<std::int64_t>(size_of(summed.dtype)));
   for (std::int64_t end = summed.numel(); end > 0; end -= size) {
     const std::int64_t begin = std::max<std::int64_t>(0, end - size);
     buckets_.push_back(summed.rows(begin, end - begin));
