@@ -36,10 +36,6 @@ struct Machine {
   MachineCeiling ceiling;
 };
 
-double ceiling_of(const MachineCeiling& ceiling, DType precision) {
-  return precision == DType::kBF16 ? ceiling.bf16_flops : ceiling.fp32_flops;
-}
-
 OwnedTensor random(DType type, Shape shape, std::uint64_t seed = 1) {
   OwnedTensor out(type, shape);
   Random numbers(seed, Purpose::kTest, 0);
@@ -62,8 +58,7 @@ void measure(benchmark::State& state, Machine& machine, DType precision,
     flops += count.flops;
     bytes += count.bytes;
     seconds += count.seconds;
-    bound += std::max(count.flops / ceiling_of(machine.ceiling, precision),
-                      count.bytes / machine.ceiling.copy_bytes);
+    bound += bound_seconds(count, machine.ceiling, precision);
   }
   state.counters["GFLOP/s"] = flops / seconds / 1e9;
   state.counters["GB/s"] = bytes / seconds / 1e9;

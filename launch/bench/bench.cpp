@@ -103,7 +103,7 @@ double Bench::step() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-BenchTimes Bench::run(std::int64_t steps, double seconds) {
+BenchTimes Bench::run(std::int64_t steps, double seconds, bool kernels) {
   step();
   if (graphs_) step();  // captures the graphs
   steps_ = 0;
@@ -121,6 +121,11 @@ BenchTimes Bench::run(std::int64_t steps, double seconds) {
     slowest = *std::ranges::max_element(all);
     times.step_seconds.push_back(slowest);
     spent += slowest;
+  }
+  if (kernels) {
+    const KernelTiming timing(session_.context);
+    step();
+    times.kernels = timing.read();
   }
   const Profiling profiling(session_.context, times.profile);
   times.profiled_seconds = step();

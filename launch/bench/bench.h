@@ -7,6 +7,7 @@
 
 #include "data/pretraining/loader.h"
 #include "kernels/tensor/graphs.h"
+#include "kernels/tensor/kernel_times.h"
 #include "model/compute_session.h"
 #include "trainer/comm/comm.h"
 #include "trainer/comm/gpu_collectives.h"
@@ -37,6 +38,7 @@ struct BenchTimes {
   bool even = true;                  ///< all steps have the same sequences
   Profile profile;                   ///< of one step, by op
   double profiled_seconds = 0;       ///< of that step
+  KernelTimes kernels;               ///< of another step, on a GPU and where asked for
 };
 
 /// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, AdamW, with dropout.
@@ -45,8 +47,8 @@ class Bench {
   Bench(const BenchOptions& options, Comm& comm);
 
   /// Warms up, then measures at least `steps` steps and `seconds`, with all batches equally often.
-  /// Collective.
-  BenchTimes run(std::int64_t steps, double seconds);
+  /// With `kernels` a further step times each kernel of a GPU. Collective.
+  BenchTimes run(std::int64_t steps, double seconds, bool kernels = false);
 
   /// Runs one step and returns its time in seconds.
   double step();

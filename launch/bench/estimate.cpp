@@ -9,7 +9,8 @@ namespace nystrom {
 double seconds_at_peak(const Profile& profile, const GpuPeak& gpu) {
   double seconds = 0;
   for (const auto& [name, count] : profile)
-    seconds += std::max(count.flops / gpu.bf16_flops, count.bytes / gpu.memory_bytes);
+    seconds += std::max((count.flops - count.fp32_flops) / gpu.bf16_flops + count.fp32_flops / gpu.fp32_flops,
+                        count.bytes / gpu.memory_bytes);
   return seconds;
 }
 

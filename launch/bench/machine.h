@@ -1,5 +1,5 @@
 #pragma once
-// Measured ceilings of this machine, for the share of bound: matrix product and memory copy.
+// Measured ceilings of a machine's processor or GPU, for the share of bound: matrix product and memory copy.
 
 #include <string>
 
@@ -8,13 +8,19 @@
 namespace nystrom {
 
 struct MachineCeiling {
-  double fp32_flops = 0;  ///< per second, of a large matrix product by the program's own op
+  double fp32_flops =
+      0;  ///< per second, of a large matrix product by the program's own op, of random numbers
   double bf16_flops = 0;
   double copy_bytes = 0;  ///< per second, read and written together, of a copy far larger than the caches
 };
 
-/// Takes about a second. Measures bf16 only if `bf16`.
+/// Of the device of `context`. Takes about a second, and memory that it gives back: on a GPU up to 2 GiB,
+/// less where less is free. Measures bf16 only if `bf16`.
 MachineCeiling measure_machine(Context& context, bool bf16);
+
+/// The least time of an op: the longer of its bytes at the rate of a copy, and of its operations, those of
+/// fp32 (OpCount::fp32_flops) at the rate of a product in fp32, all others at that of `precision`.
+double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision);
 
 /// Peak resident memory of this process so far.
 double peak_memory_bytes();

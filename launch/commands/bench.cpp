@@ -37,7 +37,7 @@ constexpr double kMinSeconds = 4;            // and for at least this long
 struct Options {
   std::string config;
   std::int64_t steps = 0;  // measured steps; 0: chosen by measure()
-  bool json = false, documents = false, loader = false;
+  bool json = false, documents = false, loader = false, kernels = false;
 };
 
 struct Part {
@@ -91,13 +91,6 @@ BenchOptions bench_options(Config config, Comm& comm) {
   return options;
 }
 
-// Minimum time of an op: its arithmetic at the rate of a large matrix product, or its bytes at that of a
-// large copy.
-double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision) {
-  const double rate = precision == DType::kBF16 ? machine.bf16_flops : machine.fp32_flops;
-  return std::max(count.flops / rate, count.bytes / machine.copy_bytes);
-}
-
 Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType precision, int ranks) {
   Result result;
   for (const auto& [name, count] : times.profile) {
@@ -140,11 +133,33 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
   json["micro_batch"] = options.micro_batch;
   json["cuda_graph"] = options.cuda_graph;
   if (!options.lengths.empty()) json["lengths"] = options.lengths;
-  json["machine"] = {{"processor", CpuFeatures::detect().model},
+  json["machine"] = {{options.device.is_gpu() ? "gpu" : "processor",
+                      options.device.is_gpu() ? options.device.text() : CpuFeatures::detect().model},
                      {"fp32_gflops", machine.fp32_flops / 1e9},
                      {"bf16_gflops", machine.bf16_flops / 1e9},
                      {"copy_gigabytes_per_second", machine.copy_bytes / 1e9}};
   return json;
+}
+
+nlohmann::ordered_json as_json(const KernelTimes& kernels) {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& [name, time] : kernels)
+    json[name] = {{"milliseconds", 1e3 * time.seconds}, {"calls", time.calls}};
+  return json;
+}
+
+/// The longest first.
+void print_kernels(const KernelTimes& kernels, double step_seconds) {
+  std::vector<std::pair<std::string, KernelTime>> all(kernels.begin(), kernels.end());
+  std::ranges::sort(all, std::greater{}, [](const auto& kernel) { return kernel.second.seconds; });
+  double known = 0;
+  fmt::print("\n{:<58}{:>7}{:>10}{:>8}\n", "kernel or product", "calls", "ms", "share");
+  for (const auto& [name, time] : all) {
+    known += time.seconds;
+    fmt::print("{:<58}{:>7}{:>10.3f}{:>7.1f}%\n", name, time.calls, 1e3 * time.seconds,
+               100 * time.seconds / step_seconds);
+  }
+  fmt::print("{:<65}{:>10.3f}{:>7.1f}%\n", "together", 1e3 * known, 100 * known / step_seconds);
 }
 
 void print_table(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
@@ -167,7 +182,8 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
                part.count.bytes / seconds / 1e9, 100 * part.bound_seconds / seconds);
   }
   fmt::print("{:<33}{:>10.2f}\n\n", "outside of ops", 1e3 * std::max(0.0, result.seconds - known));
-  fmt::print("measured on this machine: {:.0f} GFLOP/s in fp32, ", machine.fp32_flops / 1e9);
+  fmt::print("measured on {}: {:.0f} GFLOP/s in fp32, ",
+             options.device.is_gpu() ? options.device.text() : "this machine", machine.fp32_flops / 1e9);
   if (machine.bf16_flops > 0) fmt::print("{:.0f} in bf16, ", machine.bf16_flops / 1e9);
   fmt::print("memory copy {:.1f} GB/s\nshare of bound: {:.1f} %\n", machine.copy_bytes / 1e9,
              100 * result.share);
@@ -194,9 +210,10 @@ void print_run(const Result& result, const Profile& profile, const BenchOptions&
 
 // `training.steps` of a configuration is the length of its run, of which a few steps are measured.
 BenchTimes measure(Bench& bench, const Options& options, const Config& config) {
-  if (options.steps > 0) return bench.run(options.steps, 0);
-  if (const auto run = config.training.steps; run && *run <= kMaxGivenSteps) return bench.run(*run, 0);
-  return bench.run(kMinSteps, kMinSeconds);
+  if (options.steps > 0) return bench.run(options.steps, 0, options.kernels);
+  if (const auto run = config.training.steps; run && *run <= kMaxGivenSteps)
+    return bench.run(*run, 0, options.kernels);
+  return bench.run(kMinSteps, kMinSeconds, options.kernels);
 }
 
 int work(const Options& options, const Config& config, Comm& comm) {
@@ -207,19 +224,30 @@ int work(const Options& options, const Config& config, Comm& comm) {
   for (const auto& warning :
        thread_warnings(comm, bench_for.threads, config.run.threads.value_or(0), bench_for.device.is_gpu()))
     Log(comm.rank()).warning(warning);
+  const bool gpu = bench_for.device.is_gpu();
+  if (options.kernels && !gpu) refuse("`--kernels` times the kernels of a GPU, and the CPU computes.");
+  Context context = bench_for.device.context(bench_for.threads);
+  const auto ceilings = [&] {
+    comm.barrier("the measurement of the machine");
+    return measure_machine(context, gpu || bench_for.precision == DType::kBF16 || bf16_is_native());
+  };
+  // A GPU's memory is free before the model comes; the processor's is looked at before ceilings take some.
+  MachineCeiling machine = gpu ? ceilings() : MachineCeiling();
   Bench bench(bench_for, comm);
   const BenchTimes times = measure(bench, options, config);
-  const double memory = peak_memory_bytes();  // before measure_machine() allocates its own
-  Context context(bench_for.threads);
-  comm.barrier("the measurement of the machine");
-  const MachineCeiling machine =
-      measure_machine(context, bench_for.precision == DType::kBF16 || bf16_is_native());
+  const double memory = gpu ? static_cast<double>(bench_for.device.used_bytes()) : peak_memory_bytes();
+  if (!gpu) machine = ceilings();
   if (comm.rank() != 0) return kDone;
   Result result = result_of(times, machine, bench_for.precision, comm.ranks());
   result.memory_bytes = memory;
   print_table(result, machine, bench_for, bench, comm);
+  if (options.kernels) print_kernels(times.kernels, result.seconds);
   print_run(result, times.profile, bench_for, config, comm.ranks());
-  if (options.json) fmt::print("{}\n", as_json(result, machine, bench_for, comm).dump());
+  if (options.json) {
+    auto json = as_json(result, machine, bench_for, comm);
+    if (options.kernels) json["kernels"] = as_json(times.kernels);
+    fmt::print("{}\n", json.dump());
+  }
   return kDone;
 }
 
@@ -258,11 +286,11 @@ Command bench_command() {
       .summary = "Measure tokens per second, time by op and the share of the machine's bound.",
       .details =
           "Runs training steps (forward, backward and AdamW, with dropout) on full sequences of random "
-          "tokens; no data is needed. The machine's bound is measured in the same run. Without `--steps`, "
+          "tokens; no data is needed. The bound is measured in the same run, on the device that computes. Without `--steps`, "
           "`training.steps` steps are measured if they are at most 20, else at least 3 steps and 4 seconds; "
           "for a longer run the time that it would take is printed. With `--documents`, sequences are as "
           "long as the documents of `data.shards`. With `--loader`, only reading, masking and pairing are "
-          "measured.",
+          "measured. With `--kernels`, one more step times each kernel of the GPU.",
       .example =
           "nystrom bench --set model.layers=4 --set data.sequence_length=1024\n"
           "nystrom bench configs/pretrain-base.yaml --set training.precision=fp32 --json",
@@ -273,6 +301,8 @@ Command bench_command() {
                 ->positive()
                 ->type_name("N");
             app.add_flag("--json", options->json, "Print one line of JSON at the end.");
+            app.add_flag("--kernels", options->kernels,
+                         "Time each kernel and matrix product of a GPU, in a step of its own.");
             app.add_flag("--documents", options->documents,
                          "One document of `data.shards` per sequence, truncated to the sequence length.");
             app.add_flag("--loader", options->loader,

@@ -123,6 +123,24 @@ std::string cuda_version(int number) {
   return number > 0 ? fmt::format("CUDA {}.{}", number / 1000, number % 1000 / 10) : "unknown";
 }
 
+/// What the first GPU reaches; or why not: a library of CUDA's that is missing, say.
+void find_rates(Findings& found) {
+  try {
+    const Device device = Device::gpu(0);
+    Context context = device.context(1);
+    const MachineCeiling rates = measure_machine(context, true);
+    found.add("GPU 0 measured",
+              fmt::format("matrix product {:.1f} TFLOP/s in fp32, {:.1f} in bf16; copy {:.0f} GB/s",
+                          rates.fp32_flops / 1e12, rates.bf16_flops / 1e12, rates.copy_bytes / 1e9),
+              "gpu_measured",
+              {{"fp32_gflops", rates.fp32_flops / 1e9},
+               {"bf16_gflops", rates.bf16_flops / 1e9},
+               {"copy_gigabytes_per_second", rates.copy_bytes / 1e9}});
+  } catch (const Error& error) {
+    found.add("GPU 0 measured", error.what(), "gpu_measured", {{"problem", error.what()}});
+  }
+}
+
 void find_all_gpus(Findings& found) {
   const GpuSearch search = find_gpus();
   if (search.gpus.empty()) found.add("GPU", search.problem, "gpus", Json::array());
@@ -140,6 +158,7 @@ void find_all_gpus(Findings& found) {
          {"memory_bytes", gpu.memory_bytes},
          {"peers", gpu.peers}});
   }
+  if (!search.gpus.empty()) find_rates(found);
   if (search.built)
     found.add(
         "driver",

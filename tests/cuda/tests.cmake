@@ -49,4 +49,6 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)
   set_property(TEST graphs_on_2_ranks APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
   nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch RUNS_PROGRAM LABELS cuda)
+  nystrom_add_test(bench_on_cuda_test SOURCES tests/cuda/bench_on_cuda_test.cpp
+    LINKS nystrom_launch nlohmann_json::nlohmann_json RUNS_PROGRAM LABELS cuda)
 endif()

@@ -2,6 +2,7 @@ nystrom_add_test(launch_test
   SOURCES
     tests/launch/bench/all_reduce_rate_test.cpp
     tests/launch/bench/estimate_test.cpp
+    tests/launch/bench/machine_test.cpp
     tests/launch/check/figures_test.cpp
     tests/launch/config/config_test.cpp
     tests/launch/config/schema_test.cpp

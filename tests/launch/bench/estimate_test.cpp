@@ -8,10 +8,11 @@ namespace nystrom {
 namespace {
 
 TEST(Estimate, takes_each_op_at_the_slower_of_its_two_rates) {
-  const GpuPeak gpu{"test", 100, 10};
+  const GpuPeak gpu{"test", 100, 10, 20};
   const Profile profile{{"product", {.calls = 1, .seconds = 9, .flops = 500, .bytes = 20}},
-                        {"copy", {.calls = 2, .seconds = 9, .flops = 1, .bytes = 30}}};
-  EXPECT_DOUBLE_EQ(seconds_at_peak(profile, gpu), 5 + 3);
+                        {"copy", {.calls = 2, .seconds = 9, .flops = 1, .bytes = 30}},
+                        {"mixed", {.calls = 1, .seconds = 9, .flops = 300, .fp32_flops = 100, .bytes = 30}}};
+  EXPECT_DOUBLE_EQ(seconds_at_peak(profile, gpu), 5 + 3 + (2 + 5));
 }
 
 // The ridge of each roofline, FLOPs per byte: a bandwidth of another GPU would show here.
