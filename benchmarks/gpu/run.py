@@ -1,173 +1,247 @@
 #!/usr/bin/env python3
-"""Stages of benchmarks/gpu/run.sh, each a command with a time limit. Writes results.json and results.txt.
+"""One run on a GPU: figures first, then correctness; each stage a process with a time limit (stages.py).
 
-NYSTROM_GPU_BUNDLE: directory of bundle.tar.xz (default: .gpu-bundle).
+Writes results.json, results.txt and kernels.json into the output folder, after each stage, and prints the table last.
+What stages write besides goes to a temporary folder. Stages that fail or hang do not stop the others; libraries that
+are missing do, before anything is measured.
+NYSTROM_GPU_BUNDLE: directory of the bundle (default: .gpu-bundle).
 """
-
 import argparse
+import concurrent.futures
+import glob
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 
-PACKED = pathlib.Path(os.environ.get("NYSTROM_GPU_BUNDLE", ".gpu-bundle")).resolve() / "bundle.tar.xz"
-BUNDLE = pathlib.Path(tempfile.mkdtemp(prefix="nystrom-bundle-"))  # unpacked
-BUDGET_SECONDS = 530
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import libraries  # noqa: E402
+import stages  # noqa: E402
+import tables  # noqa: E402
+
+PACKED = pathlib.Path(os.environ.get("NYSTROM_GPU_BUNDLE", ".gpu-bundle")).resolve()
+FILES = ("results.json", "results.txt", "kernels.json")
 
 
-def environment():
+def environment(bundle, added):
+    """Of our programs. What the machine has goes before what was packed, and the packed C++ library is for machines
+    whose own is too old."""
     env = dict(os.environ)
-    env["LD_LIBRARY_PATH"] = f"{BUNDLE}/lib:" + env.get("LD_LIBRARY_PATH", "")
-    env["PATH"] = f"{BUNDLE}/bin:/usr/local/cuda/bin:" + env.get("PATH", "")
-    env["NYSTROM_SHARED"] = str(BUNDLE)  # where the tests look for golden/
-    env.update(OMP_NUM_THREADS="8", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-               OPAL_PREFIX=str(BUNDLE / "openmpi"), OMPI_MCA_mca_base_component_path=f"{BUNDLE}/openmpi/plugins",
-               OMPI_MCA_btl="self,vader", NCCL_SOCKET_IFNAME="lo", PYTHONUNBUFFERED="1")
-    if not (BUNDLE / "openmpi/plugins").is_dir():
+    folders = [*added, *env.get("LD_LIBRARY_PATH", "").split(":"), f"{bundle}/lib"]
+    env["LD_LIBRARY_PATH"] = ":".join(folder for folder in folders if folder)
+    tools = ["/usr/local/cuda/bin", *sorted(glob.glob("/opt/nvidia/nsight-compute/*"), reverse=True)]
+    env["PATH"] = ":".join([f"{bundle}/bin", env.get("PATH", ""), *tools])
+    env["NYSTROM_SHARED"] = str(bundle)  # where the tests look for golden/
+    env.update(OMP_NUM_THREADS="4", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+               OPAL_PREFIX=str(bundle / "openmpi"), OMPI_MCA_mca_base_component_path=f"{bundle}/openmpi/plugins",
+               OMPI_MCA_btl="self,vader", OMPI_MCA_ess_singleton_isolated="1", NCCL_SOCKET_IFNAME="lo",
+               PYTHONUNBUFFERED="1")
+    if not (bundle / "openmpi/plugins").is_dir():
         for key in ("OPAL_PREFIX", "OMPI_MCA_mca_base_component_path"):
             env.pop(key)
+    if not starts(env) and (bundle / "lib-gcc").is_dir():
+        env["LD_LIBRARY_PATH"] += f":{bundle}/lib-gcc"
     return env
 
 
-def verify(folder, *options):
-    return ["nystrom", "verify", str(folder), str(folder / "case.h5"), "--backend", "cuda", "--gradients", *options]
+def starts(env):
+    try:
+        return subprocess.run(["nystrom", "--version"], env=env, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
-def trajectory_config(out, name, communication):
-    recipe = json.loads((BUNDLE / "golden/trajectory/trajectory.json").read_text())["recipe"]
-    config = {
-        "run": {"directory": str(out / f"run-{name}")},
-        "model": {"from": str(BUNDLE / "golden/trajectory/model"), "dropout": 0},
-        "data": {"shards": [str(BUNDLE / "golden/trajectory/shards/*.hdf5")], "shuffle": False},
-        "objective": {k: recipe[k] for k in ("mlm_weight", "sop_weight")},
-        "training": {"steps": recipe["steps"], "global_batch": recipe["global_batch"], "micro_batch": 2,
-                     "precision": "fp32", "clip_norm": recipe["clip_norm"], "backend": "cuda"},
-        "optimizer": {k: recipe[k] for k in ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")},
-        "schedule": {"warmup_steps": recipe["warmup_steps"]},
-        "communication": {"kind": communication, "timeout": 60},
-    }
-    path = out / f"{name}.yaml"
-    path.write_text(json.dumps(config))
-    return path
+class Process:
+    """A command in a session of its own, its output in a file: so that it can be ended with all its children, and a
+    child that lives on does not keep anyone waiting."""
 
+    def __init__(self, command, env, folder):
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output,
+                                        stderr=subprocess.STDOUT, start_new_session=True)
 
-def trajectory_distance(out, name):
-    """Largest relative difference of a step's loss from PyTorch's."""
-    steps = [json.loads(line) for line in (out / f"run-{name}/metrics.jsonl").read_text().splitlines()]
-    reference = json.loads((BUNDLE / "golden/trajectory/trajectory.json").read_text())["steps"]
-    return max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(steps, reference, strict=True))
+    def wait(self, seconds):
+        """Whether it ended in time; else it is killed."""
+        try:
+            self.process.wait(max(0.1, seconds))
+            return True
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
 
-
-def bench(length, kind, micro_batch, graph=False):
-    sets = {"training.backend": "cuda", "data.sequence_length": length, "model.max_positions": length,
-            "training.micro_batch": micro_batch, "model.attention.kind": kind,
-            "training.cuda_graph": str(graph).lower()}
-    options = [o for k, v in sets.items() for o in ("--set", f"{k}={v}")]
-    return ["nystrom", "bench", "--json", "--steps", "10", *options]
-
-
-def parts(out):
-    """Yields (name, limit in seconds, command, what to read from the result), in the order of execution."""
-    goldens = sorted(p for p in (BUNDLE / "golden").iterdir() if (p / "case.h5").exists())
-    smallest = min(goldens, key=lambda p: (p / "case.h5").stat().st_size)
-    yield "doctor", 30, ["nystrom", "doctor"], None
-    for test in ("cuda_ops_test", "cuda_attention_test"):
-        if (BUNDLE / "bin" / test).exists():
-            yield test, 90, [test, "--gtest_brief=1"], None
-    for golden in goldens:
-        yield f"golden {golden.name} fp32", 30, verify(golden), None
-        yield f"golden {golden.name} bf16", 30, verify(golden, "--precision", "bf16"), None
-    for name, ranks, kind in (("one", 1, "auto"), ("one-graph", 1, "auto"), ("two-nccl", 2, "nccl"),
-                              ("two-nccl-graph", 2, "nccl"), ("two-mpi", 2, "mpi")):
-        command = ["nystrom", "pretrain", str(trajectory_config(out, name, kind)),
-                   "--set", f"training.cuda_graph={str(name.endswith('-graph')).lower()}"]
-        if ranks > 1:
-            # NCCL rejects two ranks on one GPU unless each claims its own host.
-            claim = 'export NCCL_HOSTID=$OMPI_COMM_WORLD_RANK; exec "$@"'
-            command = ["mpirun", "--oversubscribe", "-n", str(ranks), "bash", "-c", claim, "nystrom", *command]
-        yield f"trajectory {name}", 90, command, lambda name=name: {"distance": trajectory_distance(out, name)}
-    if shutil.which("compute-sanitizer", path=environment()["PATH"]):
-        for tool in ("memcheck", "racecheck"):
-            yield f"sanitizer {tool}", 90, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9",
-                                            *verify(smallest)], None
-    if (BUNDLE / "bin/kernel_benchmark").exists():
-        yield "kernels", 60, ["kernel_benchmark", "--json", str(out / "kernels.json")], None
-    for length in (512, 4096, 8192, 65536):
-        for kind in ("nystrom", "softmax"):
-            if length == 65536 and kind == "softmax":
+    def kill(self):
+        for what in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, what)
+                self.process.wait(3)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
                 continue
-            yield f"bench {kind} {length}", 60, bench(length, kind, max(1, 65536 // length)), "last line"
-    # CUDA graphs on and off: the full micro-batch (above), and few tokens, where launch overhead matters.
-    yield "bench nystrom 512 graph", 60, bench(512, "nystrom", 128, graph=True), "last line"
-    for graph in (False, True):
-        yield f"bench nystrom 512 x 4{' graph' if graph else ''}", 60, bench(512, "nystrom", 4, graph), "last line"
+
+    def text(self):
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
 
 
-def read_result(what, output):
-    if what is None:
-        return {}
-    if what == "last line":
-        last = [line for line in output.splitlines() if line.startswith("{")][-1]
-        keep = ("tokens_per_second", "milliseconds_per_step", "peak_memory_bytes", "share_of_bound", "parts")
-        return {key: value for key, value in json.loads(last).items() if key in keep}
-    return what()
+class Runner:
+    def __init__(self, args, out, bundle, env):
+        self.args, self.out, self.env = args, out, env
+        self.runs = pathlib.Path(tempfile.mkdtemp(prefix="nystrom-runs-"))
+        self.bundle, self.start, self.entries, self.background, self.begun = bundle, args.start, [], {}, []
+
+    def left(self):
+        return self.args.budget - (time.monotonic() - self.start)
+
+    def begin(self, stage, command):
+        env = self.env if stage.ours else {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.begun.append(Process(command, env, self.runs))
+        return self.begun[-1]
+
+    def limit(self, stage):
+        return min(stage.limit, self.args.limit or stage.limit, self.left())
+
+    def run_one(self, stage, command, limit):
+        """(status, output) of a process from beginning to end."""
+        begun = time.monotonic()
+        try:
+            process = self.background.pop(stage.name, None) or self.begin(stage, command)
+        except OSError as problem:
+            return f"failed: {problem}", ""
+        if stage.turn:
+            status = self.give_turn(stage, process, limit)
+            if status:
+                return status, process.text()
+        in_time = process.wait(limit - (time.monotonic() - begun))
+        code = process.process.returncode
+        status = "passed" if code == 0 else f"failed ({code})"
+        return status if in_time else f"timed out after {limit:.0f} s", process.text()
+
+    def give_turn(self, stage, process, limit):
+        """Waits until it has compiled, then lets it time; empty where it went on."""
+        until = time.monotonic() + limit
+        ready = pathlib.Path(f"{stage.turn}.ready")
+        while not ready.exists():
+            if process.process.poll() is not None:
+                return f"failed ({process.process.returncode})"
+            if time.monotonic() > until:
+                process.kill()
+                return f"timed out after {limit:.0f} s"
+            time.sleep(0.05)
+        stage.turn.touch()
+        return ""
+
+    def run(self, stage):
+        entry = {"part": stage.name, "status": "no time left"}
+        if self.left() < 3:
+            return entry
+        begun, limit = time.monotonic(), self.limit(stage)
+        with concurrent.futures.ThreadPoolExecutor(stage.together) as pool:
+            done = list(pool.map(lambda command: self.run_one(stage, command, limit - (time.monotonic() - begun)),
+                                 stage.commands))
+        bad = [(status, output, command) for (status, output), command in zip(done, stage.commands)
+               if status != "passed"]
+        entry["status"] = "passed"
+        output = done[-1][1]
+        if bad:
+            more = f" ({len(bad)} of {len(done)}: {' '.join(bad[0][2])})" if len(done) > 1 else ""
+            entry["status"], output = bad[0][0] + more, bad[0][1]
+        entry["output"] = output[-3000:]
+        if not bad and stage.read:
+            try:
+                entry.update(stage.read(output))
+            except Exception as problem:  # noqa: BLE001: what cannot be read does not stop the others
+                entry["status"] = f"failed: its output could not be read: {problem!r}"
+        entry["seconds"] = round(time.monotonic() - begun, 2)
+        return entry
+
+    def write(self):
+        (self.out / "results.json").write_text(json.dumps(self.entries, indent=1))
+        (self.out / "results.txt").write_text(tables.text(self.entries))
+        if (self.runs / "kernels.json").exists():
+            shutil.copyfile(self.runs / "kernels.json", self.out / "kernels.json")
+
+    def run_all(self, found):
+        self.entries.append({"part": "libraries", "status": "passed", "seconds": 0, "libraries": found})
+        for item in stages.all_stages(self.bundle, self.runs, self.env["PATH"]):
+            beginning = isinstance(item, stages.Beginning)
+            stage = item.stage if beginning else item
+            if not re.search(self.args.only, stage.name):
+                continue
+            if beginning:
+                self.start_in_background(stage)
+                continue
+            self.entries.append(self.run(stage))
+            print(tables.line(self.entries[-1]), flush=True)
+            self.write()
+        self.write()
+        return [entry["part"] for entry in self.entries if entry["status"] != "passed"]
+
+    def start_in_background(self, stage):
+        try:
+            self.background[stage.name] = self.begin(stage, stage.commands[0])
+        except OSError:
+            pass  # told when its turn comes
+
+    def close(self):
+        for process in self.begun:
+            if process.process.poll() is None:
+                process.kill()
+        shutil.rmtree(self.runs, ignore_errors=True)
+
+
+def unpack(packed, folder):
+    archives = sorted(packed.glob("bundle.tar*"))
+    if not archives:
+        sys.exit(f"run.sh: there is no bundle.tar in {packed}. Create it with benchmarks/gpu/bundle.sh, and name the "
+                 "folder in NYSTROM_GPU_BUNDLE.")
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(folder)  # noqa: S202: our own archive
+    return json.loads((folder / "bundle.json").read_text())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", nargs="?", default="gpu-results")
     parser.add_argument("--only", default="", help="regular expression that selects stages by name")
+    parser.add_argument("--budget", type=float, default=460, help="seconds in all (460)")
+    parser.add_argument("--limit", type=float, help="seconds of a stage, where its own limit is longer")
     args = parser.parse_args()
+    args.start = time.monotonic()
     out = pathlib.Path(args.output).resolve()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    if not PACKED.exists():
-        sys.exit(f"run.sh: {PACKED} does not exist. Create it with benchmarks/gpu/bundle.sh.")
-    with tarfile.open(PACKED) as archive:
-        archive.extractall(BUNDLE)  # noqa: S202: our own archive
-    env, start, results = environment(), time.monotonic(), []
-    for name, limit, command, what in parts(out):
-        if not re.search(args.only, name):
-            continue
-        left = BUDGET_SECONDS - (time.monotonic() - start)
-        entry = {"part": name, "status": "no time left"}
-        if left > 5:
-            begun = time.monotonic()
-            try:
-                done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace",
-                                      timeout=min(limit, left), cwd=out)
-                entry["status"] = "passed" if done.returncode == 0 else f"failed ({done.returncode})"
-                entry["output"] = (done.stdout + done.stderr)[-4000:]
-                if done.returncode == 0:
-                    entry.update(read_result(what, done.stdout))
-            except subprocess.TimeoutExpired:
-                entry["status"] = f"timed out after {min(limit, left):.0f} s"
-            except Exception as problem:  # noqa: BLE001: a stage that fails does not stop the others
-                entry["status"] = f"failed: {problem}"
-            entry["seconds"] = round(time.monotonic() - begun, 2)
-        results.append(entry)
-        line = f"{entry['part']:<44} {entry.get('seconds', 0):>8.1f} s  {entry['status']}"
-        if "tokens_per_second" in entry:
-            line += f"  {entry['tokens_per_second']:.0f} tokens/s, {100 * entry['share_of_bound']:.1f} % of the bound"
-        if "distance" in entry:
-            line += f"  largest relative difference of a loss {entry['distance']:.1e}"
-        print(line, flush=True)
-        with open(out / "results.txt", "a", encoding="utf-8") as table:
-            print(line, file=table)
-        (out / "results.json").write_text(json.dumps(results, indent=1))
-    failed = [entry["part"] for entry in results if entry["status"] != "passed"]
-    print(f"{len(results) - len(failed)} of {len(results)} stages passed", flush=True)
-    return 1 if failed else 0
+    out.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+    bundle = pathlib.Path(tempfile.mkdtemp(prefix="nystrom-bundle-"))
+    runner = None
+    try:
+        made = unpack(PACKED, bundle)
+        print(f"bundle of commit {made['commit']}, unpacked in {time.monotonic() - args.start:.1f} s", flush=True)
+        found, added = libraries.search()
+        for library, path in found.items():
+            print(f"{library}: {path or 'not found'}", flush=True)
+        problem = "" if made["emulation"] else libraries.missing_sentence(found)
+        if problem:
+            (out / "results.txt").write_text(problem + "\n")
+            sys.exit(f"run.sh: {problem}")
+        runner = Runner(args, out, bundle, environment(bundle, added))
+        signal.signal(signal.SIGTERM, lambda *_: (runner.close(), sys.exit(1)))
+        failed = runner.run_all(found)
+        print("\n" + tables.text(runner.entries), end="", flush=True)
+        return 1 if failed else 0
+    finally:
+        if runner:
+            runner.close()
+        shutil.rmtree(bundle, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    finally:
-        shutil.rmtree(BUNDLE, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main())

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# GPU checks and benchmarks in one call of at most nine minutes: correctness first, then speed. Needs .gpu-bundle
-# (benchmarks/gpu/bundle.sh) and python3. A stage that fails does not stop the others.
+# One run on a GPU that tells everything, in at most 460 seconds: figures first, correctness beside and after them.
+# Needs .gpu-bundle (benchmarks/gpu/bundle.sh), python3 and, for the peers, PyTorch and transformers. A stage that fails
+# or hangs does not stop the others.
 #
-#   benchmarks/gpu/run.sh [OUTPUT_DIR] [--only PATTERN]     writes results.json and results.txt; default: gpu-results/
+#   benchmarks/gpu/run.sh [OUTPUT_DIR] [--only PATTERN] [--budget SECONDS]
+#       writes results.json, results.txt and kernels.json; default: gpu-results/
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 exec python3 benchmarks/gpu/run.py "$@"
