@@ -30,7 +30,9 @@ __global__ void add_partials_kernel(AddPartials p) {
   if (warp != 0 || column >= width) return;
   float total = 0;
   for (int w = 0; w < kWarps; ++w) total += shared[w * 32 + lane];
-  float* to = p.sums[column / p.columns];
+  // Chosen, not indexed: an array of parameters that is indexed at run time goes to local memory.
+  const std::int64_t which = column / p.columns;
+  float* const to = which == 0 ? p.sums[0] : which == 1 ? p.sums[1] : p.sums[2];
   if (to != nullptr) to[column % p.columns] += total;
 }
 

@@ -2,6 +2,8 @@
 // Matrix products with what cuBLASLt can do on the way out of their sums, for the ops that ask for more than
 // matmul().
 
+#include <functional>
+
 #include "kernels/matmul.h"
 #include "kernels/tensor/cuda/context.h"
 
@@ -19,6 +21,11 @@ namespace nystrom::cuda {
 void round_bias(CudaContext& context, const Tensor& bias, const Tensor& like);
 
 [[nodiscard]] bool knows(CudaContext& context, const BlasLt::Product& product);
+/// Whether a product with an epilogue is to be taken: the library knows it and, where products are timed,
+/// `apart` (the same in separate steps) was not faster than `fused` when its kind first came. Both may be run
+/// a few times, so they must overwrite what they write.
+[[nodiscard]] bool is_worth_it(CudaContext& context, const BlasLt::Product& product,
+                               const std::function<void()>& fused, const std::function<void()>& apart);
 void multiply(CudaContext& context, const BlasLt::Product& product);
 
 }  // namespace nystrom::cuda

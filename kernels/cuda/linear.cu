@@ -31,12 +31,32 @@ BlasLt::Product with_sums(const CudaContext& context, const Tensor& d_y, const T
   return product;
 }
 
+/// Compares both ways on gradients of their own, since these are added to. Without memory for them: the
+/// product.
+bool is_worth_it_beside(CudaContext& context, const BlasLt::Product& product, const Tensor& d_y,
+                        const Tensor& x, const Tensor& d_w, const Tensor& d_bias) {
+  try {
+    const OwnedTensor w_like(d_w.dtype, d_w.shape, context.memory()),
+        bias_like(d_bias.dtype, d_bias.shape, context.memory());
+    return is_worth_it(
+        context, product, [&] { linear_backward_weight(context, d_y, x, w_like, bias_like); },
+        [&] {
+          matmul(context, {.a = d_y, .b = x, .transpose_a = true, .c = w_like, .accumulate = true});
+          column_sums(context, d_y, bias_like);
+        });
+  } catch (const OutOfMemory&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 bool sums_in_product(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
                      const Tensor& d_bias) {
-  return d_y.dtype == DType::kBF16 && d_y.numel() > 0 && !d_bias.empty() &&
-         knows(context, with_sums(context, d_y, x, d_w));
+  if (d_y.dtype != DType::kBF16 || d_y.numel() == 0 || d_bias.empty()) return false;
+  const BlasLt::Product product = with_sums(context, d_y, x, d_w);
+  if (!context.blas().is_undecided(context.stream(), product)) return knows(context, product);
+  return is_worth_it_beside(context, product, d_y, x, d_w, d_bias);
 }
 
 void linear_backward_weight(CudaContext& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,

@@ -35,7 +35,14 @@ BlasLt::Product slope_product(const LinearGeluGradient& args) {
 }  // namespace
 
 bool is_fused(CudaContext& context, const LinearGelu& args) {
-  return is_the_librarys(args.kind, args.pre) && knows(context, forward_product(context, args));
+  return is_the_librarys(args.kind, args.pre) &&
+         is_worth_it(
+             context, forward_product(context, args), [&] { linear_gelu_forward_fused(context, args); },
+             [&] {
+               matmul(context,
+                      {.a = args.x, .b = args.w, .transpose_b = true, .bias = args.bias, .c = args.pre});
+               gelu_forward(context, args.kind, args.pre, args.y);
+             });
 }
 
 void linear_gelu_forward_fused(CudaContext& context, const LinearGelu& args) {
@@ -44,7 +51,13 @@ void linear_gelu_forward_fused(CudaContext& context, const LinearGelu& args) {
 }
 
 bool is_fused(CudaContext& context, const LinearGeluGradient& args) {
-  return is_the_librarys(args.kind, args.pre) && knows(context, slope_product(args));
+  return is_the_librarys(args.kind, args.pre) &&
+         is_worth_it(
+             context, slope_product(args), [&] { gelu_slope_product(context, args); },
+             [&] {
+               matmul(context, {.a = args.d_next, .b = args.w_next, .c = args.d_pre});
+               gelu_backward(context, args.kind, args.pre, args.d_pre, args.d_pre, {});
+             });
 }
 
 void gelu_slope_product(CudaContext& context, const LinearGeluGradient& args) {

@@ -3,7 +3,9 @@
 
 #include "kernels/cuda/ops.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "kernels/cuda/gemm_epilogues.h"
@@ -89,7 +91,32 @@ std::string name_of(const BlasLt::Product& p) {
                      kEpilogues[static_cast<std::size_t>(p.epilogue)]);
 }
 
+/// The best of a few times, after one that chooses algorithms and loads kernels.
+double best_milliseconds(const Stream& stream, const std::function<void()>& work) {
+  constexpr int kTimes = 3;
+  const Event start(Event::Timing::kOn), end(Event::Timing::kOn);
+  work();
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kTimes; ++i) {
+    stream.record(start);
+    work();
+    stream.record(end);
+    end.synchronize();
+    best = std::min(best, end.milliseconds_since(start));
+  }
+  return best;
+}
+
 }  // namespace
+
+bool is_worth_it(CudaContext& context, const BlasLt::Product& product, const std::function<void()>& fused,
+                 const std::function<void()>& apart) {
+  BlasLt& blas = context.blas();
+  if (!blas.is_undecided(context.stream(), product)) return blas.knows(product);
+  const double together = best_milliseconds(context.stream(), fused);
+  blas.decide(product, together <= best_milliseconds(context.stream(), apart));
+  return blas.knows(product);
+}
 
 void multiply(CudaContext& context, const BlasLt::Product& product) {
   const Stream& stream = context.stream();

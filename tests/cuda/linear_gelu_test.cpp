@@ -6,6 +6,7 @@
 
 #include "kernels/linear.h"
 #include "kernels/rows.h"
+#include "temporary_folder.h"
 #include "twins.h"
 
 namespace nystrom::testing {
@@ -149,6 +150,32 @@ TEST(LinearGeluInOneProduct, is_left_where_the_library_knows_no_way) {
   EXPECT_EQ(apart.launches.at("add_bias"), 1);
   for (const char* name : {"pre", "y", "d_pre", "d_w", "d_bias"})
     EXPECT_LT(distance(fused.results.at(name), apart.results.at(name)), 5e-3) << name;
+}
+
+TEST(LinearGeluInOneProduct, is_left_where_separate_steps_were_measured_to_be_faster) {
+  const TemporaryFolder cache;
+  ::setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
+  const auto measured = [&](const char* slow_ones, const Case& c) {
+    ::setenv(slow_ones, "60", 1);
+    {
+      OnDevice timing(/*time_products=*/true);
+      (void)tensors_of(c).run_on(
+          timing, [&](Context& context, const Tensors& t) { forward_and_backward(context, t, c.kind); });
+    }
+    ::unsetenv(slow_ones);
+    return run("bias,gelu,slope,sums", c);  // without timing: by what was kept
+  };
+  const auto slow = measured("NYSTROM_EMULATION_EPILOGUE_MS", kFused), apart = run("none", kFused);
+  EXPECT_EQ(slow.launches.at("gelu_forward"), 1);
+  EXPECT_EQ(slow.launches.at("gelu_backward"), 1);
+  for (const char* name : {"pre", "y", "d_pre", "d_w", "d_bias"})
+    EXPECT_LT(distance(slow.results.at(name), apart.results.at(name)), 5e-3) << name;
+  Case another = kFused;
+  another.rows = 300;
+  const auto fast = measured("NYSTROM_EMULATION_PLAIN_MS", another).launches;
+  EXPECT_FALSE(fast.contains("gelu_forward"));
+  EXPECT_FALSE(fast.contains("gelu_backward"));
+  ::unsetenv("XDG_CACHE_HOME");
 }
 
 TEST(LinearGeluInOneProduct, is_chosen_for_each_product_by_itself) {

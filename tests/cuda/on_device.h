@@ -22,7 +22,8 @@ using DeviceTensor = OwnedTensor;
 
 class OnDevice {
  public:
-  OnDevice() : cuda_(std::make_unique<CudaContext>()), context_(1, cuda_.get()) {}
+  explicit OnDevice(bool time_products = false)
+      : cuda_(std::make_unique<CudaContext>(0, time_products)), context_(1, cuda_.get()) {}
 
   /// What ops are called with.
   [[nodiscard]] Context& context() { return context_; }

@@ -29,6 +29,13 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")  # which plays a machine without one
     PASS_REGULAR_EXPRESSION "SKIPPED . this machine has no GPU of NVIDIA's")
 endif()
 
+# What nvcc makes of kernels; skipped where there is no nvcc.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME ptx COMMAND Python3::Interpreter tests/cuda/ptx_test.py WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(ptx PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 1200)
+endif()
+
 nystrom_add_test(golden_on_cuda_test
   SOURCES tests/cuda/golden_on_cuda_test.cpp
   LINKS nystrom_launch

@@ -235,9 +235,10 @@ Matrix matrix(const void* at, const cublasLtMatrixLayout_t layout, std::int32_t 
   return {const_cast<void*>(at), *layout, transposed == CUBLAS_OP_T};
 }
 
-/// NYSTROM_EMULATION_PRODUCT_MS: what every product takes at least.
-double delay_of_products() {
-  const char* text = std::getenv("NYSTROM_EMULATION_PRODUCT_MS");
+/// What products take at least: all of them (NYSTROM_EMULATION_PRODUCT_MS), those with no epilogue but a bias
+/// (_PLAIN_MS), those with another (_EPILOGUE_MS).
+double delay(const char* variable) {
+  const char* text = std::getenv(variable);
   return text == nullptr ? 0 : 1e-3 * std::strtod(text, nullptr);
 }
 
@@ -460,8 +461,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
   const auto number = algo != nullptr ? algo->data[5] : 0;
   ++emulation::products_by_algorithm()[number];
   const cudaError_t error = emulation::enqueue(stream, "cublasLtMatmul", [call, number] {
-    if (const double seconds = emulation::product_delays()[number] + delay_of_products(); seconds > 0)
-      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    const bool plain = call.epilogue == CUBLASLT_EPILOGUE_DEFAULT || call.epilogue == CUBLASLT_EPILOGUE_BIAS;
+    const double seconds = emulation::product_delays()[number] + delay("NYSTROM_EMULATION_PRODUCT_MS") +
+                           delay(plain ? "NYSTROM_EMULATION_PLAIN_MS" : "NYSTROM_EMULATION_EPILOGUE_MS");
+    if (seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
     call.run();
     return true;
   });

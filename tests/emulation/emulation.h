@@ -25,9 +25,10 @@
 // NYSTROM_EMULATION_NCCL=missing, or start, first or destroy with :RANK (which blocks there),
 // NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails), NYSTROM_EMULATION_UPDATES=N (each Nth update of a
 // graph is refused with another error each time), NYSTROM_EMULATION_CUBLASLT=N (the first N libraries do not
-// start), NYSTROM_EMULATION_PRODUCT_MS (what a product takes at least), NYSTROM_EMULATION_MMA=truncate (sums
-// of tensor cores cut off as hardware does), NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what
-// cuBLASLt can do beside summing; all).
+// start), NYSTROM_EMULATION_PRODUCT_MS, _PLAIN_MS and _EPILOGUE_MS (what products take at least: all, those
+// with no epilogue but a bias, those with another), NYSTROM_EMULATION_MMA=truncate (sums of tensor cores cut
+// off as hardware does), NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what cuBLASLt can do
+// beside summing; all).
 
 #include <cuda_runtime.h>
 

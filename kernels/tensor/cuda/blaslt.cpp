@@ -180,6 +180,20 @@ class BlasLt::Impl {
 
   bool knows(const Product& product) { return plan_for(product).known; }
 
+  bool is_undecided(cudaStream_t stream, const Product& product) {
+    const Plan& plan = plan_for(product);
+    return timing_ && plan.known && !plan.candidates.empty() && !is_recorded(stream);
+  }
+
+  void decide(const Product& product, bool worth_it) {
+    Plan& plan = plan_for(product);
+    plan.known = worth_it;
+    plan.candidates.clear();
+    ProductChoices::Algorithm kept = ProductChoices::kNone;
+    if (worth_it) std::memcpy(kept.data(), &plan.algorithm, sizeof kept);
+    choices_.add(Key(product).kind(), kept);
+  }
+
   [[nodiscard]] std::string version() const {
     const std::size_t v = f_.GetVersion();  // 13.0.2 is 130002, 12.8.4 is 120804
     return fmt::format("{}.{}.{}", v / 10000, v / 100 % 100, v % 100);
@@ -395,6 +409,14 @@ BlasLt& BlasLt::operator=(BlasLt&&) noexcept = default;
 
 void BlasLt::run(cudaStream_t stream, const Product& product, void* workspace) {
   impl_->run(stream, product, workspace);
+}
+
+bool BlasLt::is_undecided(cudaStream_t stream, const Product& product) {
+  return impl_->is_undecided(stream, product);
+}
+
+void BlasLt::decide(const Product& product, bool worth_it) {
+  impl_->decide(product, worth_it);
 }
 
 bool BlasLt::knows(const Product& product) {

@@ -57,6 +57,12 @@ class BlasLt {
   /// Whether the library has a way to compute it: its word for this shape, or that of ProductChoices for this
   /// kind. Asked once a shape: the answer is kept for run().
   [[nodiscard]] bool knows(const Product& product);
+  /// With timing, and outside of a capture: whether this kind of product is known and nobody has measured it
+  /// yet, so that one with an epilogue is to be compared with separate steps.
+  [[nodiscard]] bool is_undecided(cudaStream_t stream, const Product& product);
+  /// What came of that. Where separate steps were faster the library does not know the product from now on,
+  /// in later processes either.
+  void decide(const Product& product, bool worth_it);
   /// Starts the product on `stream`; `workspace` has kWorkspaceBytes. The same bits each time on the same GPU
   /// and library with the same choices. With timing the host may wait, and memory of the size of d be taken.
   /// m, n and k are at least 1. Throws Error if the library fails or knows no way.
