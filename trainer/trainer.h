@@ -42,9 +42,9 @@ struct TrainerOptions {
   OnTrouble on_nonfinite = OnTrouble::kStop;  ///< not kIgnore
   SpikeOptions spike;
   std::int64_t bucket_bytes = 0;  ///< of the all-reduce; 0: automatic_bucket_bytes()
-  bool bf16_reduction = false;  ///< all-reduce gradients in bf16
-  bool cuda_graph = false;      ///< capture a micro-batch's ops as a CUDA graph
-  bool zero = false;            ///< ZeRO stage 1: optimizer state sharded across ranks
+  bool bf16_reduction = false;    ///< all-reduce gradients in bf16
+  bool cuda_graph = false;        ///< capture a micro-batch's ops as a CUDA graph
+  bool zero = false;              ///< ZeRO stage 1: optimizer state sharded across ranks
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
   double pinv_residual_limit = 0;        ///< warn when a layer's largest residual exceeds it; 0: never
