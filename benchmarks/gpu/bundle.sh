@@ -81,7 +81,7 @@ printf '{"commit": "%s", "emulation": %s}\n' "$commit" "$emulation" >"$bundle/bu
 
 rm -rf "$target"
 mkdir -p "$target"
-python3 - "$bundle" "$target/bundle.tar.xz" <<'PYTHON'
+python3 - "$bundle" "$target/unfinished" <<'PYTHON'
 import sys
 import tarfile
 
@@ -89,6 +89,7 @@ import tarfile
 with tarfile.open(sys.argv[2], "w:xz", preset=9) as archive:
     archive.add(sys.argv[1], arcname=".")
 PYTHON
+mv "$target/unfinished" "$target/bundle.tar.xz"
 kibibytes=$(du -k --apparent-size "$target/bundle.tar.xz" | cut -f1)
 (( kibibytes <= max_kibibytes )) || stop "$target/bundle.tar.xz has $kibibytes KiB, but the limit is $max_kibibytes. Build for one architecture: -DNYSTROM_CUDA_ARCHITECTURES=90a-real"
 say "wrote $target/bundle.tar.xz ($((kibibytes / 1024)) MiB). Next: benchmarks/gpu/run.sh on the GPU machine."

@@ -202,8 +202,11 @@ def unpack(packed, folder):
     if not archives:
         sys.exit(f"run.sh: there is no bundle.tar in {packed}. Create it with benchmarks/gpu/bundle.sh, and name the "
                  "folder in NYSTROM_GPU_BUNDLE.")
-    with tarfile.open(archives[0]) as archive:
-        archive.extractall(folder)  # noqa: S202: our own archive
+    try:
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
+    except (EOFError, OSError, tarfile.TarError) as problem:
+        sys.exit(f"run.sh: {archives[0]} could not be unpacked: {problem}. Create it again with benchmarks/gpu/bundle.sh.")
     return json.loads((folder / "bundle.json").read_text())
 
 

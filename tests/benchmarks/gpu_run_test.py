@@ -146,6 +146,17 @@ class GpuRun(unittest.TestCase):
         self.assertFalse((self.out / "results.json").exists())
         self.assertIn("neither known to the loader", (self.out / "results.txt").read_text())
 
+    def test_a_bundle_that_is_cut_off_or_missing_is_a_sentence(self):
+        self.pack({"nystrom": NYSTROM})
+        packed = self.folder / "packed/bundle.tar.gz"
+        packed.write_bytes(packed.read_bytes()[:200])
+        done = self.run_script()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("could not be unpacked", done.stderr)
+        packed.unlink()
+        self.assertIn("there is no bundle.tar in", self.run_script().stderr)
+        self.assertEqual(list((self.folder / "tmp").iterdir()), [])
+
     def test_libraries_in_python_packages_and_toolkits_are_found_and_given_to_our_programs_alone(self):
         packages = self.folder / "site-packages"
         for name in ("nvidia/cu13/lib/libcublasLt.so.13", "nvidia/nccl/lib/libnccl.so.2"):

@@ -120,6 +120,28 @@ TEST(Reducer, result_does_not_depend_on_bucket_size) {
   }
 }
 
+/// A reduction of this kind, which reduces nothing.
+class ReductionOf final : public DeviceReduction {
+ public:
+  explicit ReductionOf(std::string_view kind) : kind_(kind) {}
+  [[nodiscard]] std::string_view kind() const override { return kind_; }
+  void start(const Tensor&) override {}
+  void finish() override {}
+  void gather(const Tensor&, std::span<const std::int64_t>) override {}
+  void sum(const Tensor&) override {}
+  void synchronize(std::int64_t, std::string_view) override {}
+
+ private:
+  std::string_view kind_;
+};
+
+TEST(Reducer, buckets_are_larger_over_nccl) {
+  const ReductionOf nccl("nccl"), staged("mpi");
+  EXPECT_EQ(automatic_bucket_bytes(nullptr), 4 << 20);
+  EXPECT_EQ(automatic_bucket_bytes(&staged), 4 << 20);
+  EXPECT_EQ(automatic_bucket_bytes(&nccl), 32 << 20);
+}
+
 // Each of N gradients is rounded to bf16, and so is each of N - 1 partial sums: unit roundoff u = 2^-8 each,
 // so that the sum is off by at most ((1 + u)^N - 1) times the sum of magnitudes.
 TEST(Reducer, bf16_error_is_within_its_bound) {
