@@ -55,7 +55,7 @@ def ptx_of(nvcc, file):
         out = pathlib.Path(folder) / "out.ptx"
         subprocess.run([nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-DFMT_USE_CONSTEXPR=1", "-DNYSTROM_WITH_CUDA",
                         "-arch=compute_90a", "-ptx", f"-I{ROOT}", str(FOLDER / file), "-o", str(out)], check=True,
-                       timeout=600)
+                       timeout=3000)
         return out.read_text()
 
 

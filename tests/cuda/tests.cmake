@@ -33,7 +33,7 @@ endif()
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME ptx COMMAND Python3::Interpreter tests/cuda/ptx_test.py WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(ptx PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 1200)
+  set_tests_properties(ptx PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 3600)
 endif()
 
 nystrom_add_test(golden_on_cuda_test
