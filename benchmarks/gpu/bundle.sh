@@ -71,7 +71,10 @@ if command -v mpirun >/dev/null; then
     copy_libraries "$bundle/bin/mpirun" "$bundle"/openmpi/plugins/*.so
   fi
   share=$(find /usr/share -maxdepth 1 -name openmpi | head -1)
-  if [[ $share ]]; then cp -rL "$share" "$bundle/openmpi/share"; fi
+  if [[ $share ]]; then
+    mkdir -p "$bundle/openmpi/share"
+    cp -rL "$share" "$bundle/openmpi/share/openmpi"
+  fi
 fi
 
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
