@@ -42,8 +42,8 @@ def environment(bundle, added):
     env.update(OMP_NUM_THREADS="4", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                OPAL_PREFIX=str(bundle / "openmpi"), OMPI_MCA_mca_base_component_path=f"{bundle}/openmpi/plugins",
                OMPI_MCA_btl="self,vader", OMPI_MCA_ess_singleton_isolated="1",
-               OMPI_MCA_plm="isolated",  # ranks of this machine alone: no ssh is looked for NCCL_SOCKET_IFNAME="lo",
-               PYTHONUNBUFFERED="1")
+               OMPI_MCA_plm="isolated",  # ranks of this machine alone: no ssh is looked for
+               NCCL_SOCKET_IFNAME="lo", PYTHONUNBUFFERED="1")
     if not (bundle / "openmpi/plugins").is_dir():
         for key in ("OPAL_PREFIX", "OMPI_MCA_mca_base_component_path"):
             env.pop(key)
