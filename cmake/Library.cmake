@@ -50,17 +50,21 @@ endfunction()
 
 set(NYSTROM_LIBRARIES_OF "" CACHE PATH
   "Another build folder of these sources and options, whose libraries without CUDA code are used instead of built again")
-set(nystrom_libraries_without_cuda core model data launch)
+set(nystrom_libraries_without_cuda core cpu_kernels model data trainer launch)
 
 # nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [CUDA_SOURCES <.cu or .cpp file>...]
 #                     [GENERATED_SOURCES <file>...] [DEFINITIONS <definition>...]
-#                     [LINKS <target>...] [PRIVATE_LINKS <target>...] [HEADERS_OF <library>])
+#                     [LINKS <target>...] [PRIVATE_LINKS <target>...] [HEADERS_OF <library>] [FOLDER_OF <library>])
+# FOLDER_OF: the library of the same folder, if there is one.
 # HEADERS_OF: the library whose precompiled header is used; its own, where it names itself.
 # CUDA_SOURCES are left out where the CUDA backend is not built (cmake/Cuda.cmake).
 function(nystrom_add_library name)
-  cmake_parse_arguments(ARG "" "FOLDER;HEADERS_OF"
+  cmake_parse_arguments(ARG "" "FOLDER;FOLDER_OF;HEADERS_OF"
     "SOURCES;CUDA_SOURCES;GENERATED_SOURCES;DEFINITIONS;LINKS;PRIVATE_LINKS" ${ARGN})
-  set(root "${CMAKE_BINARY_DIR}/include/${name}")
+  if(NOT ARG_FOLDER_OF)
+    set(ARG_FOLDER_OF ${name})
+  endif()
+  set(root "${CMAKE_BINARY_DIR}/include/${ARG_FOLDER_OF}")
   get_filename_component(parent "${root}/${ARG_FOLDER}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
   file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}" "${root}/${ARG_FOLDER}" SYMBOLIC)

@@ -118,7 +118,7 @@ build_program() {
   memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
   (( memory < jobs )) && jobs=$(( memory > 1 ? memory : 1 ))
   if [[ $preset == emulation ]]; then
-    cmake --build build --parallel "$jobs" --target nystrom_core nystrom_model nystrom_data nystrom_launch ||
+    cmake --build build --parallel "$jobs" --target nystrom_launch ||
       stop "The program did not build (see above)."
   fi
   cmake --build "$build" --parallel "$jobs" --target "$1" || stop "The program did not build (see above)."

@@ -1,5 +1,10 @@
 find_package(MPI REQUIRED COMPONENTS CXX)
 
+# What surrounds the training loop, without arithmetic.
+file(GLOB light CONFIGURE_DEPENDS trainer/checkpoint/*.cpp trainer/guards/*.cpp trainer/metrics/*.cpp
+  trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/*.cpp)
+nystrom_optimize_lightly(${light})
+
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
     finetune.cpp pretrain.cpp start_report.cpp trainer.cpp
@@ -7,7 +12,7 @@ nystrom_add_library(trainer FOLDER trainer
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
     checkpoint/write.cpp
-    comm/comm.cpp comm/gpu_collectives.cpp comm/launcher.cpp comm/mpi_comm.cpp comm/mpi_handles.cpp
+    comm/comm.cpp comm/launcher.cpp comm/mpi_comm.cpp
     comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/threads.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
@@ -20,18 +25,19 @@ nystrom_add_library(trainer FOLDER trainer
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
     tasks/answers.cpp tasks/masked_source.cpp tasks/task_outputs.cpp tasks/task_details.cpp tasks/task_results.cpp
     tasks/task_source.cpp
-  CUDA_SOURCES
-    comm/nccl.cpp comm/staged.cpp
   HEADERS_OF tensor
   LINKS nystrom_model nystrom_data
+  PRIVATE_LINKS MPI::MPI_CXX nystrom_gpu_collectives)
+
+# What depends on the backend, apart from the rest, which the emulation takes from build/.
+nystrom_add_library(gpu_collectives FOLDER trainer FOLDER_OF trainer
+  SOURCES comm/gpu_collectives.cpp comm/mpi_handles.cpp
+  CUDA_SOURCES comm/nccl.cpp comm/staged.cpp
+  HEADERS_OF tensor
+  LINKS nystrom_trainer
   PRIVATE_LINKS MPI::MPI_CXX)
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
-  target_link_libraries(nystrom_trainer PRIVATE nystrom_emulation_nccl)
+  target_link_libraries(nystrom_gpu_collectives PRIVATE nystrom_emulation_nccl)
 elseif(NYSTROM_CUDA_BUILD STREQUAL "on")
-  target_link_libraries(nystrom_trainer PRIVATE ${CMAKE_DL_LIBS})
+  target_link_libraries(nystrom_gpu_collectives PRIVATE ${CMAKE_DL_LIBS})
 endif()
-
-# What surrounds the training loop, without arithmetic.
-file(GLOB light CONFIGURE_DEPENDS trainer/checkpoint/*.cpp trainer/guards/*.cpp trainer/metrics/*.cpp
-  trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/*.cpp)
-nystrom_optimize_lightly(${light})
