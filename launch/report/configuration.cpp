@@ -41,7 +41,8 @@ std::vector<Row> rows_of(std::span<const ReportedRun> runs) {
     row.differs = distinct.size() > 1 && !is_place(setting.key);
     if (!standard && (runs.size() == 1 || !is_place(setting.key))) rows.push_back(std::move(row));
   }
-  std::ranges::stable_partition(rows, &Row::differs);
+  // (Not of std::ranges, which clang 14 cannot compile.)
+  std::stable_partition(rows.begin(), rows.end(), [](const Row& row) { return row.differs; });
   return rows;
 }
 

@@ -62,7 +62,7 @@ std::vector<Curve> curves_of(std::span<const ReportedRun> runs, std::vector<std:
       if (!is_bookkeeping(name)) names.push_back(name);
     }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   std::vector<Curve> curves;
   for (const Curve& known : kKnown)
     if (std::ranges::binary_search(names, known.name)) curves.push_back(known);

@@ -38,7 +38,7 @@ struct ReportFile::Followed {
 ReportFile::ReportFile(std::string directory, Warn warn)
     : directory_(std::move(directory)),
       warn_(std::move(warn)),
-      followed_(std::make_unique<Followed>(MetricsFollower(metrics_path(directory_)))) {}
+      followed_(new Followed{.metrics = MetricsFollower(metrics_path(directory_))}) {}
 
 ReportFile::~ReportFile() = default;
 

@@ -16,7 +16,7 @@ std::shared_ptr<const TaskSplit> load(const std::shared_ptr<Task>& task, Split n
     std::shared_ptr<Task> task;
     Splits splits;
   };
-  const auto owner = std::make_shared<Owner>(task, task->load(name, encoder));
+  const std::shared_ptr<Owner> owner(new Owner{.task = task, .splits = task->load(name, encoder)});
   if (owner->splits.empty()) return nullptr;
   const TaskSplit* const split = owner->splits.front().get();
   std::ranges::copy(split->notes(), std::back_inserter(notes));
