@@ -4,6 +4,9 @@ if(BUILD_TESTING AND NOT NYSTROM_CUDA_BUILD STREQUAL "emulation")
   add_executable(kernels_benchmark benchmarks/kernels/kernels_benchmark.cpp)
   target_link_libraries(kernels_benchmark PRIVATE nystrom_launch nystrom_options benchmark::benchmark)
   set_target_properties(kernels_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/benchmarks")
+  add_executable(products_benchmark benchmarks/kernels/products_benchmark.cpp)
+  target_link_libraries(products_benchmark PRIVATE nystrom_kernels nystrom_options "${DNNL_LIBRARY}")
+  set_target_properties(products_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/benchmarks")
   # That they run at all; how fast is nothing that a test could tell.
   add_test(NAME kernels_benchmark_runs
            COMMAND kernels_benchmark --threads=1 --benchmark_min_time=0.001

@@ -11,7 +11,7 @@ nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
   SOURCES
     cpu/adamw.cpp cpu/average.cpp cpu/clip_factor.cpp cpu/column_sums.cpp cpu/cross_entropy.cpp cpu/elementwise_loss.cpp cpu/embedding.cpp
     cpu/fill.cpp cpu/gelu.cpp cpu/label_weights.cpp cpu/layer_norm.cpp
-    cpu/matmul.cpp cpu/pair_features.cpp cpu/pool.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp
+    cpu/matmul.cpp cpu/pair_features.cpp cpu/pool.cpp cpu/products/fp32.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp
     cpu/span_cross_entropy.cpp
     cpu/attention/depthwise_conv.cpp cpu/attention/exact_attention.cpp cpu/attention/exact_head.cpp
     cpu/attention/head_convolution.cpp cpu/attention/linear.cpp cpu/attention/linformer.cpp

@@ -1,6 +1,6 @@
-// fp32 goes to oneDNN's sgemm, which needs no preparation for a shape; bf16 to oneDNN's matmul primitive,
-// where the processor has instructions for it, else through fp32; fp64, which only gradient checks use, is a
-// plain loop. docs/performance.md has the measurements behind these choices.
+// fp32 is multiplied by kernels of our own (products/fp32.h); bf16 by oneDNN's matmul primitive where the
+// processor has instructions for it, else through fp32; fp64, which only gradient checks use, is a plain
+// loop. docs/performance.md has the measurements behind these choices.
 
 #include <algorithm>
 #include <array>
@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/products/fp32.h"
 #include "kernels/rows.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/cpu_features.h"
@@ -33,38 +34,40 @@ class ThreadScope {
 };
 
 /// c = bias in every row, or 0 without one.
-template <class C>
 void start_rows(Context& context, const Tensor& c, const Tensor& bias) {
   const std::int64_t columns = c.dim(1);
-  C* to = c.data<C>();
-  const C* from = bias.empty() ? nullptr : bias.data<C>();
+  double* to = c.data<double>();
+  const double* from = bias.empty() ? nullptr : bias.data<double>();
   parallel_for(context, c.dim(0), 16, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       if (from == nullptr)
-        std::fill_n(to + row * columns, columns, C{0});
+        std::fill_n(to + row * columns, columns, 0.0);
       else
         std::copy_n(from, columns, to + row * columns);
     }
   });
 }
 
+StridedMatrix strided(const Tensor& stored, bool transposed) {
+  return {.data = stored.data<float>(),
+          .row = transposed ? 1 : stored.dim(1),
+          .column = transposed ? stored.dim(1) : 1};
+}
+
 void matmul_f32(Context& context, const Matmul& args, const MatmulSizes& s) {
-  float beta = args.accumulate ? 1.0F : 0.0F;
-  if (!args.bias.empty()) {
-    start_rows<float>(context, args.c, args.bias);
-    beta = 1.0F;
-  }
-  const ThreadScope threads(context);
-  const dnnl_status_t status = dnnl_sgemm(
-      args.transpose_a ? 'T' : 'N', args.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0F, args.a.data<float>(),
-      args.a.dim(1), args.b.data<float>(), args.b.dim(1), beta, args.c.data<float>(), s.n);
-  if (status != dnnl_success)
-    fail("oneDNN's sgemm of {} by {} returned status {}", args.a.shape.text(), args.b.shape.text(),
-         static_cast<int>(status));
+  product_fp32(context, {.m = s.m,
+                         .n = s.n,
+                         .k = s.k,
+                         .a = strided(args.a, args.transpose_a),
+                         .b = strided(args.b, args.transpose_b),
+                         .bias = args.bias.empty() ? nullptr : args.bias.data<float>(),
+                         .c = args.c.data<float>(),
+                         .c_row = s.n,
+                         .accumulate = args.accumulate});
 }
 
 void matmul_f64(Context& context, const Matmul& args, const MatmulSizes& s) {
-  if (!args.accumulate) start_rows<double>(context, args.c, args.bias);
+  if (!args.accumulate) start_rows(context, args.c, args.bias);
   const double* a = args.a.data<double>();
   const double* b = args.b.data<double>();
   double* c = args.c.data<double>();

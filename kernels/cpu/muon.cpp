@@ -105,19 +105,11 @@ HWY_EXPORT(move_all);
 namespace {
 
 constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
-constexpr double kSmallest = 1e-7;       // of the norm that is divided by
-constexpr std::int64_t kRowBlock = 128;  // rows of a product that a thread computes at once
+constexpr double kSmallest = 1e-7;  // of the norm that is divided by
 
-/// c = a op(b), a block of rows a thread: whoever computes a block, its bits are the same, which those of a
-/// product that the library divides among threads need not be.
+/// c = a op(b)
 void product(Context& context, const Tensor& a, const Tensor& b, bool transpose_b, const Tensor& c) {
-  const std::int64_t rows = c.dim(0), blocks = (rows + kRowBlock - 1) / kRowBlock;
-  parallel_items(context, blocks, [&](std::int64_t block, int) {
-    Context alone(1);
-    const std::int64_t begin = block * kRowBlock, count = std::min(kRowBlock, rows - begin);
-    cpu::matmul(alone,
-                {.a = a.rows(begin, count), .b = b, .transpose_b = transpose_b, .c = c.rows(begin, count)});
-  });
+  cpu::matmul(context, {.a = a, .b = b, .transpose_b = transpose_b, .c = c});
 }
 
 void add(Context& context, const Tensor& x, double a, double b, const Tensor& y) {

@@ -18,6 +18,7 @@ nystrom_add_test(kernels_test
     tests/kernels/linear_test.cpp
     tests/kernels/muon_test.cpp
     tests/kernels/network_ops_test.cpp
+    tests/kernels/products_test.cpp
     tests/kernels/rows_test.cpp
     tests/kernels/simd_test.cpp
     tests/kernels/tensorwise_adam_test.cpp
