@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kBlock = 384;          // of k
 constexpr std::int64_t kMostRows = 2048;      // of a that are packed at a time, of a wide product
 constexpr std::int64_t kNarrow = 512;         // columns up to which b is packed again for every 1 MiB of a
-constexpr std::int64_t kNear = 1 << 18;       // elements that stay in the second cache
+constexpr std::int64_t kNear = 1 << 19;       // elements of a that stay in the second cache
 constexpr std::int64_t kGroup = 8;            // most panels of b that a thread packs at a time
 constexpr std::int64_t kChunksPerThread = 6;  // at least, where there are as many panels
 constexpr std::int64_t kLeastRows = 512;      // that a panel of b is packed for
@@ -129,7 +129,7 @@ float* workspace() {
 
 void product_all(Context& context, const ProductFp32& args) {
   const std::int64_t most =
-      args.n <= kNarrow ? std::min(kMostRows, kNear / std::min(args.k, kBlock)) : kMostRows;
+      args.n <= kNarrow ? std::min(kMostRows, kNear / 2 / std::min(args.k, kBlock)) : kMostRows;
   const Cut rows{args.m, parts(args.m, most)};
   const std::int64_t length =
       std::max<std::int64_t>(kNear / (rows.length(rows.parts - 1) * kBlock), 1) * kBlock;

@@ -32,7 +32,7 @@ HWY_INLINE void store_blocks(V v, float* to, std::int64_t step) {
 #endif
 }
 
-/// Four rows of whole vectors, four lanes of each p.
+/// Four rows of whole vectors, four lanes of each p; the four rows behind them are fetched.
 HWY_INLINE void pack_four_rows(const float* from, std::int64_t row, std::int64_t length, float* to,
                                std::int64_t pitch) {
   const hn::ScalableTag<float> d;
@@ -46,6 +46,7 @@ HWY_INLINE void pack_four_rows(const float* from, std::int64_t row, std::int64_t
   };
   std::int64_t p = 0;
   for (; p + kLanes <= length; p += kLanes) {
+    for (std::int64_t next = 4; next < 8; ++next) __builtin_prefetch(from + next * row + p);
     const auto r0 = hn::LoadU(d, from + p), r1 = hn::LoadU(d, from + row + p);
     const auto r2 = hn::LoadU(d, from + 2 * row + p), r3 = hn::LoadU(d, from + 3 * row + p);
     const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
