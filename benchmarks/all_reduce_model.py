@@ -7,6 +7,8 @@ head, the blocks one after another, each in proportion to its time, and the embe
 are final only then, so their buckets are never hidden. The exposed time is what N ranks lose.
 
 usage: benchmarks/all_reduce_model.py              the base model: the table of docs/performance.md
+       benchmarks/all_reduce_model.py --large      the same at 33 million tokens a step on 64 and 1,024 GPUs, and what
+                                                   other ways of summing would bring (also those that are not built)
        benchmarks/all_reduce_model.py --measure    validates the model on this machine: two ranks with one thread
                                                    each, a wide and shallow network on 128 tokens (a minute)
 """
@@ -50,11 +52,12 @@ def final_times(shape, positions, backward_seconds, head_share):
 
 
 def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_weight=4, bucket_bytes=BUCKET,
-            head_share=0.15):
-    """(exposed seconds: all-reduce after the end of backward; seconds of the whole all-reduce; number of buckets)"""
+            head_share=0.15, sweeps=2, early=0):
+    """`sweeps`: times that all bytes travel, 2 for an all-reduce, 1 for a reduce-scatter. `early`: weights that are
+    also summed when the head is done. (exposed seconds: all-reduce after the end of backward; seconds of the whole all-reduce; number of buckets)"""
     size, at, part_end = bucket_bytes // bytes_a_weight, 0, 0
-    all_weights = weights_of(shape, positions)
-    parts = final_times(shape, positions, backward_seconds, head_share)
+    all_weights = weights_of(shape, positions) + early
+    parts = [(early, backward_seconds * head_share)] + final_times(shape, positions, backward_seconds, head_share)
     parts_ends = []
     for weights, final in parts:
         part_end += weights
@@ -64,7 +67,7 @@ def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_wei
         weights = min(size, all_weights - at)
         at += weights
         final = next(when for until, when in parts_ends if at <= until)
-        seconds = latency + 2 * (ranks - 1) / ranks * weights * bytes_a_weight / bus
+        seconds = latency + sweeps * (ranks - 1) / ranks * weights * bytes_a_weight / bus
         end = max(end, final) + seconds
         busy += seconds
         buckets += 1
@@ -84,6 +87,34 @@ def table():
         for name, size, bucket in (("fp32", 4, 4 << 20), ("fp32", 4, 32 << 20), ("bf16", 2, 4 << 20)):
             late, busy, buckets = exposed(BASE, 514, ranks, step * 2 / 3, bus, latency, size, bucket)
             print(f"| {ranks} | {links} | {name}, {bucket >> 20} MiB | {buckets} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
+                  f"| {step / (step + late):.3f} |")
+
+
+def large():
+    """33,554,432 tokens a step. A GPU computes micro-batches of 65,536 tokens, or all that it has; gradients are summed
+    beside the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s."""
+    tokens, weights, mebi = 1 << 25, weights_of(BASE, 514), 1 << 20
+    tied = BASE["vocabulary"] * BASE["hidden"]
+    print("| GPUs | step alone | way | communication, total | exposed | throughput per GPU, relative to one |")
+    print("|---|---|---|---|---|---|")
+    for ranks, latency in ((64, 60e-6), (1024, 100e-6)):
+        bus, each = 45e9, tokens // ranks
+        last = min(each, 65536) * 1.07e-6 * 2 / 3
+        update, step = weights * 28 / 4.3e12, each * 1.07e-6
+        gather = latency + (ranks - 1) / ranks * weights * 4 / bus
+        for way, arguments, sharded in (
+                ("all-reduce in fp32, 4 MiB buckets", {}, False),
+                ("all-reduce in fp32, 32 MiB buckets", {"bucket_bytes": 32 * mebi}, False),
+                ("all-reduce in bf16, 32 MiB buckets", {"bucket_bytes": 32 * mebi, "bytes_a_weight": 2}, False),
+                ("ZeRO: all-reduce, all-gather of weights", {"bucket_bytes": 32 * mebi}, True),
+                ("ZeRO: reduce-scatter, all-gather of weights (not built)",
+                 {"bucket_bytes": 32 * mebi, "sweeps": 1}, True),
+                ("the decoder's share of the embeddings early (not built)",
+                 {"bucket_bytes": 32 * mebi, "early": tied}, False)):
+            late, busy, _ = exposed(BASE, 514, ranks, last, bus, latency, **arguments)
+            late += gather + update / ranks if sharded else update
+            busy += gather if sharded else 0
+            print(f"| {ranks:,} | {1e3 * step:.0f} ms | {way} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
                   f"| {step / (step + late):.3f} |")
 
 
@@ -127,11 +158,14 @@ def measure(rounds, output):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=pathlib.Path, help="JSON file for the measurements")
     args = parser.parse_args()
     if args.measure:
         measure(args.rounds, args.output)
+    elif args.large:
+        large()
     else:
         table()
 
