@@ -106,6 +106,7 @@ class Finetuning {
                        comm_, speaker_);
     require_lock_ = [&session] { session.require_lock(); };
     trainer_options.stop_reason = [&session] { return session.stop_reason(); };
+    trainer_options.profile.before_writing = require_lock_;
     resume_ =
         choose_resume_point(options_.run, trainer_options.identity, comm_, speaker_, prepare_run_directory);
     session.begin();
@@ -117,8 +118,9 @@ class Finetuning {
     Observers observers;
     std::optional<RunFiles> files;
     LossMeter meter;
+    Trace trace;
     Trainer trainer(trainer_options, {session_.context, comm_, session_.network, *source_, nullptr, observers,
-                                      reduction_.get()});
+                                      reduction_.get(), nullptr, &trace});
     if (!resume_.checkpoint.empty()) trainer.restore(resume_.checkpoint);
     if (comm_.rank() == 0) {
       require_lock_();

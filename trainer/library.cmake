@@ -12,12 +12,12 @@ nystrom_add_library(trainer FOLDER trainer
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
     checkpoint/write.cpp
-    comm/comm.cpp comm/launcher.cpp comm/mpi_comm.cpp
+    comm/clock.cpp comm/comm.cpp comm/launcher.cpp comm/mpi_comm.cpp
     comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/threads.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
-    metrics/append_file.cpp metrics/evaluation.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
+    metrics/append_file.cpp metrics/evaluation.cpp metrics/gradient_noise.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
     metrics/prometheus_file.cpp metrics/report_command.cpp
-    metrics/progress.cpp metrics/tensorboard.cpp
+    metrics/progress.cpp metrics/step_profile.cpp metrics/tensorboard.cpp metrics/trace_file.cpp
     optimizer/adamw.cpp optimizer/adamw_range.cpp optimizer/lamb.cpp optimizer/muon.cpp optimizer/optimizer.cpp
     optimizer/schedule.cpp optimizer/stable_adamw.cpp optimizer/state_layout.cpp optimizer/tensor_rates.cpp
     optimizer/tensorwise.cpp optimizer/zero_partition.cpp

@@ -15,6 +15,10 @@
 namespace nystrom {
 namespace {
 
+BatchSizes sizes_of(const PretrainOptions& options) {
+  return BatchSizes(options.global_batch, options.batch_schedule);
+}
+
 /// Keys that contradict each other; the ranges of single keys are the configuration table's.
 void check_options(const PretrainOptions& options, const Comm& comm) {
   const TrainerOptions& t = options.trainer;
@@ -28,6 +32,10 @@ void check_options(const PretrainOptions& options, const Comm& comm) {
         options.sequence_length, options.model.max_positions);
   if (options.sequence_ranks == 1) return;
   check_sequence_ranks(options.model, options.sequence_ranks);
+  if (t.noise_scale_every > 0)
+    refuse(
+        "`run.noise_scale_every` compares the gradients of ranks, but with `communication.sequence_ranks` above 1 a "
+        "rank has parts of sequences alone; set it to 0.");
   if (comm.ranks() % options.sequence_ranks != 0)
     refuse(
         "`communication.sequence_ranks` is {}, but this job has {} rank{}: start a multiple of {}, or change the "
@@ -99,15 +107,18 @@ std::unique_ptr<BatchSource> source_of(const SourceFactory& make, const SourceRe
 
 /// Opens both sources with the micro-batch of the configuration, or the largest that fits the device.
 RunBatches open_batches(const PretrainOptions& options, const Device& device, Comm& comm,
-                        const RankGroup& group, const Network& network) {
+                        const RankGroup& group, const Network& network, Trace* trace) {
   const std::int64_t tokens_of_rank = (options.sequence_length + group.ranks() - 1) / group.ranks();
-  SourceRequest request{.global_batch = options.global_batch,
-                        .micro_batch = options.micro_batch > 0
-                                           ? options.micro_batch
-                                           : automatic_micro_batch(tokens_of_rank, options.global_batch,
-                                                                   group.groups(), device.is_gpu()),
-                        .rank = group.index(),
-                        .ranks = group.groups()};
+  SourceRequest request{
+      .global_batch = options.global_batch,
+      .micro_batch = options.micro_batch > 0
+                         ? options.micro_batch
+                         : automatic_micro_batch(tokens_of_rank, sizes_of(options).largest(), group.groups(),
+                                                 device.is_gpu()),
+      .rank = group.index(),
+      .ranks = group.groups(),
+      .batch_schedule = options.batch_schedule,
+      .trace = trace};
   RunBatches batches{.training = source_of(options.training_data, request, options.model, group),
                      .validation = nullptr,
                      .micro_batch = 0};
@@ -121,6 +132,8 @@ RunBatches open_batches(const PretrainOptions& options, const Device& device, Co
     request.micro_batch = fits;
     batches.training = source_of(options.training_data, request, options.model, group);
   }
+  request.batch_schedule.clear();
+  request.trace = nullptr;
   if (options.validation_data)
     batches.validation = source_of(options.validation_data, request, options.model, group);
   batches.micro_batch = std::min(request.micro_batch, batches.training->limits().sequences);
@@ -136,6 +149,7 @@ void report_batches(const PretrainOptions& options, const BatchSource& batches, 
 
 /// What a start makes once it knows its checkpoint: device, network with its first weights, data, and memory.
 struct ReadyRun {
+  Trace trace;  // of the steps that are profiled
   Device device;
   Context context;
   Network network;
@@ -146,6 +160,11 @@ struct ReadyRun {
   /// For the trainer: null where every rank has whole sequences.
   [[nodiscard]] SequenceGroup* sequence_group() { return group.ranks() == 1 ? nullptr : &group; }
 
+  /// Null where no step is profiled.
+  [[nodiscard]] Trace* trace_of(const PretrainOptions& options) {
+    return options.trainer.profile.steps.any() ? &trace : nullptr;
+  }
+
   ReadyRun(const PretrainOptions& options, Comm& comm, const std::string& checkpoint, Observer& observer)
       : device(options.device ? options.device(comm) : Device()),
         context(device.context(threads_of_rank(comm, options.threads))),
@@ -155,7 +174,7 @@ struct ReadyRun {
          thread_warnings(comm, context.host_threads(), options.threads, device.is_gpu()))
       observer.warning(warning);
     if (checkpoint.empty()) initialize(network, options);
-    batches = open_batches(options, device, comm, group, network);
+    batches = open_batches(options, device, comm, group, network, trace_of(options));
     report_batches(options, *batches.training, observer);
     if (group.ranks() > 1)
       observer.note(fmt::format("{} ranks share the tokens of a micro-batch; a rank has at most {}.",
@@ -204,6 +223,8 @@ SourceFactory shard_source(const LoaderOptions& options) {
     own.micro_batch = request.micro_batch;
     own.rank = request.rank;
     own.ranks = request.ranks;
+    own.batch_schedule = request.batch_schedule;
+    own.trace = request.trace;
     return std::make_unique<LoaderSource>(own);
   };
 }
@@ -249,13 +270,14 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   ReadyRun run(options, comm, checkpoint, rank0_observer);
   trainer_options.checkpoint_folder = checkpoint_folder(options.directory);
   trainer_options.stop_reason = [&session] { return session.stop_reason(); };
+  trainer_options.profile.before_writing = [&session] { session.require_lock(); };
   // Observers outlive the trainer, whose last checkpoint waits for them. They are added below: the metrics
   // file is truncated to the step of the checkpoint.
   Observers observers;
   std::optional<RunFiles> files;
   Trainer trainer(trainer_options,
                   {run.context, comm, run.network, *run.batches.training, run.batches.validation.get(),
-                   observers, run.reduction.get(), run.sequence_group()});
+                   observers, run.reduction.get(), run.sequence_group(), run.trace_of(options)});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   if (comm.rank() == 0) {
     session.require_lock();
@@ -294,7 +316,9 @@ StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed
                                 .bf16_sums = options.trainer.bf16_reduction && comm.ranks() > 1,
                                 .limits = run.batches.limits()});
   report.checkpoint_bytes = checkpoint_bytes(run.network, options.trainer.optimizer);
-  report.sequences_left = steps_left * options.global_batch;
+  const BatchSizes sizes = sizes_of(options);
+  report.sequences_left =
+      sizes.before(trainer.state().step + steps_left + 1) - sizes.before(trainer.state().step + 1);
   report.epochs = run.batches.training->epochs_of(options.trainer.steps);
   if (steps_left > 0) report.timed = meter.measure(trainer, timed_steps);
   return report;

@@ -21,6 +21,8 @@ namespace nystrom {
 struct SourceRequest {
   std::int64_t global_batch = 0, micro_batch = 0;
   int rank = 0, ranks = 1;
+  std::vector<BatchStage> batch_schedule = {};
+  Trace* trace = nullptr;  ///< where a source's thread is recorded, if anywhere
 };
 using SourceFactory = std::function<std::unique_ptr<BatchSource>(const SourceRequest&)>;
 
@@ -39,6 +41,7 @@ struct PretrainOptions : RunOptions {
 
   std::int64_t sequence_length = 512;
   std::int64_t global_batch = 256;
+  std::vector<BatchStage> batch_schedule = {};
   std::int64_t micro_batch = 0;  ///< 0: automatic
   int sequence_ranks = 1;        ///< neighbouring ranks that share the tokens of a micro-batch
   SourceFactory training_data, validation_data;  ///< validation_data may be empty

@@ -39,11 +39,13 @@ std::int64_t timed_batch(std::int64_t global_batch, std::int64_t micro_batch, in
 TrainerOptions timing_options(TrainerOptions options, std::int64_t steps) {
   options.checkpoint_folder.clear();
   options.stop_reason = {};
+  options.profile = {};
   options.steps += steps + 1;  // so that the last step of the run is not reached
   options.log_every = 1;
   options.spike.action = OnTrouble::kIgnore;
   options.on_nonfinite = OnTrouble::kStop;
   options.validate_every = options.save_every = options.check_every = options.pinv_residual_every = 0;
+  options.noise_scale_every = 0;
   return options;
 }
 

@@ -62,6 +62,8 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       graphs_(options.cuda_graph ? make_op_graphs(context_) : nullptr),
       guard_({options.on_nonfinite, options.spike, options.checkpoint_folder}, comm_, store_, observer_),
       residuals_({options.pinv_residual_every, options.pinv_residual_limit}, network_, comm_, observer_),
+      noise_(options.noise_scale_every, comm_),
+      profile_(options.profile, context_, comm_, dependencies.trace),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,
               .failures_allowed = options.failures_allowed,
@@ -77,6 +79,7 @@ StopReason Trainer::run_until(std::int64_t end) {
   if (!ranks_agree_) check_ranks_agree();
   StopReason reason = StopReason::kDone;
   while (state_.step < std::min(end, options_.steps) && reason == StopReason::kDone) {
+    profile_.before(state_.step + 1);
     StepReport report = step_with_context();
     if (verdict_ == StepVerdict::kRollBack) {
       roll_back();
@@ -90,6 +93,7 @@ StopReason Trainer::run_until(std::int64_t end) {
     if (last || is_due(state_.step, options_.validate_every)) validate();
     if (requests_.stop && !last) reason = StopReason::kStopped;
     save_if_due(last, reason == StopReason::kStopped);
+    finish_profile(last || reason == StopReason::kStopped);
   }
   if (reason == StopReason::kStopped) note_stop();
   saver_.finish();
@@ -111,15 +115,17 @@ StepReport Trainer::step() {
   const LossScales scales = loss_scales(options_.objective, counts.labels);
   if (is_due(step, options_.check_every)) self_check(batch, scales);
   residuals_.begin_step(step);
+  noise_.begin_step(step);
 
   // Forward and backward by micro-batch; gradients are all-reduced beside the rest of backward.
   activity.set_phase("forward and backward");
-  forward_backward(batch, scales);
+  forward_backward(batch, counts, scales);
   clip_.measure(context_, store_);
 
   // Everything but the update is enqueued: here the host waits, once a step.
   const Losses losses = reduce_losses();
   const GradientNorm gradient = clip_.read(context_, store_);
+  noise_.finish(counts.sequences, gradient.norm);
 
   activity.set_phase("the optimizer");
   const UpdateRates rates = update_rates(options_.schedule, step, options_.steps);
@@ -169,8 +175,8 @@ void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
 // Leaves the gradients of the global batch in every rank's gradient tensor, and the sums of the rank's own
 // losses in the head. A rank without tokens adds zeros. All-reduces start between captured segments, so
 // that they run beside the rest of backward as they do without CUDA graphs; a step that measures residuals
-// waits for the device in between, and is not captured.
-void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales) {
+// waits for the device in between, and is not captured, nor is one that is traced op by op.
+void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales) {
   const Pass pass = training_pass();
   network_.encoder().prepare(context_, pass);
   store_.zero_gradients(context_);
@@ -181,18 +187,33 @@ void Trainer::forward_backward(const StepBatch& batch, const LossScales& scales)
     const bool last = &micro_batch == &batch.micro_batches.back();
     const bool segmented = last && reducer_.buckets() > 0;
     const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));
-    RecordedOps ops(residuals_.active() ? nullptr : graphs_.get(),
+    RecordedOps ops(residuals_.active() || profile_.active() ? nullptr : graphs_.get(),
                     segmented ? kFirstSegment : kWholeMicroBatch);
-    network_.forward(context_, uploaded, pass, scales);
+    forward(uploaded, pass, scales);
+    const PartScope part(context_, "backward");
     network_.backward(context_, uploaded, pass, scales, [&](std::int64_t offset) {
       if (residuals_.active()) residuals_.collect(context_, offset, uploaded.sequences.count);
       // The last bucket, at offset 0, is started by finish().
-      if (last && offset > 0 && reducer_.due(offset)) ops.interrupt([&] { reducer_.ready(offset); });
+      if (last && offset > 0 && reducer_.due(offset) && !noise_.active())
+        ops.interrupt([&] { reducer_.ready(offset); });
     });
     ops.finish();
+    if (noise_.active() && &micro_batch == batch.micro_batches.data()) measure_noise(micro_batch, counts);
   }
   reducer_.finish();
   if (reduction_ != nullptr) reduction_->synchronize(state_.step + 1, kGradientSum);
+}
+
+// Of the first micro-batch, whose gradients stand alone so far: its share of the sum is that of its labels.
+void Trainer::measure_noise(const HostBatch& micro_batch, const BatchCounts& counts) {
+  const auto labels = count_labels(network_.head(), arrays_of(micro_batch));
+  const double share = counts.labels[0] > 0 ? labels[0] / counts.labels[0] : 0;
+  noise_.measure(context_, store_.gradients(), static_cast<double>(micro_batch.begun()), share);
+}
+
+void Trainer::forward(const Batch& batch, const Pass& pass, const LossScales& scales) {
+  const PartScope part(context_, "forward");
+  network_.forward(context_, batch, pass, scales);
 }
 
 // Losses of the global batch. The ranks' requests travel in the same all-reduce.
@@ -284,6 +305,9 @@ StepReport Trainer::finish_step(const BatchCounts& counts, const Losses& losses,
   report.samples = state_.samples;
   report.seconds = state_.seconds;
   report.skipped = verdict_ != StepVerdict::kGood;
+  if (options_.report_batch) report.global_batch = static_cast<std::int64_t>(counts.sequences);
+  report.use = profile_.use(clock_.last_step_seconds());
+  noise_.report(report);
   residuals_.report(report);
   return report;
 }
@@ -302,7 +326,8 @@ void Trainer::roll_back() {
 
 void Trainer::report_step(StepReport& report) {
   const bool wanted = is_due(report.step, options_.log_every) || report.step == options_.steps ||
-                      report.skipped || !report.pinv_residual_mean.empty();
+                      report.skipped || !report.pinv_residual_mean.empty() || report.gradient_noise ||
+                      report.use;
   if (!wanted || comm_.rank() != 0) return;
   report.tokens_per_second = clock_.take_speed();
   report.epochs_of = batches_.epochs_of(state_.step + state_.batches_skipped);
@@ -336,6 +361,12 @@ void Trainer::save(bool must) {
   saver_.save(context_, state_, validation_loss_, must);
   if (requests_.save) saver_.finish();
   guard_.checkpoint_saved();
+}
+
+void Trainer::finish_profile(bool ends) {
+  const StepProfile::Result result = profile_.after(state_.step, ends);
+  if (!result.note.empty()) observer_.note(result.note);
+  if (!result.warning.empty()) observer_.warning(result.warning);
 }
 
 void Trainer::note_stop() {

@@ -24,9 +24,11 @@
 #include "trainer/comm/reducer.h"
 #include "trainer/guards/step_guard.h"
 #include "trainer/metrics/evaluation.h"
+#include "trainer/metrics/gradient_noise.h"
 #include "trainer/metrics/observer.h"
 #include "trainer/metrics/pinv_residuals.h"
 #include "trainer/metrics/step_clock.h"
+#include "trainer/metrics/step_profile.h"
 #include "trainer/optimizer/optimizer.h"
 #include "trainer/optimizer/schedule.h"
 
@@ -47,6 +49,8 @@ struct TrainerOptions {
   bool zero = false;              ///< ZeRO stage 1: optimizer state sharded across ranks
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
+  std::int64_t noise_scale_every = 0;    ///< steps; 0: never
+  bool report_batch = false;             ///< the size of the global batch changes
   double pinv_residual_limit = 0;        ///< warn when a layer's largest residual exceeds it; 0: never
   std::int64_t check_every = 0;          ///< steps between checks for silent data corruption; 0: never
   std::int64_t validate_every = 0;       ///< steps; 0: never
@@ -59,7 +63,8 @@ struct TrainerOptions {
   std::int64_t failures_allowed = SaverOptions().failures_allowed;
   /// A checkpoint write without progress for so long ends the run.
   double timeout_seconds = CommOptions().timeout_seconds;
-  RunIdentity identity;  ///< stored in every checkpoint
+  RunIdentity identity;    ///< stored in every checkpoint
+  ProfileOptions profile;  ///< needs a trace
   /// Called on every rank at each step: why the job should stop, or "". Signals are checked anyway.
   std::function<std::string()> stop_reason = {};
 };
@@ -78,6 +83,7 @@ struct TrainerDependencies {
   Observer& observer;                    ///< called on rank 0 only
   DeviceReduction* reduction = nullptr;  ///< all-reduce of gradients on a device
   SequenceGroup* group = nullptr;        ///< shares the batches, where they are spans
+  Trace* trace = nullptr;                ///< that the sources' threads are recorded in, if it is to be
 };
 
 class Trainer {
@@ -125,7 +131,9 @@ class Trainer {
   [[nodiscard]] BatchCounts count(const StepBatch& batch);
   [[nodiscard]] Pass training_pass() const;
   void self_check(const StepBatch& batch, const LossScales& scales);
-  void forward_backward(const StepBatch& batch, const LossScales& scales);
+  void forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales);
+  void measure_noise(const HostBatch& micro_batch, const BatchCounts& counts);
+  void forward(const Batch& batch, const Pass& pass, const LossScales& scales);
   [[nodiscard]] Losses reduce_losses();
   void update_weights(const UpdateRates& rates);
   void sum_over_ranks(const Tensor& values);
@@ -140,6 +148,7 @@ class Trainer {
   void validate();
   void save_if_due(bool last, bool stop);
   void save(bool must);
+  void finish_profile(bool ends);
   void note_stop();
 
   TrainerOptions options_;
@@ -158,12 +167,14 @@ class Trainer {
   std::unique_ptr<OpGraphs> graphs_;  // null: ops are launched one by one
   StepGuard guard_;
   PinvResidualMonitor residuals_;
+  GradientNoiseMonitor noise_;
   RunState state_;
   StepVerdict verdict_ = StepVerdict::kGood;  // on the last step
   Requests requests_;
   std::string stop_reason_;                // this rank's
   std::optional<double> validation_loss_;  // at this step, if it was measured
   StepClock clock_;
+  StepProfile profile_;
   bool ranks_agree_ = false;  // checked before the first step
   CheckpointSaver saver_;     // reads weights and optimizer: destroyed first
 };

@@ -12,12 +12,13 @@ namespace {
 /// The samples of whole steps are in memory: the current ones, those being read, and those read ahead.
 void require_memory(const LoaderOptions& options) {
   constexpr double kBytesPerToken = 16;  // id, type, and where it is masked its row and label
-  const double rows = static_cast<double>(options.global_batch) / static_cast<double>(options.ranks);
+  const std::int64_t largest = BatchSizes(options.global_batch, options.batch_schedule).largest();
+  const double rows = static_cast<double>(largest) / static_cast<double>(options.ranks);
   const double steps = static_cast<double>(options.prefetch) + 2;
-  require_host_memory(rows * steps * static_cast<double>(options.samples.sequence_length) * kBytesPerToken,
-                      fmt::format("`training.global_batch` is {}: reading the sequences of a step ahead",
-                                  options.global_batch),
-                      "Lower it, or use more ranks.");
+  require_host_memory(
+      rows * steps * static_cast<double>(options.samples.sequence_length) * kBytesPerToken,
+      fmt::format("`training.global_batch` is {}: reading the sequences of a step ahead", largest),
+      "Lower it, or use more ranks.");
 }
 
 LoaderOptions checked(const LoaderOptions& options) {
@@ -31,6 +32,7 @@ LoaderOptions checked(const LoaderOptions& options) {
   if (!options.one_pass) require_memory(options);
   NYSTROM_CHECK(options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks, "rank {} of {}",
                 options.rank, options.ranks);
+  NYSTROM_CHECK(options.batch_schedule.empty() || !options.one_pass, "one pass has batches of one size");
   NYSTROM_CHECK(options.mixture.empty() || !options.one_pass, "a mixture has no end, one pass has");
   NYSTROM_CHECK(options.prefetch >= 0 && options.max_steps >= 0, "prefetch {}, max_steps {}",
                 options.prefetch, options.max_steps);
@@ -51,7 +53,9 @@ std::pair<std::int64_t, std::int64_t> rows_of_rank(std::int64_t rows, std::int64
 }
 
 BatchBuilder::BatchBuilder(const LoaderOptions& options)
-    : options_(checked(options)), source_(open_samples(options.samples)) {
+    : options_(checked(options)),
+      sizes_(options.global_batch, options.batch_schedule),
+      source_(open_samples(options.samples)) {
   if (!options.mixture.empty())
     mixture_.emplace(options.mixture, source_->corpora(), options.samples.seed, options.shuffle);
 }
@@ -65,8 +69,8 @@ std::int64_t BatchBuilder::steps() const {
 
 StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) {
   NYSTROM_CHECK(step >= 1 && (!options_.one_pass || step <= steps()), "step {} of {}", step, steps());
-  const std::int64_t first = (step - 1) * options_.global_batch;
-  std::int64_t rows = options_.global_batch;
+  const std::int64_t first = sizes_.before(step);
+  std::int64_t rows = sizes_.of(step);
   if (options_.one_pass) rows = std::min(rows, static_cast<std::int64_t>(source_->samples()) - first);
   const auto [begin, end] = rows_of_rank(rows, options_.rank, options_.ranks);
   StepBatch batch;

@@ -29,6 +29,7 @@ class BatchBuilder {
   [[nodiscard]] StepBatch build(std::int64_t step, const std::atomic<bool>& stop);
 
   [[nodiscard]] const LoaderOptions& options() const { return options_; }
+  [[nodiscard]] const BatchSizes& sizes() const { return sizes_; }
   [[nodiscard]] const SampleSource& source() const { return *source_; }
   [[nodiscard]] std::int64_t steps() const;  ///< of one pass; 0: endless
   /// Loader::epochs_of. May be called while another thread builds.
@@ -39,6 +40,7 @@ class BatchBuilder {
   void append(std::uint64_t stream_index, HostBatch& batch);
 
   LoaderOptions options_;
+  BatchSizes sizes_;
   std::unique_ptr<SampleSource> source_;
   std::optional<Mixture> mixture_;
   std::optional<EpochOrder> order_;  // of epoch order_epoch_

@@ -92,7 +92,11 @@ void Loader::Producer::run(std::int64_t step) {
   try {
     const std::int64_t last = builder_.steps();
     for (; last == 0 || step <= last; ++step) {
-      StepBatch batch = builder_.build(step, stop_);
+      StepBatch batch;
+      {
+        const TraceSpan span(builder_.options().trace, Trace::Kind::kLoader, "batch", step);
+        batch = builder_.build(step, stop_);
+      }
       std::unique_lock held(mutex_);
       changed_.wait(held, [&] { return stop_ || has_room(); });
       if (stop_) return;
@@ -141,7 +145,7 @@ const std::vector<std::string>& Loader::warnings() const {
 LoaderLimits Loader::limits() const {
   const BatchBuilder& builder = producer_->builder();
   const LoaderOptions& options = builder.options();
-  const std::int64_t max_rows = (options.global_batch + options.ranks - 1) / options.ranks;
+  const std::int64_t max_rows = (builder.sizes().largest() + options.ranks - 1) / options.ranks;
   const std::int64_t rows = options.micro_batch < max_rows ? options.micro_batch : max_rows;
   return {rows, rows * options.samples.sequence_length, rows * builder.source().max_masked()};
 }

@@ -7,10 +7,11 @@
 //
 // The run's stream of samples has no end: sample g is in epoch g / N (N samples each) at position g % N of
 // the epoch's order: a permutation of (seed, epoch) if shuffled, else the order of the files. Step s (from 1)
-// is samples [(s - 1) G, s G) of the stream. With a mixture the stream is Mixture's instead. Its rows are
-// sharded across ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows
-// on 3 ranks: 3, 3, 2), then split into micro-batches. All draws (masks, sentence order) are keyed by g, so
-// they are new in each epoch and do not depend on ranks, micro-batches or resumes.
+// is samples [(s - 1) G, s G) of the stream, or with a batch schedule the next G(s)
+// (data/pretraining/batch_schedule.h). With a mixture the stream is Mixture's instead. Its rows are sharded
+// across ranks in contiguous parts, the first ranks getting one more where they do not divide (8 rows on 3
+// ranks: 3, 3, 2), then split into micro-batches. All draws (masks, sentence order) are keyed by g, so they
+// are new in each epoch and do not depend on ranks, micro-batches or resumes.
 
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,9 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "data/pretraining/batch_schedule.h"
 #include "data/pretraining/samples.h"
+#include "kernels/core/trace.h"
 
 namespace nystrom {
 
@@ -27,13 +30,15 @@ struct LoaderOptions {
   SampleOptions samples = {};
   std::vector<MixtureWeight> mixture = {};  ///< empty: every corpus by its size. Not with one_pass
   bool shuffle = true;
-  std::int64_t global_batch = 256;  ///< sequences over all ranks
-  std::int64_t micro_batch = 8;     ///< sequences computed at once
+  std::int64_t global_batch = 256;              ///< sequences over all ranks
+  std::vector<BatchStage> batch_schedule = {};  ///< later sizes of it. Not with one_pass
+  std::int64_t micro_batch = 8;                 ///< sequences computed at once
   std::int64_t rank = 0, ranks = 1;
   bool pad_to_length = false;  ///< `padding: huggingface`: rows filled with the pad id up to sequence_length
   bool one_pass = false;  ///< for evaluation: the stream ends after one epoch; the last step may be smaller
   std::int64_t max_steps = 0;  ///< with one_pass: maximum number of steps; 0: all
   std::int64_t prefetch = 2;   ///< steps prepared ahead by a thread; 0: no thread
+  Trace* trace = nullptr;      ///< where the thread's work is recorded, if anywhere; outlives the loader
 };
 
 /// Bounds of every micro-batch, to plan by.

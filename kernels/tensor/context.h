@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/core/trace.h"
 #include "kernels/tensor/buffer.h"
 
 namespace nystrom {
@@ -62,6 +63,10 @@ class Context {
   /// Ops add to `profile` while one is set; without one they only run.
   void set_profile(Profile* profile) { profile_ = profile; }
   [[nodiscard]] Profile* profile() const { return profile_; }
+  /// Ops are recorded in `trace` while one is set, without waiting for a GPU: there, the times are those at
+  /// which the host asked for them, and NVTX ranges surround them.
+  void set_trace(Trace* trace) { trace_ = trace; }
+  [[nodiscard]] Trace* trace() const { return trace_; }
 
  private:
   [[noreturn]] static void no_cuda_twin();
@@ -70,6 +75,7 @@ class Context {
   CudaContext* cuda_ = nullptr;
   Profile* profile_ = nullptr;
   Buffer workspace_;
+  Trace* trace_ = nullptr;
 };
 
 /// Ops of the context are profiled while it lives.
@@ -105,30 +111,35 @@ class Profiling {
 class OpScope {
  public:
   OpScope(Context& context, std::string_view name, double flops, double bytes, double fp32_flops = 0)
-      : profile_(context.profile()) {
-    if (profile_ == nullptr) return;
-    context_ = &context;
-    context.synchronize();  // a profile gives up overlap for times that belong to one op
-    name_ = name;
-    flops_ = flops;
-    bytes_ = bytes;
-    fp32_flops_ = fp32_flops;
-    start_ = std::chrono::steady_clock::now();
+      : event_{.name = name, .flops = flops, .bytes = bytes, .fp32_flops = fp32_flops} {
+    if (context.profile() != nullptr || context.trace() != nullptr) begin(context);
   }
   ~OpScope() {
-    if (profile_ != nullptr) record();
+    if (context_ != nullptr) end();
   }
   OpScope(const OpScope&) = delete;
   OpScope& operator=(const OpScope&) = delete;
 
  private:
-  void record() noexcept;
+  friend class PartScope;
+  OpScope(Context& context, std::string_view name) : event_{.name = name, .kind = Trace::Kind::kPart} {
+    if (context.trace() != nullptr) begin(context);
+  }
+  void begin(Context& context);
+  void end() noexcept;
+  void count(double seconds) const;
 
-  Profile* profile_;
-  const Context* context_ = nullptr;
-  std::string_view name_;
-  double flops_ = 0, bytes_ = 0, fp32_flops_ = 0;
-  std::chrono::steady_clock::time_point start_;
+  const Context* context_ = nullptr;  // null: nobody asks
+  Trace::Event event_;
+};
+
+/// A part of a step, around its ops, in a trace: PartScope part(context, "forward").
+class PartScope {
+ public:
+  PartScope(Context& context, std::string_view name) : scope_(context, name) {}
+
+ private:
+  OpScope scope_;
 };
 
 /// Runs body(begin, end) over [0, count) on the context's threads, in chunks of at least `grain`. Each thread

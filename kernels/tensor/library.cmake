@@ -4,7 +4,7 @@ nystrom_add_library(tensor FOLDER kernels/tensor
     dispatch/context.cpp dispatch/copy.cpp dispatch/device.cpp dispatch/graphs.cpp dispatch/kernel_times.cpp
     dispatch/upload.cpp
   CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/kernel_timer.cpp cuda/memory.cpp
-    cuda/product_choices.cpp cuda/stream.cpp cuda/upload.cpp
+    cuda/product_choices.cpp cuda/ranges.cpp cuda/stream.cpp cuda/upload.cpp
   HEADERS_OF tensor
   LINKS nystrom_core OpenMP::OpenMP_CXX
   PRIVATE_LINKS ${CMAKE_DL_LIBS})

@@ -136,6 +136,14 @@ double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType 
   return std::max(arithmetic, count.bytes / machine.copy_bytes);
 }
 
+MachineRates machine_rates(Context& context, DType precision) {
+  const bool bf16 = precision == DType::kBF16;
+  const MachineCeiling ceiling = measure_machine(context, bf16);
+  return {.flops = bf16 ? ceiling.bf16_flops : ceiling.fp32_flops,
+          .fp32_flops = ceiling.fp32_flops,
+          .bytes = ceiling.copy_bytes};
+}
+
 double available_memory_bytes() {
   double available = number_in("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
   const std::string group = "/sys/fs/cgroup/";

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/tensor/context.h"
+#include "trainer/metrics/step_profile.h"
 
 namespace nystrom {
 
@@ -21,6 +22,9 @@ MachineCeiling measure_machine(Context& context, bool bf16);
 /// The least time of an op: the longer of its bytes at the rate of a copy, and of its operations, those of
 /// fp32 (OpCount::fp32_flops) at the rate of a product in fp32, all others at that of `precision`.
 double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision);
+
+/// What a profiled step is measured by (`run.profile_steps`): the above, at this precision.
+MachineRates machine_rates(Context& context, DType precision);
 
 /// Peak resident memory of this process so far.
 double peak_memory_bytes();

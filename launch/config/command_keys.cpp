@@ -26,7 +26,8 @@ constexpr std::string_view kPretrainFile[] = {"training.epochs", "training.patie
 constexpr std::string_view kShards[] = {"data.validation",  "data.mixture",
                                         "data.packing",     "data.pairs",
                                         "run.check_shards", "data.short_sequence_probability"};
-constexpr std::string_view kFinetuneFile[] = {"checkpoint.every_steps", "evaluation.batches"};
+constexpr std::string_view kFinetuneFile[] = {"checkpoint.every_steps", "evaluation.batches",
+                                              "training.batch_schedule"};
 
 constexpr std::string_view kText[] = {"corpus", "cleaning."};
 constexpr std::string_view kTask[] = {"task.", "grid"};
@@ -56,11 +57,14 @@ constexpr std::string_view kCourse[] = {"optimizer.",
                                         "run.pinv_residual_every",
                                         "run.pinv_residual_limit",
                                         "run.report",
+                                        "run.noise_scale_every",
+                                        "run.profile_steps",
                                         "run.stop_after",
                                         "run.on_report",
                                         "run.metrics_file",
                                         "training.epochs",
                                         "training.patience",
+                                        "training.batch_schedule",
                                         "training.clip_norm",
                                         "training.on_nonfinite",
                                         "training.on_spike",

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/preparation/prepare.h"
+#include "data/pretraining/batch_schedule.h"
 #include "data/pretraining/masking.h"
 #include "data/pretraining/packing.h"
 #include "data/shards/shard_check.h"
@@ -77,9 +78,9 @@ struct Config {
     std::int64_t log_every = 0;
     std::string resume = std::string(name_of(Resume::kAuto));  ///< or `never`, or a path
     ShardCheck check_shards = ShardCheck::kAuto;
-    std::int64_t pinv_residual_every = 0;
+    std::int64_t pinv_residual_every = 0, noise_scale_every = 0;
     double pinv_residual_limit = 0.5;
-    std::string stop_after;
+    std::string stop_after, profile_steps;
     bool report = true;
     std::optional<std::int64_t> threads;
     std::string on_report, metrics_file;
@@ -118,6 +119,7 @@ struct Config {
   struct {
     std::optional<std::int64_t> steps, micro_batch;
     std::int64_t global_batch = 0, epochs = 0, patience = 0;
+    std::vector<BatchStage> batch_schedule;
     Precision precision = Precision::kAuto;
     BackendChoice backend = BackendChoice::kAuto;
     double clip_norm = 0;

@@ -277,6 +277,51 @@ class Setter {
     return value;
   }
 
+  void read(std::vector<BatchStage>* to) const {
+    if (!node_.IsSequence()) wrong("a list of {step: ..., global_batch: ...}");
+    std::vector<BatchStage> stages;
+    for (const auto& each : node_) {
+      const BatchStage stage = batch_stage(each);
+      const std::int64_t before = stages.empty() ? 1 : stages.back().step;
+      if (stage.step <= before)
+        refuse(
+            "{}: `training.batch_schedule`: step {} is not behind step {}, where the size before it begins.",
+            origin_.at(each.Mark()), stage.step, before);
+      stages.push_back(stage);
+    }
+    *to = std::move(stages);
+  }
+
+  [[nodiscard]] BatchStage batch_stage(const YAML::Node& node) const {
+    if (!node.IsMap())
+      refuse("{}: an entry of `training.batch_schedule` must be {{step: ..., global_batch: ...}}.",
+             origin_.at(node.Mark()));
+    BatchStage stage;
+    for (const auto& member : node) {
+      const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
+      if (name != "step" && name != "global_batch")
+        refuse(
+            "{}: there is no key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
+            origin_.at(member.first.Mark()), name);
+      (name == "step" ? stage.step : stage.global_batch) = count_in_stage(name, member.second);
+    }
+    if (stage.step == 0 || stage.global_batch == 0)
+      refuse("{}: `training.batch_schedule`: an entry has no `{}`.", origin_.at(node.Mark()),
+             stage.step == 0 ? "step" : "global_batch");
+    return stage;
+  }
+
+  /// A whole number of at least 1, of an entry of `training.batch_schedule`.
+  [[nodiscard]] std::int64_t count_in_stage(const std::string& name, const YAML::Node& node) const {
+    const std::string text = node.IsScalar() && node.Tag() != "!" ? node.Scalar() : "";
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1)
+      refuse("{}: `training.batch_schedule`: `{}` is {}; it must be an integer of at least 1.",
+             origin_.at(node.Mark()), name, shown(node));
+    return value;
+  }
+
   void read(std::vector<GridAxis>* to) const {
     std::vector<GridAxis> grid;
     if (!node_.IsMap()) wrong("a map of keys to lists of values");

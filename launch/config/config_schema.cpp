@@ -64,6 +64,14 @@ Json groups_schema() {
                   {"additionalProperties", false}});
 }
 
+Json stages_schema() {
+  const Json count = numeric("integer", kPositive);
+  return list_of({{"type", "object"},
+                  {"properties", {{"step", count}, {"global_batch", count}}},
+                  {"required", Json::array({"step", "global_batch"})},
+                  {"additionalProperties", false}});
+}
+
 Json grid_schema() {
   Json values = list_of({{"type", {"string", "number", "boolean"}}});
   values["minItems"] = 1;
@@ -94,6 +102,7 @@ struct TypeOf {
   Json operator()(const std::vector<CorpusSpec>*) const { return corpus_schema(); }
   Json operator()(const std::vector<GridAxis>*) const { return grid_schema(); }
   Json operator()(const std::vector<OptimizerGroup>*) const { return groups_schema(); }
+  Json operator()(const std::vector<BatchStage>*) const { return stages_schema(); }
   Json operator()(const std::vector<CorpusWeight>*) const {
     return {{"type", {"object", "null"}}, {"additionalProperties", numeric("number", kNonNegative)}};
   }

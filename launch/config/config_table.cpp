@@ -107,11 +107,21 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.run.pinv_residual_limit,
        "A measured residual above this is reported as a warning, by layer; 0: never.",
        {.range = kNonNegative, .resume = kFree}},
+      {"run.noise_scale_every",
+       &c.run.noise_scale_every,
+       "Steps between measurements of the gradient noise scale, the batch size beyond which larger ones bring "
+       "little (docs/training.md); 0: never. Needs two ranks or micro-batches.",
+       {.range = kCount, .resume = kFree}},
       {"run.report",
        &c.run.report,
        "Writes `report.html`, the curves of the run, to the run directory at each validation and at the end "
        "(docs/monitoring.md).",
        {.resume = kFree}},
+      {"run.profile_steps",
+       &c.run.profile_steps,
+       "Steps, such as `20-22` or `20`, of which a timeline of all ranks is written to the run directory as "
+       "`trace-20-22.json`, for ui.perfetto.dev (docs/tracing.md).",
+       {.unset = "none", .resume = kFree}},
       {"run.stop_after",
        &c.run.stop_after,
        "Time after which the run saves and stops (exit status 3), such as `11h45m` or `90s`. Choose slightly "
@@ -327,6 +337,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.training.global_batch,
        "Sequences per step, over all ranks (`finetune`: examples, 32 by default).",
        {.range = kPositive}},
+      {"training.batch_schedule",
+       &c.training.batch_schedule,
+       "Later values of `global_batch`, such as `[{step: 1000, global_batch: 512}]`: from that step on "
+       "(docs/training.md). `pretrain` only.",
+       {}},
       {"training.micro_batch",
        &c.training.micro_batch,
        "Sequences that a rank computes at once; gradients are accumulated up to `global_batch`. Changes no "

@@ -58,10 +58,10 @@ class WordSlot {
 };
 
 /// Where a key's value lies in a Config; the alternative is its type.
-using Slot =
-    std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*, std::optional<std::int64_t>*,
-                 std::optional<double>*, std::vector<std::string>*, std::vector<CorpusSpec>*,
-                 std::vector<GridAxis>*, std::vector<CorpusWeight>*, std::vector<OptimizerGroup>*, WordSlot>;
+using Slot = std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*,
+                          std::optional<std::int64_t>*, std::optional<double>*, std::vector<std::string>*,
+                          std::vector<CorpusSpec>*, std::vector<GridAxis>*, std::vector<CorpusWeight>*,
+                          std::vector<OptimizerGroup>*, std::vector<BatchStage>*, WordSlot>;
 
 /// Both ends included.
 struct Range {

@@ -83,6 +83,13 @@ struct ToText {
     }
     return fmt::format("[{}]", text);
   }
+  std::string operator()(const std::vector<BatchStage>* value) const {
+    std::string text;
+    for (const BatchStage& stage : *value)
+      text += fmt::format("{}{{step: {}, global_batch: {}}}", text.empty() ? "" : ", ", stage.step,
+                          stage.global_batch);
+    return fmt::format("[{}]", text);
+  }
   std::string operator()(const std::vector<GridAxis>* value) const {
     std::string text;
     for (const auto& axis : *value) {
@@ -150,6 +157,7 @@ std::string type_text(const ConfigKey& key) {
     std::string operator()(const std::vector<CorpusSpec>*) const { return "list"; }
     std::string operator()(const std::vector<GridAxis>*) const { return "map"; }
     std::string operator()(const std::vector<OptimizerGroup>*) const { return "list"; }
+    std::string operator()(const std::vector<BatchStage>*) const { return "list"; }
     std::string operator()(const std::vector<CorpusWeight>*) const { return "map"; }
   };
   return key.rules.choices.empty() ? std::visit(Name{}, key.slot) : in_code(key.rules.choices);

@@ -47,6 +47,8 @@ TrainerOptions trainer_options(const Config& config) {
   options.bf16_reduction = config.communication.reduction == Precision::kBF16;
   options.log_every = config.run.log_every;
   options.pinv_residual_every = config.run.pinv_residual_every;
+  options.noise_scale_every = config.run.noise_scale_every;
+  options.report_batch = !t.batch_schedule.empty();
   options.pinv_residual_limit = config.run.pinv_residual_limit;
   options.validate_every = config.data.validation.empty() ? 0 : config.evaluation.every_steps;
   options.validation_batches = config.evaluation.batches;
@@ -162,7 +164,9 @@ Objective objective_options(const Config& config) {
 }
 
 PretrainOptions run_options(const Config& config) {
-  const std::int64_t steps = config.training.steps.value_or(1), batch = config.training.global_batch;
+  const std::int64_t steps = config.training.steps.value_or(1);
+  const std::int64_t batch =
+      BatchSizes(config.training.global_batch, config.training.batch_schedule).largest();
   if (steps > std::numeric_limits<std::int64_t>::max() / batch)
     refuse("`training.steps` x `training.global_batch` is {} x {}: more sequences than can be counted.",
            steps, batch);
@@ -183,9 +187,12 @@ PretrainOptions run_options(const Config& config) {
   options.communication = {.kind = config.communication.kind,
                            .timeout_seconds = config.communication.timeout};
   options.global_batch = config.training.global_batch;
+  options.batch_schedule = config.training.batch_schedule;
   options.micro_batch = config.training.micro_batch.value_or(0);
   options.sequence_ranks = static_cast<int>(config.communication.sequence_ranks);
   options.trainer = trainer_options(config);
+  options.trainer.profile = {.steps = profiled_steps(config.run.profile_steps, "run.profile_steps"),
+                             .directory = config.run.directory};
   return options;
 }
 

@@ -132,6 +132,7 @@ SourceFactory masked_source(const RunSetup& setup, std::shared_ptr<const TaskSpl
     own.micro_batch = request.micro_batch;
     own.rank = request.rank;
     own.ranks = request.ranks;
+    own.batch_schedule = request.batch_schedule;
     return std::make_unique<MaskedSource>(own);
   };
 }

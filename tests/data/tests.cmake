@@ -32,6 +32,7 @@ nystrom_add_test(shards_test
   SOURCES
     tests/data/pretraining/bert_test.cpp
     tests/data/pretraining/leaks.cpp
+    tests/data/pretraining/batch_schedule_test.cpp
     tests/data/pretraining/loader_test.cpp
     tests/data/pretraining/masking_test.cpp
     tests/data/pretraining/mixture_test.cpp

@@ -4,6 +4,7 @@ nystrom_add_test(trainer_test
     tests/trainer/checkpoint/checkpoint_test.cpp
     tests/trainer/checkpoint/model_record_test.cpp
     tests/trainer/comm/threads_test.cpp
+    tests/trainer/metrics/gradient_noise_test.cpp
     tests/trainer/metrics/metrics_test.cpp
     tests/trainer/metrics/prometheus_file_test.cpp
     tests/trainer/metrics/report_command_test.cpp
@@ -27,6 +28,7 @@ nystrom_add_test(ranks_test
     tests/trainer/comm/ranks_main.cpp
     tests/trainer/comm/ranks_test.cpp
     tests/trainer/comm/sequence_ranks_test.cpp
+    tests/trainer/comm/trace_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
 foreach(ranks 2 3)

@@ -3,7 +3,9 @@
 namespace nystrom {
 
 LoaderSource::LoaderSource(const LoaderOptions& options)
-    : loader_(options), longest_(options.samples.sequence_length), global_batch_(options.global_batch) {}
+    : loader_(options),
+      longest_(options.samples.sequence_length),
+      sizes_(options.global_batch, options.batch_schedule) {}
 
 const StepBatch& LoaderSource::read(std::int64_t index) {
   loader_.seek(index + 1);

@@ -14,14 +14,15 @@ class LoaderSource final : public BatchSource {
   [[nodiscard]] std::int64_t batches() const override;
   [[nodiscard]] BatchLimits limits() const override;
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t batches) const override {
-    return loader_.epochs_of(batches * global_batch_);
+    return loader_.epochs_of(sizes_.before(batches + 1));
   }
   [[nodiscard]] std::vector<std::string> warnings() const override { return loader_.warnings(); }
   [[nodiscard]] const Loader& loader() const { return loader_; }
 
  private:
   Loader loader_;
-  std::int64_t longest_, global_batch_;
+  std::int64_t longest_;
+  BatchSizes sizes_;
   StepBatch batch_;
 };
 

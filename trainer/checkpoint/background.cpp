@@ -12,11 +12,14 @@ CheckpointWriter::CheckpointWriter(const Network& network, const Optimizer& opti
     : snapshot_(network, optimizer, identity), folder_(std::move(folder)), keep_(keep) {}
 
 void CheckpointWriter::start(Context& context, const RunState& state, std::optional<double> validation,
-                             std::function<void()> before_publishing) {
+                             std::function<void()> before_publishing, Trace* trace) {
   NYSTROM_CHECK(!under_way_.valid(), "the checkpoint before step {} is still under way", state.step);
   snapshot_.take(context, state, validation);
   under_way_ =
-      std::async(std::launch::async, [this, before = std::move(before_publishing)] { return write(before); });
+      std::async(std::launch::async, [this, trace, step = state.step, before = std::move(before_publishing)] {
+        const TraceSpan span(trace, Trace::Kind::kCheckpoint, "checkpoint", step);
+        return write(before);
+      });
 }
 
 bool CheckpointWriter::ready(std::chrono::milliseconds wait) const {

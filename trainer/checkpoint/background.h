@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/core/trace.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/content.h"
 
@@ -36,10 +37,11 @@ class CheckpointWriter {
                    std::string folder, KeepPolicy keep);
 
   /// Copies the values and starts to write them. `before_publishing` is called by the writing thread when the
-  /// data is on the disk, before the file is renamed; what it throws is a failure of the checkpoint.
-  /// Precondition: ready(), and the last result was taken.
+  /// data is on the disk, before the file is renamed; what it throws is a failure of the checkpoint. The
+  /// thread's work is recorded in `trace`, which may be null. Precondition: ready(), and the last result was
+  /// taken.
   void start(Context& context, const RunState& state, std::optional<double> validation,
-             std::function<void()> before_publishing);
+             std::function<void()> before_publishing, Trace* trace = nullptr);
   /// Where sharded state must be gathered before start(). Precondition: ready().
   [[nodiscard]] std::vector<Tensor> state_copies() const { return snapshot_.state_copies(); }
   /// No checkpoint is in progress; waits at most so long for that.

@@ -116,7 +116,8 @@ void CheckpointSaver::gather_states() {
 void CheckpointSaver::begin(Context& context, const RunState& state, std::optional<double> validation) {
   const std::int64_t step = state.step;
   try {
-    writer_->start(context, state, validation, [this, step] { observer_.saving(step); });
+    writer_->start(
+        context, state, validation, [this, step] { observer_.saving(step); }, comm_.activity().trace());
   } catch (const std::exception& error) {  // no thread, no memory
     failed(checkpoint_path(options_.folder, step), error.what());
   }

@@ -111,10 +111,13 @@ class MpiComm final : public Comm {
     int error = MPI_SUCCESS;
     bool done = false;
     std::string_view what;
+    std::size_t bytes = 0;  // of this rank
+    Clock::time_point started = Clock::now();
   };
   template <class Start>
-  Ticket start(std::string_view what, const Start& start);
+  Ticket start(std::string_view what, std::size_t bytes, const Start& start);
   void test_all();
+  void record(const Flight& flight);
   void carry_on(const std::stop_token& stop);
   void look_around(std::string_view what, Seconds waited);
   [[noreturn]] void give_up(std::string_view what, Seconds waited);
@@ -140,13 +143,14 @@ class MpiComm final : public Comm {
 };
 
 template <class Start>
-Comm::Ticket MpiComm::start(std::string_view what, const Start& start) {
+Comm::Ticket MpiComm::start(std::string_view what, std::size_t bytes, const Start& start) {
   Ticket ticket = 0;
   {
     const std::scoped_lock held(mutex_);
     ticket = next_++;
     Flight& flight = flights_[ticket];
     flight.what = what;
+    flight.bytes = bytes;
     checked(start(&flight.request), what);
   }
   changed_.notify_one();
@@ -159,7 +163,17 @@ void MpiComm::test_all() {
     int done = 0;
     flight.error = MPI_Test(&flight.request, &done, MPI_STATUS_IGNORE);
     flight.done = done != 0 || flight.error != MPI_SUCCESS;
+    if (flight.done) record(flight);
   }
+}
+
+void MpiComm::record(const Flight& flight) {
+  if (Trace* trace = activity().trace(); trace != nullptr)
+    trace->add({.name = flight.what,
+                .kind = Trace::Kind::kCollective,
+                .begin_ns = Trace::nanoseconds(flight.started),
+                .end_ns = Trace::now(),
+                .bytes = static_cast<double>(flight.bytes)});
 }
 
 // Progress thread, while the rank computes. MPI moves data only inside its calls, so it is called in bursts
@@ -253,7 +267,7 @@ void MpiComm::give_up(std::string_view what, Seconds waited) {
 Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view what) {
   NYSTROM_CHECK(values.numel() <= INT_MAX, "{}: {} values of {}", what, values.numel(),
                 name_of(values.dtype));
-  return start(what, [&](MPI_Request* request) {
+  return start(what, values.bytes(), [&](MPI_Request* request) {
     return MPI_Iallreduce(MPI_IN_PLACE, values.address, static_cast<int>(values.numel()),
                           mpi::type_of(values.dtype), sums_.of(values.dtype), data_.get(), request);
   });
@@ -261,7 +275,7 @@ Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view wh
 
 Comm::Ticket MpiComm::start_send(std::span<const std::byte> bytes, int to, std::string_view what) {
   NYSTROM_CHECK(bytes.size() <= kMaxBytes, "{}: {} bytes in one message", what, bytes.size());
-  return start(what, [&](MPI_Request* request) {
+  return start(what, bytes.size(), [&](MPI_Request* request) {
     return MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kMessage, data_.get(),
                      request);
   });
@@ -269,7 +283,7 @@ Comm::Ticket MpiComm::start_send(std::span<const std::byte> bytes, int to, std::
 
 Comm::Ticket MpiComm::start_receive(std::span<std::byte> bytes, int from, std::string_view what) {
   NYSTROM_CHECK(bytes.size() <= kMaxBytes, "{}: {} bytes in one message", what, bytes.size());
-  return start(what, [&](MPI_Request* request) {
+  return start(what, bytes.size(), [&](MPI_Request* request) {
     return MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kMessage, data_.get(),
                      request);
   });
@@ -278,7 +292,7 @@ Comm::Ticket MpiComm::start_receive(std::span<std::byte> bytes, int from, std::s
 void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view what) {
   for (std::size_t begin = 0; begin < bytes.size(); begin += kMaxBytes) {
     const auto part = bytes.subspan(begin, std::min(kMaxBytes, bytes.size() - begin));
-    wait(start(what, [&](MPI_Request* request) {
+    wait(start(what, part.size(), [&](MPI_Request* request) {
       return MPI_Ibcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, root, data_.get(), request);
     }));
   }
@@ -287,7 +301,7 @@ void MpiComm::broadcast(std::span<std::byte> bytes, int root, std::string_view w
 void MpiComm::all_gather(std::span<const std::byte> mine, std::span<std::byte> all, std::string_view what) {
   NYSTROM_CHECK(mine.size() * static_cast<std::size_t>(ranks_) == all.size() && mine.size() <= kMaxBytes,
                 "{}: {} bytes of {} ranks gathered into {}", what, mine.size(), ranks_, all.size());
-  wait(start(what, [&](MPI_Request* request) {
+  wait(start(what, all.size(), [&](MPI_Request* request) {
     const int count = static_cast<int>(mine.size());
     return MPI_Iallgather(mine.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, data_.get(), request);
   }));
@@ -297,7 +311,7 @@ void MpiComm::all_gather_shards(const Tensor& values, std::span<const std::int64
                                 std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(values.dtype);
-  wait(start(what, [&](MPI_Request* request) {
+  wait(start(what, values.bytes(), [&](MPI_Request* request) {
     return MPI_Iallgatherv(MPI_IN_PLACE, 0, type, values.address, layout.counts.data(), layout.begins.data(),
                            type, data_.get(), request);
   }));
@@ -307,14 +321,14 @@ void MpiComm::gather_shards(const Tensor& mine, const Tensor& whole, std::span<c
                             std::string_view what) {
   const Layout layout(begins, ranks_, what);
   const MPI_Datatype type = mpi::type_of(mine.dtype);
-  wait(start(what, [&](MPI_Request* request) {
+  wait(start(what, mine.bytes(), [&](MPI_Request* request) {
     return MPI_Igatherv(mine.address, layout.counts[static_cast<std::size_t>(rank_)], type, whole.address,
                         layout.counts.data(), layout.begins.data(), type, 0, data_.get(), request);
   }));
 }
 
 void MpiComm::barrier(std::string_view what) {
-  wait(start(what, [&](MPI_Request* request) { return MPI_Ibarrier(data_.get(), request); }));
+  wait(start(what, 0, [&](MPI_Request* request) { return MPI_Ibarrier(data_.get(), request); }));
 }
 
 // Without the lock: the thread that holds it may never release it.

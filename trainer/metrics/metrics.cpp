@@ -101,6 +101,16 @@ std::string metrics_line(const StepReport& report) {
   if (report.adamw_learning_rate) append(line, "adamw_learning_rate", number(*report.adamw_learning_rate));
   if (report.beta1) append(line, "beta1", number(*report.beta1));
   append(line, "gradient_norm", number(report.gradient_norm));
+  if (report.gradient_noise) {
+    append(line, "gradient_noise_scale", number(report.gradient_noise->scale));
+    append(line, "gradient_noise", number(report.gradient_noise->trace));
+    append(line, "gradient_square", number(report.gradient_noise->square));
+  }
+  if (report.global_batch) append(line, "global_batch", fmt::format("{}", *report.global_batch));
+  if (report.use) {
+    append(line, "mfu", fmt::format("{:.6f}", report.use->mfu));
+    append(line, "share_of_bound", fmt::format("{:.6f}", report.use->share_of_bound));
+  }
   append(line, "tokens_per_second", fmt::format("{:.1f}", report.tokens_per_second));
   append(line, "samples", fmt::format("{}", report.samples));
   append(line, "seconds", fmt::format("{:.3f}", report.seconds));

@@ -37,6 +37,18 @@ struct RunInfo {
   std::string over;                  ///< why nothing is left to do, a sentence; empty: there is
 };
 
+/// Of a step that measured it (trainer/metrics/gradient_noise.h).
+struct NoiseReport {
+  double trace = 0, square = 0;  ///< estimates of tr(S) and |G|^2
+  double scale = 0;              ///< in sequences, of the latest measurements
+};
+
+/// Of a profiled step, on rank 0: shares of what the machine was measured to be able to.
+struct UseReport {
+  double mfu = 0;             ///< of the operations of a large matrix product in the same time
+  double share_of_bound = 0;  ///< time that every op needs at least / time of the step
+};
+
 struct StepReport {
   std::int64_t step = 0, steps = 0;
   Losses losses;
@@ -44,11 +56,14 @@ struct StepReport {
   std::optional<double> adamw_learning_rate = {};  ///< where some tensors have a rate of their own (`muon`)
   std::optional<double> beta1 = {};                ///< where the schedule moves it
   double gradient_norm = 0;                        ///< before clipping
-  double tokens_per_second = 0;                    ///< real tokens of all ranks, since the last report
-  std::int64_t samples = 0;                        ///< so far, in the whole run
-  double seconds = 0;                              ///< so far, in the whole run
-  double seconds_left = 0;                         ///< estimated
-  bool skipped = false;                            ///< the weights were not updated
+  std::optional<std::int64_t> global_batch = {};   ///< where it changes in the run
+  std::optional<NoiseReport> gradient_noise = {};
+  std::optional<UseReport> use = {};
+  double tokens_per_second = 0;  ///< real tokens of all ranks, since the last report
+  std::int64_t samples = 0;      ///< so far, in the whole run
+  double seconds = 0;            ///< so far, in the whole run
+  double seconds_left = 0;       ///< estimated
+  bool skipped = false;          ///< the weights were not updated
   std::vector<double> pinv_residual_mean, pinv_residual_max;  ///< by layer, where measured
   /// By corpus: BatchSource::epochs_of.
   std::vector<std::pair<std::string, double>> epochs_of;

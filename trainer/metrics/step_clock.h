@@ -10,12 +10,13 @@ class StepClock {
  public:
   void begin_step() { step_start_ = Clock::now(); }
   void end_step(double real_tokens) {
-    const double spent = since(step_start_);
+    const double spent = last_step_ = since(step_start_);
     seconds_ += spent;
     tokens_ += real_tokens;
     // The first step warms caches up; later ones weigh in slowly, so that the estimate does not jump.
     average_ = average_ == 0 ? spent : average_ + 0.05 * (spent - average_);
   }
+  [[nodiscard]] double last_step_seconds() const { return last_step_; }
   /// Tokens a second of the steps since the last call.
   double take_speed() {
     const double speed = seconds_ > 0 ? tokens_ / seconds_ : 0;
@@ -37,7 +38,7 @@ class StepClock {
   }
 
   Clock::time_point step_start_ = Clock::now(), last_ = Clock::now();
-  double seconds_ = 0, tokens_ = 0, average_ = 0;
+  double seconds_ = 0, tokens_ = 0, average_ = 0, last_step_ = 0;
 };
 
 }  // namespace nystrom

@@ -149,6 +149,8 @@ void TensorBoardFile::step(const StepReport& report) {
   if (report.adamw_learning_rate) scalars.push_back({"adamw_learning_rate", *report.adamw_learning_rate});
   if (report.beta1) scalars.push_back({"beta1", *report.beta1});
   scalars.push_back({"gradient_norm", report.gradient_norm});
+  if (report.gradient_noise) scalars.push_back({"gradient_noise_scale", report.gradient_noise->scale});
+  if (report.global_batch) scalars.push_back({"global_batch", static_cast<double>(*report.global_batch)});
   scalars.push_back({"tokens_per_second", report.tokens_per_second});
   write(tensorboard::scalar_event(now(), report.step, scalars));
 }

@@ -1,12 +1,14 @@
 #pragma once
 // Current activity of a rank: its step, phase, and the collective that it waits for; read by another thread
-// for the heartbeat file (trainer/run/heartbeat.h).
+// for the heartbeat file (trainer/run/heartbeat.h), and recorded where the run is traced.
 
 #include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
+
+#include "kernels/core/trace.h"
 
 namespace nystrom {
 
@@ -24,6 +26,9 @@ class Activity {
   void set_step(std::int64_t step) {
     const std::scoped_lock held(mutex_);
     step_ = step;
+    if (trace_ == nullptr) return;
+    trace_->close(Trace::Kind::kPhase);
+    trace_->open(Trace::Kind::kStep, "step", step);
   }
   [[nodiscard]] std::int64_t step() const {
     const std::scoped_lock held(mutex_);
@@ -34,6 +39,7 @@ class Activity {
     const std::scoped_lock held(mutex_);
     phase_ = what;
     phase_start_ = Clock::now();
+    if (trace_ != nullptr) trace_->open(Trace::Kind::kPhase, what);
   }
   /// Between the two this rank waits for others; `what` must outlive the wait.
   void begin_wait(std::string_view what) {
@@ -43,7 +49,21 @@ class Activity {
   }
   void end_wait() {
     const std::scoped_lock held(mutex_);
+    if (trace_ != nullptr)
+      trace_->add({.name = waits_for_,
+                   .kind = Trace::Kind::kWait,
+                   .begin_ns = Trace::nanoseconds(wait_start_),
+                   .end_ns = Trace::now()});
     waits_for_ = {};
+  }
+  /// Steps, phases, waits and collectives are recorded in `trace` from now on; null: no longer.
+  void set_trace(Trace* trace) {
+    const std::scoped_lock held(mutex_);
+    trace_ = trace;
+  }
+  [[nodiscard]] Trace* trace() const {
+    const std::scoped_lock held(mutex_);
+    return trace_;
   }
   [[nodiscard]] Now now() const {
     const std::scoped_lock held(mutex_);
@@ -62,6 +82,7 @@ class Activity {
 
   mutable std::mutex mutex_;
   std::int64_t step_ = 0;
+  Trace* trace_ = nullptr;
   std::string_view phase_ = "start", waits_for_;
   Clock::time_point phase_start_ = Clock::now(), wait_start_ = phase_start_;
 };

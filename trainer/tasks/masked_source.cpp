@@ -22,7 +22,7 @@ Masker masker_for(const MaskedSourceOptions& options) {
 }  // namespace
 
 MaskedSource::MaskedSource(const MaskedSourceOptions& options)
-    : options_(options), masker_(masker_for(options)) {
+    : options_(options), sizes_(options.global_batch, options.batch_schedule), masker_(masker_for(options)) {
   NYSTROM_CHECK(sequences() > 0 && options.global_batch > 0 && options.micro_batch > 0,
                 "{} sequences in batches of {} and {}", sequences(), options.global_batch,
                 options.micro_batch);
@@ -38,7 +38,7 @@ BatchLimits MaskedSource::limits() const {
   std::vector<std::int64_t> tokens;
   for (std::size_t i = 0; i < options_.split->sequence_count(); ++i)
     tokens.push_back(options_.split->size_of(i).tokens);
-  const std::int64_t share = (options_.global_batch + options_.ranks - 1) / options_.ranks;
+  const std::int64_t share = (sizes_.largest() + options_.ranks - 1) / options_.ranks;
   const std::int64_t rows = std::min({options_.micro_batch, share, sequences()});
   std::ranges::sort(tokens, std::greater{});
   tokens.resize(static_cast<std::size_t>(rows));
@@ -51,13 +51,13 @@ BatchLimits MaskedSource::limits() const {
 }
 
 std::vector<std::pair<std::string, double>> MaskedSource::epochs_of(std::int64_t batches) const {
-  return {{options_.split->name(), static_cast<double>(batches) * static_cast<double>(options_.global_batch) /
-                                       static_cast<double>(sequences())}};
+  return {{options_.split->name(),
+           static_cast<double>(sizes_.before(batches + 1)) / static_cast<double>(sequences())}};
 }
 
 const StepBatch& MaskedSource::read(std::int64_t index) {
-  const std::int64_t begin = index * options_.global_batch;
-  std::int64_t rows = options_.global_batch;
+  const std::int64_t begin = sizes_.before(index + 1);
+  std::int64_t rows = sizes_.of(index + 1);
   if (options_.one_pass) rows = std::min(rows, sequences() - begin);
   const std::int64_t first = begin + rows * options_.rank / options_.ranks;
   const std::int64_t last = begin + rows * (options_.rank + 1) / options_.ranks;

@@ -4,6 +4,7 @@
 
 #ifdef NYSTROM_WITH_CUDA
 #include "kernels/tensor/cuda/context.h"
+#include "kernels/tensor/cuda/ranges.h"
 #endif
 
 namespace nystrom {
@@ -38,20 +39,40 @@ void Context::read(const Tensor& from, void* to) const {
 }
 #endif
 
-void OpScope::record() noexcept {
+// A profile gives up overlap for times that belong to one op; a trace does not.
+void OpScope::begin(Context& context) {
+  context_ = &context;
+  if (context.profile() != nullptr) context.synchronize();
+#ifdef NYSTROM_WITH_CUDA
+  if (context.cuda() != nullptr) cuda::push_range(event_.name);
+#endif
+  event_.begin_ns = Trace::now();
+}
+
+void OpScope::end() noexcept {
   try {
-    context_->synchronize();
+    if (context_->profile() != nullptr) context_->synchronize();
   } catch (const Error&) {  // told again by the next call that waits
   }
-  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
-  auto found = profile_->find(name_);
-  if (found == profile_->end()) found = profile_->emplace(std::string(name_), OpCount{}).first;
+  event_.end_ns = Trace::now();
+#ifdef NYSTROM_WITH_CUDA
+  if (context_->cuda() != nullptr) cuda::pop_range();
+#endif
+  if (context_->trace() != nullptr) context_->trace()->add(event_);
+  if (context_->profile() != nullptr && event_.kind == Trace::Kind::kOp)
+    count(1e-9 * static_cast<double>(event_.end_ns - event_.begin_ns));
+}
+
+void OpScope::count(double seconds) const {
+  Profile& profile = *context_->profile();
+  auto found = profile.find(event_.name);
+  if (found == profile.end()) found = profile.emplace(std::string(event_.name), OpCount{}).first;
   OpCount& count = found->second;
   ++count.calls;
-  count.seconds += spent.count();
-  count.flops += flops_;
-  count.bytes += bytes_;
-  count.fp32_flops += fp32_flops_;
+  count.seconds += seconds;
+  count.flops += event_.flops;
+  count.bytes += event_.bytes;
+  count.fp32_flops += event_.fp32_flops;
 }
 
 }  // namespace nystrom

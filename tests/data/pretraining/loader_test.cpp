@@ -325,5 +325,26 @@ TEST_F(LoaderTest, reads_more_shards_than_it_keeps_open) {
   EXPECT_EQ(rows_of_steps(o, Loader(o).steps()), expected);
 }
 
+TEST_F(LoaderTest, its_thread_is_recorded_in_a_trace) {
+  Trace trace;
+  LoaderOptions o = options();
+  o.trace = &trace;
+  trace.start();
+  {
+    Loader loader(o);
+    loader.seek(5);
+    (void)loader.next();
+    (void)loader.next();
+  }
+  trace.stop();
+  ASSERT_GE(trace.events().size(), 2U);
+  for (std::size_t i = 0; i < trace.events().size(); ++i) {
+    const Trace::Event& event = trace.events()[i];
+    EXPECT_EQ(event.name, "batch");
+    EXPECT_EQ(event.kind, Trace::Kind::kLoader);
+    EXPECT_EQ(event.number, static_cast<std::int64_t>(5 + i));
+  }
+}
+
 }  // namespace
 }  // namespace nystrom

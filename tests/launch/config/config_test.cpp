@@ -231,6 +231,32 @@ TEST(Config, a_wrong_group_of_the_optimizer_is_refused) {
   EXPECT_THAT(refused("[{match: a, decay: 1}]"), HasSubstr("there is no key `decay` in an entry"));
 }
 
+TEST(Config, a_batch_schedule_is_a_list_of_steps_and_sizes) {
+  const Config c = read_config(
+      "", {"training.batch_schedule=[{step: 1000, global_batch: 512}, {global_batch: 1024, step: 3000}]"});
+  const std::vector<BatchStage> expected{{1000, 512}, {3000, 1024}};
+  EXPECT_EQ(c.training.batch_schedule, expected);
+  EXPECT_THAT(to_yaml(c), HasSubstr("  batch_schedule: [{step: 1000, global_batch: 512}, {step: 3000, "
+                                    "global_batch: 1024}]\n"));
+  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").training.batch_schedule, expected);
+}
+
+TEST(Config, a_wrong_batch_schedule_is_refused) {
+  const auto refused = [](const std::string& stages) {
+    return refusal("training: {batch_schedule: " + stages + "}");
+  };
+  EXPECT_THAT(refused("512"), HasSubstr("it must be a list of {step: ..., global_batch: ...}"));
+  EXPECT_THAT(refused("[512]"), HasSubstr("an entry of `training.batch_schedule` must be {step: ..."));
+  EXPECT_THAT(refused("[{step: 5}]"), HasSubstr("an entry has no `global_batch`"));
+  EXPECT_THAT(refused("[{global_batch: 5}]"), HasSubstr("an entry has no `step`"));
+  EXPECT_THAT(refused("[{step: 5, global_batch: 0}]"),
+              HasSubstr("`global_batch` is 0; it must be an integer"));
+  EXPECT_THAT(refused("[{step: 1, global_batch: 8}]"), HasSubstr("step 1 is not behind step 1"));
+  EXPECT_THAT(refused("[{step: 9, global_batch: 8}, {step: 5, global_batch: 16}]"),
+              HasSubstr("step 5 is not behind step 9"));
+  EXPECT_THAT(refused("[{step: 9, batch: 8}]"), HasSubstr("there is no key `batch` in an entry"));
+}
+
 TEST(Config, an_optional_number_is_a_number_or_its_word) {
   EXPECT_EQ(read_config("", {}).schedule.end_share, std::nullopt);
   EXPECT_EQ(read_config("", {"schedule.end_share=0.25"}).schedule.end_share, 0.25);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "allocations.h"
+#include "kernels/core/trace.h"
 #include "kernels/tensor/cpu_features.h"
 #include "launch/bench/bench.h"
 #include "model/attention/registry.h"
@@ -90,6 +91,22 @@ TEST(StepCounts, a_step_allocates_nothing) {
     bench.step();
     EXPECT_EQ(count.here(), 0) << count.where();
   }
+}
+
+// What `run.profile_steps` costs outside its steps.
+TEST(StepCounts, a_trace_that_does_not_record_allocates_nothing) {
+  Trace trace;
+  Activity activity;
+  activity.set_trace(&trace);
+  const AllocationCount count;
+  activity.set_step(20);
+  activity.set_phase("forward and backward");
+  {
+    const WaitScope wait(activity, "the all-reduce of gradients, which has a long name");
+    const TraceSpan span(&trace, Trace::Kind::kLoader, "a batch, with a name longer than a short string", 3);
+  }
+  trace.add({.name = "an op, with a name longer than a short string has", .begin_ns = 1, .end_ns = 2});
+  EXPECT_EQ(count.here(), 0) << count.where();
 }
 
 TEST(StepCounts, allocations_are_detected) {
