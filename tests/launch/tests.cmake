@@ -68,6 +68,15 @@ nystrom_add_test(golden_test
   LINKS nystrom_launch
   LABELS golden)
 
+# The same numbers on ranks that share the sequences.
+nystrom_add_test(golden_ranks_test
+  SOURCES tests/launch/verify/golden_ranks_test.cpp tests/trainer/comm/ranks_main.cpp
+  LINKS nystrom_launch
+  LABELS golden)
+foreach(ranks 2 3)
+  nystrom_add_mpi_test(golden_ranks_test_on_${ranks} RANKS ${ranks} COMMAND golden_ranks_test LABELS golden)
+endforeach()
+
 # What `nystrom convert` writes, in transformers; each says that it was skipped where there is none.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
