@@ -20,6 +20,8 @@
 # - End. When a machine is cut off, or its temporary folder is full, the ranks end and mpirun waits for ever, as does the
 #   daemon on the other side. Whatever has had no rank for NYSTROM_END_SECONDS (20) is ended: mpirun by this script
 #   (exit status 1), a daemon by a process that the first rank of its machine leaves beside it.
+# - Banner. Of a stop on request (exit status 3) Open MPI says that a process failed. That banner is left out then, and only
+#   then; everything else that the job prints on stderr passes at once.
 # - Root. Containers run as root, which Open MPI must be told to allow.
 set -euo pipefail
 stop() { printf 'launch/mpirun.sh: %s\n' "$*" >&2; exit 2; }
@@ -92,10 +94,40 @@ start_rank() {  # SECONDS PROGRAM [ARGUMENT...]
 }
 stage="$(declare -f has_ranks outlives_ranks start_rank); start_rank \"\$@\""
 
+# Passes on what comes, but for banners in which Open MPI tells of a process that ended with a status other than 0: those
+# wait in a file. A banner stands between two lines of dashes.
+sieve() {  # FILE
+  local line held='' ends=0
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^-{20,}$ ]]; then
+      held+=$line$'\n'
+      (( ++ends < 2 )) && continue
+      if [[ $held =~ (non-zero (exit code|status)|exited? with non-zero) ]]; then printf '%s' "$held" >>"$1"; else printf '%s' "$held"; fi
+      held='' ends=0
+    elif [[ $line == 'mpirun: Forwarding signal 24 to job' ]]; then
+      continue  # SIGXCPU, which nobody sent but this script
+    elif (( ends )); then
+      held+=$line$'\n'
+    else
+      printf '%s\n' "$line"
+    fi
+  done
+  printf '%s' "$held"
+}
+banners=$(mktemp 2>/dev/null) || banners=''
+if [[ -n $banners ]]; then
+  exec {errors}> >(trap '' TERM INT HUP XCPU USR1 USR2; sieve "$banners" >&2)
+  sieve=$!
+else
+  exec {errors}>&2  # the temporary folder is full: nothing is left out
+  sieve=''
+fi
+
 # mpirun runs in its own session, so that the terminal's Ctrl-C reaches only this script; it is ended if this script is
 # killed.
-setpriv --pdeathsig TERM setsid mpirun "${options[@]}" bash -c "$stage" nystrom-rank "$patience" "$@" &
+setpriv --pdeathsig TERM setsid mpirun "${options[@]}" bash -c "$stage" nystrom-rank "$patience" "$@" 2>&"$errors" {errors}>&- &
 job=$!
+exec {errors}>&-
 counts=now
 [[ -n ${NYSTROM_HOSTFILE:-}${SLURM_JOB_ID:-}${PBS_JOBID:-}${LSB_JOBID:-} ]] && counts=seen
 { outlives_ranks "$job" "$patience" "$counts" || kill -ALRM $$; } </dev/null >/dev/null 2>&1 &
@@ -138,6 +170,14 @@ while true; do
   (( interrupted )) || break  # otherwise a trapped signal interrupted `wait`, and the job may still be running
 done
 kill "$watch" 2>/dev/null || true
+if [[ -n $sieve ]]; then
+  for (( i = 0; i < 20; ++i )); do  # what is still under way; not for ever, since a lost rank may hold its end
+    kill -0 "$sieve" 2>/dev/null || break
+    sleep 0.1
+  done
+  (( requests && status == 3 )) || cat "$banners" >&2
+  rm -f "$banners"
+fi
 if (( outlived )); then
   printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it went on for $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the machines that are left." >&2
   status=1
