@@ -12,6 +12,7 @@
 #include "launch/cli/manual_page.h"
 #include "launch/cli/messages.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/quiet.h"
 #include "launch/cli/terminal.h"
 #include "launch/cli/version.h"
 #include "launch/config/config.h"
@@ -30,18 +31,26 @@ constexpr std::array kProgramOptions = {
     ProgramOption{"--help-man", "", "Print the manual page, in the language of man(7)."},
 };
 
-void add_set_option(OptionParser& app, Invocation& invocation) {
-  app.add_option("--set", invocation.overrides,
+/// Options that every command has.
+struct CommonOptions {
+  Invocation invocation;
+  bool quiet = false;
+};
+
+void add_common_options(OptionParser& app, CommonOptions& common) {
+  app.add_option("--set", common.invocation.overrides,
                  "Override a configuration key, as in `training.steps=1000`; may be repeated.")
       ->one_value()
       ->type_name("KEY=VALUE");
+  app.add_flag("--quiet", common.quiet,
+               "Print no notes and no progress on stderr; warnings and failures stay.");
 }
 
 CommandEntry entry_of(const Command& command) {
   OptionParser app;
-  Invocation invocation;
+  CommonOptions common;
   command.options(app);
-  add_set_option(app, invocation);
+  add_common_options(app, common);
   return {command, app.entries()};
 }
 
@@ -80,8 +89,8 @@ void take_overrides(const OptionParser& app, const std::string& command,
 int run_command(const Command& command, const std::vector<std::string>& arguments) {
   OptionParser app;
   command.options(app);
-  Invocation invocation;
-  add_set_option(app, invocation);
+  CommonOptions common;
+  add_common_options(app, common);
   try {
     app.parse(arguments);
   } catch (const OptionParser::CallForHelp&) {
@@ -91,8 +100,9 @@ int run_command(const Command& command, const std::vector<std::string>& argument
     if (!app.remaining().empty()) refuse_option(app, app.remaining().front(), command.name);
     refuse("nystrom {}: {}. See `nystrom {} --help`.", command.name, error.what(), command.name);
   }
-  take_overrides(app, command.name, invocation.overrides);
-  return command.run(invocation);
+  take_overrides(app, command.name, common.invocation.overrides);
+  if (common.quiet) set_quiet();
+  return command.run(common.invocation);
 }
 
 }  // namespace

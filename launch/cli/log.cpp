@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "kernels/core/printable.h"
+#include "launch/cli/quiet.h"
 
 namespace nystrom {
 
@@ -31,7 +32,7 @@ void Log::report(const std::string& lines) const {
   if (file_) file_->add(shown);
 }
 void Log::print_note(const std::string& sentence) const {
-  logger_->info("{}", sentence);
+  if (!is_quiet()) logger_->info("{}", sentence);
 }
 void Log::print_warning(const std::string& sentence) const {
   logger_->warn("warning: {}", sentence);

@@ -12,6 +12,8 @@
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/quiet.h"
+#include "launch/cli/stage_progress.h"
 #include "launch/config/options.h"
 #include "launch/models/model_path.h"
 #include "launch/models/tokenizer_search.h"
@@ -29,9 +31,9 @@ namespace {
 
 struct Arguments {
   std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend,
-                                    weights = "trained";
-  std::int64_t top = 5;
-  bool no_answer = false, force = false;
+                                    weights = "trained", pooling = "mean";
+  std::int64_t top = 5, size = 0;
+  bool no_answer = false, force = false, normalize = false;
 };
 
 std::string json_text(const nlohmann::ordered_json& object) {
@@ -65,6 +67,7 @@ Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
 }
 
 void say(const std::string& sentence) {
+  if (is_quiet()) return;
   print_error(fmt::format("nystrom: {}\n", printable(sentence)));
 }
 
@@ -98,6 +101,7 @@ std::string plain(std::string text) {  // no separator inside a field
 /// Texts of a chunk of the input, and their ids if it has that column.
 struct Texts {
   std::vector<std::string> texts, ids;
+  double share = -1;  ///< of the input up to here; negative: not known
 };
 
 /// Single texts: the input of masks, embeddings and token ids.
@@ -121,7 +125,7 @@ class TextReader {
     if (!more) return false;
     if (!rows.encoded.empty()) refuse("predict: `--task {}` takes texts, not token ids.", task_);
     if (!has_ids_) has_ids_ = rows.present.at(1);  // the first chunk's columns are the table's
-    chunk = {};
+    chunk = {.texts = {}, .ids = {}, .share = rows.share};
     for (auto& cells : rows.cells) {
       chunk.texts.push_back(std::move(cells.at(0)));
       if (*has_ids_) chunk.ids.push_back(std::move(cells.at(1)));
@@ -189,10 +193,21 @@ AnswerPiece fill(const Arguments& arguments, LinePredictor& predictor, const Tex
   return piece;
 }
 
-AnswerPiece embed(LinePredictor& predictor, const Texts& chunk, Counts& counts) {
+/// What vectors are.
+EmbeddingForm embedding_form(const Arguments& arguments, const ModelSource& source) {
+  const EmbeddingForm form{.pooling = parse<Pooling>("predict: `--pooling`", arguments.pooling),
+                           .size = arguments.size,
+                           .normalize = arguments.normalize};
+  if (form.size < 0 || form.size > source.config().hidden_size)
+    refuse("predict: `--size` is {}; vectors of {} have {} components.", form.size, source.path(),
+           source.config().hidden_size);
+  return form;
+}
+
+AnswerPiece embed(LinePredictor& predictor, const EmbeddingForm& form, const Texts& chunk, Counts& counts) {
   AnswerPiece piece;
   piece.table.columns = naming_columns(chunk);
-  const auto embedded = predictor.embed(chunk.texts);
+  const auto embedded = predictor.embed(chunk.texts, form);
   for (std::size_t i = 0; i < embedded.size(); ++i) {
     const auto& line = embedded[i];
     counts.truncated += line.truncated ? 1 : 0;
@@ -239,6 +254,7 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   const int threads = threads_of_rank(comm, config.run.threads.value_or(0));
   if (comm.rank() > 0) return kDone;
   const bool fills = task == "fill_mask";
+  const EmbeddingForm vectors = embedding_form(arguments, source);
   LinePredictor predictor(source, tokenizer_of(arguments, source), fills, threads, precision(config, backend),
                           backend.cuda ? Device::gpu(0) : Device());
   for (const std::string& note : predictor.notes()) say(note);
@@ -250,8 +266,13 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   const auto answers = open_answers(arguments.output, form);
   Counts counts;
   bool any = false;
-  for (Texts chunk; input.next(chunk, counts); any = true)
-    answers->write(fills ? fill(arguments, predictor, chunk, counts) : embed(predictor, chunk, counts));
+  StageProgress progress("predict");
+  for (Texts chunk; input.next(chunk, counts); any = true) {
+    answers->write(fills ? fill(arguments, predictor, chunk, counts)
+                         : embed(predictor, vectors, chunk, counts));
+    if (!arguments.output.empty()) progress.show(chunk.share, fmt::format("{} lines", counts.lines));
+  }
+  progress.clear();
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
   counts.report(task, source.config().max_positions);
@@ -276,10 +297,13 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
     answers = open_answers(arguments.output, form);
   }
   Counts counts;
+  StageProgress progress("predict");
+  std::int64_t examples = 0;
   for (bool first = true;; first = false) {
     InputRows rows;
     const bool more = is_root && input->next(rows);
     counts.add(rows);
+    const double share = rows.share;
     if (comm.ranks() > 1) {
       const std::string text = comm.broadcast_text(more ? packed_rows(rows) : "", 0, "the next examples");
       if (text.empty()) break;
@@ -288,10 +312,13 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
       break;
     }
     const bool empty = rows.size() == 0;
+    examples += static_cast<std::int64_t>(rows.size());
     const AnswerPiece piece = predictor.predict(std::move(rows));  // of no rows: a header
     if (is_root) answers->write(piece);
     if (empty) break;
+    if (is_root && !arguments.output.empty()) progress.show(share, fmt::format("{} examples", examples));
   }
+  progress.clear();
   if (!is_root) return kDone;
   answers->finish();
   for (const auto& note : predictor.notes()) say(note);
@@ -337,6 +364,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   if (source.is_from_elsewhere() && task != "tokens")
     for (const std::string& note : source.notes()) say(note);
   (void)format_of(arguments, task == "embeddings");
+  if (task == "embeddings")
+    (void)embedding_form(arguments, source);
+  else if (arguments.pooling != "mean" || arguments.normalize || arguments.size != 0)
+    refuse("predict: `--pooling`, `--size` and `--normalize` are for `--task embeddings`.");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
     if (comm.rank() == 0)
       for (const auto& note : model.notes) say(note);
@@ -365,7 +396,7 @@ Command predict_command() {
           "echo 'The capital of France is <mask>.' | nystrom predict --model run/checkpoints/"
           "step-00001000.h5 --input - --top 3\n"
           "nystrom predict --model runs/sst2/checkpoints/best.h5 --input reviews.txt --output labels.tsv\n"
-          "nystrom predict --model M --input lines.txt --output vectors.h5 --task embeddings",
+          "nystrom predict --model M --input lines.txt --output vectors.npy --task embeddings --normalize",
       .options =
           [arguments](OptionParser& app) {
             app.add_option("--model", arguments->model,
@@ -379,8 +410,15 @@ Command predict_command() {
                            "texts; no model is run)")
                 ->capture_default_str();
             app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
-            app.add_option("--format", arguments->format,
-                           "tsv, csv, jsonl, json or hdf5; by default by the output's name");
+            app.add_option(
+                "--format", arguments->format,
+                "tsv, csv, jsonl, json, hdf5 or, for embeddings, npy; by default by the output's name");
+            app.add_option("--pooling", arguments->pooling,
+                           "embeddings: first (token), mean or max of the last hidden states")
+                ->capture_default_str();
+            app.add_option("--size", arguments->size,
+                           "embeddings: keep that many first components; by default all");
+            app.add_flag("--normalize", arguments->normalize, "embeddings: scale vectors to length 1");
             app.add_option(
                 "--input-format", arguments->input_format,
                 "lines, tsv, csv, jsonl (Parquet and Arrow too), conll, squad or hdf5; by default by the input's "

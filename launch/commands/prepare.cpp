@@ -11,6 +11,7 @@
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/quiet.h"
 #include "launch/cli/terminal.h"
 #include "launch/config/command_keys.h"
 #include "launch/setup/prepare_setup.h"
@@ -32,6 +33,7 @@ class Progress {
     const auto now = std::chrono::steady_clock::now();
     const bool new_stage = progress.stage != stage_;
     const double since = std::chrono::duration<double>(now - last_).count();
+    if (is_quiet()) return;
     if (!new_stage && since < (terminal_.present ? 0.2 : 10.0)) return;
     stage_ = progress.stage;
     last_ = now;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -212,6 +213,51 @@ class Hdf5Writer final : public AnswerWriter {
   std::map<std::string, std::vector<std::string>> texts_;
 };
 
+/// The matrix alone, [N, width] fp32, in NumPy's format 1.0. The header is of a fixed size, so that the
+/// number of rows can be written at the end.
+class NpyWriter final : public AnswerWriter {
+ public:
+  explicit NpyWriter(const std::string& path)
+      : pending_(path), file_(pending_.temporary(), std::ios::binary) {
+    write_header();
+  }
+
+  void write(const AnswerPiece& piece) override {
+    if (piece.matrix_width == 0) return;
+    width_ = piece.matrix_width;
+    rows_ += std::ssize(piece.matrix) / width_;
+    file_.write(reinterpret_cast<const char*>(piece.matrix.data()),
+                static_cast<std::streamsize>(piece.matrix.size() * sizeof(float)));
+    require_good();
+  }
+
+  void finish() override {
+    file_.seekp(0);
+    write_header();
+    file_.close();
+    require_good();
+    pending_.publish();
+  }
+
+ private:
+  void write_header() {
+    constexpr std::size_t kSize = 128, kBefore = 10;  // magic, version and length stand before the text
+    std::string text =
+        fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows_, width_);
+    text.resize(kSize - kBefore - 1, ' ');
+    file_ << std::string_view("\x93NUMPY\x01\x00", 8) << static_cast<char>(kSize - kBefore) << '\0' << text
+          << '\n';
+    require_good();
+  }
+  void require_good() const {
+    if (!file_) fail("{} cannot be written.", pending_.path());
+  }
+
+  PendingFile pending_;
+  std::ofstream file_;
+  std::int64_t rows_ = 0, width_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<AnswerWriter> open_answers(const std::string& path, const AnswerForm& form) {
@@ -220,8 +266,10 @@ std::unique_ptr<AnswerWriter> open_answers(const std::string& path, const Answer
     NYSTROM_CHECK(form.matrix_name.empty(), "a matrix in {}", form.format);
     return std::make_unique<TableWriter>(path, form.format == "csv");
   }
+  const bool npy = form.format == "npy";
   if (path.empty() || is_written_through(path))
-    refuse("predict: HDF5 needs a file; name it with `--output`.");
+    refuse("predict: {} needs a file; name it with `--output`.", npy ? "NPY" : "HDF5");
+  if (npy) return std::make_unique<NpyWriter>(path);
   return std::make_unique<Hdf5Writer>(path, form);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Output of `predict`: a table, written piece by piece as TSV, CSV, JSON Lines, a JSON array or HDF5.
+// Output of `predict`: a table, written piece by piece as TSV, CSV, JSON Lines, a JSON array or HDF5; or its
+// matrix alone as NumPy's NPY.
 
 #include <memory>
 #include <string>
@@ -18,7 +19,7 @@ struct AnswerPiece {
 };
 
 struct AnswerForm {
-  std::string format = "tsv";  ///< tsv | csv | jsonl | json | hdf5
+  std::string format = "tsv";  ///< tsv | csv | jsonl | json | hdf5 | npy
   std::vector<std::string> number_columns = {};
   std::vector<std::string> integer_columns = {};  ///< the other columns are text
   std::vector<std::string> labels = {};           ///< HDF5: the column `prediction` is an index into them
@@ -38,7 +39,7 @@ class AnswerWriter {
 };
 
 /// `path` empty: standard output. An existing file is replaced (check_output() refuses it before). Refuses
-/// HDF5 without a file.
+/// HDF5 and NPY without a file.
 ///
 /// HDF5 has a dataset per column: integers as int64, numbers as fp32, `prediction` as int32 where there are
 /// labels (attribute-like dataset `labels`), columns `probability:X` together as `probabilities` [N, labels],

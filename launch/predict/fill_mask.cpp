@@ -67,17 +67,38 @@ std::vector<std::size_t> longest_first(const std::vector<Encoded>& lines) {
   return order;
 }
 
+void take_mean(std::span<const float> states, std::span<float> to) {
+  const auto tokens = static_cast<float>(states.size() / to.size());
+  for (std::size_t at = 0; at < states.size(); ++at) to[at % to.size()] += states[at] / tokens;
+}
+
+void take_maximum(std::span<const float> states, std::span<float> to) {
+  std::ranges::copy(states.first(to.size()), to.begin());
+  for (std::size_t at = 0; at < states.size(); ++at)
+    to[at % to.size()] = std::max(to[at % to.size()], states[at]);
+}
+
+void scale_to_unit(std::span<float> vector) {
+  double squares = 0;
+  for (const float x : vector) squares += static_cast<double>(x) * static_cast<double>(x);
+  if (squares == 0) return;
+  for (float& x : vector) x = static_cast<float>(static_cast<double>(x) / std::sqrt(squares));
+}
+
 /// Of hidden states [T, C] within the host's reach.
-LinePredictor::Embedded mean_of(const Tensor& hidden) {
-  const auto tokens = static_cast<float>(hidden.dim(0));
-  const auto channels = static_cast<std::size_t>(hidden.dim(1));
-  LinePredictor::Embedded line{std::vector<float>(channels), false};
+std::vector<float> vector_of(const Tensor& hidden, const EmbeddingForm& form) {
+  std::vector<float> states(static_cast<std::size_t>(hidden.numel()));
   dispatch_float(hidden.dtype, [&]<class T>(T) {
-    const auto states = hidden.span<const T>();
-    for (std::size_t at = 0; at < states.size(); ++at)
-      line.values[at % channels] += static_cast<float>(states[at]) / tokens;
+    std::ranges::transform(hidden.span<const T>(), states.begin(), [](T x) { return static_cast<float>(x); });
   });
-  return line;
+  std::vector<float> vector(static_cast<std::size_t>(hidden.dim(1)));
+  if (form.pooling == Pooling::kFirst)
+    std::copy_n(states.begin(), vector.size(), vector.begin());
+  else
+    (form.pooling == Pooling::kMean ? take_mean : take_maximum)(states, vector);
+  if (form.size > 0) vector.resize(static_cast<std::size_t>(form.size));
+  if (form.normalize) scale_to_unit(vector);
+  return vector;
 }
 
 }  // namespace
@@ -175,7 +196,8 @@ std::vector<FilledLine> LinePredictor::fill(const std::vector<std::string>& line
   return filled;
 }
 
-std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std::string>& lines) {
+std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std::string>& lines,
+                                                          const EmbeddingForm& form) {
   std::vector<Encoded> encoded;
   for (const std::string& line : lines) encoded.push_back(encode(line));
   std::vector<Embedded> embedded(lines.size());
@@ -184,7 +206,8 @@ std::vector<LinePredictor::Embedded> LinePredictor::embed(const std::vector<std:
     const std::size_t count = run_batch(encoded, left);
     const HostValues hidden(hidden_, session_.context.memory());
     for (std::size_t i = 0; i < count; ++i) {
-      embedded[left[i]] = mean_of(hidden.view().rows(offsets_[i], offsets_[i + 1] - offsets_[i]));
+      embedded[left[i]].values =
+          vector_of(hidden.view().rows(offsets_[i], offsets_[i + 1] - offsets_[i]), form);
       embedded[left[i]].truncated = encoded[left[i]].truncated;
     }
     left = left.subspan(count);

@@ -23,6 +23,15 @@ struct FilledLine {
   bool truncated = false;                 ///< the line had more tokens than the model takes
 };
 
+/// What a vector is: the hidden states of the first token, or their mean or maximum; then its first `size`
+/// components; then, if asked for, at length 1 (as sentence-transformers' truncate_dim and
+/// normalize_embeddings have it).
+struct EmbeddingForm {
+  Pooling pooling = Pooling::kMean;
+  std::int64_t size = 0;  ///< 0: all
+  bool normalize = false;
+};
+
 /// A model with its tokenizer. A line's result does not depend on the other lines.
 class LinePredictor {
  public:
@@ -35,10 +44,10 @@ class LinePredictor {
   std::vector<FilledLine> fill(const std::vector<std::string>& lines, std::int64_t top);
 
   struct Embedded {
-    std::vector<float> values;  ///< [C] mean of the last hidden states over the line's tokens
+    std::vector<float> values;  ///< [size] of the last hidden states over the line's tokens
     bool truncated = false;
   };
-  std::vector<Embedded> embed(const std::vector<std::string>& lines);
+  std::vector<Embedded> embed(const std::vector<std::string>& lines, const EmbeddingForm& form);
 
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] const LoadNotes& notes() const { return notes_; }

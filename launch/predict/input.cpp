@@ -52,6 +52,7 @@ class PlainReader final : public InputReader {
       rows.cells.push_back(std::move(cells));
     }
     count_ += static_cast<std::int64_t>(rows.cells.size());
+    rows.share = source_.share();
     return !rows.cells.empty();
   }
 
@@ -84,6 +85,7 @@ class RecordReader final : public InputReader {
       for (auto& record : records.rows) rows.cells.push_back(std::move(record.cells));
     }
     count_ += static_cast<std::int64_t>(rows.cells.size());
+    rows.share = source_.share();
     return true;
   }
 
@@ -162,6 +164,7 @@ class ConllReader final : public InputReader {
       if (ended_) finish(rows);
     }
     count_ += static_cast<std::int64_t>(rows.cells.size());
+    rows.share = source_.share();
     return !rows.cells.empty();
   }
 

@@ -34,6 +34,7 @@ struct InputRows {
   std::vector<TaskSequence> encoded = {};       ///< instead of cells
   std::int64_t repaired_bytes = 0;              ///< that were not valid UTF-8
   std::int64_t skipped = 0;                     ///< malformed lines
+  double share = -1;                            ///< of the input up to here; negative: not known
 
   [[nodiscard]] std::size_t size() const { return encoded.empty() ? cells.size() : encoded.size(); }
 };

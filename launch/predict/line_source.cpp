@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -103,6 +104,15 @@ std::vector<std::string> LineSource::next(std::size_t max_lines, std::size_t max
     fill();
   }
   return lines;
+}
+
+double LineSource::share() const {
+  std::error_code unknown;
+  const auto size = file_ ? static_cast<double>(std::filesystem::file_size(name_, unknown)) : 0;
+  if (unknown || size <= 0) return -1;
+  const auto read = static_cast<double>(file_->bytes_read());
+  const auto waiting = static_cast<double>(buffer_.size() - at_);  // as in the file, where that is plain text
+  return ended_ && waiting == 0 ? 1 : std::max(0.0, read - waiting) / size;
 }
 
 std::int64_t LineSource::take_repaired_bytes() {

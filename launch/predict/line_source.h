@@ -30,6 +30,8 @@ class LineSource {
   [[nodiscard]] std::vector<std::string> next(std::size_t max_lines, std::size_t max_bytes);
   /// The rest of the input.
   [[nodiscard]] std::string rest();
+  /// Share of a regular file that was taken, by its bytes on the disk; negative: not known.
+  [[nodiscard]] double share() const;
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Bytes of UTF-16 that were no text and were replaced since the last call.
   [[nodiscard]] std::int64_t take_repaired_bytes();

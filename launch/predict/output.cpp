@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 5> kFormats{"tsv", "csv", "jsonl", "json", "hdf5"};
+constexpr std::array<std::string_view, 6> kFormats{"tsv", "csv", "jsonl", "json", "hdf5", "npy"};
 
 std::string ending_of(const std::string& path) {
   std::string ending = fs::path(path).extension().string();
@@ -53,12 +53,13 @@ std::string without_links(fs::path path) {
 std::string output_format(const std::string& option, const std::string& path, bool vectors) {
   const auto checked = [&](const std::string& format) {
     if (vectors && (format == "tsv" || format == "csv"))
-      refuse("predict: embeddings are written as jsonl, json or hdf5, not {}.", format);
+      refuse("predict: embeddings are written as jsonl, json, hdf5 or npy, not {}.", format);
+    if (!vectors && format == "npy") refuse("predict: npy is for embeddings alone; choose another format.");
     return format;
   };
   if (option != "auto") {
     if (std::ranges::find(kFormats, option) == kFormats.end())
-      refuse("predict: `--format` is {}; it must be auto, tsv, csv, jsonl, json or hdf5.", option);
+      refuse("predict: `--format` is {}; it must be auto, tsv, csv, jsonl, json, hdf5 or npy.", option);
     return checked(option);
   }
   const std::string ending = ending_of(path);
@@ -66,8 +67,8 @@ std::string output_format(const std::string& option, const std::string& path, bo
   if (ending == ".h5") return "hdf5";
   if (std::ranges::find(kFormats, ending.substr(1)) != kFormats.end()) return checked(ending.substr(1));
   refuse(
-      "predict: `--output` ({}) has the unknown ending {}; name a file in .tsv, .csv, .jsonl, .json, .h5 or "
-      ".hdf5, or choose with `--format`.",
+      "predict: `--output` ({}) has the unknown ending {}; name a file in .tsv, .csv, .jsonl, .json, .h5, "
+      ".hdf5 or, for embeddings, .npy, or choose with `--format`.",
       path, ending);
 }
 

@@ -9,9 +9,9 @@
 
 namespace nystrom {
 
-/// "tsv", "csv", "jsonl", "json" or "hdf5": `option` unless that is "auto", else by the ending of `path`. Of
-/// .txt and of a name without an ending: TSV, or JSON Lines for vectors. Refuses unknown options and endings,
-/// and vectors in TSV or CSV.
+/// "tsv", "csv", "jsonl", "json", "hdf5" or "npy": `option` unless that is "auto", else by the ending of
+/// `path`. Of .txt and of a name without an ending: TSV, or JSON Lines for vectors. Refuses unknown options
+/// and endings, vectors in TSV or CSV, and all else in NPY.
 [[nodiscard]] std::string output_format(const std::string& option, const std::string& path, bool vectors);
 
 /// Refuses a directory, a file of `sources`, and a file that exists unless `force`. Devices, pipes and

@@ -150,7 +150,7 @@ TEST_F(Predict, invalid_input_is_refused_with_a_sentence) {
   write("bad.tsv", "text\tlabel\none\ta\ntwo\n");
   EXPECT_THAT(refusal("--input bad.tsv"), HasSubstr("line 3"));
   EXPECT_THAT(refusal("--input missing.txt"), HasSubstr("missing.txt cannot be read"));
-  EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, csv, jsonl, json or hdf5"));
+  EXPECT_THAT(refusal("--input no.tsv --format xml"), HasSubstr("tsv, csv, jsonl, json, hdf5 or npy"));
   EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
   EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("cannot fill masks"));
   EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));

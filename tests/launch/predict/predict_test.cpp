@@ -109,7 +109,7 @@ TEST_F(Prediction, invalid_utf8_is_repaired_and_predicted) {
 
 TEST_F(Prediction, an_embedding_has_a_number_for_each_channel) {
   auto predict = predictor(false);
-  const auto embedded = predict.embed({"the cook", "the cook", "her brother"});
+  const auto embedded = predict.embed({"the cook", "the cook", "her brother"}, {});
   ASSERT_EQ(embedded.size(), 3U);
   EXPECT_EQ(embedded[0].values.size(), 8U);
   EXPECT_NE(embedded[0].values, embedded[2].values);
