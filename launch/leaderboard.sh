@@ -9,6 +9,7 @@ shift
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for run in "$@"; do
+  [ -d "$run/leaderboard" ] || [ ! -d "$run/best/leaderboard" ] || run=$run/best  # of a grid its best run
   for file in "$run"/leaderboard/*.tsv; do
     [ -e "$file" ] || continue
     name=$(basename "$file")

@@ -82,8 +82,9 @@ int evaluate_finetuned(const Config& given) {
   const auto setup = set_up_finetuning(config, false);
   if (given.task.labels.empty()) setup->options.task.labels = stored_labels(config.model.from);
   setup->options.task.unanswerable = ModelSource(config.model.from).setting("task.unanswerable") == "true";
-  // A run directory has its results already.
-  if (std::filesystem::exists(given.run.directory + "/checkpoints")) setup->options.run.directory.clear();
+  // A run directory has its results already, and so has a grid's.
+  for (const char* has : {"/checkpoints", "/grid.json"})
+    if (std::filesystem::exists(given.run.directory + has)) setup->options.run.directory.clear();
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) -> int {
     const Log log(comm.rank());
     warn_of_unused_keys(log, given, "evaluate of a task");

@@ -75,10 +75,14 @@ void write_table(const Config& config, const std::vector<GridPoint>& points, con
   const GridTable table = grid_table(results);
   write_file(config.run.directory + "/grid.tsv", table.text);
   write_file(config.run.directory + "/grid.json", table.json);
+  keep_best_run(config.run.directory, table.best_run);
   fmt::print("{}", table.text);
   if (config.run.report)
     ReportFile(config.run.directory, [&log](const std::string& why) { log.warning(why); }).write();
   log.note(fmt::format("{}. The table is in {}/grid.tsv.", table.best, config.run.directory));
+  if (!table.best_run.empty())
+    log.note(fmt::format("The best run, {}, is kept as {}/best, for `evaluate`, `predict` and `convert`.",
+                         table.best_run, config.run.directory));
 }
 
 StopReason run_grid(const Config& config, const Options& options, Comm& comm, const Log& log) {

@@ -29,6 +29,12 @@ ModelPath find_model(const std::string& path) {
   const fs::path folder = path;
   if (!fs::is_directory(folder, ignored) || fs::exists(folder / "config.json", ignored)) return {path, {}};
   if (const auto grid = try_read_file((folder / "grid.json").string())) {
+    if (is_checkpoint((folder / "best/checkpoints/best.h5").string())) {
+      ModelPath found = find_model((folder / "best").string());
+      found.notes = {
+          fmt::format("{} is the directory of a grid; its best run, {}, is used.", path, found.path)};
+      return found;
+    }
     const std::string run = best_run(*grid);
     refuse("{} is the directory of a grid; name one of its runs{}.", path,
            run.empty() ? "" : ", such as " + (folder / run).string());

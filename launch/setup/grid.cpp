@@ -4,16 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <set>
 
 #include "kernels/core/check.h"
+#include "kernels/core/files.h"
 #include "kernels/core/json.h"
 #include "trainer/tasks/task_results.h"
 
 namespace nystrom {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Json = nlohmann::ordered_json;
 
@@ -82,6 +86,26 @@ std::string chosen_by(const std::vector<GridResult>& results) {
   const auto found =
       std::ranges::find_if(results, [](const auto& result) { return !result.chosen_by.empty(); });
   return found == results.end() ? std::string() : found->chosen_by;
+}
+
+/// The one of the best score; undefined scores are the worst.
+std::string best_run_of(const std::vector<const GridResult*>& runs, const std::string& score) {
+  const GridResult* best = nullptr;
+  double best_value = 0;
+  for (const GridResult* run : runs)
+    for (const auto& [name, value] : run->scores)
+      if (name == score && !std::isnan(value) && (best == nullptr || is_better(score, value, best_value))) {
+        best = run;
+        best_value = value;
+      }
+  return best == nullptr ? std::string() : best->point.name;
+}
+
+void link_or_copy(const fs::path& from, const fs::path& to) {
+  std::error_code problem;
+  fs::create_hard_link(from, to, problem);
+  if (problem) fs::copy_file(from, to, problem);
+  if (problem) fail("{} cannot be copied to {}: {}.", from.string(), to.string(), problem.message());
 }
 
 }  // namespace
@@ -173,7 +197,8 @@ GridTable grid_table(const std::vector<GridResult>& results) {
   }
   if (!best.empty()) {
     const Spread spread(rows[best].of(by), by);
-    json["best"] = {{"point", best}, {"by", by}, {"median", spread.median}};
+    table.best_run = best_run_of(rows[best].runs, by);
+    json["best"] = {{"point", best}, {"by", by}, {"median", spread.median}, {"run", table.best_run}};
     table.best = fmt::format("The best point by {} is {} ({:.6g}{})", by, best, spread.median,
                              spread.undefined == 0 ? "" : ", undefined: " + spread.note(by));
   } else {
@@ -182,6 +207,26 @@ GridTable grid_table(const std::vector<GridResult>& results) {
   }
   table.json = json.dump(1) + "\n";
   return table;
+}
+
+void keep_best_run(const std::string& directory, const std::string& run) {
+  const fs::path best = fs::path(directory) / "best", from = fs::path(directory) / run;
+  std::error_code ignored;
+  if (run.empty()) {
+    fs::remove_all(best, ignored);
+    return;
+  }
+  const fs::path made = temporary_name(best.string());
+  fs::create_directories(made / "checkpoints");
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_file =
+        entry.is_regular_file() && !name.starts_with('.') && name.find(".tfevents.") == std::string::npos;
+    if (is_file || name == "leaderboard") fs::copy(entry.path(), made / name, fs::copy_options::recursive);
+  }
+  link_or_copy(from / "checkpoints/best.h5", made / "checkpoints/best.h5");
+  fs::remove_all(best, ignored);
+  publish_file(made.string(), best.string());
 }
 
 }  // namespace nystrom

@@ -33,10 +33,15 @@ struct GridResult {
 /// many of its values are undefined; those count as the metric's worst. `best`: the best row by the score
 /// that chose checkpoints; a row without any value of it cannot be the best.
 struct GridTable {
-  std::string text;  ///< TSV with a header
-  std::string json;  ///< the same, and the best point
-  std::string best;  ///< a sentence
+  std::string text;           ///< TSV with a header
+  std::string json;           ///< the same, and the best point
+  std::string best;           ///< a sentence
+  std::string best_run = {};  ///< the run of the best row that has the best score; empty: there is none
 };
 [[nodiscard]] GridTable grid_table(const std::vector<GridResult>& results);
+
+/// Keeps the run DIRECTORY/RUN as DIRECTORY/best, in place of an older one: its best checkpoint (a hard link
+/// where the file system has them) and copies of its other files. Without `run` there is none afterwards.
+void keep_best_run(const std::string& directory, const std::string& run);
 
 }  // namespace nystrom

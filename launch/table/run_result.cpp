@@ -135,12 +135,18 @@ std::string RunResult::attention() const {
   return convolution.empty() || convolution == "0" ? text : text + ", convolution " + convolution;
 }
 
+/// Of a grid's directory: the run that is there a second time, as its best.
+bool is_kept_best(const fs::path& folder) {
+  return folder.filename() == "best" && fs::exists(folder.parent_path() / "grid.json");
+}
+
 std::vector<RunResult> read_runs(const std::string& path) {
   if (fs::exists(fs::path(path) / "results.json")) return {read_run(path)};
   std::vector<fs::path> folders;
   std::error_code unreadable;
   for (const auto& entry : fs::directory_iterator(path, unreadable))
-    if (fs::exists(entry.path() / "results.json")) folders.push_back(entry.path());
+    if (fs::exists(entry.path() / "results.json") && !is_kept_best(entry.path()))
+      folders.push_back(entry.path());
   if (folders.empty())
     refuse("{} has no results.json, nor has a folder in it: it is no finished fine-tuning run.", path);
   std::ranges::sort(folders);

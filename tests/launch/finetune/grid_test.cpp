@@ -5,9 +5,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
+#include "file_bytes.h"
 #include "kernels/core/check.h"
 #include "launch/config/options.h"
+#include "temporary_folder.h"
 
 namespace nystrom {
 namespace {
@@ -105,6 +108,39 @@ TEST(Grid, counts_an_undefined_correlation_as_minus_one_and_an_undefined_error_a
 TEST(Grid, has_no_best_point_where_every_run_collapsed) {
   const GridTable table = grid_table({run_of("1", "1", "f1", "null"), run_of("2", "1", "f1", "null")});
   EXPECT_THAT(table.best, HasSubstr("No point is the best"));
+}
+
+TEST(Grid, names_the_best_run_of_the_best_point) {
+  const GridTable table = grid_table({result("1", "1", 0.9), result("1", "2", 0.1), result("1", "3", 0.2),
+                                      result("2", "1", 0.5), result("2", "2", 0.3), result("2", "3", 0.4)});
+  EXPECT_EQ(table.best_run, "rate=2,seed=1");
+  EXPECT_THAT(table.json, HasSubstr("\"run\": \"rate=2,seed=1\""));
+  EXPECT_EQ(grid_table({run_of("1", "1", "f1", "null")}).best_run, "");
+}
+
+TEST(Grid, keeps_the_best_run_and_takes_another_in_its_place) {
+  namespace fs = std::filesystem;
+  const testing::TemporaryFolder folder;
+  for (const char* run : {"a", "b"}) {
+    fs::create_directories(folder / run + std::string("/checkpoints"));
+    fs::create_directories(folder / run + std::string("/leaderboard"));
+    for (const char* name : {"/results.json", "/checkpoints/best.h5", "/checkpoints/step-1.h5",
+                             "/leaderboard/RTE.tsv", "/events.out.tfevents.1.nystrom"})
+      std::ofstream(folder / run + std::string(name)) << run;
+  }
+  const auto text = [&](const char* name) {
+    return testing::read_bytes(folder / (std::string("best/") + name));
+  };
+  keep_best_run(folder.path(), "a");
+  for (const char* name : {"results.json", "checkpoints/best.h5", "leaderboard/RTE.tsv"})
+    EXPECT_EQ(text(name), "a");
+  EXPECT_FALSE(fs::exists(folder / "best/checkpoints/step-1.h5"));
+  EXPECT_FALSE(fs::exists(folder / "best/events.out.tfevents.1.nystrom"));
+  keep_best_run(folder.path(), "b");
+  for (const char* name : {"results.json", "checkpoints/best.h5", "leaderboard/RTE.tsv"})
+    EXPECT_EQ(text(name), "b");
+  keep_best_run(folder.path(), "");
+  EXPECT_FALSE(fs::exists(folder / "best"));
 }
 
 TEST(Configurations, all_load_and_mean_models_that_can_be_built) {
