@@ -30,7 +30,7 @@ add_custom_target(nystrom_version
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp chart/heat_map.cpp
-    chart/label.cpp chart/line_chart.cpp chart/scale.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
+    chart/label.cpp chart/line_chart.cpp chart/matrix_map.cpp chart/scale.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
     check/figures.cpp cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/failure.cpp cli/help_text.cpp
     cli/log.cpp cli/log_file.cpp cli/manual_page.cpp cli/messages.cpp
     cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
@@ -40,7 +40,8 @@ nystrom_add_library(launch FOLDER launch
     config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp config/key_guess.cpp
     config/options.cpp config/path_text.cpp config/suggestion.cpp models/conversion.cpp models/file_verification.cpp
     models/folder_tokenizer.cpp models/model_card.cpp models/model_path.cpp models/model_source.cpp
-    models/tokenizer_search.cpp models/transformers_code.cpp predict/answers.cpp predict/fill_mask.cpp
+    models/tokenizer_search.cpp models/transformers_code.cpp picture/attention_matrices.cpp picture/attention_page.cpp
+    picture/attention_trace.cpp predict/answers.cpp predict/fill_mask.cpp
     predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
     report/classes.cpp report/configuration.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/links.cpp
     report/metrics_line.cpp report/page.cpp report/progress.cpp report/report.cpp report/report_file.cpp

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/preparation/report.h"
 #include "data/shards/inspect.h"
@@ -19,6 +20,7 @@
 #include "launch/cli/option_parser.h"
 #include "launch/models/file_verification.h"
 #include "launch/models/model_source.h"
+#include "launch/picture/attention_page.h"
 #include "launch/setup/provenance.h"
 #include "launch/setup/run_overview.h"
 #include "model/attention/registry.h"
@@ -33,6 +35,8 @@ using Json = nlohmann::ordered_json;
 struct Options {
   std::string path;
   bool verify = false, json = false, configuration = false;
+  std::string attention, output = "attention.html";
+  std::int64_t layer = -1, head = -1, landmarks = 0;
 };
 
 void print_json(const Json& json) {
@@ -376,6 +380,30 @@ int verify(const Options& options) {
   return corrupt == 0 ? kDone : kFailed;
 }
 
+/// A number of a layer or a head; -1: not given.
+std::optional<std::size_t> chosen(std::int64_t number, std::int64_t of, const char* option) {
+  if (number == -1) return std::nullopt;
+  if (number < 0 || number >= of)
+    refuse("inspect: `{}` is {}; the model has 0 to {}.", option, number, of - 1);
+  return static_cast<std::size_t>(number);
+}
+
+int draw_attention(const Options& options) {
+  ModelSource source(options.path);
+  source.use_as_it_is();
+  const ModelConfig& model = source.config();
+  const auto layer = chosen(options.layer, model.layers, "--layer"),
+             head = chosen(options.head, model.attention.heads, "--head");
+  if (options.landmarks < 0)
+    refuse("inspect: `--landmarks` is {}; it must be at least 1.", options.landmarks);
+  AttentionPicture picture = attention_picture(source, options.attention, options.landmarks);
+  picture.layer = layer;
+  picture.head = head;
+  write_file(options.output, attention_page(picture));
+  fmt::print("{} was written.\n", options.output);
+  return kDone;
+}
+
 int run(const Options& options) {
   const std::string& path = options.path;
   std::error_code error;
@@ -410,10 +438,12 @@ Command inspect_command() {
       .details =
           "The kind of file is recognized by its content. Shards and checkpoints are read to their end, so "
           "corruption shows. Of a run directory it tells whether a job runs there, how far it is, its losses and its "
-          "latest checkpoint.",
+          "latest checkpoint. With `--attention` it draws what a model's attention makes of a text: tokens and their "
+          "landmarks, the three kernels, Nyström beside exact softmax attention, by layer and head.",
       .example =
           "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
-          "nystrom inspect run --json\nnystrom inspect --verify run",
+          "nystrom inspect run --json\nnystrom inspect --verify run\n"
+          "nystrom inspect run --attention 'A text of some length.' --landmarks 8",
       .options =
           [options](OptionParser& app) {
             app.add_option("FILE", options->path, "File or folder.")->required();
@@ -424,8 +454,19 @@ Command inspect_command() {
             app.add_flag("--json", options->json, "Print one line of JSON instead.");
             app.add_flag("--configuration", options->configuration,
                          "Of a run directory, print its configuration too.");
+            app.add_option("--attention", options->attention,
+                           "Of a model: draw its attention for this text, to `--output`.");
+            app.add_option("--layer", options->layer, "The layer to draw large, from 0; by default any.");
+            app.add_option("--head", options->head,
+                           "The head to draw large, from 0; by default that of the largest error.");
+            app.add_option("--landmarks", options->landmarks, "Landmarks; by default the model's.");
+            app.add_option("--output", options->output, "The page to write.")->capture_default_str();
           },
-      .run = [options](const Invocation&) { return options->verify ? verify(*options) : run(*options); }};
+      .run =
+          [options](const Invocation&) {
+            if (!options->attention.empty()) return draw_attention(*options);
+            return options->verify ? verify(*options) : run(*options);
+          }};
 }
 
 }  // namespace nystrom

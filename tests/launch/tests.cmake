@@ -17,6 +17,7 @@ nystrom_add_test(launch_test
 nystrom_add_test(report_test
   SOURCES
     tests/launch/chart/chart_test.cpp
+    tests/launch/picture/attention_picture_test.cpp
     tests/launch/report/report_test.cpp
     tests/launch/watch/watch_test.cpp
   LINKS nystrom_launch
