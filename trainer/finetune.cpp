@@ -126,6 +126,8 @@ class Finetuning {
       require_lock_();
       publish_configuration(options_.run.directory, trainer_options.identity.configuration);
       files.emplace(options_.run.directory, trainer.state().step, observer_, require_lock_);
+      files->describe(trainer_options.identity.configuration, trainer_options.identity.settings,
+                      options_.run.defaults);
       observers.add(files->all());
       observers.add(meter);
     }

@@ -283,6 +283,8 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
     session.require_lock();
     publish_configuration(options.directory, options.trainer.identity.configuration);
     files.emplace(options.directory, trainer.state().step, observer, [&session] { session.require_lock(); });
+    files->describe(options.trainer.identity.configuration, options.trainer.identity.settings,
+                    options.defaults);
     observers.add(files->all());
   }
   observers.started(run_info(options, comm, run, trainer.state(), resume));

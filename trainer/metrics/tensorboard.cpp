@@ -1,9 +1,12 @@
 #include "trainer/metrics/tensorboard.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "kernels/core/check.h"
@@ -16,6 +19,13 @@ namespace {
 constexpr std::uint32_t kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
 constexpr std::uint32_t kSummaryValue = 1, kTag = 1, kSimpleValue = 2;
 constexpr std::uint32_t kSessionStatus = 1, kSessionStart = 1;
+// ... of summary.proto and tensor.proto
+constexpr std::uint32_t kHistogram = 5, kTensor = 8, kMetadata = 9, kPluginData = 1, kPluginName = 1,
+                        kPluginContent = 2;
+constexpr std::uint32_t kTensorType = 1, kTensorStrings = 8, kTypeString = 7;
+// ... of the plugin's own api.proto and plugin_data.proto
+constexpr std::uint32_t kSessionStartInfo = 3, kHparams = 1, kStartTime = 5, kMapKey = 1, kMapValue = 2;
+constexpr std::uint32_t kNumberValue = 2, kStringValue = 3, kBoolValue = 4;
 
 enum Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
@@ -46,6 +56,45 @@ std::string event(double wall_time, std::int64_t step) {
   append_key(text, kStep, kVarint);
   append_varint(text, static_cast<std::uint64_t>(step));
   return text;
+}
+
+/// google.protobuf.Value
+std::string protobuf_value(const std::string& text) {
+  std::string value;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text == "true" || text == "false") {
+    append_key(value, kBoolValue, kVarint);
+    append_varint(value, text == "true" ? 1 : 0);
+  } else if (error == std::errc() && end == text.data() + text.size() && !text.empty()) {
+    append_key(value, kNumberValue, kFixed64);
+    append_raw(value, number);
+  } else {
+    append_text(value, kStringValue, text);
+  }
+  return value;
+}
+
+std::string metadata_of(std::string_view plugin, std::string_view content) {
+  std::string data, metadata;
+  append_text(data, kPluginName, plugin);
+  if (!content.empty()) append_text(data, kPluginContent, content);
+  append_text(metadata, kPluginData, data);
+  return metadata;
+}
+
+/// A summary of one value, whose tag stands first.
+std::string one_value_event(std::string start, const std::string& value) {
+  std::string summary;
+  append_text(summary, kSummaryValue, value);
+  append_text(start, kSummary, summary);
+  return start;
+}
+
+void append_numbers(std::string& to, std::uint32_t field, std::span<const double> numbers) {
+  append_key(to, field, kLength);
+  append_varint(to, numbers.size() * sizeof(double));
+  for (const double number : numbers) append_raw(to, number);
 }
 
 constexpr std::array<std::uint32_t, 256> make_table() {
@@ -100,6 +149,68 @@ std::string scalar_event(double wall_time, std::int64_t step, std::span<const Sc
   return text;
 }
 
+std::string text_event(double wall_time, std::string_view tag, std::string_view text) {
+  std::string tensor, value;
+  append_key(tensor, kTensorType, kVarint);
+  append_varint(tensor, kTypeString);
+  append_text(tensor, kTensorStrings, text);
+  append_text(value, kTag, tag);
+  append_text(value, kTensor, tensor);
+  append_text(value, kMetadata, metadata_of("text", {}));
+  return one_value_event(event(wall_time, 0), value);
+}
+
+std::string hparams_event(double wall_time, const std::map<std::string, std::string>& values) {
+  std::string info, content, value;
+  for (const auto& [name, text] : values) {
+    std::string entry;
+    append_text(entry, kMapKey, name);
+    append_text(entry, kMapValue, protobuf_value(text));
+    append_text(info, kHparams, entry);
+  }
+  append_key(info, kStartTime, kFixed64);
+  append_raw(info, wall_time);
+  append_text(content, kSessionStartInfo, info);
+  append_text(value, kTag, "_hparams_/session_start_info");
+  append_text(value, kMetadata, metadata_of("hparams", content));
+  return one_value_event(event(wall_time, 0), value);
+}
+
+std::string histogram_event(double wall_time, std::int64_t step, std::string_view tag,
+                            std::span<const double> values) {
+  enum : std::uint32_t { kMin = 1, kMax = 2, kCount = 3, kSum = 4, kSquares = 5, kLimits = 6, kBuckets = 7 };
+  constexpr std::size_t kBins = 30;
+  double low = std::numeric_limits<double>::infinity(), high = -low, sum = 0, squares = 0;
+  for (const double x : values) {
+    low = std::min(low, x);
+    high = std::max(high, x);
+    sum += x;
+    squares += x * x;
+  }
+  std::vector<double> limits, counts(kBins);
+  for (std::size_t i = 1; i <= kBins; ++i)
+    limits.push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(kBins));
+  for (const double x : values) {
+    const double share = high > low ? (x - low) / (high - low) : 0;
+    counts[std::min(static_cast<std::size_t>(share * static_cast<double>(kBins)), kBins - 1)] += 1;
+  }
+  std::string histogram, value;
+  const std::pair<std::uint32_t, double> numbers[] = {{kMin, low},
+                                                      {kMax, high},
+                                                      {kCount, static_cast<double>(values.size())},
+                                                      {kSum, sum},
+                                                      {kSquares, squares}};
+  for (const auto& [field, number] : numbers) {
+    append_key(histogram, field, kFixed64);
+    append_raw(histogram, number);
+  }
+  append_numbers(histogram, kLimits, limits);
+  append_numbers(histogram, kBuckets, counts);
+  append_text(value, kTag, tag);
+  append_text(value, kHistogram, histogram);
+  return one_value_event(event(wall_time, step), value);
+}
+
 std::string restart_event(double wall_time, std::int64_t step) {
   std::string log;
   append_key(log, kSessionStatus, kVarint);
@@ -143,6 +254,13 @@ TensorBoardFile::TensorBoardFile(const std::string& folder, std::int64_t step, A
   if (step > 0) write(tensorboard::restart_event(now(), step + 1));
 }
 
+void TensorBoardFile::describe(const std::string& configuration,
+                               const std::map<std::string, std::string>& hparams) {
+  if (!configuration.empty())
+    write(tensorboard::text_event(now(), "configuration", "```yaml\n" + configuration + "\n```"));
+  if (!hparams.empty()) write(tensorboard::hparams_event(now(), hparams));
+}
+
 void TensorBoardFile::step(const StepReport& report) {
   std::vector<Scalar> scalars = scalars_of(report.losses, "");
   scalars.push_back({"learning_rate", report.learning_rate});
@@ -153,6 +271,12 @@ void TensorBoardFile::step(const StepReport& report) {
   if (report.global_batch) scalars.push_back({"global_batch", static_cast<double>(*report.global_batch)});
   scalars.push_back({"tokens_per_second", report.tokens_per_second});
   write(tensorboard::scalar_event(now(), report.step, scalars));
+  if (!report.pinv_residual_mean.empty())
+    write(tensorboard::histogram_event(now(), report.step, "pinv_residual/mean_by_layer",
+                                       report.pinv_residual_mean));
+  if (!report.pinv_residual_max.empty())
+    write(tensorboard::histogram_event(now(), report.step, "pinv_residual/max_by_layer",
+                                       report.pinv_residual_max));
 }
 
 void TensorBoardFile::validated(const ValidationReport& report) {

@@ -1,8 +1,10 @@
 #pragma once
-// TensorBoard event files, scalars only: TFRecord frames (length, masked CRC-32C, payload, masked CRC-32C)
-// around Event messages in protobuf's wire format.
+// TensorBoard event files: scalars, the configuration as text and as hyperparameters, histograms of
+// residuals; TFRecord frames (length, masked CRC-32C, payload, masked CRC-32C) around Event messages in
+// protobuf's wire format.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,6 +28,13 @@ namespace tensorboard {
 [[nodiscard]] std::string frame(std::string_view payload);
 [[nodiscard]] std::string version_event(double wall_time);
 [[nodiscard]] std::string scalar_event(double wall_time, std::int64_t step, std::span<const Scalar> scalars);
+/// A text of the page `Text`, in Markdown.
+[[nodiscard]] std::string text_event(double wall_time, std::string_view tag, std::string_view text);
+/// The hyperparameters of the page `HParams`: numbers, true and false by their values, other text as it is.
+[[nodiscard]] std::string hparams_event(double wall_time, const std::map<std::string, std::string>& values);
+/// How `values` are distributed.
+[[nodiscard]] std::string histogram_event(double wall_time, std::int64_t step, std::string_view tag,
+                                          std::span<const double> values);
 /// Tells TensorBoard to forget what older files of the run say about `step` and later.
 [[nodiscard]] std::string restart_event(double wall_time, std::int64_t step);
 }  // namespace tensorboard
@@ -35,6 +44,9 @@ class TensorBoardFile final : public Observer {
   /// A new event file in `folder`; `step` is the step that the run goes on from. Throws Error, with the
   /// reason. A disk that is full later on is no failure (AppendFile); `warn` hears of it.
   TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn = {});
+
+  /// The configuration of the run: its text, and the values by which runs are compared.
+  void describe(const std::string& configuration, const std::map<std::string, std::string>& hparams);
 
   void step(const StepReport& report) override;
   void validated(const ValidationReport& report) override;

@@ -2,6 +2,7 @@
 // Metrics files of a run, written by rank 0: metrics.jsonl and TensorBoard events.
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -27,6 +28,15 @@ class RunFiles {
     all_.add(observer);
   }
   [[nodiscard]] Observer& all() { return all_; }
+  /// Of TensorBoard: the configuration, and what of `settings` is not at its default.
+  void describe(const std::string& configuration, const std::map<std::string, std::string>& settings,
+                const std::map<std::string, std::string>& defaults) {
+    std::map<std::string, std::string> changed;
+    for (const auto& [key, value] : settings)
+      if (const auto standard = defaults.find(key); standard != defaults.end() && standard->second != value)
+        changed.emplace(key, value);
+    events_.describe(configuration, changed);
+  }
 
  private:
   /// Stands before the observers that write.

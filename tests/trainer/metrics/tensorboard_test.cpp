@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -114,6 +116,61 @@ TEST(TensorBoard, each_start_writes_a_separate_file) {
   { const TensorBoardFile a(folder.path(), 0), b(folder.path(), 0); }
   const auto files = std::filesystem::directory_iterator(folder.path());
   EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+}
+
+TEST(TensorBoard, has_the_configuration_as_text) {
+  const Fields event = parse(tensorboard::text_event(1.5, "configuration", "a: 1"));
+  const Fields value = parse(parse(event.texts.find(5)->second).texts.find(1)->second);
+  EXPECT_EQ(value.texts.find(1)->second, "configuration");
+  const Fields tensor = parse(value.texts.find(8)->second);
+  EXPECT_EQ(tensor.numbers.at(1), 7U);  // strings
+  EXPECT_EQ(tensor.texts.find(8)->second, "a: 1");
+  EXPECT_EQ(parse(parse(value.texts.find(9)->second).texts.find(1)->second).texts.find(1)->second, "text");
+}
+
+TEST(TensorBoard, has_hyperparameters_by_their_types) {
+  const Fields event = parse(tensorboard::hparams_event(
+      1.5, {{"optimizer.kind", "lamb"}, {"optimizer.learning_rate", "2e-5"}, {"training.zero", "true"}}));
+  const Fields value = parse(parse(event.texts.find(5)->second).texts.find(1)->second);
+  EXPECT_EQ(value.texts.find(1)->second, "_hparams_/session_start_info");
+  const Fields plugin = parse(parse(value.texts.find(9)->second).texts.find(1)->second);
+  EXPECT_EQ(plugin.texts.find(1)->second, "hparams");
+  const Fields info = parse(parse(plugin.texts.find(2)->second).texts.find(3)->second);
+  std::map<std::string, Fields> values;
+  for (auto [at, end] = info.texts.equal_range(1); at != end; ++at) {
+    const Fields entry = parse(at->second);
+    values[entry.texts.find(1)->second] = parse(entry.texts.find(2)->second);
+  }
+  ASSERT_EQ(values.size(), 3U);
+  EXPECT_EQ(values["optimizer.kind"].texts.find(3)->second, "lamb");
+  EXPECT_EQ(std::bit_cast<double>(values["optimizer.learning_rate"].numbers.at(2)), 2e-5);
+  EXPECT_EQ(values["training.zero"].numbers.at(4), 1U);
+}
+
+TEST(TensorBoard, has_histograms_whose_buckets_hold_all_values) {
+  const std::vector<double> residuals{0.1, 0.2, 0.2, 0.9};
+  const Fields event = parse(tensorboard::histogram_event(1.5, 7, "r", residuals));
+  EXPECT_EQ(event.numbers.at(2), 7U);
+  const Fields value = parse(parse(event.texts.find(5)->second).texts.find(1)->second);
+  const Fields histogram = parse(value.texts.find(5)->second);
+  EXPECT_EQ(std::bit_cast<double>(histogram.numbers.at(1)), 0.1);
+  EXPECT_EQ(std::bit_cast<double>(histogram.numbers.at(2)), 0.9);
+  EXPECT_EQ(std::bit_cast<double>(histogram.numbers.at(3)), 4);
+  const auto numbers = [&](std::uint64_t field) {
+    std::string_view bytes = histogram.texts.find(field)->second;
+    std::vector<double> found;
+    while (!bytes.empty()) found.push_back(take<double>(bytes));
+    return found;
+  };
+  const std::vector<double> limits = numbers(6), counts = numbers(7);
+  ASSERT_EQ(limits.size(), counts.size());
+  double sum = 0;
+  for (const double count : counts) sum += count;
+  EXPECT_EQ(sum, 4);
+  EXPECT_EQ(counts.front(), 1);
+  EXPECT_EQ(counts.back(), 1);
+  EXPECT_DOUBLE_EQ(limits.back(), 0.9);
+  EXPECT_TRUE(std::ranges::is_sorted(limits));
 }
 
 }  // namespace
