@@ -43,7 +43,8 @@ nystrom_add_library(launch FOLDER launch
     models/tokenizer_search.cpp models/transformers_code.cpp picture/attention_matrices.cpp picture/attention_page.cpp
     picture/attention_trace.cpp predict/answers.cpp predict/fill_mask.cpp
     predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
-    report/classes.cpp report/configuration.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/links.cpp
+    report/classes.cpp report/configuration.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/judgements.cpp
+    report/links.cpp
     report/metrics_line.cpp report/page.cpp report/progress.cpp report/report.cpp report/report_file.cpp
     report/residuals.cpp report/run_record.cpp report/series.cpp report/starts.cpp report/summary.cpp report/task.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp

@@ -393,6 +393,7 @@ class Finetuning {
           results.splits.push_back({split->name(), split->score(result.outputs)});
           details.confusions.emplace_back(split->name(), split->confusion(result.outputs));
           details.scatters.emplace_back(split->name(), split->points(result.outputs));
+          add_judgements(*split, result.outputs, details);
         }
         if (comm_.rank() != 0 || !writes() || part != &predicted) continue;
         require_lock_();
@@ -405,6 +406,31 @@ class Finetuning {
       write_file(path("details.json"), task_details_text(details));
     }
     return text;
+  }
+
+  void add_judgements(const TaskSplit& split, const Outputs& outputs, TaskDetails& details) const {
+    const std::vector<Judgement> judgements = judgements_of(split.predictions(outputs));
+    details.calibrations.emplace_back(split.name(), calibration_of(judgements));
+    std::vector<WorstExample> worst;
+    for (const std::size_t i : worst_of(judgements)) {
+      const Judgement& one = judgements[i];
+      worst.push_back({.id = one.id,
+                       .text = beginning_of(split, one.row),
+                       .truth = one.truth,
+                       .prediction = one.prediction,
+                       .loss = one.loss});
+    }
+    details.worst.emplace_back(split.name(), std::move(worst));
+  }
+
+  /// The first words of a row; empty where its tokens are no text.
+  [[nodiscard]] std::string beginning_of(const TaskSplit& split, std::size_t row) const {
+    constexpr std::size_t kTokens = 80;
+    if (options_.tokenizer.empty()) return {};
+    std::vector<std::int32_t> ids = split.sequence(row * static_cast<std::size_t>(split.choices())).ids;
+    const bool is_cut = ids.size() > kTokens;
+    ids.resize(std::min(ids.size(), kTokens));
+    return options_.tokenizer.decode(ids) + (is_cut ? " …" : "");
   }
 
   void write_predictions(const TaskSplit& split, const Outputs& outputs, const Splits& all) const {

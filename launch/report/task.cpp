@@ -10,6 +10,7 @@
 #include "launch/chart/figure.h"
 #include "launch/chart/heat_map.h"
 #include "launch/report/classes.h"
+#include "launch/report/judgements.h"
 #include "launch/report/progress.h"
 #include "launch/report/sections.h"
 
@@ -215,6 +216,7 @@ std::string task_section(const ReportedRun& run) {
   if (results.is_object()) html += results_head(results) + results_table(results);
   html += evaluations_part(run.record, best ? best->name : std::string());
   html += classes_part(run.record) + scatters_part(run.record);
+  html += calibration_part(run.record.details) + worst_part(run.record.details);
   return html.empty() ? html : "<section>\n<h2>Task</h2>\n" + html + "</section>\n";
 }
 

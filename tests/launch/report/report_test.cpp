@@ -408,6 +408,68 @@ TEST_F(Report, of_damaged_files_shows_what_is_left) {
   EXPECT_THAT(page({"absent"}), HasSubstr("<dt>State</dt><dd>stopped"));
 }
 
+TEST(TaskDetails, bins_of_confidence_have_means_and_an_error_of_their_distance) {
+  const auto judged = [](double confidence, bool right) {
+    return Judgement{.is_right = right, .confidence = confidence};
+  };
+  // 0.95 and 1 are in the last tenth, 0.5 begins the sixth.
+  const auto bins =
+      calibration_of({judged(0.95, true), judged(1, false), judged(0.5, true), judged(0.6, true)});
+  ASSERT_EQ(bins.size(), kCalibrationBins);
+  EXPECT_EQ(bins[9].count, 2);
+  EXPECT_DOUBLE_EQ(bins[9].confidence, 0.975);
+  EXPECT_DOUBLE_EQ(bins[9].accuracy, 0.5);
+  EXPECT_EQ(bins[5].count, 1);
+  EXPECT_DOUBLE_EQ(calibration_error(bins), (2 * 0.475 + 0.5 + 0.4) / 4);
+  EXPECT_TRUE(calibration_of({judged(std::nan(""), true)}).empty());
+  EXPECT_TRUE(calibration_of({}).empty());
+  EXPECT_TRUE(std::isnan(calibration_error({})));
+}
+
+TEST(TaskDetails, judge_predictions_by_their_table) {
+  const auto classes =
+      judgements_of({{"id", "prediction", "label", "probability:cat", "probability:dog"},
+                     {{"x", "dog", "cat", "0.25", "0.75"}, {"y", "cat", "cat", "0.5", "0.5"}}});
+  ASSERT_EQ(classes.size(), 2U);
+  EXPECT_EQ(classes[0].id, "x");
+  EXPECT_FALSE(classes[0].is_right);
+  EXPECT_EQ(classes[0].confidence, 0.75);
+  EXPECT_DOUBLE_EQ(classes[0].loss, std::log(4.0));
+  EXPECT_TRUE(classes[1].is_right);
+  const auto numbers = judgements_of({{"id", "prediction", "label"}, {{"0", "2.5", "1"}}});
+  ASSERT_EQ(numbers.size(), 1U);
+  EXPECT_EQ(numbers[0].loss, 2.25);
+  EXPECT_TRUE(std::isnan(numbers[0].confidence));
+  EXPECT_TRUE(judgements_of({{"id", "prediction", "probability:a"}, {{"0", "a", "1"}}}).empty());  // no truth
+  EXPECT_TRUE(judgements_of({{"id", "prediction", "label", "probability:a", "probability:b"},
+                             {{"0", "a,b", "a", "1", "1"}}})
+                  .empty());  // sets of labels
+}
+
+TEST(TaskDetails, have_the_wrong_predictions_of_the_largest_losses) {
+  std::vector<Judgement> judgements(3 * kMaxWorst);
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    judgements[i].is_right = i % 2 == 0;
+    judgements[i].loss = static_cast<double>(i);
+  }
+  const auto worst = worst_of(judgements);
+  ASSERT_EQ(worst.size(), kMaxWorst);
+  EXPECT_EQ(worst[0], judgements.size() - 1);
+  EXPECT_EQ(worst[1], judgements.size() - 3);
+
+  TaskDetails details;
+  details.calibrations = {{"test", std::vector<CalibrationBin>(kCalibrationBins, {3, 0.5, 0.25})}};
+  details.worst = {{"test", {{"7", "a <b> text", "cat", "dog", 4.5}}}};
+  const TaskDetails read = read_task_details(task_details_text(details));
+  ASSERT_EQ(read.calibrations.size(), 1U);
+  EXPECT_EQ(read.calibrations[0].second[9].count, 3);
+  EXPECT_EQ(read.calibrations[0].second[9].accuracy, 0.25);
+  ASSERT_EQ(read.worst.size(), 1U);
+  EXPECT_EQ(read.worst[0].second[0].text, "a <b> text");
+  EXPECT_EQ(read.worst[0].second[0].loss, 4.5);
+  EXPECT_TRUE(read_task_details("{\"calibration\": {\"v\": [[1, 2, 3]]}}").calibrations.empty());
+}
+
 TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
   make_run("r", 1e-3, 60);
   write("r/results.json",
@@ -418,8 +480,19 @@ TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
     {"step": 60, "epoch": 2, "training_loss": 0.5, "validation_loss": 1.2, "scores": {"validation": {"accuracy": 0.7, "f1": 0.6}}}])");
   write("r/details.json",
         R"({"confusion": {"validation": {"labels": ["cat", "dog"], "counts": [[30, 10], [5, 55]]}},
-                              "points": {"test": [[1, 1.5], [2, 1.75], [3, 3]]}})");
+                              "points": {"test": [[1, 1.5], [2, 1.75], [3, 3]]},
+                              "calibration": {"test": [[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0],
+                                                       [10, 0.55, 0.5], [0, 0, 0], [0, 0, 0], [0, 0, 0], [30, 0.95, 0.75]]},
+                              "worst": {"test": [{"id": "17", "truth": "cat", "prediction": "dog", "loss": 3.25,
+                                                  "text": "a <cat>"}]}})");
   const std::string html = page({"r"});
+  EXPECT_THAT(html, HasSubstr("Reliability, test: expected calibration error 0.1625"));
+  EXPECT_EQ(count(html.substr(html.find("id=\"calibration-0\"")), "<circle class=\"dot c0"),
+            3U);  // 2, and the legend's
+  EXPECT_THAT(html, HasSubstr("Worst examples, test: 1"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("<td>17</td><td>cat</td><td>dog</td><td class=\"number\">3.25</td><td>a &lt;cat&gt;</td>"));
   EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, came after step 30 (epoch 1)."));
   EXPECT_THAT(html, HasSubstr("Training ended early, after step 60 of 400"));
   EXPECT_THAT(html, HasSubstr("undefined: why not"));
