@@ -42,7 +42,7 @@ class Trace {
     double fp32_flops = 0;        ///< of the flops, by units for fp32 whatever the precision
   };
 
-  /// That it keeps, about 70 MiB; further ones are counted.
+  /// That it keeps, 64 MiB; further ones are counted.
   static constexpr std::size_t kMostEvents = std::size_t{1} << 20U;
 
   Trace() = default;
