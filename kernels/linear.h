@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products of a linear layer, by the library that measured fastest (docs/performance.md).
+// Matrix products of a linear layer, by what measured best (docs/performance.md).
 // x, w and d_y share the activation dtype (fp32, bf16 or fp64); sums are in compute_dtype(). Rows N may be 0.
 
 #include "kernels/tensor/context.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products for the other ops of this folder: the only caller of the library.
+// Matrix products for the other ops of this folder: the only caller of a library for them.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"
