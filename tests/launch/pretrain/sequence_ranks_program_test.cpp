@@ -7,7 +7,10 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/core/check.h"
@@ -101,6 +104,54 @@ TEST_F(SequenceRanksProgram, a_run_goes_on_without_groups) {
   const Outcome ended = pretrain(2, "--set run.directory=changed");
   EXPECT_EQ(ended.status, 0) << ended.err;
   expect_equal_metrics("changed");
+}
+
+TEST_F(SequenceRanksProgram, profiled_steps_leave_a_trace_of_all_ranks) {
+  const Outcome traced = pretrain(2, "--set run.directory=traced --set run.profile_steps=3-4");
+  EXPECT_EQ(traced.status, 0) << traced.err;
+  EXPECT_THAT(traced.out + traced.err, HasSubstr("traced/trace-3-4.json shows steps 3 to 4 of all ranks"));
+  expect_equal_metrics("traced");
+  for (const auto& line : lines_of("traced")) {
+    const bool profiled = line["step"] == 3 || line["step"] == 4;
+    if (!line.contains("loss")) continue;
+    EXPECT_EQ(line.contains("mfu"), profiled) << line;
+    if (!profiled) continue;
+    EXPECT_GT(line["mfu"].get<double>(), 0);
+    EXPECT_LT(line["mfu"].get<double>(), line["share_of_bound"].get<double>() + 1e-6);
+  }
+  const auto trace = nlohmann::json::parse(read_bytes(*folder_ / "traced/trace-3-4.json"));
+  std::set<std::pair<int, std::string>> kinds;
+  for (const auto& event : trace["traceEvents"])
+    if (event["ph"] != "M") kinds.emplace(event["pid"], event["cat"]);
+  for (const int rank : {0, 1})
+    for (const char* kind : {"step", "phase", "part", "op", "wait", "collective", "loader"})
+      EXPECT_TRUE(kinds.contains({rank, kind})) << kind << " of rank " << rank;
+  EXPECT_TRUE(kinds.contains({0, "checkpoint"}));
+}
+
+TEST_F(SequenceRanksProgram, a_growing_batch_goes_on_exactly_after_a_stop) {
+  const std::string grows =
+      "--set 'training.batch_schedule=[{step: 3, global_batch: 5}, {step: 6, global_batch: 8}]'";
+  const Outcome straight = pretrain(2, grows + " --set run.directory=grown");
+  EXPECT_EQ(straight.status, 0) << straight.err;
+  const Outcome begun = pretrain(2, grows + " --set run.directory=halves --set training.steps=4");
+  EXPECT_EQ(begun.status, 0) << begun.err;
+  const Outcome ended = pretrain(2, grows + " --set run.directory=halves");
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  const auto lines = lines_of("halves"), expected = lines_of("grown");
+  ASSERT_EQ(lines.size(), expected.size());
+  const std::vector<int> sizes{3, 3, 5, 5, 5, 8, 8, 8}, samples{3, 6, 11, 16, 21, 29, 37, 45};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (!expected[i].contains("loss")) continue;
+    const auto step = expected[i]["step"].get<std::size_t>();
+    EXPECT_EQ(expected[i]["global_batch"], sizes[step - 1]);
+    EXPECT_EQ(expected[i]["samples"], samples[step - 1]);
+    for (const char* key : {"step", "loss", "gradient_norm", "samples", "global_batch"})
+      EXPECT_EQ(lines[i][key], expected[i][key]) << key << " of step " << step;
+  }
+  const Outcome other = pretrain(2, "--set run.directory=halves --set training.steps=9");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("training.batch_schedule"));
 }
 
 TEST_F(SequenceRanksProgram, what_cannot_be_shared_is_refused_by_name) {
