@@ -20,13 +20,13 @@ constexpr float kTaken = 0.3F, kCollision = 1.8F;
 
 /// A segment on the canvas.
 struct Stroke {
-  Point at;
+  Pixel at;
   const SegmentPicture* picture = nullptr;
 };
 
 struct Snake {
   std::vector<Stroke> strokes;
-  Point origin, terminal, pivot;  // pivot: where the last segment hangs on the one before
+  Pixel origin, terminal, pivot;  // pivot: where the last segment hangs on the one before
   double angle = 0;               // of the last segment
 };
 
@@ -44,19 +44,19 @@ class Drawing {
 
  private:
   [[nodiscard]] std::optional<Snake> first_seed(int border);
-  [[nodiscard]] std::optional<Snake> seed_beside(Point origin);
-  [[nodiscard]] std::optional<Snake> seed(Point at, const Segments::Seed& look) const;
-  [[nodiscard]] std::vector<Point> free_places(const std::vector<Point>& room, int border) const;
-  [[nodiscard]] bool is_free(Point at, const std::vector<Point>& room, int border) const;
+  [[nodiscard]] std::optional<Snake> seed_beside(Pixel origin);
+  [[nodiscard]] std::optional<Snake> seed(Pixel at, const Segments::Seed& look) const;
+  [[nodiscard]] std::vector<Pixel> free_places(const std::vector<Pixel>& room, int border) const;
+  [[nodiscard]] bool is_free(Pixel at, const std::vector<Pixel>& room, int border) const;
   [[nodiscard]] bool is_crowded() const;
   bool extend(Snake& snake);
-  [[nodiscard]] std::vector<double> chances(Point pivot, double angle) const;
-  [[nodiscard]] float taken_around(Point at) const;
+  [[nodiscard]] std::vector<double> chances(Pixel pivot, double angle) const;
+  [[nodiscard]] float taken_around(Pixel at) const;
   void take(const Stroke& stroke) { taken_.raise(stroke.at, stroke.picture->room, segments_.half()); }
   std::optional<Snake> draw_distractor();
   void clear_taken();
   void draw(const Snake& snake, double brightness, Canvas& picture) const;
-  void draw_disc(Point at, Canvas& picture) const;
+  void draw_disc(Pixel at, Canvas& picture) const;
   [[nodiscard]] const Segments::Seed& any_direction() { return segments_.seeds()[random_.below(360)]; }
 
   const PathfinderRule& rule_;
@@ -89,26 +89,26 @@ void Drawing::clear_taken() {
       if (std::min(y, x) < rule_.border || std::max(y, x) >= inside) taken_[{y, x}] = 1;
 }
 
-bool Drawing::is_free(Point at, const std::vector<Point>& room, int border) const {
-  return std::ranges::all_of(room, [&](Point offset) {
-    const Point p = at + offset;
+bool Drawing::is_free(Pixel at, const std::vector<Pixel>& room, int border) const {
+  return std::ranges::all_of(room, [&](Pixel offset) {
+    const Pixel p = at + offset;
     if (!taken_.holds(p)) return true;
     const bool outside = std::min(p.y, p.x) < border || std::max(p.y, p.x) >= rule_.size - border;
     return !outside && taken_[p] <= kTaken;
   });
 }
 
-std::vector<Point> Drawing::free_places(const std::vector<Point>& room, int border) const {
-  std::vector<Point> places;
+std::vector<Pixel> Drawing::free_places(const std::vector<Pixel>& room, int border) const {
+  std::vector<Pixel> places;
   for (int y = 0; y < rule_.size; ++y)
     for (int x = 0; x < rule_.size; ++x)
       if (is_free({y, x}, room, border)) places.push_back({y, x});
   return places;
 }
 
-std::optional<Snake> Drawing::seed(Point at, const Segments::Seed& look) const {
-  const Point head = moved(at, look.angle, rule_.segment_length);
-  const Point pivot = moved(head, opposite(look.angle), rule_.segment_length + segments_.margin());
+std::optional<Snake> Drawing::seed(Pixel at, const Segments::Seed& look) const {
+  const Pixel head = moved(at, look.angle, rule_.segment_length);
+  const Pixel pivot = moved(head, opposite(look.angle), rule_.segment_length + segments_.margin());
   if (!taken_.holds(head) || !taken_.holds(pivot)) return std::nullopt;
   return Snake{
       .strokes = {{at, look.picture}}, .origin = at, .terminal = {}, .pivot = pivot, .angle = look.angle};
@@ -117,36 +117,36 @@ std::optional<Snake> Drawing::seed(Point at, const Segments::Seed& look) const {
 std::optional<Snake> Drawing::first_seed(int border) {
   for (int trial = 0; trial < kTrials; ++trial) {
     const Segments::Seed& look = any_direction();
-    const std::vector<Point> places = free_places(look.room, border);
+    const std::vector<Pixel> places = free_places(look.room, border);
     if (places.empty()) return std::nullopt;
     if (auto snake = seed(places[random_.below(places.size())], look)) return snake;
   }
   return std::nullopt;
 }
 
-std::optional<Snake> Drawing::seed_beside(Point origin) {
+std::optional<Snake> Drawing::seed_beside(Pixel origin) {
   for (int trial = 0; trial < kTrials; ++trial) {
     const Segments::Seed& look = any_direction();
     const double where = static_cast<double>(random_.below(360)) * pi / 180;
-    const Point at{static_cast<int>(std::nearbyint(origin.y + rule_.seed_distance * std::sin(where))),
+    const Pixel at{static_cast<int>(std::nearbyint(origin.y + rule_.seed_distance * std::sin(where))),
                    static_cast<int>(std::nearbyint(origin.x + rule_.seed_distance * std::cos(where)))};
     if (auto snake = seed(at, look)) return snake;
   }
   return std::nullopt;
 }
 
-float Drawing::taken_around(Point at) const {
+float Drawing::taken_around(Pixel at) const {
   float most = 0;
-  for (const Point offset : segments_.margin_disc())
-    if (const Point p = at + offset; taken_.holds(p)) most = std::max(most, taken_[p]);
+  for (const Pixel offset : segments_.margin_disc())
+    if (const Pixel p = at + offset; taken_.holds(p)) most = std::max(most, taken_[p]);
   return most;
 }
 
 /// Of each end that the next segment can have: how likely it is, where 0 is outside.
-std::vector<double> Drawing::chances(Point pivot, double angle) const {
+std::vector<double> Drawing::chances(Pixel pivot, double angle) const {
   std::vector<double> weights;
   for (const Segments::End& end : segments_.ends()) {
-    const Point at = pivot + end.from_pivot;
+    const Pixel at = pivot + end.from_pivot;
     double weight = 0;
     if (taken_.holds(at)) {
       const double bend = std::abs(end.angle - angle);
@@ -159,7 +159,7 @@ std::vector<double> Drawing::chances(Point pivot, double angle) const {
 }
 
 bool Drawing::extend(Snake& snake) {
-  const Point pivot = moved(snake.pivot, snake.angle, rule_.segment_length + 2 * segments_.margin());
+  const Pixel pivot = moved(snake.pivot, snake.angle, rule_.segment_length + 2 * segments_.margin());
   const std::vector<double> weights = chances(pivot, snake.angle);
   double total = 0;
   for (const double weight : weights) total += weight;
@@ -169,7 +169,7 @@ bool Drawing::extend(Snake& snake) {
     std::size_t chosen = 0;
     while (chosen + 1 < weights.size() && left >= weights[chosen]) left -= weights[chosen++];
     const Segments::End& end = segments_.ends()[chosen];
-    const Point head = pivot + end.from_pivot;
+    const Pixel head = pivot + end.from_pivot;
     if (taken_.highest_with(head, end.picture->room, segments_.half()) >= kCollision) continue;
     take(snake.strokes.back());
     snake.strokes.push_back({head, end.picture});
@@ -213,7 +213,7 @@ void Drawing::draw(const Snake& snake, double brightness, Canvas& picture) const
     picture.raise(stroke.at, stroke.picture->light, segments_.half(), static_cast<float>(brightness));
 }
 
-void Drawing::draw_disc(Point at, Canvas& picture) const {
+void Drawing::draw_disc(Pixel at, Canvas& picture) const {
   constexpr int kLobes = 3;
   const int scale = rule_.antialias, reach = static_cast<int>(std::ceil(rule_.marker_radius)) + kLobes;
   const PixelWindow window{std::max(at.y - reach, 0), std::max(at.x - reach, 0),

@@ -18,7 +18,7 @@ struct PathfinderPicture {
   std::vector<std::uint8_t> pixels;  ///< [size * size] grey, row by row
   int label = 0;                     ///< 1: both discs are on one contour
   int margin = 0;                    ///< of the rule's
-  Point origin, terminal;            ///< the discs' centres
+  Pixel origin, terminal;            ///< the discs' centres
   int restarts = 0;                  ///< pictures discarded before this one
   int distractors = 0;
 };

@@ -13,8 +13,8 @@ namespace {
 
 using std::numbers::pi;
 
-std::vector<Point> disc(int radius) {
-  std::vector<Point> points;
+std::vector<Pixel> disc(int radius) {
+  std::vector<Pixel> points;
   for (int y = -radius; y <= radius; ++y)
     for (int x = -radius; x <= radius; ++x)
       if (y * y + x * x <= radius * radius) points.push_back({y, x});
@@ -22,10 +22,10 @@ std::vector<Point> disc(int radius) {
 }
 
 /// Bresenham's line.
-std::set<Point> thin_line(Point at, Point end) {
+std::set<Pixel> thin_line(Pixel at, Pixel end) {
   const int dy = std::abs(end.y - at.y), dx = std::abs(end.x - at.x);
   const int step_y = at.y < end.y ? 1 : -1, step_x = at.x < end.x ? 1 : -1;
-  std::set<Point> points{at};
+  std::set<Pixel> points{at};
   for (int error = dx - dy; at != end; points.insert(at)) {
     const int twice = 2 * error;
     if (twice > -dy) {
@@ -41,8 +41,8 @@ std::set<Point> thin_line(Point at, Point end) {
 }
 
 /// Pixels within half of `thickness` of the line, between its ends.
-std::set<Point> thick_line(Point begin, Point end, int thickness) {
-  std::set<Point> points = thin_line(begin, end);
+std::set<Pixel> thick_line(Pixel begin, Pixel end, int thickness) {
+  std::set<Pixel> points = thin_line(begin, end);
   const double dy = end.y - begin.y, dx = end.x - begin.x, length = std::hypot(dy, dx);
   const int reach = thickness;
   for (int y = std::min(begin.y, end.y) - reach; y <= std::max(begin.y, end.y) + reach; ++y)
@@ -54,16 +54,16 @@ std::set<Point> thick_line(Point begin, Point end, int thickness) {
   return points;
 }
 
-std::set<Point> dilated(const std::set<Point>& points, const std::vector<Point>& by) {
-  std::set<Point> result;
-  for (const Point point : points)
-    for (const Point offset : by) result.insert(point + offset);
+std::set<Pixel> dilated(const std::set<Pixel>& points, const std::vector<Pixel>& by) {
+  std::set<Pixel> result;
+  for (const Pixel point : points)
+    for (const Pixel offset : by) result.insert(point + offset);
   return result;
 }
 
-std::vector<float> shrunk(const std::set<Point>& points, int from, int to) {
+std::vector<float> shrunk(const std::set<Pixel>& points, int from, int to) {
   std::vector<double> canvas(static_cast<std::size_t>(from * from));
-  for (const Point point : points)
+  for (const Pixel point : points)
     if (point.y >= 0 && point.y < from && point.x >= 0 && point.x < from)
       canvas[static_cast<std::size_t>(point.y * from + point.x)] = 255;
   const auto pixel = [&](int y, int x) { return canvas[static_cast<std::size_t>(y * from + x)]; };
@@ -75,7 +75,7 @@ std::vector<float> shrunk(const std::set<Point>& points, int from, int to) {
 
 }  // namespace
 
-Point moved(Point from, double angle, double distance) {
+Pixel moved(Pixel from, double angle, double distance) {
   return {static_cast<int>(std::ceil(from.y + distance * std::sin(angle))),
           static_cast<int>(std::ceil(from.x + distance * std::cos(angle)))};
 }
@@ -100,29 +100,29 @@ Segments::Segments(const PathfinderRule& rule, int margin)
 }
 
 const SegmentPicture* Segments::picture(double angle) {
-  const Point centre{half_ * antialias_, half_ * antialias_};
-  const Point end = moved(centre, angle, length_ * antialias_);
+  const Pixel centre{half_ * antialias_, half_ * antialias_};
+  const Pixel end = moved(centre, angle, length_ * antialias_);
   auto found = pictures_.find(end);
   if (found == pictures_.end()) found = pictures_.emplace(end, draw(end)).first;
   return &found->second;
 }
 
-SegmentPicture Segments::draw(Point fine_end) const {
-  const Point centre{half_ * antialias_, half_ * antialias_};
+SegmentPicture Segments::draw(Pixel fine_end) const {
+  const Pixel centre{half_ * antialias_, half_ * antialias_};
   const int fine = 2 * half_ * antialias_ + 1, size = 2 * half_ + 1;
-  const std::set<Point> line =
+  const std::set<Pixel> line =
       fine_thickness_ <= 1 ? thin_line(centre, fine_end) : thick_line(centre, fine_end, fine_thickness_);
   return {shrunk(line, fine, size), shrunk(dilated(line, disc(margin_ * antialias_)), fine, size)};
 }
 
-std::vector<Point> Segments::room_of_seed(const SegmentPicture& picture) const {
+std::vector<Pixel> Segments::room_of_seed(const SegmentPicture& picture) const {
   const int reach = length_ + margin_, width = 2 * half_ + 1;
-  std::vector<Point> room;
+  std::vector<Pixel> room;
   for (int y = -half_; y <= half_; ++y)
     for (int x = -half_; x <= half_; ++x) {
       const float value = picture.room[static_cast<std::size_t>((y + half_) * width + x + half_)];
       // The original's window has the segment begin one pixel after its centre in both directions.
-      const Point offset{y + 1, x + 1};
+      const Pixel offset{y + 1, x + 1};
       if (value >= 1 && std::max(std::abs(offset.y), std::abs(offset.x)) <= reach) room.push_back(offset);
     }
   return room;
@@ -131,11 +131,11 @@ std::vector<Point> Segments::room_of_seed(const SegmentPicture& picture) const {
 void Segments::find_ends() {
   const int reach = length_ + margin_;
   const double step = 1.0 / reach;  // an arc of one pixel
-  std::set<Point> points;
+  std::set<Pixel> points;
   for (int i = 0; i * step < 2 * pi; ++i)
     points.insert({static_cast<int>(std::floor(reach * std::sin(i * step))),
                    static_cast<int>(std::floor(reach * std::cos(i * step)))});
-  for (const Point point : points) {
+  for (const Pixel point : points) {
     const double angle = std::atan2(point.y, point.x);
     ends_.push_back({point, angle, picture(opposite(angle))});
   }

@@ -9,14 +9,14 @@
 
 namespace nystrom {
 
-struct Point {
+struct Pixel {
   int y = 0, x = 0;
-  auto operator<=>(const Point&) const = default;
-  Point operator+(Point other) const { return {y + other.y, x + other.x}; }
+  auto operator<=>(const Pixel&) const = default;
+  Pixel operator+(Pixel other) const { return {y + other.y, x + other.x}; }
 };
 
 /// `from`, moved `distance` in the direction `angle` (radians; 0: along x), rounded up.
-[[nodiscard]] Point moved(Point from, double angle, double distance);
+[[nodiscard]] Pixel moved(Pixel from, double angle, double distance);
 /// The opposite direction, within [-pi, pi].
 [[nodiscard]] double opposite(double angle);
 
@@ -33,11 +33,11 @@ class Segments {
   struct Seed {
     double angle = 0;
     const SegmentPicture* picture = nullptr;
-    std::vector<Point> room;  ///< pixels, seen from the segment's beginning, that must be free
+    std::vector<Pixel> room;  ///< pixels, seen from the segment's beginning, that must be free
   };
   /// An end that a segment can have.
   struct End {
-    Point from_pivot;
+    Pixel from_pivot;
     double angle = 0;                         ///< of the segment, from the pivot to here
     const SegmentPicture* picture = nullptr;  ///< drawn from here back to the pivot
   };
@@ -50,19 +50,19 @@ class Segments {
   [[nodiscard]] int half() const { return half_; }
   [[nodiscard]] const std::vector<Seed>& seeds() const { return seeds_; }  ///< [360], from -180 degrees
   [[nodiscard]] const std::vector<End>& ends() const { return ends_; }     ///< ascending in y, then x
-  [[nodiscard]] const std::vector<Point>& margin_disc() const { return margin_disc_; }
+  [[nodiscard]] const std::vector<Pixel>& margin_disc() const { return margin_disc_; }
 
  private:
   [[nodiscard]] const SegmentPicture* picture(double angle);
-  [[nodiscard]] SegmentPicture draw(Point fine_end) const;
-  [[nodiscard]] std::vector<Point> room_of_seed(const SegmentPicture& picture) const;
+  [[nodiscard]] SegmentPicture draw(Pixel fine_end) const;
+  [[nodiscard]] std::vector<Pixel> room_of_seed(const SegmentPicture& picture) const;
   void find_ends();
 
   int length_, margin_, half_, antialias_, fine_thickness_;
-  std::map<Point, SegmentPicture> pictures_;  // by the end on the enlarged canvas
+  std::map<Pixel, SegmentPicture> pictures_;  // by the end on the enlarged canvas
   std::vector<Seed> seeds_;
   std::vector<End> ends_;
-  std::vector<Point> margin_disc_;
+  std::vector<Pixel> margin_disc_;
 };
 
 }  // namespace nystrom

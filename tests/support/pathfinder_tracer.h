@@ -23,7 +23,7 @@ class PathfinderTracer {
     find_discs();
   }
 
-  [[nodiscard]] std::pair<Point, Point> discs() const { return {first_, second_}; }
+  [[nodiscard]] std::pair<Pixel, Pixel> discs() const { return {first_, second_}; }
 
   /// Does a contour of the rule's length join the discs?
   [[nodiscard]] bool joined() const { return leads(first_, second_) || leads(second_, first_); }
@@ -34,13 +34,13 @@ class PathfinderTracer {
   static constexpr int kDim = 4;
 
   struct Link {  // a segment: where it hangs, where it ends, its direction
-    Point pivot, end;
+    Pixel pivot, end;
     double angle = 0;
     auto operator<=>(const Link&) const = default;
   };
 
-  [[nodiscard]] int level(Point p) const { return pixels_[static_cast<std::size_t>(p.y * rule_.size + p.x)]; }
-  [[nodiscard]] bool holds(Point p) const {
+  [[nodiscard]] int level(Pixel p) const { return pixels_[static_cast<std::size_t>(p.y * rule_.size + p.x)]; }
+  [[nodiscard]] bool holds(Pixel p) const {
     return std::min(p.y, p.x) >= 0 && std::max(p.y, p.x) < rule_.size;
   }
 
@@ -54,14 +54,14 @@ class PathfinderTracer {
     disc_ = LanczosShrink(size * scale, size).shrink({0, 0, size, size}, lit);
   }
   template <class Visit>
-  void for_each_disc_pixel(Point centre, const Visit& visit) const {
+  void for_each_disc_pixel(Pixel centre, const Visit& visit) const {
     auto value = disc_.begin();
     for (int y = -reach_; y <= reach_; ++y)
       for (int x = -reach_; x <= reach_; ++x, ++value)
-        if (const Point p = centre + Point{y, x}; holds(p)) visit(level(p), *value);
+        if (const Pixel p = centre + Pixel{y, x}; holds(p)) visit(level(p), *value);
   }
   /// The level of a disc's whole pixels, if there is one around `centre`; else 0.
-  [[nodiscard]] int disc_level(Point centre) const {
+  [[nodiscard]] int disc_level(Pixel centre) const {
     int darkest = 255;
     for_each_disc_pixel(
         centre, [&](int seen, double disc) { darkest = disc >= 254 ? std::min(darkest, seen) : darkest; });
@@ -71,9 +71,9 @@ class PathfinderTracer {
     return is_disc ? darkest : 0;
   }
   void find_discs() {
-    std::vector<std::pair<int, Point>> places;
+    std::vector<std::pair<int, Pixel>> places;
     for (int y = 0; y < rule_.size; ++y)
-      for (int x = 0; x < rule_.size; ++x) places.emplace_back(disc_level({y, x}), Point{y, x});
+      for (int x = 0; x < rule_.size; ++x) places.emplace_back(disc_level({y, x}), Pixel{y, x});
     std::ranges::sort(places, std::greater{});
     first_ = places.front().second;
     second_ = std::ranges::find_if(places, [&](const auto& place) {
@@ -83,12 +83,12 @@ class PathfinderTracer {
   }
 
   /// Is the picture nowhere darker than a target's segment there would make it?
-  [[nodiscard]] bool fits(Point at, const SegmentPicture& segment) const {
+  [[nodiscard]] bool fits(Pixel at, const SegmentPicture& segment) const {
     const int half = segments_.half();
     auto light = segment.light.begin();
     for (int y = -half; y <= half; ++y)
       for (int x = -half; x <= half; ++x, ++light) {
-        const Point p = at + Point{y, x};
+        const Pixel p = at + Pixel{y, x};
         const double wanted = static_cast<double>(*light) * rule_.target_brightness * 255 / brightest_;
         if (holds(p) && level(p) < wanted - kDim) return false;
       }
@@ -98,11 +98,11 @@ class PathfinderTracer {
     const double bend = std::abs(from - to);
     return rule_.continuity * std::min(bend, 2 * std::numbers::pi - bend) < std::numbers::pi / 2 - 1e-9;
   }
-  [[nodiscard]] std::set<Link> first_links(Point disc) const {
+  [[nodiscard]] std::set<Link> first_links(Pixel disc) const {
     std::set<Link> links;
     for (const Segments::Seed& look : segments_.seeds()) {
-      const Point head = moved(disc, look.angle, rule_.segment_length);
-      const Point pivot = moved(head, opposite(look.angle), rule_.segment_length + segments_.margin());
+      const Pixel head = moved(disc, look.angle, rule_.segment_length);
+      const Pixel pivot = moved(head, opposite(look.angle), rule_.segment_length + segments_.margin());
       if (holds(head) && holds(pivot) && fits(disc, *look.picture)) links.insert({pivot, head, look.angle});
     }
     return links;
@@ -110,15 +110,15 @@ class PathfinderTracer {
   [[nodiscard]] std::set<Link> next_links(const std::set<Link>& links) const {
     std::set<Link> next;
     for (const Link& link : links) {
-      const Point pivot = moved(link.pivot, link.angle, rule_.segment_length + 2 * segments_.margin());
+      const Pixel pivot = moved(link.pivot, link.angle, rule_.segment_length + 2 * segments_.margin());
       for (const Segments::End& end : segments_.ends())
-        if (const Point at = pivot + end.from_pivot;
+        if (const Pixel at = pivot + end.from_pivot;
             holds(at) && may_bend(link.angle, end.angle) && fits(at, *end.picture))
           next.insert({pivot, at, end.angle});
     }
     return next;
   }
-  [[nodiscard]] bool leads(Point from, Point to) const {
+  [[nodiscard]] bool leads(Pixel from, Pixel to) const {
     std::set<Link> links = first_links(from);
     for (int segment = 1; segment < rule_.contour; ++segment) links = next_links(links);
     return std::ranges::any_of(links, [&](const Link& link) { return link.end == to; });
@@ -129,7 +129,7 @@ class PathfinderTracer {
   const std::vector<std::uint8_t>& pixels_;
   int reach_ = 0;
   std::vector<double> disc_;  // [2 reach_ + 1, 2 reach_ + 1]
-  Point first_, second_;
+  Pixel first_, second_;
   double brightest_ = 1;  // the light of level 255
 };
 
