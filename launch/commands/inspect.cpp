@@ -439,7 +439,7 @@ Command inspect_command() {
           "The kind of file is recognized by its content. Shards and checkpoints are read to their end, so "
           "corruption shows. Of a run directory it tells whether a job runs there, how far it is, its losses and its "
           "latest checkpoint. With `--attention` it draws what a model's attention makes of a text: tokens and their "
-          "landmarks, the three kernels, Nyström beside exact softmax attention, by layer and head.",
+          "landmarks, the three kernels, Nystrom beside exact softmax attention, by layer and head.",
       .example =
           "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
           "nystrom inspect run --json\nnystrom inspect --verify run\n"
