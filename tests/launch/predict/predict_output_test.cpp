@@ -32,13 +32,21 @@ TEST_F(Predict, the_ending_of_the_output_chooses_its_format) {
   write("none.txt", "");
   ASSERT_EQ(predict("--input none.txt --output none.json").status, 0);
   EXPECT_EQ(parse_json<Json>(read_bytes(folder_ / "none.json")), Json::array());
-  for (const char* name : {"a.npy", "a.parquet", "a.tsv.gz"}) {
+  for (const char* name : {"a.xls", "a.parquet", "a.tsv.gz"}) {
     const Outcome outcome = predict(std::string("--input l.txt --output ") + name);
     EXPECT_EQ(outcome.status, 2) << name;
     EXPECT_THAT(outcome.err, HasSubstr("unknown ending"));
   }
   EXPECT_EQ(predict("--input l.txt --output a.out --format jsonl").status, 0);
   EXPECT_THAT(predict("--input l.txt --task embeddings --output v.csv").err, HasSubstr("not csv"));
+  EXPECT_THAT(predict("--input l.txt --output a.npy").err, HasSubstr("npy is for embeddings alone"));
+  const Outcome vectors = predict("--input l.txt --task embeddings --output v.npy --size 8 --normalize");
+  ASSERT_EQ(vectors.status, 0) << vectors.err;
+  const std::string bytes = read_bytes(folder_ / "v.npy");
+  EXPECT_TRUE(bytes.starts_with(std::string("\x93NUMPY\x01\x00\x76\x00", 10)));
+  EXPECT_THAT(bytes, HasSubstr("'descr': '<f4', 'fortran_order': False, 'shape': (" +
+                               std::to_string(objects.size()) + ", 8), }"));
+  EXPECT_EQ(bytes.size(), 128 + objects.size() * 8 * sizeof(float));
 }
 
 TEST_F(Predict, an_output_that_exists_is_replaced_only_by_force) {
