@@ -68,7 +68,9 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
               .keep = options.keep,
               .failures_allowed = options.failures_allowed,
               .timeout_seconds = options.timeout_seconds},
-             comm_, network_, *optimizer_, options_.identity, observer_) {}
+             comm_, network_, *optimizer_, options_.identity, observer_) {
+  if (options_.bind_threads) bound_.emplace(context_);
+}
 
 void Trainer::restore(const std::string& checkpoint) {
   state_ = restore_checkpoint(checkpoint, comm_, store_, *optimizer_);
@@ -116,6 +118,9 @@ StepReport Trainer::step() {
   if (is_due(step, options_.check_every)) self_check(batch, scales);
   residuals_.begin_step(step);
   noise_.begin_step(step);
+
+  std::optional<BoundThreads::Scope> bound;
+  if (bound_) bound.emplace(*bound_);
 
   // Forward and backward by micro-batch; gradients are all-reduced beside the rest of backward.
   activity.set_phase("forward and backward");

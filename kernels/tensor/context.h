@@ -151,13 +151,14 @@ void parallel_for(Context& context, std::int64_t count, std::int64_t grain, cons
   constexpr std::int64_t kChunksPerThread = 8, kMostChunks = 1024;
   const std::int64_t most = std::min(grain < 1 ? 1 : (count + grain - 1) / grain, kMostChunks);
   const std::int64_t chunks = std::min(most, kChunksPerThread * context.threads());
-  const int threads = static_cast<int>(std::min<std::int64_t>(chunks, context.threads()));
-  if (threads <= 1) {
+  if (context.threads() == 1 || chunks <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
   std::array<std::atomic<bool>, kMostChunks> begun{};
-#pragma omp parallel num_threads(threads)
+  // All threads, however few the chunks: libgomp ends those that a smaller team leaves out, and starts new
+  // ones for the next.
+#pragma omp parallel num_threads(context.threads())
   {
     const std::int64_t own = chunks * omp_get_thread_num() / omp_get_num_threads();
     for (std::int64_t turn = 0; turn < chunks; ++turn) {

@@ -1,6 +1,6 @@
 nystrom_add_test(core_test
   SOURCES
-    tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp
+    tests/kernels/core/bound_threads_test.cpp tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp
     tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp
     tests/kernels/core/thread_waiting_test.cpp tests/kernels/core/trace_test.cpp
   LINKS nystrom_tensor
