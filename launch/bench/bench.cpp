@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "data/batch.h"
 #include "data/shards/shard_reader.h"
@@ -74,6 +75,7 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
       graphs_(options.cuda_graph ? make_op_graphs(session_.context) : nullptr) {
   session_.network.initialize(options.seed);
   session_.plan(limits_of(options), options.recompute);
+  if (options.precision == DType::kF32) bound_.emplace(session_.context);
 }
 
 double Bench::step() {
@@ -84,6 +86,8 @@ double Bench::step() {
       options_.objective.weights[0] / (ranks * static_cast<double>(host.label_rows.size())),
       options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
+  std::optional<BoundThreads::Scope> bound;
+  if (bound_) bound.emplace(*bound_);
   const Batch& batch = session_.upload(arrays_of(host));
   session_.network.parameters().zero_gradients(session_.context);
   session_.network.head().reset_sums(session_.context);

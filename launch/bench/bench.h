@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/pretraining/loader.h"
+#include "kernels/tensor/bound_threads.h"
 #include "kernels/tensor/graphs.h"
 #include "kernels/tensor/kernel_times.h"
 #include "model/compute_session.h"
@@ -65,6 +67,7 @@ class Bench {
   std::unique_ptr<Optimizer> optimizer_;
   GradientClip clip_;
   GradientReducer reducer_;
+  std::optional<BoundThreads> bound_;  // as in training: Trainer
   std::unique_ptr<OpGraphs> graphs_;
   std::int64_t steps_ = 0;
 };
