@@ -18,7 +18,7 @@ fi
 command -v python3 >/dev/null || { echo "gpu_script: skipped: python3 is not installed"; exit 77; }
 
 folder=$(mktemp -d)
-trap 'rm -rf "$folder" ${root:+"$root/root/gpu_script"}' EXIT
+trap 'rm -rf "$folder" ${root:+"$root/gpu_script"}' EXIT
 benchmarks/gpu/bundle.sh "$build" "$golden" "$folder/packed"  # fails if the bundle is too large
 mkdir "$folder/bundle"
 python3 -m tarfile -e "$folder/packed/bundle.tar.xz" "$folder/bundle"
@@ -31,13 +31,13 @@ env -i LD_LIBRARY_PATH="$folder/bundle/lib" "$folder/bundle/bin/nystrom" --help 
 
 only='doctor|trajectory (one|two-mpi)$'
 if [[ $root ]]; then
-  place=$root/root/gpu_script
+  place=$root/gpu_script
   rm -rf "$place"
   mkdir -p "$place/benchmarks"
   cp -r benchmarks/gpu benchmarks/peers "$place/benchmarks/"
   cp -r "$folder/packed" "$place/.gpu-bundle"
-  run=(chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
-    NYSTROM_EMULATION_DEVICES=2 /root/gpu_script/benchmarks/gpu/run.sh /root/gpu_script/results)
+  run=(chroot "$root" /usr/bin/env -i HOME=/ PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
+    NYSTROM_EMULATION_DEVICES=2 /gpu_script/benchmarks/gpu/run.sh /gpu_script/results)
   results=$place/results
 else
   run=(env "NYSTROM_GPU_BUNDLE=$folder/packed" NYSTROM_EMULATION_DEVICES=2 benchmarks/gpu/run.sh "$folder/results")
