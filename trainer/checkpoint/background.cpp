@@ -1,6 +1,7 @@
 #include "trainer/checkpoint/background.h"
 
 #include <filesystem>
+#include <memory>
 
 #include "kernels/core/check.h"
 #include "trainer/metrics/step_clock.h"
@@ -15,9 +16,11 @@ void CheckpointWriter::start(Context& context, const RunState& state, std::optio
                              std::function<void()> before_publishing, Trace* trace) {
   NYSTROM_CHECK(!under_way_.valid(), "the checkpoint before step {} is still under way", state.step);
   snapshot_.take(context, state, validation);
-  under_way_ =
-      std::async(std::launch::async, [this, trace, step = state.step, before = std::move(before_publishing)] {
-        const TraceSpan span(trace, Trace::Kind::kCheckpoint, "checkpoint", step);
+  // Opened here: on a busy machine the thread may begin steps later.
+  auto span = std::make_unique<TraceSpan>(trace, Trace::Kind::kCheckpoint, "checkpoint", state.step);
+  under_way_ = std::async(
+      std::launch::async, [this, opened = std::move(span), before = std::move(before_publishing)]() mutable {
+        const auto until_written = std::move(opened);  // the closure itself lives as long as the future
         return write(before);
       });
 }
