@@ -19,6 +19,15 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS data/corpus/arrow
 file(READ data/corpus/arrow_rows.py NYSTROM_ARROW_ROWS)
 configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp" @ONLY)
 
+# What runs once for a file, a directory or an example of a task, not for each text of a corpus.
+file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
+nystrom_optimize_lightly(${light}
+  data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
+  data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
+  data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
+  data/tokenizer/huggingface_files.cpp data/tokenizer/json_parts.cpp data/tokenizer/model_proto.cpp
+  data/tokenizer/sample.cpp data/tokenizer/sentencepiece_training.cpp data/tokenizer/tokenizer_json.cpp)
+
 nystrom_add_library(data FOLDER data
   SOURCES
     glob.cpp
@@ -85,12 +94,3 @@ nystrom_add_library(data FOLDER data
     nlohmann_json::nlohmann_json
     ICU::i18n
     ICU::uc)
-
-# What runs once for a file, a directory or an example of a task, not for each text of a corpus.
-file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
-nystrom_optimize_lightly(${light}
-  data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
-  data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
-  data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
-  data/tokenizer/huggingface_files.cpp data/tokenizer/json_parts.cpp data/tokenizer/model_proto.cpp
-  data/tokenizer/sample.cpp data/tokenizer/sentencepiece_training.cpp data/tokenizer/tokenizer_json.cpp)

@@ -27,6 +27,14 @@ add_custom_target(nystrom_version
   BYPRODUCTS "${CMAKE_BINARY_DIR}/version.cpp"
   COMMENT "Looking up the commit")
 
+# All but the predictions and what measures the machine.
+file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
+  launch/models/*.cpp launch/report/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp
+  launch/watch/*.cpp)
+nystrom_optimize_lightly(${light})
+set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY COMPILE_OPTIONS ${NYSTROM_HTTPLIB_CFLAGS_OTHER})
+set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY INCLUDE_DIRECTORIES ${NYSTROM_HTTPLIB_INCLUDE_DIRS})
+
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp chart/heat_map.cpp
@@ -60,14 +68,6 @@ nystrom_add_library(launch FOLDER launch
     CLI11::CLI11 yaml-cpp spdlog::spdlog nlohmann_json::nlohmann_json
     # doctor asks them for their versions
     hdf5::hdf5 MPI::MPI_CXX "${DNNL_LIBRARY}" ${NYSTROM_HTTPLIB_LINK_LIBRARIES})
-
-# All but the predictions and what measures the machine.
-file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/check/*.cpp launch/cli/*.cpp launch/commands/*.cpp launch/config/*.cpp
-  launch/models/*.cpp launch/report/*.cpp launch/setup/*.cpp launch/table/*.cpp launch/verify/*.cpp
-  launch/watch/*.cpp)
-nystrom_optimize_lightly(${light})
-set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY COMPILE_OPTIONS ${NYSTROM_HTTPLIB_CFLAGS_OTHER})
-set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY INCLUDE_DIRECTORIES ${NYSTROM_HTTPLIB_INCLUDE_DIRS})
 
 add_executable(nystrom launch/main.cpp launch/processor_check.cpp)
 set_source_files_properties(launch/processor_check.cpp PROPERTIES

@@ -11,21 +11,21 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "nystrom preparation";
 constexpr int kVersion = 2;
 constexpr std::size_t kFilesListed = 256;  // more are summed up in one hash
 
 // Paths may be any bytes; JSON's strings may not.
-std::string dumped(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string dumped(const OrderedJson& json) {
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
-Json special_json(const Tokenizer& tokenizer) {
+OrderedJson special_json(const Tokenizer& tokenizer) {
   const auto& s = tokenizer.special();
   const auto entry = [&tokenizer](std::int32_t id) {
-    return Json{{"id", id}, {"piece", tokenizer.piece(id)}};
+    return OrderedJson{{"id", id}, {"piece", tokenizer.piece(id)}};
   };
   return {{"bos", entry(s.bos)},
           {"pad", entry(s.pad)},
@@ -34,7 +34,7 @@ Json special_json(const Tokenizer& tokenizer) {
           {"mask", entry(s.mask)}};
 }
 
-Json tokenizer_options(const PrepareTokenizer& tokenizer) {
+OrderedJson tokenizer_options(const PrepareTokenizer& tokenizer) {
   if (!tokenizer.path.empty()) return {{"path", tokenizer.path}};
   const auto& t = tokenizer.training;
   return {{"kind", t.kind},
@@ -56,10 +56,10 @@ Json tokenizer_options(const PrepareTokenizer& tokenizer) {
             {"mask", t.ids.mask}}}};
 }
 
-Json options_json(const PrepareOptions& options) {
-  Json corpora = Json::array();
+OrderedJson options_json(const PrepareOptions& options) {
+  OrderedJson corpora = OrderedJson::array();
   for (const auto& spec : options.corpora) {
-    Json entry{{"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}};
+    OrderedJson entry{{"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}};
     for (const auto& [name, drops] : {std::pair{"disambiguation", spec.drop_disambiguation},
                                       {"lists", spec.drop_lists},
                                       {"stubs", spec.drop_stubs}}) {
@@ -88,18 +88,18 @@ Json options_json(const PrepareOptions& options) {
             {"test_fraction", options.test_fraction}}}};
 }
 
-Json reasons_json(const Reasons& reasons) {
-  Json json = Json::object();
+OrderedJson reasons_json(const Reasons& reasons) {
+  OrderedJson json = OrderedJson::object();
   for (const auto& [reason, count] : reasons) {
     if (count != 0) json[reason] = count;
   }
   return json;
 }
 
-Json files_json(const SourceAccount& source) {
+OrderedJson files_json(const SourceAccount& source) {
   std::int64_t bytes = 0;
   Sha256 hash;
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const auto& file : source.files) {
     bytes += file.bytes;
     hash.update(file.sha256 + "\n");
@@ -110,23 +110,23 @@ Json files_json(const SourceAccount& source) {
                     {"sha256", file.sha256},
                     {"documents", documents == source.stats.file_documents.end() ? 0 : documents->second}});
   }
-  Json json{{"count", source.files.size()}, {"bytes", bytes}, {"sha256", hash.hex()}};
+  OrderedJson json{{"count", source.files.size()}, {"bytes", bytes}, {"sha256", hash.hex()}};
   if (!list.empty()) json["list"] = std::move(list);
   return json;
 }
 
-Json counts_json(const ShardCounts& counts) {
+OrderedJson counts_json(const ShardCounts& counts) {
   return {{"documents", counts.documents}, {"sentences", counts.sentences}, {"tokens", counts.tokens}};
 }
 
-Json source_json(const SourceAccount& source, const ManifestContent& content, std::size_t index) {
+OrderedJson source_json(const SourceAccount& source, const ManifestContent& content, std::size_t index) {
   const SourceStats& stats = source.stats;
   ShardCounts counts;
   for (const auto& split : content.splits) {
     counts.sentences += split.by_source[index].sentences;
     counts.tokens += split.by_source[index].tokens;
   }
-  Json json{
+  OrderedJson json{
       {"name", source.name},
       {"kind", source.spec.kind},
       {"path", source.spec.path},
@@ -146,17 +146,17 @@ Json source_json(const SourceAccount& source, const ManifestContent& content, st
   return json;
 }
 
-Json split_json(const SplitResult& split, const std::vector<SourceAccount>& sources) {
-  Json json = counts_json(split.total());
-  Json by_source = Json::object();
+OrderedJson split_json(const SplitResult& split, const std::vector<SourceAccount>& sources) {
+  OrderedJson json = counts_json(split.total());
+  OrderedJson by_source = OrderedJson::object();
   for (std::size_t i = 0; i < sources.size(); ++i)
     by_source[sources[i].name] = counts_json(split.by_source[i]);
   json["by_source"] = std::move(by_source);
   json["document_tokens"] = {{"by_power_of_two", split.document_tokens.bins},
                              {"longest", split.document_tokens.longest}};
-  Json shards = Json::array();
+  OrderedJson shards = OrderedJson::array();
   for (const auto& shard : split.shards) {
-    Json entry{{"file", shard.file}, {"bytes", shard.bytes}, {"sha256", shard.sha256}};
+    OrderedJson entry{{"file", shard.file}, {"bytes", shard.bytes}, {"sha256", shard.sha256}};
     entry.update(counts_json(shard.counts));
     shards.push_back(std::move(entry));
   }
@@ -164,14 +164,14 @@ Json split_json(const SplitResult& split, const std::vector<SourceAccount>& sour
   return json;
 }
 
-SplitCounts split_counts(const Json& splits, const char* name) {
+SplitCounts split_counts(const OrderedJson& splits, const char* name) {
   if (!splits.contains(name)) return {};
   const auto& split = splits.at(name);
   return {split.at("documents"), split.at("sentences"), split.at("tokens"),
           static_cast<std::int64_t>(split.at("shards").size())};
 }
 
-void check_files(const Json& manifest, const fs::path& folder) {
+void check_files(const OrderedJson& manifest, const fs::path& folder) {
   for (const auto& [name, split] : manifest.at("splits").items()) {
     for (const auto& shard : split.at("shards")) {
       const fs::path file = shard.at("file").get<std::string>();
@@ -200,10 +200,10 @@ std::string special_tokens_text(const Tokenizer& tokenizer) {
 
 std::string manifest_text(const ManifestContent& content) {
   const auto& tokenizer = content.tokenizer;
-  Json sources = Json::array();
+  OrderedJson sources = OrderedJson::array();
   for (std::size_t i = 0; i < content.sources.size(); ++i)
     sources.push_back(source_json(content.sources[i], content, i));
-  Json splits = Json::object();
+  OrderedJson splits = OrderedJson::object();
   for (std::size_t i = 0; i < content.splits.size(); ++i) {
     if (content.splits.at(i).total().documents > 0)
       splits[kSplitNames.at(i)] = split_json(content.splits.at(i), content.sources);
@@ -225,7 +225,7 @@ std::string manifest_text(const ManifestContent& content) {
 
 PrepareReport report_of_manifest(const std::string& text, const std::string& path,
                                  const std::string& options) {
-  const auto manifest = try_parse_json<Json>(text);
+  const auto manifest = try_parse_json<OrderedJson>(text);
   if (manifest.is_discarded() || !manifest.is_object() || !manifest.contains("format") ||
       manifest.at("format") != kFormat) {
     refuse("{} is not a manifest of nystrom prepare. Give another `output.directory`, or remove that one.",
@@ -248,7 +248,7 @@ PrepareReport report_of_manifest(const std::string& text, const std::string& pat
     report.tokenizer_sha256 = manifest.at("tokenizer").at("sha256");
     report.manifest = path;
     return report;
-  } catch (const Json::exception& error) {
+  } catch (const OrderedJson::exception& error) {
     refuse("{} is corrupt ({}). Remove the output directory and prepare again.", path, error.what());
   }
 }

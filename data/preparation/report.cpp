@@ -10,12 +10,12 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxSummaryBytes = std::size_t{1} << 18U;
 
-Json parsed(const std::string& manifest) {
-  auto json = try_parse_json<Json>(manifest);
+OrderedJson parsed(const std::string& manifest) {
+  auto json = try_parse_json<OrderedJson>(manifest);
   if (json.is_discarded() || !json.is_object() || !json.contains("sources") || !json.contains("splits"))
     refuse("This is not a manifest of nystrom prepare.");
   return json;
@@ -44,7 +44,7 @@ struct Bar {
 };
 
 /// Documents of all splits by length, a bar for each power of two.
-std::vector<Bar> length_bars(const Json& splits) {
+std::vector<Bar> length_bars(const OrderedJson& splits) {
   std::vector<std::int64_t> bins;
   for (const auto& [name, split] : splits.items()) {
     const auto& counts = split.at("document_tokens").at("by_power_of_two");
@@ -72,7 +72,7 @@ std::string percent_cell(std::int64_t part, std::int64_t whole) {
   return number_cell(whole > 0 ? fmt::format("{:.2f} %", share(part, whole)) : "");
 }
 
-std::string reason_rows(const Json& reasons, const char* what, std::int64_t whole) {
+std::string reason_rows(const OrderedJson& reasons, const char* what, std::int64_t whole) {
   std::string rows;
   for (const auto& [reason, count] : reasons.items()) {
     const auto value = count.get<std::int64_t>();
@@ -81,7 +81,7 @@ std::string reason_rows(const Json& reasons, const char* what, std::int64_t whol
   return rows;
 }
 
-std::string source_section(const Json& source) {
+std::string source_section(const OrderedJson& source) {
   const auto& characters = source.at("characters");
   const auto in = characters.at("in").get<std::int64_t>();
   auto html = fmt::format("<h2>{}</h2>\n<p>{} files, {} bytes: {}</p>\n<table>\n",
@@ -97,12 +97,12 @@ std::string source_section(const Json& source) {
   html += reason_rows(source.at("documents_dropped"), "documents dropped", 0);
   html += reason_rows(source.at("paragraphs_dropped"), "paragraphs dropped", 0);
   html += "</table>\n";
-  for (const auto& sentence : source.value("damage", Json::array()))
+  for (const auto& sentence : source.value("damage", OrderedJson::array()))
     html += fmt::format("<p class=bad>{}</p>\n", html_escaped(sentence.get<std::string>()));
   return html;
 }
 
-std::string summary_of(const Json& json) {
+std::string summary_of(const OrderedJson& json) {
   const auto& tokenizer = json.at("tokenizer");
   auto text =
       fmt::format("{:<20}{}, {} tokens, SHA-256 {}\n", "tokenizer", tokenizer.at("kind").get<std::string>(),
@@ -143,7 +143,7 @@ std::string summary_of(const Json& json) {
 std::string manifest_summary(const std::string& manifest) {
   try {
     return printable_lines(summary_of(parsed(manifest)), kMaxSummaryBytes);
-  } catch (const Json::exception& error) {
+  } catch (const OrderedJson::exception& error) {
     refuse("The manifest is corrupt ({}). Prepare the text again.", error.what());
   }
 }
@@ -176,7 +176,7 @@ std::string manifest_report(const std::string& manifest) {
   html += "</table>\n";
   for (const auto& source : json.at("sources")) html += source_section(source);
   html += fmt::format("<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
-                      html_escaped(json.at("options").dump(2, ' ', false, Json::error_handler_t::replace)));
+                      html_escaped(json.at("options").dump(2, ' ', false, OrderedJson::error_handler_t::replace)));
   return html;
 }
 

@@ -13,7 +13,7 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kWordStart = "\xE2\x96\x81";  // U+2581
 constexpr const char* kBetween = "\x01";            // a control: never part of a grapheme with others
@@ -30,19 +30,19 @@ std::string base64(const std::string& bytes) {
   return text;
 }
 
-Json replace_text(const std::string& what, const std::string& by) {
-  Json step{{"type", "Replace"}, {"content", by}};
+OrderedJson replace_text(const std::string& what, const std::string& by) {
+  OrderedJson step{{"type", "Replace"}, {"content", by}};
   step["pattern"]["String"] = what;
   return step;
 }
-Json replace_pattern(const std::string& what, const std::string& by) {
-  Json step{{"type", "Replace"}, {"content", by}};
+OrderedJson replace_pattern(const std::string& what, const std::string& by) {
+  OrderedJson step{{"type", "Replace"}, {"content", by}};
   step["pattern"]["Regex"] = what;
   return step;
 }
 
-Json step(const char* type) {
-  Json json;
+OrderedJson step(const char* type) {
+  OrderedJson json;
   json["type"] = type;
   return json;
 }
@@ -53,12 +53,12 @@ bool is_number_with_comma(const std::string& piece) {
   return size >= 2 && piece[size - 1] == ',' && piece[size - 2] >= '0' && piece[size - 2] <= '9';
 }
 
-Json precompiled(const SentencePieceProto& model) {
+OrderedJson precompiled(const SentencePieceProto& model) {
   return {{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.charsmap)}};
 }
 
 /// The rules of the model; see the header.
-void add_rules(const SentencePieceProto& model, Json& steps) {
+void add_rules(const SentencePieceProto& model, OrderedJson& steps) {
   const auto rules = charsmap_rules(model.charsmap);
   std::vector<std::u32string> sequences;
   bool tilde = false;
@@ -86,8 +86,8 @@ bool rules_change_word_start(const SentencePieceProto& model) {
   return std::ranges::any_of(rules, [](const auto& rule) { return rule.first == U"\u2581"; });
 }
 
-Json normalizer_of(const SentencePieceProto& model) {
-  Json steps = Json::array();
+OrderedJson normalizer_of(const SentencePieceProto& model) {
+  OrderedJson steps = OrderedJson::array();
   if (!model.charsmap.empty()) add_rules(model, steps);
   steps.push_back(replace_pattern(" {2,}", " "));
   if (rules_change_word_start(model)) {
@@ -102,7 +102,7 @@ Json normalizer_of(const SentencePieceProto& model) {
 }
 
 /// `split`: no piece crosses a blank.
-Json metaspace(bool prefix, bool split = true) {
+OrderedJson metaspace(bool prefix, bool split = true) {
   return {{"type", "Metaspace"},
           {"replacement", kWordStart},
           {"prepend_scheme", prefix ? "always" : "never"},
@@ -115,10 +115,10 @@ bool piece_goes_over_blank(const SentencePieceProto& model) {
   });
 }
 
-Json unigram_of(const SentencePieceProto& model, std::int32_t unknown) {
-  Json vocabulary = Json::array();
+OrderedJson unigram_of(const SentencePieceProto& model, std::int32_t unknown) {
+  OrderedJson vocabulary = OrderedJson::array();
   for (const auto& piece : model.pieces)
-    vocabulary.push_back(Json::array({piece.text, static_cast<double>(piece.score)}));
+    vocabulary.push_back(OrderedJson::array({piece.text, static_cast<double>(piece.score)}));
   return {{"type", "Unigram"}, {"unk_id", unknown}, {"vocab", vocabulary}, {"byte_fallback", false}};
 }
 
@@ -131,8 +131,8 @@ std::vector<std::size_t> character_ends(const std::string& text) {
 
 /// SentencePiece merges any two neighbours that together are a piece, best score first: every split of every
 /// piece is a merge.
-Json bpe_of(const SentencePieceProto& model, const std::string& unknown) {
-  Json vocabulary = Json::object();
+OrderedJson bpe_of(const SentencePieceProto& model, const std::string& unknown) {
+  OrderedJson vocabulary = OrderedJson::object();
   std::unordered_map<std::string, std::size_t> ids;
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {
     if (ids.insert_or_assign(model.pieces[id].text, id).second)
@@ -142,11 +142,11 @@ Json bpe_of(const SentencePieceProto& model, const std::string& unknown) {
   for (const auto& piece : model.pieces)
     if (piece.type == ProtoPiece::kNormal) by_score.push_back(&piece);
   std::ranges::stable_sort(by_score, [](const auto* a, const auto* b) { return a->score > b->score; });
-  Json merges = Json::array();
+  OrderedJson merges = OrderedJson::array();
   for (const auto* piece : by_score)
     for (const std::size_t at : character_ends(piece->text)) {
       const std::string left = piece->text.substr(0, at), right = piece->text.substr(at);
-      if (ids.contains(left) && ids.contains(right)) merges.push_back(Json::array({left, right}));
+      if (ids.contains(left) && ids.contains(right)) merges.push_back(OrderedJson::array({left, right}));
     }
   return {{"type", "BPE"},
           {"dropout", nullptr},
@@ -170,11 +170,11 @@ Special names_of(const Tokenizer& tokenizer) {
           tokenizer.piece(ids.unk), tokenizer.piece(ids.mask)};
 }
 
-Json added_tokens(const Tokenizer& tokenizer) {
+OrderedJson added_tokens(const Tokenizer& tokenizer) {
   const SpecialIds& special = tokenizer.special();
   std::vector<std::int32_t> ids{special.bos, special.pad, special.eos, special.unk, special.mask};
   std::ranges::sort(ids);
-  Json tokens = Json::array();
+  OrderedJson tokens = OrderedJson::array();
   for (const std::int32_t id : ids)
     tokens.push_back({{"id", id},
                       {"content", tokenizer.piece(id)},
@@ -186,31 +186,31 @@ Json added_tokens(const Tokenizer& tokenizer) {
   return tokens;
 }
 
-Json template_of(const Tokenizer& tokenizer, const Special& names) {
+OrderedJson template_of(const Tokenizer& tokenizer, const Special& names) {
   const auto token = [](const std::string& name, int type) {
-    Json json;
+    OrderedJson json;
     json["SpecialToken"] = {{"id", name}, {"type_id", type}};
     return json;
   };
   const auto text = [](const char* name, int type) {
-    Json json;
+    OrderedJson json;
     json["Sequence"] = {{"id", name}, {"type_id", type}};
     return json;
   };
   const auto entry = [](const std::string& name, std::int32_t id) {
-    return Json{{"id", name}, {"ids", Json::array({id})}, {"tokens", Json::array({name})}};
+    return OrderedJson{{"id", name}, {"ids", OrderedJson::array({id})}, {"tokens", OrderedJson::array({name})}};
   };
-  Json json;
+  OrderedJson json;
   json["type"] = "TemplateProcessing";
-  json["single"] = Json::array({token(names.bos, 0), text("A", 0), token(names.eos, 0)});
-  json["pair"] = Json::array(
+  json["single"] = OrderedJson::array({token(names.bos, 0), text("A", 0), token(names.eos, 0)});
+  json["pair"] = OrderedJson::array(
       {token(names.bos, 0), text("A", 0), token(names.eos, 0), text("B", 1), token(names.eos, 1)});
   json["special_tokens"][names.bos] = entry(names.bos, tokenizer.special().bos);
   json["special_tokens"][names.eos] = entry(names.eos, tokenizer.special().eos);
   return json;
 }
 
-Json decoder_of(const Tokenizer& tokenizer) {
+OrderedJson decoder_of(const Tokenizer& tokenizer) {
   if (tokenizer.kind() == "wordpiece") return {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   if (tokenizer.kind() == "byte-level bpe")
     return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
@@ -218,15 +218,15 @@ Json decoder_of(const Tokenizer& tokenizer) {
 }
 
 /// The entry of the mask in a tokenizer.json's added_tokens; null where there is none.
-Json* mask_of(const Tokenizer& tokenizer, Json& json) {
+OrderedJson* mask_of(const Tokenizer& tokenizer, OrderedJson& json) {
   for (auto& token : json["added_tokens"])
     if (token.value("id", std::int64_t{-1}) == tokenizer.special().mask) return &token;
   return nullptr;
 }
 
 /// Does the mask take the blanks before it, as here? WordPiece drops blanks anyway.
-bool mask_takes_blanks(const Tokenizer& tokenizer, Json& json) {
-  const Json* mask = mask_of(tokenizer, json);
+bool mask_takes_blanks(const Tokenizer& tokenizer, OrderedJson& json) {
+  const OrderedJson* mask = mask_of(tokenizer, json);
   return tokenizer.kind() == "wordpiece" || (mask != nullptr && mask->value("lstrip", false));
 }
 
@@ -234,12 +234,12 @@ bool mask_takes_blanks(const Tokenizer& tokenizer, Json& json) {
 /// which neither cuts nor pads. One that does so already keeps its bytes, and with them its identity.
 std::string with_our_template(const Tokenizer& tokenizer, const Special& names) {
   using Unordered = nlohmann::json;
-  Json json = parse_json<Json>(tokenizer.bytes());
-  const Json ours = template_of(tokenizer, names);
+  OrderedJson json = parse_json<OrderedJson>(tokenizer.bytes());
+  const OrderedJson ours = template_of(tokenizer, names);
   const auto is_null = [&json](const char* key) { return !json.contains(key) || json[key].is_null(); };
   const bool same = !is_null("post_processor") && parse_json<Unordered>(json["post_processor"].dump()) ==
                                                       parse_json<Unordered>(ours.dump());
-  if (is_null("added_tokens")) json["added_tokens"] = Json::array();
+  if (is_null("added_tokens")) json["added_tokens"] = OrderedJson::array();
   const bool takes_blanks = mask_takes_blanks(tokenizer, json);
   if (same && takes_blanks && is_null("truncation") && is_null("padding")) return tokenizer.bytes();
   if (!takes_blanks) {
@@ -255,17 +255,17 @@ std::string with_our_template(const Tokenizer& tokenizer, const Special& names) 
   for (auto& token : json["added_tokens"])  // the library wants them all
     for (const char* key : {"single_word", "lstrip", "rstrip", "normalized", "special"})
       if (!token.contains(key)) token[key] = false;
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
-Json special_tokens_map(const Special& names) {
+OrderedJson special_tokens_map(const Special& names) {
   return {{"bos_token", names.bos},  {"cls_token", names.bos}, {"eos_token", names.eos},
           {"sep_token", names.eos},  {"unk_token", names.unk}, {"pad_token", names.pad},
           {"mask_token", names.mask}};
 }
 
-Json config_of(const Special& names, std::int64_t longest) {
-  Json config = special_tokens_map(names);
+OrderedJson config_of(const Special& names, std::int64_t longest) {
+  OrderedJson config = special_tokens_map(names);
   config["tokenizer_class"] = kOwnTokenizerClass;
   config["model_max_length"] = longest;
   config["clean_up_tokenization_spaces"] = false;
@@ -300,7 +300,7 @@ std::vector<TokenizerFile> huggingface_tokenizer_files(const Tokenizer& tokenize
   }
   const SentencePieceProto model = read_model_proto(tokenizer.bytes());
   if (!hindrance(model).empty()) return {};
-  Json json;
+  OrderedJson json;
   json["version"] = "1.0";
   json["truncation"] = nullptr;
   json["padding"] = nullptr;
@@ -324,21 +324,21 @@ std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOp
   SentencePieceProto model = read_model_proto(sentencepiece.bytes());
   for (auto& piece : model.pieces)
     if (is_number_with_comma(piece.text)) piece.score -= 100;  // so that the comma is separate
-  Json steps = Json::array({replace_text("``", "\""), replace_text("''", "\"")});
+  OrderedJson steps = OrderedJson::array({replace_text("``", "\""), replace_text("''", "\"")});
   if (!options.keep_accents) {
     steps.push_back(step("NFKD"));
     steps.push_back(step("StripAccents"));
   }
   if (options.lowercase) steps.push_back(step("Lowercase"));
   if (!model.charsmap.empty()) steps.push_back(precompiled(model));
-  Json json;
+  OrderedJson json;
   json["version"] = "1.0";
   json["truncation"] = nullptr;
   json["padding"] = nullptr;
   json["added_tokens"] = added_tokens(sentencepiece);
   json["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
   json["pre_tokenizer"] = {{"type", "Sequence"},
-                           {"pretokenizers", Json::array({step("WhitespaceSplit"), metaspace(true)})}};
+                           {"pretokenizers", OrderedJson::array({step("WhitespaceSplit"), metaspace(true)})}};
   json["post_processor"] = template_of(sentencepiece, names_of(sentencepiece));
   json["decoder"] = metaspace(true);
   json["model"] = unigram_of(model, sentencepiece.special().unk);

@@ -16,7 +16,7 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 void row(CheckReport& report, const char* name, std::string text) {
   report.rows.emplace_back(name, std::move(text));
@@ -173,10 +173,10 @@ void add_run(CheckReport& report, StartKind kind, const Config& config, const Mo
   report.verdict = verdict(kind, config.run.directory, info);
   row(report, "model", model_text(model, info.parameters));
   row(report, "compute", compute_text(start));
-  Json& json = report.json;
+  OrderedJson& json = report.json;
   json["state"] = info.first_step > info.steps ? "complete" : info.resumed_from.empty() ? "new" : "resumes";
   json["run_directory"] = config.run.directory;
-  json["resumed_from"] = info.resumed_from.empty() ? Json() : Json(info.resumed_from);
+  json["resumed_from"] = info.resumed_from.empty() ? OrderedJson() : OrderedJson(info.resumed_from);
   json["first_step"] = info.first_step;
   json["steps"] = info.steps;
   json["parameters"] = info.parameters;
@@ -226,7 +226,7 @@ void add_memory(CheckReport& report, const Demand& demand, const MachineMemory& 
   const std::vector<MemoryPart>& parts = demand.start.memory;
   const std::size_t total = total_of(parts);
   std::vector<std::string> texts;
-  Json bytes;
+  OrderedJson bytes;
   for (const MemoryPart& part : parts) {
     texts.push_back(fmt::format("{} {}", part.name, size_text(part.bytes)));
     bytes[part.name] = part.bytes;
@@ -242,7 +242,7 @@ void add_memory(CheckReport& report, const Demand& demand, const MachineMemory& 
   report.json["memory_bytes"] = bytes;
   report.json["memory_bytes_total"] = total;
   report.json["peak_memory_bytes"] = std::llround(machine.peak_bytes);
-  report.json["available_memory_bytes"] = known ? Json(std::llround(available)) : Json();
+  report.json["available_memory_bytes"] = known ? OrderedJson(std::llround(available)) : OrderedJson();
   const double wanted = static_cast<double>(total) * demand.local_ranks;
   if (demand.start.backend == "cpu" && known && wanted > available)
     report.warnings.push_back(fmt::format(

@@ -30,7 +30,7 @@ namespace {
 
 constexpr double kTimeoutSeconds = 60;
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// What is found: a line of text for each, or all in one line of JSON.
 class Findings {
@@ -41,22 +41,22 @@ class Findings {
     if (!json_) fmt::print("{:<18}{}\n", what, text);
   }
   /// The same; as JSON a member `key` with `value`.
-  void add(const std::string& what, const std::string& text, const std::string& key, Json value) {
+  void add(const std::string& what, const std::string& text, const std::string& key, OrderedJson value) {
     line(what, text);
     all_[key] = std::move(value);
   }
   /// Adds to a list.
-  void append(const std::string& what, const std::string& text, const std::string& key, Json value) {
+  void append(const std::string& what, const std::string& text, const std::string& key, OrderedJson value) {
     line(what, text);
     all_[key].push_back(std::move(value));
   }
   void end() const {
-    if (json_) fmt::print("{}\n", all_.dump(-1, ' ', false, Json::error_handler_t::replace));
+    if (json_) fmt::print("{}\n", all_.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
   }
 
  private:
   bool json_;
-  Json all_ = Json::object();
+  OrderedJson all_ = OrderedJson::object();
 };
 
 const char* yes(bool value) {
@@ -75,7 +75,7 @@ void find_folder(const std::string& folder, Findings& found) {
   }
   const auto free = free_disk_bytes(folder);
   const std::string free_text = fmt::format("{:.1f} GiB free", static_cast<double>(free) / (1 << 30));
-  Json json{{"path", path}, {"writable", true}, {"free_bytes", free}};
+  OrderedJson json{{"path", path}, {"writable", true}, {"free_bytes", free}};
   try {
     const std::string test = std::filesystem::path(folder) / "nystrom-doctor";
     const std::string temporary = temporary_name(test);
@@ -143,7 +143,7 @@ void find_rates(Findings& found) {
 
 void find_all_gpus(Findings& found) {
   const GpuSearch search = find_gpus();
-  if (search.gpus.empty()) found.add("GPU", search.problem, "gpus", Json::array());
+  if (search.gpus.empty()) found.add("GPU", search.problem, "gpus", OrderedJson::array());
   for (std::size_t i = 0; i < search.gpus.size(); ++i) {
     const GpuInfo& gpu = search.gpus[i];
     found.append(
@@ -185,7 +185,7 @@ void find_all_reduce(Comm& comm, Findings& found) {
         measure_all_reduce(device, comm, sizes, {.kind = kind, .timeout_seconds = kTimeoutSeconds});
     if (comm.rank() != 0) return;
     std::string text = fmt::format("{} ranks over {}", comm.ranks(), rates.front().kind);
-    Json json = Json::array();
+    OrderedJson json = OrderedJson::array();
     for (const AllReduceRate& rate : rates) {
       text += (&rate == &rates.front() ? ": " : ", ") + rate_text(rate);
       json.push_back({{"over", rate.kind},
@@ -214,7 +214,7 @@ void find_machine(const std::string& folder, Findings& found) {
             {{"available", processors.cores.size()},
              {"hardware_threads", processors.cpus().size()},
              {"machine", ::sysconf(_SC_NPROCESSORS_ONLN)},
-             {"quota", processors.quota < kNoQuota ? Json(processors.quota) : Json()}});
+             {"quota", processors.quota < kNoQuota ? OrderedJson(processors.quota) : OrderedJson()}});
   found.add("instructions",
             fmt::format("AVX2 and FMA {}, AVX-512 {}, AVX512-BF16 {}, AMX-BF16 {}", yes(cpu.avx2),
                         yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16)),
@@ -235,7 +235,7 @@ void find_machine(const std::string& folder, Findings& found) {
                         machine.copy_bytes / 1e9, context.threads(), context.threads() == 1 ? "" : "s"),
             "measured",
             {{"fp32_gflops", machine.fp32_flops / 1e9},
-             {"bf16_gflops", bf16 ? Json(machine.bf16_flops / 1e9) : Json()},
+             {"bf16_gflops", bf16 ? OrderedJson(machine.bf16_flops / 1e9) : OrderedJson()},
              {"copy_gigabytes_per_second", machine.copy_bytes / 1e9},
              {"threads", context.threads()}});
   found.add("MPI", mpi_version(), "mpi", mpi_version());

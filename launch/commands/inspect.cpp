@@ -30,7 +30,7 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct Options {
   std::string path;
@@ -39,8 +39,8 @@ struct Options {
   std::int64_t layer = -1, head = -1, landmarks = 0;
 };
 
-void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+void print_json(const OrderedJson& json) {
+  fmt::print("{}\n", json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
 void line(std::string_view what, const std::string& value) {
@@ -59,22 +59,22 @@ std::string size_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", mebibytes(bytes));
 }
 
-Json as_json(const ShardSummary& s) {
-  Json json{{"kind", "shard"},
+OrderedJson as_json(const ShardSummary& s) {
+  OrderedJson json{{"kind", "shard"},
             {"format", s.kind == ShardKind::kBert ? "bert" : "nystrom"},
             {"file_bytes", s.file_bytes}};
   json["tokens"] = s.counts.tokens;
   if (s.kind == ShardKind::kBert) {
-    json.update(Json{{"sequences", s.sequences}, {"width", s.width}, {"masked", s.masked}});
+    json.update(OrderedJson{{"sequences", s.sequences}, {"width", s.width}, {"masked", s.masked}});
     return json;
   }
-  json.update(Json{{"documents", s.counts.documents},
+  json.update(OrderedJson{{"documents", s.counts.documents},
                    {"sentences", s.counts.sentences},
                    {"vocabulary_size", s.header.vocabulary_size},
                    {"tokenizer_sha256", s.header.tokenizer_sha256},
                    {"longest_document", s.document_tokens.longest},
                    {"longest_sentence", s.sentence_tokens.longest}});
-  Json sources = Json::object();
+  OrderedJson sources = OrderedJson::object();
   for (const auto& source : s.sources)
     sources[source.name] = {{"documents", source.counts.documents},
                             {"sentences", source.counts.sentences},
@@ -124,7 +124,7 @@ void print_model(const ModelConfig& m, const HeadConfig& head) {
                    name_of(m.padding)));
 }
 
-Json model_json(const ModelConfig& m, const HeadConfig& head) {
+OrderedJson model_json(const ModelConfig& m, const HeadConfig& head) {
   const AttentionConfig& a = m.attention;
   return {{"head", entry_of(head.kind).name},
           {"attention", attention_entry(a.kind).name},
@@ -137,7 +137,7 @@ Json model_json(const ModelConfig& m, const HeadConfig& head) {
           {"convolution", a.taps}};
 }
 
-Json tokenizer_json(const Tokenizer& tokenizer) {
+OrderedJson tokenizer_json(const Tokenizer& tokenizer) {
   if (tokenizer.empty()) return {};
   return {{"kind", tokenizer.kind()},
           {"vocabulary_size", tokenizer.vocabulary_size()},
@@ -165,7 +165,7 @@ Tokenizer tokenizer_of(const CheckpointReader& checkpoint, const std::string& pa
   return run.tokenizer.empty() ? Tokenizer() : Tokenizer::from_bytes(run.tokenizer, path);
 }
 
-Json checkpoint_json(const std::string& path) {
+OrderedJson checkpoint_json(const std::string& path) {
   const CheckpointReader checkpoint(path, false);
   const RunState& state = checkpoint.state();
   return {{"kind", "checkpoint"},
@@ -176,7 +176,7 @@ Json checkpoint_json(const std::string& path) {
           {"seconds", state.seconds},
           {"model", model_json(checkpoint.model(), checkpoint.head())},
           {"tokenizer", tokenizer_json(tokenizer_of(checkpoint, path))},
-          {"provenance", try_parse_json<Json>(checkpoint.identity().provenance)},
+          {"provenance", try_parse_json<OrderedJson>(checkpoint.identity().provenance)},
           {"tensors", checkpoint.tensors().size()},
           {"values", values_of(checkpoint)},
           {"file_bytes", fs::file_size(path)}};
@@ -230,8 +230,8 @@ void inspect_model_folder(const Options& options) {
 void inspect_tokenizer(const Options& options) {
   const Tokenizer tokenizer = Tokenizer::read(options.path);
   if (options.json) {
-    Json json{{"kind", "tokenizer"}};
-    json.update(Json{{"tokenizer", tokenizer_json(tokenizer)}});
+    OrderedJson json{{"kind", "tokenizer"}};
+    json.update(OrderedJson{{"tokenizer", tokenizer_json(tokenizer)}});
     return print_json(json);
   }
   line("kind", fmt::format("tokenizer ({})", tokenizer.kind()));
@@ -283,9 +283,9 @@ void inspect_run(const Options& options) {
   const CheckpointSearch search = find_newest_checkpoint(fs::path(options.path) / "checkpoints");
   if (search.path) check_foreign_checkpoint(*search.path);
   if (options.json) {
-    Json json = as_json(run);
+    OrderedJson json = as_json(run);
     json["corrupt"] = search.warnings;
-    json["checkpoint"] = search.path ? checkpoint_json(*search.path) : Json();
+    json["checkpoint"] = search.path ? checkpoint_json(*search.path) : OrderedJson();
     return print_json(json);
   }
   print_overview(run);
@@ -329,8 +329,8 @@ void print_passages(const fs::path& folder, const Tokenizer& tokenizer) {
 void inspect_prepared(const Options& options) {
   const std::string manifest = read_file((fs::path(options.path) / "manifest.json").string(), kAnySize);
   if (options.json) {
-    Json json{{"kind", "prepared"}, {"path", options.path}};
-    json["manifest"] = parse_json<Json>(options.path + "/manifest.json", manifest);
+    OrderedJson json{{"kind", "prepared"}, {"path", options.path}};
+    json["manifest"] = parse_json<OrderedJson>(options.path + "/manifest.json", manifest);
     return print_json(json);
   }
   line("kind", "prepared text");
@@ -360,7 +360,7 @@ int verify(const Options& options) {
   const std::vector<FileVerdict> verdicts = verify_files(options.path);
   std::size_t corrupt = 0;
   if (options.json) {
-    Json files = Json::array();
+    OrderedJson files = OrderedJson::array();
     for (const FileVerdict& file : verdicts) {
       corrupt += file.problem.empty() ? 0 : 1;
       files.push_back({{"path", file.path},

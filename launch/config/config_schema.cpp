@@ -10,14 +10,14 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr double kMaxShown = 1e12;  // a range's end beyond it means that there is none
 
-const Json kText{{"type", {"string", "number"}}};  // `name: 5` is text too
+const OrderedJson kText{{"type", {"string", "number"}}};  // `name: 5` is text too
 
-Json words(std::string_view choices) {
-  Json all = Json::array();
+OrderedJson words(std::string_view choices) {
+  OrderedJson all = OrderedJson::array();
   for (std::size_t begin = 0; begin <= choices.size();) {
     const auto end = std::min(choices.find(" | ", begin), choices.size());
     all.push_back(choices.substr(begin, end - begin));
@@ -27,24 +27,24 @@ Json words(std::string_view choices) {
 }
 
 /// A bound as an integer where it is one: `"minimum": 1`.
-Json number(double value) {
+OrderedJson number(double value) {
   const auto whole = static_cast<std::int64_t>(value);
-  return static_cast<double>(whole) == value ? Json(whole) : Json(value);
+  return static_cast<double>(whole) == value ? OrderedJson(whole) : OrderedJson(value);
 }
 
-Json numeric(const char* type, const Range& range) {
-  Json json{{"type", type}};
+OrderedJson numeric(const char* type, const Range& range) {
+  OrderedJson json{{"type", type}};
   if (range.min >= -kMaxShown) json["minimum"] = number(range.min);
   if (range.max <= kMaxShown) json["maximum"] = number(range.max);
   return json;
 }
 
-Json list_of(Json items) {
+OrderedJson list_of(OrderedJson items) {
   return {{"type", "array"}, {"items", std::move(items)}};
 }
 
-Json corpus_schema() {
-  Json properties{{"kind", {{"enum", corpus_kinds()}}},
+OrderedJson corpus_schema() {
+  OrderedJson properties{{"kind", {{"enum", corpus_kinds()}}},
                   {"path", kText},
                   {"field", kText},
                   {"encoding", {{"enum", corpus_encodings()}}},
@@ -56,26 +56,26 @@ Json corpus_schema() {
                   {"additionalProperties", false}});
 }
 
-Json groups_schema() {
-  const Json share = numeric("number", kNonNegative);
+OrderedJson groups_schema() {
+  const OrderedJson share = numeric("number", kNonNegative);
   return list_of({{"type", "object"},
                   {"properties", {{"match", kText}, {"rate", share}, {"weight_decay", share}}},
-                  {"required", Json::array({"match"})},
+                  {"required", OrderedJson::array({"match"})},
                   {"additionalProperties", false}});
 }
 
-Json stages_schema() {
-  const Json count = numeric("integer", kPositive);
+OrderedJson stages_schema() {
+  const OrderedJson count = numeric("integer", kPositive);
   return list_of({{"type", "object"},
                   {"properties", {{"step", count}, {"global_batch", count}}},
-                  {"required", Json::array({"step", "global_batch"})},
+                  {"required", OrderedJson::array({"step", "global_batch"})},
                   {"additionalProperties", false}});
 }
 
-Json grid_schema() {
-  Json values = list_of({{"type", {"string", "number", "boolean"}}});
+OrderedJson grid_schema() {
+  OrderedJson values = list_of({{"type", {"string", "number", "boolean"}}});
   values["minItems"] = 1;
-  Json names = Json::array();
+  OrderedJson names = OrderedJson::array();
   Config config;
   for (const ConfigKey& key : config_keys(config))
     if (may_be_in_grid(key.path)) names.push_back(key.path);
@@ -85,59 +85,59 @@ Json grid_schema() {
 struct TypeOf {
   const KeyRules& rules;
 
-  Json operator()(const std::int64_t*) const { return numeric("integer", rules.range); }
-  Json operator()(const std::int32_t*) const { return numeric("integer", rules.range); }
-  Json operator()(const double*) const { return numeric("number", rules.range); }
-  Json operator()(const bool*) const { return {{"type", "boolean"}}; }
-  Json operator()(const WordSlot& slot) const { return words(slot.choices()); }
-  Json operator()(const std::string*) const { return rules.choices.empty() ? kText : words(rules.choices); }
-  Json operator()(const std::optional<std::int64_t>*) const {
-    Json integer = numeric("integer", rules.range);
-    return rules.unset == "auto" ? Json{{"anyOf", {integer, words("auto")}}} : integer;
+  OrderedJson operator()(const std::int64_t*) const { return numeric("integer", rules.range); }
+  OrderedJson operator()(const std::int32_t*) const { return numeric("integer", rules.range); }
+  OrderedJson operator()(const double*) const { return numeric("number", rules.range); }
+  OrderedJson operator()(const bool*) const { return {{"type", "boolean"}}; }
+  OrderedJson operator()(const WordSlot& slot) const { return words(slot.choices()); }
+  OrderedJson operator()(const std::string*) const { return rules.choices.empty() ? kText : words(rules.choices); }
+  OrderedJson operator()(const std::optional<std::int64_t>*) const {
+    OrderedJson integer = numeric("integer", rules.range);
+    return rules.unset == "auto" ? OrderedJson{{"anyOf", {integer, words("auto")}}} : integer;
   }
-  Json operator()(const std::optional<double>*) const {
+  OrderedJson operator()(const std::optional<double>*) const {
     return {{"anyOf", {numeric("number", rules.range), words(rules.unset)}}};
   }
-  Json operator()(const std::vector<std::string>*) const { return {{"anyOf", {kText, list_of(kText)}}}; }
-  Json operator()(const std::vector<CorpusSpec>*) const { return corpus_schema(); }
-  Json operator()(const std::vector<GridAxis>*) const { return grid_schema(); }
-  Json operator()(const std::vector<OptimizerGroup>*) const { return groups_schema(); }
-  Json operator()(const std::vector<BatchStage>*) const { return stages_schema(); }
-  Json operator()(const std::vector<CorpusWeight>*) const {
+  OrderedJson operator()(const std::vector<std::string>*) const { return {{"anyOf", {kText, list_of(kText)}}}; }
+  OrderedJson operator()(const std::vector<CorpusSpec>*) const { return corpus_schema(); }
+  OrderedJson operator()(const std::vector<GridAxis>*) const { return grid_schema(); }
+  OrderedJson operator()(const std::vector<OptimizerGroup>*) const { return groups_schema(); }
+  OrderedJson operator()(const std::vector<BatchStage>*) const { return stages_schema(); }
+  OrderedJson operator()(const std::vector<CorpusWeight>*) const {
     return {{"type", {"object", "null"}}, {"additionalProperties", numeric("number", kNonNegative)}};
   }
 };
 
 /// Of keys that have one; null for others.
 struct DefaultOf {
-  Json operator()(const std::int64_t* value) const { return *value; }
-  Json operator()(const std::int32_t* value) const { return *value; }
-  Json operator()(const double* value) const { return number(*value); }
-  Json operator()(const bool* value) const { return *value; }
-  Json operator()(const WordSlot& value) const { return value.word(); }
-  Json operator()(const std::string* value) const { return *value; }
-  Json operator()(const auto*) const { return {}; }
+  OrderedJson operator()(const std::int64_t* value) const { return *value; }
+  OrderedJson operator()(const std::int32_t* value) const { return *value; }
+  OrderedJson operator()(const double* value) const { return number(*value); }
+  OrderedJson operator()(const bool* value) const { return *value; }
+  OrderedJson operator()(const WordSlot& value) const { return value.word(); }
+  OrderedJson operator()(const std::string* value) const { return *value; }
+  OrderedJson operator()(const auto*) const { return {}; }
 };
 
-Json default_of(const ConfigKey& key) {
+OrderedJson default_of(const ConfigKey& key) {
   const std::string_view unset = key.rules.unset;
   if (unset.empty()) return std::visit(DefaultOf{}, key.slot);
   const bool may_be_auto = std::holds_alternative<std::optional<std::int64_t>*>(key.slot) ||
                            std::holds_alternative<std::optional<double>*>(key.slot);
   if (unset == "auto" && may_be_auto) return unset;
-  return unset == "[]" ? Json::array() : Json();
+  return unset == "[]" ? OrderedJson::array() : OrderedJson();
 }
 
-Json schema_of(const ConfigKey& key) {
-  Json json = std::visit(TypeOf{key.rules}, key.slot);
+OrderedJson schema_of(const ConfigKey& key) {
+  OrderedJson json = std::visit(TypeOf{key.rules}, key.slot);
   if (!key.meaning.empty()) json["description"] = key.meaning;
-  if (Json value = default_of(key); !value.is_null()) json["default"] = std::move(value);
+  if (OrderedJson value = default_of(key); !value.is_null()) json["default"] = std::move(value);
   return json;
 }
 
 /// A section may be empty: all of its keys commented out.
-Json empty_section(std::string_view meaning) {
-  Json json{{"type", {"object", "null"}}, {"additionalProperties", false}, {"properties", Json::object()}};
+OrderedJson empty_section(std::string_view meaning) {
+  OrderedJson json{{"type", {"object", "null"}}, {"additionalProperties", false}, {"properties", OrderedJson::object()}};
   if (!meaning.empty()) json["description"] = meaning;
   return json;
 }
@@ -149,8 +149,8 @@ std::string_view meaning_of(std::string_view section) {
 
 /// The properties of the section that a key lies in, made on the way: "model.attention" of
 /// "model.attention.kind".
-Json& properties_around(Json& schema, std::string_view path) {
-  Json* at = &schema["properties"];
+OrderedJson& properties_around(OrderedJson& schema, std::string_view path) {
+  OrderedJson* at = &schema["properties"];
   for (std::size_t begin = 0, dot; (dot = path.find('.', begin)) != std::string_view::npos; begin = dot + 1) {
     const std::string name(path.substr(begin, dot - begin));
     if (!at->contains(name)) (*at)[name] = empty_section(begin == 0 ? meaning_of(name) : "");
@@ -162,11 +162,11 @@ Json& properties_around(Json& schema, std::string_view path) {
 }  // namespace
 
 std::string configuration_schema() {
-  Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
+  OrderedJson schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
               {"title", "Configuration of nystrom"},
               {"type", "object"},
               {"additionalProperties", false},
-              {"properties", Json::object()}};
+              {"properties", OrderedJson::object()}};
   const Config defaults;
   Config config = defaults;
   for (const ConfigKey& key : config_keys(config)) {

@@ -132,12 +132,12 @@ RunIdentity identity_of(const ModelSource& source, std::int64_t length) {
 
 /// Of the conversion, with that of the training as its member `source`: through several conversions the same.
 std::string provenance_of(const ModelSource& source, const std::string& conversion) {
-  using Json = nlohmann::ordered_json;
-  Json json = try_parse_json<Json>(conversion);
-  const Json of_source = try_parse_json<Json>(source.provenance());
+  using OrderedJson = nlohmann::ordered_json;
+  OrderedJson json = try_parse_json<OrderedJson>(conversion);
+  const OrderedJson of_source = try_parse_json<OrderedJson>(source.provenance());
   if (!json.is_object() || !of_source.is_object()) return conversion;
   json["source"] = of_source.contains("source") ? of_source["source"] : of_source;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 void write_as_checkpoint(const ModelSource& source, const Converted& converted, const ConvertOptions& options,

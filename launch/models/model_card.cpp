@@ -14,7 +14,7 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// The run directory of a checkpoint RUN/checkpoints/x.h5; else empty.
 fs::path run_of(const std::string& checkpoint) {
@@ -22,7 +22,7 @@ fs::path run_of(const std::string& checkpoint) {
   return folder.filename() == "checkpoints" ? folder.parent_path() : fs::path();
 }
 
-std::string row(const std::string& name, const Json& value) {
+std::string row(const std::string& name, const OrderedJson& value) {
   return fmt::format("| {} | {} |\n", name, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
@@ -31,9 +31,9 @@ std::string pretraining_figures(const fs::path& run, std::int64_t step) {
   std::error_code ignored;
   if (!fs::is_regular_file(run / "metrics.jsonl", ignored)) return {};
   std::ifstream file(run / "metrics.jsonl");
-  Json training, validation;
+  OrderedJson training, validation;
   for (std::string line; std::getline(file, line);) {
-    const Json object = try_parse_json<Json>(line);
+    const OrderedJson object = try_parse_json<OrderedJson>(line);
     if (!object.is_object() || !object.contains("step") || object["step"] > step) continue;
     (object.contains("loss") ? training : validation) = object;
   }
@@ -48,7 +48,7 @@ std::string pretraining_figures(const fs::path& run, std::int64_t step) {
   return text;
 }
 
-std::string split_rows(const Json& splits) {
+std::string split_rows(const OrderedJson& splits) {
   std::string text;
   for (const auto& [split, scores] : splits.items()) {
     if (!scores.is_object() || split == "undefined") continue;
@@ -61,13 +61,13 @@ std::string split_rows(const Json& splits) {
 /// neither has that step.
 std::string task_figures(const fs::path& run, std::int64_t step) {
   const auto read = [&run](const char* name) { return try_read_file((run / name).string()).value_or(""); };
-  const Json results = try_parse_json<Json>(read("results.json"));
-  const auto is_of = [step](const Json& object, const char* key) {
+  const OrderedJson results = try_parse_json<OrderedJson>(read("results.json"));
+  const auto is_of = [step](const OrderedJson& object, const char* key) {
     return object.contains(key) && object[key] == step;
   };
   if (results.is_object() && is_of(results, results.contains("best_step") ? "best_step" : "steps"))
     return split_rows(results);
-  const Json evaluations = try_parse_json<Json>(read("evaluations.json"));
+  const OrderedJson evaluations = try_parse_json<OrderedJson>(read("evaluations.json"));
   if (evaluations.is_array())
     for (const auto& evaluation : evaluations)
       if (evaluation.is_object() && is_of(evaluation, "step") && evaluation.contains("scores"))
@@ -78,9 +78,9 @@ std::string task_figures(const fs::path& run, std::int64_t step) {
 /// The version of nystrom that trained a checkpoint; empty if unknown. Host and command stay out of a card,
 /// which is published.
 std::string training_version(const ModelSource& source) {
-  const Json written = try_parse_json<Json>(source.provenance());
+  const OrderedJson written = try_parse_json<OrderedJson>(source.provenance());
   if (!written.is_object()) return {};
-  const Json& start = written.contains("source") ? written["source"] : written;
+  const OrderedJson& start = written.contains("source") ? written["source"] : written;
   return start.is_object() ? start.value("version", std::string()) : std::string();
 }
 

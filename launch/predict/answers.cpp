@@ -17,7 +17,7 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 constexpr std::string_view kProbability = "probability:";
 
 /// A field of CSV (RFC 4180).
@@ -82,7 +82,7 @@ class JsonWriter final : public AnswerWriter {
   }
 
  private:
-  static std::string text_of(const Json& object) {
+  static std::string text_of(const OrderedJson& object) {
     return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   std::string element(const std::string& object) {
@@ -93,7 +93,7 @@ class JsonWriter final : public AnswerWriter {
     return column.starts_with(kProbability) || std::ranges::count(form_.number_columns, column) > 0 ||
            std::ranges::count(form_.integer_columns, column) > 0;
   }
-  [[nodiscard]] Json value(const std::string& column, const std::string& cell) const {
+  [[nodiscard]] OrderedJson value(const std::string& column, const std::string& cell) const {
     double number = 0;
     if (!is_number(column)) return cell;
     if (!parse_number(cell, number)) return nullptr;
@@ -101,8 +101,8 @@ class JsonWriter final : public AnswerWriter {
       return static_cast<std::int64_t>(number);
     return number;
   }
-  [[nodiscard]] Json object(const AnswerPiece& piece, std::size_t row) const {
-    Json json = Json::object();
+  [[nodiscard]] OrderedJson object(const AnswerPiece& piece, std::size_t row) const {
+    OrderedJson json = OrderedJson::object();
     const auto& table = piece.table;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       const std::string& column = table.columns[c];
@@ -118,12 +118,12 @@ class JsonWriter final : public AnswerWriter {
                              piece.matrix.begin() + static_cast<std::ptrdiff_t>((row + 1) * width));
     return json;
   }
-  [[nodiscard]] Json group(const PredictionTable& table, const std::string& name, std::size_t begin,
+  [[nodiscard]] OrderedJson group(const PredictionTable& table, const std::string& name, std::size_t begin,
                            std::size_t end) const {
-    Json json = Json::object();
+    OrderedJson json = OrderedJson::object();
     json[table.columns[0]] = value(table.columns[0], name);
     for (std::size_t c = 1; c < table.columns.size(); ++c) {
-      Json list = Json::array();
+      OrderedJson list = OrderedJson::array();
       for (std::size_t row = begin; row < end; ++row)
         list.push_back(value(table.columns[c], table.rows[row][c]));
       json[table.columns[c] + "s"] = std::move(list);

@@ -20,7 +20,7 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -49,24 +49,24 @@ std::vector<std::pair<std::string, std::string>> values_of(std::string_view name
   return values;
 }
 
-double number_of(const Json& value) {
+double number_of(const OrderedJson& value) {
   return value.is_number() ? value.get<double>() : kNone;
 }
 
-GridPoint point_of(const std::string& name, const Json& json, const std::string& by) {
+GridPoint point_of(const std::string& name, const OrderedJson& json, const std::string& by) {
   GridPoint point{.name = name, .values = values_of(name)};
-  for (const Json& run : json.value("runs", Json::array()))
+  for (const OrderedJson& run : json.value("runs", OrderedJson::array()))
     if (run.is_string()) point.runs.push_back(run.get<std::string>());
-  const Json score = json.value(by, Json::object());
-  point.median = number_of(score.value("median", Json()));
+  const OrderedJson score = json.value(by, OrderedJson::object());
+  point.median = number_of(score.value("median", OrderedJson()));
   Extent extent;
-  for (const Json& value : score.value("values", Json::array())) extent.add(number_of(value));
+  for (const OrderedJson& value : score.value("values", OrderedJson::array())) extent.add(number_of(value));
   if (!extent.empty) point.least = extent.low, point.most = extent.high;
   return point;
 }
 
 /// The first score of the points, where none chose.
-std::string any_score(const Json& points) {
+std::string any_score(const OrderedJson& points) {
   for (const auto& [name, point] : points.items())
     for (const auto& [key, value] : point.items())
       if (value.is_object()) return key;
@@ -75,15 +75,15 @@ std::string any_score(const Json& points) {
 
 Grid read_grid(const std::string& directory) {
   const std::string path = directory + "/grid.json";
-  const Json json = try_parse_json<Json>(read_file(path));
+  const OrderedJson json = try_parse_json<OrderedJson>(read_file(path));
   try {
-    const Json& points = json.at("points");
-    const Json best = json.value("best", Json::object());
+    const OrderedJson& points = json.at("points");
+    const OrderedJson best = json.value("best", OrderedJson::object());
     Grid grid{
         .by = best.value("by", any_score(points)), .best = best.value("point", std::string()), .points = {}};
     for (const auto& [name, point] : points.items()) grid.points.push_back(point_of(name, point, grid.by));
     if (!grid.points.empty()) return grid;
-  } catch (const Json::exception&) {  // refused below
+  } catch (const OrderedJson::exception&) {  // refused below
   }
   refuse("{} is not the table of a grid, or it is damaged.", path);
 }

@@ -17,25 +17,25 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxClassesDrawn = 40, kMaxClassesListed = 200, kMaxMistakes = 10;
 
-std::string text_in(const Json& object, const char* name) {
+std::string text_in(const OrderedJson& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 /// "undefined: REASON" for what has no value.
-std::string score_text(const Json& results, const std::string& split, const std::string& name,
-                       const Json& value) {
+std::string score_text(const OrderedJson& results, const std::string& split, const std::string& name,
+                       const OrderedJson& value) {
   if (value.is_number()) return number_text(value.get<double>(), 5);
-  const Json reasons = results.value("undefined", Json::object()).value(split, Json::object());
+  const OrderedJson reasons = results.value("undefined", OrderedJson::object()).value(split, OrderedJson::object());
   const std::string reason = text_in(reasons, name.c_str());
   return reason.empty() ? "undefined" : "undefined: " + reason;
 }
 
-std::string results_table(const Json& results) {
+std::string results_table(const OrderedJson& results) {
   std::string rows;
   for (const auto& [split, scores] : results.items()) {
     if (!scores.is_object() || split == "undefined") continue;
@@ -49,7 +49,7 @@ std::string results_table(const Json& results) {
          "</thead><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
-std::string results_head(const Json& results) {
+std::string results_head(const OrderedJson& results) {
   std::string text = text_in(results, "task");
   const std::string model = text_in(results, "model");
   if (!model.empty()) text += fmt::format("{}model: {}", text.empty() ? "" : "; ", model);
@@ -210,7 +210,7 @@ std::string scatters_part(const RunRecord& run) {
 }  // namespace
 
 std::string task_section(const ReportedRun& run) {
-  const Json results = try_parse_json<Json>(run.record.results);
+  const OrderedJson results = try_parse_json<OrderedJson>(run.record.results);
   const auto best = best_validation(run);
   std::string html;
   if (results.is_object()) html += results_head(results) + results_table(results);

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::string last_part(const std::string& key) {
   return key.substr(key.rfind('.') + 1);
@@ -143,7 +143,7 @@ Config config_of(const Config& config, const GridPoint& point) {
 
 GridResult grid_result(const GridPoint& point, const std::string& results_json) {
   GridResult result{point, {}, {}};
-  const Json json = try_parse_json<Json>(results_json);
+  const OrderedJson json = try_parse_json<OrderedJson>(results_json);
   if (!json.is_object()) fail("results.json of {} cannot be read.", point.name);
   const std::string metric = json.contains("best_by") ? json["best_by"].get<std::string>() : std::string();
   for (const auto& [split, scores] : json.items()) {
@@ -172,12 +172,12 @@ GridTable grid_table(const std::vector<GridResult>& results) {
   for (const auto& [score, value] : results.front().scores)
     table.text += fmt::format("\t{0} (median)\t{0} (least)\t{0} (most)", score);
   table.text += "\tundefined\n";
-  Json json;
+  OrderedJson json;
   std::string best;
   for (const auto& name : order) {
     const Row& row = rows[name];
     table.text += fmt::format("{}\t{}", name, row.runs.size());
-    Json& entry = json["points"][name];
+    OrderedJson& entry = json["points"][name];
     for (const auto* run : row.runs) entry["runs"].push_back(run->point.name);
     std::vector<std::string> undefined;
     for (const auto& [score, unused] : results.front().scores) {

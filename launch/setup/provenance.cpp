@@ -20,7 +20,7 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::vector<std::string> command_line() {
   const std::string text = try_read_file("/proc/self/cmdline").value_or("");
@@ -53,7 +53,7 @@ std::vector<std::string> shortened(std::vector<std::string> words) {
   return words;
 }
 
-Json this_start(int ranks) {
+OrderedJson this_start(int ranks) {
   std::error_code error;
   return {{"date", date_text()},
           {"version", program_version()},
@@ -66,15 +66,15 @@ Json this_start(int ranks) {
 }
 
 /// "nystrom VERSION on HOST, N ranks: COMMAND".
-std::string sentence_of(const Json& start) {
+std::string sentence_of(const OrderedJson& start) {
   const int ranks = start.at("ranks");
   return fmt::format("nystrom {} on {}, {} rank{}: {}", start.at("version").get<std::string>(),
                      start.at("host").get<std::string>(), ranks, ranks == 1 ? "" : "s",
                      fmt::join(start.at("command").get<std::vector<std::string>>(), " "));
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string text_of(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 class Recorder final : public Observer {
@@ -82,7 +82,7 @@ class Recorder final : public Observer {
   Recorder(std::string directory, const Log& log) : directory_(std::move(directory)), log_(log) {}
 
   void started(const RunInfo& info) override {
-    Json start = this_start(info.ranks);
+    OrderedJson start = this_start(info.ranks);
     log_.note(sentence_of(start));
     start["threads"] = info.threads;
     start["precision"] = info.precision;
@@ -96,13 +96,13 @@ class Recorder final : public Observer {
   }
 
  private:
-  void add(const Json& start) const {
+  void add(const OrderedJson& start) const {
     const std::string path = directory_ + "/run.json";
-    Json starts = try_parse_json<Json>(try_read_file(path).value_or(""));
-    if (!starts.is_array()) starts = Json::array();  // the first start, or another program's file
+    OrderedJson starts = try_parse_json<OrderedJson>(try_read_file(path).value_or(""));
+    if (!starts.is_array()) starts = OrderedJson::array();  // the first start, or another program's file
     starts.push_back(start);
     try {
-      write_file(path, starts.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+      write_file(path, starts.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
     } catch (const Error& error) {
       log_.warning(fmt::format("{} The run continues without it.", error.what()));
     }
@@ -134,16 +134,16 @@ std::string onednn_version() {
 }
 
 std::string provenance_text(int ranks) {
-  Json start = this_start(ranks);
+  OrderedJson start = this_start(ranks);
   start["command"] = shortened(command_line());
   return text_of(start);
 }
 
 std::string provenance_sentence(const std::string& provenance) {
   try {
-    const Json start = parse_json<Json>(provenance);
+    const OrderedJson start = parse_json<OrderedJson>(provenance);
     return fmt::format("{} ({})", sentence_of(start), start.at("date").get<std::string>());
-  } catch (const Json::exception&) {
+  } catch (const OrderedJson::exception&) {
     return {};
   }
 }

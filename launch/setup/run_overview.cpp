@@ -20,17 +20,17 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kMostLosses = 4096;
 
-std::optional<double> number(const Json& object, const char* key) {
+std::optional<double> number(const OrderedJson& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number()) return std::nullopt;
   return found->get<double>();
 }
 
-void take_training(RunOverview& run, const Json& line) {
+void take_training(RunOverview& run, const OrderedJson& line) {
   run.newest.clear();
   for (const auto& [key, value] : line.items())
     if (value.is_number()) run.newest.emplace_back(key, value.get<double>());
@@ -42,7 +42,7 @@ void take_training(RunOverview& run, const Json& line) {
   run.losses.resize(run.losses.size() / 2);
 }
 
-void take_validation(RunOverview& run, const Json& line, std::int64_t step) {
+void take_validation(RunOverview& run, const OrderedJson& line, std::int64_t step) {
   const auto loss = number(line, "validation_loss");
   if (!loss) return;
   run.validation = {step, *loss, number(line, "validation_mlm_loss")};
@@ -55,7 +55,7 @@ void read_metrics_of(RunOverview& run) {
   if (!fs::is_regular_file(path, ignored)) return;  // a named pipe would be waited for
   std::ifstream file(path);
   for (std::string text; std::getline(file, text);) {
-    const Json line = try_parse_json<Json>(text);
+    const OrderedJson line = try_parse_json<OrderedJson>(text);
     if (!line.is_object()) continue;
     const auto step = static_cast<std::int64_t>(number(line, "step").value_or(0));
     run.step = std::max(run.step, step);
@@ -68,9 +68,9 @@ void read_metrics_of(RunOverview& run) {
 
 void read_start(RunOverview& run) {
   const auto text = try_read_file(run.directory + "/run.json", kMaxTextFileBytes);
-  const Json starts = text ? try_parse_json<Json>(*text) : Json();
+  const OrderedJson starts = text ? try_parse_json<OrderedJson>(*text) : OrderedJson();
   if (!starts.is_array() || starts.empty() || !starts.back().is_object()) return;
-  const Json& last = starts.back();
+  const OrderedJson& last = starts.back();
   const auto word = [&](const char* key) {
     const auto found = last.find(key);
     return found != last.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -167,17 +167,17 @@ std::string days_text(double seconds) {
   return fmt::format("{:.0f} d {}", days, duration_text(rest));
 }
 
-Json as_json(const RunOverview& run) {
+OrderedJson as_json(const RunOverview& run) {
   const auto point = [](const std::optional<ValidationPoint>& at) {
-    if (!at) return Json();
-    Json json{{"step", at->step}, {"loss", at->loss}};
+    if (!at) return OrderedJson();
+    OrderedJson json{{"step", at->step}, {"loss", at->loss}};
     if (at->mlm_loss) json["mlm_loss"] = *at->mlm_loss;
     return json;
   };
-  Json newest = Json::object();
+  OrderedJson newest = OrderedJson::object();
   for (const auto& [key, value] : run.newest) {
     const auto whole = static_cast<std::int64_t>(value);
-    newest[key] = static_cast<double>(whole) == value ? Json(whole) : Json(value);
+    newest[key] = static_cast<double>(whole) == value ? OrderedJson(whole) : OrderedJson(value);
   }
   return {{"kind", "run"},
           {"directory", run.directory},
@@ -213,7 +213,7 @@ std::string pretraining_summary(const std::string& directory, const std::string&
 std::string finetuning_summary(const std::string& directory) {
   const RunOverview run = read_run_overview(directory);
   std::string text = fmt::format("Done: {} steps in {}.", run.step, days_text(run.seconds));
-  const Json results = try_parse_json<Json>(try_read_file(directory + "/results.json").value_or(""));
+  const OrderedJson results = try_parse_json<OrderedJson>(try_read_file(directory + "/results.json").value_or(""));
   if (results.is_object()) {
     std::string scores;
     for (const auto& [key, value] : results.items()) {
@@ -222,7 +222,7 @@ std::string finetuning_summary(const std::string& directory) {
       scores += fmt::format("{}{} {:.4f}", scores.empty() ? "" : ", ", key, value.get<double>());
     }
     if (!scores.empty()) text += "\n  scores           " + scores;
-    if (const auto best = number(results, "best_step"); best && results.value("best_by", Json()).is_string())
+    if (const auto best = number(results, "best_step"); best && results.value("best_by", OrderedJson()).is_string())
       text += fmt::format("\n  best             step {:.0f}, by {}", *best,
                           results["best_by"].get<std::string>());
   }

@@ -16,16 +16,16 @@ namespace nystrom {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json json_of(const fs::path& file) {
-  const Json json = try_parse_json<Json>(read_file(file.string()));
+OrderedJson json_of(const fs::path& file) {
+  const OrderedJson json = try_parse_json<OrderedJson>(read_file(file.string()));
   if (json.is_discarded()) refuse("{} is no JSON: it is damaged.", file.string());
   return json;
 }
 
 void read_results(const fs::path& folder, RunResult& run) {
-  const Json results = json_of(folder / "results.json");
+  const OrderedJson results = json_of(folder / "results.json");
   if (!results.is_object() || !results.contains("task"))
     refuse("{} is not of a fine-tuning run.", (folder / "results.json").string());
   run.task = results["task"].get<std::string>();
@@ -34,9 +34,9 @@ void read_results(const fs::path& folder, RunResult& run) {
   for (const auto& [split, scores] : results.items())
     if (scores.is_object() && split != "undefined") run.split = split;
   if (run.split.empty()) refuse("{} has no labelled split.", (folder / "results.json").string());
-  const Json& scores = results[run.split];
+  const OrderedJson& scores = results[run.split];
   run.metric = results.value("best_by", scores.begin().key());
-  const Json score = scores.value(run.metric, Json());
+  const OrderedJson score = scores.value(run.metric, OrderedJson());
   if (!score.is_number())
     refuse("{}: {} of {} is undefined.", (folder / "results.json").string(), run.metric, run.split);
   run.score = score.get<double>();
@@ -70,7 +70,7 @@ void read_metrics(const fs::path& folder, RunResult& run) {
   std::istringstream lines(try_read_file(folder / "metrics.jsonl").value_or(""));
   std::vector<double> rates;
   for (std::string line; std::getline(lines, line);) {
-    const Json step = try_parse_json<Json>(line);
+    const OrderedJson step = try_parse_json<OrderedJson>(line);
     if (!step.is_object() || !step.contains("tokens_per_second")) continue;
     rates.push_back(step["tokens_per_second"].get<double>());
     if (step.contains("seconds")) run.minutes = step["seconds"].get<double>() / 60;
@@ -82,7 +82,7 @@ void read_metrics(const fs::path& folder, RunResult& run) {
 }
 
 void read_start(const fs::path& folder, RunResult& run) {
-  const Json starts = try_parse_json<Json>(try_read_file(folder / "run.json").value_or(""));
+  const OrderedJson starts = try_parse_json<OrderedJson>(try_read_file(folder / "run.json").value_or(""));
   if (!starts.is_array() || starts.empty() || !starts.back().contains("parameters")) return;
   run.parameters = starts.back()["parameters"].get<std::int64_t>();
   run.memory_bytes = starts.back().value("memory_bytes", std::int64_t{0});

@@ -9,22 +9,22 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Points = std::vector<std::array<double, 2>>;
 
-Json confusion_json(const Confusion& confusion) {
+OrderedJson confusion_json(const Confusion& confusion) {
   return {{"labels", confusion.labels}, {"counts", confusion.counts}};
 }
 
-Json points_json(const Points& points) {
-  Json json = Json::array();
+OrderedJson points_json(const Points& points) {
+  OrderedJson json = OrderedJson::array();
   const std::size_t every = points.size() / (kMaxScatterPoints + 1) + 1;
   for (std::size_t i = 0; i < points.size(); i += every) json.push_back(points[i]);
   return json;
 }
 
-/// Throws Json::exception for anything but a square of counts.
-Confusion confusion_of(const Json& json) {
+/// Throws OrderedJson::exception for anything but a square of counts.
+Confusion confusion_of(const OrderedJson& json) {
   Confusion confusion{json.at("labels").get<std::vector<std::string>>(),
                       json.at("counts").get<std::vector<std::vector<std::int64_t>>>()};
   bool square = confusion.counts.size() == confusion.labels.size();
@@ -32,21 +32,21 @@ Confusion confusion_of(const Json& json) {
   return square ? confusion : Confusion{};
 }
 
-Json calibration_json(const std::vector<CalibrationBin>& bins) {
-  Json json = Json::array();
+OrderedJson calibration_json(const std::vector<CalibrationBin>& bins) {
+  OrderedJson json = OrderedJson::array();
   for (const CalibrationBin& bin : bins) json.push_back({bin.count, bin.confidence, bin.accuracy});
   return json;
 }
 
-std::vector<CalibrationBin> calibration_from(const Json& json) {
+std::vector<CalibrationBin> calibration_from(const OrderedJson& json) {
   std::vector<CalibrationBin> bins;
-  for (const Json& bin : json)
+  for (const OrderedJson& bin : json)
     bins.push_back({bin.at(0).get<std::int64_t>(), bin.at(1).get<double>(), bin.at(2).get<double>()});
   return bins.size() == kCalibrationBins ? bins : std::vector<CalibrationBin>();
 }
 
-Json worst_json(const std::vector<WorstExample>& examples) {
-  Json json = Json::array();
+OrderedJson worst_json(const std::vector<WorstExample>& examples) {
+  OrderedJson json = OrderedJson::array();
   for (const WorstExample& one : examples)
     json.push_back({{"id", one.id},
                     {"truth", one.truth},
@@ -56,9 +56,9 @@ Json worst_json(const std::vector<WorstExample>& examples) {
   return json;
 }
 
-std::vector<WorstExample> worst_from(const Json& json) {
+std::vector<WorstExample> worst_from(const OrderedJson& json) {
   std::vector<WorstExample> examples;
-  for (const Json& one : json)
+  for (const OrderedJson& one : json)
     examples.push_back({.id = one.at("id").get<std::string>(),
                         .text = one.at("text").get<std::string>(),
                         .truth = one.at("truth").get<std::string>(),
@@ -138,17 +138,17 @@ std::vector<std::size_t> worst_of(const std::vector<Judgement>& judgements) {
 }
 
 std::string task_details_text(const TaskDetails& details) {
-  Json json = Json::object();
+  OrderedJson json = OrderedJson::object();
   for (const auto& [split, confusion] : details.confusions)
     if (confusion.labels.size() <= kMaxConfusionClasses) json["confusion"][split] = confusion_json(confusion);
   for (const auto& [split, points] : details.scatters) json["points"][split] = points_json(points);
   for (const auto& [split, bins] : details.calibrations) json["calibration"][split] = calibration_json(bins);
   for (const auto& [split, examples] : details.worst) json["worst"][split] = worst_json(examples);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 TaskDetails read_task_details(const std::string& text) {
-  const Json json = try_parse_json<Json>(text);
+  const OrderedJson json = try_parse_json<OrderedJson>(text);
   TaskDetails details;
   if (!json.is_object()) return details;
   try {
@@ -164,7 +164,7 @@ TaskDetails read_task_details(const std::string& text) {
     if (json.contains("worst"))
       for (const auto& [split, examples] : json["worst"].items())
         details.worst.emplace_back(split, worst_from(examples));
-  } catch (const Json::exception&) {
+  } catch (const OrderedJson::exception&) {
     return {};
   }
   std::erase_if(details.calibrations, [](const auto& item) { return item.second.empty(); });

@@ -10,25 +10,25 @@
 namespace nystrom {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json scores_json(const std::vector<Score>& scores) {
-  Json json = Json::object();
+OrderedJson scores_json(const std::vector<Score>& scores) {
+  OrderedJson json = OrderedJson::object();
   for (const auto& score : scores) json[score.name] = score.value;  // NaN becomes null
   return json;
 }
 
-Json splits_json(const std::vector<SplitScores>& splits) {
-  Json json = Json::object();
+OrderedJson splits_json(const std::vector<SplitScores>& splits) {
+  OrderedJson json = OrderedJson::object();
   for (const auto& split : splits) json[split.split] = scores_json(split.scores);
   return json;
 }
 
-double number_of(const Json& value) {
+double number_of(const OrderedJson& value) {
   return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
-TaskEvaluation evaluation_of(const Json& json) {
+TaskEvaluation evaluation_of(const OrderedJson& json) {
   TaskEvaluation evaluation{json.at("step"),
                             json.at("epoch"),
                             number_of(json.at("training_loss")),
@@ -45,7 +45,7 @@ TaskEvaluation evaluation_of(const Json& json) {
 }  // namespace
 
 std::string evaluations_text(const std::vector<TaskEvaluation>& evaluations) {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const auto& e : evaluations)
     list.push_back({{"step", e.step},
                     {"epoch", e.epoch},
@@ -57,11 +57,11 @@ std::string evaluations_text(const std::vector<TaskEvaluation>& evaluations) {
 
 std::vector<TaskEvaluation> read_evaluations(const std::string& text) {
   std::vector<TaskEvaluation> evaluations;
-  const Json list = try_parse_json<Json>(text);
+  const OrderedJson list = try_parse_json<OrderedJson>(text);
   if (!list.is_array()) return evaluations;
   try {
     for (const auto& json : list) evaluations.push_back(evaluation_of(json));
-  } catch (const Json::exception&) {
+  } catch (const OrderedJson::exception&) {
     evaluations.clear();  // another program's file: the epochs are scored again
   }
   return evaluations;
@@ -96,7 +96,7 @@ std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluation
 }
 
 std::string results_text(const TaskResults& results) {
-  Json json = results.splits.empty() ? Json::object() : scores_json(results.splits.back().scores);
+  OrderedJson json = results.splits.empty() ? OrderedJson::object() : scores_json(results.splits.back().scores);
   json["task"] = results.task;
   json["model"] = results.model;
   if (!results.data.empty()) json["data"] = results.data;
@@ -112,11 +112,11 @@ std::string results_text(const TaskResults& results) {
 }
 
 std::string label_names_text(const std::vector<std::string>& labels) {
-  return Json(labels).dump();
+  return OrderedJson(labels).dump();
 }
 
 std::vector<std::string> read_label_names(const std::string& text) {
-  const Json json = try_parse_json<Json>(text);
+  const OrderedJson json = try_parse_json<OrderedJson>(text);
   std::vector<std::string> labels;
   if (json.is_array())
     for (const auto& label : json)
