@@ -103,7 +103,7 @@ configure() {  # PRESET OPTION...
 }
 
 build_program() {
-  local launcher=(-DNYSTROM_CUDA="$cuda")
+  local launcher=(-DNYSTROM_CUDA="$cuda" -DNYSTROM_UNITY="${NYSTROM_UNITY:-ON}")
   [[ ${NYSTROM_CUDA_ARCHITECTURES:-} ]] && launcher+=(-DNYSTROM_CUDA_ARCHITECTURES="$NYSTROM_CUDA_ARCHITECTURES")
   command -v ccache >/dev/null && launcher+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   # Most libraries have no CUDA code: the emulation takes those of build/.

@@ -5,6 +5,9 @@ file(GLOB light CONFIGURE_DEPENDS trainer/checkpoint/*.cpp trainer/guards/*.cpp 
   trainer/process/*.cpp trainer/run/*.cpp trainer/tasks/*.cpp)
 nystrom_optimize_lightly(${light})
 
+file(GLOB alone CONFIGURE_DEPENDS trainer/optimizer/*.cpp)
+nystrom_compile_alone(${alone})
+
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
     finetune.cpp pretrain.cpp start_report.cpp trainer.cpp

@@ -59,7 +59,8 @@ OrderedJson tokenizer_options(const PrepareTokenizer& tokenizer) {
 OrderedJson options_json(const PrepareOptions& options) {
   OrderedJson corpora = OrderedJson::array();
   for (const auto& spec : options.corpora) {
-    OrderedJson entry{{"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}};
+    OrderedJson entry{
+        {"kind", spec.kind}, {"path", spec.path}, {"field", spec.field}, {"encoding", spec.encoding}};
     for (const auto& [name, drops] : {std::pair{"disambiguation", spec.drop_disambiguation},
                                       {"lists", spec.drop_lists},
                                       {"stubs", spec.drop_stubs}}) {

@@ -175,8 +175,9 @@ std::string manifest_report(const std::string& manifest) {
                       number_cell(bar.count)});
   html += "</table>\n";
   for (const auto& source : json.at("sources")) html += source_section(source);
-  html += fmt::format("<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
-                      html_escaped(json.at("options").dump(2, ' ', false, OrderedJson::error_handler_t::replace)));
+  html += fmt::format(
+      "<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
+      html_escaped(json.at("options").dump(2, ' ', false, OrderedJson::error_handler_t::replace)));
   return html;
 }
 

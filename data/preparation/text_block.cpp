@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-enum Section : std::uint8_t { kStats, kIndex, kText };
+enum TextSection : std::uint8_t { kTextStats, kIndex, kText };
 
 std::uint64_t hash_of(const TextParagraph& paragraph) {
   std::uint64_t hash = 0;
@@ -119,7 +119,7 @@ TextIndex read_text_index(const std::string& path) {
 }
 
 SourceStats read_text_stats(const std::string& path) {
-  return parse_stats(read_packed_section(path, kStats));
+  return parse_stats(read_packed_section(path, kTextStats));
 }
 
 }  // namespace nystrom

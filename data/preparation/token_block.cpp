@@ -6,7 +6,7 @@
 namespace nystrom {
 namespace {
 
-enum Section : std::uint8_t { kStats, kCounts, kFirstSplit };
+enum TokenSection : std::uint8_t { kTokenStats, kCounts, kFirstSplit };
 constexpr std::int32_t kSmallId = 0xFFFF;  // ids below take two bytes
 
 void put_document(ByteWriter& out, const TokenDocument& document) {
@@ -44,7 +44,7 @@ void write_token_block(const std::string& path, const TokenBlock& block) {
 }
 
 SourceStats read_token_stats(const std::string& path) {
-  return parse_stats(read_packed_section(path, kStats));
+  return parse_stats(read_packed_section(path, kTokenStats));
 }
 
 std::array<std::vector<TokenCounts>, 3> read_token_counts(const std::string& path) {

@@ -34,9 +34,9 @@ std::u32string characters_of(const std::string& text) {
 }
 
 /// darts-clone: unit i has a label, an offset to its children, and whether a value hangs on it.
-class Trie {
+class CharsmapTrie {
  public:
-  explicit Trie(const std::string& charsmap) {
+  explicit CharsmapTrie(const std::string& charsmap) {
     std::uint32_t bytes = 0;
     if (charsmap.size() < sizeof bytes) damaged();
     std::memcpy(&bytes, charsmap.data(), sizeof bytes);
@@ -167,7 +167,7 @@ class Automaton {
 std::vector<std::pair<std::u32string, std::string>> charsmap_rules(const std::string& charsmap) {
   std::vector<std::pair<std::u32string, std::string>> rules;
   if (charsmap.empty()) return rules;
-  const Trie trie(charsmap);
+  const CharsmapTrie trie(charsmap);
   check_replacements(trie.texts(), "The tokenizer's normalization rules");
   trie.each([&rules](const std::string& key, std::string text) {
     rules.emplace_back(characters_of(key), std::move(text));

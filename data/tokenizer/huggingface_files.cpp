@@ -198,7 +198,8 @@ OrderedJson template_of(const Tokenizer& tokenizer, const Special& names) {
     return json;
   };
   const auto entry = [](const std::string& name, std::int32_t id) {
-    return OrderedJson{{"id", name}, {"ids", OrderedJson::array({id})}, {"tokens", OrderedJson::array({name})}};
+    return OrderedJson{
+        {"id", name}, {"ids", OrderedJson::array({id})}, {"tokens", OrderedJson::array({name})}};
   };
   OrderedJson json;
   json["type"] = "TemplateProcessing";

@@ -77,7 +77,7 @@ constexpr Entry kEnvironment[] = {
     {"NYSTROM_END_SECONDS", "For `nystrom-mpirun`: how long a job without ranks may go on."},
 };
 
-constexpr Entry kFiles[] = {
+constexpr Entry kManualFiles[] = {
     {"run.directory/metrics.jsonl", "One JSON object a report."},
     {"run.directory/checkpoints/", "Checkpoints, from which the same command resumes."},
     {"run.directory/stop", "A file of this name stops the run after its step, with a checkpoint."},
@@ -116,7 +116,8 @@ std::string manual_page() {
              "`nystrom --help-config` prints all keys.");
   text += ".SH COMMANDS\n";
   for (const CommandEntry& entry : command_table()) text += command_text(entry);
-  text += section("EXIT STATUS", kStatus) + section("ENVIRONMENT", kEnvironment) + section("FILES", kFiles);
+  text +=
+      section("EXIT STATUS", kStatus) + section("ENVIRONMENT", kEnvironment) + section("FILES", kManualFiles);
   text += ".SH EXAMPLES\n.nf\nnystrom prepare my.yaml\nnystrom\\-mpirun 2 nystrom pretrain my.yaml\n.fi\n";
   return text + ".SH SEE ALSO\n\\fBmpirun\\fR(1)\n";
 }

@@ -61,19 +61,19 @@ std::string size_text(std::uint64_t bytes) {
 
 OrderedJson as_json(const ShardSummary& s) {
   OrderedJson json{{"kind", "shard"},
-            {"format", s.kind == ShardKind::kBert ? "bert" : "nystrom"},
-            {"file_bytes", s.file_bytes}};
+                   {"format", s.kind == ShardKind::kBert ? "bert" : "nystrom"},
+                   {"file_bytes", s.file_bytes}};
   json["tokens"] = s.counts.tokens;
   if (s.kind == ShardKind::kBert) {
     json.update(OrderedJson{{"sequences", s.sequences}, {"width", s.width}, {"masked", s.masked}});
     return json;
   }
   json.update(OrderedJson{{"documents", s.counts.documents},
-                   {"sentences", s.counts.sentences},
-                   {"vocabulary_size", s.header.vocabulary_size},
-                   {"tokenizer_sha256", s.header.tokenizer_sha256},
-                   {"longest_document", s.document_tokens.longest},
-                   {"longest_sentence", s.sentence_tokens.longest}});
+                          {"sentences", s.counts.sentences},
+                          {"vocabulary_size", s.header.vocabulary_size},
+                          {"tokenizer_sha256", s.header.tokenizer_sha256},
+                          {"longest_document", s.document_tokens.longest},
+                          {"longest_sentence", s.sentence_tokens.longest}});
   OrderedJson sources = OrderedJson::object();
   for (const auto& source : s.sources)
     sources[source.name] = {{"documents", source.counts.documents},

@@ -45,10 +45,10 @@ OrderedJson list_of(OrderedJson items) {
 
 OrderedJson corpus_schema() {
   OrderedJson properties{{"kind", {{"enum", corpus_kinds()}}},
-                  {"path", kText},
-                  {"field", kText},
-                  {"encoding", {{"enum", corpus_encodings()}}},
-                  {"language", words("auto | " + names_of<Language>(" | "))}};
+                         {"path", kText},
+                         {"field", kText},
+                         {"encoding", {{"enum", corpus_encodings()}}},
+                         {"language", words("auto | " + names_of<Language>(" | "))}};
   for (const char* pages : {"disambiguation", "lists", "stubs"}) properties[pages] = words("keep | drop");
   return list_of({{"type", "object"},
                   {"properties", properties},
@@ -90,7 +90,9 @@ struct TypeOf {
   OrderedJson operator()(const double*) const { return numeric("number", rules.range); }
   OrderedJson operator()(const bool*) const { return {{"type", "boolean"}}; }
   OrderedJson operator()(const WordSlot& slot) const { return words(slot.choices()); }
-  OrderedJson operator()(const std::string*) const { return rules.choices.empty() ? kText : words(rules.choices); }
+  OrderedJson operator()(const std::string*) const {
+    return rules.choices.empty() ? kText : words(rules.choices);
+  }
   OrderedJson operator()(const std::optional<std::int64_t>*) const {
     OrderedJson integer = numeric("integer", rules.range);
     return rules.unset == "auto" ? OrderedJson{{"anyOf", {integer, words("auto")}}} : integer;
@@ -98,7 +100,9 @@ struct TypeOf {
   OrderedJson operator()(const std::optional<double>*) const {
     return {{"anyOf", {numeric("number", rules.range), words(rules.unset)}}};
   }
-  OrderedJson operator()(const std::vector<std::string>*) const { return {{"anyOf", {kText, list_of(kText)}}}; }
+  OrderedJson operator()(const std::vector<std::string>*) const {
+    return {{"anyOf", {kText, list_of(kText)}}};
+  }
   OrderedJson operator()(const std::vector<CorpusSpec>*) const { return corpus_schema(); }
   OrderedJson operator()(const std::vector<GridAxis>*) const { return grid_schema(); }
   OrderedJson operator()(const std::vector<OptimizerGroup>*) const { return groups_schema(); }
@@ -137,7 +141,8 @@ OrderedJson schema_of(const ConfigKey& key) {
 
 /// A section may be empty: all of its keys commented out.
 OrderedJson empty_section(std::string_view meaning) {
-  OrderedJson json{{"type", {"object", "null"}}, {"additionalProperties", false}, {"properties", OrderedJson::object()}};
+  OrderedJson json{
+      {"type", {"object", "null"}}, {"additionalProperties", false}, {"properties", OrderedJson::object()}};
   if (!meaning.empty()) json["description"] = meaning;
   return json;
 }
@@ -163,10 +168,10 @@ OrderedJson& properties_around(OrderedJson& schema, std::string_view path) {
 
 std::string configuration_schema() {
   OrderedJson schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
-              {"title", "Configuration of nystrom"},
-              {"type", "object"},
-              {"additionalProperties", false},
-              {"properties", OrderedJson::object()}};
+                     {"title", "Configuration of nystrom"},
+                     {"type", "object"},
+                     {"additionalProperties", false},
+                     {"properties", OrderedJson::object()}};
   const Config defaults;
   Config config = defaults;
   for (const ConfigKey& key : config_keys(config)) {

@@ -119,7 +119,7 @@ class JsonWriter final : public AnswerWriter {
     return json;
   }
   [[nodiscard]] OrderedJson group(const PredictionTable& table, const std::string& name, std::size_t begin,
-                           std::size_t end) const {
+                                  std::size_t end) const {
     OrderedJson json = OrderedJson::object();
     json[table.columns[0]] = value(table.columns[0], name);
     for (std::size_t c = 1; c < table.columns.size(); ++c) {

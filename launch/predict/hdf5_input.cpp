@@ -12,8 +12,8 @@
 namespace nystrom {
 namespace {
 
-constexpr std::uint64_t kRowsAtOnce = 4096;
-constexpr std::size_t kBytesAtOnce = std::size_t{64} << 20U;
+constexpr std::uint64_t kMaxRows = 4096;
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20U;
 constexpr std::uint64_t kMaxWidth = std::uint64_t{1} << 24U;  // tokens of a row
 
 class TextReader final : public InputReader {
@@ -36,13 +36,13 @@ class TextReader final : public InputReader {
 
   bool next(InputRows& rows) override {
     rows = {.first = static_cast<std::int64_t>(at_), .present = {}, .cells = {}};
-    std::uint64_t count = std::min(kRowsAtOnce, rows_.value_or(0) - at_);
+    std::uint64_t count = std::min(kMaxRows, rows_.value_or(0) - at_);
     if (count == 0) return false;
     std::vector<std::vector<std::string>> columns(datasets_.size());
     for (std::size_t c = 0; c < datasets_.size(); ++c) {
       rows.present.push_back(!datasets_[c].empty());
       if (datasets_[c].empty()) continue;
-      columns[c] = file_.read_text(datasets_[c], at_, count, kBytesAtOnce);
+      columns[c] = file_.read_text(datasets_[c], at_, count, kMaxBytes);
       count = columns[c].size();  // long texts come in fewer rows
     }
     rows.cells.assign(count, std::vector<std::string>(datasets_.size()));
@@ -84,7 +84,7 @@ class IdReader final : public InputReader {
     const std::uint64_t width = ids_.row_elements();
     if (at_ == ids_.rows() || width == 0) return false;
     const std::uint64_t count =
-        std::min(ids_.rows() - at_, std::clamp<std::uint64_t>(kMaxWidth / width, 1, kRowsAtOnce));
+        std::min(ids_.rows() - at_, std::clamp<std::uint64_t>(kMaxWidth / width, 1, kMaxRows));
     const auto ids = read(ids_, count), mask = mask_ ? read(*mask_, count) : std::vector<std::int32_t>();
     const auto segments = segments_ ? read(*segments_, count) : std::vector<std::int32_t>();
     for (std::uint64_t row = 0; row < count; ++row) {

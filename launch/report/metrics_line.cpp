@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
 
 class Scanner {
  public:
@@ -44,10 +44,10 @@ class Scanner {
 
   bool number(double& value) {
     blanks();
-    if (word("null", kNone, value) || word("true", 1, value) || word("false", 0, value)) return true;
+    if (word("null", kAbsent, value) || word("true", 1, value) || word("false", 0, value)) return true;
     const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
     if (error == std::errc::result_out_of_range)
-      value = kNone;
+      value = kAbsent;
     else if (error != std::errc())
       return false;
     text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));

@@ -30,7 +30,8 @@ std::string text_in(const OrderedJson& object, const char* name) {
 std::string score_text(const OrderedJson& results, const std::string& split, const std::string& name,
                        const OrderedJson& value) {
   if (value.is_number()) return number_text(value.get<double>(), 5);
-  const OrderedJson reasons = results.value("undefined", OrderedJson::object()).value(split, OrderedJson::object());
+  const OrderedJson reasons =
+      results.value("undefined", OrderedJson::object()).value(split, OrderedJson::object());
   const std::string reason = text_in(reasons, name.c_str());
   return reason.empty() ? "undefined" : "undefined: " + reason;
 }

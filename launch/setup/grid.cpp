@@ -62,11 +62,11 @@ struct Row {
 
 /// A score over the runs of a row. An undefined value counts as the metric's worst: a run that collapsed must
 /// not raise the median of those that did not.
-struct Spread {
+struct ScoreSpread {
   double median = 0, least = 0, most = 0;
   std::ptrdiff_t undefined = 0, runs = 0;
 
-  Spread(std::vector<double> values, const std::string& score) {
+  ScoreSpread(std::vector<double> values, const std::string& score) {
     const auto is_undefined = [](double value) { return std::isnan(value); };
     runs = std::ssize(values);
     undefined = std::ranges::count_if(values, is_undefined);
@@ -182,7 +182,7 @@ GridTable grid_table(const std::vector<GridResult>& results) {
     std::vector<std::string> undefined;
     for (const auto& [score, unused] : results.front().scores) {
       const auto values = row.of(score);
-      const Spread spread(values, score);
+      const ScoreSpread spread(values, score);
       table.text += fmt::format("\t{:.6g}\t{:.6g}\t{:.6g}", spread.median, spread.least, spread.most);
       entry[score] = {{"median", spread.median}, {"values", values}};  // NaN becomes null
       if (spread.undefined == 0) continue;
@@ -191,12 +191,13 @@ GridTable grid_table(const std::vector<GridResult>& results) {
     }
     table.text +=
         fmt::format("\t{}\n", undefined.empty() ? "none" : fmt::format("{}", fmt::join(undefined, "; ")));
-    if (by.empty() || !Spread(row.of(by), by).any_defined()) continue;
-    if (best.empty() || is_better(by, Spread(row.of(by), by).median, Spread(rows[best].of(by), by).median))
+    if (by.empty() || !ScoreSpread(row.of(by), by).any_defined()) continue;
+    if (best.empty() ||
+        is_better(by, ScoreSpread(row.of(by), by).median, ScoreSpread(rows[best].of(by), by).median))
       best = name;
   }
   if (!best.empty()) {
-    const Spread spread(rows[best].of(by), by);
+    const ScoreSpread spread(rows[best].of(by), by);
     table.best_run = best_run_of(rows[best].runs, by);
     json["best"] = {{"point", best}, {"by", by}, {"median", spread.median}, {"run", table.best_run}};
     table.best = fmt::format("The best point by {} is {} ({:.6g}{})", by, best, spread.median,

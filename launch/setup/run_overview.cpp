@@ -213,7 +213,8 @@ std::string pretraining_summary(const std::string& directory, const std::string&
 std::string finetuning_summary(const std::string& directory) {
   const RunOverview run = read_run_overview(directory);
   std::string text = fmt::format("Done: {} steps in {}.", run.step, days_text(run.seconds));
-  const OrderedJson results = try_parse_json<OrderedJson>(try_read_file(directory + "/results.json").value_or(""));
+  const OrderedJson results =
+      try_parse_json<OrderedJson>(try_read_file(directory + "/results.json").value_or(""));
   if (results.is_object()) {
     std::string scores;
     for (const auto& [key, value] : results.items()) {
@@ -222,7 +223,8 @@ std::string finetuning_summary(const std::string& directory) {
       scores += fmt::format("{}{} {:.4f}", scores.empty() ? "" : ", ", key, value.get<double>());
     }
     if (!scores.empty()) text += "\n  scores           " + scores;
-    if (const auto best = number(results, "best_step"); best && results.value("best_by", OrderedJson()).is_string())
+    if (const auto best = number(results, "best_step");
+        best && results.value("best_by", OrderedJson()).is_string())
       text += fmt::format("\n  best             step {:.0f}, by {}", *best,
                           results["best_by"].get<std::string>());
   }

@@ -1,3 +1,7 @@
+# Each op's test has its State, Trial and reference().
+file(GLOB alone CONFIGURE_DEPENDS tests/kernels/*.cpp tests/kernels/attention/*.cpp)
+nystrom_compile_alone(${alone})
+
 nystrom_add_test(core_test
   SOURCES
     tests/kernels/core/bound_threads_test.cpp tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp

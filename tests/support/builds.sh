@@ -24,7 +24,8 @@ build_preset() {
   shift
   log=$(mktemp)
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}; fi
-  if ! { cmake --preset "$preset" && cmake --build "build-$preset" --parallel "$(nproc)" --target "$@"; } >"$log" 2>&1; then
+  if ! { cmake --preset "$preset" -DNYSTROM_UNITY="${NYSTROM_UNITY:-ON}" &&
+         cmake --build "build-$preset" --parallel "$(nproc)" --target "$@"; } >"$log" 2>&1; then
     cat "$log"
     rm -f "$log"
     echo "$(basename "$0"): building preset $preset failed (see above)"

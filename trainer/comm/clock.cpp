@@ -6,14 +6,14 @@ namespace nystrom {
 namespace {
 
 constexpr int kQuestions = 64;
-constexpr std::string_view kWhat = "the comparison of the ranks' clocks";
+constexpr std::string_view kClocks = "the comparison of the ranks' clocks";
 
 void answer(Comm& comm, int asker) {
   for (int i = 0; i < kQuestions; ++i) {
     char question = 0;
-    comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&question, 1)), asker, kWhat));
+    comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&question, 1)), asker, kClocks));
     const std::int64_t time = Trace::now();
-    comm.wait(comm.start_send(std::as_bytes(std::span(&time, 1)), asker, kWhat));
+    comm.wait(comm.start_send(std::as_bytes(std::span(&time, 1)), asker, kClocks));
   }
 }
 
@@ -23,8 +23,8 @@ ClockOffset ask(Comm& comm) {
     const char question = 0;
     std::int64_t time = 0;
     const std::int64_t asked = Trace::now();
-    comm.wait(comm.start_send(std::as_bytes(std::span(&question, 1)), 0, kWhat));
-    comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&time, 1)), 0, kWhat));
+    comm.wait(comm.start_send(std::as_bytes(std::span(&question, 1)), 0, kClocks));
+    comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&time, 1)), 0, kClocks));
     const std::int64_t told = Trace::now(), error = (told - asked) / 2;
     if (i == 0 || error < best.error)
       best = {.at = asked + error, .offset = time - (asked + error), .error = error};

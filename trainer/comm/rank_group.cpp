@@ -4,7 +4,7 @@
 
 namespace nystrom {
 namespace {
-constexpr std::string_view kWhat = "its part of a sequence that several ranks share";
+constexpr std::string_view kSharedSequence = "its part of a sequence that several ranks share";
 }
 
 RankGroup::RankGroup(Comm& comm, int ranks)
@@ -13,12 +13,12 @@ RankGroup::RankGroup(Comm& comm, int ranks)
 }
 
 void RankGroup::send(std::span<const std::byte> bytes, int to) {
-  sent_.push_back(comm_.start_send(bytes, first_ + to, kWhat));
+  sent_.push_back(comm_.start_send(bytes, first_ + to, kSharedSequence));
   bytes_sent_ += static_cast<std::int64_t>(bytes.size());
 }
 
 void RankGroup::receive(std::span<std::byte> bytes, int from) {
-  comm_.wait(comm_.start_receive(bytes, first_ + from, kWhat));
+  comm_.wait(comm_.start_receive(bytes, first_ + from, kSharedSequence));
 }
 
 void RankGroup::finish() {

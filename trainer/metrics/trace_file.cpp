@@ -12,7 +12,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::string_view kWhat = "the gathering of the trace";
+constexpr std::string_view kGathering = "the gathering of the trace";
 constexpr std::size_t kMessageBytes = std::size_t{64} << 20U;
 
 enum Thread { kTraining, kLoading, kSaving };
@@ -149,20 +149,20 @@ void in_messages(Comm& comm, std::size_t bytes, const Start& start) {
 
 void send(Comm& comm, const std::string& text) {
   const std::uint64_t size = text.size();
-  comm.wait(comm.start_send(std::as_bytes(std::span(&size, 1)), 0, kWhat));
+  comm.wait(comm.start_send(std::as_bytes(std::span(&size, 1)), 0, kGathering));
   const auto bytes = std::as_bytes(std::span(text));
   in_messages(comm, text.size(), [&](std::size_t begin, std::size_t count) {
-    return comm.start_send(bytes.subspan(begin, count), 0, kWhat);
+    return comm.start_send(bytes.subspan(begin, count), 0, kGathering);
   });
 }
 
 std::string receive(Comm& comm, int rank) {
   std::uint64_t size = 0;
-  comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&size, 1)), rank, kWhat));
+  comm.wait(comm.start_receive(std::as_writable_bytes(std::span(&size, 1)), rank, kGathering));
   std::string text(size, ' ');
   const auto bytes = std::as_writable_bytes(std::span(text));
   in_messages(comm, text.size(), [&](std::size_t begin, std::size_t count) {
-    return comm.start_receive(bytes.subspan(begin, count), rank, kWhat);
+    return comm.start_receive(bytes.subspan(begin, count), rank, kGathering);
   });
   return text;
 }
@@ -173,7 +173,7 @@ std::int64_t first_begin(const Trace& trace, const ClockLine& clock, Comm& comm)
   for (const Trace::Event& event : trace.events()) mine = std::min(mine, event.begin_ns);
   mine = clock(mine);
   std::vector<std::int64_t> all(static_cast<std::size_t>(comm.ranks()));
-  comm.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)), kWhat);
+  comm.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)), kGathering);
   return *std::ranges::min_element(all);
 }
 

@@ -96,7 +96,8 @@ std::optional<std::size_t> best_of(const std::vector<TaskEvaluation>& evaluation
 }
 
 std::string results_text(const TaskResults& results) {
-  OrderedJson json = results.splits.empty() ? OrderedJson::object() : scores_json(results.splits.back().scores);
+  OrderedJson json =
+      results.splits.empty() ? OrderedJson::object() : scores_json(results.splits.back().scores);
   json["task"] = results.task;
   json["model"] = results.model;
   if (!results.data.empty()) json["data"] = results.data;

@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-constexpr auto kLanguages = std::to_array<WikiLanguage>({
+constexpr auto kLatinLanguages = std::to_array<WikiLanguage>({
     {.code = "en|simple|sco",
      .hidden = "File|Image|Category|Media",
      .redirect = "REDIRECT",
@@ -328,7 +328,7 @@ constexpr auto kLanguages = std::to_array<WikiLanguage>({
 }  // namespace
 
 std::span<const WikiLanguage> latin_script_languages() {
-  return kLanguages;
+  return kLatinLanguages;
 }
 
 }  // namespace nystrom

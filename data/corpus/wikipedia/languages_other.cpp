@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-constexpr auto kLanguages = std::to_array<WikiLanguage>({
+constexpr auto kOtherLanguages = std::to_array<WikiLanguage>({
     {.code = "ru",
      .hidden = "Файл|Изображение|Категория|Медиа",
      .redirect = "перенаправление|перенапр",
@@ -210,7 +210,7 @@ constexpr auto kLanguages = std::to_array<WikiLanguage>({
 }  // namespace
 
 std::span<const WikiLanguage> other_script_languages() {
-  return kLanguages;
+  return kOtherLanguages;
 }
 
 }  // namespace nystrom

@@ -10,7 +10,6 @@ namespace nystrom {
 namespace {
 
 using std::string_view;
-constexpr auto npos = string_view::npos;
 
 constexpr auto kSchemes = std::to_array<string_view>(
     {"http://", "https://", "ftp://", "//", "mailto:", "news:", "irc://", "gopher://", "telnet://"});
@@ -31,7 +30,7 @@ constexpr auto kOtherWikis = std::to_array<string_view>(
 bool names_media(string_view prefix, string_view name) {
   const bool other =
       std::binary_search(kOtherWikis.begin(), kOtherWikis.end(), string_view(lower_ascii(prefix)));
-  if (other || name.find(':') != npos) return false;
+  if (other || name.find(':') != string_view::npos) return false;
   const auto folded = lower_ascii(trimmed(name));
   return std::any_of(kMediaEndings.begin(), kMediaEndings.end(),
                      [&](string_view ending) { return folded.ends_with(ending); });
@@ -47,7 +46,7 @@ bool begins_with_url(string_view text) {
 bool is_hidden_target(string_view target, const WikiSite& site) {
   constexpr std::size_t kLongestPrefix = 90;  // bytes
   const std::size_t colon = target.find(':');
-  if (colon == npos || colon == 0 || colon > kLongestPrefix) return false;
+  if (colon == string_view::npos || colon == 0 || colon > kLongestPrefix) return false;
   const auto prefix = trimmed(target.substr(0, colon));
   const auto rest = target.substr(colon + 1);
   if (site.hidden.has(wiki_folded(prefix))) return true;
@@ -56,7 +55,7 @@ bool is_hidden_target(string_view target, const WikiSite& site) {
 }
 
 string_view without_qualifier(string_view target) {
-  if (const std::size_t colon = target.find(':'); colon != npos) target.remove_prefix(colon + 1);
+  if (const std::size_t colon = target.find(':'); colon != string_view::npos) target.remove_prefix(colon + 1);
   if (target.ends_with(')')) target = target.substr(0, target.rfind('('));
   return trimmed(target);
 }

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char* file_of(Part part) {
+const char* listops_file(Part part) {
   return part == Part::kTrain ? "basic_train.tsv" : part == Part::kTest ? "basic_test.tsv" : "basic_val.tsv";
 }
 
@@ -32,10 +32,10 @@ class ListOpsReader final : public Reader {
   }
 
   std::vector<std::string> read(Part part, const std::function<void(const Example&)>& take) const override {
-    Rows rows((folder_ / file_of(part)).string());
+    Rows rows((folder_ / listops_file(part)).string());
     std::vector<std::string_view> cells;
     if (!rows.next(cells) || cells != std::vector<std::string_view>{"Source", "Target"})
-      refuse("{}, line 1: the columns are not Source and Target.", (folder_ / file_of(part)).string());
+      refuse("{}, line 1: the columns are not Source and Target.", (folder_ / listops_file(part)).string());
     Skipped skipped(malformed_);
     Doubts doubts;
     ListOpsExpression tokens;
@@ -100,8 +100,8 @@ ReaderPtr open_listops(const TaskConfig& config) {
       .key_files = {"basic_train.tsv", "basic_val.tsv", "basic_test.tsv"}};
   const fs::path folder = find_folder(config.path, wanted);
   for (const Part part : {Part::kTrain, Part::kValidation, Part::kTest})
-    if (!fs::exists(folder / file_of(part)))
-      refuse("{} is missing beside basic_train.tsv.", (folder / file_of(part)).string());
+    if (!fs::exists(folder / listops_file(part)))
+      refuse("{} is missing beside basic_train.tsv.", (folder / listops_file(part)).string());
   return std::make_unique<ListOpsReader>(folder, config.malformed);
 }
 

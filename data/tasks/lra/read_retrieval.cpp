@@ -14,11 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string file_of(Part part) {
+std::string retrieval_file(Part part) {
   return fmt::format("new_aan_pairs.{}.tsv", part == Part::kValidation ? "eval" : part_name(part));
 }
 
-constexpr std::array kParts{Part::kTrain, Part::kValidation, Part::kTest};
+constexpr std::array kRetrievalParts{Part::kTrain, Part::kValidation, Part::kTest};
 
 std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -31,11 +31,13 @@ class RetrievalReader final : public Reader {
   [[nodiscard]] std::string found() const override {
     return fmt::format("pairs of texts, {}", (folder_ / "new_aan_pairs.{train,eval,test}.tsv").string());
   }
-  [[nodiscard]] std::vector<Part> parts() const override { return {kParts.begin(), kParts.end()}; }
+  [[nodiscard]] std::vector<Part> parts() const override {
+    return {kRetrievalParts.begin(), kRetrievalParts.end()};
+  }
   [[nodiscard]] std::vector<std::string> labels() const override { return {"unrelated", "related"}; }
 
   std::vector<std::string> read(Part part, const std::function<void(const Example&)>& take) const override {
-    Rows rows((folder_ / file_of(part)).string());
+    Rows rows((folder_ / retrieval_file(part)).string());
     std::vector<std::string_view> cells;
     Skipped skipped(malformed_);
     while (rows.next(cells)) {
@@ -65,14 +67,17 @@ class RetrievalReader final : public Reader {
 }  // namespace
 
 ReaderPtr open_retrieval(const TaskConfig& config) {
-  const auto matches = [](const fs::path& folder) { return fs::exists(folder / file_of(Part::kTrain)); };
+  const auto matches = [](const fs::path& folder) {
+    return fs::exists(folder / retrieval_file(Part::kTrain));
+  };
   const fs::path folder = find_folder(
       config.path, {.what = "pairs of the ACL Anthology Network",
                     .contents = "new_aan_pairs.train.tsv, new_aan_pairs.eval.tsv and new_aan_pairs.test.tsv",
                     .matches = matches});
-  for (const Part part : kParts)
-    if (!fs::exists(folder / file_of(part)))
-      refuse("{} is missing beside {}.", (folder / file_of(part)).string(), file_of(Part::kTrain));
+  for (const Part part : kRetrievalParts)
+    if (!fs::exists(folder / retrieval_file(part)))
+      refuse("{} is missing beside {}.", (folder / retrieval_file(part)).string(),
+             retrieval_file(Part::kTrain));
   return std::make_unique<RetrievalReader>(folder, config.malformed);
 }
 

@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/memory.h"
 #include "kernels/core/sha256.h"
+#include "refusal.h"
 #include "temporary_folder.h"
 
 namespace nystrom {
@@ -18,17 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::refusal;
 using testing::TemporaryFolder;
-
-template <class Call>
-std::string refusal(Call call) {
-  try {
-    (void)call();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 std::size_t files_in(const TemporaryFolder& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder.path()), {}));

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "kernels/core/check.h"
+#include "refusal.h"
 
 namespace nystrom {
 namespace {
@@ -16,16 +17,7 @@ namespace {
 using Json = nlohmann::json;
 using Ordered = nlohmann::ordered_json;
 using ::testing::HasSubstr;
-
-template <class F>
-std::string refusal(const F& f) {
-  try {
-    f();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
+using testing::refusal;
 
 std::string nested(int depth) {
   return std::string(static_cast<std::size_t>(depth), '[') + "1" +

@@ -1,5 +1,6 @@
 // Charts, by their numbers: ticks, positions, shades.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 #include "launch/chart/line_chart.h"
 #include "launch/chart/scale.h"
 #include "launch/chart/standalone.h"
+#include "occurrences.h"
 
 namespace nystrom {
 namespace {
@@ -19,18 +21,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::occurrences;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::string> labels(Scale scale, double low, double high, int wanted = 5) {
   std::vector<std::string> found;
   for (const Tick& tick : ticks(scale, low, high, wanted)) found.push_back(tick.label);
-  return found;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
   return found;
 }
 
@@ -157,14 +154,14 @@ TEST(LineChart, counts_have_whole_ticks) {
   chart.y_scale = Scale::kLog;
   chart.whole_x = true;
   const std::string svg = svg_of(chart);
-  EXPECT_EQ(count(svg, "class=\"tick across\""), 3U);
+  EXPECT_EQ(occurrences(svg, "class=\"tick across\""), 3U);
   EXPECT_THAT(svg, HasSubstr(">3</text>"));
 }
 
 TEST(LineChart, what_is_not_finite_interrupts_the_line) {
   const std::string svg = svg_of(chart_of({{1, 1}, {2, 2}, {3, kNone}, {4, 2}, {5, INFINITY}, {6, 1}}));
   const std::size_t begin = svg.find("d=\"M");
-  EXPECT_EQ(count(svg.substr(begin, svg.find("\"/>", begin) - begin), "M"), 3U);
+  EXPECT_EQ(occurrences(svg.substr(begin, svg.find("\"/>", begin) - begin), "M"), 3U);
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
   EXPECT_THAT(svg, Not(HasSubstr("inf")));
 }
@@ -183,7 +180,7 @@ TEST(LineChart, a_band_goes_there_and_back) {
   const std::string svg = svg_of(chart);
   std::smatch match;
   ASSERT_TRUE(std::regex_search(svg, match, std::regex("<polygon class=\"band c0\" points=\"([^\"]*)\"")));
-  EXPECT_EQ(count(match[1], ","), 4U);
+  EXPECT_EQ(occurrences(match[1], ","), 4U);
 }
 
 TEST(LineChart, marks_stand_where_their_steps_are) {
@@ -209,7 +206,7 @@ TEST(LineChart, names_are_escaped) {
   EXPECT_THAT(svg, Not(HasSubstr("<script")));
   EXPECT_THAT(svg, Not(HasSubstr("<b>")));
   EXPECT_THAT(svg, Not(HasSubstr("<i>")));
-  EXPECT_EQ(count(svg, "<circle"), 2U);
+  EXPECT_EQ(occurrences(svg, "<circle"), 2U);
 }
 
 TEST(Smoothing, is_a_moving_average_over_both_sides) {
@@ -246,7 +243,7 @@ TEST(HeatMap, shades_from_the_least_to_the_most) {
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"0.00\"><title>t a, p a: 1</title>"));
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"0.50\"><title>t a, p b: 2</title>"));
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"1.00\"><title>t b, p a: 3</title>"));
-  EXPECT_EQ(count(svg, "class=\"cell\""), 4U);
+  EXPECT_EQ(occurrences(svg, "class=\"cell\""), 4U);
   EXPECT_THAT(svg, HasSubstr("class=\"cell-text on\""));
   map.from_zero = true;
   EXPECT_THAT(svg_of(map), HasSubstr("fill-opacity=\"0.33\"><title>t a, p a: 1</title>"));
@@ -265,8 +262,8 @@ TEST(HeatMap, labels_without_room_are_left_out_and_long_ones_cut) {
               .values = {{}}};
   for (int i = 0; i < 100; ++i) map.columns.push_back("label"), map.values[0].push_back(i);
   const std::string svg = svg_of(map);
-  EXPECT_LT(count(svg, ">label</text>"), 15U);
-  EXPECT_EQ(count(svg, "class=\"cell\""), 100U);
+  EXPECT_LT(occurrences(svg, ">label</text>"), 15U);
+  EXPECT_EQ(occurrences(svg, "class=\"cell\""), 100U);
   EXPECT_THAT(svg, HasSubstr(">xxxxxxxxxxxxxxx…</text>"));
 }
 
@@ -296,7 +293,7 @@ TEST(Standalone, is_a_document_with_its_legend) {
   const std::string two = standalone_svg(chart);
   EXPECT_THAT(two, HasSubstr("viewBox=\"0 0 440 282\""));
   EXPECT_THAT(two, HasSubstr(">&lt;b&gt;</text>"));
-  EXPECT_EQ(count(two, "<circle"), 3U);
+  EXPECT_EQ(occurrences(two, "<circle"), 3U);
   for (int i = 0; i < 9; ++i)
     chart.lines.push_back({.name = fmt::format("a long name {}", i), .points = {{1, 2}}});
   EXPECT_THAT(standalone_svg(chart),
@@ -306,11 +303,12 @@ TEST(Standalone, is_a_document_with_its_legend) {
 TEST(Figure, has_a_view_for_each_scale_that_can_show_the_points) {
   const LineChart chart = chart_of({{1, 1}, {2, 2}});
   const std::string both = figure_of(chart, {.id = "f", .caption = "c", .log_x = chart});
-  EXPECT_EQ(count(both, "<svg class=\"plot\""), 3U);
-  EXPECT_EQ(count(both, "type=\"radio\""), 3U);
-  EXPECT_EQ(count(both, " checked"), 1U);
-  EXPECT_EQ(count(figure_of(chart_of({{1, 0}, {2, 2}}), {.id = "f", .caption = "c"}), "<svg class=\"plot\""),
-            1U);
+  EXPECT_EQ(occurrences(both, "<svg class=\"plot\""), 3U);
+  EXPECT_EQ(occurrences(both, "type=\"radio\""), 3U);
+  EXPECT_EQ(occurrences(both, " checked"), 1U);
+  EXPECT_EQ(
+      occurrences(figure_of(chart_of({{1, 0}, {2, 2}}), {.id = "f", .caption = "c"}), "<svg class=\"plot\""),
+      1U);
   EXPECT_EQ(figure_of(chart_of({}), {.id = "f", .caption = "c"}), "");
 }
 
@@ -319,7 +317,7 @@ TEST(Figure, legend_names_lines_that_have_names) {
   chart.lines.push_back({.name = "", .points = chart.lines[0].points, .look = Line::Look::kFaint});
   chart.lines.push_back({.name = "<b>", .points = chart.lines[0].points, .color = 1, .dashed = true});
   const std::string html = figure_of(chart, {.id = "f", .caption = "<c>", .note = "<n>"});
-  EXPECT_EQ(count(html, "<li>"), 2U);
+  EXPECT_EQ(occurrences(html, "<li>"), 2U);
   EXPECT_THAT(html, HasSubstr("&lt;b&gt;"));
   EXPECT_THAT(html, Not(HasSubstr("<b>")));
   EXPECT_THAT(html, Not(HasSubstr("<c>")));

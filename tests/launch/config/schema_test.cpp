@@ -115,7 +115,7 @@ std::string violation(const std::string& yaml) {
   return violation(value.is_null() ? Json::object() : value, schema, "");
 }
 
-std::string refusal(const std::string& yaml) {
+std::string reading_refusal(const std::string& yaml) {
   try {
     (void)read_config_text(yaml, "run.yaml");
   } catch (const InputError& error) {
@@ -151,7 +151,7 @@ TEST(Schema, accepts_what_the_reader_accepts) {
        "schedule: {end_share: auto, beta1_ends: none}", "schedule: {end_share: 0.5, beta1_ends: 0.9}",
        "optimizer: {groups: [{match: '*.bias', weight_decay: 0}, {match: a, rate: 0.1}]}",
        "model: {attention: {kind: softmax, convolution: 0}}"}) {
-    EXPECT_THAT(refusal(yaml), IsEmpty()) << yaml;
+    EXPECT_THAT(reading_refusal(yaml), IsEmpty()) << yaml;
     EXPECT_THAT(violation(yaml), IsEmpty()) << yaml;
   }
 }
@@ -189,7 +189,7 @@ TEST(Schema, refuses_what_the_reader_refuses) {
                            "grid: {seed: [[1]]}",
                            "grid: {run.directory: [a, b]}",
                            "grid: {sead: [1]}"}) {
-    EXPECT_THAT(refusal(yaml), Not(IsEmpty())) << yaml;
+    EXPECT_THAT(reading_refusal(yaml), Not(IsEmpty())) << yaml;
     EXPECT_THAT(violation(yaml), Not(IsEmpty())) << yaml;
   }
 }

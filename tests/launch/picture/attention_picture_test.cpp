@@ -10,6 +10,7 @@
 #include "launch/chart/matrix_map.h"
 #include "launch/picture/attention_page.h"
 #include "model/compute_session.h"
+#include "occurrences.h"
 #include "small_network.h"
 #include "temporary_folder.h"
 
@@ -18,12 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
+using testing::occurrences;
 
 TEST(MatrixMap, has_a_path_for_each_shade_and_leaves_out_what_is_near_zero) {
   const std::vector<double> values{1, 0.5, 0, 0.01, -1, std::nan("")};
@@ -31,7 +27,7 @@ TEST(MatrixMap, has_a_path_for_each_shade_and_leaves_out_what_is_near_zero) {
       svg_of(MatrixMap{.title = "a < b", .rows = 2, .columns = 3, .values = values, .most = 1});
   EXPECT_THAT(svg, HasSubstr("viewBox=\"0 0 3 2\""));
   EXPECT_THAT(svg, HasSubstr("aria-label=\"a &lt; b\""));
-  EXPECT_EQ(count(svg, "<path"), 3U);
+  EXPECT_EQ(occurrences(svg, "<path"), 3U);
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade\" fill-opacity=\"1.000\" d=\"M0 0h1v1h-1z\"/>"));
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade\" fill-opacity=\"0.500\" d=\"M1 0h1v1h-1z\"/>"));
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade minus\" fill-opacity=\"1.000\" d=\"M1 1h1v1h-1z\"/>"));
@@ -176,9 +172,9 @@ TEST_P(AttentionPage, shows_tokens_by_segment_every_head_and_the_kernels_of_one)
   picture.layer = 1;
   picture.head = 0;
   const std::string page = attention_page(picture);
-  EXPECT_EQ(count(page, "class=\"token\""), picture.pieces.size());
-  EXPECT_EQ(count(page, "class=\"segment "), 3U);  // landmarks
-  EXPECT_EQ(count(page, "<figure class=\"small\""), 2U);
+  EXPECT_EQ(occurrences(page, "class=\"token\""), picture.pieces.size());
+  EXPECT_EQ(occurrences(page, "class=\"segment "), 3U);  // landmarks
+  EXPECT_EQ(occurrences(page, "<figure class=\"small\""), 2U);
   for (const char* id : {"softmax", "nystrom", "difference", "kernel-1", "kernel-2", "kernel-3", "inverse",
                          "errors", "context-errors", "residuals", "head-1-0", "head-1-1"})
     EXPECT_THAT(page, HasSubstr(fmt::format("id=\"{}\"", id)));
@@ -188,7 +184,7 @@ TEST_P(AttentionPage, shows_tokens_by_segment_every_head_and_the_kernels_of_one)
   const std::string exact = attention_page(attention_picture(source, "the old", 64));
   EXPECT_THAT(exact, HasSubstr("Nyström attention is softmax attention"));
   EXPECT_THAT(exact, Not(HasSubstr("id=\"kernel-1\"")));
-  EXPECT_EQ(count(exact, "<figure class=\"small\""), 4U);
+  EXPECT_EQ(occurrences(exact, "<figure class=\"small\""), 4U);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "launch/report/progress.h"
 #include "launch/report/report.h"
 #include "launch/report/report_file.h"
+#include "occurrences.h"
 #include "temporary_folder.h"
 #include "trainer/metrics/metrics.h"
 
@@ -24,15 +25,10 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::occurrences;
 using testing::read_bytes;
 using testing::TemporaryFolder;
 using testing::write_bytes;
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
 
 TEST(Grouped, has_commas_between_thousands) {
   EXPECT_EQ(grouped(0), "0");
@@ -123,7 +119,7 @@ TEST_F(Report, of_a_run_shows_curves_marks_machine_and_command) {
   const std::string html = page({"r"});
   for (const char* id : {"curve-loss", "curve-mlm-loss", "curve-learning-rate", "curve-gradient-norm",
                          "curve-tokens-per-second", "curve-epochs", "residuals"})
-    EXPECT_EQ(count(html, fmt::format("<figure id=\"{}\">", id)), 1U) << id;
+    EXPECT_EQ(occurrences(html, fmt::format("<figure id=\"{}\">", id)), 1U) << id;
   EXPECT_THAT(html, HasSubstr("200 of 400 (50\u00a0%)"));
   EXPECT_THAT(html, HasSubstr("loss 7.1"));
   EXPECT_THAT(html, HasSubstr("perplexity 1212"));
@@ -168,7 +164,8 @@ TEST_F(Report, of_several_runs_compares_them) {
       HasSubstr(
           "<tr class=\"differs\"><td class=\"key\"><code>optimizer.learning_rate</code></td><td>0.001</td>"
           "<td>0.002</td>"));
-  EXPECT_EQ(count(html, "class=\"differs\""), 1U);  // the run directories differ too, as they must
+  EXPECT_EQ(occurrences(html, "class=\"differs\""),
+            1U);  // the run directories differ too, as they must
   EXPECT_THAT(html, HasSubstr("Dashed with dots: validation."));
   make_run("c/a", 3e-3);
   const std::string same_names = page({"a", "c/a"});
@@ -319,7 +316,7 @@ TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
                                                   "text": "a <cat>"}]}})");
   const std::string html = page({"r"});
   EXPECT_THAT(html, HasSubstr("Reliability, test: expected calibration error 0.1625"));
-  EXPECT_EQ(count(html.substr(html.find("id=\"calibration-0\"")), "<circle class=\"dot c0"),
+  EXPECT_EQ(occurrences(html.substr(html.find("id=\"calibration-0\"")), "<circle class=\"dot c0"),
             3U);  // 2, and the legend's
   EXPECT_THAT(html, HasSubstr("Worst examples, test: 1"));
   EXPECT_THAT(
@@ -345,8 +342,8 @@ TEST_F(Report, of_a_grid_shows_its_best_point) {
      "best": {"point": "learning_rate=1e-5,dropout=0.1", "by": "validation accuracy", "median": 0.75}})");
   ASSERT_TRUE(is_grid_directory(folder_ / "g"));
   const std::string html = grid_body(folder_ / "g");
-  EXPECT_EQ(count(html, "class=\"cell\""), 4U);
-  EXPECT_EQ(count(html, "class=\"framed\""), 1U);
+  EXPECT_EQ(occurrences(html, "class=\"cell\""), 4U);
+  EXPECT_EQ(occurrences(html, "class=\"framed\""), 1U);
   EXPECT_THAT(html, HasSubstr("is <strong>learning_rate=1e-5,dropout=0.1</strong>"));
   EXPECT_THAT(
       html,

@@ -13,6 +13,7 @@
 #include "model/check.h"
 #include "model/exchange/huggingface.h"
 #include "model/exchange/safetensors.h"
+#include "refusal.h"
 #include "small_network.h"
 #include "temporary_folder.h"
 
@@ -22,6 +23,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::refusal;
 using testing::SmallNetwork;
 using testing::TextBatch;
 
@@ -31,16 +33,6 @@ ModelConfig mean_model() {
   config.attention.kind = "mean";
   config.attention.taps = 0;
   return config;
-}
-
-template <class Call>
-std::string refusal(const Call& call) {
-  try {
-    call();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "not refused";
 }
 
 TEST(AttentionRegistry, every_kind_is_found_by_its_name) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "kernels/core/files.h"
+#include "refusal.h"
 #include "small_network.h"
 #include "temporary_folder.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::refusal;
 using testing::TemporaryFolder;
 
 void write_text(const std::string& path, const std::string& text) {
@@ -40,15 +42,6 @@ std::string write_small(const TemporaryFolder& at, HeadKind head,
   if (change) change(folder.tensors);
   write_huggingface_folder(at / "model", folder);
   return at / "model";
-}
-
-std::string refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return {};
 }
 
 /// What loading a pretraining network from the folder is refused with.
@@ -171,7 +164,7 @@ TEST(HuggingFaceFolder, a_second_copy_of_a_tied_weight_is_taken_if_it_is_the_sam
     };
   };
   const TemporaryFolder at;
-  EXPECT_EQ(load_refusal(write_small(at, HeadKind::kPretraining, with_copy(std::byte{0}))), "");
+  EXPECT_EQ(load_refusal(write_small(at, HeadKind::kPretraining, with_copy(std::byte{0}))), "accepted");
   const TemporaryFolder other;
   EXPECT_THAT(load_refusal(write_small(other, HeadKind::kPretraining, with_copy(std::byte{1}))),
               AllOf(HasSubstr("cls.predictions.decoder.bias"), HasSubstr("tied")));

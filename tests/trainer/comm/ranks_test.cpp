@@ -9,7 +9,6 @@
 
 #include "ranks.h"
 #include "send_signal.h"
-#include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/guards/consistency.h"
@@ -17,6 +16,7 @@
 namespace nystrom {
 namespace {
 
+using testing::FolderOfRanks;
 using testing::ranks;
 using testing::toy_trainer;
 using testing::ToyRun;
@@ -27,14 +27,6 @@ testing::ToyOptions share_of(std::int64_t global_batch, std::int64_t micro_batch
           .rank = ranks().rank(),
           .ranks = ranks().ranks()};
 }
-
-/// A folder that rank 0 makes for all.
-struct SharedFolder {
-  SharedFolder() : path(ranks().broadcast_text(own.path(), 0, "a test")) {}
-  ~SharedFolder() { ranks().barrier("a test"); }
-  testing::TemporaryFolder own;
-  std::string path;
-};
 
 TEST(Ranks, n_ranks_match_one_rank_to_rounding_and_each_other_to_the_bit) {
   const auto solo = make_solo_comm();
@@ -76,7 +68,7 @@ TEST(Ranks, rank_without_sequences_takes_part_in_all_collectives) {
 }
 
 TEST(Ranks, resume_on_the_same_number_of_ranks_is_bit_exact) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   options.save_every = 2;
@@ -91,7 +83,7 @@ TEST(Ranks, resume_on_the_same_number_of_ranks_is_bit_exact) {
 }
 
 TEST(Ranks, resume_on_one_rank_matches_to_rounding) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   options.save_every = 2;
@@ -117,7 +109,7 @@ TrainerOptions zero_options(const std::string& folder) {
 }
 
 TEST(Zero, sharded_state_gives_the_same_bits_and_checkpoints) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = zero_options(folder.path + "/zero");
   ToyRun zero(options, ranks(), share_of(8, 2));
   (void)zero.trainer->run();
@@ -152,7 +144,7 @@ TEST(Zero, each_rank_keeps_only_its_shard) {
 }
 
 TEST(Zero, resume_with_or_without_sharding_is_bit_exact) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = zero_options(folder.path);
   ToyRun straight(options, ranks(), share_of(8, 2));
   (void)straight.trainer->run();
@@ -173,7 +165,7 @@ TEST(Zero, resume_with_or_without_sharding_is_bit_exact) {
 }
 
 TEST(Zero, self_check_and_rollback_work_with_sharding) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = zero_options(folder.path);
   options.check_every = 2;
   options.on_nonfinite = OnTrouble::kRollBack;
@@ -223,7 +215,7 @@ class StopAfter final : public BatchSource {
 };
 
 TEST(Ranks, signal_to_one_rank_stops_all_at_the_same_step) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   ToyRun parts(options, ranks(), share_of(8, 8));

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "ranks.h"
-#include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/batches/span_source.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -15,6 +14,7 @@
 namespace nystrom {
 namespace {
 
+using testing::FolderOfRanks;
 using testing::ranks;
 using testing::toy_trainer;
 using testing::ToyRun;
@@ -111,13 +111,6 @@ std::vector<int> group_sizes() {
     if (ranks().ranks() % n == 0) sizes.push_back(n);
   return sizes;
 }
-
-struct SharedFolder {
-  SharedFolder() : path(ranks().broadcast_text(own.path(), 0, "a test")) {}
-  ~SharedFolder() { ranks().barrier("a test"); }
-  testing::TemporaryFolder own;
-  std::string path;
-};
 
 template <class Run>
 void expect_equal_runs(const GroupRun& together, const Run& alone) {
@@ -221,7 +214,7 @@ TEST(SequenceRanks, recomputation_checks_of_the_arithmetic_and_zero_work_in_grou
 }
 
 TEST(SequenceRanks, runs_go_on_in_other_groups_and_alone) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;
   options.save_every = 3;

@@ -11,7 +11,6 @@
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
 #include "ranks.h"
-#include "temporary_folder.h"
 #include "toy_run.h"
 #include "trainer/comm/clock.h"
 #include "trainer/metrics/trace_file.h"
@@ -19,18 +18,11 @@
 namespace nystrom {
 namespace {
 
+using testing::FolderOfRanks;
 using ::testing::HasSubstr;
 using testing::ranks;
 using testing::ToyRun;
 using Json = nlohmann::json;
-
-/// A folder that rank 0 makes for all.
-struct SharedFolder {
-  SharedFolder() : path(ranks().broadcast_text(own.path(), 0, "a test")) {}
-  ~SharedFolder() { ranks().barrier("a test"); }
-  testing::TemporaryFolder own;
-  std::string path;
-};
 
 /// Six steps of two micro-batches a rank, with a checkpoint after the third, and a trace if `profile` says
 /// so.
@@ -97,7 +89,7 @@ class TraceOfRanks : public ::testing::Test {
     ranks().barrier("a test");
     file_ = parse_json<Json>("trace", read_file(folder_.path + "/trace-3-4.json"));
   }
-  SharedFolder folder_;
+  FolderOfRanks folder_;
   TracedRun run_;
   Json file_;
 };
@@ -196,7 +188,7 @@ TEST_F(TraceOfRanks, no_rank_has_a_sum_before_all_have_begun_it) {
 }
 
 TEST_F(TraceOfRanks, a_traced_run_has_the_bits_of_another) {
-  const SharedFolder folder;
+  const FolderOfRanks folder;
   const TracedRun other(folder.path, {});
   EXPECT_EQ(run_.toy.weights(), other.toy.weights());
   EXPECT_TRUE(other.trace.events().empty());

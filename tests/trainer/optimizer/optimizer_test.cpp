@@ -61,8 +61,8 @@ TEST(Optimizer, has_the_states_of_its_row_as_large_as_the_row_says) {
 }
 
 /// Four matrices of a block, and an embedding as large as they.
-struct Blocks {
-  Blocks() {
+struct PartedTensors {
+  PartedTensors() {
     (void)store.add("nystromformer.embeddings.word_embeddings.weight", {128, 64}, Init::kNormal);
     for (const char* name : {"0.a", "0.b", "1.a", "1.b"})
       (void)store.add(std::string("nystromformer.encoder.layer.") + name, {32, 64}, Init::kNormal);
@@ -72,15 +72,15 @@ struct Blocks {
 };
 
 TEST(Optimizer, the_memory_plan_counts_its_states_of_the_parameters_that_have_them) {
-  const Blocks blocks;
-  const std::size_t weights = blocks.store.weights().bytes();
-  EXPECT_EQ(optimizer_bytes({}, blocks.store, 1), 2 * weights);
-  EXPECT_EQ(optimizer_bytes({}, blocks.store, 2), weights);
-  EXPECT_EQ(optimizer_bytes({.ema_decay = 0.9}, blocks.store, 2), weights + weights / 2);
+  const PartedTensors parted;
+  const std::size_t weights = parted.store.weights().bytes();
+  EXPECT_EQ(optimizer_bytes({}, parted.store, 1), 2 * weights);
+  EXPECT_EQ(optimizer_bytes({}, parted.store, 2), weights);
+  EXPECT_EQ(optimizer_bytes({.ema_decay = 0.9}, parted.store, 2), weights + weights / 2);
   const OptimizerOptions muon{.kind = "muon"};
-  const std::size_t scratch = find_optimizer("muon").scratch_bytes(blocks.store);
-  EXPECT_EQ(optimizer_bytes(muon, blocks.store, 1) - scratch, 2 * weights / 2 + weights / 2);
-  EXPECT_EQ(optimizer_bytes(muon, blocks.store, 2) - scratch, weights) << "the rank with the embeddings";
+  const std::size_t scratch = find_optimizer("muon").scratch_bytes(parted.store);
+  EXPECT_EQ(optimizer_bytes(muon, parted.store, 1) - scratch, 2 * weights / 2 + weights / 2);
+  EXPECT_EQ(optimizer_bytes(muon, parted.store, 2) - scratch, weights) << "the rank with the embeddings";
 }
 
 TEST(Optimizer, the_norm_is_of_all_gradients_together) {

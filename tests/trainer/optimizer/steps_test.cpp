@@ -24,8 +24,8 @@ const std::string kWords = "nystromformer.embeddings.word_embeddings.weight";
 
 /// A network's parameters in small, in fp64, drawn at random; q, k and v lie together, of sizes that no
 /// vector divides.
-struct Parameters {
-  Parameters() {
+struct DrawnParameters {
+  DrawnParameters() {
     (void)store.add(kWords, {5, 3}, Init::kNormal);
     (void)store.add_group({kSelf + "query.weight", kSelf + "key.weight", kSelf + "value.weight"}, {3, 3},
                           Init::kNormal);
@@ -170,7 +170,7 @@ using Rule = std::function<void(const Step&, const Values&, Plain&)>;
 /// Five steps of both, with `prepare(store, tensors)` first; every weight, every step.
 void expect_formula(const OptimizerOptions& o, const Rule& rule,
                     const std::function<void(const ParameterStore&, std::vector<Plain>&)>& prepare = {}) {
-  Parameters p;
+  DrawnParameters p;
   std::vector<Plain> tensors;
   for (ParameterId id = 0; id < p.store.count(); ++id) tensors.push_back(plain(p.store, id, o));
   if (prepare) prepare(p.store, tensors);
@@ -284,7 +284,7 @@ TEST(OptimizerSteps, have_the_same_bits_for_any_thread_count) {
 
 TEST(OptimizerSteps, a_cycled_beta1_takes_the_place_of_the_fixed_one) {
   for (const OptimizerKind& kind : optimizer_kinds()) {
-    Parameters a, b;
+    DrawnParameters a, b;
     OptimizerOptions o = options(std::string(kind.name).c_str());
     const auto cycled = make_optimizer(o, a.store);
     o.beta1 = 0.6;
@@ -299,7 +299,7 @@ TEST(OptimizerSteps, a_cycled_beta1_takes_the_place_of_the_fixed_one) {
 }
 
 TEST(OptimizerGroups, a_pattern_that_matches_nothing_is_refused) {
-  Parameters p;
+  DrawnParameters p;
   try {
     (void)make_optimizer({.groups = {{.match = "*.biass", .rate = 0.1}}}, p.store);
     FAIL() << "was accepted";
@@ -309,7 +309,7 @@ TEST(OptimizerGroups, a_pattern_that_matches_nothing_is_refused) {
 }
 
 TEST(AveragedWeights, follow_the_weights_by_their_share) {
-  Parameters p;
+  DrawnParameters p;
   const double d = 0.75;
   Values expected;
   for (const double w : p.store.weights().span<double>()) expected.push_back(w);
@@ -328,7 +328,7 @@ TEST(AveragedWeights, follow_the_weights_by_their_share) {
 }
 
 TEST(AveragedWeights, change_places_with_the_weights_and_back) {
-  Parameters p;
+  DrawnParameters p;
   const auto optimizer = make_optimizer({.learning_rate = 0.1, .ema_decay = 0.5}, p.store);
   p.draw_gradients(1);
   optimizer->step(p.context, {}, 1.0);
