@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 launch/setup.sh --tests || exit
 launch/setup.sh --emulation || exit
+echo "test.sh: built in $SECONDS s"
 status=0
 for build in build build-emulation; do
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@" || status=$?
