@@ -1,8 +1,8 @@
 // Attention of the base model alone: 12 heads of 64 channels, 64 landmarks, 65 taps.
 
 #include "benchmarks/gpu/kernel_benchmark.h"
-#include "kernels/nystrom_attention.h"
-#include "kernels/softmax_attention.h"
+#include "kernels/attention/nystrom.h"
+#include "kernels/attention/softmax.h"
 #include "kernels/tensor/arena.h"
 
 namespace nystrom {

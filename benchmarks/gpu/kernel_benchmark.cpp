@@ -21,15 +21,15 @@
 #include <vector>
 
 #include "benchmarks/gpu/kernel_benchmark.h"
-#include "kernels/adamw.h"
-#include "kernels/clip_factor.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/fill.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/optimizer/adamw.h"
+#include "kernels/optimizer/clip_factor.h"
 #include "kernels/rows.h"
 #include "launch/bench/machine.h"
 

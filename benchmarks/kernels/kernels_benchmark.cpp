@@ -13,14 +13,14 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/adamw.h"
+#include "kernels/attention/nystrom.h"
+#include "kernels/attention/softmax.h"
 #include "kernels/core/philox.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
-#include "kernels/nystrom_attention.h"
-#include "kernels/softmax_attention.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/optimizer/adamw.h"
 #include "kernels/tensor/arena.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/cpu_features.h"

@@ -1,6 +1,6 @@
 #pragma once
 // Nyström attention of one head written plainly, in double, beside exact softmax attention of the same input
-// (kernels/nystrom_attention.h has the formulas). With S the softmax matrix of n tokens and m landmarks:
+// (kernels/attention/nystrom.h has the formulas). With S the softmax matrix of n tokens and m landmarks:
 //   F = softmax(q k~^T / sqrt(D)) [n, m],  A = softmax(q~ k~^T / sqrt(D)) [m, m],  B = softmax(q~ k^T /
 //   sqrt(D)) [m, n] Z = pinv(A),  nystrom = F Z B [n, n]
 // For n <= m Nyström attention is softmax attention: the landmarks are the tokens, and F, A, B and Z are

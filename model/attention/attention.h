@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "model/config/model_config.h"
 #include "model/parameters/parameters.h"
 #include "model/parameters/pass.h"

@@ -1,6 +1,6 @@
 // Kind linear: linear attention.
 
-#include "kernels/linear_attention.h"
+#include "kernels/attention/linear.h"
 #include "model/attention/conv_skip.h"
 #include "model/attention/kinds.h"
 

@@ -1,6 +1,6 @@
 // Kind linformer: softmax attention to projections of keys and values.
 
-#include "kernels/linformer_attention.h"
+#include "kernels/attention/linformer.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // Kind longformer: softmax attention within a sliding window.
 
-#include "kernels/longformer_attention.h"
+#include "kernels/attention/longformer.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // Kind none: the values themselves, for ablations.
 
-#include "kernels/value_attention.h"
+#include "kernels/attention/value.h"
 #include "model/attention/conv_skip.h"
 #include "model/attention/kinds.h"
 

@@ -1,6 +1,6 @@
 // Kind nystrom: Nystrom approximation of softmax attention with landmarks.
 
-#include "kernels/nystrom_attention.h"
+#include "kernels/attention/nystrom.h"
 
 #include <fmt/format.h>
 

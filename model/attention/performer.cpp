@@ -1,6 +1,6 @@
 // Kind performer: softmax attention by random features, FAVOR+.
 
-#include "kernels/performer_attention.h"
+#include "kernels/attention/performer.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // Kind reformer: softmax attention within chunks of tokens that hash alike.
 
-#include "kernels/reformer_attention.h"
+#include "kernels/attention/reformer.h"
 
 #include <fmt/format.h>
 

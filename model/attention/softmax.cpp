@@ -1,6 +1,6 @@
 // Kind softmax: exact attention over all pairs of tokens.
 
-#include "kernels/softmax_attention.h"
+#include "kernels/attention/softmax.h"
 
 #include "model/attention/conv_skip.h"
 #include "model/attention/kinds.h"

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/attention/linformer.h"
+#include "kernels/attention/longformer.h"
+#include "kernels/attention/nystrom.h"
 #include "kernels/core/names.h"
-#include "kernels/linformer_attention.h"
-#include "kernels/longformer_attention.h"
-#include "kernels/nystrom_attention.h"
 
 namespace nystrom {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/fill.h"
-#include "kernels/label_weights.h"
+#include "kernels/losses/label_weights.h"
 
 namespace nystrom {
 

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "kernels/cross_entropy.h"
+#include "kernels/losses/cross_entropy.h"
 #include "kernels/pair_features.h"
 #include "model/heads/classifier.h"
 #include "model/heads/pooling.h"

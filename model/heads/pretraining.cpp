@@ -4,11 +4,11 @@
 #include <array>
 #include <memory>
 
-#include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/linear_gelu.h"
+#include "kernels/losses/cross_entropy.h"
 #include "kernels/rows.h"
 #include "model/heads/head_registry.h"
 

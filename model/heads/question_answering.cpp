@@ -4,7 +4,7 @@
 #include <array>
 
 #include "kernels/linear.h"
-#include "kernels/span_cross_entropy.h"
+#include "kernels/losses/span_cross_entropy.h"
 #include "model/heads/head_registry.h"
 
 namespace nystrom {

@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "kernels/cross_entropy.h"
-#include "kernels/elementwise_loss.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/losses/elementwise_loss.h"
 #include "model/heads/classifier.h"
 #include "model/heads/pooling.h"
 

@@ -3,9 +3,9 @@
 
 #include <array>
 
-#include "kernels/cross_entropy.h"
 #include "kernels/fill.h"
 #include "kernels/linear.h"
+#include "kernels/losses/cross_entropy.h"
 #include "kernels/rows.h"
 #include "model/heads/head_registry.h"
 

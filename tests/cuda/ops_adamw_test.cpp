@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "kernels/adamw.h"
-#include "kernels/clip_factor.h"
+#include "kernels/optimizer/adamw.h"
+#include "kernels/optimizer/clip_factor.h"
 #include "twins.h"
 
 namespace nystrom::testing {

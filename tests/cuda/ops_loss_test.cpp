@@ -3,10 +3,10 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cross_entropy.h"
-#include "kernels/elementwise_loss.h"
-#include "kernels/label_weights.h"
-#include "kernels/span_cross_entropy.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/losses/elementwise_loss.h"
+#include "kernels/losses/label_weights.h"
+#include "kernels/losses/span_cross_entropy.h"
 #include "twins.h"
 
 namespace nystrom::testing {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/average.h"
-#include "kernels/muon.h"
-#include "kernels/tensorwise_adam.h"
+#include "kernels/optimizer/average.h"
+#include "kernels/optimizer/muon.h"
+#include "kernels/optimizer/tensorwise_adam.h"
 #include "twins.h"
 
 namespace nystrom::testing {

@@ -1,8 +1,8 @@
-#include "kernels/adamw.h"
+#include "kernels/optimizer/adamw.h"
 
 #include <limits>
 
-#include "kernels/clip_factor.h"
+#include "kernels/optimizer/clip_factor.h"
 #include "op_support.h"
 
 namespace nystrom::testing {

@@ -1,4 +1,4 @@
-#include "kernels/average.h"
+#include "kernels/optimizer/average.h"
 
 #include "op_support.h"
 

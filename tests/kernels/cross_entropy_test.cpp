@@ -1,4 +1,4 @@
-#include "kernels/cross_entropy.h"
+#include "kernels/losses/cross_entropy.h"
 
 #include "gradient_check.h"
 #include "op_support.h"

@@ -1,4 +1,4 @@
-#include "kernels/muon.h"
+#include "kernels/optimizer/muon.h"
 
 #include <algorithm>
 #include <utility>

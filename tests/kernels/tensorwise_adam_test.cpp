@@ -1,4 +1,4 @@
-#include "kernels/tensorwise_adam.h"
+#include "kernels/optimizer/tensorwise_adam.h"
 
 #include <array>
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "kernels/attention/nystrom.h"
+#include "kernels/attention/softmax.h"
 #include "kernels/core/philox.h"
-#include "kernels/nystrom_attention.h"
-#include "kernels/softmax_attention.h"
 #include "kernels/tensor/buffer.h"
 
 namespace nystrom::testing {

@@ -7,15 +7,15 @@
 #include <functional>
 #include <vector>
 
+#include "kernels/attention/linear.h"
+#include "kernels/attention/linformer.h"
+#include "kernels/attention/longformer.h"
+#include "kernels/attention/performer.h"
+#include "kernels/attention/reformer.h"
+#include "kernels/attention/value.h"
 #include "kernels/core/philox.h"
-#include "kernels/linear_attention.h"
-#include "kernels/linformer_attention.h"
-#include "kernels/longformer_attention.h"
-#include "kernels/performer_attention.h"
-#include "kernels/reformer_attention.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/device.h"
-#include "kernels/value_attention.h"
 
 namespace nystrom::testing {
 

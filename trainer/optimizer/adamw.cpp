@@ -1,4 +1,4 @@
-// AdamW (kernels/adamw.h).
+// AdamW (kernels/optimizer/adamw.h).
 
 #include <array>
 

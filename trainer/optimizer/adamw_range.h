@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "kernels/adamw.h"
+#include "kernels/optimizer/adamw.h"
 #include "trainer/optimizer/kinds.h"
 #include "trainer/optimizer/tensor_rates.h"
 

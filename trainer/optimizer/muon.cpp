@@ -9,7 +9,7 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/muon.h"
+#include "kernels/optimizer/muon.h"
 #include "trainer/optimizer/adamw_range.h"
 
 namespace nystrom {

@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/average.h"
-#include "kernels/clip_factor.h"
+#include "kernels/optimizer/average.h"
+#include "kernels/optimizer/clip_factor.h"
 #include "kernels/rows.h"
 #include "trainer/optimizer/kinds.h"
 

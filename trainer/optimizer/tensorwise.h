@@ -1,6 +1,6 @@
 #pragma once
-// An optimizer whose rate is scaled tensor by tensor (kernels/tensorwise_adam.h): what LAMB and StableAdamW
-// share.
+// An optimizer whose rate is scaled tensor by tensor (kernels/optimizer/tensorwise_adam.h): what LAMB and
+// StableAdamW share.
 //
 // Tensors are cut into parts at multiples of the grain by which shards begin, counted in the flat weights, so
 // that no part lies on two ranks. Each rank sums its parts, in fp64; the sums of all parts then go to all
@@ -9,7 +9,7 @@
 
 #include <array>
 
-#include "kernels/tensorwise_adam.h"
+#include "kernels/optimizer/tensorwise_adam.h"
 #include "trainer/optimizer/kinds.h"
 
 namespace nystrom {

@@ -3,9 +3,9 @@
 // 2205.14135): all of softmax attention, Nystrom attention of sequences of at most M rows, and the windows of
 // longformer attention.
 
+#include "kernels/attention/softmax.h"
 #include "kernels/cpu/attention/head_convolution.h"
 #include "kernels/cpu/attention/streaming_softmax.h"
-#include "kernels/softmax_attention.h"
 
 namespace nystrom {
 

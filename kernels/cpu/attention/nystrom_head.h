@@ -12,10 +12,10 @@
 
 #include <array>
 
+#include "kernels/attention/nystrom.h"
 #include "kernels/cpu/attention/pseudo_inverse.h"
 #include "kernels/cpu/attention/streaming_softmax.h"
 #include "kernels/cpu/attention/summary_rows.h"
-#include "kernels/nystrom_attention.h"
 
 namespace nystrom {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "kernels/cpu/attention/tile_ops.h"
 
 namespace nystrom {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "kernels/core/philox.h"
 #include "kernels/cuda/attention/tiles.h"
 #include "kernels/cuda/attention/workspace.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/nystrom_attention.h"
+#include "kernels/attention/nystrom.h"
 
 namespace nystrom::cuda {
 

@@ -8,10 +8,10 @@
 
 #include "gradient_check.h"
 #include "kernels/core/philox.h"
-#include "kernels/elementwise_loss.h"
-#include "kernels/label_weights.h"
+#include "kernels/losses/elementwise_loss.h"
+#include "kernels/losses/label_weights.h"
+#include "kernels/losses/span_cross_entropy.h"
 #include "kernels/relu.h"
-#include "kernels/span_cross_entropy.h"
 #include "kernels/tensor/buffer.h"
 
 namespace nystrom {
