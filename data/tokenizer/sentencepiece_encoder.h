@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_model.h"
 #include "data/tokenizer/trie.h"
 #include "data/tokenizer/unigram_search.h"
 #include "data/tokenizer/word_pieces.h"

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_model.h"
 
 namespace nystrom {
 
