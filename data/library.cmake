@@ -25,8 +25,8 @@ nystrom_optimize_lightly(${light}
   data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
   data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
   data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
-  data/tokenizer/huggingface_files.cpp data/tokenizer/json_parts.cpp data/tokenizer/model_proto.cpp
-  data/tokenizer/sample.cpp data/tokenizer/sentencepiece_training.cpp data/tokenizer/tokenizer_json.cpp)
+  data/tokenizer/huggingface_files.cpp data/tokenizer/json/json_parts.cpp data/tokenizer/sentencepiece/model_proto.cpp
+  data/tokenizer/sample.cpp data/tokenizer/training.cpp data/tokenizer/json/tokenizer_json.cpp)
 
 nystrom_add_library(data FOLDER data
   SOURCES
@@ -70,12 +70,13 @@ nystrom_add_library(data FOLDER data
     text/case_folding.cpp text/clean.cpp text/language.cpp text/list_items.cpp text/quoted_speech.cpp
     text/sentence_end.cpp text/sentence_rules.cpp text/sentences.cpp text/unspaced.cpp text/utf16.cpp
     text/utf8.cpp
-    tokenizer/added_tokens.cpp tokenizer/aligned_text.cpp tokenizer/byte_bpe_model.cpp tokenizer/charsmap.cpp
-    tokenizer/huggingface_files.cpp tokenizer/json_parts.cpp tokenizer/model_proto.cpp
-    tokenizer/normalizer.cpp tokenizer/sample.cpp
-    tokenizer/sentencepiece_encoder.cpp tokenizer/sentencepiece_model.cpp tokenizer/sentencepiece_training.cpp
-    tokenizer/tokenizer.cpp tokenizer/tokenizer_json.cpp tokenizer/trie.cpp tokenizer/unicode_classes.cpp
-    tokenizer/unigram_model.cpp tokenizer/vocabulary.cpp tokenizer/wordpiece_model.cpp
+    tokenizer/huggingface_files.cpp tokenizer/sample.cpp tokenizer/tokenizer.cpp tokenizer/training.cpp
+    tokenizer/json/added_tokens.cpp tokenizer/json/aligned_text.cpp tokenizer/json/byte_bpe_model.cpp
+    tokenizer/json/json_parts.cpp tokenizer/json/normalizer.cpp tokenizer/json/tokenizer_json.cpp
+    tokenizer/json/unigram_model.cpp tokenizer/json/vocabulary.cpp tokenizer/json/wordpiece_model.cpp
+    tokenizer/model/trie.cpp tokenizer/model/unicode_classes.cpp
+    tokenizer/sentencepiece/charsmap.cpp tokenizer/sentencepiece/encoder.cpp tokenizer/sentencepiece/model.cpp
+    tokenizer/sentencepiece/model_proto.cpp
   GENERATED_SOURCES "${CMAKE_BINARY_DIR}/arrow_rows_script.cpp"
   DEFINITIONS NYSTROM_VERSION="${PROJECT_VERSION}"
   HEADERS_OF core

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "data/tokenizer/charsmap.h"
-#include "data/tokenizer/model_proto.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
 

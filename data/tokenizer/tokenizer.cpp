@@ -4,9 +4,9 @@
 #include <array>
 #include <filesystem>
 
-#include "data/tokenizer/sentencepiece_model.h"
-#include "data/tokenizer/tokenizer_json.h"
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/json/tokenizer_json.h"
+#include "data/tokenizer/model/unicode_classes.h"
+#include "data/tokenizer/sentencepiece/model.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/sha256.h"

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/tokenizer_model.h"
+#include "data/tokenizer/model/tokenizer_model.h"
 
 namespace nystrom {
 

@@ -10,11 +10,11 @@ nystrom_add_test(corpus_test
     tests/data/glob_test.cpp
     tests/data/preparation/prepare_test.cpp
     tests/data/preparation/resume_test.cpp
-    tests/data/tokenizer/sentencepiece_test.cpp
+    tests/data/tokenizer/sentencepiece/encoder_test.cpp
     tests/data/text/languages_test.cpp
     tests/data/text/text_test.cpp
     tests/data/corpus/wikipedia/languages_test.cpp
-    tests/data/tokenizer/tokenizer_json_test.cpp
+    tests/data/tokenizer/json/tokenizer_json_test.cpp
     tests/data/tokenizer/tokenizer_test.cpp
     tests/data/corpus/wikipedia/wikitext_test.cpp
   LINKS nystrom_data

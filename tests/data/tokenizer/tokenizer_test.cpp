@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "data/tokenizer/model_proto.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 #include "made_up_text.h"

@@ -7,9 +7,9 @@
 #include <fstream>
 
 #include "conversion_case.h"
-#include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/huggingface_files.h"
-#include "data/tokenizer/model_proto.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "kernels/core/json.h"
 
 namespace nystrom {

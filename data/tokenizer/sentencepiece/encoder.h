@@ -8,11 +8,11 @@
 #include <variant>
 #include <vector>
 
-#include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/tokenizer_model.h"
-#include "data/tokenizer/trie.h"
-#include "data/tokenizer/unigram_search.h"
-#include "data/tokenizer/word_pieces.h"
+#include "data/tokenizer/model/tokenizer_model.h"
+#include "data/tokenizer/model/trie.h"
+#include "data/tokenizer/model/unigram_search.h"
+#include "data/tokenizer/model/word_pieces.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 
 namespace nystrom {
 

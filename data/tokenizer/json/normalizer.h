@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/aligned_text.h"
+#include "data/tokenizer/json/aligned_text.h"
 
 namespace nystrom {
 

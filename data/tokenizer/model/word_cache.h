@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/word_pieces.h"
+#include "data/tokenizer/model/word_pieces.h"
 
 namespace nystrom {
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/model_proto.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 
 #include <cmath>
 #include <cstring>

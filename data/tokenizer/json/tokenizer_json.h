@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "data/tokenizer/tokenizer_model.h"
+#include "data/tokenizer/model/tokenizer_model.h"
 
 namespace nystrom {
 

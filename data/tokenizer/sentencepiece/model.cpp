@@ -1,4 +1,4 @@
-#include "data/tokenizer/sentencepiece_model.h"
+#include "data/tokenizer/sentencepiece/model.h"
 
 #include <sentencepiece_processor.h>
 
@@ -6,9 +6,9 @@
 #include <array>
 
 #include "data/text/unspaced.h"
-#include "data/tokenizer/charsmap.h"
-#include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/sentencepiece_encoder.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
+#include "data/tokenizer/sentencepiece/encoder.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "kernels/core/check.h"
 
 // Exported by the library, declared in no header that it installs.

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "corpus_folder.h"
+#include "data/tokenizer/model/unicode_classes.h"
 #include "data/tokenizer/tokenizer.h"
-#include "data/tokenizer/unicode_classes.h"
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/json_parts.h"
+#include "data/tokenizer/json/json_parts.h"
 
 #include <algorithm>
 

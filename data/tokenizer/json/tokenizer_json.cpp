@@ -1,15 +1,15 @@
-#include "data/tokenizer/tokenizer_json.h"
+#include "data/tokenizer/json/tokenizer_json.h"
 
 #include <algorithm>
 #include <set>
 
-#include "data/tokenizer/added_tokens.h"
-#include "data/tokenizer/byte_bpe_model.h"
-#include "data/tokenizer/json_parts.h"
-#include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/unicode_classes.h"
-#include "data/tokenizer/unigram_model.h"
-#include "data/tokenizer/wordpiece_model.h"
+#include "data/tokenizer/json/added_tokens.h"
+#include "data/tokenizer/json/byte_bpe_model.h"
+#include "data/tokenizer/json/json_parts.h"
+#include "data/tokenizer/json/normalizer.h"
+#include "data/tokenizer/json/unigram_model.h"
+#include "data/tokenizer/json/wordpiece_model.h"
+#include "data/tokenizer/model/unicode_classes.h"
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/model/unicode_classes.h"
 
 #include <unicode/uchar.h>
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/json/normalizer.h"
 
 #include <unicode/brkiter.h>
 #include <unicode/bytestream.h>
@@ -12,9 +12,9 @@
 #include <memory>
 
 #include "data/text/utf8.h"
-#include "data/tokenizer/charsmap.h"
-#include "data/tokenizer/json_parts.h"
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/json/json_parts.h"
+#include "data/tokenizer/model/unicode_classes.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

@@ -4,8 +4,8 @@
 #include <array>
 #include <unordered_map>
 
-#include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/sentencepiece_model.h"
+#include "data/tokenizer/sentencepiece/model.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 

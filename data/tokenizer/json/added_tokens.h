@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/trie.h"
-#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/json/normalizer.h"
+#include "data/tokenizer/json/vocabulary.h"
+#include "data/tokenizer/model/trie.h"
 
 namespace nystrom {
 

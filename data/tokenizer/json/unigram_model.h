@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/json/vocabulary.h"
 
 namespace nystrom {
 

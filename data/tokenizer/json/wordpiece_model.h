@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/json/vocabulary.h"
 
 namespace nystrom {
 

@@ -1,12 +1,12 @@
-#include "data/tokenizer/unigram_model.h"
+#include "data/tokenizer/json/unigram_model.h"
 
 #include <algorithm>
 
 #include "data/text/unspaced.h"
 #include "data/text/utf8.h"
-#include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/unicode_classes.h"
-#include "data/tokenizer/unigram_search.h"
+#include "data/tokenizer/json/normalizer.h"
+#include "data/tokenizer/model/unicode_classes.h"
+#include "data/tokenizer/model/unigram_search.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/tokenizer/tokenizer_model.h"
+#include "data/tokenizer/model/tokenizer_model.h"
 
 namespace nystrom {
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/json/vocabulary.h"
 
 #include <algorithm>
 #include <array>

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "corpus_folder.h"
-#include "data/tokenizer/model_proto.h"
-#include "data/tokenizer/sentencepiece_encoder.h"
+#include "data/tokenizer/sentencepiece/encoder.h"
+#include "data/tokenizer/sentencepiece/model_proto.h"
 #include "kernels/core/json.h"
 
 namespace nystrom {

@@ -1,4 +1,4 @@
-#include "data/tokenizer/aligned_text.h"
+#include "data/tokenizer/json/aligned_text.h"
 
 #include <algorithm>
 #include <numeric>

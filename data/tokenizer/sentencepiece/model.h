@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "data/tokenizer/tokenizer_model.h"
+#include "data/tokenizer/model/tokenizer_model.h"
 
 namespace nystrom {
 

@@ -1,4 +1,4 @@
-#include "data/tokenizer/charsmap.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "data/tokenizer/wordpiece_model.h"
+#include "data/tokenizer/json/wordpiece_model.h"
 
 #include <unicode/normalizer2.h>
 #include <unicode/unistr.h>
@@ -7,8 +7,8 @@
 
 #include "data/text/unspaced.h"
 #include "data/text/utf8.h"
-#include "data/tokenizer/trie.h"
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/model/trie.h"
+#include "data/tokenizer/model/unicode_classes.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

@@ -1,4 +1,4 @@
-#include "data/tokenizer/trie.h"
+#include "data/tokenizer/model/trie.h"
 
 #include <utility>
 

@@ -1,12 +1,12 @@
-#include "data/tokenizer/sentencepiece_encoder.h"
+#include "data/tokenizer/sentencepiece/encoder.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 
 #include "data/text/utf8.h"
-#include "data/tokenizer/charsmap.h"
-#include "data/tokenizer/word_cache.h"
+#include "data/tokenizer/model/word_cache.h"
+#include "data/tokenizer/sentencepiece/charsmap.h"
 
 namespace nystrom {
 namespace {

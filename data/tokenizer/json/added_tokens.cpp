@@ -1,8 +1,8 @@
-#include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/json/added_tokens.h"
 
 #include <algorithm>
 
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/model/unicode_classes.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

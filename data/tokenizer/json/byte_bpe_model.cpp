@@ -1,12 +1,12 @@
-#include "data/tokenizer/byte_bpe_model.h"
+#include "data/tokenizer/json/byte_bpe_model.h"
 
 #include <algorithm>
 #include <array>
 
 #include "data/text/unspaced.h"
 #include "data/text/utf8.h"
-#include "data/tokenizer/unicode_classes.h"
-#include "data/tokenizer/word_pieces.h"
+#include "data/tokenizer/model/unicode_classes.h"
+#include "data/tokenizer/model/word_pieces.h"
 #include "kernels/core/check.h"
 
 namespace nystrom {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "data/text/utf8.h"
-#include "data/tokenizer/trie.h"
-#include "data/tokenizer/word_pieces.h"
+#include "data/tokenizer/model/trie.h"
+#include "data/tokenizer/model/word_pieces.h"
 
 namespace nystrom {
 
