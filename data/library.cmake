@@ -26,7 +26,8 @@ nystrom_optimize_lightly(${light}
   data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
   data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
   data/tokenizer/huggingface_files.cpp data/tokenizer/json/json_parts.cpp data/tokenizer/sentencepiece/model_proto.cpp
-  data/tokenizer/sample.cpp data/tokenizer/training.cpp data/tokenizer/json/tokenizer_json.cpp)
+  data/tokenizer/sample.cpp data/tokenizer/training.cpp data/tokenizer/json/tokenizer_json.cpp
+  data/tokenizer/vocabulary_files.cpp)
 
 nystrom_add_library(data FOLDER data
   SOURCES
@@ -71,6 +72,7 @@ nystrom_add_library(data FOLDER data
     text/sentence_end.cpp text/sentence_rules.cpp text/sentences.cpp text/unspaced.cpp text/utf16.cpp
     text/utf8.cpp
     tokenizer/huggingface_files.cpp tokenizer/sample.cpp tokenizer/tokenizer.cpp tokenizer/training.cpp
+    tokenizer/vocabulary_files.cpp
     tokenizer/json/added_tokens.cpp tokenizer/json/aligned_text.cpp tokenizer/json/byte_bpe_model.cpp
     tokenizer/json/json_parts.cpp tokenizer/json/normalizer.cpp tokenizer/json/tokenizer_json.cpp
     tokenizer/json/unigram_model.cpp tokenizer/json/vocabulary.cpp tokenizer/json/wordpiece_model.cpp

@@ -7,6 +7,7 @@
 #include "data/tokenizer/json/tokenizer_json.h"
 #include "data/tokenizer/model/unicode_classes.h"
 #include "data/tokenizer/sentencepiece/model.h"
+#include "data/tokenizer/vocabulary_files.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/sha256.h"

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "data/tokenizer/huggingface_files.h"
-#include "data/tokenizer/json/tokenizer_json.h"
+#include "data/tokenizer/vocabulary_files.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
