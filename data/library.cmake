@@ -23,7 +23,7 @@ configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_r
 file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
 nystrom_optimize_lightly(${light}
   data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
-  data/preparation/report.cpp data/preparation/source_stats.cpp data/preparation/sources.cpp
+  data/preparation/report.cpp data/preparation/blocks/source_stats.cpp data/preparation/sources.cpp
   data/shards/inspect.cpp data/shards/shard_check.cpp data/shards/shard_layout.cpp
   data/tokenizer/huggingface_files.cpp data/tokenizer/json/json_parts.cpp data/tokenizer/sentencepiece/model_proto.cpp
   data/tokenizer/sample.cpp data/tokenizer/training.cpp data/tokenizer/json/tokenizer_json.cpp
@@ -48,10 +48,11 @@ nystrom_add_library(data FOLDER data
     hdf5/hdf5_calls.cpp hdf5/hdf5_contents.cpp hdf5/hdf5_dataset.cpp hdf5/hdf5_file.cpp hdf5/hdf5_text.cpp
     pictures/png.cpp
     preparation/contamination.cpp preparation/encode_text.cpp preparation/find_duplicates.cpp
-    preparation/input_splits.cpp preparation/manifest.cpp preparation/minhash.cpp preparation/packed_file.cpp
-    preparation/prepare.cpp preparation/prepare_directory.cpp preparation/read_text.cpp preparation/report.cpp
-    preparation/source_stats.cpp preparation/sources.cpp preparation/spill_files.cpp preparation/text_block.cpp
-    preparation/token_block.cpp preparation/worker_pool.cpp preparation/write_shards.cpp
+    preparation/input_splits.cpp preparation/manifest.cpp preparation/minhash.cpp preparation/prepare.cpp
+    preparation/prepare_directory.cpp preparation/read_text.cpp preparation/report.cpp preparation/sources.cpp
+    preparation/worker_pool.cpp preparation/write_shards.cpp
+    preparation/blocks/packed_file.cpp preparation/blocks/source_stats.cpp preparation/blocks/spill_files.cpp
+    preparation/blocks/text_block.cpp preparation/blocks/token_block.cpp
     pretraining/batch_builder.cpp pretraining/bert_samples.cpp pretraining/loader.cpp pretraining/masking.cpp
     pretraining/mixture.cpp pretraining/packing.cpp pretraining/permutation.cpp pretraining/samples.cpp
     pretraining/text_samples.cpp

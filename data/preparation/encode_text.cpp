@@ -6,10 +6,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "data/preparation/packed_file.h"
+#include "data/preparation/blocks/packed_file.h"
+#include "data/preparation/blocks/token_block.h"
 #include "data/preparation/sources.h"
 #include "data/preparation/stages.h"
-#include "data/preparation/token_block.h"
 #include "data/tokenizer/sample.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"

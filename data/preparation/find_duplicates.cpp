@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "data/preparation/packed_file.h"
-#include "data/preparation/spill_files.h"
+#include "data/preparation/blocks/packed_file.h"
+#include "data/preparation/blocks/spill_files.h"
 #include "data/preparation/stages.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"

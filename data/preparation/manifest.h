@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "data/preparation/blocks/source_stats.h"
 #include "data/preparation/options.h"
-#include "data/preparation/source_stats.h"
 #include "data/shards/inspect.h"
 #include "data/shards/shard.h"
 #include "data/tokenizer/tokenizer.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/preparation/text_block.h"
+#include "data/preparation/blocks/text_block.h"
 
 namespace nystrom {
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <set>
 
-#include "data/preparation/packed_file.h"
+#include "data/preparation/blocks/packed_file.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/folders.h"

@@ -7,9 +7,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "data/preparation/blocks/packed_file.h"
 #include "data/preparation/contamination.h"
 #include "data/preparation/minhash.h"
-#include "data/preparation/packed_file.h"
 #include "data/preparation/stages.h"
 #include "data/text/clean.h"
 #include "data/text/sentences.h"

@@ -16,10 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "data/preparation/blocks/text_block.h"
 #include "data/preparation/input_splits.h"
 #include "data/preparation/manifest.h"
 #include "data/preparation/options.h"
-#include "data/preparation/text_block.h"
 #include "data/preparation/worker_pool.h"
 #include "data/tokenizer/tokenizer.h"
 

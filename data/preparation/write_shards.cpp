@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "data/preparation/blocks/token_block.h"
 #include "data/preparation/stages.h"
-#include "data/preparation/token_block.h"
 #include "data/shards/shard.h"
 #include "kernels/core/check.h"
 #include "kernels/core/sha256.h"

@@ -10,7 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "data/preparation/document_split.h"
+#include "data/preparation/blocks/document_split.h"
 #include "data/tokenizer/sample.h"
 #include "kernels/core/sha256.h"
 #include "preparing.h"

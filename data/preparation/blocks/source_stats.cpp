@@ -1,4 +1,4 @@
-#include "data/preparation/source_stats.h"
+#include "data/preparation/blocks/source_stats.h"
 
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "data/preparation/document_split.h"
-#include "data/preparation/source_stats.h"
+#include "data/preparation/blocks/document_split.h"
+#include "data/preparation/blocks/source_stats.h"
 
 namespace nystrom {
 

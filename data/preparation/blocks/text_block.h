@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/preparation/source_stats.h"
+#include "data/preparation/blocks/source_stats.h"
 
 namespace nystrom {
 

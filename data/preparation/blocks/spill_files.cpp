@@ -1,4 +1,4 @@
-#include "data/preparation/spill_files.h"
+#include "data/preparation/blocks/spill_files.h"
 
 #include <cerrno>
 #include <cstring>

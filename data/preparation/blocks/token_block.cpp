@@ -1,7 +1,7 @@
-#include "data/preparation/token_block.h"
+#include "data/preparation/blocks/token_block.h"
 
-#include "data/preparation/bytes.h"
-#include "data/preparation/packed_file.h"
+#include "data/preparation/blocks/bytes.h"
+#include "data/preparation/blocks/packed_file.h"
 
 namespace nystrom {
 namespace {

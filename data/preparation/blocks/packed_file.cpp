@@ -1,4 +1,4 @@
-#include "data/preparation/packed_file.h"
+#include "data/preparation/blocks/packed_file.h"
 
 #include <zstd.h>
 
