@@ -1,7 +1,7 @@
 #pragma once
-// An attention case of the host (tests/support/attention_case.h) run on the device.
+// An attention case of the host (tests/support/attention/attention_case.h) run on the device.
 
-#include "attention_case.h"
+#include "attention/attention_case.h"
 #include "on_device.h"
 
 namespace nystrom::testing {

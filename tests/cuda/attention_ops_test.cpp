@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "attention/naive_attention.h"
 #include "attention_on_device.h"
-#include "naive_attention.h"
 
 namespace nystrom::testing {
 namespace {

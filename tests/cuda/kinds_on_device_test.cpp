@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string>
 
-#include "kind_case.h"
+#include "attention/kind_case.h"
 
 namespace nystrom::testing {
 namespace {

@@ -5,17 +5,17 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
 endif()
 nystrom_add_test(cuda_ops_test
   SOURCES
-    tests/cuda/fill_test.cpp
+    tests/cuda/ops/fill_test.cpp
     ${NYSTROM_GRAPHS_TEST}
-    tests/cuda/linear_gelu_test.cpp
+    tests/cuda/ops/linear_gelu_test.cpp
     tests/cuda/needs_gpu.cpp
-    tests/cuda/ops_adamw_test.cpp
-    tests/cuda/ops_linear_test.cpp
-    tests/cuda/ops_loss_test.cpp
-    tests/cuda/ops_network_test.cpp
-    tests/cuda/ops_norm_test.cpp
-    tests/cuda/ops_optimizer_test.cpp
-    tests/cuda/ops_rows_test.cpp
+    tests/cuda/ops/adamw_test.cpp
+    tests/cuda/ops/linear_test.cpp
+    tests/cuda/ops/loss_test.cpp
+    tests/cuda/ops/network_test.cpp
+    tests/cuda/ops/norm_test.cpp
+    tests/cuda/ops/optimizer_test.cpp
+    tests/cuda/ops/rows_test.cpp
   LINKS nystrom_kernels
   LABELS cuda)
 nystrom_add_test(cuda_attention_test

@@ -4,28 +4,21 @@ nystrom_compile_alone(${alone})
 
 nystrom_add_test(core_test
   SOURCES
-    tests/kernels/core/bound_threads_test.cpp tests/kernels/core/core_test.cpp tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp
-    tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp
-    tests/kernels/core/thread_waiting_test.cpp tests/kernels/core/trace_test.cpp
+    tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp tests/kernels/core/philox_test.cpp
+    tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp tests/kernels/core/trace_test.cpp
+    tests/kernels/tensor/bound_threads_test.cpp tests/kernels/tensor/tensor_test.cpp
+    tests/kernels/tensor/thread_waiting_test.cpp
   LINKS nystrom_tensor
   LABELS core)
 nystrom_add_test(kernels_test
   SOURCES
-    tests/kernels/adamw_test.cpp
-    tests/kernels/column_sums_test.cpp
-    tests/kernels/average_test.cpp
-    tests/kernels/cpu_features_test.cpp
-    tests/kernels/cross_entropy_test.cpp
-    tests/kernels/embedding_test.cpp
-    tests/kernels/gelu_test.cpp
-    tests/kernels/layer_norm_test.cpp
-    tests/kernels/linear_test.cpp
-    tests/kernels/muon_test.cpp
-    tests/kernels/network_ops_test.cpp
-    tests/kernels/products_test.cpp
-    tests/kernels/rows_test.cpp
-    tests/kernels/simd_test.cpp
-    tests/kernels/tensorwise_adam_test.cpp
+    tests/kernels/embedding_test.cpp tests/kernels/gelu_test.cpp tests/kernels/layer_norm_test.cpp
+    tests/kernels/linear_test.cpp tests/kernels/network_ops_test.cpp tests/kernels/rows_test.cpp
+    tests/kernels/cpu/column_sums_test.cpp tests/kernels/cpu/products_test.cpp tests/kernels/cpu/simd_test.cpp
+    tests/kernels/losses/cross_entropy_test.cpp
+    tests/kernels/optimizer/adamw_test.cpp tests/kernels/optimizer/average_test.cpp
+    tests/kernels/optimizer/muon_test.cpp tests/kernels/optimizer/tensorwise_adam_test.cpp
+    tests/kernels/tensor/cpu_features_test.cpp
   LINKS nystrom_kernels "${HWY_LIBRARY}"
   LABELS kernels)
 
@@ -38,8 +31,8 @@ nystrom_add_test(kernels_avx2_test
 nystrom_add_test(attention_test
   SOURCES
     tests/kernels/attention/attention_gradient_test.cpp tests/kernels/attention/attention_test.cpp
-    tests/kernels/attention/depthwise_conv_test.cpp tests/kernels/attention/kinds_test.cpp
-    tests/kernels/attention/pseudo_inverse_test.cpp tests/kernels/attention/split_attention_test.cpp
-    tests/kernels/attention/tile_gemm_test.cpp
+    tests/kernels/attention/kinds_test.cpp tests/kernels/attention/split_attention_test.cpp
+    tests/kernels/cpu/depthwise_conv_test.cpp tests/kernels/cpu/pseudo_inverse_test.cpp
+    tests/kernels/cpu/tile_gemm_test.cpp
   LINKS nystrom_kernels
   LABELS attention)

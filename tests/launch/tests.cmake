@@ -9,7 +9,7 @@ nystrom_add_test(launch_test
     tests/launch/cli/help_text_test.cpp
     tests/launch/cli/log_test.cpp
     tests/launch/cli/messages_test.cpp
-    tests/launch/run_overview_test.cpp
+    tests/launch/setup/run_overview_test.cpp
     tests/launch/table/table_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp
   LABELS launch)
@@ -128,7 +128,7 @@ nystrom_add_test(convergence_test
 target_compile_definitions(convergence_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
 
 nystrom_add_test(grid_test
-  SOURCES tests/launch/finetune/grid_test.cpp
+  SOURCES tests/launch/setup/grid_test.cpp
   LINKS nystrom_launch
   LABELS tasks)
 target_compile_definitions(grid_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")

@@ -1,6 +1,6 @@
 // Every path of attention's backward against central differences in double precision.
 
-#include "attention_case.h"
+#include "attention/attention_case.h"
 #include "gradient_check.h"
 
 namespace nystrom::testing {

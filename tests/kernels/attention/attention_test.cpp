@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "attention_case.h"
+#include "attention/attention_case.h"
+#include "attention/naive_attention.h"
 #include "hwy/targets.h"
-#include "naive_attention.h"
 #include "op_support.h"
 
 namespace nystrom::testing {

@@ -5,9 +5,9 @@
 
 #include <cmath>
 
+#include "attention/kind_case.h"
 #include "gradient_check.h"
 #include "hwy/targets.h"
-#include "kind_case.h"
 #include "op_support.h"
 
 namespace nystrom::testing {

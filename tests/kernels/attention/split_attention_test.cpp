@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "attention_case.h"
+#include "attention/attention_case.h"
 #include "thread_group.h"
 
 namespace nystrom::testing {

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <vector>
 
+#include "attention/mean_attention.h"
 #include "gradient_check.h"
 #include "kernels/core/check.h"
-#include "mean_attention.h"
 #include "model/check.h"
 #include "model/exchange/huggingface.h"
 #include "model/exchange/safetensors.h"

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "attention/mean_attention.h"
 #include "kernels/core/check.h"
-#include "mean_attention.h"
 #include "temporary_folder.h"
 
 namespace nystrom {

@@ -2,7 +2,7 @@
 
 #include "kernels/fill.h"
 
-#include "on_device.h"
+#include "cuda/on_device.h"
 #include "op_support.h"
 
 namespace nystrom::testing {

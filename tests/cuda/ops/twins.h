@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "on_device.h"
+#include "cuda/on_device.h"
 #include "op_support.h"
 #ifdef NYSTROM_EMULATION
 #include "emulation.h"
