@@ -1,5 +1,5 @@
 # Each op's test has its State, Trial and reference().
-file(GLOB alone CONFIGURE_DEPENDS tests/kernels/*.cpp tests/kernels/attention/*.cpp)
+file(GLOB_RECURSE alone CONFIGURE_DEPENDS tests/kernels/*.cpp)
 nystrom_compile_alone(${alone})
 
 nystrom_add_test(core_test
