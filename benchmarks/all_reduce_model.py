@@ -92,7 +92,7 @@ def table():
 
 def large():
     """33,554,432 tokens a step. A GPU computes micro-batches of 65,536 tokens, or all that it has; gradients are summed
-    beside the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s."""
+    during the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s."""
     tokens, weights, mebi = 1 << 25, weights_of(BASE, 514), 1 << 20
     tied = BASE["vocabulary"] * BASE["hidden"]
     print("| GPUs | step alone | way | communication, total | exposed | throughput per GPU, relative to one |")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a training step loses beside other work: ours and transformers', beside busy processes and alone.
+"""What a training step loses to other processes: ours and transformers', with busy processes and alone.
 
 usage: benchmarks/busy_machine.py [--busy 0,1,2,4] [--rounds 3] [--threads 2] [--output FILE]
 
 A busy process keeps one processor for itself if it gets it. Each round runs ours and the peer without such processes
-and beside one, two and four of them; the speed kept is the time of a step alone divided by the time of a step beside
-them, in the same round. Beside k of them, n threads on n processors are due n / (n + k). `processor time` is that of a
+and with one, two and four of them; the speed kept is the time of a step alone divided by the time of a step with
+them, in the same round. With k of them, n threads on n CPUs are due n / (n + k). `processor time` is that of a
 whole run relative to the run alone: what is above 1 was spent on waiting. Other work on the machine lowers every
 figure, so the result is the median over rounds. Needs build/nystrom and, as against_pytorch.py, a virtual environment.
 """
@@ -112,7 +112,7 @@ def main():
 
 
 def fair_share(args, busy):
-    """Of the speed alone, if each runnable thread gets as much of the processors as any other."""
+    """Of the speed alone, if each runnable thread gets as much of the CPUs as any other."""
     processors = len(os.sched_getaffinity(0))
     alone = min(args.threads, processors)
     return min(alone, processors * args.threads / (args.threads + busy)) / alone

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time and memory of a training step by sequence length, for every attention kind, beside transformers' own models of
+"""Time and memory of a training step by sequence length, for every attention kind, against transformers' own models of
 four of them.
 
 usage: benchmarks/kinds_by_length.py [--kinds nystrom,softmax,...] [--lengths 512,...] [--rounds 2] [--output FILE]

@@ -68,7 +68,7 @@ def measure_lengths(args, report):
             write(args.output, report)
 
 
-def two_strangers(run):
+def two_independent_runs(run):
     """Total tokens per second of two independent runs at once, each bound to its own core."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -85,7 +85,7 @@ def measure_ranks(args, report):
                 runs[ranks].append(run(ranks=ranks))
             alone = runs[1][-1]["tokens_per_second"]
             ratios.append(runs[2][-1]["tokens_per_second"] / alone)
-            bounds.append(two_strangers(run) / alone)
+            bounds.append(two_independent_runs(run) / alone)
         row = {"part": "ranks", "model": name, "length": length, "batch_a_rank": batch, "one": spread(runs[1]),
                "two": spread(runs[2]), "ratio": statistics.median(ratios), "ratios": ratios,
                "two_jobs_ratio": statistics.median(bounds), "two_jobs_ratios": bounds}

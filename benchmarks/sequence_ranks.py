@@ -22,7 +22,7 @@ WRAPPED = "--wrapped"
 
 
 def wrapped(command):
-    """A rank under mpirun: its peak memory and processor time, on a line of its own."""
+    """A rank under mpirun: its peak memory and processor time, on its own line."""
     status = subprocess.run(command, check=False).returncode
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print("RANK", json.dumps({"peak_bytes": 1024 * used.ru_maxrss, "cpu_seconds": used.ru_utime + used.ru_stime}),

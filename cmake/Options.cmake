@@ -1,4 +1,4 @@
-# ccache takes files with precompiled headers only if it is told so.
+# ccache takes files with precompiled headers only with these settings.
 if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$" AND NOT DEFINED ENV{CCACHE_SLOPPINESS})
   set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${CMAKE_CXX_COMPILER_LAUNCHER})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -8,7 +8,7 @@ if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$" AND NOT DEFINED ENV{CCACHE_SLOP
   endif()
 endif()
 
-# Flags of our own code: the processors that have AVX2 and FMA are the floor, known compilers' warnings are errors.
+# Flags of our own code: CPUs with AVX2 and FMA are the minimum, known compilers' warnings are errors.
 add_library(nystrom_options INTERFACE)
 target_compile_features(nystrom_options INTERFACE cxx_std_20)
 # (In lists for the C++ compiler alone: nvcc is given its own below.)

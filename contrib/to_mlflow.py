@@ -4,7 +4,7 @@
     nystrom pretrain my.yaml --set 'run.on_report=python3 contrib/to_mlflow.py --experiment my-experiment'
 
 Reads one JSON object a line on standard input (docs/operations.md). MLFLOW_TRACKING_URI names the server, or a local
-store such as sqlite:///mlflow.db. A resumed run goes on as the same MLflow run, found by the tag nystrom.directory.
+store such as sqlite:///mlflow.db. A resumed run continues the same MLflow run, found by the tag nystrom.directory.
 """
 import argparse
 import json

@@ -4,7 +4,7 @@
     nystrom pretrain my.yaml --set 'run.on_report=python3 contrib/to_wandb.py --project my-project'
 
 Reads one JSON object a line on standard input (docs/operations.md). The run's id is made from its directory, so that a
-resumed run goes on in the same curves. WANDB_MODE=offline writes to ./wandb, for `wandb sync`. What is after -- goes to
+resumed run continues the same curves. WANDB_MODE=offline writes to ./wandb, for `wandb sync`. What is after -- goes to
 wandb.init as key=value.
 """
 import argparse

@@ -44,8 +44,8 @@ std::vector<std::string> matches_of(const std::string& part, const std::string& 
   }
 }
 
-/// The paths that begin with `before`, which exists (or is empty), and go on as `part`, which is itself where
-/// it exists. (A part with its slashes: "/", "runs", "*.h5".)
+/// The paths that begin with `before`, which exists (or is empty), and continue as `part`, which is itself
+/// where it exists. (A part with its slashes: "/", "runs", "*.h5".)
 std::vector<std::string> continued(const std::string& before, const std::string& part,
                                    const std::string& pattern) {
   std::error_code ignored;
@@ -111,7 +111,7 @@ std::vector<std::string> files_below(const std::string& path) {
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     // A folder that links back to its own parent would be walked until the path is too long.
     if (entry.depth() > 64)
-      refuse("{}: folders lie more than 64 deep. Is there a link that points back up?",
+      refuse("{}: folders are nested more than 64 deep. Is there a link that points back up?",
              entry->path().string());
     if (entry->is_regular_file(error)) files.push_back(entry->path().string());
     error.clear();

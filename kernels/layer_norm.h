@@ -9,7 +9,7 @@
 
 namespace nystrom {
 
-inline constexpr std::int64_t kLongestRow = 8192;  ///< columns
+inline constexpr std::int64_t kMaxRowColumns = 8192;  ///< columns
 
 struct LayerNormForward {
   Tensor residual;  ///< [N, C] activation dtype; empty: none (plain LayerNorm of the branch)

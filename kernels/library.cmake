@@ -1,11 +1,11 @@
-# The ops. A contract lies in this folder; its checks and its choice of a device in dispatch/, its CPU code in cpu/, its
+# The ops. A contract is in this folder; its checks and its choice of a device in dispatch/, its CPU code in cpu/, its
 # CUDA code in cuda/, under the same stem. Attention, losses and the optimizer have a room of their name in each.
 # (Debian's package files for oneDNN want OpenCL, which nothing here needs: found by hand.)
 find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)
 find_library(HWY_LIBRARY hwy REQUIRED)
 
-# The CPU's code knows nothing of CUDA: the emulation takes it from build/.
+# The CPU's code does not depend on CUDA: the emulation takes it from build/.
 # Highway compiles each vectorized file for the baseline (AVX2) and for AVX-512, and picks at run time.
 nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
   SOURCES

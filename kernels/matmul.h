@@ -28,7 +28,7 @@ struct MatmulSizes {
 
 void matmul(Context& context, const Matmul& args);
 
-/// What matmul() does with bf16 where the processor has no instructions for it: through fp32, converting and
+/// What matmul() does with bf16 where the CPU has no instructions for it: through fp32, converting and
 /// allocating. Slow.
 void matmul_bf16_by_f32(Context& context, const Matmul& args);
 

@@ -1,5 +1,5 @@
 #pragma once
-// What a classifier of pairs sees of two rows a and b: (a, b, a b, a - b), the product by elements.
+// Features of a pair of rows a and b for a classifier: (a, b, a b, a - b), the product elementwise.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

@@ -1,5 +1,5 @@
 #pragma once
-// A branch's result joins the stream that it left.
+// Residual connection.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

@@ -1,7 +1,7 @@
 #pragma once
 // One packed batch on a group of ranks. Rank r of a group holds the tokens [cuts[r], cuts[r + 1]) of the
-// batch, so a sequence may lie on several ranks, each of which sees its own rows of it. All that an op
-// exchanges for such a sequence goes through a SequenceGroup; ops of a token by itself need none.
+// batch, so a sequence may be split across ranks, each of which sees its own rows of it. All that an op
+// exchanges for such a sequence goes through a SequenceGroup; token-wise ops need none.
 // (trainer/comm/sequence_group.h has the one over MPI, docs/long-sequences.md what travels.)
 
 #include <algorithm>
@@ -38,7 +38,7 @@ struct RowRange {
   [[nodiscard]] bool empty() const { return end <= begin; }
 };
 
-/// Where this rank's part of a batch lies in the whole. Host memory.
+/// Where this rank's part of a batch is in the whole. Host memory.
 struct SequenceSpans {
   SequenceGroup* group = nullptr;         ///< null: the batch is whole
   std::span<const std::int64_t> cuts;     ///< [ranks + 1] ascending; from 0 to the tokens of the whole batch

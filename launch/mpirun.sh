@@ -13,16 +13,16 @@
 #   cores of its machine (NYSTROM_BIND=share). With more ranks than CPUs the ranks share all, unbound, and yield while
 #   they wait.
 # - Signals. SIGTERM, SIGINT (Ctrl-C) and SIGHUP make the program save and stop, with exit status 3. SIGUSR1 makes it
-#   save and continue; SIGUSR2 reports what each rank is doing. Open MPI by itself kills the ranks two seconds after
+#   save and continue; SIGUSR2 reports what each rank is doing. Open MPI alone kills the ranks two seconds after
 #   SIGTERM, Open MPI 5 at once; a longer odls_base_sigkill_timeout (Open MPI 4) only forwards the signal that much
 #   later, and makes mpirun sleep that long after every failure. Other signals it forwards immediately, so the stop
 #   request is sent as SIGXCPU. A second request ends the job as Open MPI does, a third at once.
 # - End. When a machine is cut off, or its temporary folder is full, the ranks end and mpirun waits for ever, as does the
 #   daemon on the other side. Whatever has had no rank for NYSTROM_END_SECONDS (20) is ended: mpirun by this script
-#   (exit status 1), a daemon by a process that the first rank of its machine leaves beside it.
+#   (exit status 1), a daemon by a process that the first rank of its machine leaves next to it.
 # - Banner. Of a stop on request (exit status 3) Open MPI says that a process failed. That banner is left out then, and only
 #   then; everything else that the job prints on stderr passes at once.
-# - Root. Containers run as root, which Open MPI must be told to allow.
+# - Root. Containers run as root, which Open MPI must be set to allow.
 set -euo pipefail
 stop() { printf 'launch/mpirun.sh: %s\n' "$*" >&2; exit 2; }
 ranks=${1:?usage: launch/mpirun.sh RANKS PROGRAM [ARGUMENT...]}
@@ -40,7 +40,7 @@ if [[ $1 == nystrom ]]; then
     break
   done
 fi
-# A tar with all libraries (launch/package/tar.sh) has an Open MPI of its own, which the program needs.
+# A tar with all libraries (launch/package/tar.sh) has its own Open MPI, which the program needs.
 if [[ -r $here/../../../lib/nystrom/environment ]]; then
   # shellcheck source=/dev/null
   . "$here/../../../lib/nystrom/environment"
@@ -66,7 +66,7 @@ has_ranks() {  # PID
   return 1
 }
 
-# Returns once the process is gone (0), or has had no rank for so many seconds (1): from now on, or, where no rank may be
+# Returns once the process is gone (0), or has had no rank for that many seconds (1): from now on, or, where no rank may be
 # meant to run on this machine, since the first one was seen.
 outlives_ranks() {  # PID SECONDS now|seen
   local last=$SECONDS counts=$3 interval=0.1
@@ -94,8 +94,8 @@ start_rank() {  # SECONDS PROGRAM [ARGUMENT...]
 }
 stage="$(declare -f has_ranks outlives_ranks start_rank); start_rank \"\$@\""
 
-# Passes on what comes, but for banners in which Open MPI tells of a process that ended with a status other than 0: those
-# wait in a file. A banner stands between two lines of dashes.
+# Copies its input, except banners in which Open MPI reports a process that ended with a status other than 0: those
+# wait in a file. A banner is between two lines of dashes.
 sieve() {  # FILE
   local line held='' ends=0
   while IFS= read -r line || [[ -n $line ]]; do
@@ -179,7 +179,7 @@ if [[ -n $sieve ]]; then
   rm -f "$banners"
 fi
 if (( outlived )); then
-  printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it went on for $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the machines that are left." >&2
+  printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it was still running $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the machines that are left." >&2
   status=1
 fi
 exit "$status"

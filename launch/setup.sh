@@ -4,7 +4,7 @@
 #   launch/setup.sh              packages and program
 #   launch/setup.sh --tests      and all test programs
 #   launch/setup.sh --emulation  the CUDA backend and its tests, for a machine without a GPU, in build-emulation/
-#   launch/setup.sh --packages   nothing but the packages
+#   launch/setup.sh --packages   only the packages
 #   launch/setup.sh --help       this text
 #
 # Knows Debian 12 (bookworm), Debian 13 (trixie) and Ubuntu 24.04 (noble). Needs root or sudo where packages are

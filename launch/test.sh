@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A fresh Debian machine: install, build, all tests. Arguments go to ctest (launch/test.sh -R Config).
-# The CUDA backend is tested without a GPU: its kernels run on the processor (docs/gpu.md), in build-emulation/.
+# The CUDA backend is tested without a GPU: its kernels run on the CPU (docs/gpu.md), in build-emulation/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 launch/setup.sh --tests || exit

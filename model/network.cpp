@@ -20,7 +20,7 @@ Network::Network(const ModelConfig& config, const HeadConfig& head, DType activa
       encoder_(config_, store_),
       head_(make_head(head, {config_, store_, encoder_.embeddings().word()})) {
   if (memory.on_device() && activation == DType::kF64)
-    refuse("A GPU computes in fp32 or bf16; fp64 is for the processor alone.");
+    refuse("A GPU computes in fp32 or bf16; fp64 needs the CPU.");
   if (!memory.on_device())
     require_host_memory(
         store_.bytes_needed(training),

@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-/// Rows at whose multiples a sequence of so many rows is cut; 0: nowhere.
+/// Rows at whose multiples a sequence of this many rows is split; 0: nowhere.
 class CutRows {
  public:
   CutRows(const ModelConfig& config, int ranks)
@@ -56,7 +56,7 @@ void check_sequence_ranks(const ModelConfig& config, int ranks) {
   if (config.padding == Padding::kHuggingFace)
     refuse(
         "`communication.sequence_ranks` is {}, but `model.attention.padding` is huggingface, whose padding cannot "
-        "be shared among ranks: choose exclude, or set the former to 1.",
+        "be shared among ranks: choose exact, or set the former to 1.",
         ranks);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // How a group of ranks shares a batch (sequence parallelism): in contiguous spans of about as many tokens,
-// cut where sequences begin and, within long ones, where the attention's sums are cut anyway.
+// split between sequences and, within long ones, between the chunks of attention's sums.
 
 #include <cstdint>
 #include <span>
@@ -11,7 +11,7 @@
 
 namespace nystrom {
 
-/// Refuses, naming the key, a model whose sequences cannot lie on several ranks. `ranks` above 1.
+/// Refuses, naming the key, a model whose sequences cannot be split across ranks. `ranks` above 1.
 void check_sequence_ranks(const ModelConfig& config, int ranks);
 
 /// [ranks + 1] ascending, from 0 to the batch's tokens: each is the place nearest to its share of the tokens

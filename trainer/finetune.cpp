@@ -47,7 +47,7 @@ void check_tokens(const FinetuneOptions& options, const TaskInfo& task) {
     refuse("There is no tokenizer: neither the model that `model.from` names nor `tokenizer.path` has one.");
   const std::int64_t tokens = task.vocabulary > 0 ? task.vocabulary : options.tokenizer.vocabulary_size();
   if (tokens > options.run.model.vocabulary_size)
-    refuse("{} {} tokens, but the model embeds {}: it is a model of other tokens.",
+    refuse("{} {} tokens, but the model embeds {}: it was trained with other tokens.",
            task.vocabulary > 0 ? task.name + " has" : std::string("The tokenizer has"), tokens,
            options.run.model.vocabulary_size);
 }
@@ -110,7 +110,7 @@ class Finetuning {
     resume_ =
         choose_resume_point(options_.run, trainer_options.identity, comm_, speaker_, prepare_run_directory);
     session.begin();
-    if (resume_.checkpoint.empty()) start_anew();
+    if (resume_.checkpoint.empty()) start_fresh();
     plan();
 
     // Filled below: where to truncate the metrics file is known after restoring. They outlive the trainer,
@@ -142,7 +142,7 @@ class Finetuning {
     TrainerOptions o = options_of_trainer();
     require_same_start(options_.run, comm_);
     resume_ = choose_resume_point(options_.run, o.identity, comm_, speaker_, check_run_directory);
-    if (resume_.checkpoint.empty()) start_anew();
+    if (resume_.checkpoint.empty()) start_fresh();
     plan();
 
     TaskSourceOptions to_time = source_options();
@@ -158,7 +158,7 @@ class Finetuning {
   }
 
   std::string score_only() {
-    start_anew();
+    start_fresh();
     plan();
     return write_results({.step = 0, .steps = options_.from_step});
   }
@@ -240,7 +240,7 @@ class Finetuning {
            data_.train->choices();
   }
 
-  void start_anew() {
+  void start_fresh() {
     session_.network.initialize(options_.run.trainer.seed);
     if (options_.run.start_from) options_.run.start_from(session_.network);
   }
@@ -423,7 +423,7 @@ class Finetuning {
     details.worst.emplace_back(split.name(), std::move(worst));
   }
 
-  /// The first words of a row; empty where its tokens are no text.
+  /// The first words of a row; empty where its tokens are not text.
   [[nodiscard]] std::string beginning_of(const TaskSplit& split, std::size_t row) const {
     constexpr std::size_t kTokens = 80;
     if (options_.tokenizer.empty()) return {};

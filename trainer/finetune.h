@@ -1,7 +1,7 @@
 #pragma once
 // Fine-tuning loop: `nystrom finetune` without its command line.
 //
-// After each epoch, or every so many steps, the run writes a checkpoint and scores the validation splits;
+// After each epoch, or every n steps, the run writes a checkpoint and scores the validation splits;
 // evaluations.json records the scores, from which a resumed run knows what is done. The best checkpoint by
 // the task's metric is kept as checkpoints/best.h5. At the end that checkpoint is scored again and predicts
 // the test splits: results.json, details.json (confusions), predictions.tsv, leaderboard/.

@@ -59,7 +59,7 @@ struct PretrainOptions : RunOptions {
 /// rank 0. Collective, and the first thing that ranks should do together.
 void require_same_start(const PretrainOptions& options, Comm& comm);
 
-/// Where the run goes on: rank 0 calls `choose` (prepare_run_directory, or check_run_directory where nothing
+/// Where the run resumes: rank 0 calls `choose` (prepare_run_directory, or check_run_directory where nothing
 /// is to be written). `identity` gets the digests of `options.contents` and the history of the run. The same
 /// on every rank. Collective.
 [[nodiscard]] ResumePoint choose_resume_point(const PretrainOptions& options, RunIdentity& identity,

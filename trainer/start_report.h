@@ -1,5 +1,5 @@
 #pragma once
-// What a start of a run comes to, found out without writing anything: `nystrom check`.
+// Report on a start of a run, made without writing anything: `nystrom check`.
 
 #include <cstdint>
 #include <string>
@@ -51,10 +51,10 @@ struct MemoryOptions {
 [[nodiscard]] std::vector<MemoryPart> memory_parts(const MemoryOptions& options);
 [[nodiscard]] std::size_t checkpoint_bytes(const Network& network, const OptimizerOptions& optimizer);
 
-/// Sequences of a global batch that gives every rank one micro-batch, where the batch has so many.
+/// Sequences of a global batch that gives every rank one micro-batch, where the batch has that many.
 [[nodiscard]] std::int64_t timed_batch(std::int64_t global_batch, std::int64_t micro_batch, int ranks);
 
-/// `options` without whatever a run writes, evaluates or looks at beside training, and long enough for
+/// `options` without whatever a run writes, evaluates or measures besides training, and long enough for
 /// `steps` timed ones.
 [[nodiscard]] TrainerOptions timing_options(TrainerOptions options, std::int64_t steps);
 

@@ -122,7 +122,7 @@ StepReport Trainer::step() {
   std::optional<BoundThreads::Scope> bound;
   if (bound_) bound.emplace(*bound_);
 
-  // Forward and backward by micro-batch; gradients are all-reduced beside the rest of backward.
+  // Forward and backward by micro-batch; gradients are all-reduced during the rest of backward.
   activity.set_phase("forward and backward");
   forward_backward(batch, counts, scales);
   clip_.measure(context_, store_);
@@ -179,7 +179,7 @@ void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
 
 // Leaves the gradients of the global batch in every rank's gradient tensor, and the sums of the rank's own
 // losses in the head. A rank without tokens adds zeros. All-reduces start between captured segments, so
-// that they run beside the rest of backward as they do without CUDA graphs; a step that measures residuals
+// that they run during the rest of backward as they do without CUDA graphs; a step that measures residuals
 // waits for the device in between, and is not captured, nor is one that is traced op by op.
 void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales) {
   const Pass pass = training_pass();
@@ -209,7 +209,8 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
   if (reduction_ != nullptr) reduction_->synchronize(state_.step + 1, kGradientSum);
 }
 
-// Of the first micro-batch, whose gradients stand alone so far: its share of the sum is that of its labels.
+// Of the first micro-batch, whose gradients are not yet summed with others: its share of the sum is that of
+// its labels.
 void Trainer::measure_noise(const HostBatch& micro_batch, const BatchCounts& counts) {
   const auto labels = count_labels(network_.head(), arrays_of(micro_batch));
   const double share = counts.labels[0] > 0 ? labels[0] / counts.labels[0] : 0;
@@ -241,7 +242,7 @@ void Trainer::update_weights(const UpdateRates& rates) {
   if (optimizer_->partition().sharded()) exchange_weights();
 }
 
-// ZeRO-1: of tensors that lie on several ranks.
+// ZeRO-1: of tensors that are split across ranks.
 void Trainer::sum_over_ranks(const Tensor& values) {
   if (reduction_ == nullptr) return comm_.all_reduce(values, kOptimizerSum);
   reduction_->sum(values);
@@ -274,8 +275,8 @@ void Trainer::with_evaluated_weights(const std::function<void()>& body) {
   swap_average();
 }
 
-/// Undoes a swap while an exception is on its way, of which the other ranks may know nothing: without them.
-/// The other ranks' parts stay averaged where the state is sharded.
+/// Undoes a swap while an exception is on its way, which the other ranks may not have seen: without
+/// collectives. The other ranks' parts stay averaged where the state is sharded.
 void Trainer::take_back_average() {
   optimizer_->swap_average(context_);
   store_.round_copy(context_);
@@ -377,7 +378,7 @@ void Trainer::finish_profile(bool ends) {
 void Trainer::note_stop() {
   if (comm_.rank() == 0)
     observer_.note(fmt::format("stopping after step {}: {}", state_.step,
-                               stop_reason_.empty() ? "another rank asked for it" : stop_reason_));
+                               stop_reason_.empty() ? "requested by another rank" : stop_reason_));
 }
 
 }  // namespace nystrom

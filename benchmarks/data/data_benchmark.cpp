@@ -1,4 +1,4 @@
-// Our side of the measurements of benchmarks/data/: one thread, times of the processor's clock.
+// Our side of the measurements of benchmarks/data/: one thread, CPU time.
 //
 //   data_benchmark extract PATH [OUT [KIND]]  wiki markup (or another corpus) to text: seconds; OUT:
 //   {"title", "paragraphs"} a line data_benchmark encode TOKENIZER TEXT [OUT]  lines to ids: megabytes a

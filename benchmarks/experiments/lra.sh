@@ -6,7 +6,7 @@
 # TASK is listops, fashion, pathfinder or text; WORK (lra-experiment) takes data and runs. RUN is an attention kind,
 # KIND-0 for the kind without its convolution, or, of text and pathfinder, KIND-pretrained for one that is first pretrained
 # on the task's own training inputs; by default all kinds, and nystrom-0 and softmax-0. Runs follow each other, and what was
-# stopped goes on where it stopped. At the end: the table of all runs of the task that are there.
+# stopped continues where it stopped. At the end: the table of all runs of the task that are there.
 #
 # THREADS (1) and PROGRAM (build/nystrom) are variables of the environment. `fashion` needs Debian's package
 # dataset-fashion-mnist, `text` the directory aclImdb or its tar under IMDB.

@@ -6,7 +6,7 @@
 //
 // Shapes are those of the base model in bf16, and tensors hold random numbers. Bytes and operations are what
 // each op's OpScope says, its bound is that of `nystrom bench` (launch/bench/machine.h). Before each run the
-// L2 cache is overwritten; the figure is the median of the repeats, with the fastest and slowest beside it.
+// L2 cache is overwritten; the figure is the median of the repeats, with the fastest and slowest.
 // --small runs everything at a size that the emulation can bear: it shows that the program works, no speed.
 
 #include <fmt/format.h>

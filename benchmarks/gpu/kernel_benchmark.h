@@ -1,5 +1,5 @@
 #pragma once
-// What the parts of kernel_benchmark share: tensors of the device, and one op measured.
+// Shared by the parts of kernel_benchmark: device tensors, and the measurement of one op.
 
 #include <fmt/format.h>
 

@@ -55,7 +55,7 @@ def python_paths():
 
 
 def find(names, folders, cached):
-    """(path, folder to add to LD_LIBRARY_PATH, or None where the loader finds it by itself); path None: not there.
+    """(path, folder to add to LD_LIBRARY_PATH, or None where the loader finds it); path None: not there.
 
     Names are in order of preference: the first that is anywhere is taken.
     """

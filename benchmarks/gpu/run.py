@@ -60,7 +60,7 @@ def starts(env):
 
 
 class Process:
-    """A command in a session of its own, its output in a file: so that it can be ended with all its children, and a
+    """A command in its own session, its output in a file: so that it can be ended with all its children, and a
     child that lives on does not keep anyone waiting."""
 
     def __init__(self, command, env, folder):
@@ -126,7 +126,7 @@ class Runner:
         return status if in_time else f"timed out after {limit:.0f} s", process.text()
 
     def give_turn(self, stage, process, limit):
-        """Waits until it has compiled, then lets it time; empty where it went on."""
+        """Waits until it has compiled, then lets it time; empty where it continued."""
         until = time.monotonic() + limit
         ready = pathlib.Path(f"{stage.turn}.ready")
         while not ready.exists():
@@ -189,7 +189,7 @@ class Runner:
         try:
             self.background[stage.name] = self.begin(stage, stage.commands[0])
         except OSError:
-            pass  # told when its turn comes
+            pass  # reported when its turn comes
 
     def close(self):
         for process in self.begun:

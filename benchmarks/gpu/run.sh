@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One run on a GPU that tells everything, in at most 460 seconds: figures first, correctness beside and after them.
+# One run on a GPU that measures everything, in at most 460 seconds: figures first, correctness during and after them.
 # Needs .gpu-bundle (benchmarks/gpu/bundle.sh), python3 and, for the peers, PyTorch and transformers. A stage that fails
 # or hangs does not stop the others.
 #

@@ -21,7 +21,7 @@ class Stage:
 
 @dataclasses.dataclass
 class Beginning:
-    """A stage that begins here, beside those that follow, and is waited for where it stands itself."""
+    """A stage that begins here, concurrently with those that follow, and is awaited at its own place."""
     stage: Stage
 
 

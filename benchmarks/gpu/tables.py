@@ -65,7 +65,7 @@ def machine_rows(entries):
 
 
 def text(entries):
-    """Stages, then kernels, then ratios and figures: what matters most stands last, where a cut would not reach."""
+    """Stages, then kernels, then ratios and figures: what matters most comes last, where a cut would not reach."""
     failed = [entry["part"] for entry in entries if entry["status"] != "passed"]
     blocks = [[line(entry) for entry in entries],
               list(kernel_rows(entries, "bench nystrom 4096", 12)), list(kernel_rows(entries, "bench nystrom 512")),

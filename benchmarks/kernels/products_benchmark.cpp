@@ -1,4 +1,4 @@
-// Matrix products in fp32 beside oneDNN's sgemm, at the shapes of a training step:
+// Matrix products in fp32 against oneDNN's sgemm, at the shapes of a training step:
 //   products_benchmark [THREADS] [SECONDS] [NAME]
 // Both are called in turn for SECONDS a shape; a line is JSON, with the best rate of each in GFLOP/s. On one
 // thread the time is that thread's own, which other work on the machine lengthens less than the time that

@@ -4,7 +4,7 @@ NystromformerForMaskedLM, with its own attention or plain softmax; or, for a com
 PyTorch's fused attention (`sdpa`), Longformer or Reformer. Forward, backward and AdamW with dropout, on random tokens,
 15 % of them with labels, in full or padded rows. Run by the other benchmarks in their virtual environment, and by
 benchmarks/gpu/run.sh with --device cuda: in bf16 with autocast, fp32 without TF32, times by the clock around work that
-has ended. Several batch sizes (--batch 32,64) give a line each; one that has no room says so.
+has ended. Several batch sizes (--batch 32,64) give a line each; one that does not fit in memory is reported so.
 """
 import argparse
 import json
@@ -39,7 +39,7 @@ def longformer(args):
 
 
 def reformer(args):
-    buckets = 2 * args.length // 64  # a chunk of 64 holds two buckets on average, as transformers chooses by itself
+    buckets = 2 * args.length // 64  # a chunk of 64 holds two buckets on average, as transformers chooses by default
     config = ReformerConfig(
         vocab_size=args.vocabulary, hidden_size=args.hidden, num_attention_heads=args.heads,
         attention_head_size=args.hidden // args.heads, feed_forward_size=args.intermediate,

@@ -23,7 +23,7 @@ extern const char* const kArrowRowsScript;
 namespace {
 
 constexpr int kRefused = 3, kNoPyarrow = 4;  // exit statuses of the script
-constexpr std::size_t kLongestSentence = 4000;
+constexpr std::size_t kMaxErrorText = 4000;
 
 /// An open file, closed at the end.
 class Handle {
@@ -125,7 +125,7 @@ class ArrowRows final : public ByteStream {
   }
 
   [[nodiscard]] std::string said() const {
-    std::string text(kLongestSentence, '\0');
+    std::string text(kMaxErrorText, '\0');
     const ssize_t got = ::pread(said_.number(), text.data(), text.size(), 0);
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;

@@ -1,6 +1,6 @@
 # Rows of a Parquet or Arrow file as JSON lines, for data/corpus/arrow_rows.cpp, which runs this in a child process:
 # `python3 -c ... FILE COLUMN`. Without a column: all columns. Exit status 3: refused, with a sentence on standard
-# error; 4: there is no pyarrow. Bytes that are no UTF-8 are written as they are.
+# error; 4: there is no pyarrow. Bytes that are not valid UTF-8 are written unchanged.
 import sys
 
 sys.path = [folder for folder in sys.path if folder]  # no module of the working directory
@@ -63,7 +63,7 @@ def check_column(schema):
 
 
 def values_of(array):
-    # As bytes, so that what is no UTF-8 comes through; the parser of the rows replaces and counts it.
+    # As bytes, so that what is not valid UTF-8 comes through; the parser of the rows replaces and counts it.
     binary = {pyarrow.string(): pyarrow.binary(), pyarrow.large_string(): pyarrow.large_binary()}.get(array.type)
     if binary is not None:
         array = array.cast(binary)

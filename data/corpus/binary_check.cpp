@@ -11,8 +11,8 @@ namespace {
 using std::string_view;
 using namespace std::string_view_literals;
 
-constexpr std::size_t kFewestBytes = 64;
-constexpr double kLargestShare = 0.01;
+constexpr std::size_t kMinBadBytes = 64;
+constexpr double kMaxBadShare = 0.01;
 constexpr std::size_t kTarMagic = 257;  // its offset
 
 struct Format {
@@ -74,7 +74,7 @@ void refuse_known_formats(string_view head, const std::string& path) {
 
 bool are_too_many(std::int64_t bad, std::size_t bytes) {
   const double share = static_cast<double>(bad) / static_cast<double>(std::max<std::size_t>(bytes, 1));
-  return bad >= std::int64_t{kFewestBytes} && share > kLargestShare;
+  return bad >= std::int64_t{kMinBadBytes} && share > kMaxBadShare;
 }
 
 }  // namespace

@@ -11,12 +11,12 @@ namespace {
 
 using std::string_view;
 
-constexpr std::size_t kShortBook = 20000;     // bytes; what is shorter has no title page
-constexpr std::size_t kLongestFront = 40000;  // bytes in which the text begins
-constexpr std::size_t kProse = 250;           // bytes of paragraphs in a row that read as prose
-constexpr std::size_t kShortestProse = 60;    // bytes of such a paragraph
-constexpr std::size_t kLongestHeading = 100;  // bytes
-constexpr std::size_t kLongestCapitals = 60;  // bytes of a heading in capitals only
+constexpr std::size_t kShortBook = 20000;      // bytes; what is shorter has no title page
+constexpr std::size_t kMaxFrontBytes = 40000;  // bytes in which the text begins
+constexpr std::size_t kProse = 250;            // bytes of paragraphs in a row that read as prose
+constexpr std::size_t kMinProseBytes = 60;     // bytes of such a paragraph
+constexpr std::size_t kMaxHeadingBytes = 100;  // bytes
+constexpr std::size_t kMaxCapitalsBytes = 60;  // bytes of a heading in capitals only
 
 bool ends_like_a_sentence(string_view text) {
   for (const string_view mark : {"\"", "'", ")", "]", "\u201D", "\u2019"}) {
@@ -26,7 +26,7 @@ bool ends_like_a_sentence(string_view text) {
 }
 
 bool reads_as_prose(string_view text) {
-  if (text.size() < kShortestProse || !ends_like_a_sentence(text)) return false;
+  if (text.size() < kMinProseBytes || !ends_like_a_sentence(text)) return false;
   const auto lower = static_cast<std::size_t>(std::ranges::count_if(text, is_ascii_lower));
   const auto others = static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return is_ascii_upper(c) || is_ascii_digit(c) || c == '$'; }));
@@ -76,7 +76,7 @@ std::size_t front_matter(const std::vector<std::string>& paragraphs) {
   for (const auto& paragraph : paragraphs) size += paragraph.size();
   if (size < kShortBook) return 0;
   std::size_t seen = 0, begin = 0, prose = 0;
-  for (std::size_t i = 0; i < paragraphs.size() && seen < std::min(kLongestFront, size / 4); ++i) {
+  for (std::size_t i = 0; i < paragraphs.size() && seen < std::min(kMaxFrontBytes, size / 4); ++i) {
     seen += paragraphs[i].size();
     if (reads_as_prose(paragraphs[i])) {
       prose += paragraphs[i].size();
@@ -91,7 +91,7 @@ std::size_t front_matter(const std::vector<std::string>& paragraphs) {
 
 bool is_heading(string_view paragraph) {
   paragraph = trimmed(paragraph);
-  if (paragraph.empty() || paragraph.size() > kLongestHeading) return false;
+  if (paragraph.empty() || paragraph.size() > kMaxHeadingBytes) return false;
   const bool quoted =
       paragraph.find_first_of("\"!?") != string_view::npos || paragraph.find("\u201C") != string_view::npos;
   const std::string folded = lower_ascii(paragraph);
@@ -100,7 +100,7 @@ bool is_heading(string_view paragraph) {
   const auto upper = std::ranges::count_if(paragraph, is_ascii_upper);
   if (quoted || upper < 2 || std::ranges::any_of(paragraph, is_ascii_lower))
     return upper > 0 && paragraph.find_first_not_of("IVXLC.") == string_view::npos && paragraph != "I.";
-  return paragraph.size() <= kLongestCapitals;
+  return paragraph.size() <= kMaxCapitalsBytes;
 }
 
 bool is_page_number(std::string_view paragraph) {
@@ -115,7 +115,7 @@ bool is_page_number(std::string_view paragraph) {
 }
 
 bool ContentsTable::holds(std::string_view paragraph) {
-  constexpr std::size_t kLongestEntry = 120;  // bytes
+  constexpr std::size_t kMaxEntryBytes = 120;  // bytes
   const std::string text = lower_ascii(trimmed(paragraph.substr(0, 4000)));
   if (text == "contents" || text == "contents." || text == "table of contents" ||
       text == "list of illustrations")
@@ -127,7 +127,7 @@ bool ContentsTable::holds(std::string_view paragraph) {
   const bool numbered = text.find_first_not_of("ivxlc0123456789") != 0 && text.find('.') < 8;
   // A chapter's own heading comes before text; an entry names page or title.
   return inside_ = chapters > 1 || is_numbered_list(text) ||
-                   (text.size() <= kLongestEntry &&
+                   (text.size() <= kMaxEntryBytes &&
                     (ends_with_page || (numbered && text.size() > 8 && !text.ends_with('.'))));
 }
 

@@ -53,16 +53,16 @@ class Words {
       while (at < text.size() && !is_ascii_letter(text[at])) ++at;
       std::size_t end = at;
       while (end < text.size() && is_ascii_letter(text[end])) ++end;
-      if (end > at && end - at < kLongestWord) hashes_.insert(xxh3(lower_ascii(text.substr(at, end - at))));
+      if (end > at && end - at < kMaxWordBytes) hashes_.insert(xxh3(lower_ascii(text.substr(at, end - at))));
       at = end;
     }
   }
   [[nodiscard]] bool has(std::string_view word) const {
-    return word.size() < kLongestWord && hashes_.contains(xxh3(lower_ascii(word)));
+    return word.size() < kMaxWordBytes && hashes_.contains(xxh3(lower_ascii(word)));
   }
 
  private:
-  static constexpr std::size_t kLongestWord = 40;
+  static constexpr std::size_t kMaxWordBytes = 40;
   std::unordered_set<std::uint64_t> hashes_;
 };
 
@@ -158,8 +158,8 @@ class Books final : public Corpus {
   std::string read_part() {
     std::string text = std::move(rest_);
     rest_.clear();
-    read_up_to(*text_, kLongestDocument, text);
-    if (text.size() == kLongestDocument) {
+    read_up_to(*text_, kMaxDocumentBytes, text);
+    if (text.size() == kMaxDocumentBytes) {
       const std::size_t cut = cut_of(text);
       rest_ = text.substr(cut);
       text.resize(cut);

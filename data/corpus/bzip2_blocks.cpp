@@ -16,9 +16,9 @@ namespace {
 constexpr std::uint64_t kBlockMark = 0x314159265359U, kEndMark = 0x177245385090U;
 constexpr int kMarkBits = 48, kChecksumBits = 32;
 constexpr std::size_t kReadBytes = 1U << 18U;
-constexpr std::int64_t kHeaderBits = 32;                          // "BZh9"
-constexpr std::size_t kLongestBlock = 4U << 20U;                  // bytes; a block packs 900 kB
-constexpr std::size_t kLargestUnpacked = std::size_t{64} << 20U;  // bytes; the most that one unpacks to
+constexpr std::int64_t kHeaderBits = 32;                           // "BZh9"
+constexpr std::size_t kMaxBlockBytes = 4U << 20U;                  // bytes; a block packs 900 kB
+constexpr std::size_t kMaxUnpackedBytes = std::size_t{64} << 20U;  // bytes; the most that one unpacks to
 constexpr int kFalseMarks = 3;  // marks inside a block, by chance, that are tried as its end
 
 struct Mark {
@@ -153,7 +153,7 @@ bool unpack(std::string& packed, std::string& out) {
   z.avail_in = static_cast<unsigned>(packed.size());
   out.clear();
   int status = BZ_OK;
-  while (status == BZ_OK && out.size() < kLargestUnpacked) {
+  while (status == BZ_OK && out.size() < kMaxUnpackedBytes) {
     const std::size_t size = out.size();
     out.resize(size + (1U << 20U));
     z.next_out = out.data() + size;
@@ -229,7 +229,7 @@ class Bzip2Blocks final : public ByteStream {
   bool take_block(const Mark& begin) {
     auto end = bits_.find(begin.bit + kMarkBits);
     for (int tries = 0; tries <= kFalseMarks && end; ++tries) {
-      if (end->bit - begin.bit > static_cast<std::int64_t>(kLongestBlock) * 8) break;
+      if (end->bit - begin.bit > static_cast<std::int64_t>(kMaxBlockBytes) * 8) break;
       if (unpack_between(begin.bit, end->bit)) {
         mark_ = end;
         given_ = 0;

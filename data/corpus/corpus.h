@@ -184,6 +184,6 @@ Encoding encoding_of(const CorpusSpec& spec, std::string_view bytes, bool detect
 Utf16 utf16_of(const CorpusSpec& spec);
 
 /// Maximum size of a document: longer ones are split, so that memory stays bounded.
-inline constexpr std::size_t kLongestDocument = std::size_t{16} << 20U;  // bytes
+inline constexpr std::size_t kMaxDocumentBytes = std::size_t{16} << 20U;  // bytes
 
 }  // namespace nystrom

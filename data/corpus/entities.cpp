@@ -69,7 +69,7 @@ constexpr auto kEntities = std::to_array<Entity>({
     {"zwj", 0x200D},    {"zwnj", 0x200C},
 });
 
-constexpr std::size_t kLongestReference = 12;  // bytes between "&" and ";"
+constexpr std::size_t kMaxReferenceBytes = 12;  // bytes between "&" and ";"
 
 /// `name`: the text between "&" and ";". 0 if it is not a reference.
 char32_t code_point_of(std::string_view name) {
@@ -91,7 +91,7 @@ char32_t code_point_of(std::string_view name) {
 }  // namespace
 
 std::size_t append_reference(std::string_view text, std::string& to) {
-  const std::size_t end = text.substr(0, kLongestReference + 2).find(';');
+  const std::size_t end = text.substr(0, kMaxReferenceBytes + 2).find(';');
   if (end == std::string_view::npos || end < 2) return 0;
   const char32_t c = code_point_of(text.substr(1, end - 1));
   if (c == 0) return 0;

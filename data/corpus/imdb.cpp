@@ -78,9 +78,9 @@ class Imdb final : public Corpus {
       const fs::path file(path);
       document.id = (file.parent_path().filename() / file.filename()).string();
       document.text.clear();
-      read_up_to(files_.content(), kLongestDocument, document.text);
-      if (document.text.size() == kLongestDocument)
-        refuse("{} is not a review: it has over {} bytes.", path, kLongestDocument);
+      read_up_to(files_.content(), kMaxDocumentBytes, document.text);
+      if (document.text.size() == kMaxDocumentBytes)
+        refuse("{} is not a review: it has over {} bytes.", path, kMaxDocumentBytes);
       if (accept(document)) return true;
     }
   }
@@ -112,7 +112,7 @@ class Imdb final : public Corpus {
         continue;
       }
       document.id = tar_->name();
-      document.text = tar_->content(kLongestDocument);
+      document.text = tar_->content(kMaxDocumentBytes);
       if (accept(document)) return true;
     }
     return false;

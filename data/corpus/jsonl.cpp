@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLongestLine = std::size_t{256} << 20U;  // bytes
+constexpr std::size_t kMaxLineBytes = std::size_t{256} << 20U;  // bytes
 
 class JsonLines final : public Corpus {
  public:
@@ -34,7 +34,7 @@ class JsonLines final : public Corpus {
           text_ = arrow_rows(files_.path(), spec_.field);
         else
           text_ = std::make_unique<Utf16Stream>(files_.content(), utf16_of(spec_), skipped_.repairs);
-        reader_ = std::make_unique<LineReader>(*text_, kLongestLine);
+        reader_ = std::make_unique<LineReader>(*text_, kMaxLineBytes);
         name_ = std::filesystem::path(files_.path()).filename();
         number_ = 0;
       }
@@ -48,7 +48,7 @@ class JsonLines final : public Corpus {
       if (number_ == 1 && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);
       if (is_blank(line_)) continue;
       if (reader_->is_part())
-        refuse("{}, line {}: the line is longer than {} MiB.", files_.path(), number_, kLongestLine >> 20U);
+        refuse("{}, line {}: the line is longer than {} MiB.", files_.path(), number_, kMaxLineBytes >> 20U);
       if (!take_text(document.text)) {
         skip("null", 0);
         continue;

@@ -16,7 +16,7 @@ class Lines final : public Corpus {
       if (!reader_) {
         if (!files_.open_next()) return false;
         text_ = std::make_unique<Utf16Stream>(files_.content(), utf16_of(spec_), skipped_.repairs);
-        reader_ = std::make_unique<LineReader>(*text_, kLongestDocument);
+        reader_ = std::make_unique<LineReader>(*text_, kMaxDocumentBytes);
         name_ = std::filesystem::path(files_.path()).filename();
         line_ = part_ = 0;
       }

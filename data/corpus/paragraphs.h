@@ -18,7 +18,7 @@ void for_each_line(std::string_view text, const F& f) {
   }
 }
 
-/// True for a line of nothing but blanks and tabs.
+/// True for a line that has only blanks and tabs.
 bool is_blank(std::string_view line);
 
 /// One paragraph for each line that is not blank.

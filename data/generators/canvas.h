@@ -1,5 +1,5 @@
 #pragma once
-// The picture of one Pathfinder example while it is drawn: its intensities, and the space that is taken.
+// Canvas of one Pathfinder example: intensities, and the occupied space.
 
 #include <vector>
 

@@ -152,12 +152,12 @@ std::string_view read_listops_text(std::string_view text, ListOpsExpression& tok
 
 ListOpsGenerator::ListOpsGenerator(const ListOpsRule& rule, std::uint64_t seed) : rule_(rule), seed_(seed) {
   if (rule.depth < 1 || rule.depth > kDeepest)
-    refuse("ListOps' depth is {}; it must lie between 1 and {}.", rule.depth, kDeepest);
+    refuse("ListOps' depth is {}; it must be between 1 and {}.", rule.depth, kDeepest);
   if (rule.arguments < 2 || rule.arguments > 1000)
     refuse("ListOps' lists have at most {} arguments; it must be a number between 2 and 1000.",
            rule.arguments);
   if (!(rule.lists > 0 && rule.lists <= 1))
-    refuse("ListOps' share of lists is {}; it must lie above 0 and be at most 1.", rule.lists);
+    refuse("ListOps' share of lists is {}; it must be above 0 and at most 1.", rule.lists);
   const std::int64_t shortest = std::max<std::int64_t>(rule.longer_than + 1, 1);
   if (shortest >= rule.shorter_than)
     refuse("No ListOps expression has more than {} and fewer than {} tokens.", rule.longer_than,

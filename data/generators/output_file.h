@@ -1,5 +1,5 @@
 #pragma once
-// A file that is written piece by piece and appears under its name when it is complete.
+// Output file, published atomically when it is complete.
 
 #include <cstdio>
 #include <memory>

@@ -266,8 +266,8 @@ PathfinderPicture PathfinderGenerator::draw(std::uint64_t index) const {
   while (!drawing.draw_targets())
     if (++restarts == kRestarts)
       refuse(
-          "Two Pathfinder contours of {} segments found no room in {} pictures of {} pixels; give a shorter contour or "
-          "a larger picture.",
+          "Two Pathfinder contours of {} segments did not fit in {} images of {} pixels; choose a shorter contour or "
+          "a larger image.",
           rule_.contour, restarts, rule_.size);
   drawing.draw_distractors();
   PathfinderPicture picture = drawing.finish(label);

@@ -45,7 +45,7 @@ PathfinderRule constants_of(int size) {
 
 PathfinderRule pathfinder_rule(std::int64_t size, std::int64_t contour) {
   if (size < 32 || size > 1024)
-    refuse("A Pathfinder picture of {} pixels: its size must lie between 32 and 1024.", size);
+    refuse("A Pathfinder image of {} pixels: its size must be between 32 and 1024.", size);
   if (contour < 3 || contour > 1000)
     refuse("A Pathfinder contour of {} segments: it must have between 3 and 1000.", contour);
   PathfinderRule rule = constants_of(static_cast<int>(size));

@@ -1,5 +1,5 @@
 #pragma once
-// The segments that Pathfinder's contours are made of: what one looks like in each direction, how much space
+// Segments of Pathfinder's contours: their pixels in each direction, how much space
 // it takes, and where the next one may end.
 
 #include <map>

@@ -1,5 +1,5 @@
 #pragma once
-// Ranks and threads that generate a dataset together. What is written does not depend on their number.
+// Worker ranks and threads that generate a dataset. The output does not depend on their number.
 
 #include <cstdint>
 #include <functional>

@@ -73,7 +73,7 @@ std::string reason() {
     if (depth == 0 && error->desc != nullptr) {
       std::string& innermost = *static_cast<std::string*>(out);
       innermost = error->desc;
-      std::ranges::replace(innermost, '\n', ' ');  // a sentence of ours is one line
+      std::ranges::replace(innermost, '\n', ' ');  // our messages are one line
     }
     return 0;
   };

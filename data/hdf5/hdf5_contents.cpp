@@ -87,7 +87,7 @@ class Contents {
     const bool is_virtual = H5Pget_layout(create) == H5D_VIRTUAL;
     if (is_virtual || H5Pget_external_count(create) != 0)
       refuse(
-          "Dataset `{}` of {} {}: its values lie in other files, which could be any. Only data in the file "
+          "Dataset `{}` of {} {}: its values are in other files, which could be any. Only data in the file "
           "itself is read.",
           name, path_, is_virtual ? "is virtual" : "has external storage");
   }

@@ -98,7 +98,7 @@ void Dataset::check_chunks() const {
       refuse("Chunk {} of dataset `{}` of {} cannot be found: {}. The file is corrupt.", i, name_, file_,
              reason());
     if (at > bytes || size > bytes - at)
-      refuse("Chunk {} of dataset `{}` of {} lies outside the file; the file is corrupt.", i, name_, file_);
+      refuse("Chunk {} of dataset `{}` of {} is outside the file; the file is corrupt.", i, name_, file_);
   }
 }
 

@@ -127,7 +127,7 @@ class Dataset {
   [[nodiscard]] std::size_t element_bytes() const { return element_bytes_; }
   [[nodiscard]] bool has_checksum() const { return has_checksum_; }
   [[nodiscard]] std::uint64_t stored_bytes() const;  ///< on the disk, after compression
-  /// Refuses a dataset whose chunks do not all lie in the file; reads none of them.
+  /// Refuses a dataset whose chunks are not all in the file; reads none of them.
   void check_chunks() const;
   /// Refuses a dataset that claims more than is stored, for one that is not compressed: to be called before
   /// memory is taken for it.
@@ -151,7 +151,7 @@ class Dataset {
     extend(first + count);
     write(first, count, TypeOf<T>::value, from.data(), from.size());
   }
-  /// Writes what HDF5 still holds in buffers of its own, and reports what could not be written. The
+  /// Writes what HDF5 still holds in its own buffers, and reports what could not be written. The
   /// destructor closes too, silently: call this after writing, to learn of errors.
   void close();
 

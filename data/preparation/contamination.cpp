@@ -26,7 +26,7 @@ EvaluationText::EvaluationText(const std::vector<std::string>& patterns) {
       for (std::string line; lines.next(line);) {
         append_word_hashes(line, words);
         for (std::size_t i = 0; i + kWords <= words.size(); ++i) add(ngram_hash(words.data() + i, kWords));
-        // Texts may go on in the next line.
+        // Texts may continue in the next line.
         if (words.size() >= kWords) words.erase(words.begin(), words.end() - (kWords - 1));
       }
     }

@@ -43,8 +43,8 @@ struct PrepareOptions {
   std::uint64_t seed = 1;             ///< of the tokenizer's sample and of the splits
   std::string normalization = "nfc";  ///< nfc | nfkc | none
   CleaningOptions cleaning;
-  PrepareGroup group;  ///< several ranks that share the work; changes nothing but speed
-  int threads = 0;     ///< 0: as many as the process may use; changes nothing but speed
+  PrepareGroup group;  ///< several ranks that share the work; changes only the speed
+  int threads = 0;     ///< 0: as many as the process may use; changes only the speed
 };
 
 struct PrepareProgress {

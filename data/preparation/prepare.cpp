@@ -115,7 +115,7 @@ class Preparation {
     }
   }
 
-  /// The files beside the shards; one rank writes them.
+  /// All files but the shards; one rank writes them.
   void finish() {
     check_unchanged(sources_, listings_);
     const fs::path staging = context_.staging;

@@ -1,5 +1,5 @@
 #pragma once
-// Output directory of a preparation: refused if it holds something else, filled at once at the end.
+// Output directory of a preparation: refused if it holds something else, filled in one step at the end.
 
 #include <string>
 #include <vector>

@@ -222,7 +222,7 @@ class TextStage {
       else if (mine[i])
         own.push_back(i);
     }
-    const auto tick = [this] { tell(); };
+    const auto tick = [this] { report(); };
     parallel_for_each(
         context_.threads, own.size(), [&](std::size_t item, int thread) { read_alone(own[item], thread); },
         tick);
@@ -264,7 +264,7 @@ class TextStage {
             if (context_.group.mine(block.index)) clean_block(raw, block, input, thread);
           }
         },
-        [this] { tell(); });
+        [this] { report(); });
     shared_ = nullptr;
     if (context_.group.rank == 0) finish(raw, input);
     bytes_done_ += context_.input_splits[input].bytes;
@@ -285,7 +285,7 @@ class TextStage {
                       {fmt::format("{}\n{}", raw.blocks(), stats_text(raw.stats()))});
   }
 
-  void tell() {
+  void report() {
     if (!context_.progress) return;
     std::int64_t bytes = bytes_done_;
     if (shared_ != nullptr) bytes += shared_->bytes_done();

@@ -10,7 +10,7 @@
 
 namespace nystrom {
 
-/// From this step on a global batch has so many sequences.
+/// Sequences of a global batch from this step on.
 struct BatchStage {
   std::int64_t step = 0, global_batch = 0;
   bool operator==(const BatchStage&) const = default;

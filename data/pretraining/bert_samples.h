@@ -1,5 +1,5 @@
 #pragma once
-// Samples of NVIDIA's BERT shards, read as they are.
+// Samples of NVIDIA's BERT shards, unchanged.
 
 #include <cstdint>
 #include <string>

@@ -11,13 +11,13 @@
 namespace nystrom {
 namespace {
 
-constexpr std::size_t kLongestSpan = 10;
-constexpr std::int32_t kLongestWord = 20;  // tokens; a longer run without a word's beginning is none
+constexpr std::size_t kMaxSpanLength = 10;
+constexpr std::int32_t kMaxWordTokens = 20;  // tokens; a longer run without a word's beginning is none
 
-// P(length <= l) for the geometric distribution with p = 0.2, up to kLongestSpan. Products, not powers:
+// P(length <= l) for the geometric distribution with p = 0.2, up to kMaxSpanLength. Products, not powers:
 // the same bits on every machine.
-constexpr std::array<double, kLongestSpan> span_distribution() {
-  std::array<double, kLongestSpan> below{};
+constexpr std::array<double, kMaxSpanLength> span_distribution() {
+  std::array<double, kMaxSpanLength> below{};
   double mass = 0.2, sum = 0;
   for (double& b : below) {
     sum += mass;
@@ -104,7 +104,7 @@ void Masker::find_units(std::span<const std::int32_t> ids) {
   units_.clear();
   tokens_ = 0;
   const auto close = [this] {
-    if (units_.empty() || units_.back().size() <= kLongestWord) return;
+    if (units_.empty() || units_.back().size() <= kMaxWordTokens) return;
     const Group run = units_.back();
     units_.pop_back();
     for (std::int32_t at = run.begin; at < run.end; ++at) units_.push_back({at, at + 1});

@@ -15,11 +15,11 @@ SampleStart start_at(std::uint64_t token, std::uint64_t sentence) {
 }  // namespace
 
 std::uint64_t target_length(const PackingOptions& options, std::uint64_t index) {
-  constexpr std::uint64_t kShortest = 2;
+  constexpr std::uint64_t kMinLength = 2;
   if (options.short_probability <= 0) return options.capacity;
   Random random(options.seed, Purpose::kSampleLength, index);
   if (random.uniform() >= options.short_probability) return options.capacity;
-  return kShortest + random.below(options.capacity - kShortest + 1);
+  return kMinLength + random.below(options.capacity - kMinLength + 1);
 }
 
 SamplePacker::SamplePacker(const PackingOptions& options, bool pairs, std::uint64_t first_sample)

@@ -42,7 +42,7 @@ struct ShardSummary {
 /// Reads the whole shard, in bounded memory; so all of it is checked, and corruption is an InputError.
 ShardSummary summarize_shard(const std::string& path);
 
-/// How often each id occurs in the text of these shards (special ids of ours not counted; of NVIDIA's shards
+/// How often each id occurs in the text of these shards (our special ids not counted; of NVIDIA's shards
 /// the masked tokens' labels alone, since their special ids are not known).
 std::vector<std::uint64_t> count_tokens(const std::vector<std::string>& shards);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Shards: text as one flat stream of token ids, with sentence and document offsets beside it, so that one
+// Shards: text as one flat stream of token ids, with sentence and document offsets, so that one
 // preparation serves every sequence length. The format is described in docs/data.md.
 //
 //   ShardWriter writer("train/00000.h5", {.vocabulary_size = 30000, .tokenizer_sha256 = hash, .sources =

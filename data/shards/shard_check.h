@@ -15,7 +15,7 @@ enum class ShardCheck {
   kNone        ///< nothing
 };
 
-/// `run.check_shards`; kStructure has no word of its own.
+/// `run.check_shards`; kStructure has no word.
 template <>
 struct EnumNames<ShardCheck> {
   static constexpr Named<ShardCheck> kAll[] = {

@@ -1,5 +1,5 @@
 #pragma once
-// Reads one of our shards (docs/data.md) a few chunks at a time.
+// Shard reader (format: docs/data.md), a few chunks at a time.
 
 #include <memory>
 #include <string>
@@ -41,7 +41,7 @@ class ShardReader {
   static constexpr std::size_t kOwnCacheBytes = 1U << 22U;
 
   explicit ShardReader(const std::string& path) : ShardReader(path, nullptr) {}
-  /// Keeps its chunks in `cache`, which must outlive the reader (nullptr: in a small one of its own).
+  /// Keeps its chunks in `cache`, which must outlive the reader (nullptr: in its own small one).
   ShardReader(const std::string& path, ChunkCache* cache);
 
   [[nodiscard]] const std::string& path() const { return path_; }

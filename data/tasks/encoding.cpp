@@ -6,7 +6,7 @@
 
 namespace nystrom {
 namespace {
-constexpr std::int64_t kShortest = 8;
+constexpr std::int64_t kMinLength = 8;
 
 void count_cut(EncodingCounts& counts, std::size_t lost) {
   ++counts.sequences;
@@ -17,8 +17,8 @@ void count_cut(EncodingCounts& counts, std::size_t lost) {
 
 TextEncoder::TextEncoder(Tokenizer tokenizer, std::int64_t max_length)
     : tokenizer_(std::move(tokenizer)), max_length_(max_length) {
-  if (max_length < kShortest)
-    refuse("`data.sequence_length` is {}; fine-tuning needs at least {}.", max_length, kShortest);
+  if (max_length < kMinLength)
+    refuse("`data.sequence_length` is {}; fine-tuning needs at least {}.", max_length, kMinLength);
 }
 
 TaskSequence TextEncoder::single(const std::string& text, EncodingCounts& counts) const {

@@ -266,7 +266,7 @@ class Glue final : public Task {
         .highest = 5};
   }
 
-  /// AX's examples, beside MNLI's or in a folder of their own.
+  /// AX's examples, next to MNLI's or in their own folder.
   void load_diagnostic(const TextEncoder& encoder, Splits& splits) {
     constexpr GlueFile kFile{Split::kTest, "diagnostic", "", "AX.tsv"};
     for (const char* place : {"AX.tsv", "diagnostic.tsv", "../AX/AX.tsv", "../AX/diagnostic.tsv",

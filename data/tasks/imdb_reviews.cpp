@@ -30,7 +30,7 @@ Files tree_files(const std::string& path, const std::string& half) {
 }
 
 Files archive_files(const std::string& path, const std::string& half) {
-  constexpr std::int64_t kLongestReview = 16 << 20;  // bytes
+  constexpr std::int64_t kMaxReviewBytes = 16 << 20;  // bytes
   Files files;
   FileStream file(path);
   const auto content = decompressed(file);
@@ -40,7 +40,7 @@ Files archive_files(const std::string& path, const std::string& half) {
     const std::string side = name.parent_path().filename().string();
     const bool of_half = name.parent_path().parent_path().filename() == half;
     if (!of_half || (side != "neg" && side != "pos") || name.extension() != ".txt") continue;
-    files[name_of(half, side, name)] = archive.content(kLongestReview);
+    files[name_of(half, side, name)] = archive.content(kMaxReviewBytes);
   }
   return files;
 }

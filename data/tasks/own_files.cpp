@@ -84,7 +84,7 @@ bool holds_out(const TaskConfig& config) {
 std::vector<bool> held_out(const TaskConfig& config, std::size_t count) {
   const double fraction = config.validation_fraction;
   if (!(fraction >= 0 && fraction < 1))
-    refuse("`task.validation_fraction` is {}; it must lie in [0, 1).", fraction);
+    refuse("`task.validation_fraction` is {}; it must be in [0, 1).", fraction);
   const auto taken = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(count)));
   if (fraction > 0 && (taken == 0 || taken == count))
     refuse("`task.validation_fraction` is {}, which holds out {} of {} examples; give another fraction.",

@@ -25,7 +25,7 @@ using Names = std::vector<std::string>;
 /// no labels; elsewhere an empty one is a malformed line, refused or skipped.
 void settle_labels(Records& records, std::size_t column, Split split, Malformed malformed);
 
-/// Is a fraction of the training split held out for validation? Where task.validation_fraction says so and
+/// Is a fraction of the training split held out for validation? If task.validation_fraction is above 0 and
 /// there is no file for validation.
 [[nodiscard]] bool holds_out(const TaskConfig& config);
 

@@ -170,7 +170,7 @@ void take_object(Reading& reading, std::int64_t number, const std::string& line)
   std::int64_t lone_surrogates = 0;
   const Json object = try_parse_python_json(line, lone_surrogates);
   reading.records.repairs.invalid_bytes += kSurrogateBytes * lone_surrogates;
-  if (!object.is_object()) return reading.malformed(number, "the line is no JSON object");
+  if (!object.is_object()) return reading.malformed(number, "the line is not a JSON object");
   Record record{reading.place(number), {}};
   for (std::size_t c = 0; c < reading.request.columns.size(); ++c) {
     const WantedColumn& column = reading.request.columns[c];

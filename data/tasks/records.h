@@ -47,7 +47,7 @@ struct RecordRequest {
   bool header = true;  ///< TSV and CSV: the first line names the columns
   Malformed malformed = Malformed::kRefuse;
   std::string separator = ",";   ///< of an array's elements
-  bool separator_first = false;  ///< before the first element too, which tells an array from text
+  bool separator_first = false;  ///< before the first element too, which distinguishes an array from text
   std::int64_t line_offset = 0;  ///< added to line numbers: of a piece of a longer file
 };
 

@@ -59,7 +59,7 @@ class SequenceAnswer {
   }
 };
 
-/// Of kClass, kLabels and kValue. Throws InternalError for the others, which have splits of their own.
+/// Of kClass, kLabels and kValue. Throws InternalError for the others, which have their own splits.
 [[nodiscard]] const SequenceAnswer& sequence_answer(AnswerKind kind);
 
 /// Rows of predictions.tsv for classes: id, prediction, label where `truth` has them, probabilities.

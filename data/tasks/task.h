@@ -151,7 +151,7 @@ class TaskSplit {
   [[nodiscard]] virtual SequenceSize size_of(std::size_t i) const;
   /// The class of sequence i, without reading its tokens; -1: none.
   [[nodiscard]] virtual std::int32_t label_of(std::size_t i) const { return sequences_.at(i).label; }
-  /// Tells other examples and labels, or the same in another order, apart.
+  /// Differs for other examples or labels, and for another order.
   [[nodiscard]] virtual std::string fingerprint() const;
   [[nodiscard]] std::int64_t choices() const { return choices_; }
   [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(sequence_count()) / choices_; }

@@ -160,8 +160,8 @@ class ConllReader {
   /// What was left out, in a sentence; empty: nothing.
   [[nodiscard]] std::string left_out(const std::string& path) const {
     if (comments_ + no_words_ == 0) return {};
-    return fmt::format("{}: {} comment lines and {} ranges and empty nodes are no words.", path, comments_,
-                       no_words_);
+    return fmt::format("{}: {} comment lines and {} ranges and empty nodes were skipped: they are not words.",
+                       path, comments_, no_words_);
   }
 
  private:

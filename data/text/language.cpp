@@ -95,7 +95,7 @@ class Votes {
       while (at < paragraph.size() && !is_letter(paragraph[at])) ++at;
       std::size_t end = at;
       while (end < paragraph.size() && is_letter(paragraph[end])) ++end;
-      if (end > at && end - at <= kLongestWord && count(paragraph.substr(at, end - at))) return true;
+      if (end > at && end - at <= kMaxWordBytes && count(paragraph.substr(at, end - at))) return true;
       at = end;
     }
     return false;
@@ -105,14 +105,14 @@ class Votes {
     if (2 * cyrillic_ > words_) return Language::kRussian;
     const auto best = std::max_element(votes_.begin(), votes_.end());
     const std::size_t group = static_cast<std::size_t>(best - votes_.begin());
-    constexpr int kFewest = 2;
+    constexpr int kMinVotes = 2;
     const bool alone = std::count(votes_.begin(), votes_.end(), *best) == 1;
-    const bool clear = alone && *best >= kFewest && *best >= 2 * votes_.front();
+    const bool clear = alone && *best >= kMinVotes && *best >= 2 * votes_.front();
     return clear ? kCommonWords.at(group).language : Language::kEnglish;
   }
 
  private:
-  static constexpr std::size_t kLongestWord = 12;  // bytes
+  static constexpr std::size_t kMaxWordBytes = 12;  // bytes
   static constexpr int kClearLead = 6, kEnoughCyrillic = 6, kEnoughWords = 1000;
 
   bool count(string_view word) {

@@ -1,5 +1,5 @@
 #pragma once
-// Languages whose sentences are split by rules of their own.
+// Languages with their own sentence rules.
 
 #include <cstdint>
 #include <optional>

@@ -33,14 +33,14 @@ bool begins_with_particle(string_view after) {
 
 /// Chinese: a short clause that ends with a verb of speech.
 bool begins_with_chinese_speech(string_view after) {
-  constexpr std::size_t kLongest = 36;  // bytes
+  constexpr std::size_t kMaxBytes = 36;  // bytes
   constexpr auto kStops = std::to_array<string_view>({"。", "，", "：", "！", "？", "；", "、", "“", "「"});
   constexpr auto kVerbs = std::to_array<string_view>(
       {"说", "說", "道", "问", "問", "答", "喊", "叫", "曰", "嚷", "告诉我", "告訴我"});
   constexpr auto kNouns =
       std::to_array<string_view>({"知道", "小说", "小說", "难道", "難道", "街道", "传说", "傳說", "听说",
                                   "聽說", "疑问", "疑問", "学问", "學問", "频道", "頻道", "味道"});
-  const auto head = after.substr(0, kLongest);
+  const auto head = after.substr(0, kMaxBytes);
   std::size_t end = string_view::npos;
   for (const string_view stop : kStops) end = std::min(end, head.find(stop));
   if (end == string_view::npos) return false;
@@ -50,8 +50,8 @@ bool begins_with_chinese_speech(string_view after) {
 
 /// A word of the clause that follows is a verb of speech: in Arabic its first, in Hindi any.
 bool begins_with_speech(string_view after, const SentenceRules& rules) {
-  constexpr std::size_t kLongest = 120;  // bytes
-  auto clause = after.substr(0, kLongest);
+  constexpr std::size_t kMaxBytes = 120;  // bytes
+  auto clause = after.substr(0, kMaxBytes);
   for (const string_view stop : {"।", "?", "!", ",", ".", "،", "؟", "“", "«"})
     clause = clause.substr(0, clause.find(stop));
   for (bool first = true; !clause.empty(); first = false) {

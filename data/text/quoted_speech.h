@@ -1,5 +1,5 @@
 #pragma once
-// What follows a quotation, in scripts without capitals: is the sentence over, or does it continue?
+// Sentence boundaries after quotations, in scripts without capitals.
 
 #include <string_view>
 

@@ -141,14 +141,14 @@ bool is_dotted(string_view word, bool english) {
 
 /// "т. д" as "т.д": the last word with the abbreviations of a letter or two before it.
 std::string joined_letters(string_view before, string_view word) {
-  constexpr std::size_t kLongest = 5;  // bytes with the stop
+  constexpr std::size_t kMaxBytes = 5;  // bytes with the stop
   std::string text(word);
   before.remove_suffix(word.size());
   while (before.ends_with(". ")) {
     before.remove_suffix(1);
     const std::size_t cut = before.find_last_of(" (\"[");
     const auto part = cut == string_view::npos ? before : before.substr(cut + 1);
-    if (part.size() > kLongest || part.size() < 2) break;
+    if (part.size() > kMaxBytes || part.size() < 2) break;
     text.insert(0, part);
     before.remove_suffix(part.size());
   }
@@ -191,9 +191,9 @@ bool dots_end(string_view before, string_view after, const SentenceRules& rules)
 
 /// "(Smith 55)." after a quotation: the stop that ends the sentence is after the parenthesis.
 bool begins_citation(string_view after) {
-  constexpr std::size_t kLongest = 60;  // bytes
+  constexpr std::size_t kMaxBytes = 60;  // bytes
   if (!after.starts_with('(')) return false;
-  const std::size_t close = after.substr(0, kLongest).find(')');
+  const std::size_t close = after.substr(0, kMaxBytes).find(')');
   return close != string_view::npos && close + 1 < after.size() &&
          string_view(".,;").find(after[close + 1]) != string_view::npos &&
          after.substr(0, close).find_first_of(".!?") == string_view::npos;

@@ -34,7 +34,7 @@ struct SentenceRules {
   WordSet starters = {};        ///< words that begin sentences far more often than names
   WordSet before_ordinal = {};  ///< words after which "3." is an ordinal number
   WordSet after_ordinal = {};   ///< words before which it is
-  WordSet speech = {};          ///< verbs that tell who said what was quoted, in scripts without capitals
+  WordSet speech = {};          ///< verbs of speech after a quotation, in scripts without capitals
   bool bare_letters = false;    ///< small letters with a stop are abbreviations too: "z. B."
   bool elides = false;          ///< an apostrophe begins a word: "l'avv."
   bool latin = true;            ///< of Latin letters

@@ -1,5 +1,5 @@
 #pragma once
-// Scripts that put no blanks between words: Chinese, Japanese, Thai, Lao, Khmer, Myanmar and their kin. There
+// Scripts without spaces between words: Chinese, Japanese, Thai, Lao, Khmer, Myanmar and their kin. There
 // each character, with the marks that follow it, counts as a word: in masking, decontamination and near
 // duplicates.
 

@@ -1,5 +1,5 @@
 #pragma once
-// UTF-16 that arrives in pieces, which may end within a character.
+// UTF-16 decoder for input in pieces, which may end within a character.
 
 #include <string>
 #include <string_view>

@@ -123,7 +123,8 @@ Encoding detect_encoding(std::string_view bytes) {
       i += length;
       continue;
     }
-    // A letter of Latin-1 has an ASCII letter beside it; the rest are signs such as the pound and the quotes.
+    // A letter of Latin-1 has an ASCII letter next to it; the rest are signs such as the pound and the
+    // quotes.
     const unsigned c = byte_at(bytes, i);
     const bool beside = (i > 0 && is_ascii_letter(byte_at(bytes, i - 1))) ||
                         (i + 1 < bytes.size() && is_ascii_letter(byte_at(bytes, i + 1)));

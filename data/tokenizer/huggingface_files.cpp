@@ -321,7 +321,7 @@ std::string why_not_imitated(const Tokenizer& tokenizer) {
 }
 
 std::string albert_tokenizer_json(const Tokenizer& sentencepiece, const AlbertOptions& options) {
-  NYSTROM_CHECK(!sentencepiece.is_json(), "a {} is no SentencePiece model", sentencepiece.kind());
+  NYSTROM_CHECK(!sentencepiece.is_json(), "a {} is not a SentencePiece model", sentencepiece.kind());
   SentencePieceProto model = read_model_proto(sentencepiece.bytes());
   for (auto& piece : model.pieces)
     if (is_number_with_comma(piece.text)) piece.score -= 100;  // so that the comma is separate

@@ -24,7 +24,7 @@ class Tokenizer {
   Tokenizer() = default;
 
   /// Reads a SentencePiece `.model`, a `tokenizer.json` (WordPiece, byte-level BPE or unigram), a `.txt` of
-  /// WordPiece's pieces, or `vocab.json` with `merges.txt` beside it. Throws InputError, naming the file, if
+  /// WordPiece's pieces, or `vocab.json` with `merges.txt` next to it. Throws InputError, naming the file, if
   /// it is none of these or lacks a special token.
   static Tokenizer read(const std::string& path, const SpecialNames& names = {});
   /// The same from memory, as checkpoints carry it; `origin` is named in messages.

@@ -1,6 +1,6 @@
 #pragma once
-// Self-attention over packed sequences: what all attention kinds share. Each kind has its own contract beside
-// this one (nystrom_attention.h, softmax_attention.h).
+// Self-attention over packed sequences: what all attention kinds share. Each kind has its own contract next
+// to this one (nystrom_attention.h, softmax_attention.h).
 //
 // qkv holds the projections of a token that the kind has: q, k and v; v is always there and comes last. A
 // kind computes context [n, D] of head h of a sequence of n rows (q, k, v [n, D]; padding is excluded). Then,
@@ -53,7 +53,7 @@ struct AttentionLimits {
   std::int64_t taps = 0;         ///< kernel size of the convolution; 0: none
   int threads = 1;               ///< of the context that runs the op
   bool cuda = false;             ///< on a GPU
-  bool split = false;            ///< sequences may lie on several ranks
+  bool split = false;            ///< sequences may be split across ranks
   std::size_t shared_bytes = 0;  ///< that a block gets on the GPU at most; 0: not known
 
   [[nodiscard]] std::int64_t width() const { return channels / heads; }

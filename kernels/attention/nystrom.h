@@ -9,11 +9,11 @@
 // computed and stored in compute dtype. Results are bit-identical for any thread count; with kPerMatrix they
 // do not depend on the other sequences of the batch either.
 //
-// A sequence of more than M rows may lie on several ranks of a group (inputs.spans; on a CPU, with kPerMatrix
-// and without padding). Between them travel sums of landmarks, the M partial rows of the third softmax, and K
-// / 2 rows of v on each side: bytes that do not depend on the sequence's length. The ranks add in the order
-// of rows, so where the sequence is cut between chunks (nystrom_cut_rows()) the bits of out and d_qkv are
-// those of one rank.
+// A sequence of more than M rows may be split across ranks of a group (inputs.spans; on a CPU, with
+// kPerMatrix and without padding). Between them travel sums of landmarks, the M partial rows of the third
+// softmax, and K / 2 rows of v on each side: bytes that do not depend on the sequence's length. The ranks add
+// in the order of rows, so where the sequence is cut between chunks (nystrom_cut_rows()) the bits of out and
+// d_qkv are those of one rank.
 
 #include "kernels/attention/attention.h"
 
@@ -57,8 +57,8 @@ struct NystromAttention {
 Tensor plan_nystrom_attention_workspace(Planner& planner, const NystromOptions& options, DType activation,
                                         const AttentionLimits& limits);
 
-/// Rows at whose multiples a sequence of so many rows is cut for so many ranks; 0: it is not to be cut. Up to
-/// 16 ranks no bit changes.
+/// Rows at whose multiples a sequence of this many rows is split for this many ranks; 0: it cannot be split.
+/// Up to 16 ranks no bit changes.
 [[nodiscard]] std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, int ranks);
 
 void nystrom_attention_forward(Context& context, const NystromAttention& args);

@@ -4,10 +4,10 @@
 // position 0. Results are bit-identical for any thread count and do not depend on the other sequences of the
 // batch.
 //
-// A sequence may lie on several ranks of a group (inputs.spans; on a CPU, without padding): each has the keys
-// and values of all its rows in its workspace, and the gradients of those are summed over the ranks. Where it
-// is cut at multiples of softmax_cut_rows() out and d_q have the bits of one rank; d_k and d_v are equal to
-// rounding.
+// A sequence may be split across ranks of a group (inputs.spans; on a CPU, without padding): each has the
+// keys and values of all its rows in its workspace, and the gradients of those are summed over the ranks.
+// Where it is cut at multiples of softmax_cut_rows() out and d_q have the bits of one rank; d_k and d_v are
+// equal to rounding.
 
 #include "kernels/attention/attention.h"
 
@@ -26,7 +26,7 @@ Tensor plan_softmax_attention_stats(Planner& planner, DType activation, const At
 /// layers of one shape. On a GPU heads have a multiple of 8 channels, at most 128; anything else is refused.
 Tensor plan_softmax_attention_workspace(Planner& planner, DType activation, const AttentionLimits& limits);
 
-/// Rows at whose multiples a sequence of so many rows is cut among ranks; 0: it is not to be cut.
+/// Rows at whose multiples a sequence of this many rows is split across ranks; 0: it cannot be split.
 [[nodiscard]] std::int64_t softmax_cut_rows(std::int64_t rows);
 
 void softmax_attention_forward(Context& context, const SoftmaxAttention& args);

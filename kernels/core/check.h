@@ -1,5 +1,6 @@
 #pragma once
-// Errors are sentences. Library code throws one of these; only main prints it and picks the exit status.
+// Errors, whose messages are sentences. Library code throws them; only main prints them and chooses the exit
+// status.
 
 #include <fmt/format.h>
 

@@ -12,7 +12,7 @@ namespace nystrom {
 inline constexpr std::uint64_t kMaxTextFileBytes = 64U << 20U;
 inline constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
 
-/// Whether something lies under this name, behind links. False where that cannot be told: a link that leads
+/// Whether this name exists, behind links. False where that cannot be determined: a link that leads
 /// to itself, a folder that may not be entered. Throws nothing, as the standard library's does.
 [[nodiscard]] bool file_exists(const std::string& path) noexcept;
 
@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::ma
                                                        std::uint64_t max_bytes = kAnySize);
 
 /// Refuses (InputError) a file of a folder that others made if it is a link out of that folder, which could
-/// lead to any file of its reader. What Hugging Face's cache links to may lie outside: a file in a folder
+/// lead to any file of its reader. What Hugging Face's cache links to may be outside: a file in a folder
 /// `blobs` whose name is a digest.
 void refuse_link_out_of(const std::string& folder, const std::string& path);
 
@@ -38,7 +38,7 @@ void refuse_link_out_of(const std::string& folder, const std::string& path);
 /// Error, naming the file and the system's reason; no temporary file is left then.
 void write_file(const std::string& path, std::string_view content);
 
-/// A name beside `path` that nobody can guess: "<path>.tmp-<16 hex digits>".
+/// A name in the folder of `path` that nobody can guess: "<path>.tmp-<16 hex digits>".
 [[nodiscard]] std::string temporary_name(const std::string& path);
 
 /// True for names that `temporary_name` gives: files left behind by a killed process.

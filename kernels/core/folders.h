@@ -1,5 +1,5 @@
 #pragma once
-// Folders that are about to be written to, looked at without writing.
+// Folders that are about to be written to, checked without writing.
 
 #include <cstdint>
 #include <string>
@@ -10,11 +10,11 @@ namespace nystrom {
 [[nodiscard]] std::string nearest_existing(const std::string& path);
 
 /// Why nothing can be written to the folder, or why it cannot be made where it does not exist: the system's
-/// reason, as far as it can be told without trying. Empty: it can.
+/// reason, as far as can be determined without trying. Empty: it can.
 [[nodiscard]] std::string why_not_writable(const std::string& folder);
 
 /// Bytes that this user may still write to the file system of the path, or of its nearest parent that exists;
-/// 0 if that cannot be told.
+/// 0 if that is unknown.
 [[nodiscard]] std::uint64_t free_disk_bytes(const std::string& path);
 
 }  // namespace nystrom

@@ -110,7 +110,7 @@ class OrderedBuilder : public nlohmann::json_sax<Ordered> {
   std::vector<Level> open_;
 };
 
-/// A discarded value where `text` is no JSON.
+/// A discarded value where `text` is not valid JSON.
 template <class Json>
 Json parsed(std::string_view text) {
   return Json::parse(text, nullptr, false);
@@ -211,7 +211,7 @@ bool is_nested_too_deep(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
     if (in_string) {
-      at += c == '\\' ? 1 : 0;  // what follows is no end of the string
+      at += c == '\\' ? 1 : 0;  // what follows does not end the string
       in_string = c != '"';
     } else if (c == '"') {
       in_string = true;

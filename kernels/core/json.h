@@ -1,5 +1,5 @@
 #pragma once
-// The one door for JSON, most of which comes from strangers. Compiled once: nlohmann's parser takes the
+// All parsing of JSON, most of which is untrusted. Compiled once: nlohmann's parser takes the
 // compiler seconds in every file that calls it.
 //
 // Functions that follow JSON, ours and nlohmann's, recurse: text that is nested more than kMaxJsonDepth deep
@@ -24,11 +24,11 @@ inline constexpr int kMaxJsonDepth = 100;
 template <class Json>
 Json parse_json(std::string_view where, std::string_view text);
 
-/// The same for text that needs no name: throws nlohmann::json::parse_error where it is no JSON.
+/// The same for text that needs no name: throws nlohmann::json::parse_error where it is not valid JSON.
 template <class Json>
 Json parse_json(std::string_view text);
 
-/// A discarded value, where `text` is no JSON or nested too deep.
+/// A discarded value, where `text` is not valid JSON or nested too deep.
 template <class Json>
 Json try_parse_json(std::string_view text);
 
@@ -38,7 +38,7 @@ Json try_parse_json(std::string_view text);
 /// such JSON or nested too deep. A number that is not finite has no text: dump() gives null.
 [[nodiscard]] nlohmann::json try_parse_python_json(std::string_view text, std::int64_t& lone_surrogates);
 
-/// Are arrays and objects nested more than kMaxJsonDepth deep? For text that is no JSON: it may be.
+/// Are arrays and objects nested more than kMaxJsonDepth deep? For text that is not valid JSON: it may be.
 [[nodiscard]] bool is_nested_too_deep(std::string_view text);
 
 /// A key that the outermost object has twice, of which the parser keeps the last value; none if there is no

@@ -1,4 +1,4 @@
-# What every other library stands on, without OpenMP and CUDA: checks and errors, files, HTML, JSON, hashes, random numbers.
+# What every other library builds on, without OpenMP and CUDA: checks and errors, files, HTML, JSON, hashes, random numbers.
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED)
 

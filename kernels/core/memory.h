@@ -1,5 +1,5 @@
 #pragma once
-// Memory of this process, for plans that are checked before anything is allocated.
+// Available memory of this process, for checks before anything is allocated.
 
 #include <cstdint>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
-// Words of an enumeration: one table beside the enum, from which configuration, checkpoints and messages take
-// them.
+// Words of an enumeration: one table next to the enum, from which configuration, checkpoints and messages
+// take them.
 //
 //   template <>
 //   struct EnumNames<Packing> {
@@ -23,7 +23,7 @@ struct Named {
   std::string_view name;
 };
 
-/// Specialized beside each enum that has words: `kAll`, an array of Named, in the order of documents and
+/// Specialized next to each enum that has words: `kAll`, an array of Named, in the order of documents and
 /// messages.
 template <class E>
 struct EnumNames;

@@ -1,5 +1,5 @@
 #pragma once
-// Whole numbers of files, checked where they become narrower.
+// Checked narrowing of integers from files.
 
 #include <concepts>
 #include <limits>

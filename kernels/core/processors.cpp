@@ -117,7 +117,7 @@ double quota_of(const std::string& folder, bool unified) {
   return numbers && microseconds > 0 && period > 0 ? microseconds / period : kNoQuota;
 }
 
-double least_quota(const Hierarchy& hierarchy, const std::string& root) {
+double min_quota(const Hierarchy& hierarchy, const std::string& root) {
   // A container may see its group's path from outside, while only that group is mounted.
   fs::path group = group_in(hierarchy, root);
   const std::string outside = hierarchy.root == "/" ? "" : hierarchy.root;
@@ -145,7 +145,7 @@ std::vector<int> Processors::cpus() const {
 Processors available_processors(const std::string& root) {
   Processors found{.cores = cores_of(allowed_cpus(root, "self"), root)};
   for (const Hierarchy& hierarchy : hierarchies(root))
-    found.quota = std::min(found.quota, least_quota(hierarchy, root));
+    found.quota = std::min(found.quota, min_quota(hierarchy, root));
   return found;
 }
 

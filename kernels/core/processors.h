@@ -1,5 +1,5 @@
 #pragma once
-// The processors that this process may use: its affinity mask (which cpusets narrow), which of its CPUs are
+// The CPUs that this process may use: its affinity mask (which cpusets narrow), which of its CPUs are
 // hardware threads of one core, and the quota of its control groups.
 
 #include <limits>
@@ -11,7 +11,7 @@ namespace nystrom {
 inline constexpr double kNoQuota = std::numeric_limits<double>::infinity();
 
 struct Processors {
-  /// The CPUs (hardware threads) of each core that the mask has; cores of one NUMA node stand together.
+  /// The CPUs (hardware threads) of each core that the mask has; cores of one NUMA node are adjacent.
   std::vector<std::vector<int>> cores;
   /// CPUs' worth of time that the control groups grant, the least from this process's group up to the root:
   /// 1.5 for `docker run --cpus 1.5`.
@@ -20,8 +20,8 @@ struct Processors {
   [[nodiscard]] std::vector<int> cpus() const;
 };
 
-/// Of the calling process. Where the system does not tell cores, each CPU is one. `root` stands before /proc
-/// and /sys: tests have folders there.
+/// Of the calling process. Where the system does not show cores, each CPU is one. `root` is prepended to
+/// /proc and /sys: tests have folders there.
 [[nodiscard]] Processors available_processors(const std::string& root = "");
 /// The cores that the parent of this process may use: what a launcher that binds its ranks was given itself.
 /// Empty where that cannot be read.
@@ -41,7 +41,7 @@ struct Processors {
 /// Binds the calling thread, and those it will start, to these CPUs; false if the system refuses.
 bool bind_to(const std::vector<int>& cpus);
 
-/// "0-3,8" as numbers, ascending; empty if it is no such list.
+/// "0-3,8" as numbers, ascending; empty if it is not such a list.
 [[nodiscard]] std::vector<int> parse_cpu_list(const std::string& text);
 
 /// Of this process's control groups, as text: processes in one group share a quota.

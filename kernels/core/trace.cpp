@@ -17,7 +17,7 @@ void Trace::stop() {
   if (!active_) return;
   end_ns_ = now();
   for (Event& open : open_) {
-    Event cut = open;  // it goes on, but not here
+    Event cut = open;  // it continues, but not here
     close(cut, end_ns_);
   }
   active_ = false;
@@ -52,7 +52,7 @@ void Trace::close(Event& open, std::int64_t at) {
 
 void Trace::record(Event event) {
   if (!active() || event.end_ns <= begin_ns_) return;
-  if (events_.size() == kMostEvents) {
+  if (events_.size() == kMaxEvents) {
     ++dropped_;
     return;
   }

@@ -43,7 +43,7 @@ class Trace {
   };
 
   /// That it keeps, 64 MiB; further ones are counted.
-  static constexpr std::size_t kMostEvents = std::size_t{1} << 20U;
+  static constexpr std::size_t kMaxEvents = std::size_t{1} << 20U;
 
   Trace() = default;
   Trace(const Trace&) = delete;
@@ -78,7 +78,7 @@ class Trace {
   }
   /// Events in the order of their ends. Not while it records.
   [[nodiscard]] const std::vector<Event>& events() const { return events_; }
-  /// Events beyond kMostEvents.
+  /// Events beyond kMaxEvents.
   [[nodiscard]] std::int64_t dropped() const { return dropped_; }
   [[nodiscard]] std::int64_t begin_ns() const { return begin_ns_; }
   [[nodiscard]] std::int64_t end_ns() const { return end_ns_; }
@@ -96,7 +96,7 @@ class Trace {
   std::int64_t dropped_ = 0;
 };
 
-/// An event that lasts as long as it lives, on a thread of its own kind. `trace` may be null.
+/// An event that lasts as long as it lives, on a thread of the given kind. `trace` may be null.
 class TraceSpan {
  public:
   /// `name`: a literal.

@@ -19,8 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
 
 inline constexpr std::int64_t kColumnTile = 8192;  // columns summed at once
-inline constexpr std::int64_t kRowBlock =
-    32;  // rows summed by themselves first: rounding grows with their root
+inline constexpr std::int64_t kRowBlock = 32;  // rows summed separately first: rounding grows with their root
 inline constexpr std::int64_t kFoldGrain = 512;  // columns whose partial sums are worth a thread
 
 /// Where a block of rows adds up at most kColumnTile columns of each of `kSums` outputs.
@@ -84,8 +83,8 @@ void sum_blocks_together(Context& context, std::int64_t blocks, std::int64_t cou
 
 /// sums[s][c] += the sum over rows of what `row(r, begin, count, partials)` adds to partials.values[s][0,
 /// count) for columns [begin, begin + count); rows of at most kColumnTile columns come whole. An output that
-/// is null is skipped. Blocks of rows are summed by themselves, whoever does it, and then added up in order:
-/// memory is walked as it lies, no thread waits for another's block, and the bits depend on no thread count.
+/// is null is skipped. Blocks of rows are summed separately, by any thread, and then added up in order:
+/// memory is walked in order, no thread waits for another's block, and the bits depend on no thread count.
 template <class C, std::size_t kSums, class Row>
 void sum_columns(Context& context, std::int64_t rows, std::int64_t columns, const std::array<C*, kSums>& sums,
                  const Row& row) {

@@ -27,7 +27,7 @@ struct TokenRows {
 
 /// Stands for the row of a table that is not there.
 template <class C>
-alignas(64) constexpr C kNoRow[kLongestRow] = {};
+alignas(64) constexpr C kNoRow[kMaxRowColumns] = {};
 
 /// The tables and ids as plain pointers.
 template <class C>

@@ -29,7 +29,7 @@ class ComputeRow {
   }
 
  private:
-  alignas(64) Compute<T> room_[std::is_same_v<T, Compute<T>> ? 1 : kLongestRow];
+  alignas(64) Compute<T> room_[std::is_same_v<T, Compute<T>> ? 1 : kMaxRowColumns];
 };
 
 /// stats[0] = mean of z, stats[1] = 1 / sqrt(variance + epsilon); two passes over the row, which is in L1.

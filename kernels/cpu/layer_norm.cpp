@@ -77,7 +77,7 @@ void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartial
   if (args.d_skip.empty()) {
     through_norm(d_z);
   } else {
-    alignas(64) C sum[kLongestRow];
+    alignas(64) C sum[kMaxRowColumns];
     through_norm(sum);
     const T* skip = args.d_skip.data<T>() + at;
 #pragma omp simd

@@ -197,7 +197,7 @@ void run_rows_backward(CudaContext& context, const EmbeddingBackward& args) {
 constexpr int kSumThreads = 256;   // columns of a block of segment_sums_kernel
 constexpr int kJoinColumns = 128;  // columns of a block of join_segments_kernel,
 constexpr int kJoinParts = 8;      // each added up by as many threads
-constexpr std::int64_t kLeastChunk = 32, kMaxChunks = 1024;
+constexpr std::int64_t kMinChunk = 32, kMaxChunks = 1024;
 constexpr std::size_t kPartialBytes = std::size_t{16} << 20U;
 
 /// Rows of d sorted by the table row they go to, in chunks; a segment is a run of equal table rows.
@@ -206,7 +206,7 @@ struct Segments {
   const float* d;                      // [tokens, columns]
   float* gradient;                     // [table rows, columns]
   float *heads, *tails;                // [chunks, columns]: what belongs to a segment that begins before the
-                                       // chunk; that begins in it and goes on after it
+                                       // chunk; that begins in it and continues after it
   std::int64_t tokens, columns, chunk, chunks;
   std::int32_t skipped;  // table row that gets nothing; -1: none
 };
@@ -270,7 +270,8 @@ __device__ std::int64_t segment_end(const Segments& p, std::int64_t at, std::int
   return beyond;
 }
 
-// Grid: chunks, tiles of columns. A block adds up the segment that begins in its chunk and goes on after it.
+// Grid: chunks, tiles of columns. A block adds up the segment that begins in its chunk and continues after
+// it.
 __global__ void join_segments_kernel(Segments p) {
   const std::int64_t chunk = blockIdx.x, next = (chunk + 1) * p.chunk;  // (of no block: next >= tokens)
   if (next >= p.tokens) return;
@@ -355,7 +356,7 @@ void add_to_tables(CudaContext& context, const EmbeddingBackward& args) {
   }
   const auto room = static_cast<std::int64_t>(kPartialBytes / (2 * sizeof(float))) / columns;
   const std::int64_t most = std::min(kMaxChunks, room);
-  const std::int64_t chunk = std::max(kLeastChunk, (tokens + most - 1) / most),
+  const std::int64_t chunk = std::max(kMinChunk, (tokens + most - 1) / most),
                      chunks = (tokens + chunk - 1) / chunk;
   float* heads = carver.take<float>(chunks * columns);
   float* tails = carver.take<float>(chunks * columns);

@@ -31,7 +31,7 @@ BlasLt::Product with_sums(const CudaContext& context, const Tensor& d_y, const T
   return product;
 }
 
-/// Compares both ways on gradients of their own, since these are added to. Without memory for them: the
+/// Compares both ways on separate gradients, since these are added to. Without memory for them: the
 /// product.
 bool is_worth_it_beside(CudaContext& context, const BlasLt::Product& product, const Tensor& d_y,
                         const Tensor& x, const Tensor& d_w, const Tensor& d_bias) {

@@ -17,8 +17,8 @@ void check_inputs(const EmbeddingInputs& inputs, const EmbeddingTables& tables, 
                     rows.dim(1) == tables.type.dim(1),
                 "rows {} of tables {}, {}, {}", rows.shape.text(), tables.word.shape.text(),
                 tables.position.shape.text(), tables.type.shape.text());
-  NYSTROM_CHECK(rows.dim(1) <= kLongestRow, "a row of {} columns is longer than {}", rows.dim(1),
-                kLongestRow);
+  NYSTROM_CHECK(rows.dim(1) <= kMaxRowColumns, "a row of {} columns is longer than {}", rows.dim(1),
+                kMaxRowColumns);
   check_count("input id", inputs.input_ids, rows.dim(0));
   check_count("token type", inputs.token_type_ids, rows.dim(0));
   check_count("position", inputs.positions, rows.dim(0));

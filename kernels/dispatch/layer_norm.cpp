@@ -8,8 +8,8 @@ namespace {
 
 void check_row(const Tensor& activation) {
   NYSTROM_CHECK(activation.shape.rank() == 2, "a tensor of rows is {}", activation.shape.text());
-  NYSTROM_CHECK(activation.dim(1) <= kLongestRow, "a row of {} columns is longer than {}", activation.dim(1),
-                kLongestRow);
+  NYSTROM_CHECK(activation.dim(1) <= kMaxRowColumns, "a row of {} columns is longer than {}",
+                activation.dim(1), kMaxRowColumns);
 }
 
 void check_dropout(const Dropout& dropout, const RowKeys& keys, std::int64_t rows) {

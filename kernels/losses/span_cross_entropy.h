@@ -20,7 +20,7 @@ struct SpanCrossEntropy {
                     ///< first, on ties) both are the labels, sequences counted
 };
 /// Sums in the order of the sequences: the same bits on any number of threads. Throws InternalError if a
-/// label lies beyond its sequence.
+/// label is beyond its sequence.
 void span_cross_entropy(Context& context, const SpanCrossEntropy& args);
 
 }  // namespace nystrom

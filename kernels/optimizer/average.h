@@ -1,5 +1,5 @@
 #pragma once
-// Averaged weights: an exponential moving average beside the weights, and the exchange of the two.
+// Averaged weights: an exponential moving average (EMA), and the exchange of the two.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"

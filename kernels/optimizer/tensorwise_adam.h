@@ -8,7 +8,7 @@
 //   LAMB (You et al., arXiv 1904.00962, Algorithm 2, phi(z) = z):
 //     |w| / |u + decay * w|, 1 where either is 0
 //
-// A tensor may lie on several ranks. So a step is three calls: tensorwise_moments leaves sums of parts of
+// A tensor may be split across ranks. So a step is three calls: tensorwise_moments leaves sums of parts of
 // tensors, which the caller adds up over ranks; tensorwise_scales makes a scale of all parts of a tensor, in
 // their order; tensorwise_update moves the weights. Where tensors are cut into the same parts, the bits
 // depend neither on the ranks that hold them nor on the thread count.

@@ -1,7 +1,7 @@
 #pragma once
-// The threads of ops, each on a core of its own while a step lasts.
+// The threads of ops, each on its own core during a step.
 //
-// Beside other work the system may leave two threads of a step on one processor and the other to that work
+// With other processes the system may leave two threads of a step on one CPU and the other to those processes
 // alone: with three equals on two processors, no move makes them more even. The step then has half of the
 // machine, where two thirds are its share. With one thread on each core, the other work takes its part of
 // each, and threads that share the chunks of an op even that out (parallel_for).
@@ -16,7 +16,7 @@ namespace nystrom {
 
 class BoundThreads {
  public:
-  /// Binds where the ops of `context` run on the processor, on one thread for each core that this process may
+  /// Binds where the ops of `context` run on the CPU, on one thread for each core that this process may
   /// use and on more than one, and the environment leaves it to the program: none of OMP_PROC_BIND,
   /// OMP_PLACES and GOMP_CPU_AFFINITY is set. With fewer threads than cores the system chooses, which knows
   /// what else runs.
@@ -25,7 +25,7 @@ class BoundThreads {
 
   /// While it lives, thread i of the context runs on core i; without effect where nothing is bound. Every
   /// parallel region meanwhile must have all threads of the context, as parallel_for's and parallel_items'
-  /// have: a thread that libgomp starts anew begins on the core of the calling one. At the end the calling
+  /// have: a thread that libgomp starts again begins on the core of the calling one. At the end the calling
   /// thread may run anywhere again, so that threads and programs started between steps are not bound; the
   /// others stay.
   class Scope {

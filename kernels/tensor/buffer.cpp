@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 constexpr std::size_t kSpread = std::size_t{64} << 20U;  // bytes from which on all threads touch it
 
-/// A page lies on the memory node of the thread that first writes to it. Ops give each thread an equal part
+/// A page is on the memory node of the thread that first writes to it. Ops give each thread an equal part
 /// of a tensor, in order, and so does this.
 void zero_by_all_threads(std::byte* data, std::size_t size) {
   const auto pages = static_cast<std::int64_t>(size / kHugePage);

@@ -15,7 +15,7 @@ constexpr std::size_t align_up(std::size_t bytes, std::size_t to = kAlignment) {
   return (bytes + to - 1) / to * to;
 }
 
-/// There is not enough memory: an Error that says so, with the bytes that were asked for.
+/// There is not enough memory: an Error with the bytes that were requested.
 class OutOfMemory : public Error {
  public:
   OutOfMemory(std::size_t bytes, const std::string& sentence) : Error(sentence), bytes_(bytes) {}
@@ -74,13 +74,13 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
-/// A tensor's values within the host's reach: the tensor itself, or a copy of what lies on a device.
+/// A tensor's values within the host's reach: the tensor itself, or a copy of what is on a device.
 class HostValues {
  public:
   HostValues(const Tensor& tensor, Memory& memory);
   operator const Tensor&() const {
     return view_;
-  }  // NOLINT(google-explicit-constructor): it stands for the tensor
+  }  // NOLINT(google-explicit-constructor): it represents the tensor
   [[nodiscard]] const Tensor& view() const { return view_; }
   /// Where it is a copy: brings what was changed back.
   void write_back() const;
@@ -91,7 +91,7 @@ class HostValues {
   Buffer copy_;
 };
 
-/// A tensor with memory of its own, for state that outlives steps and for tests.
+/// A tensor that owns its memory, for state that outlives steps and for tests.
 class OwnedTensor {
  public:
   OwnedTensor() = default;

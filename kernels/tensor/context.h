@@ -1,5 +1,5 @@
 #pragma once
-// What every op is given: where it runs, with how many threads, and who counts.
+// Execution context of an op: device, threads, profiler.
 
 #include <omp.h>
 
@@ -35,10 +35,10 @@ class Context {
   static constexpr std::size_t kWorkspaceBytes = std::size_t{2} << 20U;
 
   explicit Context(int threads = omp_get_max_threads()) : threads_(threads < 1 ? 1 : threads) {}
-  /// Ops run on the GPU of `cuda`, which must outlive this; on the processor where it is null.
+  /// Ops run on the GPU of `cuda`, which must outlive this; on the CPU where it is null.
   Context(int threads, CudaContext* cuda) : Context(threads) { cuda_ = cuda; }
 
-  /// Threads of an op on the processor. An op that runs there cannot be given a GPU's tensors: InternalError.
+  /// Threads of an op on the CPU. An op that runs there cannot be given a GPU's tensors: InternalError.
   [[nodiscard]] int threads() const {
     if (cuda_ != nullptr) [[unlikely]]
       no_cuda_twin();
@@ -47,11 +47,11 @@ class Context {
   /// Threads that host code may use, wherever the ops run.
   [[nodiscard]] int host_threads() const { return threads_; }
   [[nodiscard]] CudaContext* cuda() const { return cuda_; }
-  /// Where tensors that ops work on must lie.
+  /// The memory in which the tensors of ops must be.
   [[nodiscard]] Memory& memory() const;
   /// The host waits until all that was asked for is computed. Not inside a step.
   void synchronize() const;
-  /// Scratch of an op on the processor: kWorkspaceBytes, made when an op first asks for it. What it holds is
+  /// Scratch of an op on the CPU: kWorkspaceBytes, made when an op first asks for it. What it holds is
   /// lost at the op's return.
   [[nodiscard]] std::byte* workspace() {
     if (workspace_.bytes() == 0) workspace_ = Buffer(kWorkspaceBytes);
@@ -91,11 +91,11 @@ class Profiling {
   Context& context_;
 };
 
-/// Stands in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
+/// Placed in an op of the CPU after its OpScope and its checks of shapes: with a GPU its twin runs instead,
 /// e.g. NYSTROM_ON_CUDA(gelu_forward, context, kind, x, y) calls cuda::gelu_forward(*context.cuda(), kind, x,
 /// y).
 /// NYSTROM_CUDA_HAS(is_fused, context, args): there is a GPU, and cuda::is_fused(*context.cuda(), args) says
-/// that it has a way of its own; false in a program without CUDA.
+/// that it has its own implementation; false in a program without CUDA.
 #ifdef NYSTROM_WITH_CUDA
 #define NYSTROM_ON_CUDA(op, context, ...) \
   if ((context).cuda() != nullptr) return cuda::op(*(context).cuda(), __VA_ARGS__)
@@ -106,7 +106,7 @@ class Profiling {
 #define NYSTROM_CUDA_HAS(way, context, ...) false
 #endif
 
-/// Stands at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes). `fp32_flops` of the
+/// Placed at the top of each op: OpScope scope(context, "gelu_forward", flops, bytes). `fp32_flops` of the
 /// flops are computed by units for fp32 whatever the precision of the run.
 class OpScope {
  public:
@@ -143,19 +143,19 @@ class PartScope {
 };
 
 /// Runs body(begin, end) over [0, count) on the context's threads, in chunks of at least `grain`. Each thread
-/// has an equal part, in order, and goes on to the chunks that others have not yet begun: one that the
+/// has an equal part, in order, and continues with the chunks that others have not yet begun: one that the
 /// machine keeps waiting is helped. So body's results must not depend on who computes a chunk, nor on where
 /// chunks begin. body must not throw.
 template <class Body>
 void parallel_for(Context& context, std::int64_t count, std::int64_t grain, const Body& body) {
-  constexpr std::int64_t kChunksPerThread = 8, kMostChunks = 1024;
-  const std::int64_t most = std::min(grain < 1 ? 1 : (count + grain - 1) / grain, kMostChunks);
+  constexpr std::int64_t kChunksPerThread = 8, kMaxChunks = 1024;
+  const std::int64_t most = std::min(grain < 1 ? 1 : (count + grain - 1) / grain, kMaxChunks);
   const std::int64_t chunks = std::min(most, kChunksPerThread * context.threads());
   if (context.threads() == 1 || chunks <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
-  std::array<std::atomic<bool>, kMostChunks> begun{};
+  std::array<std::atomic<bool>, kMaxChunks> begun{};
   // All threads, however few the chunks: libgomp ends those that a smaller team leaves out, and starts new
   // ones for the next.
 #pragma omp parallel num_threads(context.threads())
@@ -169,7 +169,7 @@ void parallel_for(Context& context, std::int64_t count, std::int64_t grain, cons
   }
 }
 
-/// Runs body(i, thread) for i in [0, count), items handed to threads as they become free (uneven work);
+/// Runs body(i, thread) for i in [0, count), dynamically scheduled (uneven work);
 /// thread is in [0, context.threads()). body must not throw.
 template <class Body>
 void parallel_items(Context& context, std::int64_t count, const Body& body) {

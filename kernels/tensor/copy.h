@@ -1,5 +1,5 @@
 #pragma once
-// Bytes from one tensor to another, where ops work on them.
+// Copies between tensors, on the device of a context.
 
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"
@@ -7,7 +7,7 @@
 namespace nystrom {
 
 /// to = from, of as many bytes, both in the context's memory, after its ops so far. On a GPU the host does
-/// not wait; on the processor its threads share the work.
+/// not wait; on the CPU its threads share the work.
 void copy_bytes(Context& context, const Tensor& from, const Tensor& to);
 
 }  // namespace nystrom

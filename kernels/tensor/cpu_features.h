@@ -1,5 +1,5 @@
 #pragma once
-// What this processor can do, asked of it by CPUID (and of the operating system, which must save the
+// CPU features, by CPUID (and of the operating system, which must save the
 // registers).
 
 #include <string>
@@ -11,12 +11,12 @@ struct CpuFeatures {
   bool avx512 = false;       ///< F, VL, DQ and BW
   bool avx512_bf16 = false;  ///< dot products of bf16 pairs
   bool amx_bf16 = false;     ///< tiles of bf16
-  std::string model;         ///< the processor's name for itself, empty if it has none
+  std::string model;         ///< the CPU's brand string, empty if it has none
 
   [[nodiscard]] static CpuFeatures detect();
 };
 
-/// Whether matrix products in bf16 have instructions of their own here.
+/// Whether matrix products in bf16 have their own instructions here.
 [[nodiscard]] bool bf16_is_native();
 
 }  // namespace nystrom

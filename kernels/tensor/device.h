@@ -1,5 +1,5 @@
 #pragma once
-// Where a network computes: this machine's processor, or one of its GPUs. What the program knows of GPUs
+// Device of a network: this machine's CPU, or one of its GPUs. Properties of GPUs
 // without CUDA's headers.
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct GpuInfo {
   std::vector<int> peers = {};  ///< GPUs whose memory it reaches directly
 };
 
-/// What this process could compute on beside the processor.
+/// What this process could compute on besides the CPU.
 struct GpuSearch {
   bool built = false;  ///< the CUDA backend is in this program
   std::vector<GpuInfo> gpus;
@@ -30,7 +30,7 @@ struct GpuSearch {
 
 class Device {
  public:
-  /// The processor.
+  /// The CPU.
   Device() = default;
   /// GPU `index` of find_gpus(); its context lives as long as a copy of this. Throws Error where it fails.
   /// With `time_products` the algorithms of matrix products are chosen by timing, and kept
@@ -39,17 +39,17 @@ class Device {
 
   [[nodiscard]] bool is_gpu() const { return cuda_ != nullptr; }
   [[nodiscard]] CudaContext* cuda() const { return cuda_.get(); }
-  /// For ops; `threads` of the processor.
+  /// For ops; `threads` of the CPU.
   [[nodiscard]] Context context(int threads) const { return {threads, cuda_.get()}; }
   [[nodiscard]] Memory& memory() const { return context(1).memory(); }
   /// "cpu" or "cuda", as in training.backend.
   [[nodiscard]] std::string kind() const { return is_gpu() ? "cuda" : "cpu"; }
-  /// The processor, or the GPU by name.
+  /// The CPU, or the GPU by name.
   [[nodiscard]] std::string text() const;
   /// The GPU by its unique id, the same text for two processes on the same GPU, or on the same part of one
-  /// (MIG); whatever the machines are called. Empty on the processor.
+  /// (MIG); whatever the machines are called. Empty on the CPU.
   [[nodiscard]] std::string identity() const;
-  /// Bytes of memory that can still be taken; SIZE_MAX for the processor, whose system finds out later.
+  /// Bytes of memory that can still be taken; SIZE_MAX for the CPU, whose system finds out later.
   [[nodiscard]] std::size_t free_bytes() const;
   /// Bytes of the GPU's memory that are taken, by this and by other programs, with CUDA's own part; 0 for the
   /// processor.

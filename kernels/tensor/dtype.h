@@ -85,7 +85,7 @@ constexpr DType dtype_of() {
 template <class T>
 using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// The dtype of weights, gradients and statistics beside activations of `type`: fp64 for fp64, else fp32.
+/// The dtype of weights, gradients and statistics for activations of `type`: fp64 for fp64, else fp32.
 constexpr DType compute_dtype(DType type) {
   return type == DType::kF64 ? DType::kF64 : DType::kF32;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Ops recorded, then started together: on a GPU a CUDA graph, which the device works off without the host.
+// Graphs of recorded ops: on a GPU a CUDA graph, which is launched at once.
 //
 //   const auto graphs = make_op_graphs(context);     // null: nothing is recorded here
 //   {
@@ -11,7 +11,7 @@
 //   }
 //
 // A piece has a slot, by its place in a step. A slot's ops are recorded each time, since their sizes and
-// addresses differ; the graph of the time before is updated to them, and made anew where they are other ops.
+// addresses differ; the previous graph is updated to them, and captured again where they are other ops.
 // The first time they run unrecorded, so that libraries have loaded what they need. While ops are recorded
 // the host must wait for nothing of the device and upload nothing.
 
@@ -37,7 +37,7 @@ class OpGraphs {
   virtual void abandon() noexcept = 0;
 };
 
-/// For ops of this context, which must outlive it. Null on the processor, and where
+/// For ops of this context, which must outlive it. Null on the CPU, and where
 /// NYSTROM_CUDA_SYNCHRONOUS makes the host wait after each kernel. While the context has a profile nothing is
 /// recorded.
 [[nodiscard]] std::unique_ptr<OpGraphs> make_op_graphs(const Context& context);

@@ -1,5 +1,5 @@
 #pragma once
-// How long each kernel of a GPU takes, by name, without a profiler: events around each.
+// Times of GPU kernels by name, from events around each, without a profiler.
 
 #include <cstdint>
 #include <map>
@@ -18,9 +18,9 @@ struct KernelTime {
 using KernelTimes = std::map<std::string, KernelTime, std::less<>>;
 
 /// While it lives, what the ops of a context start on their GPU is timed: kernels through launch(), products
-/// through the library's door. Copies and memsets are not. Each work is between two events of its stream, so
-/// that its time includes the microsecond or two between them, and times add up to more than the step's. On
-/// the processor nothing is timed. Graphs are not captured meanwhile (graphs.h).
+/// through the library's launch functions. Copies and memsets are not. Each work is between two events of its
+/// stream, so that its time includes the microsecond or two between them, and times add up to more than the
+/// step's. On the CPU nothing is timed. Graphs are not captured meanwhile (graphs.h).
 class KernelTiming {
  public:
   /// `context` must outlive it.
@@ -29,7 +29,7 @@ class KernelTiming {
   KernelTiming(const KernelTiming&) = delete;
   KernelTiming& operator=(const KernelTiming&) = delete;
 
-  /// Of all work since it began; the host waits for it. Empty on the processor.
+  /// Of all work since it began; the host waits for it. Empty on the CPU.
   [[nodiscard]] KernelTimes read() const;
 
  private:

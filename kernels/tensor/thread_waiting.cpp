@@ -1,10 +1,10 @@
 // How long a thread that waits for others spins before it sleeps.
 //
-// libgomp, which runs the threads of our ops and of oneDNN's, spins for some milliseconds. Beside other work
-// that keeps the processor from the very thread that is waited for, or from the neighbour whose turn it is,
-// and a step takes several times its time. libgomp reads its variables while it is loaded, before any code of
-// this program runs, and has no call that changes them later. It asks getenv for them, and the getenv of the
-// program comes before that of the C library: this one has an answer where the environment has none.
+// libgomp, which runs the threads of our ops and of oneDNN's, spins for some milliseconds. With other
+// processes that keeps the CPU from the very thread that is waited for, or from the neighbour whose turn it
+// is, and a step takes several times its time. libgomp reads its variables while it is loaded, before any
+// code of this program runs, and has no call that changes them later. It asks getenv for them, and the getenv
+// of the program comes before that of the C library: this one has an answer where the environment has none.
 
 #include <dlfcn.h>
 
@@ -13,7 +13,7 @@
 
 namespace {
 
-/// Turns of libgomp's waiting loop: 50 to 200 us, by the processor's time for a pause; a few times what it
+/// Turns of libgomp's waiting loop: 50 to 200 us, by the CPU's time for a pause; a few times what it
 /// costs to sleep and be woken.
 char default_spins[] = "4000";
 

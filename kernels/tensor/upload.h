@@ -1,5 +1,5 @@
 #pragma once
-// From the host to where ops compute, while they compute.
+// Upload of batches from the host to the device of ops, overlapped with computation.
 //
 //   Upload upload = ...;
 //   std::byte* block = upload->begin();       // host memory, to be filled

@@ -1,5 +1,5 @@
 #pragma once
-// Estimated time of a step on GPUs that are not here: a roofline from counted operations and NVIDIA's data
+// Estimated time of a step on other GPUs: a roofline from counted operations and NVIDIA's data
 // sheets.
 
 #include <array>

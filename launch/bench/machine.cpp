@@ -96,18 +96,18 @@ double rate_of_large(std::int64_t smallest, std::int64_t largest, double work_of
 }
 
 double product_ceiling(Context& context, DType type) {
-  constexpr std::int64_t kSize = 1024, kSmallest = 256, kLargest = 8192;
+  constexpr std::int64_t kSize = 1024, kMin = 256, kMax = 8192;
   if (context.cuda() == nullptr) return product_flops(context, type, kSize);
-  constexpr double kWork = 2.0 * kSmallest * kSmallest * kSmallest;
-  return rate_of_large(kSmallest, kLargest, kWork, 8,
+  constexpr double kWork = 2.0 * kMin * kMin * kMin;
+  return rate_of_large(kMin, kMax, kWork, 8,
                        [&](std::int64_t size) { return product_flops(context, type, size); });
 }
 
 double copy_ceiling(Context& context) {
-  constexpr std::int64_t kBytes = std::int64_t{1} << 28, kSmallest = std::int64_t{1} << 25,
-                         kLargest = std::int64_t{1} << 30;
+  constexpr std::int64_t kBytes = std::int64_t{1} << 28, kMin = std::int64_t{1} << 25,
+                         kMax = std::int64_t{1} << 30;
   if (context.cuda() == nullptr) return copy_rate(context, kBytes);
-  return rate_of_large(kSmallest, kLargest, 2.0 * kSmallest, 2,
+  return rate_of_large(kMin, kMax, 2.0 * kMin, 2,
                        [&](std::int64_t bytes) { return copy_rate(context, bytes); });
 }
 

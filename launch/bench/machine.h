@@ -1,5 +1,5 @@
 #pragma once
-// Measured ceilings of a machine's processor or GPU, for the share of bound: matrix product and memory copy.
+// Measured peak rates of a CPU or GPU, for the share of bound: matrix product and memory copy.
 
 #include <string>
 
@@ -30,7 +30,7 @@ MachineRates machine_rates(Context& context, DType precision);
 double peak_memory_bytes();
 
 /// Memory that programs can still take without swapping, in bytes: the machine's, or the rest of this
-/// process's control group where that is less. 0 if it cannot be told.
+/// process's control group where that is less. 0 if it is unknown.
 double available_memory_bytes();
 
 }  // namespace nystrom

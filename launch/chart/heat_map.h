@@ -14,7 +14,7 @@ struct HeatMap {
   std::vector<std::string> columns;  ///< labels; those for which there is no room are left out
   std::vector<std::string> rows;
   std::vector<std::vector<double>> values;  ///< [rows][columns] what a cell is shaded by; not finite: empty
-  /// [rows][columns] written into the cells where there is room, and told to the pointer; or empty.
+  /// [rows][columns] written into the cells where they fit, and shown under the pointer; or empty.
   std::vector<std::vector<std::string>> texts = {};
   Scale scale = Scale::kLinear;
   bool from_zero = false;  ///< the lightest shade is 0, not the least value

@@ -1,5 +1,5 @@
 #pragma once
-// Labels of a drawing: how long they are, and cut to what there is room for.
+// Labels of a drawing: their width, and truncation to the available space.
 
 #include <cstddef>
 #include <string>

@@ -22,7 +22,7 @@ struct Spread {
 struct Line {
   enum class Look {
     kStrong,  ///< a line
-    kDotted,  ///< a line with a dot at each point, which tells its value to the pointer
+    kDotted,  ///< a line with a dot at each point, which shows its value under the pointer
     kFaint,   ///< a thin line behind the others
     kDots     ///< dots alone
   };

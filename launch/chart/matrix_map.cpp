@@ -45,7 +45,7 @@ std::string svg_of(const MatrixMap& map) {
       paths_svg(minus, "shade minus"));
 }
 
-double largest_magnitude(std::span<const double> values) {
+double max_magnitude(std::span<const double> values) {
   double most = 0;
   for (const double value : values)
     if (std::isfinite(value)) most = std::max(most, std::abs(value));

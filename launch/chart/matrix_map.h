@@ -21,6 +21,6 @@ inline constexpr int kShades = 16;
 [[nodiscard]] std::string svg_of(const MatrixMap& map);
 
 /// The largest magnitude, or 1 if all are 0.
-[[nodiscard]] double largest_magnitude(std::span<const double> values);
+[[nodiscard]] double max_magnitude(std::span<const double> values);
 
 }  // namespace nystrom

@@ -1,5 +1,5 @@
 #pragma once
-// Scales of charts: round ticks, their labels, and where a value lies on an axis.
+// Scales of charts: round ticks, their labels, and where a value is on an axis.
 
 #include <string>
 #include <vector>
@@ -30,13 +30,13 @@ struct Tick {
 /// both finite; low > 0 for kLog.
 [[nodiscard]] std::vector<Tick> ticks(Scale scale, double low, double high, int wanted);
 
-/// An axis from `begin` to `end`, in the units of the drawing. `low` lies at `begin`.
+/// An axis from `begin` to `end`, in the units of the drawing. `low` is at `begin`.
 struct Axis {
   Scale scale = Scale::kLinear;
   double low = 0, high = 1;
   double begin = 0, end = 1;
 
-  /// Where a value lies; values beyond the ends lie at the ends. Precondition: the value is finite.
+  /// Where a value is; values beyond the ends are at the ends. Precondition: the value is finite.
   [[nodiscard]] double at(double value) const;
   [[nodiscard]] bool contains(double value) const { return value >= low && value <= high; }
 };

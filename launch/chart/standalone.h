@@ -1,5 +1,5 @@
 #pragma once
-// A chart as an SVG file of its own, for documents and papers.
+// A chart as a standalone SVG file, for documents and papers.
 
 #include <string>
 

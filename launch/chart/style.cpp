@@ -1,4 +1,4 @@
-// Colours: Okabe and Ito's palette, which colour-blind readers tell apart, darkened for light pages and
+// Colours: Okabe and Ito's palette, which colour-blind readers can distinguish, darkened for light pages and
 // lightened for dark ones so that each line stands out from the page by 3:1 or more.
 
 #include "launch/chart/figure.h"

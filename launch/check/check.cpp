@@ -99,7 +99,7 @@ StartKind start_of(const Config& config) {
   if (!config.corpus.empty() && !(trains && has_shards(config))) return StartKind::kPrepare;
   if (trains) return StartKind::kPretrain;
   refuse(
-      "The configuration is for no start: it has neither `corpus` (prepare) nor `training.steps` (pretrain) nor "
+      "The configuration fits no command: it has neither `corpus` (prepare) nor `training.steps` (pretrain) nor "
       "`task.kind` (finetune). Add one, or name the command with `--command`.");
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// `nystrom check`: what a start of prepare, pretrain or finetune would come to, without writing anything.
+// `nystrom check`: a dry run of prepare, pretrain or finetune, which writes nothing.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>

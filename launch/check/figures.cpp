@@ -84,7 +84,7 @@ void add_free_disk(CheckReport& report, const std::string& directory) {
   report.json["free_disk_bytes"] = bytes;
 }
 
-/// Checkpoints that lie on the disk together: those that are kept, and the one being written.
+/// Checkpoints that are on the disk together: those that are kept, and the one being written.
 std::int64_t checkpoints_at_once(const Config& config, const RunInfo& info) {
   const KeepPolicy& keep = config.checkpoint.keep;
   const std::int64_t forever = keep.every > 0 ? info.steps / keep.every : 0;

@@ -26,8 +26,8 @@ constexpr std::array kProgramOptions = {
     ProgramOption{"--version", "", "Print the version and the commit that it was built from."},
     ProgramOption{"--help-config", "", "Print all configuration keys, in Markdown."},
     ProgramOption{"--help-schema", "", "Print the JSON Schema of the configuration, for editors."},
-    ProgramOption{"--help-messages", "", "Print the messages of jobs with cause and action, in Markdown."},
-    ProgramOption{"--help-completion", "bash|zsh|fish", "Print the completion of a shell."},
+    ProgramOption{"--help-messages", "", "Print the messages of jobs with causes and actions, in Markdown."},
+    ProgramOption{"--help-completion", "bash|zsh|fish", "Print the completion script of a shell."},
     ProgramOption{"--help-man", "", "Print the manual page, in the language of man(7)."},
 };
 
@@ -43,7 +43,7 @@ void add_common_options(OptionParser& app, CommonOptions& common) {
       ->one_value()
       ->type_name("KEY=VALUE");
   app.add_flag("--quiet", common.quiet,
-               "Print no notes and no progress on stderr; warnings and failures stay.");
+               "Print only warnings and errors on stderr, no notes and no progress.");
 }
 
 CommandEntry entry_of(const Command& command) {
@@ -57,9 +57,7 @@ CommandEntry entry_of(const Command& command) {
 [[noreturn]] void refuse_option(const OptionParser& app, const std::string& given,
                                 const std::string& command) {
   const std::string option = given.substr(0, given.find('='));
-  if (option == "--dry-run")
-    refuse("`nystrom {}` has no option `--dry-run`; `nystrom check` tells what a start would come to.",
-           command);
+  if (option == "--dry-run") refuse("`nystrom {}` has no option `--dry-run`; use `nystrom check`.", command);
   if (!option.starts_with('-') && option.size() < given.size())
     refuse("`nystrom {}` does not take the argument {}; write `--set {}` to set a key.", command, given,
            given);
@@ -146,8 +144,8 @@ int run_command_line(const std::vector<std::string>& arguments) {
     names.push_back(command.name);
   }
   if (const auto near = suggestion(first, names))
-    refuse("There is no command `{}`; did you mean `{}`? See `nystrom --help`.", first, *near);
-  refuse("There is no command `{}`; see `nystrom --help`.", first);
+    refuse("Unknown command `{}`; did you mean `{}`? See `nystrom --help`.", first, *near);
+  refuse("Unknown command `{}`; see `nystrom --help`.", first);
 }
 
 }  // namespace nystrom

@@ -49,7 +49,7 @@ constexpr std::string_view kBashHead =
     R"(# Completion of nystrom for bash, made by `nystrom --help-completion bash`.
 _nystrom() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} options= words=
-  # `=` is a word of its own to bash: --option=value, KEY=VALUE.
+  # `=` is a separate word to bash: --option=value, KEY=VALUE.
   if [[ $current == = ]]; then
     current=
   elif [[ $previous == = ]]; then

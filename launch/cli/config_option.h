@@ -1,5 +1,5 @@
 #pragma once
-// What several commands share: the configuration file, `--resume`, the warning of unused keys.
+// Options that several commands share: the configuration file, `--resume`, the warning about unused keys.
 
 #include <string>
 #include <string_view>
@@ -25,8 +25,8 @@ inline void add_resume_option(OptionParser& app, std::string& resume) {
 
 inline void add_takeover_option(OptionParser& app, bool& takeover) {
   app.add_flag("--takeover", takeover,
-               "Take over the lock of `run.directory`, whatever the job that holds it does: for a lock that "
-               "cannot be judged, of a job that is surely dead.");
+               "Take over the lock of `run.directory` unconditionally: for a lock whose owner cannot be "
+               "checked, of a job that is certainly dead.");
 }
 
 /// `command` as unused_keys_sentence takes it.

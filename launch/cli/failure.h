@@ -9,7 +9,8 @@
 
 namespace nystrom {
 
-/// A sentence to stderr. Whatever becomes of it (a full disk, a pipe whose reader is gone), the work goes on.
+/// A sentence to stderr. Whatever becomes of it (a full disk, a pipe whose reader is gone), the work
+/// continues.
 void print_error(const std::string& text) noexcept;
 
 /// Writing to a pipe without a reader or beyond the limit of a file's size (`ulimit -f`) is an error of that
@@ -18,7 +19,7 @@ void survive_failed_writes();
 
 /// Prints one sentence about `failure` to stderr and returns the exit status. An error of all ranks, such as
 /// a misspelled key, is printed by rank 0: the others wait a moment and are usually ended with it. A rank
-/// that still runs then has an error of its own, and prints it with its rank. Where the reader of a pipe is
+/// that still runs then has its own error, and prints it with its rank. Where the reader of a pipe is
 /// gone (std::system_error of EPIPE: `predict | head`) the process ends in silence, by SIGPIPE.
 int report_failure(const std::exception_ptr& failure);
 

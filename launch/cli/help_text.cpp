@@ -15,7 +15,7 @@ std::size_t width_of(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-/// A name in the left column and its description beside it, or below where it is long.
+/// A name in the left column and its description to the right, or below where it is long.
 std::string row(const std::string& left, const std::string& text, std::size_t columns, std::size_t from) {
   std::string line = "  " + left;
   const std::size_t width = width_of(line);
@@ -46,7 +46,7 @@ std::string section(const CommandEntry& entry, std::string_view title, bool posi
 
 std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent, std::size_t at) {
   std::string out;
-  bool fresh = true;  // nothing stands in this line yet
+  bool fresh = true;  // this line is empty so far
   for (std::size_t begin = 0; begin < text.size();) {
     if (text[begin] == '\n') {
       out += "\n" + std::string(indent, ' ');

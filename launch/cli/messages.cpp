@@ -13,7 +13,7 @@ constexpr std::string_view kStart = "Startup", kRanks = "Ranks", kNumbers = "Num
 // One row per message: the text as it is printed, the exit status, the cause, the action.
 // clang-format off
 const std::array kMessages = {
-    Message{kStart, "there is no key `…`; …", 2,
+    Message{kStart, "unknown key `…`; …", 2,
             "The configuration contains an unknown key.",
             "Correct the key. `nystrom --help-config` lists all keys."},
     Message{kStart, "is in use by …", 2,
@@ -24,24 +24,24 @@ const std::array kMessages = {
             "The previous job was killed and could not release its lock.", "Nothing."},
     Message{kStart, "If it is surely dead, start once with `--takeover`", 2,
             "The lock belongs to another user and cannot be read, or to a process that this system hides "
-            "(/proc with hidepid): whether the job lives cannot be told, so it counts as alive.",
+            "(/proc with hidepid): whether the job is alive is unknown, so it counts as alive.",
             "Ask the user named by `ls -l DIR/lock`, or wait. `--takeover` takes the lock in any case; a job "
             "that still lives then ends."},
     Message{kStart, "is locked by …; waiting up to … s for its heartbeat.", 0,
-            "The lock was created on another machine, so only its heartbeat tells whether that job is alive.",
+            "The lock was created on another machine, so only its heartbeat shows whether that job is alive.",
             "Wait; the job then starts or is refused."},
     Message{kStart, "was made with another configuration: …", 2,
             "This run directory belongs to a run whose configuration differs in the keys named.",
-            "Restore the values, or choose another `run.directory`. To go on from a checkpoint with another "
+            "Restore the values, or choose another `run.directory`. To continue from a checkpoint with another "
             "optimizer, schedule, objective or data, fork it: `--resume PATH` with a new `run.directory`."},
     Message{kStart, "was trained on other data under the same names", 2,
-            "The shards were made again or replaced since the checkpoint was written: their content is another.",
+            "The shards were regenerated or replaced since the checkpoint was written: their content differs.",
             "Restore the shards, or give `--accept-new-data`, which is recorded in the run."},
     Message{kStart, "holds another run, and … is not one of its checkpoints.", 2,
             "`--resume PATH` was to fork a run into a directory that another run uses.",
             "Choose a new `run.directory`."},
-    Message{kStart, "This run departs from the one that it goes on from: …", 0,
-            "A fork, or a resume with `--accept-new-data`: the losses are no longer bit for bit those of the run "
+    Message{kStart, "This run departs from the one that it continues: …", 0,
+            "A fork, or a resume with `--accept-new-data`: the losses are no longer bit-identical to those of the run "
             "that it continues.",
             "Nothing."},
     Message{kStart, "was already used by a run, and `--resume` is never.", 2,
@@ -62,8 +62,8 @@ const std::array kMessages = {
     Message{kStart, "ranks were started, but MPI sees one", 2,
             "The launcher belongs to another MPI library than the program.",
             "Use the `mpirun` of the library that `nystrom doctor` names."},
-    Message{kStart, "but MPI was not told (`--mpi=none`)", 2,
-            "`srun` started several tasks that know nothing of each other.", "Add `--mpi=pmix` to `srun`."},
+    Message{kStart, "but MPI does not know of them (`--mpi=none`)", 2,
+            "`srun` started several tasks that do not know of each other.", "Add `--mpi=pmix` to `srun`."},
     Message{kStart, "This processor lacks instructions that this program is compiled for", 2,
             "The program needs AVX2 (x86-64-v3).",
             "Run it on a newer processor; let a virtual machine see the host's processor."},
@@ -169,12 +169,12 @@ const std::array kMessages = {
             "continues; pending records are written later, in order.",
             "Free disk space."},
     Message{kFiles, "The run continues without its report.", 0,
-            "`report.html` could not be written: a full or read-only disk, or a file that cannot be read. It is said "
-            "once; each validation tries again.",
+            "`report.html` could not be written: a full or read-only disk, or a file that cannot be read. It is "
+            "reported once; each validation tries again.",
             "Free disk space, or set `run.report: false`."},
     Message{kFiles, "Only data in the file itself is read.", 2,
-            "An HDF5 file has a dataset whose values lie in other files: external storage, or a virtual dataset.",
-            "Nobody writes models or shards so: do not trust the file. Of your own data make a file that holds them "
+            "An HDF5 file has a dataset whose values are in other files: external storage, or a virtual dataset.",
+            "Nobody writes models or shards so: do not trust the file. For your own data write a file that holds them "
             "(`h5repack`)."},
     Message{kFiles, "Links can lead to any file, so only data in this file itself is read.", 2,
             "An HDF5 file has a soft link, or a link to another file.",

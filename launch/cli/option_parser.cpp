@@ -22,7 +22,7 @@ std::vector<std::string> alternatives(const std::string& value) {
   return parts;
 }
 
-/// Words are typed as they stand; what the user puts a value for is in capitals.
+/// Words are typed literally; what the user puts a value for is in capitals.
 bool is_word(const std::string& text) {
   return !text.empty() && text.front() >= 'a' && text.front() <= 'z';
 }

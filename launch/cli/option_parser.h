@@ -15,7 +15,7 @@ struct OptionEntry {
   std::string name;      ///< "--model", or "FILE" where it is known by its place
   std::string value;     ///< "PATH", "auto|never|PATH"; empty: a flag
   std::string help;      ///< sentences
-  std::string standard;  ///< the default; empty: none, or said in `help`
+  std::string standard;  ///< the default; empty: none, or given in `help`
   bool required = false, repeated = false;
 
   [[nodiscard]] bool positional() const { return !name.starts_with('-'); }

@@ -37,11 +37,11 @@ Terminal error_terminal() {
 }
 
 std::size_t help_columns() {
-  constexpr int kLeast = 40, kMost = 100;
+  constexpr int kMinColumns = 40, kMaxColumns = 100;
   const char* given = std::getenv("COLUMNS");
   const int named = given != nullptr ? std::atoi(given) : 0;
   return static_cast<std::size_t>(
-      std::clamp(named > 0 ? named : terminal_of(STDOUT_FILENO).columns, kLeast, kMost));
+      std::clamp(named > 0 ? named : terminal_of(STDOUT_FILENO).columns, kMinColumns, kMaxColumns));
 }
 
 }  // namespace nystrom

@@ -225,13 +225,13 @@ int work(const Options& options, const Config& config, Comm& comm) {
        thread_warnings(comm, bench_for.threads, config.run.threads.value_or(0), bench_for.device.is_gpu()))
     Log(comm.rank()).warning(warning);
   const bool gpu = bench_for.device.is_gpu();
-  if (options.kernels && !gpu) refuse("`--kernels` times the kernels of a GPU, and the CPU computes.");
+  if (options.kernels && !gpu) refuse("`--kernels` needs a GPU, but this run uses the CPU.");
   Context context = bench_for.device.context(bench_for.threads);
   const auto ceilings = [&] {
     comm.barrier("the measurement of the machine");
     return measure_machine(context, gpu || bench_for.precision == DType::kBF16 || bf16_is_native());
   };
-  // A GPU's memory is free before the model comes; the processor's is looked at before ceilings take some.
+  // A GPU's memory is free before the model comes; the CPU's is read before the ceilings take some.
   MachineCeiling machine = gpu ? ceilings() : MachineCeiling();
   Bench bench(bench_for, comm);
   const BenchTimes times = measure(bench, options, config);
@@ -288,7 +288,7 @@ Command bench_command() {
           "Runs training steps (forward, backward and AdamW, with dropout) on full sequences of random "
           "tokens; no data is needed. The bound is measured in the same run, on the device that computes. Without `--steps`, "
           "`training.steps` steps are measured if they are at most 20, else at least 3 steps and 4 seconds; "
-          "for a longer run the time that it would take is printed. With `--documents`, sequences are as "
+          "for a longer run the estimated total time is printed. With `--documents`, sequences are as "
           "long as the documents of `data.shards`. With `--loader`, only reading, masking and pairing are "
           "measured. With `--kernels`, one more step times each kernel of the GPU.",
       .example =
@@ -302,7 +302,7 @@ Command bench_command() {
                 ->type_name("N");
             app.add_flag("--json", options->json, "Print one line of JSON at the end.");
             app.add_flag("--kernels", options->kernels,
-                         "Time each kernel and matrix product of a GPU, in a step of its own.");
+                         "Time each kernel and matrix product of a GPU, in a separate step.");
             app.add_flag("--documents", options->documents,
                          "One document of `data.shards` per sequence, truncated to the sequence length.");
             app.add_flag("--loader", options->loader,

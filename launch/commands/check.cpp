@@ -49,13 +49,13 @@ Command check_command() {
   auto options = std::make_shared<Options>();
   return {
       .name = "check",
-      .summary = "Check a start of prepare, pretrain or finetune without writing anything.",
+      .summary = "Dry run of prepare, pretrain or finetune: check everything, write nothing.",
       .details =
-          "Does what the start does up to its first step: reads the configuration, the model, the shards or the "
-          "task, looks for a checkpoint to resume, and takes the memory. Then it trains a few steps of one "
-          "micro-batch to estimate the time, and throws them away. Prints the memory by part, shards, epochs, "
-          "disk and time. Where the start would be refused, the sentence and the exit status are the same. The "
-          "command is the one that the configuration is for: finetune with `task.kind`, prepare as long as there "
+          "Does what a start does up to its first step: reads the configuration, the model, the shards or the "
+          "task, looks for a checkpoint to resume from, and allocates the memory. Then it trains a few steps of one "
+          "micro-batch to estimate the time, and discards them. Prints the memory by part, shards, epochs, "
+          "disk and time. If the start would be refused, the message and the exit status are the same. The "
+          "command follows from the configuration: finetune with `task.kind`, prepare as long as there "
           "are no shards of its `corpus`, else pretrain.",
       .example =
           "nystrom check my.yaml\n"

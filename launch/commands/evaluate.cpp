@@ -33,7 +33,7 @@ std::vector<std::string> choose_model(Config& config) {
   const std::string folder = std::filesystem::path(config.run.directory) / "checkpoints";
   const CheckpointSearch search = find_newest_checkpoint(folder);
   if (!search.path)
-    refuse("{} holds no {}checkpoint; pretrain first, or name a model in `model.from`.", folder,
+    refuse("{} has no {}checkpoint; pretrain first, or name a model in `model.from`.", folder,
            search.any ? "valid " : "");
   config.model.from = *search.path;
   return search.warnings;
@@ -170,11 +170,11 @@ Command evaluate_command() {
   auto config = std::make_shared<std::string>();
   return {
       .name = "evaluate",
-      .summary = "losses and accuracies of a model on held-out data",
+      .summary = "Evaluate a model on held-out data: losses and accuracies.",
       .details =
           "Evaluates `model.from`, or else the latest checkpoint of `run.directory`, on `data.validation`, "
           "with the same masks in every call. The last line is one JSON object; unigram_entropy (nats) is the "
-          "loss of the unigram baseline, which an mlm_loss must beat to mean something.",
+          "loss of the unigram baseline, which mlm_loss should beat.",
       .example =
           "nystrom evaluate my.yaml\n"
           "mpirun -n 2 nystrom evaluate my.yaml --set model.from=run/checkpoints/step-00001000.h5",

@@ -61,7 +61,7 @@ bool is_finished(const Config& config) {
   for (const auto& [key, value] : now) {
     const auto old = then.find(key);
     const bool equal = old != then.end() && old->second == value;
-    // finetune refuses what it may not change with a sentence, and goes on to more steps.
+    // finetune refuses what it may not change with a sentence, and continues to more steps.
     if (!equal && (key == "training.steps" || !may_change_on_resume(key))) return false;
   }
   return true;
@@ -128,7 +128,7 @@ Command finetune_command() {
   return {
       .name = "finetune",
       .summary =
-          "fine-tune a pretrained model on a labelled task; under mpirun on several ranks, as pretrain",
+          "Fine-tune a pretrained model on a labelled task; under mpirun on several ranks, as pretrain.",
       .details =
           "Writes metrics.jsonl, log.txt, run.json, checkpoints (the best by the task's metric as "
           "checkpoints/best.h5), results.json, predictions.tsv, report.html (curves, classes) and, for GLUE, leaderboard/ to "

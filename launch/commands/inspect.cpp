@@ -436,10 +436,10 @@ Command inspect_command() {
       .name = "inspect",
       .summary = "Describe a shard, checkpoint, tokenizer, model folder, run directory or prepared text.",
       .details =
-          "The kind of file is recognized by its content. Shards and checkpoints are read to their end, so "
-          "corruption shows. Of a run directory it tells whether a job runs there, how far it is, its losses and its "
-          "latest checkpoint. With `--attention` it draws what a model's attention makes of a text: tokens and their "
-          "landmarks, the three kernels, Nystrom beside exact softmax attention, by layer and head.",
+          "The kind of file is recognized by its content. Shards and checkpoints are read completely, so "
+          "corruption shows. Of a run directory it shows whether a job runs there, how far it is, its losses and its "
+          "latest checkpoint. With `--attention` it draws the attention of a model on a text: tokens and their "
+          "landmarks, the three kernels, Nystrom against exact softmax attention, by layer and head.",
       .example =
           "nystrom inspect prepared/train/00000.h5\nnystrom inspect run/checkpoints/step-00001000.h5\n"
           "nystrom inspect run --json\nnystrom inspect --verify run\n"
@@ -456,11 +456,11 @@ Command inspect_command() {
                          "Of a run directory, print its configuration too.");
             app.add_option("--attention", options->attention,
                            "Of a model: draw its attention for this text, to `--output`.");
-            app.add_option("--layer", options->layer, "The layer to draw large, from 0; by default any.");
+            app.add_option("--layer", options->layer, "The layer to draw enlarged, from 0; by default any.");
             app.add_option("--head", options->head,
-                           "The head to draw large, from 0; by default that of the largest error.");
-            app.add_option("--landmarks", options->landmarks, "Landmarks; by default the model's.");
-            app.add_option("--output", options->output, "The page to write.")->capture_default_str();
+                           "The head to draw enlarged, from 0; by default the one with the largest error.");
+            app.add_option("--landmarks", options->landmarks, "Number of landmarks; by default the model's.");
+            app.add_option("--output", options->output, "HTML file to write.")->capture_default_str();
           },
       .run =
           [options](const Invocation&) {

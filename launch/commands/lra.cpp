@@ -58,7 +58,7 @@ void check_options(const Options& o) {
     refuse_given(of_listops);
   else
     refuse(
-        "`nystrom lra generate` makes listops or pathfinder, not {}; the other tasks' data are not generated.",
+        "`nystrom lra generate` generates listops or pathfinder, not {}; the other tasks' data are not generated.",
         o.task);
   check_counts(o);
 }
@@ -150,19 +150,21 @@ Command lra_command() {
                 ->type_name("listops|pathfinder");
             app.add_option("--out", options->out, "Directory to write to.")->required()->type_name("DIR");
             app.add_option("--seed", options->seed, "Seed of the examples.")->capture_default_str();
-            app.add_option("--threads", options->threads, "Threads of a rank. Default: its cores.");
+            app.add_option("--threads", options->threads, "Threads per rank. Default: its cores.");
             app.add_option("--train", options->train, "listops: training examples. Default: 96,000.");
             app.add_option("--validation", options->validation,
                            "listops: validation examples. Default: 2,000.");
             app.add_option("--test", options->test, "listops: test examples. Default: 2,000.");
             app.add_option("--depth", options->depth, "listops: levels of an expression. Default: 10.");
             app.add_option("--arguments", options->arguments,
-                           "listops: most arguments of a list. Default: 10.");
+                           "listops: maximum number of arguments of a list. Default: 10.");
             app.add_option("--longer-than", options->longer_than,
-                           "listops: tokens of an expression. Default: 500.");
-            app.add_option("--shorter-than", options->shorter_than, "listops: the same. Default: 2,000.");
-            app.add_option("--images", options->images, "pathfinder: pictures. Default: 200,000.");
-            app.add_option("--size", options->size, "pathfinder: pixels of a side, 32 or more. Default: 32.");
+                           "listops: expressions have more tokens than this. Default: 500.");
+            app.add_option("--shorter-than", options->shorter_than,
+                           "listops: expressions have fewer tokens than this. Default: 2,000.");
+            app.add_option("--images", options->images, "pathfinder: number of images. Default: 200,000.");
+            app.add_option("--size", options->size,
+                           "pathfinder: width and height in pixels, 32 or more. Default: 32.");
             app.add_option("--contour", options->contour,
                            "pathfinder: segments of a contour. The benchmark has 6, 9 and 14. Default: 14.");
           },

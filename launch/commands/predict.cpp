@@ -57,8 +57,9 @@ Tokenizer tokenizer_of(const Arguments& arguments, const ModelSource& source) {
   // Not with a tokenizer or token ids of the user's either: the task decides on ids, and on positions where
   // it leaves tokens out.
   if (source.setting("task.kind") == "lra")
-    refuse("{} was trained on the Long Range Arena, whose examples are no text; `nystrom evaluate` tests it.",
-           source.path());
+    refuse(
+        "{} was trained on the Long Range Arena, whose examples are not text; `nystrom evaluate` tests it.",
+        source.path());
   if (!arguments.tokenizer.empty()) return read_any_tokenizer(arguments.tokenizer);
   Tokenizer tokenizer = source.tokenizer();
   if (tokenizer.empty())
@@ -383,7 +384,7 @@ Command predict_command() {
   auto arguments = std::make_shared<Arguments>();
   return {
       .name = "predict",
-      .summary = "predictions for texts: labels, answers, filled masks or embeddings",
+      .summary = "Predict for texts: labels, answers, filled masks or embeddings.",
       .details =
           "A fine-tuned model predicts what its head was trained for: classes with probabilities, numbers, "
           "tags, answers or choices. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
@@ -399,41 +400,40 @@ Command predict_command() {
           "nystrom predict --model M --input lines.txt --output vectors.npy --task embeddings --normalize",
       .options =
           [arguments](OptionParser& app) {
-            app.add_option("--model", arguments->model,
-                           "a checkpoint, a run directory or a Hugging Face folder")
+            app.add_option("--model", arguments->model, "Checkpoint, run directory or Hugging Face folder.")
                 ->required();
-            app.add_option("--input", arguments->input, "a file, or - for standard input")->required();
-            app.add_option("--output", arguments->output, "a file; by default standard output");
-            app.add_flag("--force", arguments->force, "replace an output that exists");
+            app.add_option("--input", arguments->input, "File, or - for standard input.")->required();
+            app.add_option("--output", arguments->output, "File. Default: standard output.");
+            app.add_flag("--force", arguments->force, "Replace an existing output.");
             app.add_option("--task", arguments->task,
                            "auto (by the model's head), fill_mask, embeddings, or tokens (token ids of the "
-                           "texts; no model is run)")
+                           "texts, without running the model).")
                 ->capture_default_str();
-            app.add_option("--top", arguments->top, "predictions per mask")->capture_default_str();
+            app.add_option("--top", arguments->top, "Predictions per mask.")->capture_default_str();
             app.add_option(
                 "--format", arguments->format,
-                "tsv, csv, jsonl, json, hdf5 or, for embeddings, npy; by default by the output's name");
+                "tsv, csv, jsonl, json, hdf5 or, for embeddings, npy. Default: by the output's extension.");
             app.add_option("--pooling", arguments->pooling,
-                           "embeddings: first (token), mean or max of the last hidden states")
+                           "embeddings: first (token), mean or max of the last hidden states.")
                 ->capture_default_str();
             app.add_option("--size", arguments->size,
-                           "embeddings: keep that many first components; by default all");
-            app.add_flag("--normalize", arguments->normalize, "embeddings: scale vectors to length 1");
+                           "embeddings: keep only the first components, up to this number. Default: all.");
+            app.add_flag("--normalize", arguments->normalize, "embeddings: scale vectors to length 1.");
             app.add_option(
                 "--input-format", arguments->input_format,
-                "lines, tsv, csv, jsonl (Parquet and Arrow too), conll, squad or hdf5; by default by the input's "
+                "lines, tsv, csv, jsonl (Parquet and Arrow too), conll, squad or hdf5. Default: by the input's "
                 "name");
             app.add_option("--backend", arguments->backend,
-                           "auto, cpu or cuda; by default `training.backend`");
+                           "auto, cpu or cuda. Default: `training.backend`.");
             app.add_option(
                 "--tokenizer", arguments->tokenizer,
-                "a SentencePiece model, a tokenizer.json, a vocab.txt, or a folder or checkpoint with a "
-                "tokenizer, instead of the model's");
+                "A SentencePiece model, a tokenizer.json, a vocab.txt, or a folder or checkpoint with a "
+                "tokenizer, to use instead of the model's.");
             app.add_option("--weights", arguments->weights,
-                           "trained, or ema: the averaged weights of a checkpoint (`training.ema_decay`)")
+                           "trained, or ema: the averaged weights of a checkpoint (`training.ema_decay`).")
                 ->capture_default_str();
             app.add_flag("--no-answer", arguments->no_answer,
-                         "question answering: the answer may be empty, as in SQuAD 2.0");
+                         "question answering: allow an empty answer, as in SQuAD 2.0.");
           },
       .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
 }

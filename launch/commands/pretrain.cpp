@@ -97,8 +97,8 @@ Command pretrain_command() {
             add_takeover_option(app, options->takeover);
             app.add_flag(
                 "--accept-new-data", options->accept_new_data,
-                "Resume on shards of other content than those that the run was trained on, and record "
-                "that it did.");
+                "Resume on shards with other content than those that the run was trained on, and record "
+                "this in the run.");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

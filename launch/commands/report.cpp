@@ -16,13 +16,14 @@ struct Options {
   std::string output, curve;
 };
 
-/// The runs that a path stands for: itself, or those below it.
+/// The runs that a path names: itself, or those below it.
 std::vector<std::string> runs_at(const std::string& path) {
   if (!std::filesystem::exists(path)) refuse("{} does not exist.", path);
   if (is_run_directory(path)) return {path};
   std::vector<std::string> runs = runs_below(path, kMaxReportedRuns + 1);
   if (runs.empty())
-    refuse("{} is no run directory: neither it nor a folder in it has metrics.jsonl or results.json.", path);
+    refuse("{} is not a run directory: neither it nor a folder in it has metrics.jsonl or results.json.",
+           path);
   return runs;
 }
 
@@ -31,7 +32,7 @@ std::vector<ReportedRun> read_all(const std::vector<std::string>& paths) {
   for (const std::string& path : paths)
     for (const std::string& directory : runs_at(path)) {
       if (runs.size() == kMaxReportedRuns)
-        refuse("report: there are more than {} runs, which nobody could tell apart on one page; name fewer.",
+        refuse("report: there are more than {} runs, which cannot be distinguished on one page; name fewer.",
                kMaxReportedRuns);
       runs.push_back(read_reported_run(directory));
     }
@@ -69,9 +70,9 @@ Command report_command() {
       .summary = "Write a page with the curves of a run, or of several runs compared.",
       .details =
           "One HTML file that needs neither network nor scripts: losses, learning rate, gradient norm, speed, epochs, "
-          "residuals, configuration beside the defaults, machine and command; of fine-tuning also metrics by step, "
-          "classes and confusions; of a grid its table and a heat map. A directory of runs stands for the runs in it. "
-          "Files are only read, so a run may be going on. The run itself writes the same page at each validation "
+          "residuals, configuration against the defaults, machine and command; for fine-tuning also metrics by step, "
+          "per-class scores and confusion matrices; for a grid its table and a heat map. A directory of runs means all runs in it. "
+          "Files are only read, so the run may still be training. The run itself writes the same page at each validation "
           "(`run.report`).",
       .example =
           "nystrom report runs/a\n"
@@ -83,7 +84,7 @@ Command report_command() {
             app.add_option("--output", options->output,
                            "File to write. Default: report.html, in the run directory if one is named.");
             app.add_option("--curve", options->curve,
-                           "One curve alone, as an SVG picture: a name of metrics.jsonl, such as loss.");
+                           "A single curve, as an SVG image: a name in metrics.jsonl, such as loss.");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

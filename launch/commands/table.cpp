@@ -41,9 +41,9 @@ Command table_command() {
       .name = "table",
       .summary = "Compare finished fine-tuning runs: tasks by attention kinds.",
       .details =
-          "Runs that differ in the seed alone are one row: the median score, its range, the standard error of the test "
-          "split, parameters, tokens a second, memory and minutes. Beside them stand chance and the most frequent class, "
-          "and for the Long Range Arena what others published (docs/lra.md). A score at chance is marked.",
+          "Runs that differ only in the seed share a row: the median score, its range, the standard error of the test "
+          "split, parameters, tokens per second, memory and minutes. Next to them are chance and the most frequent class, "
+          "and for the Long Range Arena published results (docs/lra.md). A score at chance is marked.",
       .example =
           "nystrom table runs/lra-*\n"
           "nystrom table runs/lra-listops --format html --output table.html",

@@ -138,7 +138,7 @@ Command verify_command() {
           "Runs a model on a file of reference values and prints the distance |ours - reference| / "
           "|reference| of each output and, with `--gradients`, of each parameter's gradient. The exit status "
           "is 0 if outputs are within the tolerance and gradients within ten times the tolerance, else 1. "
-          "With `--self`, the same for small models whose reference values come with the program.",
+          "With `--self`, the same for small models whose reference values are built into the program.",
       .example =
           "nystrom verify --self\n"
           "nystrom verify my-model case.h5 --gradients",
@@ -147,9 +147,8 @@ Command verify_command() {
             app.add_option("M", arguments->verify.model, "Model: a checkpoint or a Hugging Face folder.");
             app.add_option(
                 "CASE", arguments->verify.case_file,
-                "Reference values, an HDF5 file (docs/exactness.md; launch/verify/make_case.py makes one).");
-            app.add_flag("--self", arguments->self,
-                         "Check small models that come with the program, without files.");
+                "Reference values, an HDF5 file (docs/exactness.md; launch/verify/make_case.py writes one).");
+            app.add_flag("--self", arguments->self, "Check built-in small models, without files.");
             app.add_flag("--gradients", arguments->verify.gradients, "Compare gradients too.");
             app.add_option("--backend", arguments->backend, "cpu or cuda.")
                 ->type_name("cpu|cuda")

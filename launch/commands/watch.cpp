@@ -37,7 +37,7 @@ std::string view_of(WatchedRuns& runs, std::size_t columns) {
   return listed.empty() ? "There is no run yet.\n" : terminal_list(listed);
 }
 
-/// Draws the view over itself until a signal comes; where the output is no terminal, once.
+/// Draws the view over itself until a signal comes; where the output is not a terminal, once.
 int watch_in_terminal(WatchedRuns& runs) {
   constexpr const char* kClear = "\x1b[H\x1b[2J";
   const bool drawn_over = ::isatty(STDOUT_FILENO) == 1;
@@ -52,11 +52,11 @@ int watch_in_terminal(WatchedRuns& runs) {
 }
 
 int run(const Options& options, const Invocation& invocation) {
-  constexpr std::int64_t kLargestPort = 65535;
+  constexpr std::int64_t kMaxPort = 65535;
   if (!invocation.overrides.empty())
     refuse("`nystrom watch` has no configuration, so it does not take `--set`.");
-  if (options.port < 0 || options.port > kLargestPort)
-    refuse("watch: `--port` is {}; ports are from 0 (any free one) to {}.", options.port, kLargestPort);
+  if (options.port < 0 || options.port > kMaxPort)
+    refuse("watch: `--port` is {}; ports are from 0 (any free one) to {}.", options.port, kMaxPort);
   WatchedRuns runs(options.directory);
   const SignalWatch signals;
   if (options.terminal) return watch_in_terminal(runs);
@@ -79,9 +79,9 @@ Command watch_command() {
       .name = "watch",
       .summary = "Show a running or finished job live, in a browser or in the terminal.",
       .details =
-          "Serves the page of `nystrom report`, renewed every two seconds, from the files of the run directory: on any "
-          "machine that sees them, without the job knowing. A directory of runs is a list of them. Nothing is written, "
-          "and nothing but these pages is served. From another machine, forward the port: "
+          "Serves the page of `nystrom report`, updated every two seconds, from the files of the run directory: on any "
+          "machine that sees them, without involving the job. A directory of runs is shown as a list. Nothing is written, "
+          "and only these pages are served. From another machine, forward the port: "
           "`ssh -L 8501:localhost:8501 HOST`.",
       .example =
           "nystrom watch runs/a\n"
@@ -94,12 +94,12 @@ Command watch_command() {
                 ->capture_default_str();
             app.add_option(
                    "--address", options->address,
-                   "Address to listen on. Another one than 127.0.0.1 lets other machines read the pages.")
+                   "Address to listen on. Any other than 127.0.0.1 lets other machines read the pages.")
                 ->capture_default_str();
             app.add_flag(
                 "--terminal", options->terminal,
-                "In this terminal instead: state, step, time left, losses, and what each rank does. Once, "
-                "where the output is no terminal.");
+                "Show the run in this terminal: state, step, time left, losses, and what each rank is doing. Only once "
+                "if the output is not a terminal.");
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};
 }

@@ -1,6 +1,7 @@
 #pragma once
-// The configuration: plain structs, a section each. Every key stands once in the table of config_table.cpp,
-// which drives reading, `--set`, the resolved file, the comparison at a resume and docs/configuration.md.
+// The configuration: plain structs, a section each. Every key is declared once, in the table of
+// config_table.cpp, which drives reading, `--set`, the resolved file, the comparison at a resume and
+// docs/configuration.md.
 //
 //   Config config = read_config("run.yaml", {"training.steps=1000"});
 //   require(config, {"run.directory", "training.steps"}, "pretrain");
@@ -187,11 +188,11 @@ struct Config {
 };
 
 /// Reads a YAML file (none if `path` is empty) and then `key=value` overrides, whose values are YAML.
-/// Throws InputError naming file, line, key and value: a file that cannot be read or is no YAML, an unknown
-/// key (with the nearest known one), a key given twice, a wrong type, a value out of its range.
+/// Throws InputError naming file, line, key and value: a file that cannot be read or is not valid YAML, an
+/// unknown key (with the nearest known one), a key given twice, a wrong type, a value out of its range.
 Config read_config(const std::string& path, const std::vector<std::string>& overrides);
 
-/// The same from a text; `origin` stands in messages.
+/// The same from a text; `origin` appears in messages.
 Config read_config_text(const std::string& yaml, const std::string& origin);
 
 /// Sets one key to a YAML value, as --set does.
@@ -208,7 +209,7 @@ inline void require(const Config& config, std::initializer_list<std::string_view
 /// the same values back.
 std::string to_yaml(const Config& config);
 
-/// Dotted key -> value as it stands in to_yaml, for the sections that `pretrain` uses: what a resumed run is
+/// Dotted key -> value as in to_yaml, for the sections that `pretrain` uses: what a resumed run is
 /// compared by.
 std::map<std::string, std::string> pretraining_values(const Config& config);
 

@@ -56,7 +56,7 @@ class Setter {
     const bool section = path.empty() || std::ranges::any_of(keys_, [&](const ConfigKey& each) {
                            return each.path.starts_with(path + ".");
                          });
-    if (!section) refuse("{}: there is no key `{}`; {}", origin_.at(node.Mark()), path, guess_key(path));
+    if (!section) refuse("{}: unknown key `{}`; {}", origin_.at(node.Mark()), path, guess_key(path));
     set_section(path, node);
   }
 
@@ -80,11 +80,11 @@ class Setter {
     }
   }
 
-  // An unknown key is reported where it stands, not where its value does.
+  // An unknown key is reported at its own line, not where its value does.
   void set_child(const std::string& path, const YAML::Node& name, const YAML::Node& value) {
     const bool known = std::ranges::any_of(
         keys_, [&](const ConfigKey& each) { return each.path == path || each.path.starts_with(path + "."); });
-    if (!known) refuse("{}: there is no key `{}`; {}", origin_.at(name.Mark()), path, guess_key(path));
+    if (!known) refuse("{}: unknown key `{}`; {}", origin_.at(name.Mark()), path, guess_key(path));
     set(path, value);
   }
 
@@ -253,9 +253,8 @@ class Setter {
       else if (name == "weight_decay")
         group.weight_decay = share(name, member.second);
       else
-        refuse(
-            "{}: there is no key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
-            origin_.at(member.first.Mark()), name);
+        refuse("{}: unknown key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
+               origin_.at(member.first.Mark()), name);
     }
     if (group.match.empty())
       refuse("{}: `optimizer.groups`: an entry has no pattern `match`.", origin_.at(node.Mark()));
@@ -285,7 +284,7 @@ class Setter {
       const std::int64_t before = stages.empty() ? 1 : stages.back().step;
       if (stage.step <= before)
         refuse(
-            "{}: `training.batch_schedule`: step {} is not behind step {}, where the size before it begins.",
+            "{}: `training.batch_schedule`: step {} must be after step {}, where the previous size begins.",
             origin_.at(each.Mark()), stage.step, before);
       stages.push_back(stage);
     }
@@ -300,9 +299,8 @@ class Setter {
     for (const auto& member : node) {
       const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
       if (name != "step" && name != "global_batch")
-        refuse(
-            "{}: there is no key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
-            origin_.at(member.first.Mark()), name);
+        refuse("{}: unknown key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
+               origin_.at(member.first.Mark()), name);
       (name == "step" ? stage.step : stage.global_batch) = count_in_stage(name, member.second);
     }
     if (stage.step == 0 || stage.global_batch == 0)
@@ -335,7 +333,7 @@ class Setter {
     if (!may_be_in_grid(axis.key))
       refuse("{}: `grid`: `{}` is not a key that a grid can vary.", origin_.at(name.Mark()), axis.key);
     if (std::ranges::find(keys_, axis.key, &ConfigKey::path) == keys_.end())
-      refuse("{}: `grid`: there is no key `{}`; {}", origin_.at(name.Mark()), axis.key, guess_key(axis.key));
+      refuse("{}: `grid`: unknown key `{}`; {}", origin_.at(name.Mark()), axis.key, guess_key(axis.key));
     if (!list.IsSequence() || list.size() == 0)
       refuse("{}: `grid`: `{}` is {}; it must be a list of values.", origin_.at(list.Mark()), axis.key,
              shown(list));
@@ -375,7 +373,7 @@ class Setter {
     const std::string name = key.IsScalar() ? key.Scalar() : "";
     if (!texts.contains(name) && !drops_of.contains(name))
       refuse(
-          "{}: there is no key `{}` in an entry of `corpus`; it has kind, path, field, encoding and language, and for "
+          "{}: unknown key `{}` in an entry of `corpus`; it has kind, path, field, encoding and language, and for "
           "wikipedia also disambiguation, lists and stubs.",
           origin_.at(key.Mark()), name);
     if (!value.IsScalar())
@@ -469,13 +467,13 @@ void apply_override(Config& config, const std::string& override_text) {
       .set(override_text.substr(0, equals), parse(override_text.substr(equals + 1), origin));
 }
 
-/// A configuration file may be a stranger's: it gives no key that could run a program.
+/// A configuration file may be untrusted: it cannot set a key that runs a program.
 void refuse_keys_of_the_command_line(const Config& config, const std::string& origin) {
   Config any;
   for (const ConfigKey& key : config_keys(any))
     if (key.rules.command_line && config.gives(key.path))
       refuse(
-          "{} gives `{}`, which a file may not give, since files come from others; write --set {}=... instead.",
+          "{} sets `{}`, which is not allowed in a file, since files may be untrusted; use `--set {}=...` instead.",
           origin, key.path, key.path);
 }
 

@@ -152,7 +152,7 @@ std::string_view meaning_of(std::string_view section) {
   return found == config_sections().end() ? std::string_view() : found->meaning;
 }
 
-/// The properties of the section that a key lies in, made on the way: "model.attention" of
+/// The properties of the section that a key is in, created on the way: "model.attention" of
 /// "model.attention.kind".
 OrderedJson& properties_around(OrderedJson& schema, std::string_view path) {
   OrderedJson* at = &schema["properties"];

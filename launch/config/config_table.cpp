@@ -90,7 +90,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"run.resume",
        &c.run.resume,
        "`auto`: resume from the latest valid checkpoint of the run directory, if there is one; `never`: "
-       "start anew, refused in a used run directory; or the path of a checkpoint.",
+       "start from scratch, refused in a used run directory; or the path of a checkpoint.",
        {.resume = kFree, .path = true}},
       {"run.check_shards",
        WordSlot(&c.run.check_shards),
@@ -109,7 +109,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kNonNegative, .resume = kFree}},
       {"run.noise_scale_every",
        &c.run.noise_scale_every,
-       "Steps between measurements of the gradient noise scale, the batch size beyond which larger ones bring "
+       "Steps between measurements of the gradient noise scale, the batch size beyond which larger ones gain "
        "little (docs/training.md); 0: never. Needs two ranks or micro-batches.",
        {.range = kCount, .resume = kFree}},
       {"run.report",
@@ -119,7 +119,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.resume = kFree}},
       {"run.profile_steps",
        &c.run.profile_steps,
-       "Steps, such as `20-22` or `20`, of which a timeline of all ranks is written to the run directory as "
+       "Steps to profile, such as `20-22` or `20`: a timeline of all ranks is written to the run directory as "
        "`trace-20-22.json`, for ui.perfetto.dev (docs/tracing.md).",
        {.unset = "none", .resume = kFree}},
       {"run.stop_after",
@@ -133,13 +133,13 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = {1, 4096}, .unset = "auto", .resume = kFree}},
       {"run.on_report",
        &c.run.on_report,
-       "Shell command that rank 0 starts with the run, and that reads its reports on standard input: a JSON "
-       "object a line (docs/operations.md). It can neither stop nor slow the run. Given by `--set` alone: a "
-       "configuration file may come from others.",
+       "Shell command that rank 0 starts with the run, and that reads its reports on standard input: one JSON "
+       "object per line (docs/operations.md). It can neither stop nor slow the run. Only accepted by `--set`: a "
+       "configuration file may be untrusted.",
        {.unset = "none", .resume = kFree, .command_line = true}},
       {"run.metrics_file",
        &c.run.metrics_file,
-       "File with the newest figures in Prometheus' text format, for the textfile collector of its node "
+       "File with the latest figures in Prometheus' text format, for the textfile collector of its node "
        "exporter; its name ends in `.prom`.",
        {.unset = "none", .resume = kFree, .path = true}},
 
@@ -182,25 +182,25 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kNonNegative}},
       {"model.initializer_range",
        &c.model.initializer_range,
-       "Standard deviation of the initial weights; with `initialization: torch` of the tables' alone.",
+       "Standard deviation of the initial weights; with `initialization: torch` only of the embedding tables.",
        {.range = kNonNegative}},
       {"model.initialization", WordSlot(&c.model.initialization),
-       "How linear layers and the convolution begin. `normal`: weights normal with `initializer_range`, biases 0; "
-       "`torch`: all as PyTorch's layers, uniform in ±1/√n for n inputs of an output."},
+       "Initialization of linear layers and of the convolution. `normal`: weights normal with `initializer_range`, biases 0; "
+       "`torch`: weights and biases uniform in ±1/√n with n the fan-in, as in PyTorch's layers."},
       {"model.norm", WordSlot(&c.model.network.norm),
-       "LayerNorm behind each part of a block, or before it and once more behind the last block."},
+       "`post`: LayerNorm after each sublayer of a block; `pre`: before each, and once more after the last block."},
       {"model.embedding_norm", &c.model.network.embedding_norm, "LayerNorm of the embeddings."},
       {"model.positions", WordSlot(&c.model.network.positions),
-       "`learned`: a table; `sinusoidal`: fixed, added to the embeddings; `rotary`: queries and keys are turned; "
-       "`row_column`: of pictures, a table for rows and one for columns, added."},
+       "`learned`: a table; `sinusoidal`: fixed, added to the embeddings; `rotary`: queries and keys are rotated (RoPE); "
+       "`row_column`: for images, the sum of a table of rows and one of columns."},
       {"model.picture_width",
        &c.model.network.picture_width,
-       "`positions: row_column`: pixels of a picture's row; `auto`: those of the task's pictures.",
+       "`positions: row_column`: width of the images in pixels; `auto`: that of the task's images.",
        {.range = {1, 1 << 20}, .unset = "auto"}},
       {"model.pooling", WordSlot(&c.model.network.pooling),
-       "What a classification of sequences or pairs sees: the first token, or the mean or maximum of all."},
+       "Input of a classifier of sequences or pairs: the first token, or the mean or maximum over all tokens."},
       {"model.classifier", WordSlot(&c.model.network.classifier),
-       "Between the two layers of such a classification: `activation`: that of the network, as in "
+       "Activation between the two layers of such a classifier. `activation`: `model.activation`, as in "
        "transformers; `tanh`; `relu_mlp`: ReLU."},
       {"model.classifier_size",
        &c.model.network.classifier_size,
@@ -215,8 +215,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "refusing it."},
       {"model.attention.kind",
        &c.model.attention.kind,
-       "Attention (docs/attention.md); `softmax` with `convolution: 0` is BERT's. `none`: a token sees the "
-       "others by the convolution alone.",
+       "Attention (docs/attention.md); `softmax` with `convolution: 0` is BERT's. `none`: only the "
+       "convolution mixes tokens.",
        {.choices = attention_choices()}},
       {"model.attention.landmarks",
        &c.model.attention.landmarks,
@@ -252,8 +252,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kPositive}},
       {"model.attention.redraw_every",
        &c.model.attention.redraw_every,
-       "`performer`: training steps between new random features; 0: never. Whatever is not training uses those "
-       "that never change.",
+       "`performer`: training steps between new random features; 0: never. Outside of training fixed ones are "
+       "used.",
        {.range = kCount}},
       {"model.attention.hashes",
        &c.model.attention.hashes,
@@ -261,7 +261,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kPositive}},
       {"model.attention.chunk",
        &c.model.attention.chunk,
-       "`reformer`: tokens of a chunk; a token attends to its chunk and the one before, in each round.",
+       "`reformer`: tokens per chunk; a token attends to its chunk and the previous one, in each round.",
        {.range = kPositive}},
       {"model.attention.padding", WordSlot(&c.model.attention.padding),
        "`exact`: padding has no effect; `huggingface`: sequences are padded to `data.sequence_length`, and "
@@ -269,27 +269,27 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"data.shards",
        &c.data.shards,
-       "Training shards: patterns of files, in our format or NVIDIA's, recognized by content. By default "
+       "Training shards: file patterns, in this program's format or NVIDIA's, recognized by content. By default "
        "those that `prepare` writes: `train/*.h5` in `output.directory`. Without them `task.kind: lra` "
-       "stands in their place: the task's own inputs (docs/lra.md).",
+       "takes their place: the task's own inputs (docs/lra.md).",
        {.unset = "*", .path = true}},
       {"data.validation",
        &c.data.validation,
-       "Held-out shards; `[]`: none. Where `data.shards` is not given, by default `validation/*.h5` in "
+       "Held-out shards; `[]`: none. If `data.shards` is not given, by default `validation/*.h5` in "
        "`output.directory` if there are any.",
        {.unset = "[]", .path = true}},
       {"data.sequence_length",
        &c.data.sequence_length,
        "Tokens of a sample, special tokens included; `auto`: the smaller of 512 and `model.max_positions`.",
        {.range = kPositive, .unset = "auto"}},
-      {"data.shuffle", &c.data.shuffle, "Shuffle the samples anew each epoch; `false`: the shards' order."},
+      {"data.shuffle", &c.data.shuffle, "Reshuffle the samples each epoch; `false`: the shards' order."},
       {"data.mixture",
        &c.data.mixture,
-       "Sampling weights of the corpora in the shards, such as `{wikipedia: 3, books: 1}`; 0 leaves a corpus "
-       "out. None: in proportion to size.",
+       "Sampling weights of the corpora in the shards, such as `{wikipedia: 3, books: 1}`; 0 excludes a "
+       "corpus. None: in proportion to size.",
        {.unset = "none"}},
       {"data.packing", WordSlot(&c.data.packing),
-       "`sentences`: a sample comes from one document; `documents`: whole documents share a sample where "
+       "`sentences`: a sample comes from one document; `documents`: whole documents share a sample if "
        "they fit."},
       {"data.pairs", WordSlot(&c.data.pairs),
        "Sentence-order pairs. `exact`: each token once per epoch, no label without a sentence boundary; "
@@ -323,11 +323,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"training.steps",
        &c.training.steps,
-       "Number of steps of the whole run; `finetune`: in place of `training.epochs`, where that is not given.",
+       "Number of steps of the whole run; `finetune`: instead of `training.epochs`, if that is not given.",
        {.range = kPositive, .unset = "*", .resume = kFree}},
       {"training.epochs",
        &c.training.epochs,
-       "`finetune`: epochs over the task's examples; 0: `training.steps` are the length of the run.",
+       "`finetune`: epochs over the task's examples; 0: `training.steps` sets the length of the run.",
        {.range = {0, 1e9}}},
       {"training.patience",
        &c.training.patience,
@@ -344,7 +344,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {}},
       {"training.micro_batch",
        &c.training.micro_batch,
-       "Sequences that a rank computes at once; gradients are accumulated up to `global_batch`. Changes no "
+       "Sequences per forward and backward pass of a rank; gradients are accumulated up to `global_batch`. Changes no "
        "result beyond rounding.",
        {.range = {1, std::numeric_limits<std::int32_t>::max()}, .unset = "auto", .resume = kFree}},
       {"training.precision", WordSlot(&c.training.precision),
@@ -360,8 +360,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kNonNegative}},
       {"training.on_nonfinite", WordSlot(&c.training.on_nonfinite, std::optional(OnTrouble::kIgnore)),
        "Reaction to a loss or gradient that is not finite: `stop` the run, naming the tensor; `skip` the "
-       "step, with a warning; `rollback` to the latest checkpoint and continue with the samples after "
-       "these."},
+       "step, with a warning; `rollback` to the latest checkpoint and continue with the samples that "
+       "follow."},
       {"training.on_spike",
        WordSlot(&c.training.spike.action),
        "Reaction to a loss spike, a loss more than `spike_z_score` standard deviations above the mean: the "
@@ -377,8 +377,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = {2, 9e15}, .resume = kFree}},
       {"training.ema_decay",
        &c.optimizer.ema_decay,
-       "Decay d of an exponential moving average of the weights, E ← d E + (1 − d) w after each update, beside "
-       "the weights; 0: none. Training does not see it; checkpoints keep it (4 bytes per weight).",
+       "Decay d of an exponential moving average of the weights, E ← d E + (1 − d) w after each update; "
+       "0: none. Training does not use it; checkpoints store it (4 bytes per weight).",
        {.range = kFraction}},
       {"training.check_every",
        &c.training.check_every,
@@ -390,8 +390,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "memory, more time."},
       {"training.deterministic",
        &c.training.deterministic,
-       "Two runs give identical bits on the same machine with the same number of ranks. `false` lets a run "
-       "on a GPU choose algorithms of matrix products by timing and keep them for later runs, as `bench` "
+       "Two runs give identical bits on the same machine with the same number of ranks. `false` allows a run "
+       "on a GPU to choose algorithms of matrix products by timing and to store them for later runs, as `bench` "
        "does.",
        {.resume = kFree}},
       {"training.cuda_graph",
@@ -429,13 +429,13 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.optimizer.groups,
        "List of `{match: PATTERN, rate: 0.1, weight_decay: 0}`: a factor of the learning rate, and a weight decay "
        "(also of tensors of one dimension), for tensors whose name matches, such as `*.bias`. For each of the "
-       "two the first entry that matches and gives it counts. A pattern that matches no tensor is refused.",
+       "two numbers the first matching entry that gives it applies. A pattern that matches no tensor is refused.",
        {.unset = "[]"}},
       {"optimizer.all_tensors", &c.optimizer.all_tensors,
        "`lamb`: weight decay and trust ratio also for tensors of one dimension."},
       {"optimizer.adamw_learning_rate",
        &c.optimizer.adamw_learning_rate,
-       "`muon`: peak learning rate of all tensors but the matrices of the encoder's layers, which AdamW updates.",
+       "`muon`: peak learning rate of the tensors that AdamW updates: all but the matrices of the encoder's layers.",
        {.range = kNonNegative}},
       {"optimizer.momentum",
        &c.optimizer.momentum,
@@ -447,7 +447,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "`muon`: iterations of Newton–Schulz.",
        {.range = {1, 100}}},
       {"optimizer.scale", WordSlot(&c.optimizer.scale),
-       "`muon`: factor of the rate of a matrix [rows, columns]. `original`: √max(1, rows/columns); "
+       "`muon`: factor of the learning rate of a matrix [rows, columns]. `original`: √max(1, rows/columns); "
        "`match_rms_adamw`: 0.2 √max(rows, columns), with which AdamW's learning rate and weight decay fit."},
 
       {"schedule.kind",
@@ -462,11 +462,11 @@ std::vector<ConfigKey> run_keys(Config& c) {
       {"schedule.power", &c.schedule.power, "`polynomial`: exponent.", {.range = {0, 100}}},
       {"schedule.decay_steps",
        &c.schedule.decay_steps,
-       "`wsd`: the last steps, d, in which the rate falls; 0: it stays at the peak.",
+       "`wsd`: number of final steps, d, in which the rate decays; 0: no decay.",
        {.range = kCount, .resume = kFree}},
       {"schedule.decay_shape",
        WordSlot(&c.schedule.decay_shape),
-       "`wsd`: how the rate falls.",
+       "`wsd`: shape of the decay.",
        {.resume = kFree}},
       {"schedule.start_share",
        &c.schedule.start_share,
@@ -479,7 +479,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.range = kFraction, .unset = "auto", .resume = kFree}},
       {"schedule.beta1_ends",
        &c.schedule.beta1_ends,
-       "`one_cycle`: beta1 at steps 1 and S, in place of `optimizer.beta1`; it goes the same two lines as the "
+       "`one_cycle`: beta1 at steps 1 and S, instead of `optimizer.beta1`; it follows the same two lines as the "
        "rate.",
        {.range = kFraction, .unset = "none"}},
       {"schedule.beta1_peak",
@@ -489,7 +489,7 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"communication.bucket_mib",
        &c.communication.bucket_mib,
-       "MiB of gradients that are summed at once, while backward goes on with the rest; `auto`: 32 over NCCL, else 4.",
+       "MiB of gradients per all-reduce; the all-reduces overlap with backward. `auto`: 32 over NCCL, else 4.",
        {.range = {1, 4096}, .unset = "auto", .resume = kFree}},
       {"communication.kind",
        WordSlot(&c.communication.kind),
@@ -502,8 +502,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
        {.resume = kFree}},
       {"communication.sequence_ranks",
        &c.communication.sequence_ranks,
-       "Neighbouring ranks that share the tokens of each micro-batch, so that a sequence may be longer than one rank "
-       "has memory for; the number of ranks is a multiple. Pretraining with attention of kind nystrom or softmax on the CPU.",
+       "Neighbouring ranks that share the tokens of each micro-batch (context parallelism), for sequences that exceed the "
+       "memory of one rank; must divide the number of ranks. Only for pretraining on the CPU with attention of kind `nystrom` or `softmax`.",
        {.range = {1, 65536}, .resume = kFree}},
       {"communication.timeout",
        &c.communication.timeout,
@@ -535,8 +535,8 @@ std::vector<ConfigKey> run_keys(Config& c) {
 
       {"evaluation.every_steps",
        &c.evaluation.every_steps,
-       "Steps between evaluations; the last step has one in any case. 0: that alone, but with `finetune`, where 0 is the "
-       "default, after each epoch. `finetune` writes its checkpoints at these steps.",
+       "Steps between evaluations; the last step always has one. 0: only that one; with `finetune`, where 0 is the "
+       "default, after each epoch. `finetune` writes a checkpoint at each evaluation.",
        {.range = kCount}},
       {"evaluation.batches",
        &c.evaluation.batches,

@@ -1,5 +1,5 @@
 #pragma once
-// What is known of each key.
+// Table of configuration keys: type, range, default, description, and whether a resume may change it.
 
 #include <limits>
 #include <optional>
@@ -57,7 +57,7 @@ class WordSlot {
   std::string_view without_;
 };
 
-/// Where a key's value lies in a Config; the alternative is its type.
+/// Where a key's value is in a Config; the alternative is its type.
 using Slot = std::variant<std::int64_t*, std::int32_t*, double*, bool*, std::string*,
                           std::optional<std::int64_t>*, std::optional<double>*, std::vector<std::string>*,
                           std::vector<CorpusSpec>*, std::vector<GridAxis>*, std::vector<CorpusWeight>*,
@@ -88,7 +88,7 @@ struct KeyRules {
 
 struct ConfigKey {
   std::string_view path;     ///< dotted
-  Slot slot;                 ///< where its value lies; also says the type
+  Slot slot;                 ///< where its value is; also says the type
   std::string_view meaning;  ///< for the documentation
   KeyRules rules = {};
 };
@@ -118,7 +118,7 @@ std::vector<ConfigKey> config_keys(Config& config);
 std::vector<ConfigKey> text_and_task_keys(Config& config);
 std::span<const ConfigSection> config_sections();
 
-/// "model" of "model.attention.kind"; "" of "seed". A section with a value of its own (corpus) is its name.
+/// "model" of "model.attention.kind"; "" of "seed". A section with its own value (corpus) is its name.
 std::string_view section_of(std::string_view path);
 
 /// May `grid` try several values of this key?

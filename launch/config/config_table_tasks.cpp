@@ -15,7 +15,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        "(one object per line; `field: text` names the member with the text), `parquet` "
        "(Parquet and Arrow, by Python's pyarrow; `field` names the column). `encoding: auto` may be "
        "`utf-8`, `latin-1` or `utf-16`. `language: auto` splits sentences by the rules of the dump's language or "
-       "of the one that the text is recognized as; en, de, fr, es, it, nl, pt, pl, ru, zh, ja, ar or hi sets it. "
+       "of the detected language; en, de, fr, es, it, nl, pt, pl, ru, zh, ja, ar or hi sets it. "
        "`wikipedia` takes `disambiguation`, `lists` and `stubs`: `keep` or "
        "`drop`.",
        {.unset = "*"}},
@@ -27,8 +27,8 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        {.range = {8, 10'000'000}}},
       {"tokenizer.path",
        &c.tokenizer.path,
-       "An existing tokenizer to use instead of training one: a tokenizer's file, a folder that holds one, or "
-       "a checkpoint or run directory, for its tokenizer. (`pretrain` looks for one beside the shards and "
+       "An existing tokenizer to use instead of training one: a tokenizer file, a folder with one, or "
+       "a checkpoint or run directory. (`pretrain` looks for one next to the shards and "
        "needs this only if there is none.)",
        {.unset = "none", .path = true}},
       {"tokenizer.lowercase", &c.tokenizer.lowercase, "Fold case before anything else."},
@@ -109,7 +109,7 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
       {"task.path",
        &c.task.path,
        "Directory of the task; `imdb`: the directory aclImdb or its tar; `lra`: any directory above the "
-       "task's files, or the file that `prepare` made of them.",
+       "task's files, or the file that `prepare` wrote.",
        {.unset = "*", .resume = OnResume::kFree, .path = true}},
       {"task.train",
        &c.task.train,
@@ -131,17 +131,17 @@ std::vector<ConfigKey> text_and_task_keys(Config& c) {
        {.range = {0, 0.999}}},
       {"task.split_seed",
        &c.task.split_seed,
-       "`lra`: seed of splits that the files do not have. Not `seed`, so that runs of several seeds are tested on the "
+       "`lra`: seed of the splits that the files do not define. Independent of `seed`, so that runs with other seeds are tested on the "
        "same examples.",
        {.range = kCount}},
       {"task.brackets", WordSlot(&c.task.brackets),
        "`lra`, `listops`: the `]` that ends a list is a token, or is dropped as in the benchmark's first pipeline."},
       {"task.zero", WordSlot(&c.task.zero),
-       "`lra`, `image` and `pathfinder`: black pixels are tokens, or are left out as padding is, with the other "
-       "pixels keeping their positions."},
+       "`lra`, `image` and `pathfinder`: black pixels are tokens, or are dropped like padding; the other "
+       "pixels keep their positions."},
       {"task.pairs", WordSlot(&c.task.pairs),
-       "`lra`, `retrieval`: the two texts are sequences of their own, which the encoder sees one by one and the head "
-       "`pair_classification` compares; or one sequence of half the length for each, told apart by token type."},
+       "`lra`, `retrieval`: the two texts are separate sequences, whose encodings the head "
+       "`pair_classification` compares; or one sequence of half the length for each, distinguished by token type."},
       {"task.metric",
        &c.task.metric,
        "Metric that selects the best checkpoint; by default the task's first.",

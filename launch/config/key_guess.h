@@ -1,5 +1,5 @@
 #pragma once
-// The key that an unknown one was meant to be.
+// Suggestion for an unknown key.
 
 #include <span>
 #include <string>

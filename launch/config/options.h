@@ -1,5 +1,5 @@
 #pragma once
-// From the configuration's sections to the options of the libraries.
+// Options of the libraries, from the configuration's sections.
 
 #include <string>
 #include <vector>

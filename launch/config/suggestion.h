@@ -1,5 +1,5 @@
 #pragma once
-// "Did you mean ...?": which known word is meant by one that is unknown.
+// "Did you mean ...?": the known word nearest to an unknown one.
 
 #include <optional>
 #include <span>

@@ -195,7 +195,7 @@ std::vector<FolderFile> tokenizer_files(const ModelSource& source, std::int64_t 
         "The SentencePiece model {}, so no tokenizer.json can be made from it. AutoTokenizer will not load "
         "the folder; use the SentencePiece model itself.",
         why_not_imitated(tokenizer)));
-  if (tokenizer.is_json())  // a SentencePiece model beside it would be another tokenizer
+  if (tokenizer.is_json())  // a SentencePiece model next to it would be another tokenizer
     std::erase_if(files, [](const auto& file) { return is_sentencepiece_file(file.name); });
   for (const auto& file : made) {
     std::erase_if(files, [&](const auto& f) { return f.name == file.name; });

@@ -103,7 +103,7 @@ std::string without_code(std::string settings, const std::string& path) {
   }
   std::int64_t lone_surrogates = 0;
   Json kept = try_parse_python_json(settings, lone_surrogates);
-  if (!kept.is_object()) refuse("{} is no JSON object. Get it again, or remove it.", path);
+  if (!kept.is_object()) refuse("{} is not a JSON object. Get it again, or remove it.", path);
   kept.erase("auto_map");
   return kept.dump(2) + "\n";
 }

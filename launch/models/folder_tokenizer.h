@@ -11,7 +11,7 @@ namespace nystrom {
 
 /// The tokenizer that transformers' AutoTokenizer would load: tokenizer.json, else a SentencePiece model
 /// (spiece.model or its other names), else vocab.txt (WordPiece), else vocab.json with merges.txt. If this
-/// program made the tokenizer.json from the SentencePiece model beside it, that model is read instead, which
+/// program made the tokenizer.json from the SentencePiece model next to it, that model is read instead, which
 /// gives the same ids. It is also read if the kind of tokenizer.json is not supported here; without one, such
 /// a file is refused. Options of ALBERT, BERT and RoBERTa in tokenizer_config.json are applied, with their
 /// defaults. Empty if the folder has no tokenizer.

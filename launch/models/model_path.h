@@ -1,5 +1,5 @@
 #pragma once
-// The model that a path names: `--model`, `--from`, `model.from`.
+// Resolution of a model's path: `--model`, `--from`, `model.from`.
 
 #include <string>
 #include <vector>

@@ -153,7 +153,7 @@ std::string ModelSource::setting(const std::string& key) const {
   const Settings& settings = is_folder() ? state_->config.task : state_->checkpoint->identity().settings;
   const auto found = settings.find(key);
   if (found == settings.end()) return {};
-  const std::string& value = found->second;  // as in YAML: text may stand in quotes
+  const std::string& value = found->second;  // as in YAML: text may be quoted
   const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
   return quoted ? value.substr(1, value.size() - 2) : value;
 }

@@ -50,7 +50,7 @@ copy_libraries() {
 }
 mv "$prefix/bin/nystrom" "$own/nystrom"
 copy_libraries "$own/nystrom" "$own"/openmpi/bin/* "$own"/openmpi/plugins/*.so
-# PMIx has plugins of its own.
+# PMIx has its own plugins.
 pmix=$(dirname "$(find /usr/lib /usr/local/lib -path '*pmix*' -name 'mca_ptl_*.so' -o -path '*pmix*' -name 'pmix_mca_ptl_*.so' 2>/dev/null | head -1)")
 if [[ $pmix == /* && $pmix != "$plugins" ]]; then
   mkdir "$own/pmix"
@@ -66,7 +66,7 @@ if [[ -d $own/pmix ]]; then patchelf --force-rpath --set-rpath '$ORIGIN/..' "$ow
 
 # Sourced by bin/nystrom and by nystrom-mpirun.
 cat >"$own/environment" <<'SHELL'
-# Open MPI's own files, wherever this tree lies. $nystrom_own is lib/nystrom.
+# Open MPI's own files, wherever this tree is. $nystrom_own is lib/nystrom.
 nystrom_own=${nystrom_own:-$(cd "$(dirname "$(readlink -f "$0")")/../../../lib/nystrom" && pwd)}
 export OPAL_PREFIX="$nystrom_own/openmpi"
 export OMPI_MCA_mca_base_component_path="$nystrom_own/openmpi/plugins"

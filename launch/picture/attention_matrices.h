@@ -1,5 +1,5 @@
 #pragma once
-// Nyström attention of one head written plainly, in double, beside exact softmax attention of the same input
+// Nyström attention of one head written plainly, in double, against exact softmax attention of the same input
 // (kernels/attention/nystrom.h has the formulas). With S the softmax matrix of n tokens and m landmarks:
 //   F = softmax(q k~^T / sqrt(D)) [n, m],  A = softmax(q~ k~^T / sqrt(D)) [m, m],  B = softmax(q~ k^T /
 //   sqrt(D)) [m, n] Z = pinv(A),  nystrom = F Z B [n, n]

@@ -79,7 +79,7 @@ std::string token_list(const AttentionPicture& picture, const AttentionMatrices&
 std::string small_figure(const AttentionPicture& picture, const Place& place) {
   const AttentionMatrices& matrices = at(picture, place);
   const Matrix softmax = shrunk(matrices.softmax), nystrom = shrunk(matrices.nystrom);
-  const double most = largest_magnitude(softmax.values);
+  const double most = max_magnitude(softmax.values);
   const std::string name = fmt::format("Layer {}, head {}", place.layer, place.head);
   return fmt::format(
       "<figure class=\"small\" id=\"head-{}-{}\"><figcaption>{}</figcaption>\n<div class=\"both\">{}{}</div>\n"
@@ -92,7 +92,7 @@ std::string small_figure(const AttentionPicture& picture, const Place& place) {
 std::string overview(const AttentionPicture& picture) {
   std::string html =
       "<h2>All heads</h2>\n<p>Left: softmax attention; right: Nyström attention of the same queries and keys. Rows are "
-      "tokens that look, columns tokens that are looked at; the shades of both are the same.</p>\n"
+      "queries, columns are keys; both have the same colour scale.</p>\n"
       "<div class=\"smalls\">\n";
   for (std::size_t layer = 0; layer < picture.heads.size(); ++layer)
     for (std::size_t head = 0; head < picture.heads[layer].size(); ++head)
@@ -136,19 +136,18 @@ std::string heat_maps(const AttentionPicture& picture) {
 std::string kernels_of(const AttentionMatrices& m) {
   const std::string tokens = std::to_string(m.softmax.rows), landmarks = std::to_string(m.kernel_2.rows);
   std::string html = "<h3>The three kernels and the pseudo-inverse</h3>\n<div class=\"figures\">\n";
-  html += figure("kernel-1", fmt::format("F = softmax(q k̃ᵀ / √D), {} × {}", tokens, landmarks), m.kernel_1,
-                 largest_magnitude(m.kernel_1.values),
-                 "How much each token (row) looks at each landmark (column).");
-  html += figure("kernel-2", fmt::format("A = softmax(q̃ k̃ᵀ / √D), {0} × {0}", landmarks), m.kernel_2,
-                 largest_magnitude(m.kernel_2.values), "How much each landmark looks at each landmark.");
   html +=
-      figure("inverse", fmt::format("Z, the pseudo-inverse of A, {0} × {0}", landmarks), m.inverse,
-             largest_magnitude(m.inverse.values),
-             fmt::format("Values from -{0} to {0}; the other colour is below 0. |A Z - I| / √m is {1}.",
-                         number_text(largest_magnitude(m.inverse.values), 3), number_text(m.residual, 3)));
-  html += figure("kernel-3", fmt::format("B = softmax(q̃ kᵀ / √D), {} × {}", landmarks, tokens), m.kernel_3,
-                 largest_magnitude(m.kernel_3.values),
-                 "How much each landmark (row) looks at each token (column).");
+      figure("kernel-1", fmt::format("F = softmax(q k̃ᵀ / √D), {} × {}", tokens, landmarks), m.kernel_1,
+             max_magnitude(m.kernel_1.values), "Attention of each token (row) to each landmark (column).");
+  html += figure("kernel-2", fmt::format("A = softmax(q̃ k̃ᵀ / √D), {0} × {0}", landmarks), m.kernel_2,
+                 max_magnitude(m.kernel_2.values), "Attention of each landmark to each landmark.");
+  html += figure("inverse", fmt::format("Z, the pseudo-inverse of A, {0} × {0}", landmarks), m.inverse,
+                 max_magnitude(m.inverse.values),
+                 fmt::format("Values from -{0} to {0}; the other colour is below 0. |A Z - I| / √m is {1}.",
+                             number_text(max_magnitude(m.inverse.values), 3), number_text(m.residual, 3)));
+  html +=
+      figure("kernel-3", fmt::format("B = softmax(q̃ kᵀ / √D), {} × {}", landmarks, tokens), m.kernel_3,
+             max_magnitude(m.kernel_3.values), "Attention of each landmark (row) to each token (column).");
   return html + "</div>\n";
 }
 
@@ -157,14 +156,14 @@ std::string drawn_head(const AttentionPicture& picture, const Place& place) {
   std::string html = fmt::format("<h2>Layer {}, head {}</h2>\n", place.layer, place.head);
   Matrix difference = m.nystrom;
   for (std::size_t i = 0; i < difference.values.size(); ++i) difference.values[i] -= m.softmax.values[i];
-  const double most = largest_magnitude(m.softmax.values);
+  const double most = max_magnitude(m.softmax.values);
   html += "<div class=\"figures\">\n";
   html += figure("softmax", "softmax(q kᵀ / √D): exact", m.softmax, most,
                  fmt::format("The darkest shade is {}.", number_text(most, 3)));
   if (!m.is_exact()) {
     html += figure("nystrom", "F Z B: Nyström", m.nystrom, most,
                    "In the shades of the exact matrix; the other colour is below 0.");
-    const double largest = largest_magnitude(difference.values);
+    const double largest = max_magnitude(difference.values);
     html += figure(
         "difference", "Nyström - softmax", difference, largest,
         fmt::format("The darkest shade is {}. Error {} of the matrix, {} of its product with V.",

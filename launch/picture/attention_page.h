@@ -1,6 +1,6 @@
 #pragma once
-// The page of `nystrom inspect MODEL --attention TEXT`: Nyström attention beside softmax attention of a text,
-// by layer and head. One HTML file without scripts.
+// The page of `nystrom inspect MODEL --attention TEXT`: Nyström attention against softmax attention of a
+// text, by layer and head. One HTML file without scripts.
 
 #include <optional>
 #include <string>

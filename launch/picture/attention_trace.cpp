@@ -104,7 +104,7 @@ std::vector<std::int32_t> ids_of(const Tokenizer& tokenizer, const std::string& 
   std::vector<std::int32_t> ids{tokenizer.special().bos};
   for (const std::int32_t id : tokenizer.encode_marked(text)) ids.push_back(id);
   ids.push_back(tokenizer.special().eos);
-  const std::int64_t most = std::min(kMostTokensDrawn, source.config().max_positions);
+  const std::int64_t most = std::min(kMaxTokensDrawn, source.config().max_positions);
   if (ids.size() == 2) refuse("inspect: `--attention` has no text.");
   if (std::ssize(ids) > most)
     refuse("inspect: the text of `--attention` has {} tokens; at most {} are drawn.", ids.size(), most);

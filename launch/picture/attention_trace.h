@@ -1,5 +1,5 @@
 #pragma once
-// A text through a model: the queries, keys and values of every layer and head.
+// Trace of a text through a model: the queries, keys and values of every layer and head.
 
 #include <string>
 #include <vector>
@@ -10,7 +10,7 @@
 namespace nystrom {
 
 /// Matrices of n x n are drawn: of longer texts nobody sees anything.
-inline constexpr std::int64_t kMostTokensDrawn = 512;
+inline constexpr std::int64_t kMaxTokensDrawn = 512;
 
 struct AttentionTrace {
   std::vector<std::string> pieces;  ///< [n] as the tokenizer writes them

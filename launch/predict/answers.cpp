@@ -241,7 +241,7 @@ class NpyWriter final : public AnswerWriter {
 
  private:
   void write_header() {
-    constexpr std::size_t kSize = 128, kBefore = 10;  // magic, version and length stand before the text
+    constexpr std::size_t kSize = 128, kBefore = 10;  // magic, version and length precede the text
     std::string text =
         fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows_, width_);
     text.resize(kSize - kBefore - 1, ' ');

@@ -12,7 +12,7 @@ namespace nystrom {
 
 struct AnswerPiece {
   PredictionTable table;
-  std::vector<float> matrix = {};  ///< [rows, matrix_width] beside the table: vectors
+  std::vector<float> matrix = {};  ///< [rows, matrix_width] in addition to the table: vectors
   std::int64_t matrix_width = 0;
   std::vector<std::string> groups = {};   ///< grouped JSON: values of the first column, in order
   std::vector<std::string> objects = {};  ///< JSON objects to write instead of the table's

@@ -137,7 +137,7 @@ class RecordReader final : public InputReader {
   std::int64_t lines_ = 0, count_ = 0;
 };
 
-/// A word a line, in its column; the others are not looked at.
+/// A word a line, in its column; the others are ignored.
 class ConllReader final : public InputReader {
  public:
   explicit ConllReader(const InputOptions& options)

@@ -19,7 +19,7 @@
 namespace nystrom {
 namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::size_t kLongestMark = 4;  // bytes, of UTF-32
+constexpr std::size_t kMaxMarkBytes = 4;  // bytes, of UTF-32
 }  // namespace
 
 LineSource::LineSource(std::string path, bool rows)
@@ -32,7 +32,7 @@ LineSource::LineSource(std::string path, bool rows)
     descriptor_ = standard_input ? ::dup(STDIN_FILENO) : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) refuse("{} cannot be read: {}.", name_, std::strerror(errno));
   }
-  while (!ended_ && buffer_.size() < kLongestMark && buffer_.find('\n') == std::string::npos) fill();
+  while (!ended_ && buffer_.size() < kMaxMarkBytes && buffer_.find('\n') == std::string::npos) fill();
   recognize_encoding();
 }
 
@@ -41,7 +41,9 @@ void LineSource::recognize_encoding() {
   if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
   const bool big = buffer_.starts_with("\xFE\xFF");
   if (!content_ && is_packed(buffer_))
-    refuse("{} is compressed, and no file. Decompress it on the way (`zcat`), or name the file.", name_);
+    refuse(
+        "{} is compressed, which is supported only for files. Decompress it first (`zcat`), or name the file.",
+        name_);
   check_is_no_binary(std::string_view(buffer_).substr(0, kCheckedBytes), name_);
   if (!big && !buffer_.starts_with("\xFF\xFE")) return;
   decoder_.emplace(big ? Encoding::kUtf16Big : Encoding::kUtf16Little);

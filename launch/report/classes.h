@@ -1,5 +1,5 @@
 #pragma once
-// What a confusion matrix says of each class.
+// Per-class scores from a confusion matrix.
 
 #include <cstdint>
 #include <string>

@@ -88,7 +88,7 @@ std::vector<Spread> band_of(const std::vector<Bucket>& buckets) {
 
 /// Points over which the moving average goes.
 double window_of(std::size_t points) {
-  constexpr std::size_t kFew = 24;  // each can be looked at
+  constexpr std::size_t kFew = 24;  // each can be shown
   return points < kFew ? 1 : std::max(2.0, static_cast<double>(points) / 40);
 }
 
@@ -170,7 +170,7 @@ std::string spoken(const LineChart& chart, std::string_view caption) {
   return text;
 }
 
-/// How the points were made from the lines of the file; nothing where each stands.
+/// How the points were made from the lines of the file; nothing where each is shown.
 std::string note_of(std::span<const ReportedRun> runs) {
   std::int64_t width = 1;
   std::size_t points = 0;
@@ -245,7 +245,7 @@ std::string curve_svg(std::span<const ReportedRun> runs, const std::string& name
   const std::vector<Curve> curves = curves_of(runs, names);
   const auto curve = std::ranges::find(curves, name, &Curve::name);
   if (curve == curves.end())
-    refuse("report: there is no curve {}; there are {}.", name, fmt::join(names, ", "));
+    refuse("report: unknown curve {}; the curves are {}.", name, fmt::join(names, ", "));
   LineChart chart = chart_of(runs, *curve, Scale::kLinear);
   chart.title = spoken(chart, curve->caption);
   return standalone_svg(chart);

@@ -85,7 +85,7 @@ Grid read_grid(const std::string& directory) {
     if (!grid.points.empty()) return grid;
   } catch (const OrderedJson::exception&) {  // refused below
   }
-  refuse("{} is not the table of a grid, or it is damaged.", path);
+  refuse("{} is not the table of a grid, or it is corrupt.", path);
 }
 
 std::string run_links(const GridPoint& point) {

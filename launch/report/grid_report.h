@@ -1,5 +1,5 @@
 #pragma once
-// The page of a grid: its table, and a picture of the score that chose the best point.
+// Report of a grid: its table, and a heat map of the score that selects the best point.
 
 #include <string>
 

@@ -47,8 +47,8 @@ class History {
   std::int64_t last_step_ = 0, skipped_ = 0, lines_ = 0;
 };
 
-/// Reads what has come to the file since it was last looked at. A run that was rolled back or resumed cuts
-/// the file: it is then read anew. A line without its end waits until it has one.
+/// Reads what has come to the file since the last read. A run that was rolled back or resumed cuts
+/// the file: it is then read again. A line without its end waits until it has one.
 class MetricsFollower {
  public:
   /// Of a file that is longer than `most` bytes only its end is read.
@@ -56,11 +56,11 @@ class MetricsFollower {
       : path_(std::move(path)), most_(most) {}
   static constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 
-  /// True if something was read, or the file is another. A file that is absent is empty; what is no regular
-  /// file is not opened.
+  /// True if something was read, or the file is another. A file that is absent is empty; what is not a
+  /// regular file is not opened.
   bool look();
   [[nodiscard]] const History& history() const { return history_; }
-  /// Lines that are none of ours.
+  /// Lines that are not metrics of a run.
   [[nodiscard]] std::int64_t damaged() const { return damaged_; }
 
  private:
@@ -75,7 +75,7 @@ class MetricsFollower {
   History history_;
   MetricsLine line_;
   std::int64_t read_ = 0;  // bytes up to the end of the last whole line
-  std::string last_line_;  // that stands before them, or its end
+  std::string last_line_;  // that precedes them, or its end
   std::int64_t damaged_ = 0;
 };
 

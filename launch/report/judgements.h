@@ -1,6 +1,6 @@
 #pragma once
-// Parts of a fine-tuning report: how far confidence is to be believed, and the examples that were judged
-// worst.
+// Parts of a fine-tuning report: calibration, and the examples with the
+// largest loss.
 
 #include <string>
 

@@ -5,7 +5,7 @@
 
 namespace nystrom {
 
-/// A path as it may stand in a link: letters, digits and - _ . / as they are, other bytes as %XX.
+/// A path encoded for a link: letters, digits and - _ . / as they are, other bytes as %XX.
 [[nodiscard]] std::string link_escaped(const std::string& path);
 
 }  // namespace nystrom

@@ -121,8 +121,8 @@ bool read_metrics_line(std::string_view text, MetricsLine& line) {
   const bool whole = scanner.members([&](std::string_view name) {
     if (name != "step") return read_member(scanner, name, line);
     double step = 0;
-    constexpr double kLargest = 9e15;  // a whole number exactly
-    if (!scanner.number(step) || !(step >= 0 && step <= kLargest) || step != std::floor(step)) return false;
+    constexpr double kMaxStep = 9e15;  // a whole number exactly
+    if (!scanner.number(step) || !(step >= 0 && step <= kMaxStep) || step != std::floor(step)) return false;
     line.step = static_cast<std::int64_t>(step);
     return true;
   });

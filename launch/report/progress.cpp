@@ -109,7 +109,7 @@ std::optional<BestValidation> best_validation(const ReportedRun& run) {
   }
   const Series& loss = run.history.of("validation_loss");
   if (loss.empty()) return std::nullopt;
-  return BestValidation{"loss", loss.least(), loss.least_step()};
+  return BestValidation{"loss", loss.min(), loss.min_step()};
 }
 
 }  // namespace nystrom

@@ -1,5 +1,5 @@
 #pragma once
-// How far a run is, from its files.
+// Progress of a run, from its files.
 
 #include <cstdint>
 #include <optional>

@@ -16,10 +16,10 @@ struct ReportedRun {
   RunRecord record;
   History history;
   std::int64_t damaged_lines = 0;
-  std::string label = {};  ///< tells it from the other runs of the page
+  std::string label = {};  ///< distinguishes it from the other runs of the page
 };
 
-/// More runs cannot be told apart on one page.
+/// More runs cannot be distinguished on one page.
 inline constexpr std::size_t kMaxReportedRuns = 28;
 
 /// Reads a run directory now.

@@ -1,5 +1,5 @@
 #pragma once
-// report.html of a run directory, written while the run goes on.
+// report.html of a run directory, written during the run.
 
 #include <functional>
 #include <memory>
@@ -13,8 +13,8 @@ namespace nystrom {
 void write_report(const std::string& directory);
 
 /// Writes it at the start, after each validation and at the end. A report that cannot be written never stops
-/// a run: `warn` hears a sentence, once. Reports take at most one part in kShareOfTime of the time: where
-/// validations follow each other faster, some are left to the next one.
+/// a run: `warn` is called with a sentence, once. Reports take at most one part in kShareOfTime of the time:
+/// where validations follow each other faster, some are left to the next one.
 class ReportFile final : public Observer {
  public:
   using Warn = std::function<void(const std::string&)>;

@@ -34,10 +34,10 @@ std::string text_of(const Json& object, const char* name) {
 
 std::int64_t number_of(const Json& object, const char* name) {
   const auto found = object.find(name);
-  constexpr double kLargest = 9e15;
+  constexpr double kMaxStep = 9e15;
   if (found == object.end() || !found->is_number()) return 0;
   const double value = found->get<double>();
-  return value >= 0 && value <= kLargest ? static_cast<std::int64_t>(value) : 0;
+  return value >= 0 && value <= kMaxStep ? static_cast<std::int64_t>(value) : 0;
 }
 
 RunStart start_of(const Json& json) {
@@ -70,7 +70,7 @@ void read_starts(RunRecord& run) {
   const std::string text = text_in(run, "run.json");
   if (text.empty()) return;
   const Json json = try_parse_json<Json>(text);
-  if (!json.is_array()) run.problems.emplace_back("run.json is damaged.");
+  if (!json.is_array()) run.problems.emplace_back("run.json is corrupt.");
   if (!json.is_array()) return;
   const std::size_t first = json.size() - std::min(json.size(), kMaxStarts);
   for (std::size_t i = first; i < json.size(); ++i)

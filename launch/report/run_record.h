@@ -1,6 +1,6 @@
 #pragma once
-// What the files of a run directory say, without its metrics (history.h). The files may be anybody's, half
-// written or damaged: what cannot be read is left out, and `problems` names it.
+// Record of a run, from the files of its directory except its metrics (history.h). The files are untrusted,
+// half written or corrupt: what cannot be read is skipped, and `problems` names it.
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +23,7 @@ enum class RunPhase {
 struct RunStart {
   std::string date, version, command, host, cpu, precision, resumed_from, departure, libraries;
   std::int64_t first_step = 1, steps = 0, ranks = 0, threads = 0, parameters = 0,
-               memory_bytes = 0;  ///< 0: not said
+               memory_bytes = 0;  ///< 0: unknown
 };
 
 struct CheckpointFile {

@@ -1,5 +1,5 @@
 #pragma once
-// Sections of a report, each HTML, or empty where the files say nothing of it.
+// Sections of a report as HTML, empty without data.
 
 #include <span>
 #include <string>

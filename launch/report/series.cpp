@@ -18,8 +18,8 @@ void join(Bucket& bucket, const Bucket& next) {
 
 void Series::add(std::int64_t step, double value) {
   if (!std::isfinite(value)) return;
-  if (count_ == 0 || value < least_) least_ = value, least_step_ = step;
-  if (count_ == 0 || value > most_) most_ = value, most_step_ = step;
+  if (count_ == 0 || value < min_) min_ = value, min_step_ = step;
+  if (count_ == 0 || value > max_) max_ = value, max_step_ = step;
   ++count_;
   last_ = value;
   const Bucket one{step, step, 1, value, value, value};

@@ -1,6 +1,6 @@
 #pragma once
-// A number over the steps of a run, however many there are, in bounded memory: steps are put together in
-// buckets, of which each keeps mean, least and most.
+// Series of a number over the steps of a run, in bounded memory: steps are aggregated in
+// buckets, each with mean, minimum and maximum.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,11 +34,11 @@ class Series {
   [[nodiscard]] double last() const { return last_; }
   [[nodiscard]] std::int64_t last_step() const { return even_.empty() ? 0 : even_.back().last; }
   [[nodiscard]] std::int64_t count() const { return count_; }
-  /// The least and the most of all, and the first step with it.
-  [[nodiscard]] double least() const { return least_; }
-  [[nodiscard]] std::int64_t least_step() const { return least_step_; }
-  [[nodiscard]] double most() const { return most_; }
-  [[nodiscard]] std::int64_t most_step() const { return most_step_; }
+  /// The minimum and the maximum, each with the first step that has it.
+  [[nodiscard]] double min() const { return min_; }
+  [[nodiscard]] std::int64_t min_step() const { return min_step_; }
+  [[nodiscard]] double max() const { return max_; }
+  [[nodiscard]] std::int64_t max_step() const { return max_step_; }
 
  private:
   static constexpr double kPerOctave = 32;
@@ -48,8 +48,8 @@ class Series {
   std::vector<Bucket> even_, by_octave_;
   std::int64_t width_ = 1, count_ = 0;
   std::int64_t octave_ = -1;  // index of the last bucket of by_octave_
-  double last_ = 0, least_ = 0, most_ = 0;
-  std::int64_t least_step_ = 0, most_step_ = 0;
+  double last_ = 0, min_ = 0, max_ = 0;
+  std::int64_t min_step_ = 0, max_step_ = 0;
 };
 
 }  // namespace nystrom

@@ -27,7 +27,7 @@ std::string best_text(const BestValidation& best) {
 /// "perplexity 113.2", of the masked language model's loss.
 std::string perplexity_text(const History& history) {
   const Series& loss = history.of("validation_mlm_loss");
-  return loss.empty() ? std::string() : fmt::format("perplexity {}", number_text(std::exp(loss.least()), 4));
+  return loss.empty() ? std::string() : fmt::format("perplexity {}", number_text(std::exp(loss.min()), 4));
 }
 
 std::string machine_text(const RunStart& start) {
@@ -103,7 +103,7 @@ std::string summary_section(std::span<const ReportedRun> runs) {
       html += fmt::format("<p class=\"problem\">{}</p>\n", html_escaped(problem));
     if (run.damaged_lines > 0)
       html += fmt::format(
-          "<p class=\"problem\">{} of {} lines of {}/metrics.jsonl are damaged and left out.</p>\n",
+          "<p class=\"problem\">{} of {} lines of {}/metrics.jsonl are corrupt and skipped.</p>\n",
           run.damaged_lines, run.damaged_lines + run.history.lines(), html_escaped(run.record.directory));
   }
   return html + "</section>\n";

@@ -1,5 +1,5 @@
 #pragma once
-// Where a command computes: `training.backend`, or `--backend`, and what this machine has.
+// Choice of the backend: `training.backend`, or `--backend`, and the devices of this machine.
 
 #include <functional>
 #include <string>

@@ -20,7 +20,7 @@ Tokenizer tokenizer_for(const FinetuneSetup& setup, const TaskInfo& task) {
   const Config& config = setup.config;
   if (task.vocabulary > 0) {
     if (!config.tokenizer.path.empty())
-      refuse("`tokenizer.path` is given, but {} has tokens of its own; leave it out.", task.name);
+      refuse("`tokenizer.path` is given, but {} has its own tokens; leave it out.", task.name);
     return {};
   }
   Tokenizer own = setup.from ? setup.from->tokenizer() : Tokenizer();
@@ -89,7 +89,7 @@ void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   std::ranges::copy(notes_on(model, setup.options.run.sequence_length), std::back_inserter(setup.notes));
 }
 
-/// Epochs, or steps instead of them, and what lies between evaluations; the resolved configuration has what
+/// Epochs, or steps instead of them, and the interval of evaluations; the resolved configuration has what
 /// counts.
 void set_length(FinetuneSetup& setup) {
   Config& config = setup.config;

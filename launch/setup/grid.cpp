@@ -37,7 +37,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-/// The values that tell a row of the table from others: all but the seed.
+/// The values that identify a row of the table: all but the seed.
 std::string row_name(const GridPoint& point) {
   std::string name;
   for (const auto& [key, value] : point.values)

@@ -1,6 +1,6 @@
 #pragma once
-// `grid: {key: [values], ...}`: fine-tuning at every combination, one run after another, and a table of what
-// came of them.
+// `grid: {key: [values], ...}`: fine-tuning at every combination, one run after another, and a table of the
+// results.
 
 #include <string>
 #include <utility>

@@ -38,15 +38,15 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-constexpr std::size_t kLongestCommand =
+constexpr std::size_t kMaxCommandBytes =
     8192;  // bytes in a checkpoint, whose attributes HDF5 limits to 64 KiB
 
-/// The words up to kLongestCommand bytes, with "..." for the rest.
+/// The words up to kMaxCommandBytes bytes, with "..." for the rest.
 std::vector<std::string> shortened(std::vector<std::string> words) {
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < words.size(); ++i) {
     bytes += words[i].size();
-    if (bytes <= kLongestCommand) continue;
+    if (bytes <= kMaxCommandBytes) continue;
     words.resize(i);
     words.emplace_back("...");
   }

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::size_t kMostLosses = 4096;
+constexpr std::size_t kMaxLosses = 4096;
 
 std::optional<double> number(const OrderedJson& object, const char* key) {
   const auto found = object.find(key);
@@ -36,7 +36,7 @@ void take_training(RunOverview& run, const OrderedJson& line) {
     if (value.is_number()) run.newest.emplace_back(key, value.get<double>());
   run.seconds = number(line, "seconds").value_or(run.seconds);
   if (const auto loss = number(line, "loss")) run.losses.push_back(*loss);
-  if (run.losses.size() < kMostLosses) return;
+  if (run.losses.size() < kMaxLosses) return;
   for (std::size_t i = 0; i < run.losses.size() / 2; ++i)
     run.losses[i] = (run.losses[2 * i] + run.losses[2 * i + 1]) / 2;
   run.losses.resize(run.losses.size() / 2);
@@ -94,7 +94,7 @@ std::int64_t steps_of_configuration(const std::string& directory) {
   }
 }
 
-/// Do the heartbeats go on? They are written every few seconds, more rarely by many ranks.
+/// Are heartbeats still written? They are written every few seconds, more rarely by many ranks.
 RunCondition condition_of_job(const std::string& directory) {
   const std::vector<Heartbeat> before = read_heartbeats(directory);
   if (before.empty()) return RunCondition::kStopped;
@@ -218,7 +218,7 @@ std::string finetuning_summary(const std::string& directory) {
   if (results.is_object()) {
     std::string scores;
     for (const auto& [key, value] : results.items()) {
-      if (key == "task") break;  // the scores of the last split stand before it
+      if (key == "task") break;  // the scores of the last split come before it
       if (!value.is_number()) continue;
       scores += fmt::format("{}{} {:.4f}", scores.empty() ? "" : ", ", key, value.get<double>());
     }

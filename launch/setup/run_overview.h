@@ -1,5 +1,5 @@
 #pragma once
-// A run directory at a glance: what it is, how far, how well. Read from its files, while a job runs there or
+// Overview of a run directory: state, progress, losses. Read from its files, while a job runs there or
 // after.
 
 #include <cstdint>
@@ -15,7 +15,7 @@ enum class RunCondition {
   kRunning,
   kDone,
   kStopped,  ///< on request, or failed: the same command resumes
-  kSilent    ///< it left heartbeats that stand still: it was killed, or hangs
+  kSilent    ///< its heartbeats no longer change: it was killed, or hangs
 };
 
 /// "running", "done", ...
@@ -42,7 +42,7 @@ struct RunOverview {
 };
 
 /// Reads metrics.jsonl, run.json, heartbeats and the names of the checkpoints. Takes up to two seconds where
-/// a heartbeat stands still. What is missing or damaged is left out.
+/// a heartbeat no longer changes. What is missing or damaged is left out.
 [[nodiscard]] RunOverview read_run_overview(const std::string& directory);
 
 /// `count` characters for the means of as many parts of `values`, from the least to the largest.
@@ -53,7 +53,7 @@ struct RunOverview {
 
 [[nodiscard]] nlohmann::ordered_json as_json(const RunOverview& run);
 
-/// The end of a run in some lines: time, best validation, what lies where, the next commands. `config`: the
+/// The end of a run in some lines: time, best validation, its files, the next commands. `config`: the
 /// file that the command was given.
 [[nodiscard]] std::string pretraining_summary(const std::string& directory, const std::string& config);
 [[nodiscard]] std::string finetuning_summary(const std::string& directory);

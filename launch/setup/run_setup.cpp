@@ -82,7 +82,7 @@ void set_task_objective(Config& config) {
 void open_inputs(RunSetup& setup, bool training) {
   Config& config = setup.config;
   if (!config.tokenizer.path.empty())
-    refuse("`tokenizer.path` is given, but `task.kind: lra` has tokens of its own; leave it out.");
+    refuse("`tokenizer.path` is given, but `task.kind: lra` has its own tokens; leave it out.");
   const TaskConfig task = resolve_task(config);
   const ModelConfig* const from = setup.from ? &setup.from->config() : nullptr;
   const TaskInfo info = open_task(task)->info();
@@ -92,8 +92,8 @@ void open_inputs(RunSetup& setup, bool training) {
   if (!size) size = from != nullptr ? from->vocabulary_size : setup.task->vocabulary();
   if (*size < setup.task->vocabulary())
     refuse(
-        "{} has {} tokens, and one that masks them, but the model embeds {}: it is a model of other tokens, or "
-        "was trained without masking.",
+        "{} has {} tokens, and one that masks them, but the model embeds {}: it was trained with other tokens, "
+        "or without masking.",
         info.name, info.vocabulary, *size);
   setup.data_notes = {
       fmt::format("{}: inputs of {}; token {} masks.", info.name, setup.task->data, setup.task->mask_id())};
@@ -137,7 +137,7 @@ SourceFactory masked_source(const RunSetup& setup, std::shared_ptr<const TaskSpl
   };
 }
 
-// Enough to tell whether a resumed run reads the same files.
+// Enough to detect whether a resumed run reads the same files.
 std::string files_text(const std::vector<std::string>& files) {
   std::string names;
   for (const auto& file : files) names += file + "\n";

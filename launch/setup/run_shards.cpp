@@ -59,7 +59,7 @@ std::string text_member(const nlohmann::json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-// "lines (my-text/*.txt)", with the paths of the preparation's manifest where that is beside the shards.
+// "lines (my-text/*.txt)", with the paths of the preparation's manifest where that is next to the shards.
 std::vector<std::string> with_paths(std::vector<std::string> corpora, const std::string& shard) {
   const fs::path manifest = fs::path(shard).parent_path() / ".." / "manifest.json";
   const auto json = try_parse_json<nlohmann::json>(try_read_file(manifest.string()).value_or(""));

@@ -1,5 +1,5 @@
 #pragma once
-// Shards of a run: where they are by default, and what the log says of them.
+// Shards of a run: their default paths, and their description in the log.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Where a run's reports go besides its directory: `run.on_report`, `run.metrics_file`.
+// Report sinks besides the run directory: `run.on_report`, `run.metrics_file`.
 
 #include "launch/cli/log.h"
 #include "launch/config/config.h"

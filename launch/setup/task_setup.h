@@ -1,5 +1,5 @@
 #pragma once
-// What fine-tuning on a task and self-pretraining on its inputs have in common, from a configuration.
+// Set-up shared by fine-tuning on a task and self-pretraining on its inputs, from a configuration.
 
 #include <cstdint>
 #include <memory>
@@ -16,7 +16,7 @@ namespace nystrom {
 /// The section `task`, with the defaults of its kind filled in. Refuses keys that do not belong to it.
 [[nodiscard]] TaskConfig resolve_task(Config& config);
 
-/// Fills in, where they are not given: of a task with tokens of its own data.sequence_length and, without
+/// Fills in, where they are not given: of a task with its own tokens data.sequence_length and, without
 /// `from`, model.max_positions; of pictures model.picture_width. `from`: the model that is started from, or
 /// nullptr.
 void set_task_shape(Config& config, const TaskInfo& task, const ModelConfig* from);

@@ -1,5 +1,5 @@
 #pragma once
-// Numbers that others published for the Long Range Arena.
+// Published results on the Long Range Arena.
 
 #include <array>
 #include <span>

@@ -1,5 +1,5 @@
 #pragma once
-// Table of finished runs: tasks by attention kinds, beside what a guess and what others achieve.
+// Table of finished runs: tasks by attention kinds, next to chance and published scores.
 
 #include <optional>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace nystrom {
 
-/// Runs that differ in nothing but the seed.
+/// Runs that differ only in the seed.
 struct TableEntry {
   std::string task, variant;  ///< variant: the attention, and the keys in which others of the task differ
   std::vector<RunResult> runs;
@@ -25,7 +25,7 @@ struct TableEntry {
 /// In the order of the benchmark's tasks, others behind them by name; within a task by variant.
 [[nodiscard]] std::vector<TableEntry> table_entries(const std::vector<RunResult>& runs);
 
-/// A table with its title and what is to be said below it.
+/// A table with its title and the notes below it.
 struct TableSection {
   std::string title;
   std::vector<std::string> columns;

@@ -20,7 +20,7 @@ using OrderedJson = nlohmann::ordered_json;
 
 OrderedJson json_of(const fs::path& file) {
   const OrderedJson json = try_parse_json<OrderedJson>(read_file(file.string()));
-  if (json.is_discarded()) refuse("{} is no JSON: it is damaged.", file.string());
+  if (json.is_discarded()) refuse("{} is not valid JSON: it is corrupt.", file.string());
   return json;
 }
 
@@ -148,7 +148,7 @@ std::vector<RunResult> read_runs(const std::string& path) {
     if (fs::exists(entry.path() / "results.json") && !is_kept_best(entry.path()))
       folders.push_back(entry.path());
   if (folders.empty())
-    refuse("{} has no results.json, nor has a folder in it: it is no finished fine-tuning run.", path);
+    refuse("{} has no results.json, nor has a folder in it: it is not a finished fine-tuning run.", path);
   std::ranges::sort(folders);
   std::vector<RunResult> runs;
   for (const auto& folder : folders) runs.push_back(read_run(folder));

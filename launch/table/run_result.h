@@ -1,5 +1,5 @@
 #pragma once
-// What a finished fine-tuning run came to, from the files of its directory.
+// Result of a finished fine-tuning run, from the files of its directory.
 
 #include <cstdint>
 #include <map>
@@ -12,7 +12,7 @@ namespace nystrom {
 struct RunResult {
   std::string directory;
   std::string task;    ///< "LRA ListOps"
-  std::string data;    ///< what its examples are; empty: not said
+  std::string data;    ///< what its examples are; empty: unknown
   std::string metric;  ///< "accuracy"
   double score = 0;    ///< of the last labelled split
   std::string split;   ///< its name

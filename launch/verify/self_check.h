@@ -1,5 +1,5 @@
 #pragma once
-// `nystrom verify --self`: cases that come with the program, so that each machine can be checked without
+// `nystrom verify --self`: built-in cases, so that a machine can be checked without
 // files.
 
 #include <string>

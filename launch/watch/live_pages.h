@@ -1,5 +1,5 @@
 #pragma once
-// Pages of `nystrom watch`: what a path is answered with. Nothing here knows of sockets.
+// Pages of `nystrom watch`: the response to a path, without sockets.
 
 #include <string>
 #include <string_view>

@@ -23,11 +23,11 @@ void set_headers(httplib::Response& response, const LiveAnswer& answer) {
 
 void serve(LivePages& pages, const ServerOptions& options, const std::function<void(int port)>& listening,
            const std::function<bool()>& stop) {
-  constexpr std::size_t kThreads = 4, kMostBody = 1024;
+  constexpr std::size_t kThreads = 4, kMaxBodyBytes = 1024;
   constexpr time_t kSeconds = 5;
   httplib::Server server;
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-  server.set_payload_max_length(kMostBody);
+  server.set_payload_max_length(kMaxBodyBytes);
   server.set_read_timeout(kSeconds);
   server.set_keep_alive_max_count(100);
   std::mutex one_at_a_time;

@@ -13,9 +13,9 @@ struct ServerOptions {
   int port = 8501;                    ///< 0: any free one
 };
 
-/// Answers GET requests until `stop` says so, which it is asked several times a second. `listening` is told
-/// the port. Refuses (InputError) an address or port that cannot be listened on, and always where the program
-/// was built without cpp-httplib.
+/// Answers GET requests until `stop` says so, which it is asked several times a second. `listening` is called
+/// with the port. Refuses (InputError) an address or port that cannot be listened on, and always where the
+/// program was built without cpp-httplib.
 void serve(LivePages& pages, const ServerOptions& options, const std::function<void(int port)>& listening,
            const std::function<bool()>& stop);
 

@@ -1,5 +1,5 @@
 #pragma once
-// A run in a terminal: state, progress, losses, ranks.
+// Terminal view of a run: state, progress, losses, ranks.
 
 #include <string>
 #include <vector>

@@ -41,7 +41,7 @@ ReportedRun read_end_of_run(const std::string& directory) {
 WatchedRuns::WatchedRuns(std::string directory) : directory_(std::move(directory)) {
   std::error_code ignored;
   if (!fs::is_directory(directory_, ignored))
-    refuse("{} is no directory; name a run directory, or one of runs.", directory_);
+    refuse("{} is not a directory; name a run directory, or one of runs.", directory_);
 }
 
 bool WatchedRuns::is_one_run() const {

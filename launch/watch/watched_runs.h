@@ -1,6 +1,6 @@
 #pragma once
-// The runs that are watched: one run directory, or the runs in a directory. What was read of a run is kept,
-// so that each look reads only what has come since.
+// Watched runs: one run directory, or the runs in a directory. What was read of a run is cached,
+// so that each poll reads only what is new.
 
 #include <map>
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace nystrom {
 
-/// A run that is looked at again and again.
+/// A run that is polled.
 class WatchedRun {
  public:
   explicit WatchedRun(const std::string& directory);
@@ -46,8 +46,8 @@ class WatchedRuns {
   [[nodiscard]] bool is_one_run() const;
   /// Names of the runs directly below the directory.
   [[nodiscard]] std::vector<std::string> names() const;
-  /// The run of a listed name, or with "" the directory itself; nullptr for any other name: what is no name
-  /// of the list is never made a path of.
+  /// The run of a listed name, or with "" the directory itself; nullptr for any other name: what is not a
+  /// name of the list is never made a path of.
   [[nodiscard]] WatchedRun* find(std::string_view name);
 
  private:

@@ -55,10 +55,10 @@ class Attention {
   [[nodiscard]] virtual Tensor residuals(std::int64_t /*sequences*/) const { return {}; }
 };
 
-/// Where a layer's attention stands in the network.
+/// The place of a layer's attention in the network.
 struct AttentionPlace {
   std::string prefix;      ///< of its parameters' names: "nystromformer.encoder.layer.0.attention.self."
-  std::int64_t layer = 0;  ///< with Pass::seed the key of random numbers of its own
+  std::int64_t layer = 0;  ///< with Pass::seed the key of its random numbers
   std::uint32_t dropout_site = 0;  ///< of dropout of its probabilities
 };
 

@@ -48,7 +48,7 @@ class LongformerLayer final : public Attention {
 
 void check_options(const ModelConfig& config) {
   if (config.attention.window % 2 != 0)
-    refuse("model.attention.window is {}; it must be even: half of it lies before a token, half behind.",
+    refuse("`model.attention.window` is {}; it must be even: half of it is before a token, half after.",
            config.attention.window);
 }
 

@@ -72,7 +72,7 @@ std::string describe(const AttentionConfig& config) {
 }
 
 std::string details(const AttentionConfig& config) {
-  return config.redraw_every == 0 ? "" : fmt::format("drawn anew every {} steps", config.redraw_every);
+  return config.redraw_every == 0 ? "" : fmt::format("redrawn every {} steps", config.redraw_every);
 }
 
 DrawnTensor draw(const ModelConfig& config, std::int64_t layer) {

@@ -36,7 +36,7 @@ struct RotationShape {
 };
 void draw_rotations(const AttentionDraw& draw, const RotationShape& shape, std::span<float> values);
 
-/// Values into a tensor of compute dtype, where the context's tensors lie. Not while ops are recorded.
+/// Values into a tensor of compute dtype, in the memory of the context's tensors. Not while ops are recorded.
 void write_values(const Context& context, std::span<const float> values, const Tensor& to);
 
 }  // namespace nystrom

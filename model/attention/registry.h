@@ -29,7 +29,7 @@ struct AttentionEntry {
   bool has_huggingface_padding = false;
   /// What qkv holds, in its order; the last is the values. Parameters NAME.weight and NAME.bias.
   std::span<const std::string_view> projections = kQueryKeyValue;
-  /// transformers can run it by itself, without the code that `convert` puts into a folder.
+  /// transformers can run it natively, without the code that `convert` puts into a folder.
   bool is_of_transformers = false;
   /// Keys of `model.attention` that this kind alone has, for its files.
   std::span<const std::string_view> options = {};
@@ -47,8 +47,8 @@ struct AttentionEntry {
   std::string (*details)(const AttentionConfig& config) = [](const AttentionConfig&) {
     return std::string();
   };
-  /// Random numbers beside a layer's parameters, which folders carry for transformers as attention.self.NAME;
-  /// empty: none.
+  /// Random numbers in addition to a layer's parameters, which folders carry for transformers as
+  /// attention.self.NAME; empty: none.
   std::string_view drawn_name = {};
   /// Those of a model that is not being trained. Only where drawn_name is not empty.
   DrawnTensor (*draw)(const ModelConfig& config, std::int64_t layer) = nullptr;
@@ -76,7 +76,7 @@ struct AttentionEntry {
 /// The entry of that name. Throws InputError for any other: "WHERE is `NAME`; it must be one of nystrom,
 /// softmax."
 [[nodiscard]] const AttentionEntry& attention_entry(std::string_view name,
-                                                    std::string_view where = "model.attention.kind");
+                                                    std::string_view where = "`model.attention.kind`");
 /// The names, joined: "nystrom | softmax".
 [[nodiscard]] std::string attention_names(std::string_view separator);
 

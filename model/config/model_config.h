@@ -29,7 +29,7 @@ struct EnumNames<Activation> {
                                                {Activation::kGelu, "gelu"}};
 };
 
-/// Where LayerNorm stands in a block.
+/// Position of LayerNorm in a block.
 enum class NormPlacement {
   kPost,  ///< behind each part: LN(x + f(x))
   kPre    ///< before each part: x + f(LN(x)), and once more behind the last block

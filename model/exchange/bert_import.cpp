@@ -227,7 +227,7 @@ std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::stri
                                        const ModelConfig& model, std::vector<std::string>& notes) {
   const bool bert = is_bert_type(model_type);
   ModelConfig theirs = model;
-  if (bert) theirs.attention.taps = 0;  // a convolution of theirs would mean something else
+  if (bert) theirs.attention.taps = 0;  // their convolution, if any, means something else
   std::vector<std::string> skipped;
   ByOurName found = by_our_name(files, skipped);
   take_tied(found);

@@ -27,7 +27,7 @@ void set_bert_attention(AttentionConfig& attention);
 /// and the head may be missing. Our position table has two rows before position 0: BERT's rows follow them,
 /// RoBERTa's are shifted to start there. A single token type is duplicated. Tensors without a counterpart
 /// (heads of other tasks) are skipped and counted in `notes`. Refuses, naming file and tensor, encoder
-/// tensors without a counterpart, two tensors for one of ours, and a decoder that is not tied to the word
+/// tensors without a counterpart, two tensors for one parameter, and a decoder that is not tied to the word
 /// embeddings.
 [[nodiscard]] std::vector<TensorToWrite> import_bert(const WeightFiles& files, const std::string& model_type,
                                                      const ModelConfig& model,

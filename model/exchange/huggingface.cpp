@@ -227,8 +227,8 @@ void check_drawn(const ModelConfig& model, const WeightFiles& files, const std::
     if (same_shape(*entry->tensor, drawn.shape)) entry->file->read(*entry->tensor, std::span(stored));
     if (!std::ranges::equal(stored, drawn.values, is_rounded))
       refuse(
-          "{}: {} is not what this program draws. It runs attention of kind `{}` with random numbers of its "
-          "own, so that it would compute another model than this one.",
+          "{}: {} differs from this program's random numbers for attention of kind `{}`, so the result would be another "
+          "model.",
           folder, name, model.attention.kind);
   }
 }

@@ -38,7 +38,7 @@ bool is_huggingface_folder(const std::string& path);
 /// Refuses, naming file and key, models that are not Nystromformers or that this program cannot compute.
 HuggingFaceConfig read_huggingface_config(const std::string& folder);
 
-/// What a model has that transformers has not, so that it cannot run the model by itself: "attention of kind
+/// What a model has that transformers has not, so that it cannot run the model natively: "attention of kind
 /// `linear`". Empty: nothing.
 std::string beyond_transformers(const ModelConfig& model, const HeadConfig& head);
 

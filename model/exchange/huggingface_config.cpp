@@ -349,7 +349,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
       },
       model.network, kDefaultNetwork);
   if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
-  for (const char* code : {"auto_map", "custom_pipelines"}) json.erase(code);  // of strangers
+  for (const char* code : {"auto_map", "custom_pipelines"}) json.erase(code);  // untrusted
   if (folder.has_code) json["auto_map"] = auto_map(entry_of(folder.head.kind));
   return json.dump(2) + "\n";
 }

@@ -114,7 +114,7 @@ TensorToWrite as_fp32(std::string name, const Tensor& values);
 void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors);
 
 /// Writes `folder`/model.safetensors; or, where the tensors take more than `shard_bytes` (0: no limit), files
-/// model-00001-of-0000N.safetensors of at most that size (a larger tensor is a file of its own), in the order
+/// model-00001-of-0000N.safetensors of at most that size (a larger tensor gets its own file), in the order
 /// of names, and model.safetensors.index.json.
 void write_weight_files(const std::string& folder, std::vector<TensorToWrite> tensors,
                         std::uint64_t shard_bytes);

@@ -43,7 +43,7 @@ struct HeadEntry {
   std::string_view pipeline_tag;   ///< the Hub's name of the task: "token-classification"
   std::string_view extra_tensors;  ///< what `architecture` has no tensors for; empty: nothing
   bool is_language_model;          ///< predicts masked tokens, with a decoder tied to the word embeddings
-  bool labels_from_config;         ///< number and names of the labels stand in config.json
+  bool labels_from_config;         ///< number and names of the labels are in config.json
   bool has_problem;                ///< HeadConfig::problem says what the logits mean
   std::unique_ptr<Head> (*make)(const HeadConfig& head, const HeadDependencies& dependencies);
   CaseLabels (*read_case_labels)(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head);

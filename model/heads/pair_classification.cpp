@@ -69,7 +69,7 @@ class PairClassification final : public Head {
 
  private:
   static std::int64_t pairs_of(const Batch& batch) {
-    NYSTROM_CHECK(batch.sequences.count % 2 == 0, "{} sequences are no pairs", batch.sequences.count);
+    NYSTROM_CHECK(batch.sequences.count % 2 == 0, "{} sequences are not pairs", batch.sequences.count);
     return batch.sequences.count / 2;
   }
 
@@ -93,7 +93,7 @@ std::unique_ptr<Head> make(const HeadConfig& head, const HeadDependencies& depen
 
 CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const HeadConfig& head) {
   if (shape.sequences % 2 != 0)
-    refuse("{} has {} sequences, which are no pairs.", inputs.path(), shape.sequences);
+    refuse("{} has {} sequences, which are not pairs: the number is odd.", inputs.path(), shape.sequences);
   return {.sequence_labels = inputs.labels("labels", shape.sequences / 2, head.labels)};
 }
 

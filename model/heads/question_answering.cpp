@@ -67,7 +67,7 @@ CaseLabels read_labels(const CaseInputs& inputs, const CaseShape& shape, const H
                     .sequence_ends = inputs.labels("end_positions", shape.sequences, shape.length)};
   for (std::size_t b = 0; b < shape.lengths.size(); ++b)
     if (labels.sequence_labels[b] >= shape.lengths[b] || labels.sequence_ends[b] >= shape.lengths[b])
-      refuse("{}: the answer of row {} lies in its padding.", inputs.path(), b);
+      refuse("{}: the answer of row {} is in its padding.", inputs.path(), b);
   return labels;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the network computes on: one micro-batch, packed, as tensors. A BatchBuffer owns their memory, planned
+// Batch: one micro-batch, packed, as tensors. A BatchBuffer owns their memory, planned
 // once for the largest micro-batch; views of the real sizes are made at each upload, which is one copy.
 
 #include <array>
@@ -70,7 +70,7 @@ class BatchBuffer {
   const Batch& upload(const BatchArrays& arrays);
 
  private:
-  /// Where an array lies in the block that is uploaded at once.
+  /// Where an array is in the block that is uploaded at once.
   struct Place {
     DType dtype = DType::kI32;
     std::int64_t most = 0;  // elements

@@ -1,6 +1,6 @@
 #pragma once
 // Positions of pixels: a table of rows and one of columns, which are added. Pixel p of a picture that is W
-// wide lies in row p / W and column p % W.
+// wide is in row p / W and column p % W.
 //
 // With S_r [P + 2, rows] and S_c [P + 2, W], whose row p + 2 is 1 at the pixel's row and at its column and 0
 // elsewhere, the position table of the embeddings (kernels/embedding.h) is S_r R + S_c C, and the gradients
@@ -45,7 +45,7 @@ class PicturePositions {
   const ModelConfig& config_;
   ParameterStore& store_;
   std::optional<Tables> tables_;
-  Tensor of_rows_, of_columns_;  // [P + 2, rows], [P + 2, W]: which row and column a pixel lies in
+  Tensor of_rows_, of_columns_;  // [P + 2, rows], [P + 2, W]: which row and column a pixel is in
   Tensor table_;                 // [P + 2, C] saved
   Tensor d_table_;               // [P + 2, C] scratch
   bool filled_ = false;

@@ -48,7 +48,7 @@ class ParameterStore {
 
   /// Declares a parameter. Throws InternalError once allocate() has run or if the name is taken.
   ParameterId add(std::string name, Shape shape, Init init);
-  /// Declares parameters of equal shape that lie one after another without a gap, so that they also are one
+  /// Declares parameters of equal shape that are one after another without a gap, so that they also are one
   /// tensor.
   ParameterId add_group(const std::vector<std::string>& names, Shape shape, Init init);
 
@@ -90,7 +90,7 @@ class ParameterStore {
   [[nodiscard]] std::int64_t flat_size() const { return flat_size_; }
   [[nodiscard]] DType activation() const { return activation_; }
 
-  /// Where weights and gradients lie.
+  /// Where weights and gradients are.
   [[nodiscard]] Memory& memory() const { return *memory_; }
 
   /// All gradients are zero for the ops that follow.
@@ -105,7 +105,7 @@ class ParameterStore {
   /// Rounds all weights into the copy; a no-op unless activations are bf16. After every load and
   /// initialization.
   void refresh_copy();
-  /// The same where the weights lie, for the ops that follow.
+  /// The same where the weights are, for the ops that follow.
   void round_copy(Context& context);
 
  private:

@@ -11,7 +11,7 @@ namespace nystrom {
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0;
-  std::int64_t step = 0;  ///< of the run, from 0: what is drawn anew for each step
+  std::int64_t step = 0;  ///< of the run, from 0: what is redrawn for each step
 
   [[nodiscard]] Dropout dropout(double probability, std::uint32_t site) const {
     return {training ? probability : 0.0, seed, site};

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Test of benchmarks/gpu/run.py without a GPU: what it does with libraries that hide, programs that fail or hang, an
-output folder that exists, and too little time. The bundle is made of scripts that stand for the programs."""
+output folder that exists, and too little time. The bundle has scripts in place of the programs."""
 import json
 import os
 import pathlib
@@ -47,7 +47,7 @@ class GpuRun(unittest.TestCase):
         self.tools = self.folder / "tools"
         self.script(self.tools / "python3", PYTHON)
         self.script(self.tools / "nvidia-smi", "echo a GPU")
-        self.script(self.tools / "ldconfig", "true")  # a loader that knows of nothing
+        self.script(self.tools / "ldconfig", "true")  # a loader that lists no library
 
     @staticmethod
     def script(path, text):

@@ -1,4 +1,4 @@
-# What stands in contrib/, under the program. Each says that it was skipped where its Python packages are missing.
+# What is in contrib/, against the program. Each says that it was skipped where its Python packages are missing.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME contrib_sinks COMMAND Python3::Interpreter tests/contrib/sinks.py $<TARGET_FILE:nystrom>

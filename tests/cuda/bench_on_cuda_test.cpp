@@ -39,7 +39,7 @@ TEST(BenchOnCuda, takes_ceilings_and_memory_of_the_gpu_and_a_share_of_them) {
                          bench(64, 1, "cuda") + " --kernels");
   ASSERT_EQ(done.status, 0) << done.err;
   const nlohmann::json figures = last_line(done);
-  EXPECT_THAT(figures["machine"]["gpu"], HasSubstr("emulation on the processor"));
+  EXPECT_THAT(figures["machine"]["gpu"], HasSubstr("emulation on the CPU"));
   for (const char* type : {"bf16_gflops", "fp32_gflops"}) {
     EXPECT_LT(figures["machine"][type], 1.7) << type;
     EXPECT_GT(figures["machine"][type], 0) << type;
@@ -55,14 +55,14 @@ TEST(BenchOnCuda, takes_ceilings_and_memory_of_the_gpu_and_a_share_of_them) {
   for (const auto& [name, kernel] : figures["kernels"].items())
     if (name.starts_with("product ")) products += kernel["calls"].get<double>();
   EXPECT_GE(products, 12) << "forward and backward of four layers";
-  EXPECT_THAT(done.out, HasSubstr("measured on GPU 0, emulation on the processor"));
+  EXPECT_THAT(done.out, HasSubstr("measured on GPU 0, emulation on the CPU"));
 }
 
 TEST(BenchOnCuda, times_no_kernels_of_a_processor) {
   const TemporaryFolder folder;
   const Outcome done = run_in(folder, bench(64, 1, "cpu") + " --kernels");
   EXPECT_EQ(done.status, 2);
-  EXPECT_THAT(done.err, HasSubstr("`--kernels` times the kernels of a GPU"));
+  EXPECT_THAT(done.err, HasSubstr("`--kernels` needs a GPU"));
 }
 
 TEST(BenchOnCuda, refuses_heads_that_a_gpu_has_no_shared_memory_for) {

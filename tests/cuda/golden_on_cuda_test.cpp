@@ -21,9 +21,9 @@ class GoldenOnCuda : public ::testing::Test {
  protected:
   void SetUp() override {
     const fs::path root = testing::shared_folder("golden");
-    if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    if (root.empty()) GTEST_SKIP() << "there are no reference numbers next to this checkout (NYSTROM_SHARED)";
     if (find_gpus().gpus.empty()) GTEST_SKIP() << find_gpus().problem;
-    // Kinds of attention and options of the network lie in a folder of their own.
+    // Kinds of attention and options of the network are in a separate folder.
     for (const fs::path& folder : {root, root / "kinds"}) {
       if (!fs::is_directory(folder)) continue;
       for (const auto& entry : fs::directory_iterator(folder))
@@ -65,7 +65,7 @@ TEST_F(GoldenOnCuda, outputs_and_gradients_in_fp32_are_those_of_the_processor) {
 }
 
 #ifdef NYSTROM_EMULATION
-TEST_F(GoldenOnCuda, a_library_that_multiplies_and_nothing_more_will_do_in_bf16) {
+TEST_F(GoldenOnCuda, a_library_with_plain_products_suffices_in_bf16) {
   ::setenv("NYSTROM_EMULATION_EPILOGUES", "none", 1);
   expect_all_within(DType::kBF16, false);
   ::unsetenv("NYSTROM_EMULATION_EPILOGUES");

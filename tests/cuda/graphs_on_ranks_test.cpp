@@ -92,13 +92,13 @@ TEST(GraphsOnRanks, train_to_the_same_bits_over_mpi) {
   expect_the_bits_of_a_run_without(toy_trainer(3), rows(), CommKind::kMpi);
 }
 
-TEST(GraphsOnRanks, train_to_the_same_bits_where_the_states_are_dealt_and_sums_are_in_bf16) {
+TEST(GraphsOnRanks, train_to_the_same_bits_with_sharded_states_and_sums_in_bf16) {
   TrainerOptions options = toy_trainer(3);
   options.zero = options.bf16_reduction = true;
   expect_the_bits_of_a_run_without(options, rows());
 }
 
-TEST(GraphsOnRanks, go_on_beside_checks_and_residuals) {
+TEST(GraphsOnRanks, continue_alongside_checks_and_residuals) {
   TrainerOptions options = toy_trainer(4);
   options.check_every = 2;
   options.pinv_residual_every = 3;

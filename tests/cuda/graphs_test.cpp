@@ -19,7 +19,7 @@ class Graphs : public ::testing::Test {
  protected:
   ~Graphs() override { (void)cudaGetLastError(); }
 
-  /// y = gelu(x w^T) of so many rows; counts what became of its graph.
+  /// y = gelu(x w^T) of `rows` rows; counts what became of its graph.
   void expect_product(std::int64_t rows, std::int64_t made, std::int64_t updated) {
     const emulation::Statistics before = emulation::statistics();
     const OwnedTensor host_x = normal(DType::kF32, {rows, 8}, static_cast<std::uint64_t>(rows));
@@ -53,7 +53,7 @@ TEST_F(Graphs, are_made_the_second_time_and_updated_to_other_sizes_and_addresses
   expect_product(1, 0, 1);
 }
 
-TEST_F(Graphs, are_made_anew_for_other_ops) {
+TEST_F(Graphs, are_instantiated_again_for_other_ops) {
   expect_product(10, 0, 0);
   expect_product(10, 1, 0);
   const DeviceTensor x = device_.copy(normal(DType::kF32, {4, 8}, 2));
@@ -96,7 +96,7 @@ TEST_F(Graphs, are_thrown_away_where_an_op_fails_and_the_next_are_good) {
   expect_product(10, 1, 0);
 }
 
-TEST_F(Graphs, are_made_anew_where_a_driver_refuses_an_update_with_whatever_error) {
+TEST_F(Graphs, are_instantiated_again_if_a_driver_refuses_an_update_with_any_error) {
   expect_product(10, 0, 0);
   expect_product(10, 1, 0);
   ::setenv("NYSTROM_EMULATION_UPDATES", "1", 1);
@@ -127,7 +127,7 @@ TEST_F(Graphs, leave_ops_alone_while_they_are_profiled) {
   expect_product(10, 1, 0);
 }
 
-TEST_F(Graphs, are_none_on_the_processor) {
+TEST_F(Graphs, do_not_exist_on_the_cpu) {
   EXPECT_EQ(make_op_graphs(Context(1)), nullptr);
 }
 

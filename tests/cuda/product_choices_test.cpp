@@ -102,7 +102,7 @@ TEST_F(Products, without_timing_nothing_is_measured_and_nothing_is_written) {
   EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
-TEST_F(Products, the_choices_of_another_gpu_or_a_damaged_file_are_not_taken) {
+TEST_F(Products, the_choices_of_another_gpu_or_a_corrupt_file_are_not_used) {
   BlasLt first("a GPU", true);
   multiply(first, 64);
   const std::string path = ProductChoices::path_for("a GPU", first.version());

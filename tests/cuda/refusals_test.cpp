@@ -1,4 +1,4 @@
-// What a user is told about GPUs that are missing, too old, too small, too few or broken: the program, with
+// Messages about GPUs that are missing, too old, too small, too few or broken: the program, with
 // the emulation playing the machine.
 
 #include <gmock/gmock.h>
@@ -27,7 +27,7 @@ class Refusals : public ::testing::Test {
  protected:
   void SetUp() override {
     const fs::path root = testing::shared_folder("golden");
-    if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+    if (root.empty()) GTEST_SKIP() << "there are no reference numbers next to this checkout (NYSTROM_SHARED)";
     golden_ = fs::absolute(root).string();
   }
 
@@ -49,7 +49,7 @@ class Refusals : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(Refusals, a_machine_without_a_gpu_is_told_and_auto_takes_the_processor) {
+TEST_F(Refusals, a_machine_without_a_gpu_is_reported_and_auto_uses_the_cpu) {
   const Outcome refused = pretrain("NYSTROM_EMULATION_DEVICES=0");
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("`training.backend` is cuda, but this machine has no GPU"));
@@ -58,19 +58,19 @@ TEST_F(Refusals, a_machine_without_a_gpu_is_told_and_auto_takes_the_processor) {
   EXPECT_THAT(automatic.err, HasSubstr("this machine has no GPU of NVIDIA's: the CPU computes"));
 }
 
-TEST_F(Refusals, a_driver_older_than_the_program_is_told_with_both_versions) {
+TEST_F(Refusals, a_driver_older_than_the_program_is_reported_with_both_versions) {
   const Outcome outcome = pretrain("NYSTROM_EMULATION_DRIVER=12020");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("the driver is made for CUDA 12.2, this program for 13.0"));
 }
 
-TEST_F(Refusals, a_gpu_older_than_supported_is_told) {
+TEST_F(Refusals, a_gpu_older_than_supported_is_reported) {
   const Outcome outcome = pretrain("NYSTROM_EMULATION_CAPABILITY=70");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("has compute capability 7.0, and at least 8.0 is needed"));
 }
 
-TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_with_one_that_does) {
+TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_reported_before_the_first_step_with_one_that_does) {
   const Outcome outcome = pretrain("NYSTROM_EMULATION_MEMORY=1128",
                                    "--set training.global_batch=4000 --set training.micro_batch=4000");
   EXPECT_EQ(outcome.status, 1);
@@ -78,13 +78,13 @@ TEST_F(Refusals, a_micro_batch_that_does_not_fit_is_told_before_the_first_step_w
                                  HasSubstr("`training.micro_batch` can be at most")));
 }
 
-TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_told) {
+TEST_F(Refusals, ranks_that_would_share_a_gpu_over_nccl_are_reported) {
   const Outcome outcome = pretrain("NYSTROM_EMULATION_DEVICES=1", "--set communication.kind=nccl", 2);
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("This machine has 2 ranks and 1 GPU for them"));
 }
 
-TEST_F(Refusals, nccl_that_is_missing_is_told_and_auto_takes_mpi) {
+TEST_F(Refusals, missing_nccl_is_reported_and_auto_uses_mpi) {
   const std::string without = "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_NCCL=missing";
   const Outcome refused = pretrain(without, "--set communication.kind=nccl", 2);
   EXPECT_EQ(refused.status, 2);
@@ -126,7 +126,7 @@ TEST_F(Refusals, a_kernel_that_fails_is_named_with_rank_and_step) {
               HasSubstr("Rank 0 at step 2: The GPU failed at adamw_step: the failure of a kernel"));
 }
 
-TEST_F(Refusals, a_kernel_that_fails_unwaited_for_is_told_with_how_to_learn_its_op) {
+TEST_F(Refusals, an_asynchronous_kernel_failure_is_reported_with_how_to_find_its_op) {
   const Outcome outcome = pretrain("NYSTROM_EMULATION_FAILURE=gelu_backward:1");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err,
@@ -139,7 +139,7 @@ TEST_F(Refusals, graphs_are_for_gpus) {
   EXPECT_THAT(outcome.err, HasSubstr("`training.cuda_graph` is true, but the CPU computes"));
 }
 
-TEST_F(Refusals, a_graph_that_cannot_be_started_is_told_with_its_step) {
+TEST_F(Refusals, a_graph_that_cannot_be_started_is_reported_with_its_step) {
   const std::string failing = "NYSTROM_EMULATION_FAILURE=graph:2", steps = "--set training.steps=3";
   const Outcome outcome = pretrain(failing, steps + " --set training.cuda_graph=true");
   EXPECT_EQ(outcome.status, 1);
@@ -164,7 +164,7 @@ TEST_F(Refusals, fp64_is_for_the_processor) {
   const Outcome outcome =
       run_in(folder_, "$nystrom verify " + model + " " + model + "/case.h5 --backend cuda --precision fp64");
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("fp64 is for the processor alone"));
+  EXPECT_THAT(outcome.err, HasSubstr("fp64 needs the CPU"));
 }
 
 }  // namespace

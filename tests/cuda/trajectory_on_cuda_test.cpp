@@ -47,7 +47,7 @@ TEST_F(TrajectoryOnCuda, of_two_ranks_that_share_a_gpu_is_that_of_pytorch) {
   expect_reference();
 }
 
-TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_nccl_is_that_of_pytorch) {
+TEST_F(TrajectoryOnCuda, two_ranks_with_zero_over_nccl_match_pytorch) {
 #ifndef NYSTROM_EMULATION
   if (find_gpus().gpus.size() < 2) GTEST_SKIP() << "this machine has one GPU";
 #endif
@@ -57,7 +57,7 @@ TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_nccl_is_t
   expect_reference();
 }
 
-TEST_F(TrajectoryOnCuda, of_two_ranks_with_dealt_optimizer_states_over_mpi_is_that_of_pytorch) {
+TEST_F(TrajectoryOnCuda, two_ranks_with_zero_over_mpi_match_pytorch) {
   Json config = on_cuda(4, "mpi");
   config["training"]["zero"] = true;
   train(2, config, "NYSTROM_EMULATION_SEED=6");
@@ -73,7 +73,7 @@ class OptimizersOnCuda : public ::testing::Test {
       if (kinds.insert(one.reference["recipe"]["optimizer"]["kind"]).second || one.averages())
         cases_.push_back(std::move(one));
     if (cases_.empty())
-      GTEST_SKIP() << "there are no reference numbers of optimizers beside this checkout (NYSTROM_SHARED)";
+      GTEST_SKIP() << "there are no reference numbers of optimizers next to this checkout (NYSTROM_SHARED)";
     if (find_gpus().gpus.empty()) GTEST_SKIP() << find_gpus().problem;
   }
 
@@ -104,7 +104,7 @@ TEST_F(OptimizersOnCuda, have_pytorchs_trajectories) {
   expect_references(1, "auto", "");
 }
 
-TEST_F(OptimizersOnCuda, with_dealt_states_of_two_ranks_over_nccl_have_pytorchs_trajectories) {
+TEST_F(OptimizersOnCuda, on_two_ranks_with_zero_over_nccl_match_pytorch) {
 #ifndef NYSTROM_EMULATION
   if (find_gpus().gpus.size() < 2) GTEST_SKIP() << "this machine has one GPU";
 #endif
@@ -112,7 +112,7 @@ TEST_F(OptimizersOnCuda, with_dealt_states_of_two_ranks_over_nccl_have_pytorchs_
 }
 
 // Over MPI the sums take another way, which is the same for every optimizer.
-TEST_F(OptimizersOnCuda, with_dealt_states_of_two_ranks_over_mpi_have_pytorchs_trajectories) {
+TEST_F(OptimizersOnCuda, on_two_ranks_with_zero_over_mpi_match_pytorch) {
   expect_references(2, "mpi", "NYSTROM_EMULATION_SEED=9", "lamb");
 }
 

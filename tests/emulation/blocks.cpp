@@ -1,4 +1,4 @@
-// Blocks of a kernel: a fiber a thread, barriers and shuffles that wait, deadlocks that are told.
+// Blocks of a kernel: a fiber a thread, barriers and shuffles that wait, deadlocks that are reported.
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -64,7 +64,7 @@ struct Meeting {
   alignas(16) std::array<std::array<std::byte, kWarp * kMaxExchangeBytes>, 2> values;
 };
 
-/// Groups of lanes of one warp may meet by themselves: masks in use, seldom more than one.
+/// Groups of lanes of one warp may meet separately: masks in use, seldom more than one.
 struct Warp {
   std::deque<Meeting> meetings;  // addresses stay
 };

@@ -345,7 +345,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t /*layout*/,
                                                 cublasLtMatrixLayoutAttribute_t /*attribute*/,
                                                 const void* /*value*/, std::size_t /*bytes*/) {
-  return CUBLAS_STATUS_NOT_SUPPORTED;  // nothing of ours needs it
+  return CUBLAS_STATUS_NOT_SUPPORTED;  // nothing here needs it
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {

@@ -32,7 +32,7 @@ thread_local int device_of_thread = 0;
 }  // namespace
 
 // CUDA C++ Programming Guide, technical specifications by compute capability: most shared memory of a block.
-std::size_t most_shared_bytes() {
+std::size_t max_shared_bytes() {
   const int which = capability();
   const bool small = which == 86 || which == 89 || which >= 120;
   return std::size_t{which == 80 || which == 87 ? 163U : small ? 99U : 227U} * 1024;
@@ -147,14 +147,14 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= emulation::devices()) return cudaErrorInvalidDevice;
   *properties = {};
-  std::snprintf(properties->name, sizeof properties->name, "emulation on the processor");
+  std::snprintf(properties->name, sizeof properties->name, "emulation on the CPU");
   std::size_t free_bytes = 0;
   cudaMemGetInfo(&free_bytes, &properties->totalGlobalMem);
   properties->major = emulation::capability() / 10;
   properties->minor = emulation::capability() % 10;
   properties->multiProcessorCount = 2;
   properties->sharedMemPerBlock = 48 * 1024;
-  properties->sharedMemPerBlockOptin = emulation::most_shared_bytes();
+  properties->sharedMemPerBlockOptin = emulation::max_shared_bytes();
   properties->uuid.bytes[0] = static_cast<char>(device);
   properties->uuid.bytes[1] = static_cast<char>(emulation::number("NYSTROM_EMULATION_MACHINE", 0));
   properties->l2CacheSize = 1 << 20;

@@ -105,7 +105,7 @@ TEST(DeviceMemoryOf, the_gpu_that_was_current_when_it_was_made_is_not_for_thread
   EXPECT_NO_THROW(memory.read(values, buffer.data(), 8));
 }
 
-TEST(DeviceIdentity, tells_gpus_of_machines_of_one_name_apart) {
+TEST(DeviceIdentity, distinguishes_gpus_of_machines_with_one_name) {
   const Variable two("NYSTROM_EMULATION_DEVICES", "2");
   const std::string first = Device::gpu(0).identity();
   EXPECT_EQ(Device::gpu(0).identity(), first);
@@ -116,7 +116,7 @@ TEST(DeviceIdentity, tells_gpus_of_machines_of_one_name_apart) {
   }
   {
     const Variable claimed("NCCL_HOSTID", "7");
-    EXPECT_NE(Device::gpu(0).identity(), first) << "a rank that claims a host of its own";
+    EXPECT_NE(Device::gpu(0).identity(), first) << "a rank that claims its own host";
   }
   check(cudaSetDevice(0), "choosing");
 }
@@ -148,7 +148,7 @@ TEST(CublasLt, is_the_next_older_one_where_the_newest_does_not_start) {
 
 /// Element (i, k) of A times element (k, j) of B, both 1 and all others 0, for all i, j and k in turn. The
 /// lanes have them where the PTX ISA says ("Matrix fragments for mma.m16n8k16 with floating point type"),
-/// written anew from its formulas. Counts what is not 1 at (i, j) and 0 elsewhere.
+/// computed independently from its formulas. Counts what is not 1 at (i, j) and 0 elsewhere.
 __global__ void one_hot_kernel(int* wrong) {
   const int group = lane_index() >> 2, in_group = lane_index() % 4;
   const auto one_if = [](bool there) { return there ? 1.0F : 0.0F; };
@@ -185,7 +185,7 @@ TEST(ProductOfAWarp, has_its_operands_where_the_instruction_set_says) {
   EXPECT_EQ(wrong, 0);
 }
 
-TEST(TruncatedSum, cuts_off_what_lies_below_the_largest_term) {
+TEST(TruncatedSum, cuts_off_bits_below_the_largest_term) {
   const double tiny = std::ldexp(1.0, -25), small = std::ldexp(1.0, -24);
   EXPECT_EQ(detail::truncated_sum(1, {tiny, tiny, tiny, tiny, tiny, tiny, tiny, tiny}), 1.0F)
       << "each is lost";

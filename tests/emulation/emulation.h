@@ -1,12 +1,12 @@
 #pragma once
-// A CUDA device made of the processor, so that the CUDA backend's own sources run where there is no GPU.
+// A CUDA device emulated on the CPU, so that the CUDA backend's own sources run where there is no GPU.
 //
 // - Kernels: blocks one after another in a drawn order, a fiber (Boost.Context) for each thread;
 // __syncthreads,
 //   shuffles and votes really wait. Threads that wait for each other in vain are a fault with a sentence.
 //   Between two barriers the threads run in a drawn order, a warp as far as it gets, so that a missing
 //   barrier shows as a wrong number. Shared memory is poisoned for each block and guarded.
-// - Memory: device memory is poisoned (0xff: NaN) when allocated, lies between guards that are looked at
+// - Memory: device memory is poisoned (0xff: NaN) when allocated, and is between guards that are checked
 // after
 //   each kernel, and cannot be touched while host code runs. A kernel argument that points to host memory is
 //   a fault.
@@ -28,7 +28,7 @@
 // start), NYSTROM_EMULATION_PRODUCT_MS, _PLAIN_MS and _EPILOGUE_MS (what products take at least: all, those
 // with no epilogue but a bias, those with another), NYSTROM_EMULATION_MMA=truncate (sums of tensor cores cut
 // off as hardware does), NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what cuBLASLt can do
-// beside summing; all).
+// besides summing; all).
 
 #include <cuda_runtime.h>
 
@@ -76,7 +76,7 @@ void check_parameter(const char* kernel, const void* parameter, std::size_t byte
 cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<bool()> work);
 /// Whether what the stream is given is recorded, to be run often: nothing for work that can run but once.
 bool is_capturing(cudaStream_t stream);
-/// Whether [address, address + bytes) lies in one allocation of device memory.
+/// Whether [address, address + bytes) is in one allocation of device memory.
 bool is_device_memory(const void* address, std::size_t bytes);
 void set_fault(std::string sentence);
 

@@ -34,8 +34,8 @@ class Emulation : public ::testing::Test {
     stream_.synchronize();
     return host;
   }
-  /// What the host is told when it waits.
-  std::string told() {
+  /// The error that the host gets when it waits.
+  std::string reported() {
     try {
       stream_.synchronize();
     } catch (const DeviceError& error) {
@@ -117,15 +117,15 @@ __global__ void divergent_kernel(int how) {
   }
 }
 
-TEST_F(Emulation, threads_that_wait_in_vain_are_told) {
+TEST_F(Emulation, deadlocks_are_reported) {
   launch(stream_, 1, 64, 0, "leavers", divergent_kernel, 0);
-  EXPECT_THAT(told(), AllOf(HasSubstr("kernel leavers"), HasSubstr("has left the kernel")));
+  EXPECT_THAT(reported(), AllOf(HasSubstr("kernel leavers"), HasSubstr("has left the kernel")));
   (void)emulation::take_fault();
   launch(stream_, 1, 64, 0, "two_barriers", divergent_kernel, 1);
-  EXPECT_THAT(told(), AllOf(HasSubstr("kernel two_barriers"), HasSubstr("while others wait at")));
+  EXPECT_THAT(reported(), AllOf(HasSubstr("kernel two_barriers"), HasSubstr("while others wait at")));
   (void)emulation::take_fault();
   launch(stream_, 1, 64, 0, "barrier_and_warp", divergent_kernel, 2);
-  EXPECT_THAT(told(),
+  EXPECT_THAT(reported(),
               AllOf(HasSubstr("kernel barrier_and_warp"), HasSubstr("__syncwarp"), HasSubstr("waits at")));
 }
 
@@ -139,13 +139,13 @@ __global__ void write_shared_kernel(int index) {
 TEST_F(Emulation, a_write_beyond_an_allocation_is_caught) {
   auto* x = device_array<float>(100);
   launch(stream_, 1, 1, 0, "just_beyond", write_kernel, x, 100);
-  EXPECT_THAT(told(), HasSubstr("kernel just_beyond wrote beyond allocation"));
+  EXPECT_THAT(reported(), HasSubstr("kernel just_beyond wrote beyond allocation"));
   (void)emulation::take_fault();
   launch(stream_, 1, 1, 0, "far_beyond", write_kernel, x, 2000);
-  EXPECT_THAT(told(), AllOf(HasSubstr("kernel far_beyond"), HasSubstr("touched byte 8000")));
+  EXPECT_THAT(reported(), AllOf(HasSubstr("kernel far_beyond"), HasSubstr("touched byte 8000")));
   (void)emulation::take_fault();
   launch(stream_, 1, 1, 64, "beyond_shared", write_shared_kernel, 16);
-  EXPECT_THAT(told(), HasSubstr("wrote beyond its 64 bytes of shared memory"));
+  EXPECT_THAT(reported(), HasSubstr("wrote beyond its 64 bytes of shared memory"));
 }
 
 TEST_F(Emulation, memory_is_poisoned) {
@@ -242,7 +242,7 @@ TEST_F(Emulation, a_graph_runs_when_it_is_launched_and_as_often) {
   EXPECT_EQ(fetch(x, 2), (std::vector<float>{6, 6}));
 }
 
-TEST_F(Emulation, what_a_capture_forbids_spoils_it) {
+TEST_F(Emulation, what_a_capture_forbids_invalidates_it) {
   auto* x = device_array<float>(64);
   const PinnedMemory pinned;
   const Stream other;

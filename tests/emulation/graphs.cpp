@@ -1,5 +1,5 @@
 // Graphs by capture of one stream. Stricter than CUDA where it is free to be: a capture has one stream, an
-// update takes the same kernels only, and nothing is allocated or freed while one goes on.
+// update takes the same kernels only, and nothing is allocated or freed during a capture.
 
 #include <algorithm>
 #include <array>
@@ -97,7 +97,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
       return remember(error);
   return cudaSuccess;
 }
-// What was launched goes on: it has its own copies.
+// What was launched continues: it has its own copies.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
   delete exec;
   return cudaSuccess;

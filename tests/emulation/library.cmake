@@ -1,4 +1,4 @@
-# A CUDA device made of the processor (emulation.h). Its headers take the names of CUDA's.
+# A CUDA device emulated on the CPU (emulation.h). Its headers take the names of CUDA's.
 find_package(Boost REQUIRED COMPONENTS context)
 add_library(nystrom_emulation STATIC
   tests/emulation/blocks.cpp

@@ -36,7 +36,7 @@ void clear_streams();
 // blocks.cpp
 inline constexpr unsigned kMaxThreads = 1024;
 /// Of a block, where asked for: by the device's capability.
-std::size_t most_shared_bytes();
+std::size_t max_shared_bytes();
 struct KernelCall {
   dim3 grid, block;
   std::size_t shared_bytes = 0;

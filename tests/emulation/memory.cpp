@@ -160,7 +160,7 @@ class Memory {
 
 std::string describe(const void* address) {
   const Allocation* a = Memory::instance().around(address);
-  if (a == nullptr) return fmt::format("address {}, which is no device memory", address);
+  if (a == nullptr) return fmt::format("address {}, which is not device memory", address);
   return fmt::format("byte {} of allocation {}, which has {}",
                      static_cast<const std::byte*>(address) - a->data, a->number, a->bytes);
 }
@@ -224,7 +224,7 @@ void check_guards(const std::string& after) {
 // taken for pointers to host memory. (Numbers that look so by chance would have to hit a mapped page.)
 void check_parameter(const char* kernel, const void* parameter, std::size_t bytes) {
 #if defined(__SANITIZE_ADDRESS__)
-  constexpr std::uint64_t kLowest = 0x10007fff8000;  // below lies AddressSanitizer's own memory
+  constexpr std::uint64_t kLowest = 0x10007fff8000;  // AddressSanitizer's own memory is below
 #else
   constexpr std::uint64_t kLowest = 0x10000;
 #endif

@@ -29,7 +29,7 @@ double now() {
 }
 
 /// One operation of one stream, the one of the highest priority that can. Priorities are drawn, and drawn
-/// anew now and then, so that a stream runs far ahead of the others or falls far behind them.
+/// again now and then, so that a stream runs far ahead of the others or falls far behind them.
 bool run_one() {
   auto& all = streams();
   if (dice().below(24) == 0)
@@ -61,7 +61,7 @@ bool all_idle() {
   return std::ranges::all_of(streams(), [](const auto* s) { return s->queue.empty(); });
 }
 
-/// Runs until `done`. Where nothing can go on, a peer's message may be what is missing: a while longer.
+/// Runs until `done`. Where nothing can continue, a peer's message may be what is missing: a while longer.
 template <class Done>
 cudaError_t run_until(const Done& done) {
   ++mutable_statistics().synchronizations;
@@ -96,7 +96,7 @@ std::function<bool()> copy(void* to, const void* from, std::size_t bytes) {
   };
 }
 
-/// What the copy reads or writes of the device must lie in one allocation.
+/// What the copy reads or writes of the device must be in one allocation.
 cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
@@ -197,7 +197,7 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
-      static_cast<std::size_t>(value) > emulation::most_shared_bytes())
+      static_cast<std::size_t>(value) > emulation::max_shared_bytes())
     return remember(cudaErrorInvalidValue);
   emulation::allowed_shared_bytes()[function] = static_cast<std::size_t>(value);
   return cudaSuccess;

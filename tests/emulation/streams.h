@@ -49,7 +49,8 @@ bool is_to_fail(const std::string& kernel);
 cudaError_t remember(cudaError_t error);
 /// Work for the stream, or for what it captures.
 cudaError_t with_name(cudaStream_t stream, const char* name, std::function<bool()> work);
-/// What is not allowed while this stream (null: any) captures: the capture is spoilt, and the error told.
+/// What is not allowed while this stream (null: any) captures: the capture is invalid, and the error
+/// reported.
 cudaError_t refuse_while_capturing(cudaStream_t stream);
 
 }  // namespace nystrom::emulation

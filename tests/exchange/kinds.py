@@ -6,7 +6,7 @@ For each case of ../shared/golden/kinds (or $NYSTROM_SHARED/golden/kinds), on it
 
 - its folder, converted to a checkpoint and back, gives the case's outputs and gradients, with the case's random numbers:
   outputs in float64 within 1e-10 and in float32 within 1e-5, gradients in float64 within 1e-6 (they are stored in fp32);
-- with the random numbers of the folder, `nystrom verify --precision fp64` lies within 1e-10 of it, and what
+- with the random numbers of the folder, `nystrom verify --precision fp64` is within 1e-10 of it, and what
   `nystrom predict` says of texts within 1e-5;
 - a row alone, and with its padding at the left, gives what it gives in the batch; bf16 runs; torch.compile sees one graph
   (fullgraph, dynamic lengths).
@@ -224,7 +224,7 @@ def main():
     args = parser.parse_args()
     found = [case for case in cases() if not args.only or case.name in args.only]
     if not found:
-        print("skipped: there are no reference numbers in ../shared/golden/kinds beside this checkout (NYSTROM_SHARED)")
+        print("skipped: there are no reference numbers in ../shared/golden/kinds next to this checkout (NYSTROM_SHARED)")
         return 0
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -6,7 +6,7 @@ usage: tests/exchange/parity.py PATH_OF_NYSTROM        (needs torch, transformer
 
 For every head transformers saves a model with random weights. transformers runs that model (import), and the model that
 `nystrom convert` makes of it through a checkpoint (export), in float64: one batch, no padding, at exactly the exported
-sequence length. Our fp32 logits with pinv_init batch_max must lie within 1e-5 of them, as measured by `nystrom verify`.
+sequence length. Our fp32 logits with pinv_init batch_max must be within 1e-5 of them, as measured by `nystrom verify`.
 The distance of per_matrix, our default, is printed. The AutoModel class of the head must load the exported model without
 warnings, except for one that names only the tensors of the pooler and the sentence-order head, and config.json must keep
 labels and problem type. Prints "skipped" if a package is missing.

@@ -2,7 +2,7 @@
 # Exported folders with the oldest and the newest transformers that docs/exchange.md names: remote_code.py, kinds.py and
 # usage.py with both, deployment.py (torch.compile, ONNX) with the newest.
 #   tests/exchange/versions.sh build/nystrom
-# The newest is what with_transformers.sh finds or installs. The oldest goes into a virtual environment of its own below
+# The newest is what with_transformers.sh finds or installs. The oldest goes into its own virtual environment below
 # build/, which shares all other packages with it. Says that it was skipped where there is no package index.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

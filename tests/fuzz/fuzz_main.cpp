@@ -1,5 +1,5 @@
 // The targets under libFuzzer. Environment: FUZZ_TARGET names one of them; FUZZ_SEEDS, if set, is a folder
-// into which its seeds are written, with a dictionary beside it, and nothing else done; FUZZ_LIST prints all
+// into which its seeds are written, with a dictionary next to it, and nothing else done; FUZZ_LIST prints all
 // names.
 
 #include <cstdio>
@@ -33,7 +33,7 @@ void write_seeds(const std::string& folder) {
 
 }  // namespace
 
-// HDF5 loses a little of its own memory where it refuses a damaged file.
+// HDF5 leaks a little of its own memory where it refuses a damaged file.
 extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier): its name
 extern "C" const char* __lsan_default_suppressions() {
   return "leak:libhdf5";

@@ -67,7 +67,7 @@ std::int64_t Bytes::wild() {
 }
 
 std::string Bytes::text(std::size_t most) {
-  const std::size_t wanted = below(most + 1);  // before the size is looked at: it takes bytes
+  const std::size_t wanted = below(most + 1);  // before the size is checked: it takes bytes
   const std::size_t length = std::min(wanted, bytes_.size());
   std::string value(bytes_.substr(0, length));
   bytes_.remove_prefix(length);

@@ -24,7 +24,7 @@ struct Target {
 
 [[nodiscard]] std::span<const Target> targets();
 
-// Parts of that list, each in a file of its own.
+// Parts of that list, each in its own file.
 [[nodiscard]] std::vector<Target> model_targets();
 [[nodiscard]] std::vector<Target> text_targets();
 [[nodiscard]] std::vector<Target> picture_targets();
@@ -38,7 +38,7 @@ void survive(const Target& target, std::string_view input);
 [[nodiscard]] const std::string& scratch();
 /// Writes a file of that name there; gives its path.
 std::string scratch_file(const std::string& name, std::string_view bytes);
-/// Removes all that lies there.
+/// Removes all that is there.
 void clear_scratch();
 
 /// Numbers out of a fuzzer's bytes; zeros when they are used up.

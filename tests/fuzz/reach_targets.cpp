@@ -1,4 +1,4 @@
-// What reaches for other files: HDF5 files whose values lie elsewhere, the input of `predict`, and the tree
+// What reaches for other files: HDF5 files whose values are elsewhere, the input of `predict`, and the tree
 // of a model's folder, with links and pipes in the places of files.
 
 #include <sys/stat.h>
@@ -187,7 +187,7 @@ void refuse_secret(std::string_view text, const std::string& where) {
     throw std::runtime_error("the secret is in " + where);
 }
 
-/// Two bytes for each change of the tree: which file, and what stands in its place.
+/// Two bytes for each change of the tree: which file, and what replaces it.
 void run_folder(std::string_view input) {
   clear_scratch();
   write_secret();

@@ -152,7 +152,7 @@ void run_wiki_markup(std::string_view input) {
   const std::string text = valid(input);
   for (const WikiSite& site : sites)
     for (const std::string& paragraph : wiki_prose(text, site).paragraphs)
-      if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is no UTF-8");
+      if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is not valid UTF-8");
 }
 std::vector<std::string> wiki_markup_seeds() {
   std::string deep;
@@ -236,7 +236,7 @@ void run_corpus(std::string_view input) {
   int documents = 0;
   for (RawDocument raw; documents < 100 && corpus->next(raw); ++documents)
     for (const auto& paragraph : corpus->extract(std::move(raw)).paragraphs)
-      if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is no UTF-8");
+      if (valid(paragraph) != paragraph) throw std::runtime_error("a paragraph that is not valid UTF-8");
 }
 std::vector<std::string> corpus_seeds() {
   const auto how = [](char number) { return std::string{'\0', number}; };

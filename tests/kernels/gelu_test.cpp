@@ -44,7 +44,7 @@ TEST_P(Gelu, is_finite_far_out) {
   EXPECT_EQ(value(d_x, 3), 1);
 }
 
-TEST_P(Gelu, hands_on_what_is_not_a_number) {
+TEST_P(Gelu, propagates_nan) {
   const auto x = tensor_of<float>({1, 1}, {NAN});
   OwnedTensor y(DType::kF32, {1, 1});
   gelu_forward(context_, GetParam(), x, y);

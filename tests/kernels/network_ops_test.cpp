@@ -1,4 +1,4 @@
-// Ops of the network's options: rotary positions, pooling, features of pairs, residuals, LayerNorm beside a
+// Ops of the network's options: rotary positions, pooling, features of pairs, residuals, LayerNorm with a
 // skip, embeddings without positions or LayerNorm.
 
 #include "gradient_check.h"

@@ -22,7 +22,7 @@ nystrom_add_test(kernels_test
   LINKS nystrom_kernels "${HWY_LIBRARY}"
   LABELS kernels)
 
-# The same tests again, held to the instruction set that every machine of ours has.
+# The same tests again, held to the instruction set that every supported machine has.
 nystrom_add_test(kernels_avx2_test
   SOURCES tests/kernels/avx2_only.cpp $<TARGET_OBJECTS:kernels_test>
   LINKS nystrom_kernels "${HWY_LIBRARY}"

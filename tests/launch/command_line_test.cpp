@@ -23,7 +23,7 @@ using testing::run_in;
 using ::testing::StartsWith;
 using testing::TemporaryFolder;
 
-// Exactly one line, ours; before it may stand, with CUDA in the program, that the CPU computes.
+// Exactly one line, ours; before it there may be, with CUDA in the program, a line that the CPU computes.
 void expect_refused(const Outcome& outcome, const std::string& word, int status = 2) {
   EXPECT_EQ(outcome.status, status) << outcome.err;
   std::string said = outcome.err;
@@ -102,7 +102,7 @@ TEST(CommandLine, what_is_not_known_is_refused_with_the_nearest_known) {
   expect_refused(run_in(folder, "$nystrom pretrain a.yaml b.yaml"), "does not take the argument b.yaml");
   expect_refused(run_in(folder, "$nystrom pretrain"), "CONFIG");
   expect_refused(run_in(folder, "$nystrom pretrain a.yaml seed=2"), "write `--set seed=2`");
-  expect_refused(run_in(folder, "$nystrom pretrain a.yaml --dry-run"), "`nystrom check` tells");
+  expect_refused(run_in(folder, "$nystrom pretrain a.yaml --dry-run"), "use `nystrom check`");
   expect_refused(run_in(folder, "$nystrom pretrain none.yaml"), "none.yaml");
   expect_refused(run_in(folder, "$nystrom finetune none.yaml"), "none.yaml");
 }
@@ -119,7 +119,7 @@ TEST(CommandLine, the_doctor_of_several_ranks_measures_their_all_reduce) {
                                  "--oversubscribe -n 2 $nystrom doctor");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("2 ranks over mpi: 4 MiB in "));
-  EXPECT_EQ(outcome.out.find("all-reduce"), outcome.out.rfind("all-reduce")) << "told once";
+  EXPECT_EQ(outcome.out.find("all-reduce"), outcome.out.rfind("all-reduce")) << "reported once";
 }
 
 TEST(CommandLine, a_full_disk_behind_standard_output_is_a_failure) {
@@ -189,7 +189,7 @@ TEST_F(Program, pretraining_leaves_what_the_contract_names) {
   EXPECT_EQ(std::ranges::count(read_bytes(*folder_ / "run/metrics.jsonl"), '\n'), 4 + 2);
 }
 
-TEST_F(Program, a_run_has_a_report_which_can_be_written_anew_and_compared) {
+TEST_F(Program, a_run_has_a_report_which_can_be_rewritten_and_compared) {
   const std::string page = read_bytes(*folder_ / "run/report.html");
   EXPECT_THAT(page,
               AllOf(HasSubstr("<dd>done"), HasSubstr("4 of 4"), HasSubstr("<figure id=\"curve-mlm-loss\">"),
@@ -210,7 +210,7 @@ TEST_F(Program, a_run_has_a_report_which_can_be_written_anew_and_compared) {
               AllOf(StartsWith("<svg xmlns"), HasSubstr(">seed-2</text>")));
   expect_refused(run("$nystrom report run --curve loss"), "`--curve` needs `--output FILE.svg`");
   expect_refused(run("$nystrom report absent"), "absent does not exist");
-  expect_refused(run("$nystrom report prepared"), "prepared is no run directory");
+  expect_refused(run("$nystrom report prepared"), "prepared is not a run directory");
   expect_refused(run("$nystrom report run --set seed=1"), "does not take `--set`");
 }
 
@@ -219,7 +219,7 @@ TEST_F(Program, a_run_is_watched_in_the_terminal) {
   EXPECT_EQ(one.status, 0) << one.err;
   EXPECT_THAT(one.out, AllOf(HasSubstr("done"), HasSubstr("4 of 4"), HasSubstr("step-00000004.h5")));
   EXPECT_THAT(run("$nystrom watch . --terminal").out, HasSubstr("run"));
-  expect_refused(run("$nystrom watch absent"), "absent is no directory");
+  expect_refused(run("$nystrom watch absent"), "absent is not a directory");
   expect_refused(run("$nystrom watch run --port 70000"), "ports are from 0");
 }
 
@@ -366,7 +366,7 @@ TEST_F(Program, a_run_directory_is_a_model_and_a_tokenizer) {
                  "unsaved is a run directory without a checkpoint.");
 }
 
-TEST_F(Program, a_finished_run_says_that_nothing_is_left_to_do) {
+TEST_F(Program, a_finished_run_reports_that_nothing_is_left_to_do) {
   const Outcome again = run("cp -r run done; $nystrom pretrain run.yaml --set run.directory=done");
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_THAT(again.err,
@@ -431,7 +431,7 @@ TEST_F(Program, shards_of_another_tokenizer_are_refused) {
   EXPECT_FALSE(std::filesystem::exists(*folder_ / "new"));
 }
 
-TEST_F(Program, a_damaged_shard_is_named) {
+TEST_F(Program, a_corrupt_shard_is_named) {
   run("cp -r prepared damaged && truncate -s -100 damaged/train/00000.h5");
   expect_refused(
       run("$nystrom pretrain run.yaml --set run.directory=new --set data.shards=damaged/train/*.h5"),
@@ -439,7 +439,7 @@ TEST_F(Program, a_damaged_shard_is_named) {
   expect_refused(run("$nystrom inspect damaged/train/00000.h5"), "damaged/train/00000.h5");
 }
 
-TEST_F(Program, a_damaged_checkpoint_is_named_and_the_one_before_it_used) {
+TEST_F(Program, a_corrupt_checkpoint_is_named_and_the_previous_one_used) {
   run("cp -r run hurt && printf x | dd of=hurt/checkpoints/step-00000004.h5 bs=1 seek=3000 conv=notrunc");
   expect_refused(run("$nystrom inspect hurt/checkpoints/step-00000004.h5"), "step-00000004.h5");
   const Outcome done = run("$nystrom pretrain run.yaml --set run.directory=hurt");
@@ -455,7 +455,7 @@ TEST_F(Program, a_run_directory_that_cannot_be_is_named) {
   EXPECT_THAT(outcome.err, HasSubstr("a.txt/run"));
 }
 
-TEST_F(Program, inspect_knows_what_it_is_shown) {
+TEST_F(Program, inspect_recognizes_every_kind_of_file) {
   const std::pair<const char*, const char*> cases[] = {{"prepared/train/00000.h5", "nystrom shard"},
                                                        {"prepared/tokenizer.model", "tokenizer"},
                                                        {"prepared", "prepared text"},
@@ -580,7 +580,7 @@ std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>
   return files;
 }
 
-TEST_F(Program, check_tells_what_a_start_would_come_to_and_writes_nothing) {
+TEST_F(Program, check_reports_on_a_start_and_writes_nothing) {
   const auto before = files_in(folder_->path());
   const std::string again = "XDG_CACHE_HOME=$PWD $nystrom check run.yaml --json --set run.directory=new";
   const Outcome done = run(again + " --set training.micro_batch=2");
@@ -625,7 +625,7 @@ TEST_F(Program, check_takes_the_command_from_the_configuration) {
                  "prepared");
   expect_refused(run("$nystrom check --set seed=3 run.yaml --command evaluate"), "--command");
   expect_refused(run("echo 'seed: 1' > none.yaml; $nystrom check none.yaml; s=$?; rm none.yaml; exit $s"),
-                 "is for no start");
+                 "fits no command");
   EXPECT_EQ(files_in(folder_->path()), before);
 }
 
@@ -664,7 +664,7 @@ TEST_F(Program, check_runs_on_several_ranks) {
   EXPECT_EQ(last_line(done)["sequences_per_timed_step"], 2);
 }
 
-TEST_F(Program, a_checkpoint_says_which_program_and_command_wrote_it) {
+TEST_F(Program, a_checkpoint_records_which_program_and_command_wrote_it) {
   const Outcome shown = run("$nystrom inspect run/checkpoints/step-00000004.h5");
   EXPECT_THAT(shown.out, HasSubstr("pretrain run.yaml ("));
   EXPECT_THAT(shown.out, HasSubstr("written by"));

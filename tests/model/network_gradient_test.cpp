@@ -79,7 +79,7 @@ TEST_P(NetworkGradient, is_what_central_differences_give) {
   ParameterStore& store = small.network.parameters();
   store.zero_gradients(small.context);
   (void)small.step();
-  // Kept aside: a head's forward already adds gradients of its own.
+  // Kept aside: a head's forward already adds its own gradients.
   const OwnedTensor all(DType::kF64, {store.flat_size()});
   std::memcpy(all.view().address, store.gradients().address, all.view().bytes());
   for (ParameterId id = 0; id < store.count(); ++id) {

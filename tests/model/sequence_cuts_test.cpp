@@ -27,13 +27,13 @@ std::vector<std::int32_t> offsets_of(const std::vector<std::int32_t>& lengths) {
   return offsets;
 }
 
-TEST(SequenceCuts, one_long_sequence_is_cut_into_equal_parts) {
+TEST(SequenceCuts, one_long_sequence_is_split_into_equal_parts) {
   EXPECT_THAT(sequence_cuts(model_of(64), offsets_of({65536}), 4),
               ElementsAre(0, 16384, 32768, 49152, 65536));
   EXPECT_THAT(sequence_cuts(model_of(64), offsets_of({65536}), 3), ElementsAre(0, 20480, 45056, 65536));
 }
 
-TEST(SequenceCuts, short_sequences_stay_whole) {
+TEST(SequenceCuts, short_sequences_are_not_split) {
   EXPECT_THAT(sequence_cuts(model_of(64), offsets_of({512, 500, 300, 700}), 2), ElementsAre(0, 1012, 2012));
   EXPECT_THAT(sequence_cuts(model_of(64), offsets_of({900}), 2), ElementsAre(0, 0, 900));
   EXPECT_THAT(sequence_cuts(model_of(3000), offsets_of({3000, 3000}), 2), ElementsAre(0, 3000, 6000));

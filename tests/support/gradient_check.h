@@ -37,7 +37,7 @@ inline void expect_gradient(const std::string& what, const Tensor& x, const Tens
     };
     const double up = loss_at(1), down = loss_at(-1);
     const double difference = (8 * (up - down) - (loss_at(2) - loss_at(-2))) / (12 * h);
-    // Some gradients are zero by nature: then the difference is nothing but the last bits of the losses.
+    // Some gradients are zero by nature: then the difference is only the last bits of the losses.
     const double noise = 8 * std::numeric_limits<double>::epsilon() * (std::abs(up) + std::abs(down)) / h;
     EXPECT_NEAR(gradient[i], difference, tolerance * largest + noise) << what << "[" << i << "]";
   }

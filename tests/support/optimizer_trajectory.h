@@ -30,7 +30,7 @@ struct OptimizerCase {
   }
 };
 
-/// All that lie beside this checkout, by name.
+/// All that are next to this checkout, by name.
 inline std::vector<OptimizerCase> optimizer_cases() {
   std::vector<OptimizerCase> cases;
   const fs::path folder = shared_folder("golden/optimizers");

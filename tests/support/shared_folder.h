@@ -1,5 +1,5 @@
 #pragma once
-// Shared data beside a checkout.
+// Shared data next to a checkout.
 
 #include <cstdlib>
 #include <filesystem>
@@ -7,7 +7,7 @@
 
 namespace nystrom::testing {
 
-/// A folder of the data that lies beside a checkout (`NYSTROM_SHARED`, or `../shared` of the source folder,
+/// A folder of the data next to a checkout (`NYSTROM_SHARED`, or `../shared` of the source folder,
 /// in which tests run); empty where there is none, and then the test says that it was skipped.
 inline std::filesystem::path shared_folder(const std::string& name) {
   const char* given = std::getenv("NYSTROM_SHARED");

@@ -109,7 +109,7 @@ inline TrainerOptions toy_trainer(std::int64_t steps) {
   return options;
 }
 
-/// Keeps all that it hears.
+/// Records all callbacks.
 class Recorder final : public Observer {
  public:
   void started(const RunInfo& info) override { runs.push_back(info); }

@@ -117,7 +117,7 @@ class TrajectoryTest : public ::testing::Test {
   void SetUp() override {
     golden_ = shared_folder("golden/trajectory");
     if (golden_.empty())
-      GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+      GTEST_SKIP() << "there are no reference numbers next to this checkout (NYSTROM_SHARED)";
     golden_ = fs::absolute(golden_);
     reference_ = parsed(golden_ / "trajectory.json");
   }

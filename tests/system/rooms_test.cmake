@@ -39,7 +39,7 @@ check("downwards into what is internal" EXPECT "launch/main.cpp includes kernels
   launch/main.cpp "#include \"kernels/cpu/matmul.h\"")
 check("sideways" EXPECT "kernels/cuda/gelu.cu includes kernels/cpu/matmul.h" FILES
   kernels/cuda/gelu.cu "#include \"kernels/cpu/matmul.h\"")
-check("a folder that is no room" EXPECT "data/attic/old.cpp: cmake/rooms.txt has no room data/attic" FILES
+check("an unlisted folder" EXPECT "data/attic/old.cpp: cmake/rooms.txt has no room data/attic" FILES
   data/attic/old.cpp "#include <string>")
 check("an arrow that runs back up" EXPECT "data/attic names launch/attic" FILES
   cmake/rooms.txt "data/attic: launch/attic")

@@ -74,7 +74,7 @@ done
 sinfo -h -o %T | grep -q idle || { tail -5 "$folder"/slurm*.log "$folder"/*.out; echo "slurm: the cluster did not start"; exit 1; }
 echo "slurm: $(scontrol --version) is up"
 
-# Ranks that Slurm starts itself, through PMIx; without it they would be jobs of their own, which is refused.
+# Ranks that Slurm starts itself, through PMIx; without it they would be separate jobs, which is refused.
 if srun --mpi=pmix --ntasks=1 true >/dev/null 2>&1; then
   srun --mpi=pmix --ntasks=2 --overcommit "$nystrom" doctor >"$folder/pmix.log" 2>&1 || { tail -5 "$folder/pmix.log"; echo "slurm: srun --mpi=pmix failed"; exit 1; }
   grep -q '^ranks *2, 2 on this machine' "$folder/pmix.log" || { cat "$folder/pmix.log"; echo "slurm: the ranks of srun --mpi=pmix do not know each other"; exit 1; }

@@ -78,7 +78,7 @@ TEST_F(Pretrain, writes_the_documented_files) {
   EXPECT_EQ(recorder.runs[0].micro_batch, 4);
 }
 
-TEST_F(Pretrain, check_writes_nothing_and_tells_what_the_run_takes) {
+TEST_F(Pretrain, check_writes_nothing_and_reports_what_the_run_takes) {
   PretrainOptions all = options(6);
   all.trainer.optimizer.kind = "adamw";
   const StartReport report = check_pretraining(all, 2, *comm, recorder);
@@ -272,17 +272,17 @@ TEST_F(Fork, may_change_what_a_resume_may_not_and_records_it) {
   // In the run's own directory it is refused, with the way out.
   lower.directory = folder / "run";
   EXPECT_THAT(refusal(lower),
-              HasSubstr("rate (was 1, is 0.5). To go on, restore these values, or fork the run: "
+              HasSubstr("rate (was 1, is 0.5). To resume, restore these values, or fork the run: "
                         "`--resume " +
                         origin() + "` with a new `run.directory`"));
   // What a fork may not change either.
   PretrainOptions other = fork("other");
   other.trainer.identity.settings["rate"] = "1";
   other.trainer.identity.settings["model"] = "another";
-  EXPECT_THAT(refusal(other), HasSubstr("model (was not given, is another). To go on, not even a fork may"));
+  EXPECT_THAT(refusal(other), HasSubstr("model (was not given, is another). To resume, not even a fork may"));
 }
 
-TEST_F(Fork, goes_on_from_its_own_checkpoints_by_the_same_command) {
+TEST_F(Fork, resumes_from_its_own_checkpoints_by_the_same_command) {
   PretrainOptions first = options(4);
   first.trainer.keep.newest = 9;
   (void)pretrain(first, *comm, recorder);
@@ -333,7 +333,7 @@ TEST_F(OtherData, under_the_same_name_is_refused_or_accepted_and_recorded) {
       HasSubstr("other data since step 2"));
 }
 
-TEST_F(OtherData, the_same_data_may_lie_elsewhere) {
+TEST_F(OtherData, the_same_data_may_be_moved) {
   (void)pretrain(on("a.h5", "some text", 2), *comm, recorder);
   EXPECT_EQ(refusal(on("b.h5", "some text", 4)), "");
 }

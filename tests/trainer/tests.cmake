@@ -46,8 +46,8 @@ set_tests_properties(a_rank_that_does_not_come_is_named PROPERTIES PASS_REGULAR_
 nystrom_add_mpi_test(a_rank_that_does_not_send_is_named RANKS 3 COMMAND absence ARGUMENTS late_in_a_group LABELS trainer)
 set_tests_properties(a_rank_that_does_not_send_is_named PROPERTIES PASS_REGULAR_EXPRESSION
   "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share; rank 2 on [^ ]+ did not take part")
-# Open MPI 4 is told to be patient with the survivors. Open MPI 5 would kill them a quarter of a second after its
-# signal, whatever it is told: it lets them go on.
+# Open MPI 4 has options to be patient with the survivors. Open MPI 5 would kill them a quarter of a second after its
+# signal, whatever the options say: it lets them continue.
 execute_process(COMMAND ${MPIEXEC_EXECUTABLE} --version OUTPUT_VARIABLE version)
 if(version MATCHES "\\) 4\\.")
   nystrom_add_mpi_test(a_rank_that_died_is_named RANKS 3 COMMAND absence ARGUMENTS dead LABELS trainer

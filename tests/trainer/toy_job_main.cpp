@@ -1,4 +1,4 @@
-// A small pretraining as a process of its own, to be killed: toy_job DIRECTORY STEPS.
+// A small pretraining as a separate process, to be killed: toy_job DIRECTORY STEPS.
 
 #include <cstdio>
 #include <cstdlib>

@@ -141,7 +141,7 @@ TEST_F(TrainerTest, an_evaluation_of_averaged_weights_that_fails_leaves_those_of
   run.trainer->with_evaluated_weights([&] { EXPECT_EQ(run.weights(), evaluated); });
 }
 
-TEST_F(TrainerTest, a_checkpoint_without_averaged_weights_says_so) {
+TEST_F(TrainerTest, a_checkpoint_without_averaged_weights_is_refused) {
   const testing::TemporaryFolder folder;
   TrainerOptions options = toy_trainer(1);
   options.checkpoint_folder = folder.path();
@@ -171,7 +171,7 @@ TEST_F(TrainerTest, a_decay_is_branched_off_any_checkpoint) {
   EXPECT_DOUBLE_EQ(branch.recorder.steps.back().learning_rate, 0.25 * decay.optimizer.learning_rate);
 }
 
-/// Raises a signal when a step is told.
+/// Raises a signal when a step is reported.
 class Raiser final : public Observer {
  public:
   Raiser(std::int64_t step, int signal) : step_(step), signal_(signal) {}

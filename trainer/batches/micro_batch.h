@@ -28,7 +28,7 @@ struct MicroBatchFit {
 };
 /// Bytes of the uploaded batches within these limits.
 [[nodiscard]] std::size_t batch_bytes(const BatchLimits& limits);
-/// Bytes that training with these limits takes beside weights and gradients: activations, optimizer state,
+/// Bytes that training with these limits takes besides weights and gradients: activations, optimizer state,
 /// batches.
 [[nodiscard]] std::size_t training_bytes(const MicroBatchFit& fit, const BatchLimits& limits);
 /// Maximum number of sequences that fit, at most limits.sequences; 0: not even one.

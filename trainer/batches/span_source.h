@@ -1,5 +1,5 @@
 #pragma once
-// Batches that a group of ranks shares: each rank's span of them.
+// Batch source of a group of ranks that share a batch: each rank's span of it.
 
 #include <functional>
 #include <memory>

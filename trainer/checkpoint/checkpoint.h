@@ -32,7 +32,7 @@ void verify_checkpoint(const std::string& path);
 /// tensors, every value. Throws InputError where it is invalid. Memory: that of the largest tensor.
 void check_checkpoint_content(const std::string& path);
 
-/// Both, of a file that is not known to be ours: a digest tells corruption, not malice. The content is read
+/// Both, of a file that is not known to be ours: a digest detects corruption, not malice. The content is read
 /// in a child process (data/hdf5/child_check.h), so call this before MPI. Throws InputError.
 void check_foreign_checkpoint(const std::string& path);
 
@@ -62,7 +62,7 @@ class CheckpointReader {
   [[nodiscard]] const RunState& state() const;
   [[nodiscard]] const RunIdentity& identity() const;
 
-  /// From now on the averaged weights stand for the weights. Refuses a checkpoint without them.
+  /// From now on the averaged weights replace the weights. Refuses a checkpoint without them.
   void use_average();
 
   struct TensorInfo {
@@ -111,7 +111,7 @@ struct KeepPolicy {
 };
 
 /// Removes the checkpoints up to `step`, which was just written, that the policy does not keep, and temporary
-/// files that a killed process left. Corrupt ones, as far as their headers tell, are not counted, so
+/// files that a killed process left. Corrupt ones, as far as their headers show, are not counted, so
 /// that none goes before a good one has come in its place; files beyond `step` are left alone.
 void prune_checkpoints(const std::string& folder, const KeepPolicy& keep, std::int64_t step);
 

@@ -25,7 +25,7 @@ struct CheckpointContent {
   const RunIdentity& identity;
   RunState state = {};
   std::optional<double> validation = {};  ///< loss at this step, where it was measured
-  Memory& memory = Memory::host();        ///< where weights and states lie
+  Memory& memory = Memory::host();        ///< where weights and states are
   std::function<void()> moved_on = {};    ///< called by the writing thread after each chunk, if set
 };
 

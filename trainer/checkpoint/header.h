@@ -8,8 +8,8 @@
 //   sha256 DIGEST-OF-THE-LINES-ABOVE-AND-OF-ALL-THAT-FOLLOWS-THESE-512-BYTES\n
 //
 // padded with zeros. Every bit of the file is covered: the text is compared as a whole, the rest by its
-// digest. Every version from 2 on ends in the line `sha256`, so that a newer file can be told from a corrupt
-// one. Version 1 had no line `validation`, and its digest did not cover the header's lines.
+// digest. Every version from 2 on ends in the line `sha256`, so that a newer file can be distinguished from a
+// corrupt one. Version 1 had no line `validation`, and its digest did not cover the header's lines.
 
 #include <cstdint>
 #include <optional>

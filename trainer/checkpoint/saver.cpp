@@ -8,7 +8,7 @@
 namespace nystrom {
 namespace {
 
-constexpr double kLongestSilence = 2;  // seconds between status broadcasts to the waiting ranks
+constexpr double kMaxSilence = 2;  // seconds between status broadcasts to the waiting ranks
 constexpr std::string_view kMoves = "it is being written", kHangs = "it hangs";
 
 }  // namespace
@@ -70,7 +70,7 @@ void CheckpointSaver::require_same_state(const RunState& state) {
 
 // Counts only the time spent waiting here, since the job may be suspended meanwhile.
 CheckpointSaver::Writing CheckpointSaver::wait_a_little() {
-  const double seconds = std::min(kLongestSilence, options_.timeout_seconds / 4);
+  const double seconds = std::min(kMaxSilence, options_.timeout_seconds / 4);
   const auto patience =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
   if (!writer_ || writer_->ready(patience)) {

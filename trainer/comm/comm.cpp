@@ -98,7 +98,7 @@ std::unique_ptr<Comm> make_comm(const CommOptions& options) {
     refuse("`communication.timeout` is {}; it must be above 0 (seconds).", options.timeout_seconds);
   if (const int tasks = tasks_without_mpi(); tasks > 1)
     refuse(
-        "srun started {} tasks of this program, but MPI was not told (`--mpi=none`): start them by `srun "
+        "srun started {} tasks of this program, but MPI does not know of them (`--mpi=none`): start them by `srun "
         "--mpi=pmix`, or one task by `-n 1`.",
         tasks);
   return under_launcher() ? make_launched_comm(options) : make_solo_comm();

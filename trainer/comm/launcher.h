@@ -16,7 +16,7 @@ int tasks_without_mpi();
 
 /// With NYSTROM_BIND=share in the environment, which launch/mpirun.sh sets: binds this process to its share
 /// of the machine's cores (share_of in kernels/core/processors.h). Where there are fewer CPUs than ranks it
-/// is not bound, and MPI is told to yield while it waits. Before any other thread exists, and before MPI's
+/// is not bound, and MPI is set to yield while it waits. Before any other thread exists, and before MPI's
 /// initialization.
 void take_share_of_machine();
 

@@ -46,7 +46,7 @@ class Environment {
 /// MPI's element type of a tensor's values, "bf16" being two bytes of no type that MPI knows.
 [[nodiscard]] MPI_Datatype type_of(DType type);
 
-/// What sums values: MPI's own sum, and for bf16 one of ours.
+/// What sums values: MPI's own sum, and for bf16 our own.
 class Sums {
  public:
   Sums();

@@ -18,7 +18,7 @@ class Peers {
 
   /// Another rank has waited too long and counts who waits with it.
   [[nodiscard]] bool roll_called() const;
-  /// Tells all ranks that this one waits, and gives those that have not said so within `grace`: they are
+  /// Sends to all ranks that this one waits, and returns those that have not done so within `grace`: they are
   /// not in a collective. Once in a life.
   [[nodiscard]] std::vector<int> absent_at_roll_call(std::chrono::milliseconds grace);
 

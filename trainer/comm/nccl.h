@@ -16,7 +16,7 @@ namespace nystrom {
 /// NCCL's version as text, "2.27.7"; empty where there is none.
 [[nodiscard]] std::string nccl_version();
 
-/// Sums run on a stream of their own and of high priority, each from the moment at which its gradients are
+/// Sums run on their own stream, of high priority, each from the moment at which its gradients are
 /// final.
 ///
 /// Everything in NCCL that may block this process (its start, the first collective of each kind, which

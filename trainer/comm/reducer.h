@@ -28,7 +28,7 @@ struct ReducerOptions {
   DeviceReduction* device = nullptr;  ///< for gradients on a GPU: reduces instead of Comm
 };
 
-/// 4 MiB through the processors, which fits a cache: the fastest of 1 to 100 MiB where ranks share a machine.
+/// 4 MiB through the CPUs, which fits a cache: the fastest of 1 to 100 MiB where ranks share a machine.
 /// 32 MiB over NCCL (`device` of kind nccl), where each call costs tens of microseconds.
 [[nodiscard]] std::int64_t automatic_bucket_bytes(const DeviceReduction* device);
 

@@ -9,7 +9,7 @@
 
 namespace nystrom {
 
-/// Each bucket: a copy to the host on a stream of its own, an all-reduce there in the background, a copy
+/// Each bucket: a copy to the host on its own stream, an all-reduce there in the background, a copy
 /// back.
 class StagedReduction final : public DeviceReduction {
  public:

@@ -18,7 +18,7 @@ AppendFile::AppendFile(std::string path, Open how, Warn warn)
       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (how == Open::kNew ? O_EXCL : 0);
   file_ = ::open(path_.c_str(), flags, 0666);  // minus the user's umask
   if (file_ < 0 && errno == ELOOP)
-    fail("{} is a link, which is not followed: a run writes to files of its own. Remove it.", path_);
+    fail("{} is a link, which is not followed: a run writes to its own files. Remove it.", path_);
   if (file_ < 0) fail("{} cannot be opened for writing: {}.", path_, std::strerror(errno));
 }
 

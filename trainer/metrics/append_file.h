@@ -14,21 +14,21 @@ class AppendFile {
  public:
   using Warn = std::function<void(const std::string&)>;
   enum class Open {
-    kAny,  ///< goes on with the file, or makes it
+    kAny,  ///< appends to the file, or creates it
     kNew   ///< refuses to take a file that is there
   };
   /// More than this in memory is a failure.
   static constexpr std::size_t kMaxPending = std::size_t{64} << 20U;
 
-  /// Throws Error, with the reason; a link is not followed. `warn` hears a sentence when the disk takes no
-  /// more, and when all has been written after that.
+  /// Throws Error, with the reason; a link is not followed. `warn` is called with a sentence when the disk
+  /// takes no more, and when all has been written after that.
   AppendFile(std::string path, Open how, Warn warn = {});
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Cuts off what lies beyond the first `bytes`. Throws Error, with the reason.
+  /// Cuts off what is beyond the first `bytes`. Throws Error, with the reason.
   void keep(std::uintmax_t bytes);
   /// Throws Error only where more than kMaxPending waits.
   void append(std::string_view record);

@@ -16,10 +16,10 @@ namespace nystrom {
 
 class MetricsFile final : public Observer {
  public:
-  /// Opens (or creates) the file and cuts off what lies beyond `step`, the step that the run goes on from:
-  /// lines of later steps, a half line, and what is no JSON object with a step. The file is read from its
+  /// Opens (or creates) the file and cuts off what is beyond `step`, the step that the run resumes from:
+  /// lines of later steps, a half line, and what is not a JSON object with a step. The file is read from its
   /// end, so that this costs what is cut off, however long the run has been. Throws Error, with the reason.
-  /// A disk that is full later on is no failure (AppendFile); `warn` hears of it.
+  /// A disk that becomes full later is not a failure (AppendFile); `warn` is called.
   MetricsFile(const std::string& path, std::int64_t step, AppendFile::Warn warn = {});
 
   void step(const StepReport& report) override { file_->append(metrics_line(report) + "\n"); }

@@ -53,7 +53,7 @@ struct StepReport {
   std::int64_t step = 0, steps = 0;
   Losses losses;
   double learning_rate = 0;
-  std::optional<double> adamw_learning_rate = {};  ///< where some tensors have a rate of their own (`muon`)
+  std::optional<double> adamw_learning_rate = {};  ///< where some tensors have their own rate (`muon`)
   std::optional<double> beta1 = {};                ///< where the schedule moves it
   double gradient_norm = 0;                        ///< before clipping
   std::optional<std::int64_t> global_batch = {};   ///< where it changes in the run

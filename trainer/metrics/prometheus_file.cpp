@@ -203,8 +203,8 @@ void PrometheusFile::write(const std::stop_token& stop) {
     const std::string reason = replace_file(path_, text);
     if (reason.empty()) continue;
     const std::lock_guard held(mutex_);
-    problem_ = fmt::format("`run.metrics_file`: {} cannot be written: {}. The run goes on without it.", path_,
-                           reason);
+    problem_ = fmt::format("`run.metrics_file`: {} cannot be written: {}. The run continues without it.",
+                           path_, reason);
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// `run.metrics_file`: the newest figures of a run in Prometheus' text exposition format, for the textfile
+// `run.metrics_file`: the latest figures of a run in Prometheus' text exposition format, for the textfile
 // collector of its node exporter. Each writing replaces the file at once (a rename), so a reader sees all of
 // it.
 
@@ -18,8 +18,8 @@ namespace nystrom {
 
 class PrometheusFile final : public Observer {
  public:
-  /// `run`: the label of all figures. `warn` hears, once, that the file cannot be written. Figures of steps
-  /// are written at most once in `every`.
+  /// `run`: the label of all figures. `warn` is called, once, when the file cannot be written. Figures of
+  /// steps are written at most once in `every`.
   PrometheusFile(std::string path, std::string run, std::function<void(const std::string&)> warn,
                  std::chrono::milliseconds every = std::chrono::seconds(1));
   /// Writes what is left, with nystrom_running 0.

@@ -43,8 +43,8 @@ std::string status_text(int status) {
                              : fmt::format("ended with status {}", WEXITSTATUS(status));
 }
 
-/// What is set up for posix_spawn: input from the pipe, output where stderr goes, no other file of ours,
-/// signals as a program expects them, and a process group of its own, so that Ctrl-C does not end it before
+/// What is set up for posix_spawn: input from the pipe, output where stderr goes, no other open file,
+/// signals as a program expects them, and its own process group, so that Ctrl-C does not end it before
 /// the run.
 class SpawnSetup {
  public:
@@ -97,7 +97,7 @@ bool ReportCommand::start() {
   if (problem != 0) {
     child_ = -1;
     options_.warn(
-        fmt::format("`run.on_report`: the command cannot be started: {}. The run goes on without it.",
+        fmt::format("`run.on_report`: the command cannot be started: {}. The run continues without it.",
                     std::strerror(problem)));
     return false;
   }

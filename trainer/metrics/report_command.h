@@ -29,7 +29,7 @@ namespace nystrom {
 struct ReportCommandOptions {
   std::string command;  ///< of /bin/sh
   std::string about;    ///< members of the first line, as in `"run": "runs/my", "seed": 1`; may be empty
-  /// Hears, on the thread of the callbacks, what went wrong: once of each kind.
+  /// Called, on the thread of the callbacks, with what went wrong: once of each kind.
   std::function<void(const std::string&)> warn;
   std::size_t lines = 10'000;                  ///< that wait at most
   std::chrono::milliseconds patience{10'000};  ///< for the command to end after its input has

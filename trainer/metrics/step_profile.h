@@ -54,7 +54,7 @@ class StepProfile {
     std::string note, warning;
   };
   [[nodiscard]] Result after(std::int64_t step, bool ends);
-  /// Of the step that has just been computed in so many seconds, by its ops; none where it is not profiled.
+  /// Of the step that has just been computed in `seconds` seconds, by its ops; none where it is not profiled.
   [[nodiscard]] std::optional<UseReport> use(double seconds) const;
   [[nodiscard]] bool active() const { return trace_ != nullptr && trace_->active(); }
 

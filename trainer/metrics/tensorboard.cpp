@@ -83,7 +83,7 @@ std::string metadata_of(std::string_view plugin, std::string_view content) {
   return metadata;
 }
 
-/// A summary of one value, whose tag stands first.
+/// A summary of one value, whose tag comes first.
 std::string one_value_event(std::string start, const std::string& value) {
   std::string summary;
   append_text(summary, kSummaryValue, value);

@@ -35,14 +35,14 @@ namespace tensorboard {
 /// How `values` are distributed.
 [[nodiscard]] std::string histogram_event(double wall_time, std::int64_t step, std::string_view tag,
                                           std::span<const double> values);
-/// Tells TensorBoard to forget what older files of the run say about `step` and later.
+/// Makes TensorBoard discard what older files of the run say about `step` and later.
 [[nodiscard]] std::string restart_event(double wall_time, std::int64_t step);
 }  // namespace tensorboard
 
 class TensorBoardFile final : public Observer {
  public:
-  /// A new event file in `folder`; `step` is the step that the run goes on from. Throws Error, with the
-  /// reason. A disk that is full later on is no failure (AppendFile); `warn` hears of it.
+  /// A new event file in `folder`; `step` is the step that the run resumes from. Throws Error, with the
+  /// reason. A disk that becomes full later is not a failure (AppendFile); `warn` is called.
   TensorBoardFile(const std::string& folder, std::int64_t step, AppendFile::Warn warn = {});
 
   /// The configuration of the run: its text, and the values by which runs are compared.

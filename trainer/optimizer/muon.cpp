@@ -62,7 +62,7 @@ class MuonOptimizer final : public Optimizer {
             {kStates[2].name, buffer_, &matrices_}};
   }
 
-  /// Runs of neighbours among the other parameters, as far as they lie in this rank's shard.
+  /// Runs of neighbours among the other parameters, as far as they are in this rank's shard.
   void find_ranges() {
     std::int64_t begin = -1, end = -1;
     const auto close = [&] {

@@ -16,7 +16,7 @@ namespace {
 
 void check_options(const OptimizerOptions& o) {
   const auto below_one = [](const char* key, double value) {
-    if (!(value >= 0 && value < 1)) refuse("`{}` is {}; it must lie in [0, 1).", key, value);
+    if (!(value >= 0 && value < 1)) refuse("`{}` is {}; it must be in [0, 1).", key, value);
   };
   const auto not_negative = [](const char* key, double value) {
     if (!(value >= 0) || !std::isfinite(value))
@@ -31,7 +31,7 @@ void check_options(const OptimizerOptions& o) {
   not_negative("optimizer.adamw_learning_rate", o.adamw_learning_rate);
   not_negative("optimizer.weight_decay", o.weight_decay);
   if (!(o.layer_decay > 0 && o.layer_decay <= 1))
-    refuse("`optimizer.layer_decay` is {}; it must lie in (0, 1] (1: one rate for all layers).",
+    refuse("`optimizer.layer_decay` is {}; it must be in (0, 1] (1: one rate for all layers).",
            o.layer_decay);
   if (o.newton_schulz_steps < 1)
     refuse("`optimizer.newton_schulz_steps` is {}; it must be at least 1.", o.newton_schulz_steps);

@@ -1,5 +1,5 @@
 #pragma once
-// Optimizers: from gradients to weights. A new one is a class, a row in a file of its own and its name in
+// Optimizers: from gradients to weights. A new one is a class, a row in its own file and its name in
 // kinds.h and optimizer.cpp.
 
 #include <cstdint>
@@ -122,7 +122,7 @@ struct OptimizerKind {
                                      const ZeroPartition& partition, SumOverRanks sum);
   /// How the weights are sharded across ranks; null: in equal parts.
   ZeroPartition (*partition)(const ParameterStore& store, int rank, int ranks) = nullptr;
-  /// Bytes that a rank takes beside the states; null: none worth counting.
+  /// Bytes that a rank takes besides the states; null: none worth counting.
   std::size_t (*scratch_bytes)(const ParameterStore& store) = nullptr;
 };
 [[nodiscard]] std::span<const OptimizerKind> optimizer_kinds();
@@ -147,7 +147,7 @@ struct GradientNorm {
 };
 [[nodiscard]] GradientNorm gradient_norm(Context& context, const ParameterStore& store);
 
-/// The norm of all gradients and what it clips them by, computed where they lie: the optimizer takes the
+/// The norm of all gradients and what it clips them by, computed where they are: the optimizer takes the
 /// factor, the host reads the norm when it waits anyway.
 class GradientClip {
  public:

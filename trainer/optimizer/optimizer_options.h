@@ -34,7 +34,7 @@ struct EnumNames<EvaluatedWeights> {
                                                      {EvaluatedWeights::kAveraged, "ema"}};
 };
 
-/// An entry of `optimizer.groups`: what tensors of some names have of their own. For each of the two, the
+/// An entry of `optimizer.groups`: what tensors of some names override. For each of the two, the
 /// first entry counts that matches a tensor and gives it.
 struct OptimizerGroup {
   std::string match = {};                   ///< pattern of tensor names, as fnmatch(3) takes it

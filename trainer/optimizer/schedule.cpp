@@ -127,7 +127,7 @@ void check_schedule(const ScheduleOptions& schedule, std::int64_t steps) {
   for (const auto& [key, beta1] :
        {std::pair{"beta1_ends", schedule.beta1_ends}, {"beta1_peak", schedule.beta1_peak}})
     if (beta1 && !(*beta1 >= 0 && *beta1 < 1))
-      refuse("`schedule.{}` is {}; it must lie in [0, 1).", key, *beta1);
+      refuse("`schedule.{}` is {}; it must be in [0, 1).", key, *beta1);
   if (schedule.beta1_ends.has_value() != schedule.beta1_peak.has_value())
     refuse("`schedule.beta1_ends` and `schedule.beta1_peak` are a cycle together; give both or neither.");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Where the values of an optimizer's state lie: one value for every weight of some of the parameters, in the
+// Layout of an optimizer's state: one value for every weight of some of the parameters, in the
 // parameters' order, sharded across ranks as the weights are.
 
 #include <span>
@@ -22,7 +22,7 @@ class StateLayout {
   [[nodiscard]] std::span<const Parameter> parameters() const { return parameters_; }
   /// Of the state.
   [[nodiscard]] const ZeroPartition& partition() const { return partition_; }
-  /// Where in the state element `at` of the flat weights lies, or else the next one that has a state.
+  /// The index in the state of element `at` of the flat weights, or of the next one that has a state.
   [[nodiscard]] std::int64_t position(std::int64_t at) const;
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// How each tensor is treated: layer decay, weight decay by the number of dimensions, and `optimizer.groups`.
+// Learning rate and weight decay of each tensor: layer decay, number of dimensions, `optimizer.groups`.
 
 #include <vector>
 

@@ -72,7 +72,7 @@ void TensorwiseOptimizer::cut_into_parts() {
   firsts_ = on_memory(firsts, store().memory());
 }
 
-// LAMB leaves the rates of tensors of one dimension alone, unless it is told otherwise.
+// LAMB leaves the rates of tensors of one dimension alone, unless the configuration says otherwise.
 void TensorwiseOptimizer::treat_tensors() {
   std::vector<double> rates, decays;
   std::vector<std::int32_t> adapted;

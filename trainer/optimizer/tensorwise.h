@@ -3,7 +3,7 @@
 // StableAdamW share.
 //
 // Tensors are cut into parts at multiples of the grain by which shards begin, counted in the flat weights, so
-// that no part lies on two ranks. Each rank sums its parts, in fp64; the sums of all parts then go to all
+// that no part is on two ranks. Each rank sums its parts, in fp64; the sums of all parts then go to all
 // ranks (the others add zeros), and each adds up those of a tensor in their order. So the bits are those of
 // one rank that holds everything, on any number of ranks.
 
@@ -36,7 +36,7 @@ class TensorwiseOptimizer final : public Optimizer {
   SumOverRanks sum_;
   StateLayout layout_;
   OwnedTensor m_, v_;                     // [partition().count()]
-  std::int64_t first_ = 0, count_ = 0;    // parts that lie here: [first_, first_ + count_)
+  std::int64_t first_ = 0, count_ = 0;    // parts that are here: [first_, first_ + count_)
   OwnedTensor begins_, ends_, owners_;    // [count_]: in this rank's shard, and of which tensor
   OwnedTensor firsts_;                    // [tensors + 1]: of all parts
   OwnedTensor rates_, decays_, adapted_;  // [tensors]

@@ -7,7 +7,7 @@
 namespace nystrom {
 namespace {
 
-constexpr std::int64_t kSmallestGrain = 64, kGrains = 65536;
+constexpr std::int64_t kMinGrain = 64, kGrains = 65536;
 constexpr std::int64_t kPiece = 1 << 20U;  // elements of one broadcast
 
 }  // namespace
@@ -19,7 +19,7 @@ ZeroPartition::ZeroPartition(std::int64_t size, int rank, int ranks) : rank_(sta
 }
 
 std::int64_t ZeroPartition::grain(std::int64_t size) {
-  const auto most = static_cast<std::uint64_t>(std::max(size / kGrains, kSmallestGrain));
+  const auto most = static_cast<std::uint64_t>(std::max(size / kGrains, kMinGrain));
   return static_cast<std::int64_t>(std::bit_floor(most));
 }
 

@@ -49,7 +49,7 @@ class ZeroPartition {
   std::vector<std::int64_t> begins_;
 };
 
-/// Scatters `whole` [size], a host tensor on rank 0, into each rank's shard `mine` [count], which lies in
+/// Scatters `whole` [size], a host tensor on rank 0, into each rank's shard `mine` [count], which is in
 /// `memory`. Collective; needs a buffer of 4 MiB.
 void scatter_shards(Comm& comm, const ZeroPartition& partition, const Tensor& whole, const Tensor& mine,
                     Memory& memory, std::string_view what);

@@ -8,7 +8,7 @@ namespace nystrom {
 
 struct ProcessInfo {
   std::string host;     ///< host name
-  std::string machine;  ///< boot id and pid namespace; empty where the system does not tell them
+  std::string machine;  ///< boot id and pid namespace; empty where the system does not show them
   std::int64_t process = 0;
   std::int64_t started = 0;  ///< clock ticks after boot: distinguishes a reused process id
 };
@@ -21,7 +21,7 @@ struct ProcessInfo {
 enum class Life {
   kAlive,
   kDead,   ///< no process has its id, another one has, or it is a zombie
-  kHidden  ///< some process has its id, but the system does not tell which (/proc with hidepid)
+  kHidden  ///< some process has its id, but the system does not show which (/proc with hidepid)
 };
 /// Of a process of the same machine.
 [[nodiscard]] Life life_of(const ProcessInfo& process);

@@ -1,5 +1,5 @@
 #pragma once
-// Watchdog for a call that may hang for ever and that nothing can interrupt.
+// Watchdog for a call that may hang forever and cannot be interrupted.
 
 #include <condition_variable>
 #include <functional>

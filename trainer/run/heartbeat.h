@@ -47,8 +47,8 @@ void remove_heartbeats(const std::string& directory);
 /// which no job runs.
 [[nodiscard]] std::string job_report(const std::string& directory);
 
-/// Tells ranks that are dead from ranks whose machine has another time. A heartbeat that looks old, or comes
-/// from the future, is looked at again until it changes; its rank is silent if it stays the same for as long
+/// Distinguishes dead ranks from ranks whose clock differs. A heartbeat that looks old, or comes
+/// from the future, is checked again until it changes; its rank is silent if it stays the same for as long
 /// as several heartbeats take by the clock of this process.
 class JobWatch {
  public:

@@ -76,7 +76,7 @@ struct Choice {
   bool fork = false;  ///< of another run directory's checkpoint
 };
 
-/// `--resume PATH`. A fork that has its own checkpoints goes on from them, so that the same command resumes
+/// `--resume PATH`. A fork that has its own checkpoints resumes from them, so that the same command resumes
 /// it.
 Choice choose_path(const RunOptions& options, const CheckpointSearch& search) {
   const bool fork = !lies_in(options.resume_path, checkpoint_folder(options.directory));
@@ -111,8 +111,8 @@ Choice choose_checkpoint(const RunOptions& options, const CheckpointSearch& sear
 
 [[noreturn]] void refuse_content(const std::string& path, const Settings& contents) {
   refuse(
-      "{} was trained on other data under the same names: {}. Restore the files, or go on with these by "
-      "`--accept-new-data`: the run is then no longer bit for bit the one that it was.",
+      "{} was trained on other data under the same names: {}. Restore the files, or continue with these by "
+      "`--accept-new-data`: the run is then no longer bit-identical to the original.",
       path, listed(contents));
 }
 
@@ -135,7 +135,7 @@ void refuse_differences(const RunOptions& options, const Choice& choice, const S
           ? fmt::format("restore these values, or fork the run: `--resume {}` with a new `run.directory`",
                         choice.path)
           : "restore these values, or choose another `run.directory`";
-  refuse("{} was made with another configuration: {}. To go on, {}.", choice.path, listed(forbidden),
+  refuse("{} was made with another configuration: {}. To resume, {}.", choice.path, listed(forbidden),
          way_out);
 }
 
@@ -146,7 +146,7 @@ Settings with_defaults(Settings settings, const Settings& defaults, const Settin
   return settings;
 }
 
-/// How the run goes on from the checkpoint.
+/// How the run resumes from the checkpoint.
 ResumePoint resume_point(const RunOptions& options, const RunIdentity& identity, const Choice& choice) {
   if (choice.path.empty()) return {};
   const CheckpointReader checkpoint(choice.path, false);
@@ -174,7 +174,7 @@ ResumePoint find_resume_point(const RunOptions& options, const RunIdentity& iden
     for (const auto& warning : search.warnings) observer.warning(warning);
   ResumePoint point = resume_point(options, identity, choice);
   if (!point.departure.empty())
-    observer.note(fmt::format("This run departs from the one that it goes on from: {}.", point.departure));
+    observer.note(fmt::format("This run departs from the one that it continues: {}.", point.departure));
   return point;
 }
 

@@ -12,18 +12,18 @@ namespace nystrom {
 [[nodiscard]] std::string metrics_path(const std::string& directory);
 
 /// In RunIdentity::settings: the digest of the files that a key names, "data.shards_content"; and how a run
-/// departs from the one that it goes on from, for every fork and every acceptance of other data so far.
+/// departs from the one that it continues, for every fork and every acceptance of other data so far.
 [[nodiscard]] std::string content_key(std::string_view key);
 inline constexpr const char* kHistoryKey = "run.history";
 
-/// What a run goes on from.
+/// What a run resumes from.
 struct ResumePoint {
   std::string checkpoint;  ///< "" for a new run
   std::string history;     ///< its value of kHistoryKey; "" for none
   std::string departure;   ///< what this start adds to it; "" for nothing
 };
 
-/// Prepares the directory and chooses where the run goes on: refuses (InputError) what pretrain() refuses
+/// Prepares the directory and chooses where the run resumes: refuses (InputError) what pretrain() refuses
 /// before anything is written, and warns of corrupt checkpoints. For rank 0. Only a checkpoint is compared
 /// with: a run that never saved one leaves nothing that binds the next start.
 [[nodiscard]] ResumePoint prepare_run_directory(const RunOptions& options, const RunIdentity& identity,

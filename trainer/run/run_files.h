@@ -39,7 +39,7 @@ class RunFiles {
   }
 
  private:
-  /// Stands before the observers that write.
+  /// Registered before the observers that write.
   class Fence final : public Observer {
    public:
     explicit Fence(std::function<void()> require_lock) : require_lock_(std::move(require_lock)) {

@@ -90,7 +90,7 @@ bool write_text(const std::string& path, const std::string& text, int flags) {
   return file.is_open() && file.write(text);
 }
 
-/// Seconds that go on while the machine sleeps.
+/// Seconds that continue to count while the machine sleeps.
 double boot_seconds() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -138,7 +138,7 @@ class Suspect {
     kWatched,     ///< not known yet
     kDead,        ///< its process is gone
     kSilent,      ///< on another machine, without a heartbeat for so long that it counts as dead
-    kHidden,      ///< on this machine, without a heartbeat, but with a process that cannot be looked at
+    kHidden,      ///< on this machine, without a heartbeat, but with a process that cannot be inspected
     kUnreadable,  ///< the lock cannot be read
     kGone,        ///< there is no lock any more
   };
@@ -229,7 +229,7 @@ void RunLock::acquire(const std::function<void(const std::string&)>& note, bool 
   using State = Suspect::State;
   Suspect holder(path_, self_, times_.silence), claim(claim_path(), self_, times_.silence);
   const auto began = Clock::now();
-  for (bool told = false; !try_to_make(path_); std::this_thread::sleep_for(kPollInterval)) {
+  for (bool reported = false; !try_to_make(path_); std::this_thread::sleep_for(kPollInterval)) {
     const State state = holder.poll();
     const bool dead = state == State::kDead || state == State::kSilent;
     if (state == State::kGone) continue;
@@ -249,10 +249,10 @@ void RunLock::acquire(const std::function<void(const std::string&)>& note, bool 
         fs::remove(claim_path(), ignored);
       if (other == State::kHidden ||
           (other == State::kUnreadable && Clock::now() - began > 2 * times_.silence))
-        refuse("{} is left by a job that cannot be looked at. If no job is starting there, remove it.",
+        refuse("{} is left by a job that cannot be inspected. If no job is starting there, remove it.",
                claim_path());
     } else if (state == State::kWatched) {
-      if (!std::exchange(told, true))
+      if (!std::exchange(reported, true))
         note(fmt::format("{} is locked by {}; waiting up to {:.0f} s for its heartbeat.", directory_,
                          holder.name(), std::chrono::duration<double>(times_.silence).count()));
     } else if (state != State::kAlive || !holder.is_here() || Clock::now() - began > times_.patience) {

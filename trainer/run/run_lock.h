@@ -6,7 +6,7 @@
 //
 // A lock is taken over where its owner is dead: a process of this machine that is gone, at once; one of
 // another machine whose heartbeat does not change for `silence` while this job watches, whatever the clocks
-// say. Where neither can be told (a lock that cannot be read, a process that the system hides), the owner
+// say. Where neither is known (a lock that cannot be read, a process that the system hides), the owner
 // counts as alive.
 
 #include <chrono>
@@ -46,7 +46,7 @@ class RunLock {
   /// Throws Error if it is known that another job took the lock over (after a long suspension of this one,
   /// say). Any thread.
   void check() const;
-  /// The same, but looks at the lock first if it was not looked at within `trust`: before this job writes
+  /// The same, but reads the lock first if it was not read within `trust`: before this job writes
   /// what another job would write too. Any thread; waits for the disk.
   void confirm();
   /// The lock was taken from an owner that may still be alive. It had time to notice; a process that was
@@ -55,8 +55,8 @@ class RunLock {
 
   [[nodiscard]] static std::string path_in(const std::string& directory);
 
-  /// Refuses what the constructor would refuse, as far as that can be told at once and without writing: a
-  /// directory that cannot be created or written, and a live job of this machine. `note` is called with a
+  /// Refuses what the constructor would refuse, as far as that can be determined at once and without writing:
+  /// a directory that cannot be created or written, and a live job of this machine. `note` is called with a
   /// sentence where a job of another machine holds the lock.
   static void check(const std::string& directory, const std::function<void(const std::string&)>& note);
 
@@ -77,7 +77,7 @@ class RunLock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   mutable std::mutex mutex_;  // of the members below; nothing waits for a disk while it is held
   std::string lost_to_;       // who took it over
-  double confirmed_ = 0;      // when it was last seen to be this job's: seconds that go on while asleep
+  double confirmed_ = 0;      // when it was last seen to be this job's: seconds that count while asleep too
 };
 
 }  // namespace nystrom

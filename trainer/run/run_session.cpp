@@ -43,7 +43,7 @@ void replace_open_files(const std::string& directory, Observer& observer) {
   }
 }
 
-/// The report that SIGUSR2 asks for, made while the session goes on: other ranks get the signal too, and
+/// The report that SIGUSR2 asks for, made while the session lasts: other ranks get the signal too, and
 /// write their heartbeats; then it may have to be found out whether a rank that looks dead lives.
 class StateReport {
  public:

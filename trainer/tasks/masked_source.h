@@ -16,7 +16,7 @@
 namespace nystrom {
 
 struct MaskedSourceOptions {
-  std::shared_ptr<const TaskSplit> split;  ///< of a task with tokens of its own; has rows
+  std::shared_ptr<const TaskSplit> split;  ///< of a task with its own tokens; has rows
   Masking masking;                         ///< not of words
   std::int64_t vocabulary = 0;  ///< TaskInfo::vocabulary: the mask token is the id behind the task's
   std::uint64_t seed = 1;

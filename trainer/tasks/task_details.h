@@ -1,5 +1,5 @@
 #pragma once
-// details.json of a fine-tuning run: what its report shows beside the scores of results.json.
+// details.json of a fine-tuning run: what its report shows in addition to results.json.
 
 #include <array>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace nystrom {
 
-/// One prediction beside its truth.
+/// One prediction with its truth.
 struct Judgement {
   std::size_t row = 0;  ///< of the split
   std::string id = {}, truth = {}, prediction = {};
@@ -23,7 +23,7 @@ struct Judgement {
 /// probability each, or numbers, and the table has their truth.
 [[nodiscard]] std::vector<Judgement> judgements_of(const PredictionTable& table);
 
-/// Of predictions whose confidence lies in one tenth of [0, 1].
+/// Of predictions whose confidence is in one tenth of [0, 1].
 struct CalibrationBin {
   std::int64_t count = 0;
   double confidence = 0, accuracy = 0;  ///< means; 0 of none

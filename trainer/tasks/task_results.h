@@ -47,7 +47,7 @@ struct TaskResults {
   std::int64_t best_step = 0, steps = 0;  ///< best_step 0: no metric to choose by; steps 0: not known
   std::vector<SplitScores> splits;        ///< validation splits, then labelled test splits
 };
-/// One object: the last split's metrics by their names, then each split's in an object of its own, and what
+/// One object: the last split's metrics by their names, then each split's in its own object, and what
 /// the run was. What is undefined is null, and `undefined` says why.
 [[nodiscard]] std::string results_text(const TaskResults& results);
 

@@ -242,7 +242,7 @@ def _header(tokenizer, vocabulary_size, special_ids):
     size, special, sha256 = read_tokenizer(tokenizer)
     size, special = vocabulary_size or size, special_ids or special
     if size is None or special is None:
-        raise ValueError(f"{tokenizer} is no tokenizer.json; pass vocabulary_size and special_ids.")
+        raise ValueError(f"{tokenizer} is not a tokenizer.json; pass vocabulary_size and special_ids.")
     return {"vocabulary_size": size, "special_ids": special, "tokenizer_sha256": sha256}
 
 
@@ -264,7 +264,7 @@ def write_shard(path, documents, *, tokenizer, vocabulary_size=None, special_ids
 def write_dataset(folder, dataset, *, tokenizer, column="text", split=str.splitlines, shard_tokens=100_000_000,
                   source=None):
     """Encodes a column of texts (of Hugging Face's `datasets`, or any iterable of dicts) and writes folder/00000.h5, ...;
-    returns the paths. The tokenizer.json is copied to the folder above, if it does not lie there.
+    returns the paths. The tokenizer.json is copied to the folder above, if it is not there.
 
     split: text -> sentences. shard_tokens: tokens after which a new shard begins."""
     import tokenizers

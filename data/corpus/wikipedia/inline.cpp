@@ -18,9 +18,9 @@ namespace {
 using std::string_view;
 constexpr auto npos = string_view::npos;
 
-constexpr std::size_t kLongestHeading = 300;     // bytes
-constexpr std::size_t kLongestConversion = 400;  // bytes between "-{" and "}-"
-constexpr std::size_t kLongestMagicWord = 120;   // bytes
+constexpr std::size_t kMaxHeadingBytes = 300;     // bytes
+constexpr std::size_t kMaxConversionBytes = 400;  // bytes between "-{" and "}-"
+constexpr std::size_t kMaxMagicWordBytes = 120;   // bytes
 
 enum class Construct : std::uint8_t { kTemplate, kLink, kExternalLink, kTable };
 enum Reason : std::uint8_t {
@@ -309,7 +309,7 @@ class InlineParser {
 
   /// Headings do not occur inside constructs: where one follows, something was never closed.
   [[nodiscard]] bool heading_follows() const {
-    auto line = in_.substr(pos_, kLongestHeading);
+    auto line = in_.substr(pos_, kMaxHeadingBytes);
     line = trimmed(line.substr(0, line.find('\n')));
     return line.size() > 4 && line.starts_with("==") && line.ends_with("==");
   }
@@ -425,7 +425,7 @@ class InlineParser {
   /// __NOTOC__, __KEIN_INHALTSVERZEICHNIS__, __БЕЗ_ОГЛ__
   void magic_word() {
     if (peek(1) != '_') return keep(1);
-    const std::size_t end = in_.substr(0, pos_ + kLongestMagicWord).find("__", pos_ + 2);
+    const std::size_t end = in_.substr(0, pos_ + kMaxMagicWordBytes).find("__", pos_ + 2);
     const auto word = end == npos ? string_view() : in_.substr(pos_ + 2, end - pos_ - 2);
     if (is_magic_word(word))
       pos_ = end + 2;
@@ -436,7 +436,7 @@ class InlineParser {
   /// -{zh-hans:one; zh-hant:other}- shows one; -{A|...}- and the like are instructions.
   void conversion() {
     if (peek(1) != '{' || peek(2) == '{') return keep(1);
-    const auto rest = in_.substr(pos_ + 2, kLongestConversion);
+    const auto rest = in_.substr(pos_ + 2, kMaxConversionBytes);
     const std::size_t end = rest.find("}-");
     if (end == npos) return keep(1);
     auto inside = rest.substr(0, end);

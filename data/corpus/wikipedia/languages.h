@@ -1,5 +1,5 @@
 #pragma once
-// What the Wikipedias call things, by language: namespaces and redirects as MediaWiki's language tables name
+// Localized names in Wikipedias, by language: namespaces and redirects as MediaWiki's language tables name
 // them (languages/messages), the rest as the wikis do.
 
 #include <algorithm>

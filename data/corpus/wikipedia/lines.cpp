@@ -53,13 +53,13 @@ std::size_t length_of(string_view text) {
 
 /// Items of a list that are not sentences: names, titles, figures.
 bool is_fragment(string_view text) {
-  constexpr std::size_t kLongest = 80;
+  constexpr std::size_t kMaxLength = 80;
   for (const string_view mark : kClosers) {
     if (text.ends_with(mark)) text.remove_suffix(mark.size());
   }
-  return length_of(text) <= kLongest && std::none_of(kStops.begin(), kStops.end(), [text](string_view stop) {
-           return text.ends_with(stop);
-         });
+  return length_of(text) <= kMaxLength &&
+         std::none_of(kStops.begin(), kStops.end(),
+                      [text](string_view stop) { return text.ends_with(stop); });
 }
 
 class Lines {

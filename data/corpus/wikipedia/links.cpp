@@ -44,9 +44,9 @@ bool begins_with_url(string_view text) {
 }
 
 bool is_hidden_target(string_view target, const WikiSite& site) {
-  constexpr std::size_t kLongestPrefix = 90;  // bytes
+  constexpr std::size_t kMaxPrefixBytes = 90;  // bytes
   const std::size_t colon = target.find(':');
-  if (colon == string_view::npos || colon == 0 || colon > kLongestPrefix) return false;
+  if (colon == string_view::npos || colon == 0 || colon > kMaxPrefixBytes) return false;
   const auto prefix = trimmed(target.substr(0, colon));
   const auto rest = target.substr(colon + 1);
   if (site.hidden.has(wiki_folded(prefix))) return true;

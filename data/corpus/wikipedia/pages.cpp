@@ -12,7 +12,7 @@ namespace nystrom {
 namespace {
 
 constexpr std::size_t kBlock = 1U << 20U;
-constexpr std::size_t kLargestPage = std::size_t{256} << 20U;  // bytes of XML
+constexpr std::size_t kMaxPageBytes = std::size_t{256} << 20U;  // bytes of XML
 constexpr std::string_view kPageBegin = "<page>", kPageEnd = "</page>";
 
 int number_of(std::string_view digits) {
@@ -34,9 +34,9 @@ std::string_view text_of(std::string_view xml) {
 /// Does `holds` hold for the name, folded, of any template that is called?
 template <class F>
 bool any_template(std::string_view wikitext, const F& holds) {
-  constexpr std::size_t kLongestName = 80;  // bytes
+  constexpr std::size_t kMaxNameBytes = 80;  // bytes
   for (std::size_t at = wikitext.find("{{"); at != std::string_view::npos; at = wikitext.find("{{", at + 2)) {
-    const auto after = wikitext.substr(at + 2, kLongestName);
+    const auto after = wikitext.substr(at + 2, kMaxNameBytes);
     const auto end = after.find_first_of("|}{\n");
     if (end != std::string_view::npos && holds(wiki_folded(after.substr(0, end)))) return true;
   }
@@ -46,8 +46,8 @@ bool any_template(std::string_view wikitext, const F& holds) {
 }  // namespace
 
 bool is_redirect(std::string_view wikitext, const WikiSite& site) {
-  constexpr std::size_t kLongestWord = 120;  // bytes
-  auto text = trimmed(wikitext.substr(0, kLongestWord));
+  constexpr std::size_t kMaxWordBytes = 120;  // bytes
+  auto text = trimmed(wikitext.substr(0, kMaxWordBytes));
   const std::string_view mark = text.starts_with("\uFF03") ? "\uFF03" : "#";
   if (!text.starts_with(mark)) return false;
   text.remove_prefix(mark.size());
@@ -86,9 +86,9 @@ bool WikiPageReader::fill() {
   offset_ += static_cast<std::int64_t>(position_);
   position_ = 0;
   const std::size_t size = buffer_.size();
-  if (size > kLargestPage) {
+  if (size > kMaxPageBytes) {
     refuse("{}: the page at byte {} of the uncompressed dump has no end within {} MiB. Is the file corrupt?",
-           origin_, offset_, kLargestPage >> 20U);
+           origin_, offset_, kMaxPageBytes >> 20U);
   }
   buffer_.resize(size + kBlock);
   const std::size_t got = stream_.read(buffer_.data() + size, kBlock);

@@ -11,10 +11,10 @@ namespace {
 
 using std::string_view;
 
-constexpr std::size_t kLongestTag = 1500;    // bytes; a reference's name may be long
-constexpr std::size_t kLongestName = 16;     // bytes
-constexpr std::size_t kMaxBlanks = 16;       // bytes up to the end of "</ref  >"
-constexpr std::size_t kLongestFormula = 24;  // bytes
+constexpr std::size_t kMaxTagBytes = 1500;    // bytes; a reference's name may be long
+constexpr std::size_t kMaxNameBytes = 16;     // bytes
+constexpr std::size_t kMaxBlanks = 16;        // bytes up to the end of "</ref  >"
+constexpr std::size_t kMaxFormulaBytes = 24;  // bytes
 
 struct Known {
   string_view name;
@@ -71,7 +71,7 @@ static_assert(std::is_sorted(kTags.begin(), kTags.end(),
 
 /// Position of the tag's ">": not inside quotes, and before another "<".
 std::size_t end_of_tag(string_view text) {
-  const std::size_t limit = std::min(text.size(), kLongestTag);
+  const std::size_t limit = std::min(text.size(), kMaxTagBytes);
   for (std::size_t i = 1; i < limit; ++i) {
     if (text[i] == '>') return i;
     if (text[i] == '<') return string_view::npos;
@@ -116,11 +116,11 @@ Tag parse_tag(string_view text) {
   tag.closes = text.substr(at).starts_with('/');
   if (tag.closes) ++at;
   const std::size_t begin = at;
-  while (at < text.size() && at - begin <= kLongestName &&
+  while (at < text.size() && at - begin <= kMaxNameBytes &&
          (is_ascii_letter(text[at]) || (at > begin && is_ascii_digit(text[at]))))
     ++at;
   tag.name = text.substr(begin, at - begin);
-  if (tag.name.empty() || tag.name.size() > kLongestName || at >= text.size()) return tag;
+  if (tag.name.empty() || tag.name.size() > kMaxNameBytes || at >= text.size()) return tag;
   if (const char c = text[at]; c != '>' && c != '/' && c != ' ' && c != '\n' && c != '\t') return tag;
   const std::size_t end = end_of_tag(text);
   if (end == string_view::npos) return tag;
@@ -156,7 +156,7 @@ string_view script_mark(string_view before, bool superscript, string_view conten
 string_view simple_formula(string_view formula) {
   formula = trimmed(formula);
   const bool simple =
-      formula.size() <= kLongestFormula && std::all_of(formula.begin(), formula.end(), [](char c) {
+      formula.size() <= kMaxFormulaBytes && std::all_of(formula.begin(), formula.end(), [](char c) {
         return is_ascii_letter(c) || is_ascii_digit(c) ||
                string_view(" +-=<>*/.,()!'").find(c) != string_view::npos;
       });

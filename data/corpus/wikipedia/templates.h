@@ -26,11 +26,11 @@ struct TemplateCall {
 /// The text that the template shows in a wiki of that language.
 std::string expand_template(const TemplateCall& call, std::string_view language);
 
-// Parts of it, each in a file of its own.
+// Parts of it, each in its own file.
 std::string expand_convert(const TemplateCall& call);
 /// Dates from arguments year, month, day; `first` is the year's position.
 std::string expand_date(const TemplateCall& call, std::size_t first);
-/// Degrees and minutes, or decimals; nothing if they are shown beside the title.
+/// Degrees and minutes, or decimals; nothing if they are shown next to the title.
 std::string expand_coordinates(const TemplateCall& call);
 std::string expand_as_of(const TemplateCall& call);
 

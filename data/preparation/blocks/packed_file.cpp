@@ -15,7 +15,7 @@ namespace nystrom {
 namespace {
 
 constexpr int kLevel = 1;
-constexpr std::uint64_t kLargestSection = std::uint64_t{4} << 30U;  // bytes; a corrupt size takes no more
+constexpr std::uint64_t kMaxSectionBytes = std::uint64_t{4} << 30U;  // bytes; a corrupt size takes no more
 
 std::string packed(std::string_view text) {
   const std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
@@ -30,7 +30,7 @@ std::string packed(std::string_view text) {
 }
 
 [[noreturn]] void damaged(const std::string& path) {
-  fail("{} is corrupt. Remove the folder `.preparing` that it lies in and prepare again.", path);
+  fail("{} is corrupt. Remove the folder `.preparing` that it is in and prepare again.", path);
 }
 
 std::uint64_t read_number(std::istream& file, const std::string& path) {
@@ -60,7 +60,7 @@ std::string read_packed_section(const std::string& path, std::size_t section) {
   if (!file) fail("{} cannot be opened: {}.", path, std::strerror(errno));
   for (std::size_t i = 0;; ++i) {
     const auto size = read_number(file, path), stored = read_number(file, path);
-    if (size > kLargestSection || stored > kLargestSection) damaged(path);
+    if (size > kMaxSectionBytes || stored > kMaxSectionBytes) damaged(path);
     if (i < section) {
       file.seekg(static_cast<std::streamoff>(stored), std::ios::cur);
       continue;

@@ -48,7 +48,7 @@ fs::path find_folder(const std::string& path, const Wanted& wanted) {
   std::vector<fs::path> found;
   search(path, kLevels, wanted, found);
   if (found.empty())
-    refuse("`task.path` ({}) has no {}, neither itself nor in a folder below it: {} are looked for.", path,
+    refuse("`task.path` ({}) has no {}, neither directly nor in a folder below it: {} are expected.", path,
            wanted.what, wanted.contents);
   if (found.size() == 1 || are_copies(found, wanted.key_files)) return found.front();
   std::vector<std::string> names;

@@ -73,12 +73,12 @@ class LongRangeArena final : public Task {
 
   void check_length(std::int64_t longest) const {
     if (source_->pixels() > longest)
-      refuse("`data.sequence_length` is {}, but the pictures of {} have {} pixels, and none can be left out.",
+      refuse("`data.sequence_length` is {}, but the images of {} have {} pixels, and none can be dropped.",
              longest, source_->found(), source_->pixels());
     const std::int64_t wanted = longest / joined_, cut = source_->cut();
     if (cut > 0 && kind_.alphabet == lra::Alphabet::kBytes && wanted > cut)
       refuse(
-          "`data.sequence_length` is {}, but {} has sequences cut to {}; prepare it again with this length.",
+          "`data.sequence_length` is {}, but {} has sequences truncated to {}; prepare it again with this length.",
           longest, source_->found(), cut);
   }
 

@@ -117,7 +117,7 @@ class PreparedFile final : public Source {
   }
 
   void require(bool holds, const char* what) const {
-    if (!holds) refuse("{} contradicts itself in {}: it is damaged. Prepare it again.", file_.path(), what);
+    if (!holds) refuse("{} is corrupt: inconsistent data in {}. Prepare it again.", file_.path(), what);
   }
 
   const Kind& kind_;
@@ -202,7 +202,7 @@ void read_all(const Kind& kind, const std::string& path) {
       const std::vector<std::uint8_t> symbols = examples->symbols(i, INT64_MAX);
       const auto zeros = static_cast<std::uint64_t>(std::ranges::count(symbols, 0));
       if (!all_known(kind, symbols) || symbols.size() - zeros != examples->table().nonzero[i])
-        refuse("{} contradicts itself in sequence {} of {}: it is damaged. Prepare it again.", path, i,
+        refuse("{} is corrupt: inconsistent data in sequence {} of {}. Prepare it again.", path, i,
                part_name(part));
     }
   }
@@ -215,7 +215,7 @@ std::string find_prepared(const Kind& kind, const std::string& path) {
   if (file.empty()) return {};
   const hdf5::File opened = hdf5::File::open(file);
   if (opened.has_attribute("format") && opened.string_attribute("format") == kFormat) return file;
-  refuse("{} is an HDF5 file, but none that `nystrom prepare` wrote of the Long Range Arena.", file);
+  refuse("{} is an HDF5 file, but was not written by `nystrom prepare` from the Long Range Arena.", file);
 }
 
 void check_prepared(const Kind& kind, const std::string& path) {

@@ -130,7 +130,7 @@ class IdxFile {
   std::uint32_t number() {
     std::array<unsigned char, 4> bytes{};
     if (read_fully(*content_, reinterpret_cast<char*>(bytes.data()), bytes.size()) != bytes.size())
-      refuse("{} ends within its header: it is no IDX file, or truncated.", path_);
+      refuse("{} ends within its header: it is not an IDX file, or truncated.", path_);
     return std::uint32_t{bytes[0]} << 24U | std::uint32_t{bytes[1]} << 16U | std::uint32_t{bytes[2]} << 8U |
            bytes[3];
   }
@@ -226,7 +226,7 @@ ReaderPtr open_images(const TaskConfig& config) {
   for (const Part part : {Part::kTrain, Part::kTest})
     for (const auto& name : cifar_files(part))
       if (!fs::exists(folder / name))
-        refuse("{} is missing beside data_batch_1.bin.", (folder / name).string());
+        refuse("{} is missing next to data_batch_1.bin.", (folder / name).string());
   return std::make_unique<CifarReader>(folder, config.malformed);
 }
 

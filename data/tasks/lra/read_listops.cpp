@@ -80,9 +80,9 @@ class ListOpsReader final : public Reader {
         notes.push_back(fmt::format("{} targets are not the values of their expressions; the first is {}.",
                                     wrong, first_wrong));
       if (broken > 0)
-        notes.push_back(
-            fmt::format("{} rows are no expressions, as if brackets had been dropped; the first is {}.",
-                        broken, first_broken));
+        notes.push_back(fmt::format(
+            "{} rows are not valid expressions, as if brackets had been dropped; the first is {}.", broken,
+            first_broken));
     }
   };
 
@@ -101,7 +101,7 @@ ReaderPtr open_listops(const TaskConfig& config) {
   const fs::path folder = find_folder(config.path, wanted);
   for (const Part part : {Part::kTrain, Part::kValidation, Part::kTest})
     if (!fs::exists(folder / listops_file(part)))
-      refuse("{} is missing beside basic_train.tsv.", (folder / listops_file(part)).string());
+      refuse("{} is missing next to basic_train.tsv.", (folder / listops_file(part)).string());
   return std::make_unique<ListOpsReader>(folder, config.malformed);
 }
 

@@ -76,7 +76,7 @@ ReaderPtr open_retrieval(const TaskConfig& config) {
                     .matches = matches});
   for (const Part part : kRetrievalParts)
     if (!fs::exists(folder / retrieval_file(part)))
-      refuse("{} is missing beside {}.", (folder / retrieval_file(part)).string(),
+      refuse("{} is missing next to {}.", (folder / retrieval_file(part)).string(),
              retrieval_file(Part::kTrain));
   return std::make_unique<RetrievalReader>(folder, config.malformed);
 }

@@ -40,12 +40,12 @@ bool Rows::next_line(std::string_view& line) {
 
 /// Reads more of the file after the rest of the buffer; false at its end.
 bool Rows::fill() {
-  constexpr std::size_t kPiece = 1U << 20U, kLongest = 1U << 30U;
+  constexpr std::size_t kPiece = 1U << 20U, kMaxLineBytes = 1U << 30U;
   buffer_.erase(0, begin_);
   begin_ = 0;
   searched_ = buffer_.size();
-  if (searched_ > kLongest)
-    refuse("{}, line {} has more than {} bytes; is this a text file?", path_, line_ + 1, kLongest);
+  if (searched_ > kMaxLineBytes)
+    refuse("{}, line {} has more than {} bytes; is this a text file?", path_, line_ + 1, kMaxLineBytes);
   buffer_.resize(searched_ + kPiece);
   const std::size_t count = content_->read(buffer_.data() + searched_, kPiece);
   buffer_.resize(searched_ + count);

@@ -1,5 +1,5 @@
 #pragma once
-// Where a task's examples come from: official files, or an HDF5 file that was prepared from them.
+// Source of a task's examples: official files, or an HDF5 file that was prepared from them.
 
 #include <memory>
 #include <optional>

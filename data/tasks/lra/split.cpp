@@ -110,7 +110,7 @@ TaskSequence ExampleSplit::sequence(std::size_t i) const {
   const auto outside = [&](std::int32_t id) { return id <= 0 || id >= encoding_.vocabulary(); };
   if (std::ssize(sequence.ids) != tokens_.at(i) || std::ranges::any_of(sequence.ids, outside))
     refuse(
-        "{}: example {} of the {} split is not what its file's table says; the file is damaged. Prepare it again.",
+        "{}: example {} of the {} split does not match the file's table; the file is corrupt. Prepare it again.",
         info_.name, example_of(i), name());
   sequence.label = label_of(i);
   return sequence;

@@ -1,5 +1,5 @@
 #pragma once
-// Some of the stored examples of a Long Range Arena task as a split: symbols become tokens when a batch is
+// Split of a Long Range Arena task, over its stored examples: symbols become tokens when a batch is
 // made.
 
 #include <memory>

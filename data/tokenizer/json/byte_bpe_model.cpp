@@ -12,7 +12,7 @@
 namespace nystrom {
 namespace {
 
-/// The code points that GPT-2 spells bytes by: printable ones by themselves, the others from U+0100 on.
+/// The code points that GPT-2 spells bytes by: printable ones as themselves, the others from U+0100 on.
 std::array<char32_t, 256> byte_letters() {
   std::array<char32_t, 256> letters{};
   char32_t next = 0x100;

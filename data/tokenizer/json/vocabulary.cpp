@@ -62,7 +62,7 @@ SpecialIds Vocabulary::special_ids(const SpecialNames& names, const std::string&
   if (std::adjacent_find(all.begin(), all.end()) != all.end())
     refuse(
         "{}: two of the roles bos {}, pad {}, eos {}, unk {}, mask {} have the same id; name their pieces by "
-        "tokenizer.special_tokens.",
+        "`tokenizer.special_tokens`.",
         origin, ids.bos, ids.pad, ids.eos, ids.unk, ids.mask);
   return ids;
 }

@@ -9,7 +9,7 @@
 namespace nystrom {
 
 /// A trie whose edges are in one hash table: a step is one look-up, whatever the alphabet. (Those of the
-/// root, which every search begins with, have a table of their own.)
+/// root, which every search begins with, have their own table.)
 class Trie {
  public:
   Trie() { first_.fill(kNone); }

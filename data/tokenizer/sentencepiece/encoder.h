@@ -24,7 +24,7 @@ namespace nystrom {
 class SentencePieceEncoder {
  public:
   /// Null where the model is of another kind or asks for what this does not do: pieces that go over the
-  /// beginning of a word, pieces declared by the user, scores that are no numbers, bytes for unknown
+  /// beginning of a word, pieces declared by the user, scores that are not numbers, bytes for unknown
   /// characters, blanks at the ends of words or left as they are. Throws InputError where the rules are
   /// damaged.
   [[nodiscard]] static std::unique_ptr<const SentencePieceEncoder> make(const SentencePieceProto& model);

@@ -17,7 +17,7 @@ struct KeyWindow {
 
   [[nodiscard]] bool bounded() const { return half != kUnbounded; }
 
-  /// Queries are taken in blocks of kTileRows; a token that attends to all is a block of its own.
+  /// Queries are taken in blocks of kTileRows; a token that attends to all is a separate block.
   [[nodiscard]] Index blocks(Index rows) const {
     return first_is_global ? 1 + (rows - 1 + kTileRows - 1) / kTileRows : (rows + kTileRows - 1) / kTileRows;
   }
@@ -62,7 +62,7 @@ struct ExactBackwardMemory {
   C* band;
 };
 
-/// Keys and values of all rows of a sequence that lies on several ranks.
+/// Keys and values of all rows of a sequence that is split across ranks.
 template <class T>
 struct GatheredRows {
   const T* rows = nullptr;  ///< [n, 2 C]: k and v
@@ -71,7 +71,7 @@ struct GatheredRows {
   [[nodiscard]] HeadRows<const T> of(const HeadTask& head, Index width, Index part) const {
     return {rows + part * channels + head.head * width, 2 * channels, width};
   }
-  /// The rows of v beside those of this rank, `reach` on each side.
+  /// The rows of v around those of this rank, `reach` on each side.
   [[nodiscard]] HaloRows<T> halo(const HeadTask& head, Index reach) const {
     const Index before = std::min(reach, head.first), end = head.first + head.rows;
     return {rows + (head.first - before) * 2 * channels + channels, rows + end * 2 * channels + channels,

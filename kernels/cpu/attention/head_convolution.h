@@ -18,7 +18,7 @@ struct ConvolutionMemory {
   C* filter = nullptr;
 };
 
-/// Rows of a [n, C] tensor beside those of this rank, which other ranks have sent. Beyond them the sequence
+/// Rows of a [n, C] tensor around those of this rank, which other ranks have sent. Beyond them the sequence
 /// has ended.
 template <class T>
 struct HaloRows {

@@ -92,7 +92,7 @@ void NystromForward<T>::invert_kernel2(const HeadTask& head, C scale, const Slot
   }
   pseudo_inverse(slot.a, m, scale, shape_.options.pinv_iterations, scratch.pinv, scratch.z);
   ops.pack(scratch.z, m, m, saved_at<C>(args_.saved.pinv, head));
-  if (!args_.saved.residuals.empty())  // one rank tells that of a sequence on several
+  if (!args_.saved.residuals.empty())  // one rank reports that of a sequence split across ranks
     *saved_at<C>(args_.saved.residuals, head) =
         head.first == 0 ? pseudo_inverse_residual(slot.a, scratch.z, m, scratch.pinv) : C(0);
   small_gemm(SmallGemm<C>{m, width, m, scratch.z.data, scratch.z.stride, 1, k3_v.weighted.data,

@@ -6,7 +6,7 @@
 // Forward: make_landmarks, accumulate_kernel3 (each chunk), invert_kernel2, attend_queries (each chunk).
 // Backward: restore_landmarks, queries_gradient (each chunk), invert_kernel2_gradient, landmarks_gradient,
 // keys_gradient (each chunk), finish_gradients.
-// Where a sequence lies on several ranks, the sums over chunks go through the ranks between these phases
+// Where a sequence is split across ranks, the sums over chunks go through the ranks between these phases
 // (nystrom_split.h), and a chunk is the part of it that is here.
 // A slot holds what a head carries from phase to phase; scratch belongs to a thread.
 

@@ -71,7 +71,7 @@ void check_splits(const NystromShape& shape, const SplitSequences& splits) {
   NYSTROM_CHECK(!shape.one_scale(), "matrices of one scale on {} ranks", splits.group().ranks());
   for (std::size_t s = 0; s < splits.size(); ++s)
     NYSTROM_CHECK(splits[s].length > shape.options.landmarks,
-                  "a sequence of {} rows, which {} landmarks attend to exactly, lies on several ranks",
+                  "a sequence of {} rows, which {} landmarks attend to exactly, is split across ranks",
                   splits[s].length, shape.options.landmarks);
 }
 

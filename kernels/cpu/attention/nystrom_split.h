@@ -1,5 +1,5 @@
 #pragma once
-// Nystrom attention of sequences that lie on several ranks: the phases of nystrom_head.h, and between them
+// Nystrom attention of sequences that are split across ranks: the phases of nystrom_head.h, and between them
 // the exchanges of split_sequences.h.
 
 #include "kernels/cpu/attention/nystrom_workspace.h"

@@ -121,7 +121,7 @@ C pseudo_inverse_backward(const Tile<C>& a, Index m, C scale, int iterations, co
     step(i).run(m, a);
     if (i + 1 < iterations) multiply(m, C(0.25), step(i).z, step(i).t3, step(i + 1).z);
   }
-  // All gradients are transposed, so that every product takes its right factor as it lies in memory.
+  // All gradients are transposed, so that every product takes its right factor as it is stored.
   Tile<C> d_z = d_z_transposed, next_d_z = rest.take();
   const Tile<C> d_a_t = rest.take(), d_x = rest.take(), d_t3 = rest.take(), d_t2 = rest.take();
   std::fill_n(d_a_t.data, m * padded(m), C(0));

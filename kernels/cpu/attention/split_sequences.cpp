@@ -34,8 +34,8 @@ ExchangeMemory<C>::ExchangeMemory(WorkspaceAllocator<C>& allocator, const Attent
   for (C** each : {&first_rows, &last_rows, &before, &after}) *each = allocator.take(reach * channels);
 }
 
-// Segments lie side by side in each sequence, so most are whole on one rank. Where a cut goes through one,
-// the rank before hands on what it has, and the sum goes on from there row by row.
+// Segments are side by side in each sequence, so most are whole on one rank. Where a cut goes through one,
+// the rank before hands on what it has, and the sum continues from there row by row.
 template <class T>
 void exchange_segment_sums(Context& context, const AttentionShape& shape, const AttentionInputs& inputs,
                            Index landmarks, const SplitSequences& splits,
@@ -64,7 +64,7 @@ void exchange_segment_sums(Context& context, const AttentionShape& shape, const 
   const auto first_segment = [&](const SplitSequence& split) {
     return segment_of(split.rows.begin, split.length, m);
   };
-  const auto waits_for_previous = [&](const SplitSequence& split) {  // all rows lie in one segment
+  const auto waits_for_previous = [&](const SplitSequence& split) {  // all rows are in one segment
     return split.previous >= 0 && segment_of(split.rows.end, split.length, m) == first_segment(split);
   };
   for (std::size_t s = 0; s < splits.size(); ++s) {

@@ -1,6 +1,6 @@
 #pragma once
 // Sequences of which other ranks of the group have rows too, and what ranks exchange for them: sums that
-// every rank adds its part to in the order of rows, sums of the landmarks' segments, and rows beside one's
+// every rank adds its part to in the order of rows, sums of the landmarks' segments, and rows around one's
 // own for the convolution. Every rank that has rows of a sequence calls the same exchanges in the same order;
 // the others call none. No exchange waits in a circle: a rank receives from those before it first, and from
 // those after it last.
@@ -21,7 +21,7 @@ struct SplitSequence {
   int previous = -1, next = -1;  ///< ranks that have the rows before and after; -1: none
 };
 
-/// Those of one batch here. At most two: one that a rank before began, and one that a rank after goes on
+/// Those of one batch here. At most two: one that a rank before began, and one that a rank after continues
 /// with.
 class SplitSequences {
  public:

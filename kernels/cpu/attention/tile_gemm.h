@@ -15,9 +15,9 @@ constexpr std::int64_t padded(std::int64_t columns) {
 /// Rows of C that are computed at once.
 inline constexpr std::int64_t kGemmRows = 6;
 
-/// c [m, n] = (accumulate ? c : 0) + alpha * a [m, k] b [k, n]. a(i, p) lies at a[i * a_row + p * a_column]:
+/// c [m, n] = (accumulate ? c : 0) + alpha * a [m, k] b [k, n]. a(i, p) is at a[i * a_row + p * a_column]:
 /// so a may be transposed, or a Toeplitz matrix in a vector. Rows of b and c are contiguous, and padded(n)
-/// elements of each are read or written; what lies in b's padding shows in c's padding alone. c overlaps
+/// elements of each are read or written; what is in b's padding shows in c's padding alone. c overlaps
 /// neither a nor b. C is float or double.
 template <class C>
 struct SmallGemm {

@@ -297,7 +297,7 @@ template <class T>
 struct Rows {
   using C = Compute<T>;
 
-  /// The rows of one head are a token's width apart, each in pages of its own, where no prefetcher follows.
+  /// The rows of one head are a token's width apart, each in its own pages, where no prefetcher follows.
   static HWY_INLINE void prefetch(const HeadRows<const T>& rows, Index n, Index row) {
     constexpr Index kAhead = 12, kLine = 64 / static_cast<Index>(sizeof(T));
     const T* const x = rows.row(std::min(row + kAhead, n - 1));

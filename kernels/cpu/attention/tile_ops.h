@@ -52,7 +52,7 @@ struct HeadRows {
   [[nodiscard]] T* row(std::int64_t i) const { return data + i * stride; }
 };
 
-/// The segment that row `row` of n lies in, the last j with floor(j n / m) <= row: also the number of
+/// The segment that row `row` of n is in, the last j with floor(j n / m) <= row: also the number of
 /// segments that end at or before the row.
 constexpr std::int64_t segment_of(std::int64_t row, std::int64_t n, std::int64_t m) {
   return ((row + 1) * m - 1) / n;
@@ -83,11 +83,11 @@ struct TileOps {
   void (*store_rows)(const Tile<C>& tile, Index count, const HeadRows<T>& rows, Index begin);
   /// means [j, :] = the mean of rows [floor(j n / m), floor((j + 1) n / m))
   void (*segment_means)(const HeadRows<const T>& rows, Index n, Index m, const Tile<C>& means);
-  /// sums [j, :] += the rows [begin, begin + count) of n, of which `rows` has the first one, that lie in
+  /// sums [j, :] += the rows [begin, begin + count) of n, of which `rows` has the first one, that are in
   /// segment j; in their order
   void (*add_segment_sums)(const HeadRows<const T>& rows, Index n, Index m, Index begin, Index count,
                            const Tile<C>& sums);
-  /// rows [i, :] += d_means [j, :] / size of segment j that begin + i lies in, for i < count
+  /// rows [i, :] += d_means [j, :] / size of segment j that begin + i is in, for i < count
   void (*add_segment_gradients)(const Tile<C>& d_means, Index m, const HeadRows<T>& rows, Index n,
                                 Index begin, Index count);
   /// The same for a tile of the rows [begin, begin + count).

@@ -67,7 +67,7 @@ void run(const SpanCrossEntropy& args) {
 
 }  // namespace
 
-// Two logits a token are negligible beside the encoder: computed in double on one thread.
+// Two logits a token are negligible compared with the encoder: computed in double on one thread.
 namespace cpu {
 
 void span_cross_entropy(Context&, const SpanCrossEntropy& args) {

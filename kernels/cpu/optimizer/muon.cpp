@@ -105,7 +105,7 @@ HWY_EXPORT(move_all);
 namespace {
 
 constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
-constexpr double kSmallest = 1e-7;  // of the norm that is divided by
+constexpr double kMinNorm = 1e-7;  // of the norm that is divided by
 
 /// c = a op(b)
 void product(Context& context, const Tensor& a, const Tensor& b, bool transpose_b, const Tensor& c) {
@@ -157,7 +157,7 @@ void newton_schulz(Context& context, const Tensor& x, int steps, const Tensor& w
   const Tensor other = flat.first(rows * columns);
   const Tensor gram = flat.rows(rows * columns, smaller * smaller).reshaped({smaller, smaller});
   const double norm = std::sqrt(nystrom::squared_norm(context, x));
-  add(context, x, 1 / std::max(norm, kSmallest), 0, x);
+  add(context, x, 1 / std::max(norm, kMinNorm), 0, x);
   if (rows <= columns) return iterate(context, x, steps, other.reshaped(x.shape), gram);
   const Tensor wide = other.reshaped({columns, rows});
   transpose(context, x, wide);

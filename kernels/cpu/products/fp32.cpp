@@ -13,12 +13,12 @@ namespace nystrom::HWY_NAMESPACE {
 namespace {
 
 constexpr std::int64_t kBlock = 384;          // of k
-constexpr std::int64_t kMostRows = 2048;      // of a that are packed at a time, of a wide product
+constexpr std::int64_t kMaxRows = 2048;       // of a that are packed at a time, of a wide product
 constexpr std::int64_t kNarrow = 512;         // columns up to which b is packed again for every 1 MiB of a
 constexpr std::int64_t kNear = 1 << 19;       // elements of a that stay in the second cache
 constexpr std::int64_t kGroup = 8;            // most panels of b that a thread packs at a time
 constexpr std::int64_t kChunksPerThread = 6;  // at least, where there are as many panels
-constexpr std::int64_t kLeastRows = 512;      // that a panel of b is packed for
+constexpr std::int64_t kMinRows = 512;        // that a panel of b is packed for
 
 constexpr std::int64_t parts(std::int64_t count, std::int64_t most) {
   return (count + most - 1) / most;
@@ -46,7 +46,7 @@ class Slab {
     });
     const std::int64_t panels = parts(args_.n, kTileColumns);
     const std::int64_t wanted = context.threads() == 1 ? 1 : kChunksPerThread * context.threads();
-    const std::int64_t most_down = parts(args_.m, kLeastRows);
+    const std::int64_t most_down = parts(args_.m, kMinRows);
     std::int64_t wide = kGroup;
     while (wide > 1 && parts(panels, wide) * most_down < wanted) wide /= 2;
     const std::int64_t groups = parts(panels, wide);
@@ -81,7 +81,7 @@ class Slab {
         for (std::int64_t j = 0; j < columns; j += kTileColumns) {
           TileFp32 t = tile(i, column + j, block);
           t.b = panels + j * length;
-          // The tiles of one panel of a fetch the next one, which may lie in the third cache.
+          // The tiles of one panel of a fetch the next one, which may be in the L3 cache.
           t.step = kTileRows * kTileColumns / columns + 1;
           t.ahead = t.a + rows_.length(i) * length + j / kTileColumns * length * t.step;
           any_tile(t, rows_.length(i), std::min(kTileColumns, columns - j));
@@ -123,13 +123,13 @@ class Slab {
 
 /// Of the calling thread, made when it first multiplies.
 float* workspace() {
-  static thread_local const Buffer buffer(kMostRows * kBlock * sizeof(float));
+  static thread_local const Buffer buffer(kMaxRows * kBlock * sizeof(float));
   return reinterpret_cast<float*>(buffer.data());
 }
 
 void product_all(Context& context, const ProductFp32& args) {
   const std::int64_t most =
-      args.n <= kNarrow ? std::min(kMostRows, kNear / 2 / std::min(args.k, kBlock)) : kMostRows;
+      args.n <= kNarrow ? std::min(kMaxRows, kNear / 2 / std::min(args.k, kBlock)) : kMaxRows;
   const Cut rows{args.m, parts(args.m, most)};
   const std::int64_t length =
       std::max<std::int64_t>(kNear / (rows.length(rows.parts - 1) * kBlock), 1) * kBlock;

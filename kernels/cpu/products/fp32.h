@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products in fp32 of our own: packed panels, a register tile, work handed out in chunks.
+// The project's own fp32 matrix products: packed panels, a register tile, dynamic chunks.
 
 #include "kernels/tensor/context.h"
 
@@ -24,7 +24,7 @@ struct ProductFp32 {
 
 /// An element of c is summed over blocks of k of a fixed length, each a chain of multiply-adds in order, and
 /// the blocks in order: its bits depend on its row of a, its column of b, and k, and on neither the other
-/// rows and columns, nor where it lies, nor the number of threads (but on the instruction set). Uses the
+/// rows and columns, nor where it is, nor the number of threads (but on the instruction set). Uses the
 /// context's workspace.
 void product_fp32(Context& context, const ProductFp32& args);
 

@@ -1,6 +1,6 @@
 // Packing for products in fp32, compiled once for each instruction set. A panel holds some rows of op(a), or
 // some columns of op(b), of one block of k: element (lane, p) at [p * pitch + lane], so that the micro-kernel
-// reads both operands as they lie.
+// reads both operands as they are stored.
 
 #if defined(NYSTROM_KERNELS_PRODUCTS_PANELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NYSTROM_KERNELS_PRODUCTS_PANELS_INL_H_
@@ -62,7 +62,7 @@ HWY_INLINE void pack_four_rows(const float* from, std::int64_t row, std::int64_t
     for (std::int64_t lane = 0; lane < 4; ++lane) to[p * pitch + lane] = from[lane * row + p];
 }
 
-/// Lanes lie `row` apart, their elements side by side.
+/// Lanes are `row` apart, their elements side by side.
 HWY_INLINE void pack_rows(const float* from, std::int64_t row, std::int64_t lanes, std::int64_t length,
                           float* to, std::int64_t pitch) {
   std::int64_t lane = 0;
@@ -71,7 +71,7 @@ HWY_INLINE void pack_rows(const float* from, std::int64_t row, std::int64_t lane
     for (std::int64_t p = 0; p < length; ++p) to[p * pitch + lane] = from[lane * row + p];
 }
 
-/// Lanes lie side by side, their elements `column` apart: panels of `pitch` lanes at once, as memory is read
+/// Lanes are side by side, their elements `column` apart: panels of `pitch` lanes at once, as memory is read
 /// by lines and pages. What is left of the last panel becomes zeros.
 HWY_INLINE void pack_columns(const float* from, std::int64_t column, std::int64_t lanes, std::int64_t length,
                              float* to, std::int64_t pitch) {
@@ -95,7 +95,7 @@ HWY_INLINE void pack_columns(const float* from, std::int64_t column, std::int64_
   }
 }
 
-/// Panels of `pitch` lanes, one after another: lane i's element p lies at from[i * lane_stride + p * stride];
+/// Panels of `pitch` lanes, one after another: lane i's element p is at from[i * lane_stride + p * stride];
 /// one of the strides is 1. What lanes lack of the last panel becomes zeros.
 HWY_INLINE void pack_panels(const float* from, std::int64_t lane_stride, std::int64_t stride,
                             std::int64_t lanes, std::int64_t length, float* to, std::int64_t pitch) {

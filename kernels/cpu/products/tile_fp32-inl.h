@@ -35,7 +35,7 @@ struct TileFp32 {
   float* c;
   std::int64_t c_row;
   const float* ahead;  ///< what is read next and not yet near: fetched while this is computed,
-  std::int64_t step;   ///< so many elements for each p
+  std::int64_t step;   ///< elements for each p
 };
 
 /// Each element is one chain of multiply-adds in the order of p, whatever the number of rows.

@@ -7,7 +7,7 @@
 
 namespace nystrom::cuda {
 
-/// What both passes are told.
+/// Arguments of both passes.
 template <class T>
 struct GradientPass {
   AttentionProblem problem;

@@ -68,7 +68,7 @@ struct PinvGradient {
   }
 
   /// Back through the step that begins with z. Where everything is one tile a product may overwrite a factor
-  /// that nobody needs any more; in memory it goes to a matrix of its own.
+  /// that nobody needs any more; in memory it goes to a separate matrix.
   __device__ void step_back() {
     const int size = squares.m * squares.m;
     float *const next = kSmall ? t3 : room, *const d_t3 = kSmall ? d_z : room + size;

@@ -5,7 +5,7 @@
 //
 //   nystrom  block (item, chunk of rows). d_W and d_k~ of the chunk stay in registers where M, D <= 64, and
 //            are added to the block's own part in memory otherwise. delta is the sum over landmarks of P dP
-//            (with more than 64 of them, by a pass of its own). Bytes: 3 n D elements + 16 M D a chunk.
+//            (with more than 64 of them, by a separate pass). Bytes: 3 n D elements + 16 M D a chunk.
 //   exact    block (item, 64 rows) over tiles of keys. delta = g . context, context = out - conv(v).
 //            Bytes: 4 n D + 2 n D for each 64 rows, from the cache but the first time.
 //
@@ -226,12 +226,11 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
 }  // namespace
 
 template <class T, int kWidth>
-constexpr std::size_t kMostBytes = static_cast<std::size_t>(std::max(Tiles<T, kWidth, true>::kBytes,
-                                                                     Tiles<T, kWidth, false>::kBytes) +
-                                                            convolution_band_bytes<T>(65));
-static_assert(std::max(kMostBytes<float, kNarrowHeads>, kMostBytes<BF16, kNarrowHeads>) <=
-              kNarrowSharedBytes);
-static_assert(std::max(kMostBytes<float, 128>, kMostBytes<BF16, 128>) <= kWideSharedBytes);
+constexpr std::size_t kMaxBytes = static_cast<std::size_t>(std::max(Tiles<T, kWidth, true>::kBytes,
+                                                                    Tiles<T, kWidth, false>::kBytes) +
+                                                           convolution_band_bytes<T>(65));
+static_assert(std::max(kMaxBytes<float, kNarrowHeads>, kMaxBytes<BF16, kNarrowHeads>) <= kNarrowSharedBytes);
+static_assert(std::max(kMaxBytes<float, 128>, kMaxBytes<BF16, 128>) <= kWideSharedBytes);
 
 template <class T>
 void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact, std::int64_t longest) {

@@ -301,7 +301,7 @@ __device__ inline float quad_max(float x) {
   return fmaxf(x, __shfl_xor_sync(kFullMask, x, 2));
 }
 
-/// e^x; beside bf16 by the processor's own approximation (2 units in the last place, and 2^-24 of x).
+/// e^x; with bf16 by the GPU's own approximation (2 units in the last place, and 2^-24 of x).
 template <class T>
 __device__ inline float exp_of(float x) {
   if constexpr (std::is_same_v<T, BF16>)

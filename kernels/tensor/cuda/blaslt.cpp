@@ -42,7 +42,7 @@ F* find(void* library, const char* name) {
 /// The names under which the library may be there, the newest first.
 constexpr std::array kLibraries{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"};
 
-/// Stays open until the process ends: CUDA's libraries have threads and handlers of their own. Null where it
+/// Stays open until the process ends: CUDA's libraries have their own threads and handlers. Null where it
 /// is not there.
 void* open_library(const char* name) {
 #ifdef NYSTROM_EMULATION
@@ -145,8 +145,8 @@ Started start_library() {
     tried += fmt::format(", which does not start: {}", started.functions.GetStatusString(status));
   }
   fail(
-      "cuBLASLt was not found (tried {}); install it or add its folder to LD_LIBRARY_PATH, or take "
-      "training.backend: cpu.",
+      "cuBLASLt was not found (tried {}); install it or add its folder to LD_LIBRARY_PATH, or set "
+      "`training.backend` to cpu.",
       tried);
 }
 
@@ -249,7 +249,7 @@ class BlasLt::Impl {
     return best;
   }
 
-  /// Products go to a result of their own: what is added to is added to once. (What an epilogue writes beside
+  /// Products go to a separate result: what is added to is added to once. (What an epilogue writes beside
   /// it is overwritten with the same.) Without memory for it the first candidate stays.
   void choose(Plan& plan, cudaStream_t stream, const Product& product, void* workspace) {
     const std::vector<cublasLtMatmulAlgo_t> candidates = std::exchange(plan.candidates, {});

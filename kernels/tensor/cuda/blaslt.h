@@ -16,7 +16,7 @@ namespace nystrom::cuda {
 /// The library with its handle, and what it was asked to compute before: for each shape the descriptors and
 /// the algorithm: the one of ProductChoices, else the one that the library's heuristic puts first. With
 /// timing, a kind of product that has no choice yet has its candidates measured when it first comes, on a
-/// result of its own, and the fastest is kept. One of them serves one thread.
+/// separate result, and the fastest is kept. One of them serves one thread.
 class BlasLt {
  public:
   /// Scratch that run() wants on the device, on a 256-byte boundary.

@@ -14,7 +14,7 @@ cuda::DeviceProperties properties_of(int index) {
   constexpr int kOldestCapability = CudaContext::kOldestCapability;
   if (p.capability < kOldestCapability)
     fail(
-        "The GPU {} ({}) has compute capability {}.{}; at least {}.{} is needed. Set training.backend to "
+        "The GPU {} ({}) has compute capability {}.{}; at least {}.{} is needed. Set `training.backend` to "
         "cpu.",
         index, p.name, p.capability / 10, p.capability % 10, kOldestCapability / 10, kOldestCapability % 10);
   return p;

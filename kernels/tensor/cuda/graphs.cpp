@@ -32,7 +32,7 @@ bool DeviceGraphs::update(const Slot& slot, const Recorded& recorded) {
   cudaGraphExecUpdateResultInfo result{};
   if (cudaGraphExecUpdate(slot.graph.get(), recorded.get(), &result) == cudaSuccess) return true;
   // Drivers differ in what they say of a node that they cannot update. What is wrong with the device itself,
-  // making a graph anew tells as well.
+  // capturing the graph again tells as well.
   (void)cudaGetLastError();
   return false;
 }

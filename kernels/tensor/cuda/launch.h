@@ -3,9 +3,9 @@
 //
 //   launch(context.stream(), dim3(blocks), dim3(256), shared_bytes, "gelu_forward", gelu_kernel<T>, params);
 //
-// By nvcc it is cudaLaunchKernelEx; in the emulation (tests/emulation) the processor runs it. A launch that
-// is refused throws DeviceError with the op's name; what goes wrong while it runs is told by the next call
-// that waits. A stream with a timer has each kernel timed (kernel_timer.h).
+// By nvcc it is cudaLaunchKernelEx; in the emulation (tests/emulation) the CPU runs it. A launch that
+// is refused throws DeviceError with the op's name; what goes wrong while it runs is reported by the next
+// call that waits. A stream with a timer has each kernel timed (kernel_timer.h).
 
 #include <cuda_runtime.h>
 

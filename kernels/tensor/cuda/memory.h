@@ -1,5 +1,5 @@
 #pragma once
-// Memory of the device, and host memory that it can copy from and to by itself (pinned).
+// Memory of the device, and host memory that its copy engines can access (pinned).
 
 #include <cuda_runtime.h>
 

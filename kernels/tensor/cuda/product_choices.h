@@ -26,7 +26,7 @@ class ProductChoices {
   [[nodiscard]] static std::string path_for(const std::string& gpu, const std::string& library);
 
   [[nodiscard]] std::optional<Algorithm> find(const std::string& product) const;
-  /// Keeps it, and writes the file anew with what other processes have put there meanwhile. A file that
+  /// Keeps it, and rewrites the file with what other processes have put there meanwhile. A file that
   /// cannot be written is done without.
   void add(const std::string& product, const Algorithm& algorithm);
 

@@ -1,5 +1,5 @@
 #pragma once
-// NVTX ranges, which NVIDIA's profilers show beside the kernels that were launched within them. Nothing where
+// NVTX ranges, which NVIDIA's profilers show with the kernels that were launched within them. Nothing where
 // the toolkit has no NVTX3, as in the emulation.
 
 #include <string_view>

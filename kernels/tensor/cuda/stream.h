@@ -1,5 +1,5 @@
 #pragma once
-// Streams and events, owned. Streams of ours never wait for the default stream, which this project does not
+// Streams and events, owned. Our streams never wait for the default stream, which this project does not
 // use.
 
 #include <cuda_runtime.h>

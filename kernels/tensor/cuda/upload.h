@@ -1,5 +1,5 @@
 #pragma once
-// Upload to a GPU: two blocks in turns, a stream of its own (kernels/tensor/upload.h).
+// Upload to a GPU: two blocks in turns, a separate stream (kernels/tensor/upload.h).
 
 #include <array>
 

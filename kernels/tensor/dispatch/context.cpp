@@ -52,7 +52,7 @@ void OpScope::begin(Context& context) {
 void OpScope::end() noexcept {
   try {
     if (context_->profile() != nullptr) context_->synchronize();
-  } catch (const Error&) {  // told again by the next call that waits
+  } catch (const Error&) {  // reported again by the next call that waits
   }
   event_.end_ns = Trace::now();
 #ifdef NYSTROM_WITH_CUDA

@@ -75,8 +75,7 @@ Device Device::gpu(int index, bool time_products) {
 }
 
 std::string Device::text() const {
-  return cuda_ == nullptr ? "the processor"
-                          : fmt::format("GPU {}, {}", cuda_->index(), cuda_->properties().name);
+  return cuda_ == nullptr ? "the CPU" : fmt::format("GPU {}, {}", cuda_->index(), cuda_->properties().name);
 }
 
 std::string Device::identity() const {
@@ -85,7 +84,7 @@ std::string Device::identity() const {
   cuda::check(cudaGetDeviceProperties(&all, cuda_->index()), "asking for the GPU's id");
   std::string id;
   for (const char byte : all.uuid.bytes) id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  // Two ranks may share a GPU over NCCL where each claims a host of its own.
+  // Two ranks may share a GPU over NCCL where each claims its own host.
   const char* claimed = std::getenv("NCCL_HOSTID");
   return claimed == nullptr ? id : fmt::format("{} {}", claimed, id);
 }
@@ -111,7 +110,7 @@ Device Device::gpu(int, bool) {
 }
 
 std::string Device::text() const {
-  return "the processor";
+  return "the CPU";
 }
 
 std::string Device::identity() const {

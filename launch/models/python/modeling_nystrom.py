@@ -282,7 +282,7 @@ class ReformerAttention(NystromSelfAttention):
     k_j = q_j / (|q_j|^2 + 10^-6 D)^1/2, logits q_i k_j. In each round the tokens are sorted by (bucket, index) and cut
     into chunks; a token sees its own chunk and the one before it (before the first: the last), not itself unless n = 1.
     The rounds are one softmax, in which a token counts as often as it is seen. `rotations` R [r, H, ., D] are those that
-    nystrom evaluates the model with; in training each batch is hashed anew.
+    nystrom evaluates the model with; in training each batch is hashed again.
     """
 
     projections = ("query", "value")
@@ -625,7 +625,7 @@ class NystromForMultipleChoice(hf.NystromformerForMultipleChoice):
         self.post_init()
 
 
-# So that save_pretrained writes this file beside the weights: transformers 4.45 does not by itself.
+# So that save_pretrained writes this file next to the weights, which transformers 4.45 does not do.
 for model, auto in (
     (NystromModel, "AutoModel"),
     (NystromForMaskedLM, "AutoModelForMaskedLM"),

@@ -77,7 +77,7 @@ TEST_P(AdamWOnDevice, a_clipped_step_of_groups_is_the_hosts) {
 
 INSTANTIATE_TEST_SUITE_P(Counts, AdamWOnDevice, ::testing::Values(1, 7, 64, 2048, 5000, 70001));
 
-TEST(ClipOnDevice, gradients_that_are_no_numbers_change_nothing) {
+TEST(ClipOnDevice, nan_gradients_change_nothing) {
   OnDevice device;
   const OwnedTensor before = normal(DType::kF32, {40}, 1), bad = normal(DType::kF32, {40}, 2);
   set(bad, 33, std::nan(""));

@@ -123,7 +123,7 @@ class WithEpilogues {
 
 constexpr Case kFused{DType::kBF16, kNew, 33, 16, 24, 8, 0};
 
-/// What both ops launch beside products, and what they compute, with such a library.
+/// What both ops launch besides products, and what they compute, with such a library.
 struct Run {
   std::map<std::string, std::int64_t> launches;
   Twins::Results results;
@@ -143,7 +143,7 @@ TEST(LinearGeluInOneProduct, launches_no_gelu_and_no_column_sums) {
       << "the bias rounded, its gradient added";
 }
 
-TEST(LinearGeluInOneProduct, is_left_where_the_library_knows_no_way) {
+TEST(LinearGeluInOneProduct, is_not_used_where_the_library_has_no_algorithm) {
   const auto fused = run("bias,gelu,slope,sums", kFused), apart = run("none", kFused);
   EXPECT_EQ(apart.launches.at("gelu_forward"), 1);
   EXPECT_EQ(apart.launches.at("gelu_backward"), 1);
@@ -178,7 +178,7 @@ TEST(LinearGeluInOneProduct, is_left_where_separate_steps_were_measured_to_be_fa
   ::unsetenv("XDG_CACHE_HOME");
 }
 
-TEST(LinearGeluInOneProduct, is_chosen_for_each_product_by_itself) {
+TEST(LinearGeluInOneProduct, is_chosen_for_each_product_separately) {
   const auto forward = run("bias,gelu", kFused).launches;
   EXPECT_FALSE(forward.contains("gelu_forward"));
   EXPECT_TRUE(forward.contains("gelu_backward"));

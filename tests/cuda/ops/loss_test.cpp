@@ -78,7 +78,7 @@ TEST(LabelWeightsOnDevice, gradients_are_weighed_as_on_the_host) {
   }
 }
 
-TEST(CrossEntropyOnDeviceRows, infinities_and_numbers_that_are_none_show) {
+TEST(CrossEntropyOnDeviceRows, infinities_and_nan_propagate) {
   OnDevice device;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   std::vector<float> logits(24, 0.0F);

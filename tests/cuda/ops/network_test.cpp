@@ -65,7 +65,7 @@ TEST(NetworkOpsOnDevice, pairs_and_residuals_are_the_hosts) {
   }
 }
 
-TEST(NetworkOpsOnDevice, layer_norm_beside_a_skip_is_the_hosts) {
+TEST(NetworkOpsOnDevice, layer_norm_with_a_skip_matches_the_cpu) {
   for (const DType type : kDeviceTypes) {
     Twins t;
     const Shape shape{9, 40}, row{40};

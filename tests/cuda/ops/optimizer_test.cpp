@@ -21,7 +21,7 @@ class TensorwiseOnDevice : public ::testing::TestWithParam<TensorScale> {
  protected:
   static constexpr std::int64_t kCount = 5003;
 
-  /// Parts of any size, of three tensors; between two of them lies something else.
+  /// Parts of any size, of three tensors; between two of them there is something else.
   void add_parts(Twins& t) const {
     const std::vector<std::int64_t> begins{0, 1, 1024, 2051, 2100}, ends{1, 1024, 2048, 2100, kCount};
     t.integers("begins", begins);
@@ -122,7 +122,7 @@ TEST(MuonOnDevice, a_step_is_the_hosts) {
     }
 }
 
-TEST(MuonOnDevice, gradients_that_are_no_numbers_change_nothing) {
+TEST(MuonOnDevice, nan_gradients_change_nothing) {
   OnDevice device;
   const OwnedTensor before = normal(DType::kF32, {8, 12}, 1), bad = normal(DType::kF32, {8, 12}, 2);
   set(bad, 33, std::nan(""));

@@ -101,7 +101,7 @@ TEST_P(RowsOnDevice, dropout_keeps_what_the_host_keeps) {
     }
 }
 
-TEST_P(RowsOnDevice, picked_rows_go_and_come_back) {
+TEST_P(RowsOnDevice, gathered_rows_are_scattered_back) {
   const std::int64_t rows = shape()[0], picked = (rows + 1) / 2;
   std::vector<std::int32_t> numbers(static_cast<std::size_t>(picked));
   for (std::size_t p = 0; p < numbers.size(); ++p)
@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, RowsOnDevice,
                                            Size{33, 64, 0}, Size{9, 64, 1}, Size{130, 300, 0},
                                            Size{17, 1032, 0}, Size{70, 261, 3}));
 
-TEST(RowsOnDeviceRows, none_are_taken) {
+TEST(RowsOnDeviceRows, zero_rows_are_accepted) {
   OnDevice device;
   Context& context = device.context();
   const Tensor none = Tensor(nullptr, DType::kF32, {0, 8});

@@ -60,7 +60,7 @@ class Twins {
   }
   /// One that it reads and writes, or adds to.
   void updated(const std::string& name, const Tensor& values) { add(name, values, Role::kUpdated); }
-  /// Scratch: not looked at.
+  /// Scratch: not compared.
   void scratch(const std::string& name, DType type, Shape shape) {
     const OwnedTensor zeros(type, shape);
     add(name, zeros, Role::kScratch);

@@ -63,7 +63,7 @@ TEST(Lines, a_line_of_any_length_is_read_in_parts) {
   EXPECT_EQ(read.ids[5], "l:1#6");
   std::string joined;
   for (std::size_t i = 0; i + 1 < read.documents.size(); ++i) {
-    EXPECT_LE(read.documents[i][0].size(), kLongestDocument);
+    EXPECT_LE(read.documents[i][0].size(), kMaxDocumentBytes);
     joined += read.documents[i][0];
   }
   EXPECT_TRUE(joined == line);

@@ -129,7 +129,7 @@ TEST(Pathfinder, rules_are_those_of_the_benchmark) {
     (void)PathfinderGenerator(pathfinder_rule(32, 60), 1).draw(0);
     ADD_FAILURE() << "contours of 60 segments fit into 32 pixels";
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("found no room in 100000 pictures of 32 pixels"));
+    EXPECT_THAT(error.what(), HasSubstr("did not fit in 100000 images of 32 pixels"));
   }
 }
 

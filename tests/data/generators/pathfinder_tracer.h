@@ -44,7 +44,7 @@ class PathfinderTracer {
     return std::min(p.y, p.x) >= 0 && std::max(p.y, p.x) < rule_.size;
   }
 
-  /// A disc in the middle of a picture of its own, 0 to 255.
+  /// A disc in the middle of its own picture, 0 to 255.
   void draw_disc() {
     reach_ = static_cast<int>(std::ceil(rule_.marker_radius)) + 3;
     const int size = 2 * reach_ + 1, scale = rule_.antialias;

@@ -200,7 +200,7 @@ TEST(Prepare, a_disk_that_fills_up_ends_it_with_a_sentence_and_leaves_nothing) {
   std::signal(SIGXFSZ, handler);
   EXPECT_THAT(message, HasSubstr(options.directory));
   EXPECT_FALSE(fs::exists(fs::path(options.directory) / "manifest.json"));
-  EXPECT_GT(prepare(options).train.tokens, 0) << "with room again it goes on";
+  EXPECT_GT(prepare(options).train.tokens, 0) << "with free space again it continues";
 }
 
 TEST(Split, of_a_document_does_not_depend_on_other_documents) {

@@ -131,7 +131,7 @@ bool prepare_and_kill(const PrepareOptions& options, unsigned microseconds) {
   ::kill(child, SIGKILL);
   int status = 0;
   ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0) << "it failed by itself";
+  EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0) << "it failed without being killed";
   return WIFEXITED(status);
 }
 

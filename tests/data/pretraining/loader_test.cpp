@@ -204,7 +204,7 @@ TEST_F(LoaderTest, padding_fills_rows_to_the_sequence_length) {
   }
 }
 
-TEST_F(LoaderTest, one_pass_ends_with_the_remainder_and_may_be_cut_short) {
+TEST_F(LoaderTest, one_pass_ends_with_the_remainder_and_may_be_limited) {
   LoaderOptions o = one_pass();
   o.global_batch = 7;
   Loader loader(o);

@@ -180,7 +180,7 @@ TEST_F(MixtureLoaderTest, is_the_same_on_any_ranks_and_after_a_seek) {
   }
 }
 
-TEST_F(MixtureLoaderTest, tells_epochs_by_corpus) {
+TEST_F(MixtureLoaderTest, reports_epochs_by_corpus) {
   LoaderOptions o = options();
   const Loader mixed(o);
   const auto by_weight = mixed.epochs_of(1000);

@@ -55,7 +55,7 @@ TEST(Encoding, every_kind_becomes_utf8) {
   EXPECT_EQ(repairs.invalid_bytes + repairs.nul_bytes, 0);
 }
 
-TEST(Clean, white_space_becomes_one_blank_and_is_trimmed) {
+TEST(Clean, white_space_becomes_one_space_and_is_trimmed) {
   CleanCounts counts;
   EXPECT_EQ(clean_text(" \t one\u00a0\u2003 two\r\nthree\n", Normalization::kNfc, counts), "one two three");
   EXPECT_EQ(counts.white_space, 3 + 2 + 1 + 1);

@@ -1,6 +1,6 @@
 #pragma once
 #pragma GCC system_header  // names that are cuBLASLt's, not ours to choose
-// The part of cuBLASLt that this project calls, computed by the processor: tests/emulation/cublas_lt.cpp.
+// The part of cuBLASLt that this project calls, computed by the CPU: tests/emulation/cublas_lt.cpp.
 
 #include <cuda_runtime.h>
 

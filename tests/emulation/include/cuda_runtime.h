@@ -1,7 +1,7 @@
 #pragma once
 #pragma GCC system_header  // names that are CUDA's, not ours to choose
-// The part of the CUDA runtime that this project calls, executed by the processor: see
-// tests/emulation/emulation.h. Found in CUDA's place because the folder stands first on the include path of
+// The part of the CUDA runtime that this project calls, executed by the CPU: see
+// tests/emulation/emulation.h. Found in CUDA's place because the folder comes first on the include path of
 // the `emulation` build.
 
 #include <cmath>
@@ -109,7 +109,7 @@ const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU, const char* w
   return reinterpret_cast<const V*>(exchange(mask, &mine, sizeof(V), what, site));
 }
 
-/// The value of lane `source`, as shuffles give it: a source outside of the segment means one's own.
+/// The value of lane `source`, as shuffles give it: a source outside of the segment means the lane's own.
 template <class T>
 T shuffled(unsigned mask, T value, int source, bool inside, const char* what, const Site& site) {
   const T* values = warp_exchange(value, mask, what, site);

@@ -263,7 +263,7 @@ TEST_P(AttentionKinds, have_the_same_bits_for_any_thread_count) {
   }
 }
 
-/// Copies a sequence's values from a pack to a case of its own.
+/// Copies a sequence's values from a pack to a separate case.
 void copy_rows(KindCase<float>& pack, Index begin, KindCase<float>& alone) {
   const Index rows = alone.sequences().tokens;
   std::ranges::copy(pack.qkv().rows(begin, rows).span<float>(), alone.qkv().span<float>().begin());

@@ -1,4 +1,4 @@
-// Attention of sequences that lie on several ranks, which here are threads: the same as on one.
+// Attention of sequences that are split across ranks, which here are threads: the same as on one.
 
 #include <gtest/gtest.h>
 
@@ -155,7 +155,7 @@ class Comparison {
 
 const CaseOptions kLong{.config = {.heads = 2, .landmarks = 8, .taps = 9}, .rows = {5000}, .head_width = 8};
 
-TEST(SplitAttention, has_the_bits_of_one_rank_where_it_is_cut_at_chunks) {
+TEST(SplitAttention, has_the_bits_of_one_rank_if_split_at_chunks) {
   ASSERT_EQ(nystrom_cut_rows(kLong.config.nystrom(), 5000, 16), 1024);
   for (const int threads : {1, 3}) {
     CaseOptions options = kLong;
@@ -167,14 +167,14 @@ TEST(SplitAttention, has_the_bits_of_one_rank_where_it_is_cut_at_chunks) {
   }
 }
 
-TEST(SplitAttention, has_them_beside_other_sequences_too) {
+TEST(SplitAttention, has_them_with_other_sequences_too) {
   CaseOptions options = kLong;
   options.rows = {300, 2500, 5, 3000, 2100, 40};
   Comparison<float>(options, {0, 300 + 1024, 2805 + 2048, 5805 + 1024, 7945}).expect_same_bits();
   Comparison<float>(options, {0, 300 + 2048, 2805 + 1024, 5805, 7945}).expect_same_bits();
 }
 
-TEST(SplitAttention, is_equal_to_rounding_wherever_it_is_cut) {
+TEST(SplitAttention, is_equal_to_rounding_wherever_it_is_split) {
   for (const std::int64_t cut : {9, 500, 625, 626, 1023, 1030, 4990, 4999}) {
     Comparison<double>(kLong, {0, cut, 5000}).expect_near(1e-10);
     Comparison<float>(kLong, {0, cut, 5000}).expect_near(2e-4);
@@ -240,7 +240,7 @@ TEST(SplitAttention, bytes_that_travel_do_not_depend_on_the_length) {
 
 // The table of docs/long-sequences.md. 6144 rows of 8 landmarks are segments of 768: 2, 3 and 3 of them end
 // on the ranks.
-TEST(SplitAttention, what_travels_is_what_the_document_says) {
+TEST(SplitAttention, the_traffic_is_as_documented) {
   CaseOptions options = kLong;
   options.rows = {6144};
   Comparison<float> split(options, {0, 2048, 4096, 6144});
@@ -256,7 +256,7 @@ TEST(SplitAttention, what_travels_is_what_the_document_says) {
   EXPECT_EQ(split.mail().sent_by(2), expected(1, 3, 0, kOthers));
 }
 
-TEST(SplitAttention, whole_sequences_send_nothing) {
+TEST(SplitAttention, unsplit_sequences_send_nothing) {
   CaseOptions options = kLong;
   options.rows = {300, 2500, 5, 200};
   Comparison<float> split(options, {0, 2800, 3005});
@@ -264,7 +264,7 @@ TEST(SplitAttention, whole_sequences_send_nothing) {
   EXPECT_EQ(split.mail().messages_of(0) + split.mail().messages_of(1), 0U);
 }
 
-TEST(SplitAttention, long_sequences_are_cut_at_chunks_and_short_ones_never) {
+TEST(SplitAttention, long_sequences_are_split_at_chunks_and_short_ones_never) {
   EXPECT_EQ(nystrom_cut_rows({.landmarks = 64}, 64, 2), 0);
   EXPECT_GE(nystrom_cut_rows({.landmarks = 64}, 65, 2), 65);
   EXPECT_EQ(nystrom_cut_rows({.landmarks = 64}, 65536, 16), 4096);
@@ -277,7 +277,7 @@ CaseOptions softmax_case(std::vector<std::int32_t> rows) {
           .head_width = 8};
 }
 
-TEST(SplitSoftmax, is_equal_to_one_rank_wherever_it_is_cut) {
+TEST(SplitSoftmax, is_equal_to_one_rank_wherever_it_is_split) {
   for (const double dropout : {0.0, 0.2}) {
     CaseOptions options = softmax_case({300});
     options.dropout = dropout;
@@ -291,14 +291,14 @@ TEST(SplitSoftmax, is_equal_to_one_rank_wherever_it_is_cut) {
   }
 }
 
-TEST(SplitSoftmax, has_neighbours_and_two_cut_sequences) {
+TEST(SplitSoftmax, has_neighbours_and_two_split_sequences) {
   const CaseOptions options = softmax_case({20, 131, 4, 150, 7});
   for (const std::vector<std::int64_t>& cuts : std::vector<std::vector<std::int64_t>>{
            {0, 21, 312}, {0, 100, 312}, {0, 100, 200, 312}, {0, 30, 140, 160, 290, 312}})
     Comparison<double>(options, cuts).expect_near(1e-10);
 }
 
-TEST(SplitSoftmax, outputs_have_the_bits_of_one_rank_where_it_is_cut_between_blocks) {
+TEST(SplitSoftmax, outputs_have_the_bits_of_one_rank_if_split_between_blocks) {
   const CaseOptions options = softmax_case({1500});
   ASSERT_EQ(softmax_cut_rows(1500), 64);
   EXPECT_EQ(softmax_cut_rows(1000), 0);

@@ -65,7 +65,7 @@ class ThreadGroup final : public SequenceGroup {
   int rank_, ranks_;
 };
 
-/// body(rank) for each rank, each in a thread of its own.
+/// body(rank) for each rank, each in its own thread.
 template <class Body>
 void on_threads(int ranks, const Body& body) {
   std::vector<std::jthread> threads;

@@ -33,7 +33,7 @@ TEST(Trace, records_between_start_and_stop_alone) {
   EXPECT_EQ(trace.events()[0].flops, 3);
 }
 
-TEST(Trace, what_is_open_at_its_ends_is_cut_there) {
+TEST(Trace, events_open_at_its_ends_are_clipped) {
   Trace trace;
   trace.open(Kind::kLoader, "early", 3);
   trace.start();
@@ -74,14 +74,14 @@ TEST(Trace, too_many_events_are_counted) {
   Trace trace;
   trace.start();
   const std::int64_t at = Trace::now();
-  for (std::size_t i = 0; i < Trace::kMostEvents + 5; ++i)
+  for (std::size_t i = 0; i < Trace::kMaxEvents + 5; ++i)
     trace.add({.name = "op", .begin_ns = at, .end_ns = at + 1});
   trace.stop();
-  EXPECT_EQ(trace.events().size(), Trace::kMostEvents);
+  EXPECT_EQ(trace.events().size(), Trace::kMaxEvents);
   EXPECT_EQ(trace.dropped(), 5);
 }
 
-TEST(Trace, ops_lie_within_their_part) {
+TEST(Trace, ops_are_within_their_part) {
   Context context(1);
   Trace trace;
   trace.start();
@@ -103,7 +103,7 @@ TEST(Trace, ops_lie_within_their_part) {
   EXPECT_EQ(op.bytes, 20);
 }
 
-TEST(Trace, parts_are_no_ops_of_a_profile) {
+TEST(Trace, parts_are_not_ops_of_a_profile) {
   Context context(1);
   Profile profile;
   Trace trace;

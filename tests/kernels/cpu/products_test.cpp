@@ -80,7 +80,7 @@ TEST_P(Products, have_the_same_bits_for_any_thread_count) {
   for (const int threads : kThreadCounts) EXPECT_TRUE(same_bits(one, operands.product(threads))) << threads;
 }
 
-// One row at a time: neither the rows beside it nor its place change its bits.
+// One row at a time: neither the rows around it nor its place change its bits.
 TEST_P(Products, of_a_row_do_not_depend_on_the_other_rows) {
   const Operands operands(GetParam());
   if (operands.sizes.transpose_a) GTEST_SKIP() << "rows of a are not side by side";

@@ -102,7 +102,7 @@ TEST(AdamW, accepts_zero_weights) {
   EXPECT_TRUE(same_bits(state.copy, before.copy));
 }
 
-TEST(AdamW, groups_are_steps_of_their_own) {
+TEST(AdamW, groups_are_separate_steps) {
   Context context(2);
   const State together(DType::kF64, 100, DType::kF64), apart(DType::kF64, 100, DType::kF64);
   const auto begins = integers<std::int64_t>({0, 27, 80});

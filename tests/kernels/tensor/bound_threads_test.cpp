@@ -45,7 +45,7 @@ class BoundThreadsTest : public ::testing::Test {
   const std::set<int> all_ = allowed();
 };
 
-TEST_F(BoundThreadsTest, each_thread_has_a_core_of_its_own_while_the_scope_lasts) {
+TEST_F(BoundThreadsTest, each_thread_has_its_own_core_within_the_scope) {
   Context context(static_cast<int>(cores_.size()));
   const BoundThreads threads(context);
   ASSERT_TRUE(threads.binds());

@@ -1,4 +1,4 @@
-// What doctor tells of the ranks' link, from times that the test makes up.
+// What doctor reports of the ranks' link, from times that the test makes up.
 
 #include "launch/bench/all_reduce_rate.h"
 
@@ -10,7 +10,7 @@
 namespace nystrom {
 namespace {
 
-/// Four ranks, the third of which takes the longest: 9 s for the first sums, then so many milliseconds.
+/// Four ranks, the third of which takes the longest: 9 s for the first sums, then the given milliseconds.
 class SlowRanks final : public Comm {
  public:
   static constexpr int kRanks = 4;

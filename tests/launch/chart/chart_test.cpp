@@ -183,7 +183,7 @@ TEST(LineChart, a_band_goes_there_and_back) {
   EXPECT_EQ(occurrences(match[1], ","), 4U);
 }
 
-TEST(LineChart, marks_stand_where_their_steps_are) {
+TEST(LineChart, marks_are_at_their_steps) {
   LineChart chart = chart_of({{0, 1}, {100, 1}});
   chart.marks = {
       {50, "step-50.h5", Mark::Kind::kCheckpoint}, {25, "resumed", Mark::Kind::kResume}, {200, "beyond"}};
@@ -253,7 +253,7 @@ TEST(HeatMap, shades_from_the_least_to_the_most) {
   EXPECT_THAT(svg_of(map), HasSubstr("fill-opacity=\"0.50\"><title>t a, p b: 2</title>"));
 }
 
-TEST(HeatMap, labels_without_room_are_left_out_and_long_ones_cut) {
+TEST(HeatMap, labels_that_do_not_fit_are_omitted_and_long_ones_truncated) {
   HeatMap map{.title = "m",
               .across = "p",
               .down = "t",
@@ -267,7 +267,7 @@ TEST(HeatMap, labels_without_room_are_left_out_and_long_ones_cut) {
   EXPECT_THAT(svg, HasSubstr(">xxxxxxxxxxxxxxx…</text>"));
 }
 
-TEST(HeatMap, columns_of_some_width_have_all_their_labels_cut_where_need_be) {
+TEST(HeatMap, wide_columns_have_all_their_labels_truncated_if_needed) {
   HeatMap map{.title = "m", .across = "p", .down = "t", .columns = {}, .rows = {"r"}, .values = {{}}};
   for (int i = 0; i < 8; ++i)
     map.columns.push_back(fmt::format("{}-label-{}", i, i)), map.values[0].push_back(i);

@@ -34,7 +34,7 @@ TEST(Figures, a_run_that_the_memory_does_not_hold_is_warned_of) {
   EXPECT_THAT(little.warnings[0], HasSubstr("The 2 ranks of this machine take 6.0 GiB"));
 }
 
-TEST(Figures, memory_that_is_not_known_is_no_memory_that_is_not_there) {
+TEST(Figures, unknown_memory_is_not_missing_memory) {
   const CheckReport unknown = memory_of({.peak_bytes = kGiB, .left_bytes = 0});
   EXPECT_THAT(unknown.warnings, IsEmpty());
   EXPECT_TRUE(unknown.json["available_memory_bytes"].is_null());

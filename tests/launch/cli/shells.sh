@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The completions in their shells, and the manual page by its formatter. What a shell that is missing would test is
-# skipped, and said.
+# skipped, and reported.
 #
 #   tests/launch/cli/shells.sh build/nystrom
 set -euo pipefail

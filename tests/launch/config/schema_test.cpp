@@ -194,7 +194,7 @@ TEST(Schema, refuses_what_the_reader_refuses) {
   }
 }
 
-// Objects whose members are not keys of ours.
+// Objects whose members are not configuration keys.
 bool is_open(const std::string& path) {
   return path == ".grid" || path == ".data.mixture";
 }

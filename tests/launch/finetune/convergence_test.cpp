@@ -1,4 +1,4 @@
-// Does attention carry information? The label says which mark stands at four places in the last half of a
+// Does attention carry information? The label says which mark is at four places in the last half of a
 // long row of noise; it is read from the first token. What the convolutions can bring there are the first few
 // words, which say nothing: rows cut to these leave the same network at chance.
 

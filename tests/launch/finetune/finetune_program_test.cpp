@@ -50,7 +50,7 @@ TEST_F(Finetune, learns_a_task_keeps_the_best_and_predicts_in_order) {
   EXPECT_EQ(results("next")["model"], "run/checkpoints/best.h5");
 }
 
-TEST_F(Finetune, check_tells_what_the_run_would_come_to_and_writes_nothing) {
+TEST_F(Finetune, check_reports_on_the_run_and_writes_nothing) {
   const Outcome done = run("$nystrom check c.yaml --json --steps 1");
   ASSERT_EQ(done.status, 0) << done.err;
   EXPECT_THAT(done.out, ::testing::StartsWith("`nystrom finetune` would start a new run in run.\n"));
@@ -115,11 +115,11 @@ TEST_F(Finetune, two_ranks_with_sharded_optimizer_state_end_with_the_same_bits) 
       "mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom finetune c.yaml --set training.epochs=2 ";
   const Outcome whole = run(mpirun + "--set run.directory=whole");
   ASSERT_EQ(whole.status, 0) << whole.err;
-  const Outcome dealt = run(mpirun + "--set run.directory=dealt --set training.zero=true");
-  ASSERT_EQ(dealt.status, 0) << dealt.err;
-  EXPECT_EQ(losses("dealt"), losses("whole"));
-  EXPECT_EQ(results("dealt")["test"], results("whole")["test"]);
-  EXPECT_EQ(read_bytes(folder_ / "dealt/predictions.tsv"), read_bytes(folder_ / "whole/predictions.tsv"));
+  const Outcome sharded = run(mpirun + "--set run.directory=sharded --set training.zero=true");
+  ASSERT_EQ(sharded.status, 0) << sharded.err;
+  EXPECT_EQ(losses("sharded"), losses("whole"));
+  EXPECT_EQ(results("sharded")["test"], results("whole")["test"]);
+  EXPECT_EQ(read_bytes(folder_ / "sharded/predictions.tsv"), read_bytes(folder_ / "whole/predictions.tsv"));
 }
 
 TEST_F(Finetune, a_stopped_run_resumes_to_the_same_weights) {

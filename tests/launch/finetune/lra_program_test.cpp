@@ -206,7 +206,7 @@ TEST_F(LraProgram, a_pretraining_on_a_task_refuses_what_does_not_fit_and_other_e
   EXPECT_THAT(refusal(steps + "--set model.vocabulary_size=16"),
               HasSubstr("LRA ListOps has 16 tokens, and one that masks them, but the model embeds 16"));
   EXPECT_THAT(refusal(steps + "--set data.masking.unit=word"), HasSubstr("needs the tokenizer"));
-  EXPECT_THAT(refusal(steps + "--set tokenizer.path=c.yaml"), HasSubstr("has tokens of its own"));
+  EXPECT_THAT(refusal(steps + "--set tokenizer.path=c.yaml"), HasSubstr("has its own tokens"));
   EXPECT_THAT(refusal(steps + "--set task.name=sums"), HasSubstr("it is one of listops"));
   const Outcome checked = run("$nystrom check c.yaml --command pretrain --steps 1 " + steps);
   EXPECT_EQ(checked.status, 0) << checked.err;
@@ -270,7 +270,7 @@ TEST_F(LraProgram, pictures_are_trained_on) {
 }
 
 // Without black pixels every picture is the same token: only its position tells the classes apart.
-TEST_F(LraProgram, pictures_without_black_pixels_are_told_apart_by_positions) {
+TEST_F(LraProgram, pictures_without_black_pixels_are_distinguished_by_positions) {
   for (const auto& [part, count] : {std::pair{"train", 240}, std::pair{"t10k", 64}}) {
     const auto [pictures, labels] = one_lit_pixel(static_cast<unsigned char>(count));
     std::ofstream(folder_ / (std::string(part) + "-images-idx3-ubyte"), std::ios::binary) << pictures;
@@ -411,7 +411,7 @@ TEST_F(LraProgram, wrong_command_lines_are_refused) {
     EXPECT_EQ(outcome.status, 2) << command;
     return outcome.err;
   };
-  EXPECT_THAT(refusal("lra generate cifar --out x"), HasSubstr("makes listops or pathfinder, not cifar"));
+  EXPECT_THAT(refusal("lra generate cifar --out x"), HasSubstr("generates listops or pathfinder, not cifar"));
   EXPECT_THAT(refusal("lra make listops --out x"), HasSubstr("`nystrom lra make` is unknown"));
   EXPECT_THAT(refusal("lra generate listops --out x --contour 6"), HasSubstr("does not take `--contour`"));
   EXPECT_THAT(refusal("lra generate listops --out x --depth 2"), HasSubstr("none more than 500"));
@@ -422,7 +422,7 @@ TEST_F(LraProgram, wrong_command_lines_are_refused) {
   EXPECT_THAT(refusal("finetune c.yaml"), HasSubstr("`task.path` (data) does not exist"));
   generate();
   EXPECT_THAT(refusal("finetune c.yaml --set tokenizer.path=c.yaml"),
-              HasSubstr("LRA ListOps has tokens of its own"));
+              HasSubstr("LRA ListOps has its own tokens"));
   EXPECT_THAT(refusal("finetune c.yaml --set model.vocabulary_size=8"),
               HasSubstr("LRA ListOps has 16 tokens"));
 }

@@ -1,4 +1,4 @@
-// Models, inputs and shards of strangers, as the program meets them: refused in one printable sentence with
+// Untrusted models, inputs and shards, as the program reads them: refused in one printable sentence with
 // status 2; nothing crashes, nothing of another file comes out.
 
 #include <gmock/gmock.h>
@@ -49,7 +49,7 @@ class HostileFiles : public ConversionCase {
     EXPECT_EQ(said.find('\x1b'), std::string::npos) << command;
   }
 
-  /// The folder anew under another name, to be spoilt.
+  /// A copy of the folder under another name, to be corrupted.
   std::string copy(const std::string& name) {
     fs::remove_all(at_ / name);
     fs::copy(at_ / "m", at_ / name);
@@ -65,7 +65,7 @@ class HostileFiles : public ConversionCase {
   }
 };
 
-TEST_F(HostileFiles, a_checkpoint_gives_no_other_file_away) {
+TEST_F(HostileFiles, a_checkpoint_discloses_no_other_file) {
   write_x(at_ / "other.h5", 100'000);
   for (const Reach reach :
        {Reach::kExternalStorage, Reach::kVirtual, Reach::kExternalLink, Reach::kSoftLink}) {
@@ -98,7 +98,7 @@ TEST_F(HostileFiles, a_checkpoint_expands_to_no_more_than_it_holds) {
   expect_refused("convert --from bad.h5 --to out", kWord);
 }
 
-TEST_F(HostileFiles, an_input_of_predict_gives_no_other_file_away) {
+TEST_F(HostileFiles, an_input_of_predict_discloses_no_other_file) {
   const Hdf5Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(text, 43);
   add_reaching(at_ / "in.h5", "text", Reach::kExternalStorage, at_ / "secret", text, {20});
@@ -131,7 +131,7 @@ TEST_F(HostileFiles, an_input_of_predict_that_claims_too_much_is_named) {
                    name);
 }
 
-TEST_F(HostileFiles, a_shard_gives_no_other_file_away) {
+TEST_F(HostileFiles, a_shard_discloses_no_other_file) {
   ShardWriter writer(at_ / "a.h5",
                      {.vocabulary_size = 300, .tokenizer_sha256 = std::string(64, 'a'), .sources = {"x"}});
   writer.add_document(0, std::vector<std::vector<std::int32_t>>{{5, 6, 7, 8}});
@@ -142,7 +142,7 @@ TEST_F(HostileFiles, a_shard_gives_no_other_file_away) {
   EXPECT_THAT(run("inspect --verify a.h5").out, StartsWith("CORRUPT"));
 }
 
-TEST_F(HostileFiles, a_prepared_task_gives_no_other_file_away_and_crashes_nothing) {
+TEST_F(HostileFiles, a_prepared_task_discloses_no_other_file_and_crashes_nothing) {
   std::ofstream(at_ / "c.yaml") << R"(
 run: {directory: run, threads: 1}
 task: {kind: lra, name: listops, path: data}
@@ -232,7 +232,7 @@ TEST_F(HostileFiles, names_reach_the_terminal_printable_and_short) {
   expect_refused("inspect named", "\\x1b]0;PWNED");
 }
 
-TEST_F(HostileFiles, many_empty_tensors_take_no_square_of_time) {
+TEST_F(HostileFiles, many_empty_tensors_take_linear_time) {
   change_header(copy("many"), [](Json& header) {
     for (int i = 0; i < 200'000; ++i)
       header["t" + std::to_string(i)] = {{"dtype", "F32"}, {"shape", {0}}, {"data_offsets", {0, 0}}};

@@ -57,7 +57,7 @@ class ConversionCase : public ::testing::Test {
                                          .files = {{"spiece.model", tokenizer().bytes()}}});
     return at_ / "m";
   }
-  /// Writes the folder's weights anew, changed.
+  /// Rewrites the folder's weights, changed.
   static void change_weights(const std::string& folder,
                              const std::function<void(std::vector<TensorToWrite>&)>& change) {
     const std::string path = folder + "/model.safetensors";

@@ -144,7 +144,7 @@ TEST_F(Conversion, a_model_without_convolution_is_written_with_one_zero_tap_and_
   EXPECT_THAT(refusal({.from = from, .to = at_ / "x"}), HasSubstr(tap + " is not zero"));
 }
 
-/// A checkpoint that was trained at a length of its own, or with other settings.
+/// A checkpoint that was trained at its own length, or with other settings.
 std::string trained_checkpoint(const std::string& folder, const std::string& path, const Settings& settings,
                                std::int64_t step = 0) {
   const ModelSource source(folder);
@@ -194,7 +194,7 @@ TEST_F(Conversion, a_folder_has_the_length_of_training_also_by_way_of_a_checkpoi
   EXPECT_EQ(length_of(at_ / "long2"), 39);
 }
 
-TEST_F(Conversion, names_of_strangers_code_are_not_passed_on) {
+TEST_F(Conversion, names_of_untrusted_code_are_not_passed_on) {
   (void)convert({.from = folder(), .to = at_ / "a"});
   const std::string from = at_ / "a", path = from + "/tokenizer_config.json";
   change_config(from, {{"auto_map", {{"AutoModel", "evil/repo--m.M"}}},
@@ -221,10 +221,11 @@ TEST_F(Conversion, names_of_strangers_code_are_not_passed_on) {
       parse_json<Json>(converted(R"({"x": NaN, "auto_map": {"AutoTokenizer": "t.T"},)" + rest, "d"));
   EXPECT_FALSE(python.contains("auto_map"));
   std::ofstream(path) << "{\"auto_map\": ";
-  EXPECT_THAT(refusal({.from = from, .to = at_ / "e"}), HasSubstr("tokenizer_config.json is no JSON object"));
+  EXPECT_THAT(refusal({.from = from, .to = at_ / "e"}),
+              HasSubstr("tokenizer_config.json is not a JSON object"));
 }
 
-TEST_F(Conversion, a_length_beyond_the_positions_is_cut) {
+TEST_F(Conversion, a_length_beyond_the_positions_is_truncated) {
   const std::string from = folder();
   Json config = parse_json<Json>(read_bytes(from + "/config.json"));
   config["segment_means_seq_len"] = 4096;

@@ -57,7 +57,7 @@ class Import : public testing::ConversionCase {
 
 constexpr const char* kBias = "cls.predictions.bias";
 
-TEST_F(Import, roberta_counts_positions_from_behind_its_padding_token) {
+TEST_F(Import, roberta_counts_positions_from_after_its_padding_token) {
   const std::string from = bert(at_, true);
   const auto theirs = values_of(WeightFiles(from), "roberta.embeddings.position_embeddings.weight");
   for (const std::int64_t pad : {0, 1, 4}) {
@@ -115,7 +115,7 @@ TEST_F(Import, no_tensor_of_an_encoder_is_dropped) {
   change_config(from, {{"num_hidden_layers", 1}});
   EXPECT_THAT(refused(from), AllOf(HasSubstr("bert.encoder.layer.1."), HasSubstr("1 layers")));
   change_config(from, {{"num_hidden_layers", 2}});
-  const std::string other = "bert.encoder.layer.0.attention.self.conv.weight";  // not one of ours
+  const std::string other = "bert.encoder.layer.0.attention.self.conv.weight";  // not a tensor of the network
   change_weights(from, [&](auto& tensors) {
     tensors.push_back(filled(other, StoredType::kF32, {2, 1, 65, 1}, 0.5F));
   });
@@ -206,7 +206,7 @@ TEST_F(Import, the_dtype_of_a_folder_is_its_widest) {
   EXPECT_EQ(written(), "float64");
 }
 
-TEST_F(Import, buffers_and_tied_copies_are_not_written_again_and_whole_numbers_are_no_weights) {
+TEST_F(Import, buffers_and_tied_copies_are_not_written_again_and_integers_are_not_weights) {
   const std::string from = folder(), buffer = "nystromformer.embeddings.position_ids";
   change_weights(from, [&](auto& tensors) {
     tensors.push_back(zeros(buffer, StoredType::kI64, {1, 18}));

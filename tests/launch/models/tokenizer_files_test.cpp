@@ -128,7 +128,7 @@ TEST(TokenizerFiles, what_keeps_a_sentencepiece_model_from_being_a_tokenizer_jso
   EXPECT_THAT(why_not_imitated(defined), HasSubstr("user-defined"));
 }
 
-TEST(TokenizerFiles, pieces_over_blanks_are_told_to_the_library) {
+TEST(TokenizerFiles, pieces_with_spaces_are_passed_to_the_library) {
   const auto splits = [](const Tokenizer& of) {
     for (const auto& file : huggingface_tokenizer_files(of, 16))
       if (file.name == "tokenizer.json")

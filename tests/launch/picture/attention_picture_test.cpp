@@ -31,8 +31,8 @@ TEST(MatrixMap, has_a_path_for_each_shade_and_leaves_out_what_is_near_zero) {
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade\" fill-opacity=\"1.000\" d=\"M0 0h1v1h-1z\"/>"));
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade\" fill-opacity=\"0.500\" d=\"M1 0h1v1h-1z\"/>"));
   EXPECT_THAT(svg, HasSubstr("<path class=\"shade minus\" fill-opacity=\"1.000\" d=\"M1 1h1v1h-1z\"/>"));
-  EXPECT_EQ(largest_magnitude(values), 1);
-  EXPECT_EQ(largest_magnitude(std::vector<double>{0, 0}), 1);
+  EXPECT_EQ(max_magnitude(values), 1);
+  EXPECT_EQ(max_magnitude(std::vector<double>{0, 0}), 1);
 }
 
 HeadInput random_head(std::int64_t tokens, std::int64_t width) {

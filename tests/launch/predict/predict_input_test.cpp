@@ -42,15 +42,16 @@ TEST_F(Predict, reads_utf_16_by_its_byte_order_mark) {
   EXPECT_THAT(predict("--input broken.tsv").err, HasSubstr("4 bytes of the input are not valid"));
 }
 
-TEST_F(Predict, reads_compressed_files_and_says_what_to_do_with_a_compressed_pipe) {
+TEST_F(Predict, reads_compressed_files_and_reports_what_to_do_with_a_compressed_pipe) {
   train();
   const std::string expected = predict("--input data/test.tsv").out;
   ASSERT_EQ(run("gzip -c data/test.tsv > t.tsv.gz && gzip -c t.tsv.gz > twice.gz").status, 0);
   EXPECT_EQ(predict("--input t.tsv.gz").out, expected);
   EXPECT_EQ(predict("--input t.tsv.gz --input-format tsv").out, expected);
   EXPECT_THAT(predict("--input twice.gz").err, HasSubstr("twice.gz is not text but compressed twice"));
-  EXPECT_THAT(predict("--input - --input-format tsv < t.tsv.gz").err,
-              HasSubstr("standard input is compressed, and no file. Decompress it on the way"));
+  EXPECT_THAT(
+      predict("--input - --input-format tsv < t.tsv.gz").err,
+      HasSubstr("standard input is compressed, which is supported only for files. Decompress it first"));
   write("wide.tsv", std::string("\0\0\xFE\xFF\0\0\0t", 8));
   EXPECT_THAT(predict("--input wide.tsv").err, HasSubstr("wide.tsv is text in UTF-32"));
 }
@@ -154,7 +155,7 @@ TEST_F(Predict, invalid_input_is_refused_with_a_sentence) {
   EXPECT_THAT(refusal("--input no.tsv --input-format xml"), HasSubstr("--input-format"));
   EXPECT_THAT(refusal("--input no.tsv --task fill_mask"), HasSubstr("cannot fill masks"));
   EXPECT_THAT(refusal("--input no.tsv --format hdf5"), HasSubstr("--output"));
-  EXPECT_THAT(refusal("--input no.tsv --set optimiser.kind=x"), HasSubstr("there is no key"));
+  EXPECT_THAT(refusal("--input no.tsv --set optimiser.kind=x"), HasSubstr("unknown key"));
   std::string longer = "text\n";
   for (int i = 0; i < 80; ++i) longer += "one two three ";
   write("long.tsv", longer + "\n");

@@ -40,7 +40,7 @@ TEST_F(Predict, tags_words_of_lines_arrays_and_conll) {
 }
 
 TEST_F(Predict, reads_the_word_column_that_training_read) {
-  // Words stand in the second column, and one has a blank in it.
+  // Words are in the second column, and one has a blank in it.
   std::string rows, blanks;
   for (int i = 0; i < 30; ++i) rows += "1\tone two\tO\n2\ttin\tB-X\n\n3\tten\tO\n\n";
   for (const char* name : {"data/train.conll", "data/dev.conll", "data/test.conll"}) write(name, rows);

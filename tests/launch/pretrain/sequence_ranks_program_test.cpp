@@ -97,7 +97,7 @@ TEST_F(SequenceRanksProgram, ranks_that_share_sequences_train_as_one_does) {
   expect_equal_metrics("groups");
 }
 
-TEST_F(SequenceRanksProgram, a_run_goes_on_without_groups) {
+TEST_F(SequenceRanksProgram, a_run_resumes_without_groups) {
   const Outcome begun =
       pretrain(3, "--set run.directory=changed --set communication.sequence_ranks=3 --set training.steps=4");
   EXPECT_EQ(begun.status, 0) << begun.err;
@@ -129,7 +129,7 @@ TEST_F(SequenceRanksProgram, profiled_steps_leave_a_trace_of_all_ranks) {
   EXPECT_TRUE(kinds.contains({0, "checkpoint"}));
 }
 
-TEST_F(SequenceRanksProgram, a_growing_batch_goes_on_exactly_after_a_stop) {
+TEST_F(SequenceRanksProgram, a_growing_batch_resumes_exactly_after_a_stop) {
   const std::string grows =
       "--set 'training.batch_schedule=[{step: 3, global_batch: 5}, {step: 6, global_batch: 8}]'";
   const Outcome straight = pretrain(2, grows + " --set run.directory=grown");

@@ -118,7 +118,7 @@ def look_at_watch(nystrom, folder):
         try:
             address = server.stdout.readline().split()
             if not address:
-                print("This program was built without cpp-httplib: `watch` is not looked at.")
+                print("This program was built without cpp-httplib: `watch` is not tested.")
                 return
             dom, console = chromium(folder, address[0])
             require(not console, f"the console of the live page says {console}")

@@ -52,9 +52,9 @@ TEST(Series, knows_extremes_and_leaves_out_what_is_not_finite) {
   Series series;
   for (const double value : {5.0, 2.0, std::nan(""), 7.0, 2.0}) series.add(series.count() + 1, value);
   EXPECT_EQ(series.count(), 4);
-  EXPECT_EQ(series.least(), 2);
-  EXPECT_EQ(series.least_step(), 2);
-  EXPECT_EQ(series.most(), 7);
+  EXPECT_EQ(series.min(), 2);
+  EXPECT_EQ(series.min_step(), 2);
+  EXPECT_EQ(series.max(), 7);
 }
 
 TEST(MetricsLine, reads_what_the_metrics_file_writes) {
@@ -81,7 +81,7 @@ TEST(MetricsLine, reads_what_the_metrics_file_writes) {
   EXPECT_EQ(line.objects[0].values[1].first, "wiki");
 }
 
-TEST(MetricsLine, refuses_what_is_torn_or_of_others) {
+TEST(MetricsLine, refuses_partial_and_foreign_lines) {
   MetricsLine line;
   for (const char* text :
        {"", "{", "[]", "{\"step\": 1", "{\"step\": 1, \"loss\": }", "{\"loss\": 2}", "{\"step\": -1}",
@@ -106,7 +106,7 @@ class Follower : public ::testing::Test {
   MetricsFollower follower_{path_};
 };
 
-TEST_F(Follower, reads_what_has_come_since) {
+TEST_F(Follower, reads_what_is_new) {
   EXPECT_FALSE(follower_.look());
   append(line(1, 5) + line(2, 4));
   EXPECT_TRUE(follower_.look());
@@ -127,7 +127,7 @@ TEST_F(Follower, a_torn_last_line_waits_for_its_end) {
   EXPECT_EQ(follower_.history().of("loss").last(), 4);
 }
 
-TEST_F(Follower, a_run_that_was_cut_is_read_anew) {
+TEST_F(Follower, a_truncated_file_is_read_again) {
   append(line(1, 5) + line(2, 4) + line(3, 3));
   follower_.look();
   write_bytes(path_, line(1, 5) + line(2, 4.5) + line(3, 3.5) + line(4, 3.25));
@@ -151,7 +151,7 @@ TEST_F(Follower, of_a_long_file_may_read_the_end_alone) {
   EXPECT_EQ(end.history().of("loss").last(), 7);
 }
 
-TEST_F(Follower, damaged_lines_are_counted_and_left_out) {
+TEST_F(Follower, corrupt_lines_are_counted_and_skipped) {
   append(line(1, 5) + "???\n" + line(0, 9) + line(2, 4));
   follower_.look();
   EXPECT_EQ(follower_.damaged(), 2);

@@ -132,7 +132,7 @@ TEST_F(Report, of_a_run_shows_curves_marks_machine_and_command) {
   EXPECT_THAT(html, HasSubstr("<title>step-00000100.h5</title>"));
   EXPECT_THAT(html, HasSubstr("<code>optimizer.learning_rate</code></td><td>0.001</td>"));
   EXPECT_THAT(html, Not(HasSubstr("<code>optimizer.beta1</code>")));  // its default
-  EXPECT_THAT(html, Not(HasSubstr("damaged")));                       // a torn last line is none
+  EXPECT_THAT(html, Not(HasSubstr("corrupt")));                       // a torn last line is none
 }
 
 TEST_F(Report, has_no_script_and_asks_the_network_for_nothing) {
@@ -185,7 +185,7 @@ TEST_F(Report, draws_one_curve_as_a_picture) {
     FAIL();
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(),
-                HasSubstr("there is no curve nothing; there are gradient_norm, learning_rate, loss"));
+                HasSubstr("unknown curve nothing; the curves are gradient_norm, learning_rate, loss"));
   }
 }
 
@@ -224,14 +224,14 @@ TEST_F(Report, escapes_what_comes_from_files) {
     for (const char* part : {"<script", "<img", "<b>", "<i>", "<u>"}) EXPECT_THAT(text, Not(HasSubstr(part)));
 }
 
-TEST_F(Report, of_damaged_files_shows_what_is_left) {
+TEST_F(Report, of_corrupt_files_shows_what_is_left) {
   write("r/metrics.jsonl", std::string("\0\xff{{{\n[1]\n{\"step\": 3, \"loss\": 2}\n", 33));
   write("r/run.json", "{");
   write("r/config.yaml", "there_is_no: such key");
   for (const char* name : {"results.json", "evaluations.json", "details.json"})
     write(std::string("r/") + name, "[[[");
   const std::string html = page({"r"});
-  EXPECT_THAT(html, HasSubstr("run.json is damaged."));
+  EXPECT_THAT(html, HasSubstr("run.json is corrupt."));
   EXPECT_THAT(html, HasSubstr("The configuration is shown as it is: "));
   EXPECT_THAT(html, HasSubstr("2 of 3 lines of"));
   EXPECT_THAT(page({"absent"}), HasSubstr("<dt>State</dt><dd>stopped"));

@@ -55,7 +55,7 @@ TEST(RunOverview, is_read_from_what_is_there) {
   EXPECT_DOUBLE_EQ(*run.best->mlm_loss, 3);
 }
 
-TEST(RunOverview, tells_a_job_that_runs_from_one_that_was_killed) {
+TEST(RunOverview, distinguishes_a_running_job_from_a_killed_one) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(heartbeat_folder(folder.path()));
   Heartbeat beat{.host = "here", .process = 1, .doing = {}, .written = unix_seconds()};

@@ -94,7 +94,7 @@ TEST_F(Table, runs_that_differ_in_the_seed_are_one_row) {
   EXPECT_THAT(text, Not(HasSubstr("different data")));
 }
 
-TEST_F(Table, other_settings_and_other_data_are_told_apart) {
+TEST_F(Table, other_settings_and_other_data_are_distinguished) {
   const auto made = entries({make({.name = "a"}), make({.name = "b", .rate = "1e-3", .data = "other"})});
   ASSERT_EQ(made.size(), 2U);
   EXPECT_THAT(made[0].variant, HasSubstr("nystrom 32, learning_rate="));
@@ -148,7 +148,7 @@ TEST_F(Table, a_grid_is_its_finished_runs) {
   EXPECT_DOUBLE_EQ(made[0].median, 0.41);
 }
 
-TEST_F(Table, what_is_no_finished_run_is_refused) {
+TEST_F(Table, what_is_not_a_finished_run_is_refused) {
   const auto refusal = [&](const std::string& name) -> std::string {
     try {
       (void)read_runs(folder_ / name);
@@ -160,7 +160,7 @@ TEST_F(Table, what_is_no_finished_run_is_refused) {
   EXPECT_THAT(refusal("nowhere"), HasSubstr("nowhere has no results.json"));
   (void)make({.name = "a"});
   write("a/results.json", "{");
-  EXPECT_THAT(refusal("a"), HasSubstr("a/results.json is no JSON"));
+  EXPECT_THAT(refusal("a"), HasSubstr("a/results.json is not valid JSON"));
   write("a/results.json", "{\"task\": \"t\"}");
   EXPECT_THAT(refusal("a"), HasSubstr("a/results.json has no labelled split"));
   write("a/results.json", "{\"task\": \"t\", \"best_by\": \"f1\", \"test\": {\"f1\": null}}");

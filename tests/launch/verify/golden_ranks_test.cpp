@@ -181,7 +181,7 @@ class GoldenOnRanks : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenOnRanks, outputs_and_gradients_are_those_of_pytorch) {
   const fs::path root = testing::shared_folder(GetParam());
-  if (root.empty()) GTEST_SKIP() << "there are no reference numbers beside this checkout (NYSTROM_SHARED)";
+  if (root.empty()) GTEST_SKIP() << "there are no reference numbers next to this checkout (NYSTROM_SHARED)";
   std::vector<std::string> folders;
   for (const auto& entry : fs::directory_iterator(root))
     if (fs::exists(entry.path() / "case.h5")) folders.push_back(entry.path().string());

@@ -33,7 +33,7 @@ class Golden : public ::testing::Test {
     const fs::path root = testing::shared_folder(folder_);
     if (root.empty())
       GTEST_SKIP() << "there are no reference numbers in " << folder_
-                   << " beside this checkout (NYSTROM_SHARED)";
+                   << " next to this checkout (NYSTROM_SHARED)";
     for (const auto& entry : fs::directory_iterator(root))
       if (fs::exists(entry.path() / "case.h5")) cases_.push_back(entry.path().string());
     std::ranges::sort(cases_);
@@ -135,7 +135,7 @@ TEST_F(GoldenKinds, random_numbers_of_a_folder_that_are_not_drawn_here_are_refus
       (void)convert({.from = at / "model", .to = at / "model.h5"});
       FAIL() << folder << " was read";
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr(name + " is not what this program draws"));
+      EXPECT_THAT(error.what(), HasSubstr(name + " differs from this program's random numbers"));
     }
   }
 }

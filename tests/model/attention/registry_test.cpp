@@ -50,18 +50,18 @@ TEST(AttentionRegistry, an_unknown_kind_is_refused_with_all_names) {
   ModelConfig config = testing::small_model();
   config.attention.kind = "nystrm";
   EXPECT_THAT(refusal([&] { check(config); }),
-              AllOf(HasSubstr("model.attention.kind is `nystrm`"), HasSubstr("nystrom, softmax")));
+              AllOf(HasSubstr("`model.attention.kind` is `nystrm`"), HasSubstr("nystrom, softmax")));
   config.attention.kind = "";
-  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.kind is ``"));
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("`model.attention.kind` is ``"));
 }
 
 TEST(AttentionRegistry, options_that_a_kind_cannot_run_with_are_refused_by_key) {
   ModelConfig config = testing::small_model();
   config.attention.kind = "longformer";
   config.attention.window = 7;
-  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.window is 7; it must be even"));
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("`model.attention.window` is 7; it must be even"));
   config.attention.window = 0;
-  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.window is 0"));
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("`model.attention.window` is 0"));
   config.attention.window = 8;
   config.padding = Padding::kHuggingFace;
   EXPECT_THAT(refusal([&] { check(config); }),
@@ -69,7 +69,7 @@ TEST(AttentionRegistry, options_that_a_kind_cannot_run_with_are_refused_by_key) 
   config.padding = Padding::kExact;
   EXPECT_NO_THROW(check(config));
   config.attention.redraw_every = -1;
-  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("model.attention.redraw_every is -1"));
+  EXPECT_THAT(refusal([&] { check(config); }), HasSubstr("`model.attention.redraw_every` is -1"));
 }
 
 TEST(AttentionRegistry, dropout_of_probabilities_is_refused_where_a_kind_has_none) {

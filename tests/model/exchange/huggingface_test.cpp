@@ -116,7 +116,7 @@ TEST(HuggingFaceFolder, a_tensor_of_another_shape_is_named_with_both) {
               AllOf(HasSubstr("cls.predictions.bias"), HasSubstr("[22]"), HasSubstr("[23]")));
 }
 
-TEST(HuggingFaceFolder, a_tensor_that_nothing_stands_for_is_named) {
+TEST(HuggingFaceFolder, a_tensor_without_a_counterpart_is_named) {
   const TemporaryFolder at;
   const auto folder = write_small(at, HeadKind::kPretraining, [](auto& t) {
     t.push_back({"nystromformer.encoder.layer.2.output.dense.bias", StoredType::kF32, {8}, [] {
@@ -126,7 +126,7 @@ TEST(HuggingFaceFolder, a_tensor_that_nothing_stands_for_is_named) {
   EXPECT_THAT(load_refusal(folder), HasSubstr("layer.2.output.dense.bias [8] is unexpected"));
 }
 
-TEST(HuggingFaceFolder, without_sentence_order_its_head_keeps_its_initialization_and_that_is_said) {
+TEST(HuggingFaceFolder, without_sentence_order_its_head_keeps_its_initialization_and_that_is_logged) {
   const TemporaryFolder at;
   const auto folder = write_small(at, HeadKind::kMaskedLm);
   Network network(testing::small_model(), HeadKind::kPretraining, DType::kF32, false);
@@ -139,7 +139,7 @@ TEST(HuggingFaceFolder, without_sentence_order_its_head_keeps_its_initialization
   EXPECT_EQ(values[static_cast<std::size_t>(pooler->offset)], before);
 }
 
-TEST(HuggingFaceFolder, sentence_order_that_is_not_asked_for_is_ignored_and_that_is_said) {
+TEST(HuggingFaceFolder, sentence_order_that_is_not_requested_is_ignored_and_logged) {
   const TemporaryFolder at;
   const auto folder = write_small(at, HeadKind::kPretraining);
   Network network(testing::small_model(), HeadKind::kMaskedLm, DType::kF32, false);
@@ -207,7 +207,7 @@ TEST(HuggingFaceConfig, a_folder_runs_as_exact_nystrom_unless_its_own_object_say
   EXPECT_EQ(own.model.padding, Padding::kHuggingFace);
 }
 
-TEST(HuggingFaceConfig, the_log_says_what_transformers_would_run) {
+TEST(HuggingFaceConfig, the_log_reports_what_transformers_would_run) {
   EXPECT_THAT(config_of(R"({"model_type":"nystromformer"})").notes,
               ::testing::ElementsAre(AllOf(HasSubstr("with exact softmax attention"), HasSubstr("64"))));
   EXPECT_THAT(config_of(R"({"model_type":"nystromformer","segment_means_seq_len":512})").notes,
@@ -243,7 +243,7 @@ TEST(HuggingFaceConfig, the_labels_of_a_head_survive_a_round_trip) {
     EXPECT_EQ(config_of(huggingface_config_text({.head = head})).head, head);
 }
 
-TEST(HuggingFaceConfig, transformers_is_told_a_length_that_makes_it_run_nystrom) {
+TEST(HuggingFaceConfig, transformers_gets_a_length_that_makes_it_run_nystrom) {
   HuggingFaceFolder folder;
   folder.model.max_positions = 500;
   folder.model.attention.landmarks = 64;

@@ -106,7 +106,7 @@ TEST(Safetensors, a_header_larger_than_the_file_is_refused_before_memory_is_take
   EXPECT_THROW(SafetensorsFile{path}, InputError);
 }
 
-TEST(Safetensors, a_header_that_is_no_json_object_is_refused) {
+TEST(Safetensors, a_header_that_is_not_a_json_object_is_refused) {
   for (const char* header : {"", "[1, 2]", "{\"a\":", "\xff\xfe", "3"})
     EXPECT_NE(refusal(header, 0), "") << header;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Attention kind of the tests: the mean of the values, scaled by a parameter of its own. What a new kind
+// Attention kind of the tests: the mean of the values, scaled by its own parameter. What a new kind
 // takes is in this file: a layer and a row of the registry.
 
 #include <algorithm>
@@ -89,7 +89,7 @@ inline void register_mean_attention() {
        .check =
            [](const ModelConfig& config) {
              if (config.attention.taps != 0)
-               refuse("model.attention.convolution is {}; kind mean has none: set it to 0.",
+               refuse("`model.attention.convolution` is {}; kind mean has none: set it to 0.",
                       config.attention.taps);
            },
        .make = [](const ModelConfig& config, ParameterStore& store, const AttentionPlace& place)

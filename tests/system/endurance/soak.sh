@@ -4,7 +4,7 @@
 #
 #   tests/system/endurance/soak.sh [MINUTES] [PROGRAM]       default: 30 minutes of build/nystrom; 0.5 is the short form
 #
-# Prints, for the second half of the run, how far the median of the last third of the samples lies above that of the
+# Prints, for the second half of the run, how far the median of the last third of the samples is above that of the
 # first third, and the maximum. Exit status 1 if that is more than 2.5 MiB and more than 256 KiB per minute (an
 # allocator's single step is neither), or if a rank gains a descriptor.
 set -euo pipefail

@@ -37,7 +37,7 @@ sets=(--set 'corpus=[{kind: lines, path: my.txt}]' --set tokenizer.vocabulary_si
   --set model.attention.landmarks=8)
 nystrom prepare my.yaml "${sets[@]}" >prepare.log 2>&1 || { cat prepare.log; stop "prepare"; }
 nystrom check my.yaml "${sets[@]}" --steps 0 >check.log 2>&1 || { cat check.log; stop "check"; }
-# `nystrom` is the program beside the launcher, whatever PATH says.
+# `nystrom` is the program next to the launcher, whatever PATH says.
 PATH=/usr/local/bin:/usr/bin:/bin "$prefix/bin/nystrom-mpirun" 2 nystrom pretrain my.yaml "${sets[@]}" >run.log 2>&1 ||
   { cat run.log; stop "pretrain under nystrom-mpirun"; }
 [[ -s run/checkpoints/step-00000001.h5 ]] || stop "no checkpoint"

@@ -2,12 +2,12 @@
 # What surrounds a process: a log whose reader goes away, a limit on the size of files, a processor that is too old, shards
 # that are made again from another text between stop and resume.
 #
-#   tests/system/machines/doors.sh [build/nystrom]          half a minute; the processor needs qemu-user
+#   tests/system/machines/doors.sh [build/nystrom]          half a minute; the check of CPU features needs qemu-user
 . "$(dirname "$0")/machine.sh" doors "$@"
 prepare_case
 run=("$nystrom" pretrain config.yaml --set run.threads=1)
 
-# pretrain 2>&1 | tee log, and tee goes away: the run goes on, and saves.
+# pretrain 2>&1 | tee log, and tee goes away: the run continues, and saves.
 { "${run[@]}" "${endless[@]}" --set run.directory=piped --set run.stop_after=4s 2>&1; echo $? >piped.status; } | head -2 >/dev/null
 wait_for 30 test -s piped.status
 [[ $(<piped.status) == 3 ]] || wrong "a log without a reader: status $(<piped.status) instead of 3"
@@ -35,7 +35,7 @@ status=$?
 (( status == 1 )) || wrong "ulimit -f: status $status of prepare: $(tail -1 small.log)"
 has small.log '^nystrom: '
 
-# Shards made again from another text: refused, or accepted on demand and said. The same ones elsewhere are the same.
+# Shards made again from another text: refused, or accepted on demand and reported. The same ones elsewhere are the same.
 sed 's/stone/glass/g' text.txt >other.txt
 "$nystrom" prepare config.yaml --set 'corpus=[{kind: lines, path: other.txt}]' --set tokenizer.path=prepared/tokenizer.model \
   --set output.directory=other >other.log 2>&1 || wrong "the other text: $(tail -1 other.log)"

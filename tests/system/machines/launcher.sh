@@ -31,7 +31,7 @@ has mask.log '1 rank with 1 thread on .*, which has 1 core$'
 "$mpirun" $(( cores + 1 )) "$nystrom" doctor >crowd.log 2>&1 || wrong "$(( cores + 1 )) ranks: $(tail -3 crowd.log)"
 has crowd.log "^warning .* share "
 
-# Plain mpirun binds a rank to a core: that is said.
+# Plain mpirun binds a rank to a core: that is reported.
 mpirun --map-by core --bind-to core -n 1 "$nystrom" doctor >plain.log 2>&1
 (( cores < 2 )) || has plain.log "^warning .* each rank is bound to 1 core; start the job by launch/mpirun.sh"
 
@@ -53,7 +53,7 @@ for arguments in "" "0 true" "two true" "2"; do
   "$mpirun" $arguments >usage.log 2>&1 && wrong "launch/mpirun.sh $arguments: not refused"
 done
 
-# The statuses of ranks are handed on.
+# The statuses of ranks are passed on.
 for status in 0 2 3; do
   "$mpirun" 2 sh -c "exit $status" >status.log 2>&1
   (( $? == status )) || wrong "status $status became another"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One run directory, two jobs: another user's lock that cannot be read, /proc that hides other users' processes, a job that
-# is suspended while another takes over. A living job is never taken for dead, and no step stands twice in metrics.jsonl.
+# is suspended while another takes over. A living job is never taken for dead, and no step is written twice to metrics.jsonl.
 #
 #   tests/system/machines/locks.sh [build/nystrom]          a minute; parts need root, to be two users
 . "$(dirname "$0")/machine.sh" locks "$@"
@@ -11,13 +11,13 @@ steps_twice() { sed -nE '/"loss"/s/.*"step": *([0-9]+).*/\1/p' "$1/metrics.jsonl
 started() { [[ -s $1/metrics.jsonl ]]; }
 expect_status() { (( $1 == $2 )) || wrong "$4: status $1 instead of $2: $(tail -2 "$3" | cut -c1-300)"; }
 
-# A job that is suspended, and goes on after another has taken over.
+# A job that is suspended, and continues after another has taken over.
 train --set run.directory=asleep --set run.stop_after=90s >asleep.log 2>&1 &
 first=$!
 wait_for 60 started asleep || wrong "no step: $(tail -2 asleep.log)"
 kill -STOP $first
 train --set run.directory=asleep --set run.stop_after=3s >refused.log 2>&1
-expect_status $? 2 refused.log "beside a suspended job"
+expect_status $? 2 refused.log "while a suspended job holds the lock"
 train --set run.directory=asleep --set run.stop_after=6s --takeover >awake.log 2>&1
 expect_status $? 3 awake.log "--takeover"
 has awake.log 'which may be alive; this job takes the lock over'
@@ -25,7 +25,7 @@ kill -CONT $first
 wait $first
 expect_status $? 1 asleep.log "the job that lost its lock"
 has asleep.log 'The lock of asleep was taken over by'
-(( $(steps_twice asleep) == 0 )) || wrong "$(steps_twice asleep) steps stand twice after a suspension"
+(( $(steps_twice asleep) == 0 )) || wrong "$(steps_twice asleep) steps were written twice after a suspension"
 
 # A job that lives when another takes over.
 train --set run.directory=awake --set run.stop_after=90s >first.log 2>&1 &
@@ -35,7 +35,7 @@ train --set run.directory=awake --set run.stop_after=6s --takeover >second.log 2
 expect_status $? 3 second.log "--takeover of a living job"
 wait $first
 expect_status $? 1 first.log "the living job"
-(( $(steps_twice awake) == 0 )) || wrong "$(steps_twice awake) steps stand twice after a takeover"
+(( $(steps_twice awake) == 0 )) || wrong "$(steps_twice awake) steps were written twice after a takeover"
 "$nystrom" inspect --verify awake >verify.log 2>&1 || wrong "a checkpoint is damaged: $(tail -2 verify.log)"
 
 other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
@@ -64,7 +64,7 @@ if unshare --mount mount -t proc -o hidepid=2 proc /proc 2>/dev/null; then
   has blind.log 'is in use by process'
   wait $first
   expect_status $? 3 hidden.log "the job that /proc hides"
-  (( $(steps_twice hidden) == 0 )) || wrong "$(steps_twice hidden) steps stand twice"
+  (( $(steps_twice hidden) == 0 )) || wrong "$(steps_twice hidden) steps were written twice"
 else
   echo "locks: not tried here: /proc with hidepid (needs name spaces for mounts)"
 fi

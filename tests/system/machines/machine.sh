@@ -1,5 +1,5 @@
 # What the tests of this folder share. Sourced:  . "$(dirname "$0")/machine.sh" NAME [PROGRAM]
-# Works in a folder of its own. $nystrom and $mpirun (launch/mpirun.sh) are absolute.
+# Works in its own folder. $nystrom and $mpirun (launch/mpirun.sh) are absolute.
 set -uo pipefail
 test_name=$1
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../..")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The program built with MPICH, beside one built with Open MPI: ranks know each other, each has its share of the cores,
+# The program built with MPICH, next to one built with Open MPI: ranks know each other, each has its share of the cores,
 # the same losses and the same bits of weights, checkpoints that either resumes, a rank that dies ends the job, and each
 # refuses the other's launcher. By hand, since it needs a second build:
 #
@@ -43,7 +43,7 @@ train begun --set run.stop_after=1s "${endless[@]}"
 status=$?
 (( status == 3 )) || wrong "stopping after a second: status $status, $(tail -3 begun.log)"
 "$mpirun" 2 "$nystrom" pretrain config.yaml --set run.directory=begun "${endless[@]}" --set run.stop_after=2s >on.log 2>&1
-(( $? == 3 )) || wrong "going on under Open MPI: $(tail -3 on.log)"
+(( $? == 3 )) || wrong "continuing under Open MPI: $(tail -3 on.log)"
 has on.log resum
 
 # A rank that is killed ends the job, and what was saved can be resumed.

@@ -1,4 +1,4 @@
-// Runs that go on with another number of ranks and other micro-batches; and many ranks on few cores.
+// Runs that resume on another number of ranks and other micro-batches; and many ranks on few cores.
 
 #include <cmath>
 

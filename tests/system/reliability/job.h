@@ -33,7 +33,7 @@ inline std::vector<pid_t> children_of(pid_t parent) {
   return found;
 }
 
-/// A command as a child process in a process group of its own, its output in a file. Killed with all its
+/// A command as a child process in its own process group, its output in a file. Killed with all its
 /// children if it still runs at the end.
 class Job {
  public:

@@ -42,7 +42,7 @@ class JobCase : public ::testing::Test {
  protected:
   using Words = std::vector<std::string>;
 
-  /// The job on so many ranks in DIRECTORY of the test's folder.
+  /// The job on `ranks` ranks in DIRECTORY of the test's folder.
   [[nodiscard]] Words command(int ranks, const std::string& directory, const Words& arguments = {}) const {
     Words words{NYSTROM_MPIRUN, "--oversubscribe",     "--bind-to",         "none",
                 "-n",           std::to_string(ranks), NYSTROM_PLANTED_JOB, folder / directory};

@@ -15,7 +15,7 @@ const std::vector<std::string> kSlow{"steps=30", "delay_ms=40", "save_every=10"}
 class Stop : public testing::JobCase {
  protected:
   void SetUp() override { ASSERT_EQ(run(command(2, "straight", kSlow)), 0) << said; }
-  /// Goes on to the end and compares.
+  /// Resumes to the end and compares.
   void expect_to_go_on(const std::string& directory) {
     ASSERT_EQ(run(command(2, directory, kSlow)), 0) << said;
     testing::expect_same_end(folder / "straight", folder / directory, 30);
@@ -53,7 +53,7 @@ TEST_F(Stop, launch_script_forwards_signals) {
   job.signal(SIGUSR1);
   const auto end = std::chrono::steady_clock::now() + 10s;
   while (newest("run") == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(2ms);
-  EXPECT_GT(newest("run"), 0) << job.output();  // saved, and goes on
+  EXPECT_GT(newest("run"), 0) << job.output();  // saved, and resumes
   job.signal(SIGTERM);
   EXPECT_EQ(job.wait(), 3) << job.output();
   expect_to_go_on("run");

@@ -1,4 +1,4 @@
-// What runs beside the training thread, all at once: the loader's producer, which reads HDF5 files; the
+// All that runs concurrently with the training thread: the loader's producer, which reads HDF5 files; the
 // writer of checkpoints, which writes one; the files of metrics. For ThreadSanitizer (preset `threads`), and
 // a test by itself.
 

@@ -17,7 +17,7 @@ class OptimizerTrajectories : public ::testing::TestWithParam<Job> {
  protected:
   void SetUp() override {
     if (cases_.empty())
-      GTEST_SKIP() << "there are no reference numbers of optimizers beside this checkout (NYSTROM_SHARED)";
+      GTEST_SKIP() << "there are no reference numbers of optimizers next to this checkout (NYSTROM_SHARED)";
   }
 
   [[nodiscard]] static Json configuration(const OptimizerCase& one, const Job& job, const std::string& run) {

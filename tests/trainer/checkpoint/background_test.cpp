@@ -1,4 +1,4 @@
-// Checkpoints are written while the run goes on, and do not starve those who read HDF5 files meanwhile.
+// Checkpoints are written during the run, and do not starve those who read HDF5 files meanwhile.
 
 #include <gtest/gtest.h>
 

@@ -116,7 +116,7 @@ TEST_F(Checkpoint, equal_state_gives_equal_bytes) {
   EXPECT_EQ(testing::read_bytes((folder / "a.h5")), testing::read_bytes((folder / "b.h5")));
 }
 
-TEST_F(Checkpoint, says_what_wrote_it_and_binds_nothing_by_it) {
+TEST_F(Checkpoint, records_what_wrote_it_without_comparing_it) {
   EXPECT_EQ(CheckpointReader(path).identity().provenance, "") << "as in files of version 0.1.0";
   const auto optimizer = make_optimizer({}, run.network.parameters());
   for (const char* name : {"a", "b"}) {
@@ -220,7 +220,7 @@ TEST_F(Checkpoint, unwritable_directory_leaves_no_files) {
   EXPECT_FALSE(std::filesystem::exists((folder / "missing")));
 }
 
-/// Files of this process may not grow beyond so many bytes, as if the disk were full.
+/// Files of this process may not grow beyond this many bytes, as if the disk were full.
 class FullDisk {
  public:
   explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {

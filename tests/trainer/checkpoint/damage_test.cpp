@@ -125,7 +125,7 @@ TEST_F(Damage, a_header_without_a_digest_is_invalid) {
   expect_passed_over(bytes, "no digest in a later version");
 }
 
-/// Checkpoints in a folder of their own; steps only.
+/// Checkpoints in their own folder; steps only.
 class Keep : public Damage {
  protected:
   void add(std::int64_t step, std::optional<double> validation = {}) const {

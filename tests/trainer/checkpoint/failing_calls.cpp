@@ -20,11 +20,11 @@
 
 namespace {
 
-constexpr std::size_t kLongest = 4096;
+constexpr std::size_t kMaxPath = 4096;
 
 struct Plan {
   std::mutex mutex;
-  char folder[kLongest] = "";
+  char folder[kMaxPath] = "";
   char only[32] = "";
   std::int64_t first = 1, last = 0, counted = 0;
   int error = ENOSPC;
@@ -68,7 +68,7 @@ bool fails(const char* call, const char* path) {
 }
 
 bool fails(const char* call, int file) {
-  char link[64], path[kLongest];
+  char link[64], path[kMaxPath];
   std::snprintf(link, sizeof link, "/proc/self/fd/%d", file);
   const ssize_t length = ::readlink(link, path, sizeof path - 1);
   if (length <= 0) return false;

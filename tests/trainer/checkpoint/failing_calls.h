@@ -6,8 +6,8 @@
 #include <cstdint>
 
 extern "C" {
-/// Counts anew the calls that concern files under `folder` (nullptr: none). The calls [first, last], from 1,
-/// fail with `error`; `only` is a call's name ("rename"), or nullptr for all.
+/// Restarts the count of calls that concern files under `folder` (nullptr: none). The calls [first, last],
+/// from 1, fail with `error`; `only` is a call's name ("rename"), or nullptr for all.
 void failing_calls_arm(const char* folder, std::int64_t first, std::int64_t last, int error,
                        const char* only);
 /// Calls counted so far.

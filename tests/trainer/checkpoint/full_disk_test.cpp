@@ -42,7 +42,7 @@ class Failing {
   Failing& operator=(const Failing&) = delete;
 };
 
-/// All that lies in the folder is whole, and named as a checkpoint.
+/// Every file in the folder is complete, and named as a checkpoint.
 void expect_only_whole_checkpoints(const std::string& folder, const std::string& what) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     EXPECT_TRUE(entry.path().filename().string().starts_with("step-")) << entry.path() << ", " << what;

@@ -58,13 +58,13 @@ TEST_P(OptimizersOnRanks, sharded_state_gives_the_same_bits_and_checkpoints) {
   ASSERT_EQ(zero.recorder.validations.size(), 2U);
   EXPECT_EQ(zero.recorder.validations[1].losses.loss, whole.recorder.validations[1].losses.loss)
       << "of the averaged weights";
-  const CheckpointReader dealt(checkpoint("zero", 4)), at_once(checkpoint("whole", 4));
+  const CheckpointReader sharded(checkpoint("zero", 4)), at_once(checkpoint("whole", 4));
   ParameterStore& store = whole.network.parameters();
   const auto optimizer = make_optimizer(together.optimizer, store);
   for (const OptimizerState& state : optimizer->states()) {
     const Shape size{state.layout->partition().size()};
     OwnedTensor a(DType::kF32, size), b(DType::kF32, size);
-    dealt.load_state(state.name, state.layout->parameters(), a, Memory::host());
+    sharded.load_state(state.name, state.layout->parameters(), a, Memory::host());
     at_once.load_state(state.name, state.layout->parameters(), b, Memory::host());
     EXPECT_EQ(digest_of(a.view()), digest_of(b.view())) << state.name;
     EXPECT_NE(a.view().span<float>()[100], 0) << state.name;

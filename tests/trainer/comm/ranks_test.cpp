@@ -123,10 +123,10 @@ TEST(Zero, sharded_state_gives_the_same_bits_and_checkpoints) {
   for (const std::int64_t step : {2, 4, 6}) {
     const ParameterStore& store = whole.network.parameters();
     OwnedTensor a(DType::kF32, {store.flat_size()}), b(DType::kF32, {store.flat_size()});
-    const CheckpointReader dealt(checkpoint_path(folder.path + "/zero", step)),
+    const CheckpointReader sharded(checkpoint_path(folder.path + "/zero", step)),
         at_once(checkpoint_path(folder.path + "/whole", step));
     for (const char* state : {"exp_avg", "exp_avg_sq"}) {
-      dealt.load_state(state, store.all(), a, Memory::host());
+      sharded.load_state(state, store.all(), a, Memory::host());
       at_once.load_state(state, store.all(), b, Memory::host());
       EXPECT_EQ(digest_of(a.view()), digest_of(b.view())) << state << " at step " << step;
       EXPECT_NE(a.view().span<float>()[100], 0) << state;

@@ -20,7 +20,7 @@ using testing::toy_trainer;
 using testing::ToyRun;
 using testing::ToySource;
 
-/// Where the toy's batches are cut; no sequence of theirs is so short that it must not be.
+/// Where the toy's batches are cut; none of their sequences is so short that it must not be.
 using Cuts = std::vector<std::int64_t> (*)(std::span<const std::int32_t> offsets, int ranks);
 
 std::vector<std::int64_t> even_cuts(std::span<const std::int32_t> offsets, int ranks) {
@@ -185,7 +185,7 @@ TEST(SequenceRanks, spans_may_be_empty_or_a_few_rows) {
     }
 }
 
-TEST(SequenceRanks, whole_sequences_send_nothing) {
+TEST(SequenceRanks, unsplit_sequences_send_nothing) {
   const auto solo = make_solo_comm();
   const TrainerOptions options = toy_trainer(4);
   ToyRun alone(options, *solo);
@@ -213,7 +213,7 @@ TEST(SequenceRanks, recomputation_checks_of_the_arithmetic_and_zero_work_in_grou
   }
 }
 
-TEST(SequenceRanks, runs_go_on_in_other_groups_and_alone) {
+TEST(SequenceRanks, runs_resume_in_other_groups_and_alone) {
   const FolderOfRanks folder;
   TrainerOptions options = toy_trainer(6);
   options.checkpoint_folder = folder.path;

@@ -149,7 +149,7 @@ TEST_F(TraceOfRanks, it_has_the_steps_with_their_phases_parts_and_ops) {
   EXPECT_THAT(file_.dump(), HasSubstr("\"flops\""));
 }
 
-TEST_F(TraceOfRanks, gradients_are_reduced_beside_the_last_backward) {
+TEST_F(TraceOfRanks, gradients_are_reduced_during_the_last_backward) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "one rank reduces nothing";
   for (int rank = 0; rank < ranks().ranks(); ++rank) {
     const auto sums = named(spans_of(file_, rank, "collective"), std::string(kGradientSum));

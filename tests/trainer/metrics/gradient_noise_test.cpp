@@ -91,7 +91,7 @@ TEST(GradientNoise, measuring_changes_no_bit_of_the_training) {
   EXPECT_EQ(with.weights(), without.weights());
 }
 
-TEST(GradientNoise, one_micro_batch_of_one_rank_tells_nothing) {
+TEST(GradientNoise, one_micro_batch_of_one_rank_gives_no_estimate) {
   const auto comm = make_solo_comm();
   ToyRun run(measuring(1), *comm, {.global_batch = 8, .micro_batch = 8});
   (void)run.trainer->run();

@@ -67,7 +67,7 @@ TEST(PrometheusFile, has_the_newest_figures_in_prometheus_text_format) {
       << "no temporary file is left";
 }
 
-TEST(PrometheusFile, that_cannot_be_written_is_told_once) {
+TEST(PrometheusFile, that_cannot_be_written_is_reported_once) {
   const TemporaryFolder folder;
   std::vector<std::string> warnings;
   {

@@ -100,7 +100,7 @@ TEST_F(ReportCommandTest, is_not_started_where_nothing_is_left_to_train) {
   EXPECT_EQ(read_bytes(folder_ / "out"), "");
 }
 
-TEST_F(ReportCommandTest, that_ends_early_is_told_once_and_the_run_goes_on) {
+TEST_F(ReportCommandTest, that_ends_early_is_reported_once_and_the_run_continues) {
   {
     ReportCommand sink(options("read line; exit 3"));
     sink.started(info(1));
@@ -114,7 +114,7 @@ TEST_F(ReportCommandTest, that_ends_early_is_told_once_and_the_run_goes_on) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("closed its input"), HasSubstr("ended with status 3")));
 }
 
-TEST_F(ReportCommandTest, that_cannot_be_found_is_told) {
+TEST_F(ReportCommandTest, that_cannot_be_found_is_reported) {
   {
     ReportCommand sink(options("no-such-command 2>/dev/null"));
     sink.started(info(1));

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 const std::string kLayer = "nystromformer.encoder.layer.0.", kSelf = kLayer + "attention.self.";
 const std::string kWords = "nystromformer.embeddings.word_embeddings.weight";
 
-/// A network's parameters in small, in fp64, drawn at random; q, k and v lie together, of sizes that no
+/// A network's parameters in small, in fp64, drawn at random; q, k and v are together, of sizes that no
 /// vector divides.
 struct DrawnParameters {
   DrawnParameters() {

@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t kRows = 64, kOut = 128, kIn = 512;
 constexpr int kSignals = 1500;  // handlers on the stack of the products crash within a few hundred
-constexpr auto kLongest = 20s;  // on a busy machine
+constexpr auto kTimeout = 20s;  // on a busy machine
 
 /// Multiplies while another thread sends this process signals; exit status 0 if every product was right.
 [[noreturn]] void multiply_in_a_storm() {
@@ -46,7 +46,7 @@ constexpr auto kLongest = 20s;  // on a busy machine
     return std::ranges::all_of(values, [value](float each) { return each == value; });
   };
   bool right = true;
-  const auto end = std::chrono::steady_clock::now() + kLongest;
+  const auto end = std::chrono::steady_clock::now() + kTimeout;
   while (right && SignalWatch::taken() < kSignals && std::chrono::steady_clock::now() < end) {
     // Taken and given back, so that a damaged heap shows.
     const std::vector<float> y(kRows * kOut), d_x(kRows * kIn), d_w(kOut * kIn);

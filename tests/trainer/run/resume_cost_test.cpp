@@ -1,4 +1,4 @@
-// Going on costs the same after ten steps and after ten million.
+// Resuming costs the same after ten steps and after ten million.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ class ResumeCost : public ::testing::Test {
     return all;
   }
 
-  /// Seconds to go on from `step` for one step, in a directory that looks as after so many.
+  /// Seconds to resume from `step` for one step, in a directory that looks as after that many.
   double seconds_at(std::int64_t step, std::int64_t metrics_every) {
     const std::string directory = folder / std::to_string(step);
     const PretrainOptions all = options(directory, step + 1);

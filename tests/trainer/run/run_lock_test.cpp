@@ -55,7 +55,7 @@ class Lock : public ::testing::Test {
   std::vector<std::string> notes;
 };
 
-TEST_F(Lock, a_check_says_where_a_job_is_that_it_cannot_judge) {
+TEST_F(Lock, a_check_reports_a_job_that_it_cannot_inspect) {
   const auto note = [this](const std::string& sentence) { notes.push_back(sentence); };
   write(foreign(0));
   RunLock::check(directory, note);
@@ -154,7 +154,7 @@ TEST_F(Lock, lost_to_another_job_is_noticed_before_the_next_write) {
   EXPECT_THROW(lock->check(), Error);
 }
 
-TEST_F(Lock, is_not_looked_at_for_each_write) {
+TEST_F(Lock, is_not_read_for_each_write) {
   const auto lock = take({.beat = 1h, .silence = 400ms, .patience = 150ms, .trust = 1h});
   write(foreign(1));
   EXPECT_NO_THROW(lock->confirm());
@@ -199,14 +199,14 @@ TEST_F(Lock, that_cannot_be_read_counts_as_alive) {
   EXPECT_NO_THROW((void)take(kQuick, true));
 }
 
-TEST_F(Lock, of_a_process_that_cannot_be_looked_at_counts_as_alive) {
+TEST_F(Lock, of_a_process_that_cannot_be_inspected_counts_as_alive) {
   auto text = [&] {
     const auto lock = take();
     std::ifstream file(RunLock::path_in(directory));
     return std::string(std::istreambuf_iterator<char>(file), {});
   }();
   const auto at = text.find("started=") + 8;
-  text.replace(at, text.find('\n', at) - at, "0");  // as where /proc does not tell
+  text.replace(at, text.find('\n', at) - at, "0");  // as where /proc does not show it
   write(text);
   EXPECT_THAT(refusal(), AllOf(HasSubstr("whose process this system hides"), HasSubstr("`--takeover`")));
 }

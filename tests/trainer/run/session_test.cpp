@@ -114,7 +114,7 @@ TEST(Heartbeats, a_rank_is_dead_whatever_the_clock_of_its_machine_says) {
   }
 }
 
-TEST(Heartbeats, a_file_of_wild_numbers_is_no_heartbeat) {
+TEST(Heartbeats, a_file_of_wild_numbers_is_not_a_heartbeat) {
   const testing::TemporaryFolder folder;
   std::filesystem::create_directories(heartbeat_folder(folder.path()));
   for (const char* text :

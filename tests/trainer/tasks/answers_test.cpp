@@ -1,4 +1,4 @@
-// The registry of answers: every kind has a head that leads back to it, and labels of its own in a batch.
+// The registry of answers: every kind has a head that leads back to it, and its own labels in a batch.
 
 #include "trainer/tasks/answers.h"
 
@@ -44,7 +44,7 @@ TEST(Answers, language_models_alone_have_none) {
     EXPECT_EQ(find_answer(head->kind) == nullptr, head->is_language_model) << head->name;
 }
 
-TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_roles_of_their_own) {
+TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_their_own_roles) {
   for (const AnswerEntry& answer : answer_registry()) {
     EXPECT_FALSE(answer.predicts_label && answer.predicts_number);
     EXPECT_FALSE(answer.predicts_label && !answer.has_labels());

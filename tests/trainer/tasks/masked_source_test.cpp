@@ -93,7 +93,7 @@ std::size_t number_of(const HostBatch& batch, std::size_t i) {
   return static_cast<std::size_t>(batch.lengths[i] / 3 - 1);
 }
 
-TEST(MaskedSource, a_share_of_each_sequence_is_the_mask_and_the_labels_are_what_stood_there) {
+TEST(MaskedSource, a_share_of_each_sequence_is_masked_and_the_labels_are_the_original_tokens) {
   const MadeUp split;
   const HostBatch batch = whole(options(), 0);
   ASSERT_EQ(batch.sequences(), 7);

@@ -112,7 +112,7 @@ __device__ inline float convolved(const T* x, std::int64_t stride, int n, int ro
   return sum;
 }
 
-/// What most kernels of a plain kind are told.
+/// Arguments of most kernels of a plain kind.
 template <class T>
 struct PlainPass {
   AttentionProblem problem;

@@ -7,7 +7,7 @@
 
 namespace nystrom::cuda {
 
-/// What a call's kernels are told; `gradients` in backward.
+/// Arguments of a call's kernels; `gradients` in backward.
 template <class T>
 PlainPass<T> plain_pass(const AttentionInputs& inputs, const Tensor& row_stats,
                         const AttentionGradients* gradients = nullptr) {

@@ -3,7 +3,7 @@
 //   hash     block (item, 32 rows, round): a warp takes a row, its lanes the rotations. Each product is
 //            summed channel by channel with fused multiply-adds, as on the CPU: the buckets are the same.
 //   sort     block (item, round): a stable counting sort, 128 tokens at a time.
-//   forward  block (item, 32 queries of a chunk): the queries' softmaxes go on from round to round, in global
+//   forward  block (item, 32 queries of a chunk): the queries' softmaxes continue across rounds, in global
 //            memory between them.
 //   backward block (item, 32 queries of a chunk) for d_q, and block (item, 32 keys of a chunk) for d_k and
 //            d_v, which the queries of two chunks see; both add to sums that no other block of the launch

@@ -82,7 +82,7 @@ TEST_F(LongRangeArena, wrong_targets_and_lost_brackets_of_listops_are_noted) {
   const auto train = load(config("listops"));
   EXPECT_THAT(train->notes(),
               Contains(HasSubstr("1 targets are not the values of their expressions; the first is")));
-  EXPECT_THAT(train->notes(), Contains(HasSubstr("1 rows are no expressions")));
+  EXPECT_THAT(train->notes(), Contains(HasSubstr("1 rows are not valid expressions")));
 }
 
 }  // namespace

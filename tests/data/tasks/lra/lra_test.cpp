@@ -29,10 +29,10 @@ TEST_F(LongRangeArena, files_are_found_at_any_level_of_the_release) {
        {"", "lra_release", "lra_release/lra_release", "lra_release/lra_release/listops-1000"})
     EXPECT_EQ(load(config("listops", folder_ / level))->rows(), 1) << level;
   EXPECT_THAT(refusal(config("listops", folder_ / "lra_release/lra_release/tsv_data")),
-              HasSubstr("has no ListOps, neither itself nor in a folder below it: basic_train.tsv"));
+              HasSubstr("has no ListOps, neither directly nor in a folder below it: basic_train.tsv"));
   EXPECT_THAT(refusal(config("listops", folder_ / "nowhere")), HasSubstr("nowhere) does not exist"));
   fs::remove(folder_ / "lra_release/lra_release/listops-1000/basic_val.tsv");
-  EXPECT_THAT(refusal(config("listops")), HasSubstr("basic_val.tsv is missing beside basic_train.tsv"));
+  EXPECT_THAT(refusal(config("listops")), HasSubstr("basic_val.tsv is missing next to basic_train.tsv"));
 }
 
 TEST_F(LongRangeArena, two_folders_are_refused_unless_they_are_copies) {

@@ -33,7 +33,7 @@ TEST_F(LongRangeArena, cifar_is_read_in_grey) {
   EXPECT_EQ(train->sequence(0).ids, Ids(1024, 77));
   EXPECT_EQ(train->sequence(0).label, 3);
   EXPECT_THAT(refusal(config("image"), Split::kTrain, 1000),
-              HasSubstr("`data.sequence_length` is 1000, but the pictures of CIFAR-10 in grey"));
+              HasSubstr("`data.sequence_length` is 1000, but the images of CIFAR-10 in grey"));
 
   write("data_batch_2.bin", record + record.substr(0, 3000));
   EXPECT_THAT(refusal(config("image")),
@@ -42,7 +42,7 @@ TEST_F(LongRangeArena, cifar_is_read_in_grey) {
   write("data_batch_2.bin", record);
   EXPECT_THAT(refusal(config("image")), HasSubstr("data_batch_2.bin, record 0: the label is 10"));
   fs::remove(folder_ / "data_batch_4.bin");
-  EXPECT_THAT(refusal(config("image")), HasSubstr("data_batch_4.bin is missing beside data_batch_1.bin"));
+  EXPECT_THAT(refusal(config("image")), HasSubstr("data_batch_4.bin is missing next to data_batch_1.bin"));
 }
 
 std::string idx(std::uint8_t dimensions, const std::vector<std::uint8_t>& sizes, const std::string& bytes) {

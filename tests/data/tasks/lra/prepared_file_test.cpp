@@ -45,7 +45,7 @@ TEST_F(LongRangeArena, a_prepared_file_gives_the_same_examples) {
   EXPECT_EQ(load(config("listops"))->rows(), 2);  // listops.h5 in the folder
   EXPECT_THAT(refusal(config("text", folder_ / "listops.h5")), HasSubstr("is the task listops"));
   EXPECT_THAT(refusal(config("retrieval"), Split::kTrain, 1000),
-              HasSubstr("has sequences cut to 100; prepare it again"));
+              HasSubstr("has sequences truncated to 100; prepare it again"));
   write("text.h5", "no HDF5");
   EXPECT_THAT(refusal(config("text")), HasSubstr("text.h5"));
 }
@@ -75,7 +75,7 @@ TEST_F(LongRangeArena, a_corrupt_prepared_file_is_refused) {
   EXPECT_THAT(refusal(config("listops")), HasSubstr("listops.h5"));
 }
 
-/// A prepared file of one part as a stranger may write it.
+/// A prepared file of one part as an attacker may write it.
 struct Forged {
   std::string name = "pathfinder";
   std::vector<std::string> labels = {"apart", "connected"};
@@ -115,8 +115,7 @@ struct Forged {
   }
 };
 
-TEST_F(LongRangeArena,
-       a_strangers_prepared_file_that_contradicts_itself_is_refused_before_and_while_it_is_read) {
+TEST_F(LongRangeArena, an_inconsistent_prepared_file_is_refused_before_and_while_it_is_read) {
   const auto refusals = [&](const Forged& forged) {
     const std::string file = folder_ / (forged.name + ".h5");
     forged.write(file);
@@ -145,14 +144,14 @@ TEST_F(LongRangeArena,
   Forged forged;
   const auto both = [&](const char* in) {
     const auto [before, while_read] = refusals(forged);
-    EXPECT_THAT(before, HasSubstr(std::string("contradicts itself in ") + in));
-    EXPECT_THAT(while_read, HasSubstr(std::string("contradicts itself in ") + in));
+    EXPECT_THAT(before, HasSubstr(std::string("inconsistent data in ") + in));
+    EXPECT_THAT(while_read, HasSubstr(std::string("inconsistent data in ") + in));
     forged = {};
   };
   forged.pixels = 3;  // the fourth pixel would have a position that the network has not
   both("the pixels of its pictures");
   forged.pixels = std::int64_t{1} << 40U;
-  EXPECT_THAT(refusals(forged).first, HasSubstr("contradicts itself in the pixels of its pictures"));
+  EXPECT_THAT(refusals(forged).first, HasSubstr("inconsistent data in the pixels of its pictures"));
   forged.pixels = 0;
   both("its number of pixels");
   forged.whole = {9, 4};
@@ -170,8 +169,8 @@ TEST_F(LongRangeArena,
 
   forged.nonzero = {2, 3};
   const auto [before, while_read] = refusals(forged);
-  EXPECT_THAT(before, HasSubstr("contradicts itself in sequence 1 of train"));
-  EXPECT_THAT(while_read, HasSubstr("example 1 of the train split is not what its file's table says"));
+  EXPECT_THAT(before, HasSubstr("inconsistent data in sequence 1 of train"));
+  EXPECT_THAT(while_read, HasSubstr("example 1 of the train split does not match the file's table"));
 
   Forged listops{.name = "listops",
                  .labels = std::vector<std::string>(10, "x"),
@@ -181,8 +180,8 @@ TEST_F(LongRangeArena,
                  .nonzero = {2, 2},
                  .whole = {2, 2}};
   const auto [unknown_before, unknown_while_read] = refusals(listops);
-  EXPECT_THAT(unknown_before, HasSubstr("contradicts itself in sequence 1 of train"));
-  EXPECT_THAT(unknown_while_read, HasSubstr("example 1 of the train split is not what"));
+  EXPECT_THAT(unknown_before, HasSubstr("inconsistent data in sequence 1 of train"));
+  EXPECT_THAT(unknown_while_read, HasSubstr("example 1 of the train split does not match"));
   listops.ends = {5, 4};
   listops.whole = {5, 2};
   forged = listops;
