@@ -3,9 +3,9 @@
 
 usage: benchmarks/busy_machine.py [--busy 0,1,2,4] [--rounds 3] [--threads 2] [--output FILE]
 
-A busy process keeps one processor for itself if it gets it. Each round runs ours and the peer without such processes
+A busy process keeps one CPU for itself if it gets it. Each round runs ours and the peer without such processes
 and with one, two and four of them; the speed kept is the time of a step alone divided by the time of a step with
-them, in the same round. With k of them, n threads on n CPUs are due n / (n + k). `processor time` is that of a
+them, in the same round. With k of them, n threads on n CPUs are due n / (n + k). `CPU time` is that of a
 whole run relative to the run alone: what is above 1 was spent on waiting. Other work on the machine lowers every
 figure, so the result is the median over rounds. Needs build/nystrom and, as against_pytorch.py, a virtual environment.
 """
@@ -43,7 +43,7 @@ def processor_seconds():
 
 
 def timed(run):
-    """Milliseconds of a step and processor seconds of the whole run."""
+    """Milliseconds of a step and CPU seconds of the whole run."""
     before = processor_seconds()
     step = run()["milliseconds_per_step"]
     return {"step_ms": step, "processor_s": processor_seconds() - before}
@@ -60,7 +60,7 @@ def one_round(args, programs):
 
 
 def kept(rounds, name, busy):
-    """Medians over rounds of the speed kept and of the processor time, each relative to the same round alone."""
+    """Medians over rounds of the speed kept and of the CPU time, each relative to the same round alone."""
     alone = [figures[name][0] for figures in rounds]
     beside = [figures[name][busy] for figures in rounds]
     speed = [a["step_ms"] / b["step_ms"] for a, b in zip(alone, beside)]
@@ -105,7 +105,7 @@ def main():
         report["results"] = [{**kept(rounds, name, busy), "due": fair_share(args, busy)}
                              for busy in args.busy for name in programs]
         write(args.output, report)
-    print(f"{'busy':>4} {'program':14} {'step ms':>9} {'speed kept':>11} {'due':>6} {'processor time':>15}")
+    print(f"{'busy':>4} {'program':14} {'step ms':>9} {'speed kept':>11} {'due':>6} {'CPU time':>15}")
     for row in report["results"]:
         print(f"{row['busy']:4} {row['program']:14} {row['step_ms']:9.1f} {row['speed_kept']:11.2f} {row['due']:6.2f} "
               f"{row['processor_time']:15.2f}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training steps of one long sequence on 1, 2 and 4 ranks of this machine (`communication.sequence_ranks`): time, processor
+"""Training steps of one long sequence on 1, 2 and 4 ranks of this machine (`communication.sequence_ranks`): time, CPU
 time and memory of a rank, losses. A small model on made-up words; one thread a rank, so that ranks are what differs.
 
 usage: benchmarks/sequence_ranks.py [--lengths 65536 262144 1048576] [--ranks 1 2 4] [--steps 3] [--output FILE.json]
@@ -22,7 +22,7 @@ WRAPPED = "--wrapped"
 
 
 def wrapped(command):
-    """A rank under mpirun: its peak memory and processor time, on its own line."""
+    """A rank under mpirun: its peak memory and CPU time, on its own line."""
     status = subprocess.run(command, check=False).returncode
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print("RANK", json.dumps({"peak_bytes": 1024 * used.ru_maxrss, "cpu_seconds": used.ru_utime + used.ru_stime}),

@@ -8,9 +8,9 @@
 namespace {
 
 constexpr char kSentence[] =
-    "nystrom: This processor lacks instructions that this program is compiled for (x86-64-v3: AVX2, FMA, BMI2, F16C). "
+    "nystrom: This CPU lacks instructions that this program is compiled for (x86-64-v3: AVX2, FMA, BMI2, F16C). "
     "Run it on an Intel processor from Haswell (2013) or an AMD one from Zen (2017) on; in a virtual machine, let the "
-    "guest see the host's processor (QEMU: `-cpu host`).\n";
+    "guest see the host's CPU (QEMU: `-cpu host`).\n";
 
 constexpr unsigned bit(unsigned index) {
   return 1U << index;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Experiment: the Long Range Arena on a processor, every attention kind with one network and one recipe (docs/results.md).
+# Experiment: the Long Range Arena on a CPU, every attention kind with one network and one recipe (docs/results.md).
 #
 #   benchmarks/experiments/lra.sh TASK [WORK [RUN ...]]
 #

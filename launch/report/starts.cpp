@@ -39,7 +39,7 @@ std::string machine_list(const RunStart& start) {
   const auto fact = [&html](const char* name, const std::string& value) {
     if (!value.empty()) html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, html_escaped(value));
   };
-  fact("Processor", start.cpu);
+  fact("CPU", start.cpu);
   fact("Libraries", start.libraries);
   fact("Memory of a rank",
        start.memory_bytes > 0 ? bytes_text(static_cast<std::uint64_t>(start.memory_bytes)) : "");

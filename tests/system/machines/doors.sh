@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What surrounds a process: a log whose reader goes away, a limit on the size of files, a processor that is too old, shards
+# The environment of a process: a log whose reader goes away, a limit on the size of files, a CPU that is too old, shards
 # that are made again from another text between stop and resume.
 #
 #   tests/system/machines/doors.sh [build/nystrom]          half a minute; the check of CPU features needs qemu-user
@@ -48,15 +48,15 @@ has replaced.log 'was trained on other data under the same names: data.shards_co
 "${run[@]}" --set training.steps=14 --set 'data.shards=[kept/train/*.h5]' >kept.log 2>&1 || wrong "the same shards elsewhere: $(tail -1 kept.log)"
 has kept.log 'steps 13 to 14'
 
-# A processor without AVX2.
+# A CPU without AVX2.
 if command -v qemu-x86_64 >/dev/null; then
   for arguments in --help doctor; do
     timeout 100 qemu-x86_64 -cpu Nehalem "$nystrom" $arguments >old.log 2>&1
-    (( $? == 2 )) || wrong "$arguments on an old processor: not refused: $(tail -1 old.log)"
-    has old.log 'This processor lacks instructions that this program is compiled for'
+    (( $? == 2 )) || wrong "$arguments on an old CPU: not refused: $(tail -1 old.log)"
+    has old.log 'This CPU lacks instructions that this program is compiled for'
   done
-  timeout 100 qemu-x86_64 -cpu Haswell "$nystrom" --version >new.log 2>&1 || wrong "a processor that is just new enough: $(tail -1 new.log)"
+  timeout 100 qemu-x86_64 -cpu Haswell "$nystrom" --version >new.log 2>&1 || wrong "a CPU that is just new enough: $(tail -1 new.log)"
 else
-  echo "doors: not tried here: an old processor (apt-get install qemu-user)"
+  echo "doors: not tried here: an old CPU (apt-get install qemu-user)"
 fi
 finish
