@@ -120,7 +120,7 @@ StepReport Trainer::step() {
   noise_.begin_step(step);
 
   std::optional<BoundThreads::Scope> bound;
-  if (bound_) bound.emplace(*bound_);
+  if (bound_) bound.emplace(*bound_, context_);
 
   // Forward and backward by micro-batch; gradients are all-reduced during the rest of backward.
   activity.set_phase("forward and backward");

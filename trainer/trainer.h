@@ -47,8 +47,8 @@ struct TrainerOptions {
   std::int64_t bucket_bytes = 0;  ///< of the all-reduce; 0: automatic_bucket_bytes()
   bool bf16_reduction = false;    ///< all-reduce gradients in bf16
   bool cuda_graph = false;        ///< capture a micro-batch's ops as a CUDA graph
-  /// While a step lasts, each thread stays on a core (kernels/tensor/bound_threads.h). For fp32: in bf16,
-  /// oneDNN's products make teams of other sizes.
+  /// While a step lasts, its threads are a team on cores of their own (kernels/tensor/bound_threads.h). For
+  /// fp32: in bf16, oneDNN's products run on OpenMP's threads.
   bool bind_threads = false;
   bool zero = false;  ///< ZeRO stage 1: optimizer state sharded across ranks
   std::int64_t log_every = 1;

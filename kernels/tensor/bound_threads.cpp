@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "kernels/core/processors.h"
 
@@ -21,10 +23,6 @@ cpu_set_t set_of(const std::vector<int>& cpus) {
   return set;
 }
 
-void run_on(const cpu_set_t& cpus) {
-  ::sched_setaffinity(0, sizeof(cpus), &cpus);  // the calling thread; refused: it runs where it did
-}
-
 }  // namespace
 
 BoundThreads::BoundThreads(const Context& context) {
@@ -34,17 +32,22 @@ BoundThreads::BoundThreads(const Context& context) {
   if (processors.cores.size() != static_cast<std::size_t>(context.threads())) return;
   if (std::ranges::any_of(cpus, [](int cpu) { return cpu >= CPU_SETSIZE; })) return;
   all_ = set_of(cpus);
-  for (const auto& core : processors.cores) cores_.push_back(set_of(core));
+  std::vector<cpu_set_t> cores;
+  for (const auto& core : processors.cores) cores.push_back(set_of(core));
+  team_ = std::make_unique<ThreadTeam>(std::move(cores));
 }
 
-BoundThreads::Scope::Scope(const BoundThreads& threads) : threads_(threads) {
+BoundThreads::Scope::Scope(const BoundThreads& threads, Context& context)
+    : threads_(threads), context_(context) {
   if (!threads_.binds()) return;
-#pragma omp parallel num_threads(static_cast <int>(threads_.cores_.size()))
-  run_on(threads_.cores_[static_cast<std::size_t>(omp_get_thread_num())]);
+  threads_.team_->enter();
+  context_.set_team(threads_.team_.get());
 }
 
 BoundThreads::Scope::~Scope() {
-  if (threads_.binds()) run_on(threads_.all_);
+  if (!threads_.binds()) return;
+  context_.set_team(nullptr);
+  threads_.team_->leave(threads_.all_);
 }
 
 }  // namespace nystrom

@@ -4,13 +4,14 @@
 // With other processes the system may leave two threads of a step on one CPU and the other to those processes
 // alone: with three equals on two processors, no move makes them more even. The step then has half of the
 // machine, where two thirds are its share. With one thread on each core, the other work takes its part of
-// each, and threads that share the chunks of an op even that out (parallel_for).
+// each, and the threads of a team even that out (ThreadTeam).
 
 #include <sched.h>
 
-#include <vector>
+#include <memory>
 
 #include "kernels/tensor/context.h"
+#include "kernels/tensor/thread_team.h"
 
 namespace nystrom {
 
@@ -21,26 +22,26 @@ class BoundThreads {
   /// OMP_PLACES and GOMP_CPU_AFFINITY is set. With fewer threads than cores the system chooses, which knows
   /// what else runs.
   explicit BoundThreads(const Context& context);
-  [[nodiscard]] bool binds() const { return !cores_.empty(); }
+  [[nodiscard]] bool binds() const { return team_ != nullptr; }
 
-  /// While it lives, thread i of the context runs on core i; without effect where nothing is bound. Every
-  /// parallel region meanwhile must have all threads of the context, as parallel_for's and parallel_items'
-  /// have: a thread that libgomp starts again begins on the core of the calling one. At the end the calling
-  /// thread may run anywhere again, so that threads and programs started between steps are not bound; the
-  /// others stay.
+  /// While it lives, the team computes the ops of `context`, the calling thread among them; without effect
+  /// where nothing is bound. Meanwhile libraries with threads of OpenMP would find the calling thread on one
+  /// core. At the end it may run anywhere again, so that threads and programs started between steps are not
+  /// bound.
   class Scope {
    public:
-    explicit Scope(const BoundThreads& threads);
+    Scope(const BoundThreads& threads, Context& context);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     const BoundThreads& threads_;
+    Context& context_;
   };
 
  private:
-  std::vector<cpu_set_t> cores_;  // of each thread; empty: none is bound
+  std::unique_ptr<ThreadTeam> team_;  // null: nothing is bound
   cpu_set_t all_{};
 };
 

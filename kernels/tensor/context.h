@@ -14,6 +14,7 @@
 
 #include "kernels/core/trace.h"
 #include "kernels/tensor/buffer.h"
+#include "kernels/tensor/thread_team.h"
 
 namespace nystrom {
 
@@ -67,6 +68,9 @@ class Context {
   /// which the host asked for them, and NVTX ranges surround them.
   void set_trace(Trace* trace) { trace_ = trace; }
   [[nodiscard]] Trace* trace() const { return trace_; }
+  /// The threads of ops while one is set (BoundThreads); else OpenMP's.
+  void set_team(ThreadTeam* team) { team_ = team; }
+  [[nodiscard]] ThreadTeam* team() const { return team_; }
 
  private:
   [[noreturn]] static void no_cuda_twin();
@@ -76,6 +80,7 @@ class Context {
   Profile* profile_ = nullptr;
   Buffer workspace_;
   Trace* trace_ = nullptr;
+  ThreadTeam* team_ = nullptr;
 };
 
 /// Ops of the context are profiled while it lives.
@@ -155,6 +160,11 @@ void parallel_for(Context& context, std::int64_t count, std::int64_t grain, cons
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
+  if (ThreadTeam* const team = context.team(); team != nullptr) {
+    team->run(chunks,
+              [&](std::int64_t chunk, int) { body(count * chunk / chunks, count * (chunk + 1) / chunks); });
+    return;
+  }
   std::array<std::atomic<bool>, kMaxChunks> begun{};
   // All threads, however few the chunks: libgomp ends those that a smaller team leaves out, and starts new
   // ones for the next.
@@ -175,6 +185,10 @@ template <class Body>
 void parallel_items(Context& context, std::int64_t count, const Body& body) {
   if (context.threads() == 1 || count <= 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i, 0);
+    return;
+  }
+  if (ThreadTeam* const team = context.team(); team != nullptr) {
+    team->run(count, body);
     return;
   }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(context.threads())

@@ -1,6 +1,6 @@
 # Tensors, memory, devices, and the context that every op is given.
 nystrom_add_library(tensor FOLDER kernels/tensor
-  SOURCES arena.cpp bound_threads.cpp buffer.cpp cpu_features.cpp tensor.cpp thread_waiting.cpp
+  SOURCES arena.cpp bound_threads.cpp buffer.cpp cpu_features.cpp tensor.cpp thread_team.cpp thread_waiting.cpp
     dispatch/context.cpp dispatch/copy.cpp dispatch/device.cpp dispatch/graphs.cpp dispatch/kernel_times.cpp
     dispatch/upload.cpp
   CUDA_SOURCES cuda/blaslt.cpp cuda/check.cpp cuda/context.cpp cuda/graphs.cpp cuda/kernel_timer.cpp cuda/memory.cpp

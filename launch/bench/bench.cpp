@@ -87,7 +87,7 @@ double Bench::step() {
       options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
   std::optional<BoundThreads::Scope> bound;
-  if (bound_) bound.emplace(*bound_);
+  if (bound_) bound.emplace(*bound_, session_.context);
   const Batch& batch = session_.upload(arrays_of(host));
   session_.network.parameters().zero_gradients(session_.context);
   session_.network.head().reset_sums(session_.context);

@@ -19,7 +19,10 @@ add_dependencies(checkpoint_schema_test nystrom)
 add_test(NAME checkpoint_schema COMMAND checkpoint_schema_test)
 set_tests_properties(checkpoint_schema PROPERTIES LABELS reliability)
 
-nystrom_add_test(threads_test SOURCES tests/system/threads/threads_test.cpp LINKS nystrom_trainer LABELS files)
+nystrom_add_test(threads_test
+  SOURCES tests/system/threads/threads_test.cpp tests/kernels/tensor/thread_team_test.cpp
+  LINKS nystrom_trainer
+  LABELS files)
 
 # Jobs as processes, with faults planted in them. A test each, since they start many; slow on purpose.
 add_executable(planted_job tests/system/reliability/planted_job_main.cpp)

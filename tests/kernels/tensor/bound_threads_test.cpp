@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <set>
 #include <thread>
@@ -34,6 +35,20 @@ auto on_each_thread(const Context& context, const Value& value) {
   return values;
 }
 
+/// What `value` gives on each thread of the context's team, which must wait for one another.
+template <class Value>
+auto on_each_of_team(const Context& context, const Value& value) {
+  const int size = context.team()->size();
+  std::vector<decltype(value())> values(static_cast<std::size_t>(size));
+  std::atomic<int> begun = 0, done = 0;
+  context.team()->run(size, [&](std::int64_t, int thread) {
+    for (++begun; begun < size;) std::this_thread::yield();
+    values[static_cast<std::size_t>(thread)] = value();
+    for (++done; done < size;) std::this_thread::yield();  // or it would lend its core
+  });
+  return values;
+}
+
 class BoundThreadsTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -51,10 +66,11 @@ TEST_F(BoundThreadsTest, each_thread_has_its_own_core_within_the_scope) {
   ASSERT_TRUE(threads.binds());
   for (int step = 0; step < 3; ++step) {
     {
-      const BoundThreads::Scope bound(threads);
-      const auto masks = on_each_thread(context, allowed);
-      for (std::size_t i = 0; i < cores_.size(); ++i)
-        EXPECT_EQ(masks[i], std::set<int>(cores_[i].begin(), cores_[i].end())) << "thread " << i;
+      const BoundThreads::Scope bound(threads, context);
+      const auto masks = on_each_of_team(context, allowed);
+      std::set<std::set<int>> expected;
+      for (const auto& core : cores_) expected.emplace(core.begin(), core.end());
+      EXPECT_EQ(std::set(masks.begin(), masks.end()), expected);
     }
     EXPECT_EQ(allowed(), all_) << "of the calling thread, between steps";
     std::set<int> of_another;
@@ -78,7 +94,8 @@ TEST_F(BoundThreadsTest, nothing_is_bound_where_the_environment_decides) {
     ::setenv(name, "false", 1);
     const BoundThreads threads(context);
     EXPECT_FALSE(threads.binds()) << name;
-    const BoundThreads::Scope bound(threads);
+    const BoundThreads::Scope bound(threads, context);
+    EXPECT_EQ(context.team(), nullptr);
     EXPECT_EQ(allowed(), all_);
     ::unsetenv(name);
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Data race check with ThreadSanitizer, for the threads next to the training loop: the loader's prefetch thread, the
-# checkpoint writer, and, on two ranks, the asynchronous all-reduce. Built without OpenMP (preset `threads`,
+# checkpoint writer, the team that computes ops, and, on two ranks, the asynchronous all-reduce. Built without OpenMP (preset `threads`,
 # build-threads/).
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
