@@ -201,10 +201,11 @@ bool begins_citation(string_view after) {
 
 /// "am 3. Oktober", "die 10. Klasse", "Friedrich II. von": the number `word` after `before`.
 bool is_ordinal(string_view before, string_view word, string_view after, const SentenceRules& rules) {
-  constexpr std::size_t kMaxDigits = 3;
+  constexpr std::size_t kMaxOrdinalDigits = 3;
   if (rules.before_ordinal.empty()) return false;
   if (is_roman(word) && word.size() > 1) return !begins_sentence(after, rules);
-  if (word.empty() || word.size() > kMaxDigits || !std::all_of(word.begin(), word.end(), is_ascii_digit))
+  if (word.empty() || word.size() > kMaxOrdinalDigits ||
+      !std::all_of(word.begin(), word.end(), is_ascii_digit))
     return false;
   if (rules.after_ordinal.has(case_folded(first_word(after)))) return true;
   before.remove_suffix(word.size());

@@ -27,7 +27,7 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 int watches = 0;  // that exist
 
 constexpr std::array kSignals{SIGTERM, SIGINT, SIGXCPU, SIGUSR1, SIGUSR2, SIGCONT};
-std::array<struct sigaction, kSignals.size()> before{};
+std::array<struct sigaction, kSignals.size()> actions_before{};
 sigset_t mask_before{};
 
 void note(int signal) {
@@ -98,7 +98,7 @@ SignalWatch::SignalWatch() {
   action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART;  // reads of shards are restarted
   sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &actions_before[i]);
   pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);
   taker.emplace();
 }
@@ -106,7 +106,7 @@ SignalWatch::SignalWatch() {
 SignalWatch::~SignalWatch() {
   if (--watches > 0) return;
   taker.reset();
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &actions_before[i], nullptr);
   pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
 }
 

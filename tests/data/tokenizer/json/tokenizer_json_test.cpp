@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using Ids = std::vector<std::int32_t>;
 using ::testing::HasSubstr;
 
-fs::path cases() {
+fs::path json_cases() {
   return fs::path(NYSTROM_TOKENIZER_CASES);
 }
 
@@ -29,24 +29,24 @@ Ids ids_of_line(const std::string& line) {
   return {std::istream_iterator<std::int32_t>(numbers), {}};
 }
 
-struct Case {
+struct JsonCase {
   const char *name, *lines;
 };
 
-std::string path_of(const Case& of) {
-  return (cases() / (std::string(of.name) + ".json")).string();
+std::string path_of(const JsonCase& of) {
+  return (json_cases() / (std::string(of.name) + ".json")).string();
 }
 
-nlohmann::json lines_of(const Case& of) {
-  return parse_json<nlohmann::json>(testing::read_file(cases() / of.lines));
+nlohmann::json lines_of(const JsonCase& of) {
+  return parse_json<nlohmann::json>(testing::read_file(json_cases() / of.lines));
 }
 
-class TokenizerJson : public ::testing::TestWithParam<Case> {};
+class TokenizerJson : public ::testing::TestWithParam<JsonCase> {};
 
 TEST_P(TokenizerJson, has_the_ids_of_tokenizers) {
   const auto tokenizer = Tokenizer::read(path_of(GetParam()));
   const auto lines = lines_of(GetParam());
-  std::ifstream expected(cases() / (std::string(GetParam().name) + ".ids"));
+  std::ifstream expected(json_cases() / (std::string(GetParam().name) + ".ids"));
   ASSERT_GT(lines.size(), 400U);
   int wrong = 0;
   for (const std::string text : lines) {
@@ -75,7 +75,7 @@ TEST_P(TokenizerJson, spans_have_the_same_ids_and_are_in_order) {
   }
 }
 
-std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+std::string name_of(const ::testing::TestParamInfo<JsonCase>& info) {
   std::string name = info.param.name;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -83,26 +83,27 @@ std::string name_of(const ::testing::TestParamInfo<Case>& info) {
 
 constexpr auto kPlain = "lines.json";
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerJson,
-                         ::testing::Values(Case{"wordpiece-uncased", kPlain}, Case{"wordpiece-cased", kPlain},
-                                           Case{"byte-bpe", kPlain}, Case{"byte-bpe-prefix", kPlain},
-                                           Case{"unigram-albert", kPlain}, Case{"unigram-plain", kPlain}),
+                         ::testing::Values(JsonCase{"wordpiece-uncased", kPlain},
+                                           JsonCase{"wordpiece-cased", kPlain}, JsonCase{"byte-bpe", kPlain},
+                                           JsonCase{"byte-bpe-prefix", kPlain},
+                                           JsonCase{"unigram-albert", kPlain},
+                                           JsonCase{"unigram-plain", kPlain}),
                          name_of);
 
 // Added tokens, special tokens as text, pieces over blanks, normalizers; characters of seventeen blocks at
 // random.
 constexpr auto kAdded = "added-lines.json";
-INSTANTIATE_TEST_SUITE_P(Parts, TokenizerJson,
-                         ::testing::Values(Case{"wordpiece-added", kAdded},
-                                           Case{"wordpiece-cased-added", kAdded},
-                                           Case{"wordpiece-sequence", kAdded}, Case{"byte-bpe-added", kAdded},
-                                           Case{"byte-bpe-nfc", kAdded}, Case{"unigram-added", kAdded},
-                                           Case{"unigram-over-blanks", kAdded},
-                                           Case{"unigram-over-blanks-added", kAdded},
-                                           Case{"unigram-words-first", kAdded}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Parts, TokenizerJson,
+    ::testing::Values(JsonCase{"wordpiece-added", kAdded}, JsonCase{"wordpiece-cased-added", kAdded},
+                      JsonCase{"wordpiece-sequence", kAdded}, JsonCase{"byte-bpe-added", kAdded},
+                      JsonCase{"byte-bpe-nfc", kAdded}, JsonCase{"unigram-added", kAdded},
+                      JsonCase{"unigram-over-blanks", kAdded}, JsonCase{"unigram-over-blanks-added", kAdded},
+                      JsonCase{"unigram-words-first", kAdded}),
+    name_of);
 
 TEST(TokenizerFiles, spans_of_added_tokens_are_their_positions_in_the_text) {
-  const auto tokenizer = Tokenizer::read((cases() / "wordpiece-added.json").string());
+  const auto tokenizer = Tokenizer::read((json_cases() / "wordpiece-added.json").string());
   const std::string text =
       "\u00c9h COVID-19 <user>";  // the first letter loses its accent, which moves nothing
   std::map<std::string, std::string> found;
@@ -165,7 +166,7 @@ TEST(TokenizerFiles, vocab_json_with_merges_txt_is_byte_level_bpe) {
 }
 
 TEST(TokenizerFiles, a_long_word_is_merged_as_a_short_one_would_be) {
-  const auto tokenizer = Tokenizer::read((cases() / "byte-bpe.json").string());
+  const auto tokenizer = Tokenizer::read((json_cases() / "byte-bpe.json").string());
   std::string word;
   for (int i = 0; i < 100000; ++i) word += static_cast<char>('a' + i * i % 23 % 20);
   const auto ids = tokenizer.encode(word);  // in time that does not grow with its square
@@ -231,7 +232,7 @@ TEST(TokenizerFiles, characters_of_scripts_without_blanks_begin_words) {
 
 /// A WordPiece of which `change` changes something.
 std::string changed(const std::function<void(nlohmann::json&)>& change) {
-  auto json = parse_json<nlohmann::json>(testing::read_file(cases() / "wordpiece-uncased.json"));
+  auto json = parse_json<nlohmann::json>(testing::read_file(json_cases() / "wordpiece-uncased.json"));
   change(json);
   return message_of(json.dump());
 }
@@ -262,10 +263,10 @@ TEST(TokenizerFiles, every_member_is_known_or_refused_by_its_path) {
                                    {"normalizers", Json::array({{{"type", "NFC"}}, {{"type", "Nmt"}}})}};
               }),
               HasSubstr("`normalizer.normalizers[1].type` is Nmt"));
-  auto bpe = parse_json<Json>(testing::read_file(cases() / "byte-bpe.json"));
+  auto bpe = parse_json<Json>(testing::read_file(json_cases() / "byte-bpe.json"));
   bpe["model"]["dropout"] = 0.1;
   EXPECT_THAT(message_of(bpe.dump()), HasSubstr("`model.dropout` is 0.1"));
-  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  auto unigram = parse_json<Json>(testing::read_file(json_cases() / "unigram-plain.json"));
   unigram["pre_tokenizer"]["prepend_scheme"] = "last";
   EXPECT_THAT(message_of(unigram.dump()), HasSubstr("`pre_tokenizer.prepend_scheme` is last"));
 }
@@ -289,7 +290,7 @@ TEST(TokenizerFiles, numbers_do_not_wrap_around) {
               HasSubstr("`model.max_input_chars_per_word` is -1"));
   EXPECT_THAT(changed([](Json& j) { j["added_tokens"][1]["id"] = 1e300; }),
               HasSubstr("`added_tokens[1].id`"));
-  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  auto unigram = parse_json<Json>(testing::read_file(json_cases() / "unigram-plain.json"));
   unigram["model"]["unk_id"] = std::int64_t{1} << 32U;
   EXPECT_THAT(message_of(unigram.dump()), HasSubstr("`model.unk_id` is 4294967296"));
 }
@@ -301,7 +302,7 @@ TEST(TokenizerFiles, a_short_text_does_not_become_a_long_one) {
   };
   EXPECT_THAT(changed([&](Json& j) { j["normalizer"] = replace(std::string(5000, 'b')); }),
               HasSubstr("`normalizer.content`: a replacement has 5000 bytes"));
-  auto unigram = parse_json<Json>(testing::read_file(cases() / "unigram-plain.json"));
+  auto unigram = parse_json<Json>(testing::read_file(json_cases() / "unigram-plain.json"));
   Json steps = Json::array();
   for (int i = 0; i < 40; ++i) steps.push_back(replace("aa"));  // 2^40 letters of one
   unigram["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
