@@ -14,7 +14,7 @@ using OrderedJson = nlohmann::ordered_json;
 
 constexpr double kMaxShown = 1e12;  // a range's end beyond it means that there is none
 
-const OrderedJson kText{{"type", {"string", "number"}}};  // `name: 5` is text too
+const OrderedJson kTextType{{"type", {"string", "number"}}};  // `name: 5` is text too
 
 OrderedJson words(std::string_view choices) {
   OrderedJson all = OrderedJson::array();
@@ -45,8 +45,8 @@ OrderedJson list_of(OrderedJson items) {
 
 OrderedJson corpus_schema() {
   OrderedJson properties{{"kind", {{"enum", corpus_kinds()}}},
-                         {"path", kText},
-                         {"field", kText},
+                         {"path", kTextType},
+                         {"field", kTextType},
                          {"encoding", {{"enum", corpus_encodings()}}},
                          {"language", words("auto | " + names_of<Language>(" | "))}};
   for (const char* pages : {"disambiguation", "lists", "stubs"}) properties[pages] = words("keep | drop");
@@ -59,7 +59,7 @@ OrderedJson corpus_schema() {
 OrderedJson groups_schema() {
   const OrderedJson share = numeric("number", kNonNegative);
   return list_of({{"type", "object"},
-                  {"properties", {{"match", kText}, {"rate", share}, {"weight_decay", share}}},
+                  {"properties", {{"match", kTextType}, {"rate", share}, {"weight_decay", share}}},
                   {"required", OrderedJson::array({"match"})},
                   {"additionalProperties", false}});
 }
@@ -91,7 +91,7 @@ struct TypeOf {
   OrderedJson operator()(const bool*) const { return {{"type", "boolean"}}; }
   OrderedJson operator()(const WordSlot& slot) const { return words(slot.choices()); }
   OrderedJson operator()(const std::string*) const {
-    return rules.choices.empty() ? kText : words(rules.choices);
+    return rules.choices.empty() ? kTextType : words(rules.choices);
   }
   OrderedJson operator()(const std::optional<std::int64_t>*) const {
     OrderedJson integer = numeric("integer", rules.range);
@@ -101,7 +101,7 @@ struct TypeOf {
     return {{"anyOf", {numeric("number", rules.range), words(rules.unset)}}};
   }
   OrderedJson operator()(const std::vector<std::string>*) const {
-    return {{"anyOf", {kText, list_of(kText)}}};
+    return {{"anyOf", {kTextType, list_of(kTextType)}}};
   }
   OrderedJson operator()(const std::vector<CorpusSpec>*) const { return corpus_schema(); }
   OrderedJson operator()(const std::vector<GridAxis>*) const { return grid_schema(); }

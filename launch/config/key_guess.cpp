@@ -17,7 +17,7 @@ constexpr std::string_view kAccumulation =
 constexpr std::string_view kPrecision = "fp32, bf16 or auto";
 constexpr std::string_view kEpochs = "in `finetune`; `pretrain` counts `training.steps`";
 constexpr std::string_view kWarmup = "in `finetune`; `pretrain` takes `schedule.warmup_steps`";
-constexpr std::string_view kShards = "what `prepare` makes of the files of `corpus`";
+constexpr std::string_view kMadeByPrepare = "what `prepare` makes of the files of `corpus`";
 
 constexpr ForeignKey kForeignKeys[] = {
     {"lr", "optimizer.learning_rate"},
@@ -132,11 +132,11 @@ constexpr ForeignKey kForeignKeys[] = {
     {"mlm_probability", "data.masking.probability"},
     {"masked_lm_prob", "data.masking.probability"},
     {"mask_prob", "data.masking.probability"},
-    {"train_file", "data.shards", kShards},
-    {"train_data", "data.shards", kShards},
-    {"data_path", "data.shards", kShards},
-    {"validation_file", "data.validation", kShards},
-    {"valid_data", "data.validation", kShards},
+    {"train_file", "data.shards", kMadeByPrepare},
+    {"train_data", "data.shards", kMadeByPrepare},
+    {"data_path", "data.shards", kMadeByPrepare},
+    {"validation_file", "data.validation", kMadeByPrepare},
+    {"valid_data", "data.validation", kMadeByPrepare},
 
     {"output_dir", "run.directory", "`prepare` writes to `output.directory`"},
     {"save_dir", "run.directory", "`prepare` writes to `output.directory`"},
