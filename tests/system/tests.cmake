@@ -1,3 +1,6 @@
+# It replaces the allocation functions, which the compiler is not to see beside their callers.
+nystrom_compile_alone(tests/system/counts/allocations.cpp)
+
 nystrom_add_test(step_counts_test
   SOURCES tests/system/counts/allocations.cpp tests/system/counts/step_counts_test.cpp
   LINKS nystrom_launch
