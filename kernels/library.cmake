@@ -52,6 +52,7 @@ nystrom_add_library(kernels FOLDER kernels
     cuda/attention/nystrom_backward.cu cuda/attention/nystrom_forward.cu cuda/attention/query_gradient.cu
     cuda/attention/kinds/exact_attention.cu cuda/attention/kinds/linear.cu cuda/attention/kinds/linformer.cu
     cuda/attention/kinds/longformer.cu cuda/attention/kinds/performer.cu cuda/attention/kinds/reformer.cu
+    cuda/attention/kinds/reformer_hash.cu
     cuda/attention/kinds/softmax.cu cuda/attention/kinds/sum_chunks.cu cuda/attention/kinds/summary.cu
     cuda/attention/kinds/value.cu
   DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))"
