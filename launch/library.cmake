@@ -47,8 +47,8 @@ nystrom_add_library(launch FOLDER launch
     cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
     commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/report.cpp commands/table.cpp
-    commands/verify.cpp commands/watch.cpp config/command_keys.cpp config/config.cpp config/config_read.cpp config/config_schema.cpp
-    config/config_table.cpp config/config_table_tasks.cpp config/config_text.cpp config/key_guess.cpp
+    commands/verify.cpp commands/watch.cpp config/command_keys.cpp config/config.cpp config/config_entries.cpp config/config_read.cpp config/config_schema.cpp
+    config/config_table.cpp config/config_table_tasks.cpp config/config_table_training.cpp config/config_text.cpp config/key_guess.cpp
     config/options.cpp config/path_text.cpp config/suggestion.cpp models/conversion.cpp models/file_verification.cpp
     models/folder_tokenizer.cpp models/model_card.cpp models/model_path.cpp models/model_source.cpp
     models/tokenizer_search.cpp models/transformers_code.cpp picture/attention_matrices.cpp picture/attention_page.cpp

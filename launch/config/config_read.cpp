@@ -1,6 +1,5 @@
 // Configuration in: YAML nodes to members of Config, by the table.
 
-#include <fmt/ranges.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -12,37 +11,16 @@
 #include <sstream>
 #include <utility>
 
-#include "data/corpus/corpus.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "launch/config/config_entries.h"
 #include "launch/config/config_table.h"
 #include "launch/config/key_guess.h"
-#include "launch/config/path_text.h"
-#include "launch/config/suggestion.h"
 
 namespace nystrom {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 1'000'000;  // a configuration is a page or two
-
-// Where a value comes from, for messages: "run.yaml, line 3" or "--set seed=x".
-struct Origin {
-  std::string name;
-  bool lines = true;
-
-  [[nodiscard]] std::string at(const YAML::Mark& mark) const {
-    return lines && mark.line >= 0 ? fmt::format("{}, line {}", name, mark.line + 1) : name;
-  }
-};
-
-std::string shown(const YAML::Node& node) {
-  if (node.IsNull()) return "nothing";
-  if (node.IsScalar()) {
-    const std::string text = node.Scalar().substr(0, 80);
-    return text.empty() || node.Tag() == "!" ? fmt::format("\"{}\"", text) : text;  // as it was quoted
-  }
-  return node.IsMap() ? "a map" : "a list";
-}
 
 class Setter {
  public:
@@ -167,15 +145,7 @@ class Setter {
 
   /// The text of a scalar, in which a path is expanded.
   [[nodiscard]] std::string text_of(const YAML::Node& node) const {
-    return key_->rules.path ? path_of(node, key_->path) : node.Scalar();
-  }
-
-  [[nodiscard]] std::string path_of(const YAML::Node& node, std::string_view key) const {
-    try {
-      return expanded_path(node.Scalar());
-    } catch (const InputError& problem) {
-      refuse("{}: `{}` {}.", origin_.at(node.Mark()), key, problem.what());
-    }
+    return key_->rules.path ? path_of(origin_, node, key_->path) : node.Scalar();
   }
 
   void read(const WordSlot& to) const {
@@ -209,7 +179,7 @@ class Setter {
   void read(std::vector<CorpusSpec>* to) const {
     if (!node_.IsSequence()) wrong("a list of {kind: ..., path: ...}");
     std::vector<CorpusSpec> list;
-    for (const auto& each : node_) list.push_back(corpus_entry(each));
+    for (const auto& each : node_) list.push_back(corpus_entry(origin_, each));
     *to = std::move(list);
   }
 
@@ -235,52 +205,15 @@ class Setter {
   void read(std::vector<OptimizerGroup>* to) const {
     if (!node_.IsSequence()) wrong("a list of {match: ..., rate: ..., weight_decay: ...}");
     std::vector<OptimizerGroup> groups;
-    for (const auto& each : node_) groups.push_back(optimizer_group(each));
+    for (const auto& each : node_) groups.push_back(optimizer_group(origin_, each));
     *to = std::move(groups);
-  }
-
-  [[nodiscard]] OptimizerGroup optimizer_group(const YAML::Node& node) const {
-    if (!node.IsMap())
-      refuse("{}: an entry of `optimizer.groups` must be {{match: ..., rate: ..., weight_decay: ...}}.",
-             origin_.at(node.Mark()));
-    OptimizerGroup group;
-    for (const auto& member : node) {
-      const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
-      if (name == "match" && member.second.IsScalar())
-        group.match = member.second.Scalar();
-      else if (name == "rate")
-        group.rate = share(name, member.second);
-      else if (name == "weight_decay")
-        group.weight_decay = share(name, member.second);
-      else
-        refuse("{}: unknown key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
-               origin_.at(member.first.Mark()), name);
-    }
-    if (group.match.empty())
-      refuse("{}: `optimizer.groups`: an entry has no pattern `match`.", origin_.at(node.Mark()));
-    if (!group.rate && !group.weight_decay)
-      refuse("{}: `optimizer.groups`: the entry for {} gives neither `rate` nor `weight_decay`.",
-             origin_.at(node.Mark()), group.match);
-    return group;
-  }
-
-  /// A number of at least 0, of an entry of `optimizer.groups`.
-  [[nodiscard]] double share(const std::string& name, const YAML::Node& node) const {
-    const std::string text = node.IsScalar() && node.Tag() != "!" ? node.Scalar() : "";
-    double value = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size() || !(value >= 0) ||
-        !std::isfinite(value))
-      refuse("{}: `optimizer.groups`: `{}` is {}; it must be a number of at least 0.",
-             origin_.at(node.Mark()), name, shown(node));
-    return value;
   }
 
   void read(std::vector<BatchStage>* to) const {
     if (!node_.IsSequence()) wrong("a list of {step: ..., global_batch: ...}");
     std::vector<BatchStage> stages;
     for (const auto& each : node_) {
-      const BatchStage stage = batch_stage(each);
+      const BatchStage stage = batch_stage(origin_, each);
       const std::int64_t before = stages.empty() ? 1 : stages.back().step;
       if (stage.step <= before)
         refuse(
@@ -289,35 +222,6 @@ class Setter {
       stages.push_back(stage);
     }
     *to = std::move(stages);
-  }
-
-  [[nodiscard]] BatchStage batch_stage(const YAML::Node& node) const {
-    if (!node.IsMap())
-      refuse("{}: an entry of `training.batch_schedule` must be {{step: ..., global_batch: ...}}.",
-             origin_.at(node.Mark()));
-    BatchStage stage;
-    for (const auto& member : node) {
-      const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
-      if (name != "step" && name != "global_batch")
-        refuse("{}: unknown key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
-               origin_.at(member.first.Mark()), name);
-      (name == "step" ? stage.step : stage.global_batch) = count_in_stage(name, member.second);
-    }
-    if (stage.step == 0 || stage.global_batch == 0)
-      refuse("{}: `training.batch_schedule`: an entry has no `{}`.", origin_.at(node.Mark()),
-             stage.step == 0 ? "step" : "global_batch");
-    return stage;
-  }
-
-  /// A whole number of at least 1, of an entry of `training.batch_schedule`.
-  [[nodiscard]] std::int64_t count_in_stage(const std::string& name, const YAML::Node& node) const {
-    const std::string text = node.IsScalar() && node.Tag() != "!" ? node.Scalar() : "";
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 1)
-      refuse("{}: `training.batch_schedule`: `{}` is {}; it must be an integer of at least 1.",
-             origin_.at(node.Mark()), name, shown(node));
-    return value;
   }
 
   void read(std::vector<GridAxis>* to) const {
@@ -345,57 +249,6 @@ class Setter {
       axis.values.push_back(each.Scalar());
     }
     return axis;
-  }
-
-  [[nodiscard]] static std::string kind_guess(const std::string& kind,
-                                              const std::vector<std::string>& kinds) {
-    if (const auto near = suggestion(kind, kinds)) return fmt::format("did you mean {}?", *near);
-    return fmt::format("the kinds are {}.", fmt::join(kinds, ", "));
-  }
-
-  /// `keep` or `drop`, of a member of a corpus entry.
-  [[nodiscard]] bool drops(const std::string& name, const YAML::Node& value) const {
-    const std::string word = value.Scalar();
-    if (word != "keep" && word != "drop")
-      refuse("{}: `corpus`: `{}` is {}; it must be keep or drop.", origin_.at(value.Mark()), name, word);
-    return word == "drop";
-  }
-
-  void set_corpus_member(CorpusSpec& entry, const YAML::Node& key, const YAML::Node& value) const {
-    const std::map<std::string, std::string*> texts{{"kind", &entry.kind},
-                                                    {"path", &entry.path},
-                                                    {"field", &entry.field},
-                                                    {"encoding", &entry.encoding},
-                                                    {"language", &entry.language}};
-    const std::map<std::string, bool*> drops_of{{"disambiguation", &entry.drop_disambiguation},
-                                                {"lists", &entry.drop_lists},
-                                                {"stubs", &entry.drop_stubs}};
-    const std::string name = key.IsScalar() ? key.Scalar() : "";
-    if (!texts.contains(name) && !drops_of.contains(name))
-      refuse(
-          "{}: unknown key `{}` in an entry of `corpus`; it has kind, path, field, encoding and language, and for "
-          "wikipedia also disambiguation, lists and stubs.",
-          origin_.at(key.Mark()), name);
-    if (!value.IsScalar())
-      refuse("{}: `corpus`: `{}` is {}; it must be text.", origin_.at(value.Mark()), name, shown(value));
-    if (texts.contains(name))
-      *texts.at(name) = name == "path" ? path_of(value, "corpus") : value.Scalar();
-    else
-      *drops_of.at(name) = drops(name, value);
-  }
-
-  [[nodiscard]] CorpusSpec corpus_entry(const YAML::Node& node) const {
-    if (!node.IsMap())
-      refuse("{}: an entry of `corpus` must be {{kind: ..., path: ...}}.", origin_.at(node.Mark()));
-    CorpusSpec entry;
-    for (const auto& member : node) set_corpus_member(entry, member.first, member.second);
-    const std::vector<std::string> kinds = corpus_kinds();
-    if (std::ranges::find(kinds, entry.kind) == kinds.end())
-      refuse("{}: `corpus`: the kind {} is unknown; {}", origin_.at(node.Mark()),
-             entry.kind.empty() ? "\"\"" : entry.kind, kind_guess(entry.kind, kinds));
-    if (entry.path.empty())
-      refuse("{}: `corpus`: an entry of kind {} has no path.", origin_.at(node.Mark()), entry.kind);
-    return entry;
   }
 
   Config& config_;

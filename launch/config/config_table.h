@@ -114,6 +114,8 @@ struct ConfigSection {
 
 /// Every key, with its slot in `config`.
 std::vector<ConfigKey> config_keys(Config& config);
+/// Those of the sections from `training` to `evaluation`.
+std::vector<ConfigKey> training_keys(Config& config);
 /// Those of the sections from `corpus` on, which config_keys ends with.
 std::vector<ConfigKey> text_and_task_keys(Config& config);
 std::span<const ConfigSection> config_sections();

@@ -9,35 +9,21 @@
 #include <fstream>
 #include <sstream>
 
+#include "config_refusals.h"
 #include "kernels/core/check.h"
 #include "launch/config/command_keys.h"
 #include "launch/config/config_table.h"
 #include "launch/config/key_guess.h"
 #include "launch/config/suggestion.h"
+#include "temporary_folder.h"
 
 namespace nystrom {
 namespace {
 
+using config_test::refusal;
+using config_test::refused_override;
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string refusal(const std::string& yaml) {
-  try {
-    (void)read_config_text(yaml, "run.yaml");
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
-
-std::string refused_override(const std::string& text) {
-  try {
-    (void)read_config("", {text});
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 TEST(Config, an_empty_file_gives_the_defaults) {
   EXPECT_EQ(to_yaml(read_config_text("", "run.yaml")), to_yaml(Config{}));
@@ -90,21 +76,6 @@ TEST(Config, values_reach_their_members) {
             (std::vector<CorpusSpec>{{.kind = "lines", .path = "x/*.txt"}, {.kind = "books", .path = "y"}}));
   EXPECT_TRUE(c.gives("model.layers"));
   EXPECT_FALSE(c.gives("model.heads"));
-}
-
-TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
-  const Config c = read_config("", {"data.mixture={wikipedia: 3, books-2: 0.5}"});
-  EXPECT_EQ(c.data.mixture, (std::vector<CorpusWeight>{{"wikipedia", 3}, {"books-2", 0.5}}));
-  EXPECT_THAT(to_yaml(c), HasSubstr("  mixture: {wikipedia: 3, \"books-2\": 0.5}\n"));
-  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").data.mixture, c.data.mixture);
-  EXPECT_THAT(to_yaml(Config{}), testing::Not(HasSubstr("mixture")));
-  EXPECT_EQ(
-      refused_override("data.mixture={wikipedia: many}"),
-      "--set data.mixture={wikipedia: many}: `data.mixture`: the weight of wikipedia is many; it must be a "
-      "number of at least 0.");
-  EXPECT_THAT(refused_override("data.mixture={wikipedia: -1}"), HasSubstr("at least 0"));
-  EXPECT_THAT(refused_override("data.mixture=[wikipedia]"), HasSubstr("a map of corpora to weights"));
-  EXPECT_THAT(refused_override("data.mixture={a: 1, a: 2}"), HasSubstr("twice"));
 }
 
 TEST(Config, an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one) {
@@ -207,56 +178,6 @@ TEST(Config, given_keys_that_the_chosen_kind_does_not_use_are_named) {
             "`optimizer.kind: lamb` does not use `optimizer.momentum`.");
 }
 
-TEST(Config, groups_of_the_optimizer_are_a_list_of_patterns_with_their_numbers) {
-  const Config c = read_config(
-      "", {"optimizer.groups=[{match: '*.bias', weight_decay: 0}, {match: a, rate: 0.1, weight_decay: 1}]"});
-  const std::vector<OptimizerGroup> expected{{.match = "*.bias", .weight_decay = 0},
-                                             {.match = "a", .rate = 0.1, .weight_decay = 1}};
-  EXPECT_EQ(c.optimizer.groups, expected);
-  EXPECT_THAT(to_yaml(c), HasSubstr("  groups: [{match: \"*.bias\", weight_decay: 0}, {match: \"a\", rate: "
-                                    "0.1, weight_decay: 1}]\n"));
-  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").optimizer.groups, expected);
-}
-
-TEST(Config, a_wrong_group_of_the_optimizer_is_refused) {
-  const auto refused = [](const std::string& groups) {
-    return refusal("optimizer: {groups: " + groups + "}");
-  };
-  EXPECT_THAT(refused("x"), HasSubstr("`optimizer.groups` is x; it must be a list of {match: ..."));
-  EXPECT_THAT(refused("[x]"), HasSubstr("an entry of `optimizer.groups` must be {match: ..."));
-  EXPECT_THAT(refused("[{rate: 1}]"), HasSubstr("an entry has no pattern `match`"));
-  EXPECT_THAT(refused("[{match: a}]"), HasSubstr("the entry for a gives neither `rate` nor `weight_decay`"));
-  EXPECT_THAT(refused("[{match: a, rate: -1}]"),
-              HasSubstr("`rate` is -1; it must be a number of at least 0"));
-  EXPECT_THAT(refused("[{match: a, decay: 1}]"), HasSubstr("unknown key `decay` in an entry"));
-}
-
-TEST(Config, a_batch_schedule_is_a_list_of_steps_and_sizes) {
-  const Config c = read_config(
-      "", {"training.batch_schedule=[{step: 1000, global_batch: 512}, {global_batch: 1024, step: 3000}]"});
-  const std::vector<BatchStage> expected{{1000, 512}, {3000, 1024}};
-  EXPECT_EQ(c.training.batch_schedule, expected);
-  EXPECT_THAT(to_yaml(c), HasSubstr("  batch_schedule: [{step: 1000, global_batch: 512}, {step: 3000, "
-                                    "global_batch: 1024}]\n"));
-  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").training.batch_schedule, expected);
-}
-
-TEST(Config, a_wrong_batch_schedule_is_refused) {
-  const auto refused = [](const std::string& stages) {
-    return refusal("training: {batch_schedule: " + stages + "}");
-  };
-  EXPECT_THAT(refused("512"), HasSubstr("it must be a list of {step: ..., global_batch: ...}"));
-  EXPECT_THAT(refused("[512]"), HasSubstr("an entry of `training.batch_schedule` must be {step: ..."));
-  EXPECT_THAT(refused("[{step: 5}]"), HasSubstr("an entry has no `global_batch`"));
-  EXPECT_THAT(refused("[{global_batch: 5}]"), HasSubstr("an entry has no `step`"));
-  EXPECT_THAT(refused("[{step: 5, global_batch: 0}]"),
-              HasSubstr("`global_batch` is 0; it must be an integer"));
-  EXPECT_THAT(refused("[{step: 1, global_batch: 8}]"), HasSubstr("step 1 must be after step 1"));
-  EXPECT_THAT(refused("[{step: 9, global_batch: 8}, {step: 5, global_batch: 16}]"),
-              HasSubstr("step 5 must be after step 9"));
-  EXPECT_THAT(refused("[{step: 9, batch: 8}]"), HasSubstr("unknown key `batch` in an entry"));
-}
-
 TEST(Config, an_optional_number_is_a_number_or_its_word) {
   EXPECT_EQ(read_config("", {}).schedule.end_share, std::nullopt);
   EXPECT_EQ(read_config("", {"schedule.end_share=0.25"}).schedule.end_share, 0.25);
@@ -355,23 +276,6 @@ TEST(Config, aliases_that_grow_without_end_are_refused_at_once) {
     yaml += fmt::format("{}: &{} [*{}, *{}, *{}, *{}, *{}, *{}, *{}, *{}]\n", c, c, char(c - 1), char(c - 1),
                         char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1), char(c - 1));
   EXPECT_THAT(refusal(yaml), HasSubstr("unknown key `a`"));
-}
-
-TEST(Config, corpus_entries_are_checked) {
-  EXPECT_THAT(refusal("corpus: [{kind: wikipdia, path: x}]"), HasSubstr("did you mean wikipedia?"));
-  EXPECT_THAT(refusal("corpus: [{kind: books}]"), HasSubstr("has no path"));
-  EXPECT_THAT(refusal("corpus: [{kind: books, paht: x}]"), HasSubstr("unknown key `paht`"));
-  EXPECT_THAT(refusal("corpus: {kind: books}"), HasSubstr("it must be a list"));
-  EXPECT_THAT(refusal("corpus: [{kind: wikipedia, path: x, lists: no}]"),
-              HasSubstr("it must be keep or drop"));
-}
-
-TEST(Config, what_a_corpus_drops_is_in_the_resolved_file) {
-  const Config c = read_config("", {"corpus=[{kind: wikipedia, path: x, lists: keep, stubs: drop}]"});
-  EXPECT_EQ(c.corpus.front().drop_lists, false);
-  EXPECT_EQ(c.corpus.front().drop_stubs, true);
-  EXPECT_THAT(to_yaml(c), HasSubstr("corpus: [{kind: wikipedia, path: \"x\", stubs: drop}]\n"));
-  EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").corpus, c.corpus);
 }
 
 // The resolved file and the values that a resume compares are text: a run that was started by an older
@@ -520,9 +424,7 @@ TEST(Config, the_documents_list_what_a_resume_may_change) {
 }
 
 TEST(Config, a_file_that_cannot_be_one_is_refused) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / fmt::format("nystrom-config-test-{}", ::getpid());
-  std::filesystem::create_directories(folder);
+  const testing::TemporaryFolder folder;
   const std::string path = folder / "huge.yaml";
   std::ofstream(path) << std::string(2'000'000, '#');
   const auto message = [](const std::string& file) -> std::string {
@@ -536,9 +438,8 @@ TEST(Config, a_file_that_cannot_be_one_is_refused) {
   EXPECT_THAT(message(path), HasSubstr("larger than"));
   std::ofstream(path) << std::string("seed: 1\0\n", 9);
   EXPECT_THAT(message(path), HasSubstr("NUL"));
-  EXPECT_THAT(message(folder), HasSubstr("is a folder"));
+  EXPECT_THAT(message(folder.path()), HasSubstr("is a folder"));
   EXPECT_THAT(message(folder / "none.yaml"), AllOf(HasSubstr("none.yaml"), HasSubstr("No such file")));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, a_command_is_given_on_the_command_line_alone_and_recorded_nowhere) {
