@@ -113,9 +113,8 @@ OptimizerGroup optimizer_group(const Origin& origin, const YAML::Node& node) {
     else if (name == "weight_decay")
       group.weight_decay = share(origin, name, member.second);
     else
-      refuse(
-          "{}: there is no key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
-          origin.at(member.first.Mark()), name);
+      refuse("{}: unknown key `{}` in an entry of `optimizer.groups`; it has match, rate and weight_decay.",
+             origin.at(member.first.Mark()), name);
   }
   if (group.match.empty())
     refuse("{}: `optimizer.groups`: an entry has no pattern `match`.", origin.at(node.Mark()));
@@ -133,9 +132,8 @@ BatchStage batch_stage(const Origin& origin, const YAML::Node& node) {
   for (const auto& member : node) {
     const std::string name = member.first.IsScalar() ? member.first.Scalar() : "";
     if (name != "step" && name != "global_batch")
-      refuse(
-          "{}: there is no key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
-          origin.at(member.first.Mark()), name);
+      refuse("{}: unknown key `{}` in an entry of `training.batch_schedule`; it has step and global_batch.",
+             origin.at(member.first.Mark()), name);
     (name == "step" ? stage.step : stage.global_batch) = count_in_stage(origin, name, member.second);
   }
   if (stage.step == 0 || stage.global_batch == 0)

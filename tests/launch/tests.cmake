@@ -4,6 +4,7 @@ nystrom_add_test(launch_test
     tests/launch/bench/estimate_test.cpp
     tests/launch/bench/machine_test.cpp
     tests/launch/check/figures_test.cpp
+    tests/launch/config/config_entries_test.cpp
     tests/launch/config/config_test.cpp
     tests/launch/config/schema_test.cpp
     tests/launch/cli/help_text_test.cpp
@@ -26,7 +27,11 @@ nystrom_add_test(report_test
 
 # Its cases share a prepared text and a trained model.
 nystrom_add_test(program_test
-  SOURCES tests/launch/command_line_test.cpp tests/launch/readme_test.cpp
+  SOURCES
+    tests/launch/check/check_program_test.cpp
+    tests/launch/cli/command_line_test.cpp
+    tests/launch/pretrain/program_test.cpp
+    tests/launch/readme_test.cpp
   LINKS nystrom_core nlohmann_json::nlohmann_json
   RUNS_PROGRAM
   AS_ONE Program

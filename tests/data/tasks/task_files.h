@@ -11,6 +11,7 @@
 #include "data/tokenizer/training.h"
 #include "kernels/core/check.h"
 #include "letter_tokenizer.h"
+#include "temporary_folder.h"
 
 namespace nystrom::testing {
 
@@ -18,12 +19,6 @@ namespace fs = std::filesystem;
 
 class Tasks : public ::testing::Test {
  protected:
-  Tasks() : folder_(fs::path(::testing::TempDir()) / ("tasks-" + std::to_string(::getpid()))) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~Tasks() override { fs::remove_all(folder_); }
-
   void write(const std::string& name, const std::string& text) {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name, std::ios::binary) << text;
@@ -60,7 +55,8 @@ class Tasks : public ::testing::Test {
     return encoder().tokenizer().decode(sequence.ids);
   }
 
-  fs::path folder_;
+  TemporaryFolder root_;
+  const fs::path folder_ = root_.path();
 };
 
 inline Outputs outputs_of(const std::vector<std::vector<float>>& rows) {
