@@ -2,7 +2,7 @@
 // One packed batch on a group of ranks. Rank r of a group holds the tokens [cuts[r], cuts[r + 1]) of the
 // batch, so a sequence may be split across ranks, each of which sees its own rows of it. All that an op
 // exchanges for such a sequence goes through a SequenceGroup; token-wise ops need none.
-// (trainer/comm/sequence_group.h has the one over MPI, docs/long-sequences.md what travels.)
+// (trainer/comm/rank_group.h has the one over MPI, docs/long-sequences.md what travels.)
 
 #include <algorithm>
 #include <cstddef>

@@ -1,6 +1,6 @@
 #pragma once
 // Self-attention over packed sequences: what all attention kinds share. Each kind has its own contract next
-// to this one (nystrom_attention.h, softmax_attention.h).
+// to this one (nystrom.h, softmax.h).
 //
 // qkv holds the projections of a token that the kind has: q, k and v; v is always there and comes last. A
 // kind computes context [n, D] of head h of a sequence of n rows (q, k, v [n, D]; padding is excluded). Then,

@@ -2,6 +2,7 @@
 // Backward of attention on the GPU: its two passes over the sequence. Both recompute the softmaxes from their
 // saved statistics.
 
+#include "kernels/cuda/attention/convolution.h"
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"
 
@@ -44,6 +45,19 @@ struct GradientTiles {
     stats = carver.take<float>(kStats);
   }
 };
+
+/// The largest tiles of a pass, with the band of the longest convolution.
+template <class T, int kWidth, bool kOwnsQueries>
+constexpr auto kMostGradientBytes =
+    static_cast<std::size_t>(std::max(GradientTiles<T, kWidth, true, kOwnsQueries>::kBytes,
+                                      GradientTiles<T, kWidth, false, kOwnsQueries>::kBytes) +
+                             convolution_band_bytes<T>(65));
+template <bool kOwnsQueries>
+constexpr bool kGradientTilesFit =
+    std::max(kMostGradientBytes<float, kNarrowHeads, kOwnsQueries>,
+             kMostGradientBytes<BF16, kNarrowHeads, kOwnsQueries>) <=
+    kNarrowSharedBytes&& std::max(kMostGradientBytes<float, 128, kOwnsQueries>,
+                                  kMostGradientBytes<BF16, 128, kOwnsQueries>) <= kWideSharedBytes;
 
 /// Through context = softmax(q keys^T / sqrt(D)) values, on the side of the queries. Nystrom: d_q but for the
 /// part through the landmarks, and each chunk's parts of d_W and d_k~. Exact: d_q, and deltas for the other

@@ -213,12 +213,7 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_keys_gradient_kernel(
 
 }  // namespace
 
-template <class T, int kWidth>
-constexpr std::size_t kMaxBytes = static_cast<std::size_t>(std::max(Tiles<T, kWidth, true>::kBytes,
-                                                                    Tiles<T, kWidth, false>::kBytes) +
-                                                           convolution_band_bytes<T>(65));
-static_assert(std::max(kMaxBytes<float, kNarrowHeads>, kMaxBytes<BF16, kNarrowHeads>) <= kNarrowSharedBytes);
-static_assert(std::max(kMaxBytes<float, 128>, kMaxBytes<BF16, 128>) <= kWideSharedBytes);
+static_assert(kGradientTilesFit<false>);
 
 template <class T>
 void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact, std::int64_t longest) {

@@ -44,6 +44,10 @@ void check_gpu_attention(DType activation, const AttentionLimits& limits) {
     refuse("Attention on a GPU computes in fp32 or bf16, not in {}.", name_of(activation));
 }
 
+Tensor plan_row_stats(Planner& planner, DType activation, const AttentionLimits& limits) {
+  return planner.saved("attention.row_stats", compute_dtype(activation), {limits.tokens, limits.heads, 2});
+}
+
 double forward_bytes(const AttentionInputs& inputs) {
   return static_cast<double>(inputs.qkv.bytes() + inputs.out.bytes());
 }

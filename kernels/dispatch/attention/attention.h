@@ -16,6 +16,17 @@ void check_no_dropout(std::string_view kind, const AttentionInputs& inputs);
 /// Refuses heads and dtypes that the kernels of a GPU have no room for.
 void check_gpu_attention(DType activation, const AttentionLimits& limits);
 
+/// Books the workspace of a kind: cuda_elements() or cpu_elements() of the compute dtype.
+template <class CudaElements, class CpuElements>
+Tensor plan_attention_workspace(Planner& planner, DType activation, const AttentionLimits& limits,
+                                const CudaElements& cuda_elements, const CpuElements& cpu_elements) {
+  if (limits.cuda) check_gpu_attention(activation, limits);
+  const std::int64_t elements = limits.cuda ? cuda_elements() : cpu_elements();
+  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+}
+/// Books the maximum and 1 / sum of each query's softmax: [T, H, 2] compute dtype.
+Tensor plan_row_stats(Planner& planner, DType activation, const AttentionLimits& limits);
+
 /// Bytes of qkv and out, and in backward of their gradients.
 double forward_bytes(const AttentionInputs& inputs);
 double backward_bytes(const AttentionInputs& inputs, const AttentionGradients& gradients);
@@ -50,5 +61,12 @@ struct ExactCost {
                 products * n * static_cast<double>(keys) * d);
   }
 };
+
+/// Flops of a kind whose every token has as many products: `columns` of ExactCost's keys.
+inline double column_flops(const Context& context, const AttentionInputs& inputs, const ExactCost& cost,
+                           std::int64_t columns) {
+  return attention_flops(context, inputs,
+                         [&](std::int64_t rows, std::int64_t) { return cost.of(inputs, rows, columns); });
+}
 
 }  // namespace nystrom

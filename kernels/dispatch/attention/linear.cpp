@@ -14,10 +14,8 @@ void check_linear_attention(const LinearAttention& args) {
 }
 
 /// `products` of n x D x (D + 1).
-double flops(const Context& context, const AttentionInputs& inputs, double products, double convolutions) {
-  return attention_flops(context, inputs, [&](std::int64_t rows, std::int64_t) {
-    return ExactCost{products, convolutions}.of(inputs, rows, inputs.width() + 1);
-  });
+double flops(const Context& context, const AttentionInputs& inputs, const ExactCost& cost) {
+  return column_flops(context, inputs, cost, inputs.width() + 1);
 }
 
 }  // namespace
@@ -28,15 +26,14 @@ Tensor plan_linear_attention_state(Planner& planner, DType activation, const Att
 }
 
 Tensor plan_linear_attention_workspace(Planner& planner, DType activation, const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements =
-      limits.cuda ? cuda::linear_attention_workspace(limits) : cpu::linear_attention_workspace(limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::linear_attention_workspace(limits); },
+      [&] { return cpu::linear_attention_workspace(limits); });
 }
 
 void linear_attention_forward(Context& context, const LinearAttention& args) {
   check_linear_attention(args);
-  const OpScope scope(context, "attention_forward", flops(context, args.inputs, 2, 1),
+  const OpScope scope(context, "attention_forward", flops(context, args.inputs, {2, 1}),
                       forward_bytes(args.inputs));
   NYSTROM_ON_CUDA(linear_attention_forward, context, args);
   cpu::linear_attention_forward(context, args);
@@ -45,7 +42,7 @@ void linear_attention_forward(Context& context, const LinearAttention& args) {
 void linear_attention_backward(Context& context, const LinearAttention& args,
                                const AttentionGradients& gradients) {
   check_linear_attention(args);
-  const OpScope scope(context, "attention_backward", flops(context, args.inputs, 5, 2),
+  const OpScope scope(context, "attention_backward", flops(context, args.inputs, {5, 2}),
                       backward_bytes(args.inputs, gradients));
   NYSTROM_ON_CUDA(linear_attention_backward, context, args, gradients);
   cpu::linear_attention_backward(context, args, gradients);

@@ -22,9 +22,7 @@ void check_linformer_attention(const LinformerAttention& args) {
 
 /// `products` of n x R x D.
 double flops(const Context& context, const LinformerAttention& args, const ExactCost& cost) {
-  return attention_flops(context, args.inputs, [&](std::int64_t rows, std::int64_t) {
-    return cost.of(args.inputs, rows, args.projection_key.dim(1));
-  });
+  return column_flops(context, args.inputs, cost, args.projection_key.dim(1));
 }
 
 }  // namespace
@@ -36,16 +34,15 @@ LinformerSaved LinformerSaved::plan(Planner& planner, std::int64_t projection, D
   LinformerSaved saved;
   saved.keys = planner.saved("attention.projected_keys", type, projected);
   saved.values = planner.saved("attention.projected_values", type, projected);
-  saved.row_stats = planner.saved("attention.row_stats", type, {limits.tokens, limits.heads, 2});
+  saved.row_stats = plan_row_stats(planner, activation, limits);
   return saved;
 }
 
 Tensor plan_linformer_attention_workspace(Planner& planner, std::int64_t projection, DType activation,
                                           const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements = limits.cuda ? cuda::linformer_attention_workspace(projection, limits)
-                                            : cpu::linformer_attention_workspace(projection, limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::linformer_attention_workspace(projection, limits); },
+      [&] { return cpu::linformer_attention_workspace(projection, limits); });
 }
 
 void linformer_attention_forward(Context& context, const LinformerAttention& args) {

@@ -24,15 +24,14 @@ double flops(const Context& context, const LongformerAttention& args, const Exac
 }  // namespace
 
 Tensor plan_longformer_attention_stats(Planner& planner, DType activation, const AttentionLimits& limits) {
-  return planner.saved("attention.row_stats", compute_dtype(activation), {limits.tokens, limits.heads, 2});
+  return plan_row_stats(planner, activation, limits);
 }
 
 Tensor plan_longformer_attention_workspace(Planner& planner, DType activation,
                                            const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements = limits.cuda ? cuda::longformer_attention_workspace(limits)
-                                            : cpu::longformer_attention_workspace(limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::longformer_attention_workspace(limits); },
+      [&] { return cpu::longformer_attention_workspace(limits); });
 }
 
 void longformer_attention_forward(Context& context, const LongformerAttention& args) {

@@ -18,9 +18,7 @@ void check_performer_attention(const PerformerAttention& args) {
 
 /// `products` of n x m x D.
 double flops(const Context& context, const PerformerAttention& args, const ExactCost& cost) {
-  return attention_flops(context, args.inputs, [&](std::int64_t rows, std::int64_t) {
-    return cost.of(args.inputs, rows, args.features.dim(1));
-  });
+  return column_flops(context, args.inputs, cost, args.features.dim(1));
 }
 
 }  // namespace
@@ -32,16 +30,15 @@ PerformerSaved PerformerSaved::plan(Planner& planner, std::int64_t features, DTy
   PerformerSaved saved;
   saved.values = planner.saved("attention.feature_values", type, {batch, heads, features, limits.width()});
   saved.key_stats = planner.saved("attention.key_stats", type, {batch, heads, features, 2});
-  saved.row_stats = planner.saved("attention.row_stats", type, {limits.tokens, heads, 2});
+  saved.row_stats = plan_row_stats(planner, activation, limits);
   return saved;
 }
 
 Tensor plan_performer_attention_workspace(Planner& planner, std::int64_t features, DType activation,
                                           const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements = limits.cuda ? cuda::performer_attention_workspace(features, limits)
-                                            : cpu::performer_attention_workspace(features, limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::performer_attention_workspace(features, limits); },
+      [&] { return cpu::performer_attention_workspace(features, limits); });
 }
 
 void performer_attention_forward(Context& context, const PerformerAttention& args) {

@@ -34,16 +34,17 @@ std::int64_t reformer_buckets(std::int64_t rows, std::int64_t chunk) {
 }
 
 Tensor plan_reformer_attention_stats(Planner& planner, DType activation, const AttentionLimits& limits) {
-  return planner.saved("attention.row_stats", compute_dtype(activation), {limits.tokens, limits.heads, 2});
+  return plan_row_stats(planner, activation, limits);
 }
 
 Tensor plan_reformer_attention_workspace(Planner& planner, std::int64_t hashes, std::int64_t chunk,
                                          DType activation, const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements = limits.cuda ? cuda::reformer_attention_workspace(hashes, limits)
-                                            : std::max(cpu::reformer_hash_workspace(chunk, limits),
-                                                       cpu::reformer_attention_workspace(chunk, limits));
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::reformer_attention_workspace(hashes, limits); },
+      [&] {
+        return std::max(cpu::reformer_hash_workspace(chunk, limits),
+                        cpu::reformer_attention_workspace(chunk, limits));
+      });
 }
 
 void reformer_hash(Context& context, const ReformerHash& args) {

@@ -16,14 +16,13 @@ double flops(const Context& context, const AttentionInputs& inputs, const ExactC
 }  // namespace
 
 Tensor plan_softmax_attention_stats(Planner& planner, DType activation, const AttentionLimits& limits) {
-  return planner.saved("attention.row_stats", compute_dtype(activation), {limits.tokens, limits.heads, 2});
+  return plan_row_stats(planner, activation, limits);
 }
 
 Tensor plan_softmax_attention_workspace(Planner& planner, DType activation, const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements =
-      limits.cuda ? cuda::softmax_attention_workspace(limits) : cpu::softmax_attention_workspace(limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::softmax_attention_workspace(limits); },
+      [&] { return cpu::softmax_attention_workspace(limits); });
 }
 
 std::int64_t softmax_cut_rows(std::int64_t rows) {

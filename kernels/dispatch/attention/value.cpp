@@ -14,18 +14,15 @@ void check_value_attention(const AttentionInputs& inputs) {
 }
 
 double convolution_flops(const Context& context, const AttentionInputs& inputs, double convolutions) {
-  return attention_flops(context, inputs, [&](std::int64_t rows, std::int64_t) {
-    return ExactCost{0, convolutions}.of(inputs, rows, 0);
-  });
+  return column_flops(context, inputs, {0, convolutions}, 0);
 }
 
 }  // namespace
 
 Tensor plan_value_attention_workspace(Planner& planner, DType activation, const AttentionLimits& limits) {
-  if (limits.cuda) check_gpu_attention(activation, limits);
-  const std::int64_t elements =
-      limits.cuda ? cuda::value_attention_workspace(limits) : cpu::value_attention_workspace(limits);
-  return planner.scratch("attention.workspace", compute_dtype(activation), {elements});
+  return plan_attention_workspace(
+      planner, activation, limits, [&] { return cuda::value_attention_workspace(limits); },
+      [&] { return cpu::value_attention_workspace(limits); });
 }
 
 void value_attention_forward(Context& context, const AttentionInputs& inputs) {

@@ -1,5 +1,5 @@
 #pragma once
-// Reference attention: the definitions in nystrom_attention.h and softmax_attention.h and their backward,
+// Reference attention: the definitions in kernels/attention/nystrom.h and softmax.h and their backward,
 // without optimization, one head of one sequence at a time.
 
 #include <algorithm>

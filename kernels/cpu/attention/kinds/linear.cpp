@@ -1,7 +1,7 @@
 // Linear attention on the CPU. Values have a column of ones appended, so that the numerator and the
 // denominator are one product: [D, D + 1] states.
 
-#include "kernels/cpu/attention/head_convolution.h"
+#include "kernels/cpu/attention/kinds/phased_attention.h"
 #include "kernels/cpu/ops.h"
 
 namespace nystrom::cpu {
@@ -35,19 +35,18 @@ struct Scratch {
 };
 
 template <class T>
-class Linear {
+using LinearBase = PhasedAttention<T, Part<Compute<T>>, Scratch<Compute<T>>, AttentionShape>;
+
+template <class T>
+class Linear : LinearBase<T> {
+  using Base = LinearBase<T>;
+
  public:
   using C = Compute<T>;
-  using Workspace = PhasedWorkspace<C, Part<C>, Scratch<C>, AttentionShape>;
+  using typename Base::Workspace;
 
   Linear(Context& context, const LinearAttention& args)
-      : context_(context),
-        args_(args),
-        shape_(context, args.inputs),
-        width_(shape_.width),
-        memory_(workspace_in<Workspace, C>(args.inputs.workspace, shape_)) {
-    check_sequences(shape_, args.inputs);
-  }
+      : Base(context, args.inputs, AttentionShape(context, args.inputs)), args_(args) {}
 
   void forward() const {
     over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& s) { sum_keys(head, chunk, s); });
@@ -65,24 +64,10 @@ class Linear {
     over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& s) {
       keys_gradient(gradients, head, chunk, s);
     });
-    finish_filter_gradients<C>(
-        shape_, args_.inputs.sequences, gradients.d_conv_weight,
-        [&](const HeadTask& head, Index chunk) { return memory_.part(head, chunk).band; });
+    add_filter_gradient(gradients);
   }
 
  private:
-  template <class Body>
-  void over_chunks(const Body& body) const {
-    for_chunks(context_, shape_, args_.inputs.sequences, [&](const HeadTask& head, Index chunk, int thread) {
-      body(head, chunk, memory_.scratch(thread));
-    });
-  }
-  template <class Body>
-  void over_heads(const Body& body) const {
-    for_heads(context_, shape_, args_.inputs.sequences,
-              [&](const HeadTask& head, Index, int) { body(head); });
-  }
-
   /// The sum of all chunks' states, in that of the first.
   Tile<C> total(const HeadTask& head) const {
     const Tile<C> sum = memory_.part(head).state;
@@ -91,9 +76,6 @@ class Linear {
     return sum;
   }
 
-  [[nodiscard]] HeadRows<const T> part_of(const HeadTask& head, Index part) const {
-    return head.of<const T>(args_.inputs.qkv, width_, shape_.heads, part);
-  }
   void load_features(const HeadTask& head, Index part, Index first, Index count, const Tile<C>& tile) const {
     ops_.load_rows(part_of(head, part), head.rows, first, count, tile);
     ops_.elu_features(tile, count, width_);
@@ -171,12 +153,10 @@ class Linear {
     });
   }
 
-  const TileOps<T>& ops_ = tile_ops<T>();
-  Context& context_;
+  using Base::add_filter_gradient, Base::over_chunks, Base::over_heads, Base::part_of;
+  using Base::memory_, Base::ops_, Base::shape_, Base::width_;
+
   const LinearAttention& args_;
-  AttentionShape shape_;
-  Index width_;
-  Workspace memory_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Linformer attention on the CPU.
 
+#include "kernels/cpu/attention/kinds/phased_attention.h"
 #include "kernels/cpu/attention/summary_rows.h"
 #include "kernels/cpu/ops.h"
 
@@ -44,21 +45,21 @@ struct Scratch {
 };
 
 template <class T>
-class Linformer {
+using LinformerBase = PhasedAttention<T, Part<Compute<T>>, Scratch<Compute<T>>, LinformerShape>;
+
+template <class T>
+class Linformer : LinformerBase<T> {
+  using Base = LinformerBase<T>;
+
  public:
   using C = Compute<T>;
-  using Workspace = PhasedWorkspace<C, Part<C>, Scratch<C>, LinformerShape>;
+  using typename Base::Workspace;
 
   Linformer(Context& context, const LinformerAttention& args)
-      : context_(context),
+      : Base(context, args.inputs, {AttentionShape(context, args.inputs), args.projection_key.dim(1)}),
         args_(args),
-        shape_(AttentionShape(context, args.inputs), args.projection_key.dim(1)),
         r_(shape_.projection),
-        width_(shape_.width),
-        table_(args.projection_key.dim(2)),
-        memory_(workspace_in<Workspace, C>(args.inputs.workspace, shape_)) {
-    check_sequences(shape_, args.inputs);
-  }
+        table_(args.projection_key.dim(2)) {}
 
   void forward() const {
     over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& s) { project(head, chunk, s); });
@@ -83,26 +84,10 @@ class Linformer {
       tokens_gradient(gradients, head, chunk, s);
     });
     projections_gradient(projections);
-    finish_filter_gradients<C>(
-        shape_, args_.inputs.sequences, gradients.d_conv_weight,
-        [&](const HeadTask& head, Index chunk) { return memory_.part(head, chunk).band; });
+    add_filter_gradient(gradients);
   }
 
  private:
-  template <class Body>
-  void over_chunks(const Body& body) const {
-    for_chunks(context_, shape_, args_.inputs.sequences, [&](const HeadTask& head, Index chunk, int thread) {
-      body(head, chunk, memory_.scratch(thread));
-    });
-  }
-  template <class Body>
-  void over_heads(const Body& body) const {
-    for_heads(context_, shape_, args_.inputs.sequences,
-              [&](const HeadTask& head, Index, int) { body(head); });
-  }
-  [[nodiscard]] HeadRows<const T> part_of(const HeadTask& head, Index part) const {
-    return head.of<const T>(args_.inputs.qkv, width_, shape_.heads, part);
-  }
   [[nodiscard]] const std::int32_t* positions(const HeadTask& head) const {
     return args_.positions.data<std::int32_t>() + head.begin;
   }
@@ -229,13 +214,12 @@ class Linformer {
     for (Index r = 0; r < r_; ++r, row += table_) ops_.add(row, columns.row(r), count);
   }
 
-  const TileOps<T>& ops_ = tile_ops<T>();
-  Context& context_;
+  using Base::add_filter_gradient, Base::over_chunks, Base::over_heads, Base::part_of;
+  using Base::context_, Base::memory_, Base::ops_, Base::shape_, Base::width_;
+
   const LinformerAttention& args_;
-  LinformerShape shape_;
-  Index r_, width_;
+  Index r_;
   Index table_;  // P
-  Workspace memory_;
 };
 
 }  // namespace

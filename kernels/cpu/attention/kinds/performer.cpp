@@ -2,6 +2,7 @@
 // each query. Keys have a column appended, -|k^|^2 / 2, and features one of ones, so that logits are one
 // product.
 
+#include "kernels/cpu/attention/kinds/phased_attention.h"
 #include "kernels/cpu/attention/summary_rows.h"
 #include "kernels/cpu/ops.h"
 
@@ -61,20 +62,20 @@ struct Scratch {
 };
 
 template <class T, class Part>
-class Performer {
+using PerformerBase = PhasedAttention<T, Part, Scratch<Compute<T>>, PerformerShape>;
+
+template <class T, class Part>
+class Performer : PerformerBase<T, Part> {
+  using Base = PerformerBase<T, Part>;
+
  public:
   using C = Compute<T>;
-  using Workspace = PhasedWorkspace<C, Part, Scratch<C>, PerformerShape>;
+  using typename Base::Workspace;
 
   Performer(Context& context, const PerformerAttention& args)
-      : context_(context),
+      : Base(context, args.inputs, {AttentionShape(context, args.inputs), args.features.dim(1)}),
         args_(args),
-        shape_(AttentionShape(context, args.inputs), args.features.dim(1)),
-        m_(shape_.features),
-        width_(shape_.width),
-        memory_(workspace_in<Workspace, C>(args.inputs.workspace, shape_)) {
-    check_sequences(shape_, args.inputs);
-  }
+        m_(shape_.features) {}
 
   void forward() const {
     over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& s) { sum_keys(head, chunk, s); });
@@ -90,27 +91,16 @@ class Performer {
     over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& s) {
       keys_gradient(gradients, head, chunk, s);
     });
-    finish_filter_gradients<C>(
-        shape_, args_.inputs.sequences, gradients.d_conv_weight,
-        [&](const HeadTask& head, Index chunk) { return memory_.part(head, chunk).band; });
+    add_filter_gradient(gradients);
   }
 
  private:
   template <class Body>
   void over_chunks(const Body& body) const {
-    for_chunks(context_, shape_, args_.inputs.sequences, [&](const HeadTask& head, Index chunk, int thread) {
-      const Scratch<C> scratch = memory_.scratch(thread);
+    Base::over_chunks([&](const HeadTask& head, Index chunk, const Scratch<C>& scratch) {
       load_features(head, scratch);
       body(head, chunk, scratch);
     });
-  }
-  template <class Body>
-  void over_heads(const Body& body) const {
-    for_heads(context_, shape_, args_.inputs.sequences,
-              [&](const HeadTask& head, Index, int) { body(head); });
-  }
-  [[nodiscard]] HeadRows<const T> part_of(const HeadTask& head, Index part) const {
-    return head.of<const T>(args_.inputs.qkv, width_, shape_.heads, part);
   }
 
   /// w . x^ is (w / D^(1/4)) . x.
@@ -228,12 +218,11 @@ class Performer {
     });
   }
 
-  const TileOps<T>& ops_ = tile_ops<T>();
-  Context& context_;
+  using Base::add_filter_gradient, Base::over_heads, Base::part_of;
+  using Base::memory_, Base::ops_, Base::shape_, Base::width_;
+
   const PerformerAttention& args_;
-  PerformerShape shape_;
-  Index m_, width_;
-  Workspace memory_;
+  Index m_;
 };
 
 template <class T>
