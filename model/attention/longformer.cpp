@@ -4,46 +4,20 @@
 
 #include <fmt/format.h>
 
-#include "model/attention/conv_skip.h"
+#include "model/attention/exact_layer.h"
 #include "model/attention/kinds.h"
 
 namespace nystrom {
 namespace {
 
-class LongformerLayer final : public Attention {
- public:
-  LongformerLayer(const ModelConfig& config, ParameterStore& store, const AttentionPlace& place)
-      : config_(config),
-        activation_(store.activation()),
-        place_(place),
-        conv_(config.attention, store, place) {}
-
-  void plan(Planner& planner, const AttentionLimits& limits) override {
-    row_stats_ = plan_longformer_attention_stats(planner, activation_, limits);
+struct LongformerOp {
+  static constexpr auto plan_stats = plan_longformer_attention_stats;
+  static constexpr auto forward = longformer_attention_forward;
+  static constexpr auto backward = longformer_attention_backward;
+  static LongformerAttention arguments(const AttentionConfig& config, const AttentionInputs& inputs,
+                                       const Tensor& row_stats) {
+    return {config.window, config.global_tokens, inputs, row_stats};
   }
-  void forward(Context& context, const AttentionStep& step) override {
-    longformer_attention_forward(context, arguments(step));
-  }
-  void backward(Context& context, const AttentionStep& step, const Tensor& d_out,
-                const Tensor& d_qkv) override {
-    longformer_attention_backward(context, arguments(step), conv_.gradients(d_out, d_qkv));
-  }
-
- private:
-  [[nodiscard]] LongformerAttention arguments(const AttentionStep& step) const {
-    LongformerAttention args{.window = config_.attention.window,
-                             .global_tokens = config_.attention.global_tokens,
-                             .inputs = conv_.inputs(step),
-                             .row_stats = row_stats_};
-    args.inputs.dropout = step.pass.dropout(config_.attention_dropout, place_.dropout_site);
-    return args;
-  }
-
-  const ModelConfig& config_;
-  DType activation_;
-  AttentionPlace place_;
-  ConvSkip conv_;
-  Tensor row_stats_;
 };
 
 void check_options(const ModelConfig& config) {
@@ -77,8 +51,7 @@ constinit const AttentionEntry kLongformerAttention{
     .has_probability_dropout = true,
     .options = kOptions,
     .check = check_options,
-    .make = [](const ModelConfig& config, ParameterStore& store, const AttentionPlace& place)
-        -> std::unique_ptr<Attention> { return std::make_unique<LongformerLayer>(config, store, place); },
+    .make = ExactLayer<LongformerOp>::make,
     .plan_workspace =
         [](Planner& planner, const ModelConfig&, DType activation, const AttentionLimits& limits) {
           return plan_longformer_attention_workspace(planner, activation, limits);

@@ -2,49 +2,21 @@
 
 #include "kernels/attention/softmax.h"
 
-#include "model/attention/conv_skip.h"
+#include "model/attention/exact_layer.h"
 #include "model/attention/kinds.h"
 
 namespace nystrom {
 namespace {
 
-class SoftmaxLayer final : public Attention {
- public:
-  SoftmaxLayer(const ModelConfig& config, ParameterStore& store, const AttentionPlace& place)
-      : config_(config),
-        activation_(store.activation()),
-        place_(place),
-        conv_(config.attention, store, place) {}
-
-  void plan(Planner& planner, const AttentionLimits& limits) override {
-    row_stats_ = plan_softmax_attention_stats(planner, activation_, limits);
+struct SoftmaxOp {
+  static constexpr auto plan_stats = plan_softmax_attention_stats;
+  static constexpr auto forward = softmax_attention_forward;
+  static constexpr auto backward = softmax_attention_backward;
+  static SoftmaxAttention arguments(const AttentionConfig&, const AttentionInputs& inputs,
+                                    const Tensor& row_stats) {
+    return {inputs, row_stats};
   }
-  void forward(Context& context, const AttentionStep& step) override {
-    softmax_attention_forward(context, arguments(step));
-  }
-  void backward(Context& context, const AttentionStep& step, const Tensor& d_out,
-                const Tensor& d_qkv) override {
-    softmax_attention_backward(context, arguments(step), conv_.gradients(d_out, d_qkv));
-  }
-
- private:
-  [[nodiscard]] SoftmaxAttention arguments(const AttentionStep& step) const {
-    SoftmaxAttention args{conv_.inputs(step), row_stats_};
-    args.inputs.dropout = step.pass.dropout(config_.attention_dropout, place_.dropout_site);
-    return args;
-  }
-
-  const ModelConfig& config_;
-  DType activation_;
-  AttentionPlace place_;
-  ConvSkip conv_;
-  Tensor row_stats_;
 };
-
-std::unique_ptr<Attention> make(const ModelConfig& config, ParameterStore& store,
-                                const AttentionPlace& place) {
-  return std::make_unique<SoftmaxLayer>(config, store, place);
-}
 
 Tensor plan_workspace(Planner& planner, const ModelConfig&, DType activation, const AttentionLimits& limits) {
   return plan_softmax_attention_workspace(planner, activation, limits);
@@ -65,7 +37,7 @@ constinit const AttentionEntry kSoftmaxAttention{
     .has_probability_dropout = true,
     .has_huggingface_padding = true,
     .is_of_transformers = true,
-    .make = make,
+    .make = ExactLayer<SoftmaxOp>::make,
     .plan_workspace = plan_workspace,
     .describe = describe,
     .cut_rows = cut_rows,
