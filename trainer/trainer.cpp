@@ -63,14 +63,13 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       guard_({options.on_nonfinite, options.spike, options.checkpoint_folder}, comm_, store_, observer_),
       residuals_({options.pinv_residual_every, options.pinv_residual_limit}, network_, comm_, observer_),
       noise_(options.noise_scale_every, comm_),
+      bound_(context_, store_.activation()),
       profile_(options.profile, context_, comm_, dependencies.trace),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,
               .failures_allowed = options.failures_allowed,
               .timeout_seconds = options.timeout_seconds},
-             comm_, network_, *optimizer_, options_.identity, observer_) {
-  if (options_.bind_threads) bound_.emplace(context_);
-}
+             comm_, network_, *optimizer_, options_.identity, observer_) {}
 
 void Trainer::restore(const std::string& checkpoint) {
   state_ = restore_checkpoint(checkpoint, comm_, store_, *optimizer_);
@@ -119,8 +118,7 @@ StepReport Trainer::step() {
   residuals_.begin_step(step);
   noise_.begin_step(step);
 
-  std::optional<BoundThreads::Scope> bound;
-  if (bound_) bound.emplace(*bound_, context_);
+  const BoundThreads::Scope bound(bound_, context_);
 
   // Forward and backward by micro-batch; gradients are all-reduced during the rest of backward.
   activity.set_phase("forward and backward");

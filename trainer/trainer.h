@@ -47,10 +47,7 @@ struct TrainerOptions {
   std::int64_t bucket_bytes = 0;  ///< of the all-reduce; 0: automatic_bucket_bytes()
   bool bf16_reduction = false;    ///< all-reduce gradients in bf16
   bool cuda_graph = false;        ///< capture a micro-batch's ops as a CUDA graph
-  /// While a step lasts, its threads are a team on cores of their own (kernels/tensor/bound_threads.h). For
-  /// fp32: in bf16, oneDNN's products run on OpenMP's threads.
-  bool bind_threads = false;
-  bool zero = false;  ///< ZeRO stage 1: optimizer state sharded across ranks
+  bool zero = false;              ///< ZeRO stage 1: optimizer state sharded across ranks
   std::int64_t log_every = 1;
   std::int64_t pinv_residual_every = 0;  ///< steps; 0: never
   std::int64_t noise_scale_every = 0;    ///< steps; 0: never
@@ -172,7 +169,7 @@ class Trainer {
   StepGuard guard_;
   PinvResidualMonitor residuals_;
   GradientNoiseMonitor noise_;
-  std::optional<BoundThreads> bound_;  // none: threads run where the system puts them
+  BoundThreads bound_;
   RunState state_;
   StepVerdict verdict_ = StepVerdict::kGood;  // on the last step
   Requests requests_;

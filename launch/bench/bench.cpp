@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 #include "data/batch.h"
 #include "data/shards/shard_reader.h"
@@ -72,10 +71,10 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
       clip_(session_.context.memory(), 1.0),
       reducer_(session_.context, comm, session_.network.parameters().gradients(),
                {.device = reduction_.get()}),
-      graphs_(options.cuda_graph ? make_op_graphs(session_.context) : nullptr) {
+      graphs_(options.cuda_graph ? make_op_graphs(session_.context) : nullptr),
+      bound_(session_.context, options.precision) {
   session_.network.initialize(options.seed);
   session_.plan(limits_of(options), options.recompute);
-  if (options.precision == DType::kF32) bound_.emplace(session_.context);
 }
 
 double Bench::step() {
@@ -86,8 +85,7 @@ double Bench::step() {
       options_.objective.weights[0] / (ranks * static_cast<double>(host.label_rows.size())),
       options_.objective.weights[1] / (ranks * static_cast<double>(host.lengths.size()))};
   const auto start = std::chrono::steady_clock::now();
-  std::optional<BoundThreads::Scope> bound;
-  if (bound_) bound.emplace(*bound_, session_.context);
+  const BoundThreads::Scope bound(bound_, session_.context);
   const Batch& batch = session_.upload(arrays_of(host));
   session_.network.parameters().zero_gradients(session_.context);
   session_.network.head().reset_sums(session_.context);

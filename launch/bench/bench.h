@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "data/pretraining/loader.h"
@@ -67,8 +66,8 @@ class Bench {
   std::unique_ptr<Optimizer> optimizer_;
   GradientClip clip_;
   GradientReducer reducer_;
-  std::optional<BoundThreads> bound_;  // as in training: Trainer
   std::unique_ptr<OpGraphs> graphs_;
+  BoundThreads bound_;  // as in training
   std::int64_t steps_ = 0;
 };
 

@@ -119,7 +119,6 @@ void set_run(FinetuneSetup& setup, bool training) {
   run.model = setup.options.run.model;
   run.sequence_length = setup.options.run.sequence_length;
   run.precision = resolved;
-  run.trainer.bind_threads = resolved == DType::kF32;
   run.device = [backend, kind = config.communication.kind](Comm& comm) {
     return open_device(backend, kind, comm);
   };

@@ -261,7 +261,6 @@ PretrainOptions pretrain_options(const RunSetup& setup, const std::function<void
   options.model = setup.model;
   options.head = setup.head;
   options.precision = setup.precision;
-  options.trainer.bind_threads = setup.precision == DType::kF32;
   options.device = [&setup](Comm& comm) {
     return open_device(setup.backend, setup.config.communication.kind, comm);
   };
