@@ -41,7 +41,7 @@ nystrom_compile_alone(${alone})
 nystrom_add_library(launch FOLDER launch
   SOURCES
     bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp chart/heat_map.cpp
-    chart/label.cpp chart/line_chart.cpp chart/matrix_map.cpp chart/scale.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
+    chart/label.cpp chart/line_chart.cpp chart/matrix_map.cpp chart/scale.cpp chart/sparkline.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
     check/figures.cpp cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/failure.cpp cli/help_text.cpp
     cli/log.cpp cli/log_file.cpp cli/manual_page.cpp cli/messages.cpp
     cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp

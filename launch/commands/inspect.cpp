@@ -16,6 +16,7 @@
 #include "kernels/core/philox.h"
 #include "kernels/core/printable.h"
 #include "kernels/tensor/buffer.h"
+#include "launch/chart/sparkline.h"
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/models/file_verification.h"

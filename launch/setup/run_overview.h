@@ -45,9 +45,6 @@ struct RunOverview {
 /// a heartbeat no longer changes. What is missing or damaged is left out.
 [[nodiscard]] RunOverview read_run_overview(const std::string& directory);
 
-/// `count` characters for the means of as many parts of `values`, from the least to the largest.
-[[nodiscard]] std::string sparkline(const std::vector<double>& values, std::size_t count);
-
 /// "3:25:10"; "2 d 3:25:10" from a day on.
 [[nodiscard]] std::string days_text(double seconds);
 

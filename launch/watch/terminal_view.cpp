@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "kernels/core/printable.h"
 #include "launch/chart/label.h"
 #include "launch/chart/scale.h"
+#include "launch/chart/sparkline.h"
 #include "launch/report/progress.h"
 #include "trainer/metrics/progress.h"
 
@@ -39,26 +39,9 @@ std::string series_line(const Series& series, std::size_t columns) {
 }  // namespace
 
 std::string sparkline(const Series& series, std::size_t columns) {
-  constexpr std::array kBars{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  const std::vector<Bucket>& buckets = series.even();
-  if (buckets.empty()) return {};
-  const std::size_t count = std::min(columns, buckets.size());
   std::vector<double> means;
-  Extent extent;
-  for (std::size_t c = 0; c < count; ++c) {
-    const std::size_t begin = c * buckets.size() / count, end = (c + 1) * buckets.size() / count;
-    double sum = 0;
-    for (std::size_t i = begin; i < end; ++i) sum += buckets[i].mean();
-    means.push_back(sum / static_cast<double>(end - begin));
-    extent.add(means.back());
-  }
-  const double length = extent.high - extent.low;
-  std::string line;
-  for (const double mean : means) {
-    const double share = length > 0 ? (mean - extent.low) / length : 0.5;
-    line += kBars[static_cast<std::size_t>(std::lround(share * (kBars.size() - 1)))];
-  }
-  return line;
+  for (const Bucket& bucket : series.even()) means.push_back(bucket.mean());
+  return sparkline(means, columns);
 }
 
 std::string terminal_view(const ReportedRun& run, const std::string& ranks, std::size_t columns) {

@@ -18,6 +18,7 @@ nystrom_add_test(launch_test
 nystrom_add_test(report_test
   SOURCES
     tests/launch/chart/chart_test.cpp
+    tests/launch/chart/sparkline_test.cpp
     tests/launch/picture/attention_picture_test.cpp
     tests/launch/report/history_test.cpp
     tests/launch/report/report_test.cpp

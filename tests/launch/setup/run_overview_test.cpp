@@ -18,14 +18,6 @@ namespace {
 using testing::TemporaryFolder;
 using testing::write_bytes;
 
-TEST(Sparkline, goes_from_the_least_to_the_largest_mean) {
-  EXPECT_EQ(sparkline({1, 2, 3, 4, 5, 6, 7, 8}, 8), "▁▂▃▄▅▆▇█");
-  EXPECT_EQ(sparkline({1, 3, 7, 9}, 2), "▁█") << "means of pairs";
-  EXPECT_EQ(sparkline({5, 5}, 10), "▁▁");
-  EXPECT_EQ(sparkline({1, std::numeric_limits<double>::quiet_NaN(), 2}, 10), "▁█");
-  EXPECT_EQ(sparkline({}, 10), "");
-}
-
 TEST(DaysText, has_days_from_a_day_on) {
   EXPECT_EQ(days_text(3661), "1:01:01");
   EXPECT_EQ(days_text(2 * 86400.0 + 3661), "2 d 1:01:01");
