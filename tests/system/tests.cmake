@@ -57,6 +57,8 @@ add_executable(rank_costs tests/system/reliability/rank_costs_main.cpp)
 target_link_libraries(rank_costs PRIVATE nystrom_trainer nystrom_options)
 set_target_properties(rank_costs PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 
+nystrom_add_test(documents_test SOURCES tests/system/documents_test.cpp LINKS nystrom_core LABELS core)
+
 add_test(NAME WrongIncludesAreRefused
   COMMAND "${CMAKE_COMMAND}" -DROOT=${CMAKE_SOURCE_DIR} -DFOLDER=${CMAKE_BINARY_DIR}/rooms_test
           -P "${CMAKE_SOURCE_DIR}/tests/system/rooms_test.cmake")
