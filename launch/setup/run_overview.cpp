@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::size_t kMaxLosses = 4096;
+constexpr std::size_t kMaxRecordedLosses = 4096;
 
 std::optional<double> number(const OrderedJson& object, const char* key) {
   const auto found = object.find(key);
@@ -35,7 +35,7 @@ void take_training(RunOverview& run, const OrderedJson& line) {
     if (value.is_number()) run.newest.emplace_back(key, value.get<double>());
   run.seconds = number(line, "seconds").value_or(run.seconds);
   if (const auto loss = number(line, "loss")) run.losses.push_back(*loss);
-  if (run.losses.size() < kMaxLosses) return;
+  if (run.losses.size() < kMaxRecordedLosses) return;
   for (std::size_t i = 0; i < run.losses.size() / 2; ++i)
     run.losses[i] = (run.losses[2 * i] + run.losses[2 * i + 1]) / 2;
   run.losses.resize(run.losses.size() / 2);
