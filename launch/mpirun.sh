@@ -17,11 +17,11 @@
 #   SIGTERM, Open MPI 5 at once; a longer odls_base_sigkill_timeout (Open MPI 4) only forwards the signal that much
 #   later, and makes mpirun sleep that long after every failure. Other signals it forwards immediately, so the stop
 #   request is sent as SIGXCPU. A second request ends the job as Open MPI does, a third at once.
-# - End. When a machine is cut off, or its temporary folder is full, the ranks end and mpirun waits for ever, as does the
+# - End. When a machine is disconnected, or its temporary folder is full, the ranks end and mpirun waits forever, as does the
 #   daemon on the other side. Whatever has had no rank for NYSTROM_END_SECONDS (20) is ended: mpirun by this script
 #   (exit status 1), a daemon by a process that the first rank of its machine leaves next to it.
-# - Banner. Of a stop on request (exit status 3) Open MPI says that a process failed. That banner is left out then, and only
-#   then; everything else that the job prints on stderr passes at once.
+# - Banner. After a requested stop (exit status 3) Open MPI reports that a process failed. That banner is dropped then, and only
+#   then; everything else that the job prints on stderr is passed on immediately.
 # - Root. Containers run as root, which Open MPI must be set to allow.
 set -euo pipefail
 stop() { printf 'launch/mpirun.sh: %s\n' "$*" >&2; exit 2; }
@@ -171,7 +171,7 @@ while true; do
 done
 kill "$watch" 2>/dev/null || true
 if [[ -n $sieve ]]; then
-  for (( i = 0; i < 20; ++i )); do  # what is still under way; not for ever, since a lost rank may hold its end
+  for (( i = 0; i < 20; ++i )); do  # what is still running; not forever, since a lost rank may hold its end
     kill -0 "$sieve" 2>/dev/null || break
     sleep 0.1
   done
@@ -179,7 +179,7 @@ if [[ -n $sieve ]]; then
   rm -f "$banners"
 fi
 if (( outlived )); then
-  printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it was still running $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the machines that are left." >&2
+  printf '%s\n' "launch/mpirun.sh: mpirun was ended, since it was still running $patience s after the last rank of this machine had ended (or failed to start). The messages above say why; the same command resumes, on the remaining machines." >&2
   status=1
 fi
 exit "$status"

@@ -131,14 +131,14 @@ case "${1:-}" in
   --emulation) target=all preset=emulation build=build-emulation ;;
   --packages) target= ;;
   --help | -h) usage; exit ;;
-  *) stop "There is no option $1. There are --tests, --emulation, --packages and --help." ;;
+  *) stop "Unknown option $1; the options are --tests, --emulation, --packages and --help." ;;
 esac
 
 if system_is_known; then
   install_packages
 else
-  say "This system ($(os_release PRETTY_NAME)) is unknown; known are Debian 12, Debian 13 and Ubuntu 24.04." >&2
-  say "No packages are installed. Install by hand:" >&2
+  say "This system ($(os_release PRETTY_NAME)) is not supported; supported are Debian 12, Debian 13 and Ubuntu 24.04." >&2
+  say "No packages are installed. Install manually:" >&2
   printf '%s\n' "$by_hand" >&2
   [[ $target ]] || exit 1
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs what launch/container/Dockerfile would run, without an engine: for each stage a bare chroot (debootstrap's minbase
 # in the place of debian:bookworm-slim), in it each RUN line, with the ARG and ENV values that are in force; COPY copies.
-# A test by hand: needs root, debootstrap, a network, and the time of a build (NYSTROM_BUILD=FOLDER: a build folder
+# A manual test: needs root, debootstrap, a network, and the time of a build (NYSTROM_BUILD=FOLDER: a build folder
 # instead, from which only the package is made; the first stage's RUN lines are skipped then).
 #
 #   launch/container/chroot.sh [FOLDER]        keeps the chroots in FOLDER (default: a temporary folder, removed)

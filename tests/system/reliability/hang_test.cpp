@@ -78,7 +78,7 @@ TEST_F(Faults, hanging_disk_ends_the_job_with_a_message) {
   EXPECT_FALSE(std::filesystem::exists(checkpoint("three", 4)));
 }
 
-// Open MPI's handler would print a stack first, which takes memory: with a damaged heap it may wait for ever.
+// Open MPI's handler would print a stack first, which takes memory: with a corrupt heap it may wait forever.
 TEST_F(Faults, crash_ends_the_job) {
   EXPECT_NE(run(command(2, "run"), "crash:1:step:3"), 0);
   EXPECT_THAT(said, HasSubstr("signal 6"));
