@@ -226,7 +226,7 @@ Losses Trainer::reduce_losses() {
   std::array<double, kSums + 3> sums{};
   std::ranges::copy(network_.head().read_sums(context_), sums.begin());
   stop_reason_ = options_.stop_reason ? options_.stop_reason() : "";
-  if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "a signal asked for it";
+  if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "requested by a signal";
   sums[kSums] = stop_reason_.empty() ? 0 : 1;
   sums[kSums + 1] = SignalWatch::take_save_request() ? 1 : 0;
   sums[kSums + 2] = saver_.too_many_failures() ? 1 : 0;

@@ -237,8 +237,8 @@ void add_memory(CheckReport& report, const Demand& demand, const MachineMemory& 
   row(report, "",
       fmt::format("{} at the peak of this check, libraries and data included; {}",
                   size_text(machine.peak_bytes),
-                  known ? fmt::format("this machine has {} for programs", size_text(available))
-                        : "what this machine has for programs is not known"));
+                  known ? fmt::format("this machine has {} of memory for programs", size_text(available))
+                        : "the memory of this machine is unknown"));
   report.json["memory_bytes"] = bytes;
   report.json["memory_bytes_total"] = total;
   report.json["peak_memory_bytes"] = std::llround(machine.peak_bytes);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::array kProgramOptions = {
     ProgramOption{"--help", "", "Show this text; `nystrom COMMAND --help` lists the options of a command."},
-    ProgramOption{"--version", "", "Print the version and the commit that it was built from."},
+    ProgramOption{"--version", "", "Print the version and the commit."},
     ProgramOption{"--help-config", "", "Print all configuration keys, in Markdown."},
     ProgramOption{"--help-schema", "", "Print the JSON Schema of the configuration, for editors."},
     ProgramOption{"--help-messages", "", "Print the messages of jobs with causes and actions, in Markdown."},

@@ -129,7 +129,7 @@ const std::array kMessages = {
             "this state may still be good: check the validation loss."},
 
     Message{kStop, "stopping after step …: …", 3,
-            "A signal, `run.stop_after` or the file `stop` asked for it; a checkpoint was written.",
+            "A signal, `run.stop_after` or the file `stop` requested it; a checkpoint was written.",
             "Run the same command to resume."},
     Message{
         kStop, "The lock of … was taken over by …", 1,

@@ -34,7 +34,7 @@ std::string view_of(WatchedRuns& runs, std::size_t columns) {
     listed.push_back(read_end_of_run(runs.directory() + "/" + name));
     listed.back().label = name;
   }
-  return listed.empty() ? "There is no run yet.\n" : terminal_list(listed);
+  return listed.empty() ? "No runs yet.\n" : terminal_list(listed);
 }
 
 /// Draws the view over itself until a signal comes; where the output is not a terminal, once.

@@ -126,8 +126,7 @@ std::string heat_maps(const AttentionPicture& picture) {
     figures += html_of({.id = id, .caption = caption, .views = {{"map", svg_of(map)}}});
   };
   add("errors", "Error of the attention matrix, |Nyström - softmax| / |softmax|", &AttentionMatrices::error);
-  add("context-errors",
-      "Error of what attention gives, of the values V: |(Nyström - softmax) V| / |softmax V|",
+  add("context-errors", "Error of the attention output: |(Nyström - softmax) V| / |softmax V|",
       &AttentionMatrices::context_error);
   add("residuals", "Residual of the pseudo-inverse, |A Z - I| / √m", &AttentionMatrices::residual);
   return "<div class=\"figures\">\n" + figures + "</div>\n";
@@ -162,7 +161,7 @@ std::string drawn_head(const AttentionPicture& picture, const Place& place) {
                  fmt::format("The darkest shade is {}.", number_text(most, 3)));
   if (!m.is_exact()) {
     html += figure("nystrom", "F Z B: Nyström", m.nystrom, most,
-                   "In the shades of the exact matrix; the other colour is below 0.");
+                   "Same scale as the exact matrix; the other colour is below 0.");
     const double largest = max_magnitude(difference.values);
     html += figure(
         "difference", "Nyström - softmax", difference, largest,
@@ -187,15 +186,15 @@ figure.small{padding:.4rem .6rem}figure.small figcaption{font-size:.82rem}.both{
 std::string summary(const AttentionPicture& picture, const AttentionMatrices& one) {
   const std::int64_t tokens = one.softmax.rows;
   std::string text = fmt::format("{} tokens, {} landmarks. ", tokens, picture.landmarks);
-  text += one.is_exact()
-              ? "Of so few tokens Nyström attention is softmax attention: a longer text, or fewer landmarks "
-                "(--landmarks), shows the approximation. "
-              : "Each landmark is the mean of a segment of tokens. ";
+  text +=
+      one.is_exact()
+          ? "With so few tokens Nyström attention equals softmax attention; a longer text, or fewer landmarks "
+            "(--landmarks), shows the approximation. "
+          : "Each landmark is the mean of a segment of tokens. ";
   if (picture.model_runs_softmax)
     text +=
-        "The model itself runs softmax attention: Nyström attention is what its queries and keys would give. ";
-  return fmt::format("<p>{}The convolution, which Nyström attention adds, is not shown.</p>\n",
-                     html_escaped(text));
+        "The model itself runs softmax attention; Nyström attention is computed from its queries and keys. ";
+  return fmt::format("<p>{}The convolution of Nyström attention is not shown.</p>\n", html_escaped(text));
 }
 
 }  // namespace

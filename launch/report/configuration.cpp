@@ -72,8 +72,9 @@ std::string configuration_section(std::span<const ReportedRun> runs) {
                         html_escaped(runs.front().record.yaml));
   if (html.empty()) return {};
   if (rows.empty()) return "<section>\n<h2>Configuration</h2>\n" + html + "</section>\n";
-  const char* what = one ? "What differs from the defaults."
-                         : "What differs from the defaults; first, marked, what differs between the runs.";
+  const char* what =
+      one ? "Values that differ from the defaults."
+          : "Values that differ from the defaults; first, marked, those that differ between the runs.";
   return fmt::format("<section>\n<h2>Configuration</h2>\n<p>{}</p>\n{}</section>\n", what, html);
 }
 

@@ -34,7 +34,7 @@ constexpr std::array kKnown{
     Curve{.name = "sop_accuracy", .caption = "Sentence order: accuracy", .unit = "share", .log = false},
     Curve{.name = "learning_rate", .caption = "Learning rate", .unit = "", .noisy = false, .from_zero = true},
     Curve{.name = "adamw_learning_rate",
-          .caption = "Learning rate of the tensors that AdamW trains",
+          .caption = "Learning rate of the tensors that AdamW updates",
           .unit = "",
           .noisy = false,
           .from_zero = true},
@@ -182,12 +182,12 @@ std::string note_of(std::span<const ReportedRun> runs) {
     validated = validated || run.history.has("validation_loss");
   }
   std::string note;
-  if (width > 1) note += fmt::format("Points are means of {} steps, shaded from least to most. ", width);
+  if (width > 1) note += fmt::format("Points are means of {} steps, shaded from minimum to maximum. ", width);
   if (window_of(points) > 1)
-    note += fmt::format("The strong line is a moving average over about {:.0f} points. ", window_of(points));
+    note += fmt::format("The bold line is a moving average over about {:.0f} points. ", window_of(points));
   if (runs.size() > 1 && validated) note += "Dashed with dots: validation. ";
   if (runs.size() == 1 && !marks_of(runs.front().record).empty())
-    note += "Triangles on the axis: checkpoints that are there. Dotted lines: resumes.";
+    note += "Triangles on the axis: existing checkpoints. Dotted lines: resumes.";
   return note;
 }
 

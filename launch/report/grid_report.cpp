@@ -177,8 +177,8 @@ std::string line_chart(const Grid& grid, std::size_t axis) {
   const bool wide = line.points.front().x > 0 && line.points.back().x / line.points.front().x >= 8;
   if (wide) chart.x_scale = Scale::kLog;
   chart.lines.push_back(std::move(line));
-  return figure_of(chart,
-                   {.id = "grid", .caption = grid.by, .note = "Shaded from least to most.", .log_y = false});
+  return figure_of(
+      chart, {.id = "grid", .caption = grid.by, .note = "Shaded from minimum to maximum.", .log_y = false});
 }
 
 std::string picture_of(const Grid& grid) {

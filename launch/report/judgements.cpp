@@ -52,8 +52,7 @@ std::string calibration_part(const TaskDetails& details) {
          .caption = fmt::format("Reliability, {}: expected calibration error {:.4f}", split,
                                 calibration_error(bins)),
          .note =
-             "A point for each tenth of confidence, the probability of the predicted class: on the dashed line a "
-             "prediction is right as often as it says. Below it the model believes too much of itself.",
+             "A point for each tenth of confidence, the probability of the predicted class: on the dashed line the model is calibrated, below it overconfident.",
          .log_y = false});
   return figures.empty() ? figures : "<h3>Calibration</h3>\n<div class=\"figures\">\n" + figures + "</div>\n";
 }

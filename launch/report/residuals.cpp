@@ -63,11 +63,10 @@ std::string residuals_section(const ReportedRun& run) {
   if (layers.empty() || layers.front().empty()) return {};
   const std::string figure = html_of(
       {.id = "residuals",
-       .caption = "Pseudo-inverse residual ‖AZ − I‖ / √M by layer, the largest of heads and sequences",
+       .caption = "Pseudo-inverse residual ‖AZ − I‖ / √M by layer, maximum over heads and sequences",
        .views = {{"residuals", svg_of(map_of(layers))}},
        .note =
-           "At 0 the iteration has inverted the matrix of landmarks. Where landmarks are alike, as they are early "
-           "in training, that matrix has no inverse, and up to 1 is left."});
+           "At 0 the iteration has inverted the landmark matrix. If landmarks are alike, as early in training, that matrix is singular, and the residual is up to 1."});
   return "<section>\n<h2>Attention</h2>\n<div class=\"figures\">\n" + figure + "</div>\n</section>\n";
 }
 

@@ -87,7 +87,7 @@ void read_settings(RunRecord& run) {
       run.settings.push_back(
           {std::string(own[i].path), value_text(own[i].slot), value_text(defaults[i].slot)});
   } catch (const Error& error) {  // of another version
-    run.problems.push_back(fmt::format("The configuration is shown as it is: {}", error.what()));
+    run.problems.push_back(fmt::format("The configuration is shown unparsed: {}", error.what()));
   }
 }
 

@@ -63,12 +63,12 @@ std::string end_text(const RunRecord& run, const std::string& metric, std::optio
   const TaskEvaluation& evaluation = run.evaluations[*best];
   const std::string best_score =
       fmt::format("{}, {},", metric, number_text(metric_of(evaluation, metric), 5));
-  std::string html = fmt::format("<p>The best {} came after step {} (epoch {}).", html_escaped(best_score),
-                                 grouped(evaluation.step), evaluation.epoch);
+  std::string html = fmt::format("<p>The best {} was reached at step {} (epoch {}).",
+                                 html_escaped(best_score), grouped(evaluation.step), evaluation.epoch);
   const std::int64_t last = run.evaluations.back().step;
   if (!run.results.empty() && run.steps() > last)
     html += fmt::format(
-        " Training ended early, after step {} of {}: no better evaluation came (<code>training.patience</code>).",
+        " Training ended early, after step {} of {}: no evaluation was better (<code>training.patience</code>).",
         grouped(last), grouped(run.steps()));
   return html + "</p>\n";
 }
@@ -156,9 +156,9 @@ std::string confusion_figure(const std::string& id, const std::string& split, co
     }
   }
   return html_of({.id = id,
-                  .caption = fmt::format("Confusion, {} (rows: truth, columns: prediction)", split),
+                  .caption = fmt::format("Confusion, {} (rows: label, columns: prediction)", split),
                   .views = {{"confusion", svg_of(map)}},
-                  .note = "Shaded by the share of a row: on the diagonal, recall."});
+                  .note = "Shaded by the fraction of a row: on the diagonal, recall."});
 }
 
 std::string mistakes_list(const Confusion& confusion) {
@@ -203,7 +203,7 @@ std::string scatters_part(const RunRecord& run) {
   for (const auto& [split, points] : run.details.scatters)
     figures += figure_of(scatter_chart(split, points),
                          {.id = fmt::format("scatter-{}", figures.size()),
-                          .caption = fmt::format("Predictions, {} (across: truth, up: prediction)", split),
+                          .caption = fmt::format("Predictions, {} (x: target, y: prediction)", split),
                           .log_y = false});
   return figures.empty() ? figures : "<div class=\"figures\">\n" + figures + "</div>\n";
 }

@@ -43,8 +43,7 @@ constexpr std::array kSources{
     PublishedSource{
         kNystromformer,
         "ListOps probably without any brackets (the benchmark's pipeline dropped them until March 2021); Text of "
-        "1,000 bytes in the code as shipped; the best checkpoint on a validation part, which for Text is the test "
-        "part; its Performer scales logits by 1/d instead of 1/√d."},
+        "1,000 bytes in the code as shipped; the best checkpoint on a validation split, which for Text is the test split; its Performer scales logits by 1/d instead of 1/√d."},
     PublishedSource{
         kArena,
         "Text of 1,000 bytes in the code; Retrieval trained while the rate still warms up; Image and Pathfinder "

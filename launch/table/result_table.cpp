@@ -151,8 +151,7 @@ TableSection scores_section(const std::vector<TableEntry>& entries) {
     section.rows.push_back(row);
   }
   section.remarks.emplace_back(
-      "Accuracies in percent, other metrics as they are: the median over seeds (least to most) ± the standard error that the "
-      "number of test examples leaves. Not learned: no more than two standard errors above chance and the most frequent "
+      "Accuracies in percent, other metrics unscaled: the median over seeds (minimum to maximum) ± the standard error for the number of test examples. Not learned: no more than two standard errors above chance and the most frequent "
       "class.");
   return section;
 }
@@ -163,8 +162,8 @@ TableSection costs_section(const std::vector<TableEntry>& entries) {
       .columns = {"task", "attention", "seeds", "metric", "split", "examples", "length", "parameters",
                   "tokens/s", "memory", "minutes"},
       .rows = {},
-      .remarks = {"Tokens a second and minutes are those of training, on the machine of the run; memory is "
-                  "what a rank plans for weights, gradients, optimizer and activations."}};
+      .remarks = {
+          "Tokens per second and minutes are those of training, on the machine of the run; memory is that planned per rank for weights, gradients, optimizer and activations."}};
   for (const TableEntry& entry : entries) {
     const RunResult& run = entry.runs.front();
     const auto rate = median_over(entry, &RunResult::tokens_per_second),
@@ -203,8 +202,7 @@ TableSection published_section(const std::vector<std::string>& tasks) {
   }
   section.remarks.emplace_back(
       "Only runs on the same data compare with these: ListOps of 501 to 1,999 tokens, Text from IMDB, Retrieval from "
-      "AAN, Image from CIFAR-10, Pathfinder of 32 x 32 pixels with contours of 14 segments. What the runs above had is "
-      "below their table.");
+      "AAN, Image from CIFAR-10, Pathfinder of 32 x 32 pixels with contours of 14 segments. The data of the runs above is listed below their table.");
   for (const PublishedSource& source : published_sources())
     section.remarks.push_back(fmt::format("{}: {}", source.source, source.remark));
   return section;

@@ -42,7 +42,7 @@ renew();
 )js";
 
 constexpr std::string_view kStyle = R"css(
-.lost::before{content:"No answer from nystrom watch: what is shown may be old.";display:block;padding:.5rem 1rem;
+.lost::before{content:"nystrom watch does not respond: the page may be out of date.";display:block;padding:.5rem 1rem;
 background:var(--c1);color:var(--page);font-weight:600}
 )css";
 
@@ -107,7 +107,7 @@ LiveAnswer LivePages::answer(const LiveRequest& request) {
   const bool content = path.ends_with(kContent);
   if (content) path.remove_suffix(kContent.size());
   const bool named = path.starts_with(kRun) && path.size() > kRun.size();
-  if (!named && path != "" && path != "/") return refused(404, "There is no such page.");
+  if (!named && path != "" && path != "/") return refused(404, "Page not found.");
   const std::string_view name = named ? path.substr(kRun.size()) : std::string_view();
   LiveAnswer answer = content ? content_of(name) : page_of(name);
   if (!request.tag.empty() && request.tag == answer.tag) return {.status = 304, .tag = answer.tag};
@@ -123,7 +123,7 @@ LiveAnswer LivePages::content_of(std::string_view name) {
   } else if (name.empty()) {
     html = list();
   } else {
-    return refused(404, "There is no such run.");
+    return refused(404, "Run not found.");
   }
   LiveAnswer answer{.body = std::move(html)};
   answer.tag = "\"" + sha256_hex(answer.body).substr(0, 32) + "\"";
@@ -132,7 +132,7 @@ LiveAnswer LivePages::content_of(std::string_view name) {
 
 LiveAnswer LivePages::page_of(std::string_view name) {
   if (name.empty()) return {.body = document(runs_.directory(), "/content")};
-  if (runs_.find(name) == nullptr) return refused(404, "There is no such run.");
+  if (runs_.find(name) == nullptr) return refused(404, "Run not found.");
   const std::string run(name);
   return {.body = document(run, "/run/" + link_escaped(run) + "/content")};
 }
@@ -141,7 +141,7 @@ std::string LivePages::list() const {
   const std::vector<std::string> names = runs_.names();
   std::string html =
       fmt::format("<h1>Runs</h1>\n<p class=\"place\">{}</p>\n", html_escaped(runs_.directory()));
-  if (names.empty()) return html + "<p>There is no run yet.</p>\n";
+  if (names.empty()) return html + "<p>No runs yet.</p>\n";
   html += "<div class=\"wide\"><table>\n<thead>" +
           html_row({html_heading("run"), html_heading("state"), html_heading("step"), html_heading("loss"),
                     html_heading("validation"), html_heading("tokens/s"), html_heading("left")}) +

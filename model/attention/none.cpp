@@ -39,7 +39,7 @@ constinit const AttentionEntry kNoAttention{
         [](Planner& planner, const ModelConfig&, DType activation, const AttentionLimits& limits) {
           return plan_value_attention_workspace(planner, activation, limits);
         },
-    .describe = [](const AttentionConfig&) { return std::string("no attention, but the values themselves"); },
+    .describe = [](const AttentionConfig&) { return std::string("no attention: the values themselves"); },
     .reference = "an ablation"};
 
 }  // namespace nystrom

@@ -22,11 +22,11 @@ struct Figure {
 };
 
 constexpr std::array kFigures = {
-    Figure{"nystrom_running", "gauge", "1 while the run lasts, 0 after its end."},
+    Figure{"nystrom_running", "gauge", "1 during the run, 0 after its end."},
     Figure{"nystrom_step", "gauge", "The last step that was reported."},
     Figure{"nystrom_steps", "gauge", "Steps of the whole run."},
     Figure{"nystrom_samples", "gauge", "Sequences that the run has trained on."},
-    Figure{"nystrom_run_seconds", "gauge", "Time that the run has taken."},
+    Figure{"nystrom_run_seconds", "gauge", "Run time so far, in seconds."},
     Figure{"nystrom_seconds_left", "gauge", "Estimated time to the end."},
     Figure{"nystrom_loss", "gauge", "Training loss: the weighted sum, and its parts."},
     Figure{"nystrom_accuracy", "gauge", "Training accuracy by part of the loss."},
@@ -36,12 +36,12 @@ constexpr std::array kFigures = {
     Figure{"nystrom_score", "gauge", "Metrics of a task at the last validation."},
     Figure{"nystrom_learning_rate", "gauge", "Learning rate."},
     Figure{"nystrom_gradient_norm", "gauge", "Norm of the gradient before clipping."},
-    Figure{"nystrom_tokens_per_second", "gauge", "Tokens without padding a second, of all ranks."},
+    Figure{"nystrom_tokens_per_second", "gauge", "Non-padding tokens per second, over all ranks."},
     Figure{"nystrom_ranks", "gauge", "Ranks."},
-    Figure{"nystrom_checkpoint_step", "gauge", "Step of the newest checkpoint."},
-    Figure{"nystrom_checkpoint_bytes", "gauge", "Size of the newest checkpoint."},
+    Figure{"nystrom_checkpoint_step", "gauge", "Step of the latest checkpoint."},
+    Figure{"nystrom_checkpoint_bytes", "gauge", "Size of the latest checkpoint."},
     Figure{"nystrom_warnings", "gauge", "Warnings since this start."},
-    Figure{"nystrom_report_time_seconds", "gauge", "When this was written, in seconds since 1970."},
+    Figure{"nystrom_report_time_seconds", "gauge", "Time of writing, in seconds since 1970."},
 };
 
 std::string label(std::string_view text) {

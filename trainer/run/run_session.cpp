@@ -151,8 +151,8 @@ void RunSession::look_for_stop_file() {
 
 std::string RunSession::stop_reason() const {
   if (lock_) lock_->check();
-  if (SignalWatch::stop_requested()) return "a signal asked for it";
-  if (stop_file_) return fmt::format("the file {} asked for it", stop_file(options_.directory));
+  if (SignalWatch::stop_requested()) return "requested by a signal";
+  if (stop_file_) return fmt::format("requested by the file {}", stop_file(options_.directory));
   if (std::chrono::steady_clock::now() > deadline_)
     return fmt::format("`run.stop_after` ({:.0f} s) has elapsed", options_.stop_after_seconds);
   return "";

@@ -92,10 +92,9 @@ class PathfinderReader final : public Reader {
     }
     std::vector<std::string> notes = skipped.sentences();
     if (!other_contour.empty())
-      notes.push_back(
-          fmt::format("{} is called after another length of contours than the {} segments that its metadata "
-                      "name: is it the right folder?",
-                      folder_.string(), other_contour));
+      notes.push_back(fmt::format(
+          "{} is named for another contour length than the {} segments in its metadata: is it the right folder?",
+          folder_.string(), other_contour));
     return notes;
   }
 

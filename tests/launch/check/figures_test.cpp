@@ -38,7 +38,7 @@ TEST(Figures, unknown_memory_is_not_missing_memory) {
   const CheckReport unknown = memory_of({.peak_bytes = kGiB, .left_bytes = 0});
   EXPECT_THAT(unknown.warnings, IsEmpty());
   EXPECT_TRUE(unknown.json["available_memory_bytes"].is_null());
-  EXPECT_THAT(unknown.rows.at(1).second, HasSubstr("what this machine has for programs is not known"));
+  EXPECT_THAT(unknown.rows.at(1).second, HasSubstr("the memory of this machine is unknown"));
 }
 
 }  // namespace

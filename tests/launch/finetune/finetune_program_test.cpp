@@ -225,7 +225,7 @@ TEST_F(Finetune, numbers_get_a_scatter_and_class_weights_change_what_is_learned)
   for (const char* file : {"data/train.tsv", "data/dev.tsv"}) write(file, rows);
   std::filesystem::remove(folder_ / "data/test.tsv");
   ASSERT_EQ(run("$nystrom finetune c.yaml --set task.kind=regression --set training.epochs=1").status, 0);
-  EXPECT_THAT(read_bytes(folder_ / "run/report.html"), HasSubstr("Predictions, validation (across: truth"));
+  EXPECT_THAT(read_bytes(folder_ / "run/report.html"), HasSubstr("Predictions, validation (x: target"));
   write("data/train.tsv", made_up_rows(1, 60));
   write("data/dev.tsv", made_up_rows(2, 20));
   ASSERT_EQ(run("$nystrom finetune c.yaml --set training.epochs=1 --set run.directory=a").status, 0);

@@ -322,7 +322,7 @@ TEST_F(Report, of_a_task_has_classes_confusion_and_early_end) {
   EXPECT_THAT(
       html,
       HasSubstr("<td>17</td><td>cat</td><td>dog</td><td class=\"number\">3.25</td><td>a &lt;cat&gt;</td>"));
-  EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, came after step 30 (epoch 1)."));
+  EXPECT_THAT(html, HasSubstr("The best accuracy, 0.8, was reached at step 30 (epoch 1)."));
   EXPECT_THAT(html, HasSubstr("Training ended early, after step 60 of 400"));
   EXPECT_THAT(html, HasSubstr("undefined: why not"));
   EXPECT_THAT(html,
@@ -371,7 +371,7 @@ TEST_F(Report, of_a_million_lines_is_small_and_quick) {
   write("r/metrics.jsonl", metrics);
   const std::string html = page({"r"});
   EXPECT_LT(html.size(), std::size_t{600} << 10U);
-  EXPECT_THAT(html, HasSubstr("Points are means of 2048 steps, shaded from least to most."));
+  EXPECT_THAT(html, HasSubstr("Points are means of 2048 steps, shaded from minimum to maximum."));
 }
 
 TEST_F(Report, file_is_written_at_validations_and_at_the_end) {

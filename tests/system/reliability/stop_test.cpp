@@ -88,7 +88,7 @@ TEST_F(Stop, stop_file_saves_and_stops_once) {
   ASSERT_TRUE(job.wait_for_file(folder / "run/metrics.jsonl"));
   std::ofstream(folder / "run/stop") << "please\n";
   EXPECT_EQ(job.wait(), 3) << job.output();
-  EXPECT_THAT(job.output(), HasSubstr("run/stop asked for it"));
+  EXPECT_THAT(job.output(), HasSubstr("requested by the file"));
   EXPECT_FALSE(std::filesystem::exists(folder / "run/stop"));
   EXPECT_LT(newest("run"), 500);
 }

@@ -178,7 +178,7 @@ TEST_F(Session, old_stop_file_is_ignored_and_a_new_one_stops) {
   session.begin();
   EXPECT_EQ(reason_within(session, 300ms), "");
   std::ofstream(directory + "/stop") << "new";
-  EXPECT_THAT(reason_within(session, 5s), HasSubstr("run/stop asked for it"));
+  EXPECT_THAT(reason_within(session, 5s), AllOf(HasSubstr("requested by the file "), HasSubstr("run/stop")));
 }
 
 TEST_F(Session, time_limit_requests_a_stop) {
@@ -191,7 +191,7 @@ TEST_F(Session, signals_before_the_first_step_are_not_lost) {
   testing::send_signal(SIGUSR1);
   testing::send_signal(SIGTERM);
   const SignalWatch inner;  // the trainer's
-  EXPECT_EQ(session.stop_reason(), "a signal asked for it");
+  EXPECT_EQ(session.stop_reason(), "requested by a signal");
   EXPECT_TRUE(SignalWatch::take_save_request());
 }
 

@@ -106,7 +106,7 @@ TEST_F(LongRangeArena, pathfinder_skips_empty_files_and_names_broken_ones) {
 TEST_F(LongRangeArena, a_pathfinder_folder_of_another_level_is_noted) {
   write_pathfinder("curv_contour_length_14", 20);  // whose metadata say 9
   EXPECT_THAT(load(config("pathfinder"))->notes(),
-              Contains(HasSubstr("is called after another length of contours")));
+              Contains(HasSubstr("is named for another contour length")));
 }
 
 TEST_F(LongRangeArena, black_pixels_can_be_left_out) {
