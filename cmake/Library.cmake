@@ -1,5 +1,5 @@
 # One library a top folder. Its headers are reached as "folder/header.h" through a link that only it and the
-# libraries linked to it see; within a folder cmake/rooms.txt says which room may include which. An include against
+# libraries linked to it see; within it cmake/rooms.txt lists which folder may include which. An include against
 # either does not build.
 
 file(GLOB_RECURSE nystrom_code CONFIGURE_DEPENDS kernels/*.h kernels/*.cpp kernels/*.cu model/*.h model/*.cpp data/*.h
@@ -9,7 +9,7 @@ add_custom_command(OUTPUT "${CMAKE_BINARY_DIR}/rooms.stamp"
   COMMAND "${CMAKE_COMMAND}" -E touch "${CMAKE_BINARY_DIR}/rooms.stamp"
   DEPENDS ${nystrom_code} cmake/rooms.txt cmake/CheckRooms.cmake
   WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
-  COMMENT "Checking includes across rooms (cmake/rooms.txt)")
+  COMMENT "Checking includes between folders (cmake/rooms.txt)")
 add_custom_target(nystrom_rooms ALL DEPENDS "${CMAKE_BINARY_DIR}/rooms.stamp")
 
 # The standard library and fmt are parsed once for the libraries without OpenMP, once for those with it, and once for

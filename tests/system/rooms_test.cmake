@@ -1,6 +1,6 @@
 # cmake -DROOT=<source tree> -DFOLDER=<temporary folder> -P rooms_test.cmake
-# The check of includes across rooms (cmake/CheckRooms.cmake): wrong includes, planted in a small tree with the rooms of
-# this one, are refused by name, and right ones are not.
+# The check of includes between folders (cmake/CheckRooms.cmake): wrong includes, planted in a small tree with the
+# rooms.txt of this one, are refused by name, and right ones are not.
 cmake_minimum_required(VERSION 3.25)
 
 # check(<name> EXPECT <expression, or OK> FILES <path> <line>...)
@@ -29,7 +29,7 @@ endfunction()
 check("downwards" EXPECT OK FILES
   trainer/trainer.cpp "#include \"kernels/core/check.h\""
   kernels/core/check.h "#include <string>")
-check("within a room" EXPECT OK FILES
+check("within a folder" EXPECT OK FILES
   data/text/clean.cpp "#include \"data/text/utf8.h\"")
 check("upwards" EXPECT "kernels/core/check.h includes trainer/trainer.h" FILES
   kernels/core/check.h "#include \"trainer/trainer.h\"")
@@ -39,7 +39,7 @@ check("downwards into what is internal" EXPECT "launch/main.cpp includes kernels
   launch/main.cpp "#include \"kernels/cpu/matmul.h\"")
 check("sideways" EXPECT "kernels/cuda/gelu.cu includes kernels/cpu/matmul.h" FILES
   kernels/cuda/gelu.cu "#include \"kernels/cpu/matmul.h\"")
-check("an unlisted folder" EXPECT "data/attic/old.cpp: cmake/rooms.txt has no room data/attic" FILES
+check("an unlisted folder" EXPECT "data/attic/old.cpp: cmake/rooms.txt does not list the folder data/attic" FILES
   data/attic/old.cpp "#include <string>")
-check("an arrow that runs back up" EXPECT "data/attic names launch/attic" FILES
+check("a dependency on a folder below" EXPECT "data/attic names launch/attic" FILES
   cmake/rooms.txt "data/attic: launch/attic")
