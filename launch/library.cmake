@@ -40,9 +40,9 @@ nystrom_compile_alone(${alone})
 
 nystrom_add_library(launch FOLDER launch
   SOURCES
-    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/figure.cpp chart/heat_map.cpp
+    bench/all_reduce_rate.cpp bench/bench.cpp bench/estimate.cpp bench/machine.cpp chart/bar_chart.cpp chart/figure.cpp chart/heat_map.cpp
     chart/label.cpp chart/line_chart.cpp chart/matrix_map.cpp chart/scale.cpp chart/sparkline.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
-    check/figures.cpp cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/failure.cpp cli/help_text.cpp
+    check/figures.cpp cli/colour.cpp cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/console.cpp cli/failure.cpp cli/help_text.cpp
     cli/log.cpp cli/log_file.cpp cli/manual_page.cpp cli/messages.cpp
     cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
@@ -54,10 +54,10 @@ nystrom_add_library(launch FOLDER launch
     models/tokenizer_search.cpp models/transformers_code.cpp picture/attention_matrices.cpp picture/attention_page.cpp
     picture/attention_trace.cpp predict/answers.cpp predict/fill_mask.cpp
     predict/hdf5_input.cpp predict/input.cpp predict/line_source.cpp predict/output.cpp predict/task_predictor.cpp
-    report/classes.cpp report/configuration.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/judgements.cpp
+    report/classes.cpp report/configuration.cpp report/corpora.cpp report/curves.cpp report/grid_report.cpp report/history.cpp report/judgements.cpp
     report/links.cpp
-    report/metrics_line.cpp report/page.cpp report/progress.cpp report/report.cpp report/report_file.cpp
-    report/residuals.cpp report/run_record.cpp report/series.cpp report/starts.cpp report/summary.cpp report/task.cpp
+    report/metrics_line.cpp report/page.cpp report/preparation.cpp report/progress.cpp report/report.cpp report/report_file.cpp
+    report/residuals.cpp report/run_record.cpp report/series.cpp report/starts.cpp report/summary.cpp report/task.cpp report/text_sample.cpp
     setup/backend.cpp setup/finetune_setup.cpp setup/grid.cpp setup/prepare_setup.cpp setup/provenance.cpp
     setup/run_overview.cpp setup/run_setup.cpp setup/run_shards.cpp setup/sinks.cpp setup/task_setup.cpp
     table/published.cpp table/result_table.cpp table/run_result.cpp

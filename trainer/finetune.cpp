@@ -266,7 +266,8 @@ class Finetuning {
                 nystrom::state_bytes(o.optimizer, session_.network.parameters(), o.zero ? comm_.ranks() : 1),
             .resumed_from = resume_.checkpoint,
             .departure = resume_.departure,
-            .over = out_of_patience() ? over_text(step, o.steps) : ""};
+            .over = out_of_patience() ? over_text(step, o.steps) : "",
+            .corpora = {{data_.train->name(), 1.0, data_.train->rows() * data_.train->choices()}}};
   }
 
   /// Of a run that is started again after `training.patience` ended it.

@@ -184,6 +184,13 @@ struct ReadyRun {
   }
 };
 
+std::vector<RunCorpus> corpora_of(const BatchSource& batches) {
+  std::vector<RunCorpus> corpora;
+  for (const SampledCorpus& corpus : batches.corpora())
+    corpora.push_back({corpus.name, corpus.share, corpus.samples});
+  return corpora;
+}
+
 RunInfo run_info(const PretrainOptions& options, const Comm& comm, const ReadyRun& run, const RunState& state,
                  const ResumePoint& resume) {
   const ParameterStore& store = run.network.parameters();
@@ -199,7 +206,8 @@ RunInfo run_info(const PretrainOptions& options, const Comm& comm, const ReadyRu
           .state_bytes = state_bytes(options.trainer.optimizer, store, state_ranks(options, comm)),
           .resumed_from = resume.checkpoint,
           .departure = resume.departure,
-          .over = {}};
+          .over = {},
+          .corpora = corpora_of(*run.batches.training)};
 }
 
 /// A source like that of the run, of the global batch that is timed.

@@ -52,10 +52,12 @@ TrainerOptions timing_options(TrainerOptions options, std::int64_t steps) {
 TimedSteps StepMeter::measure(Trainer& trainer, std::int64_t steps) {
   TimedSteps timed;
   if (steps == 0) return timed;
+  stage_.emplace("timing steps", static_cast<double>(steps + 1));
   const std::int64_t first = trainer.state().step;
   (void)trainer.run_until(first + 1);
   const RunState before = trainer.state();
   (void)trainer.run_until(first + 1 + steps);
+  stage_.reset();
   const RunState& after = trainer.state();
   timed = {.steps = after.step - before.step,
            .sequences = after.samples - before.samples,

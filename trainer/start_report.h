@@ -2,11 +2,13 @@
 // Report on a start of a run, made without writing anything: `nystrom check`.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "kernels/core/stage.h"
 #include "trainer/metrics/observer.h"
 #include "trainer/trainer.h"
 
@@ -61,13 +63,17 @@ struct MemoryOptions {
 /// Observer of the trainer that it measures.
 class StepMeter final : public Observer {
  public:
-  void step(const StepReport& report) override { reports_.push_back(report); }
+  void step(const StepReport& report) override {
+    reports_.push_back(report);
+    if (stage_) stage_->advance();
+  }
   /// Trains a step to warm up, then `steps` more; none at all if `steps` is 0. The speed in tokens is rank
   /// 0's alone to know. Collective. Once.
   [[nodiscard]] TimedSteps measure(Trainer& trainer, std::int64_t steps);
 
  private:
   std::vector<StepReport> reports_;
+  std::optional<Stage> stage_;  // while it measures
 };
 
 }  // namespace nystrom

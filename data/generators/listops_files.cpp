@@ -10,6 +10,7 @@
 #include "data/preparation/worker_pool.h"
 #include "data/xxh3.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -75,7 +76,7 @@ std::string rows_of(const ListOpsGenerator& generator, std::uint64_t first, std:
     generator.draw(first + i, expression);
     rows[i] = fmt::format("{}\t{}\r\n", listops_text(expression), *listops_value(expression));
   };
-  parallel_for_each(threads, count, write, [] {});
+  parallel_for_each(threads, count, write);
   std::string text;
   for (const auto& row : rows) text += row;
   return text;
@@ -124,6 +125,7 @@ std::int64_t write_listops(const ListOpsGenerator& generator, const ListOpsCount
   std::optional<PartFiles> files;
   if (rank == 0) files.emplace(folder, counts);
   NewRows rows(counts.total());
+  Stage stage("generating ListOps", static_cast<double>(counts.total()), "examples");
   for (std::uint64_t first = 0; !rows.enough(); first += kBlock * ranks) {
     const std::string mine = rows_of(generator, first + kBlock * rank, kBlock, workers.threads);
     for (const std::string& block : workers.gather(mine))
@@ -131,7 +133,8 @@ std::int64_t write_listops(const ListOpsGenerator& generator, const ListOpsCount
         if (files) files->add(row);
       });
     rows.check();
-    workers.progress(rows.taken(), counts.total());
+    stage.reach(static_cast<double>(rows.taken()));
+    stage.count(rows.taken());
   }
   if (files) files->finish();
   return rows.repeated();

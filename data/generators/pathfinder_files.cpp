@@ -13,6 +13,7 @@
 #include "data/preparation/worker_pool.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -40,7 +41,7 @@ void flush_folder(const std::string& folder) {
 
 /// Pictures [first, first + count) as batch number first / kBatch.
 void write_batch(const PathfinderGenerator& generator, std::int64_t first, std::int64_t count,
-                 const fs::path& folder, int threads) {
+                 const fs::path& folder, int threads, Stage& stage) {
   const std::int64_t batch = first / kBatch;
   const PathfinderRule& rule = generator.rule();
   const fs::path pictures = folder / "imgs" / std::to_string(batch);
@@ -52,8 +53,9 @@ void write_batch(const PathfinderGenerator& generator, std::int64_t first, std::
     write_piece(pictures / fmt::format("sample_{}.png", i),
                 png_bytes({rule.size, rule.size, picture.pixels}));
     lines[i] = pathfinder_metadata(rule, picture, batch, number);
+    stage.advance();
   };
-  parallel_for_each(threads, lines.size(), write, [] {});
+  parallel_for_each(threads, lines.size(), write);
   std::string text;
   for (const auto& line : lines) text += line;
   fs::create_directories(folder / "metadata");
@@ -74,10 +76,10 @@ void write_pathfinder(const PathfinderGenerator& generator, std::int64_t count, 
   if (fs::exists(folder)) refuse("{} exists; remove it, or name another directory.", folder);
   const std::string temporary = workers.gather(temporary_name(folder)).front();
   try {
+    Stage stage("generating Pathfinder", static_cast<double>(count) / workers.ranks);
     for (std::int64_t batch = workers.rank; batch * kBatch < count; batch += workers.ranks) {
       const std::int64_t first = batch * kBatch;
-      write_batch(generator, first, std::min(kBatch, count - first), temporary, workers.threads);
-      workers.progress(std::min(first + kBatch * workers.ranks, count), count);
+      write_batch(generator, first, std::min(kBatch, count - first), temporary, workers.threads, stage);
     }
     fs::create_directories(temporary);  // of a rank without a batch
     flush_folder(temporary);

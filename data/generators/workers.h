@@ -15,8 +15,6 @@ struct Workers {
   std::function<std::vector<std::string>(const std::string& mine)> gather = [](const std::string& mine) {
     return std::vector{mine};
   };
-  /// Called from time to time, from one thread.
-  std::function<void(std::int64_t done, std::int64_t total)> progress = [](std::int64_t, std::int64_t) {};
 };
 
 }  // namespace nystrom

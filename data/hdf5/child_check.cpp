@@ -16,6 +16,7 @@
 #include <new>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -59,13 +60,15 @@ class Pipe {
     }
     return true;
   }
-  [[nodiscard]] std::string read_all() const {
+  /// Each message but the first advances the stage: the child names a file as it begins it.
+  [[nodiscard]] std::string read_all(Stage& stage) const {
     std::string text;
     std::array<char, 4096> block{};
     for (;;) {
       const auto got = ::read(ends_[0], block.data(), block.size());
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return text;
+      stage.advance(static_cast<double>(text.empty() ? got - 1 : got));
       text.append(block.data(), static_cast<std::size_t>(got));
     }
   }
@@ -122,6 +125,7 @@ std::string problem_of(const std::string& file, const std::function<void(const s
 [[noreturn]] void be_the_child(std::span<const std::string> files, const ChildLimits& limits,
                                const std::function<void(const std::string&)>& check, Pipe& pipe) {
   pipe.close_reading();
+  show_stages(nullptr);
   restrain(limits);
   for (const std::string& file : files) {
     std::error_code unknown;
@@ -158,13 +162,17 @@ int wait_for(pid_t child) {
 void check_in_child(std::span<const std::string> files, const ChildLimits& limits,
                     const std::function<void(const std::string& file)>& check) {
   if (files.empty()) return;
+  // Of a single file there is no share.
+  Stage stage(files.size() == 1 ? fmt::format("checking {}", files.front())
+                                : fmt::format("checking {} files", files.size()),
+              files.size() == 1 ? 0 : static_cast<double>(files.size()));
   Pipe pipe;
   const pid_t child = ::fork();
   if (child < 0)
     fail("A child process to validate {} could not be started: {}.", files.front(), std::strerror(errno));
   if (child == 0) be_the_child(files, limits, check, pipe);
   pipe.close_writing();
-  const std::string said = pipe.read_all();
+  const std::string said = pipe.read_all(stage);
   const int status = wait_for(child);
   if (status == 0) return;
   const auto refusal = said.find(kRefused);

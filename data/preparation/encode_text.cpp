@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "data/preparation/blocks/packed_file.h"
 #include "data/preparation/blocks/token_block.h"
@@ -13,6 +15,7 @@
 #include "data/tokenizer/sample.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -104,6 +107,8 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockNam
     return Tokenizer::from_bytes(read_packed_section(path, 1), path, options.tokenizer.training.names);
   }
   TextSample sample(options.tokenizer.sample_bytes, options.seed);
+  std::optional<Stage> stage(std::in_place, "sampling text for the tokenizer",
+                             static_cast<double>(blocks.size()));
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const auto block = read_kept(context, blocks, i);
     for (const auto& document : block.documents) {
@@ -113,13 +118,11 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockNam
           sample.add(paragraph.sentences.data(), paragraph.sentences.data() + paragraph.sentences.size());
       }
     }
-    if (context.progress)
-      context.progress({"sampling text for the tokenizer", static_cast<std::int64_t>(i + 1),
-                        static_cast<std::int64_t>(blocks.size()), 0});
+    stage->advance();
   }
   const auto sentences = sample.take();
   sample_sentences = std::ssize(sentences);
-  if (context.progress) context.progress({"training the tokenizer", 1, 1, 0});
+  stage.emplace("training the tokenizer");
   auto tokenizer = train_tokenizer(options.tokenizer.training, sentences);
   write_packed_file(path, {std::to_string(sample_sentences), tokenizer.bytes()});
   return tokenizer;
@@ -127,13 +130,16 @@ Tokenizer make_tokenizer(const StageContext& context, const std::vector<BlockNam
 
 void encode_text(const StageContext& context, const std::vector<BlockName>& blocks,
                  const Tokenizer& tokenizer) {
-  std::atomic<std::int64_t> done = 0, documents = 0;
+  std::atomic<std::int64_t> documents = 0;
   const auto names = source_names(context.options.corpora);
   const auto& cleaning = context.options.cleaning;
   std::vector<std::int64_t> sizes;
   for (const auto& block : blocks)
     sizes.push_back(static_cast<std::int64_t>(fs::file_size(block.in(context.staging, "text"))));
   const auto mine = context.group.share_of(sizes);
+  double bytes = 0;  // of the blocks of this rank
+  for (std::size_t i = 0; i < sizes.size(); ++i) bytes += mine[i] ? static_cast<double>(sizes[i]) : 0;
+  Stage stage("tokenizing", bytes, "documents");
   const auto work = [&](std::size_t i, int) {
     const auto path = blocks[i].in(context.staging, "tokens");
     if (mine[i] && !fs::exists(path)) {
@@ -146,21 +152,21 @@ void encode_text(const StageContext& context, const std::vector<BlockName>& bloc
       const auto tokens = encoded(text, tokenizer, context.options);
       NYSTROM_CHECK(tokens.stats.balanced(), "{}: the characters of {} do not add up", source, path);
       write_token_block(path, tokens);
-      documents += tokens.stats.documents;
+      stage.count(documents += tokens.stats.documents);
     }
-    ++done;
+    if (mine[i]) stage.advance(static_cast<double>(sizes[i]));
   };
-  parallel_for_each(context.threads, blocks.size(), work, [&] {
-    if (context.progress)
-      context.progress({"tokenizing", done, static_cast<std::int64_t>(blocks.size()), documents});
-  });
+  parallel_for_each(context.threads, blocks.size(), work);
 }
 
 std::vector<SourceStats> token_stats(const StageContext& context, const std::vector<BlockName>& blocks) {
   // What the readers skipped, then what the blocks contain.
   std::vector<SourceStats> stats = reader_stats(context);
-  for (const auto& block : blocks)
+  Stage stage("counting tokens", static_cast<double>(blocks.size()));
+  for (const auto& block : blocks) {
     stats[block.source] += read_token_stats(block.in(context.staging, "tokens"));
+    stage.advance();
+  }
   return stats;
 }
 

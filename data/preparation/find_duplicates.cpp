@@ -11,6 +11,7 @@
 #include "data/preparation/stages.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -49,26 +50,27 @@ class Search {
   void run() {
     const auto& cleaning = context_.options.cleaning;
     if (cleaning.duplicate_documents) {
-      look("documents", [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
-        add(spilled, document.hash, place(block, d, Drops::kWholeDocument));
-      });
-      settle(Fate::kDuplicateDocument);
+      search(Fate::kDuplicateDocument, "documents",
+             [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
+               add(spilled, document.hash, place(block, d, Drops::kWholeDocument));
+             });
     }
     if (cleaning.near_duplicates) {
-      look("near duplicates", [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
-        for (const auto band : document.bands) add(spilled, band, place(block, d, Drops::kWholeDocument));
-      });
-      settle(Fate::kNearDuplicate);
+      search(Fate::kNearDuplicate, "near duplicates",
+             [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
+               for (const auto band : document.bands)
+                 add(spilled, band, place(block, d, Drops::kWholeDocument));
+             });
     }
     if (cleaning.duplicate_paragraphs) {
-      look("paragraphs", [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
-        for (const auto& paragraph : document.paragraphs) {
-          // Documents are truncated at 16 MiB, and only long paragraphs are here.
-          if (paragraph.index < Drops::kWholeDocument)
-            add(spilled, paragraph.hash, place(block, d, paragraph.index));
-        }
-      });
-      settle(Fate::kDuplicateParagraph);
+      search(Fate::kDuplicateParagraph, "paragraphs",
+             [this](auto& spilled, std::size_t block, std::size_t d, const auto& document) {
+               for (const auto& paragraph : document.paragraphs) {
+                 // Documents are truncated at 16 MiB, and only long paragraphs are here.
+                 if (paragraph.index < Drops::kWholeDocument)
+                   add(spilled, paragraph.hash, place(block, d, paragraph.index));
+               }
+             });
     }
     drops_.flush();
     write_file((fs::path(folder_of(context_.staging)) / "done").string(), "");
@@ -79,14 +81,17 @@ class Search {
     spilled.add(hash % spilled.size(), {hash, where});
   }
 
-  /// Calls add_records(spilled, block, document's index, document) for each document that is still kept.
+  /// Spills what add_records(spilled, block, document's index, document) gives for each document that is
+  /// still kept, and drops all but the first occurrence of each hash.
   template <class F>
-  void look(const char* what, const F& add_records) {
+  void search(Fate fate, const char* what, const F& add_records) {
     // An index takes about as much memory as its records.
     std::uintmax_t bytes = 0;
     for (const auto& block : blocks_) bytes += fs::file_size(block.in(context_.staging, "text")) / 8;
     spilled_.emplace((fs::path(context_.staging) / "buckets").string(),
                      std::clamp<std::size_t>(bytes / kSpillFileBytes + 1, 1, kMaxSpillFiles));
+    Stage stage(fmt::format("finding duplicates ({})", what),
+                static_cast<double>(blocks_.size() + spilled_->size()));
     for (std::size_t p = 0; p < blocks_.size(); ++p) {
       const auto index = read_text_index(blocks_[p].in(context_.staging, "text"));
       const auto gone = dropped_before(p);
@@ -95,14 +100,13 @@ class Search {
           continue;
         add_records(*spilled_, p, d, index.documents[d]);
       }
-      if (context_.progress)
-        context_.progress({fmt::format("finding duplicates ({})", what), static_cast<std::int64_t>(p),
-                           static_cast<std::int64_t>(blocks_.size()), 0});
+      stage.advance();
     }
+    settle(fate, stage);
   }
 
   /// Drops all but the first occurrence of each hash.
-  void settle(Fate fate) {
+  void settle(Fate fate, Stage& stage) {
     for (std::size_t file = 0; file < spilled_->size(); ++file) {
       auto records = spilled_->take(file);
       std::sort(records.begin(), records.end());
@@ -111,6 +115,7 @@ class Search {
         drops_.add(group_of(block_of(records[i].value), blocks_.size()),
                    {records[i].value, static_cast<std::uint64_t>(fate)});
       }
+      stage.advance();
     }
     spilled_.reset();
     fs::remove_all(fs::path(context_.staging) / "buckets");

@@ -1,8 +1,7 @@
 #pragma once
-// Options, progress and report of a preparation.
+// Options and report of a preparation.
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,14 +45,6 @@ struct PrepareOptions {
   PrepareGroup group;  ///< several ranks that share the work; changes only the speed
   int threads = 0;     ///< 0: as many as the process may use; changes only the speed
 };
-
-struct PrepareProgress {
-  std::string stage;      ///< "reading text", "tokenizing", "writing shards", ...
-  std::int64_t done = 0;  ///< "reading text": bytes of the sources on disk; else blocks or shards
-  std::int64_t total = 0;
-  std::int64_t documents = 0;
-};
-using PrepareCallback = std::function<void(const PrepareProgress&)>;
 
 struct SplitCounts {
   std::int64_t documents = 0, sentences = 0, tokens = 0;

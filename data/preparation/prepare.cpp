@@ -6,7 +6,6 @@
 #include "data/preparation/contamination.h"
 #include "data/preparation/manifest.h"
 #include "data/preparation/prepare_directory.h"
-#include "data/preparation/report.h"
 #include "data/preparation/sources.h"
 #include "data/preparation/stages.h"
 #include "data/text/clean.h"
@@ -40,15 +39,14 @@ void check(const PrepareOptions& options) {
 
 class Preparation {
  public:
-  Preparation(const PrepareOptions& options, const PrepareCallback& progress)
+  explicit Preparation(const PrepareOptions& options)
       : options_(options),
         names_(source_names(options.corpora)),
         context_{.options = options,
                  .staging = PrepareDirectory::staging(options.directory),
                  .threads = options.threads > 0 ? options.threads : available_threads(),
                  .group = options.group,
-                 .input_splits = {},
-                 .progress = progress} {
+                 .input_splits = {}} {
     // Listed and read before anything else, so that a wrong path is refused at once.
     for (const auto& spec : options.corpora) listings_.push_back(list_corpus(spec));
     if (!options.tokenizer.path.empty() && options.tokenizer.existing.empty())
@@ -204,9 +202,8 @@ PrepareReport Preparation::report() const {
   return report;
 }
 
-PrepareReport work(const PrepareOptions& options, const PrepareCallback& progress,
-                   PrepareDirectory* directory) {
-  Preparation preparation(options, progress);
+PrepareReport work(const PrepareOptions& options, PrepareDirectory* directory) {
+  Preparation preparation(options);
   if (directory != nullptr) directory->begin();
   options.group.barrier();
   preparation.note();
@@ -217,8 +214,6 @@ PrepareReport work(const PrepareOptions& options, const PrepareCallback& progres
   if (directory != nullptr) {
     preparation.finish();
     const auto manifest = preparation.manifest();
-    write_file((fs::path(PrepareDirectory::staging(options.directory)) / "report.html").string(),
-               manifest_report(manifest));
     directory->publish(manifest);
     report = preparation.report();
   }
@@ -239,12 +234,12 @@ PrepareStart check_preparation(const PrepareOptions& options) {
     start.complete = true;
     return start;
   }
-  PrepareStart start = Preparation(options, {}).start();
+  PrepareStart start = Preparation(options).start();
   start.resumes = state == PrepareDirectory::State::kResumes;
   return start;
 }
 
-PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& progress) {
+PrepareReport prepare(const PrepareOptions& options) {
   check(options);
   const auto identity = options_text(options);
   const auto manifest_path = PrepareDirectory::manifest_path(options.directory);
@@ -261,7 +256,7 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& prog
     return {};
   }
   try {
-    return work(options, progress, directory ? &*directory : nullptr);
+    return work(options, directory ? &*directory : nullptr);
   } catch (const SourceChanged&) {
     throw;  // the file may be brought back
   } catch (const InputError&) {

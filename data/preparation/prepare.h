@@ -11,13 +11,13 @@
 
 namespace nystrom {
 
-/// Prepares, resumes a preparation of the same options, or reports that it is complete. Calls `progress`
-/// about ten times a second on the calling thread. All ranks of a group call it; rank 0 gets the report.
+/// Prepares, resumes a preparation of the same options, or reports that it is complete. Its stages can be
+/// watched (kernels/core/stage.h). All ranks of a group call it; rank 0 gets the report.
 /// Throws InputError for invalid options, a source without documents (naming it), corrupt input, sources that
 /// changed since the preparation began, and a directory that holds something else; then the directory holds
 /// nothing of this preparation. Throws Error if the work fails (a full disk); finished files stay, and the
 /// next call resumes.
-PrepareReport prepare(const PrepareOptions& options, const PrepareCallback& progress = {});
+PrepareReport prepare(const PrepareOptions& options);
 
 /// What prepare() would read and find.
 struct PrepareStart {

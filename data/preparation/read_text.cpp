@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "data/preparation/blocks/packed_file.h"
 #include "data/preparation/contamination.h"
@@ -14,6 +15,7 @@
 #include "data/text/clean.h"
 #include "data/text/sentences.h"
 #include "kernels/core/sha256.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -49,7 +51,8 @@ class RawBlocks {
  public:
   RawBlocks(const PrepareOptions& options, const InputSplit& input)
       : corpus_(open_corpus(options.corpora[input.source], input.share,
-                            {options.cleaning.skip_damaged, options.cleaning.expansion_limit, nullptr})) {}
+                            {options.cleaning.skip_damaged, options.cleaning.expansion_limit, nullptr})),
+        bytes_(input.bytes) {}
 
   /// False at the end.
   bool next(RawBlock& block) {
@@ -82,14 +85,17 @@ class RawBlocks {
     stats.damage.insert(corpus_->files().damage().begin(), corpus_->files().damage().end());
     return stats;
   }
-  [[nodiscard]] std::int64_t bytes_done() {
+  /// Bytes of the sources that were read since the last call; at the end all that are left.
+  [[nodiscard]] std::int64_t newly_read() {
     const std::lock_guard lock(mutex_);
-    return corpus_->files().bytes_done();
+    const std::int64_t bytes = ended_ ? bytes_ : std::min(corpus_->files().bytes_done(), bytes_);
+    return bytes - std::exchange(reported_, bytes);
   }
 
  private:
   std::mutex mutex_;
   std::unique_ptr<Corpus> corpus_;
+  std::int64_t bytes_ = 0, reported_ = 0;  // of the input split; of them, those that newly_read() gave
   std::size_t blocks_ = 0;
   bool ended_ = false;
 };
@@ -204,9 +210,8 @@ class TextStage {
       : context_(context),
         evaluation_(context.options.cleaning.decontaminate),
         cleaner_(context.options, evaluation_),
-        splitters_(static_cast<std::size_t>(context.threads)) {
-    for (const auto& input : context.input_splits) bytes_total_ += input.bytes;
-  }
+        splitters_(static_cast<std::size_t>(context.threads)),
+        stage_("reading text", bytes_of(context.input_splits), "documents") {}
 
   void run() {
     std::vector<std::int64_t> sizes;
@@ -216,20 +221,24 @@ class TextStage {
     for (std::size_t i = 0; i < context_.input_splits.size(); ++i) {
       const auto& input = context_.input_splits[i];
       if (is_done(i))
-        bytes_done_ += input.bytes;
+        stage_.advance(static_cast<double>(input.bytes));
       else if (input.shared)
         shared.push_back(i);
       else if (mine[i])
         own.push_back(i);
     }
-    const auto tick = [this] { report(); };
-    parallel_for_each(
-        context_.threads, own.size(), [&](std::size_t item, int thread) { read_alone(own[item], thread); },
-        tick);
+    parallel_for_each(context_.threads, own.size(),
+                      [&](std::size_t item, int thread) { read_alone(own[item], thread); });
     for (const auto input : shared) read_together(input);
   }
 
  private:
+  static double bytes_of(const std::vector<InputSplit>& inputs) {
+    double bytes = 0;
+    for (const auto& input : inputs) bytes += static_cast<double>(input.bytes);
+    return bytes;
+  }
+
   [[nodiscard]] bool is_done(std::size_t input) const {
     const auto path = end_path(context_.staging, input);
     if (!fs::exists(path)) return false;
@@ -248,35 +257,32 @@ class TextStage {
     RawBlocks raw(context_.options, context_.input_splits[input]);
     RawBlock block;
     while (raw.next(block)) clean_block(raw, block, input, thread);
+    stage_.advance(static_cast<double>(raw.newly_read()));
     finish(raw, input);
-    bytes_done_ += context_.input_splits[input].bytes;
   }
 
   /// All threads take blocks from one reader; each rank takes its own.
   void read_together(std::size_t input) {
     RawBlocks raw(context_.options, context_.input_splits[input]);
-    shared_ = &raw;
-    parallel_for_each(
-        context_.threads, static_cast<std::size_t>(context_.threads),
-        [&](std::size_t, int thread) {
-          RawBlock block;
-          while (raw.next(block)) {
-            if (context_.group.mine(block.index)) clean_block(raw, block, input, thread);
-          }
-        },
-        [this] { report(); });
-    shared_ = nullptr;
+    parallel_for_each(context_.threads, static_cast<std::size_t>(context_.threads),
+                      [&](std::size_t, int thread) {
+                        RawBlock block;
+                        while (raw.next(block)) {
+                          if (context_.group.mine(block.index)) clean_block(raw, block, input, thread);
+                        }
+                      });
+    stage_.advance(static_cast<double>(raw.newly_read()));
     if (context_.group.rank == 0) finish(raw, input);
-    bytes_done_ += context_.input_splits[input].bytes;
   }
 
-  void clean_block(const RawBlocks& raw, RawBlock& block, std::size_t input, int thread) {
+  void clean_block(RawBlocks& raw, RawBlock& block, std::size_t input, int thread) {
+    stage_.advance(static_cast<double>(raw.newly_read()));
     const auto path = block_path(input, block.index);
     if (fs::exists(path)) return;
     const CorpusSpec& source = context_.options.corpora[context_.input_splits[input].source];
     const auto text =
         cleaner_.clean(raw.corpus(), source, block, splitters_[static_cast<std::size_t>(thread)]);
-    documents_ += text.stats.documents;
+    stage_.count(documents_ += text.stats.documents);
     write_text_block(path, text);
   }
 
@@ -285,20 +291,12 @@ class TextStage {
                       {fmt::format("{}\n{}", raw.blocks(), stats_text(raw.stats()))});
   }
 
-  void report() {
-    if (!context_.progress) return;
-    std::int64_t bytes = bytes_done_;
-    if (shared_ != nullptr) bytes += shared_->bytes_done();
-    context_.progress({"reading text", bytes, bytes_total_, documents_});
-  }
-
   const StageContext& context_;
   EvaluationText evaluation_;
   Cleaner cleaner_;
   std::vector<SentenceSplitter> splitters_;
-  std::atomic<std::int64_t> bytes_done_ = 0, documents_ = 0;
-  std::int64_t bytes_total_ = 0;
-  RawBlocks* shared_ = nullptr;
+  std::atomic<std::int64_t> documents_ = 0;
+  Stage stage_;
 };
 
 }  // namespace
@@ -330,7 +328,11 @@ std::vector<SourceStats> reader_stats(const StageContext& context) {
 
 std::vector<SourceStats> text_stats(const StageContext& context, const std::vector<BlockName>& blocks) {
   std::vector<SourceStats> stats = reader_stats(context);
-  for (const auto& block : blocks) stats[block.source] += read_text_stats(block.in(context.staging, "text"));
+  Stage stage("counting documents", static_cast<double>(blocks.size()));
+  for (const auto& block : blocks) {
+    stats[block.source] += read_text_stats(block.in(context.staging, "text"));
+    stage.advance();
+  }
   return stats;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "kernels/core/check.h"
-#include "kernels/core/html.h"
 #include "kernels/core/json.h"
 #include "kernels/core/printable.h"
 
@@ -62,46 +61,6 @@ std::vector<Bar> length_bars(const OrderedJson& splits) {
   return bars;
 }
 
-std::string number_cell(std::string_view text) {
-  return html_cell(text, "n");
-}
-std::string number_cell(std::int64_t value) {
-  return number_cell(grouped(value));
-}
-std::string percent_cell(std::int64_t part, std::int64_t whole) {
-  return number_cell(whole > 0 ? fmt::format("{:.2f} %", share(part, whole)) : "");
-}
-
-std::string reason_rows(const OrderedJson& reasons, const char* what, std::int64_t whole) {
-  std::string rows;
-  for (const auto& [reason, count] : reasons.items()) {
-    const auto value = count.get<std::int64_t>();
-    rows += html_row({html_cell(what), html_cell(reason), number_cell(value), percent_cell(value, whole)});
-  }
-  return rows;
-}
-
-std::string source_section(const OrderedJson& source) {
-  const auto& characters = source.at("characters");
-  const auto in = characters.at("in").get<std::int64_t>();
-  auto html = fmt::format("<h2>{}</h2>\n<p>{} files, {} bytes: {}</p>\n<table>\n",
-                          html_escaped(source.at("name").get<std::string>()),
-                          grouped(source.at("files").at("count")), grouped(source.at("files").at("bytes")),
-                          html_escaped(source.at("path").get<std::string>()));
-  html += html_row({html_cell("characters"), html_cell("read"), number_cell(in), html_cell("")});
-  const auto kept = characters.at("kept").get<std::int64_t>();
-  html += html_row({html_cell("characters"), html_cell("kept"), number_cell(kept), percent_cell(kept, in)});
-  html += reason_rows(characters.at("dropped"), "characters dropped", in);
-  html += html_row({html_cell("documents"), html_cell("kept"),
-                    number_cell(source.at("documents").get<std::int64_t>()), html_cell("")});
-  html += reason_rows(source.at("documents_dropped"), "documents dropped", 0);
-  html += reason_rows(source.at("paragraphs_dropped"), "paragraphs dropped", 0);
-  html += "</table>\n";
-  for (const auto& sentence : source.value("damage", OrderedJson::array()))
-    html += fmt::format("<p class=bad>{}</p>\n", html_escaped(sentence.get<std::string>()));
-  return html;
-}
-
 std::string summary_of(const OrderedJson& json) {
   const auto& tokenizer = json.at("tokenizer");
   auto text =
@@ -146,39 +105,6 @@ std::string manifest_summary(const std::string& manifest) {
   } catch (const OrderedJson::exception& error) {
     refuse("The manifest is corrupt ({}). Prepare the text again.", error.what());
   }
-}
-
-std::string manifest_report(const std::string& manifest) {
-  const auto json = parsed(manifest);
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><title>Prepared text</title>\n"
-      "<style>body{font:15px sans-serif;margin:2em;max-width:60em}table{border-collapse:collapse}"
-      "td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}.n{text-align:right}"
-      ".bad{color:#a00}.bar{background:#47a;height:1em}</style></head><body>\n<h1>Prepared text</h1>\n";
-  const auto& tokenizer = json.at("tokenizer");
-  html += fmt::format(
-      "<p>{}; tokenizer: {}, {} tokens, SHA-256 {}</p>\n", html_escaped(json.at("tool").get<std::string>()),
-      html_escaped(tokenizer.at("kind").get<std::string>()), tokenizer.at("vocabulary_size").dump(),
-      html_escaped(tokenizer.at("sha256").get<std::string>()));
-  html += "<table>";
-  html += html_row({html_heading("split"), html_heading("documents"), html_heading("sentences"),
-                    html_heading("tokens"), html_heading("shards")});
-  for (const auto& [name, split] : json.at("splits").items())
-    html += html_row({html_cell(name), number_cell(split.at("documents").get<std::int64_t>()),
-                      number_cell(split.at("sentences").get<std::int64_t>()),
-                      number_cell(split.at("tokens").get<std::int64_t>()),
-                      number_cell(std::ssize(split.at("shards")))});
-  html += "</table>\n<h2>Tokens per document</h2>\n<table>\n";
-  for (const auto& bar : length_bars(json.at("splits")))
-    html += html_row({number_cell(bar.label),
-                      fmt::format("<td><div class=bar style=\"width:{:.0f}px\"></div></td>", 400 * bar.share),
-                      number_cell(bar.count)});
-  html += "</table>\n";
-  for (const auto& source : json.at("sources")) html += source_section(source);
-  html += fmt::format(
-      "<h2>Options</h2>\n<pre>{}</pre>\n</body></html>\n",
-      html_escaped(json.at("options").dump(2, ' ', false, OrderedJson::error_handler_t::replace)));
-  return html;
 }
 
 }  // namespace nystrom

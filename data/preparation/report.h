@@ -1,5 +1,5 @@
 #pragma once
-// A human-readable report of a manifest.
+// A human-readable summary of a manifest; launch/report/preparation.h makes a page of it.
 
 #include <string>
 
@@ -8,8 +8,5 @@ namespace nystrom {
 /// For a terminal, printable: sources with what was kept and dropped, splits, and how long the documents are.
 /// Throws InputError if it is not a manifest.
 std::string manifest_summary(const std::string& manifest);
-
-/// The same as one HTML file that needs no network.
-std::string manifest_report(const std::string& manifest);
 
 }  // namespace nystrom

@@ -9,6 +9,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
 #include "kernels/core/sha256.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -44,12 +45,19 @@ std::vector<std::string> source_names(const std::vector<CorpusSpec>& corpora) {
 std::vector<std::vector<SourceFile>> note_sources(const std::vector<CorpusListing>& listings, int threads) {
   std::vector<std::vector<SourceFile>> sources(listings.size());
   std::vector<SourceFile*> all;
+  double bytes = 0;
   for (std::size_t i = 0; i < listings.size(); ++i) {
     for (const auto& path : listings[i].files) sources[i].push_back(note(path));
-    for (auto& file : sources[i]) all.push_back(&file);
+    for (auto& file : sources[i]) {
+      all.push_back(&file);
+      bytes += static_cast<double>(file.bytes);
+    }
   }
-  parallel_for_each(
-      threads, all.size(), [&](std::size_t i, int) { all[i]->sha256 = sha256_of_file(all[i]->path); }, [] {});
+  Stage stage("hashing the sources", bytes);
+  parallel_for_each(threads, all.size(), [&](std::size_t i, int) {
+    all[i]->sha256 = sha256_of_file(all[i]->path);
+    stage.advance(static_cast<double>(all[i]->bytes));
+  });
   return sources;
 }
 

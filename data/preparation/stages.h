@@ -12,7 +12,6 @@
 // other between stages.
 
 #include <array>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,7 +31,6 @@ struct StageContext {
   int threads = 1;
   PrepareGroup group;
   std::vector<InputSplit> input_splits;
-  std::function<void(const PrepareProgress&)> progress;  ///< may be empty
 };
 
 /// A block of text or tokens in the staging folder.

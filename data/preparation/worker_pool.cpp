@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <numeric>
@@ -26,14 +24,10 @@ std::vector<bool> PrepareGroup::share_of(const std::vector<std::int64_t>& sizes)
   return share;
 }
 
-void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
-                       const std::function<void()>& tick) {
+void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
-  std::condition_variable finished;
   std::exception_ptr error;
-  int running =
-      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), count));
   const auto body = [&](int thread) {
     try {
       for (std::size_t item = next++; item < count; item = next++) work(item, thread);
@@ -42,21 +36,11 @@ void parallel_for_each(int threads, std::size_t count, const std::function<void(
       if (!error) error = std::current_exception();
       next = count;
     }
-    const std::lock_guard lock(mutex);
-    --running;
-    finished.notify_all();
   };
   std::vector<std::jthread> workers;
-  for (int thread = 0, n = running; thread < n; ++thread) workers.emplace_back(body, thread);
-  {
-    std::unique_lock lock(mutex);
-    while (running > 0) {
-      finished.wait_for(lock, std::chrono::milliseconds(100));
-      lock.unlock();
-      tick();
-      lock.lock();
-    }
-  }
+  const auto most = static_cast<std::size_t>(std::max(threads, 1));
+  for (int thread = 0; thread < static_cast<int>(std::min(most, count)); ++thread)
+    workers.emplace_back(body, thread);
   workers.clear();
   if (error) std::rethrow_exception(error);
 }

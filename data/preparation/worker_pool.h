@@ -22,9 +22,8 @@ struct PrepareGroup {
 };
 
 /// Calls work(item, thread) for each item in [0, count), in order as threads become free; thread is in
-/// [0, threads). Meanwhile calls `tick` about ten times a second on the calling thread. After an exception no
-/// new item starts; the first one is rethrown here once the running items are done.
-void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work,
-                       const std::function<void()>& tick);
+/// [0, threads). After an exception no new item starts; the first one is rethrown here once the running items
+/// are done.
+void parallel_for_each(int threads, std::size_t count, const std::function<void(std::size_t, int)>& work);
 
 }  // namespace nystrom

@@ -1,7 +1,6 @@
 // Last stage: shards are planned from the blocks' counts, then written independently.
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <map>
 
@@ -10,6 +9,7 @@
 #include "data/shards/shard.h"
 #include "kernels/core/check.h"
 #include "kernels/core/sha256.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -37,13 +37,15 @@ class Plan {
   Plan(const StageContext& context, const std::vector<BlockName>& blocks)
       : context_(context), blocks_(blocks) {
     for (auto& split : by_source_) split.resize(context.options.corpora.size());
-    find_moves();
+    Stage stage("planning shards", 2 * static_cast<double>(blocks.size()));
+    find_moves(stage);
     for (std::size_t block = 0; block < blocks.size(); ++block) {
       const auto counts = read_token_counts(blocks[block].in(context.staging, "tokens"));
       for (std::size_t side = 0; side < counts.size(); ++side) {
         for (std::size_t d = 0; d < counts.at(side).size(); ++d)
           add(block, static_cast<Split>(side), d, counts.at(side)[d]);
       }
+      stage.advance();
     }
   }
 
@@ -54,7 +56,7 @@ class Plan {
   }
 
  private:
-  void find_moves() {
+  void find_moves(Stage& stage) {
     const auto& options = context_.options;
     EmptySides<Place> empty(options.validation_fraction, options.test_fraction);
     for (std::size_t block = 0; block < blocks_.size(); ++block) {
@@ -63,6 +65,7 @@ class Plan {
         for (std::size_t d = 0; d < counts.at(side).size(); ++d)
           empty.add(static_cast<Split>(side), counts.at(side)[d].hash, {block, d});
       }
+      stage.advance();
     }
     for (const auto& [place, split] : empty.moves()) moves_[place] = split;
   }
@@ -102,13 +105,15 @@ class Plan {
 };
 
 void write_shard(const StageContext& context, const std::vector<BlockName>& blocks, const ShardHeader& header,
-                 const PlannedShard& shard, const std::string& path) {
+                 const PlannedShard& shard, const std::string& path, Stage& stage) {
   ShardWriter writer(path, header);
   for (const auto& range : shard.ranges) {
     const auto documents =
         read_token_documents(blocks[range.block].in(context.staging, "tokens"), range.side);
+    const std::int64_t before = writer.counts().tokens;
     for (std::size_t d = range.first; d < range.last; ++d)
       writer.add_document(static_cast<std::int64_t>(blocks[range.block].source), documents.at(d).sentences);
+    stage.advance(static_cast<double>(writer.counts().tokens - before));
   }
   NYSTROM_CHECK(writer.counts() == shard.counts, "{}: other counts than planned", path);
   writer.finish();
@@ -132,31 +137,30 @@ std::array<SplitResult, 3> write_shards(const StageContext& context, const std::
   std::vector<std::int64_t> sizes;
   for (const auto& shard : shards) sizes.push_back(shard.counts.tokens);
   const auto mine = context.group.share_of(sizes);
-  std::atomic<std::int64_t> done = 0;
-  const auto tick = [&] {
-    if (context.progress)
-      context.progress({"writing shards", done, static_cast<std::int64_t>(shards.size()), 0});
-  };
-  parallel_for_each(
-      context.threads, shards.size(),
-      [&](std::size_t i, int) {
-        const auto path = path_of(shards[i]).string();
-        if (mine[i] && !fs::exists(path)) write_shard(context, blocks, header, shards[i], path);
-        ++done;
-      },
-      tick);
-  context.group.barrier();
+  {
+    double tokens = 0;  // in the shards of this rank
+    for (std::size_t i = 0; i < sizes.size(); ++i) tokens += mine[i] ? static_cast<double>(sizes[i]) : 0;
+    Stage stage("writing shards", tokens);
+    parallel_for_each(context.threads, shards.size(), [&](std::size_t i, int) {
+      const auto path = path_of(shards[i]).string();
+      if (!mine[i]) return;
+      if (fs::exists(path))
+        stage.advance(static_cast<double>(sizes[i]));
+      else
+        write_shard(context, blocks, header, shards[i], path, stage);
+    });
+    context.group.barrier();
+  }
   std::array<SplitResult, 3> results;
   std::vector<WrittenShard> written(shards.size());
   if (context.group.rank == 0) {
-    parallel_for_each(
-        context.threads, shards.size(),
-        [&](std::size_t i, int) {
-          const auto path = path_of(shards[i]).string();
-          written[i] = {shards[i].file, static_cast<std::int64_t>(fs::file_size(path)), sha256_of_file(path),
-                        shards[i].counts};
-        },
-        tick);
+    Stage stage("hashing shards", static_cast<double>(shards.size()));
+    parallel_for_each(context.threads, shards.size(), [&](std::size_t i, int) {
+      const auto path = path_of(shards[i]).string();
+      written[i] = {shards[i].file, static_cast<std::int64_t>(fs::file_size(path)), sha256_of_file(path),
+                    shards[i].counts};
+      stage.advance();
+    });
   }
   for (std::size_t i = 0; i < shards.size(); ++i)
     results.at(static_cast<std::size_t>(shards[i].split)).shards.push_back(written[i]);

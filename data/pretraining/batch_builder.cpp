@@ -81,14 +81,22 @@ StepBatch BatchBuilder::build(std::int64_t step, const std::atomic<bool>& stop) 
   return batch;
 }
 
-std::vector<std::pair<std::string, double>> BatchBuilder::epochs_of(std::int64_t samples) const {
-  std::vector<std::pair<std::string, double>> epochs;
+std::vector<SampledCorpus> BatchBuilder::corpora() const {
+  std::vector<SampledCorpus> shares;
   const auto corpora = source_->corpora();
   for (std::size_t i = 0; i < corpora.size(); ++i) {
     const auto size = static_cast<double>(corpora[i].size());
     const double share = mixture_ ? mixture_->share(i) : size / static_cast<double>(source_->samples());
-    epochs.emplace_back(corpora[i].name(), static_cast<double>(samples) * share / size);
+    shares.push_back({corpora[i].name(), share, static_cast<std::int64_t>(corpora[i].size())});
   }
+  return shares;
+}
+
+std::vector<std::pair<std::string, double>> BatchBuilder::epochs_of(std::int64_t samples) const {
+  std::vector<std::pair<std::string, double>> epochs;
+  for (const SampledCorpus& corpus : corpora())
+    epochs.emplace_back(corpus.name,
+                        static_cast<double>(samples) * corpus.share / static_cast<double>(corpus.samples));
   return epochs;
 }
 

@@ -34,6 +34,8 @@ class BatchBuilder {
   [[nodiscard]] std::int64_t steps() const;  ///< of one pass; 0: endless
   /// Loader::epochs_of. May be called while another thread builds.
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t samples) const;
+  /// Loader::corpora. May be called while another thread builds.
+  [[nodiscard]] std::vector<SampledCorpus> corpora() const;
 
  private:
   [[nodiscard]] std::uint64_t sample_at(std::uint64_t stream_index);

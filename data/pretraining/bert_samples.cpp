@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 
@@ -14,6 +15,7 @@ BertSamples::BertSamples(const SampleOptions& options)
       first_sample_{0} {
   std::uint64_t stored = 0;
   bool wide = false;
+  Stage stage("opening the shards", static_cast<double>(options.shards.size()));
   for (const auto& path : options.shards) {
     auto reader = std::make_unique<BertShardReader>(path, &cache_);
     first_sample_.push_back(first_sample_.back() + reader->sequences());
@@ -21,6 +23,7 @@ BertSamples::BertSamples(const SampleOptions& options)
     stored += reader->stored_bytes();
     wide = wide || static_cast<std::int64_t>(reader->width()) > sequence_length_;
     shards_.add(std::move(reader));
+    stage.advance();
   }
   // Rows wider than the sequence length may still hold sequences that are not: look before the run begins.
   if (wide || stored <= options.verify_bytes) read_through(options);

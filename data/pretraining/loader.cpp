@@ -132,6 +132,10 @@ std::int64_t Loader::samples_per_epoch() const {
 std::int64_t Loader::tokens_per_epoch() const {
   return producer_->builder().source().tokens();
 }
+std::vector<SampledCorpus> Loader::corpora() const {
+  return producer_->builder().corpora();
+}
+
 std::vector<std::pair<std::string, double>> Loader::epochs_of(std::int64_t samples) const {
   return producer_->builder().epochs_of(samples);
 }

@@ -75,6 +75,7 @@ class Loader {
   /// By corpus, how often the stream's first `samples` hold all of it (with a mixture: by its share). Nothing
   /// for shards that name no corpora.
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t samples) const;
+  [[nodiscard]] std::vector<SampledCorpus> corpora() const;
   [[nodiscard]] LoaderLimits limits() const;
   /// Header of the first shard (tokenizer, vocabulary, special ids); nullptr for NVIDIA's.
   [[nodiscard]] const ShardHeader* header() const;

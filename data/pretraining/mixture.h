@@ -38,6 +38,13 @@ struct MixtureWeight {
   double weight = 0;
 };
 
+/// What a corpus is in a run's stream of samples.
+struct SampledCorpus {
+  std::string name;
+  double share = 0;          ///< of the samples
+  std::int64_t samples = 0;  ///< in an epoch of the corpus
+};
+
 /// A stream without end in which each corpus has a share of the samples in proportion to its weight, whatever
 /// its size. In every block of kBlock samples each corpus has the same integer number of places, shuffled
 /// by (seed, block); the samples of a corpus come in its own epochs, each a permutation of all of them. So

@@ -5,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/philox.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -59,16 +60,21 @@ TextSamples::TextSamples(const SampleOptions& options)
       masker_(make_masker(options)),
       first_sample_{0} {
   std::uint64_t stored = 0;
+  Stage stage("opening the shards", 2 * static_cast<double>(options.shards.size()));
   for (const auto& path : options.shards) {
     auto reader = std::make_unique<ShardReader>(path, &cache_);
     check_compatible(*reader, options);
     add_shard(*reader);
     stored += reader->stored_bytes();
     shards_.add(std::move(reader));
+    stage.advance();
   }
   if (packing_.pairs == PairStyle::kOriginal) tokens_ = -1;  // they differ from epoch to epoch
   if (stored > options.verify_bytes) return;
-  for (std::size_t shard = 0; shard < shards_.size(); ++shard) shards_.use(shard).scan_tokens([](auto) {});
+  for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_.use(shard).scan_tokens([](auto) {});
+    stage.advance();
+  }
 }
 
 void TextSamples::check_compatible(const ShardReader& reader, const SampleOptions& options) const {

@@ -8,6 +8,7 @@
 
 #include "data/shards/bert_shard_reader.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -99,6 +100,7 @@ ShardSummary summarize_shard(const std::string& path) {
   summary.path = path;
   summary.kind = shard_kind(path);
   summary.file_bytes = std::filesystem::file_size(path);
+  const Stage stage(fmt::format("reading {}", path));
   if (summary.kind == ShardKind::kNystrom)
     summarize_text(summary);
   else
@@ -108,11 +110,13 @@ ShardSummary summarize_shard(const std::string& path) {
 
 std::vector<std::uint64_t> count_tokens(const std::vector<std::string>& shards) {
   std::vector<std::uint64_t> counts;
+  Stage stage("counting tokens", static_cast<double>(shards.size()));
   for (const auto& path : shards) {
     if (shard_kind(path) == ShardKind::kNystrom)
       count_text(path, counts);
     else
       count_bert(path, counts);
+    stage.advance();
   }
   return counts;
 }

@@ -13,6 +13,7 @@
 #include "data/tasks/sequence_answer.h"
 #include "data/tasks/squad.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -44,9 +45,16 @@ class AnswerSplit final : public TaskSplit {
       : TaskSplit(std::move(name)), config_(config), file_(std::move(file)) {
     labelled_ = file_.answered;
     std::vector<std::vector<PieceSpan>> contexts;
-    for (const auto& context : file_.contexts) contexts.push_back(encoder.tokenizer().encode_spans(context));
-    for (std::size_t q = 0; q < file_.questions.size(); ++q)
+    Stage stage(fmt::format("tokenizing {}", this->name()),
+                static_cast<double>(file_.contexts.size() + file_.questions.size()));
+    for (const auto& context : file_.contexts) {
+      contexts.push_back(encoder.tokenizer().encode_spans(context));
+      stage.advance();
+    }
+    for (std::size_t q = 0; q < file_.questions.size(); ++q) {
       add_question(q, contexts[file_.questions[q].context], encoder);
+      stage.advance();
+    }
     write_notes(encoder.max_length());
   }
   using TaskSplit::note;

@@ -12,6 +12,7 @@
 #include "data/tasks/scores.h"
 #include "data/tasks/sequence_answer.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -26,7 +27,9 @@ class ChoiceSplit final : public TaskSplit {
     EncodingCounts counts;
     pairs_ = std::ranges::any_of(questions_, [](const auto& q) { return !q.beginning.empty(); });
     labelled_ = !questions_.empty();
+    Stage stage(fmt::format("tokenizing {}", this->name()), static_cast<double>(questions_.size()));
     for (const auto& question : questions_) {
+      stage.advance();
       labelled_ = labelled_ && question.label >= 0;
       for (std::size_t c = 0; c < question.choices.size(); ++c) {
         const std::string blank = question.beginning.empty() ? "" : " ";

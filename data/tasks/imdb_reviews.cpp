@@ -6,6 +6,7 @@
 #include "data/corpus/tar.h"
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -53,6 +54,7 @@ bool is_positive_review(const std::string& name) {
 
 std::map<std::string, std::string> imdb_reviews(const std::string& path, const std::string& half) {
   if (!fs::exists(path)) refuse("`task.path` ({}) does not exist; give aclImdb or its tar.", path);
+  const Stage stage(fmt::format("reading {}", path));
   Files files = fs::is_directory(path) ? tree_files(path, half) : archive_files(path, half);
   for (const bool side : {false, true})
     if (std::ranges::none_of(files, [&](const auto& file) { return is_positive_review(file.first) == side; }))

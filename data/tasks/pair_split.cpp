@@ -3,6 +3,7 @@
 #include "data/tasks/examples.h"
 #include "data/tasks/scores.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -15,6 +16,7 @@ class PairSplit final : public TaskSplit {
     EncodingCounts counts;
     pairs_ = true;
     labelled_ = !pairs.empty();
+    Stage stage(fmt::format("tokenizing {}", this->name()), static_cast<double>(pairs.size()));
     for (auto& pair : pairs) {
       labelled_ = labelled_ && pair.label >= 0;
       classes_.push_back(pair.label);
@@ -22,6 +24,7 @@ class PairSplit final : public TaskSplit {
       sequences_.back().label = pair.label;
       sequences_.push_back(encoder.single(pair.pair.value(), counts));
       ids_.push_back(pair.id.empty() ? std::to_string(ids_.size()) : std::move(pair.id));
+      stage.advance();
     }
     if (!labelled_) classes_.clear();
     note(counts, encoder.max_length());

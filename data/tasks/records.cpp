@@ -14,6 +14,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -254,6 +255,7 @@ Records parse_records(const std::string& path, const std::string& text, RecordFo
 }
 
 Records read_records(const std::string& path, const RecordRequest& request) {
+  const Stage stage(fmt::format("reading {}", path));
   Repairs repairs;
   const bool rows = is_arrow_file(path);
   const std::string text = rows ? text_of_rows(path, repairs) : read_text_file(path, repairs);

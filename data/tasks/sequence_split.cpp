@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 
@@ -12,6 +13,7 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
   EncodingCounts counts;
   pairs_ = std::ranges::any_of(examples, [](const auto& example) { return example.pair.has_value(); });
   labelled_ = !examples.empty();
+  Stage stage(fmt::format("tokenizing {}", this->name()), static_cast<double>(examples.size()));
   for (auto& example : examples) {
     labelled_ = labelled_ && answer_.has_truth(example);
     ids_.push_back(example.id.empty() ? std::to_string(ids_.size()) : std::move(example.id));
@@ -20,6 +22,7 @@ SequenceSplit::SequenceSplit(std::string name, const TaskInfo& info, std::vector
     sequence.label = example.label;
     sequence.values = std::move(example.values);
     sequences_.push_back(std::move(sequence));
+    stage.advance();
   }
   note(counts, encoder.max_length());
 }

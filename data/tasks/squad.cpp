@@ -3,6 +3,7 @@
 #include "data/tasks/records.h"
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -103,6 +104,7 @@ class Reader {
 }  // namespace
 
 SquadFile read_squad(const std::string& path) {
+  const Stage stage(fmt::format("reading {}", path));
   return Reader(path).read();
 }
 

@@ -13,6 +13,7 @@
 #include "data/tasks/own_files.h"
 #include "data/tasks/sequence_answer.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -26,7 +27,9 @@ class TokenSplit final : public TaskSplit {
       : TaskSplit(std::move(name)), info_(info), sentences_(std::move(sentences)), first_(first) {
     EncodingCounts counts;
     labelled_ = !sentences_.empty();
+    Stage stage(fmt::format("tokenizing {}", this->name()), static_cast<double>(sentences_.size()));
     for (const auto& sentence : sentences_) {
+      stage.advance();
       labelled_ = labelled_ && !sentence.tags.empty();
       TaskSequence sequence = encoder.words(sentence.words, counts);
       for (std::size_t w = 0; w < sequence.label_rows.size(); ++w)

@@ -4,7 +4,7 @@ find_package(OpenSSL REQUIRED)
 
 nystrom_add_library(core FOLDER kernels/core
   SOURCES check.cpp files.cpp folders.cpp html.cpp json.cpp memory.cpp philox.cpp printable.cpp processors.cpp sha256.cpp
-    threads.cpp trace.cpp utf8.cpp
+    stage.cpp threads.cpp trace.cpp utf8.cpp
   HEADERS_OF core
   LINKS fmt::fmt nlohmann_json::nlohmann_json
   PRIVATE_LINKS OpenSSL::Crypto)

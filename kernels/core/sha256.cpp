@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -62,8 +63,12 @@ std::string sha256_of_file(const std::string& path) {
   if (!file) refuse("{} cannot be opened: {}.", path, std::strerror(errno));
   Sha256 hash;
   std::vector<char> block(1U << 20U);
-  while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get()))
+  const std::uintmax_t bytes = std::filesystem::file_size(path, ignored);
+  Stage stage(fmt::format("reading {}", path), ignored ? 0 : static_cast<double>(bytes));
+  while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get())) {
     hash.update(block.data(), count);
+    stage.advance(static_cast<double>(count));
+  }
   if (std::ferror(file.get()) != 0) refuse("{} cannot be read: {}.", path, std::strerror(errno));
   return hash.hex();
 }

@@ -6,6 +6,7 @@
 #include "data/batch.h"
 #include "data/shards/shard_reader.h"
 #include "kernels/core/philox.h"
+#include "kernels/core/stage.h"
 #include "trainer/batches/batch_source.h"
 
 namespace nystrom {
@@ -111,6 +112,7 @@ BenchTimes Bench::run(std::int64_t steps, double seconds, bool kernels) {
   steps_ = 0;
   BenchTimes times;
   times.even = batches_.size() == 1;
+  Stage stage("timing steps", 1);
   const auto whole = [&] { return times.step_seconds.size() % batches_.size() == 0; };
   // Ranks must run the same number of steps: the slowest rank's time decides.
   for (double spent = 0;
@@ -123,6 +125,9 @@ BenchTimes Bench::run(std::int64_t steps, double seconds, bool kernels) {
     slowest = *std::ranges::max_element(all);
     times.step_seconds.push_back(slowest);
     spent += slowest;
+    const double counted = static_cast<double>(times.step_seconds.size()) /
+                           static_cast<double>(std::max<std::int64_t>(steps, 1));
+    stage.reach(seconds > 0 ? std::min(counted, spent / seconds) : counted);
   }
   if (kernels) {
     const KernelTiming timing(session_.context);

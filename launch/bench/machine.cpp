@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "kernels/core/philox.h"
+#include "kernels/core/stage.h"
 #include "kernels/linear.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/copy.h"
@@ -123,6 +124,7 @@ std::optional<double> number_in(const std::string& path, const std::string& key)
 }  // namespace
 
 MachineCeiling measure_machine(Context& context, bool bf16) {
+  const Stage stage("measuring the machine");
   MachineCeiling ceiling;
   ceiling.fp32_flops = product_ceiling(context, DType::kF32);
   if (bf16) ceiling.bf16_flops = product_ceiling(context, DType::kBF16);

@@ -13,10 +13,12 @@
 #include "launch/cli/messages.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/quiet.h"
+#include "launch/cli/stage_progress.h"
 #include "launch/cli/terminal.h"
 #include "launch/cli/version.h"
 #include "launch/config/config.h"
 #include "launch/config/suggestion.h"
+#include "trainer/comm/launcher.h"
 
 namespace nystrom {
 namespace {
@@ -100,6 +102,8 @@ int run_command(const Command& command, const std::vector<std::string>& argument
   }
   take_overrides(app, command.name, common.invocation.overrides);
   if (common.quiet) set_quiet();
+  static StageProgress stages;  // outlives all of them
+  if (launched_rank() == 0) show_stages(&stages);
   return command.run(common.invocation);
 }
 

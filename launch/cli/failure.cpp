@@ -12,7 +12,9 @@
 #include <system_error>
 
 #include "kernels/core/printable.h"
+#include "launch/cli/colour.h"
 #include "launch/cli/command.h"
+#include "launch/cli/console.h"
 #include "trainer/comm/launcher.h"
 
 namespace nystrom {
@@ -22,7 +24,7 @@ void print(const std::string& sentence) {
   const int rank = launched_rank();
   if (rank > 0) ::usleep(static_cast<useconds_t>(1'500'000 + 50'000 * std::min(rank, 100)));
   const std::string who = rank > 0 ? fmt::format("rank {}: ", rank) : "";
-  print_error(fmt::format("nystrom: {}{}\n", who, printable_lines(sentence)));
+  print_error(fmt::format("{} {}{}\n", coloured(Colour::kRed, "nystrom:"), who, printable_lines(sentence)));
   std::fflush(nullptr);
 }
 
@@ -32,11 +34,6 @@ void end_by_sigpipe() {
 }
 
 }  // namespace
-
-void print_error(const std::string& text) noexcept {
-  (void)std::fwrite(text.data(), 1, text.size(), stderr);
-  (void)std::fflush(stderr);
-}
 
 void survive_failed_writes() {
   std::signal(SIGPIPE, SIG_IGN);

@@ -9,10 +9,6 @@
 
 namespace nystrom {
 
-/// A sentence to stderr. Whatever becomes of it (a full disk, a pipe whose reader is gone), the work
-/// continues.
-void print_error(const std::string& text) noexcept;
-
 /// Writing to a pipe without a reader or beyond the limit of a file's size (`ulimit -f`) is an error of that
 /// write, not the end of the process. For the start of the program.
 void survive_failed_writes();

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "launch/cli/failure.h"
+#include "launch/cli/console.h"
 
 namespace nystrom {
 namespace {

@@ -72,6 +72,7 @@ constexpr Entry kStatus[] = {{"0", "Done."},
 constexpr Entry kEnvironment[] = {
     {"OMP_NUM_THREADS", "Threads of a rank, unless `run.threads` is set."},
     {"OMP_WAIT_POLICY", "`active`: waiting threads spin, for a dedicated machine."},
+    {"NO_COLOR", "If set, warnings and failures have no colour on a terminal."},
     {"NYSTROM_BIND", "`share`: each rank binds itself to its share of the cores. `nystrom-mpirun` sets it."},
     {"NYSTROM_HOSTFILE", "For `nystrom-mpirun`: Open MPI's host file, for ranks on several machines."},
     {"NYSTROM_END_SECONDS", "For `nystrom-mpirun`: how long a job without ranks may continue."},

@@ -1,6 +1,7 @@
 #include "launch/cli/run_progress.h"
 
-#include "launch/cli/failure.h"
+#include "launch/cli/colour.h"
+#include "launch/cli/console.h"
 #include "launch/cli/quiet.h"
 #include "launch/cli/terminal.h"
 #include "trainer/metrics/progress.h"
@@ -14,7 +15,8 @@ void print_raw(std::string_view text) {
 
 std::unique_ptr<Observer> console_progress(const Log& log) {
   const Terminal terminal = error_terminal();
-  if (terminal.present && !is_quiet()) return std::make_unique<ProgressBar>(print_raw, terminal.columns);
+  if (terminal.present && !is_quiet())
+    return std::make_unique<ProgressBar>(print_raw, terminal.columns, coloured(Colour::kYellow, "warning:"));
   constexpr double kSecondsBetweenLines = 5;
   return std::make_unique<ProgressLines>(
       [&log](ProgressLines::Level level, const std::string& line) {

@@ -3,41 +3,71 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <utility>
 
-#include "launch/cli/failure.h"
+#include "launch/cli/console.h"
 #include "launch/cli/quiet.h"
+#include "launch/cli/terminal.h"
 #include "trainer/metrics/progress.h"
 
 namespace nystrom {
+namespace {
 
-std::string stage_text(const std::string& stage, double share, const std::string& done, double seconds) {
-  std::string text = stage + ": ";
-  if (share >= 0) text += fmt::format("{:.0f} %, ", std::floor(100 * std::min(share, 1.0)));
-  text += done;
-  if (share > 0 && share < 1) text += fmt::format(", {} left", duration_text(seconds * (1 - share) / share));
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr Milliseconds kSilent{2000}, kRedraw{200}, kLines{10'000};
+
+}  // namespace
+
+std::string stage_text(const StageState& state) {
+  std::string text = state.stage + ":";
+  const auto add = [&text](const std::string& part) { text += (text.ends_with(':') ? " " : ", ") + part; };
+  const double share = std::min(state.share, 1.0), gained = share - state.resumed;
+  if (share >= 0) add(fmt::format("{:.0f} %", std::floor(100 * share)));
+  if (!state.counted.empty()) add(state.counted);
+  if (share < 0) add(duration_text(state.seconds));
+  if (gained > 0 && share < 1) add(duration_text(state.seconds * (1 - share) / gained) + " left");
   return text;
 }
 
-StageProgress::StageProgress(std::string stage) : stage_(std::move(stage)), terminal_(error_terminal()) {}
-
-void StageProgress::show(double share, const std::string& done) {
-  constexpr double kSilent = 2, kRedraw = 0.2, kLines = 10;
-  const Clock::time_point now = Clock::now();
-  const double seconds = std::chrono::duration<double>(now - begin_).count();
-  const double since = std::chrono::duration<double>(now - last_).count();
-  if (is_quiet() || seconds < kSilent || since < (terminal_.present ? kRedraw : kLines)) return;
-  last_ = now;
-  const std::string text = stage_text(stage_, share, done, seconds);
-  if (!terminal_.present) return print_error(fmt::format("nystrom: {}\n", text));
-  const int width = terminal_.columns - 1;
-  print_error(fmt::format("\r{:<{}}", text.substr(0, static_cast<std::size_t>(width)), width));
-  drawn_ = true;
+void StageProgress::begin(const Stage& stage) {
+  if (is_quiet()) return;
+  ended_ = false;
+  thread_ = std::thread([this, &stage] { follow(stage); });
 }
 
-void StageProgress::clear() {
-  if (std::exchange(drawn_, false)) print_error(fmt::format("\r{:<{}}\r", "", terminal_.columns - 1));
+void StageProgress::end() {
+  if (!thread_.joinable()) return;
+  {
+    const std::scoped_lock held(mutex_);
+    ended_ = true;
+  }
+  ends_.notify_one();
+  thread_.join();
+  clear_line();
+}
+
+void StageProgress::follow(const Stage& stage) {
+  const Clock::time_point begin = Clock::now();
+  const double resumed = std::max(stage.share(), 0.0);
+  const Terminal terminal = error_terminal();
+  std::unique_lock held(mutex_);
+  Milliseconds wait = kSilent;
+  while (!ends_.wait_for(held, wait, [this] { return ended_; })) {
+    wait = terminal.present ? kRedraw : kLines;
+    const std::string text =
+        stage_text({.stage = stage.name(),
+                    .share = stage.share(),
+                    .counted = stage.counted(),
+                    .seconds = std::chrono::duration<double>(Clock::now() - begin).count(),
+                    .resumed = resumed});
+    if (terminal.present)
+      draw_line(text, terminal.columns);
+    else
+      print_error(fmt::format("nystrom: {}\n", text));
+  }
 }
 
 }  // namespace nystrom

@@ -1,36 +1,42 @@
 #pragma once
-// Progress of a stage that may take long: nothing for two seconds, then its share with the time left: on a
-// terminal a line that is drawn over itself, else a line every ten seconds.
+// Progress of stages that take long (kernels/core/stage.h): nothing for two seconds, then the share with the
+// time left: on a terminal a line that is drawn over itself, else a line every ten seconds.
 
-#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <string>
+#include <thread>
 
-#include "launch/cli/terminal.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 
-/// "predict: 45 %, 1234 examples, 0:12 left". `share` of the stage that is done, in [0, 1]; negative: not
-/// known.
-[[nodiscard]] std::string stage_text(const std::string& stage, double share, const std::string& done,
-                                     double seconds);
+struct StageState {
+  std::string stage;    ///< "predict"
+  double share = -1;    ///< that is done, in [0, 1]; negative: unknown
+  std::string counted;  ///< "1234 examples"; may be empty
+  double seconds = 0;   ///< so far
+  double resumed = 0;   ///< share that was done when it began
+};
 
-class StageProgress {
+/// "predict: 45 %, 1234 examples, 0:12 left"; of a stage whose share is unknown its time so far, "training
+/// the tokenizer: 0:12".
+[[nodiscard]] std::string stage_text(const StageState& state);
+
+/// A thread of its own shows a stage: the working thread may be in one long call.
+class StageProgress final : public StageView {
  public:
-  explicit StageProgress(std::string stage);
-  ~StageProgress() { clear(); }
-  StageProgress(const StageProgress&) = delete;
-  StageProgress& operator=(const StageProgress&) = delete;
-
-  void show(double share, const std::string& done);
-  /// Removes the line from a terminal.
-  void clear();
+  ~StageProgress() override { end(); }
+  void begin(const Stage& stage) override;
+  void end() override;
 
  private:
-  using Clock = std::chrono::steady_clock;
-  std::string stage_;
-  Terminal terminal_;
-  Clock::time_point begin_ = Clock::now(), last_{};
-  bool drawn_ = false;
+  void follow(const Stage& stage);
+
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable ends_;
+  bool ended_ = false;
 };
 
 }  // namespace nystrom

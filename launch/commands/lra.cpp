@@ -1,5 +1,4 @@
 #include <array>
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,7 +8,6 @@
 #include "kernels/core/check.h"
 #include "launch/cli/command.h"
 #include "launch/cli/failure.h"
-#include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "trainer/comm/threads.h"
 
@@ -63,20 +61,12 @@ void check_options(const Options& o) {
   check_counts(o);
 }
 
-Workers workers_of(const Options& o, Comm& comm, const Log& log) {
+Workers workers_of(const Options& o, Comm& comm) {
   const int threads = o.threads ? static_cast<int>(*o.threads) : threads_of_rank(comm);
   const auto gather = [&comm](const std::string& mine) {
     return comm.all_gather_text(mine, "generated examples");
   };
-  auto last = std::chrono::steady_clock::now();
-  const auto progress = [&log, last](std::int64_t done, std::int64_t total) mutable {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last < std::chrono::seconds(10)) return;
-    last = now;
-    log.note(fmt::format("{} of {} examples.", done, total));
-  };
-  return {
-      .rank = comm.rank(), .ranks = comm.ranks(), .threads = threads, .gather = gather, .progress = progress};
+  return {.rank = comm.rank(), .ranks = comm.ranks(), .threads = threads, .gather = gather};
 }
 
 std::string generate_listops(const Options& o, const Workers& workers) {
@@ -117,8 +107,7 @@ int run(const Options& options, const Invocation& invocation) {
   check_options(options);
   constexpr double kWeek = 7 * 86400;  // ranks need not finish together
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) -> int {
-    const Log log(comm.rank());
-    const Workers workers = workers_of(options, comm, log);
+    const Workers workers = workers_of(options, comm);
     const std::string made = options.task == "listops" ? generate_listops(options, workers)
                                                        : generate_pathfinder(options, workers);
     if (comm.rank() == 0) fmt::print("{}\n", made);

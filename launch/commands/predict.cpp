@@ -9,11 +9,12 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/printable.h"
+#include "kernels/core/stage.h"
 #include "launch/cli/command.h"
+#include "launch/cli/console.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/quiet.h"
-#include "launch/cli/stage_progress.h"
 #include "launch/config/options.h"
 #include "launch/models/model_path.h"
 #include "launch/models/tokenizer_search.h"
@@ -267,13 +268,14 @@ int run_lines(const Arguments& arguments, const std::string& task, const ModelSo
   const auto answers = open_answers(arguments.output, form);
   Counts counts;
   bool any = false;
-  StageProgress progress("predict");
+  std::optional<Stage> stage(std::in_place, "predict", 1, "lines");
   for (Texts chunk; input.next(chunk, counts); any = true) {
     answers->write(fills ? fill(arguments, predictor, chunk, counts)
                          : embed(predictor, vectors, chunk, counts));
-    if (!arguments.output.empty()) progress.show(chunk.share, fmt::format("{} lines", counts.lines));
+    stage->reach(chunk.share);
+    stage->count(counts.lines);
   }
-  progress.clear();
+  stage.reset();
   if (!any && fills) answers->write(fill(arguments, predictor, {}, counts));  // the header
   answers->finish();
   counts.report(task, source.config().max_positions);
@@ -298,7 +300,7 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
     answers = open_answers(arguments.output, form);
   }
   Counts counts;
-  StageProgress progress("predict");
+  std::optional<Stage> stage(std::in_place, "predict", 1, "examples");
   std::int64_t examples = 0;
   for (bool first = true;; first = false) {
     InputRows rows;
@@ -317,9 +319,10 @@ int run_task(const Arguments& arguments, const ModelSource& source, const Config
     const AnswerPiece piece = predictor.predict(std::move(rows));  // of no rows: a header
     if (is_root) answers->write(piece);
     if (empty) break;
-    if (is_root && !arguments.output.empty()) progress.show(share, fmt::format("{} examples", examples));
+    stage->reach(share);
+    stage->count(examples);
   }
-  progress.clear();
+  stage.reset();
   if (!is_root) return kDone;
   answers->finish();
   for (const auto& note : predictor.notes()) say(note);
@@ -372,6 +375,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
     if (comm.rank() == 0)
       for (const auto& note : model.notes) say(note);
+    if (arguments.output.empty()) show_stages(nullptr);  // answers would stand within the line of progress
     if (task == "tokens") return run_tokens(arguments, source, config, comm);
     return task == "labels" ? run_task(arguments, source, config, backend, comm)
                             : run_lines(arguments, task, source, config, backend, comm);

@@ -1,68 +1,25 @@
 #include "data/preparation/prepare.h"
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "data/tasks/lra/prepared_file.h"
+#include "kernels/core/files.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
-#include "launch/cli/quiet.h"
-#include "launch/cli/terminal.h"
 #include "launch/config/command_keys.h"
+#include "launch/report/preparation.h"
+#include "launch/report/report.h"
 #include "launch/setup/prepare_setup.h"
 #include "launch/setup/run_overview.h"
 #include "trainer/comm/threads.h"
 
 namespace nystrom {
 namespace {
-
-// Progress of a preparation: one line that is redrawn on a terminal, else a log line every ten seconds.
-class Progress {
- public:
-  explicit Progress(const Log& log) : log_(log), terminal_(error_terminal()) {}
-  ~Progress() { clear(); }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void show(const PrepareProgress& progress) {
-    const auto now = std::chrono::steady_clock::now();
-    const bool new_stage = progress.stage != stage_;
-    const double since = std::chrono::duration<double>(now - last_).count();
-    if (is_quiet()) return;
-    if (!new_stage && since < (terminal_.present ? 0.2 : 10.0)) return;
-    stage_ = progress.stage;
-    last_ = now;
-    if (!terminal_.present) return log_.note(text(progress));
-    const std::string line = text(progress).substr(0, static_cast<std::size_t>(terminal_.columns - 1));
-    print_error(fmt::format("\r{:<{}}", line, terminal_.columns - 1));
-    drawn_ = true;
-  }
-
-  void clear() {
-    if (drawn_) print_error(fmt::format("\r{:<{}}\r", "", terminal_.columns - 1));
-    drawn_ = false;
-  }
-
- private:
-  static std::string text(const PrepareProgress& p) {
-    const double share =
-        p.total > 0 ? std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.total)) : 0;
-    std::string line = fmt::format("{}: {:.0f} %", p.stage, 100 * share);
-    if (p.documents > 0) line += fmt::format(", {} documents", p.documents);
-    return line;
-  }
-
-  const Log& log_;
-  Terminal terminal_;
-  std::string stage_;
-  std::chrono::steady_clock::time_point last_{};
-  bool drawn_ = false;
-};
 
 struct Arguments {
   std::string config;
@@ -108,6 +65,18 @@ void report(const PrepareReport& made, const Arguments& arguments, double second
     fmt::print("{}\n", as_json(made, seconds).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+/// Writes report.html. Without it the preparation is complete: `nystrom report DIRECTORY` writes it too.
+void write_page(const PrepareReport& made, const Log& log) {
+  const std::string folder = std::filesystem::path(made.manifest).parent_path().string();
+  const std::string path = folder + "/report.html";
+  if (made.already_done && std::filesystem::exists(path)) return;
+  try {
+    write_file(path, report_page("Prepared text", preparation_body(folder, ShardsOf::kThisProcess)));
+  } catch (const Error& error) {
+    log.warning(fmt::format("{} There is no report of the preparation.", error.what()));
+  }
+}
+
 int work(const Config& config, const Arguments& arguments, Comm& comm) {
   auto options = set_up_preparation(config);
   options.cleaning.keep_dropped |= arguments.keep_dropped;
@@ -117,14 +86,12 @@ int work(const Config& config, const Arguments& arguments, Comm& comm) {
   const Log log(comm.rank());
   warn_of_unused_keys(log, config, "prepare");
   const auto begin = std::chrono::steady_clock::now();
-  PrepareReport made;
-  {
-    Progress progress(log);
-    made = prepare(options, comm.rank() == 0 ? PrepareCallback([&](const auto& now) { progress.show(now); })
-                                             : PrepareCallback());
-  }
+  const PrepareReport made = prepare(options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (comm.rank() == 0) report(made, arguments, seconds, log);
+  if (comm.rank() == 0) {
+    write_page(made, log);
+    report(made, arguments, seconds, log);
+  }
   return kDone;
 }
 
@@ -138,15 +105,8 @@ int prepare_lra(const Config& config) {
     if (comm.rank() != 0) return kDone;
     const TaskPreparation preparation = set_up_task_preparation(config);
     std::filesystem::create_directories(config.output.directory);
-    auto last = std::chrono::steady_clock::now();
-    const auto progress = [&](std::int64_t examples) {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - last < std::chrono::seconds(10)) return;
-      last = now;
-      log.note(fmt::format("{} examples.", examples));
-    };
     const std::vector<std::string> notes =
-        lra::write_prepared(preparation.task, preparation.longest, preparation.path, progress);
+        lra::write_prepared(preparation.task, preparation.longest, preparation.path);
     for (const auto& note : notes) log.note(note);
     fmt::print("{}\n", preparation.path);
     return kDone;

@@ -1,7 +1,9 @@
 #include <memory>
+#include <optional>
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 #include "launch/cli/command.h"
 #include "launch/cli/option_parser.h"
 #include "launch/table/result_table.h"
@@ -20,8 +22,13 @@ int run(const Options& options, const Invocation& invocation) {
   if (options.format != "markdown" && options.format != "csv" && options.format != "html")
     refuse("table: `--format` is {}; it must be markdown, csv or html.", options.format);
   std::vector<RunResult> runs;
-  for (const auto& path : options.runs)
+  std::optional<Stage> stage;  // a folder of runs shows its own
+  if (options.runs.size() > 1) stage.emplace("reading runs", static_cast<double>(options.runs.size()));
+  for (const auto& path : options.runs) {
     for (auto& result : read_runs(path)) runs.push_back(std::move(result));
+    if (stage) stage->advance();
+  }
+  stage.reset();
   const std::vector<TableEntry> entries = table_entries(runs);
   const std::string text = options.format == "csv"    ? table_csv(entries)
                            : options.format == "html" ? table_html(table_sections(entries))

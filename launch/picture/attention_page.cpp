@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/core/html.h"
+#include "kernels/core/stage.h"
 #include "launch/chart/figure.h"
 #include "launch/chart/heat_map.h"
 #include "launch/chart/matrix_map.h"
@@ -202,7 +203,9 @@ std::string summary(const AttentionPicture& picture, const AttentionMatrices& on
 AttentionPicture attention_picture(const ModelSource& source, const std::string& text,
                                    std::int64_t landmarks) {
   const ModelConfig& model = source.config();
-  AttentionTrace trace = trace_attention(source, text);
+  // Half for the queries, keys and values, half for the matrices.
+  Stage stage("drawing attention", 2 * static_cast<double>(model.layers));
+  AttentionTrace trace = trace_attention(source, text, stage);
   AttentionPicture picture{.model = source.path(),
                            .text = text,
                            .pieces = std::move(trace.pieces),
@@ -216,6 +219,7 @@ AttentionPicture attention_picture(const ModelSource& source, const std::string&
     for (const HeadInput& head : layer)
       picture.heads.back().push_back(
           attention_matrices(head, picture.landmarks, model.attention.pinv_iterations, scale));
+    stage.advance();
   }
   return picture;
 }

@@ -113,7 +113,7 @@ std::vector<std::int32_t> ids_of(const Tokenizer& tokenizer, const std::string& 
 
 }  // namespace
 
-AttentionTrace trace_attention(const ModelSource& source, const std::string& text) {
+AttentionTrace trace_attention(const ModelSource& source, const std::string& text, Stage& stage) {
   const ModelConfig& model = source.config();
   if (const std::string& kind = model.attention.kind; kind != "nystrom" && kind != "softmax")
     refuse("{} has attention of kind `{}`; `--attention` draws `nystrom` and `softmax`.", source.path(),
@@ -140,8 +140,10 @@ AttentionTrace trace_attention(const ModelSource& source, const std::string& tex
                                        .token_labels = {}});
   (void)session.network.encoder().forward(session.context, batch, {.training = false, .seed = 0});
   for (const std::int32_t id : ids) trace.pieces.push_back(tokenizer.piece(id));
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(model.layers); ++layer)
+  for (std::size_t layer = 0; layer < static_cast<std::size_t>(model.layers); ++layer) {
     trace.heads.push_back(heads_of(session, layer, n));
+    stage.advance();
+  }
   return trace;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/stage.h"
 #include "launch/models/model_source.h"
 #include "launch/picture/attention_matrices.h"
 
@@ -21,6 +22,8 @@ struct AttentionTrace {
 
 /// Runs the model on the CPU in fp32. Refuses a model without a tokenizer, attention of other kinds than
 /// `nystrom` and `softmax`, and a text of no or too many tokens.
-[[nodiscard]] AttentionTrace trace_attention(const ModelSource& source, const std::string& text);
+/// Each layer advances the stage.
+[[nodiscard]] AttentionTrace trace_attention(const ModelSource& source, const std::string& text,
+                                             Stage& stage);
 
 }  // namespace nystrom

@@ -1,5 +1,7 @@
 #include "launch/report/history.h"
 
+#include "kernels/core/stage.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,12 +122,14 @@ void MetricsFollower::restart() {
 bool MetricsFollower::read_new(int file, std::int64_t size) {
   constexpr std::size_t kBlock = std::size_t{1} << 20U;
   const std::int64_t before = read_;
+  Stage stage(fmt::format("reading {}", path_), static_cast<double>(size - read_));
   std::string rest;  // begins at read_
   std::int64_t at = read_;
   while (at < size) {
     const std::string block = read_at(file, at, kBlock);
     if (block.empty()) break;
     at += static_cast<std::int64_t>(block.size());
+    stage.advance(static_cast<double>(block.size()));
     rest += block;
     std::size_t begin = 0;
     for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', begin)) {

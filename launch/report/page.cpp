@@ -21,7 +21,7 @@ h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.3rem 0 .6rem;max-width:60rem}
 .tile{background:var(--panel);border-radius:.5rem;padding:.5rem .8rem;min-width:0}
 .tile dt{font-size:.78rem;color:var(--muted)}.tile dd{margin:0;font-weight:600;font-size:1.02rem;overflow-wrap:anywhere}
 .tile small{display:block;font-weight:400;font-size:.78rem;color:var(--muted)}
-progress{width:100%;height:.55rem;accent-color:var(--c0)}
+td.share{min-width:10rem}progress{width:100%;height:.55rem;accent-color:var(--c0)}
 .wide{overflow-x:auto;margin:.4rem 0}
 table{border-collapse:collapse;font-size:.88rem}
 th,td{padding:.28rem .7rem;border-bottom:1px solid var(--edge);text-align:left;vertical-align:top;max-width:32rem;
@@ -32,6 +32,7 @@ code,pre{font:.85em ui-monospace,monospace}pre{overflow:auto;background:var(--pa
 details{margin:.8rem 0}summary{cursor:pointer}a{color:var(--c0)}
 .facts{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;font-size:.88rem}
 .facts dt{color:var(--muted)}.facts dd{margin:0;overflow-wrap:anywhere}
+.passage{border-left:3px solid var(--edge);padding-left:.7rem;font-size:.9rem}
 .problem{border-left:4px solid var(--c1);padding-left:.7rem}
 @media (max-width:30rem){th,td{padding:.25rem .45rem}.facts{grid-template-columns:1fr}.facts dd{margin:0 0 .4rem}
 figure{padding:.6rem .5rem}}

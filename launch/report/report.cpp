@@ -34,6 +34,7 @@ std::string report_body(std::span<const ReportedRun> runs) {
     html += fmt::format("<p class=\"place\">{}</p>\n", html_escaped(runs.front().record.directory));
   html += summary_section(runs);
   if (runs.size() == 1) html += task_section(runs.front());
+  if (runs.size() == 1) html += corpora_section(runs.front());
   html += curves_section(runs);
   if (runs.size() == 1) html += residuals_section(runs.front());
   html += configuration_section(runs);

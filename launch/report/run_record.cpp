@@ -40,6 +40,22 @@ std::int64_t number_of(const Json& object, const char* name) {
   return value >= 0 && value <= kMaxStep ? static_cast<std::int64_t>(value) : 0;
 }
 
+std::vector<CorpusRecord> corpora_of(const Json& start) {
+  constexpr std::size_t kMaxCorpora = 1000;
+  const auto found = start.find("corpora");
+  std::vector<CorpusRecord> corpora;
+  if (found == start.end() || !found->is_array()) return corpora;
+  for (const Json& corpus : *found) {
+    if (!corpus.is_object() || corpora.size() == kMaxCorpora) continue;
+    const auto share = corpus.find("share");
+    const bool known = share != corpus.end() && share->is_number();
+    corpora.push_back({.name = text_of(corpus, "name"),
+                       .share = known ? std::clamp(share->get<double>(), 0.0, 1.0) : 0,
+                       .sequences = number_of(corpus, "sequences")});
+  }
+  return corpora;
+}
+
 RunStart start_of(const Json& json) {
   return {.date = text_of(json, "date"),
           .version = text_of(json, "version"),
@@ -55,7 +71,8 @@ RunStart start_of(const Json& json) {
           .ranks = number_of(json, "ranks"),
           .threads = number_of(json, "threads"),
           .parameters = number_of(json, "parameters"),
-          .memory_bytes = number_of(json, "memory_bytes")};
+          .memory_bytes = number_of(json, "memory_bytes"),
+          .corpora = corpora_of(json)};
 }
 
 /// The file's text, "" where it is absent; a sentence where it is there and cannot be read.

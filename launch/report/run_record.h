@@ -19,11 +19,19 @@ enum class RunPhase {
   kDone
 };
 
+/// A corpus that the run trains on.
+struct CorpusRecord {
+  std::string name;
+  double share = 0;            ///< of the run's sequences
+  std::int64_t sequences = 0;  ///< in an epoch of the corpus
+};
+
 /// A start of the run: an object of run.json.
 struct RunStart {
   std::string date, version, command, host, cpu, precision, resumed_from, departure, libraries;
   std::int64_t first_step = 1, steps = 0, ranks = 0, threads = 0, parameters = 0,
                memory_bytes = 0;  ///< 0: unknown
+  std::vector<CorpusRecord> corpora = {};
 };
 
 struct CheckpointFile {

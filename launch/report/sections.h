@@ -10,6 +10,8 @@ namespace nystrom {
 
 /// State, progress, best validation, speed: tiles of one run, a row of each of several.
 [[nodiscard]] std::string summary_section(std::span<const ReportedRun> runs);
+/// Corpora by their share of the sequences, with epochs so far.
+[[nodiscard]] std::string corpora_section(const ReportedRun& run);
 /// A chart of each number of the metrics, training and validation together.
 [[nodiscard]] std::string curves_section(std::span<const ReportedRun> runs);
 /// Pseudo-inverse residuals by layer and step.

@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
+#include "kernels/core/stage.h"
 #include "launch/config/config.h"
 
 namespace nystrom {
@@ -151,7 +152,11 @@ std::vector<RunResult> read_runs(const std::string& path) {
     refuse("{} has no results.json, nor has a folder in it: it is not a finished fine-tuning run.", path);
   std::ranges::sort(folders);
   std::vector<RunResult> runs;
-  for (const auto& folder : folders) runs.push_back(read_run(folder));
+  Stage stage(fmt::format("reading the runs in {}", path), static_cast<double>(folders.size()));
+  for (const auto& folder : folders) {
+    runs.push_back(read_run(folder));
+    stage.advance();
+  }
   return runs;
 }
 

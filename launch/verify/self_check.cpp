@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 #include "launch/verify/case_run.h"
 #include "launch/verify/self_cases.h"
 
@@ -162,7 +163,11 @@ Verification check_one(const SelfCase& self, const VerifyOptions& options) {
 
 std::vector<SelfCheck> check_self(const VerifyOptions& options) {
   std::vector<SelfCheck> checks;
-  for (const SelfCase& self : self_cases::kAll) checks.push_back({self.name, check_one(self, options)});
+  Stage stage("verifying", static_cast<double>(std::size(self_cases::kAll)));
+  for (const SelfCase& self : self_cases::kAll) {
+    checks.push_back({self.name, check_one(self, options)});
+    stage.advance();
+  }
   return checks;
 }
 

@@ -10,6 +10,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 #include "model/attention/registry.h"
 #include "model/exchange/tensor_edits.h"
 
@@ -247,9 +248,12 @@ void check_weights(const ParameterStore& store, const WeightFiles& files, const 
 
 LoadNotes load_weights(ParameterStore& store, const WeightFiles& files, const std::string& folder) {
   check_weights(store, files, folder);
-  for (ParameterId id = 0; id < store.count(); ++id)
+  Stage stage(fmt::format("loading {}", folder), static_cast<double>(store.count()));
+  for (ParameterId id = 0; id < store.count(); ++id) {
     if (const auto* entry = files.find(store[id].name))
       store.fill_weight(id, [&](const Tensor& weight) { load(*entry, weight); });
+    stage.advance();
+  }
   store.refresh_copy();
   return describe(store, files, folder);
 }

@@ -5,11 +5,13 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/json.h"
+#include "kernels/core/stage.h"
 #include "model/exchange/safetensors.h"
 
 namespace nystrom {
@@ -98,11 +100,16 @@ void write_safetensors(const std::string& path, std::vector<TensorToWrite> tenso
   const std::uint64_t length = header.size();
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(std::as_bytes(std::span(header)));
+  Stage stage(fmt::format("writing {}", path),
+              std::accumulate(tensors.begin(), tensors.end(), 0.0, [](double sum, const auto& t) {
+                return sum + static_cast<double>(bytes_of(t));
+              }));
   for (const TensorToWrite& tensor : tensors) {
     const std::vector<std::byte> bytes = tensor.bytes();
     NYSTROM_CHECK(bytes.size() == bytes_of(tensor), "{} gives {} bytes, not {}", tensor.name, bytes.size(),
                   bytes_of(tensor));
     file.write(bytes);
+    stage.advance(static_cast<double>(bytes.size()));
   }
   file.publish();
 }

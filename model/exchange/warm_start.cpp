@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/core/stage.h"
 #include "model/exchange/tensor_edits.h"
 
 namespace nystrom {
@@ -86,8 +87,11 @@ std::vector<std::string> start_warm(ParameterStore& store, const std::vector<Ten
         "{} has a head for another number of labels: {}. Set `model.reinitialize_head` to true for a new "
         "head.",
         options.path, listed(other_head));
-  for (const auto& [tensor, id] : found)
+  Stage stage(fmt::format("loading {}", options.path), static_cast<double>(found.size()));
+  for (const auto& [tensor, id] : found) {
     store.fill_weight(id, [from = tensor](const Tensor& weight) { fill(*from, weight); });
+    stage.advance();
+  }
   store.refresh_copy();
   if (fresh.empty()) return {};
   return {fmt::format("{} tensors are initialized randomly instead of from {}: {}.", fresh.size(),

@@ -6,5 +6,6 @@ if(Python3_FOUND)
   add_test(NAME contrib_python
            COMMAND Python3::Interpreter contrib/python/tests/test_nystrom_io.py $<TARGET_FILE:nystrom>
            WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(contrib_sinks contrib_python PROPERTIES LABELS launch SKIP_REGULAR_EXPRESSION "^skipped")
+  add_test(NAME contrib_conda COMMAND Python3::Interpreter contrib/conda/check.py WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(contrib_sinks contrib_python contrib_conda PROPERTIES LABELS launch SKIP_REGULAR_EXPRESSION "^skipped")
 endif()

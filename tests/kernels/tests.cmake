@@ -5,8 +5,8 @@ nystrom_compile_alone(${alone})
 nystrom_add_test(core_test
   SOURCES
     tests/kernels/core/files_test.cpp tests/kernels/core/json_test.cpp tests/kernels/core/philox_test.cpp
-    tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp tests/kernels/core/trace_test.cpp
-    tests/kernels/tensor/bound_threads_test.cpp tests/kernels/tensor/tensor_test.cpp
+    tests/kernels/core/printable_test.cpp tests/kernels/core/processors_test.cpp tests/kernels/core/stage_test.cpp
+    tests/kernels/core/trace_test.cpp tests/kernels/tensor/bound_threads_test.cpp tests/kernels/tensor/tensor_test.cpp
     tests/kernels/tensor/thread_team_test.cpp tests/kernels/tensor/thread_waiting_test.cpp
   LINKS nystrom_tensor
   LABELS core)

@@ -10,6 +10,7 @@ nystrom_add_test(launch_test
     tests/launch/cli/help_text_test.cpp
     tests/launch/cli/log_test.cpp
     tests/launch/cli/messages_test.cpp
+    tests/launch/cli/stage_progress_test.cpp
     tests/launch/setup/run_overview_test.cpp
     tests/launch/table/table_test.cpp
   LINKS nystrom_launch nlohmann_json::nlohmann_json yaml-cpp

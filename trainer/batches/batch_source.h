@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "data/pretraining/mixture.h"
 #include "model/layers/batch.h"
 
 namespace nystrom {
@@ -29,6 +30,8 @@ class BatchSource {
       std::int64_t /*batches*/) const {
     return {};
   }
+  /// The corpora of the samples; empty where unknown.
+  [[nodiscard]] virtual std::vector<SampledCorpus> corpora() const { return {}; }
   /// Sentences for the log.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 };

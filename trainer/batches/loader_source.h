@@ -16,6 +16,7 @@ class LoaderSource final : public BatchSource {
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t batches) const override {
     return loader_.epochs_of(sizes_.before(batches + 1));
   }
+  [[nodiscard]] std::vector<SampledCorpus> corpora() const override { return loader_.corpora(); }
   [[nodiscard]] std::vector<std::string> warnings() const override { return loader_.warnings(); }
   [[nodiscard]] const Loader& loader() const { return loader_; }
 

@@ -34,6 +34,7 @@ class SpanSource final : public BatchSource {
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t batches) const override {
     return whole_->epochs_of(batches);
   }
+  [[nodiscard]] std::vector<SampledCorpus> corpora() const override { return whole_->corpora(); }
   [[nodiscard]] std::vector<std::string> warnings() const override { return whole_->warnings(); }
 
  private:

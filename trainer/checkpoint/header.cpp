@@ -15,6 +15,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/sha256.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -34,6 +35,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
+  [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool open() const { return file_ >= 0; }
   [[nodiscard]] bool is_regular() const {
     struct stat status {};
@@ -83,11 +85,13 @@ std::string digest_of(std::string_view head, const Descriptor& file) {
   Sha256 digest;
   digest.update(head);
   std::vector<char> block(kBlock);
+  Stage stage(fmt::format("reading {}", file.path()), static_cast<double>(file.size()));
   for (std::uint64_t offset = kCheckpointHeaderBytes;;) {
     const std::size_t count = file.read(offset, block.data(), block.size());
     if (count == 0) return digest.hex();
     digest.update(block.data(), count);
     offset += count;
+    stage.advance(static_cast<double>(count));
   }
 }
 

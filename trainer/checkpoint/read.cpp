@@ -4,6 +4,7 @@
 
 #include "data/hdf5/child_check.h"
 #include "data/hdf5/hdf5_file.h"
+#include "kernels/core/stage.h"
 #include "model/check.h"
 #include "model/heads/head_registry.h"
 #include "model/layers/encoder.h"
@@ -66,6 +67,7 @@ void refuse_differences(const hdf5::File& file, const std::string& group,
 void read_group(const hdf5::File& file, const std::string& group, std::span<const Parameter> parameters,
                 const Tensor& flat, Memory& memory) {
   refuse_differences(file, group, parameters);
+  Stage stage(fmt::format("loading {} of {}", group, file.path()), static_cast<double>(flat.numel()));
   for (const Parameter& parameter : parameters) {
     const hdf5::Dataset dataset = file.dataset(group + "/" + parameter.name, 0);
     const HostValues part(flat.rows(parameter.offset, parameter.numel()), memory);
@@ -74,6 +76,7 @@ void read_group(const hdf5::File& file, const std::string& group, std::span<cons
     else
       dataset.read_rows(0, dataset.rows(), part.view().span<float>());
     part.write_back();
+    stage.advance(static_cast<double>(parameter.numel()));
   }
 }
 

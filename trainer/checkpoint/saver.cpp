@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 #include "trainer/metrics/step_clock.h"
 
 namespace nystrom {
@@ -89,6 +90,7 @@ void CheckpointSaver::wait_together() {
     const Writing state = wait_a_little();
     return std::string(state == Writing::kMoves ? kMoves : state == Writing::kHangs ? kHangs : "");
   };
+  const Stage stage("writing the checkpoint");
   std::string said;
   do said = comm_.broadcast_text(writer_ ? word() : "", 0, "the writing of the checkpoint");
   while (said == kMoves);

@@ -3,6 +3,7 @@
 
 #include "data/hdf5/hdf5_file.h"
 #include "kernels/core/files.h"
+#include "kernels/core/stage.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/header.h"
 #include "trainer/checkpoint/layout.h"
@@ -16,7 +17,7 @@ using namespace checkpoint_layout;
 constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20U;  // written while holding HDF5's lock
 
 void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tensor,
-                  const CheckpointContent& content) {
+                  const CheckpointContent& content, Stage& stage) {
   hdf5::Shape shape;
   for (const std::int64_t dim : tensor.shape.dims()) shape.push_back(static_cast<std::uint64_t>(dim));
   // One chunk without HDF5 checksums: the digest in the header covers the whole file.
@@ -28,6 +29,7 @@ void write_tensor(hdf5::File& file, const std::string& name, const Tensor& tenso
       const std::uint64_t count = std::min(slice, dataset.rows() - first);
       dataset.write_rows(first, count, values.subspan(first * row, count * row));
       if (content.moved_on) content.moved_on();
+      stage.advance(static_cast<double>(count * row));
       hdf5::give_way();  // the loader reads concurrently
     }
     dataset.close();  // HDF5 buffers small datasets until they are closed
@@ -79,16 +81,19 @@ void write_content(const std::string& path, const CheckpointContent& content) {
   file.create_group(kModel);
   write_model_record(file, content.model, content.head);
   write_tokenizer(file, content.identity);
+  double all = static_cast<double>(content.weights.numel());
+  for (const OptimizerState& state : content.states) all += static_cast<double>(state.values.numel());
+  Stage stage(fmt::format("writing {}", path), all);
   file.create_group(kWeights);
   for (const Parameter& parameter : content.parameters)
     write_tensor(file, weight_path(parameter.name),
-                 HostValues(part_of(content.weights, parameter), content.memory), content);
+                 HostValues(part_of(content.weights, parameter), content.memory), content, stage);
   file.create_group(kOptimizer);
   for (const OptimizerState& values : content.states) {
     file.create_group(state_group(values.name));
     for (const Parameter& parameter : values.layout->parameters())
       write_tensor(file, state_path(values.name, parameter.name),
-                   HostValues(part_of(values.values, parameter), content.memory), content);
+                   HostValues(part_of(values.values, parameter), content.memory), content, stage);
   }
   file.close();
 }

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "kernels/core/sha256.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom {
 namespace {
@@ -146,9 +147,12 @@ Settings fingerprints(const std::vector<std::string>& files) {
 
 std::string content_digest(Comm& comm, const std::vector<std::string>& files) {
   std::string mine;
+  Stage stage("hashing the data", static_cast<double>(files.size()) / comm.ranks());
   for (auto i = static_cast<std::size_t>(comm.rank()); i < files.size();
-       i += static_cast<std::size_t>(comm.ranks()))
+       i += static_cast<std::size_t>(comm.ranks())) {
     mine += pieces_of(files[i]) + "\n";
+    stage.advance();
+  }
   const auto all = comm.all_gather_text(mine, "the content of the files");
   std::vector<std::istringstream> shares;
   for (const std::string& text : all) shares.emplace_back(text);

@@ -1,5 +1,7 @@
 #include "trainer/metrics/evaluation.h"
 
+#include "kernels/core/stage.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -49,10 +51,14 @@ Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buf
                 std::int64_t batches, const Objective& objective) {
   Head& head = network.head();
   head.reset_sums(context);
-  for (std::int64_t index = 0; index < std::min(batches, source.batches()); ++index)
+  batches = std::min(batches, source.batches());
+  Stage stage("validation", static_cast<double>(batches));
+  for (std::int64_t index = 0; index < batches; ++index) {
     for (const HostBatch& micro_batch : source.read(index).micro_batches)
       if (micro_batch.tokens() > 0)
         network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
+    stage.advance();
+  }
   std::array<double, kMaxLosses * kColumns> sums{};
   std::ranges::copy(head.read_sums(context), sums.begin());
   comm.all_reduce(sums, "the sums of the validation losses");

@@ -24,17 +24,25 @@ struct Losses {
   std::vector<LossTerm> terms;  ///< empty where the head has a single loss
 };
 
+/// What a run trains on, and how much of it.
+struct RunCorpus {
+  std::string name;
+  double share = 0;            ///< of the run's sequences
+  std::int64_t sequences = 0;  ///< in an epoch of the corpus
+};
+
 struct RunInfo {
   std::int64_t first_step = 1, steps = 0;
   std::int64_t parameters = 0;
   std::int64_t global_batch = 0, micro_batch = 0;
   int ranks = 1, threads = 1;
-  std::string precision;             ///< "fp32", "bf16"
-  std::size_t activation_bytes = 0;  ///< planned memory per rank
-  std::size_t state_bytes = 0;       ///< weights, gradients, optimizer state per rank
-  std::string resumed_from;          ///< path of the checkpoint, or empty
-  std::string departure;             ///< how it departs from that checkpoint's run: a fork, other data
-  std::string over;                  ///< why nothing is left to do, a sentence; empty: there is
+  std::string precision;                ///< "fp32", "bf16"
+  std::size_t activation_bytes = 0;     ///< planned memory per rank
+  std::size_t state_bytes = 0;          ///< weights, gradients, optimizer state per rank
+  std::string resumed_from;             ///< path of the checkpoint, or empty
+  std::string departure;                ///< how it departs from that checkpoint's run: a fork, other data
+  std::string over;                     ///< why nothing is left to do, a sentence; empty: there is
+  std::vector<RunCorpus> corpora = {};  ///< empty where unknown
 };
 
 /// Of a step that measured it (trainer/metrics/gradient_noise.h).

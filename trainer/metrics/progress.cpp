@@ -85,8 +85,8 @@ std::string progress_line(const StepReport& report, int columns) {
                      std::string(static_cast<std::size_t>(width - full), '.'), text);
 }
 
-ProgressBar::ProgressBar(std::function<void(std::string_view)> print, int columns)
-    : print_(std::move(print)), columns_(columns) {}
+ProgressBar::ProgressBar(std::function<void(std::string_view)> print, int columns, std::string warning)
+    : print_(std::move(print)), columns_(columns), warning_(std::move(warning)) {}
 
 void ProgressBar::draw(const std::string& line) {
   // Blanks overwrite the rest of the previous line.
@@ -115,7 +115,7 @@ void ProgressBar::saved(const SavedReport& report) {
   line_above(describe(report));
 }
 void ProgressBar::warning(const std::string& sentence) {
-  line_above("warning: " + printable(sentence));
+  line_above(warning_ + " " + printable(sentence));
 }
 void ProgressBar::note(const std::string& sentence) {
   line_above(printable(sentence));

@@ -23,7 +23,9 @@ namespace nystrom {
 /// A line that is drawn over itself. `print` gets text with carriage returns and must not buffer it.
 class ProgressBar final : public Observer {
  public:
-  explicit ProgressBar(std::function<void(std::string_view)> print, int columns = 100);
+  /// `warning`: what a warning begins with, perhaps in a colour.
+  explicit ProgressBar(std::function<void(std::string_view)> print, int columns = 100,
+                       std::string warning = "warning:");
 
   void started(const RunInfo& info) override;
   void step(const StepReport& report) override;
@@ -39,7 +41,7 @@ class ProgressBar final : public Observer {
 
   std::function<void(std::string_view)> print_;
   int columns_;
-  std::string last_;
+  std::string warning_, last_;
 };
 
 /// The text of the bar for a report, `columns` wide at most.

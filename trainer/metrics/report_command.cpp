@@ -7,12 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "kernels/core/check.h"
 #include "kernels/core/json.h"
+#include "kernels/core/stage.h"
 #include "trainer/metrics/metrics.h"
 
 namespace nystrom {
@@ -138,6 +140,7 @@ void ReportCommand::rolled_back(std::int64_t step) {
 void ReportCommand::finished(StopReason reason) {
   send(event_line("end", reason == StopReason::kDone ? "\"reason\": \"done\"" : "\"reason\": \"stopped\""));
   over_ = true;
+  done_ = reason == StopReason::kDone;
 }
 
 void ReportCommand::send(const std::string& line) {
@@ -214,7 +217,9 @@ ReportCommand::Ended ReportCommand::wait_until(Clock::time_point end) {
 }
 
 void ReportCommand::close() {
-  const auto end = Clock::now() + options_.patience;
+  const auto patience = done_ ? options_.patience : std::min(options_.patience, options_.hurry);
+  const auto end = Clock::now() + patience;
+  const Stage stage("waiting for the command of `run.on_report`");
   deadline_ = milliseconds(end);
   thread_->request_stop();
   thread_.reset();  // joined
@@ -223,7 +228,7 @@ void ReportCommand::close() {
   if (wait_until(end) == Ended::kNo) {
     options_.warn(fmt::format(
         "`run.on_report`: the command did not end within {:.0f} s of the run's end, and was killed.",
-        std::chrono::duration<double>(options_.patience).count()));
+        std::chrono::duration<double>(patience).count()));
     ::kill(-child_, SIGTERM);
     (void)wait_until(Clock::now() + 500ms);
     ::kill(-child_, SIGKILL);  // the shell may be gone, and its children not

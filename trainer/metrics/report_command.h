@@ -32,7 +32,8 @@ struct ReportCommandOptions {
   /// Called, on the thread of the callbacks, with what went wrong: once of each kind.
   std::function<void(const std::string&)> warn;
   std::size_t lines = 10'000;                  ///< that wait at most
-  std::chrono::milliseconds patience{10'000};  ///< for the command to end after its input has
+  std::chrono::milliseconds patience{60'000};  ///< for the command to end after its input has
+  std::chrono::milliseconds hurry{10'000};     ///< the same of a run that was stopped or failed: at most this
 };
 
 class ReportCommand final : public Observer {
@@ -66,7 +67,7 @@ class ReportCommand final : public Observer {
   pid_t child_ = -1;
   int pipe_ = -1;
   int status_ = 0;
-  bool ended_ = false, dropped_ = false, over_ = false;
+  bool ended_ = false, dropped_ = false, over_ = false, done_ = false;
   std::mutex mutex_;  // of the members below
   std::condition_variable_any changed_;
   std::deque<std::string> queue_;

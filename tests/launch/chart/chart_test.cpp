@@ -7,6 +7,7 @@
 #include <cmath>
 #include <regex>
 
+#include "launch/chart/bar_chart.h"
 #include "launch/chart/figure.h"
 #include "launch/chart/heat_map.h"
 #include "launch/chart/label.h"
@@ -362,6 +363,30 @@ TEST(Palette, stands_out_from_light_and_dark_pages) {
       const double contrast = (std::max(a, b) + 0.05) / (std::min(a, b) + 0.05);
       EXPECT_GE(contrast, least) << variable << (dark ? " dark" : " light");
     }
+}
+
+TEST(BarChart, stacks_the_parts_of_a_row) {
+  const BarChart chart{.title = "Tokens <by> source",
+                       .x_name = "tokens",
+                       .series = {"train", "validation"},
+                       .rows = {{"books", {30, 10}}, {"wiki", {20, 0}}}};
+  ASSERT_TRUE(has_bars(chart));
+  const std::string svg = svg_of(chart);
+  EXPECT_THAT(svg, HasSubstr("aria-label=\"Tokens &lt;by&gt; source\""));
+  // 40 tokens are 306 units: from 116.
+  EXPECT_THAT(svg, HasSubstr("<rect class=\"bar c0\" x=\"116.00\" y=\"8.5\" width=\"229.50\""));
+  EXPECT_THAT(svg, HasSubstr("<rect class=\"bar c1\" x=\"345.50\" y=\"8.5\" width=\"76.50\""));
+  EXPECT_THAT(svg, HasSubstr("<rect class=\"bar c0\" x=\"116.00\" y=\"34.5\" width=\"153.00\""));
+  EXPECT_THAT(svg, HasSubstr("<title>books, validation: 10</title>"));
+  EXPECT_THAT(svg, Not(HasSubstr("wiki, validation")));
+}
+
+TEST(BarChart, has_shares_and_may_be_empty) {
+  const BarChart shares =
+      as_shares({.title = "", .x_name = "", .series = {"a", "b"}, .rows = {{"x", {3, 1}}, {"y", {0, 0}}}});
+  EXPECT_EQ(shares.rows[0].values, (std::vector<double>{0.75, 0.25}));
+  EXPECT_EQ(shares.rows[1].values, (std::vector<double>{0, 0}));
+  EXPECT_FALSE(has_bars({.title = "", .x_name = "", .series = {"a"}, .rows = {{"x", {0}}}}));
 }
 
 }  // namespace

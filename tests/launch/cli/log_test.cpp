@@ -64,12 +64,15 @@ TEST(Provenance, of_every_start_is_in_run_json_and_in_the_log) {
   recorder->started(info);
   info.first_step = 7;
   info.resumed_from = "step-6.h5";
+  info.corpora = {{"books", 0.25, 12}};
   recorder->started(info);
   const auto starts = parse_json<nlohmann::json>(read_bytes(at / "run.json"));
   ASSERT_EQ(starts.size(), 2U);
   EXPECT_EQ(starts[0]["ranks"], 2);
   EXPECT_EQ(starts[1]["first_step"], 7);
   EXPECT_EQ(starts[1]["resumed_from"], "step-6.h5");
+  EXPECT_TRUE(starts[0]["corpora"].empty());
+  EXPECT_EQ(starts[1]["corpora"][0], (nlohmann::json{{"name", "books"}, {"share", 0.25}, {"sequences", 12}}));
   EXPECT_THAT(starts[0]["command"].at(0).get<std::string>(), HasSubstr("launch_test"));
   for (const char* key : {"date", "version", "host", "working_directory"})
     EXPECT_NE(starts[0][key].get<std::string>(), "") << key;

@@ -319,7 +319,11 @@ TEST_F(Program, ends_with_a_summary_of_what_was_made_and_what_to_do_next) {
   EXPECT_THAT(prepared.out, AllOf(HasSubstr("\nreport      summed/report.html\n"),
                                   HasSubstr("\nnext        nystrom inspect summed\n"),
                                   HasSubstr("            nystrom pretrain run.yaml\n")));
-  EXPECT_TRUE(std::filesystem::exists(*folder_ / "summed/report.html"));
+  const std::string page = read_bytes(*folder_ / "summed/report.html");
+  EXPECT_THAT(page, AllOf(HasSubstr("Tokens by source"), HasSubstr("tokens a word"),
+                          HasSubstr("<p class=\"passage\">"), HasSubstr("Most frequent pieces")));
+  EXPECT_EQ(run("$nystrom report summed").status, 0);
+  EXPECT_EQ(read_bytes(*folder_ / "summed/report.html"), page);
   EXPECT_GT(last_line(prepared)["train"]["tokens"], 0);
   EXPECT_EQ(last_line(prepared)["manifest"], "summed/manifest.json");
 

@@ -20,12 +20,12 @@ MEASURE = """<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
 document.querySelector("iframe").onload = event => {
   const page = event.target.contentDocument, found = {problems: []};
   found.overflow = page.documentElement.scrollWidth - WIDTH;
-  for (const selector of ["figure", "svg.plot", "svg.heat", "path.line", "circle.dot", "rect.cell", "path.checkpoint",
+  for (const selector of ["figure", "svg.plot", "svg.heat", "svg.bars", "rect.bar", "path.line", "circle.dot", "rect.cell", "path.checkpoint",
                           "line.resume", ".tile", "tr"])
     found[selector] = page.querySelectorAll(selector).length;
-  found.visible = [...page.querySelectorAll("svg.plot, svg.heat")].filter(svg => svg.getBoundingClientRect().width > 0).length;
+  found.visible = [...page.querySelectorAll("svg.plot, svg.heat, svg.bars")].filter(svg => svg.getBoundingClientRect().width > 0).length;
   found.smallest = 1e9;
-  for (const svg of page.querySelectorAll("svg.plot, svg.heat")) {
+  for (const svg of page.querySelectorAll("svg.plot, svg.heat, svg.bars")) {
     const outer = svg.getBoundingClientRect(), boxes = [];
     if (outer.width === 0) continue;
     found.smallest = Math.min(found.smallest, 
@@ -93,24 +93,48 @@ def require(condition, sentence):
         sys.exit(f"FAILED: {sentence}")
 
 
-def look_at_report(folder, pictures):
+def measure(folder, width):
+    """What the browser finds in report.html at this width, where nothing may be too wide, cut off or too small."""
     measured = folder / "measure.html"
+    measured.write_text(MEASURE.replace("WIDTH", str(width)))
+    dom, console = chromium(folder, measured.as_uri(), f"--window-size={width + 40},1200")
+    found = json.loads(dom.split('<pre id="result">')[1].split("</pre>")[0].replace("&gt;", ">").replace("&lt;", "<"))
+    print(width, found)
+    require(not console, f"the console says {console}")
+    require(found["overflow"] <= 0, f"at {width} pixels the page is {found['overflow']} too wide")
+    require(not found["problems"], f"at {width} pixels {found['problems'][:5]}")
+    require(found["smallest"] >= 9.5, f"at {width} pixels text is {found['smallest']} high")
+    require(found["figure"] == found["visible"], "each figure shows one of its views")
+    return found
+
+
+def look_at_report(folder, pictures):
     for width in WIDTHS:
-        measured.write_text(MEASURE.replace("WIDTH", str(width)))
-        dom, console = chromium(folder, measured.as_uri(), f"--window-size={width + 40},1200")
-        found = json.loads(dom.split('<pre id="result">')[1].split("</pre>")[0].replace("&gt;", ">").replace("&lt;", "<"))
-        print(width, found)
-        require(not console, f"the console says {console}")
-        require(found["overflow"] <= 0, f"at {width} pixels the page is {found['overflow']} too wide")
-        require(not found["problems"], f"at {width} pixels {found['problems'][:5]}")
-        require(found["smallest"] >= 9.5, f"at {width} pixels text is {found['smallest']} high")
-        require(found["figure"] == found["visible"], "each figure shows one of its views")
+        found = measure(folder, width)
         require(found["svg.plot"] > found["figure"] and found["svg.heat"] == 2, "views are missing")
         require(found["circle.dot"] >= 12 * 3 * 2 and found["rect.cell"] >= 36 + 12 * 60, "points are missing")
         require(found["path.checkpoint"] >= 2 and found["line.resume"] >= 1, "marks are missing")
     for name, width, *options in (("desk", 1280), ("dark", 1280, "--force-dark-mode"), ("phone", 500)) if pictures else ():
         chromium(folder, (folder / "report.html").as_uri(), f"--window-size={width},3200", *options,
                  f"--screenshot={pictures}/{name}.png")
+
+
+def look_at_preparation(nystrom, folder, pictures):
+    words = "river stone walks under light seven birds and the slow".split()
+    for corpus in range(2):
+        (folder / f"text{corpus}.txt").write_text("".join(
+            " ".join(f"The {words[(d + s + corpus) % 10]} {words[(d * s) % 10]} the  {words[d % 7]}." for s in range(d % 9 + 1)) + "\n"
+            for d in range(60)))
+    (folder / "my.yaml").write_text("corpus: [{kind: lines, path: text0.txt}, {kind: lines, path: text1.txt}]\n"
+                                    "tokenizer: {kind: bpe, vocabulary_size: 60}\n"
+                                    "output: {directory: text, validation_fraction: 0.2}\n")
+    subprocess.run([nystrom, "prepare", "my.yaml"], cwd=folder, check=True, capture_output=True)
+    for width in WIDTHS:
+        found = measure(folder / "text", width)
+        require(found["svg.bars"] == 4 and found["rect.bar"] >= 4 + 2 * 4 + 4, "bars are missing")
+    if pictures:
+        chromium(folder, (folder / "text/report.html").as_uri(), "--window-size=1000,2400",
+                 f"--screenshot={pictures}/text.png")
 
 
 def look_at_watch(nystrom, folder):
@@ -137,7 +161,9 @@ def main():
         folder = pathlib.Path(made) / "run"
         make_run(folder, 1e-3)
         subprocess.run([nystrom, "report", str(folder)], check=True)
-        look_at_report(folder, sys.argv[2] if len(sys.argv) > 2 else None)
+        pictures = sys.argv[2] if len(sys.argv) > 2 else None
+        look_at_report(folder, pictures)
+        look_at_preparation(nystrom, pathlib.Path(made), pictures)
         look_at_watch(nystrom, folder)
     print("The pages hold.")
 

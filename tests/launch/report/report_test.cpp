@@ -12,6 +12,7 @@
 #include "launch/report/classes.h"
 #include "launch/report/grid_report.h"
 #include "launch/report/history.h"
+#include "launch/report/preparation.h"
 #include "launch/report/progress.h"
 #include "launch/report/report.h"
 #include "launch/report/report_file.h"
@@ -100,7 +101,8 @@ class Report : public ::testing::Test {
               "memory_bytes": 1048576, "first_step": 1, "steps": 400, "libraries": ["HDF5 1.10", "oneDNN 3"]},
              {"date": "2026-01-02", "version": "0.1.0 (abd)", "command": ["nystrom"], "host": "g", "ranks": 2,
               "libraries": ["HDF5 1.10", "oneDNN 3"], "threads": 3, "first_step": 101, "steps": 400, "parameters": 1892426, "precision": "bf16",
-              "resumed_from": "r/step-00000100.h5"}])json");
+              "resumed_from": "r/step-00000100.h5", "corpora": [{"name": "<books>", "share": 0.25, "sequences": 1200},
+              {"name": "wiki", "share": 0.75, "sequences": 100}, {"name": "none", "share": "?"}, 7]}])json");
     write(name + "/checkpoints/step-00000100.h5", "x");
     write(name + "/checkpoints/step-00000200.h5", "x");
   }
@@ -113,6 +115,41 @@ class Report : public ::testing::Test {
 
   TemporaryFolder folder_;
 };
+
+TEST_F(Report, of_prepared_text_has_bars_by_source_and_reason) {
+  write("text/manifest.json",
+        R"json({"tool": "nystrom 0.1.0", "options": {}, "tokenizer": {"kind": "sentencepiece",
+      "vocabulary_size": 8000},
+      "sources": [{"name": "<books>", "kind": "lines", "path": "b*.txt", "files": {"count": 2, "bytes": 2048},
+        "documents": 3, "tokens": 500, "bytes": 2000, "characters": {"in": 1000, "kept": 900, "dropped": {"white space": 100}},
+        "documents_dropped": {"duplicate documents": 1}, "paragraphs_dropped": {}, "damage": ["b1.txt is torn."]}],
+      "splits": {"train": {"documents": 2, "sentences": 9, "tokens": 400, "shards": [{}],
+          "by_source": {"<books>": {"tokens": 400}}, "document_tokens": {"by_power_of_two": [0, 0, 1, 1]}},
+        "validation": {"documents": 1, "sentences": 2, "tokens": 100, "shards": [{}],
+          "by_source": {"<books>": {"tokens": 100}}, "document_tokens": {"by_power_of_two": [0, 0, 0, 0, 1]}}}})json");
+  ASSERT_TRUE(is_preparation(folder_ / "text"));
+  const std::string html = preparation_body(folder_ / "text", ShardsOf::kAnybody);
+  EXPECT_THAT(html, HasSubstr("&lt;books&gt;, kept: 0.9"));
+  EXPECT_THAT(html, HasSubstr("&lt;books&gt;, white space: 0.1"));
+  EXPECT_THAT(html, HasSubstr("&lt;books&gt;, validation: 100"));
+  EXPECT_THAT(html, HasSubstr("4 to 7"));
+  EXPECT_THAT(html, HasSubstr("16 to 31"));
+  EXPECT_THAT(html, Not(HasSubstr("2 to 3<")));
+  EXPECT_THAT(html, HasSubstr("4.00 bytes a token"));
+  EXPECT_THAT(html, HasSubstr("b1.txt is torn."));
+  write("text/manifest.json", "{\"tool\": 1}");
+  EXPECT_THROW((void)preparation_body(folder_ / "text", ShardsOf::kAnybody), InputError);
+}
+
+TEST_F(Report, has_the_share_of_each_corpus_and_its_epochs) {
+  make_run("run");
+  const std::string html = page({"run"});
+  EXPECT_THAT(html, HasSubstr("<td>&lt;books&gt;</td>"));
+  EXPECT_THAT(html, HasSubstr("value=\"0.2500\""));
+  EXPECT_THAT(html, HasSubstr("25.0 %"));
+  EXPECT_THAT(html, HasSubstr("1,200"));
+  EXPECT_THAT(html, HasSubstr(">1.5</td>"));  // 200 sequences, three quarters of them from 100
+}
 
 TEST_F(Report, of_a_run_shows_curves_marks_machine_and_command) {
   make_run("r");

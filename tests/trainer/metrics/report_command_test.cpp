@@ -145,6 +145,17 @@ TEST_F(ReportCommandTest, that_never_reads_neither_stops_nor_slows_the_run) {
                                      HasSubstr("did not end within 0 s")));
 }
 
+TEST_F(ReportCommandTest, of_a_run_that_is_stopped_has_less_time_to_end) {
+  {
+    auto given = options("sleep 1000");
+    given.hurry = 300ms;
+    ReportCommand sink(given);
+    sink.started(info(1));
+    sink.finished(StopReason::kStopped);
+  }
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("did not end within 0 s")));
+}
+
 TEST_F(ReportCommandTest, children_of_a_command_that_is_killed_are_killed_too) {
   {
     // The shell ends at SIGTERM, its child does not.

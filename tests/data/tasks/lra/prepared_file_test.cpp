@@ -27,7 +27,7 @@ TEST_F(LongRangeArena, a_prepared_file_gives_the_same_examples) {
     write(fmt::format("new_aan_pairs.{}.tsv", part), "1.0\ta\tb\tone\ttwo and more\n0.0\tc\td\tx\tz\n");
   for (const std::string name : {"listops", "pathfinder", "retrieval"}) {
     const std::string file = folder_ / (name + ".h5");
-    (void)lra::write_prepared(config(name), 100, file, [](std::int64_t) {});
+    (void)lra::write_prepared(config(name), 100, file);
     const auto official = open_task(config(name, folder_ / (name == "retrieval" ? "." : name)));
     const auto prepared = open_task(config(name, file));
     EXPECT_EQ(prepared->info().labels, official->info().labels);
@@ -53,7 +53,7 @@ TEST_F(LongRangeArena, a_prepared_file_gives_the_same_examples) {
 TEST_F(LongRangeArena, a_corrupt_prepared_file_is_refused) {
   write_listops(".", "[MAX 3 [MIN 1 2 ] ]\t3\n[SM 1 9 ]\t0\n");
   const std::string file = folder_ / "listops.h5";
-  (void)lra::write_prepared(config("listops"), 100, file, [](std::int64_t) {});
+  (void)lra::write_prepared(config("listops"), 100, file);
   const std::string whole = read_file(file, kAnySize);
   int survived = 0;
   for (std::size_t at = 0; at < whole.size(); at += 97) {
