@@ -118,9 +118,9 @@ function(nystrom_cuda_sources variable)
     foreach(file IN LISTS ARGN)
       if(file MATCHES "\\.cu$")
         # Mixed widths of integers are everyday in kernels, and nvcc says nothing of them either. GCC 14 takes an array
-        # that an op may not have for one at address zero.
-        set_source_files_properties("${file}" PROPERTIES
-          LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-conversion;-Wno-array-bounds")
+        # that an op may not have for one at address zero. Unaligned accesses are faults (tests/emulation/alignment.cpp).
+        set_source_files_properties("${file}" PROPERTIES LANGUAGE CXX COMPILE_OPTIONS
+          "-x;c++;-Wno-conversion;-Wno-array-bounds;-fsanitize=alignment;-fno-sanitize-recover=alignment")
       endif()
     endforeach()
   endif()

@@ -23,6 +23,7 @@
 namespace nystrom::emulation {
 
 constinit thread_local Current current;
+constinit Progress progress;
 
 namespace {
 
@@ -77,6 +78,7 @@ class Stacks {
     if (base_ == MAP_FAILED) std::abort();
     for (std::size_t i = 0; i < kMaxThreads; ++i) mprotect(base_ + i * kStackBytes, kPage, PROT_NONE);
   }
+  [[nodiscard]] const std::byte* begin() const { return base_; }
   /// Tops are staggered, or the fibers' first frames would share cache sets.
   [[nodiscard]] std::byte* top(std::size_t i) const { return base_ + (i + 1) * kStackBytes - i % 61 * 64; }
   [[nodiscard]] std::byte* bottom(std::size_t i) const { return base_ + i * kStackBytes + kPage; }
@@ -102,6 +104,12 @@ class BlockRunner {
     current.block_size = call.block;
     current.grid_size = call.grid;
     current.shared = shared_.data() + kSharedGuard;
+    ++progress.block_run;
+    progress.block = block.x + call.grid.x * (block.y + call.grid.y * block.z);
+    progress.barriers = 0;
+    progress.warp_barriers = {};
+    progress.shared = current.shared;
+    progress.shared_bytes = call.shared_bytes;
     inside_ = true;
     while (!ready_.empty() && fault_.empty()) leave_to_next(main_);
     inside_ = false;
@@ -125,13 +133,16 @@ class BlockRunner {
     me.site = site;
     if (++at_barrier_ == threads_) {
       at_barrier_ = 0;
+      ++progress.barriers;
       push_all();
     }
     leave_to_next(me);
   }
 
+  /// Of all warp operations only __syncwarp orders what its lanes do to memory.
   const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
                             const Site& site) {
+    const bool orders_memory = std::string_view(what) == "__syncwarp";
     Lane& me = *running_;
     const unsigned number = me.index % kWarp, bit = 1U << number;
     if ((mask & bit) == 0)
@@ -153,6 +164,7 @@ class BlockRunner {
     if (meeting.arrived == mask) {
       meeting.arrived = 0;
       ++meeting.generation;
+      if (orders_memory) ++progress.warp_barriers[me.index / kWarp];
       for (unsigned i = 0; i < there; ++i)
         if (i != number && (mask >> i & 1U) != 0) push(lanes_[first + i]);
     } else {
@@ -173,11 +185,14 @@ class BlockRunner {
     std::abort();  // never resumed
   }
   [[nodiscard]] std::string running_thread() const { return text(running_->thread); }
+  [[nodiscard]] std::string thread(unsigned index) const { return text(lanes_[index].thread); }
 
  private:
   BlockRunner() : lanes_(kMaxThreads), warps_(kMaxThreads / kWarp) {
     ready_.reserve(kMaxThreads);
     order_.reserve(kMaxThreads);
+    progress.stacks = stacks_.begin();
+    progress.stacks_end = progress.stacks + kMaxThreads * kStackBytes;
   }
 
   void prepare_shared(std::size_t bytes) {
@@ -250,6 +265,8 @@ class BlockRunner {
   void leave(Lane& me, Lane& next) {
     running_ = &next;
     current.thread = next.thread;
+    progress.in_thread = &next != &main_;
+    progress.thread = next.index;
     before_switch(me, next);
     const context::transfer_t from = context::jump_fcontext(next.context, &me);
     arrived(me, from);
@@ -379,6 +396,13 @@ const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, c
   return BlockRunner::instance().exchange(mask, value, bytes, what, site);
 }
 
+AtomicAccess::AtomicAccess() {
+  progress.atomic = true;
+}
+AtomicAccess::~AtomicAccess() {
+  progress.atomic = false;
+}
+
 unsigned lane() {
   return BlockRunner::instance().lane();
 }
@@ -388,18 +412,27 @@ void fault_in_kernel(const char* sentence, const Site& site) {
   runner.leave_with(fmt::format("thread {} at {}: {}", runner.running_thread(), place(site), sentence));
 }
 
+void fault_of_thread(const std::string& what) {
+  BlockRunner& runner = BlockRunner::instance();
+  runner.leave_with(fmt::format("thread {} {}", runner.running_thread(), what));
+}
+
+std::string thread_text(unsigned index) {
+  return BlockRunner::instance().thread(index);
+}
+
 bool inside_kernel() {
   return BlockRunner::instance().inside();
 }
 
 bool abandon_kernel(const std::string& what) {
-  BlockRunner& runner = BlockRunner::instance();
-  if (!runner.inside()) return false;
-  runner.leave_with(fmt::format("thread {} {}", runner.running_thread(), what));
+  if (!inside_kernel()) return false;
+  fault_of_thread(what);
 }
 
 // Blocks in a drawn order: none may count on another.
 void run_kernel(const KernelCall& call) {
+  ++progress.launch;
   const std::uint64_t blocks = std::uint64_t{call.grid.x} * call.grid.y * call.grid.z;
   std::uint64_t stride = 1;
   if (blocks > 2) {

@@ -1,6 +1,7 @@
 # A CUDA device emulated on the CPU (emulation.h). Its headers take the names of CUDA's.
 find_package(Boost REQUIRED COMPONENTS context)
 add_library(nystrom_emulation STATIC
+  tests/emulation/alignment.cpp
   tests/emulation/blocks.cpp
   tests/emulation/cublas_lt.cpp
   tests/emulation/device.cpp
@@ -16,3 +17,7 @@ target_link_libraries(nystrom_emulation PRIVATE Boost::context fmt::fmt nystrom_
 find_package(MPI REQUIRED COMPONENTS CXX)
 add_library(nystrom_emulation_nccl STATIC tests/emulation/nccl.cpp)
 target_link_libraries(nystrom_emulation_nccl PUBLIC nystrom_emulation PRIVATE MPI::MPI_CXX nystrom_options)
+
+# Shadow memory, for kernels that are compiled with -fsanitize=thread (tests.cmake).
+add_library(nystrom_emulation_races STATIC tests/emulation/races.cpp)
+target_link_libraries(nystrom_emulation_races PUBLIC nystrom_emulation PRIVATE fmt::fmt ${CMAKE_DL_LIBS} nystrom_options)

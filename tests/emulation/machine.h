@@ -1,6 +1,7 @@
 #pragma once
 // The parts of the emulation, to each other.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -45,9 +46,27 @@ struct KernelCall {
 };
 /// All blocks of a kernel. Faults are set, not thrown.
 void run_kernel(const KernelCall& call);
+/// How far the block that runs has come: what orders the accesses of its threads (races.cpp).
+struct Progress {
+  bool in_thread = false;  ///< a kernel's thread runs, not the machinery
+  bool atomic = false;     ///< within an atomic operation
+  std::uint64_t launch = 0, block_run = 0;
+  std::uint32_t block = 0;                                      ///< its index in the grid
+  std::uint32_t thread = 0;                                     ///< that runs
+  std::uint32_t barriers = 0;                                   ///< __syncthreads that all have passed
+  std::array<std::uint32_t, kMaxThreads / 32> warp_barriers{};  ///< __syncwarp, by warp
+  const std::byte* shared = nullptr;
+  std::size_t shared_bytes = 0;
+  const std::byte *stacks = nullptr, *stacks_end = nullptr;
+};
+extern constinit Progress progress;
 /// From a signal handler: leaves the thread that touched what it must not. False outside of kernels.
 bool abandon_kernel(const std::string& what);
 bool inside_kernel();
+/// The running thread ends the kernel with a fault.
+[[noreturn]] void fault_of_thread(const std::string& what);
+/// A thread of the block that runs, as (x, y, z).
+std::string thread_text(unsigned index);
 
 // memory.cpp
 /// While one lives, device memory can be touched.
@@ -59,6 +78,10 @@ class DeviceSide {
   DeviceSide& operator=(const DeviceSide&) = delete;
 };
 bool is_pinned_memory(const void* address);
+/// Whether the page of that address belongs to an allocation of device memory, its guards included.
+bool is_in_device_pages(const void* page);
+/// "byte 12 of allocation 3, which has 64".
+std::string describe_memory(const void* address);
 /// Faults, naming `after`, where a guard was written to.
 void check_guards(const std::string& after);
 

@@ -158,15 +158,8 @@ class Memory {
   std::vector<char> signal_stack_;
 };
 
-std::string describe(const void* address) {
-  const Allocation* a = Memory::instance().around(address);
-  if (a == nullptr) return fmt::format("address {}, which is not device memory", address);
-  return fmt::format("byte {} of allocation {}, which has {}",
-                     static_cast<const std::byte*>(address) - a->data, a->number, a->bytes);
-}
-
 void on_segmentation_fault(int, siginfo_t* info, void*) {
-  const std::string what = describe(info->si_addr);
+  const std::string what = describe_memory(info->si_addr);
   (void)abandon_kernel("touched " + what);  // does not come back where a kernel runs
   const Memory& memory = Memory::instance();
   const bool device = memory.around(info->si_addr) != nullptr;
@@ -207,9 +200,22 @@ bool is_device_memory(const void* address, std::size_t bytes) {
   return a != nullptr && !a->pinned;
 }
 
+std::string describe_memory(const void* address) {
+  const Allocation* a = Memory::instance().around(address);
+  if (a == nullptr) return fmt::format("address {}, which is no device memory", address);
+  return fmt::format("byte {} of allocation {}, which has {}",
+                     static_cast<const std::byte*>(address) - a->data, a->number, a->bytes);
+}
+
 bool is_pinned_memory(const void* address) {
   const Allocation* a = Memory::instance().holding(address, 1);
   return a != nullptr && a->pinned;
+}
+
+bool is_in_device_pages(const void* page) {
+  const Allocation* a = Memory::instance().around(page);
+  const auto* p = static_cast<const std::byte*>(page);
+  return a != nullptr && !a->pinned && p >= a->pages && p < a->pages + a->page_bytes;
 }
 
 void check_guards(const std::string& after) {

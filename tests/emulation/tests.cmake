@@ -1,5 +1,25 @@
 # The emulation itself: what is planted must be caught.
 nystrom_add_test(emulation_test
-  SOURCES tests/emulation/device_test.cpp tests/emulation/emulation_test.cpp
+  SOURCES tests/emulation/alignment_test.cpp tests/emulation/device_test.cpp tests/emulation/emulation_test.cpp
   LINKS nystrom_tensor
   LABELS emulation)
+set_source_files_properties(tests/emulation/alignment_test.cpp PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fsanitize=alignment;-fno-sanitize-recover=alignment")
+
+# The ops' tests once more, with kernels each of whose accesses is looked at (races.cpp).
+get_target_property(nystrom_watched_sources nystrom_kernels SOURCES)
+list(FILTER nystrom_watched_sources INCLUDE REGEX "\\.cu$")
+add_library(nystrom_watched_kernels STATIC ${nystrom_watched_sources})
+target_compile_options(nystrom_watched_kernels PRIVATE -fsanitize=thread -O1 -g1)
+target_link_libraries(nystrom_watched_kernels PUBLIC nystrom_emulation_races nystrom_kernels PRIVATE nystrom_options)
+set_source_files_properties(tests/emulation/races_test.cpp PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fsanitize=thread;-g1")
+nystrom_add_test(races_test
+  SOURCES
+    tests/emulation/races_test.cpp
+    tests/cuda/attention_ops_test.cpp
+    tests/cuda/kinds_on_device_test.cpp
+    tests/cuda/ops_linear_test.cpp
+  LINKS nystrom_watched_kernels
+  LABELS emulation
+  AS_ONE races)

@@ -24,19 +24,11 @@ inline constexpr int kDerivedParts = std::is_same_v<T, BF16> ? 2 : 1;
 
 /// `to` and `from` at 16 bytes.
 __device__ inline void copy_16_bytes(void* to, const void* from) {
-#ifdef NYSTROM_EMULATION
-  std::memcpy(to, from, 16);
-#else
   *static_cast<uint4*>(to) = *static_cast<const uint4*>(from);
-#endif
 }
 
 __device__ inline void zero_16_bytes(void* to) {
-#ifdef NYSTROM_EMULATION
-  std::memset(to, 0, 16);
-#else
   *static_cast<uint4*>(to) = make_uint4(0, 0, 0, 0);
-#endif
 }
 
 /// A matrix in shared memory as a factor; further parts lie `part` elements behind.

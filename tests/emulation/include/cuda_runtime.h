@@ -19,7 +19,7 @@
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 
-// ---- vector types ----------------------------------------------------------------------------------------
+// ---- vector types (by which kernels also reach values of other types) -------------------------------------
 
 struct uint3 {
   unsigned x, y, z;
@@ -30,13 +30,13 @@ struct dim3 {
 };
 
 #define NYSTROM_EMULATION_VECTORS(type, name, alignment2, alignment4) \
-  struct alignas(alignment2) name##2 {                                \
+  struct alignas(alignment2) [[gnu::may_alias]] name##2 {             \
     type x, y;                                                        \
   };                                                                  \
   struct name##3 {                                                    \
     type x, y, z;                                                     \
   };                                                                  \
-  struct alignas(alignment4) name##4 {                                \
+  struct alignas(alignment4) [[gnu::may_alias]] name##4 {             \
     type x, y, z, w;                                                  \
   };                                                                  \
   constexpr name##2 make_##name##2(type x, type y) {                  \
@@ -51,19 +51,19 @@ struct dim3 {
 NYSTROM_EMULATION_VECTORS(float, float, 8, 16)
 NYSTROM_EMULATION_VECTORS(int, int, 8, 16)
 #undef NYSTROM_EMULATION_VECTORS
-struct alignas(8) uint2 {
+struct alignas(8) [[gnu::may_alias]] uint2 {
   unsigned x, y;
 };
-struct alignas(16) uint4 {
+struct alignas(16) [[gnu::may_alias]] uint4 {
   unsigned x, y, z, w;
 };
-struct alignas(16) double2 {
+struct alignas(16) [[gnu::may_alias]] double2 {
   double x, y;
 };
-struct alignas(4) ushort2 {
+struct alignas(4) [[gnu::may_alias]] ushort2 {
   unsigned short x, y;
 };
-struct alignas(8) ushort4 {
+struct alignas(8) [[gnu::may_alias]] ushort4 {
   unsigned short x, y, z, w;
 };
 constexpr uint2 make_uint2(unsigned x, unsigned y) {
@@ -100,6 +100,12 @@ const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, c
                           const Site& site);
 unsigned lane();
 [[noreturn]] void fault_in_kernel(const char* sentence, const Site& site);
+
+/// While one lives, the thread's accesses are one atomic operation.
+struct AtomicAccess {
+  AtomicAccess();
+  ~AtomicAccess();
+};
 
 /// What each lane of the full warp brings, by lane; valid until the lane's next warp operation.
 template <class V>
@@ -190,30 +196,35 @@ inline unsigned __activemask() {
 // The emulation runs one thread at a time, so that a read and a write are atomic together.
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
+  const emulation::AtomicAccess atomic;
   const T old = *address;
   *address = old + value;
   return old;
 }
 template <class T>
 T atomicMax(T* address, std::type_identity_t<T> value) {
+  const emulation::AtomicAccess atomic;
   const T old = *address;
   if (old < value) *address = value;
   return old;
 }
 template <class T>
 T atomicMin(T* address, std::type_identity_t<T> value) {
+  const emulation::AtomicAccess atomic;
   const T old = *address;
   if (value < old) *address = value;
   return old;
 }
 template <class T>
 T atomicExch(T* address, std::type_identity_t<T> value) {
+  const emulation::AtomicAccess atomic;
   const T old = *address;
   *address = value;
   return old;
 }
 template <class T>
 T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T> value) {
+  const emulation::AtomicAccess atomic;
   const T old = *address;
   if (old == compare) *address = value;
   return old;
