@@ -107,6 +107,7 @@ class BlockRunner {
     ++progress.block_run;
     progress.block = block.x + call.grid.x * (block.y + call.grid.y * block.z);
     progress.barriers = 0;
+    progress.atomic = false;  // a fault may have left it
     progress.warp_barriers = {};
     progress.shared = current.shared;
     progress.shared_bytes = call.shared_bytes;

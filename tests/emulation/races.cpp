@@ -87,7 +87,10 @@ class Shadow {
       Cell* const cell = shared ? shared_cell(at) : device_cell(at);
       if (cell == nullptr) return;
       const std::uint64_t stamp = shared ? progress.block_run : progress.launch;
-      if (cell->stamp != stamp) *cell = {.stamp = stamp};
+      if (cell->stamp != stamp) {
+        *cell = {};
+        cell->stamp = stamp;
+      }
       if (const Access* other = write ? note_write(*cell, now) : note_read(*cell, now); other != nullptr)
         fault_of_thread(sentence(address, shared, write, now, *other, other == &cell->write) +
                         place_of(code));
@@ -179,7 +182,7 @@ void note(const void* address, std::uintptr_t bytes, bool write, const void* cod
 }  // namespace
 }  // namespace nystrom::emulation
 
-// What the compiler calls.
+// What the compiler calls. Atomic operations of the host's code in the same files are what they would be.
 #define NYSTROM_ACCESS(name, bytes, write)                                        \
   void __tsan_##name(void* address) {                                             \
     nystrom::emulation::note(address, bytes, write, __builtin_return_address(0)); \
@@ -189,12 +192,34 @@ void note(const void* address, std::uintptr_t bytes, bool write, const void* cod
   NYSTROM_ACCESS(write##bytes, bytes, true)           \
   NYSTROM_ACCESS(unaligned_read##bytes, bytes, false) \
   NYSTROM_ACCESS(unaligned_write##bytes, bytes, true)
+#define NYSTROM_ATOMICS(bits, type)                                                       \
+  type __tsan_atomic##bits##_load(const type* x, int) {                                   \
+    return __atomic_load_n(x, 5);                                                         \
+  }                                                                                       \
+  void __tsan_atomic##bits##_store(type* x, type y, int) {                                \
+    __atomic_store_n(x, y, 5);                                                            \
+  }                                                                                       \
+  type __tsan_atomic##bits##_exchange(type* x, type y, int) {                             \
+    return __atomic_exchange_n(x, y, 5);                                                  \
+  }                                                                                       \
+  type __tsan_atomic##bits##_fetch_add(type* x, type y, int) {                            \
+    return __atomic_fetch_add(x, y, 5);                                                   \
+  }                                                                                       \
+  type __tsan_atomic##bits##_fetch_sub(type* x, type y, int) {                            \
+    return __atomic_fetch_sub(x, y, 5);                                                   \
+  }                                                                                       \
+  int __tsan_atomic##bits##_compare_exchange_strong(type* x, type* y, type z, int, int) { \
+    return __atomic_compare_exchange_n(x, y, z, 0, 5, 5) ? 1 : 0;                         \
+  }
 extern "C" {
 NYSTROM_ACCESSES(1)
 NYSTROM_ACCESSES(2)
 NYSTROM_ACCESSES(4)
 NYSTROM_ACCESSES(8)
 NYSTROM_ACCESSES(16)
+NYSTROM_ATOMICS(8, std::uint8_t)
+NYSTROM_ATOMICS(32, std::uint32_t)
+NYSTROM_ATOMICS(64, std::uint64_t)
 void __tsan_read_range(void* address, std::uintptr_t bytes) {
   nystrom::emulation::note(address, bytes, false, __builtin_return_address(0));
 }
