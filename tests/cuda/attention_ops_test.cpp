@@ -7,6 +7,9 @@
 
 #include "attention/naive_attention.h"
 #include "attention_on_device.h"
+#ifdef NYSTROM_EMULATION
+#include "emulation.h"
+#endif
 
 namespace nystrom::testing {
 namespace {
@@ -117,6 +120,16 @@ TEST(AttentionOnDevice, is_as_defined_for_chunks_of_long_sequences) {
   expect_as_defined(options);
   options.lengths = {500, 5, 513};  // the second and third chunk of the first sequence have no key
   expect_as_defined(options);
+}
+
+TEST(AttentionOnDevice, is_as_defined_beyond_one_chunk_at_the_base_models_head) {
+  CaseOptions options = ragged(64);
+  options.config = {.heads = 1, .landmarks = 64, .taps = 65};
+  options.rows = {577, 65, 64};
+  expect_as_defined<BF16>(options, kBf16);
+#ifdef NYSTROM_EMULATION
+  EXPECT_EQ(emulation::statistics().bank_conflicts, 0) << "of ldmatrix";
+#endif
 }
 
 TEST(AttentionOnDevice, is_as_defined_with_one_scale_for_all_matrices) {

@@ -404,6 +404,15 @@ AtomicAccess::~AtomicAccess() {
   progress.atomic = false;
 }
 
+void count_bank_conflicts(const void* const* rows, int count) {
+  constexpr std::uintptr_t kBanks = 8;  // of 16 bytes
+  for (int first = 0; first < count; first += 8) {
+    std::array<int, kBanks> wanted{};
+    for (int i = first; i < first + 8; ++i) ++wanted[reinterpret_cast<std::uintptr_t>(rows[i]) / 16 % kBanks];
+    mutable_statistics().bank_conflicts += *std::max_element(wanted.begin(), wanted.end()) - 1;
+  }
+}
+
 unsigned lane() {
   return BlockRunner::instance().lane();
 }

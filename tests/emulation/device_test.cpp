@@ -185,6 +185,50 @@ TEST(ProductOfAWarp, has_its_operands_where_the_instruction_set_says) {
   EXPECT_EQ(wrong, 0);
 }
 
+/// Four 8 x 8 matrices of different elements, rows `stride` elements apart, by ldmatrix. The lanes have them
+/// where the PTX ISA says ("ldmatrix"): as they lie, lane 4 row + column / 2; transposed, lane 4 column + row
+/// /
+/// 2. Counts what is elsewhere.
+__global__ void matrices_kernel(int* wrong, int stride) {
+  auto* const elements = shared_memory<BF16>();
+  const int lane = lane_index();
+  const auto number = [](int matrix, int row, int column) {
+    return BF16(static_cast<float>(64 * matrix + 8 * row + column));
+  };
+  for (int column = 0; column < 8; ++column)
+    elements[lane * stride + column] = number(lane / 8, lane % 8, column);
+  __syncwarp();
+  std::uint32_t plain[4], transposed[4];
+  load_matrices(plain, elements + lane * stride);
+  load_matrices_transposed(transposed, elements + lane * stride);
+  int mistakes = 0;
+  for (int at = 0; at < 256; ++at) {
+    const int matrix = at / 64, row = at / 8 % 8, column = at % 8;
+    const auto holds = [&](std::uint32_t packed, int half) {
+      return (packed >> (16 * half) & 0xffffU) == number(matrix, row, column).bits;
+    };
+    if (lane == 4 * row + column / 2 && !holds(plain[matrix], column % 2)) ++mistakes;
+    if (lane == 4 * column + row / 2 && !holds(transposed[matrix], row % 2)) ++mistakes;
+  }
+  if (mistakes != 0) atomicAdd(wrong, mistakes);
+}
+
+TEST(MatricesOfAWarp, lie_where_the_instruction_set_says_and_their_bank_conflicts_are_counted) {
+  CudaContext cuda;
+  const Buffer memory(4, cuda.memory());
+  // Two loads of four times eight rows: 128 bytes apart they all need the same banks, 144 bytes apart none
+  // do.
+  for (const auto& [stride, conflicts] : {std::pair{72, 0}, {88, 0}, {80, 8}, {96, 24}, {64, 56}}) {
+    const std::int64_t before = emulation::statistics().bank_conflicts;
+    launch(cuda.stream(), 1, 32, 8192, "matrices", matrices_kernel, reinterpret_cast<int*>(memory.data()),
+           stride);
+    int wrong = -1;
+    cuda.memory().read(&wrong, memory.data(), 4);
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(emulation::statistics().bank_conflicts - before, conflicts) << stride;
+  }
+}
+
 TEST(TruncatedSum, cuts_off_bits_below_the_largest_term) {
   const double tiny = std::ldexp(1.0, -25), small = std::ldexp(1.0, -24);
   EXPECT_EQ(detail::truncated_sum(1, {tiny, tiny, tiny, tiny, tiny, tiny, tiny, tiny}), 1.0F)

@@ -44,6 +44,7 @@ struct Statistics {
   std::int64_t kernels = 0;
   std::int64_t synchronizations = 0;  ///< calls that made the host wait
   std::int64_t allocations = 0;       ///< of device or pinned memory
+  std::int64_t bank_conflicts = 0;    ///< turns that ldmatrix took beyond one for eight rows
   std::int64_t graphs_made = 0, graphs_updated = 0;
 };
 const Statistics& statistics();

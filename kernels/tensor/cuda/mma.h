@@ -9,8 +9,8 @@
 // Two bf16 share a register, the first in its low half.
 //
 // Under NYSTROM_EMULATION the same moves between the same lanes are written out plainly, so that an operand
-// in the wrong layout gives a wrong number there too. What the twin cannot show: alignment of shared
-// addresses is checked, bank conflicts are not, and tensor cores may round a sum of products otherwise in its
+// in the wrong layout gives a wrong number there too. Alignment of shared addresses is checked, bank
+// conflicts are counted. What the twin cannot show: tensor cores may round a sum of products otherwise in its
 // last bit: with NYSTROM_EMULATION_MMA=truncate the twin cuts sums off as they do. Checked against the CPU
 // through the emulation; not yet run on a GPU.
 
@@ -87,7 +87,9 @@ inline const BF16* const* rows_of_all_lanes(const BF16* row) {
   NYSTROM_CHECK(reinterpret_cast<std::uintptr_t>(row) % 16 == 0,
                 "a row for ldmatrix is not at 16 bytes: {}, thread {}", static_cast<const void*>(row),
                 threadIdx.x);
-  return emulation::warp_exchange(row);
+  const BF16* const* const rows = emulation::warp_exchange(row);
+  if (lane_index() == 0) emulation::count_bank_conflicts(reinterpret_cast<const void* const*>(rows), kWarp);
+  return rows;
 }
 inline bool truncates() {
   static const bool wanted = [] {

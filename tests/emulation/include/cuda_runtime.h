@@ -101,6 +101,10 @@ const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, c
 unsigned lane();
 [[noreturn]] void fault_in_kernel(const char* sentence, const Site& site);
 
+/// Addresses of 16 bytes each of shared memory, eight of which are read at once: those that need the same
+/// banks are counted (Statistics).
+void count_bank_conflicts(const void* const* rows, int count);
+
 /// While one lives, the thread's accesses are one atomic operation.
 struct AtomicAccess {
   AtomicAccess();
