@@ -1,10 +1,10 @@
 # The emulation itself: what is planted must be caught.
+set_source_files_properties(tests/emulation/alignment_test.cpp PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fsanitize=alignment;-fno-sanitize-recover=alignment")
 nystrom_add_test(emulation_test
   SOURCES tests/emulation/alignment_test.cpp tests/emulation/device_test.cpp tests/emulation/emulation_test.cpp
   LINKS nystrom_tensor
   LABELS emulation)
-set_source_files_properties(tests/emulation/alignment_test.cpp PROPERTIES
-  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fsanitize=alignment;-fno-sanitize-recover=alignment")
 
 # The ops' tests once more, with kernels each of whose accesses is looked at (races.cpp).
 get_target_property(nystrom_watched_sources nystrom_kernels SOURCES)
@@ -19,7 +19,14 @@ nystrom_add_test(races_test
     tests/emulation/races_test.cpp
     tests/cuda/attention_ops_test.cpp
     tests/cuda/kinds_on_device_test.cpp
-    tests/cuda/ops_linear_test.cpp
+    tests/cuda/ops/linear_test.cpp
   LINKS nystrom_watched_kernels
   LABELS emulation
   AS_ONE races)
+
+nystrom_add_test(pinv_emulation_test
+  SOURCES tests/emulation/pseudo_inverse_test.cpp
+  LINKS nystrom_kernels
+  LABELS emulation)
+add_test(NAME PinvOnTensorCoresThatTruncate COMMAND pinv_emulation_test)
+set_tests_properties(PinvOnTensorCoresThatTruncate PROPERTIES LABELS emulation ENVIRONMENT NYSTROM_EMULATION_MMA=truncate)

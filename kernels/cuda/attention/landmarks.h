@@ -36,16 +36,16 @@ void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_
 
 struct NystromMiddleGradient {
   AttentionProblem problem;
-  int iterations;
+  int iterations, kept;  // kept: iterates that a slot has room for
   bool one_scale;
   const float *q_landmarks, *k_landmarks, *pinv, *k3_v;
   float *w, *norms, *norm_columns, *d_scales;  // see CudaNystromWorkspace
   float* d_w_parts;                            // the first chunk's place becomes scratch
   const float *d_k_parts, *d_q_parts;
   float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *a, *d_a;
-  float* squares;  // [slots, iterations + 11 where M > 64, M, M]
+  float* squares;  // [slots, kept + 11 where M > 64, M, M]
 };
-/// W again, A, its norms.
+/// W and A again, and A's norms.
 void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args);
 /// From d_W: d_(k3 v) with its deltas, and through pseudo-inverse and A d_k~ and this part of d_q~.
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots);

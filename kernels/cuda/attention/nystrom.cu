@@ -62,6 +62,7 @@ NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const Atten
   NystromMiddleGradient middle{};
   middle.problem = problem;
   middle.iterations = shape.options.pinv_iterations;
+  middle.kept = static_cast<int>(shape.kept_iterates());
   middle.one_scale = shape.options.pinv_init == PinvInit::kBatchMax;
   middle.q_landmarks = args.saved.q_landmarks.data<float>();
   middle.k_landmarks = args.saved.k_landmarks.data<float>();

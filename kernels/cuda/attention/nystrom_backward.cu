@@ -1,12 +1,11 @@
 // The M x M part of Nystrom attention's backward (docs/mathematics.md has the lines under the same names).
 //
-//   begin      block (head): W = Z (k3 v).
-//   matrices   block (head): A again, its norm and the norm's column.
+//   begin      block (head): W = Z (k3 v), A again, its norm and the norm's column.
 //   pinv       a block walks over heads: d_(k3 v) = Z^T d_W, its deltas, d_Z = d_W (k3 v)^T, then the steps
 //              backwards. The iterates Z_i are made again and kept in the block's slot of the workspace (for
-//              the L2 cache: at most 264 slots of 96 KiB at M = 64), X, T2 and T3 from each of them. 86
-//              products of M^3 multiply-adds in fp32 bound it: 45 MFLOP a head at M = 64, 0.67 us of the
-//              whole of an H100 at 67 TFLOP/s. M <= 64: six tiles in shared memory, 96 KiB, two blocks a
+//              the L2 cache: at most 264 slots of 96 KiB at M = 64), X, T2 and T3 from each of them. 88
+//              products of M^3 multiply-adds to fp32 accuracy, each of three on tensor cores, bound it: 138
+//              MFLOP of fp16 a head at M = 64. M <= 64: six factors in shared memory, 98 KiB, two blocks a
 //              multiprocessor; d_A in registers.
 //   landmarks  block (head): through the scale and A's softmax, d_q~ and d_k~.
 //   queries    d_q~ from its chunks, then added to d_q.
@@ -24,6 +23,7 @@ __device__ inline std::int64_t landmark_rows(const AttentionProblem& problem, in
   return static_cast<std::int64_t>(index) * problem.landmarks;
 }
 
+/// W again, A with its norm and the norm's column.
 __global__ void __launch_bounds__(kSquareThreads) begin_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
@@ -33,27 +33,13 @@ __global__ void __launch_bounds__(kSquareThreads) begin_kernel(NystromMiddleGrad
   }
   const int m = problem.landmarks, width = problem.width;
   const std::int64_t rows = landmark_rows(problem, item.index);
-  SquareMemory<false, 1> memory(m, nullptr, 0);  // only its stages
+  const SquareMemory<1> memory;
   float* const w = args.w + rows * width;
-  for_product(plain(args.pinv + rows * m, m, m), plain(args.k3_v + rows * width, m, width),
-              memory.squares.stages, [&](int i, int j, float sum) { w[i * width + j] = sum; });
-}
-
-/// A of each head into args.a, its norm and the norm's column.
-template <bool kSmall>
-__global__ void __launch_bounds__(kSquareThreads) matrices_kernel(NystromMiddleGradient args) {
-  const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (item.exact) return;
-  const int m = problem.landmarks;
-  SquareMemory<kSmall, 1> memory(m, nullptr, 0);
-  float* const a = args.a + landmark_rows(problem, item.index) * m;
-  float* const mine = kSmall ? memory.square(0) : a;
-  make_a(memory.squares, problem, item, args.q_landmarks, args.k_landmarks, mine);
-  const OneNorm norm = one_norm(memory.squares, mine, memory.vectors);
-  if (kSmall)
-    for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads)
-      a[e] = mine[memory.squares.at(e / m, e % m)];
+  for_product(plain(args.pinv + rows * m, m, m), plain(args.k3_v + rows * width, m, width), memory.stage(),
+              [&](float sum, int i, int j) { w[i * width + j] = sum; });
+  float* const a = args.a + rows * m;
+  make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), a);
+  const OneNorm norm = one_norm(a, memory.vectors, m);
   if (threadIdx.x != 0) return;
   args.norms[item.index] = norm.value;
   args.norm_columns[item.index] = static_cast<float>(norm.column);
@@ -87,21 +73,19 @@ __device__ inline float sum_parts(const AttentionProblem& problem, const Attenti
   return sum;
 }
 
-/// d_(k3 v) = Z^T d_W, its deltas, and d_z = (d_Z)^T = (k3 v) d_W^T. `d_w` [M, D] is scratch in memory.
-template <bool kSmall>
-__device__ inline void begin_squares(const NystromMiddleGradient& args, const AttentionItem& item,
-                                     const Squares<kSmall>& squares, float* d_w, float* d_z) {
+/// d_W from its parts into its first chunk's place, d_(k3 v) = Z^T d_W, and its deltas; returns d_W.
+__device__ inline float* begin_head(const NystromMiddleGradient& args, const AttentionItem& item,
+                                    const SplitStage& stage) {
   const AttentionProblem& problem = args.problem;
   const int m = problem.landmarks, width = problem.width;
   const std::int64_t rows = landmark_rows(problem, item.index);
   const float* const k3_v = args.k3_v + rows * width;
   float* const d_k3_v = args.d_k3_v + rows * width;
+  float* const d_w = args.d_w_parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * m * width;
   for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
     d_w[e] = sum_parts(problem, item, args.d_w_parts, e);
-  __syncthreads();
-  for_product(transposed(args.pinv + rows * m, m, m), plain(d_w, m, width), squares.stages,
-              [&](int i, int j, float sum) { d_k3_v[i * width + j] = sum; });
-  squares.zero(d_z);
+  for_product(transposed(args.pinv + rows * m, m, m), plain(d_w, m, width), stage,
+              [&](float sum, int i, int j) { d_k3_v[i * width + j] = sum; });
   __syncthreads();
   for (int i = warp_index(); i < m; i += kSquareThreads / kWarp) {
     float sum = 0;
@@ -109,47 +93,68 @@ __device__ inline void begin_squares(const NystromMiddleGradient& args, const At
     sum = warp_sum(sum);
     if (lane_index() == 0) args.landmark_deltas[rows + i] = sum;
   }
-  for_product(plain(k3_v, m, width), transposed(d_w, m, width), squares.stages,
-              [&](int i, int j, float sum) { d_z[squares.at(i, j)] = sum; });
-  __syncthreads();
+  return d_w;
 }
 
-template <bool kSmall>
-__global__ void __launch_bounds__(kSquareThreads) pinv_gradient_kernel(NystromMiddleGradient args) {
+/// The scale's gradient, from the thread's part of <(d_Z_0)^T, A>.
+__device__ inline void write_d_scale(const NystromMiddleGradient& args, int index, float dot, float scale,
+                                     float* vectors) {
+  dot = block_sum(dot, vectors);
+  if (threadIdx.x == 0) args.d_scales[index] = -dot / (scale * scale);
+}
+
+/// M <= 64. d_Z = d_W (k3 v)^T, then the steps backwards.
+__global__ void __launch_bounds__(kSquareThreads, 2) small_pinv_gradient_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
-  const int items = problem.batch * problem.heads, m = problem.landmarks, steps = args.iterations;
-  const int kept = steps > 1 ? steps : 1, of_slot = kept + (kSmall ? 0 : PinvGradient<kSmall>::kLarge);
-  const SquareMemory<kSmall, 6> memory(m, args.squares, of_slot);
-  float* const slot = args.squares + static_cast<std::int64_t>(blockIdx.x) * of_slot * m * m;
+  const int items = problem.batch * problem.heads, m = problem.landmarks, width = problem.width;
+  const SquareMemory<SmallPinvGradient::kTiles> memory;
+  float* const slot = args.squares + static_cast<std::int64_t>(blockIdx.x) * args.kept * m * m;
   const float shared_scale =
       args.one_scale ? args.norms[largest_norm_item(args.norms, items, memory.vectors)] : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
     if (item.exact) continue;
-    PinvGradient<kSmall> pinv(memory, slot, kept);
-    const Squares<kSmall>& squares = pinv.squares;
     const std::int64_t rows = landmark_rows(problem, index);
-    // d_W takes its first chunk's place.
-    float* const d_w =
-        args.d_w_parts + static_cast<std::int64_t>(index) * problem.max_chunks * m * problem.width;
-    begin_squares(args, item, squares, d_w, pinv.d_z);
+    const float* const d_w = begin_head(args, item, memory.stage());
     const float scale = args.one_scale ? shared_scale : args.norms[index];
-    pinv.remake_iterates(args.a + rows * m, scale, steps);
-    if (!kSmall) squares.zero(pinv.d_a);
-    for (int i = steps - 1; i >= 0; --i) {
-      if (i + 1 < steps) pinv.load_iterate(i);
+    SmallPinvGradient pinv(memory, slot, m);
+    pinv.begin(args.a + rows * m,
+               staged_product(plain(d_w, m, width), transposed(args.k3_v + rows * width, m, width), 0, 0,
+                              memory.stage()),
+               scale, args.iterations);
+    for (int i = args.iterations - 1; i >= 0; --i) {
+      if (i + 1 < args.iterations) pinv.load_iterate(i, scale);
       pinv.step_back();
     }
-    const float* const d_a = pinv.finish();
-    float dot = 0;
-    for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads) {
-      const int i = e / m, j = e % m;
-      const float d_z = pinv.d_z[squares.at(i, j)];
-      args.d_a[rows * m + e] = d_a[squares.at(j, i)] + d_z / scale;
-      dot += d_z * pinv.a[squares.at(i, j)];
+    write_d_scale(args, index, pinv.finish(args.a + rows * m, scale, args.d_a + rows * m), scale,
+                  memory.vectors);
+  }
+}
+
+/// The same for any M, with (d_Z)^T = (k3 v) d_W^T.
+__global__ void __launch_bounds__(kSquareThreads) large_pinv_gradient_kernel(NystromMiddleGradient args) {
+  const AttentionProblem& problem = args.problem;
+  const int items = problem.batch * problem.heads, m = problem.landmarks, width = problem.width;
+  const SquareMemory<1> memory;
+  float* const slot =
+      args.squares + static_cast<std::int64_t>(blockIdx.x) * (args.kept + PinvGradient::kMatrices) * m * m;
+  const PinvGradient pinv({m, memory.stage()}, slot, args.kept);
+  const float shared_scale =
+      args.one_scale ? args.norms[largest_norm_item(args.norms, items, memory.vectors)] : 0;
+  for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
+    const AttentionItem item = item_of(problem, index);
+    if (item.exact) continue;
+    const std::int64_t rows = landmark_rows(problem, index);
+    const float* const d_w = begin_head(args, item, memory.stage());
+    for_product(plain(args.k3_v + rows * width, m, width), transposed(d_w, m, width), memory.stage(),
+                [&](float sum, int i, int j) { pinv.d_z[i * m + j] = sum; });
+    const float scale = args.one_scale ? shared_scale : args.norms[index];
+    pinv.begin(args.a + rows * m, scale, args.iterations);
+    for (int i = args.iterations - 1; i >= 0; --i) {
+      if (i + 1 < args.iterations) pinv.load_iterate(i);
+      pinv.step_back();
     }
-    dot = block_sum(dot, memory.vectors);
-    if (threadIdx.x == 0) args.d_scales[index] = -dot / (scale * scale);
+    write_d_scale(args, index, pinv.finish(scale, args.d_a + rows * m), scale, memory.vectors);
   }
 }
 
@@ -169,7 +174,7 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
   if (item.exact) return;
   const int m = problem.landmarks, width = problem.width, lane = lane_index();
   const std::int64_t rows = landmark_rows(problem, item.index);
-  SquareMemory<false, 1> memory(m, nullptr, 0);  // only its stages
+  const SquareMemory<1> memory;
   const float d_norm = norm_gradient(args, item.index, memory.vectors);
   const auto column = static_cast<int>(args.norm_columns[item.index]);
   const float* const a = args.a + rows * m;
@@ -184,15 +189,13 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
     for (int j = lane; j < m; j += kWarp)
       d_s[i * m + j] = a[i * m + j] * (d_s[i * m + j] - delta) * problem.scale;
   }
-  __syncthreads();
   const std::int64_t at = rows * width;
-  for_product(plain(d_s, m, m), plain(args.k_landmarks + at, m, width), memory.squares.stages,
-              [&](int i, int j, float sum) { args.d_q_landmarks[at + i * width + j] = sum; });
-  for_product(transposed(d_s, m, m), plain(args.q_landmarks + at, m, width), memory.squares.stages,
-              [&](int i, int j, float sum) {
-                const int e = i * width + j;
-                args.d_k_landmarks[at + e] = sum + sum_parts(problem, item, args.d_k_parts, e);
-              });
+  for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
+    args.d_k_landmarks[at + e] = sum_parts(problem, item, args.d_k_parts, e);
+  for_product(plain(d_s, m, m), plain(args.k_landmarks + at, m, width), memory.stage(),
+              [&](float sum, int i, int j) { args.d_q_landmarks[at + i * width + j] = sum; });
+  for_product(transposed(d_s, m, m), plain(args.q_landmarks + at, m, width), memory.stage(),
+              [&](float sum, int i, int j) { args.d_k_landmarks[at + i * width + j] += sum; });
 }
 
 __global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(NystromMiddleGradient args) {
@@ -207,56 +210,59 @@ __global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(Nystrom
 
 constexpr int kRowsOfBlock = 16;
 
-/// Block (16 rows, sequence): a thread takes eight columns of a row at a time.
+/// Block (16 rows, sequence): a warp takes rows, a lane eight columns of them at a time. Segments and their
+/// factors are found once for each row.
 template <class T>
 __global__ void __launch_bounds__(kSquareThreads)
     add_to_queries_kernel(AttentionProblem problem, const float* d_q_landmarks, T* d_qkv) {
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.y) * problem.heads);
-  if (item.exact) return;
+  const int first = static_cast<int>(blockIdx.x) * kRowsOfBlock, rows = min(kRowsOfBlock, item.rows - first);
+  if (item.exact || rows <= 0) return;
   const int m = problem.landmarks, width = problem.width, vectors = problem.heads * width / 8;
-  const int first = static_cast<int>(blockIdx.x) * kRowsOfBlock;
-  for (int v = static_cast<int>(threadIdx.x); v < kRowsOfBlock * vectors; v += kSquareThreads) {
-    const int row = first + v / vectors, column = v % vectors * 8;
-    if (row >= item.rows) return;
-    const std::int64_t n = item.rows, j = ((row + 1LL) * m - 1) / n;
-    const float factor = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);
-    const float* const from = d_q_landmarks +
-                              ((item.index + column / width) * static_cast<std::int64_t>(m) + j) * width +
-                              column % width;
-    T* const to = d_qkv + (item.begin + row) * 3 * problem.heads * width + column;
-    alignas(16) T x[8];
-#pragma unroll
-    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) copy_16_bytes(x + e, to + e);
-#pragma unroll
-    for (int e = 0; e < 8; ++e) store(x + e, load(x + e) + factor * from[e]);
-#pragma unroll
-    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) copy_16_bytes(to + e, x + e);
+  int* const segments = shared_memory<int>();
+  auto* const factors = reinterpret_cast<float*>(segments + kRowsOfBlock);
+  if (static_cast<int>(threadIdx.x) < rows) {
+    const std::int64_t n = item.rows, row = first + static_cast<int>(threadIdx.x),
+                       j = ((row + 1) * m - 1) / n;
+    segments[threadIdx.x] = static_cast<int>(j);
+    factors[threadIdx.x] = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);
   }
-}
-
-template <bool kSmall>
-void run_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, unsigned items,
-                         unsigned slots) {
-  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<kSmall, 1>::bytes(),
-         "attention_matrices_backward", matrices_kernel<kSmall>, args);
-  launch(context.stream(), dim3(slots), dim3(kSquareThreads), SquareMemory<kSmall, 6>::bytes(),
-         "attention_pinv_backward", pinv_gradient_kernel<kSmall>, args);
+  __syncthreads();
+  for (int v = lane_index(); v < vectors; v += kWarp) {
+    const int column = 8 * v, head = column / width;
+    const float* const of_head =
+        d_q_landmarks + (item.index + head) * static_cast<std::int64_t>(m) * width + (column - head * width);
+    T* const queries = d_qkv + (item.begin + first) * 3 * problem.heads * width + column;
+    for (int row = warp_index(); row < rows; row += kSquareThreads / kWarp) {
+      const float* const from = of_head + segments[row] * width;
+      const float factor = factors[row];
+      T* const to = queries + static_cast<std::int64_t>(row) * 3 * problem.heads * width;
+      alignas(16) T x[8];
+#pragma unroll
+      for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) copy_16_bytes(x + e, to + e);
+#pragma unroll
+      for (int e = 0; e < 8; ++e) store(x + e, load(x + e) + factor * from[e]);
+#pragma unroll
+      for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) copy_16_bytes(to + e, x + e);
+    }
+  }
 }
 
 }  // namespace
 
 void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args) {
   const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
-  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<false, 1>::bytes(),
+  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<1>::bytes(),
          "attention_begin_backward", begin_kernel, args);
 }
 
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots) {
   const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
-  const auto run =
-      args.problem.landmarks <= kSmallLandmarks ? run_middle_gradient<true> : run_middle_gradient<false>;
-  run(context, args, items, static_cast<unsigned>(slots));
-  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<false, 1>::bytes(),
+  const bool small = args.problem.landmarks <= kSmallLandmarks;
+  launch(context.stream(), dim3(static_cast<unsigned>(slots)), dim3(kSquareThreads),
+         small ? SquareMemory<SmallPinvGradient::kTiles>::bytes() : SquareMemory<1>::bytes(),
+         "attention_pinv_backward", small ? small_pinv_gradient_kernel : large_pinv_gradient_kernel, args);
+  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<1>::bytes(),
          "attention_landmarks_backward", landmarks_gradient_kernel, args);
 }
 
@@ -268,8 +274,8 @@ void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradi
          0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
   const dim3 grid(static_cast<unsigned>((longest + kRowsOfBlock - 1) / kRowsOfBlock),
                   static_cast<unsigned>(problem.batch));
-  launch(context.stream(), grid, dim3(kSquareThreads), 0, "attention_queries_backward",
-         add_to_queries_kernel<T>, problem, args.d_q_landmarks, d_qkv);
+  launch(context.stream(), grid, dim3(kSquareThreads), kRowsOfBlock * (sizeof(int) + sizeof(float)),
+         "attention_queries_backward", add_to_queries_kernel<T>, problem, args.d_q_landmarks, d_qkv);
 }
 
 template void add_query_landmark_gradients<float>(CudaContext&, const NystromMiddleGradient&, float*,

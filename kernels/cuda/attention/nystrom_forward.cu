@@ -3,9 +3,9 @@
 //
 //   landmarks  block (segment, sequence; 32 x 8 columns): 8 rows at once, summed by a fixed tree.
 //              Bytes: 2 n C elements read, 8 M C written.
-//   middle     a block walks over heads: A, Z, X, T in shared memory (M <= 64: 64 KiB, three blocks a
-//              multiprocessor). 24 products of M^3 multiply-adds in fp32 bound it: 12.6 MFLOP a head at
-//              M = 64, 0.19 us of the whole of an H100 at 67 TFLOP/s.
+//   middle     M <= 64: block (head), A, Z and one more factor in shared memory, 50 KiB, three blocks a
+//              multiprocessor. 27 products of M^3 multiply-adds to fp32 accuracy, each of three on tensor
+//              cores, bound it: 42 MFLOP of fp16 a head at M = 64. M > 64: a block walks over heads.
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
@@ -88,47 +88,99 @@ __device__ inline float largest_norm(const float* norms, int items, float* share
   return block_max(largest, shared);
 }
 
+/// Norms of all heads, before any is inverted (pinv_init: batch_max).
 template <bool kSmall>
 __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle args) {
   const AttentionProblem& problem = args.problem;
   const int items = problem.batch * problem.heads, m = problem.landmarks;
-  SquareMemory<kSmall, 1> memory(m, args.squares, 6);
+  const SquareMemory<1> memory;
+  float* const in_memory = args.squares + static_cast<std::int64_t>(blockIdx.x) * kForwardSquares * m * m;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (!item.exact)
-      make_a(memory.squares, problem, item, args.q_landmarks, args.k_landmarks, memory.square(0));
-    const OneNorm norm =
-        !item.exact ? one_norm(memory.squares, memory.square(0), memory.vectors) : OneNorm{0, 0};
+    OneNorm norm{0, 0};
+    if (!item.exact && kSmall) {
+      norm = one_norm(make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage()),
+                      memory.vectors, m);
+    } else if (!item.exact) {
+      make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), in_memory);
+      norm = one_norm(in_memory, memory.vectors, m);
+    }
     if (threadIdx.x == 0) args.norms[index] = norm.value;
     __syncthreads();
   }
 }
 
-template <bool kSmall>
-__global__ void __launch_bounds__(kSquareThreads) middle_kernel(NystromMiddle args) {
+/// From the thread's part of |A Z - I|^2.
+__device__ inline void write_residual(const NystromMiddle& args, int index, float squared, float* vectors) {
+  squared = block_sum(squared, vectors);
+  if (threadIdx.x == 0) args.residuals[index] = sqrtf(squared / static_cast<float>(args.problem.landmarks));
+}
+
+/// W = Z (k3 v), M <= 64, of the warp's rows of Z.
+__device__ inline void small_w(const NystromMiddle& args, int index, const SplitRows& z,
+                               const SplitStage& stage) {
+  const int m = args.problem.landmarks, width = args.problem.width;
+  const std::int64_t at = static_cast<std::int64_t>(index) * m * width;
+  for (int column = 0; column < width; column += kSquareTile) {
+    const TileRows k3_v = read_tile(plain(args.k3_v + at, m, width), 0, column);
+    TileRows w = split_product(1, z, publish(k3_v, stage.tile, stage.maxima).tile);
+    for_each_at(w, 0, column, [&](float x, int i, int j) {
+      if (i < m && j < width) args.w[at + i * width + j] = x;
+    });
+  }
+}
+
+/// M <= 64: one head.
+constexpr int kForwardTiles = 3;
+__global__ void __launch_bounds__(kSquareThreads, 3) small_middle_kernel(NystromMiddle args) {
+  const AttentionProblem& problem = args.problem;
+  const int index = static_cast<int>(blockIdx.x), m = problem.landmarks;
+  const AttentionItem item = item_of(problem, index);
+  if (item.exact) {
+    if (threadIdx.x == 0 && args.residuals != nullptr) args.residuals[index] = 0;
+    return;
+  }
+  const SquareMemory<kForwardTiles> memory;
+  const TileRows a_rows = make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage());
+  const float scale = args.one_scale ? largest_norm(args.norms, problem.batch * problem.heads, memory.vectors)
+                                     : one_norm(a_rows, memory.vectors, m).value;
+  const SplitTile a = publish(a_rows, memory.tile(0), memory.maxima).tile;
+  SplitTile z = first_iterate(a, scale, memory.tile(1));
+  TileRows pinv = joined(rows_of_tile<Lies::kPlain>(z));
+  for (int i = 0; i < args.iterations; ++i) {
+    pinv = next_iterate(a, z, memory.tile(2), memory.maxima, m);
+    z = publish(pinv, memory.tile(1), memory.maxima).tile;
+  }
+  write_square(args.pinv + static_cast<std::int64_t>(index) * m * m, pinv, m);
+  if (args.residuals != nullptr) {
+    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a), z);
+    add_to_diagonal(error, -1, m);
+    float sum = 0;
+    for_each(error, [&](float x, int, int) { sum += x * x; });
+    write_residual(args, index, sum, memory.vectors);
+  }
+  merge_parts(args, item);
+  small_w(args, index, rows_of_tile<Lies::kPlain>(z), memory.stage());
+}
+
+/// Any M: a block walks over heads.
+__global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMiddle args) {
   const AttentionProblem& problem = args.problem;
   const int items = problem.batch * problem.heads, m = problem.landmarks;
-  SquareMemory<kSmall, 4> memory(m, args.squares, 6);
-  const Squares<kSmall>& squares = memory.squares;
+  const SquareMemory<1> memory;
+  const Squares squares{m, memory.stage()};
+  float* const slot = args.squares + static_cast<std::int64_t>(blockIdx.x) * kForwardSquares * m * m;
+  const auto square = [&](int i) { return slot + static_cast<std::int64_t>(i) * m * m; };
   const float shared_scale = args.one_scale ? largest_norm(args.norms, items, memory.vectors) : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
     if (threadIdx.x == 0 && args.residuals != nullptr && item.exact) args.residuals[index] = 0;
     if (item.exact) continue;
-    float* const a = memory.square(0);
-    float* z = memory.square(1);
-    float* const x = memory.square(2);
-    float* const t2 = memory.square(3);
-    float* const t3 = kSmall ? t2 : memory.square(4);
-    float* next = kSmall ? z : memory.square(5);
-    make_a(squares, problem, item, args.q_landmarks, args.k_landmarks, a);
-    const float scale = args.one_scale ? shared_scale : one_norm(squares, a, memory.vectors).value;
-    first_iterate(squares, a, scale, z);
-    if (kSmall) {  // garbage of the stages must not reach the zeros beyond m
-      squares.zero(x);
-      squares.zero(t2);
-    }
-    __syncthreads();
+    float *const a = square(0), *const x = square(2), *const t2 = square(3), *const t3 = square(4);
+    float *z = square(1), *next = square(5);
+    make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), a);
+    const float scale = args.one_scale ? shared_scale : one_norm(a, memory.vectors, m).value;
+    squares.first_iterate(a, scale, z);
     for (int i = 0; i < args.iterations; ++i) {
       squares.step(a, z, x, t2, t3);
       squares.product(next, {.a = z, .b = t3, .alpha = 0.25F});
@@ -136,36 +188,22 @@ __global__ void __launch_bounds__(kSquareThreads) middle_kernel(NystromMiddle ar
       z = next;
       next = before;
     }
-    const std::int64_t at = static_cast<std::int64_t>(index) * m;
-    float* const pinv = args.pinv + at * m;
-    for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads)
-      pinv[e] = z[squares.at(e / m, e % m)];
+    __syncthreads();
+    float* const pinv = args.pinv + static_cast<std::int64_t>(index) * m * m;
+    squares.for_each([&](int i, int j) { pinv[i * m + j] = z[i * m + j]; });
     if (args.residuals != nullptr) {
       squares.product(x, {.a = a, .b = z, .diagonal = -1});
       float sum = 0;
-      for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads) {
-        const float error = x[squares.at(e / m, e % m)];
-        sum += error * error;
-      }
-      sum = block_sum(sum, memory.vectors);
-      if (threadIdx.x == 0) args.residuals[index] = sqrtf(sum / static_cast<float>(m));
+      squares.for_each([&](int i, int j) { sum += x[i * m + j] * x[i * m + j]; });
+      write_residual(args, index, sum, memory.vectors);
     }
     merge_parts(args, item);
     const int width = problem.width;
-    float* const w = args.w + at * width;
-    for_product(plain(pinv, m, m), plain(args.k3_v + at * width, m, width), squares.stages,
-                [&](int i, int j, float sum) { w[i * width + j] = sum; });
+    const std::int64_t at = static_cast<std::int64_t>(index) * m * width;
+    for_product(plain(pinv, m, m), plain(args.k3_v + at, m, width), memory.stage(),
+                [&](float sum, int i, int j) { args.w[at + i * width + j] = sum; });
     __syncthreads();
   }
-}
-
-template <bool kSmall>
-void run_middle(CudaContext& context, const NystromMiddle& args, unsigned blocks) {
-  if (args.one_scale)
-    launch(context.stream(), dim3(blocks), dim3(kSquareThreads), SquareMemory<kSmall, 1>::bytes(),
-           "attention_norms", norms_kernel<kSmall>, args);
-  launch(context.stream(), dim3(blocks), dim3(kSquareThreads), SquareMemory<kSmall, 4>::bytes(),
-         "attention_middle_forward", middle_kernel<kSmall>, args);
 }
 
 }  // namespace
@@ -182,9 +220,13 @@ void make_landmarks(CudaContext& context, const Landmarks<T>& args) {
 
 void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_t slots) {
   const bool small = args.problem.landmarks <= kSmallLandmarks;
-  const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
-  small ? run_middle<true>(context, args, items)
-        : run_middle<false>(context, args, static_cast<unsigned>(slots));
+  const dim3 blocks(static_cast<unsigned>(small ? args.problem.batch * args.problem.heads : slots));
+  if (args.one_scale)
+    launch(context.stream(), blocks, dim3(kSquareThreads), SquareMemory<1>::bytes(), "attention_norms",
+           small ? norms_kernel<true> : norms_kernel<false>, args);
+  launch(context.stream(), blocks, dim3(kSquareThreads),
+         small ? SquareMemory<kForwardTiles>::bytes() : SquareMemory<1>::bytes(), "attention_middle_forward",
+         small ? small_middle_kernel : large_middle_kernel, args);
 }
 
 template void make_landmarks<float>(CudaContext&, const Landmarks<float>&);

@@ -1,78 +1,146 @@
 #pragma once
 // The backward of the pseudo-inverse by one block (docs/mathematics.md has the lines under the same names).
-// All gradients are carried transposed, so that no product transposes.
 
 #include "kernels/cuda/attention/landmark_matrices.h"
 
 namespace nystrom::cuda {
 
-/// The pseudo-inverse's steps backwards, in the block's memory; d_z and d_a are (d_Z)^T and (d_A)^T.
-template <bool kSmall>
+/// The steps backwards where M <= 64: 11 products each, three of them those of forward. A, Z, X, T2 and d_Z
+/// are factors in shared memory; d_Z of the step before and d_A stay in registers. A tile takes T3, d_T3 and
+/// d_X in turn, that of d_Z d_T2.
+struct SmallPinvGradient {
+  static constexpr int kTiles = 6;
+
+  int m;
+  float* maxima;
+  float* iterates;  // [steps, M, M], in the workspace
+  F16 *a_tile, *z_tile, *x_tile, *t2_tile, *turn, *d_z_tile;
+  SplitTile a, z, d_z_factor;
+  TileRows d_z, d_a;
+
+  __device__ SmallPinvGradient(const SquareMemory<kTiles>& memory, float* slot, int landmarks)
+      : m(landmarks),
+        maxima(memory.maxima),
+        iterates(slot),
+        a_tile(memory.tile(0)),
+        z_tile(memory.tile(1)),
+        x_tile(memory.tile(2)),
+        t2_tile(memory.tile(3)),
+        turn(memory.tile(4)),
+        d_z_tile(memory.tile(5)) {}
+
+  /// A from memory, d_Z, and the iterates up to the last step's, which stays in z.
+  __device__ void begin(const float* a_in_memory, const TileRows& d_pinv, float scale, int steps) {
+    d_z_factor = publish(d_pinv, d_z_tile, maxima).tile;
+    a = publish(read_square(a_in_memory, m), a_tile, maxima).tile;
+    z = first_iterate(a, scale, z_tile);
+    for (int i = 1; i < steps; ++i) {
+      TileRows next = next_iterate(a, z, turn, maxima, m);
+      write_square(iterates + static_cast<std::int64_t>(i) * m * m, next, m);
+      z = publish(next, z_tile, maxima).tile;
+    }
+  }
+  /// z becomes iterate i; each thread reads what it wrote.
+  __device__ void load_iterate(int i, float scale) {
+    if (i == 0)
+      z = first_iterate(a, scale, z_tile);
+    else
+      z = publish(read_square(iterates + static_cast<std::int64_t>(i) * m * m, m), z_tile, maxima).tile;
+  }
+
+  /// Back through the step that begins with z.
+  __device__ void step_back() {
+    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a), z);
+    const Published x_factor = publish(x_rows, x_tile, maxima);
+    const SplitTile x = x_factor.tile;
+    const SplitTile t2 = publish(second_term(x_rows, x_factor, m), t2_tile, maxima).tile;
+    const SplitTile t3 = publish(third_term(x_factor.rows, t2, m), turn, maxima).tile;
+    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor), t3);
+    const SplitTile d_t3 =
+        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z), d_z_factor), turn, maxima).tile;
+    TileRows d_x = split_product(-1, rows_of_tile<Lies::kTransposed>(x), d_t3);  // d_T2 at first
+    const Published d_t2 = publish(d_x, d_z_tile, maxima);
+    for_each(d_x, [](float& element, int, int) { element *= -7.0F; });
+    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x);
+    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x), d_t2.tile);
+    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3), t2);
+    const Published d_x_factor = publish(d_x, turn, maxima);
+    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z);
+    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a), d_x_factor.tile);
+    d_z_factor = publish(d_z, d_z_tile, maxima).tile;
+  }
+
+  /// d_A, with that of Z_0, into memory; returns this thread's part of <(d_Z_0)^T, A>.
+  __device__ float finish(const float* a_in_memory, float scale, float* d_a_in_memory) {
+    TileRows d_z0 = joined(rows_of_tile<Lies::kTransposed>(d_z_factor));
+    const TileRows a_rows = read_square(a_in_memory, m);
+    float dot = 0;
+#pragma unroll
+    for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        dot += d_z0.x[j][i] * a_rows.x[j][i];
+        d_a.x[j][i] += d_z0.x[j][i] / scale;
+      }
+    write_square(d_a_in_memory, d_a, m);
+    return dot;
+  }
+};
+
+/// The same for any M, in the block's slot of the workspace. All gradients are carried transposed: d_z and
+/// d_a are (d_Z)^T and (d_A)^T.
 struct PinvGradient {
-  Squares<kSmall> squares;
-  float* iterates;  // [kept, M, M], in the workspace
-  float *a, *z, *x, *t2, *t3, *d_z;
-  float *spare, *d_a, *room;  // where M > 64; room: three matrices
-  TileSums d_a_tile;          // where M <= 64 (d_A)^T is in registers
+  Squares squares;
+  float* iterates;                                        // [steps, M, M]
+  float *a, *z, *x, *t2, *t3, *d_z, *spare, *d_a, *room;  // room: three matrices
 
-  static constexpr int kLarge = 11;  ///< matrices beside the iterates where M > 64
+  static constexpr int kMatrices = 11;  ///< beside the iterates
 
-  __device__ PinvGradient(const SquareMemory<kSmall, 6>& memory, float* slot, int kept)
-      : squares(memory.squares), iterates(slot) {
-    const auto square = [&](int i) { return memory.square(kSmall ? i : kept + i); };
+  __device__ PinvGradient(const Squares& squares_of_block, float* slot, int steps)
+      : squares(squares_of_block), iterates(slot) {
+    const auto square = [&](int i) {
+      return slot + static_cast<std::int64_t>(steps + i) * squares.m * squares.m;
+    };
     a = square(0);
     z = square(1);
     x = square(2);
     t2 = square(3);
     t3 = square(4);
     d_z = square(5);
-    spare = kSmall ? nullptr : square(6);
-    d_a = kSmall ? nullptr : square(7);
-    room = kSmall ? nullptr : square(8);
+    spare = square(6);
+    d_a = square(7);
+    room = square(8);
   }
 
-  /// z becomes iterate i of the workspace, or the other way round.
-  __device__ void store_iterate(int i) const {
-    const int m = squares.m;
-    for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads)
-      iterates[static_cast<std::int64_t>(i) * m * m + e] = z[squares.at(e / m, e % m)];
-    __syncthreads();
-  }
-  __device__ void load_iterate(int i) const {
-    const int m = squares.m;
-    for (int e = static_cast<int>(threadIdx.x); e < m * m; e += kSquareThreads)
-      z[squares.at(e / m, e % m)] = iterates[static_cast<std::int64_t>(i) * m * m + e];
-    __syncthreads();
-  }
   __device__ void copy(float* to, const float* from) const {
-    squares.for_each([&](int i, int j) { to[squares.at(i, j)] = from[squares.at(i, j)]; });
+    for (int e = static_cast<int>(threadIdx.x); e < squares.m * squares.m; e += kSquareThreads)
+      to[e] = from[e];
     __syncthreads();
   }
+  __device__ float* iterate(int i) const {
+    return iterates + static_cast<std::int64_t>(i) * squares.m * squares.m;
+  }
 
-  /// A from memory, Z_0, and the iterates up to the last step's, which stays in z.
-  __device__ void remake_iterates(const float* a_in_memory, float scale, int steps) const {
-    const int m = squares.m;
-    squares.for_each([&](int i, int j) {
-      a[squares.at(i, j)] = i < m && j < m ? a_in_memory[i * m + j] : 0.0F;
-      if (kSmall) x[squares.at(i, j)] = t2[squares.at(i, j)] = t3[squares.at(i, j)] = 0.0F;
-    });
-    __syncthreads();
-    first_iterate(squares, a, scale, z);
+  /// A from memory, and the iterates up to the last step's, which stays in z; d_A is zero.
+  __device__ void begin(const float* a_in_memory, float scale, int steps) const {
+    squares.zero(d_a);
+    copy(a, a_in_memory);
+    squares.first_iterate(a, scale, z);
     __syncthreads();
     for (int i = 0; i + 1 < steps; ++i) {
-      store_iterate(i);
-      squares.step(a, z, x, t2, kSmall ? t2 : t3);
-      squares.product(kSmall ? z : spare, {.a = z, .b = kSmall ? t2 : t3, .alpha = 0.25F});
-      if (!kSmall) copy(z, spare);
+      copy(iterate(i), z);
+      squares.step(a, z, x, t2, t3);
+      squares.product(spare, {.a = z, .b = t3, .alpha = 0.25F});
+      copy(z, spare);
     }
   }
+  __device__ void load_iterate(int i) const { copy(z, iterate(i)); }
 
-  /// Back through the step that begins with z. Where everything is one tile a product may overwrite a factor
-  /// that nobody needs any more; in memory it goes to a separate matrix.
-  __device__ void step_back() {
+  /// Back through the step that begins with z.
+  __device__ void step_back() const {
     const int size = squares.m * squares.m;
-    float *const next = kSmall ? t3 : room, *const d_t3 = kSmall ? d_z : room + size;
-    float *const d_x = kSmall ? t2 : spare, *const d_t2 = kSmall ? d_t3 : room + 2 * size;
+    float *const next = room, *const d_t3 = room + size, *const d_t2 = room + 2 * size;
+    float* const d_x = spare;
     squares.step(a, z, x, t2, t3);
     squares.product(next, {.a = t3, .b = d_z, .alpha = 0.25F});
     squares.product(d_t3, {.a = d_z, .b = z, .alpha = 0.25F});
@@ -80,30 +148,20 @@ struct PinvGradient {
     squares.product(d_t2, {.a = d_t3, .b = x, .alpha = -1});
     squares.product(d_x, {.a = x, .b = d_t2, .x = d_x, .beta = 1, .y = d_t2, .gamma = -7});
     squares.product(d_x, {.a = d_t2, .b = x, .x = d_x, .beta = 1});
-    if constexpr (kSmall)
-      add_tiles(d_a_tile, z, d_x, (squares.m + 3) / 4 * 4);
-    else
-      squares.product(d_a, {.a = z, .b = d_x, .x = d_a, .beta = 1});
+    squares.product(d_a, {.a = z, .b = d_x, .x = d_a, .beta = 1});
     squares.product(next, {.a = d_x, .b = a, .x = next, .beta = 1});
-    if (kSmall) {
-      t3 = d_z;
-      d_z = next;
-    } else {
-      copy(d_z, next);
-    }
+    copy(d_z, next);
   }
 
-  /// (d_A)^T from the registers into x. Ends with __syncthreads.
-  __device__ const float* finish() const {
-    if constexpr (kSmall) {
-      __syncthreads();
-#pragma unroll
-      for (int i = 0; i < 8; ++i)
-#pragma unroll
-        for (int j = 0; j < 4; ++j) x[swizzled(square_row(i), square_column() + j)] = d_a_tile.x[i][j];
-    }
-    __syncthreads();
-    return kSmall ? x : d_a;
+  /// As SmallPinvGradient::finish.
+  __device__ float finish(float scale, float* d_a_in_memory) const {
+    const int m = squares.m;
+    float dot = 0;
+    squares.for_each([&](int i, int j) {
+      d_a_in_memory[i * m + j] = d_a[j * m + i] + d_z[i * m + j] / scale;
+      dot += d_z[i * m + j] * a[i * m + j];
+    });
+    return dot;
   }
 };
 

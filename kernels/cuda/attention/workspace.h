@@ -29,8 +29,11 @@ constexpr int convolution_windows(int taps) {
   return (convolution_band(taps) + kBandWindow - 1) / kBandWindow;
 }
 
-/// Up to here the matrices of the pseudo-inverse live in shared memory.
+/// Up to here the matrices of the pseudo-inverse live in shared memory and registers; a block needs less of
+/// it than kNarrowSharedBytes.
 inline constexpr std::int64_t kSmallLandmarks = 64;
+/// Beyond, matrices in memory that a block works in: A, Z, X, T2, T3 and the next Z.
+inline constexpr std::int64_t kForwardSquares = 6;
 
 /// Heads up to this width run on every GPU: their kernels want no more shared memory than the smallest gives
 /// a block. Wider ones want up to kWideSharedBytes. (With 65 taps; key_gradient.cu and query_gradient.cu
@@ -78,9 +81,12 @@ struct CudaNystromShape : CudaAttentionShape {
   /// Whether the longest sequence is approximated; others may even so attend exactly.
   [[nodiscard]] bool approximates_any() const { return longest > options.landmarks; }
   /// Matrices [M, M] in global memory that one block of a pseudo-inverse kernel works in.
-  [[nodiscard]] std::int64_t forward_squares() const { return options.landmarks <= kSmallLandmarks ? 0 : 6; }
+  [[nodiscard]] std::int64_t forward_squares() const {
+    return options.landmarks <= kSmallLandmarks ? 0 : kForwardSquares;
+  }
+  [[nodiscard]] std::int64_t kept_iterates() const { return std::max(options.pinv_iterations, 1); }
   [[nodiscard]] std::int64_t backward_squares() const {
-    return std::max(options.pinv_iterations, 1) + (options.landmarks <= kSmallLandmarks ? 0 : 11);
+    return kept_iterates() + (options.landmarks <= kSmallLandmarks ? 0 : 11);
   }
   /// Blocks of such a kernel: as many as two on each multiprocessor of the largest GPU, in at most 256 MiB.
   [[nodiscard]] std::int64_t slots(std::int64_t squares) const {

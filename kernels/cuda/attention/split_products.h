@@ -1,0 +1,279 @@
+#pragma once
+// Products of small fp32 matrices on tensor cores, to the accuracy of fp32. A factor is split into two fp16
+// parts, s x = hi + lo, where s is a power of two that brings the factor's largest element to [2^14, 2^15):
+// so hi and lo keep 22 bits of it, and what is smaller loses nothing before 2^-39 of the largest. A product
+// is hi hi + (hi lo + lo hi) with fp32 sums, the two apart: small terms are not cut off where tensor cores
+// align them to large ones. docs/gpu.md has the errors measured.
+//
+// A block of four warps computes 64 x 64 elements at a time; a warp has 16 rows of them, as `TileRows`, in
+// the layout of tiles.h. A factor on the left comes from registers (`SplitRows`: what a warp multiplies with
+// it stays its own), one on the right from shared memory (`SplitTile`, 16 KiB), as it lies or transposed.
+
+#include "kernels/cuda/attention/tiles.h"
+
+namespace nystrom::cuda {
+
+inline constexpr int kSquareThreads = kAttentionThreads;
+inline constexpr int kSquareTile = kBlockRows;
+inline constexpr int kSplitPart = kSquareTile * kSquareTile;  ///< elements of a part of a tile
+inline constexpr int kSplitTileBytes = 2 * kSplitPart * 2;    ///< of both parts
+
+/// 16 rows of a warp of 64 x 64 elements.
+using TileRows = Sums<kSquareTile>;
+
+/// Element (i, j) of a part: eight columns stay together, and move with the row, so that eight rows meet all
+/// banks without gaps between them.
+__device__ inline int swizzled(int i, int j) {
+  return i * kSquareTile + (((j >> 3) ^ (i & 7)) << 3) + (j & 7);
+}
+
+/// 16 rows of a left factor: r[k][p] is part p of columns 16 k .. 16 k + 15, as mma.h wants them.
+struct SplitRows {
+  std::uint32_t r[kSquareTile / 16][2][4];
+  float unit;  ///< what the parts are to be multiplied by
+};
+
+/// A right factor in shared memory.
+struct SplitTile {
+  F16* data;
+  float unit;
+};
+
+// ---- splitting --------------------------------------------------------------------------------------------
+
+/// The power of two that brings `largest` to [2^14, 2^15), and its inverse; below 2^-100 no further.
+struct SplitScale {
+  float factor, unit;
+};
+__device__ inline SplitScale split_scale(float largest) {
+  const std::uint32_t exponent = max(27U, std::bit_cast<std::uint32_t>(largest) >> 23U);
+  return {std::bit_cast<float>((268U - exponent) << 23U), std::bit_cast<float>((exponent - 14U) << 23U)};
+}
+
+__device__ inline float largest_of(const TileRows& x) {
+  float largest = 0;
+#pragma unroll
+  for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) largest = fmaxf(largest, fabsf(x.x[j][i]));
+  return warp_max(largest);
+}
+
+__device__ inline SplitRows split(const TileRows& x, const SplitScale& scale) {
+  SplitRows rows;
+  rows.unit = scale.unit;
+#pragma unroll
+  for (int k = 0; k < kSquareTile / 16; ++k)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {  // columns 2t, 2t + 1 (i < 2) or eight further; row g (i even) or g + 8
+      const float x0 = x.x[2 * k + i / 2][i % 2 * 2] * scale.factor;
+      const float x1 = x.x[2 * k + i / 2][i % 2 * 2 + 1] * scale.factor;
+      float high0, high1;
+      rows.r[k][0][i] = pack_f16(x0, x1);
+      unpack_f16(rows.r[k][0][i], high0, high1);
+      rows.r[k][1][i] = pack_f16(x0 - high0, x1 - high1);
+    }
+  return rows;
+}
+
+/// A left factor that nobody else needs.
+__device__ inline SplitRows split(const TileRows& x) {
+  return split(x, split_scale(largest_of(x)));
+}
+
+__device__ inline void put_word(F16* to, std::uint32_t word) {
+#ifdef NYSTROM_EMULATION
+  std::memcpy(to, &word, sizeof word);
+#else
+  *reinterpret_cast<std::uint32_t*>(to) = word;
+#endif
+}
+
+/// This warp's rows of a tile.
+__device__ inline void put_rows(F16* tile, const SplitRows& rows) {
+  const int row = 16 * warp_index() + lane_index() / 4, column = lane_index() % 4 * 2;
+#pragma unroll
+  for (int k = 0; k < kSquareTile / 16; ++k)
+#pragma unroll
+    for (int p = 0; p < 2; ++p)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        put_word(tile + p * kSplitPart + swizzled(row + i % 2 * 8, 16 * k + i / 2 * 8 + column),
+                 rows.r[k][p][i]);
+}
+
+/// All warps' rows as a right factor in `tile`, whose readers may be at work until the call, and this warp's
+/// as a left one. `maxima`: four floats. To be called by the whole block; ends with __syncthreads.
+struct Published {
+  SplitTile tile;
+  SplitRows rows;
+};
+__device__ inline Published publish(const TileRows& x, F16* tile, float* maxima) {
+  const float mine = largest_of(x);
+  if (lane_index() == 0) maxima[warp_index()] = mine;
+  __syncthreads();
+  Published published;
+  published.rows = split(x, split_scale(fmaxf(fmaxf(maxima[0], maxima[1]), fmaxf(maxima[2], maxima[3]))));
+  published.tile = {tile, published.rows.unit};
+  put_rows(tile, published.rows);
+  __syncthreads();
+  return published;
+}
+
+/// What the parts stand for.
+__device__ inline TileRows joined(const SplitRows& rows) {
+  TileRows x;
+#pragma unroll
+  for (int k = 0; k < kSquareTile / 16; ++k)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      float high[2], low[2];
+      unpack_f16(rows.r[k][0][i], high[0], high[1]);
+      unpack_f16(rows.r[k][1][i], low[0], low[1]);
+#pragma unroll
+      for (int e = 0; e < 2; ++e) x.x[2 * k + i / 2][i % 2 * 2 + e] = (high[e] + low[e]) * rows.unit;
+    }
+  return x;
+}
+
+/// This warp's rows of a tile (kPlain), or of its transpose, as a left factor.
+template <Lies kLies>
+__device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
+  SplitRows rows;
+  rows.unit = tile.unit;
+  const int lane = lane_index(), first = 16 * warp_index();
+#pragma unroll
+  for (int k = 0; k < kSquareTile / 16; ++k)
+#pragma unroll
+    for (int p = 0; p < 2; ++p) {
+      const F16* const part = tile.data + p * kSplitPart;
+      if constexpr (kLies == Lies::kPlain)
+        load_matrices(rows.r[k][p], part + swizzled(first + (lane & 15), 16 * k + (lane >> 4) * 8));
+      else
+        load_matrices_transposed(rows.r[k][p], part + swizzled(16 * k + (lane >> 4) * 8 + (lane & 7),
+                                                               first + ((lane >> 3) & 1) * 8));
+    }
+  return rows;
+}
+
+// ---- products ---------------------------------------------------------------------------------------------
+
+/// sums += factor a b
+template <Lies kRight>
+__device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a,
+                                         const SplitTile& b) {
+  const int lane = lane_index(), upper = (lane >> 4) * 8, lower = ((lane >> 3) & 1) * 8, row = lane & 7;
+  factor *= a.unit;
+  factor *= b.unit;
+#pragma unroll
+  for (int n = 0; n < kSquareTile; n += 16) {
+    float large[2][4] = {}, small[2][4] = {};
+#pragma unroll
+    for (int k = 0; k < kSquareTile; k += 16) {
+      std::uint32_t right[2][4];
+#pragma unroll
+      for (int p = 0; p < 2; ++p) {
+        const F16* const part = b.data + p * kSplitPart;
+        if constexpr (kRight == Lies::kPlain)
+          load_matrices_transposed(right[p], part + swizzled(k + lower + row, n + upper));
+        else
+          load_matrices(right[p], part + swizzled(n + upper + row, k + lower));
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        multiply_add_f16(large[half], a.r[k / 16][0], right[0][2 * half], right[0][2 * half + 1]);
+        multiply_add_f16(small[half], a.r[k / 16][0], right[1][2 * half], right[1][2 * half + 1]);
+        multiply_add_f16(small[half], a.r[k / 16][1], right[0][2 * half], right[0][2 * half + 1]);
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        float& sum = sums.x[n / 8 + half][i];
+        sum = fmaf(factor, large[half][i] + small[half][i], sum);
+      }
+  }
+}
+template <Lies kRight = Lies::kPlain>
+__device__ inline TileRows split_product(float factor, const SplitRows& a, const SplitTile& b) {
+  TileRows sums;
+  add_split_product<kRight>(sums, factor, a, b);
+  return sums;
+}
+
+// ---- matrices in memory -----------------------------------------------------------------------------------
+
+/// A [rows, columns] matrix in memory, read as it lies or transposed.
+struct MatrixView {
+  const float* data;
+  int rows, columns;
+  int row_stride, column_stride;
+};
+__device__ inline MatrixView plain(const float* data, int rows, int columns) {
+  return {data, rows, columns, columns, 1};
+}
+__device__ inline MatrixView transposed(const float* data, int rows,
+                                        int columns) {  // of the matrix in memory
+  return {data, columns, rows, 1, columns};
+}
+
+/// i, of which the compiler knows nothing: so it does not keep 32 addresses in registers from one use of a
+/// matrix to the next.
+__device__ inline int made_anew(int i) {
+#ifndef NYSTROM_EMULATION
+  asm volatile("" : "+r"(i));
+#endif
+  return i;
+}
+
+/// f(x, i, j) for the warp's elements of the tile at (i0, j0).
+template <class F>
+__device__ inline void for_each_at(TileRows& rows, int i0, int j0, const F& f) {
+  const int first = made_anew(i0 + 16 * warp_index() + lane_index() / 4);
+  for_each(rows, [&](float& x, int row, int column) { f(x, first + 8 * row, j0 + column); });
+}
+
+/// The elements of x from (i0, j0); zero beyond the matrix.
+__device__ inline TileRows read_tile(const MatrixView& x, int i0, int j0) {
+  TileRows rows;
+  for_each_at(rows, i0, j0, [&](float& element, int i, int j) {
+    if (i < x.rows && j < x.columns)
+      element = x.data[static_cast<std::int64_t>(i) * x.row_stride + j * x.column_stride];
+  });
+  return rows;
+}
+
+/// A tile and four maxima in shared memory, through which products of matrices in memory go.
+struct SplitStage {
+  F16* tile;
+  float* maxima;
+};
+
+/// The tile (i0, j0) of a b. Begins and ends with __syncthreads.
+__device__ inline TileRows staged_product(const MatrixView& a, const MatrixView& b, int i0, int j0,
+                                          const SplitStage& stage) {
+  TileRows sums;
+  __syncthreads();
+  for (int k = 0; k < a.columns; k += kSquareTile) {
+    const SplitTile right = publish(read_tile(b, k, j0), stage.tile, stage.maxima).tile;
+    add_split_product<Lies::kPlain>(sums, 1, split(read_tile(a, i0, k)), right);
+  }
+  __syncthreads();
+  return sums;
+}
+
+/// f(element, i, j) for every element of a b.
+template <class F>
+__device__ inline void for_product(const MatrixView& a, const MatrixView& b, const SplitStage& stage,
+                                   const F& f) {
+  for (int i0 = 0; i0 < a.rows; i0 += kSquareTile)
+    for (int j0 = 0; j0 < b.columns; j0 += kSquareTile) {
+      TileRows sums = staged_product(a, b, i0, j0, stage);
+      for_each_at(sums, i0, j0, [&](float x, int i, int j) {
+        if (i < a.rows && j < b.columns) f(x, i, j);
+      });
+    }
+}
+
+}  // namespace nystrom::cuda
