@@ -46,6 +46,7 @@ class AttentionOnDevice {
   OwnedTensor residuals() { return device_.fetch(saved_.residuals); }
   OwnedTensor pinv() { return device_.fetch(saved_.pinv); }
   Context& context() { return device_.context(); }
+  [[nodiscard]] CudaContext& cuda() { return device_.cuda(); }
 
  private:
   [[nodiscard]] CaseArguments arguments() const {
@@ -57,7 +58,8 @@ class AttentionOnDevice {
                        .dropout = dropout_,
                        .keys = {samples_, positions_},
                        .workspace = workspace_,
-                       .out = out_},
+                       .out = out_,
+                       .spans = options_.spans},
             .saved = saved_,
             .gradients = {.d_out = d_out_, .d_qkv = d_qkv_, .d_conv_weight = d_filter_}};
   }

@@ -180,7 +180,7 @@ void nystrom_attention_forward(Context& context, const NystromAttention& args) {
   dispatch_float(args.inputs.qkv.dtype, [&]<class T>(T) {
     using C = Compute<T>;
     const auto memory = workspace_in<ForwardWorkspace<C>, C>(args.inputs.workspace, shape);
-    const SplitSequences splits(shape, args.inputs.sequences);
+    const SplitSequences splits(shape.spans);
     if (!splits.empty()) split_forward<T>(context, shape, args, splits, memory);
     forward<T>(context, shape, args, memory);
   });
@@ -194,7 +194,7 @@ void nystrom_attention_backward(Context& context, const NystromAttention& args,
     using C = Compute<T>;
     const auto memory = workspace_in<BackwardWorkspace<C>, C>(args.inputs.workspace, shape);
     std::fill_n(memory.d_conv, shape.items() * shape.taps, C(0));
-    const SplitSequences splits(shape, args.inputs.sequences);
+    const SplitSequences splits(shape.spans);
     if (!splits.empty()) split_backward<T>(context, shape, args, gradients, splits, memory);
     const auto run = shape.by_phases() ? &backward_by_phases<T> : &backward_by_heads<T>;
     run(context, shape, args, gradients, memory);

@@ -2,28 +2,6 @@
 
 namespace nystrom {
 
-SplitSequences::SplitSequences(const AttentionShape& shape, const Sequences& sequences)
-    : spans_(shape.spans) {
-  if (!spans_.split()) return;
-  const int me = group().rank();
-  for (Index b = 0; b < shape.batch; ++b) {
-    const HeadTask head = shape.head(sequences, b * shape.heads);
-    if (!head.is_part() || head.rows == 0) continue;
-    NYSTROM_CHECK(count_ < kMaxSplits, "more than {} sequences of rank {} are split", count_, me);
-    SplitSequence& split = splits_[count_++];
-    split.batch = b;
-    split.begin = spans_.cuts[static_cast<std::size_t>(me)] + head.begin - head.first;
-    split.length = head.length;
-    split.rows = {head.first, head.first + head.rows};
-    for_others(split, [&](int rank, RowRange) {
-      if (rank < me) split.previous = rank;
-      if (rank > me && split.next < 0) split.next = rank;
-    });
-    NYSTROM_CHECK(split.previous >= 0 || split.next >= 0, "no other rank has rows of sequence {} of rank {}",
-                  b, me);
-  }
-}
-
 template <class C>
 ExchangeMemory<C>::ExchangeMemory(WorkspaceAllocator<C>& allocator, const AttentionShape& shape,
                                   Index landmarks, Index sum) {
@@ -107,44 +85,27 @@ std::array<HaloRows<T>, kMaxSplits> exchange_halos(const AttentionShape& shape, 
                                                    const Tensor& x, Index column,
                                                    const SplitSequences& splits,
                                                    const ExchangeMemories<Compute<T>>& memories) {
-  const Index reach = shape.taps / 2, channels = shape.heads * shape.width, me = splits.group().rank();
+  const Index reach = shape.taps / 2, channels = shape.heads * shape.width;
   std::array<HaloRows<T>, kMaxSplits> halos;
+  std::array<EdgeRows<T>, kMaxSplits> edges;
   if (reach == 0) return halos;
-  SequenceGroup& group = splits.group();
-  const auto rows_at = [&](auto* memory) { return reinterpret_cast<T*>(memory); };
+  const auto rows_at = [](auto* memory) { return reinterpret_cast<T*>(memory); };
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const RowRange mine = splits[s].rows;
     const Index edge = std::min(reach, mine.size());
-    T *const first = rows_at(memories[s].first_rows), *const last = rows_at(memories[s].last_rows);
+    const auto& memory = memories[s];
+    edges[s] = {rows_at(memory.first_rows), rows_at(memory.last_rows), rows_at(memory.before),
+                rows_at(memory.after)};
     const T* const here =
         x.data<T>() + sequences.offsets.data<std::int32_t>()[splits[s].batch] * x.dim(1) + column;
     for (Index i = 0; i < edge; ++i) {
-      std::copy_n(here + i * x.dim(1), channels, first + i * channels);
-      std::copy_n(here + (mine.size() - edge + i) * x.dim(1), channels, last + i * channels);
+      std::copy_n(here + i * x.dim(1), channels, edges[s].first + i * channels);
+      std::copy_n(here + (mine.size() - edge + i) * x.dim(1), channels, edges[s].last + i * channels);
     }
-    splits.for_others(splits[s], [&](int rank, RowRange theirs) {
-      const Index count = rank > me ? mine.end - std::max(theirs.begin - reach, mine.begin)
-                                    : std::min(mine.end, theirs.end + reach) - mine.begin;
-      if (count > 0)
-        group.send(bytes_of(rank > me ? last + (edge - count) * channels : first, count * channels), rank);
-    });
+    const RowsBeside beside = rows_beside(splits[s], reach);
+    halos[s] = {edges[s].before, edges[s].after, beside.before, beside.after, channels};
   }
-  for (std::size_t s = 0; s < splits.size(); ++s) {
-    const RowRange mine = splits[s].rows;
-    HaloRows<T>& halo = halos[s];
-    T *const before = rows_at(memories[s].before), *const after = rows_at(memories[s].after);
-    halo = {before, after, std::min(reach, mine.begin), std::min(reach, splits[s].length - mine.end),
-            channels};
-    splits.for_others(splits[s], [&](int rank, RowRange theirs) {
-      const Index begin = rank < me ? std::max(mine.begin - reach, theirs.begin) : theirs.begin;
-      const Index end = rank < me ? theirs.end : std::min(theirs.end, mine.end + reach);
-      if (begin >= end) return;
-      T* const to = rank < me ? before + (begin - (mine.begin - halo.before_rows)) * channels
-                              : after + (begin - mine.end) * channels;
-      group.receive(bytes_of(to, (end - begin) * channels), rank);
-    });
-  }
-  group.finish();
+  exchange_edge_rows(splits, reach, channels, edges);
   return halos;
 }
 

@@ -7,50 +7,10 @@
 
 #include <array>
 
+#include "kernels/attention/split_sequences.h"
 #include "kernels/cpu/attention/head_convolution.h"
 
 namespace nystrom {
-
-inline constexpr std::size_t kMaxSplits = 2;
-
-struct SplitSequence {
-  Index batch = 0;               ///< its number here
-  Index begin = 0;               ///< its first token among those of the whole batch
-  Index length = 0;              ///< n
-  RowRange rows;                 ///< those here
-  int previous = -1, next = -1;  ///< ranks that have the rows before and after; -1: none
-};
-
-/// Those of one batch here. At most two: one that a rank before began, and one that a rank after continues
-/// with.
-class SplitSequences {
- public:
-  SplitSequences(const AttentionShape& shape, const Sequences& sequences);
-
-  [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] bool empty() const { return count_ == 0; }
-  [[nodiscard]] const SplitSequence& operator[](std::size_t s) const { return splits_[s]; }
-  [[nodiscard]] SequenceGroup& group() const { return *spans_.group; }
-
-  /// body(rank, rows) for each other rank that has rows of the sequence, in order.
-  template <class Body>
-  void for_others(const SplitSequence& split, const Body& body) const {
-    for (int rank = 0; rank < group().ranks(); ++rank)
-      if (const RowRange rows = spans_.rows_of(rank, split.begin, split.length);
-          rank != group().rank() && !rows.empty())
-        body(rank, rows);
-  }
-
- private:
-  SequenceSpans spans_;
-  std::array<SplitSequence, kMaxSplits> splits_;
-  std::size_t count_ = 0;
-};
-
-template <class E>
-std::span<std::byte> bytes_of(E* values, Index count) {
-  return std::as_writable_bytes(std::span(values, static_cast<std::size_t>(count)));
-}
 
 /// Memory of one sequence's exchanges. `sum` elements: the most that sum_in_order is called with.
 template <class C>

@@ -20,6 +20,7 @@ struct GradientPass {
   T* d_qkv;                  // [T, 3 C]
   float* deltas;             // [B, H, deltas_stride] (exact): the rows' pass leaves them for the keys'
   int deltas_stride;
+  Halos<T> halos;  // of d_out
 };
 
 /// Shared memory of a pass: tiles of 64 queries with the gradients of their results, and of 64 keys with

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/attention/conv_gradient.h"
+#include "kernels/cuda/attention/convolution.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
@@ -50,6 +51,7 @@ __global__ void __launch_bounds__(kAttentionThreads) filter_gradient_kernel(Filt
     __syncthreads();
     load_rows(v, values + first * stride, stride, 0, end - first, width);
     load_rows(g, gradients + halo * channels, channels, -halo, item.rows - halo, width);
+    load_halo(g, halo_of(args.halos, problem, item), halo, item.rows, width);
     __syncthreads();
     add_product<Lies::kPlain, Lies::kTransposed, kWidth>(band, v.from(own), g.from(own));
   }

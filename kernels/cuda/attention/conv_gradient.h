@@ -13,6 +13,7 @@ struct FilterGradient {
   const T* d_out;   // [T, C]
   float* parts;     // [B, H, chunks, windows, K]
   float* d_filter;  // [H, K], added to
+  Halos<T> halos;   // of d_out
 };
 template <class T>
 void filter_gradient(CudaContext& context, const FilterGradient<T>& args);

@@ -40,17 +40,39 @@ __device__ inline ConvolutionBand<T> make_band(SharedCarver& carver, const float
   return band;
 }
 
-/// sums += the convolution of x (rows [0, n), `stride` elements apart) at the rows [first, first + 64).
-/// `tile` is overwritten, and may be in use until the call. Begins with __syncthreads.
+/// The rows of other ranks in a tile of the rows from `begin` on, of a sequence that has the rows [0, n)
+/// here: after load_rows, which leaves them zero.
+template <class T, int kColumns, int kRows>
+__device__ inline void load_halo(const SharedTile<T, kColumns, 1, kRows>& tile, const HeadHalo<T>& halo,
+                                 int begin, int n, int width) {
+  using Tile = SharedTile<T, kColumns, 1, kRows>;
+  constexpr int kVectors = kColumns / 8;
+  if (halo.stride == 0 || (begin >= 0 && begin + kRows <= n)) return;
+  for (int v = static_cast<int>(threadIdx.x); v < kRows * kVectors; v += kAttentionThreads) {
+    const int row = begin + v / kVectors, column = v % kVectors * 8;
+    const bool before = row < 0 && row >= -halo.before_rows, after = row >= n && row < n + halo.after_rows;
+    if ((!before && !after) || column >= width) continue;
+    const T* const from = (before ? halo.before + (row + halo.before_rows) * halo.stride
+                                  : halo.after + (row - n) * halo.stride) +
+                          column;
+#pragma unroll
+    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T)))
+      copy_16_bytes(tile.data + v / kVectors * Tile::kStride + column + e, from + e);
+  }
+}
+
+/// sums += the convolution of x (rows [0, n), `stride` elements apart, and the halo's) at the rows [first,
+/// first + 64). `tile` is overwritten, and may be in use until the call. Begins with __syncthreads.
 template <class T, int kWidth>
 __device__ inline void add_convolution(Sums<kWidth>& sums, const ConvolutionBand<T>& band, const T* x,
                                        std::int64_t stride, int n, int first, int taps, int width,
-                                       const SharedTile<T, kWidth>& tile) {
-  const int halo = first - taps / 2;  // the row where the band of the tile's first 16 rows begins
+                                       const SharedTile<T, kWidth>& tile, const HeadHalo<T>& halo = {}) {
+  const int start = first - taps / 2;  // the row where the band of the tile's first 16 rows begins
   for (int piece = 0; piece < 48 + band.columns; piece += kBlockRows) {
     __syncthreads();
-    const int begin = halo + piece;
+    const int begin = start + piece;
     load_rows(tile, x + begin * stride, stride, -begin, n - begin, width);
+    load_halo(tile, halo, begin, n, width);
     __syncthreads();
 #pragma unroll
     for (int k = 0; k < kBlockRows; k += 16) {

@@ -173,7 +173,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
     for_each(context, [&](float& x, int row, int) { x *= softmax.sums[row]; });
     if (taps > 0)
       add_convolution(context, band, values_of(args.qkv, problem, item), stride, item.rows, first, taps,
-                      width, q);
+                      width, q, halo_of(args.halos, problem, item));
     __syncthreads();
     store_sums(q, context, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, end - first,
                width);

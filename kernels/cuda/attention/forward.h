@@ -30,6 +30,7 @@ struct AttendRows {
   AttentionDropout dropout;  // of exact softmax
   float* row_stats;          // [H, T, 2] maximum, 1 / sum
   T* out;                    // [T, C]
+  Halos<T> halos;            // of v
 };
 /// `longest`: rows of the longest sequence that it may be about.
 template <class T>

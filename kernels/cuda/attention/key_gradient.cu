@@ -106,12 +106,12 @@ template <class T, int kWidth>
 __device__ inline void add_landmark_gradients(Sums<kWidth>& d_k, const KeysGradient<T>& args,
                                               const AttentionItem& item, int first) {
   const AttentionProblem& problem = args.problem;
-  const std::int64_t m = problem.landmarks, n = item.rows;
+  const std::int64_t m = problem.landmarks, n = item.length;
   const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;
   const float* from[2];
   float factors[2];
   for (int row = 0; row < 2; ++row) {
-    const std::int64_t i = min(mine + 8 * row, item.rows - 1), j = ((i + 1) * m - 1) / n;
+    const std::int64_t i = item.first + min(mine + 8 * row, item.rows - 1), j = ((i + 1) * m - 1) / n;
     from[row] = args.d_k_landmarks + (item.index * m + j) * width;
     factors[row] = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);
   }
@@ -130,7 +130,7 @@ __device__ inline void finish_keys(KeySums<kWidth>& sums, const KeysGradient<T>&
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
   if (problem.taps > 0)
     add_convolution(sums.d_v, band, rows_of(args.d_out, problem, item, 1, 0), channels, item.rows, first,
-                    problem.taps, width, tiles.v);
+                    problem.taps, width, tiles.v, halo_of(args.halos, problem, item));
   __syncthreads();
   T* const d_k = rows_of(args.d_qkv, problem, item, 3, 1) + first * 3 * channels;
   store_sums(tiles.k, sums.d_k, d_k, 3 * channels, item.rows - first, width);

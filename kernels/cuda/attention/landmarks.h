@@ -13,6 +13,7 @@ struct Landmarks {
   AttentionProblem problem;
   const T* qkv;                      // [T, 3 C]
   float *q_landmarks, *k_landmarks;  // [B, H, M, D]
+  float* segment_sums;  // [splits, kMaxSequenceRanks, M, 2 C]: of split sequences this rank's sums instead
 };
 template <class T>
 void make_landmarks(CudaContext& context, const Landmarks<T>& args);
@@ -23,6 +24,7 @@ struct NystromMiddle {
   bool one_scale;                          // pinv_init: batch_max
   const float *q_landmarks, *k_landmarks;  // [B, H, M, D]
   const float *parts, *part_stats;         // of attend_keys
+  const float* softmaxes;                  // [splits, kMaxSequenceRanks, H, M (D + 2)] of split sequences
   float* k3_v;                             // [B, H, M, D]
   float* k3_stats;                         // [B, H, M, 2]
   float* pinv;                             // [B, H, M, M]
@@ -43,7 +45,9 @@ struct NystromMiddleGradient {
   float* d_w_parts;                            // the first chunk's place becomes scratch
   const float *d_k_parts, *d_q_parts;
   float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *a, *d_a;
-  float* squares;  // [slots, kept + 11 where M > 64, M, M]
+  float* squares;     // [slots, kept + 11 where M > 64, M, M]
+  const float* sums;  // of split sequences: [splits, kMaxSequenceRanks, H, 2, M, D] of d_W and d_k~, later
+                      // [splits, kMaxSequenceRanks, H, M, D] of d_q~
 };
 /// W and A again, and A's norms.
 void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args);

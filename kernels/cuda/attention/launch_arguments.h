@@ -71,7 +71,8 @@ GradientPass<T> gradient_pass(const CudaAttentionShape& shape, const AttentionPr
           .dropout = dropout_of(inputs),
           .d_qkv = gradients.d_qkv.data<T>(),
           .deltas = workspace.deltas,
-          .deltas_stride = static_cast<int>(shape.longest_exact)};
+          .deltas_stride = static_cast<int>(shape.longest_exact),
+          .halos = {}};
 }
 
 /// Backward of the queries, without landmarks.
@@ -97,7 +98,7 @@ void add_filter_gradient(CudaContext& context, const GradientPass<T>& pass,
                          const CudaAttentionWorkspace& workspace, const AttentionGradients& gradients) {
   if (pass.problem.taps == 0) return;
   filter_gradient(context, FilterGradient<T>{pass.problem, pass.qkv, pass.d_out, workspace.d_filter,
-                                             gradients.d_conv_weight.data<float>()});
+                                             gradients.d_conv_weight.data<float>(), pass.halos});
 }
 
 }  // namespace nystrom::cuda

@@ -4,15 +4,23 @@
 
 #include "kernels/cuda/attention/landmarks.h"
 #include "kernels/cuda/attention/launch_arguments.h"
+#include "kernels/cuda/attention/splits.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/dispatch.h"
 
 namespace nystrom::cuda {
 namespace {
 
-AttentionProblem problem_with_landmarks(const CudaNystromShape& shape, const NystromAttention& args) {
+AttentionProblem problem_with_landmarks(const CudaNystromShape& shape, const NystromAttention& args,
+                                        const SplitSequences& splits) {
   AttentionProblem problem = problem_of(shape, args.inputs);
   problem.landmarks = problem.exact_rows = static_cast<int>(shape.options.landmarks);
+  describe(splits, problem);
+  for (std::size_t s = 0; s < splits.size(); ++s)
+    NYSTROM_CHECK(
+        splits[s].length > shape.options.landmarks && args.options.pinv_init == PinvInit::kPerMatrix,
+        "a sequence of {} rows lies on several ranks, with {} landmarks and {}", splits[s].length,
+        shape.options.landmarks, static_cast<int>(args.options.pinv_init));
   return problem;
 }
 
@@ -26,6 +34,7 @@ NystromMiddle middle_of(const AttentionProblem& problem, const CudaNystromWorksp
   middle.k_landmarks = args.saved.k_landmarks.data<float>();
   middle.parts = workspace.parts;
   middle.part_stats = workspace.part_stats;
+  middle.softmaxes = workspace.softmaxes;
   middle.k3_v = args.saved.k3_v.data<float>();
   middle.k3_stats = args.saved.k3_stats.data<float>();
   middle.pinv = args.saved.pinv.data<float>();
@@ -40,14 +49,28 @@ template <class T>
 void forward(CudaContext& context, const NystromAttention& args) {
   const CudaNystromShape shape(CudaAttentionShape(args.inputs), args.options);
   const auto workspace = workspace_in<CudaNystromWorkspace>(args.inputs.workspace, shape, false);
-  const AttentionProblem problem = problem_with_landmarks(shape, args);
+  const SplitSequences splits(args.inputs.spans);
+  const AttentionProblem problem = problem_with_landmarks(shape, args, splits);
   auto rows = attend_rows_of<T>(problem, args.inputs, args.saved.row_stats);
   float* const q_landmarks = args.saved.q_landmarks.data<float>();
   float* const k_landmarks = args.saved.k_landmarks.data<float>();
   if (shape.approximates_any()) {
-    make_landmarks(context, Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks});
+    make_landmarks(context,
+                   Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks, workspace.segment_sums});
+    if (!splits.empty()) {
+      const std::int64_t channels = shape.heads * shape.width;
+      rows.halos =
+          exchange_halos(context, splits, problem, rows.qkv, 3 * channels, 2 * channels, workspace.edges);
+      exchange_segments(context, splits, problem, workspace.segment_sums, 2 * channels);
+      finish_landmarks(context, problem, workspace.segment_sums, q_landmarks, k_landmarks);
+    }
     attend_keys(context,
                 AttendKeys<T>{problem, rows.qkv, q_landmarks, workspace.parts, workspace.part_stats});
+    if (!splits.empty()) {
+      pack_softmaxes(context, problem, workspace.parts, workspace.part_stats, workspace.softmaxes);
+      exchange_pieces(splits, problem, workspace.softmaxes,
+                      shape.heads * shape.options.landmarks * (shape.width + 2));
+    }
   }
   nystrom_middle(context, middle_of(problem, workspace, args),
                  shape.slots(shape.forward_squares()));  // exact heads' residuals too
@@ -82,15 +105,28 @@ NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const Atten
   middle.a = workspace.a;
   middle.d_a = workspace.d_a;
   middle.squares = workspace.squares;
+  middle.sums = workspace.sums;
   return middle;
+}
+
+/// Sums of each chunk of the split sequences, added up over chunks and ranks into workspace.sums.
+void sum_over_ranks(CudaContext& context, const CudaNystromShape& shape, const SplitSequences& splits,
+                    const AttentionProblem& problem, const ChunkedSums& sums, float* pieces) {
+  if (splits.empty()) return;
+  pack_sums(context, problem, sums, pieces);
+  exchange_pieces(splits, problem, pieces, shape.heads * sums.count * shape.options.landmarks * shape.width);
 }
 
 template <class T>
 void backward(CudaContext& context, const NystromAttention& args, const AttentionGradients& gradients) {
   const CudaNystromShape shape(CudaAttentionShape(args.inputs), args.options);
   const auto workspace = workspace_in<CudaNystromWorkspace>(args.inputs.workspace, shape, true);
-  const AttentionProblem problem = problem_with_landmarks(shape, args);
-  const auto pass = gradient_pass<T>(shape, problem, workspace, args.inputs, args.saved.row_stats, gradients);
+  const SplitSequences splits(args.inputs.spans);
+  const AttentionProblem problem = problem_with_landmarks(shape, args, splits);
+  auto pass = gradient_pass<T>(shape, problem, workspace, args.inputs, args.saved.row_stats, gradients);
+  if (!splits.empty())
+    pass.halos =
+        exchange_halos(context, splits, problem, pass.d_out, shape.heads * shape.width, 0, workspace.edges);
   auto rows = rows_gradient_of<T>(pass, args.inputs);
   rows.k_landmarks = args.saved.k_landmarks.data<float>();
   rows.w = workspace.w;
@@ -107,8 +143,11 @@ void backward(CudaContext& context, const NystromAttention& args, const Attentio
     const NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
     nystrom_begin_gradient(context, middle);
     rows_gradient(context, rows, false, shape.longest);
+    sum_over_ranks(context, shape, splits, problem, {{workspace.d_w_parts, workspace.d_k_parts}, 2},
+                   workspace.sums);
     nystrom_middle_gradient(context, middle, shape.slots(shape.backward_squares()));
     keys_gradient(context, keys, false, shape.longest);
+    sum_over_ranks(context, shape, splits, problem, {{workspace.d_q_parts}, 1}, workspace.sums);
     add_query_landmark_gradients(context, middle, rows.d_qkv, shape.longest);
   }
   rows_gradient(context, rows, true, shape.longest_exact);

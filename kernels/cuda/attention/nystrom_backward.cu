@@ -63,13 +63,21 @@ __device__ inline int largest_norm_item(const float* norms, int items, float* ve
   return item;
 }
 
-/// Sum over an item's chunks, in order: element `e` of [items, chunks, M, D].
-__device__ inline float sum_parts(const AttentionProblem& problem, const AttentionItem& item,
-                                  const float* parts, int e) {
-  const int size = problem.landmarks * problem.width, chunks = attention_chunks(item.rows);
-  const float* const x = parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * size + e;
+/// Sum over an item's chunks, in order: element `e` of [items, chunks, M, D]; of a split sequence over the
+/// ranks, element `e` of sum `which` of `count`.
+__device__ inline float sum_parts(const NystromMiddleGradient& args, const AttentionItem& item,
+                                  const float* parts, int which, int count, int e) {
+  const AttentionProblem& problem = args.problem;
+  const std::int64_t size = static_cast<std::int64_t>(problem.landmarks) * problem.width;
+  const bool split = item.split >= 0;
+  const std::int64_t stride = split ? problem.heads * count * size : size;
+  const float* const x = split
+                             ? args.sums + item.split * kMaxSequenceRanks * stride +
+                                   (static_cast<std::int64_t>(item.head) * count + which) * size + e
+                             : parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * size + e;
+  const int pieces = split ? split_of(problem, item).pieces : attention_chunks(item.rows);
   float sum = x[0];
-  for (int c = 1; c < chunks; ++c) sum += x[static_cast<std::int64_t>(c) * size];
+  for (int p = 1; p < pieces; ++p) sum += x[p * stride];
   return sum;
 }
 
@@ -83,7 +91,7 @@ __device__ inline float* begin_head(const NystromMiddleGradient& args, const Att
   float* const d_k3_v = args.d_k3_v + rows * width;
   float* const d_w = args.d_w_parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * m * width;
   for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
-    d_w[e] = sum_parts(problem, item, args.d_w_parts, e);
+    d_w[e] = sum_parts(args, item, args.d_w_parts, 0, 2, e);
   for_product(transposed(args.pinv + rows * m, m, m), plain(d_w, m, width), stage,
               [&](float sum, int i, int j) { d_k3_v[i * width + j] = sum; });
   __syncthreads();
@@ -191,7 +199,7 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
   }
   const std::int64_t at = rows * width;
   for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
-    args.d_k_landmarks[at + e] = sum_parts(problem, item, args.d_k_parts, e);
+    args.d_k_landmarks[at + e] = sum_parts(args, item, args.d_k_parts, 1, 2, e);
   for_product(plain(d_s, m, m), plain(args.k_landmarks + at, m, width), memory.stage(),
               [&](float sum, int i, int j) { args.d_q_landmarks[at + i * width + j] = sum; });
   for_product(transposed(d_s, m, m), plain(args.q_landmarks + at, m, width), memory.stage(),
@@ -205,7 +213,7 @@ __global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(Nystrom
   const int size = problem.landmarks * problem.width;
   float* const d_q = args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size;
   for (int e = static_cast<int>(threadIdx.x); e < size; e += kSquareThreads)
-    d_q[e] += sum_parts(problem, item, args.d_q_parts, e);
+    d_q[e] += sum_parts(args, item, args.d_q_parts, 0, 1, e);
 }
 
 constexpr int kRowsOfBlock = 16;
@@ -222,7 +230,7 @@ __global__ void __launch_bounds__(kSquareThreads)
   int* const segments = shared_memory<int>();
   auto* const factors = reinterpret_cast<float*>(segments + kRowsOfBlock);
   if (static_cast<int>(threadIdx.x) < rows) {
-    const std::int64_t n = item.rows, row = first + static_cast<int>(threadIdx.x),
+    const std::int64_t n = item.length, row = item.first + first + static_cast<int>(threadIdx.x),
                        j = ((row + 1) * m - 1) / n;
     segments[threadIdx.x] = static_cast<int>(j);
     factors[threadIdx.x] = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);

@@ -11,6 +11,7 @@
 
 #include "kernels/cuda/attention/landmark_matrices.h"
 #include "kernels/cuda/attention/landmarks.h"
+#include "kernels/cuda/attention/softmax_pieces.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
@@ -27,8 +28,9 @@ __global__ void __launch_bounds__(kWarp* kLandmarkRows) landmarks_kernel(Landmar
   if (item.exact) return;
   const int channels = problem.heads * problem.width, lane = lane_index(), slice = warp_index();
   const int column = (static_cast<int>(blockIdx.z) * kWarp + lane) * 8;  // of q and k
-  const auto first = static_cast<int>(static_cast<std::int64_t>(segment) * item.rows / m);
-  const auto last = static_cast<int>(static_cast<std::int64_t>(segment + 1) * item.rows / m);
+  const auto begin = static_cast<int>(static_cast<std::int64_t>(segment) * item.length / m);
+  const auto end = static_cast<int>(static_cast<std::int64_t>(segment + 1) * item.length / m);
+  const int first = max(begin - item.first, 0), last = min(end - item.first, item.rows);  // those here
   float sums[8] = {};
   if (column < 2 * channels)
     for (int row = first + slice; row < last; row += kLandmarkRows) {
@@ -47,37 +49,25 @@ __global__ void __launch_bounds__(kWarp* kLandmarkRows) landmarks_kernel(Landmar
   float sum = 0;
   for (int s = 0; s < kLandmarkRows; ++s) sum += shared[(s * 8 + slice) * kWarp + lane];
   if (column >= 2 * channels) return;
+  if (item.split >= 0) {
+    const std::int64_t piece = item.split * kMaxSequenceRanks + split_of(problem, item).mine;
+    args.segment_sums[(piece * m + segment) * 2 * channels + column + slice] = sum;
+    return;
+  }
   const int at = column % channels + slice, head = at / problem.width;
   float* const to = column < channels ? args.q_landmarks : args.k_landmarks;
   to[((static_cast<std::int64_t>(batch) * problem.heads + head) * m + segment) * problem.width +
      at % problem.width] = sum / static_cast<float>(last - first);
 }
 
-/// k3_v and k3_stats from the chunks' parts, in order.
+/// k3_v and k3_stats from the chunks' parts, or the ranks', in order.
 __device__ inline void merge_parts(const NystromMiddle& args, const AttentionItem& item) {
   const AttentionProblem& problem = args.problem;
-  const int m = problem.landmarks, width = problem.width, chunks = attention_chunks(item.rows);
-  const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.max_chunks;
-  const auto stats = [&](int chunk, int j) { return args.part_stats + ((part + chunk) * m + j) * 2; };
-  float* const merged = args.k3_stats + static_cast<std::int64_t>(item.index) * m * 2;
-  for (int j = static_cast<int>(threadIdx.x); j < m; j += kSquareThreads) {
-    float largest = -INFINITY, sum = 0;
-    for (int c = 0; c < chunks; ++c) largest = fmaxf(largest, stats(c, j)[0]);
-    for (int c = 0; c < chunks; ++c) sum += expf(stats(c, j)[0] - largest) * stats(c, j)[1];
-    merged[2 * j] = largest;
-    merged[2 * j + 1] = 1.0F / sum;
-  }
-  __syncthreads();
-  for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads) {
-    const int j = e / width;
-    float sum = 0;
-    for (int c = 0; c < chunks; ++c) {
-      const float weight = expf(stats(c, j)[0] - merged[2 * j]);
-      sum += weight * args.parts[(part + c) * m * width + e];
-    }
-    args.k3_v[static_cast<std::int64_t>(item.index) * m * width + e] = sum * merged[2 * j + 1];
-  }
-  __syncthreads();
+  const std::int64_t m = problem.landmarks;
+  const SoftmaxPieces pieces = item.split < 0 ? chunks_of(problem, item, args.parts, args.part_stats)
+                                              : ranks_of(problem, item, args.softmaxes);
+  merge_softmax(problem, pieces, true, args.k3_stats + item.index * m * 2,
+                args.k3_v + item.index * m * problem.width);
 }
 
 /// The largest norm of the call.
@@ -110,10 +100,13 @@ __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle arg
   }
 }
 
-/// From the thread's part of |A Z - I|^2.
-__device__ inline void write_residual(const NystromMiddle& args, int index, float squared, float* vectors) {
+/// From the thread's part of |A Z - I|^2. One rank reports that of a sequence on several.
+__device__ inline void write_residual(const NystromMiddle& args, const AttentionItem& item, float squared,
+                                      float* vectors) {
   squared = block_sum(squared, vectors);
-  if (threadIdx.x == 0) args.residuals[index] = sqrtf(squared / static_cast<float>(args.problem.landmarks));
+  if (threadIdx.x == 0)
+    args.residuals[item.index] =
+        item.first == 0 ? sqrtf(squared / static_cast<float>(args.problem.landmarks)) : 0.0F;
 }
 
 /// W = Z (k3 v), M <= 64, of the warp's rows of Z.
@@ -157,7 +150,7 @@ __global__ void __launch_bounds__(kSquareThreads, 3) small_middle_kernel(Nystrom
     add_to_diagonal(error, -1, m);
     float sum = 0;
     for_each(error, [&](float x, int, int) { sum += x * x; });
-    write_residual(args, index, sum, memory.vectors);
+    write_residual(args, item, sum, memory.vectors);
   }
   merge_parts(args, item);
   small_w(args, index, rows_of_tile<Lies::kPlain>(z), memory.stage());
@@ -195,7 +188,7 @@ __global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMid
       squares.product(x, {.a = a, .b = z, .diagonal = -1});
       float sum = 0;
       squares.for_each([&](int i, int j) { sum += x[i * m + j] * x[i * m + j]; });
-      write_residual(args, index, sum, memory.vectors);
+      write_residual(args, item, sum, memory.vectors);
     }
     merge_parts(args, item);
     const int width = problem.width;

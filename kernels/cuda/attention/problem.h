@@ -11,6 +11,13 @@
 
 namespace nystrom::cuda {
 
+/// A sequence on several ranks.
+struct SplitItem {
+  int batch = -1;             ///< its number here; -1: there is none
+  int first = 0, length = 0;  ///< the row of the whole sequence that is the first one here, and its rows
+  int pieces = 0, mine = 0;   ///< ranks that have rows of it, and this rank's place among them
+};
+
 /// Sizes of a call, in device memory where the host does not know them.
 struct AttentionProblem {
   const std::int32_t* offsets = nullptr;  ///< [B + 1]
@@ -24,13 +31,16 @@ struct AttentionProblem {
   int projections = 3;                    ///< parts of qkv, of which the last is v
   int window_half = -1;                   ///< exact: keys at most so far are seen; -1: all
   bool first_is_global = false;           ///< exact: token 0 sees all, and all see it
+  SplitItem splits[2];                    ///< sequences on several ranks
 };
 
 /// One head of one sequence.
 struct AttentionItem {
   int index, batch, head;
   std::int64_t begin;  ///< its first row of T
-  int rows, keys;      ///< n, and the real tokens among them
+  int rows, keys;      ///< rows here, and the real tokens among them
+  int first, length;   ///< the row of the whole sequence that is the first one here, and n
+  int split;           ///< its place in problem.splits; -1: it is whole
   bool exact;          ///< attends exactly
 };
 
@@ -42,8 +52,48 @@ __device__ inline AttentionItem item_of(const AttentionProblem& problem, int ind
   item.begin = problem.offsets[item.batch];
   item.rows = static_cast<int>(problem.offsets[item.batch + 1] - item.begin);
   item.keys = min(item.rows, problem.lengths[item.batch]);
-  item.exact = item.rows <= problem.exact_rows;
+  item.length = item.rows;
+  item.split = -1;
+  for (int s = 0; s < 2; ++s) {
+    const SplitItem& split = problem.splits[s];
+    if (split.batch != item.batch) continue;
+    item.first = split.first;
+    item.length = split.length;
+    item.split = s;
+  }
+  item.exact = item.length <= problem.exact_rows;
   return item;
+}
+
+__device__ inline SplitItem split_of(const AttentionProblem& problem, const AttentionItem& item) {
+  return item.split == 0 ? problem.splits[0] : problem.splits[1];
+}
+
+/// Rows of other ranks beside those of the split sequences, [rows, C] each.
+template <class T>
+struct Halos {
+  const T *before[2] = {}, *after[2] = {};
+  int before_rows[2] = {}, after_rows[2] = {};
+};
+
+/// Those of one head.
+template <class T>
+struct HeadHalo {
+  const T *before = nullptr, *after = nullptr;
+  int before_rows = 0, after_rows = 0;
+  std::int64_t stride = 0;
+};
+template <class T>
+__device__ HeadHalo<T> halo_of(const Halos<T>& halos, const AttentionProblem& problem,
+                               const AttentionItem& item) {
+  if (item.split < 0) return {};
+  const bool is_first = item.split == 0;  // no indexing by a variable: it would go to local memory
+  const int column = item.head * problem.width;
+  return {(is_first ? halos.before[0] : halos.before[1]) + column,
+          (is_first ? halos.after[0] : halos.after[1]) + column,
+          is_first ? halos.before_rows[0] : halos.before_rows[1],
+          is_first ? halos.after_rows[0] : halos.after_rows[1],
+          static_cast<std::int64_t>(problem.heads) * problem.width};
 }
 
 /// Head `item.head` of part `part` (q, k, v: 0, 1, 2) of [T, parts C], at the item's first row.

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/attention/nystrom.h"
+#include "kernels/attention/split_sequences.h"
 
 namespace nystrom::cuda {
 
@@ -46,6 +47,7 @@ inline constexpr std::size_t kNarrowSharedBytes = std::size_t{99} << 10U,
 struct CudaAttentionShape {
   std::int64_t heads = 0, taps = 0, width = 0, batch = 0, longest = 0;
   std::int64_t longest_exact = 0;  ///< rows of the longest sequence that attends exactly, at most
+  bool split = false;              ///< sequences may lie on several ranks
 
   explicit CudaAttentionShape(const AttentionLimits& limits)
       : heads(limits.heads),
@@ -53,14 +55,16 @@ struct CudaAttentionShape {
         width(limits.width()),
         batch(limits.batch),
         longest(limits.longest),
-        longest_exact(limits.longest) {}
+        longest_exact(limits.longest),
+        split(limits.split) {}
   explicit CudaAttentionShape(const AttentionInputs& inputs)
       : heads(inputs.heads),
         taps(inputs.taps()),
         width(inputs.width()),
         batch(inputs.sequences.count),
         longest(inputs.sequences.longest),
-        longest_exact(inputs.sequences.longest) {}
+        longest_exact(inputs.sequences.longest),
+        split(inputs.spans.split()) {}
 
   [[nodiscard]] std::int64_t items() const { return batch * heads; }
   [[nodiscard]] std::int64_t chunks() const {
@@ -132,6 +136,7 @@ class CudaNystromWorkspace : public CudaAttentionWorkspace {
     const std::int64_t chunks = shape.chunks();
     norms = take(items);
     w = take(items * md);
+    if (shape.split) book_exchanges(shape, backward);
     if (!backward) {
       parts = take(items * chunks * md);
       part_stats = take(items * chunks * m * 2);
@@ -168,6 +173,24 @@ class CudaNystromWorkspace : public CudaAttentionWorkspace {
   float* d_q_landmarks = nullptr;    ///< [items, M, D]
   float* a = nullptr;                ///< [items, M, M]
   float* d_a = nullptr;              ///< [items, M, M]
+  // Of sequences on several ranks; pieces of each rank.
+  float* edges = nullptr;         ///< [splits, 4, K / 2, C] of the activation dtype
+  float* segment_sums = nullptr;  ///< [splits, kMaxSequenceRanks, M, 2 C] of q and k
+  float* softmaxes = nullptr;     ///< [splits, kMaxSequenceRanks, H, M (D + 2)]
+  float* sums = nullptr;          ///< [splits, kMaxSequenceRanks, H, 2, M, D]
+
+ private:
+  void book_exchanges(const CudaNystromShape& shape, bool backward) {
+    constexpr std::int64_t pieces = static_cast<std::int64_t>(kMaxSplits) * kMaxSequenceRanks;
+    const std::int64_t m = shape.options.landmarks, channels = shape.heads * shape.width;
+    edges = take(static_cast<std::int64_t>(kMaxSplits) * 4 * (shape.taps / 2) * channels);
+    if (backward) {
+      sums = take(pieces * 2 * m * channels);
+      return;
+    }
+    segment_sums = take(pieces * m * 2 * channels);
+    softmaxes = take(pieces * shape.heads * m * (shape.width + 2));
+  }
 };
 
 /// The workspace at `memory`, which must have room for it.

@@ -39,9 +39,8 @@ double fp32_flops(const Context& context, const NystromAttention& args, const Co
                          [&](std::int64_t rows, std::int64_t) { return cost.fp32_of(args, rows); });
 }
 
-void check_nystrom_attention(const Context& context, const NystromAttention& args) {
+void check_nystrom_attention(const NystromAttention& args) {
   check_attention(args.inputs);
-  check_spans(context, args.inputs);
   check_no_dropout("nystrom", args.inputs);
 }
 
@@ -81,7 +80,7 @@ std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, 
 }
 
 void nystrom_attention_forward(Context& context, const NystromAttention& args) {
-  check_nystrom_attention(context, args);
+  check_nystrom_attention(args);
   const Cost cost{
       {2, 1}, static_cast<double>(4 * args.options.pinv_iterations + (args.saved.residuals.empty() ? 0 : 1))};
   const OpScope scope(context, "attention_forward", flops(context, args, cost), forward_bytes(args.inputs),
@@ -92,7 +91,7 @@ void nystrom_attention_forward(Context& context, const NystromAttention& args) {
 
 void nystrom_attention_backward(Context& context, const NystromAttention& args,
                                 const AttentionGradients& gradients) {
-  check_nystrom_attention(context, args);
+  check_nystrom_attention(args);
   const Cost cost{{5, 2}, 12.0 * args.options.pinv_iterations};
   const OpScope scope(context, "attention_backward", flops(context, args, cost),
                       backward_bytes(args.inputs, gradients), fp32_flops(context, args, cost));

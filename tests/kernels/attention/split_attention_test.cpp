@@ -8,40 +8,11 @@
 #include <memory>
 
 #include "attention/attention_case.h"
-#include "thread_group.h"
+#include "attention/attention_part.h"
+#include "attention/thread_group.h"
 
 namespace nystrom::testing {
 namespace {
-
-/// What one rank has of a batch.
-struct Part {
-  std::vector<std::int32_t> rows;
-  std::vector<std::int64_t> firsts, lengths;
-  std::int64_t begin = 0;  ///< its first token
-};
-
-Part part_of(const CaseOptions& whole, const std::vector<std::int64_t>& cuts, int rank) {
-  const std::int64_t begin = cuts[static_cast<std::size_t>(rank)],
-                     end = cuts[static_cast<std::size_t>(rank) + 1];
-  Part part{.rows = {}, .firsts = {}, .lengths = {}, .begin = begin};
-  std::int64_t first = 0;
-  for (const std::int32_t rows : whole.rows) {
-    const std::int64_t from = std::max(begin, first), to = std::min<std::int64_t>(end, first + rows);
-    if (from < to) {
-      part.rows.push_back(static_cast<std::int32_t>(to - from));
-      part.firsts.push_back(from - first);
-      part.lengths.push_back(rows);
-    }
-    first += rows;
-  }
-  return part;
-}
-
-template <class T>
-void copy_rows(const Tensor& from, std::int64_t begin, const Tensor& to) {
-  const Tensor rows = from.rows(begin, to.dim(0));
-  std::memcpy(to.address, rows.address, to.bytes());
-}
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.bytes() == b.bytes() && std::memcmp(a.address, b.address, a.bytes()) == 0;
@@ -216,6 +187,22 @@ TEST(SplitAttention, sequences_may_begin_in_the_last_row_of_a_span_and_end_in_th
                                               {0, 30, 40, 60, 90, 112},
                                               {0, 19, 50, 104, 112}})
     Comparison<double>(options, cuts).expect_near(1e-10);
+}
+
+// Of M, of a tile of 64 rows, of a chunk of 1,024 and of two: below, at and above, cut in the middle and one
+// row from either end.
+TEST(SplitAttention, lengths_around_every_boundary_are_split) {
+  CaseOptions options{.config = {.heads = 1, .landmarks = 7, .taps = 5}, .head_width = 8};
+  for (const std::int32_t length :
+       {8, 9, 13, 14, 15, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2047, 2048, 2049}) {
+    SCOPED_TRACE(length);
+    options.rows = {length};
+    for (const std::int64_t cut : {1, length / 2, length - 1})
+      Comparison<double>(options, {0, cut, length}).expect_near(1e-10);
+    Comparison<double>(options, {0, length / 3, length - length / 3, length}).expect_near(1e-10);
+    const std::int64_t step = nystrom_cut_rows(options.config.nystrom(), length, 2);
+    if (step > 0 && step < length) Comparison<float>(options, {0, step, length}).expect_same_bits();
+  }
 }
 
 TEST(SplitAttention, a_residual_counts_once) {

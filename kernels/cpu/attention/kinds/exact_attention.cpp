@@ -152,7 +152,7 @@ void exact_attention_forward(Context& context, const SoftmaxAttention& args, con
   dispatch_float(args.inputs.qkv.dtype, [&]<class T>(T) {
     using C = Compute<T>;
     const auto memory = workspace_in<ForwardWorkspace<C>, C>(args.inputs.workspace, shape);
-    const SplitSequences splits(shape, args.inputs.sequences);
+    const SplitSequences splits(shape.spans);
     NYSTROM_CHECK(splits.empty() || !window.bounded(), "a window over {} split sequences", splits.size());
     if (!splits.empty()) split_forward<T>(context, shape, args, splits, memory);
     const Index blocks = window.blocks(shape.longest);
@@ -172,7 +172,7 @@ void exact_attention_backward(Context& context, const SoftmaxAttention& args,
     using C = Compute<T>;
     const auto memory = workspace_in<BackwardWorkspace<C>, C>(args.inputs.workspace, shape);
     std::fill_n(memory.d_conv, shape.items() * shape.taps, C(0));
-    const SplitSequences splits(shape, args.inputs.sequences);
+    const SplitSequences splits(shape.spans);
     NYSTROM_CHECK(splits.empty() || !window.bounded(), "a window over {} split sequences", splits.size());
     if (!splits.empty()) split_backward<T>(context, shape, args, gradients, splits, memory);
     for_heads(context, shape, args.inputs.sequences, [&](const HeadTask& head, Index item, int thread) {

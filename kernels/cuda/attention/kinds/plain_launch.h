@@ -57,8 +57,9 @@ template <class T>
 void add_filter_gradient(CudaContext& context, const PlainPass<T>& pass, float* parts,
                          const AttentionGradients& gradients) {
   if (pass.problem.taps == 0) return;
-  filter_gradient(context, FilterGradient<T>{pass.problem, pass.qkv, pass.d_out, parts,
-                                             gradients.d_conv_weight.data<float>()});
+  filter_gradient(context,
+                  FilterGradient<T>{
+                      pass.problem, pass.qkv, pass.d_out, parts, gradients.d_conv_weight.data<float>(), {}});
 }
 
 inline bool nothing_to_do(const AttentionInputs& inputs) {
