@@ -35,7 +35,7 @@ nystrom_optimize_lightly(${light})
 set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY COMPILE_OPTIONS ${NYSTROM_HTTPLIB_CFLAGS_OTHER})
 set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY INCLUDE_DIRECTORIES ${NYSTROM_HTTPLIB_INCLUDE_DIRS})
 
-file(GLOB alone CONFIGURE_DEPENDS launch/chart/*.cpp launch/commands/*.cpp)
+file(GLOB alone CONFIGURE_DEPENDS launch/chart/*.cpp launch/commands/*.cpp launch/config/config_table*.cpp)
 nystrom_compile_alone(${alone})
 
 nystrom_add_library(launch FOLDER launch
