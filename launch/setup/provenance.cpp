@@ -92,7 +92,7 @@ class Recorder final : public Observer {
     start["steps"] = info.steps;
     start["resumed_from"] = info.resumed_from;
     start["departure"] = info.departure;
-    start["corpora"] = Json::array();
+    start["corpora"] = OrderedJson::array();
     for (const RunCorpus& corpus : info.corpora)
       start["corpora"].push_back(
           {{"name", corpus.name}, {"share", corpus.share}, {"sequences", corpus.sequences}});
