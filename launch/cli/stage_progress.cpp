@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <system_error>
 
 #include "launch/cli/console.h"
 #include "launch/cli/quiet.h"
@@ -35,7 +36,10 @@ std::string stage_text(const StageState& state) {
 void StageProgress::begin(const Stage& stage) {
   if (is_quiet()) return;
   ended_ = false;
-  thread_ = std::thread([this, &stage] { follow(stage); });
+  try {
+    thread_ = std::thread([this, &stage] { follow(stage); });
+  } catch (const std::system_error&) {  // no thread is to be had: the work goes on unseen
+  }
 }
 
 void StageProgress::end() {
