@@ -109,6 +109,11 @@ def ptx_kernels(ptx):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
+def cubin_kernels(path):
+    """Mangled names of the kernels in machine code, by its sections' names."""
+    return [name.decode() for name in set(re.findall(rb"\.text\.(\w+)\0", path.read_bytes()))]
+
+
 def tool(name, *more):
     """The path of a program of the CUDA toolkit, or of one in `more`; None if there is none."""
     for where in (None, "/usr/local/cuda/bin", *more):
