@@ -192,24 +192,24 @@ void note(const void* address, std::uintptr_t bytes, bool write, const void* cod
   NYSTROM_ACCESS(write##bytes, bytes, true)           \
   NYSTROM_ACCESS(unaligned_read##bytes, bytes, false) \
   NYSTROM_ACCESS(unaligned_write##bytes, bytes, true)
-#define NYSTROM_ATOMICS(bits, type)                                                       \
-  type __tsan_atomic##bits##_load(const type* x, int) {                                   \
-    return __atomic_load_n(x, 5);                                                         \
-  }                                                                                       \
-  void __tsan_atomic##bits##_store(type* x, type y, int) {                                \
-    __atomic_store_n(x, y, 5);                                                            \
-  }                                                                                       \
-  type __tsan_atomic##bits##_exchange(type* x, type y, int) {                             \
-    return __atomic_exchange_n(x, y, 5);                                                  \
-  }                                                                                       \
-  type __tsan_atomic##bits##_fetch_add(type* x, type y, int) {                            \
-    return __atomic_fetch_add(x, y, 5);                                                   \
-  }                                                                                       \
-  type __tsan_atomic##bits##_fetch_sub(type* x, type y, int) {                            \
-    return __atomic_fetch_sub(x, y, 5);                                                   \
-  }                                                                                       \
-  int __tsan_atomic##bits##_compare_exchange_strong(type* x, type* y, type z, int, int) { \
-    return __atomic_compare_exchange_n(x, y, z, 0, 5, 5) ? 1 : 0;                         \
+#define NYSTROM_ATOMICS(bits, type)                                                             \
+  type __tsan_atomic##bits##_load(const type* x, int) {                                         \
+    return __atomic_load_n(x, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                             \
+  void __tsan_atomic##bits##_store(type* x, type y, int) {                                      \
+    __atomic_store_n(x, y, __ATOMIC_SEQ_CST);                                                   \
+  }                                                                                             \
+  type __tsan_atomic##bits##_exchange(type* x, type y, int) {                                   \
+    return __atomic_exchange_n(x, y, __ATOMIC_SEQ_CST);                                         \
+  }                                                                                             \
+  type __tsan_atomic##bits##_fetch_add(type* x, type y, int) {                                  \
+    return __atomic_fetch_add(x, y, __ATOMIC_SEQ_CST);                                          \
+  }                                                                                             \
+  type __tsan_atomic##bits##_fetch_sub(type* x, type y, int) {                                  \
+    return __atomic_fetch_sub(x, y, __ATOMIC_SEQ_CST);                                          \
+  }                                                                                             \
+  int __tsan_atomic##bits##_compare_exchange_strong(type* x, type* y, type z, int, int) {       \
+    return __atomic_compare_exchange_n(x, y, z, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 1 : 0; \
   }
 extern "C" {
 NYSTROM_ACCESSES(1)
