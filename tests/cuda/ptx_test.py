@@ -13,6 +13,7 @@ import compiled
 
 # Kernels of the base model, and what they must contain. No kernel copies with cp.async yet; one that does belongs here.
 TENSOR_CORES = ("mma.sync.aligned.m16n8k16", "ldmatrix.sync.aligned.m8n8.x4")
+SPLIT_PRODUCTS = ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "ldmatrix.sync.aligned.m8n8.x4")
 EXPECTED = {
     "attend_keys_kernel": TENSOR_CORES,
     "attend_rows_kernel": TENSOR_CORES,
@@ -21,8 +22,8 @@ EXPECTED = {
     "exact_rows_gradient_kernel": TENSOR_CORES,
     "exact_keys_gradient_kernel": TENSOR_CORES,
     "filter_gradient_kernel": TENSOR_CORES,
-    "middle_kernel": ("fma.rn.f32",),
-    "pinv_gradient_kernel": ("fma.rn.f32",),
+    "middle_kernel": SPLIT_PRODUCTS,
+    "small_pinv_gradient_kernel": SPLIT_PRODUCTS,
 }
 BASE = re.compile(r"BF16ELi64E")  # of a mangled name
 

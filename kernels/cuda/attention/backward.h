@@ -33,7 +33,7 @@ struct GradientTiles {
   SharedTile<T, kWidth, kOwnsQueries ? 1 : kParts> q, g;
   SharedTile<T, kWidth, kOwnsQueries ? kParts : 1> k, v;
   SharedTile<T, kBlockRows, kParts> s;  // nystrom: what a warp hands to the others, P or dS
-  float* stats;                         // [3, 64] of the queries that pass by: maximum, 1 / sum, delta
+  float* stats;                         // [3, 64] of the queries that pass by: SoftmaxExp::Normal, delta
   static constexpr int kBytes =
       2 * decltype(q)::kBytes + 2 * decltype(k)::kBytes + (kExact ? 0 : decltype(s)::kBytes) + kStats * 4;
 

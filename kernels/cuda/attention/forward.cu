@@ -20,26 +20,28 @@ namespace {
 
 /// The state of one online softmax, of rows g and g + 8 of a warp.
 struct OnlineSoftmax {
-  float maxima[2] = {-INFINITY, -INFINITY};
-  float sums[2] = {0, 0};  ///< of this lane's columns alone, until `finish`
+  float maxima[2] = {-INFINITY, -INFINITY};  ///< of the logits before scaling
+  float sums[2] = {0, 0};                    ///< of this lane's columns alone, until `finish`
 };
 
-/// s (logits, -inf where a key takes no part) becomes e^(s - maximum); what was summed before is scaled to
-/// the new maximum.
+/// s (logits before scaling, -inf where a key takes no part) becomes e^(scale (s - maximum)); what was summed
+/// before is scaled to the new maximum.
 template <class T, int kKeys, int kWidth>
-__device__ inline void step(OnlineSoftmax& softmax, Sums<kKeys>& s, Sums<kWidth>& context) {
-  float largest[2] = {softmax.maxima[0], softmax.maxima[1]}, keep[2];
+__device__ inline void step(OnlineSoftmax& softmax, float scale, Sums<kKeys>& s, Sums<kWidth>& context) {
+  const SoftmaxExp<T> exp(scale);
+  float largest[2] = {softmax.maxima[0], softmax.maxima[1]}, keep[2], shift[2];
   for_each(s, [&](float x, int row, int) { largest[row] = fmaxf(largest[row], x); });
 #pragma unroll
   for (int row = 0; row < 2; ++row) {
     largest[row] = quad_max(largest[row]);
-    // Before the first key that takes part both are -inf, and there is nothing to keep.
-    keep[row] = softmax.maxima[row] == -INFINITY ? 0.0F : exp_of<T>(softmax.maxima[row] - largest[row]);
+    // Before the first key that takes part nothing is summed; it must not become NaN.
+    shift[row] = largest[row] == -INFINITY ? 0.0F : exp.shift(largest[row] * scale);
+    keep[row] = exp(softmax.maxima[row], shift[row]);
     softmax.maxima[row] = largest[row];
     softmax.sums[row] *= keep[row];
   }
   for_each(s, [&](float& x, int row, int) {
-    x = x == -INFINITY ? 0.0F : exp_of<T>(x - softmax.maxima[row]);
+    x = exp(x, shift[row]);
     softmax.sums[row] += x;
   });
   for_each(context, [&](float& x, int row, int) { x *= keep[row]; });
@@ -81,8 +83,11 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
     __syncthreads();
     Sums<kBlockRows> s;
     add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
-    for_each(s, [&](float& x, int, int column) { x = key + column < end ? x * problem.scale : -INFINITY; });
-    step<T>(softmax, s, context);
+    if (key + kBlockRows > end)
+      for_each(s, [&](float& x, int, int column) {
+        if (key + column >= end) x = -INFINITY;
+      });
+    step<T>(softmax, problem.scale, s, context);
     add_product_of<kDerivedParts<T>>(context, s, v.from(0));
   }
   const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk;
@@ -92,7 +97,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
     const float sum = quad_sum(softmax.sums[row]);
     if (lane_index() % 4 != 0 || j >= count) continue;
     float* const stats = args.part_stats + (part * m + landmark + j) * 2;
-    stats[0] = softmax.maxima[row];
+    stats[0] = softmax.maxima[row] * problem.scale;
     stats[1] = sum;
   }
 }
@@ -153,11 +158,12 @@ __global__ void __launch_bounds__(kAttentionThreads)
       __syncthreads();
       Sums<kBlockRows> s;
       add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
-      for_each(s, [&](float& x, int row, int column) {
-        const bool seen = key + column < keys && (!kExact || sees(problem, mine + 8 * row, key + column));
-        x = seen ? x * problem.scale : -INFINITY;
-      });
-      step<T>(softmax, s, context);
+      if (key + kBlockRows > keys || (kExact && problem.window_half >= 0))
+        for_each(s, [&](float& x, int row, int column) {
+          const bool seen = key + column < keys && (!kExact || sees(problem, mine + 8 * row, key + column));
+          if (!seen) x = -INFINITY;
+        });
+      step<T>(softmax, problem.scale, s, context);
       if (kExact && args.dropout.active)
         for_each(s, [&](float& x, int row, int column) {
           if (x != 0) x *= dropout_factor(args.dropout, item, mine + 8 * row, key + column);
@@ -167,7 +173,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
     for (int row = 0; row < 2; ++row) {
       softmax.sums[row] = 1.0F / quad_sum(softmax.sums[row]);
       if (lane_index() % 4 != 0 || mine + 8 * row >= end) continue;
-      stats[(mine + 8 * row) * 2LL] = softmax.maxima[row];
+      stats[(mine + 8 * row) * 2LL] = softmax.maxima[row] * problem.scale;
       stats[(mine + 8 * row) * 2LL + 1] = softmax.sums[row];
     }
     for_each(context, [&](float& x, int row, int) { x *= softmax.sums[row]; });

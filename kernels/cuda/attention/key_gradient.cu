@@ -55,8 +55,10 @@ __device__ inline void load_queries(const KeysGradient<T>& args, const Attention
     deltas = args.landmark_deltas + at;
   }
   if (i >= kBlockRows) return;
-  tiles.stats[i] = i < count ? stats[2 * i] : 0.0F;
-  tiles.stats[kBlockRows + i] = i < count ? stats[2 * i + 1] : 0.0F;
+  const auto normal =
+      SoftmaxExp<T>::normal(i < count ? stats[2 * i] : 0.0F, i < count ? stats[2 * i + 1] : 0.0F);
+  tiles.stats[i] = normal.shift;
+  tiles.stats[kBlockRows + i] = normal.inverse_sum;
   tiles.stats[2 * kBlockRows + i] = i < count ? deltas[i] : 0.0F;
 }
 
@@ -70,10 +72,11 @@ __device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const Keys
   const float scale = args.problem.scale;
   Sums<kBlockRows> p, d_s;
   add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.k.from(own), tiles.q.from(0));
+  const SoftmaxExp<T> exp(scale);
   for_each(p, [&](float& x, int row, int column) {
     const bool seen =
         mine + 8 * row < item.keys && (!kExact || sees(args.problem, query + column, mine + 8 * row));
-    x = seen ? exp_of<T>(x * scale - tiles.stats[column]) * tiles.stats[kBlockRows + column] : 0.0F;
+    x = seen ? exp.probability(x, tiles.stats[column], tiles.stats[kBlockRows + column]) : 0.0F;
   });
   add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_s, tiles.v.from(own), tiles.g.from(0));
   Sums<kBlockRows> kept = p;

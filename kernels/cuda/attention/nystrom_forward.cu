@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(kSquareThreads, 3) small_middle_kernel(Nystrom
     for_each(error, [&](float x, int, int) { sum += x * x; });
     write_residual(args, item, sum, memory.vectors);
   }
-  merge_parts(args, item);
+  merge_parts(args, item_of(problem, index));  // anew, rather than in registers all the while
   small_w(args, index, rows_of_tile<Lies::kPlain>(z), memory.stage());
 }
 

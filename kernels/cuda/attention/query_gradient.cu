@@ -23,30 +23,38 @@ namespace {
 template <class T, int kWidth, bool kExact>
 using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/true>;
 
-/// Maxima and 1 / sums of the thread's two rows; a row beyond the end gets 1 / sum = 0, and so P = 0.
+/// Of the thread's two rows, what SoftmaxExp::probability takes; a row beyond the end gets 1 / sum = 0, and
+/// so P = 0.
+template <class T>
 struct RowStats {
-  float maxima[2], inverse_sums[2];
+  typename SoftmaxExp<T>::Normal rows[2];
 };
-__device__ inline RowStats row_stats(const float* stats, int row, int end) {
-  RowStats mine{};
+template <class T>
+__device__ inline RowStats<T> row_stats(const float* stats, int row, int end) {
+  RowStats<T> mine;
   for (int i = 0; i < 2; ++i) {
-    if (row + 8 * i >= end) continue;
-    mine.maxima[i] = stats[(row + 8 * i) * 2LL];
-    mine.inverse_sums[i] = stats[(row + 8 * i) * 2LL + 1];
+    const bool inside = row + 8 * i < end;
+    mine.rows[i] = SoftmaxExp<T>::normal(inside ? stats[(row + 8 * i) * 2LL] : 0.0F,
+                                         inside ? stats[(row + 8 * i) * 2LL + 1] : 0.0F);
   }
   return mine;
 }
 
 /// P of 16 rows and 64 keys, the first `keys` of which take part.
 template <class T, class TilesOf>
-__device__ inline Sums<kBlockRows> probabilities(const TilesOf& tiles, const RowStats& stats, float scale,
+__device__ inline Sums<kBlockRows> probabilities(const TilesOf& tiles, const RowStats<T>& stats, float scale,
                                                  int keys) {
   constexpr int kWidth = decltype(tiles.q)::kColumns;
+  const SoftmaxExp<T> exp(scale);
   Sums<kBlockRows> p;
   add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.q.from(16 * warp_index()), tiles.k.from(0));
-  for_each(p, [&](float& x, int row, int column) {
-    x = column < keys ? exp_of<T>(x * scale - stats.maxima[row]) * stats.inverse_sums[row] : 0.0F;
+  for_each(p, [&](float& x, int row, int) {
+    x = exp.probability(x, stats.rows[row].shift, stats.rows[row].inverse_sum);
   });
+  if (keys < kBlockRows)
+    for_each(p, [&](float& x, int, int column) {
+      if (column >= keys) x = 0;
+    });
   return p;
 }
 template <class TilesOf>
@@ -109,7 +117,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
     load_rows(tiles.g, gradients + first * channels, channels, 0, end - first, width);
     if (first == begin && one_tile) load_landmarks(0);
     __syncthreads();
-    const RowStats mine = row_stats(stats, first + own + lane_index() / 4, end);
+    const RowStats<T> mine = row_stats<T>(stats, first + own + lane_index() / 4, end);
     float deltas[2] = {0, 0};
     if (!one_tile)
       for (int j = 0; j < m; j += kBlockRows) {
@@ -197,7 +205,7 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
     if (lane_index() % 4 == 0 && mine + 8 * row < item.rows)
       args.deltas[static_cast<std::int64_t>(item.index) * args.deltas_stride + mine + 8 * row] = deltas[row];
 
-  const RowStats stats = row_stats(stats_of(args.row_stats, problem, item), mine, item.rows);
+  const RowStats<T> stats = row_stats<T>(stats_of(args.row_stats, problem, item), mine, item.rows);
   Sums<kWidth> d_q;
   const SeenTiles seen = tiles_seen(problem, first, item.keys);
   for (int key = seen.first(); key < seen.end; key = seen.next(key)) {

@@ -113,24 +113,28 @@ __device__ inline void put_pair(const SharedTile<E, kColumns, kParts, kRows>& ti
 }
 
 /// The tile's rows i in [low, high) = rows i of `from` (`stride` elements apart, `width` a multiple of 8
-/// columns), zero elsewhere. By the whole block.
+/// columns), zero elsewhere. By the whole block; a thread stays in its columns.
 template <class T, int kColumns, int kRows>
 __device__ inline void load_rows(const SharedTile<T, kColumns, 1, kRows>& tile, const T* from,
                                  std::int64_t stride, int low, int high, int width) {
   using Tile = SharedTile<T, kColumns, 1, kRows>;
-  constexpr int kVectors = kColumns / 8;
+  constexpr int kVectors = kColumns / 8, kRowsAtOnce = kAttentionThreads / kVectors;
+  const int first = static_cast<int>(threadIdx.x) / kVectors,
+            column = static_cast<int>(threadIdx.x) % kVectors * 8;
+  if (column >= width) high = low;
+  T* to = tile.data + first * Tile::kStride + column;
+  from += first * stride + column;
 #pragma unroll 4
-  for (int v = static_cast<int>(threadIdx.x); v < kRows * kVectors; v += kAttentionThreads) {
-    const int row = v / kVectors, column = v % kVectors * 8;
-    T* const to = tile.data + row * Tile::kStride + column;
-    const bool inside = row >= low && row < high && column < width;
+  for (int row = first; row < kRows; row += kRowsAtOnce) {
 #pragma unroll
     for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) {
-      if (inside)
-        copy_16_bytes(to + e, from + row * stride + column + e);
+      if (row >= low && row < high)
+        copy_16_bytes(to + e, from + e);
       else
         zero_16_bytes(to + e);
     }
+    to += kRowsAtOnce * Tile::kStride;
+    from += kRowsAtOnce * stride;
   }
 }
 
@@ -293,14 +297,58 @@ __device__ inline float quad_max(float x) {
   return fmaxf(x, __shfl_xor_sync(kFullMask, x, 2));
 }
 
-/// e^x; with bf16 by the GPU's own approximation (2 units in the last place, and 2^-24 of x).
-template <class T>
-__device__ inline float exp_of(float x) {
-  if constexpr (std::is_same_v<T, BF16>)
-    return __expf(x);
-  else
-    return expf(x);
+/// 2^x by the GPU's own approximation (2 units in the last place); below 2^-126 it is 0.
+__device__ inline float exp2_approximately(float x) {
+#ifdef NYSTROM_EMULATION
+  return exp2f(x);
+#else
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#endif
 }
+
+/// Softmaxes of `scale` x beside activations of T. Beside bf16 an element costs one multiply-add and one
+/// instruction for 2^x: scale and maximum are multiplied by log2 e beforehand, and where the sum is known
+/// (backward), its logarithm is added to the maximum's. Forward and backward give e^(scale x - maximum) the
+/// same bits.
+template <class T>
+struct SoftmaxExp {
+  static constexpr bool kBase2 = std::is_same_v<T, BF16>;
+  static constexpr float kLog2E = 1.44269504F;
+
+  float factor;
+
+  __device__ explicit SoftmaxExp(float scale) : factor(kBase2 ? scale * kLog2E : scale) {}
+
+  /// What is subtracted for a maximum of the scaled logits.
+  __device__ static float shift(float maximum) { return kBase2 ? maximum * kLog2E : maximum; }
+  /// e^(scale x - maximum)
+  __device__ float operator()(float x, float shift) const {
+    if constexpr (kBase2)
+      return exp2_approximately(fmaf(x, factor, -shift));
+    else
+      return expf(x * factor - shift);
+  }
+
+  /// For probabilities: of a maximum and 1 / sum, which may be 0.
+  struct Normal {
+    float shift, inverse_sum;
+  };
+  __device__ static Normal normal(float maximum, float inverse_sum) {
+    if constexpr (kBase2)
+      return {shift(maximum) - log2f(inverse_sum), 1};
+    else
+      return {maximum, inverse_sum};
+  }
+  /// e^(scale x - maximum) / sum
+  __device__ float probability(float x, float shift, float inverse_sum) const {
+    if constexpr (kBase2)
+      return (*this)(x, shift);
+    else
+      return (*this)(x, shift) * inverse_sum;
+  }
+};
 
 /// The sums as the warp's 16 rows of a tile, in the tile's parts.
 template <class Tile, int kN>

@@ -16,7 +16,6 @@
 #define __host__
 #define __constant__ const
 #define __forceinline__ inline
-#define __noinline__
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 
