@@ -180,7 +180,10 @@ struct ReadyRun {
       observer.note(fmt::format("{} ranks share the tokens of a micro-batch; a rank has at most {}.",
                                 group.ranks(), batches.training->limits().tokens));
     network.plan(batches.limits(), context.host_threads(), options.recompute);
-    reduction = make_device_reduction(device, comm, options.communication);
+    ReductionOptions communication = options.communication;
+    communication.group_ranks = group.ranks();
+    reduction = make_device_reduction(device, comm, communication);
+    group.use(reduction.get());
   }
 };
 

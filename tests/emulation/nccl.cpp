@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "emulation.h"
@@ -32,6 +33,8 @@ struct Type {
 };
 std::optional<Type> type_of(ncclDataType_t type) {
   switch (type) {
+    case ncclUint8:
+      return Type{1, MPI_BYTE};
     case ncclFloat32:
       return Type{4, MPI_FLOAT};
     case ncclFloat64:
@@ -92,6 +95,61 @@ ncclResult_t enqueue(cudaStream_t stream, const char* name, const void* from, vo
   return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
 }
 
+/// A send or a receive of the group that is open; of one stream, and of bytes alone, as it is used here.
+struct Message {
+  void* bytes;
+  std::size_t count;
+  int peer;
+  ncclComm_t comm;
+  cudaStream_t stream;
+  bool is_sent;
+  MPI_Request request = MPI_REQUEST_NULL;
+  std::vector<std::byte> values = {};
+};
+bool group_open = false;
+std::vector<Message> messages;
+
+ncclResult_t add_message(Message message, ncclDataType_t type) {
+  if (!group_open || type != ncclUint8 || emulation::is_capturing(message.stream)) return ncclInvalidUsage;
+  if (!emulation::is_device_memory(message.bytes, message.count)) return ncclInvalidArgument;
+  messages.push_back(std::move(message));
+  return ncclSuccess;
+}
+
+/// All of a group at once, when the stream comes to it.
+ncclResult_t enqueue_messages() {
+  struct Group {
+    std::vector<Message> messages;
+    bool begun = false;
+  };
+  auto group = std::make_shared<Group>();
+  group->messages.swap(messages);
+  const cudaError_t error = emulation::enqueue(group->messages.front().stream, "ncclGroup", [=] {
+    for (Message& each : group->messages) {
+      if (group->begun) break;
+      const auto* first = static_cast<const std::byte*>(each.bytes);
+      each.values.assign(first, first + each.count);
+      const int count = static_cast<int>(each.count);
+      if (each.is_sent)
+        MPI_Isend(each.values.data(), count, MPI_BYTE, each.peer, 0, each.comm->ranks, &each.request);
+      else
+        MPI_Irecv(each.values.data(), count, MPI_BYTE, each.peer, 0, each.comm->ranks, &each.request);
+    }
+    group->begun = true;
+    bool all_done = true;
+    for (Message& each : group->messages) {
+      int done = 0;
+      MPI_Test(&each.request, &done, MPI_STATUS_IGNORE);
+      all_done = all_done && done != 0;
+    }
+    if (all_done)
+      for (const Message& each : group->messages)
+        if (!each.is_sent) std::memcpy(each.bytes, each.values.data(), each.count);
+    return all_done;
+  });
+  return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+
 /// NYSTROM_EMULATION_NCCL=PLACE:RANK: this rank comes no further than that place.
 void hang_at(std::string_view place) {
   const char* text = std::getenv("NYSTROM_EMULATION_NCCL");
@@ -112,18 +170,23 @@ const char* ncclGetErrorString(ncclResult_t result) {
   return result == ncclSuccess ? "no error" : "an error of the stand-in";
 }
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+  int mine = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &mine);
   *id = {};
   id->internal[0] = 42;
+  std::memcpy(id->internal + 4, &mine, sizeof mine);  // whose it is
   return ncclSuccess;
 }
 ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank) {
   hang_at("start");
-  int all = 0, mine = 0;
-  MPI_Comm_size(MPI_COMM_WORLD, &all);
-  MPI_Comm_rank(MPI_COMM_WORLD, &mine);
-  if (ranks != all || rank != mine || id.internal[0] != 42) return ncclInvalidUsage;
+  // All ranks of the job join some communicator at once: those that have been given the same id, one.
+  int all = 0, mine = 0, owner = 0;
+  std::memcpy(&owner, id.internal + 4, sizeof owner);
   auto made = std::make_unique<ncclComm>();
-  MPI_Comm_dup(MPI_COMM_WORLD, &made->ranks);
+  MPI_Comm_split(MPI_COMM_WORLD, owner, rank, &made->ranks);
+  MPI_Comm_size(made->ranks, &all);
+  MPI_Comm_rank(made->ranks, &mine);
+  if (ranks != all || rank != mine || id.internal[0] != 42) return ncclInvalidUsage;
   *comm = made.release();
   return ncclSuccess;
 }
@@ -170,9 +233,20 @@ ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDa
     MPI_Ibcast(values, static_cast<int>(count), element->mpi, root, comm->ranks, request);
   });
 }
+ncclResult_t ncclSend(const void* from, std::size_t count, ncclDataType_t type, int to, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return add_message({const_cast<void*>(from), count, to, comm, stream, true}, type);
+}
+ncclResult_t ncclRecv(void* to, std::size_t count, ncclDataType_t type, int from, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return add_message({to, count, from, comm, stream, false}, type);
+}
 ncclResult_t ncclGroupStart() {
+  group_open = true;
   return ncclSuccess;
 }
 ncclResult_t ncclGroupEnd() {
-  return ncclSuccess;
+  group_open = false;
+  if (!messages.empty()) hang_at("exchange");
+  return messages.empty() ? ncclSuccess : enqueue_messages();
 }

@@ -46,7 +46,7 @@ std::unique_ptr<DeviceReduction> make_device_reduction(const Device& device, Com
   if (options.kind == CommKind::kAuto && (missing || share_a_gpu(device, comm))) return by_mpi();
   if (!problem.empty()) refuse("`communication.kind` is nccl, but {}; choose mpi or auto.", problem);
   if (missing) refuse("`communication.kind` is nccl, but another rank cannot open NCCL; choose mpi or auto.");
-  return std::make_unique<NcclReduction>(*device.cuda(), comm, options.timeout_seconds);
+  return std::make_unique<NcclReduction>(*device.cuda(), comm, options);
 }
 
 #else

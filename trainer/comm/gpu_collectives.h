@@ -14,7 +14,16 @@ namespace nystrom {
 
 inline constexpr std::string_view kGradientSum = "the all-reduce of gradients";
 inline constexpr std::string_view kWeightExchange = "the exchange of updated weights";
+inline constexpr std::string_view kSequenceExchange = "its part of a sequence that several ranks share";
 inline constexpr std::string_view kOptimizerSum = "the sums of the optimizer";
+
+/// Bytes of a device that go to another rank, or come from it.
+struct DeviceMessage {
+  enum class Way { kSend, kReceive };
+  Way way = Way::kSend;
+  std::span<std::byte> bytes;
+  int rank = 0;  ///< the other one
+};
 
 class DeviceReduction {
  public:
@@ -35,6 +44,9 @@ class DeviceReduction {
   /// values [N] fp64 = sum over ranks, in place, after the ops enqueued so far, for ops enqueued from now on.
   /// Between finish() and the next start(); always of one size.
   virtual void sum(const Tensor& values) = 0;
+  /// The messages of one exchange within this rank's group, after the ops enqueued so far; ops enqueued from
+  /// now on see what was received. Also between start() and finish().
+  virtual void exchange(std::span<const DeviceMessage> messages) = 0;
   /// The host waits for the last collective, at most the timeout; to be called before it waits for anything
   /// that depends on it. Throws CommTimeout, naming rank, step and collective.
   virtual void synchronize(std::int64_t step, std::string_view what) = 0;
@@ -54,6 +66,7 @@ struct EnumNames<CommKind> {
 struct ReductionOptions {
   CommKind kind = CommKind::kAuto;
   double timeout_seconds = CommOptions().timeout_seconds;
+  int group_ranks = 1;  ///< neighbouring ranks that exchange(); divides their number
 };
 
 /// For gradients on `device`; null with one rank or on a CPU. Collective. Refuses kNccl where NCCL cannot be

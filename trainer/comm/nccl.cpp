@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "trainer/process/watchdog.h"
 
@@ -25,6 +26,8 @@ struct Nccl {
   decltype(&ncclCommGetAsyncError) async_error = nullptr;
   decltype(&ncclAllReduce) all_reduce = nullptr;
   decltype(&ncclBroadcast) broadcast = nullptr;
+  decltype(&ncclSend) send = nullptr;
+  decltype(&ncclRecv) receive = nullptr;
   decltype(&ncclGroupStart) group_start = nullptr;
   decltype(&ncclGroupEnd) group_end = nullptr;
   std::string problem;
@@ -37,9 +40,20 @@ constexpr const char* kMissing = "this machine has no libnccl.so.2 (NCCL) that t
 Nccl open_nccl() {
   const char* there = std::getenv("NYSTROM_EMULATION_NCCL");
   if (there != nullptr && std::string_view(there) == "missing") return {.problem = kMissing};
-  return {ncclGetVersion,  ncclGetErrorString, ncclGetUniqueId,       ncclCommInitRank,
-          ncclCommDestroy, ncclCommAbort,      ncclCommGetAsyncError, ncclAllReduce,
-          ncclBroadcast,   ncclGroupStart,     ncclGroupEnd,          {}};
+  return {ncclGetVersion,
+          ncclGetErrorString,
+          ncclGetUniqueId,
+          ncclCommInitRank,
+          ncclCommDestroy,
+          ncclCommAbort,
+          ncclCommGetAsyncError,
+          ncclAllReduce,
+          ncclBroadcast,
+          ncclSend,
+          ncclRecv,
+          ncclGroupStart,
+          ncclGroupEnd,
+          {}};
 }
 
 #else
@@ -66,6 +80,8 @@ Nccl open_nccl() {
   find(library, "ncclCommGetAsyncError", nccl.async_error, nccl.problem);
   find(library, "ncclAllReduce", nccl.all_reduce, nccl.problem);
   find(library, "ncclBroadcast", nccl.broadcast, nccl.problem);
+  find(library, "ncclSend", nccl.send, nccl.problem);
+  find(library, "ncclRecv", nccl.receive, nccl.problem);
   find(library, "ncclGroupStart", nccl.group_start, nccl.problem);
   find(library, "ncclGroupEnd", nccl.group_end, nccl.problem);
   return nccl;
@@ -92,6 +108,14 @@ ncclDataType_t type_of(const Tensor& values) {
   return values.dtype == DType::kF32 ? ncclFloat32 : ncclBfloat16;
 }
 
+ncclResult_t enqueue(const DeviceMessage& message, int peer, ncclComm_t comm, cudaStream_t stream) {
+  std::byte* const bytes = message.bytes.data();
+  const std::size_t count = message.bytes.size();
+  if (message.way == DeviceMessage::Way::kSend)
+    return nccl().send(bytes, count, ncclUint8, peer, comm, stream);
+  return nccl().receive(bytes, count, ncclUint8, peer, comm, stream);
+}
+
 }  // namespace
 
 std::string nccl_problem() {
@@ -108,19 +132,15 @@ struct NcclReduction::Communicator {
   ncclComm_t comm = nullptr;
 };
 
-NcclReduction::NcclReduction(CudaContext& context, Comm& comm, double timeout_seconds)
+NcclReduction::NcclReduction(CudaContext& context, Comm& comm, const ReductionOptions& options)
     : context_(context),
       comm_(comm),
-      timeout_seconds_(timeout_seconds),
-      communicator_(std::make_unique<Communicator>()) {
-  ncclUniqueId id{};
-  if (comm.rank() == 0) check(nccl().unique_id(&id), 0, "making the job's id");
-  comm.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0, "the id of NCCL's job");
-  {
-    const Watchdog watched(timeout_seconds_, hang_report("NCCL's start"));
-    check(nccl().init_rank(&communicator_->comm, comm.ranks(), id, comm.rank()), comm.rank(),
-          "joining the other ranks");
-  }
+      timeout_seconds_(options.timeout_seconds),
+      group_ranks_(options.group_ranks),
+      communicator_(std::make_unique<Communicator>()),
+      neighbours_(std::make_unique<Communicator>()) {
+  join_ranks();
+  if (group_ranks_ > 1) join_neighbours();
   // Ranks are connected when they first talk, and the host waits for that: here, and not in a step.
   const OwnedTensor one(DType::kF32, {1}, context.memory());
   const Watchdog watched(timeout_seconds_, hang_report("NCCL's first sum"));
@@ -134,6 +154,29 @@ NcclReduction::NcclReduction(CudaContext& context, Comm& comm, double timeout_se
   }
 }
 
+void NcclReduction::join_ranks() {
+  ncclUniqueId id{};
+  if (comm_.rank() == 0) check(nccl().unique_id(&id), 0, "making the job's id");
+  comm_.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0, "the id of NCCL's job");
+  const Watchdog watched(timeout_seconds_, hang_report("NCCL's start"));
+  check(nccl().init_rank(&communicator_->comm, comm_.ranks(), id, comm_.rank()), comm_.rank(),
+        "joining the other ranks");
+}
+
+// Each group takes the id that its first rank has made.
+void NcclReduction::join_neighbours() {
+  ncclUniqueId mine{};
+  const int in_group = comm_.rank() % group_ranks_;
+  if (in_group == 0) check(nccl().unique_id(&mine), comm_.rank(), "making its group's id");
+  std::vector<ncclUniqueId> all(static_cast<std::size_t>(comm_.ranks()));
+  comm_.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)),
+                   "the ids of NCCL's groups");
+  const Watchdog watched(timeout_seconds_, hang_report("the start of its group in NCCL"));
+  check(nccl().init_rank(&neighbours_->comm, group_ranks_,
+                         all[static_cast<std::size_t>(comm_.rank() - in_group)], in_group),
+        comm_.rank(), "joining its group");
+}
+
 NcclReduction::~NcclReduction() {
   if (communicator_->comm == nullptr) return;
   if (std::uncaught_exceptions() > exceptions_) {
@@ -141,11 +184,13 @@ NcclReduction::~NcclReduction() {
     return;
   }
   const Watchdog watched(timeout_seconds_, hang_report("NCCL's end"));
+  if (neighbours_->comm != nullptr) (void)nccl().destroy(neighbours_->comm);
   (void)nccl().destroy(communicator_->comm);
 }
 
 void NcclReduction::abort() noexcept {
-  if (ncclComm_t comm = std::exchange(communicator_->comm, nullptr)) (void)nccl().abort(comm);
+  for (Communicator* each : {neighbours_.get(), communicator_.get()})
+    if (ncclComm_t comm = std::exchange(each->comm, nullptr)) (void)nccl().abort(comm);
 }
 
 std::function<void()> NcclReduction::hang_report(std::string what) const {
@@ -157,12 +202,24 @@ std::function<void()> NcclReduction::hang_report(std::string what) const {
   };
 }
 
+template <class Enqueue>
+void NcclReduction::traced(const cuda::Stream& stream, std::string_view what, std::size_t bytes,
+                           const Enqueue& enqueue) {
+  const Trace* const trace = comm_.activity().trace();
+  const bool is_traced = trace != nullptr && trace->active();
+  if (is_traced) times_.begin(stream, what, bytes);
+  enqueue();
+  if (is_traced) times_.end(stream);
+}
+
 void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
   context_.stream().record(final_);
   stream_.wait(final_);
-  check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
-                          type_of(values), ncclSum, communicator_->comm, stream_),
-        comm_.rank(), what);
+  traced(stream_, what, values.bytes(), [&] {
+    check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
+                            type_of(values), ncclSum, communicator_->comm, stream_),
+          comm_.rank(), what);
+  });
 }
 
 void NcclReduction::start(const Tensor& values) {
@@ -188,15 +245,38 @@ void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> b
   std::optional<Watchdog> watched;
   if (!std::exchange(gathered_, true))
     watched.emplace(timeout_seconds_, hang_report("NCCL's first exchange of weights"));
-  asked(nccl().group_start());
-  for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
-    const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
-    if (part.numel() == 0) continue;
-    asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()), type_of(part),
-                           static_cast<int>(rank), communicator_->comm, stream_));
-  }
-  asked(nccl().group_end());
+  traced(stream_, kWeightExchange, values.bytes(), [&] {
+    asked(nccl().group_start());
+    for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
+      const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
+      if (part.numel() == 0) continue;
+      asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()),
+                             type_of(part), static_cast<int>(rank), communicator_->comm, stream_));
+    }
+    asked(nccl().group_end());
+  });
   finish();
+}
+
+void NcclReduction::exchange(std::span<const DeviceMessage> messages) {
+  const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kSequenceExchange); };
+  std::optional<Watchdog> watched;
+  if (!std::exchange(exchanged_, true))
+    watched.emplace(timeout_seconds_, hang_report("NCCL's first exchange in its group"));
+  std::size_t sent = 0;
+  for (const DeviceMessage& message : messages)
+    if (message.way == DeviceMessage::Way::kSend) sent += message.bytes.size();
+  traced(context_.stream(), kSequenceExchange, sent, [&] {
+    asked(nccl().group_start());
+    for (const DeviceMessage& message : messages)
+      asked(enqueue(message, message.rank % group_ranks_, neighbours_->comm, context_.stream()));
+    asked(nccl().group_end());
+  });
+  context_.stream().record(received_);
+}
+
+void NcclReduction::report_times() {
+  if (Trace* const trace = comm_.activity().trace(); trace != nullptr) times_.report(stream_, *trace);
 }
 
 void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
@@ -204,12 +284,13 @@ void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
   const auto start = Clock::now();
   for (std::int64_t look = 0;; ++look) {
     const cudaError_t state = cudaEventQuery(summed_.get());
-    if (state == cudaSuccess) return;
+    if (state == cudaSuccess) return report_times();
     if (state != cudaErrorNotReady) cuda::check(state, what);
     ncclResult_t error = ncclSuccess;
     check(nccl().async_error(communicator_->comm, &error), comm_.rank(), what);
     const double waited = std::chrono::duration<double>(Clock::now() - start).count();
     if (error != ncclSuccess || waited > timeout_seconds_) {
+      if (!received_.happened()) what = kSequenceExchange;  // what is waited for comes after it
       abort();
       if (error != ncclSuccess)
         fail("Rank {} of {} got an error from NCCL at step {}, in {}: {}. Resume from the last checkpoint.",

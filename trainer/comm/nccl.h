@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/tensor/cuda/context.h"
+#include "trainer/comm/device_trace.h"
 #include "trainer/comm/gpu_collectives.h"
 
 namespace nystrom {
@@ -25,7 +26,7 @@ class NcclReduction final : public DeviceReduction {
  public:
   /// Collective: connects all ranks, with a sum. The id of the job goes from rank 0 to all over `comm`, which
   /// must outlive this. Throws CommTimeout.
-  NcclReduction(CudaContext& context, Comm& comm, double timeout_seconds);
+  NcclReduction(CudaContext& context, Comm& comm, const ReductionOptions& options);
   /// With an exception on its way the communicator is aborted: the other ranks may never come to its end.
   ~NcclReduction() override;
 
@@ -34,13 +35,22 @@ class NcclReduction final : public DeviceReduction {
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
   void sum(const Tensor& values) override;
+  /// On the stream of the ops themselves, which wait for it: the neighbours have a communicator of their own,
+  /// so that no sum of gradients stands in the way.
+  void exchange(std::span<const DeviceMessage> messages) override;
   void synchronize(std::int64_t step, std::string_view what) override;
 
  private:
+  void join_ranks();
+  void join_neighbours();
+  /// enqueue() of a collective on `stream`, in the trace while there is one.
+  template <class Enqueue>
+  void traced(const cuda::Stream& stream, std::string_view what, std::size_t bytes, const Enqueue& enqueue);
+  void report_times();
   void enqueue_sum(const Tensor& values, std::string_view what);
   /// Of a watchdog over what waits for the other ranks.
   [[nodiscard]] std::function<void()> hang_report(std::string what) const;
-  /// Ends what is in flight, and this communicator.
+  /// Ends what is in flight, and the communicators.
   void abort() noexcept;
 
   struct Communicator;  // NCCL's types stay in the source file
@@ -48,11 +58,13 @@ class NcclReduction final : public DeviceReduction {
   CudaContext& context_;
   Comm& comm_;
   double timeout_seconds_;
+  int group_ranks_;
   int exceptions_ = std::uncaught_exceptions();
-  bool gathered_ = false;  // the ranks are connected for it
+  bool gathered_ = false, exchanged_ = false;  // the ranks are connected for it
   cuda::Stream stream_{cuda::Stream::Priority::kHigh};
-  cuda::Event final_, summed_;
-  std::unique_ptr<Communicator> communicator_;
+  cuda::Event final_, summed_, received_;
+  DeviceTrace times_;
+  std::unique_ptr<Communicator> communicator_, neighbours_;
 };
 
 }  // namespace nystrom

@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/sequence_group.h"
+#include "kernels/split_sequences.h"
 #include "trainer/comm/comm.h"
+#include "trainer/comm/gpu_collectives.h"
 
 namespace nystrom {
 
@@ -15,6 +16,9 @@ class RankGroup final : public SequenceGroup {
  public:
   /// `ranks` N divides comm.ranks(). `comm` outlives this.
   RankGroup(Comm& comm, int ranks);
+  /// From here on messages are of a GPU's memory, and `device` carries them; it outlives this. Null: of the
+  /// host's.
+  void use(DeviceReduction* device) { device_ = device; }
 
   [[nodiscard]] int rank() const override { return comm_.rank() - first_; }
   [[nodiscard]] int ranks() const override { return ranks_; }
@@ -31,7 +35,9 @@ class RankGroup final : public SequenceGroup {
  private:
   Comm& comm_;
   int ranks_, first_;
-  std::vector<Comm::Ticket> sent_;  // not waited for
+  DeviceReduction* device_ = nullptr;
+  std::vector<Comm::Ticket> sent_;       // not waited for
+  std::vector<DeviceMessage> messages_;  // of this exchange
   std::int64_t bytes_sent_ = 0;
 };
 

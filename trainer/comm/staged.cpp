@@ -72,6 +72,32 @@ void StagedReduction::sum(const Tensor& values) {
   context_.stream().wait(back_);
 }
 
+void StagedReduction::exchange(std::span<const DeviceMessage> messages) {
+  std::size_t bytes = 0;
+  for (const DeviceMessage& message : messages) bytes += message.bytes.size();
+  if (messages_.bytes() < bytes) messages_ = Buffer(bytes, pinned_);
+  std::vector<std::span<std::byte>> places;  // on the host
+  std::byte* next = messages_.data();
+  const cuda::Stream& stream = context_.stream();
+  for (const DeviceMessage& message : messages) {
+    places.emplace_back(next, message.bytes.size());
+    next += message.bytes.size();
+    if (message.way == DeviceMessage::Way::kSend)
+      cuda::copy_to_host(stream, places.back().data(), message.bytes.data(), message.bytes.size());
+  }
+  stream.synchronize();
+  std::vector<Comm::Ticket> tickets;
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    tickets.push_back(messages[i].way == DeviceMessage::Way::kSend
+                          ? comm_.start_send(places[i], messages[i].rank, kSequenceExchange)
+                          : comm_.start_receive(places[i], messages[i].rank, kSequenceExchange));
+  for (const Comm::Ticket ticket : tickets) comm_.wait(ticket);
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    if (messages[i].way == DeviceMessage::Way::kReceive)
+      cuda::copy_to_device(stream, messages[i].bytes.data(), places[i].data(), places[i].size());
+  stream.synchronize();  // the places are used again
+}
+
 void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
   const auto rank = static_cast<std::size_t>(comm_.rank());
   const Tensor host = host_place(whole_, values);

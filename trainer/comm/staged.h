@@ -21,6 +21,8 @@ class StagedReduction final : public DeviceReduction {
   void finish() override;
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
   void sum(const Tensor& values) override;
+  /// The host waits for the messages: they pass through it.
+  void exchange(std::span<const DeviceMessage> messages) override;
   void synchronize(std::int64_t, std::string_view) override {}  // the host has waited
 
  private:
@@ -46,6 +48,7 @@ class StagedReduction final : public DeviceReduction {
   std::vector<std::unique_ptr<Stage>> stages_;
   std::size_t started_ = 0;  // of this step
   Buffer whole_, sums_;      // the places of gather() and sum() on the host
+  Buffer messages_;          // of exchange(): grows to the largest
 };
 
 }  // namespace nystrom
