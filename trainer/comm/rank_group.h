@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/split_sequences.h"
+#include "kernels/sequence_group.h"
 #include "trainer/comm/comm.h"
 #include "trainer/comm/gpu_collectives.h"
 
