@@ -15,14 +15,14 @@ namespace {
 
 using config_test::refusal;
 using config_test::refused_override;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(Config, a_mixture_is_a_map_of_corpora_to_weights) {
   const Config c = read_config("", {"data.mixture={wikipedia: 3, books-2: 0.5}"});
   EXPECT_EQ(c.data.mixture, (std::vector<CorpusWeight>{{"wikipedia", 3}, {"books-2", 0.5}}));
   EXPECT_THAT(to_yaml(c), HasSubstr("  mixture: {wikipedia: 3, \"books-2\": 0.5}\n"));
   EXPECT_EQ(read_config_text(to_yaml(c), "run.yaml").data.mixture, c.data.mixture);
-  EXPECT_THAT(to_yaml(Config{}), testing::Not(HasSubstr("mixture")));
+  EXPECT_THAT(to_yaml(Config{}), ::testing::Not(HasSubstr("mixture")));
   EXPECT_EQ(
       refused_override("data.mixture={wikipedia: many}"),
       "--set data.mixture={wikipedia: many}: `data.mixture`: the weight of wikipedia is many; it must be a "

@@ -22,8 +22,8 @@ namespace {
 
 using config_test::refusal;
 using config_test::refused_override;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST(Config, an_empty_file_gives_the_defaults) {
   EXPECT_EQ(to_yaml(read_config_text("", "run.yaml")), to_yaml(Config{}));
@@ -408,7 +408,7 @@ std::vector<std::string> in_backticks(const std::string& text) {
 
 TEST(Config, the_documents_list_what_a_resume_may_change) {
   const FreeOnResume free = free_on_resume();
-  EXPECT_THAT(free.sections, testing::ElementsAre("run", "communication", "checkpoint"));
+  EXPECT_THAT(free.sections, ::testing::ElementsAre("run", "communication", "checkpoint"));
   std::vector<std::string> expected = free.sections;
   expected.insert(expected.end(), free.keys.begin(), free.keys.end());
 
@@ -416,7 +416,7 @@ TEST(Config, the_documents_list_what_a_resume_may_change) {
   const std::size_t list = training.find(begin);
   ASSERT_NE(list, std::string::npos);
   const std::size_t end = training.find("\n\n", list + begin.size() + 2);
-  EXPECT_THAT(in_backticks(training.substr(list, end - list)), testing::UnorderedElementsAreArray(expected))
+  EXPECT_THAT(in_backticks(training.substr(list, end - list)), ::testing::UnorderedElementsAreArray(expected))
       << "docs/training.md, the list under Resume";
 
   // It has no separate list.
