@@ -3,7 +3,7 @@
 //
 //   landmarks  block (segment, sequence; 32 x 8 columns): 8 rows at once, summed by a fixed tree.
 //              Bytes: 2 n C elements read, 8 M C written.
-//   middle     M <= 64: block (head), A, Z and one more factor in shared memory, 50 KiB, three blocks a
+//   middle     M <= 64: block (head), A, Z and one more factor in shared memory, 50 KiB, two blocks a
 //              multiprocessor. 27 products of M^3 multiply-adds to fp32 accuracy, each of three on tensor
 //              cores, bound it: 42 MFLOP of fp16 a head at M = 64. M > 64: a block walks over heads.
 //
@@ -125,7 +125,7 @@ __device__ inline void small_w(const NystromMiddle& args, int index, const Split
 
 /// M <= 64: one head.
 constexpr int kForwardTiles = 3;
-__global__ void __launch_bounds__(kSquareThreads, 3) small_middle_kernel(NystromMiddle args) {
+__global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(NystromMiddle args) {
   const AttentionProblem& problem = args.problem;
   const int index = static_cast<int>(blockIdx.x), m = problem.landmarks;
   const AttentionItem item = item_of(problem, index);

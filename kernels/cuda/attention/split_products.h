@@ -142,7 +142,6 @@ __device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
   SplitRows rows;
   rows.unit = tile.unit;
   const int lane = lane_index(), first = 16 * warp_index();
-  __syncwarp();  // or the compiler loads it during the product before, and runs out of registers
 #pragma unroll
   for (int k = 0; k < kSquareTile / 16; ++k)
 #pragma unroll
