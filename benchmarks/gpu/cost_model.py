@@ -83,8 +83,8 @@ PRODUCTS, ITERATIONS = "products", 6
 
 
 def turns_of_products(counted):
-    """Of loops that make products of 64 x 64 matrices: a loop of 256 multiply-adds has 8 turns, one around at least four
-    products is that of the iterations, and what is unrolled by four walks over the elements of a matrix. The rest is
+    """Of loops that make products of 64 x 64 matrices: a loop of 256 multiply-adds has 8 turns, one of mma is taken once, one
+    around at least four products is that of the iterations, and what is unrolled by four walks over the elements of a matrix. The rest is
     taken once."""
     depths, turns = counted.depths, []
 
@@ -93,7 +93,7 @@ def turns_of_products(counted):
         return range(i + 1, end)
 
     def products(i):
-        return any(counted.counts[j]["fma"] == 256 for j in (i, *inner(i)))
+        return any(counted.counts[j]["fma"] == 256 or counted.counts[j]["mma"] >= 16 for j in (i, *inner(i)))
 
     for i in range(1, len(depths)):
         counts, below = counted.counts[i], inner(i)

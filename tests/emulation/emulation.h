@@ -65,6 +65,9 @@ std::string take_fault();
 std::array<double, 3>& product_delays();
 std::array<std::int64_t, 3>& products_by_algorithm();
 
+/// Accesses that the shadow memory has looked at (races.cpp, in races_test alone).
+std::uint64_t watched_accesses();
+
 // ---- for launch.h and the stand-ins of libraries ----------------------------------------------------------
 
 /// A kernel: `thread` is called by each thread of each block. More than 48 KiB of shared memory are refused

@@ -175,11 +175,20 @@ class Shadow {
   std::array<Looked, 256> looked_;  // pages that were looked up last
 };
 
+std::uint64_t noted = 0;
+
 void note(const void* address, std::uintptr_t bytes, bool write, const void* code) {
-  if (progress.in_thread) Shadow::instance().access(address, bytes, write, code);
+  if (!progress.in_thread) return;
+  ++noted;
+  Shadow::instance().access(address, bytes, write, code);
 }
 
 }  // namespace
+
+std::uint64_t watched_accesses() {
+  return noted;
+}
+
 }  // namespace nystrom::emulation
 
 // What the compiler calls. Atomic operations of the host's code in the same files are what they would be.

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "cuda/attention_on_device.h"
 #include "emulation.h"
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"
@@ -152,6 +153,17 @@ TEST_F(Races, atomic_operations_are_ordered_among_themselves_alone) {
   auto* const to = array<int>() + 1024;
   EXPECT_THAT(fault_of(4, 64, count_kernel, counter, to, false), IsEmpty());
   EXPECT_THAT(fault_of(1, 64, count_kernel, counter, to, true), HasSubstr("no barrier"));
+}
+
+TEST_F(Races, of_the_ops_kernels_would_be_found) {
+  testing::CaseOptions options{
+      .config = {.heads = 1, .landmarks = 8, .taps = 3}, .rows = {20}, .head_width = 8};
+  testing::AttentionCase<float> host(options);
+  testing::AttentionOnDevice<float> device(host);
+  const std::uint64_t before = emulation::watched_accesses();
+  device.forward();
+  device.context().synchronize();
+  EXPECT_GT(emulation::watched_accesses(), before) << "they were not compiled with -fsanitize=thread";
 }
 
 TEST_F(Races, are_found_by_the_bytes_and_not_by_the_word) {
