@@ -1,15 +1,12 @@
 #!/usr/bin/env python3
 """Performance model of one sequence on several GPUs (`communication.sequence_ranks`): what its exchanges cost.
 
-Every exchange of docs/long-sequences.md is exposed, and a message takes latency + bytes / bandwidth. A sum goes from rank
-to rank, N - 1 messages one after another, and then from the last rank to all, whose messages share its link. The
-alternative, a sum that is halved and doubled over the ranks (2 log2 N messages), has not the bits of one rank. No GPU
-has run this: the exchanges are implemented for CPUs over MPI.
+Every exchange of docs/long-sequences.md is exposed, and a message takes latency + bytes / bandwidth. On GPUs every rank
+sends its piece of a sum to all others, whose messages share its link and one latency. On CPUs a sum goes from rank to
+rank, N - 1 messages one after another, and then from the last rank to all: for the bits of one rank. No GPU has run this.
 
 usage: benchmarks/sequence_ranks_model.py      the table of docs/long-sequences.md
 """
-import math
-
 from support import BASE
 
 TAPS, SECONDS_A_TOKEN = 65, 1.07e-6  # the bound of the kernels in docs/performance.md, forward and backward
@@ -26,8 +23,8 @@ def chained(ranks, size, bandwidth, latency):
     return (ranks - 1) * (latency + size / bandwidth) + latency + (ranks - 1) * size / bandwidth
 
 
-def halved(ranks, size, bandwidth, latency):
-    return 2 * math.log2(ranks) * latency + 2 * size / bandwidth
+def to_all(ranks, size, bandwidth, latency):
+    return latency + (ranks - 1) * size / bandwidth
 
 
 def layer_seconds(shape, ranks, bandwidth, latency, sum_seconds):
@@ -38,13 +35,13 @@ def layer_seconds(shape, ranks, bandwidth, latency, sum_seconds):
 
 
 def main():
-    print("| GPUs | links | tokens | step alone | exchanges | tokens/s | of N times one GPU | with sums in 2 log2 N messages |")
+    print("| GPUs | links | tokens | step alone | exchanges | tokens/s | of N times one GPU | with sums from rank to rank |")
     print("|---|---|---|---|---|---|---|---|")
     for ranks, links, bandwidth, latency in LINKS:
         for tokens in (1 << 20, 1 << 23, 1 << 26):
             step = tokens / ranks * SECONDS_A_TOKEN
-            late = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, chained)
-            other = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, halved)
+            late = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, to_all)
+            other = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, chained)
             print(f"| {ranks} | {links} | {tokens >> 20} Mi | {1e3 * step:.0f} ms | {1e3 * late:.1f} ms "
                   f"| {tokens / (step + late) / 1e6:.1f} M | {step / (step + late):.2f} | {step / (step + other):.2f} |")
 

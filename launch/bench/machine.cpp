@@ -138,12 +138,17 @@ double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType 
   return std::max(arithmetic, count.bytes / machine.copy_bytes);
 }
 
-MachineRates machine_rates(Context& context, DType precision) {
-  const bool bf16 = precision == DType::kBF16;
-  const MachineCeiling ceiling = measure_machine(context, bf16);
-  return {.flops = bf16 ? ceiling.bf16_flops : ceiling.fp32_flops,
-          .fp32_flops = ceiling.fp32_flops,
-          .bytes = ceiling.copy_bytes};
+std::function<std::optional<MachineRates>(Context&)> rates_at(DType precision) {
+  return [bf16 = precision == DType::kBF16](Context& context) -> std::optional<MachineRates> {
+    try {
+      const MachineCeiling ceiling = measure_machine(context, bf16);
+      return MachineRates{.flops = bf16 ? ceiling.bf16_flops : ceiling.fp32_flops,
+                          .fp32_flops = ceiling.fp32_flops,
+                          .bytes = ceiling.copy_bytes};
+    } catch (const OutOfMemory&) {
+      return std::nullopt;
+    }
+  };
 }
 
 double available_memory_bytes() {

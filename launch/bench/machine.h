@@ -1,6 +1,8 @@
 #pragma once
 // Measured peak rates of a CPU or GPU, for the share of bound: matrix product and memory copy.
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "kernels/tensor/context.h"
@@ -23,8 +25,9 @@ MachineCeiling measure_machine(Context& context, bool bf16);
 /// fp32 (OpCount::fp32_flops) at the rate of a product in fp32, all others at that of `precision`.
 double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision);
 
-/// What a profiled step is measured by (`run.profile_steps`): the above, at this precision.
-MachineRates machine_rates(Context& context, DType precision);
+/// What a profiled step is measured by (`run.profile_steps`): the above, at this precision. Nothing where the
+/// device has no memory left to measure with.
+std::function<std::optional<MachineRates>(Context&)> rates_at(DType precision);
 
 /// Peak resident memory of this process so far.
 double peak_memory_bytes();

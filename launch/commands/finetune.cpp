@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/files.h"
+#include "launch/bench/machine.h"
 #include "launch/cli/config_option.h"
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
@@ -42,6 +43,7 @@ StopReason run_one(const Config& config, const Options& given, Comm& comm) {
   add_sinks(observers, setup->config, finetuning_values(setup->config), log, comm.rank());
   FinetuneOptions options = setup->options;
   options.run.takeover = given.takeover;
+  options.run.trainer.profile.measure_machine = rates_at(options.run.precision);
   options.run.trainer.identity.provenance = provenance_text(comm.ranks());
   options.run.report = [&log](const std::string& report) { log.report("Activity of the ranks:\n" + report); };
   const StopReason why = finetune(options, comm, observers);

@@ -60,10 +60,7 @@ int run(const Options& options, const Invocation& invocation) {
         pretrain_options(setup, [&log](const std::string& sentence) { log.note(sentence); });
     run.trainer.identity.provenance = provenance_text(comm.ranks());
     run.report = [&log](const std::string& report) { log.report("State of the ranks:\n" + report); };
-    if (!setup.backend.cuda)
-      run.trainer.profile.measure_machine = [precision = setup.precision](Context& context) {
-        return machine_rates(context, precision);
-      };
+    run.trainer.profile.measure_machine = rates_at(setup.precision);
     run.takeover = options.takeover;
     run.accept_new_data = options.accept_new_data;
     const StopReason why = pretrain(run, comm, observers);

@@ -209,7 +209,7 @@ std::vector<ConfigKey> training_keys(Config& c) {
       {"communication.sequence_ranks",
        &c.communication.sequence_ranks,
        "Neighbouring ranks that share the tokens of each micro-batch (context parallelism), for sequences that exceed the "
-       "memory of one rank; must divide the number of ranks. Only for pretraining on the CPU with attention of kind `nystrom` or `softmax`.",
+       "memory of one rank; must divide the number of ranks. Only for pretraining with attention of kind `nystrom`, or on the CPU `softmax`.",
        {.range = {1, 65536}, .resume = kFree}},
       {"communication.timeout",
        &c.communication.timeout,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/tensor/cpu_features.h"
+#include "trainer/comm/rank_group.h"
 
 namespace nystrom {
 
@@ -25,11 +26,26 @@ void check_cuda_graph(const Config& config, const Backend& backend) {
 void check_communication(const Config& config, const Backend& backend) {
   if (config.communication.kind == CommKind::kNccl && !backend.cuda)
     refuse("`communication.kind` is nccl, but the CPU computes, and its ranks use MPI; choose mpi or auto.");
-  if (config.communication.sequence_ranks > 1 && backend.cuda)
+}
+
+void check_split_sequences(const Config& config, const ModelConfig& model, const Backend& backend) {
+  const std::int64_t ranks = config.communication.sequence_ranks;
+  if (ranks == 1 || !backend.cuda) return;
+  if (model.attention.kind != "nystrom")
     refuse(
-        "`communication.sequence_ranks` is {}, but a GPU computes, where every rank has whole sequences: set it to "
-        "1, or `training.backend` to cpu.",
-        config.communication.sequence_ranks);
+        "`communication.sequence_ranks` is {}, but a GPU computes, where only attention of kind nystrom lies on several "
+        "ranks, not {}: choose nystrom, or set `training.backend` to cpu, or `communication.sequence_ranks` to 1.",
+        ranks, model.attention.kind);
+  if (ranks > kMaxSequenceRanks)
+    refuse(
+        "`communication.sequence_ranks` is {}, but a sequence lies on at most {} GPUs: set it to a divisor of the ranks up "
+        "to that.",
+        ranks, kMaxSequenceRanks);
+  if (config.training.cuda_graph)
+    refuse(
+        "`communication.sequence_ranks` is {}, but with `training.cuda_graph` ranks cannot exchange parts of sequences "
+        "between operations: set the latter to false, or the former to 1.",
+        ranks);
 }
 
 Device open_device(const Backend& backend, CommKind kind, Comm& comm) {

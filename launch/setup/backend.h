@@ -26,6 +26,8 @@ void check_cuda_graph(const Config& config, const Backend& backend);
 
 /// Refuses `communication.kind: nccl` on the CPU.
 void check_communication(const Config& config, const Backend& backend);
+/// Refuses, where a GPU computes, sequences on several ranks of a model or with keys that cannot have them.
+void check_split_sequences(const Config& config, const ModelConfig& model, const Backend& backend);
 
 /// This rank's device: its local rank's GPU. Collective. Refuses ranks of different backends, and ranks that
 /// share a GPU unless `kind` is kMpi.

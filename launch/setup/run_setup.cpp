@@ -214,6 +214,7 @@ RunSetup set_up_run(const Config& given, bool training) {
   if (!setup.tokenizer.empty()) setup.model.pad_token_id = setup.tokenizer.special().pad;
   if (on_task) setup.model.pad_token_id = 0;
   set_model(setup.config, setup.model);
+  if (training) check_split_sequences(config, setup.model, setup.backend);
   if (setup.from) setup.notes = setup.from->notes(setup.model);
   setup.sequence_length = sequence_length(config, setup.model);
   setup.config.data.sequence_length = setup.sequence_length;

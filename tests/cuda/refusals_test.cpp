@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "launch/setup/backend.h"
 #include "program.h"
 #include "shared_folder.h"
 
@@ -22,6 +23,7 @@ using ::testing::Not;
 using testing::Outcome;
 using testing::run_in;
 using testing::TemporaryFolder;
+using ::testing::ThrowsMessage;
 
 class Refusals : public ::testing::Test {
  protected:
@@ -48,6 +50,27 @@ class Refusals : public ::testing::Test {
   std::string golden_;
   TemporaryFolder folder_;
 };
+
+TEST(SplitSequencesOnGpus, what_they_cannot_share_is_refused_by_name) {
+  const Backend gpu{.cuda = true, .time_products = false, .notes = {}};
+  Config config;
+  ModelConfig model;
+  config.communication.sequence_ranks = 2;
+  check_split_sequences(config, model, gpu);
+  model.attention.kind = "softmax";
+  check_split_sequences(config, model, {});
+  EXPECT_THAT([&] { check_split_sequences(config, model, gpu); },
+              ThrowsMessage<InputError>(
+                  HasSubstr("only attention of kind nystrom lies on several ranks, not softmax")));
+  model.attention.kind = "nystrom";
+  config.training.cuda_graph = true;
+  EXPECT_THAT([&] { check_split_sequences(config, model, gpu); },
+              ThrowsMessage<InputError>(HasSubstr("with `training.cuda_graph` ranks cannot exchange")));
+  config.training.cuda_graph = false;
+  config.communication.sequence_ranks = 128;
+  EXPECT_THAT([&] { check_split_sequences(config, model, gpu); },
+              ThrowsMessage<InputError>(HasSubstr("a sequence lies on at most 64 GPUs")));
+}
 
 TEST_F(Refusals, a_machine_without_a_gpu_is_reported_and_auto_uses_the_cpu) {
   const Outcome refused = pretrain("NYSTROM_EMULATION_DEVICES=0");

@@ -22,6 +22,10 @@ nystrom_add_test(cuda_attention_test
   SOURCES tests/cuda/attention_ops_test.cpp tests/cuda/kinds_on_device_test.cpp tests/cuda/needs_gpu.cpp
   LINKS nystrom_kernels
   LABELS cuda)
+nystrom_add_test(cuda_split_attention_test
+  SOURCES tests/cuda/needs_gpu.cpp tests/cuda/split_attention_on_device_test.cpp
+  LINKS nystrom_kernels
+  LABELS cuda)
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")  # which plays a machine without one
   add_test(NAME TestsOfOpsAreSkippedWithoutAGpu COMMAND cuda_ops_test)
   set_tests_properties(TestsOfOpsAreSkippedWithoutAGpu PROPERTIES LABELS cuda
@@ -58,6 +62,21 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
     LABELS cuda)
   nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)
   set_property(TEST graphs_on_2_ranks APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
+  nystrom_add_test(sequence_ranks_on_cuda_test
+    SOURCES tests/cuda/sequence_ranks_on_cuda_test.cpp tests/trainer/comm/ranks_main.cpp
+    LINKS nystrom_trainer
+    LABELS cuda)
+  foreach(ranks 2 4)
+    nystrom_add_mpi_test(sequence_ranks_on_cuda_on_${ranks} RANKS ${ranks} COMMAND sequence_ranks_on_cuda_test LABELS cuda)
+    set_property(TEST sequence_ranks_on_cuda_on_${ranks} APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=${ranks})
+  endforeach()
+  add_executable(absent_gpu tests/cuda/absent_gpu_main.cpp)
+  target_link_libraries(absent_gpu PRIVATE nystrom_trainer nystrom_options)
+  set_target_properties(absent_gpu PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  nystrom_add_mpi_test(a_gpu_that_does_not_send_is_told RANKS 2 COMMAND absent_gpu LABELS cuda)
+  set_property(TEST a_gpu_that_does_not_send_is_told APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
+  set_tests_properties(a_gpu_that_does_not_send_is_told PROPERTIES PASS_REGULAR_EXPRESSION
+    "rank 0: Rank 0 of 2 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share over NCCL; another rank did not take part")
   nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch RUNS_PROGRAM LABELS cuda)
   nystrom_add_test(bench_on_cuda_test SOURCES tests/cuda/bench_on_cuda_test.cpp
     LINKS nystrom_launch nlohmann_json::nlohmann_json RUNS_PROGRAM LABELS cuda)

@@ -64,6 +64,31 @@ TEST_F(TrajectoryOnCuda, two_ranks_with_zero_over_mpi_match_pytorch) {
   expect_reference();
 }
 
+TEST_F(TrajectoryOnCuda, of_two_ranks_that_share_micro_batches_is_that_of_pytorch) {
+#ifndef NYSTROM_EMULATION
+  if (find_gpus().gpus.size() < 2) GTEST_SKIP() << "this machine has one GPU";
+#endif
+  Json config = on_cuda(4, "nccl");
+  config["communication"]["sequence_ranks"] = 2;
+  train(2, config, "NYSTROM_EMULATION_DEVICES=2 NYSTROM_EMULATION_SEED=7");
+  expect_reference();
+}
+
+TEST_F(TrajectoryOnCuda, profiled_steps_say_how_the_gpu_is_used) {
+  Json config = on_cuda(8);
+  config["run"]["profile_steps"] = "2-3";
+  config["training"]["steps"] = 3;
+  config["schedule"]["warmup_steps"] = 1;
+  train(1, config);
+  for (const Json& line : lines_of(folder_ / "run" / "metrics.jsonl")) {
+    const bool profiled = line["step"] >= 2;
+    ASSERT_EQ(line.contains("mfu"), profiled) << line;
+    if (!profiled) continue;
+    EXPECT_GT(line["mfu"].get<double>(), 0);
+    EXPECT_GT(line["share_of_bound"].get<double>(), 0);
+  }
+}
+
 /// A case of each optimizer, and the one that averages weights.
 class OptimizersOnCuda : public ::testing::Test {
  protected:

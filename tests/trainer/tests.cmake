@@ -34,6 +34,9 @@ nystrom_add_test(ranks_test
 foreach(ranks 2 3)
   nystrom_add_mpi_test(ranks_test_on_${ranks} RANKS ${ranks} COMMAND ranks_test LABELS trainer)
 endforeach()
+# More ranks than cores, and than sequences in a batch.
+nystrom_add_mpi_test(ranks_test_on_16 RANKS 16 COMMAND ranks_test LABELS trainer ARGUMENTS
+  --gtest_filter=Ranks.n_ranks_match*:Zero.sharded_state*:SequenceRanks.a_run_in_the_same_groups*)
 nystrom_add_mpi_test(sequence_ranks_test_on_4 RANKS 4 COMMAND ranks_test ARGUMENTS --gtest_filter=SequenceRanks.*
                      LABELS trainer)
 
@@ -49,15 +52,19 @@ set_tests_properties(a_rank_that_does_not_send_is_named PROPERTIES PASS_REGULAR_
 # Open MPI 4 has options to be patient with the survivors. Open MPI 5 would kill them a quarter of a second after its
 # signal, whatever the options say: it lets them continue.
 execute_process(COMMAND ${MPIEXEC_EXECUTABLE} --version OUTPUT_VARIABLE version)
-if(version MATCHES "\\) 4\\.")
-  nystrom_add_mpi_test(a_rank_that_died_is_named RANKS 3 COMMAND absence ARGUMENTS dead LABELS trainer
-                       OPTIONS --mca odls_base_sigkill_timeout 8)
-else()
-  nystrom_add_mpi_test(a_rank_that_died_is_named RANKS 3 COMMAND absence ARGUMENTS dead_unannounced LABELS trainer
-                       OPTIONS --enable-recovery)
-endif()
+foreach(place "" _in_a_group)
+  if(version MATCHES "\\) 4\\.")
+    nystrom_add_mpi_test(a_rank_that_died${place}_is_named RANKS 3 COMMAND absence ARGUMENTS dead${place} LABELS trainer
+                         OPTIONS --mca odls_base_sigkill_timeout 8)
+  else()
+    nystrom_add_mpi_test(a_rank_that_died${place}_is_named RANKS 3 COMMAND absence ARGUMENTS dead_unannounced${place}
+                         LABELS trainer OPTIONS --enable-recovery)
+  endif()
+endforeach()
 set_tests_properties(a_rank_that_died_is_named PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
   "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for a barrier; rank 2 on [^ ]+ did not answer")
+set_tests_properties(a_rank_that_died_in_a_group_is_named PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
+  "rank [01]: Rank [01] of 3 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share; rank 2 on [^ ]+ did not answer")
 
 add_executable(toy_job tests/trainer/toy_job_main.cpp)
 target_include_directories(toy_job PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")

@@ -46,7 +46,8 @@ StepProfile::~StepProfile() {
 
 void StepProfile::before(std::int64_t step) {
   if (trace_ == nullptr || active() || step < options_.steps.first || step > options_.steps.last) return;
-  if (options_.measure_machine && !machine_) machine_ = options_.measure_machine(context_);
+  if (options_.measure_machine && !std::exchange(measured_, true))
+    machine_ = options_.measure_machine(context_);
   first_ = measure_clock(comm_);
   begun_ = step;
   trace_->close(Trace::Kind::kPhase);  // of the step before

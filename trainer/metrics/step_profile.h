@@ -32,8 +32,8 @@ struct MachineRates {
 struct ProfileOptions {
   ProfiledSteps steps = {};
   std::string directory;  ///< gets trace-FIRST-LAST.json
-  /// Called once, before the first profiled step; empty: use() is not known.
-  std::function<MachineRates(Context&)> measure_machine = {};
+  /// Called once, before the first profiled step; where it is empty, or gives nothing, use() is not known.
+  std::function<std::optional<MachineRates>(Context&)> measure_machine = {};
   /// Called on rank 0 before the file is written; may throw.
   std::function<void()> before_writing = [] {};
 };
@@ -64,7 +64,8 @@ class StepProfile {
   Comm& comm_;
   Trace* trace_;
   std::optional<MachineRates> machine_;
-  ClockOffset first_;  // when recording began
+  bool measured_ = false;  // or tried
+  ClockOffset first_;      // when recording began
   std::int64_t begun_ = 0;
 };
 

@@ -110,6 +110,22 @@ TEST_F(Finetune, two_ranks_and_other_micro_batches_learn_as_one_does) {
   EXPECT_EQ(results("run")["test"], results("two")["test"]);
 }
 
+TEST_F(Finetune, profiled_steps_leave_a_trace_and_say_how_the_machine_is_used) {
+  const Outcome outcome = run("$nystrom finetune c.yaml --set training.epochs=1 --set run.profile_steps=2-3");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/trace-2-3.json"));
+  std::ifstream file(folder_ / "run/metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const Json object = parse_json<Json>(line);
+    if (!object.contains("loss")) continue;
+    const bool profiled = object["step"] == 2 || object["step"] == 3;
+    ASSERT_EQ(object.contains("mfu"), profiled) << line;
+    if (!profiled) continue;
+    EXPECT_GT(object["mfu"].get<double>(), 0);
+    EXPECT_LE(object["mfu"].get<double>(), object["share_of_bound"].get<double>() + 1e-6);
+  }
+}
+
 TEST_F(Finetune, two_ranks_with_sharded_optimizer_state_end_with_the_same_bits) {
   const std::string mpirun =
       "mpirun --allow-run-as-root --oversubscribe -n 2 $nystrom finetune c.yaml --set training.epochs=2 ";

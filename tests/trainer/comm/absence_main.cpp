@@ -1,7 +1,8 @@
 // Started by mpirun: the last rank does not come to a barrier, since it sleeps ("late") or is dead ("dead",
-// "dead_unannounced") or does not send its part of a shared sequence ("late_in_a_group"); the others must say
-// so in time. Where a rank is dead mpirun signals the others, and kills them later; with "dead_unannounced"
-// it does neither (--enable-recovery), and they signal themselves.
+// "dead_unannounced"), or for the same reasons does not send its part of a shared sequence
+// ("..._in_a_group"); the others must say so in time. Where a rank is dead mpirun signals the others, and
+// kills them later; with "dead_unannounced..." it does neither (--enable-recovery), and they signal
+// themselves.
 
 #include <unistd.h>
 
@@ -27,9 +28,9 @@ int main(int argc, char** argv) {
     if (dead) std::raise(SIGKILL);
     std::this_thread::sleep_for(std::chrono::seconds(60));
   }
-  if (how == "dead_unannounced") ::kill(::getpid(), SIGTERM);
+  if (how.starts_with("dead_unannounced")) ::kill(::getpid(), SIGTERM);
   try {
-    if (how == "late_in_a_group") {
+    if (how.ends_with("_in_a_group")) {
       nystrom::RankGroup group(*comm, comm->ranks());
       std::array<std::byte, 100000> bytes{};
       group.receive(bytes, comm->ranks() - 1);

@@ -4,137 +4,25 @@
 
 #include <memory>
 
-#include "ranks.h"
-#include "toy_run.h"
-#include "trainer/batches/span_source.h"
+#include "group_run.h"
 #include "trainer/checkpoint/checkpoint.h"
-#include "trainer/comm/rank_group.h"
 #include "trainer/guards/consistency.h"
 
 namespace nystrom {
 namespace {
 
+using testing::Cuts;
+using testing::even_cuts;
+using testing::expect_equal_runs;
 using testing::FolderOfRanks;
+using testing::group_sizes;
+using testing::GroupOptions;
+using testing::GroupRun;
 using testing::ranks;
 using testing::toy_trainer;
 using testing::ToyRun;
-using testing::ToySource;
-
-/// Where the toy's batches are cut; none of their sequences is so short that it must not be.
-using Cuts = std::vector<std::int64_t> (*)(std::span<const std::int32_t> offsets, int ranks);
-
-std::vector<std::int64_t> even_cuts(std::span<const std::int32_t> offsets, int ranks) {
-  std::vector<std::int64_t> cuts;
-  for (int r = 0; r <= ranks; ++r) cuts.push_back(std::int64_t{offsets.back()} * r / ranks);
-  return cuts;
-}
-
-/// Two rows for the first rank, none for the last, and nearly all for the one before it.
-std::vector<std::int64_t> uneven_cuts(std::span<const std::int32_t> offsets, int ranks) {
-  std::vector<std::int64_t> cuts{0};
-  for (int r = 1; r < ranks; ++r)
-    cuts.push_back(r == ranks - 1 ? offsets.back() : std::min(2 * r, offsets.back()));
-  cuts.push_back(offsets.back());
-  return cuts;
-}
-
-/// The whole sequences of even shares: nothing is split.
-std::vector<std::int64_t> whole_cuts(std::span<const std::int32_t> offsets, int ranks) {
-  std::vector<std::int64_t> cuts;
-  for (int r = 0; r <= ranks; ++r)
-    cuts.push_back(
-        offsets[(offsets.size() - 1) * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks)]);
-  return cuts;
-}
-
-struct GroupOptions {
-  int sequence_ranks = 1;
-  std::int64_t micro_batch = 8;
-  Cuts cuts = even_cuts;
-  bool recompute = false;
-  std::string attention = "nystrom";
-};
-
-ModelConfig model_of(const GroupOptions& options) {
-  ModelConfig model = testing::toy_model();
-  model.attention.kind = options.attention;
-  if (options.attention == "softmax") model.attention_dropout = 0.1;
-  return model;
-}
-
-/// A toy run whose ranks share sequences in groups.
-struct GroupRun {
-  GroupRun(const TrainerOptions& options, const GroupOptions& of, Comm& comm = ranks())
-      : context(1),
-        network(model_of(of), HeadKind::kPretraining, DType::kF32, true),
-        group(comm, of.sequence_ranks),
-        training(source(of, INT64_MAX)),
-        validation(source(of, 3)) {
-    network.initialize(options.seed);
-    network.plan(training->limits(), context.threads(), of.recompute);
-    trainer = std::make_unique<Trainer>(
-        options,
-        TrainerDependencies{context, comm, network, *training, validation.get(), recorder, nullptr, &group});
-  }
-  std::unique_ptr<BatchSource> source(const GroupOptions& of, std::int64_t batches) const {
-    auto whole = std::make_unique<ToySource>(testing::ToyOptions{.global_batch = 8,
-                                                                 .micro_batch = of.micro_batch,
-                                                                 .rank = group.index(),
-                                                                 .ranks = group.groups(),
-                                                                 .batches = batches});
-    BatchLimits limits = whole->limits();
-    limits.split = true;
-    return std::make_unique<SpanSource>(
-        std::move(whole),
-        SpanOptions{.rank = group.rank(),
-                    .cuts = [cuts = of.cuts, n = of.sequence_ranks](
-                                std::span<const std::int32_t> offsets) { return cuts(offsets, n); },
-                    .limits = limits});
-  }
-  [[nodiscard]] std::vector<float> weights() const {
-    const auto values = network.parameters().weights().span<float>();
-    return {values.begin(), values.end()};
-  }
-
-  Context context;
-  Network network;
-  RankGroup group;
-  std::unique_ptr<BatchSource> training, validation;
-  testing::Recorder recorder;
-  std::unique_ptr<Trainer> trainer;
-};
-
-/// The sizes of groups that this many ranks can form.
-std::vector<int> group_sizes() {
-  std::vector<int> sizes;
-  for (int n = 1; n <= ranks().ranks(); ++n)
-    if (ranks().ranks() % n == 0) sizes.push_back(n);
-  return sizes;
-}
-
-template <class Run>
-void expect_equal_runs(const GroupRun& together, const Run& alone) {
-  EXPECT_LT(testing::distance(together.weights(), alone.weights()), 1e-4);
-  if (ranks().rank() != 0) return;
-  ASSERT_EQ(together.recorder.steps.size(), alone.recorder.steps.size());
-  for (std::size_t i = 0; i < alone.recorder.steps.size(); ++i) {
-    const StepReport &a = together.recorder.steps[i], &b = alone.recorder.steps[i];
-    EXPECT_NEAR(a.losses.loss / b.losses.loss, 1, 1e-5) << "step " << a.step;
-    EXPECT_NEAR(a.gradient_norm / b.gradient_norm, 1, 1e-4) << "step " << a.step;
-    EXPECT_EQ(a.samples, b.samples);
-    for (std::size_t term = 0; term < 2; ++term) {
-      EXPECT_EQ(a.losses.terms[term].labels, b.losses.terms[term].labels) << "step " << a.step;
-      EXPECT_NEAR(a.losses.terms[term].loss / b.losses.terms[term].loss, 1, 1e-5) << "step " << a.step;
-    }
-    ASSERT_EQ(a.pinv_residual_mean.size(), b.pinv_residual_mean.size());
-    for (std::size_t layer = 0; layer < b.pinv_residual_mean.size(); ++layer)
-      EXPECT_NEAR(a.pinv_residual_mean[layer] / b.pinv_residual_mean[layer], 1, 1e-3) << "step " << a.step;
-  }
-  ASSERT_EQ(together.recorder.validations.size(), alone.recorder.validations.size());
-  for (std::size_t i = 0; i < alone.recorder.validations.size(); ++i)
-    EXPECT_NEAR(together.recorder.validations[i].losses.loss / alone.recorder.validations[i].losses.loss, 1,
-                1e-5);
-}
+using testing::uneven_cuts;
+using testing::whole_cuts;
 
 TEST(SequenceRanks, groups_train_as_one_rank_does) {
   const auto solo = make_solo_comm();
