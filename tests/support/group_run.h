@@ -49,7 +49,7 @@ struct GroupOptions {
   Cuts cuts = even_cuts;
   bool recompute = false;
   std::string attention = "nystrom";
-  std::optional<CommKind> gpu;  ///< on this rank's GPU, which talks to others so
+  std::optional<CommKind> gpu = {};  ///< on this rank's GPU, which talks to others so
 };
 
 inline ModelConfig model_of(const GroupOptions& options) {
