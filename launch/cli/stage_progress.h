@@ -12,11 +12,11 @@
 namespace nystrom {
 
 struct StageState {
-  std::string stage;    ///< "predict"
-  double share = -1;    ///< that is done, in [0, 1]; negative: unknown
-  std::string counted;  ///< "1234 examples"; may be empty
-  double seconds = 0;   ///< so far
-  double resumed = 0;   ///< share that was done when it began
+  std::string stage = {};    ///< "predict"
+  double share = -1;         ///< that is done, in [0, 1]; negative: unknown
+  std::string counted = {};  ///< "1234 examples"; may be empty
+  double seconds = 0;        ///< so far
+  double resumed = 0;        ///< share that was done when it began
 };
 
 /// "predict: 45 %, 1234 examples, 0:12 left"; of a stage whose share is unknown its time so far, "training
