@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/attention/split_sequences.h"
 #include "kernels/tensor/cpu_features.h"
 #include "trainer/comm/rank_group.h"
 
