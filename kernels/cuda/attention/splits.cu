@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-std::int64_t place_of(const AttentionProblem& problem, std::size_t s, int piece) {
+std::int64_t place_of(std::size_t s, int piece) {
   return static_cast<std::int64_t>(s) * kMaxSequenceRanks + piece;
 }
 
@@ -116,9 +116,7 @@ void describe(const SplitSequences& splits, AttentionProblem& problem) {
 void exchange_pieces(const SplitSequences& splits, const AttentionProblem& problem, float* pieces,
                      std::int64_t size) {
   SequenceGroup& group = splits.group();
-  const auto piece = [&](std::size_t s, int p) {
-    return bytes_of(pieces + place_of(problem, s, p) * size, size);
-  };
+  const auto piece = [&](std::size_t s, int p) { return bytes_of(pieces + place_of(s, p) * size, size); };
   for (std::size_t s = 0; s < splits.size(); ++s)
     splits.for_others(splits[s],
                       [&](int rank, RowRange) { group.send(piece(s, problem.splits[s].mine), rank); });
@@ -136,7 +134,7 @@ void exchange_segments(CudaContext& context, const SplitSequences& splits, const
                        float* pieces, std::int64_t size) {
   SequenceGroup& group = splits.group();
   const std::int64_t m = problem.landmarks;
-  const auto piece = [&](std::size_t s, int p) { return pieces + place_of(problem, s, p) * m * size; };
+  const auto piece = [&](std::size_t s, int p) { return pieces + place_of(s, p) * m * size; };
   const auto sums_of = [&](std::size_t s, int p, const RowRange& rows) {
     const std::int64_t n = splits[s].length, first = segment_of(rows.begin, n, m);
     return bytes_of(piece(s, p) + first * size, (segment_of(rows.end - 1, n, m) + 1 - first) * size);

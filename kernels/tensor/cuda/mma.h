@@ -134,7 +134,7 @@ const E* const* rows_of_all_lanes(const E* row) {
   NYSTROM_CHECK(reinterpret_cast<std::uintptr_t>(row) % 16 == 0,
                 "a row for ldmatrix is not at 16 bytes: {}, thread {}", static_cast<const void*>(row),
                 threadIdx.x);
-  const BF16* const* const rows = emulation::warp_exchange(row);
+  const E* const* const rows = emulation::warp_exchange(row);
   if (lane_index() == 0) emulation::count_bank_conflicts(reinterpret_cast<const void* const*>(rows), kWarp);
   return rows;
 }

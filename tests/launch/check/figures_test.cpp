@@ -28,7 +28,7 @@ TEST(Figures, a_run_that_the_memory_does_not_hold_is_warned_of) {
   const CheckReport enough = memory_of({.peak_bytes = kGiB, .left_bytes = 6 * kGiB});
   EXPECT_THAT(enough.warnings, IsEmpty());
   EXPECT_EQ(enough.json["available_memory_bytes"], std::int64_t{7} << 30U);
-  EXPECT_THAT(enough.rows.at(1).second, HasSubstr("this machine has 7.0 GiB for programs"));
+  EXPECT_THAT(enough.rows.at(1).second, HasSubstr("this machine has 7.0 GiB of memory for programs"));
   const CheckReport little = memory_of({.peak_bytes = kGiB, .left_bytes = 4 * kGiB});
   ASSERT_THAT(little.warnings, SizeIs(1));
   EXPECT_THAT(little.warnings[0], HasSubstr("The 2 ranks of this machine take 6.0 GiB"));

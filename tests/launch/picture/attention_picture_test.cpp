@@ -182,7 +182,7 @@ TEST_P(AttentionPage, shows_tokens_by_segment_every_head_and_the_kernels_of_one)
   EXPECT_THAT(page, Not(HasSubstr("<script")));
 
   const std::string exact = attention_page(attention_picture(source, "the old", 64));
-  EXPECT_THAT(exact, HasSubstr("Nyström attention is softmax attention"));
+  EXPECT_THAT(exact, HasSubstr("Nyström attention equals softmax attention"));
   EXPECT_THAT(exact, Not(HasSubstr("id=\"kernel-1\"")));
   EXPECT_EQ(occurrences(exact, "<figure class=\"small\""), 4U);
 }

@@ -269,7 +269,7 @@ TEST_F(Report, of_corrupt_files_shows_what_is_left) {
     write(std::string("r/") + name, "[[[");
   const std::string html = page({"r"});
   EXPECT_THAT(html, HasSubstr("run.json is corrupt."));
-  EXPECT_THAT(html, HasSubstr("The configuration is shown as it is: "));
+  EXPECT_THAT(html, HasSubstr("The configuration is shown unparsed: "));
   EXPECT_THAT(html, HasSubstr("2 of 3 lines of"));
   EXPECT_THAT(page({"absent"}), HasSubstr("<dt>State</dt><dd>stopped"));
 }
