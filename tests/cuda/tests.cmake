@@ -1,5 +1,7 @@
 # Every op of the CUDA backend against its CPU twin, then the whole; on a GPU where nvcc built it, else through the
 # emulation (tests/emulation).
+file(GLOB_RECURSE alone CONFIGURE_DEPENDS tests/cuda/*.cpp)
+nystrom_compile_alone(${alone})
 if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   set(NYSTROM_GRAPHS_TEST tests/cuda/graphs_test.cpp)  # which counts what the stand-ins were asked for
 endif()

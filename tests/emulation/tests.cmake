@@ -1,4 +1,6 @@
 # The emulation itself: what is planted must be caught.
+file(GLOB alone CONFIGURE_DEPENDS tests/emulation/*.cpp)
+nystrom_compile_alone(${alone})
 set_source_files_properties(tests/emulation/alignment_test.cpp PROPERTIES
   SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fsanitize=alignment;-fno-sanitize-recover=alignment")
 nystrom_add_test(emulation_test
