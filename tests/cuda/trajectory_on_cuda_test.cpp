@@ -80,7 +80,7 @@ TEST_F(TrajectoryOnCuda, profiled_steps_say_how_the_gpu_is_used) {
   config["training"]["steps"] = 3;
   config["schedule"]["warmup_steps"] = 1;
   train(1, config);
-  for (const Json& line : lines_of(folder_ / "run" / "metrics.jsonl")) {
+  for (const Json& line : lines_of(folder_ / "run/metrics.jsonl")) {
     const bool profiled = line["step"] >= 2;
     ASSERT_EQ(line.contains("mfu"), profiled) << line;
     if (!profiled) continue;
