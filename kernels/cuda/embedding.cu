@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(Layout::kThreads) embedding_forward_kernel(For
     float2 stats{};
     if (p.gamma != nullptr) {
       stats = row_statistics<Layout>(place, s, p.epsilon, shared);
-      if (place.thread == 0) reinterpret_cast<float2*>(p.stats)[token] = stats;
+      if (place.thread == 0) store_statistics(p.stats, token, stats);
     }
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k) {
@@ -151,7 +151,7 @@ __global__ void __launch_bounds__(Layout::kThreads, Layout::kBlocks)
       s[k] = p.lookup.template sum8<Layout::kRagged>(token, column, count);
     }
     if (p.gamma != nullptr) {
-      const float2 stats = reinterpret_cast<const float2*>(p.stats)[token];
+      const float2 stats = load_statistics(p.stats, token);
       row_backward<Layout>(place, stats, p.gamma, d, s, d_gamma, d_beta, shared);
     }
 #pragma unroll

@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(Layout::kThreads) layer_norm_forward_kernel(Fo
     for (int k = 0; k < Layout::kEights; ++k)
       if (place.count(k) > 0) z[k] = join8<T, Layout::kRagged>(p, row, place.column(k), place.count(k));
     const float2 stats = row_statistics<Layout>(place, z, p.epsilon, shared);
-    if (place.thread == 0) reinterpret_cast<float2*>(p.stats)[row] = stats;
+    if (place.thread == 0) store_statistics(p.stats, row, stats);
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k) {
       const int count = place.count(k), column = place.column(k);
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(Layout::kThreads, Layout::kBlocks)
       d[k] = load8<Layout::kRagged>(p.d_y + at, place.count(k));
       z[k] = load8<Layout::kRagged>(p.z + at, place.count(k));
     }
-    const float2 stats = reinterpret_cast<const float2*>(p.stats)[row];
+    const float2 stats = load_statistics(p.stats, row);
     row_backward<Layout>(place, stats, p.gamma, d, z, d_gamma, d_beta, shared);
 #pragma unroll
     for (int k = 0; k < Layout::kEights; ++k) {

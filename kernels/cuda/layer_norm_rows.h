@@ -99,6 +99,15 @@ __device__ float2 row_statistics(const RowPlace<Layout>& place, const RowValues<
   return make_float2(mean, 1.0F / sqrtf(variance + epsilon));
 }
 
+/// A row's of stats [rows, 2], which may lie at any address of a float.
+__device__ inline void store_statistics(float* stats, std::int64_t row, float2 of_row) {
+  stats[2 * row] = of_row.x;
+  stats[2 * row + 1] = of_row.y;
+}
+__device__ inline float2 load_statistics(const float* stats, std::int64_t row) {
+  return {stats[2 * row], stats[2 * row + 1]};
+}
+
 /// gamma (z - mean) rstd + beta of one eight.
 template <bool kRagged>
 __device__ Vec8 normalized8(const Vec8& z, float2 stats, const float* gamma, const float* beta, int count) {

@@ -53,7 +53,8 @@ TEST_F(Program, a_run_has_a_report_which_can_be_rewritten_and_compared) {
               AllOf(StartsWith("<svg xmlns"), HasSubstr(">seed-2</text>")));
   expect_refused(run("$nystrom report run --curve loss"), "`--curve` needs `--output FILE.svg`");
   expect_refused(run("$nystrom report absent"), "absent does not exist");
-  expect_refused(run("$nystrom report prepared"), "prepared is not a run directory");
+  std::filesystem::create_directory(*folder_ / "empty");
+  expect_refused(run("$nystrom report empty"), "empty is not a run directory");
   expect_refused(run("$nystrom report run --set seed=1"), "does not take `--set`");
 }
 
