@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What nvcc makes of kernels, without a GPU and without a disassembler: the PTX of each kernel of the base model (bf16, heads
-of 64) uses tensor cores and ldmatrix where it should, and none keeps an array in local memory, which is what an array
-indexed at run time becomes. Spills are the assembler's: resources_test.py.
+of 64) uses tensor cores and ldmatrix where it should, and none of them keeps an array in local memory, which is what
+an array indexed at run time becomes. Spills are the assembler's, and so is what it leaves in local memory elsewhere:
+resources_test.py.
 
     tests/cuda/ptx_test.py FOLDER      check what keep_by_nvcc.sh kept below FOLDER
     tests/cuda/ptx_test.py             only whether planted faults are found
@@ -31,13 +32,12 @@ BASE = re.compile(r"BF16ELi64E")  # of a mangled name
 def faults_of(kernels, expected):
     """What is wrong, in sentences."""
     faults = []
-    for name, body in kernels.items():
-        if re.search(r"^\s*\.local\b", body, re.MULTILINE):
-            faults.append(f"{name} keeps an array in local memory")
     for kernel, instructions in expected.items():
         found = {name: body for name, body in kernels.items() if kernel in name}
         if not found:
             faults.append(f"there is no {kernel}")
+        faults += [f"{name} keeps an array in local memory" for name, body in found.items()
+                   if re.search(r"^\s*\.local\b", body, re.MULTILINE)]
         base = {name: body for name, body in found.items() if BASE.search(name)} or found
         for name, body in base.items():
             faults += [f"{name} has no {word}" for word in instructions if word not in body]

@@ -121,7 +121,7 @@ inline std::uint32_t f16_bits(float value) {
 inline float f16_value(std::uint32_t bits) {
   const std::uint32_t sign = (bits & 0x8000U) << 16U, exponent = bits >> 10U & 31U, mantissa = bits & 0x3ffU;
   if (exponent == 0)
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::ldexp(float(mantissa), -24)));
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24F));
   return std::bit_cast<float>(sign | (exponent == 31 ? 255U : exponent + 112U) << 23U | mantissa << 13U);
 }
 /// Both elements of a register.
@@ -190,19 +190,51 @@ void load_matrices_transposed(std::uint32_t (&r)[4], const E* row) {
 }
 
 namespace detail {
+/// What a lane has of both operands of a product.
+struct WarpOperands {
+  float a[4][2], b[2][2];
+  bool a_is_zero, a_is_finite, b_is_zero, b_is_finite;
+
+  void classify() {
+    a_is_zero = b_is_zero = a_is_finite = b_is_finite = true;
+    for (const auto& pair : a)
+      for (const float x : pair) a_is_zero &= x == 0, a_is_finite &= std::isfinite(x);
+    for (const auto& pair : b)
+      for (const float x : pair) b_is_zero &= x == 0, b_is_finite &= std::isfinite(x);
+  }
+};
+
+/// Are the products of row g's and row g + 8's elements with those of columns 2t and 2t + 1 all zero?
+inline bool products_are_zero(const WarpOperands* all, int g, int t) {
+  bool a_zero = true, a_finite = true, b_zero = true, b_finite = true;
+  for (int lane = 0; lane < 4; ++lane) {
+    const WarpOperands& rows = all[4 * g + lane];
+    a_zero &= rows.a_is_zero, a_finite &= rows.a_is_finite;
+    for (int column = 2 * t; column < 2 * t + 2; ++column) {
+      b_zero &= all[4 * column + lane].b_is_zero;
+      b_finite &= all[4 * column + lane].b_is_finite;
+    }
+  }
+  return (a_zero && b_finite) || (b_zero && a_finite);
+}
+
 /// c += a b of elements that `unpack` takes out of a register.
 template <class Unpack>
 void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1,
                   const Unpack& unpack) {
-  struct Operands {
-    float a[4][2], b[2][2];
-  } mine;
+  WarpOperands mine;
   for (int i = 0; i < 4; ++i) unpack(a[i], mine.a[i][0], mine.a[i][1]);
   unpack(b0, mine.b[0][0], mine.b[0][1]);
   unpack(b1, mine.b[1][0], mine.b[1][1]);
-  const Operands* const all = emulation::warp_exchange(mine);
+  mine.classify();
+  const WarpOperands* const all = emulation::warp_exchange(mine);
   const int g = lane_index() / 4, t = lane_index() % 4;
+  const bool nothing = products_are_zero(all, g, t), truncated = truncates();
   for (int i = 0; i < 4; ++i) {
+    if (nothing) {  // as much of small matrices in their tiles is
+      c[i] += 0.0F;
+      continue;
+    }
     const int row_half = i / 2, column = 2 * t + i % 2;  // c[i] is row g + 8 row_half of that column
     float sum = c[i];
     for (int k_half = 0; k_half < 2; ++k_half) {
@@ -211,7 +243,7 @@ void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, 
         left[k] = all[4 * g + k / 2].a[row_half + 2 * k_half][k % 2];
         right[k] = all[4 * column + k / 2].b[k_half][k % 2];
       }
-      if (truncates()) {
+      if (truncated) {
         double products[8];
         for (int k = 0; k < 8; ++k) products[k] = static_cast<double>(left[k]) * right[k];
         sum = truncated_sum(sum, products);
