@@ -66,8 +66,7 @@ ThreadTeam::ThreadTeam(std::vector<cpu_set_t> cores) : cores_(std::move(cores)) 
   for (std::size_t i = 1; i < cores_.size(); ++i)
     members_[i]->thread = std::thread([this, i, &ready] {
       Member& me = *members_[i];
-      me.id = ::gettid();
-      ::pthread_getcpuclockid(::pthread_self(), &me.clock);
+      introduce(me);
       run_on(0, cores_[me.core]);
       ready.fetch_add(1);
       ready.notify_one();
@@ -84,11 +83,17 @@ ThreadTeam::~ThreadTeam() {
     if (member->thread.joinable()) member->thread.join();
 }
 
+void ThreadTeam::introduce(Member& me) {
+  clockid_t clock{};
+  ::pthread_getcpuclockid(::pthread_self(), &clock);
+  me.clock = clock;
+  me.id = ::gettid();
+}
+
 void ThreadTeam::enter() {
   const std::scoped_lock held(places_);
   entered_ = true;
-  members_[0]->id = ::gettid();
-  ::pthread_getcpuclockid(::pthread_self(), &members_[0]->clock);
+  introduce(*members_[0]);
   run_on(0, cores_[members_[0]->core]);  // which no thread can have taken while it was not entered
 }
 

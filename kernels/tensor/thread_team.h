@@ -64,12 +64,14 @@ class ThreadTeam {
     std::atomic<bool> has_chunk{false};       // begun and not done
     std::atomic<bool> visits{false};          // another thread's core, until it has nothing to do
     std::size_t core = 0;                     // its own; guarded by places_
-    pid_t id = 0;                             // of the system
-    clockid_t clock{};                        // its time on a processor
+    std::atomic<pid_t> id{0};                 // of the system
+    std::atomic<clockid_t> clock{};           // its time on a CPU
     std::vector<std::int64_t> seen_on_clock;  // of each member, when this one last looked
     std::thread thread;
   };
 
+  /// The calling thread is this member.
+  static void introduce(Member& me);
   void run_job(std::int64_t chunks, Job job);
   void serve(std::size_t me);
   void compute(std::size_t me, std::uint32_t number);
