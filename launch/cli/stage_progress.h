@@ -23,7 +23,7 @@ struct StageState {
 /// the tokenizer: 0:12".
 [[nodiscard]] std::string stage_text(const StageState& state);
 
-/// A thread of its own shows a stage: the working thread may be in one long call.
+/// A separate thread shows a stage: the working thread may be in one long call.
 class StageProgress final : public StageView {
  public:
   ~StageProgress() override { end(); }

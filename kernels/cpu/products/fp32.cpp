@@ -46,11 +46,11 @@ class Slab {
     });
     const std::int64_t panels = parts(args_.n, kTileColumns);
     const std::int64_t wanted = context.threads() == 1 ? 1 : kChunksPerThread * context.threads();
-    const std::int64_t most_down = parts(args_.m, kMinRows);
+    const std::int64_t max_down = parts(args_.m, kMinRows);
     std::int64_t wide = kGroup;
-    while (wide > 1 && parts(panels, wide) * most_down < wanted) wide /= 2;
+    while (wide > 1 && parts(panels, wide) * max_down < wanted) wide /= 2;
     const std::int64_t groups = parts(panels, wide);
-    const Cut down{rows_.parts, std::min({parts(wanted, groups), most_down, rows_.parts})};
+    const Cut down{rows_.parts, std::min({parts(wanted, groups), max_down, rows_.parts})};
     parallel_for(context, groups * down.parts, 1, [&](std::int64_t begin, std::int64_t end) HWY_ATTR {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t part = i % down.parts, column = i / down.parts * wide * kTileColumns;

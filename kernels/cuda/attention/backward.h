@@ -49,16 +49,16 @@ struct GradientTiles {
 
 /// The largest tiles of a pass, with the band of the longest convolution.
 template <class T, int kWidth, bool kOwnsQueries>
-constexpr auto kMostGradientBytes =
+constexpr auto kMaxGradientBytes =
     static_cast<std::size_t>(std::max(GradientTiles<T, kWidth, true, kOwnsQueries>::kBytes,
                                       GradientTiles<T, kWidth, false, kOwnsQueries>::kBytes) +
                              convolution_band_bytes<T>(65));
 template <bool kOwnsQueries>
 constexpr bool kGradientTilesFit =
-    std::max(kMostGradientBytes<float, kNarrowHeads, kOwnsQueries>,
-             kMostGradientBytes<BF16, kNarrowHeads, kOwnsQueries>) <=
-    kNarrowSharedBytes&& std::max(kMostGradientBytes<float, 128, kOwnsQueries>,
-                                  kMostGradientBytes<BF16, 128, kOwnsQueries>) <= kWideSharedBytes;
+    std::max(kMaxGradientBytes<float, kNarrowHeads, kOwnsQueries>,
+             kMaxGradientBytes<BF16, kNarrowHeads, kOwnsQueries>) <=
+    kNarrowSharedBytes&& std::max(kMaxGradientBytes<float, 128, kOwnsQueries>,
+                                  kMaxGradientBytes<BF16, 128, kOwnsQueries>) <= kWideSharedBytes;
 
 /// Through context = softmax(q keys^T / sqrt(D)) values, on the side of the queries. Nystrom: d_q but for the
 /// part through the landmarks, and each chunk's parts of d_W and d_k~. Exact: d_q, and deltas for the other

@@ -69,7 +69,7 @@ struct SquareProduct {
   float diagonal = 0;  ///< + diagonal I
 };
 /// c = alpha a b + beta x + gamma y + diagonal I of matrices [m, m] in memory; c may be x or y. Begins and
-/// ends with __syncthreads. A function of its own: a kernel has a dozen of them.
+/// ends with __syncthreads. A separate function, since a kernel calls it a dozen times.
 __device__ __attribute__((noinline)) inline void square_product(int m, SplitStage stage, float* c,
                                                                 SquareProduct p) {
   for_product(plain(p.a, m, m), plain(p.b, m, m), stage, [&](float sum, int i, int j) {
