@@ -60,14 +60,15 @@ struct Lane {
 /// Lanes of a warp that meet at one exchange. Two generations of values, so that a lane may be one ahead.
 struct Meeting {
   unsigned mask = 0, arrived = 0, generation = 0;
-  const char* what = "";
+  const WarpOperation* operation = nullptr;
   Site site;
   alignas(16) std::array<std::array<std::byte, kWarp * kMaxExchangeBytes>, 2> values;
 };
 
-/// Groups of lanes of one warp may meet separately: masks in use, seldom more than one.
+/// Groups of lanes of one warp may meet separately.
 struct Warp {
-  std::deque<Meeting> meetings;  // addresses stay
+  Meeting whole;
+  std::deque<Meeting> parts;  // by masks in use; addresses stay
 };
 
 class Stacks {
@@ -140,42 +141,42 @@ class BlockRunner {
     leave_to_next(me);
   }
 
-  /// Of all warp operations only __syncwarp orders what its lanes do to memory.
-  const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
-                            const Site& site) {
-    const bool orders_memory = std::string_view(what) == "__syncwarp";
+  const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes,
+                            const WarpOperation& operation, const Site& site) {
     Lane& me = *running_;
     const unsigned number = me.index % kWarp, bit = 1U << number;
     if ((mask & bit) == 0)
-      leave_with(fmt::format("thread {} calls {} at {} with a mask that lacks it", text(me.thread), what,
-                             place(site)));
+      leave_with(fmt::format("thread {} calls {} at {} with a mask that lacks it", text(me.thread),
+                             operation.name, place(site)));
     const unsigned first = me.index - number, there = std::min(kWarp, threads_ - first);
     if (there < kWarp) mask &= (1U << there) - 1;  // the last warp of a block may be short
     Meeting& meeting = find_meeting(warps_[me.index / kWarp], mask);
     if (meeting.arrived == 0) {
-      meeting.what = what;
+      meeting.operation = &operation;
       meeting.site = site;
-    } else if (site.line() != meeting.site.line() || std::string_view(what) != meeting.what) {
+    } else if (site.line() != meeting.site.line() || &operation != meeting.operation) {
       leave_with(fmt::format("thread {} is at {} at {} while lanes of its warp wait at {} at {}",
-                             text(me.thread), what, place(site), meeting.what, place(meeting.site)));
+                             text(me.thread), operation.name, place(site), meeting.operation->name,
+                             place(meeting.site)));
     }
-    const unsigned generation = meeting.generation & 1U;
-    std::memcpy(meeting.values[generation].data() + number * bytes, value, bytes);
+    std::byte* const values = meeting.values[meeting.generation & 1U].data();
+    std::memcpy(values + number * bytes, value, bytes);
     meeting.arrived |= bit;
     if (meeting.arrived == mask) {
       meeting.arrived = 0;
       ++meeting.generation;
-      if (orders_memory) ++progress.warp_barriers[me.index / kWarp];
+      if (operation.complete != nullptr) operation.complete(values);
+      if (operation.orders_memory) ++progress.warp_barriers[me.index / kWarp];
       for (unsigned i = 0; i < there; ++i)
         if (i != number && (mask >> i & 1U) != 0) push(lanes_[first + i]);
     } else {
       me.state = State::kAtWarp;
-      me.what = what;
+      me.what = operation.name;
       me.site = site;
       me.mask = mask;
       leave_to_next(me);
     }
-    return meeting.values[generation].data();
+    return values;
   }
 
   /// The running thread ends the kernel with a fault.
@@ -214,8 +215,7 @@ class BlockRunner {
   void start_lanes(dim3 block) {
     threads_ = block.x * block.y * block.z;
     done_ = at_barrier_ = 0;
-    for (unsigned w = 0; w * kWarp < threads_; ++w)
-      for (Meeting& meeting : warps_[w].meetings) meeting.arrived = 0;
+    for (unsigned w = 0; w * kWarp < threads_; ++w) abandon_meetings(warps_[w]);
     for (unsigned i = 0; i < threads_; ++i) {
       Lane& lane = lanes_[i];
       lane.index = i;
@@ -244,10 +244,16 @@ class BlockRunner {
     }
   }
 
+  static void abandon_meetings(Warp& warp) {
+    warp.whole.arrived = 0;
+    for (Meeting& meeting : warp.parts) meeting.arrived = 0;
+  }
+
   static Meeting& find_meeting(Warp& warp, unsigned mask) {
-    for (Meeting& meeting : warp.meetings)
+    if (mask == 0xffffffffU) return warp.whole;
+    for (Meeting& meeting : warp.parts)
       if (meeting.mask == mask) return meeting;
-    Meeting& fresh = warp.meetings.emplace_back();
+    Meeting& fresh = warp.parts.emplace_back();
     fresh.mask = mask;
     return fresh;
   }
@@ -392,9 +398,9 @@ void synchronize_block(const Site& site) {
   BlockRunner::instance().synchronize_block(site);
 }
 
-const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
+const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const WarpOperation& operation,
                           const Site& site) {
-  return BlockRunner::instance().exchange(mask, value, bytes, what, site);
+  return BlockRunner::instance().exchange(mask, value, bytes, operation, site);
 }
 
 AtomicAccess::AtomicAccess() {

@@ -146,7 +146,7 @@ __global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(Nystrom
   }
   write_square(args.pinv + static_cast<std::int64_t>(index) * m * m, pinv, m);
   if (args.residuals != nullptr) {
-    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a), z);
+    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
     add_to_diagonal(error, -1, m);
     float sum = 0;
     for_each(error, [&](float x, int, int) { sum += x * x; });

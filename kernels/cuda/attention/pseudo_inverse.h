@@ -36,13 +36,13 @@ __device__ inline SplitTile first_iterate(const SplitTile& a, float scale, F16* 
 /// T2 = 15 I - X (7 I - X)
 __device__ inline TileRows second_term(TileRows x, const Published& factor, int m) {
   for_each(x, [](float& element, int, int) { element *= -7.0F; });
-  add_split_product<Lies::kPlain>(x, 1, factor.rows, factor.tile);
+  add_split_product<Lies::kPlain>(x, 1, factor.rows, factor.tile, m);
   add_to_diagonal(x, 15, m);
   return x;
 }
 /// T3 = 13 I - X T2
 __device__ inline TileRows third_term(const SplitRows& x, const SplitTile& t2, int m) {
-  TileRows t3 = split_product(-1, x, t2);
+  TileRows t3 = split_product(-1, x, t2, m);
   add_to_diagonal(t3, 13, m);
   return t3;
 }
@@ -50,11 +50,11 @@ __device__ inline TileRows third_term(const SplitRows& x, const SplitTile& t2, i
 /// The next iterate, Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4. `tile` is overwritten.
 __device__ inline TileRows next_iterate(const SplitTile& a, const SplitTile& z, F16* tile, float* maxima,
                                         int m) {
-  const TileRows x = split_product(1, rows_of_tile<Lies::kPlain>(a), z);
+  const TileRows x = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
   const Published x_factor = publish(x, tile, maxima);
   const SplitTile t2 = publish(second_term(x, x_factor, m), tile, maxima).tile;
   const SplitTile t3 = publish(third_term(x_factor.rows, t2, m), tile, maxima).tile;
-  return split_product(0.25F, rows_of_tile<Lies::kPlain>(z), t3);
+  return split_product(0.25F, rows_of_tile<Lies::kPlain>(z), t3, m);
 }
 
 // ---- any M ------------------------------------------------------------------------------------------------

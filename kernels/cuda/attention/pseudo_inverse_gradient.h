@@ -50,23 +50,23 @@ struct SmallPinvGradient {
 
   /// Back through the step that begins with z.
   __device__ void step_back() {
-    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a), z);
+    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
     const Published x_factor = publish(x_rows, x_tile, maxima);
     const SplitTile x = x_factor.tile;
     const SplitTile t2 = publish(second_term(x_rows, x_factor, m), t2_tile, maxima).tile;
     const SplitTile t3 = publish(third_term(x_factor.rows, t2, m), turn, maxima).tile;
-    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor), t3);
+    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor), t3, m);
     const SplitTile d_t3 =
-        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z), d_z_factor), turn, maxima).tile;
-    TileRows d_x = split_product(-1, rows_of_tile<Lies::kTransposed>(x), d_t3);  // d_T2 at first
+        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z), d_z_factor, m), turn, maxima).tile;
+    TileRows d_x = split_product(-1, rows_of_tile<Lies::kTransposed>(x), d_t3, m);  // d_T2 at first
     const Published d_t2 = publish(d_x, d_z_tile, maxima);
     for_each(d_x, [](float& element, int, int) { element *= -7.0F; });
-    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x);
-    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x), d_t2.tile);
-    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3), t2);
+    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x, m);
+    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x), d_t2.tile, m);
+    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3), t2, m);
     const Published d_x_factor = publish(d_x, turn, maxima);
-    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z);
-    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a), d_x_factor.tile);
+    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z, m);
+    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a), d_x_factor.tile, m);
     d_z_factor = publish(d_z, d_z_tile, maxima).tile;
   }
 

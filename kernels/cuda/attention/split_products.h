@@ -158,15 +158,17 @@ __device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
 
 // ---- products ---------------------------------------------------------------------------------------------
 
-/// sums += factor a b
+/// sums += factor a b. What of a lies in rows and of b in columns from `extent` on is zero, and left out.
 template <Lies kRight>
-__device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a,
-                                         const SplitTile& b) {
+__device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a, const SplitTile& b,
+                                         int extent = kSquareTile) {
+  if (16 * warp_index() >= extent) return;
   const int lane = lane_index(), upper = (lane >> 4) * 8, lower = ((lane >> 3) & 1) * 8, row = lane & 7;
   factor *= a.unit;
   factor *= b.unit;
 #pragma unroll
   for (int n = 0; n < kSquareTile; n += 16) {
+    if (n >= extent) break;
     float large[2][4] = {}, small[2][4] = {};
 #pragma unroll
     for (int k = 0; k < kSquareTile; k += 16) {
@@ -196,9 +198,10 @@ __device__ inline void add_split_product(TileRows& sums, float factor, const Spl
   }
 }
 template <Lies kRight = Lies::kPlain>
-__device__ inline TileRows split_product(float factor, const SplitRows& a, const SplitTile& b) {
+__device__ inline TileRows split_product(float factor, const SplitRows& a, const SplitTile& b,
+                                         int extent = kSquareTile) {
   TileRows sums;
-  add_split_product<kRight>(sums, factor, a, b);
+  add_split_product<kRight>(sums, factor, a, b, extent);
   return sums;
 }
 

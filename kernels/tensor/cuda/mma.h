@@ -23,11 +23,14 @@
 #include "kernels/tensor/dtype.h"
 
 #ifdef NYSTROM_EMULATION
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
 
 #include "kernels/core/check.h"
 #endif
@@ -108,27 +111,6 @@ inline std::uint32_t pack_bf16(float low, float high) {
 }
 
 namespace detail {
-/// To nearest, ties to even; too large becomes infinite, and fp16 has subnormals.
-inline std::uint32_t f16_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value), sign = bits >> 16U & 0x8000U;
-  const std::uint32_t magnitude = bits & 0x7fffffffU;
-  if (magnitude > 0x7f800000U) return sign | 0x7e00U;
-  if (magnitude >= 0x477ff000U) return sign | 0x7c00U;
-  if (magnitude < 0x38800000U)  // 0.5 has its last bit where subnormals have theirs
-    return sign | (std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) - 0x3f000000U);
-  return sign | (magnitude + 0xfffU + (magnitude >> 13U & 1U) - 0x38000000U) >> 13U;
-}
-inline float f16_value(std::uint32_t bits) {
-  const std::uint32_t sign = (bits & 0x8000U) << 16U, exponent = bits >> 10U & 31U, mantissa = bits & 0x3ffU;
-  if (exponent == 0)
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24F));
-  return std::bit_cast<float>(sign | (exponent == 31 ? 255U : exponent + 112U) << 23U | mantissa << 13U);
-}
-/// Both elements of a register.
-inline void unpack_bf16(std::uint32_t packed, float& low, float& high) {
-  low = std::bit_cast<float>(packed << 16U);
-  high = std::bit_cast<float>(packed & 0xffff0000U);
-}
 template <class E>
 const E* const* rows_of_all_lanes(const E* row) {
   NYSTROM_CHECK(reinterpret_cast<std::uintptr_t>(row) % 16 == 0,
@@ -167,11 +149,12 @@ inline float truncated_sum(float c, const double (&products)[8]) {
 }  // namespace detail
 
 inline std::uint32_t pack_f16(float low, float high) {
-  return detail::f16_bits(high) << 16U | detail::f16_bits(low);
+  return std::uint32_t{_cvtss_sh(high, _MM_FROUND_TO_NEAREST_INT)} << 16U |
+         _cvtss_sh(low, _MM_FROUND_TO_NEAREST_INT);
 }
 inline void unpack_f16(std::uint32_t packed, float& low, float& high) {
-  low = detail::f16_value(packed & 0xffffU);
-  high = detail::f16_value(packed >> 16U);
+  low = _cvtsh_ss(static_cast<std::uint16_t>(packed));
+  high = _cvtsh_ss(static_cast<std::uint16_t>(packed >> 16U));
 }
 
 template <class E>
@@ -190,77 +173,82 @@ void load_matrices_transposed(std::uint32_t (&r)[4], const E* row) {
 }
 
 namespace detail {
-/// What a lane has of both operands of a product.
-struct WarpOperands {
-  float a[4][2], b[2][2];
-  bool a_is_zero, a_is_finite, b_is_zero, b_is_finite;
-
-  void classify() {
-    a_is_zero = b_is_zero = a_is_finite = b_is_finite = true;
-    for (const auto& pair : a)
-      for (const float x : pair) a_is_zero &= x == 0, a_is_finite &= std::isfinite(x);
-    for (const auto& pair : b)
-      for (const float x : pair) b_is_zero &= x == 0, b_is_finite &= std::isfinite(x);
-  }
+/// What a lane brings to a product: its registers of the three operands.
+struct ProductOfLane {
+  std::uint32_t a[4], b[2];
+  float c[4];
 };
 
-/// Are the products of row g's and row g + 8's elements with those of columns 2t and 2t + 1 all zero?
-inline bool products_are_zero(const WarpOperands* all, int g, int t) {
-  bool a_zero = true, a_finite = true, b_zero = true, b_finite = true;
-  for (int lane = 0; lane < 4; ++lane) {
-    const WarpOperands& rows = all[4 * g + lane];
-    a_zero &= rows.a_is_zero, a_finite &= rows.a_is_finite;
-    for (int column = 2 * t; column < 2 * t + 2; ++column) {
-      b_zero &= all[4 * column + lane].b_is_zero;
-      b_finite &= all[4 * column + lane].b_is_finite;
-    }
+/// A row of c += a row of a times b, in the order of k.
+inline void add_row_times(float (&c)[8], const float (&a)[16], const float (&b)[16][8]) {
+  if (!truncates()) {
+    __m256 sums = _mm256_loadu_ps(c);
+    for (int k = 0; k < 16; ++k) sums = _mm256_fmadd_ps(_mm256_set1_ps(a[k]), _mm256_loadu_ps(b[k]), sums);
+    _mm256_storeu_ps(c, sums);
+    return;
   }
-  return (a_zero && b_finite) || (b_zero && a_finite);
+  for (int column = 0; column < 8; ++column)
+    for (int first = 0; first < 16; first += 8) {
+      double products[8];
+      for (int k = 0; k < 8; ++k) products[k] = static_cast<double>(a[first + k]) * b[first + k][column];
+      c[column] = truncated_sum(c[column], products);
+    }
 }
 
-/// c += a b of elements that `unpack` takes out of a register.
-template <class Unpack>
-void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1,
-                  const Unpack& unpack) {
-  WarpOperands mine;
-  for (int i = 0; i < 4; ++i) unpack(a[i], mine.a[i][0], mine.a[i][1]);
-  unpack(b0, mine.b[0][0], mine.b[0][1]);
-  unpack(b1, mine.b[1][0], mine.b[1][1]);
-  mine.classify();
-  const WarpOperands* const all = emulation::warp_exchange(mine);
-  const int g = lane_index() / 4, t = lane_index() % 4;
-  const bool nothing = products_are_zero(all, g, t), truncated = truncates();
-  for (int i = 0; i < 4; ++i) {
-    if (nothing) {  // as much of small matrices in their tiles is
-      c[i] += 0.0F;
-      continue;
+/// Eight elements of E.
+template <class E>
+__m256 floats_of(const std::uint16_t* elements) {
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(elements));
+  if constexpr (std::is_same_v<E, F16>)
+    return _mm256_cvtph_ps(bits);
+  else
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+
+/// The c of all lanes += a b, of elements E.
+template <class E>
+void multiply_add_of_warp(ProductOfLane* lanes) {
+  std::uint16_t a_bits[16][16], b_bits[16][8];
+  float a[16][16], b[16][8], c[16][8];
+  const auto element = [&](int lane, int i) -> float& {
+    return c[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+  };
+  for (int lane = 0; lane < kWarp; ++lane) {
+    const ProductOfLane& mine = lanes[lane];
+    const int g = lane / 4, t = lane % 4;
+    for (int i = 0; i < 4; ++i)
+      std::memcpy(&a_bits[g + i % 2 * 8][2 * t + i / 2 * 8], &mine.a[i], sizeof mine.a[i]);
+    for (int i = 0; i < 2; ++i) {
+      b_bits[2 * t + 8 * i][g] = static_cast<std::uint16_t>(mine.b[i]);
+      b_bits[2 * t + 8 * i + 1][g] = static_cast<std::uint16_t>(mine.b[i] >> 16U);
     }
-    const int row_half = i / 2, column = 2 * t + i % 2;  // c[i] is row g + 8 row_half of that column
-    float sum = c[i];
-    for (int k_half = 0; k_half < 2; ++k_half) {
-      float left[8], right[8];
-      for (int k = 0; k < 8; ++k) {
-        left[k] = all[4 * g + k / 2].a[row_half + 2 * k_half][k % 2];
-        right[k] = all[4 * column + k / 2].b[k_half][k % 2];
-      }
-      if (truncated) {
-        double products[8];
-        for (int k = 0; k < 8; ++k) products[k] = static_cast<double>(left[k]) * right[k];
-        sum = truncated_sum(sum, products);
-      } else {
-        for (int k = 0; k < 8; ++k) sum += left[k] * right[k];
-      }
-    }
-    c[i] = sum;
+    for (int i = 0; i < 4; ++i) element(lane, i) = mine.c[i];
   }
+  for (int k = 0; k < 16; ++k) {
+    _mm256_storeu_ps(a[k], floats_of<E>(a_bits[k]));
+    _mm256_storeu_ps(a[k] + 8, floats_of<E>(a_bits[k] + 8));
+    _mm256_storeu_ps(b[k], floats_of<E>(b_bits[k]));
+  }
+  for (int row = 0; row < 16; ++row) add_row_times(c[row], a[row], b);
+  for (int lane = 0; lane < kWarp; ++lane)
+    for (int i = 0; i < 4; ++i) lanes[lane].c[i] = element(lane, i);
+}
+
+template <class E>
+void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  const ProductOfLane mine{{a[0], a[1], a[2], a[3]}, {b0, b1}, {c[0], c[1], c[2], c[3]}};
+  constexpr auto carry_out = multiply_add_of_warp<E>;
+  const ProductOfLane* const all =
+      emulation::warp_exchange(mine, kFullMask, emulation::kCarriedOutOnce<ProductOfLane, carry_out>);
+  std::memcpy(c, all[lane_index()].c, sizeof c);
 }
 }  // namespace detail
 
 inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
-  detail::multiply_add(c, a, b0, b1, detail::unpack_bf16);
+  detail::multiply_add<BF16>(c, a, b0, b1);
 }
 inline void multiply_add_f16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
-  detail::multiply_add(c, a, b0, b1, unpack_f16);
+  detail::multiply_add<F16>(c, a, b0, b1);
 }
 
 #endif

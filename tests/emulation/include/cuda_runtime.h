@@ -94,9 +94,19 @@ extern constinit thread_local Current current;
 using Site = std::source_location;
 inline constexpr std::size_t kMaxExchangeBytes = 64;
 void synchronize_block(const Site& site);
-/// Waits for the lanes of `mask`, which all bring `bytes` bytes; what they brought, one after another by
-/// lane, until the lane's next exchange.
-const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const char* what,
+/// An operation of a warp, or of some of its lanes.
+struct WarpOperation {
+  const char* name;                               ///< in messages
+  bool orders_memory = false;                     ///< what its lanes do to memory before and after
+  void (*complete)(std::byte* values) = nullptr;  ///< called once, with what all lanes have brought
+};
+inline constexpr WarpOperation kWarpExchange{"warp_exchange"}, kSyncWarp{"__syncwarp", true},
+    kShuffle{"__shfl_sync"}, kShuffleXor{"__shfl_xor_sync"}, kShuffleDown{"__shfl_down_sync"},
+    kShuffleUp{"__shfl_up_sync"}, kBallot{"__ballot_sync"};
+
+/// Waits for the lanes of `mask`, which all bring `bytes` bytes; what they brought (and the operation made of
+/// it), one after another by lane, until the lane's next exchange.
+const std::byte* exchange(unsigned mask, const void* value, std::size_t bytes, const WarpOperation& operation,
                           const Site& site);
 unsigned lane();
 [[noreturn]] void fault_in_kernel(const char* sentence, const Site& site);
@@ -113,16 +123,23 @@ struct AtomicAccess {
 
 /// What each lane of the full warp brings, by lane; valid until the lane's next warp operation.
 template <class V>
-const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU, const char* what = "warp_exchange",
-                       const Site& site = Site::current()) {
+const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU,
+                       const WarpOperation& operation = kWarpExchange, const Site& site = Site::current()) {
   static_assert(std::is_trivially_copyable_v<V> && sizeof(V) <= kMaxExchangeBytes && alignof(V) <= 16);
-  return reinterpret_cast<const V*>(exchange(mask, &mine, sizeof(V), what, site));
+  return reinterpret_cast<const V*>(exchange(mask, &mine, sizeof(V), operation, site));
 }
+
+/// An operation that is carried out once for the full warp: what `carry_out` makes of the lanes' values, by
+/// lane.
+template <class V, void (*carry_out)(V* lanes)>
+inline constexpr WarpOperation kCarriedOutOnce{
+    "an operation of the warp", false, [](std::byte* values) { carry_out(reinterpret_cast<V*>(values)); }};
 
 /// The value of lane `source`, as shuffles give it: a source outside of the segment means the lane's own.
 template <class T>
-T shuffled(unsigned mask, T value, int source, bool inside, const char* what, const Site& site) {
-  const T* values = warp_exchange(value, mask, what, site);
+T shuffled(unsigned mask, T value, int source, bool inside, const WarpOperation& operation,
+           const Site& site) {
+  const T* values = warp_exchange(value, mask, operation, site);
   if (!inside) return value;
   if ((mask >> static_cast<unsigned>(source) & 1U) == 0)
     fault_in_kernel("a shuffle reads a lane outside of its mask", site);
@@ -151,35 +168,38 @@ inline void __syncthreads(const emulation::Site& site = emulation::Site::current
 }
 inline void __syncwarp(unsigned mask = 0xffffffffU,
                        const emulation::Site& site = emulation::Site::current()) {
-  emulation::warp_exchange(0, mask, "__syncwarp", site);
+  emulation::warp_exchange(0, mask, emulation::kSyncWarp, site);
 }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32,
               const emulation::Site& site = emulation::Site::current()) {
   const int lane = static_cast<int>(emulation::lane()), first = lane / width * width;
-  return emulation::shuffled(mask, value, first + (source & (width - 1)), true, "__shfl_sync", site);
+  return emulation::shuffled(mask, value, first + (source & (width - 1)), true, emulation::kShuffle, site);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32,
                   const emulation::Site& site = emulation::Site::current()) {
   const int lane = static_cast<int>(emulation::lane()), source = lane ^ lanes;
-  return emulation::shuffled(mask, value, source, source / width <= lane / width, "__shfl_xor_sync", site);
+  return emulation::shuffled(mask, value, source, source / width <= lane / width, emulation::kShuffleXor,
+                             site);
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned lanes, int width = 32,
                    const emulation::Site& site = emulation::Site::current()) {
   const int lane = static_cast<int>(emulation::lane()), source = lane + static_cast<int>(lanes);
-  return emulation::shuffled(mask, value, source, source / width == lane / width, "__shfl_down_sync", site);
+  return emulation::shuffled(mask, value, source, source / width == lane / width, emulation::kShuffleDown,
+                             site);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned lanes, int width = 32,
                  const emulation::Site& site = emulation::Site::current()) {
   const int lane = static_cast<int>(emulation::lane()), source = lane - static_cast<int>(lanes);
-  return emulation::shuffled(mask, value, source, source >= lane / width * width, "__shfl_up_sync", site);
+  return emulation::shuffled(mask, value, source, source >= lane / width * width, emulation::kShuffleUp,
+                             site);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate,
                               const emulation::Site& site = emulation::Site::current()) {
-  const int* values = emulation::warp_exchange(predicate, mask, "__ballot_sync", site);
+  const int* values = emulation::warp_exchange(predicate, mask, emulation::kBallot, site);
   unsigned votes = 0;
   for (unsigned lane = 0; lane < 32; ++lane)
     if ((mask >> lane & 1U) != 0 && values[lane] != 0) votes |= 1U << lane;
