@@ -10,7 +10,7 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
   SOURCES
     cpu/column_sums.cpp cpu/embedding.cpp cpu/fill.cpp cpu/gelu.cpp cpu/layer_norm.cpp cpu/matmul.cpp
-    cpu/pair_features.cpp cpu/pool.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp
+    cpu/pair_features.cpp cpu/pool.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp cpu/unit_rows.cpp
     cpu/products/fp32.cpp
     cpu/losses/cross_entropy.cpp cpu/losses/elementwise_loss.cpp cpu/losses/label_weights.cpp
     cpu/losses/span_cross_entropy.cpp
@@ -32,7 +32,7 @@ nystrom_add_library(kernels FOLDER kernels
   SOURCES
     dispatch/embedding.cpp dispatch/fill.cpp dispatch/gelu.cpp dispatch/layer_norm.cpp dispatch/linear.cpp
     dispatch/linear_gelu.cpp dispatch/matmul.cpp dispatch/pair_features.cpp dispatch/pool.cpp dispatch/relu.cpp
-    dispatch/residual.cpp dispatch/rotary.cpp dispatch/rows.cpp
+    dispatch/residual.cpp dispatch/rotary.cpp dispatch/rows.cpp dispatch/unit_rows.cpp
     dispatch/losses/cross_entropy.cpp dispatch/losses/elementwise_loss.cpp dispatch/losses/label_weights.cpp
     dispatch/losses/span_cross_entropy.cpp
     dispatch/optimizer/adamw.cpp dispatch/optimizer/average.cpp dispatch/optimizer/clip_factor.cpp
@@ -43,7 +43,7 @@ nystrom_add_library(kernels FOLDER kernels
   CUDA_SOURCES
     cuda/column_sums.cu cuda/embedding.cu cuda/fill.cu cuda/gelu.cu cuda/layer_norm.cu cuda/linear.cu
     cuda/linear_gelu.cu cuda/matmul.cu cuda/pair_features.cu cuda/pool.cu cuda/radix_sort.cu cuda/relu.cu
-    cuda/residual.cu cuda/rotary.cu cuda/rows.cu
+    cuda/residual.cu cuda/rotary.cu cuda/rows.cu cuda/unit_rows.cu
     cuda/losses/cross_entropy.cu cuda/losses/elementwise_loss.cu cuda/losses/label_weights.cu
     cuda/losses/span_cross_entropy.cu
     cuda/optimizer/adamw.cu cuda/optimizer/average.cu cuda/optimizer/clip_factor.cu cuda/optimizer/muon.cu

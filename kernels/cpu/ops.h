@@ -31,6 +31,7 @@
 #include "kernels/residual.h"
 #include "kernels/rotary.h"
 #include "kernels/rows.h"
+#include "kernels/unit_rows.h"
 
 namespace nystrom::cpu {
 
@@ -92,6 +93,9 @@ void span_cross_entropy(Context& context, const SpanCrossEntropy& args);
 void tensorwise_moments(Context& context, const TensorwiseAdam& args, const Tensor& sums);
 void tensorwise_scales(Context& context, const TensorScales& args);
 void tensorwise_update(Context& context, const TensorwiseAdam& args, const Tensor& scales);
+
+void unit_rows_forward(Context& context, const UnitRows& args);
+void unit_rows_backward(Context& context, const UnitRowsGradient& args);
 
 /// Elements of the workspace in compute dtype.
 std::int64_t nystrom_attention_workspace(const NystromOptions& options, const AttentionLimits& limits);

@@ -35,6 +35,7 @@
 #include "kernels/residual.h"
 #include "kernels/rotary.h"
 #include "kernels/rows.h"
+#include "kernels/unit_rows.h"
 
 namespace nystrom::cuda {
 
@@ -108,6 +109,9 @@ void span_cross_entropy(CudaContext& context, const SpanCrossEntropy& args);
 void tensorwise_moments(CudaContext& context, const TensorwiseAdam& args, const Tensor& sums);
 void tensorwise_scales(CudaContext& context, const TensorScales& args);
 void tensorwise_update(CudaContext& context, const TensorwiseAdam& args, const Tensor& scales);
+
+void unit_rows_forward(CudaContext& context, const UnitRows& args);
+void unit_rows_backward(CudaContext& context, const UnitRowsGradient& args);
 
 void nystrom_attention_forward(CudaContext& context, const NystromAttention& args);
 void nystrom_attention_backward(CudaContext& context, const NystromAttention& args,

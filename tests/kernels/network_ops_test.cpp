@@ -8,6 +8,7 @@
 #include "kernels/pool.h"
 #include "kernels/residual.h"
 #include "kernels/rotary.h"
+#include "kernels/unit_rows.h"
 #include "op_support.h"
 
 namespace nystrom::testing {
@@ -137,6 +138,34 @@ TEST(PairFeatures, gradients_are_those_of_the_loss) {
     pair_features_forward(context, x, y);
     return dot(y, d_y);
   });
+}
+
+TEST(UnitRows, have_the_length_asked_for_in_their_first_columns) {
+  Context context(2);
+  const auto x = tensor_of<double>({3, 3}, {3, 4, 100, 0, 0, 7, -6, 8, 1});
+  const OwnedTensor norms(DType::kF64, {3}), y(DType::kF64, {3, 2});
+  unit_rows_forward(context, {.x = x, .length = 10, .norms = norms, .y = y});
+  constexpr double kNorms[] = {5, 0, 10}, kExpected[] = {6, 8, 0, 0, -6, 8};
+  for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(value(norms, i), kNorms[i]);
+  for (std::int64_t i = 0; i < 6; ++i) EXPECT_NEAR(value(y, i), kExpected[i], 1e-14);
+}
+
+TEST(UnitRows, gradients_are_those_of_the_loss_and_are_added) {
+  Context context(2);
+  const auto x = normal(DType::kF64, {6, 5}, 1), d_y = normal(DType::kF64, {6, 4}, 2);
+  const OwnedTensor norms(DType::kF64, {6}), y(DType::kF64, {6, 4}), d_x(DType::kF64, {6, 5});
+  const auto loss = [&] {
+    unit_rows_forward(context, {.x = x, .length = 3, .norms = norms, .y = y});
+    return dot(y, d_y);
+  };
+  loss();
+  const UnitRowsGradient gradient{.y = y, .norms = norms, .length = 3, .d_y = d_y, .d_x = d_x};
+  unit_rows_backward(context, gradient);
+  expect_gradient("x", x, d_x, loss);
+  const double once = value(d_x, 0);
+  loss();
+  unit_rows_backward(context, gradient);
+  EXPECT_EQ(value(d_x, 0), 2 * once);
 }
 
 TEST(Residual, is_added_in_every_type_and_in_place) {

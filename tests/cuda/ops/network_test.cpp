@@ -6,6 +6,7 @@
 #include "kernels/pool.h"
 #include "kernels/residual.h"
 #include "kernels/rotary.h"
+#include "kernels/unit_rows.h"
 #include "twins.h"
 
 namespace nystrom::testing {
@@ -61,6 +62,23 @@ TEST(NetworkOpsOnDevice, pairs_and_residuals_are_the_hosts) {
       pair_features_forward(context, x["x"], x["y"]);
       pair_features_backward(context, x["x"], x["d_y"], x["d_x"]);
       add_residual(context, x["x"], x["other"], x["sum"]);
+    });
+  }
+}
+
+// A single column has no gradient but rounding errors, so there are at least two.
+TEST(NetworkOpsOnDevice, unit_rows_match_the_cpu) {
+  for (const std::int64_t size : {2, 33, 70}) {
+    Twins t;
+    t.input("x", normal(DType::kF32, {9, 70}, 1));
+    t.input("d_y", normal(DType::kF32, {9, size}, 2));
+    t.output("y", DType::kF32, {9, size});
+    t.output("norms", DType::kF32, {9});
+    t.updated("d_x", normal(DType::kF32, {9, 70}, 3));
+    t.expect_alike(twin_tolerance(DType::kF32), [&](Context& context, const Tensors& x) {
+      unit_rows_forward(context, {.x = x["x"], .length = 20, .norms = x["norms"], .y = x["y"]});
+      unit_rows_backward(context,
+                         {.y = x["y"], .norms = x["norms"], .length = 20, .d_y = x["d_y"], .d_x = x["d_x"]});
     });
   }
 }
