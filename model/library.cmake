@@ -8,7 +8,8 @@ nystrom_add_library(model FOLDER model
     exchange/bert_import.cpp exchange/huggingface.cpp exchange/huggingface_config.cpp
     exchange/read_only_file.cpp exchange/safetensors.cpp exchange/safetensors_writer.cpp
     exchange/tensor_edits.cpp exchange/warm_start.cpp exchange/weight_files.cpp
-    heads/classifier.cpp heads/head.cpp heads/head_registry.cpp heads/multiple_choice.cpp heads/pair_classification.cpp
+    heads/classifier.cpp heads/embedding.cpp heads/head.cpp heads/head_registry.cpp heads/in_batch_loss.cpp
+    heads/multiple_choice.cpp heads/pair_classification.cpp
     heads/pooling.cpp heads/pretraining.cpp heads/question_answering.cpp heads/sequence_classification.cpp
     heads/token_classification.cpp
     layers/batch.cpp layers/block.cpp layers/embeddings.cpp layers/encoder.cpp layers/fixed_positions.cpp

@@ -84,7 +84,7 @@ void Network::backward(Context& context, const Batch& batch, const Pass& pass, c
                        const GradientsReady& ready) {
   const std::int64_t tokens = batch.sequences.tokens;
   head_->backward(context, batch, pass, scales, encoder_.output(tokens), encoder_.d_hidden(tokens));
-  if (ready) ready(store_[head_->first_parameter()].offset);
+  if (ready && head_->first_parameter() < store_.count()) ready(store_[head_->first_parameter()].offset);
   encoder_.backward(context, batch, pass, ready);
 }
 

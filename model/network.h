@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/tensor/arena.h"
+#include "model/heads/embedding.h"
 #include "model/heads/head_registry.h"
 #include "model/heads/pretraining.h"
 #include "model/layers/encoder.h"
@@ -43,6 +44,8 @@ class Network {
   [[nodiscard]] const Head& head() const { return *head_; }
   /// The head of a network of kind pretraining or masked_lm. Throws InternalError for others.
   [[nodiscard]] PretrainingHead& pretraining_head();
+  /// The head of a network of kind embedding, or nullptr.
+  [[nodiscard]] EmbeddingHead* embedding_head() { return dynamic_cast<EmbeddingHead*>(head_.get()); }
   [[nodiscard]] const Arena& arena() const { return arena_; }
 
  private:

@@ -56,7 +56,7 @@ struct EnumNames<Positions> {
                                               {Positions::kNone, "none"}};
 };
 
-/// What a classifier sees of a sequence.
+/// What a classifier sees of a sequence, and what its embedding is.
 enum class Pooling { kFirst, kMean, kMax };
 template <>
 struct EnumNames<Pooling> {
@@ -91,10 +91,11 @@ struct NetworkConfig {
   bool embedding_norm = true;  ///< LayerNorm of the embeddings
   Positions positions = Positions::kLearned;
   std::optional<std::int64_t> picture_width = {};  ///< pixels of a row: of kRowColumn, which needs it
-  // Classifications of sequences and of pairs.
+  // Classifications of sequences and of pairs; embeddings.
   Pooling pooling = Pooling::kFirst;
   ClassifierKind classifier = ClassifierKind::kActivation;
   std::optional<std::int64_t> classifier_size = {};  ///< width between its layers; none: hidden_size
+  bool normalize = false;  ///< embeddings, which are pooled likewise, are scaled to length 1
 
   /// Calls visit(key, member of each of `configs`) for every option: under its key in the section `model`, in
   /// the object `nystrom` of config.json, and in checkpoints. Files have those that are not the default.
@@ -107,6 +108,7 @@ struct NetworkConfig {
     visit("pooling", configs.pooling...);
     visit("classifier", configs.classifier...);
     visit("classifier_size", configs.classifier_size...);
+    visit("normalize", configs.normalize...);
   }
 };
 

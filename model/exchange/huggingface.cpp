@@ -206,9 +206,13 @@ std::string beyond_transformers(const ModelConfig& model, const HeadConfig& head
   if (!attention_entry(model.attention.kind).is_of_transformers)
     return fmt::format("attention of kind `{}`", model.attention.kind);
   std::string found;
+  const auto is_of_embeddings = [&head](std::string_view key) {
+    return head.kind == HeadKind::kEmbedding && (key == "pooling" || key == "normalize");
+  };
   NetworkConfig::visit_options(
       [&](const char* key, const auto& value, const auto& otherwise) {
-        if (value != otherwise) found = fmt::format("another `model.{}` than the default", key);
+        if (value != otherwise && !is_of_embeddings(key))
+          found = fmt::format("another `model.{}` than the default", key);
       },
       model.network, kDefaultNetwork);
   if (head.kind == HeadKind::kPairClassification)

@@ -100,7 +100,7 @@ std::vector<std::string> own_keys(const ModelConfig& model) {
   const auto add = [&](const char* key, const auto&) { keys.emplace_back(key); };
   AttentionConfig::visit_options(add, model.attention);
   NetworkConfig::visit_options(add, model.network);
-  for (const char* key : {"padding", "attention_dropout", "task"}) keys.emplace_back(key);
+  for (const char* key : {"padding", "attention_dropout", "head", "task"}) keys.emplace_back(key);
   return keys;
 }
 
@@ -118,6 +118,9 @@ void read_own_options(const std::string& where, const Json& object, HuggingFaceC
   config.model.padding =
       choose<Padding>(where, "padding", own.text("padding", std::string(name_of(Padding::kExact))));
   config.model.attention_dropout = own.number("attention_dropout", 0);
+  if (own.has("head") && own.text("head", "") != kEmbeddingEntry.name)
+    refuse("{}: `head` is {}; it can be {} alone: `architectures` names the others.", where,
+           own.text("head", ""), kEmbeddingEntry.name);
   if (!own.has("task")) return;
   const JsonObject task(where + ".task", object["task"]);
   for (const auto& [key, value] : object["task"].items()) config.task[key] = task.text(key.c_str(), "");
@@ -198,14 +201,20 @@ std::vector<std::string> label_names(const JsonObject& json, std::int64_t count)
   return names;
 }
 
+/// Does an encoder without a head make embeddings, as this program trained it?
+bool makes_embeddings(const JsonObject& json) {
+  return json.has("nystrom") && json["nystrom"].is_object() && json["nystrom"].contains("head");
+}
+
 /// Of two heads of one architecture, this is the one without extra tensors, which config.json does not
 /// mention.
 void read_head(const std::string& path, const JsonObject& json, HuggingFaceConfig& config) {
   config.head = HeadKind::kMaskedLm;
   config.has_head = config.architecture.empty();
-  if (config.architecture == "NystromformerModel") {  // a warm start, as BERT is
-    config.foreign = "nystromformer";
+  if (config.architecture == kEmbeddingEntry.architecture && !makes_embeddings(json)) {
+    config.foreign = "nystromformer";  // a warm start, as BERT is
     config.has_head = true;
+    return;
   }
   for (const HeadEntry* entry : head_registry()) {
     if (entry->architecture != config.architecture) continue;
@@ -348,6 +357,7 @@ std::string huggingface_config_text(const HuggingFaceFolder& folder) {
         if (value != otherwise) write(key, value);
       },
       model.network, kDefaultNetwork);
+  if (folder.head.kind == HeadKind::kEmbedding) json["nystrom"]["head"] = kEmbeddingEntry.name;
   if (!folder.task.empty()) json["nystrom"]["task"] = folder.task;
   for (const char* code : {"auto_map", "custom_pipelines"}) json.erase(code);  // untrusted
   if (folder.has_code) json["auto_map"] = auto_map(entry_of(folder.head.kind));

@@ -14,7 +14,8 @@ enum class HeadKind {
   kTokenClassification,     ///< one class per labelled token
   kQuestionAnswering,       ///< first and last token of the answer
   kMultipleChoice,          ///< one of a question's sequences
-  kPairClassification       ///< one class per pair of sequences
+  kPairClassification,      ///< one class per pair of sequences
+  kEmbedding                ///< one vector per sequence
 };
 
 /// What a sequence classification's logits mean; transformers' `problem_type`.

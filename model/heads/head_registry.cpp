@@ -11,7 +11,7 @@ namespace {
 constexpr std::array kHeads{
     &kPretrainingEntry,         &kMaskedLmEntry,          &kSequenceClassificationEntry,
     &kTokenClassificationEntry, &kQuestionAnsweringEntry, &kMultipleChoiceEntry,
-    &kPairClassificationEntry};
+    &kPairClassificationEntry,  &kEmbeddingEntry};
 
 }  // namespace
 

@@ -70,5 +70,6 @@ extern const HeadEntry kTokenClassificationEntry;
 extern const HeadEntry kQuestionAnsweringEntry;
 extern const HeadEntry kMultipleChoiceEntry;
 extern const HeadEntry kPairClassificationEntry;
+extern const HeadEntry kEmbeddingEntry;
 
 }  // namespace nystrom

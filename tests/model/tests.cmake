@@ -12,6 +12,9 @@ nystrom_add_test(model_test
   LABELS model)
 
 nystrom_add_test(heads_test
-  SOURCES tests/model/heads/head_ops_test.cpp tests/model/heads/heads_test.cpp
-  LINKS nystrom_model
+  SOURCES
+    tests/model/heads/head_ops_test.cpp
+    tests/model/heads/heads_test.cpp
+    tests/model/heads/in_batch_loss_test.cpp
+  LINKS nystrom_model nlohmann_json::nlohmann_json
   LABELS tasks)

@@ -167,7 +167,9 @@ TEST(HeadRegistry, has_a_complete_row_of_each_kind_in_their_order) {
     EXPECT_EQ(find_head(entry.name), &entry);
     const std::string_view task = entry.auto_class.substr(std::string_view("AutoModel").size());
     EXPECT_EQ(entry.architecture.substr(std::string_view("Nystromformer").size()),
-              entry.kind == HeadKind::kPairClassification ? "ForPairClassification" : task)
+              entry.kind == HeadKind::kPairClassification ? "ForPairClassification"
+              : entry.kind == HeadKind::kEmbedding        ? "Model"
+                                                          : task)
         << entry.name;
     EXPECT_FALSE(entry.description.empty() || entry.pipeline_tag.empty() || entry.case_outputs.empty());
     EXPECT_TRUE(entry.make != nullptr && entry.read_case_labels != nullptr);
