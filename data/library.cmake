@@ -21,6 +21,7 @@ configure_file(data/corpus/arrow_rows_script.cpp.in "${CMAKE_BINARY_DIR}/arrow_r
 
 # What runs once for a file, a directory or an example of a task, not for each text of a corpus.
 file(GLOB light CONFIGURE_DEPENDS data/hdf5/*.cpp data/tasks/*.cpp data/tasks/metrics/*.cpp)
+list(FILTER light EXCLUDE REGEX "retrieval.cpp$")  # compares every query with every document
 nystrom_optimize_lightly(${light}
   data/preparation/manifest.cpp data/preparation/prepare.cpp data/preparation/prepare_directory.cpp
   data/preparation/report.cpp data/preparation/blocks/source_stats.cpp data/preparation/sources.cpp
@@ -58,8 +59,8 @@ nystrom_add_library(data FOLDER data
     pretraining/text_samples.cpp
     shards/bert_shard_reader.cpp shards/inspect.cpp shards/shard_check.cpp shards/shard_layout.cpp
     shards/shard_reader.cpp shards/shard_writer.cpp
-    tasks/answer_task.cpp tasks/choice_task.cpp tasks/conll.cpp tasks/encoding.cpp tasks/glue.cpp
-    tasks/imdb_reviews.cpp tasks/imdb_task.cpp
+    tasks/answer_task.cpp tasks/choice_task.cpp tasks/conll.cpp tasks/embedding_split.cpp
+    tasks/embedding_task.cpp tasks/encoding.cpp tasks/glue.cpp tasks/imdb_reviews.cpp tasks/imdb_task.cpp
     tasks/lra/examples.cpp tasks/lra/find_folder.cpp tasks/lra/lra_task.cpp tasks/lra/prepared_file.cpp
     tasks/lra/read_images.cpp tasks/lra/read_listops.cpp tasks/lra/read_pathfinder.cpp
     tasks/lra/read_retrieval.cpp tasks/lra/read_text.cpp tasks/lra/reader.cpp tasks/lra/rows.cpp
@@ -68,7 +69,7 @@ nystrom_add_library(data FOLDER data
     tasks/sequence_answer.cpp tasks/sequence_split.cpp
     tasks/squad.cpp tasks/task.cpp tasks/task_kinds.cpp tasks/token_task.cpp
     tasks/metrics/answers.cpp tasks/metrics/classification.cpp tasks/metrics/correlation.cpp
-    tasks/metrics/entities.cpp
+    tasks/metrics/entities.cpp tasks/metrics/retrieval.cpp
     text/case_folding.cpp text/clean.cpp text/language.cpp text/list_items.cpp text/quoted_speech.cpp
     text/sentence_end.cpp text/sentence_rules.cpp text/sentences.cpp text/unspaced.cpp text/utf16.cpp
     text/utf8.cpp

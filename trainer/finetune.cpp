@@ -16,6 +16,7 @@
 #include "trainer/run/run_files.h"
 #include "trainer/run/run_session.h"
 #include "trainer/tasks/answers.h"
+#include "trainer/tasks/in_batch_options.h"
 #include "trainer/tasks/task_details.h"
 #include "trainer/tasks/task_outputs.h"
 #include "trainer/tasks/task_results.h"
@@ -212,6 +213,12 @@ class Finetuning {
 
   [[nodiscard]] TrainerOptions options_of_trainer() const {
     TrainerOptions o = options_.run.trainer;
+    if (info().answer == AnswerKind::kVector) {
+      o.in_batch = in_batch_options(options_.task, info(), *data_.train, options_.run.global_batch,
+                                    options_.run.model.hidden_size);
+      o.objective.weights[0] =
+          static_cast<double>(o.in_batch->sizes.size());  // its sums count a row once per size
+    }
     if (options_.epochs > 0) o.steps = options_.epochs * source_->steps_per_epoch();
     o.save_every = interval();
     o.checkpoint_folder = checkpoint_folder(options_.run.directory);

@@ -10,7 +10,7 @@ nystrom_compile_alone(${alone})
 
 nystrom_add_library(trainer FOLDER trainer
   SOURCES
-    finetune.cpp pretrain.cpp start_report.cpp trainer.cpp
+    finetune.cpp in_batch_pass.cpp pretrain.cpp start_report.cpp trainer.cpp
     batches/batch_source.cpp batches/loader_source.cpp batches/micro_batch.cpp batches/span_source.cpp
     checkpoint/background.cpp checkpoint/content.cpp checkpoint/folder.cpp checkpoint/header.cpp
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
@@ -26,8 +26,8 @@ nystrom_add_library(trainer FOLDER trainer
     optimizer/tensorwise.cpp optimizer/zero_partition.cpp
     process/process_info.cpp process/signals.cpp
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
-    tasks/answers.cpp tasks/masked_source.cpp tasks/task_outputs.cpp tasks/task_details.cpp tasks/task_results.cpp
-    tasks/task_source.cpp
+    tasks/answers.cpp tasks/in_batch_options.cpp tasks/masked_source.cpp tasks/task_outputs.cpp
+    tasks/task_details.cpp tasks/task_results.cpp tasks/task_source.cpp
   HEADERS_OF tensor
   LINKS nystrom_model nystrom_data
   PRIVATE_LINKS MPI::MPI_CXX nystrom_gpu_collectives)

@@ -41,6 +41,11 @@ void check_trainer_options(const TrainerOptions& options) {
     refuse(
         "`evaluation.weights` is ema, but `training.ema_decay` is 0, so there are no averaged weights; set it, "
         "to 0.999 for example.");
+  if (options.in_batch && options.noise_scale_every > 0)
+    refuse(
+        "`run.noise_scale_every` is {}, but the loss of embeddings couples all rows of a batch, so a "
+        "micro-batch's gradient does not estimate its noise; set it to 0.",
+        options.noise_scale_every);
 }
 
 Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& dependencies)
@@ -69,7 +74,9 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
               .keep = options.keep,
               .failures_allowed = options.failures_allowed,
               .timeout_seconds = options.timeout_seconds},
-             comm_, network_, *optimizer_, options_.identity, observer_) {}
+             comm_, network_, *optimizer_, options_.identity, observer_) {
+  if (options_.in_batch) in_batch_.emplace(context_, comm_, network_, *options_.in_batch);
+}
 
 void Trainer::restore(const std::string& checkpoint) {
   state_ = restore_checkpoint(checkpoint, comm_, store_, *optimizer_);
@@ -184,15 +191,19 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
   network_.encoder().prepare(context_, pass);
   store_.zero_gradients(context_);
   network_.head().reset_sums(context_);
+  if (in_batch_) compute_in_batch_loss(batch, pass);
   reducer_.begin();
+  // The activations of a single micro-batch are still there.
+  const bool is_forward_done = in_batch_ && batch.micro_batches.size() == 1 && graphs_ == nullptr;
   for (const HostBatch& micro_batch : batch.micro_batches) {
     if (micro_batch.tokens() == 0) continue;  // the other ranks of the group have them all
     const bool last = &micro_batch == &batch.micro_batches.back();
     const bool segmented = last && reducer_.buckets() > 0;
     const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));
+    if (in_batch_) in_batch_->set_gradient(uploaded.sequences.count);
     RecordedOps ops(residuals_.active() || profile_.active() ? nullptr : graphs_.get(),
                     segmented ? kFirstSegment : kWholeMicroBatch);
-    forward(uploaded, pass, scales);
+    if (!is_forward_done) forward(uploaded, pass, scales);
     const PartScope part(context_, "backward");
     network_.backward(context_, uploaded, pass, scales, [&](std::int64_t offset) {
       if (residuals_.active()) residuals_.collect(context_, offset, uploaded.sequences.count);
@@ -205,6 +216,19 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
   }
   reducer_.finish();
   if (reduction_ != nullptr) reduction_->synchronize(state_.step + 1, kGradientSum);
+}
+
+// A forward pass ahead of forward_backward's own, where the loss couples all vectors of the global batch: it
+// computes their gradients.
+void Trainer::compute_in_batch_loss(const StepBatch& batch, const Pass& pass) {
+  std::int64_t sequences = 0;
+  for (const HostBatch& micro_batch : batch.micro_batches) sequences += micro_batch.sequences();
+  in_batch_->begin(sequences);
+  for (const HostBatch& micro_batch : batch.micro_batches) {
+    forward(buffer_.upload(arrays_of(micro_batch)), pass, LossScales{});
+    in_batch_->collect();
+  }
+  in_batch_->finish();
 }
 
 // Of the first micro-batch, whose gradients are not yet summed with others: its share of the sum is that of

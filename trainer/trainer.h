@@ -24,6 +24,7 @@
 #include "trainer/comm/comm.h"
 #include "trainer/comm/reducer.h"
 #include "trainer/guards/step_guard.h"
+#include "trainer/in_batch_pass.h"
 #include "trainer/metrics/evaluation.h"
 #include "trainer/metrics/gradient_noise.h"
 #include "trainer/metrics/observer.h"
@@ -39,6 +40,7 @@ struct TrainerOptions {
   std::int64_t steps = 0;  ///< S
   std::uint64_t seed = 1;
   Objective objective;
+  std::optional<InBatchOptions> in_batch = {};  ///< of embeddings: their loss couples the rows of a batch
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   double clip_norm = 1.0;                     ///< 0: no clipping
@@ -133,6 +135,7 @@ class Trainer {
   [[nodiscard]] Pass training_pass() const;
   void self_check(const StepBatch& batch, const LossScales& scales);
   void forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales);
+  void compute_in_batch_loss(const StepBatch& batch, const Pass& pass);
   void measure_noise(const HostBatch& micro_batch, const BatchCounts& counts);
   void forward(const Batch& batch, const Pass& pass, const LossScales& scales);
   [[nodiscard]] Losses reduce_losses();
@@ -165,6 +168,7 @@ class Trainer {
   GradientClip clip_;
   GradientReducer reducer_;
   BatchBuffer buffer_;
+  std::optional<InBatchPass> in_batch_;
   std::unique_ptr<OpGraphs> graphs_;  // null: ops are launched one by one
   StepGuard guard_;
   PinvResidualMonitor residuals_;

@@ -8,7 +8,7 @@
 namespace nystrom {
 
 /// Entry i: [labels] logits of a sequence; [words, labels] of its labelled tokens; [tokens, 2] of starts and
-/// ends; [choices] or [labels] of a row.
+/// ends; [choices] or [labels] of a row; [sequences, C] embeddings of a row.
 class Outputs {
  public:
   void append(std::span<const float> values) {

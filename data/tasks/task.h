@@ -69,6 +69,8 @@ struct TaskConfig {
   std::int64_t max_answer_tokens = 30;  ///< question_answering: length of the longest answer
   bool unanswerable =
       false;  ///< question_answering: predictions may be empty even if no question is marked so
+  double temperature = 0.05;            ///< embeddings: cosines are divided by it
+  std::vector<std::string> sizes;       ///< embeddings: Matryoshka sizes; empty: that of the vectors alone
   Brackets brackets = Brackets::kKeep;  ///< lra, listops
   Zero zero = Zero::kToken;             ///< lra, image and pathfinder
   Pairs pairs = Pairs::kApart;          ///< lra, retrieval: two sequences, or one
@@ -83,7 +85,8 @@ enum class AnswerKind {
   kTags,    ///< a label per word
   kSpan,    ///< a span of the context
   kChoice,  ///< one of the sequences of a row
-  kPair     ///< one of labels, of the two sequences of a row together
+  kPair,    ///< one of labels, of the two sequences of a row together
+  kVector   ///< an embedding of each sequence of a row
 };
 
 struct TaskInfo {
@@ -98,8 +101,9 @@ struct TaskInfo {
   /// Of a task whose files are not text: its tokens are 0 to vocabulary - 1, where 0 is padding, and there is
   /// no tokenizer. 0: a tokenizer makes the tokens.
   std::int64_t vocabulary = 0;
-  std::int64_t length = 0;  ///< of such a task: the usual data.sequence_length
-  std::int64_t width = 0;   ///< where examples are pictures, pixels of a row; 0: not known
+  std::int64_t length = 0;               ///< of such a task: the usual data.sequence_length
+  std::int64_t width = 0;                ///< where examples are pictures, pixels of a row; 0: not known
+  std::vector<std::int64_t> sizes = {};  ///< kVector: TaskConfig::sizes, largest first
 };
 
 /// A metric; NaN if undefined, with the reason in `why`.
@@ -164,7 +168,7 @@ class TaskSplit {
   /// Number of truncated sequences.
   [[nodiscard]] std::int64_t truncated() const { return truncated_; }
 
-  /// Metrics of a network's outputs, one entry per sequence (kChoice, kPair: per row). Precondition:
+  /// Metrics of a network's outputs, one entry per sequence (kChoice, kPair, kVector: per row). Precondition:
   /// labelled().
   [[nodiscard]] virtual std::vector<Score> score(const Outputs& outputs) const = 0;
   [[nodiscard]] virtual PredictionTable predictions(const Outputs& outputs) const = 0;
@@ -238,6 +242,7 @@ std::unique_ptr<Task> open_regression(const TaskConfig& config);
 std::unique_ptr<Task> open_tokens(const TaskConfig& config);
 std::unique_ptr<Task> open_question_answering(const TaskConfig& config);
 std::unique_ptr<Task> open_multiple_choice(const TaskConfig& config);
+std::unique_ptr<Task> open_embeddings(const TaskConfig& config);
 std::unique_ptr<Task> open_lra(const TaskConfig& config);
 void check_lra_files(const TaskConfig& config);
 

@@ -40,6 +40,7 @@ constexpr std::array kKinds{
     TaskKind{"tokens", &open_tokens, kOwnFiles, nullptr},
     TaskKind{"question_answering", &open_question_answering, kOwnFiles, nullptr},
     TaskKind{"multiple_choice", &open_multiple_choice, kOwnFiles, &columns_of_choices},
+    TaskKind{"embeddings", &open_embeddings, kOwnFiles, nullptr},
 };
 
 }  // namespace

@@ -46,6 +46,7 @@ nystrom_add_test(shards_test
 nystrom_add_test(tasks_test
   SOURCES
     tests/data/tasks/custom_datasets_test.cpp
+    tests/data/tasks/embeddings_test.cpp
     tests/data/tasks/glue_and_imdb_test.cpp
     tests/data/tasks/lra/listops_test.cpp
     tests/data/tasks/lra/lra_test.cpp

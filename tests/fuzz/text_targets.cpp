@@ -97,13 +97,18 @@ std::vector<std::string> records_seeds() {
 struct TaskLayout {
   const char *kind, *name, *file;
 };
-constexpr std::array kTasks{
-    TaskLayout{"glue", "CoLA", "train.tsv"},         TaskLayout{"glue", "SST-2", "train.tsv"},
-    TaskLayout{"glue", "MRPC", "train.tsv"},         TaskLayout{"glue", "STS-B", "train.tsv"},
-    TaskLayout{"glue", "QQP", "train.tsv"},          TaskLayout{"glue", "MNLI", "train.tsv"},
-    TaskLayout{"classification", "", "train.tsv"},   TaskLayout{"regression", "", "train.csv"},
-    TaskLayout{"tokens", "", "train.txt"},           TaskLayout{"question_answering", "", "train.json"},
-    TaskLayout{"multiple_choice", "", "train.jsonl"}};
+constexpr std::array kTasks{TaskLayout{"glue", "CoLA", "train.tsv"},
+                            TaskLayout{"glue", "SST-2", "train.tsv"},
+                            TaskLayout{"glue", "MRPC", "train.tsv"},
+                            TaskLayout{"glue", "STS-B", "train.tsv"},
+                            TaskLayout{"glue", "QQP", "train.tsv"},
+                            TaskLayout{"glue", "MNLI", "train.tsv"},
+                            TaskLayout{"classification", "", "train.tsv"},
+                            TaskLayout{"regression", "", "train.csv"},
+                            TaskLayout{"tokens", "", "train.txt"},
+                            TaskLayout{"question_answering", "", "train.json"},
+                            TaskLayout{"multiple_choice", "", "train.jsonl"},
+                            TaskLayout{"embeddings", "", "train.tsv"}};
 
 /// The first byte chooses the task, which finds the rest as its training split.
 void run_tasks(std::string_view input) {
@@ -136,7 +141,8 @@ std::vector<std::string> tasks_seeds() {
       "-DOCSTART- -X- O O\n\none NN B-NP B-PER\ntwo NN I-NP O\n\n",
       R"({"version":"1.1","data":[{"title":"t","paragraphs":[{"context":"one two three","qas":[{"id":"1",)"
       R"("question":"four?","answers":[{"text":"two","answer_start":4}]}]}]}]})",
-      "{\"text\": \"one\", \"a\": \"two\", \"b\": \"three\", \"label\": 1}\n"};
+      "{\"text\": \"one\", \"a\": \"two\", \"b\": \"three\", \"label\": 1}\n",
+      "anchor\tpositive\tnegative\none\ttwo\tthree\n"};
   std::vector<std::string> seeds;
   for (std::size_t i = 0; i < texts.size(); ++i)
     seeds.push_back(std::string{'\0', static_cast<char>(i)} + texts.at(i));

@@ -24,6 +24,7 @@ nystrom_add_test(trainer_test
 nystrom_add_test(ranks_test
   SOURCES
     tests/trainer/comm/comm_test.cpp
+    tests/trainer/comm/embeddings_on_ranks_test.cpp
     tests/trainer/comm/optimizers_on_ranks_test.cpp
     tests/trainer/comm/ranks_main.cpp
     tests/trainer/comm/ranks_test.cpp

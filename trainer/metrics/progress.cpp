@@ -12,6 +12,7 @@ namespace nystrom {
 namespace {
 
 std::string describe(const Losses& losses) {
+  if (std::isnan(losses.loss)) return "no loss";
   std::string text = fmt::format("loss {:.4f}", losses.loss), accuracy;
   if (losses.terms.size() > 1) {
     text += " (";

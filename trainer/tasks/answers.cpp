@@ -166,6 +166,13 @@ std::unique_ptr<TaskSplit> split_of_pairs(AnswerExamples examples) {
   return make_pair_split("input", examples.info, std::move(pairs), examples.encoder);
 }
 
+// A vector for each sequence of a row. `predict` writes the vectors of single texts without a task.
+
+Sizes sizes_of_vectors(const HostBatch& batch, const TaskSplit& split, std::size_t width) {
+  const auto row_sequences = static_cast<std::size_t>(split.choices());
+  return Sizes(count_sequences(batch) / row_sequences, row_sequences * width);
+}
+
 constexpr AnswerEntry of_texts(AnswerKind kind, Problem problem, std::int64_t logits) {
   const bool one_class = problem == Problem::kSingleLabel;
   return {.kind = kind,
@@ -232,6 +239,18 @@ constexpr std::array kAnswers{
                 .make_split = &split_of_pairs,
                 .takes_token_ids = false,
                 .predicts_label = true,
+                .predicts_number = false,
+                .has_rows_per_element = false},
+    AnswerEntry{.kind = AnswerKind::kVector,
+                .head = HeadKind::kEmbedding,
+                .problem = Problem::kSingleLabel,
+                .logits = 1,
+                .append_labels = nullptr,
+                .entry_sizes = &sizes_of_vectors,
+                .columns = nullptr,
+                .make_split = nullptr,
+                .takes_token_ids = false,
+                .predicts_label = false,
                 .predicts_number = false,
                 .has_rows_per_element = false},
 };

@@ -50,10 +50,11 @@ struct AnswerEntry {
   /// Appends the labels of sequence `choice` of a row beyond those of tokens and values; nullptr: there are
   /// none.
   void (*append_labels)(const TaskSequence& sequence, std::size_t choice, HostBatch& to);
-  /// How many of the head's logits belong to each entry of a micro-batch, in order.
-  std::vector<std::size_t> (*entry_sizes)(const HostBatch& batch, const TaskSplit& split, std::size_t labels);
+  /// How many of the head's logits, whose last dimension is `width`, belong to each entry of a micro-batch,
+  /// in order.
+  std::vector<std::size_t> (*entry_sizes)(const HostBatch& batch, const TaskSplit& split, std::size_t width);
 
-  // `predict`
+  // `predict`; columns and make_split are nullptr for kVector
   std::vector<AnswerColumn> (*columns)();
   std::unique_ptr<TaskSplit> (*make_split)(AnswerExamples examples);
   bool takes_token_ids;       ///< examples may be token ids in place of texts

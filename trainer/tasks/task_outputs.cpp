@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <limits>
 
 #include "kernels/core/stage.h"
 #include "trainer/batches/batch_source.h"
@@ -84,9 +85,10 @@ std::size_t count_fitting(std::span<const RowSize> rows, const TaskSplit& split,
 void take_entries(const Context& context, const HostBatch& batch, std::span<const RowSize> rows,
                   std::int64_t first, const TaskSplit& split, AnswerKind answer, const Network& network,
                   std::vector<std::vector<float>>& entries) {
-  const std::vector<float> numbers = numbers_of(context, network.head().logits());
-  const auto labels = static_cast<std::size_t>(network.head_config().labels);
-  const auto sizes = entry_of(answer).entry_sizes(batch, split, labels);
+  const Tensor logits = network.head().logits();
+  const std::vector<float> numbers = numbers_of(context, logits);
+  const auto width = static_cast<std::size_t>(logits.dim(logits.shape.rank() - 1));
+  const auto sizes = entry_of(answer).entry_sizes(batch, split, width);
   NYSTROM_CHECK(sizes.size() == rows.size(), "{} entries of {} rows", sizes.size(), rows.size());
   std::size_t at = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -125,6 +127,7 @@ SplitOutputs compute_outputs(ComputeSession& session, Comm& comm, const TaskSpli
   std::ranges::copy_n(network.head().read_sums(context).begin(), 3, sums.begin());
   comm.all_reduce(sums, "the sums of a split's losses");
   SplitOutputs result{.outputs = {}, .loss = sums[2] > 0 ? sums[0] / sums[2] : 0};
+  if (answer == AnswerKind::kVector) result.loss = std::numeric_limits<double>::quiet_NaN();
   for (const auto& bytes : comm.all_gather_text(packed(entries), "the outputs of a split"))
     unpack(bytes, result.outputs);
   return result;

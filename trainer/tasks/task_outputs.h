@@ -9,7 +9,8 @@ namespace nystrom {
 
 struct SplitOutputs {
   Outputs outputs;  ///< of every rank's rows, in order, on every rank
-  double loss = 0;  ///< mean over labels; 0 without labels
+  double loss =
+      0;  ///< mean over labels; 0 without labels, NaN for embeddings, whose loss depends on the batch
 };
 
 /// Each rank computes a contiguous part of the rows, batches of similar lengths as large as its limits allow;

@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 using enum AnswerKind;
-constexpr std::array kKinds{kClass, kLabels, kValue, kTags, kSpan, kChoice, kPair};
+constexpr std::array kKinds{kClass, kLabels, kValue, kTags, kSpan, kChoice, kPair, kVector};
 
 TaskInfo info_of(AnswerKind kind) {
   return {.name = "test", .answer = kind, .labels = {"a", "b", "c"}};
@@ -48,6 +48,8 @@ TEST(Answers, a_prediction_is_a_label_or_a_number_and_columns_have_their_own_rol
   for (const AnswerEntry& answer : answer_registry()) {
     EXPECT_FALSE(answer.predicts_label && answer.predicts_number);
     EXPECT_FALSE(answer.predicts_label && !answer.has_labels());
+    EXPECT_EQ(answer.columns == nullptr, answer.kind == kVector);
+    if (answer.columns == nullptr) continue;
     std::set<std::string_view> roles;
     for (const AnswerColumn& column : answer.columns()) EXPECT_TRUE(roles.insert(column.role).second);
     EXPECT_FALSE(roles.empty());
@@ -81,6 +83,7 @@ TEST(Answers, of_a_choice_and_a_pair_one_label_a_row_and_of_a_class_one_a_sequen
   EXPECT_THAT(batch_of(kPair).sequence_labels, ElementsAre(10, 12));
   EXPECT_THAT(batch_of(kClass).sequence_labels, ElementsAre(10, 11, 12, 13));
   EXPECT_THAT(batch_of(kTags).sequence_labels, IsEmpty());
+  EXPECT_THAT(batch_of(kVector).sequence_labels, IsEmpty());
   const HostBatch spans = batch_of(kSpan);
   EXPECT_THAT(spans.sequence_labels, ElementsAre(10, 11, 12, 13));
   EXPECT_THAT(spans.sequence_ends, ElementsAre(20, 21, 22, 23));
@@ -157,6 +160,7 @@ TEST(Answers, logits_of_an_entry_follow_from_choices_lengths_and_labels) {
   EXPECT_THAT(entry_of(kChoice).entry_sizes(batch_of(kChoice), split, 1), ElementsAre(2, 2));
   EXPECT_THAT(entry_of(kClass).entry_sizes(batch_of(kClass), split, 3), ElementsAre(3, 3, 3, 3));
   EXPECT_THAT(entry_of(kPair).entry_sizes(batch_of(kPair), split, 3), ElementsAre(3, 3));
+  EXPECT_THAT(entry_of(kVector).entry_sizes(batch_of(kVector), split, 8), ElementsAre(16, 16));
   EXPECT_THAT(entry_of(kSpan).entry_sizes(batch_of(kSpan), split, 2), ElementsAre(6, 6, 6, 6));
   HostBatch tagged = batch_of(kTags);
   tagged.label_rows = {0, 2, 3, 10};  // of sequences 0, 0, 1 and 3
