@@ -32,7 +32,7 @@ namespace {
 
 struct Arguments {
   std::string model, input, output, format = "auto", input_format = "auto", task = "auto", tokenizer, backend,
-                                    weights = "trained", pooling = "mean";
+                                    weights = "trained", pooling = "auto";
   std::int64_t top = 5, size = 0;
   bool no_answer = false, force = false, normalize = false;
 };
@@ -51,6 +51,7 @@ std::string task_of(const Arguments& arguments, const ModelSource& source) {
     if (arguments.task == task) return task;
   if (arguments.task != "auto")
     refuse("predict: `--task` is {}; it must be auto, fill_mask, embeddings or tokens.", arguments.task);
+  if (source.makes_embeddings()) return "embeddings";
   return is_language_model(source.head().kind) ? "fill_mask" : "labels";
 }
 
@@ -195,11 +196,17 @@ AnswerPiece fill(const Arguments& arguments, LinePredictor& predictor, const Tex
   return piece;
 }
 
-/// What vectors are.
+/// Pooling, size and normalization: the options', otherwise those a model of embeddings was trained with,
+/// otherwise the mean.
 EmbeddingForm embedding_form(const Arguments& arguments, const ModelSource& source) {
-  const EmbeddingForm form{.pooling = parse<Pooling>("predict: `--pooling`", arguments.pooling),
-                           .size = arguments.size,
-                           .normalize = arguments.normalize};
+  const bool trained = source.makes_embeddings();
+  const NetworkConfig& network = source.config().network;
+  EmbeddingForm form{.size = arguments.size,
+                     .normalize = arguments.normalize || (trained && network.normalize)};
+  if (arguments.pooling != "auto")
+    form.pooling = parse<Pooling>("predict: `--pooling`", arguments.pooling);
+  else if (trained)
+    form.pooling = network.pooling;
   if (form.size < 0 || form.size > source.config().hidden_size)
     refuse("predict: `--size` is {}; vectors of {} have {} components.", form.size, source.path(),
            source.config().hidden_size);
@@ -370,7 +377,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   (void)format_of(arguments, task == "embeddings");
   if (task == "embeddings")
     (void)embedding_form(arguments, source);
-  else if (arguments.pooling != "mean" || arguments.normalize || arguments.size != 0)
+  else if (arguments.pooling != "auto" || arguments.normalize || arguments.size != 0)
     refuse("predict: `--pooling`, `--size` and `--normalize` are for `--task embeddings`.");
   return with_comm({.timeout_seconds = config.communication.timeout}, [&](Comm& comm) {
     if (comm.rank() == 0)
@@ -391,8 +398,8 @@ Command predict_command() {
       .summary = "Predict for texts: labels, answers, filled masks or embeddings.",
       .details =
           "A fine-tuned model predicts what its head was trained for: classes with probabilities, numbers, "
-          "tags, answers or choices. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
-          "to predict. With `--task embeddings` either kind turns texts into vectors. Input: one text per "
+          "tags, answers, choices or embeddings. A pretrained model fills masks: `<mask>` (or `[MASK]`) marks the token "
+          "to predict. With `--task embeddings` any of them turns texts into vectors. Input: one text per "
           "line, TSV or CSV with a header, JSON Lines, CoNLL columns, SQuAD's JSON, or HDF5 "
           "(docs/finetuning.md). Output follows the order of the input. `--set` takes `model.attention`, "
           "`data.sequence_length`, `training.precision`, `run.threads` and the section `task` (`columns`, "
@@ -417,12 +424,15 @@ Command predict_command() {
             app.add_option(
                 "--format", arguments->format,
                 "tsv, csv, jsonl, json, hdf5 or, for embeddings, npy. Default: by the output's extension.");
-            app.add_option("--pooling", arguments->pooling,
-                           "embeddings: first (token), mean or max of the last hidden states.")
+            app.add_option(
+                   "--pooling", arguments->pooling,
+                   "embeddings: first (token), mean or max of the last hidden states, or auto: as the "
+                   "model was fine-tuned, otherwise mean.")
                 ->capture_default_str();
             app.add_option("--size", arguments->size,
                            "embeddings: keep only the first components, up to this number. Default: all.");
-            app.add_flag("--normalize", arguments->normalize, "embeddings: scale vectors to length 1.");
+            app.add_flag("--normalize", arguments->normalize,
+                         "embeddings: scale vectors to length 1. Implied by a model with `model.normalize`.");
             app.add_option(
                 "--input-format", arguments->input_format,
                 "lines, tsv, csv, jsonl (Parquet and Arrow too), conll, squad or hdf5. Default: by the input's "

@@ -174,7 +174,7 @@ struct Config {
   struct TaskSection : TaskConfig {
     std::string metric;
     struct {
-      std::string text, pair, label, id, word, tag, beginning;
+      std::string text, pair, label, id, word, tag, beginning, negative, score;
     } column_names;
   } task;
 

@@ -183,7 +183,9 @@ std::vector<ConfigKey> run_keys(Config& c) {
        "`positions: row_column`: width of the images in pixels; `auto`: that of the task's images.",
        {.range = {1, 1 << 20}, .unset = "auto"}},
       {"model.pooling", WordSlot(&c.model.network.pooling),
-       "Input of a classifier of sequences or pairs: the first token, or the mean or maximum over all tokens."},
+       "Input of a classifier of sequences or pairs, and the embedding of a text: the first token, or the mean or "
+       "maximum over all tokens. `finetune` of embeddings: by default that of `model.from` if it has embeddings, "
+       "otherwise `mean`."},
       {"model.classifier", WordSlot(&c.model.network.classifier),
        "Activation between the two layers of such a classifier. `activation`: `model.activation`, as in "
        "transformers; `tanh`; `relu_mlp`: ReLU."},
@@ -191,6 +193,9 @@ std::vector<ConfigKey> run_keys(Config& c) {
        &c.model.network.classifier_size,
        "Width between those layers; `auto`: `hidden_size`.",
        {.range = kPositive, .unset = "auto"}},
+      {"model.normalize", &c.model.network.normalize,
+       "Embeddings are scaled to length 1, by `predict` and in exported folders. `finetune` of embeddings: by "
+       "default as in `model.from` if it has embeddings, otherwise true."},
       {"model.reinitialize_layers",
        &c.model.reinitialize_layers,
        "`finetune`: number of top layers that are reinitialized instead of loaded from `model.from`.",

@@ -25,7 +25,9 @@ std::map<std::string, std::string> given_columns(const Config& config) {
                                    {"id", &c.id},
                                    {"word", &c.word},
                                    {"tag", &c.tag},
-                                   {"beginning", &c.beginning}})
+                                   {"beginning", &c.beginning},
+                                   {"negative", &c.negative},
+                                   {"score", &c.score}})
     if (!name->empty()) columns[role] = *name;
   return columns;
 }

@@ -117,8 +117,25 @@ std::string attention_of(const ModelConfig& model) {
                      details, taps);
 }
 
-constexpr std::string_view kSentenceTransformers =
-    "`SentenceTransformer(\"this-folder\", trust_remote_code=True)` averages the vectors of all tokens. ";
+/// What sentence-transformers computes with the folder; empty for other heads.
+std::string sentence_transformers_note(const HuggingFaceFolder& folder) {
+  constexpr std::string_view kCall = "`SentenceTransformer(\"this-folder\", trust_remote_code=True)`";
+  if (is_language_model(folder.head.kind))
+    return fmt::format("{} averages the vectors of all tokens. ", kCall);
+  if (folder.head.kind != HeadKind::kEmbedding) return {};
+  const NetworkConfig& network = folder.model.network;
+  const std::string_view pooled =
+      network.pooling == Pooling::kFirst  ? "the last hidden state of the first token"
+      : network.pooling == Pooling::kMean ? "the mean of the last hidden states"
+                                          : "the maximum of the last hidden states";
+  std::string text = fmt::format("{} computes its embeddings: {}{}. ", kCall, pooled,
+                                 network.normalize ? ", scaled to length 1" : "");
+  const auto sizes = folder.task.find("task.sizes");
+  if (sizes == folder.task.end()) return text;
+  std::string numbers = sizes->second;  // as in YAML: ["768", "256"]
+  std::erase_if(numbers, [](char c) { return c == '[' || c == ']' || c == '"'; });
+  return text + fmt::format("They can be truncated to the sizes {} (`truncate_dim`). ", numbers);
+}
 
 /// The snippet of the card, which a test runs as it is: two texts of different lengths through the model.
 std::string snippet(const HeadEntry& head, bool has_code) {
@@ -172,7 +189,7 @@ std::string model_card(const ModelSource& source, const HuggingFaceFolder& folde
         "With `trust_remote_code=True` transformers (tested with 4.45 to 5.24) runs `modeling_nystrom.py` of this folder: any sequence length, "
         "padding without influence, and a result that does not depend on the other sequences of the batch, equal to "
         "what nystrom computes up to rounding. " +
-        (head.is_language_model ? std::string(kSentenceTransformers) : std::string()) + "Without it: ";
+        sentence_transformers_note(folder) + "Without it: ";
   text += what_transformers_will_run(folder, "this folder");
   const std::int64_t length = segment_means_length(folder);
   if (length > 0 && length != folder.model.attention.landmarks)

@@ -115,6 +115,10 @@ const HeadConfig& ModelSource::head() const {
   return state_->config.head;
 }
 
+bool ModelSource::makes_embeddings() const {
+  return state_->config.has_head && state_->config.head.kind == HeadKind::kEmbedding;
+}
+
 bool ModelSource::is_from_elsewhere() const {
   return is_folder() && !state_->config.is_ours;
 }

@@ -26,6 +26,8 @@ class ModelSource {
   [[nodiscard]] const ModelConfig& config() const;
   /// The head that the weights were trained with. Refuses heads that this program does not have.
   [[nodiscard]] const HeadConfig& head() const;
+  /// Whether its head is the one of embeddings.
+  [[nodiscard]] bool makes_embeddings() const;
   /// Notes for the log: the checkpoint of a run directory, how transformers would run a folder, and what runs
   /// here.
   [[nodiscard]] std::vector<std::string> notes() const { return notes(config()); }

@@ -9,9 +9,9 @@
 
 namespace nystrom {
 
-/// modeling_nystrom.py, for every head; and for language models modules.json, sentence_bert_config.json and
-/// 1_Pooling/config.json, which make sentence-transformers average all tokens as `predict --task embeddings`
-/// does.
+/// modeling_nystrom.py, for every head; and for language models and embeddings modules.json,
+/// sentence_bert_config.json and 1_Pooling/config.json, with which sentence-transformers computes the vectors
+/// of `predict --task embeddings`: the mean over all tokens, or as the embeddings were trained.
 [[nodiscard]] std::vector<FolderFile> transformers_code(const HuggingFaceFolder& folder);
 
 /// The text of modeling_nystrom.py (launch/models/python).

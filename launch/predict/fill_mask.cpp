@@ -25,8 +25,9 @@ BatchLimits limits_of(const ModelConfig& config) {
 HeadConfig usable_head(const ModelSource& source, bool fills_masks) {
   const HeadConfig head = source.head();
   if (fills_masks && !is_language_model(head.kind))
-    refuse("{} has a {} head, which cannot fill masks; name a pretrained model, or use `--task embeddings`.",
-           source.path(), entry_of(head.kind).name);
+    refuse(
+        "{} has the head {}, which cannot fill masks; name a pretrained model, or use `--task embeddings`.",
+        source.path(), entry_of(head.kind).name);
   return head;
 }
 

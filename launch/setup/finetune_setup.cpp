@@ -71,6 +71,14 @@ std::function<void(Network&)> start_from(const FinetuneSetup& setup, bool traini
   };
 }
 
+/// Pooling and normalization of embeddings, unless given: as in model.from if it has embeddings, otherwise
+/// the mean, scaled to length 1.
+void set_embedding_form(const FinetuneSetup& setup, ModelConfig& model) {
+  if (setup.from && setup.from->makes_embeddings()) return;
+  if (!setup.config.gives("model.pooling")) model.network.pooling = Pooling::kMean;
+  if (!setup.config.gives("model.normalize")) model.network.normalize = true;
+}
+
 void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
   Config& config = setup.config;
   const Tokenizer& tokenizer = setup.options.tokenizer;
@@ -81,6 +89,7 @@ void set_model_shape(FinetuneSetup& setup, const TaskInfo& task) {
                                                        : tokenizer.vocabulary_size();
   ModelConfig model = model_options(config, setup.from ? &setup.from->config() : nullptr);
   model.pad_token_id = tokenizer.empty() ? 0 : tokenizer.special().pad;
+  if (task.answer == AnswerKind::kVector) set_embedding_form(setup, model);
   set_model(config, model);
   if (setup.from) setup.notes = setup.from->notes(model);
   setup.options.run.model = model;

@@ -89,7 +89,7 @@ endforeach()
 # What `nystrom convert` writes, in transformers; each says that it was skipped where there is none.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(name load parity pictures remote_code tokenizer usage)
+  foreach(name embeddings load parity pictures remote_code tokenizer usage)
     add_test(NAME transformers_${name}
       COMMAND Python3::Interpreter tests/exchange/${name}.py $<TARGET_FILE:nystrom>
       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
@@ -117,6 +117,14 @@ nystrom_add_test(finetune_program_test
   AS_ONE Finetune
   LABELS tasks)
 target_compile_definitions(finetune_program_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
+
+nystrom_add_test(embeddings_program_test
+  SOURCES tests/launch/finetune/embeddings_program_test.cpp
+  LINKS nystrom_data nlohmann_json::nlohmann_json
+  RUNS_PROGRAM
+  AS_ONE EmbeddingsProgram
+  LABELS tasks)
+target_compile_definitions(embeddings_program_test PRIVATE NYSTROM_SOURCE="${CMAKE_SOURCE_DIR}")
 
 nystrom_add_test(lra_program_test
   SOURCES tests/launch/finetune/lra_program_test.cpp
