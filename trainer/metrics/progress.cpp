@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "kernels/core/check.h"
 #include "kernels/core/printable.h"
@@ -63,9 +65,12 @@ std::string describe(const StepReport& report) {
 }
 
 std::string describe(const ValidationReport& report) {
-  std::string text = fmt::format("validation at step {}: {}", report.step, describe(report.losses));
-  for (const auto& [name, value] : report.scores) text += fmt::format("  {} {:.4f}", name, value);
-  return text + fmt::format(", {:.1f} s", report.seconds);
+  std::vector<std::string> figures;
+  // Embeddings have a loss of a global batch, but none of a file.
+  if (!std::isnan(report.losses.loss) || report.scores.empty()) figures.push_back(describe(report.losses));
+  for (const auto& [name, value] : report.scores) figures.push_back(fmt::format("{} {:.4f}", name, value));
+  return fmt::format("validation at step {}: {}, {:.1f} s", report.step, fmt::join(figures, "  "),
+                     report.seconds);
 }
 
 std::string describe(const SavedReport& report) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace nystrom {
 namespace {
 
@@ -25,6 +27,15 @@ TEST(Progress, durations_are_formatted_briefly) {
   EXPECT_EQ(duration_text(245), "4:05");
   EXPECT_EQ(duration_text(3723), "1:02:03");
   EXPECT_EQ(duration_text(-1), "?");
+}
+
+TEST(Progress, a_validation_without_a_loss_shows_its_scores_alone) {
+  ValidationReport report{.step = 40, .losses = report_of(40, 1).losses, .seconds = 2};
+  report.scores = {{"spearmanr", 0.75}, {"pearson", 0.5}};
+  EXPECT_THAT(describe(report), StartsWith("validation at step 40: loss 2.5000 "));
+  EXPECT_THAT(describe(report), HasSubstr("  spearmanr 0.7500  pearson 0.5000, 2.0 s"));
+  report.losses = {.loss = std::numeric_limits<double>::quiet_NaN(), .terms = {}};
+  EXPECT_EQ(describe(report), "validation at step 40: spearmanr 0.7500  pearson 0.5000, 2.0 s");
 }
 
 TEST(Progress, bar_has_loss_speed_time_left_and_constant_width) {
