@@ -162,7 +162,7 @@ __device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
 template <Lies kRight>
 __device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a, const SplitTile& b,
                                          int extent = kSquareTile) {
-  if (16 * warp_index() >= extent) return;
+  if (extent < kSquareTile && 16 * warp_index() >= extent) return;
   const int lane = lane_index(), upper = (lane >> 4) * 8, lower = ((lane >> 3) & 1) * 8, row = lane & 7;
   factor *= a.unit;
   factor *= b.unit;
