@@ -2,13 +2,12 @@
 """Expected times of attention's kernels on an H200, from their machine code: computed, not measured.
 
     benchmarks/gpu/cost_model.py                       the table of docs/performance.md, from kernel_counts.txt
-    benchmarks/gpu/cost_model.py --outline FOLDER      the loops of compiled kernels, for whoever gives them their turns
+    benchmarks/gpu/cost_model.py --outline FOLDER NAME   the loops and jumps of compiled kernels, for their turns
     benchmarks/gpu/cost_model.py --renew FOLDER        writes kernel_counts.txt and the table; needs nvdisasm
 
 FOLDER is where the kernels were compiled with the launcher tests/cuda/keep_by_nvcc.sh: build-cuda-kernels of .ci/run. Of each
-kernel kernel_counts.txt has the instructions by class and loop, and this file has how often a warp goes through each loop
-(`turns`), the grid, and the bytes that must cross memory. Of the instructions of a loop not all are carried out: rests of
-unrolled loops and rows beyond the end are skipped. Counting by hand gave about 0.83 of them, for all kernels alike.
+kernel kernel_counts.txt has the instructions by class and loop. This file says how often a warp goes through each loop
+(`turns`), what a turn jumps over (`jumps`), the grid, and the bytes that must cross memory.
 """
 import collections
 import dataclasses
@@ -27,14 +26,12 @@ BEGIN, END = "<!-- cost_model.py -->", "<!-- end of cost_model.py -->"
 # An H200: multiprocessors, schedulers in each, clock at full load, bytes a second of a copy. HMMA.16816 takes a
 # multiprocessor 1.6 clocks, at 62 % of the rate of wgmma.
 SMS, SCHEDULERS, CLOCK, BANDWIDTH, HMMA_CLOCKS = 132, 4, 1.75e9, 4.3e12, 1.6
-EXECUTED = 0.83
-# The share of issue slots that is reached, by warps of a multiprocessor; of fp32 multiply-adds, whose warps wait little.
+# The share of issue slots that is reached, by warps of a multiprocessor.
 ISSUE_BY_WARPS = ((8, 0.50), (12, 0.57), (16, 0.60), (32, 0.70), (64, 0.80))
-ISSUE_OF_FMA = 0.85
 MEMORY_SHARE = 0.8
 
 # The base model and the batch.
-TOKENS, LAYERS, HEADS, WIDTH, LANDMARKS, TAPS = 65536, 12, 12, 64, 64, 65
+TOKENS, LAYERS, HEADS, WIDTH, LANDMARKS, TAPS, ITERATIONS = 65536, 12, 12, 64, 64, 65, 6
 CHANNELS = HEADS * WIDTH
 
 
@@ -48,12 +45,22 @@ class Shape:
         return TOKENS // self.n * HEADS
 
     @property
-    def chunks(self):
-        return -(-self.n // 512)
+    def chunk_rows(self):  # attention_chunk_rows in workspace.h
+        return max(512, -(-self.n // 4096) * 64)
 
     @property
-    def tiles_of_chunk(self):
-        return min(self.n, 512) / 64
+    def chunks(self):
+        return -(-self.n // self.chunk_rows)
+
+    @property
+    def tiles(self):
+        """Tiles of 64 rows in a chunk."""
+        return min(self.n, self.chunk_rows) / 64
+
+    @property
+    def slots(self):
+        """Blocks of the pseudo-inverse's backward, which walk over the heads."""
+        return min(self.items, 264)
 
 
 @dataclasses.dataclass
@@ -63,14 +70,13 @@ class Kernel:
     threads: int
     shared: int        # dynamic, bytes of a block
     blocks: object     # by shape
-    turns: object      # by shape: of each loop, in the order of kernel_counts.txt, at each entry of the loop around it;
-                       # or PRODUCTS, and turns_of_products says them
+    turns: object      # by shape: of each loop, in the order of kernel_counts.txt, at each entry of the loop around it
     bytes: object      # by shape: a token and layer
+    jumps: dict = dataclasses.field(default_factory=dict)
+    # of a loop by its number, 0 the whole kernel: instructions that a turn, on average, jumps over; or (instructions, of these mma)
 
 
 ACTIVATION, STATS = 2 * CHANNELS, 8 * HEADS  # bytes a token
-# Two pieces of 64 rows make the convolution of 64; of their eight steps of 16 rows a warp's band has five.
-BAND_PIECES = 2 * 5 / 8
 
 
 def squares(shape, of_heads, of_chunks=0):
@@ -79,73 +85,111 @@ def squares(shape, of_heads, of_chunks=0):
     return square * (of_heads + of_chunks * shape.chunks) / shape.n
 
 
-PRODUCTS, ITERATIONS = "products", 6
+def split_tiles(count):
+    """Bytes of shared memory: tiles of split factors with SquareMemory's vectors."""
+    return count * 16384 + 2064
 
 
-def turns_of_products(counted):
-    """Of loops that make products of 64 x 64 matrices: a loop of 256 multiply-adds has 8 turns, one of mma is taken once, one
-    around at least four products is that of the iterations, and what is unrolled by four walks over the elements of a matrix. The rest is
-    taken once."""
-    depths, turns = counted.depths, []
-
-    def inner(i):
-        end = next((j for j in range(i + 1, len(depths)) if depths[j] <= depths[i]), len(depths))
-        return range(i + 1, end)
-
-    def products(i):
-        return any(counted.counts[j]["fma"] == 256 or counted.counts[j]["mma"] >= 16 for j in (i, *inner(i)))
-
-    for i in range(1, len(depths)):
-        counts, below = counted.counts[i], inner(i)
-        around = sum(products(j) for j in below if depths[j] == depths[i] + 1)
-        if counts["fma"] == 256:
-            turns.append(8)
-        elif around >= 4:
-            turns.append(ITERATIONS)
-        elif not below and max(counts["shared"], counts["global"]) == 4:
-            turns.append(8)
-        else:
-            turns.append(1)
-    return turns
+def unrolled(count):
+    """Turns of the two loops that the compiler makes of one over `count`: by 16 while more than 12 are left, by 4. (What else
+    is left, and 8 at once, stands beside them.)"""
+    fours = count // 4 * 4
+    by_16 = max(0, -(-(fours - 12) // 16))
+    left = fours - 16 * by_16
+    return [by_16, (left - 8 if left > 4 else left) // 4]
 
 
+# The comments give loops by their number in kernel_counts.txt, which is the order of the source; 0 is the whole kernel. Loops
+# without turns are those for the rest of an unrolled loop, or on paths that the base model does not take: more than 64 landmarks,
+# rows of other ranks (halo, split sequences), pinv_init batch_max.
 KERNELS = [
+    # 1, 2: a warp's rows of the segment, the rest of four and by fours.
     Kernel("landmarks: segment means", "landmarks_kernel<BF16>", 256, 8 * 1024,
            blocks=lambda s: TOKENS // s.n * LANDMARKS * 6,
-           turns=lambda s: [(s.n / 512) % 4, s.n // 2048],
+           turns=lambda s: [s.n // 512 % 4, s.n // 2048],
+           jumps={0: 33},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 2)),
+    # 2: q~ into shared memory. 3: tiles; 4, 5: rows of k and v.
     Kernel("keys, forward: softmax(q̃ kᵀ) v", "attend_keys_kernel<BF16, 64>", 128, 36 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [0, 2, s.tiles_of_chunk, 1, 1],
+           turns=lambda s: [0, 2, s.tiles, 1, 1],
+           jumps={0: 29, 3: 140},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 0, 2)),
-    Kernel("middle, forward: A, Z, W", "middle_kernel<true>", 128, 66 * 1024,
-           blocks=lambda s: s.items, turns=PRODUCTS, bytes=lambda s: squares(s, 6, 1)),
+    # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations. 10 to 15: chunks of
+    # k3 v put together, statistics by 64 threads, then 32 elements a thread. 16: W. The residual's product is straight.
+    Kernel("middle, forward: A, Z, W", "small_middle_kernel", 128, split_tiles(3),
+           blocks=lambda s: s.items,
+           turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 0.5, *unrolled(s.chunks), s.chunks // 4,
+                            32, s.chunks // 4, 1],
+           jumps={0: 320, 10: 100, 14: 65},
+           bytes=lambda s: squares(s, 6, 1)),
+    # 1: the band. 2: four tiles; 3: rows of q. 4: landmarks, all at once; 5, 6: k~ and W for the first tile. 7: two pieces of 64
+    # rows around a tile, of whose eight steps of 16 rows a warp's band has five; 8: their rows. 10: results.
     Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_kernel<BF16, 64, false>", 128, 51_712,
            blocks=lambda s: s.items * s.n // 256,
-           turns=lambda s: [2.5, 4, 1, 1, 0.5, 0.5, BAND_PIECES, 1, 1],
+           turns=lambda s: [2, 4, 1, 1, 2 / 4, 2 / 4, 2, 1, 0, 1],
+           jumps={2: 168, 4: 298, 7: (218, 24)},
            bytes=lambda s: 3 * ACTIVATION + STATS),
-    Kernel("begin, backward: W", "begin_kernel", 128, 34 * 1024,
-           blocks=lambda s: s.items, turns=PRODUCTS, bytes=lambda s: squares(s, 3)),
+    # 1 to 3: W, tiles of one each; 4 to 6: q~ k~^T. 7: a warp's rows of A, two elements a lane. 11, 12: columns' sums by 64
+    # threads; 14 to 16: the largest.
+    Kernel("begin, backward: W, A", "begin_kernel", 128, split_tiles(1),
+           blocks=lambda s: s.items,
+           turns=lambda s: [1, 1, 1, 1, 1, 1, 16, 0, 0, 0, 0.5, *unrolled(LANDMARKS), 0, 0, 2],
+           jumps={0: 80, 5: 18, 7: 114, 11: 78},
+           bytes=lambda s: squares(s, 6)),
+    # 1: tiles; 2, 3: rows of q and g; 4, 5: k~ and W for the first. 6 to 8: more landmarks. 9: landmarks, all at once, with a
+    # path for more that adds its sums to memory. 12: results.
     Kernel("rows, backward", "landmark_rows_gradient_kernel<BF16, 64>", 128, 72 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [s.tiles_of_chunk, 1, 1, *2 * [2 / s.tiles_of_chunk], 0, 0, 0, 1, 0, 0, 1],
+           turns=lambda s: [s.tiles, 1, 1, 2 / s.tiles, 2 / s.tiles, 0, 0, 0, 1, 0, 0, 1],
+           jumps={1: 420, 9: 1015},
            bytes=lambda s: 3 * ACTIVATION + STATS + squares(s, 0, 2)),
-    Kernel("matrices, backward: A", "matrices_kernel<true>", 128, 50 * 1024,
-           blocks=lambda s: s.items, turns=PRODUCTS, bytes=lambda s: squares(s, 3)),
-    Kernel("pseudo-inverse, backward", "pinv_gradient_kernel<true>", 128, 98 * 1024,
-           blocks=lambda s: s.items, turns=PRODUCTS, bytes=lambda s: squares(s, 6, 1)),
+    # 4: a block's heads. 5: 32 elements of dW a thread; 6, 7: its chunks but the first. 8 to 10: Z^T dW. 11: a warp's rows of
+    # deltas, two elements a lane. 13: dW (k3 v)^T. 14: iterates again but the first; 15: steps backwards, whose iterate is there,
+    # loaded (four) or made from A.
+    Kernel("pseudo-inverse, backward", "small_pinv_gradient_kernel", 128, split_tiles(6),
+           blocks=lambda s: s.slots,
+           turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1,
+                            ITERATIONS - 1, ITERATIONS],
+           jumps={4: 110, 5: 165, 11: 93, 15: 176},
+           bytes=lambda s: squares(s, 6, 1)),
+    # 6: a warp's rows of A's softmax, two elements a lane. 9: 32 elements of d_k~ a thread; 10, 11: its chunks but the first. 12 to
+    # 14: d_q~; 15 to 17: d_k~.
+    Kernel("landmarks, backward", "landmarks_gradient_kernel", 128, split_tiles(1),
+           blocks=lambda s: s.items,
+           turns=lambda s: [0, 0, 0, 0, 0, 16, 0, 0, 32, *unrolled(s.chunks - 1), 1, 1, 1, 1, 1, 1],
+           jumps={0: 231, 6: 21, 9: 140},
+           bytes=lambda s: squares(s, 6, 1)),
+    # 1: the band. 2: tiles; 3, 4: rows of k and v. 5: landmarks, all at once, with a path for more; 6, 7: q~ and d_(k3 v) for the
+    # first tile. 8: two pieces, as in rows, forward; 9: their rows. 11, 12: results.
     Kernel("keys, backward", "landmark_keys_gradient_kernel<BF16, 64>", 128, 80_128,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [2.5, s.tiles_of_chunk, 1, 1, 1, *2 * [2 / s.tiles_of_chunk], BAND_PIECES, 1, 1, 1],
+           turns=lambda s: [2, s.tiles, 1, 1, 1, 2 / s.tiles, 2 / s.tiles, 2, 1, 0, 1, 1],
+           jumps={2: 296, 5: 661, 8: (222, 24)},
            bytes=lambda s: 5 * ACTIVATION + squares(s, 0, 1)),
-    Kernel("queries, backward: + d_q̃ / ℓ", "add_to_queries_kernel<BF16>", 128, 0,
+    # 7: 32 elements a thread; 8, 9: their chunks but the first. 1 to 6: the same of sequences on several ranks.
+    Kernel("query landmarks, backward", "query_landmarks_kernel", 128, 0,
+           blocks=lambda s: s.items,
+           turns=lambda s: [0, 0, 0, 0, 0, 0, 32, *unrolled(s.chunks - 1)],
+           jumps={0: 82, 7: 85},
+           bytes=lambda s: squares(s, 2, 1)),
+    # 1: a lane's columns, eight at once; 2: a warp's rows.
+    Kernel("queries, backward: + d_q̃ / ℓ", "add_to_queries_kernel<BF16>", 128, 128,
            blocks=lambda s: TOKENS // 16,
-           turns=lambda s: [16 * CHANNELS / 8 / 128],
+           turns=lambda s: [CHANNELS / 8 / 32, 16 / 4],
+           jumps={0: 113},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 1)),
+    # 1: tiles; 2: rows of v, 3: of g, twice as many. 5: taps.
     Kernel("filter of the convolution, backward", "filter_gradient_kernel<BF16, 64>", 128, 27 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [s.tiles_of_chunk, 1, 1, 1],
+           turns=lambda s: [s.tiles, 1, 2, 0, 3 / 4],
+           jumps={1: 239},
            bytes=lambda s: 2 * ACTIVATION),
+    # 1: a warp's sequences; 2: their chunks.
+    Kernel("filter, sum over sequences", "add_filter_parts_kernel", 256, 1024,
+           blocks=lambda s: HEADS * 3,
+           turns=lambda s: [max(1, TOKENS // s.n // 8), s.chunks // 4],
+           bytes=lambda s: 4 * TAPS * HEADS * s.chunks / s.n),
 ]
 
 
@@ -194,18 +238,24 @@ def parse(text):
     return counted
 
 
-def counted_in(folder, nvdisasm, names):
-    """{name: Counted} of the kernels `names` that were compiled below `folder`."""
-    resources, found = compiled.all_resources(folder), {}
+def trees_in(folder, nvdisasm, names):
+    """{name: sass.Loop} of the kernels `names` that were compiled below `folder`."""
+    found = {}
     for path in compiled.kept(folder, ".cubin").values():
         if not any(name in names for name in compiled.short_names(compiled.cubin_kernels(path)).values()):
             continue
         functions = sass.functions_of(sass.disassembled(nvdisasm, path))
         plain = compiled.short_names(functions)
-        for mangled, tree in functions.items():
-            if plain[mangled] in names:
-                depths, counts = zip(*flatten(tree))
-                found[plain[mangled]] = Counted(resources[plain[mangled]].registers, list(depths), list(counts))
+        found |= {plain[mangled]: tree for mangled, tree in functions.items() if plain[mangled] in names}
+    return found
+
+
+def counted_in(folder, nvdisasm, names):
+    """{name: Counted} of them."""
+    resources, found = compiled.all_resources(folder), {}
+    for name, tree in trees_in(folder, nvdisasm, names).items():
+        depths, counts = zip(*flatten(tree))
+        found[name] = Counted(resources[name].registers, list(depths), list(counts))
     return found
 
 
@@ -215,7 +265,8 @@ def faults_of(stored, found, most=0.03):
     for name, now in found.items():
         before = stored.get(name)
         if before is None or before.depths != now.depths:
-            faults.append(f"The loops of {name} are not those of {COUNTS.name}: give it new turns in cost_model.py (--outline).")
+            faults.append(f"The loops of {name} are not those of {COUNTS.name}: "
+                          "give it new turns and jumps in cost_model.py (--outline).")
             continue
         for i, (a, b) in enumerate(zip(before.counts, now.counts)):
             for kind in ("mma", "fma", "special", "shared", "global", "local", "barrier"):
@@ -235,58 +286,59 @@ class Time:
     mma: float
     memory: float
     expected: float
+    bound: str     # what takes the longest
     warps: int     # of a multiprocessor
-    limit: str
+    limit: str     # of the warps
     instructions: float  # of a warp
 
 
-def executed(counted, turns):
+def executed(counted, turns, jumps):
     """Instructions of a warp by class; the loops' turns multiply."""
     total, stack = collections.Counter(), []
-    for depth, counts, times in zip(counted.depths, counted.counts, (1, *turns), strict=True):
+    for i, (depth, counts, times) in enumerate(zip(counted.depths, counted.counts, (1, *turns), strict=True)):
         stack[depth:] = [times * (stack[depth - 1] if depth else 1)]
-        for kind, n in counts.items():
+        jumped = jumps.get(i, 0)
+        instructions, mma = jumped if isinstance(jumped, tuple) else (jumped, 0)
+        for kind, n in {**counts, "mma": counts["mma"] - mma, "other": counts["other"] - (instructions - mma)}.items():
             total[kind] += n * stack[depth]
     return total
 
 
-def issue_share(warps, of):
-    if of["fma"] > 0.5 * of.total():
-        return ISSUE_OF_FMA
-    return next(share for most, share in ISSUE_BY_WARPS if warps <= most)
-
-
 def time_of(kernel, counted, shape):
-    of = executed(counted, turns_of_products(counted) if kernel.turns == PRODUCTS else kernel.turns(shape))
+    of = executed(counted, kernel.turns(shape), kernel.jumps)
     occupancy = compiled.Occupancy.of(counted.registers, kernel.threads, kernel.shared)
     blocks = kernel.blocks(shape)
     warps_of_block = kernel.threads // compiled.WARP
-    warps = min(occupancy.blocks, -(-blocks // SMS)) * warps_of_block
+    resident = min(occupancy.blocks, -(-blocks // SMS))
+    warps = resident * warps_of_block
     a_token = LAYERS / TOKENS * 1e9
     # The last wave of blocks leaves multiprocessors idle, where there are few waves.
-    waves = blocks / (SMS * min(occupancy.blocks, -(-blocks // SMS)))
+    waves = blocks / (SMS * resident)
     wave_loss = -(-waves // 1) / waves if waves < 4 else 1
-    instructions = EXECUTED * (of.total() - of["mma"]) + of["mma"]
-    issue = blocks * warps_of_block * instructions / (SMS * SCHEDULERS * CLOCK) * a_token
+    issue = blocks * warps_of_block * of.total() / (SMS * SCHEDULERS * CLOCK) * a_token
     mma = blocks * warps_of_block * of["mma"] * HMMA_CLOCKS / SMS / CLOCK * a_token
     memory = kernel.bytes(shape) * LAYERS / BANDWIDTH * 1e9
-    expected = max(issue / issue_share(warps, of) * wave_loss, mma * wave_loss, memory / MEMORY_SHARE)
-    return Time(issue, mma, memory, expected, warps, occupancy.limit, instructions)
+    share = next(share for most, share in ISSUE_BY_WARPS if warps <= most)
+    times = {"issue": issue / share * wave_loss, "mma": mma * wave_loss, "bytes": memory / MEMORY_SHARE}
+    bound = max(times, key=times.get)
+    return Time(issue, mma, memory, times[bound], bound, warps, occupancy.limit, of.total())
+
+
+def totals(counted, *shapes):
+    """Expected ns a token of all kernels."""
+    return [sum(time_of(kernel, counted[kernel.name], shape).expected for kernel in KERNELS) for shape in shapes]
 
 
 def table(counted):
     shapes = (Shape(512), Shape(4096))
     lines = ["| kernel | registers | KiB a block | warps (limit) | instructions of a warp | n = 512: issue | mma | bytes "
              "| expected | n = 4096: expected |", "|---|---|---|---|---|---|---|---|---|---|"]
-    sums = [0, 0]
     for kernel in KERNELS:
         short, long = (time_of(kernel, counted[kernel.name], shape) for shape in shapes)
-        sums[0] += short.expected
-        sums[1] += long.expected
         lines.append(f"| {kernel.title} | {counted[kernel.name].registers} | {kernel.shared / 1024:.0f} | {short.warps} "
                      f"({short.limit}) | {short.instructions:,.0f} | {short.issue:.1f} | {short.mma:.1f} "
-                     f"| {short.memory:.1f} | {short.expected:.0f} | {long.expected:.0f} |")
-    lines.append(f"| total | | | | | | | | {sums[0]:.0f} | {sums[1]:.0f} |")
+                     f"| {short.memory:.1f} | {short.expected:.1f} ({short.bound}) | {long.expected:.1f} ({long.bound}) |")
+    lines.append("| total | | | | | | | | " + " | ".join(f"{total:.0f}" for total in totals(counted, *shapes)) + " |")
     return "\n".join(lines)
 
 
@@ -305,14 +357,14 @@ def main():
         print("The machine code cannot be read: there is no nvdisasm (of the CUDA toolkit, or of the Python package triton).")
         return 1
     option, folder = sys.argv[1:3]
-    found = counted_in(folder, nvdisasm, kernels_by_name() if option == "--renew" else sys.argv[3:])
     if option == "--outline":
-        print(text_of(found))
+        for name, tree in trees_in(folder, nvdisasm, sys.argv[3:]).items():
+            print(f"{name}\n{sass.outline(tree)}")
         return 0
+    found = counted_in(folder, nvdisasm, kernels_by_name())
     missing = [name for name in kernels_by_name() if name not in found]
     wrong = [name for name, kernel in kernels_by_name().items()
-             if name in found and kernel.turns != PRODUCTS
-             and len(kernel.turns(Shape(512))) + 1 != len(found[name].depths)]
+             if name in found and len(kernel.turns(Shape(512))) + 1 != len(found[name].depths)]
     if missing or wrong:
         print(f"Not renewed. Not compiled: {missing}. Other loops than cost_model.py has turns for: {wrong} (--outline).")
         return 1

@@ -27,24 +27,45 @@ class Instruction:
     address: int
     predicate: str
     opcode: str  # without what follows a dot
+    modifiers: str  # what follows it
     operands: str
+    to: int = 0  # where a branch leads
 
     @property
     def kind(self):
         return CLASS_OF.get(self.opcode, "other")
 
+    @property
+    def target(self):
+        """The label of a branch; None of other instructions."""
+        label = re.search(r"\.L_x_\d+", self.operands) if self.opcode == "BRA" else None
+        return label and label[0]
+
+    @property
+    def always_leaves(self):
+        return not self.predicate and (self.opcode in ("EXIT", "RET") or
+                                       self.opcode == "BRA" and self.operands.startswith("`"))
+
 
 @dataclasses.dataclass
 class Loop:
-    """From a label to the last branch back to it. `counts`: of what stands in no inner loop."""
+    """From a label to the last branch back to it. `own`: the instructions that stand in no inner loop."""
     begin: int
     end: int
-    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    own: list = dataclasses.field(default_factory=list)
     inner: list = dataclasses.field(default_factory=list)
+
+    @property
+    def counts(self):
+        return collections.Counter(i.kind for i in self.own)
+
+    def jumps(self):
+        """(address, where to, own instructions between) of the branches forward."""
+        return [(i.address, i.to, sum(i.address < j.address < i.to for j in self.own)) for i in self.own if i.to > i.address]
 
     def total(self, kind=None):
         """Instructions of the loop with its inner ones, each once."""
-        own = sum(self.counts.values()) if kind is None else self.counts[kind]
+        own = len(self.own) if kind is None else self.counts[kind]
         return own + sum(loop.total(kind) for loop in self.inner)
 
 
@@ -65,7 +86,7 @@ def functions_of(text):
             waiting.append(match[1])
         elif name and (match := LINE.match(line)):
             address = int(match[1], 16)
-            instructions.append(Instruction(address, (match[2] or "").strip(), match[3], match[5]))
+            instructions.append(Instruction(address, (match[2] or "").strip(), *match.group(3, 4, 5)))
             labels |= {label: address for label in waiting}
             waiting = []
         elif line.startswith("\t.section"):
@@ -75,14 +96,31 @@ def functions_of(text):
     return found
 
 
+def reached(instructions, labels):
+    """The instructions that a kernel reaches, in order, without slow paths: code behind BRA.DIV (shuffles of a diverged warp) and
+    functions that are called (division of subnormal numbers, or of more than 32 bits)."""
+    index = {i.address: k for k, i in enumerate(instructions)}
+    found, waiting = set(), [0]
+    while waiting:
+        k = waiting.pop()
+        while k < len(instructions) and k not in found:
+            found.add(k)
+            i = instructions[k]
+            if i.target in labels and i.modifiers != ".DIV":
+                i.to = labels[i.target]
+                waiting.append(index[i.to])
+            if i.always_leaves:
+                break
+            k += 1
+    return [instructions[k] for k in sorted(found)]
+
+
 def tree_of(instructions, labels):
     ends = {}
+    instructions = reached(instructions, labels)
     for i in instructions:
-        target = re.search(r"\.L_x_\d+", i.operands) if i.opcode == "BRA" else None
-        if target and target[0] in labels and labels[target[0]] <= i.address:
-            # The last instruction of a function is a branch to itself.
-            if labels[target[0]] < i.address:
-                ends[labels[target[0]]] = max(i.address, ends.get(labels[target[0]], 0))
+        if i.to and i.to < i.address:
+            ends[i.to] = max(i.address, ends.get(i.to, 0))
     root = Loop(instructions[0].address, instructions[-1].address)
     stack = [root]
     starts = sorted(ends.items(), key=lambda loop: (loop[0], -loop[1]))
@@ -95,14 +133,19 @@ def tree_of(instructions, labels):
             begin, end = starts.pop(0)
             stack[-1].inner.append(Loop(begin, end))
             stack.append(stack[-1].inner[-1])
-        stack[-1].counts[i.kind] += 1
+        stack[-1].own.append(i)
     return root
 
 
-def outline(loop, depth=0):
-    """The tree, for people who give the loops their counts."""
-    counts = " ".join(f"{kind} {n}" for kind, n in sorted(loop.counts.items()) if n)
-    lines = [f"{'  ' * depth}{loop.begin:05x}-{loop.end:05x} {sum(loop.counts.values())}: {counts}"]
-    for inner in loop.inner:
-        lines += outline(inner, depth + 1)
-    return lines
+def outline(loop, least_jump=10):
+    """The tree by number, with what its branches forward jump over: for people who give loops their turns."""
+    lines, waiting = [], [(0, loop)]
+    while waiting:
+        depth, loop = waiting.pop()
+        counts = " ".join(f"{kind} {n}" for kind, n in sorted(loop.counts.items()))
+        lines.append(f"{len(lines):2} {'  ' * depth}{loop.begin:05x}-{loop.end:05x} {len(loop.own)}: {counts}")
+        jumps = [f"{at:x}>{to:x} {n}" for at, to, n in loop.jumps() if n >= least_jump]
+        if jumps:
+            lines[-1] += f"\n   {'  ' * depth}jumps over: {', '.join(jumps)}"
+        waiting += [(depth + 1, inner) for inner in reversed(loop.inner)]
+    return "\n".join(lines)

@@ -14,7 +14,8 @@ import compiled  # noqa: E402
 import cost_model as model  # noqa: E402
 import sass  # noqa: E402
 
-# A loop of two instructions in one of four, and an instruction that is none of its own class.
+# A loop of two instructions in one of five, a branch that jumps over two of these, code at the end that only a diverged warp
+# reaches, and an instruction that is none of its own class.
 CODE = """\
 .text._Zk:
         /*0000*/                   S2R R0, SR_TID.X ;
@@ -23,12 +24,18 @@ CODE = """\
 .L_x_0:
         /*0020*/                   HMMA.16816.F32.BF16 R4, R8, R12, R4 ;
         /*0030*/              @!P0 BRA `(.L_x_0) ;
-        /*0040*/                   FFMA R1, R2, R3, R1 ;
-        /*0050*/               @P1 BRA `(.L_x_1) ;
-        /*0060*/                   EXIT ;
+        /*0040*/               @P2 BRA `(.L_x_4) ;
+        /*0050*/                   FFMA R1, R2, R3, R1 ;
+        /*0060*/                   BRA.DIV UR4, `(.L_x_3) ;
+.L_x_4:
+        /*0070*/               @P1 BRA `(.L_x_1) ;
+        /*0080*/                   EXIT ;
+.L_x_3:
+        /*0090*/                   SHFL.BFLY P6, R1, R2, R3, R4 ;
+        /*00a0*/                   BRA `(.L_x_4) ;
 .L_x_2:
-        /*0070*/                   BRA `(.L_x_2);
-        /*0080*/                   NOP;
+        /*00b0*/                   BRA `(.L_x_2);
+        /*00c0*/                   NOP;
 """
 
 
@@ -38,17 +45,20 @@ def near(a, b, relative=1e-3):
 
 def test_of_loops():
     tree = sass.functions_of(CODE)["_Zk"]
-    assert sum(tree.counts.values()) == 3 and len(tree.inner) == 1, sass.outline(tree)
+    assert tree.counts == collections.Counter(other=1, branch=1) and len(tree.inner) == 1, sass.outline(tree)
     outer = tree.inner[0]
-    assert outer.counts == collections.Counter(shared=1, fma=1, branch=1), sass.outline(tree)
+    assert outer.counts == collections.Counter(shared=1, fma=1, branch=3), sass.outline(tree)
+    assert outer.jumps() == [(0x40, 0x70, 2)], sass.outline(tree)
     assert outer.inner[0].counts == collections.Counter(mma=1, branch=1), sass.outline(tree)
     depths, counts = zip(*model.flatten(tree))
     counted = model.Counted(40, list(depths), list(counts))
     assert model.parse(model.text_of({"k<1>": counted})) == {"k<1>": counted}
-    of = model.executed(counted, [3, 5])
-    assert of["mma"] == 15 and of["shared"] == 3 and of["branch"] == 2 + 3 + 15 and of.total() == 3 + 9 + 30, of
+    of = model.executed(counted, [3, 5], {})
+    assert of["mma"] == 15 and of["shared"] == 3 and of["branch"] == 1 + 9 + 15 and of.total() == 2 + 15 + 30, of
+    of = model.executed(counted, [3, 5], {1: 2, 2: (1.5, 0.5)})
+    assert of["mma"] == 7.5 and of.total() == 2 + 3 * (5 - 2) + 15 * (2 - 1.5), of
     try:
-        model.executed(counted, [3])
+        model.executed(counted, [3], {})
         raise AssertionError("turns for fewer loops than there are were taken")
     except ValueError:
         pass
@@ -60,11 +70,18 @@ def test_of_arithmetic():
     loop = collections.Counter(other=3156, mma=464)
     counted = model.Counted(255, [0, 1], [collections.Counter(), loop])
     kernel = model.Kernel("k", "k", 128, 78 * 1024, lambda s: s.items, lambda s: [s.n / 64], lambda s: 8600)
-    executed, model.EXECUTED = model.EXECUTED, 1
     time = model.time_of(kernel, counted, model.Shape(512))
-    model.EXECUTED = executed
     assert near(time.issue, 35.3, 0.01) and near(time.mma, 29.0, 0.01) and near(time.memory, 24.0, 0.01), time
     assert time.warps == 8 and time.limit == "registers" and near(time.expected, 70.5, 0.02), time
+
+
+def test_of_jumps():
+    """No turn jumps over more than its loop has."""
+    counted = model.parse(model.COUNTS.read_text())
+    for kernel in model.KERNELS:
+        for loop, jumped in kernel.jumps.items():
+            own, (instructions, mma) = counted[kernel.name].counts[loop], jumped if isinstance(jumped, tuple) else (jumped, 0)
+            assert 0 < instructions < own.total() and 0 <= mma <= own["mma"], f"{kernel.name}, loop {loop}: {own} and {jumped}"
 
 
 def test_of_planted_faults(counted):
@@ -91,6 +108,7 @@ def test_of_the_document():
 def main():
     counted = test_of_loops()
     test_of_arithmetic()
+    test_of_jumps()
     test_of_planted_faults(counted)
     test_of_the_document()
     if len(sys.argv) == 1:
@@ -104,7 +122,8 @@ def main():
     faults += [f"{name} was not compiled" for name in model.kernels_by_name() if name not in found]
     print("\n".join(faults))
     print(f"cost model: {len(found)} kernels, {len(faults)} faults"
-          + ("; after a change that is meant: benchmarks/gpu/cost_model.py --renew build-cuda-kernels" if faults else ""))
+          + ("; after a change that is meant: see whether turns and jumps in benchmarks/gpu/cost_model.py still hold, then "
+             "benchmarks/gpu/cost_model.py --renew build-cuda-kernels" if faults else ""))
     return 1 if faults else 0
 
 
