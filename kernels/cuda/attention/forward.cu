@@ -8,7 +8,7 @@
 //                sequence's k and v. The convolution follows. Block (item, 4 tiles of rows, or 1).
 //                Bytes: 3 n D elements, + 8 M D a block.
 //
-// Both are bound by memory at M = 64 (docs/performance.md). Checked against the CPU through the emulation;
+// docs/performance.md says what bounds them. Checked against the CPU through the emulation;
 // not yet run on a GPU.
 
 #include "kernels/cuda/attention/convolution.h"
