@@ -151,7 +151,7 @@ KERNELS = [
            blocks=lambda s: s.slots,
            turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1,
                             ITERATIONS - 1, ITERATIONS],
-           jumps={4: 110, 5: 165, 11: 93, 15: 176},
+           jumps={4: 110, 5: 165, 11: 84, 15: 176},
            bytes=lambda s: squares(s, 6, 1)),
     # 6: a warp's rows of A's softmax, two elements a lane. 9: 32 elements of d_k~ a thread; 10, 11: its chunks but the first. 12 to
     # 14: d_q~; 15 to 17: d_k~.

@@ -125,8 +125,6 @@ def tree_of(instructions, labels):
     stack = [root]
     starts = sorted(ends.items(), key=lambda loop: (loop[0], -loop[1]))
     for i in instructions:
-        if i.opcode == "NOP":
-            continue
         while len(stack) > 1 and i.address > stack[-1].end:
             stack.pop()
         while starts and starts[0][0] == i.address:
