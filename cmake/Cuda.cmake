@@ -96,7 +96,12 @@ if(NYSTROM_CUDA_BUILD STREQUAL "on")
   else()
     string(APPEND CMAKE_CUDA_FLAGS " -std=c++20")
   endif()
+  # In a project that requires CMake 3.25 that version's FindCUDAToolkit (Debian 12's) sets a property of
+  # CUDA::nvToolsExt, which CUDA 13 no longer has.
+  set(nystrom_required_cmake ${CMAKE_MINIMUM_REQUIRED_VERSION})
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
   find_package(CUDAToolkit REQUIRED)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION ${nystrom_required_cmake})
 elseif(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   include(tests/emulation/library.cmake)
   set(nystrom_cuda_summary "with the CUDA backend, whose kernels run on the CPU")
