@@ -145,7 +145,7 @@ std::string source_section(const Manifest& source) {
   return html;
 }
 
-std::string pieces_table(const TextSample& sample) {
+std::string pieces_table(const SampleStatistics& sample) {
   std::string rows;
   for (const auto& [piece, count] : sample.pieces)
     rows += html_row({fmt::format("<td><code>{}</code></td>", html_escaped(piece)), number_cell(count),
@@ -157,7 +157,7 @@ std::string pieces_table(const TextSample& sample) {
          "</details>\n";
 }
 
-std::string sample_section(const TextSample& sample) {
+std::string sample_section(const SampleStatistics& sample) {
   if (sample.tokens == 0) return {};
   const auto ratio = [](std::int64_t a, std::int64_t b) {
     return b > 0 ? fmt::format("{:.2f}", static_cast<double>(a) / static_cast<double>(b)) : std::string("?");

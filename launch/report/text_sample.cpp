@@ -87,7 +87,7 @@ class Sampler {
 
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
 
-  [[nodiscard]] TextSample finish() {
+  [[nodiscard]] SampleStatistics finish() {
     std::vector<std::pair<std::int64_t, std::int32_t>> order;  // -count, id
     for (const auto& [id, count] : counts_) order.emplace_back(-count, id);
     std::ranges::sort(order);
@@ -99,12 +99,12 @@ class Sampler {
  private:
   Tokenizer tokenizer_;
   std::map<std::int32_t, std::int64_t> counts_;
-  TextSample sample_;
+  SampleStatistics sample_;
 };
 
 }  // namespace
 
-TextSample sample_text(const std::string& directory, ShardsOf whose) {
+SampleStatistics sample_text(const std::string& directory, ShardsOf whose) {
   const std::vector<std::string> shards = training_shards(directory);
   if (shards.empty()) return {};
   if (whose == ShardsOf::kAnybody) check_shards(shards, ShardCheck::kStructure);

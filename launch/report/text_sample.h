@@ -8,7 +8,7 @@
 
 namespace nystrom {
 
-struct TextSample {
+struct SampleStatistics {
   std::int64_t documents = 0, tokens = 0;
   std::int64_t words = 0;                                    ///< what white space separates
   std::int64_t characters = 0;                               ///< of the decoded text
@@ -22,6 +22,6 @@ enum class ShardsOf { kThisProcess, kAnybody };
 
 /// Some hundred documents of the training shards in `directory`, the same in every call, each up to its first
 /// tokens. Empty where there is no training shard. Throws InputError.
-[[nodiscard]] TextSample sample_text(const std::string& directory, ShardsOf whose);
+[[nodiscard]] SampleStatistics sample_text(const std::string& directory, ShardsOf whose);
 
 }  // namespace nystrom
