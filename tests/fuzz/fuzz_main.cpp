@@ -57,7 +57,8 @@ extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
     write_seeds(folder);
     std::exit(0);
   }
-  // What a target makes once, such as a tokenizer, takes half a minute without optimization: not an input's time.
+  // What a target makes once, such as a tokenizer, takes half a minute without optimization: not an input's
+  // time.
   nystrom::fuzz::survive(*chosen, {});
   return 0;
 }
