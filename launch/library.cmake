@@ -33,6 +33,9 @@ file(GLOB light CONFIGURE_DEPENDS launch/main.cpp launch/chart/*.cpp launch/chec
   launch/watch/*.cpp)
 nystrom_optimize_lightly(${light})
 set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY COMPILE_OPTIONS ${NYSTROM_HTTPLIB_CFLAGS_OTHER})
+# What the compiler searches anyway is left out (Debian 13 names /usr/include): given as a system directory, it would come
+# before the standard library's own.
+list(REMOVE_ITEM NYSTROM_HTTPLIB_INCLUDE_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
 set_property(SOURCE launch/watch/server.cpp APPEND PROPERTY INCLUDE_DIRECTORIES ${NYSTROM_HTTPLIB_INCLUDE_DIRS})
 
 file(GLOB alone CONFIGURE_DEPENDS launch/chart/*.cpp launch/commands/*.cpp launch/config/config_table*.cpp)
