@@ -1,6 +1,6 @@
 #pragma once
-// Rows of an anchor, a text that matches it and optionally one that does not, each a sequence of its own; or
-// pairs with a similarity score. The outputs of a row are its vectors, concatenated.
+// Rows of an anchor, a text that matches it and optionally one that does not, each encoded as a separate
+// sequence; or pairs with a similarity score. The outputs of a row are its vectors, concatenated.
 
 #include <optional>
 
