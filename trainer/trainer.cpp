@@ -397,10 +397,12 @@ void Trainer::finish_profile(bool ends) {
   if (!result.warning.empty()) observer_.warning(result.warning);
 }
 
+// The reason may be another rank's: clocks differ, and a signal may reach one rank alone.
 void Trainer::note_stop() {
-  if (comm_.rank() == 0)
-    observer_.note(fmt::format("stopping after step {}: {}", state_.step,
-                               stop_reason_.empty() ? "requested by another rank" : stop_reason_));
+  const auto reasons = comm_.all_gather_text(stop_reason_, "the reason for the stop");
+  const auto given = std::ranges::find_if(reasons, [](const auto& reason) { return !reason.empty(); });
+  if (comm_.rank() != 0 || given == reasons.end()) return;
+  observer_.note(fmt::format("stopping after step {}: {}", state_.step, *given));
 }
 
 }  // namespace nystrom

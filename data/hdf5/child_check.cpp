@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,10 @@ namespace {
 
 // Messages of the child: kFile before each file, then perhaps one kRefused with the sentence that follows.
 constexpr char kFile = 'f', kRefused = 'r';
-constexpr std::uintmax_t kBytesASecond = std::uintmax_t{16} << 20U;
+constexpr double kBytesASecond = 16 << 20;
+// A CPU that is shared and a slow disk are no fault of a file: of CPU time it has so many seconds, by the
+// clock so many times as many.
+constexpr double kPatience = 10;
 
 // The shadow memory of AddressSanitizer and ThreadSanitizer is address space too.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -96,7 +100,7 @@ void limit(int resource, std::uint64_t value) {
 
 void restrain(const ChildLimits& limits) {
   // The parent's signal handlers are not the child's.
-  for (const int signal : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT})
+  for (const int signal : {SIGALRM, SIGPROF, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT})
     std::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -106,6 +110,24 @@ void restrain(const ChildLimits& limits) {
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(nowhere, 1);
   ::dup2(nowhere, 2);
+}
+
+itimerval once_after(double seconds) {
+  const auto whole = static_cast<time_t>(seconds);
+  return {{}, {whole, static_cast<suseconds_t>((seconds - static_cast<double>(whole)) * 1e6)}};
+}
+
+/// SIGPROF after `seconds` of CPU time, SIGALRM after kPatience times as many by the clock.
+void limit_time(double seconds) {
+  const itimerval cpu = once_after(seconds), clock = once_after(kPatience * seconds);
+  ::setitimer(ITIMER_PROF, &cpu, nullptr);
+  ::setitimer(ITIMER_REAL, &clock, nullptr);
+}
+
+double seconds_for(const std::string& file, const ChildLimits& limits) {
+  std::error_code unknown;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, unknown);
+  return limits.seconds + (unknown ? 0.0 : static_cast<double>(bytes) / kBytesASecond);
 }
 
 /// Why the file is invalid, in a sentence; empty if it is valid.
@@ -128,9 +150,7 @@ std::string problem_of(const std::string& file, const std::function<void(const s
   show_stages(nullptr);
   restrain(limits);
   for (const std::string& file : files) {
-    std::error_code unknown;
-    const std::uintmax_t bytes = std::filesystem::file_size(file, unknown);
-    ::alarm(limits.seconds + (unknown ? 0U : static_cast<unsigned>(bytes / kBytesASecond)));
+    limit_time(seconds_for(file, limits));
     if (!pipe.write(std::string(1, kFile))) ::_exit(1);
     const std::string problem = problem_of(file, check);
     if (problem.empty()) continue;
@@ -149,8 +169,12 @@ int wait_for(pid_t child) {
 
 [[noreturn]] void refuse_crash(const std::string& file, int status) {
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  if (signal == SIGALRM)
+  if (signal == SIGPROF)
     refuse("{} takes the HDF5 library too long to read; it is corrupt. Get it again.", file);
+  if (signal == SIGALRM)
+    fail(
+        "{} could not be read in time, though it needs little of the CPU: its disk or file server hangs. Try again.",
+        file);
   refuse(
       "{} makes the HDF5 library crash ({}); it is corrupt or malicious. It was validated in a child process, so "
       "nothing else was affected. Get it again, or leave it out.",
@@ -162,16 +186,17 @@ int wait_for(pid_t child) {
 void check_in_child(std::span<const std::string> files, const ChildLimits& limits,
                     const std::function<void(const std::string& file)>& check) {
   if (files.empty()) return;
-  // Of a single file there is no share.
-  Stage stage(files.size() == 1 ? fmt::format("checking {}", files.front())
-                                : fmt::format("checking {} files", files.size()),
-              files.size() == 1 ? 0 : static_cast<double>(files.size()));
   Pipe pipe;
   const pid_t child = ::fork();
   if (child < 0)
     fail("A child process to validate {} could not be started: {}.", files.front(), std::strerror(errno));
   if (child == 0) be_the_child(files, limits, check, pipe);
   pipe.close_writing();
+  // After the fork: whoever shows a stage starts a thread, whose locks the child would inherit as they are at
+  // that moment. Of a single file there is no share.
+  Stage stage(files.size() == 1 ? fmt::format("checking {}", files.front())
+                                : fmt::format("checking {} files", files.size()),
+              files.size() == 1 ? 0 : static_cast<double>(files.size()));
   const std::string said = pipe.read_all(stage);
   const int status = wait_for(child);
   if (status == 0) return;

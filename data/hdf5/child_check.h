@@ -16,12 +16,13 @@ namespace nystrom {
 
 struct ChildLimits {
   std::uint64_t memory_bytes = std::uint64_t{4} << 30U;  ///< beyond what this process has
-  unsigned seconds = 60;                                 ///< for a file, and one more for every 16 MiB of it
+  /// Of CPU time for a file, and one more for every 16 MiB of it; by the clock ten times as many.
+  double seconds = 60;
 };
 
 /// Calls `check` for one file after the other, in a child process. Throws InputError where check did, with
 /// its sentence, and where the child crashed, was stopped by a limit or went beyond its time, naming the
-/// file.
+/// file. Throws Error where a disk that hangs kept the child waiting.
 void check_in_child(std::span<const std::string> files, const ChildLimits& limits,
                     const std::function<void(const std::string& file)>& check);
 

@@ -24,7 +24,9 @@ target_compile_definitions(corpus_test PRIVATE NYSTROM_TOKENIZER_CASES="${CMAKE_
 
 # It makes files with HDF5's own functions.
 nystrom_add_test(hdf5_test
-  SOURCES tests/data/hdf5/contents_test.cpp
+  SOURCES
+    tests/data/hdf5/child_check_test.cpp
+    tests/data/hdf5/contents_test.cpp
   LINKS nystrom_data hdf5::hdf5
   LABELS files)
 

@@ -6,6 +6,7 @@
 namespace nystrom {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using testing::Job;
 using namespace std::chrono_literals;
@@ -39,7 +40,7 @@ TEST_F(Stop, signal_to_one_or_all_ranks_saves_and_stops) {
       for (const pid_t rank : ranks)
         if (all || rank == ranks[1]) ::kill(rank, which);
       EXPECT_EQ(job.wait(), 3) << name << job.output();
-      EXPECT_THAT(job.output(), HasSubstr("stopping after step "));
+      EXPECT_THAT(job.output(), ContainsRegex("stopping after step [0-9]+: requested by a signal"));
       const std::int64_t step = newest(name);
       EXPECT_GT(step, 0);
       EXPECT_LT(step, 30);
@@ -79,7 +80,6 @@ TEST_F(Stop, sigterm_to_mpirun_leaves_a_resumable_directory) {
   ASSERT_TRUE(job.wait_for_file(checkpoint("run", 10)));
   job.signal(SIGTERM);
   EXPECT_NE(job.wait(), 0);
-  EXPECT_LT(job.seconds(), 20);
   expect_to_go_on("run");
 }
 
@@ -97,7 +97,7 @@ TEST_F(Stop, time_limit_saves_and_stops) {
   EXPECT_EQ(run(command(2, "run", {"steps=2000", "delay_ms=20", "stop_after=3"})), 3) << said;
   EXPECT_THAT(said, HasSubstr("`run.stop_after` (3 s) has elapsed"));
   EXPECT_GT(newest("run"), 0);
-  EXPECT_LT(seconds, 8);
+  EXPECT_LT(newest("run"), 2000);
 }
 
 TEST_F(Stop, second_job_in_a_directory_is_refused_while_the_first_is_alive) {
