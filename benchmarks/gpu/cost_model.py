@@ -117,7 +117,7 @@ KERNELS = [
            bytes=lambda s: 2 * ACTIVATION + squares(s, 0, 2)),
     # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations. 10 to 15: chunks of
     # k3 v put together, statistics by 64 threads, then 32 elements a thread. 16: W. The residual's product is straight.
-    Kernel("middle, forward: A, Z, W", "small_middle_kernel", 128, split_tiles(3),
+    Kernel("middle, forward: A, Z, W", "small_middle_kernel<true>", 128, split_tiles(3),
            blocks=lambda s: s.items,
            turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 0.5, *unrolled(s.chunks), s.chunks // 4,
                             32, s.chunks // 4, 1],
@@ -147,7 +147,7 @@ KERNELS = [
     # 4: a block's heads. 5: 32 elements of dW a thread; 6, 7: its chunks but the first. 8 to 10: Z^T dW. 11: a warp's rows of
     # deltas, two elements a lane. 13: dW (k3 v)^T. 14: iterates again but the first; 15: steps backwards, whose iterate is there,
     # loaded (four) or made from A.
-    Kernel("pseudo-inverse, backward", "small_pinv_gradient_kernel", 128, split_tiles(6),
+    Kernel("pseudo-inverse, backward", "small_pinv_gradient_kernel<true>", 128, split_tiles(6),
            blocks=lambda s: s.slots,
            turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1,
                             ITERATIONS - 1, ITERATIONS],

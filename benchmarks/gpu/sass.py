@@ -12,7 +12,7 @@ CLASSES = {
     "shared": ("LDS", "STS", "LDSM", "STSM", "ATOMS"),
     "global": ("LDG", "STG", "LD", "ST", "LDGSTS", "RED", "ATOMG", "ATOM", "UTMALDG", "UTMASTG", "UBLKCP"),
     "local": ("LDL", "STL"),
-    "shuffle": ("SHFL", "VOTE", "MATCH"),
+    "shuffle": ("SHFL", "VOTE", "MATCH", "REDUX"),
     "barrier": ("BAR", "WARPSYNC", "SYNCS", "DEPBAR", "LDGDEPBAR"),
     "branch": ("BRA", "BSSY", "BSYNC", "EXIT", "CALL", "RET", "BREAK", "BRX", "JMP"),
 }

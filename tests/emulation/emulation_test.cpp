@@ -69,19 +69,21 @@ TEST_F(Emulation, sums_blocks_through_shuffles_and_barriers) {
 
 __global__ void votes_kernel(unsigned* out) {
   const int lane = lane_index();
-  out[3 * threadIdx.x] = __ballot_sync(kFullMask, lane % 3 == 0);
-  out[3 * threadIdx.x + 1] = static_cast<unsigned>(__shfl_down_sync(kFullMask, lane, 5, 16));
-  out[3 * threadIdx.x + 2] = static_cast<unsigned>(__shfl_sync(kFullMask, lane, 3, 8));
+  out[4 * threadIdx.x] = __ballot_sync(kFullMask, lane % 3 == 0);
+  out[4 * threadIdx.x + 1] = static_cast<unsigned>(__shfl_down_sync(kFullMask, lane, 5, 16));
+  out[4 * threadIdx.x + 2] = static_cast<unsigned>(__shfl_sync(kFullMask, lane, 3, 8));
+  out[4 * threadIdx.x + 3] = __reduce_max_sync(kFullMask, 1000U + static_cast<unsigned>(lane * 7 % 32));
 }
 
-TEST_F(Emulation, votes_and_segments_of_shuffles_are_those_of_cuda) {
-  auto* out = device_array<unsigned>(3 * 32);
+TEST_F(Emulation, votes_reductions_and_segments_of_shuffles_are_those_of_cuda) {
+  auto* out = device_array<unsigned>(4 * 32);
   launch(stream_, 1, 32, 0, "votes", votes_kernel, out);
-  const auto values = fetch(out, 3 * 32);
+  const auto values = fetch(out, 4 * 32);
   for (unsigned lane = 0; lane < 32; ++lane) {
-    EXPECT_EQ(values[3 * lane], 0x49249249U);
-    EXPECT_EQ(values[3 * lane + 1], lane % 16 + 5 < 16 ? lane + 5 : lane);
-    EXPECT_EQ(values[3 * lane + 2], lane / 8 * 8 + 3);
+    EXPECT_EQ(values[4 * lane], 0x49249249U);
+    EXPECT_EQ(values[4 * lane + 1], lane % 16 + 5 < 16 ? lane + 5 : lane);
+    EXPECT_EQ(values[4 * lane + 2], lane / 8 * 8 + 3);
+    EXPECT_EQ(values[4 * lane + 3], 1031U);
   }
 }
 

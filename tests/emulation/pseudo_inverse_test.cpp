@@ -25,15 +25,20 @@ struct PinvProblem {
   float *z, *d_a, *dots, *iterates;  // [count, M, M], [count, M, M], [count], [count, kIterations, M, M]
 };
 
+SquareSize size_of(int m) {
+  return is_full(m) ? square_size<true>(m) : square_size<false>(m);
+}
+
 __global__ void forward_kernel(PinvProblem p) {
   const SquareMemory<3> memory;
   const int m = p.m, at = static_cast<int>(blockIdx.x) * m * m;
-  const SplitTile a = publish(read_square(p.a + at, m), memory.tile(0), memory.maxima).tile;
-  SplitTile factor = first_iterate(a, p.scales[blockIdx.x], memory.tile(1));
+  const SquareSize size = size_of(m);
+  const SplitTile a = publish(read_square(p.a + at, m), memory.tile(0), memory.maxima, size.extent).tile;
+  SplitTile factor = first_iterate(a, p.scales[blockIdx.x], memory.tile(1), size.extent);
   TileRows z;
   for (int i = 0; i < kIterations; ++i) {
-    z = next_iterate(a, factor, memory.tile(2), memory.maxima, m);
-    factor = publish(z, memory.tile(1), memory.maxima).tile;
+    z = next_iterate(a, factor, memory.tile(2), memory.maxima, size);
+    factor = publish(z, memory.tile(1), memory.maxima, size.extent).tile;
   }
   write_square(p.z + at, z, m);
 }
@@ -42,7 +47,7 @@ __global__ void backward_kernel(PinvProblem p) {
   const SquareMemory<SmallPinvGradient::kTiles> memory;
   const int m = p.m, at = static_cast<int>(blockIdx.x) * m * m;
   const float scale = p.scales[blockIdx.x];
-  SmallPinvGradient pinv(memory, p.iterates + at * kIterations, m);
+  SmallPinvGradient pinv(memory, p.iterates + at * kIterations, size_of(m));
   pinv.begin(p.a + at, read_square(p.d_z + at, m), scale, kIterations);
   for (int i = kIterations - 1; i >= 0; --i) {
     if (i + 1 < kIterations) pinv.load_iterate(i, scale);

@@ -112,6 +112,7 @@ __device__ inline void write_d_scale(const NystromMiddleGradient& args, int inde
 }
 
 /// M <= 64. d_Z = d_W (k3 v)^T, then the steps backwards.
+template <bool kFull>
 __global__ void __launch_bounds__(kSquareThreads, 2) small_pinv_gradient_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
   const int items = problem.batch * problem.heads, m = problem.landmarks, width = problem.width;
@@ -125,7 +126,7 @@ __global__ void __launch_bounds__(kSquareThreads, 2) small_pinv_gradient_kernel(
     const std::int64_t rows = landmark_rows(problem, index);
     const float* const d_w = begin_head(args, item, memory.stage());
     const float scale = args.one_scale ? shared_scale : args.norms[index];
-    SmallPinvGradient pinv(memory, slot, m);
+    SmallPinvGradient pinv(memory, slot, square_size<kFull>(m));
     pinv.begin(args.a + rows * m,
                staged_product(plain(d_w, m, width), transposed(args.k3_v + rows * width, m, width), 0, 0,
                               memory.stage()),
@@ -266,10 +267,15 @@ void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& a
 
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots) {
   const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
-  const bool small = args.problem.landmarks <= kSmallLandmarks;
+  const std::int64_t m = args.problem.landmarks;
+  const bool small = m <= kSmallLandmarks;
   launch(context.stream(), dim3(static_cast<unsigned>(slots)), dim3(kSquareThreads),
          small ? SquareMemory<SmallPinvGradient::kTiles>::bytes() : SquareMemory<1>::bytes(),
-         "attention_pinv_backward", small ? small_pinv_gradient_kernel : large_pinv_gradient_kernel, args);
+         "attention_pinv_backward",
+         !small       ? large_pinv_gradient_kernel
+         : is_full(m) ? small_pinv_gradient_kernel<true>
+                      : small_pinv_gradient_kernel<false>,
+         args);
   launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<1>::bytes(),
          "attention_landmarks_backward", landmarks_gradient_kernel, args);
 }

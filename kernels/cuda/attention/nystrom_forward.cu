@@ -111,12 +111,14 @@ __device__ inline void write_residual(const NystromMiddle& args, const Attention
 
 /// W = Z (k3 v), M <= 64, of the warp's rows of Z.
 __device__ inline void small_w(const NystromMiddle& args, int index, const SplitRows& z,
-                               const SplitStage& stage) {
+                               const SplitStage& stage, int extent) {
   const int m = args.problem.landmarks, width = args.problem.width;
   const std::int64_t at = static_cast<std::int64_t>(index) * m * width;
   for (int column = 0; column < width; column += kSquareTile) {
     const TileRows k3_v = read_tile(plain(args.k3_v + at, m, width), 0, column);
-    TileRows w = split_product(1, z, publish(k3_v, stage.tile, stage.maxima).tile);
+    const Extent right{extent, width - column};
+    TileRows w = split_product(1, z, publish(k3_v, stage.tile, stage.maxima, right).tile,
+                               {{extent, extent}, right.columns});
     for_each_at(w, 0, column, [&](float x, int i, int j) {
       if (i < m && j < width) args.w[at + i * width + j] = x;
     });
@@ -125,6 +127,7 @@ __device__ inline void small_w(const NystromMiddle& args, int index, const Split
 
 /// M <= 64: one head.
 constexpr int kForwardTiles = 3;
+template <bool kFull>
 __global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(NystromMiddle args) {
   const AttentionProblem& problem = args.problem;
   const int index = static_cast<int>(blockIdx.x), m = problem.landmarks;
@@ -133,27 +136,29 @@ __global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(Nystrom
     if (threadIdx.x == 0 && args.residuals != nullptr) args.residuals[index] = 0;
     return;
   }
+  const SquareSize size = square_size<kFull>(m);
+  const int extent = size.extent;
   const SquareMemory<kForwardTiles> memory;
   const TileRows a_rows = make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage());
   const float scale = args.one_scale ? largest_norm(args.norms, problem.batch * problem.heads, memory.vectors)
                                      : one_norm(a_rows, memory.vectors, m).value;
-  const SplitTile a = publish(a_rows, memory.tile(0), memory.maxima).tile;
-  SplitTile z = first_iterate(a, scale, memory.tile(1));
-  TileRows pinv = joined(rows_of_tile<Lies::kPlain>(z));
+  const SplitTile a = publish(a_rows, memory.tile(0), memory.maxima, extent).tile;
+  SplitTile z = first_iterate(a, scale, memory.tile(1), extent);
+  TileRows pinv = joined(rows_of_tile<Lies::kPlain>(z, extent));
   for (int i = 0; i < args.iterations; ++i) {
-    pinv = next_iterate(a, z, memory.tile(2), memory.maxima, m);
-    z = publish(pinv, memory.tile(1), memory.maxima).tile;
+    pinv = next_iterate(a, z, memory.tile(2), memory.maxima, size);
+    z = publish(pinv, memory.tile(1), memory.maxima, extent).tile;
   }
   write_square(args.pinv + static_cast<std::int64_t>(index) * m * m, pinv, m);
   if (args.residuals != nullptr) {
-    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
+    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, extent);
     add_to_diagonal(error, -1, m);
     float sum = 0;
     for_each(error, [&](float x, int, int) { sum += x * x; });
     write_residual(args, item, sum, memory.vectors);
   }
   merge_parts(args, item_of(problem, index));  // anew, rather than in registers all the while
-  small_w(args, index, rows_of_tile<Lies::kPlain>(z), memory.stage());
+  small_w(args, index, rows_of_tile<Lies::kPlain>(z, extent), memory.stage(), extent);
 }
 
 /// Any M: a block walks over heads.
@@ -212,14 +217,18 @@ void make_landmarks(CudaContext& context, const Landmarks<T>& args) {
 }
 
 void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_t slots) {
-  const bool small = args.problem.landmarks <= kSmallLandmarks;
+  const std::int64_t m = args.problem.landmarks;
+  const bool small = m <= kSmallLandmarks;
   const dim3 blocks(static_cast<unsigned>(small ? args.problem.batch * args.problem.heads : slots));
   if (args.one_scale)
     launch(context.stream(), blocks, dim3(kSquareThreads), SquareMemory<1>::bytes(), "attention_norms",
            small ? norms_kernel<true> : norms_kernel<false>, args);
   launch(context.stream(), blocks, dim3(kSquareThreads),
          small ? SquareMemory<kForwardTiles>::bytes() : SquareMemory<1>::bytes(), "attention_middle_forward",
-         small ? small_middle_kernel : large_middle_kernel, args);
+         !small       ? large_middle_kernel
+         : is_full(m) ? small_middle_kernel<true>
+                      : small_middle_kernel<false>,
+         args);
 }
 
 template void make_landmarks<float>(CudaContext&, const Landmarks<float>&);

@@ -9,6 +9,19 @@ namespace nystrom::cuda {
 
 // ---- M <= 64 ----------------------------------------------------------------------------------------------
 
+/// M, and from where on tiles are left out (Extent): M, or 64, which the compiler knows.
+struct SquareSize {
+  int m, extent;
+};
+/// Nothing of a tile can be left out.
+inline bool is_full(std::int64_t m) {
+  return m > kSquareTile - 16;
+}
+template <bool kFull>  // is_full(m)
+__device__ inline SquareSize square_size(int m) {
+  return {m, kFull ? kSquareTile : m};
+}
+
 __device__ inline void add_to_diagonal(TileRows& x, float value, int m) {
   for_each_at(x, 0, 0, [&](float& element, int i, int j) {
     if (i == j && i < m) element += value;
@@ -27,34 +40,35 @@ __device__ inline TileRows read_square(const float* from, int m) {
 
 /// Z_0 = A^T / scale in `tile`: the parts of A as they are. To be called when all of A is there and `tile` is
 /// free; ends with __syncthreads.
-__device__ inline SplitTile first_iterate(const SplitTile& a, float scale, F16* tile) {
-  put_rows(tile, rows_of_tile<Lies::kTransposed>(a));
+__device__ inline SplitTile first_iterate(const SplitTile& a, float scale, F16* tile, int extent) {
+  put_rows(tile, rows_of_tile<Lies::kTransposed>(a, extent), extent);
   __syncthreads();
   return {tile, a.unit / scale};
 }
 
 /// T2 = 15 I - X (7 I - X)
-__device__ inline TileRows second_term(TileRows x, const Published& factor, int m) {
+__device__ inline TileRows second_term(TileRows x, const Published& factor, const SquareSize& size) {
   for_each(x, [](float& element, int, int) { element *= -7.0F; });
-  add_split_product<Lies::kPlain>(x, 1, factor.rows, factor.tile, m);
-  add_to_diagonal(x, 15, m);
+  add_split_product<Lies::kPlain>(x, 1, factor.rows, factor.tile, size.extent);
+  add_to_diagonal(x, 15, size.m);
   return x;
 }
 /// T3 = 13 I - X T2
-__device__ inline TileRows third_term(const SplitRows& x, const SplitTile& t2, int m) {
-  TileRows t3 = split_product(-1, x, t2, m);
-  add_to_diagonal(t3, 13, m);
+__device__ inline TileRows third_term(const SplitRows& x, const SplitTile& t2, const SquareSize& size) {
+  TileRows t3 = split_product(-1, x, t2, size.extent);
+  add_to_diagonal(t3, 13, size.m);
   return t3;
 }
 
 /// The next iterate, Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4. `tile` is overwritten.
 __device__ inline TileRows next_iterate(const SplitTile& a, const SplitTile& z, F16* tile, float* maxima,
-                                        int m) {
-  const TileRows x = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
-  const Published x_factor = publish(x, tile, maxima);
-  const SplitTile t2 = publish(second_term(x, x_factor, m), tile, maxima).tile;
-  const SplitTile t3 = publish(third_term(x_factor.rows, t2, m), tile, maxima).tile;
-  return split_product(0.25F, rows_of_tile<Lies::kPlain>(z), t3, m);
+                                        const SquareSize& size) {
+  const int extent = size.extent;
+  const TileRows x = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, extent);
+  const Published x_factor = publish(x, tile, maxima, extent);
+  const SplitTile t2 = publish(second_term(x, x_factor, size), tile, maxima, extent).tile;
+  const SplitTile t3 = publish(third_term(x_factor.rows, t2, size), tile, maxima, extent).tile;
+  return split_product(0.25F, rows_of_tile<Lies::kPlain>(z, extent), t3, extent);
 }
 
 // ---- any M ------------------------------------------------------------------------------------------------

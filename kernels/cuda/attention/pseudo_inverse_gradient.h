@@ -11,15 +11,18 @@ namespace nystrom::cuda {
 struct SmallPinvGradient {
   static constexpr int kTiles = 6;
 
-  int m;
+  SquareSize size;
+  int m, extent;
   float* maxima;
   float* iterates;  // [steps, M, M], in the workspace
   F16 *a_tile, *z_tile, *x_tile, *t2_tile, *turn, *d_z_tile;
   SplitTile a, z, d_z_factor;
   TileRows d_z, d_a;
 
-  __device__ SmallPinvGradient(const SquareMemory<kTiles>& memory, float* slot, int landmarks)
-      : m(landmarks),
+  __device__ SmallPinvGradient(const SquareMemory<kTiles>& memory, float* slot, const SquareSize& of)
+      : size(of),
+        m(size.m),
+        extent(size.extent),
         maxima(memory.maxima),
         iterates(slot),
         a_tile(memory.tile(0)),
@@ -31,48 +34,58 @@ struct SmallPinvGradient {
 
   /// A from memory, d_Z, and the iterates up to the last step's, which stays in z.
   __device__ void begin(const float* a_in_memory, const TileRows& d_pinv, float scale, int steps) {
-    d_z_factor = publish(d_pinv, d_z_tile, maxima).tile;
-    a = publish(read_square(a_in_memory, m), a_tile, maxima).tile;
-    z = first_iterate(a, scale, z_tile);
+    d_z_factor = publish(d_pinv, d_z_tile, maxima, extent).tile;
+    a = publish(read_square(a_in_memory, m), a_tile, maxima, extent).tile;
+    z = first_iterate(a, scale, z_tile, extent);
     for (int i = 1; i < steps; ++i) {
-      TileRows next = next_iterate(a, z, turn, maxima, m);
+      TileRows next = next_iterate(a, z, turn, maxima, size);
       write_square(iterates + static_cast<std::int64_t>(i) * m * m, next, m);
-      z = publish(next, z_tile, maxima).tile;
+      z = publish(next, z_tile, maxima, extent).tile;
     }
   }
   /// z becomes iterate i; each thread reads what it wrote.
   __device__ void load_iterate(int i, float scale) {
     if (i == 0)
-      z = first_iterate(a, scale, z_tile);
+      z = first_iterate(a, scale, z_tile, extent);
     else
-      z = publish(read_square(iterates + static_cast<std::int64_t>(i) * m * m, m), z_tile, maxima).tile;
+      z = publish(read_square(iterates + static_cast<std::int64_t>(i) * m * m, m), z_tile, maxima, extent)
+              .tile;
   }
+
+  /// The compiler is not to know how many columns there are: four groups of them at once need more registers
+  /// than there are.
+  __device__ ProductExtent product() const { return {{extent, extent}, made_anew(extent)}; }
 
   /// Back through the step that begins with z.
   __device__ void step_back() {
-    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a), z, m);
-    const Published x_factor = publish(x_rows, x_tile, maxima);
+    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, product());
+    const Published x_factor = publish(x_rows, x_tile, maxima, extent);
     const SplitTile x = x_factor.tile;
-    const SplitTile t2 = publish(second_term(x_rows, x_factor, m), t2_tile, maxima).tile;
-    const SplitTile t3 = publish(third_term(x_factor.rows, t2, m), turn, maxima).tile;
-    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor), t3, m);
+    const SplitTile t2 = publish(second_term(x_rows, x_factor, size), t2_tile, maxima, extent).tile;
+    const SplitTile t3 = publish(third_term(x_factor.rows, t2, size), turn, maxima, extent).tile;
+    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor, extent), t3,
+                                           product());
     const SplitTile d_t3 =
-        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z), d_z_factor, m), turn, maxima).tile;
-    TileRows d_x = split_product(-1, rows_of_tile<Lies::kTransposed>(x), d_t3, m);  // d_T2 at first
-    const Published d_t2 = publish(d_x, d_z_tile, maxima);
+        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z, extent), d_z_factor, product()), turn,
+                maxima, extent)
+            .tile;
+    TileRows d_x =
+        split_product(-1, rows_of_tile<Lies::kTransposed>(x, extent), d_t3, product());  // d_T2 at first
+    const Published d_t2 = publish(d_x, d_z_tile, maxima, extent);
     for_each(d_x, [](float& element, int, int) { element *= -7.0F; });
-    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x, m);
-    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x), d_t2.tile, m);
-    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3), t2, m);
-    const Published d_x_factor = publish(d_x, turn, maxima);
-    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z, m);
-    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a), d_x_factor.tile, m);
-    d_z_factor = publish(d_z, d_z_tile, maxima).tile;
+    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x, product());
+    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x, extent), d_t2.tile, product());
+    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3, extent), t2, product());
+    const Published d_x_factor = publish(d_x, turn, maxima, extent);
+    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z, product());
+    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a, extent), d_x_factor.tile,
+                                    product());
+    d_z_factor = publish(d_z, d_z_tile, maxima, extent).tile;
   }
 
   /// d_A, with that of Z_0, into memory; returns this thread's part of <(d_Z_0)^T, A>.
   __device__ float finish(const float* a_in_memory, float scale, float* d_a_in_memory) {
-    TileRows d_z0 = joined(rows_of_tile<Lies::kTransposed>(d_z_factor));
+    TileRows d_z0 = joined(rows_of_tile<Lies::kTransposed>(d_z_factor, extent));
     const TileRows a_rows = read_square(a_in_memory, m);
     float dot = 0;
 #pragma unroll

@@ -27,6 +27,24 @@ __device__ inline int swizzled(int i, int j) {
   return i * kSquareTile + (((j >> 3) ^ (i & 7)) << 3) + (j & 7);
 }
 
+/// What of a matrix in a tile may be other than zero. Rows and columns from these on are neither stored nor
+/// read nor multiplied, sixteen at a time.
+struct Extent {
+  int rows, columns;
+  __device__ Extent(int m) : rows(m), columns(m) {}  // NOLINT(google-explicit-constructor): of a square
+  __device__ Extent(int rows_from, int columns_from) : rows(rows_from), columns(columns_from) {}
+};
+/// The same for a product a b; `inner`: columns of a and rows of b.
+struct ProductExtent {
+  int rows, inner, columns;
+  __device__ ProductExtent(int m) : rows(m), inner(m), columns(m) {}  // NOLINT(google-explicit-constructor)
+  __device__ ProductExtent(const Extent& a, int columns_from)
+      : rows(a.rows), inner(a.columns), columns(columns_from) {}
+};
+__device__ inline bool has_rows(int rows) {  // this warp
+  return rows >= kSquareTile || 16 * warp_index() < rows;
+}
+
 /// 16 rows of a left factor: r[k][p] is part p of columns 16 k .. 16 k + 15, as mma.h wants them.
 struct SplitRows {
   std::uint32_t r[kSquareTile / 16][2][4];
@@ -50,20 +68,31 @@ __device__ inline SplitScale split_scale(float largest) {
   return {std::bit_cast<float>((268U - exponent) << 23U), std::bit_cast<float>((exponent - 14U) << 23U)};
 }
 
-__device__ inline float largest_of(const TileRows& x) {
+__device__ inline float largest_of(const TileRows& x, int rows) {
+  if (!has_rows(rows)) return 0;
   float largest = 0;
 #pragma unroll
   for (int j = 0; j < kSquareTile / 8; ++j)
 #pragma unroll
     for (int i = 0; i < 4; ++i) largest = fmaxf(largest, fabsf(x.x[j][i]));
-  return warp_max(largest);
+  // Bits of floats without a sign have their order.
+  return std::bit_cast<float>(__reduce_max_sync(kFullMask, std::bit_cast<std::uint32_t>(largest)));
 }
 
-__device__ inline SplitRows split(const TileRows& x, const SplitScale& scale) {
+__device__ inline void set_zero(std::uint32_t (&parts)[2][4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) parts[0][i] = parts[1][i] = 0;
+}
+
+__device__ inline SplitRows split(const TileRows& x, const SplitScale& scale, const Extent& extent) {
   SplitRows rows;
   rows.unit = scale.unit;
 #pragma unroll
-  for (int k = 0; k < kSquareTile / 16; ++k)
+  for (int k = 0; k < kSquareTile / 16; ++k) {
+    if (!has_rows(extent.rows) || 16 * k >= extent.columns) {
+      set_zero(rows.r[k]);
+      continue;
+    }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {  // columns 2t, 2t + 1 (i < 2) or eight further; row g (i even) or g + 8
       const float x0 = x.x[2 * k + i / 2][i % 2 * 2] * scale.factor;
@@ -73,12 +102,13 @@ __device__ inline SplitRows split(const TileRows& x, const SplitScale& scale) {
       unpack_f16(rows.r[k][0][i], high0, high1);
       rows.r[k][1][i] = pack_f16(x0 - high0, x1 - high1);
     }
+  }
   return rows;
 }
 
 /// A left factor that nobody else needs.
-__device__ inline SplitRows split(const TileRows& x) {
-  return split(x, split_scale(largest_of(x)));
+__device__ inline SplitRows split(const TileRows& x, const Extent& extent) {
+  return split(x, split_scale(largest_of(x, extent.rows)), extent);
 }
 
 __device__ inline void put_word(F16* to, std::uint32_t word) {
@@ -90,16 +120,19 @@ __device__ inline void put_word(F16* to, std::uint32_t word) {
 }
 
 /// This warp's rows of a tile.
-__device__ inline void put_rows(F16* tile, const SplitRows& rows) {
+__device__ inline void put_rows(F16* tile, const SplitRows& rows, const Extent& extent) {
+  if (!has_rows(extent.rows)) return;
   const int row = 16 * warp_index() + lane_index() / 4, column = lane_index() % 4 * 2;
 #pragma unroll
-  for (int k = 0; k < kSquareTile / 16; ++k)
+  for (int k = 0; k < kSquareTile / 16; ++k) {
+    if (16 * k >= extent.columns) break;
 #pragma unroll
     for (int p = 0; p < 2; ++p)
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         put_word(tile + p * kSplitPart + swizzled(row + i % 2 * 8, 16 * k + i / 2 * 8 + column),
                  rows.r[k][p][i]);
+  }
 }
 
 /// All warps' rows as a right factor in `tile`, whose readers may be at work until the call, and this warp's
@@ -108,14 +141,15 @@ struct Published {
   SplitTile tile;
   SplitRows rows;
 };
-__device__ inline Published publish(const TileRows& x, F16* tile, float* maxima) {
-  const float mine = largest_of(x);
+__device__ inline Published publish(const TileRows& x, F16* tile, float* maxima, const Extent& extent) {
+  const float mine = largest_of(x, extent.rows);
   if (lane_index() == 0) maxima[warp_index()] = mine;
   __syncthreads();
   Published published;
-  published.rows = split(x, split_scale(fmaxf(fmaxf(maxima[0], maxima[1]), fmaxf(maxima[2], maxima[3]))));
+  published.rows =
+      split(x, split_scale(fmaxf(fmaxf(maxima[0], maxima[1]), fmaxf(maxima[2], maxima[3]))), extent);
   published.tile = {tile, published.rows.unit};
-  put_rows(tile, published.rows);
+  put_rows(tile, published.rows, extent);
   __syncthreads();
   return published;
 }
@@ -136,14 +170,18 @@ __device__ inline TileRows joined(const SplitRows& rows) {
   return x;
 }
 
-/// This warp's rows of a tile (kPlain), or of its transpose, as a left factor.
+/// This warp's rows of a tile (kPlain), or of its transpose, as a left factor of this extent.
 template <Lies kLies>
-__device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
+__device__ inline SplitRows rows_of_tile(const SplitTile& tile, const Extent& extent) {
   SplitRows rows;
   rows.unit = tile.unit;
   const int lane = lane_index(), first = 16 * warp_index();
 #pragma unroll
-  for (int k = 0; k < kSquareTile / 16; ++k)
+  for (int k = 0; k < kSquareTile / 16; ++k) {
+    if (!has_rows(extent.rows) || 16 * k >= extent.columns) {
+      set_zero(rows.r[k]);
+      continue;
+    }
 #pragma unroll
     for (int p = 0; p < 2; ++p) {
       const F16* const part = tile.data + p * kSplitPart;
@@ -153,25 +191,27 @@ __device__ inline SplitRows rows_of_tile(const SplitTile& tile) {
         load_matrices_transposed(rows.r[k][p], part + swizzled(16 * k + (lane >> 4) * 8 + (lane & 7),
                                                                first + ((lane >> 3) & 1) * 8));
     }
+  }
   return rows;
 }
 
 // ---- products ---------------------------------------------------------------------------------------------
 
-/// sums += factor a b. What of a lies in rows and of b in columns from `extent` on is zero, and left out.
+/// sums += factor a b.
 template <Lies kRight>
 __device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a, const SplitTile& b,
-                                         int extent = kSquareTile) {
-  if (extent < kSquareTile && 16 * warp_index() >= extent) return;
+                                         const ProductExtent& extent) {
+  if (!has_rows(extent.rows)) return;
   const int lane = lane_index(), upper = (lane >> 4) * 8, lower = ((lane >> 3) & 1) * 8, row = lane & 7;
   factor *= a.unit;
   factor *= b.unit;
 #pragma unroll
   for (int n = 0; n < kSquareTile; n += 16) {
-    if (n >= extent) break;
+    if (n >= extent.columns) break;
     float large[2][4] = {}, small[2][4] = {};
 #pragma unroll
     for (int k = 0; k < kSquareTile; k += 16) {
+      if (k >= extent.inner) break;
       std::uint32_t right[2][4];
 #pragma unroll
       for (int p = 0; p < 2; ++p) {
@@ -199,7 +239,7 @@ __device__ inline void add_split_product(TileRows& sums, float factor, const Spl
 }
 template <Lies kRight = Lies::kPlain>
 __device__ inline TileRows split_product(float factor, const SplitRows& a, const SplitTile& b,
-                                         int extent = kSquareTile) {
+                                         const ProductExtent& extent) {
   TileRows sums;
   add_split_product<kRight>(sums, factor, a, b, extent);
   return sums;
@@ -259,8 +299,10 @@ __device__ inline TileRows staged_product(const MatrixView& a, const MatrixView&
   TileRows sums;
   __syncthreads();
   for (int k = 0; k < a.columns; k += kSquareTile) {
-    const SplitTile right = publish(read_tile(b, k, j0), stage.tile, stage.maxima).tile;
-    add_split_product<Lies::kPlain>(sums, 1, split(read_tile(a, i0, k)), right);
+    // All warps take part, or the compiler sees branches within one.
+    const Extent left{kSquareTile, a.columns - k}, right{kSquareTile, b.columns - j0};
+    const SplitTile factor = publish(read_tile(b, k, j0), stage.tile, stage.maxima, right).tile;
+    add_split_product<Lies::kPlain>(sums, 1, split(read_tile(a, i0, k), left), factor, {left, right.columns});
   }
   __syncthreads();
   return sums;

@@ -4,6 +4,7 @@
 // tests/emulation/emulation.h. Found in CUDA's place because the folder comes first on the include path of
 // the `emulation` build.
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -102,7 +103,7 @@ struct WarpOperation {
 };
 inline constexpr WarpOperation kWarpExchange{"warp_exchange"}, kSyncWarp{"__syncwarp", true},
     kShuffle{"__shfl_sync"}, kShuffleXor{"__shfl_xor_sync"}, kShuffleDown{"__shfl_down_sync"},
-    kShuffleUp{"__shfl_up_sync"}, kBallot{"__ballot_sync"};
+    kShuffleUp{"__shfl_up_sync"}, kBallot{"__ballot_sync"}, kReduceMax{"__reduce_max_sync"};
 
 /// Waits for the lanes of `mask`, which all bring `bytes` bytes; what they brought (and the operation made of
 /// it), one after another by lane, until the lane's next exchange.
@@ -212,6 +213,14 @@ inline int __any_sync(unsigned mask, int predicate,
 inline int __all_sync(unsigned mask, int predicate,
                       const emulation::Site& site = emulation::Site::current()) {
   return __ballot_sync(mask, predicate, site) == mask ? 1 : 0;
+}
+inline unsigned __reduce_max_sync(unsigned mask, unsigned value,
+                                  const emulation::Site& site = emulation::Site::current()) {
+  const unsigned* values = emulation::warp_exchange(value, mask, emulation::kReduceMax, site);
+  unsigned largest = 0;
+  for (unsigned lane = 0; lane < 32; ++lane)
+    if ((mask >> lane & 1U) != 0) largest = std::max(largest, values[lane]);
+  return largest;
 }
 inline unsigned __activemask() {
   return 0xffffffffU;
