@@ -44,24 +44,20 @@ optimizer: {learning_rate: 5.0e-3}
 schedule: {warmup_share: 0.1}
 )";
 
-class Finetune : public ::testing::Test {
+/// A folder, the program run in it, and what a run has left there.
+class FinetuneFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    write("t.model", testing::letter_tokenizer().bytes());
-    std::filesystem::create_directories(folder_ / "data");
-    write("data/train.tsv", made_up_rows(1, 200));
-    write("data/dev.tsv", made_up_rows(2, 60));
-    write("data/test.tsv", made_up_rows(3, 61));
-    write("c.yaml", kFinetuneConfig);
-  }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary) << text;
   }
   [[nodiscard]] Outcome run(const std::string& command) const {
     return run_in(folder_, "source='" NYSTROM_SOURCE "'; " + command);
   }
+  [[nodiscard]] Json json_of(const std::string& name) const {
+    return parse_json<Json>(read_bytes(folder_ / name));
+  }
   [[nodiscard]] Json results(const std::string& directory) const {
-    return parse_json<Json>(read_bytes(folder_ / (directory + "/results.json")));
+    return json_of(directory + "/results.json");
   }
   /// The losses of all steps.
   [[nodiscard]] std::vector<double> losses(const std::string& directory) const {
@@ -74,6 +70,18 @@ class Finetune : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
+};
+
+class Finetune : public FinetuneFolder {
+ protected:
+  void SetUp() override {
+    write("t.model", testing::letter_tokenizer().bytes());
+    std::filesystem::create_directories(folder_ / "data");
+    write("data/train.tsv", made_up_rows(1, 200));
+    write("data/dev.tsv", made_up_rows(2, 60));
+    write("data/test.tsv", made_up_rows(3, 61));
+    write("c.yaml", kFinetuneConfig);
+  }
 };
 
 }  // namespace nystrom

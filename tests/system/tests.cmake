@@ -64,6 +64,12 @@ add_test(NAME WrongIncludesAreRefused
           -P "${CMAKE_SOURCE_DIR}/tests/system/rooms_test.cmake")
 set_tests_properties(WrongIncludesAreRefused PROPERTIES LABELS core)
 
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME class_names COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tests/system/class_names_test.py")
+  set_tests_properties(class_names PROPERTIES LABELS core TIMEOUT 120)
+endif()
+
 # The program on machines that are unlike this one. Each says what it cannot try, for want of root or a tool.
 foreach(name doors hosts launcher locks)
   add_test(NAME machines_${name} COMMAND "${CMAKE_SOURCE_DIR}/tests/system/machines/${name}.sh" $<TARGET_FILE:nystrom>

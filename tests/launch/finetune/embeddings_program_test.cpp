@@ -27,7 +27,7 @@ std::string row_of(std::initializer_list<int> digits) {
   return words + "\t" + figures;
 }
 
-class EmbeddingsProgram : public ::testing::Test {
+class EmbeddingsProgram : public FinetuneFolder {
  protected:
   void SetUp() override {
     write("t.model", testing::letter_tokenizer().bytes());
@@ -51,21 +51,6 @@ training: {epochs: 12, global_batch: 30, precision: fp32}
 optimizer: {learning_rate: 5.0e-3}
 )");
   }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
-  [[nodiscard]] Outcome run(const std::string& command) const { return run_in(folder_, command); }
-  [[nodiscard]] Json json_of(const std::string& name) const {
-    return parse_json<Json>(read_bytes(folder_ / name));
-  }
-  [[nodiscard]] std::vector<double> losses(const std::string& directory) const {
-    std::ifstream file(folder_ / (directory + "/metrics.jsonl"));
-    std::vector<double> found;
-    for (std::string line; std::getline(file, line);)
-      if (const Json object = parse_json<Json>(line); object.contains("loss"))
-        found.push_back(object["loss"]);
-    return found;
-  }
   /// Vectors of `predict` on standard output.
   [[nodiscard]] std::vector<std::vector<double>> vectors(const std::string& options) const {
     const Outcome outcome =
@@ -78,8 +63,6 @@ optimizer: {learning_rate: 5.0e-3}
       found.push_back(parse_json<Json>(line)["embedding"].get<std::vector<double>>());
     return found;
   }
-
-  TemporaryFolder folder_;
 };
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
