@@ -24,13 +24,12 @@ build_preset fuzz nystrom_fuzz
 fuzzer=build-fuzz/nystrom_fuzz
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(FUZZ_LIST=1 "$fuzzer")
 mkdir -p build-fuzz/findings build-fuzz/corpus
-status=0
-for target in "${targets[@]}"; do
+
+# One target; its result is one line, and the status.
+fuzz() {  # TARGET
+  local target=$1 corpus=build-fuzz/corpus/$1 log=build-fuzz/findings/$1.log dictionary=()
   export FUZZ_TARGET=$target
-  corpus=build-fuzz/corpus/$target
   FUZZ_SEEDS=$corpus "$fuzzer"
-  log=build-fuzz/findings/$target.log
-  dictionary=()
   if [[ -s $corpus.dict ]]; then dictionary=(-dict="$corpus.dict"); fi
   if "$fuzzer" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -timeout=25 -rss_limit_mb=3072 \
        "${dictionary[@]}" -artifact_prefix="build-fuzz/findings/$target-" -print_final_stats=1 "$corpus" \
@@ -39,7 +38,19 @@ for target in "${targets[@]}"; do
   else
     echo "$target: FAILED, see $log"
     grep -m3 -E 'ERROR: |runtime error|terminate|what\(\)' "$log" || tail -n 3 "$log"
-    status=1
+    return 1
   fi
+}
+
+# As many at once as there are CPUs.
+status=0 running=0
+for target in "${targets[@]}"; do
+  if (( running >= $(nproc) )); then
+    wait -n || status=1
+    running=$((running - 1))
+  fi
+  fuzz "$target" &
+  running=$((running + 1))
 done
+while (( running-- )); do wait -n || status=1; done
 exit $status
