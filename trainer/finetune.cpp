@@ -291,7 +291,8 @@ class Finetuning {
                                   .optimizer = o.optimizer,
                                   .state_ranks = o.zero ? comm_.ranks() : 1,
                                   .bf16_sums = o.bf16_reduction && comm_.ranks() > 1,
-                                  .limits = session_.limits});
+                                  .limits = session_.limits,
+                                  .in_batch = o.in_batch});
     report.checkpoint_bytes = checkpoint_bytes(session_.network, o.optimizer);
     report.sequences_left = std::max<std::int64_t>(sequences_of(o.steps) - state.samples, 0);
     report.epochs = {{data_.train->name(),

@@ -30,6 +30,14 @@ InBatchPass::InBatchPass(Context& context, Comm& comm, Network& network, const I
   d_vectors_ = OwnedTensor(type, shape, context.memory());
 }
 
+std::size_t InBatchPass::planned_bytes(const Network& network, const InBatchOptions& options) {
+  const DType type = compute_dtype(network.parameters().activation());
+  const std::int64_t width = network.config().hidden_size;
+  const std::int64_t vectors = options.max_rows * options.row_sequences * width;
+  return InBatchLoss::planned_bytes(options, width, type) +
+         3 * static_cast<std::size_t>(vectors) * size_of(type) + 3 * sizeof(double);
+}
+
 void InBatchPass::begin(std::int64_t sequences) {
   comm_.all_gather(std::as_bytes(std::span(&sequences, 1)),
                    std::as_writable_bytes(std::span(begins_).subspan(1)), kExchange);

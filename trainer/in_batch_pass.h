@@ -25,6 +25,9 @@ class InBatchPass {
  public:
   /// The network's head is an EmbeddingHead; all outlive this.
   InBatchPass(Context& context, Comm& comm, Network& network, const InBatchOptions& options);
+  /// Bytes that such a pass allocates for a network of this size and precision, the host's copy of all
+  /// vectors included.
+  [[nodiscard]] static std::size_t planned_bytes(const Network& network, const InBatchOptions& options);
 
   /// This rank has `sequences` in all, whole rows; all ranks together at most max_rows rows. Collective.
   void begin(std::int64_t sequences);

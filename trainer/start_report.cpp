@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "trainer/batches/micro_batch.h"
+#include "trainer/in_batch_pass.h"
 
 namespace nystrom {
 
@@ -26,6 +27,8 @@ std::vector<MemoryPart> memory_parts(const MemoryOptions& options) {
       {"gradients in bf16", options.bf16_sums ? weights / 2 : 0},
       {"optimizer state", optimizer_bytes(options.optimizer, store, options.state_ranks)},
       {"activations", options.network.arena().bytes()},
+      {"in-batch loss",
+       options.in_batch ? InBatchPass::planned_bytes(options.network, *options.in_batch) : 0},
       {"batches", batch_bytes(options.limits)},
       {"copy for checkpoints", checkpoint_bytes(options.network, options.optimizer)}};
   std::erase_if(parts, [](const MemoryPart& part) { return part.bytes == 0; });

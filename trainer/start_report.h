@@ -49,6 +49,7 @@ struct MemoryOptions {
   int state_ranks = 1;     ///< that the optimizer's state is sharded across
   bool bf16_sums = false;  ///< gradients have a copy in bf16
   BatchLimits limits;
+  std::optional<InBatchOptions> in_batch = {};  ///< of embeddings
 };
 [[nodiscard]] std::vector<MemoryPart> memory_parts(const MemoryOptions& options);
 [[nodiscard]] std::size_t checkpoint_bytes(const Network& network, const OptimizerOptions& optimizer);

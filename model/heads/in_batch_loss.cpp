@@ -58,6 +58,15 @@ InBatchLoss::InBatchLoss(InBatchOptions options, std::int64_t width, DType type,
   write(labels_, labels, memory);
 }
 
+std::size_t InBatchLoss::planned_bytes(const InBatchOptions& options, std::int64_t width, DType type) {
+  const std::int64_t rows = options.max_rows, texts = rows * (options.row_sequences - 1);
+  const std::int64_t block = std::min(kBlockRows, rows);
+  const std::int64_t indices = rows + texts + rows;  // of both sides, and labels
+  const std::int64_t numbers = (rows + texts) * (4 * width + 1) + block * texts + block;
+  return static_cast<std::size_t>(indices) * sizeof(std::int32_t) +
+         static_cast<std::size_t>(numbers) * size_of(type);
+}
+
 void InBatchLoss::compute(Context& context, const Tensor& vectors, const Tensor& d_vectors,
                           const Tensor& sums) {
   const std::int64_t rows = vectors.dim(0) / options_.row_sequences;

@@ -26,6 +26,9 @@ class InBatchLoss {
  public:
   /// For vectors of `width` components, fp32 or fp64, in `memory`.
   InBatchLoss(InBatchOptions options, std::int64_t width, DType type, Memory& memory);
+  /// Bytes that such a loss allocates.
+  [[nodiscard]] static std::size_t planned_bytes(const InBatchOptions& options, std::int64_t width,
+                                                 DType type);
 
   /// vectors [N row_sequences, C], row by row. d_vectors, of the same shape, is overwritten by the gradient
   /// of the mean loss of the rows. Adds to `sums` [3] fp64, once per size: the loss, rows whose positive is

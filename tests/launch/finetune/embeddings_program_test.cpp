@@ -71,6 +71,12 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
+TEST_F(EmbeddingsProgram, check_counts_the_memory_of_the_loss) {
+  const Outcome outcome = run("$nystrom check c.yaml --steps 0 --json");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("in-batch loss")) << outcome.out;
+}
+
 TEST_F(EmbeddingsProgram, learn_what_belongs_together_and_are_used_as_they_were_trained) {
   const Outcome outcome = run("$nystrom finetune c.yaml");
   ASSERT_EQ(outcome.status, 0) << outcome.err;

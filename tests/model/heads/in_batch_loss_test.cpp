@@ -98,6 +98,31 @@ double plain_loss(const Numbers& vectors, std::int64_t width, double temperature
   return sum / static_cast<double>(rows);
 }
 
+/// The host's, which counts what is asked for.
+class CountingMemory final : public Memory {
+ public:
+  std::byte* allocate(std::size_t bytes, Contents contents) override {
+    bytes_ += bytes;
+    return host().allocate(bytes, contents);
+  }
+  void release(std::byte* address) noexcept override { host().release(address); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+TEST(InBatchLoss, allocates_what_it_plans) {
+  for (const std::int64_t rows : {1, 7, 1500})
+    for (const std::int64_t row_sequences : {2, 3}) {
+      const InBatchOptions options{.row_sequences = row_sequences, .max_rows = rows};
+      CountingMemory memory;
+      const InBatchLoss loss(options, 24, DType::kF32, memory);
+      EXPECT_EQ(memory.bytes(), InBatchLoss::planned_bytes(options, 24, DType::kF32))
+          << rows << row_sequences;
+    }
+}
+
 TEST(InBatchLoss, is_the_same_in_blocks) {
   constexpr std::int64_t kRows = 1030, kWidth = 3;  // a block has 1024
   const Numbers vectors = drawn(kRows * 2 * kWidth);
