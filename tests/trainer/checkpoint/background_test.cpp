@@ -30,7 +30,7 @@ class HoldsBack final : public Observer {
   }
   void saving(std::int64_t step) override {
     std::unique_lock held(mutex_);
-    if (moved_.wait_for(held, 20s, [&] { return step_ >= std::min<std::int64_t>(step + 2, 6); })) ++overtaken;
+    if (moved_.wait_for(held, 60s, [&] { return step_ >= std::min<std::int64_t>(step + 2, 6); })) ++overtaken;
   }
   void saved(const SavedReport& report) override { saves.push_back(report); }
 

@@ -53,7 +53,7 @@ class HeldBack final : public Observer {
   void saving(std::int64_t step) override {
     if (step != step_) return;
     std::unique_lock held(mutex_);
-    EXPECT_TRUE(heard_.wait_for(held, std::chrono::seconds(20), [this] { return going_back_; }));
+    EXPECT_TRUE(heard_.wait_for(held, std::chrono::seconds(60), [this] { return going_back_; }));
     if (std::exchange(fails_, false)) fail("the disk is full.");
   }
   void warning(const std::string& sentence) override {
