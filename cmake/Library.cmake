@@ -14,7 +14,7 @@ add_custom_target(nystrom_rooms ALL DEPENDS "${CMAKE_BINARY_DIR}/rooms.stamp")
 
 # The standard library and fmt are parsed once for the libraries without OpenMP, once for those with it, and once for
 # the tests (with GoogleTest): a precompiled header must be built with its users' macros. -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
-# shows whether each file includes what it needs. Not for kernels/.
+# shows whether each file includes what it needs.
 set(nystrom_common_headers <algorithm> <array> <cmath> <cstdint> <cstring> <filesystem> <functional> <map> <memory>
   <optional> <span> <string> <string_view> <utility> <vector> <fmt/format.h>)
 if(BUILD_TESTING)
@@ -102,7 +102,7 @@ endfunction()
 
 set(NYSTROM_LIBRARIES_OF "" CACHE PATH
   "Another build folder of these sources and options, whose libraries without CUDA code are used instead of built again")
-set(nystrom_united_libraries data trainer launch)
+set(nystrom_united_libraries model data trainer launch)
 set(nystrom_libraries_without_cuda core cpu_kernels model data trainer launch)
 
 # nystrom_add_library(<name> FOLDER <folder> SOURCES <file>... [CUDA_SOURCES <.cu or .cpp file>...]
@@ -136,6 +136,7 @@ function(nystrom_add_library name)
   endif()
   list(TRANSFORM ARG_CUDA_SOURCES PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/")
   nystrom_cuda_sources(cuda_sources ${ARG_CUDA_SOURCES})
+  set_source_files_properties(${cuda_sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   add_library(nystrom_${name} STATIC ${ARG_SOURCES} ${cuda_sources} ${ARG_GENERATED_SOURCES})
   add_dependencies(nystrom_${name} nystrom_rooms)
   target_include_directories(nystrom_${name} PUBLIC "${root}")
@@ -146,7 +147,7 @@ function(nystrom_add_library name)
   elseif(ARG_HEADERS_OF)
     target_precompile_headers(nystrom_${name} REUSE_FROM nystrom_${ARG_HEADERS_OF})
   endif()
-  if(ARG_HEADERS_OF)
+  if(ARG_HEADERS_OF AND NOT ARG_FOLDER STREQUAL "kernels")
     target_compile_options(nystrom_${name} PRIVATE ${nystrom_precompiled_options})
   endif()
 endfunction()

@@ -25,6 +25,7 @@ nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
     cpu/attention/kinds/longformer.cpp cpu/attention/kinds/performer.cpp cpu/attention/kinds/reformer.cpp
     cpu/attention/kinds/reformer_hash.cpp cpu/attention/kinds/softmax.cpp cpu/attention/kinds/value.cpp
   DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))"
+  HEADERS_OF tensor
   LINKS nystrom_tensor
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}" nystrom_kernels)  # ops that call ops
 
@@ -56,4 +57,5 @@ nystrom_add_library(kernels FOLDER kernels
     cuda/attention/kinds/softmax.cu cuda/attention/kinds/sum_chunks.cu cuda/attention/kinds/summary.cu
     cuda/attention/kinds/value.cu
   DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))"
+  HEADERS_OF tensor
   LINKS nystrom_cpu_kernels)

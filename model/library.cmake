@@ -1,5 +1,13 @@
 find_package(nlohmann_json REQUIRED)
 
+# Files of weights and of other programs are read or written once in a run.
+file(GLOB light CONFIGURE_DEPENDS model/exchange/*.cpp)
+nystrom_optimize_lightly(${light})
+
+file(GLOB alone CONFIGURE_DEPENDS model/attention/*.cpp model/heads/*.cpp)
+nystrom_compile_alone(${alone} model/layers/fixed_positions.cpp model/layers/picture_positions.cpp
+  model/parameters/parameters.cpp)
+
 nystrom_add_library(model FOLDER model
   SOURCES
     check.cpp network.cpp sequence_cuts.cpp
@@ -18,8 +26,3 @@ nystrom_add_library(model FOLDER model
   HEADERS_OF tensor
   LINKS nystrom_kernels
   PRIVATE_LINKS nlohmann_json::nlohmann_json)
-
-# The formats of configurations and weight files; the weights themselves are copied by weight_files.cpp.
-nystrom_optimize_lightly(
-  model/exchange/bert_import.cpp model/exchange/huggingface.cpp model/exchange/huggingface_config.cpp
-  model/exchange/warm_start.cpp)
