@@ -42,14 +42,13 @@ void evaluate_alone(Comm& comm) {
 }  // namespace nystrom::testing
 
 int main(int argc, char** argv) {
-  using namespace nystrom;
-  const auto comm = make_comm({.timeout_seconds = 60});
+  const auto comm = nystrom::make_comm({.timeout_seconds = 60});
   try {
     if (argc > 1 && std::string_view(argv[1]) == "evaluation")
-      testing::evaluate_alone(*comm);
+      nystrom::testing::evaluate_alone(*comm);
     else
-      testing::train(*comm);
-  } catch (const CommTimeout& timeout) {
+      nystrom::testing::train(*comm);
+  } catch (const nystrom::CommTimeout& timeout) {
     std::printf("rank %d: %s\n", comm->rank(), timeout.what());
     std::fflush(stdout);
     comm->abort(1);

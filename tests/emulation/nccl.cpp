@@ -23,6 +23,7 @@
 
 struct ncclComm {
   MPI_Comm ranks = MPI_COMM_NULL;
+  bool aborted = false;  // what streams have of it ends at once, as NCCL's kernels do
 };
 
 namespace {
@@ -82,7 +83,8 @@ struct Result {
 
 /// When the stream comes to it. The bytes go through the host's memory: MPI may read them from another
 /// process, where the guards of device memory would stop it.
-ncclResult_t enqueue(cudaStream_t stream, const char* name, Source from, Result to, const Begin& begin) {
+ncclResult_t enqueue(cudaStream_t stream, const char* name, ncclComm_t comm, Source from, Result to,
+                     const Begin& begin) {
   if (emulation::is_capturing(stream))
     return ncclInvalidUsage;  // NCCL can; the stand-in's calls run but once
   if (!emulation::is_device_memory(from.bytes, from.count) ||
@@ -95,6 +97,7 @@ ncclResult_t enqueue(cudaStream_t stream, const char* name, Source from, Result 
   };
   auto flight = std::make_shared<Flight>();
   const cudaError_t error = emulation::enqueue(stream, name, [=] {
+    if (comm->aborted) return true;
     if (!flight->begun) {
       flight->begun = true;
       const auto* first = static_cast<const std::byte*>(from.bytes);
@@ -139,6 +142,7 @@ ncclResult_t enqueue_messages() {
   auto group = std::make_shared<Group>();
   group->messages.swap(messages);
   const cudaError_t error = emulation::enqueue(group->messages.front().stream, "ncclGroup", [=] {
+    if (group->messages.front().comm->aborted) return true;
     for (Message& each : group->messages) {
       if (group->begun) break;
       const auto* first = static_cast<const std::byte*>(each.bytes);
@@ -213,7 +217,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   return ncclSuccess;
 }
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
-  delete comm;
+  static std::vector<std::unique_ptr<ncclComm>> kept;  // streams may refer to it
+  kept.emplace_back(comm)->aborted = true;
   return ncclSuccess;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* error) {
@@ -226,7 +231,7 @@ ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDa
   const auto element = type_of(type);
   if (operation != ncclSum || !element) return ncclInvalidArgument;
   const std::size_t bytes = count * element->bytes;
-  return enqueue(stream, "ncclAllReduce", {from, bytes}, {to, bytes},
+  return enqueue(stream, "ncclAllReduce", comm, {from, bytes}, {to, bytes},
                  [=](void* values, MPI_Request* request) {
                    MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi, sum_of(type),
                                   comm->ranks, request);
@@ -239,8 +244,8 @@ ncclResult_t ncclReduceScatter(const void* from, void* to, std::size_t count, nc
   int ranks = 0;
   MPI_Comm_size(comm->ranks, &ranks);
   const std::size_t bytes = count * element->bytes;
-  return enqueue(stream, "ncclReduceScatter", {from, bytes * static_cast<std::size_t>(ranks)}, {to, bytes},
-                 [=](void* values, MPI_Request* request) {
+  return enqueue(stream, "ncclReduceScatter", comm, {from, bytes * static_cast<std::size_t>(ranks)},
+                 {to, bytes}, [=](void* values, MPI_Request* request) {
                    MPI_Ireduce_scatter_block(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi,
                                              sum_of(type), comm->ranks, request);
                  });
@@ -256,10 +261,11 @@ ncclResult_t ncclAllGather(const void* from, void* to, std::size_t count, ncclDa
                     all = bytes * static_cast<std::size_t>(ranks);
   if (!element || from != static_cast<std::byte*>(to) + bytes * static_cast<std::size_t>(mine))
     return ncclInvalidArgument;
-  return enqueue(stream, "ncclAllGather", {to, all}, {to, all}, [=](void* values, MPI_Request* request) {
-    MPI_Iallgather(MPI_IN_PLACE, 0, element->mpi, values, static_cast<int>(count), element->mpi, comm->ranks,
-                   request);
-  });
+  return enqueue(stream, "ncclAllGather", comm, {to, all}, {to, all},
+                 [=](void* values, MPI_Request* request) {
+                   MPI_Iallgather(MPI_IN_PLACE, 0, element->mpi, values, static_cast<int>(count),
+                                  element->mpi, comm->ranks, request);
+                 });
 }
 // In place alone, as it is used here.
 ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDataType_t type, int root,
@@ -267,7 +273,7 @@ ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDa
   const auto element = type_of(type);
   if (from != to || !element) return ncclInvalidArgument;
   const std::size_t bytes = count * element->bytes;
-  return enqueue(stream, "ncclBroadcast", {from, bytes}, {to, bytes},
+  return enqueue(stream, "ncclBroadcast", comm, {from, bytes}, {to, bytes},
                  [=](void* values, MPI_Request* request) {
                    MPI_Ibcast(values, static_cast<int>(count), element->mpi, root, comm->ranks, request);
                  });
