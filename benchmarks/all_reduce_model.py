@@ -7,8 +7,8 @@ head, the blocks one after another, each in proportion to its time, and the embe
 are final only then, so their buckets are never hidden. The exposed time is what N ranks lose.
 
 usage: benchmarks/all_reduce_model.py              the base model: the table of docs/performance.md
-       benchmarks/all_reduce_model.py --large      the same at 33 million tokens a step on 64 and 1,024 GPUs, and what
-                                                   other ways of summing would bring (also those that are not built)
+       benchmarks/all_reduce_model.py --large      the same at 33 million tokens a step on 64 and 1,024 GPUs, by way
+                                                   of summing, also those that are not built
        benchmarks/all_reduce_model.py --measure    validates the model on this machine: two ranks with one thread
                                                    each, a wide and shallow network on 128 tokens (a minute)
 """
@@ -35,6 +35,12 @@ def parts_of(shape, positions):
     block = 4 * hidden * hidden + 9 * hidden + shape["heads"] * TAPS + 2 * hidden * wide + wide
     head = 2 * (hidden * hidden + hidden) + 4 * hidden + vocabulary + 2
     return (vocabulary + positions + 4) * hidden, block, head
+
+
+def linear_weights_of(shape):
+    """Of blocks and head; their activations are those of the matrix products."""
+    hidden = shape["hidden"]
+    return shape["layers"] * (4 * hidden * hidden + 2 * hidden * shape["intermediate"]) + 2 * hidden * hidden
 
 
 def weights_of(shape, positions):
@@ -92,28 +98,47 @@ def table():
 
 def large():
     """33,554,432 tokens a step. A GPU computes micro-batches of 65,536 tokens, or all that it has; gradients are summed
-    during the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s."""
+    during the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s.
+
+    With ZeRO every rank updates 1/N. Before the update the parts of the reduce-scatter move to the shards they are in,
+    1/N of the gradients; after it the weights are gathered. Gathered in bf16
+    (not built): the weights of linear layers, since all others are read in fp32. Behind the next forward (not built):
+    the embeddings' weights are needed at once, the others hide behind a forward of half of backward's time."""
     tokens, weights, mebi = 1 << 25, weights_of(BASE, 514), 1 << 20
-    tied = BASE["vocabulary"] * BASE["hidden"]
+    tied, linear = BASE["vocabulary"] * BASE["hidden"], linear_weights_of(BASE)
     print("| GPUs | step alone | way | communication, total | exposed | throughput per GPU, relative to one |")
     print("|---|---|---|---|---|---|")
     for ranks, latency in ((64, 60e-6), (1024, 100e-6)):
         bus, each = 45e9, tokens // ranks
         last = min(each, 65536) * 1.07e-6 * 2 / 3
         update, step = weights * 28 / 4.3e12, each * 1.07e-6
-        gather = latency + (ranks - 1) / ranks * weights * 4 / bus
-        for way, arguments, sharded in (
-                ("all-reduce in fp32, 4 MiB buckets", {}, False),
-                ("all-reduce in fp32, 32 MiB buckets", {"bucket_bytes": 32 * mebi}, False),
-                ("all-reduce in bf16, 32 MiB buckets", {"bucket_bytes": 32 * mebi, "bytes_a_weight": 2}, False),
-                ("ZeRO: all-reduce, all-gather of weights", {"bucket_bytes": 32 * mebi}, True),
-                ("ZeRO: reduce-scatter, all-gather of weights (not built)",
-                 {"bucket_bytes": 32 * mebi, "sweeps": 1}, True),
-                ("the decoder's share of the embeddings early (not built)",
-                 {"bucket_bytes": 32 * mebi, "early": tied}, False)):
+
+        def gathered(count, size):
+            return latency + (ranks - 1) / ranks * count * size / bus
+
+        gather, embeddings = gathered(weights, 4), gathered(parts_of(BASE, 514)[0], 4)
+        in_bf16 = gathered(weights - linear, 4) + gathered(linear, 2)
+        behind = max(embeddings, gather - last / 2)
+        wide = {"bucket_bytes": 32 * mebi}
+        scattered = wide | {"sweeps": 1}
+        for way, arguments, after in (
+                ("all-reduce in fp32, 4 MiB buckets", {}, None),
+                ("all-reduce in fp32", wide, None),
+                ("all-reduce in bf16", wide | {"bytes_a_weight": 2}, None),
+                ("ZeRO with all-reduce (as it was)", wide, gather),
+                ("ZeRO", scattered, gather),
+                ("ZeRO, reductions in bf16", scattered | {"bytes_a_weight": 2}, gather),
+                ("ZeRO, weights of linear layers gathered in bf16 (not built)", scattered, in_bf16),
+                ("ZeRO, weights gathered behind the next forward (not built)", scattered, behind),
+                ("the decoder's share of the embeddings early (not built)", wide | {"early": tied}, None)):
             late, busy, _ = exposed(BASE, 514, ranks, last, bus, latency, **arguments)
-            late += gather + update / ranks if sharded else update
-            busy += gather if sharded else 0
+            if after is None:
+                late += update
+            else:
+                size = arguments.get("bytes_a_weight", 4)
+                moved = latency + weights * size / ranks / bus if arguments.get("sweeps") == 1 else 0
+                late += moved + update / ranks + after
+                busy += moved + (in_bf16 if after == in_bf16 else gather)
             print(f"| {ranks:,} | {1e3 * step:.0f} ms | {way} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
                   f"| {step / (step + late):.3f} |")
 

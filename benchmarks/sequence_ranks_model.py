@@ -5,11 +5,17 @@ Every exchange of docs/long-sequences.md is exposed, and a message takes latency
 sends its piece of a sum to all others, whose messages share its link and one latency. On CPUs a sum goes from rank to
 rank, N - 1 messages one after another, and then from the last rank to all: for the bits of one rank. No GPU has run this.
 
-usage: benchmarks/sequence_ranks_model.py      the table of docs/long-sequences.md
+usage: benchmarks/sequence_ranks_model.py             the table of docs/long-sequences.md
+       benchmarks/sequence_ranks_model.py --not-built what two things would bring that are not built: each exchange
+                                                      beside one product of the same layer, [tokens, C] x [C, C]; and
+                                                      sums in two steps, a reduce-scatter and an all-gather
 """
+import sys
+
 from support import BASE
 
 TAPS, SECONDS_A_TOKEN = 65, 1.07e-6  # the bound of the kernels in docs/performance.md, forward and backward
+PRODUCTS = 790e12  # FLOP/s
 LINKS = ((8, "NVLink in one node, 350 GB/s", 350e9, 10e-6), (64, "8 nodes of 8, 45 GB/s per GPU", 45e9, 20e-6))
 
 
@@ -27,24 +33,48 @@ def to_all(ranks, size, bandwidth, latency):
     return latency + (ranks - 1) * size / bandwidth
 
 
-def layer_seconds(shape, ranks, bandwidth, latency, sum_seconds):
+def two_steps(ranks, size, bandwidth, latency):
+    return 2 * (latency + (ranks - 1) / ranks * size / bandwidth)
+
+
+def exchanges_of(shape, ranks, bandwidth, latency, sum_seconds):
+    """Seconds of each exchange of a layer: halos of v and of the gradient in bf16, segments of q and k, sums."""
     channels, landmarks = shape["hidden"], shape["landmarks"]
-    halo = 2 * (latency + TAPS // 2 * channels * 2 / bandwidth)  # of v and of the gradient, in bf16
-    segments = 2 * latency + (ranks - 1) / ranks * 8 * landmarks * channels / bandwidth
-    return halo + segments + sum(sum_seconds(ranks, size, bandwidth, latency) for size in sums_of(shape))
+    halo = latency + TAPS // 2 * channels * 2 / bandwidth
+    segments = latency + (ranks - 1) / ranks * 4 * landmarks * channels / bandwidth
+    return [halo, halo, segments, segments, *(sum_seconds(ranks, size, bandwidth, latency) for size in sums_of(shape))]
 
 
-def main():
+def exposed(shape, ranks, bandwidth, latency, sum_seconds, hidden_each=0.0):
+    return shape["layers"] * sum(max(0.0, each - hidden_each)
+                                 for each in exchanges_of(shape, ranks, bandwidth, latency, sum_seconds))
+
+
+def table():
     print("| GPUs | links | tokens | step alone | exchanges | tokens/s | of N times one GPU | with sums from rank to rank |")
     print("|---|---|---|---|---|---|---|---|")
     for ranks, links, bandwidth, latency in LINKS:
         for tokens in (1 << 20, 1 << 23, 1 << 26):
             step = tokens / ranks * SECONDS_A_TOKEN
-            late = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, to_all)
-            other = BASE["layers"] * layer_seconds(BASE, ranks, bandwidth, latency, chained)
+            late = exposed(BASE, ranks, bandwidth, latency, to_all)
+            other = exposed(BASE, ranks, bandwidth, latency, chained)
             print(f"| {ranks} | {links} | {tokens >> 20} Mi | {1e3 * step:.0f} ms | {1e3 * late:.1f} ms "
                   f"| {tokens / (step + late) / 1e6:.1f} M | {step / (step + late):.2f} | {step / (step + other):.2f} |")
 
 
+def not_built():
+    print("| GPUs | tokens | exchanges | of N times one GPU | each beside a product | | sums in two steps | |")
+    print("|---|---|---|---|---|---|---|---|")
+    for ranks, _, bandwidth, latency in LINKS:
+        for tokens in (1 << 20, 1 << 23, 1 << 26):
+            step = tokens / ranks * SECONDS_A_TOKEN
+            product = tokens / ranks * 2 * BASE["hidden"] ** 2 / PRODUCTS
+            ways = (exposed(BASE, ranks, bandwidth, latency, to_all),
+                    exposed(BASE, ranks, bandwidth, latency, to_all, product),
+                    exposed(BASE, ranks, bandwidth, latency, two_steps))
+            shares = " | ".join(f"{1e3 * late:.1f} ms | {step / (step + late):.3f}" for late in ways)
+            print(f"| {ranks} | {tokens >> 20} Mi | {shares} |")
+
+
 if __name__ == "__main__":
-    main()
+    not_built() if "--not-built" in sys.argv[1:] else table()

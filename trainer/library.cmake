@@ -16,7 +16,7 @@ nystrom_add_library(trainer FOLDER trainer
     checkpoint/model_record.cpp checkpoint/read.cpp checkpoint/restore.cpp checkpoint/saver.cpp
     checkpoint/write.cpp
     comm/clock.cpp comm/comm.cpp comm/launcher.cpp comm/mpi_comm.cpp
-    comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/threads.cpp
+    comm/mpi_peers.cpp comm/rank_group.cpp comm/reducer.cpp comm/stripes.cpp comm/threads.cpp comm/tree_sum.cpp
     guards/consistency.cpp guards/self_check.cpp guards/spike_guard.cpp guards/step_guard.cpp
     metrics/append_file.cpp metrics/evaluation.cpp metrics/gradient_noise.cpp metrics/metrics.cpp metrics/pinv_residuals.cpp
     metrics/prometheus_file.cpp metrics/report_command.cpp

@@ -1,6 +1,7 @@
 #include "trainer/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "trainer/checkpoint/restore.h"
 #include "trainer/guards/consistency.h"
@@ -22,6 +23,12 @@ LossScales loss_scales(const Objective& objective, std::span<const double> label
   for (std::size_t i = 0; i < scales.size(); ++i)
     scales[i] = labels[i] > 0 ? objective.weights[i] / labels[i] : 0;
   return scales;
+}
+
+/// Where gradients are summed; empty: on every rank.
+std::span<const std::int64_t> shards_of(const Optimizer& optimizer) {
+  const ZeroPartition& partition = optimizer.partition();
+  return partition.sharded() ? partition.begins() : std::span<const std::int64_t>();
 }
 
 ZeroPartition partition_of(const TrainerOptions& options, const ParameterStore& store, const Comm& comm) {
@@ -62,7 +69,7 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
                                 [this](const Tensor& values) { sum_over_ranks(values); })),
       clip_(store_.memory(), options.clip_norm),
       reducer_(context_, comm_, store_.gradients(),
-               {options.bucket_bytes, options.bf16_reduction, reduction_}),
+               {options.bucket_bytes, options.bf16_reduction, reduction_, shards_of(*optimizer_)}),
       buffer_(limits_of(batches_, validation_batches_), context_, dependencies.group),
       graphs_(options.cuda_graph ? make_op_graphs(context_) : nullptr),
       guard_({options.on_nonfinite, options.spike, options.checkpoint_folder}, comm_, store_, observer_),
@@ -130,17 +137,17 @@ StepReport Trainer::step() {
   // Forward and backward by micro-batch; gradients are all-reduced during the rest of backward.
   activity.set_phase("forward and backward");
   forward_backward(batch, counts, scales);
-  clip_.measure(context_, store_);
+  clip_.measure(context_, optimizer_->partition().shard_of(store_.gradients()));
 
   // Everything but the update is enqueued: here the host waits, once a step.
-  const Losses losses = reduce_losses();
-  const GradientNorm gradient = clip_.read(context_, store_);
+  GradientNorm gradient = clip_.read(context_, store_, optimizer_->partition());
+  const Losses losses = reduce_losses(gradient);
   noise_.finish(counts.sequences, gradient.norm);
 
   activity.set_phase("the optimizer");
   const UpdateRates rates = update_rates(options_.schedule, step, options_.steps);
   verdict_ = guard_.judge(step, losses, gradient, state_.losses);
-  if (verdict_ == StepVerdict::kGood) update_weights(rates);
+  if (verdict_ == StepVerdict::kGood) update_weights(rates, gradient.norm);
 
   return finish_step(counts, losses, gradient.norm, rates);
 }
@@ -179,13 +186,15 @@ Pass Trainer::training_pass() const {
 void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
   comm_.activity().set_phase("checking for silent corruption");
   check_states_agree(comm_, store_, *optimizer_, state_.step);
-  check_arithmetic(context_, comm_, network_, buffer_, batch, training_pass(), scales, state_.step + 1);
+  check_arithmetic(context_, comm_, network_, buffer_, batch, training_pass(), scales, state_.step + 1,
+                   reduction_);
 }
 
-// Leaves the gradients of the global batch in every rank's gradient tensor, and the sums of the rank's own
-// losses in the head. A rank without tokens adds zeros. All-reduces start between captured segments, so
-// that they run during the rest of backward as they do without CUDA graphs; a step that measures residuals
-// waits for the device in between, and is not captured, nor is one that is traced op by op.
+// Leaves the gradients of the global batch in every rank's gradient tensor (with ZeRO, in its shard), and the
+// sums of the rank's own losses in the head. A rank without tokens adds zeros. All-reduces start between
+// captured segments, so that they run during the rest of backward as they do without CUDA graphs; a step that
+// measures residuals waits for the device in between, and is not captured, nor is one that is traced op by
+// op.
 void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales) {
   const Pass pass = training_pass();
   network_.encoder().prepare(context_, pass);
@@ -199,6 +208,7 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
     if (micro_batch.tokens() == 0) continue;  // the other ranks of the group have them all
     const bool last = &micro_batch == &batch.micro_batches.back();
     const bool segmented = last && reducer_.buckets() > 0;
+    settle();
     const Batch& uploaded = buffer_.upload(arrays_of(micro_batch));
     if (in_batch_) in_batch_->set_gradient(uploaded.sequences.count);
     RecordedOps ops(residuals_.active() || profile_.active() ? nullptr : graphs_.get(),
@@ -206,7 +216,10 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
     if (!is_forward_done) forward(uploaded, pass, scales);
     const PartScope part(context_, "backward");
     network_.backward(context_, uploaded, pass, scales, [&](std::int64_t offset) {
-      if (residuals_.active()) residuals_.collect(context_, offset, uploaded.sequences.count);
+      if (residuals_.active()) {
+        settle();
+        residuals_.collect(context_, offset, uploaded.sequences.count);
+      }
       // The last bucket, at offset 0, is started by finish().
       if (last && offset > 0 && reducer_.due(offset) && !noise_.active())
         ops.interrupt([&] { reducer_.ready(offset); });
@@ -215,7 +228,9 @@ void Trainer::forward_backward(const StepBatch& batch, const BatchCounts& counts
     if (noise_.active() && &micro_batch == batch.micro_batches.data()) measure_noise(micro_batch, counts);
   }
   reducer_.finish();
-  if (reduction_ != nullptr) reduction_->synchronize(state_.step + 1, kGradientSum);
+  if (reduction_ != nullptr)
+    reduction_->synchronize(state_.step + 1,
+                            optimizer_->partition().sharded() ? kGradientScatter : kGradientSum);
 }
 
 // A forward pass ahead of forward_backward's own, where the loss couples all vectors of the global batch: it
@@ -244,24 +259,46 @@ void Trainer::forward(const Batch& batch, const Pass& pass, const LossScales& sc
   network_.forward(context_, batch, pass, scales);
 }
 
-// Losses of the global batch. The ranks' requests travel in the same all-reduce.
-Losses Trainer::reduce_losses() {
+// Ops of a device may exchange parts of sequences: the host waits for those, at most the timeout, before it
+// waits for the device in another way.
+void Trainer::settle() {
+  if (reduction_ != nullptr) reduction_->settle(state_.step + 1);
+}
+
+// Losses of the global batch. The ranks' requests travel in the same all-reduce, and with ZeRO the squares of
+// their shards' norms.
+Losses Trainer::reduce_losses(GradientNorm& gradient) {
   constexpr std::size_t kSums = kMaxLosses * 3;
-  std::array<double, kSums + 3> sums{};
+  const bool sharded = optimizer_->partition().sharded();
+  std::array<double, kSums + 4> sums{};
   std::ranges::copy(network_.head().read_sums(context_), sums.begin());
   stop_reason_ = options_.stop_reason ? options_.stop_reason() : "";
   if (stop_reason_.empty() && SignalWatch::stop_requested()) stop_reason_ = "requested by a signal";
   sums[kSums] = stop_reason_.empty() ? 0 : 1;
   sums[kSums + 1] = SignalWatch::take_save_request() ? 1 : 0;
   sums[kSums + 2] = saver_.too_many_failures() ? 1 : 0;
+  sums[kSums + 3] = sharded ? gradient.norm * gradient.norm : 0;
   comm_.all_reduce(sums, "the sums of the losses");
+  if (sharded) agree_on_norm(sums[kSums + 3], gradient);
   requests_ = {.stop = sums[kSums] > 0, .save = sums[kSums + 1] > 0, .give_up = sums[kSums + 2] > 0};
   return mean_losses(network_.head(), std::span(sums).first(kSums), options_.objective);
 }
 
-void Trainer::update_weights(const UpdateRates& rates) {
-  optimizer_->step(context_, rates, clip_.factor());
-  if (optimizer_->partition().sharded()) exchange_weights();
+// ZeRO-1: the norm of all gradients, and the one that is not finite: a rank knows only its shard's.
+void Trainer::agree_on_norm(double square, GradientNorm& gradient) {
+  gradient.norm = std::sqrt(square);
+  if (std::isfinite(square)) return;
+  std::vector<ParameterId> bad(static_cast<std::size_t>(comm_.ranks()));
+  comm_.all_gather(std::as_bytes(std::span(&gradient.bad, 1)), std::as_writable_bytes(std::span(bad)),
+                   "the search for a gradient that is not finite");
+  std::erase(bad, store_.count());
+  if (!bad.empty()) gradient.bad = std::ranges::max(bad);  // the first in backward
+}
+
+void Trainer::update_weights(const UpdateRates& rates, double gradient_norm) {
+  if (!optimizer_->partition().sharded()) return optimizer_->step(context_, rates, clip_.factor());
+  optimizer_->step(context_, rates, clip_scale(gradient_norm, options_.clip_norm));
+  exchange_weights();
 }
 
 // ZeRO-1: of tensors that are split across ranks.
@@ -370,7 +407,7 @@ void Trainer::validate() {
   Losses losses;
   with_evaluated_weights([&] {
     losses = evaluate(context_, comm_, network_, buffer_, *validation_batches_, options_.validation_batches,
-                      options_.objective);
+                      options_.objective, reduction_);
   });
   validation_loss_ = losses.loss;
   if (comm_.rank() == 0)

@@ -84,7 +84,7 @@ struct TrainerDependencies {
   BatchSource& batches;
   BatchSource* validation = nullptr;
   Observer& observer;                    ///< called on rank 0 only
-  DeviceReduction* reduction = nullptr;  ///< all-reduce of gradients on a device
+  DeviceReduction* reduction = nullptr;  ///< collectives on a device
   SequenceGroup* group = nullptr;        ///< shares the batches, where they are spans
   Trace* trace = nullptr;                ///< that the sources' threads are recorded in, if it is to be
 };
@@ -137,9 +137,11 @@ class Trainer {
   void forward_backward(const StepBatch& batch, const BatchCounts& counts, const LossScales& scales);
   void compute_in_batch_loss(const StepBatch& batch, const Pass& pass);
   void measure_noise(const HostBatch& micro_batch, const BatchCounts& counts);
+  void settle();
   void forward(const Batch& batch, const Pass& pass, const LossScales& scales);
-  [[nodiscard]] Losses reduce_losses();
-  void update_weights(const UpdateRates& rates);
+  [[nodiscard]] Losses reduce_losses(GradientNorm& gradient);
+  void agree_on_norm(double square, GradientNorm& gradient);
+  void update_weights(const UpdateRates& rates, double gradient_norm);
   void sum_over_ranks(const Tensor& values);
   void exchange_weights();
   void swap_average();

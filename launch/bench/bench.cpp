@@ -100,7 +100,7 @@ double Bench::step() {
   ops.finish();
   reducer_.finish();
   if (reduction_) reduction_->synchronize(steps_, kGradientSum);
-  clip_.measure(session_.context, session_.network.parameters());
+  clip_.measure(session_.context, session_.network.parameters().gradients());
   optimizer_->step(session_.context, {}, clip_.factor());
   session_.context.synchronize();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

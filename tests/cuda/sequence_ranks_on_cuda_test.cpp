@@ -63,7 +63,7 @@ TEST(SequenceRanksOnCuda, collectives_over_nccl_are_in_the_trace_where_the_devic
                      .directory = ranks().broadcast_text(own.path(), 0, "a test")};
   GroupRun run(options, {.sequence_ranks = ranks().ranks(), .gpu = CommKind::kNccl});
   (void)run.trainer->run();
-  for (const std::string_view name : {kGradientSum, kWeightExchange, kSequenceExchange}) {
+  for (const std::string_view name : {kGradientScatter, kWeightExchange, kSequenceExchange}) {
     std::int64_t found = 0;
     for (const Trace::Event& event : run.trace.events()) {
       if (event.kind != Trace::Kind::kCollective || event.name != name) continue;

@@ -65,7 +65,7 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
   nystrom_add_mpi_test(graphs_on_2_ranks RANKS 2 COMMAND graphs_on_ranks_test LABELS cuda)
   set_property(TEST graphs_on_2_ranks APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
   nystrom_add_test(sequence_ranks_on_cuda_test
-    SOURCES tests/cuda/sequence_ranks_on_cuda_test.cpp tests/trainer/comm/ranks_main.cpp
+    SOURCES tests/cuda/sequence_ranks_on_cuda_test.cpp tests/cuda/zero_on_cuda_test.cpp tests/trainer/comm/ranks_main.cpp
     LINKS nystrom_trainer
     LABELS cuda)
   foreach(ranks 2 4)
@@ -73,12 +73,17 @@ if(NYSTROM_CUDA_BUILD STREQUAL "emulation")
     set_property(TEST sequence_ranks_on_cuda_on_${ranks} APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=${ranks})
   endforeach()
   add_executable(absent_gpu tests/cuda/absent_gpu_main.cpp)
-  target_link_libraries(absent_gpu PRIVATE nystrom_trainer nystrom_options)
+  target_include_directories(absent_gpu PRIVATE "${CMAKE_SOURCE_DIR}/tests/support")
+  target_link_libraries(absent_gpu PRIVATE nystrom_trainer nystrom_options GTest::gtest)
   set_target_properties(absent_gpu PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   nystrom_add_mpi_test(a_gpu_that_does_not_send_is_told RANKS 2 COMMAND absent_gpu LABELS cuda)
-  set_property(TEST a_gpu_that_does_not_send_is_told APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
-  set_tests_properties(a_gpu_that_does_not_send_is_told PROPERTIES PASS_REGULAR_EXPRESSION
-    "rank 0: Rank 0 of 2 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share over NCCL; another rank did not take part")
+  nystrom_add_mpi_test(a_gpu_that_does_not_send_in_evaluation_is_told RANKS 2 COMMAND absent_gpu ARGUMENTS evaluation
+                       LABELS cuda)
+  foreach(test a_gpu_that_does_not_send_is_told a_gpu_that_does_not_send_in_evaluation_is_told)
+    set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT NYSTROM_EMULATION_DEVICES=2)
+    set_tests_properties(${test} PROPERTIES PASS_REGULAR_EXPRESSION
+      "rank 0: Rank 0 of 2 waited [0-9]+ s at step 42 for its part of a sequence that several ranks share over NCCL; another rank did not take part")
+  endforeach()
   nystrom_add_test(refusals_test SOURCES tests/cuda/refusals_test.cpp LINKS nystrom_launch RUNS_PROGRAM LABELS cuda)
   nystrom_add_test(bench_on_cuda_test SOURCES tests/cuda/bench_on_cuda_test.cpp
     LINKS nystrom_launch nlohmann_json::nlohmann_json RUNS_PROGRAM LABELS cuda)

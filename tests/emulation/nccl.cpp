@@ -23,6 +23,7 @@
 
 struct ncclComm {
   MPI_Comm ranks = MPI_COMM_NULL;
+  bool aborted = false;  // what streams have of it ends at once, as NCCL's kernels do
 };
 
 namespace {
@@ -67,13 +68,28 @@ MPI_Op sum_of(ncclDataType_t type) {
   return type == ncclBfloat16 ? bf16 : MPI_SUM;
 }
 
-/// Begins a collective of MPI, in place.
+/// Begins a collective of MPI, in place; its result is at the beginning of the values.
 using Begin = std::function<void(void* values, MPI_Request*)>;
 
-/// When the stream comes to it. `bytes` of `from` go through the host's memory: MPI may read them from
-/// another process, where the guards of device memory would stop it.
-ncclResult_t enqueue(cudaStream_t stream, const char* name, const void* from, void* to, std::size_t bytes,
+/// Bytes in device memory.
+struct Source {
+  const void* bytes;
+  std::size_t count;
+};
+struct Result {
+  void* bytes;
+  std::size_t count;
+};
+
+/// When the stream comes to it. The bytes go through the host's memory: MPI may read them from another
+/// process, where the guards of device memory would stop it.
+ncclResult_t enqueue(cudaStream_t stream, const char* name, ncclComm_t comm, Source from, Result to,
                      const Begin& begin) {
+  if (emulation::is_capturing(stream))
+    return ncclInvalidUsage;  // NCCL can; the stand-in's calls run but once
+  if (!emulation::is_device_memory(from.bytes, from.count) ||
+      !emulation::is_device_memory(to.bytes, to.count))
+    return ncclInvalidArgument;
   struct Flight {
     MPI_Request request = MPI_REQUEST_NULL;
     std::vector<std::byte> values;
@@ -81,15 +97,16 @@ ncclResult_t enqueue(cudaStream_t stream, const char* name, const void* from, vo
   };
   auto flight = std::make_shared<Flight>();
   const cudaError_t error = emulation::enqueue(stream, name, [=] {
+    if (comm->aborted) return true;
     if (!flight->begun) {
       flight->begun = true;
-      const auto* first = static_cast<const std::byte*>(from);
-      flight->values.assign(first, first + bytes);
+      const auto* first = static_cast<const std::byte*>(from.bytes);
+      flight->values.assign(first, first + from.count);
       begin(flight->values.data(), &flight->request);
     }
     int done = 0;
     MPI_Test(&flight->request, &done, MPI_STATUS_IGNORE);
-    if (done != 0) std::memcpy(to, flight->values.data(), bytes);
+    if (done != 0) std::memcpy(to.bytes, flight->values.data(), to.count);
     return done != 0;
   });
   return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
@@ -125,6 +142,7 @@ ncclResult_t enqueue_messages() {
   auto group = std::make_shared<Group>();
   group->messages.swap(messages);
   const cudaError_t error = emulation::enqueue(group->messages.front().stream, "ncclGroup", [=] {
+    if (group->messages.front().comm->aborted) return true;
     for (Message& each : group->messages) {
       if (group->begun) break;
       const auto* first = static_cast<const std::byte*>(each.bytes);
@@ -199,7 +217,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   return ncclSuccess;
 }
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
-  delete comm;
+  static std::vector<std::unique_ptr<ncclComm>> kept;  // streams may refer to it
+  kept.emplace_back(comm)->aborted = true;
   return ncclSuccess;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* error) {
@@ -211,27 +230,53 @@ ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDa
   hang_at("first");
   const auto element = type_of(type);
   if (operation != ncclSum || !element) return ncclInvalidArgument;
-  if (emulation::is_capturing(stream))
-    return ncclInvalidUsage;  // NCCL can; the stand-in's calls run but once
   const std::size_t bytes = count * element->bytes;
-  if (!emulation::is_device_memory(from, bytes) || !emulation::is_device_memory(to, bytes))
+  return enqueue(stream, "ncclAllReduce", comm, {from, bytes}, {to, bytes},
+                 [=](void* values, MPI_Request* request) {
+                   MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi, sum_of(type),
+                                  comm->ranks, request);
+                 });
+}
+ncclResult_t ncclReduceScatter(const void* from, void* to, std::size_t count, ncclDataType_t type,
+                               ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
+  const auto element = type_of(type);
+  if (operation != ncclSum || !element) return ncclInvalidArgument;
+  int ranks = 0;
+  MPI_Comm_size(comm->ranks, &ranks);
+  const std::size_t bytes = count * element->bytes;
+  return enqueue(stream, "ncclReduceScatter", comm, {from, bytes * static_cast<std::size_t>(ranks)},
+                 {to, bytes}, [=](void* values, MPI_Request* request) {
+                   MPI_Ireduce_scatter_block(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi,
+                                             sum_of(type), comm->ranks, request);
+                 });
+}
+// In place alone, as it is used here.
+ncclResult_t ncclAllGather(const void* from, void* to, std::size_t count, ncclDataType_t type,
+                           ncclComm_t comm, cudaStream_t stream) {
+  const auto element = type_of(type);
+  int ranks = 0, mine = 0;
+  MPI_Comm_size(comm->ranks, &ranks);
+  MPI_Comm_rank(comm->ranks, &mine);
+  const std::size_t bytes = count * (element ? element->bytes : 0),
+                    all = bytes * static_cast<std::size_t>(ranks);
+  if (!element || from != static_cast<std::byte*>(to) + bytes * static_cast<std::size_t>(mine))
     return ncclInvalidArgument;
-  return enqueue(stream, "ncclAllReduce", from, to, bytes, [=](void* values, MPI_Request* request) {
-    MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(count), element->mpi, sum_of(type), comm->ranks,
-                   request);
-  });
+  return enqueue(stream, "ncclAllGather", comm, {to, all}, {to, all},
+                 [=](void* values, MPI_Request* request) {
+                   MPI_Iallgather(MPI_IN_PLACE, 0, element->mpi, values, static_cast<int>(count),
+                                  element->mpi, comm->ranks, request);
+                 });
 }
 // In place alone, as it is used here.
 ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDataType_t type, int root,
                            ncclComm_t comm, cudaStream_t stream) {
   const auto element = type_of(type);
-  if (emulation::is_capturing(stream)) return ncclInvalidUsage;
-  if (from != to || !element || !emulation::is_device_memory(to, count * element->bytes))
-    return ncclInvalidArgument;
+  if (from != to || !element) return ncclInvalidArgument;
   const std::size_t bytes = count * element->bytes;
-  return enqueue(stream, "ncclBroadcast", from, to, bytes, [=](void* values, MPI_Request* request) {
-    MPI_Ibcast(values, static_cast<int>(count), element->mpi, root, comm->ranks, request);
-  });
+  return enqueue(stream, "ncclBroadcast", comm, {from, bytes}, {to, bytes},
+                 [=](void* values, MPI_Request* request) {
+                   MPI_Ibcast(values, static_cast<int>(count), element->mpi, root, comm->ranks, request);
+                 });
 }
 ncclResult_t ncclSend(const void* from, std::size_t count, ncclDataType_t type, int to, ncclComm_t comm,
                       cudaStream_t stream) {

@@ -50,6 +50,7 @@ struct GroupOptions {
   bool recompute = false;
   std::string attention = "nystrom";
   std::optional<CommKind> gpu = {};  ///< on this rank's GPU, which talks to others so
+  double timeout_seconds = 60;
 };
 
 inline ModelConfig model_of(const GroupOptions& options) {
@@ -70,9 +71,10 @@ struct GroupRun {
         validation(source(of, 3)) {
     network.initialize(options.seed);
     network.plan(training->limits(), 1, of.recompute);
-    reduction = make_device_reduction(
-        device, comm,
-        {.kind = of.gpu.value_or(CommKind::kAuto), .timeout_seconds = 60, .group_ranks = of.sequence_ranks});
+    reduction = make_device_reduction(device, comm,
+                                      {.kind = of.gpu.value_or(CommKind::kAuto),
+                                       .timeout_seconds = of.timeout_seconds,
+                                       .group_ranks = of.sequence_ranks});
     group.use(reduction.get());
     trainer = std::make_unique<Trainer>(
         options, TrainerDependencies{context, comm, network, *training, validation.get(), recorder,

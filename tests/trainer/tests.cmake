@@ -29,6 +29,7 @@ nystrom_add_test(ranks_test
     tests/trainer/comm/ranks_main.cpp
     tests/trainer/comm/ranks_test.cpp
     tests/trainer/comm/sequence_ranks_test.cpp
+    tests/trainer/comm/shards_test.cpp
     tests/trainer/comm/trace_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
@@ -37,7 +38,7 @@ foreach(ranks 2 3)
 endforeach()
 # More ranks than cores, and than sequences in a batch.
 nystrom_add_mpi_test(ranks_test_on_16 RANKS 16 COMMAND ranks_test LABELS trainer ARGUMENTS
-  --gtest_filter=Ranks.n_ranks_match*:Zero.sharded_state*:SequenceRanks.a_run_in_the_same_groups*)
+  --gtest_filter=Ranks.n_ranks_match*:Zero.sharded_state*:ReduceScatter.*:ReducerOfShards.*:SequenceRanks.a_run_in_the_same_groups*)
 nystrom_add_mpi_test(sequence_ranks_test_on_4 RANKS 4 COMMAND ranks_test ARGUMENTS --gtest_filter=SequenceRanks.*
                      LABELS trainer)
 

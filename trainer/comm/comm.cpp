@@ -56,6 +56,10 @@ std::span<std::byte> bytes_of(T& object) {
 
 }  // namespace
 
+Comm::Ticket Comm::start_reduce_scatter(const Tensor& values, std::string_view what) {
+  throw InternalError(fmt::format("{}: {} values between {} ranks", what, values.numel(), ranks()));
+}
+
 Comm::Ticket Comm::start_send(std::span<const std::byte> bytes, int to, std::string_view what) {
   throw InternalError(fmt::format("{}: {} bytes to rank {} of {}", what, bytes.size(), to, ranks()));
 }

@@ -60,6 +60,10 @@ class Comm {
   /// place; the tensor must not be used until wait(). Progresses in the background while this thread
   /// computes. `what` must outlive the wait.
   [[nodiscard]] virtual Ticket start_all_reduce(const Tensor& values, std::string_view what) = 0;
+  /// Starts the same for a part: values [ranks * P]; afterwards elements [r P, (r + 1) P) on rank r are their
+  /// sum over ranks, in the order of tree_sum(), and the others are undefined. Without other ranks:
+  /// InternalError.
+  [[nodiscard]] virtual Ticket start_reduce_scatter(const Tensor& values, std::string_view what);
   virtual void wait(Ticket ticket) = 0;
   /// Starts sending to one rank, or receiving what it sends, which has as many bytes; they must not be used
   /// until wait(). What one rank sends to another arrives in order. Without other ranks: InternalError.

@@ -1,6 +1,6 @@
 #pragma once
-// GPU collectives: all-reduce and all-gather of tensors on a device, overlapped with its ops, over NCCL or
-// over MPI through host memory.
+// GPU collectives: all-reduce, reduce-scatter and all-gather of tensors on a device, overlapped with its ops,
+// over NCCL or over MPI through host memory.
 
 #include <cstdint>
 #include <memory>
@@ -13,11 +13,13 @@
 namespace nystrom {
 
 inline constexpr std::string_view kGradientSum = "the all-reduce of gradients";
+inline constexpr std::string_view kGradientScatter = "the reduce-scatter of gradients";
+inline constexpr std::string_view kShardExchange = "the exchange of gradient shards";
 inline constexpr std::string_view kWeightExchange = "the exchange of updated weights";
 inline constexpr std::string_view kSequenceExchange = "its part of a sequence that several ranks share";
 inline constexpr std::string_view kOptimizerSum = "the sums of the optimizer";
 
-/// Bytes of a device that go to another rank, or come from it.
+/// Bytes that go to another rank, or come from it.
 struct DeviceMessage {
   enum class Way { kSend, kReceive };
   Way way = Way::kSend;
@@ -36,13 +38,19 @@ class DeviceReduction {
   /// Starts values [N] fp32 or bf16 = sum over ranks, in place, after the ops enqueued so far. Every rank
   /// makes the same calls in the same order.
   virtual void start(const Tensor& values) = 0;
+  /// The same for a part: values [ranks * P]; elements [r P, (r + 1) P) on rank r become their sum, the
+  /// others are undefined.
+  virtual void start_scatter(const Tensor& values) = 0;
   /// Ops enqueued from now on see all sums that were started.
   virtual void finish() = 0;
+  /// The messages of one exchange between any ranks, after the ops enqueued so far; ops enqueued from now on
+  /// see what was received. Between finish() and the next start().
+  virtual void move(std::span<const DeviceMessage> messages) = 0;
   /// Rank r owns elements [begins[r], begins[r + 1]) of values [N] fp32, after the ops enqueued so far; ops
   /// enqueued from now on see all of them, on every rank. Between finish() and the next start().
   virtual void gather(const Tensor& values, std::span<const std::int64_t> begins) = 0;
   /// values [N] fp64 = sum over ranks, in place, after the ops enqueued so far, for ops enqueued from now on.
-  /// Between finish() and the next start(); always of one size.
+  /// Between finish() and the next start().
   virtual void sum(const Tensor& values) = 0;
   /// The messages of one exchange within this rank's group, after the ops enqueued so far; ops enqueued from
   /// now on see what was received. Also between start() and finish().
@@ -50,6 +58,9 @@ class DeviceReduction {
   /// The host waits for the last collective, at most the timeout; to be called before it waits for anything
   /// that depends on it. Throws CommTimeout, naming rank, step and collective.
   virtual void synchronize(std::int64_t step, std::string_view what) = 0;
+  /// The same for the last exchange(), at once if there was none: before the host waits for the device in a
+  /// way that has no timeout.
+  virtual void settle(std::int64_t step) = 0;
 };
 
 /// NCCL's version, or why NCCL is not available: for messages.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <climits>
 #include <condition_variable>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -14,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/tensor/buffer.h"
 #include "trainer/comm/mpi_handles.h"
 #include "trainer/comm/mpi_peers.h"
+#include "trainer/comm/tree_sum.h"
 #include "trainer/process/signals.h"
 
 namespace nystrom {
@@ -27,7 +30,8 @@ using Seconds = std::chrono::duration<double>;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxBytes = std::size_t{1} << 30U;  // per broadcast: MPI counts in int
-constexpr int kMessage = 1;                               // tag of messages from rank to rank
+constexpr int kMessage = 1, kPart = 2;                    // tags: from rank to rank; of a reduce-scatter
+constexpr std::size_t kScatters = 4;                      // reduce-scatters that messages are under way for
 constexpr auto kLookAround = 50ms;                        // between two liveness probes
 constexpr auto kPatience = 2s;                            // for other ranks, after a signal
 constexpr Seconds kGrace = 5s;                            // maximum time to answer a roll call
@@ -93,6 +97,7 @@ class MpiComm final : public Comm {
   }
 
   [[nodiscard]] Ticket start_all_reduce(const Tensor& values, std::string_view what) override;
+  [[nodiscard]] Ticket start_reduce_scatter(const Tensor& values, std::string_view what) override;
   void wait(Ticket ticket) override;
   [[nodiscard]] Ticket start_send(std::span<const std::byte> bytes, int to, std::string_view what) override;
   [[nodiscard]] Ticket start_receive(std::span<std::byte> bytes, int from, std::string_view what) override;
@@ -107,15 +112,20 @@ class MpiComm final : public Comm {
 
  private:
   struct Flight {
-    MPI_Request request = MPI_REQUEST_NULL;
+    std::vector<MPI_Request> requests;
     int error = MPI_SUCCESS;
     bool done = false;
     std::string_view what;
     std::size_t bytes = 0;  // of this rank
     Clock::time_point started = Clock::now();
+    Tensor scattered;        // of a reduce-scatter
+    Buffer* room = nullptr;  // what it receives; null: it waits for one
   };
   template <class Start>
   Ticket start(std::string_view what, std::size_t bytes, const Start& start);
+  void begin_scatters();
+  void begin_scatter(Flight& flight);
+  void end_scatter(Flight& flight);
   void test_all();
   void record(const Flight& flight);
   void carry_on(const std::stop_token& stop);
@@ -136,6 +146,8 @@ class MpiComm final : public Comm {
   std::mutex mutex_;  // guards every MPI call and the members below
   std::condition_variable_any changed_;
   std::map<Ticket, Flight> flights_;
+  std::array<Buffer, kScatters> rooms_;
+  std::vector<Buffer*> free_rooms_{&rooms_[0], &rooms_[1], &rooms_[2], &rooms_[3]};
   Ticket next_ = 1;
   int waiting_ = 0;  // threads in wait(), which drive progress themselves
 
@@ -151,7 +163,7 @@ Comm::Ticket MpiComm::start(std::string_view what, std::size_t bytes, const Star
     Flight& flight = flights_[ticket];
     flight.what = what;
     flight.bytes = bytes;
-    checked(start(&flight.request), what);
+    checked(start(&flight.requests.emplace_back(MPI_REQUEST_NULL)), what);
   }
   changed_.notify_one();
   return ticket;
@@ -159,12 +171,16 @@ Comm::Ticket MpiComm::start(std::string_view what, std::size_t bytes, const Star
 
 void MpiComm::test_all() {
   for (auto& [ticket, flight] : flights_) {
-    if (flight.done) continue;
+    if (flight.done || flight.requests.empty()) continue;
     int done = 0;
-    flight.error = MPI_Test(&flight.request, &done, MPI_STATUS_IGNORE);
+    flight.error = MPI_Testall(static_cast<int>(flight.requests.size()), flight.requests.data(), &done,
+                               MPI_STATUSES_IGNORE);
     flight.done = done != 0 || flight.error != MPI_SUCCESS;
-    if (flight.done) record(flight);
+    if (!flight.done) continue;
+    if (flight.room != nullptr) end_scatter(flight);
+    record(flight);
   }
+  begin_scatters();
 }
 
 void MpiComm::record(const Flight& flight) {
@@ -224,7 +240,7 @@ void MpiComm::wait(Ticket ticket) {
     held.lock();
   }
   --waiting_;
-  const Flight ended = flight;
+  const Flight ended = std::move(flight);
   flights_.erase(found);
   held.unlock();
   changed_.notify_one();
@@ -271,6 +287,73 @@ Comm::Ticket MpiComm::start_all_reduce(const Tensor& values, std::string_view wh
     return MPI_Iallreduce(MPI_IN_PLACE, values.address, static_cast<int>(values.numel()),
                           mpi::type_of(values.dtype), sums_.of(values.dtype), data_.get(), request);
   });
+}
+
+// Parts travel directly between any two ranks, and each rank adds up its own: MPI_Ireduce_scatter of Open MPI
+// would reduce everything on one rank and scatter it from there.
+Comm::Ticket MpiComm::start_reduce_scatter(const Tensor& values, std::string_view what) {
+  NYSTROM_CHECK(
+      values.numel() % ranks_ == 0 && values.bytes() / static_cast<std::size_t>(ranks_) <= kMaxBytes,
+      "{}: {} values of {} ranks", what, values.numel(), ranks_);
+  Ticket ticket = 0;
+  {
+    const std::scoped_lock held(mutex_);
+    ticket = next_++;
+    Flight& flight = flights_[ticket];
+    flight.what = what;
+    flight.bytes = values.bytes();
+    flight.scattered = values;
+    begin_scatters();
+  }
+  changed_.notify_one();
+  return ticket;
+}
+
+// In the order in which they were started, on every rank: so the messages of two ranks meet.
+void MpiComm::begin_scatters() {
+  if (free_rooms_.empty()) return;
+  for (auto& [ticket, flight] : flights_) {
+    if (flight.scattered.empty() || !flight.requests.empty() || flight.done) continue;
+    begin_scatter(flight);
+    if (free_rooms_.empty()) return;
+  }
+}
+
+void MpiComm::begin_scatter(Flight& flight) {
+  const std::int64_t part = flight.scattered.numel() / ranks_;
+  const std::size_t bytes = flight.scattered.bytes() / static_cast<std::size_t>(ranks_);
+  flight.room = free_rooms_.back();
+  free_rooms_.pop_back();
+  const std::size_t received = bytes * static_cast<std::size_t>(ranks_ - 1);
+  if (flight.room->bytes() < received) *flight.room = Buffer(received);
+  std::byte* room = flight.room->data();
+  const int count = static_cast<int>(bytes);
+  const auto note = [&](int error) {
+    if (error != MPI_SUCCESS) flight.error = error;
+  };
+  for (int i = 1; i < ranks_; ++i, room += bytes)
+    note(MPI_Irecv(room, count, MPI_BYTE, (rank_ + i) % ranks_, kPart, data_.get(),
+                   &flight.requests.emplace_back(MPI_REQUEST_NULL)));
+  for (int i = 1; i < ranks_; ++i) {
+    const int to = (rank_ + ranks_ - i) % ranks_;
+    note(MPI_Isend(flight.scattered.rows(to * part, part).address, count, MPI_BYTE, to, kPart, data_.get(),
+                   &flight.requests.emplace_back(MPI_REQUEST_NULL)));
+  }
+  flight.done = flight.error != MPI_SUCCESS;
+}
+
+void MpiComm::end_scatter(Flight& flight) {
+  const std::int64_t part = flight.scattered.numel() / ranks_;
+  const Tensor mine = flight.scattered.rows(rank_ * part, part);
+  std::vector<Tensor> parts(static_cast<std::size_t>(ranks_), mine);  // by rank
+  std::byte* room = flight.room->data();
+  for (int i = 1; i < ranks_; ++i, room += mine.bytes())
+    parts[static_cast<std::size_t>((rank_ + i) % ranks_)] = Tensor(room, mine.dtype, mine.shape);
+  if (flight.error == MPI_SUCCESS) {
+    tree_sum(parts);
+    if (rank_ != 0) std::memcpy(mine.address, parts.front().address, mine.bytes());
+  }
+  free_rooms_.push_back(std::exchange(flight.room, nullptr));
 }
 
 Comm::Ticket MpiComm::start_send(std::span<const std::byte> bytes, int to, std::string_view what) {

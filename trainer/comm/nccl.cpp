@@ -3,14 +3,14 @@
 #include <dlfcn.h>
 #include <nccl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "trainer/process/watchdog.h"
+#include "trainer/comm/stripes.h"
 
 namespace nystrom {
 namespace {
@@ -25,6 +25,8 @@ struct Nccl {
   decltype(&ncclCommAbort) abort = nullptr;
   decltype(&ncclCommGetAsyncError) async_error = nullptr;
   decltype(&ncclAllReduce) all_reduce = nullptr;
+  decltype(&ncclReduceScatter) reduce_scatter = nullptr;
+  decltype(&ncclAllGather) all_gather = nullptr;
   decltype(&ncclBroadcast) broadcast = nullptr;
   decltype(&ncclSend) send = nullptr;
   decltype(&ncclRecv) receive = nullptr;
@@ -40,20 +42,10 @@ constexpr const char* kMissing = "this machine has no libnccl.so.2 (NCCL) that t
 Nccl open_nccl() {
   const char* there = std::getenv("NYSTROM_EMULATION_NCCL");
   if (there != nullptr && std::string_view(there) == "missing") return {.problem = kMissing};
-  return {ncclGetVersion,
-          ncclGetErrorString,
-          ncclGetUniqueId,
-          ncclCommInitRank,
-          ncclCommDestroy,
-          ncclCommAbort,
-          ncclCommGetAsyncError,
-          ncclAllReduce,
-          ncclBroadcast,
-          ncclSend,
-          ncclRecv,
-          ncclGroupStart,
-          ncclGroupEnd,
-          {}};
+  return {ncclGetVersion,    ncclGetErrorString, ncclGetUniqueId,       ncclCommInitRank,
+          ncclCommDestroy,   ncclCommAbort,      ncclCommGetAsyncError, ncclAllReduce,
+          ncclReduceScatter, ncclAllGather,      ncclBroadcast,         ncclSend,
+          ncclRecv,          ncclGroupStart,     ncclGroupEnd,          {}};
 }
 
 #else
@@ -79,6 +71,8 @@ Nccl open_nccl() {
   find(library, "ncclCommAbort", nccl.abort, nccl.problem);
   find(library, "ncclCommGetAsyncError", nccl.async_error, nccl.problem);
   find(library, "ncclAllReduce", nccl.all_reduce, nccl.problem);
+  find(library, "ncclReduceScatter", nccl.reduce_scatter, nccl.problem);
+  find(library, "ncclAllGather", nccl.all_gather, nccl.problem);
   find(library, "ncclBroadcast", nccl.broadcast, nccl.problem);
   find(library, "ncclSend", nccl.send, nccl.problem);
   find(library, "ncclRecv", nccl.receive, nccl.problem);
@@ -106,6 +100,13 @@ ncclDataType_t type_of(const Tensor& values) {
                 "NCCL is given {}", name_of(values.dtype));
   if (values.dtype == DType::kF64) return ncclFloat64;
   return values.dtype == DType::kF32 ? ncclFloat32 : ncclBfloat16;
+}
+
+std::size_t bytes_sent(std::span<const DeviceMessage> messages) {
+  std::size_t sent = 0;
+  for (const DeviceMessage& message : messages)
+    if (message.way == DeviceMessage::Way::kSend) sent += message.bytes.size();
+  return sent;
 }
 
 ncclResult_t enqueue(const DeviceMessage& message, int peer, ncclComm_t comm, cudaStream_t stream) {
@@ -212,9 +213,18 @@ void NcclReduction::traced(const cuda::Stream& stream, std::string_view what, st
   if (is_traced) times_.end(stream);
 }
 
-void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
+void NcclReduction::follow_ops() {
   context_.stream().record(final_);
   stream_.wait(final_);
+}
+
+std::optional<Watchdog> NcclReduction::watch_first(bool& connected, std::string what) const {
+  if (std::exchange(connected, true)) return std::nullopt;
+  return std::optional<Watchdog>(std::in_place, timeout_seconds_, hang_report(std::move(what)));
+}
+
+void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
+  follow_ops();
   traced(stream_, what, values.bytes(), [&] {
     check(nccl().all_reduce(values.address, values.address, static_cast<std::size_t>(values.numel()),
                             type_of(values), ncclSum, communicator_->comm, stream_),
@@ -224,6 +234,20 @@ void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
 
 void NcclReduction::start(const Tensor& values) {
   enqueue_sum(values, kGradientSum);
+}
+
+void NcclReduction::start_scatter(const Tensor& values) {
+  const std::int64_t part = values.numel() / comm_.ranks();
+  NYSTROM_CHECK(part * comm_.ranks() == values.numel(), "{} values of {} ranks", values.numel(),
+                comm_.ranks());
+  follow_ops();
+  const auto watched = watch_first(scattered_, "NCCL's first reduce-scatter");
+  traced(stream_, kGradientScatter, values.bytes(), [&] {
+    check(nccl().reduce_scatter(values.address, values.rows(comm_.rank() * part, part).address,
+                                static_cast<std::size_t>(part), type_of(values), ncclSum, communicator_->comm,
+                                stream_),
+          comm_.rank(), kGradientScatter);
+  });
 }
 
 void NcclReduction::sum(const Tensor& values) {
@@ -236,37 +260,62 @@ void NcclReduction::finish() {
   context_.stream().wait(summed_);
 }
 
-// NCCL's all-gather takes equal sizes; shards of different sizes are sent as a group of broadcasts, which
-// NCCL runs concurrently.
-void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
-  context_.stream().record(final_);
-  stream_.wait(final_);
-  const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kWeightExchange); };
-  std::optional<Watchdog> watched;
-  if (!std::exchange(gathered_, true))
-    watched.emplace(timeout_seconds_, hang_report("NCCL's first exchange of weights"));
-  traced(stream_, kWeightExchange, values.bytes(), [&] {
+void NcclReduction::move(std::span<const DeviceMessage> messages) {
+  follow_ops();
+  enqueue_messages(messages, kShardExchange);
+  finish();
+}
+
+void NcclReduction::enqueue_messages(std::span<const DeviceMessage> messages, std::string_view what) {
+  if (messages.empty()) return;
+  const auto asked = [&](ncclResult_t result) { check(result, comm_.rank(), what); };
+  const auto watched = watch_first(moved_, "NCCL's first messages");
+  traced(stream_, what, bytes_sent(messages), [&] {
     asked(nccl().group_start());
-    for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
-      const Tensor part = values.rows(begins[rank], begins[rank + 1] - begins[rank]);
-      if (part.numel() == 0) continue;
-      asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()),
-                             type_of(part), static_cast<int>(rank), communicator_->comm, stream_));
-    }
+    for (const DeviceMessage& message : messages)
+      asked(enqueue(message, message.rank, communicator_->comm, stream_));
     asked(nccl().group_end());
   });
+}
+
+// NCCL's all-gather takes equal parts, which shards are only nearly: what is in another rank's part is sent
+// there first.
+void NcclReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
+  const Stripes stripes = cut_stripes(values.numel(), values.numel(), comm_.ranks());
+  const auto parts = parts_elsewhere(stripes, begins, comm_.rank());
+  follow_ops();
+  const auto watched = watch_first(gathered_, "NCCL's first exchange of weights");
+  enqueue_messages(messages_of(parts, values, comm_.rank(), Course::kToHolders), kWeightExchange);
+  for (const auto& [begin, part] : stripes.all) {
+    const Tensor all = values.rows(begin, part * comm_.ranks()), mine = all.rows(comm_.rank() * part, part);
+    traced(stream_, kWeightExchange, all.bytes(), [&] {
+      check(nccl().all_gather(mine.address, all.address, static_cast<std::size_t>(mine.numel()), type_of(all),
+                              communicator_->comm, stream_),
+            comm_.rank(), kWeightExchange);
+    });
+  }
+  if (stripes.rest > 0) enqueue_broadcasts(values.first(stripes.rest), begins);
   finish();
+}
+
+void NcclReduction::enqueue_broadcasts(const Tensor& rest, std::span<const std::int64_t> begins) {
+  const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kWeightExchange); };
+  asked(nccl().group_start());
+  for (std::size_t rank = 0; rank + 1 < begins.size(); ++rank) {
+    const std::int64_t begin = std::min(begins[rank], rest.numel()),
+                       end = std::min(begins[rank + 1], rest.numel());
+    if (begin == end) continue;
+    const Tensor part = rest.rows(begin, end - begin);
+    asked(nccl().broadcast(part.address, part.address, static_cast<std::size_t>(part.numel()), type_of(part),
+                           static_cast<int>(rank), communicator_->comm, stream_));
+  }
+  asked(nccl().group_end());
 }
 
 void NcclReduction::exchange(std::span<const DeviceMessage> messages) {
   const auto asked = [this](ncclResult_t result) { check(result, comm_.rank(), kSequenceExchange); };
-  std::optional<Watchdog> watched;
-  if (!std::exchange(exchanged_, true))
-    watched.emplace(timeout_seconds_, hang_report("NCCL's first exchange in its group"));
-  std::size_t sent = 0;
-  for (const DeviceMessage& message : messages)
-    if (message.way == DeviceMessage::Way::kSend) sent += message.bytes.size();
-  traced(context_.stream(), kSequenceExchange, sent, [&] {
+  const auto watched = watch_first(exchanged_, "NCCL's first exchange in its group");
+  traced(context_.stream(), kSequenceExchange, bytes_sent(messages), [&] {
     asked(nccl().group_start());
     for (const DeviceMessage& message : messages)
       asked(enqueue(message, message.rank % group_ranks_, neighbours_->comm, context_.stream()));
@@ -280,14 +329,25 @@ void NcclReduction::report_times() {
 }
 
 void NcclReduction::synchronize(std::int64_t step, std::string_view what) {
+  wait_for(summed_, step, what);
+  report_times();
+}
+
+void NcclReduction::settle(std::int64_t step) {
+  wait_for(received_, step, kSequenceExchange);
+}
+
+void NcclReduction::wait_for(const cuda::Event& event, std::int64_t step, std::string_view what) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   for (std::int64_t look = 0;; ++look) {
-    const cudaError_t state = cudaEventQuery(summed_.get());
-    if (state == cudaSuccess) return report_times();
+    const cudaError_t state = cudaEventQuery(event.get());
+    if (state == cudaSuccess) return;
     if (state != cudaErrorNotReady) cuda::check(state, what);
     ncclResult_t error = ncclSuccess;
-    check(nccl().async_error(communicator_->comm, &error), comm_.rank(), what);
+    for (const Communicator* each : {communicator_.get(), neighbours_.get()})
+      if (each->comm != nullptr && error == ncclSuccess)
+        check(nccl().async_error(each->comm, &error), comm_.rank(), what);
     const double waited = std::chrono::duration<double>(Clock::now() - start).count();
     if (error != ncclSuccess || waited > timeout_seconds_) {
       if (!received_.happened()) what = kSequenceExchange;  // what is waited for comes after it

@@ -17,8 +17,9 @@ StagedReduction::Stage& StagedReduction::stage_for(const Tensor& values) {
   return stage;
 }
 
-void StagedReduction::start(const Tensor& values) {
+void StagedReduction::start(const Tensor& values, bool scatters) {
   Stage& stage = stage_for(values);
+  stage.scatters = scatters;
   context_.stream().record(final_);
   stream_.wait(final_);
   cuda::copy_to_host(stream_, stage.host.address, values.address, values.bytes());
@@ -35,7 +36,8 @@ void StagedReduction::send_arrived(bool wait) {
       stage.copied.synchronize();
     else if (!stage.copied.happened())
       return;
-    stage.ticket = comm_.start_all_reduce(stage.host, kGradientSum);
+    stage.ticket = stage.scatters ? comm_.start_reduce_scatter(stage.host, kGradientScatter)
+                                  : comm_.start_all_reduce(stage.host, kGradientSum);
     stage.sent = true;
   }
 }
@@ -45,7 +47,10 @@ void StagedReduction::finish() {
   for (std::size_t i = 0; i < started_; ++i) {
     const Stage& stage = *stages_[i];
     comm_.wait(stage.ticket);
-    cuda::copy_to_device(stream_, stage.device.address, stage.host.address, stage.host.bytes());
+    const std::int64_t count = stage.host.numel() / (stage.scatters ? comm_.ranks() : 1);
+    const std::int64_t begin = stage.scatters ? comm_.rank() * count : 0;
+    const Tensor sums = stage.host.rows(begin, count);
+    cuda::copy_to_device(stream_, stage.device.rows(begin, count).address, sums.address, sums.bytes());
   }
   stream_.record(back_);
   context_.stream().wait(back_);
@@ -60,7 +65,7 @@ Tensor StagedReduction::host_place(Buffer& place, const Tensor& values) {
 }
 
 void StagedReduction::sum(const Tensor& values) {
-  const Tensor host = host_place(sums_, values);
+  const Tensor host = host_place(sums_[values.bytes()], values);
   context_.stream().record(final_);
   stream_.wait(final_);
   cuda::copy_to_host(stream_, host.address, values.address, values.bytes());
@@ -72,7 +77,7 @@ void StagedReduction::sum(const Tensor& values) {
   context_.stream().wait(back_);
 }
 
-void StagedReduction::exchange(std::span<const DeviceMessage> messages) {
+void StagedReduction::carry(std::span<const DeviceMessage> messages, std::string_view what) {
   std::size_t bytes = 0;
   for (const DeviceMessage& message : messages) bytes += message.bytes.size();
   if (messages_.bytes() < bytes) messages_ = Buffer(bytes, pinned_);
@@ -89,8 +94,8 @@ void StagedReduction::exchange(std::span<const DeviceMessage> messages) {
   std::vector<Comm::Ticket> tickets;
   for (std::size_t i = 0; i < messages.size(); ++i)
     tickets.push_back(messages[i].way == DeviceMessage::Way::kSend
-                          ? comm_.start_send(places[i], messages[i].rank, kSequenceExchange)
-                          : comm_.start_receive(places[i], messages[i].rank, kSequenceExchange));
+                          ? comm_.start_send(places[i], messages[i].rank, what)
+                          : comm_.start_receive(places[i], messages[i].rank, what));
   for (const Comm::Ticket ticket : tickets) comm_.wait(ticket);
   for (std::size_t i = 0; i < messages.size(); ++i)
     if (messages[i].way == DeviceMessage::Way::kReceive)

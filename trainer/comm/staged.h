@@ -2,6 +2,8 @@
 // Staged GPU collectives over MPI, through pinned host memory: for ranks that share a GPU, and clusters
 // without NCCL.
 
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "kernels/tensor/cuda/context.h"
@@ -9,21 +11,24 @@
 
 namespace nystrom {
 
-/// Each bucket: a copy to the host on its own stream, an all-reduce there in the background, a copy
-/// back.
+/// Each bucket: a copy to the host on its own stream, an all-reduce or reduce-scatter there in the
+/// background, a copy back.
 class StagedReduction final : public DeviceReduction {
  public:
   StagedReduction(CudaContext& context, Comm& comm) : context_(context), comm_(comm) {}
 
   [[nodiscard]] std::string_view kind() const override { return "mpi"; }
-  void start(const Tensor& values) override;
+  void start(const Tensor& values) override { start(values, /*scatters=*/false); }
+  void start_scatter(const Tensor& values) override { start(values, /*scatters=*/true); }
   /// The host waits for the sums: they pass through it.
   void finish() override;
+  void move(std::span<const DeviceMessage> messages) override { carry(messages, kShardExchange); }
   void gather(const Tensor& values, std::span<const std::int64_t> begins) override;
   void sum(const Tensor& values) override;
   /// The host waits for the messages: they pass through it.
-  void exchange(std::span<const DeviceMessage> messages) override;
+  void exchange(std::span<const DeviceMessage> messages) override { carry(messages, kSequenceExchange); }
   void synchronize(std::int64_t, std::string_view) override {}  // the host has waited
+  void settle(std::int64_t) override {}
 
  private:
   /// A bucket's place on the host; the same one in every step.
@@ -32,8 +37,10 @@ class StagedReduction final : public DeviceReduction {
     Buffer memory;
     cuda::Event copied;
     Comm::Ticket ticket = 0;
-    bool sent = false;
+    bool sent = false, scatters = false;
   };
+  void start(const Tensor& values, bool scatters);
+  void carry(std::span<const DeviceMessage> messages, std::string_view what);
   /// The host tensor of a collective of one size; `place` is made in the first step.
   Tensor host_place(Buffer& place, const Tensor& values);
   Stage& stage_for(const Tensor& values);
@@ -46,9 +53,10 @@ class StagedReduction final : public DeviceReduction {
   cuda::Stream stream_;
   cuda::Event final_, back_;
   std::vector<std::unique_ptr<Stage>> stages_;
-  std::size_t started_ = 0;  // of this step
-  Buffer whole_, sums_;      // the places of gather() and sum() on the host
-  Buffer messages_;          // of exchange(): grows to the largest
+  std::size_t started_ = 0;             // of this step
+  Buffer whole_;                        // the place of gather() on the host
+  std::map<std::size_t, Buffer> sums_;  // those of sum(), by their bytes
+  Buffer messages_;                     // of carry(): grows to the largest
 };
 
 }  // namespace nystrom

@@ -59,7 +59,8 @@ void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer
 }
 
 void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                      const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step) {
+                      const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step,
+                      DeviceReduction* reduction) {
   const ParameterStore& store = network.parameters();
   const auto compute = [&]() -> std::vector<std::string> {
     if (batch.micro_batches.empty() || batch.micro_batches.front().tokens() == 0) return {};
@@ -68,6 +69,7 @@ void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffe
     const Batch& uploaded = buffer.upload(arrays_of(batch.micro_batches.front()));
     network.forward(context, uploaded, pass, scales);
     network.backward(context, uploaded, pass, scales, [](std::int64_t) {});
+    if (reduction != nullptr) reduction->settle(step);
     return gradient_digests(store);
   };
   check_same_twice(

@@ -26,8 +26,10 @@ void check_same_twice(Comm& comm, const std::function<std::vector<std::string>()
                       const std::function<std::string(std::size_t)>& name_of_item, std::int64_t step);
 
 /// The same for the gradients of one micro-batch, forward and backward. Leaves gradients and loss sums
-/// undefined. `batch` may be empty: a rank without sequences has nothing to compute. Collective.
+/// undefined. `batch` may be empty: a rank without sequences has nothing to compute. `reduction` carries
+/// parts of sequences that ranks share on a device. Collective.
 void check_arithmetic(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                      const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step);
+                      const StepBatch& batch, const Pass& pass, const LossScales& scales, std::int64_t step,
+                      DeviceReduction* reduction = nullptr);
 
 }  // namespace nystrom

@@ -48,15 +48,17 @@ std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays&
 }
 
 Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buffer, BatchSource& source,
-                std::int64_t batches, const Objective& objective) {
+                std::int64_t batches, const Objective& objective, DeviceReduction* reduction) {
   Head& head = network.head();
   head.reset_sums(context);
   batches = std::min(batches, source.batches());
   Stage stage("validation", static_cast<double>(batches));
   for (std::int64_t index = 0; index < batches; ++index) {
-    for (const HostBatch& micro_batch : source.read(index).micro_batches)
-      if (micro_batch.tokens() > 0)
-        network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
+    for (const HostBatch& micro_batch : source.read(index).micro_batches) {
+      if (micro_batch.tokens() == 0) continue;
+      network.forward(context, buffer.upload(arrays_of(micro_batch)), Pass{}, LossScales{});
+      if (reduction != nullptr) reduction->settle(comm.activity().step());
+    }
     stage.advance();
   }
   std::array<double, kMaxLosses * kColumns> sums{};

@@ -7,6 +7,7 @@
 #include "model/network.h"
 #include "trainer/batches/batch_source.h"
 #include "trainer/comm/comm.h"
+#include "trainer/comm/gpu_collectives.h"
 #include "trainer/metrics/observer.h"
 
 namespace nystrom {
@@ -23,8 +24,10 @@ struct Objective {
 [[nodiscard]] std::array<double, kMaxLosses> count_labels(const Head& head, const BatchArrays& arrays);
 
 /// Losses over global batches [0, min(batches, source.batches())), sharded across ranks: the result does not
-/// depend on their number, beyond rounding. Collective.
+/// depend on their number, beyond rounding. `reduction` carries parts of sequences that ranks share on a
+/// device. Collective.
 [[nodiscard]] Losses evaluate(Context& context, Comm& comm, Network& network, BatchBuffer& buffer,
-                              BatchSource& source, std::int64_t batches, const Objective& objective);
+                              BatchSource& source, std::int64_t batches, const Objective& objective,
+                              DeviceReduction* reduction = nullptr);
 
 }  // namespace nystrom

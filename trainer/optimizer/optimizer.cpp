@@ -128,10 +128,17 @@ std::size_t state_bytes(const OptimizerOptions& options, const ParameterStore& s
 }
 
 GradientNorm gradient_norm(Context& context, const ParameterStore& store) {
+  return gradient_norm(context, store, ZeroPartition(store.flat_size()));
+}
+
+GradientNorm gradient_norm(Context& context, const ParameterStore& store, const ZeroPartition& partition) {
   GradientNorm result{0, store.count()};
   double sum = 0;
   for (ParameterId id = 0; id < store.count(); ++id) {
-    const double square = squared_norm(context, store.gradient(id));
+    const std::int64_t begin = std::max(store[id].offset, partition.begin()),
+                       end = std::min(store[id].offset + store[id].numel(), partition.end());
+    if (begin >= end) continue;
+    const double square = squared_norm(context, store.gradients().rows(begin, end - begin));
     if (!std::isfinite(square)) result.bad = id;
     sum += square;
   }
@@ -139,15 +146,16 @@ GradientNorm gradient_norm(Context& context, const ParameterStore& store) {
   return result;
 }
 
-void GradientClip::measure(Context& context, const ParameterStore& store) {
-  clip_factor(context, store.gradients(), clip_, result_);
+void GradientClip::measure(Context& context, const Tensor& gradients) {
+  clip_factor(context, gradients, clip_, result_);
 }
 
-GradientNorm GradientClip::read(Context& context, const ParameterStore& store) const {
+GradientNorm GradientClip::read(Context& context, const ParameterStore& store,
+                                const ZeroPartition& partition) const {
   std::array<double, 2> result{};
   context.read(result_, result.data());
   if (std::isfinite(result[0])) return {result[0], store.count()};
-  return gradient_norm(context, store);  // slow, to name the parameter
+  return gradient_norm(context, store, partition);  // slow, to name the parameter
 }
 
 double clip_scale(double norm, double clip) {

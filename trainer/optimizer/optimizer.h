@@ -146,6 +146,9 @@ struct GradientNorm {
   ParameterId bad = 0;
 };
 [[nodiscard]] GradientNorm gradient_norm(Context& context, const ParameterStore& store);
+/// The same of what is in this rank's shard.
+[[nodiscard]] GradientNorm gradient_norm(Context& context, const ParameterStore& store,
+                                         const ZeroPartition& partition);
 
 /// The norm of all gradients and what it clips them by, computed where they are: the optimizer takes the
 /// factor, the host reads the norm when it waits anyway.
@@ -154,11 +157,13 @@ class GradientClip {
   /// clip 0: no clipping.
   GradientClip(Memory& memory, double clip) : clip_(clip), result_(DType::kF64, {2}, memory) {}
 
-  void measure(Context& context, const ParameterStore& store);
+  /// gradients: flat, of all weights or of this rank's shard.
+  void measure(Context& context, const Tensor& gradients);
   /// [1] fp64: clip_scale(norm, clip), or 0 where the norm is not finite.
   [[nodiscard]] Tensor factor() const { return result_.view().rows(1, 1); }
-  /// What was measured last. The host waits.
-  [[nodiscard]] GradientNorm read(Context& context, const ParameterStore& store) const;
+  /// What was measured last, of `partition`. The host waits.
+  [[nodiscard]] GradientNorm read(Context& context, const ParameterStore& store,
+                                  const ZeroPartition& partition) const;
 
  private:
   double clip_;

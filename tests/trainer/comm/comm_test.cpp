@@ -126,11 +126,14 @@ class ReductionOf final : public DeviceReduction {
   explicit ReductionOf(std::string_view kind) : kind_(kind) {}
   [[nodiscard]] std::string_view kind() const override { return kind_; }
   void start(const Tensor&) override {}
+  void start_scatter(const Tensor&) override {}
   void finish() override {}
+  void move(std::span<const DeviceMessage>) override {}
   void gather(const Tensor&, std::span<const std::int64_t>) override {}
   void sum(const Tensor&) override {}
   void exchange(std::span<const DeviceMessage>) override {}
   void synchronize(std::int64_t, std::string_view) override {}
+  void settle(std::int64_t) override {}
 
  private:
   std::string_view kind_;

@@ -177,6 +177,31 @@ TEST(Zero, self_check_and_rollback_work_with_sharding) {
   for (const float weight : run.weights()) ASSERT_TRUE(std::isfinite(weight));
 }
 
+// Each rank knows the sums of its shard alone, yet all must stop, with one message.
+TEST(Zero, gradient_that_is_not_finite_is_named_on_every_rank) {
+  std::vector<std::string> messages;
+  for (const bool zero : {true, false}) {
+    TrainerOptions options = toy_trainer(2);
+    options.zero = zero;
+    ToyRun run(options, ranks(), share_of(8, 2));
+    ParameterStore& store = run.network.parameters();
+    const Parameter* value = store.find("nystromformer.encoder.layer.1.attention.self.value.weight");
+    ASSERT_NE(value, nullptr);
+    store.weights().span<float>()[static_cast<std::size_t>(value->offset)] =
+        std::numeric_limits<float>::infinity();
+    try {
+      (void)run.trainer->run();
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      messages.emplace_back(error.what());
+    }
+  }
+  EXPECT_EQ(messages[0], messages[1]);
+  EXPECT_NE(messages[0].find("the gradient of "), std::string::npos) << messages[0];
+  const auto all = ranks().all_gather_text(messages[0], "a test");
+  for (const std::string& message : all) EXPECT_EQ(message, messages[0]);
+}
+
 // Rounding gradients to 8 bits moves the toy's weights by little; nothing sharper is promised.
 TEST(Ranks, bf16_all_reduce_trains_as_well) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "With one rank nothing is summed.";

@@ -83,6 +83,15 @@ std::vector<Span> named(const std::vector<Span>& spans, const std::string& name)
   return found;
 }
 
+/// Of gradients: in stripes, and of what is in none.
+std::vector<Span> reductions(const Json& file, int rank) {
+  const auto all = spans_of(file, rank, "collective");
+  std::vector<Span> found = named(all, std::string(kGradientScatter));
+  std::ranges::copy(named(all, std::string(kGradientSum)), std::back_inserter(found));
+  std::ranges::sort(found, {}, &Span::begin);
+  return found;
+}
+
 class TraceOfRanks : public ::testing::Test {
  protected:
   TraceOfRanks() : run_(folder_.path, {.first = 3, .last = 4}) {
@@ -152,7 +161,8 @@ TEST_F(TraceOfRanks, it_has_the_steps_with_their_phases_parts_and_ops) {
 TEST_F(TraceOfRanks, gradients_are_reduced_during_the_last_backward) {
   if (ranks().ranks() == 1) GTEST_SKIP() << "one rank reduces nothing";
   for (int rank = 0; rank < ranks().ranks(); ++rank) {
-    const auto sums = named(spans_of(file_, rank, "collective"), std::string(kGradientSum));
+    const auto sums = reductions(file_, rank);
+    EXPECT_GT(named(sums, std::string(kGradientScatter)).size(), 3U) << "ZeRO sums each shard on its rank";
     const auto backward = named(spans_of(file_, rank, "part"), "backward");
     const auto phases = named(spans_of(file_, rank, "phase"), "forward and backward");
     ASSERT_EQ(backward.size(), 4U);
@@ -176,8 +186,7 @@ TEST_F(TraceOfRanks, gradients_are_reduced_during_the_last_backward) {
 
 TEST_F(TraceOfRanks, no_rank_has_a_sum_before_all_have_begun_it) {
   std::vector<std::vector<Span>> sums;
-  for (int rank = 0; rank < ranks().ranks(); ++rank)
-    sums.push_back(named(spans_of(file_, rank, "collective"), std::string(kGradientSum)));
+  for (int rank = 0; rank < ranks().ranks(); ++rank) sums.push_back(reductions(file_, rank));
   const double error = 1e-3 * 2 * static_cast<double>(measure_clock(ranks()).error) + 50;
   for (std::size_t i = 0; i < sums[0].size(); ++i)
     for (const auto& a : sums)

@@ -1,0 +1,68 @@
+// ZeRO between GPUs, over NCCL and over MPI: reduce-scatter of gradients and all-gather of weights train as
+// the all-reduce does.
+
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+#include "group_run.h"
+#include "trainer/guards/consistency.h"
+
+namespace nystrom::testing {
+namespace {
+
+class ZeroOnCuda : public ::testing::TestWithParam<std::tuple<std::string_view, CommKind>> {
+ protected:
+  [[nodiscard]] TrainerOptions options(bool zero) const {
+    TrainerOptions options = toy_trainer(2);
+    options.optimizer.kind = std::get<0>(GetParam());
+    options.optimizer.learning_rate = options.optimizer.adamw_learning_rate = 2e-3;
+    options.optimizer.ema_decay = 0.8;
+    options.evaluated_weights = EvaluatedWeights::kAveraged;
+    options.validate_every = 2;
+    options.zero = zero;
+    return options;
+  }
+  [[nodiscard]] GroupOptions places() const { return {.micro_batch = 3, .gpu = std::get<1>(GetParam())}; }
+};
+
+TEST_P(ZeroOnCuda, trains_as_without_it) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "one rank exchanges nothing; this test runs under mpirun";
+  GroupRun sharded(options(true), places()), whole(options(false), places());
+  (void)sharded.trainer->run();
+  (void)whole.trainer->run();
+  if (std::get<1>(GetParam()) == CommKind::kMpi) {
+    EXPECT_EQ(sharded.weights(), whole.weights());
+  } else {
+    EXPECT_LT(distance(sharded.weights(), whole.weights()), 1e-6);  // NCCL chooses the order of sums
+  }
+  const HostValues weights(sharded.network.parameters().weights(), sharded.context.memory());
+  require_agreement(ranks(), {{"weights", digest_of(weights)}});
+  if (ranks().rank() != 0) return;
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_NEAR(sharded.recorder.steps.at(i).gradient_norm / whole.recorder.steps.at(i).gradient_norm, 1,
+                1e-6);
+  EXPECT_NEAR(sharded.recorder.validations.at(0).losses.loss / whole.recorder.validations.at(0).losses.loss,
+              1, 1e-6);
+}
+
+TEST(ZeroOverNccl, has_the_same_bits_each_time) {
+  TrainerOptions options = toy_trainer(2);
+  options.zero = options.bf16_reduction = true;
+  const GroupOptions places{.micro_batch = 3, .gpu = CommKind::kNccl};
+  GroupRun a(options, places), b(options, places);
+  (void)a.trainer->run();
+  (void)b.trainer->run();
+  EXPECT_EQ(a.weights(), b.weights());
+}
+
+INSTANTIATE_TEST_SUITE_P(, ZeroOnCuda,
+                         ::testing::Combine(::testing::Values("adamw", "lamb", "muon"),
+                                            ::testing::Values(CommKind::kNccl, CommKind::kMpi)),
+                         [](const auto& one) {
+                           return fmt::format("{}_over_{}", std::get<0>(one.param),
+                                              std::get<1>(one.param) == CommKind::kMpi ? "mpi" : "nccl");
+                         });
+
+}  // namespace
+}  // namespace nystrom::testing
