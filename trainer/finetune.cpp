@@ -139,7 +139,7 @@ class Finetuning {
     return why;
   }
 
-  StartReport check(std::int64_t timed_steps) {
+  StartReport check(const TimingPlan& timing) {
     TrainerOptions o = options_of_trainer();
     require_same_start(options_.run, comm_);
     resume_ = choose_resume_point(options_.run, o.identity, comm_, speaker_, check_run_directory);
@@ -150,11 +150,12 @@ class Finetuning {
     to_time.global_batch = timed_batch(to_time.global_batch, micro_batch_, comm_.ranks());
     TaskSource source(*data_.train, info().answer, to_time);
     StepMeter meter;
-    Trainer trainer(timing_options(o, timed_steps),
+    Trainer trainer(timing_options(o, timing.steps),
                     {session_.context, comm_, session_.network, source, nullptr, meter, reduction_.get()});
     if (!resume_.checkpoint.empty()) trainer.restore(resume_.checkpoint);
     StartReport report = start_report(o, trainer.state());
-    if (report.sequences_left > 0) report.timed = meter.measure(trainer, timed_steps);
+    if (report.sequences_left > 0)
+      report.timed = meter.measure(trainer, steps_to_time(timing, report, comm_));
     return report;
   }
 
@@ -484,10 +485,10 @@ StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observ
   return Finetuning(options, comm, observer, true).train();
 }
 
-StartReport check_finetuning(const FinetuneOptions& options, std::int64_t timed_steps, Comm& comm,
+StartReport check_finetuning(const FinetuneOptions& options, const TimingPlan& plan, Comm& comm,
                              Observer& observer) {
   check_options(options);
-  return Finetuning(options, comm, observer, true).check(timed_steps);
+  return Finetuning(options, comm, observer, true).check(plan);
 }
 
 std::string evaluate_task(const FinetuneOptions& options, Comm& comm, Observer& observer) {

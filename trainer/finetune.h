@@ -31,8 +31,8 @@ struct FinetuneOptions {
 StopReason finetune(const FinetuneOptions& options, Comm& comm, Observer& observer);
 
 /// What finetune() would come to; as check_pretraining. Collective.
-[[nodiscard]] StartReport check_finetuning(const FinetuneOptions& options, std::int64_t timed_steps,
-                                           Comm& comm, Observer& observer);
+[[nodiscard]] StartReport check_finetuning(const FinetuneOptions& options, const TimingPlan& plan, Comm& comm,
+                                           Observer& observer);
 
 /// Scores and predictions of a fine-tuned model, without training: returns the text of results.json, and
 /// writes it and the other final files of finetune to run.directory unless that is empty. Needs no training

@@ -302,7 +302,7 @@ StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observ
   return trainer.run();
 }
 
-StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed_steps, Comm& comm,
+StartReport check_pretraining(const PretrainOptions& options, const TimingPlan& plan, Comm& comm,
                               Observer& observer) {
   check_options(options, comm);
   require_same_start(options, comm);
@@ -317,7 +317,7 @@ StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed
   const auto source = source_to_time(options, run);
   StepMeter meter;
   Trainer trainer(
-      timing_options(options.trainer, timed_steps),
+      timing_options(options.trainer, plan.steps),
       {run.context, comm, run.network, *source, nullptr, meter, run.reduction.get(), run.sequence_group()});
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   const std::int64_t steps_left = std::max<std::int64_t>(options.trainer.steps - trainer.state().step, 0);
@@ -333,7 +333,7 @@ StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed
   report.sequences_left =
       sizes.before(trainer.state().step + steps_left + 1) - sizes.before(trainer.state().step + 1);
   report.epochs = run.batches.training->epochs_of(options.trainer.steps);
-  if (steps_left > 0) report.timed = meter.measure(trainer, timed_steps);
+  if (steps_left > 0) report.timed = meter.measure(trainer, steps_to_time(plan, report, comm));
   return report;
 }
 

@@ -72,9 +72,9 @@ void require_same_start(const PretrainOptions& options, Comm& comm);
 StopReason pretrain(const PretrainOptions& options, Comm& comm, Observer& observer);
 
 /// What pretrain() would come to: refuses what it refuses at its start, takes its memory, loads its weights,
-/// and times training steps (0: none), but writes nothing. Collective; `observer` gets the notes of a start
-/// on rank 0.
-[[nodiscard]] StartReport check_pretraining(const PretrainOptions& options, std::int64_t timed_steps,
+/// and times training steps where the memory suffices, but writes nothing. Collective; `observer` gets the
+/// notes of a start on rank 0.
+[[nodiscard]] StartReport check_pretraining(const PretrainOptions& options, const TimingPlan& plan,
                                             Comm& comm, Observer& observer);
 
 }  // namespace nystrom

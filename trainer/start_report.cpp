@@ -1,6 +1,7 @@
 #include "trainer/start_report.h"
 
 #include <algorithm>
+#include <array>
 
 #include "trainer/batches/micro_batch.h"
 #include "trainer/in_batch_pass.h"
@@ -50,6 +51,16 @@ TrainerOptions timing_options(TrainerOptions options, std::int64_t steps) {
   options.validate_every = options.save_every = options.check_every = options.pinv_residual_every = 0;
   options.noise_scale_every = 0;
   return options;
+}
+
+std::int64_t steps_to_time(const TimingPlan& plan, const StartReport& report, Comm& comm) {
+  double wanted = 0;
+  for (const MemoryPart& part : report.memory) wanted += static_cast<double>(part.bytes);
+  wanted *= comm.local_ranks();
+  std::array<double, 1> machines_too_small{
+      report.backend == "cpu" && plan.memory_bytes > 0 && wanted > plan.memory_bytes ? 1.0 : 0.0};
+  comm.all_reduce(machines_too_small, "the memory of the machines");
+  return machines_too_small[0] > 0 ? 0 : plan.steps;
 }
 
 TimedSteps StepMeter::measure(Trainer& trainer, std::int64_t steps) {

@@ -28,6 +28,12 @@ struct TimedSteps {
   double tokens_per_second = 0;
 };
 
+/// What to time before a run.
+struct TimingPlan {
+  std::int64_t steps = 0;   ///< of training; 0: none
+  double memory_bytes = 0;  ///< that this rank's machine has for all of its ranks; 0: unknown
+};
+
 struct StartReport {
   std::string backend = {};  ///< "cpu" or "cuda", as in training.backend
   RunInfo info;              ///< info.first_step > info.steps: the run is done, and nothing was timed
@@ -60,6 +66,10 @@ struct MemoryOptions {
 /// `options` without whatever a run writes, evaluates or measures besides training, and long enough for
 /// `steps` timed ones.
 [[nodiscard]] TrainerOptions timing_options(TrainerOptions options, std::int64_t steps);
+
+/// Of the plan's steps: 0 if the planned memory (of rank 0, for each) exceeds that of some rank's machine,
+/// where the steps would take other programs' memory, or end the check. Collective.
+[[nodiscard]] std::int64_t steps_to_time(const TimingPlan& plan, const StartReport& report, Comm& comm);
 
 /// Observer of the trainer that it measures.
 class StepMeter final : public Observer {

@@ -5,6 +5,7 @@
 #include "data/glob.h"
 #include "data/preparation/prepare.h"
 #include "kernels/core/check.h"
+#include "launch/bench/machine.h"
 #include "launch/check/figures.h"
 #include "launch/config/command_keys.h"
 #include "launch/setup/finetune_setup.h"
@@ -48,7 +49,7 @@ CheckReport check_prepare(const Config& config) {
   return report;
 }
 
-CheckReport check_pretrain(const Config& config, std::int64_t steps, Comm& comm) {
+CheckReport check_pretrain(const Config& config, const TimingPlan& plan, Comm& comm) {
   require_keys(config, pretraining_name(config));
   CheckReport report = begin(StartKind::kPretrain, config);
   RunSetup setup = set_up_run(config, true);
@@ -58,7 +59,7 @@ CheckReport check_pretrain(const Config& config, std::int64_t steps, Comm& comm)
   for (const auto& warning : setup.warnings) collector.warning(warning);
   const PretrainOptions options =
       pretrain_options(setup, [&collector](const std::string& sentence) { collector.note(sentence); });
-  const StartReport start = check_pretraining(options, steps, comm, collector);
+  const StartReport start = check_pretraining(options, plan, comm, collector);
   add_run(report, StartKind::kPretrain, setup.config, setup.model, start);
   add_shards(report, "training", setup.training_totals);
   add_shards(report, "validation", setup.validation_totals);
@@ -68,7 +69,7 @@ CheckReport check_pretrain(const Config& config, std::int64_t steps, Comm& comm)
 }
 
 /// The first point's figures; the set-up of all.
-CheckReport check_finetune(const Config& config, std::int64_t steps, Comm& comm) {
+CheckReport check_finetune(const Config& config, const TimingPlan& plan, Comm& comm) {
   require_keys(config, "finetune");
   CheckReport report = begin(StartKind::kFinetune, config);
   const std::vector<GridPoint> points = grid_points(config.grid);
@@ -77,7 +78,7 @@ CheckReport check_finetune(const Config& config, std::int64_t steps, Comm& comm)
   for (std::size_t i = 1; i < points.size(); ++i) (void)set_up_finetuning(config_of(config, points[i]), true);
   Collector collector(report);
   for (const auto& note : setup->notes) collector.note(note);
-  const StartReport start = check_finetuning(setup->options, steps, comm, collector);
+  const StartReport start = check_finetuning(setup->options, plan, comm, collector);
   add_run(report, StartKind::kFinetune, setup->config, setup->options.run.model, start);
   if (!config.grid.empty()) add_grid(report, points);
   add_task(report, setup->config, start);
@@ -104,15 +105,16 @@ StartKind start_of(const Config& config) {
 }
 
 CheckReport check_start(StartKind kind, const Config& config, std::int64_t steps, Comm& comm) {
+  const TimingPlan plan{.steps = steps, .memory_bytes = available_memory_bytes()};
   switch (kind) {
     case StartKind::kPrepare:
       return comm.rank() == 0 ? check_prepare(config) : CheckReport();
     case StartKind::kPretrain:
-      return check_pretrain(config, steps, comm);
+      return check_pretrain(config, plan, comm);
     case StartKind::kFinetune:
       break;
   }
-  return check_finetune(config, steps, comm);
+  return check_finetune(config, plan, comm);
 }
 
 }  // namespace nystrom

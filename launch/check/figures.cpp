@@ -246,8 +246,8 @@ void add_memory(CheckReport& report, const Demand& demand, const MachineMemory& 
   const double wanted = static_cast<double>(total) * demand.local_ranks;
   if (demand.start.backend == "cpu" && known && wanted > available)
     report.warnings.push_back(fmt::format(
-        "The {} of this machine take {} of memory together, and it has {} left; lower `training.micro_batch`, or "
-        "set `training.recompute`.",
+        "The {} of this machine take {} of memory together, and it has {} left, so no step was timed; lower "
+        "`training.micro_batch`, or set `training.recompute`.",
         counted(demand.local_ranks, "rank"), size_text(wanted), size_text(available)));
 }
 

@@ -81,7 +81,7 @@ TEST_F(Pretrain, writes_the_documented_files) {
 TEST_F(Pretrain, check_writes_nothing_and_reports_what_the_run_takes) {
   PretrainOptions all = options(6);
   all.trainer.optimizer.kind = "adamw";
-  const StartReport report = check_pretraining(all, 2, *comm, recorder);
+  const StartReport report = check_pretraining(all, {.steps = 2}, *comm, recorder);
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_EQ(report.info.first_step, 1);
@@ -110,7 +110,7 @@ TEST_F(Pretrain, check_of_a_resume_starts_where_the_run_would_and_leaves_it_as_i
   (void)pretrain(options(4), *comm, recorder);
   const std::string metrics_before = testing::read_bytes(folder / "run/metrics.jsonl");
   const auto time = std::filesystem::last_write_time(folder / "run");
-  const StartReport report = check_pretraining(options(6), 1, *comm, recorder);
+  const StartReport report = check_pretraining(options(6), {.steps = 1}, *comm, recorder);
   EXPECT_EQ(report.info.first_step, 5);
   EXPECT_EQ(report.info.resumed_from, checkpoint_path(folder / "run/checkpoints", 4));
   EXPECT_EQ(report.sequences_left, 2 * 8);
@@ -118,7 +118,7 @@ TEST_F(Pretrain, check_of_a_resume_starts_where_the_run_would_and_leaves_it_as_i
   EXPECT_EQ(testing::read_bytes(folder / "run/metrics.jsonl"), metrics_before);
   EXPECT_EQ(std::filesystem::last_write_time(folder / "run"), time);
 
-  const StartReport done = check_pretraining(options(4), 1, *comm, recorder);
+  const StartReport done = check_pretraining(options(4), {.steps = 1}, *comm, recorder);
   EXPECT_GT(done.info.first_step, done.info.steps);
   EXPECT_EQ(done.timed.steps, 0) << "nothing is left to train";
 }
@@ -127,7 +127,7 @@ TEST_F(Pretrain, check_refuses_what_the_start_refuses_with_the_same_sentence) {
   (void)pretrain(options(2), *comm, recorder);
   const auto checked = [&](const PretrainOptions& all) {
     try {
-      (void)check_pretraining(all, 1, *comm, recorder);
+      (void)check_pretraining(all, {.steps = 1}, *comm, recorder);
     } catch (const InputError& error) {
       return std::string(error.what());
     }

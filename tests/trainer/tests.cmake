@@ -16,6 +16,7 @@ nystrom_add_test(trainer_test
     tests/trainer/tasks/answers_test.cpp
     tests/trainer/tasks/masked_source_test.cpp
     tests/trainer/metrics/tensorboard_test.cpp
+    tests/trainer/start_report_test.cpp
     tests/trainer/trainer_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
