@@ -9,9 +9,11 @@ import math
 import sys
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 70, 190, 40, 50
-SERIES = {("ours", "nystrom"): ("nystrom, Nyström", "#0b6e4f"), ("ours", "softmax"): ("nystrom, softmax", "#c84630"),
-          ("transformers", "nystrom"): ("transformers, Nyström", "#5da9e9"),
-          ("transformers", "softmax"): ("transformers, softmax", "#8e7dbe")}
+DASHED = ' stroke-dasharray="5 4"'
+SERIES = {("ours", "nystrom"): ("nystrom, Nyström", "#0b6e4f", ""),
+          ("ours", "softmax"): ("nystrom, softmax", "#c84630", ""),
+          ("transformers", "nystrom"): ("transformers, Nyström", "#0b6e4f", DASHED),
+          ("transformers", "softmax"): ("transformers, softmax", "#c84630", DASHED)}
 
 
 def per_layer(rows):
@@ -45,12 +47,12 @@ def main():
     rows = json.load(open(sys.argv[1]))["results"]
     if "part" in rows[0]:
         lines = per_layer([row for row in rows if row["part"] == "lengths"])
-        styles = {key: (*style, "") for key, style in SERIES.items()}
+        styles = SERIES
         title = "Time of a training step, µs per token and layer"
     else:
         lines = by_kind(rows)
         styles = {(who, kind): (f"{who}, {kind}", colour, dash) for kind, colour in KINDS.items()
-                  for who, dash in (("nystrom", ""), ("transformers", ' stroke-dasharray="5 4"'))}
+                  for who, dash in (("nystrom", ""), ("transformers", DASHED))}
         title = "Time of a training step, µs per token"
     plot(title, [(*styles[key], lines[key]) for key in styles if lines.get(key)], sys.argv[2])
 
@@ -69,7 +71,7 @@ def plot(title, series, output):
     def y(value):
         return HEIGHT - BOTTOM - (math.log10(value) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
            f'font-size="12"><rect width="100%" height="100%" fill="white"/>',
            f'<text x="{LEFT}" y="20" font-size="14">{title}</text>']
     for n in lengths:
@@ -78,7 +80,7 @@ def plot(title, series, output):
     for step in [m * 10**e for e in range(-1, 6) for m in (1, 2, 5)]:
         if low <= math.log10(step) <= high:
             out.append(f'<line x1="{LEFT}" y1="{y(step):.1f}" x2="{WIDTH - RIGHT}" y2="{y(step):.1f}" stroke="#ddd"/>'
-                       f'<text x="{LEFT - 8}" y="{y(step) + 4:.1f}" text-anchor="end">{step:g}</text>')
+                       f'<text x="{LEFT - 8}" y="{y(step) + 4:.1f}" text-anchor="end">{step:,g}</text>')
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">sequence length, tokens</text>')
     labels = []
     for label, colour, dash, values in series:

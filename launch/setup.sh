@@ -35,7 +35,7 @@ packages=(
 
 readonly by_hand='A compiler of C++20 (GCC 12 or later), CMake 3.25 or later, Ninja, an MPI library (Open MPI 4 or 5), the
 C library of HDF5 (1.10 or later), oneDNN 2 or 3 for OpenMP, Highway 1.0, SentencePiece 0.1.97, ICU 72, yaml-cpp 0.7,
-CLI11 2.3, spdlog 1.10, fmt 9, nlohmann/json 3.11, OpenSSL 3, zlib, bzip2, liblzma, zstd, libarchive 3, xxHash 0.8, libpng 1.6,
+CLI11 2.1, spdlog 1.10, fmt 9, nlohmann/json 3.11, OpenSSL 3, zlib, bzip2, liblzma, zstd, libarchive 3, xxHash 0.8, libpng 1.6,
 and, for `nystrom watch`, cpp-httplib 0.11 with its pkg-config file;
 for the tests GoogleTest 1.12 with GoogleMock, Google Benchmark and Boost.Context. Later versions of the libraries
 should do as well.'

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/core/html.h"
 
@@ -10,11 +11,14 @@ namespace nystrom {
 namespace {
 
 std::string swatch(const LegendEntry& entry) {
+  constexpr std::string_view kOpen = "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">";
+  if (entry.filled)
+    return fmt::format("{}<rect class=\"fill c{}{}\" x=\"7\" width=\"12\" height=\"12\"/></svg>", kOpen,
+                       entry.color % kPaletteSize, entry.color >= kPaletteSize ? " pale" : "");
   const std::string classes = fmt::format("c{}{}", entry.color % kPaletteSize,
                                           entry.dashed || entry.color >= kPaletteSize ? " dashed" : "");
   return fmt::format(
-      "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"line {0}\" d=\"M1 6H25\"/>{1}</svg>",
-      classes,
+      "{0}<path class=\"line {1}\" d=\"M1 6H25\"/>{2}</svg>", kOpen, classes,
       entry.dotted ? fmt::format("<circle class=\"dot {}\" cx=\"13\" cy=\"6\" r=\"3.5\"/>", classes) : "");
 }
 
@@ -35,6 +39,11 @@ std::string choice_html(const Figure& figure) {
         fmt::format("<input type=\"radio\" name=\"{0}\" id=\"{0}-{1}\"{2}><label for=\"{0}-{1}\">{3}</label>",
                     figure.id, i, i == 0 ? " checked" : "", html_escaped(figure.views[i].name));
   return html + "\n";
+}
+
+bool has_points(const Line& line) {
+  return std::ranges::any_of(
+      line.points, [](const Point& point) { return std::isfinite(point.x) && std::isfinite(point.y); });
 }
 
 bool all_positive(const LineChart& chart) {
@@ -63,7 +72,7 @@ std::string html_of(const Figure& figure) {
 std::vector<LegendEntry> legend_of(const LineChart& chart) {
   std::vector<LegendEntry> legend;
   for (const Line& line : chart.lines)
-    if (!line.name.empty())
+    if (!line.name.empty() && has_points(line))
       legend.push_back({line.name, line.color, line.dashed,
                         line.look == Line::Look::kDotted || line.look == Line::Look::kDots});
   return legend;

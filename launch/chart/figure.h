@@ -20,6 +20,7 @@ struct LegendEntry {
   std::string name;
   std::size_t color = 0;
   bool dashed = false, dotted = false;
+  bool filled = false;  ///< of an area, such as a bar
 };
 
 struct Figure {
@@ -32,7 +33,7 @@ struct Figure {
 
 [[nodiscard]] std::string html_of(const Figure& figure);
 
-/// Entries of the lines that have names.
+/// Entries of the lines that have names and points.
 [[nodiscard]] std::vector<LegendEntry> legend_of(const LineChart& chart);
 
 struct FigureOptions {

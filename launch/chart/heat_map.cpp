@@ -13,8 +13,9 @@
 namespace nystrom {
 namespace {
 
-constexpr double kTop = 40, kRight = 8, kBottom = 50, kLetter = 7.6;  // width of a letter on a phone
-constexpr std::size_t kMaxLabel = 16;
+constexpr double kTop = 40, kLabelLine = 15, kRight = 8, kBottom = 50,
+                 kLetter = 7.6;                       // width of a letter on a phone
+constexpr std::size_t kMaxLabel = 16, kReadable = 4;  // letters
 
 class Drawing {
  public:
@@ -53,10 +54,12 @@ class Drawing {
     left_ = 12 + kLetter * static_cast<double>(longest);
     width_ = (kChartWidth - kRight - left_) / static_cast<double>(map_.columns.size());
     height_ = std::clamp(240.0 / static_cast<double>(map_.rows.size()), 5.0, 30.0);
+    staggered_ = letters_of_column() >= kReadable && letters_of_column() < longest_column();
+    top_ = kTop + (staggered_ ? kLabelLine : 0);
   }
 
   [[nodiscard]] double x(std::size_t column) const { return left_ + width_ * static_cast<double>(column); }
-  [[nodiscard]] double y(std::size_t row) const { return kTop + height_ * static_cast<double>(row); }
+  [[nodiscard]] double y(std::size_t row) const { return top_ + height_ * static_cast<double>(row); }
   [[nodiscard]] double bottom() const { return y(map_.rows.size()); }
 
   void draw_labels() {
@@ -70,20 +73,53 @@ class Drawing {
     draw_column_labels();
   }
 
-  /// All of them, cut to the width of a column, or every n-th where columns are narrow.
-  void draw_column_labels() {
-    constexpr std::size_t kReadable = 4;
-    const auto room = static_cast<std::size_t>(std::max(0.0, (width_ - 2) / kLetter));
+  /// Letters that fit above a column.
+  [[nodiscard]] std::size_t letters_of_column() const { return letters_in(width_ - 2); }
+
+  [[nodiscard]] std::size_t longest_column() const {
     std::size_t longest = 1;
     for (const auto& column : map_.columns)
       longest = std::max(longest, label_length(short_label(column, kMaxLabel)));
-    const std::size_t letters = room >= kReadable ? std::min(room, kMaxLabel) : kMaxLabel;
+    return longest;
+  }
+
+  static std::size_t letters_in(double width) {
+    return static_cast<std::size_t>(std::max(0.0, width / kLetter));
+  }
+
+  /// All of them where they are readable, in two lines by turns if they are wider than a column; else every
+  /// n-th.
+  void draw_column_labels() {
+    if (letters_of_column() < kReadable) return draw_some_column_labels();
+    for (std::size_t c = 0; c < map_.columns.size(); ++c)
+      if (staggered_)
+        draw_staggered_label(c);
+      else
+        draw_column_label(x(c) + width_ / 2, top_ - 6, "across",
+                          short_label(map_.columns[c], letters_of_column()));
+  }
+
+  void draw_some_column_labels() {
     const std::size_t step =
-        room >= kReadable ? 1
-                          : every(map_.columns.size(), width_, kLetter * static_cast<double>(longest) + 6);
+        every(map_.columns.size(), width_, kLetter * static_cast<double>(longest_column()) + 6);
     for (std::size_t c = 0; c < map_.columns.size(); c += step)
-      svg_ += fmt::format("<text class=\"tick across\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", x(c) + width_ / 2,
-                          kTop - 6, html_escaped(short_label(map_.columns[c], letters)));
+      draw_column_label(x(c) + width_ / 2, top_ - 6, "across", short_label(map_.columns[c], kMaxLabel));
+  }
+
+  /// As wide as two columns, within the picture: the last one ends at its edge.
+  void draw_staggered_label(std::size_t c) {
+    const bool first = c == 0, last = c + 1 == map_.columns.size();
+    const double room = first  ? std::min(2 * width_, width_ + 2 * left_) - 4
+                        : last ? 1.5 * width_ + kRight - 4
+                               : 2 * width_ - 4;
+    const double up = c % 2 == 0 ? kLabelLine : 0;
+    draw_column_label(last ? kChartWidth - 2 : x(c) + width_ / 2, top_ - 6 - up, last ? "up" : "across",
+                      short_label(map_.columns[c], std::min(letters_in(room), kMaxLabel)));
+  }
+
+  void draw_column_label(double at, double baseline, const char* anchor, const std::string& label) {
+    svg_ += fmt::format("<text class=\"tick {}\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", anchor, at, baseline,
+                        html_escaped(label));
   }
 
   /// Labels are `size` long and their cells `room`: every n-th is written.
@@ -127,7 +163,8 @@ class Drawing {
 
   const HeatMap& map_;
   Axis shades_;
-  double left_ = 0, width_ = 0, height_ = 0;
+  double left_ = 0, top_ = 0, width_ = 0, height_ = 0;
+  bool staggered_ = false;  ///< labels of columns are in two lines, by turns
   std::string svg_;
 };
 

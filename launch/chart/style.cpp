@@ -38,7 +38,7 @@ svg .name{fill:var(--ink)}svg .end,svg .up{text-anchor:end}svg .across,svg .cell
 .dot{fill:var(--c)}.dot:hover{r:6}
 .resume{stroke:var(--muted);stroke-width:1.2;stroke-dasharray:2 3}.best{stroke:var(--good);stroke-width:1.4}
 .checkpoint{fill:var(--muted)}
-.bar{fill:var(--c)}.bar.pale{fill-opacity:.5}.bar:hover{stroke:var(--ink);stroke-width:1.5}
+.bar,.fill{fill:var(--c)}.bar.pale,.fill.pale{fill-opacity:.5}.bar:hover{stroke:var(--ink);stroke-width:1.5}
 .cell{fill:var(--heat)}svg .cell-text{fill:var(--ink)}svg .cell-text.on{fill:var(--on-heat)}
 .cell:hover{stroke:var(--ink);stroke-width:1.5}.framed{fill:none;stroke:var(--c1);stroke-width:2.5}
 @media (max-width:34rem){svg text{font-size:14px}}

@@ -19,8 +19,10 @@ struct Options {
 };
 
 void print(CheckReport report, bool json) {
-  fmt::print("{}", check_text(report));
-  if (!json) return;
+  if (!json) {
+    fmt::print("{}", check_text(report));
+    return;
+  }
   report.json["notes"] = report.notes;
   report.json["warnings"] = report.warnings;
   fmt::print("{}\n", report.json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -70,7 +72,7 @@ Command check_command() {
             app.add_option("--steps", options->steps, "Training steps to time; 0: none.")
                 ->capture_default_str()
                 ->type_name("N");
-            app.add_flag("--json", options->json, "Print one line of JSON at the end.");
+            app.add_flag("--json", options->json, "Print one line of JSON instead.");
             add_resume_option(app, options->resume);
           },
       .run = [options](const Invocation& invocation) { return run(*options, invocation); }};

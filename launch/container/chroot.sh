@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs what launch/container/Dockerfile would run, without an engine: for each stage a bare chroot (debootstrap's minbase
-# in the place of debian:bookworm-slim), in it each RUN line, with the ARG and ENV values that are in force; COPY copies.
+# Runs what launch/container/Dockerfile and nystrom.def would run, without an engine: for each stage a bare chroot
+# (debootstrap's minbase in the place of debian:bookworm-slim), in it each RUN line, with the ARG and ENV values that are
+# in force; COPY copies. Then, in one more, %post, %test and %runscript of nystrom.def with the package of the first stage.
 # A manual test: needs root, debootstrap, a network, and the time of a build (NYSTROM_BUILD=FOLDER: a build folder
 # instead, from which only the package is made; the first stage's RUN lines are skipped then).
 #
@@ -51,6 +52,11 @@ enter() {  # DIRECTORY COMMAND
     "${environment[@]}" /bin/sh -c "cd '$directory' && $2"
 }
 
+remove() {  # DIRECTORY in the folder
+  unmount
+  rm -rf --one-file-system "${folder:?}/$1"
+}
+
 stage="" stages=0 lines=0 environment=() directory=/
 declare -A value=()
 expand() {  # ${NAME}: the value of an ARG
@@ -68,7 +74,7 @@ while IFS= read -r line; do
       [[ $name ]] || continue  # the last line names the default target
       printf '== stage %s\n' "$name"
       stage=$name stages=$((stages + 1)) directory=/
-      [[ -d $folder/$stage ]] && { unmount; rm -rf --one-file-system "${folder:?}/$stage"; }
+      remove "$stage"
       if [[ -d $folder/$base ]]; then unmount; cp -a "$folder/$base" "$folder/$stage"; else make_base "$folder/$stage"; environment=(); fi ;;
     "WORKDIR "*)
       directory=${line#WORKDIR }
@@ -100,3 +106,27 @@ while IFS= read -r line; do
   esac
 done < <(sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$root/launch/container/Dockerfile")
 printf 'chroot: %s stages, %s RUN lines: all succeeded\n' "$stages" "$lines"
+
+section() {  # NAME: of nystrom.def
+  awk -v name="%$1" '/^%/ { inside = $1 == name; next } inside' "$root/launch/container/nystrom.def"
+}
+printf '== nystrom.def\n'
+remove apptainer
+make_base "$folder/apptainer"
+environment=() directory=/
+while read -r what target; do
+  [[ $what ]] || continue
+  [[ $what == packages/* ]] || stop "This script does not know the file: $what"
+  mkdir -p "$folder/apptainer$target"
+  # shellcheck disable=SC2086
+  cp "$folder/build/"$what "$folder/apptainer$target"
+done < <(section files)
+enter "$folder/apptainer" "set -e
+$(section post)" || stop "nystrom.def: %post failed."
+enter "$folder/apptainer" "set -e
+$(section environment)
+$(section test)" || stop "nystrom.def: %test failed."
+enter "$folder/apptainer" "set -- inspect --help
+$(section environment)
+$(section runscript)" | grep -q 'nystrom inspect' || stop "nystrom.def: %runscript failed."
+printf 'chroot: %%post, %%test and %%runscript of nystrom.def: all succeeded\n'

@@ -44,7 +44,8 @@ std::string splits_table(const Manifest& splits) {
 
 std::vector<LegendEntry> bar_legend(const BarChart& chart) {
   std::vector<LegendEntry> legend;
-  for (const std::string& name : chart.series) legend.push_back({.name = name, .color = legend.size()});
+  for (const std::string& name : chart.series)
+    legend.push_back({.name = name, .color = legend.size(), .filled = true});
   return legend;
 }
 
@@ -127,10 +128,11 @@ std::string source_section(const Manifest& source) {
   const Manifest& files = source.at("files");
   const auto tokens = source.at("tokens").get<std::int64_t>();
   std::string html = fmt::format(
-      "<h3>{}</h3>\n<p>{} of kind {}: {} files, {}. {} documents of {} tokens{}.</p>\n",
+      "<h3>{}</h3>\n<p>{} of kind {}: {} file{}, {}. {} documents of {} tokens{}.</p>\n",
       html_escaped(source.at("name").get<std::string>()), html_escaped(source.at("path").get<std::string>()),
       html_escaped(source.at("kind").get<std::string>()), grouped(files.at("count")),
-      bytes_text(files.at("bytes").get<std::uint64_t>()), grouped(source.at("documents")), grouped(tokens),
+      files.at("count") == 1 ? "" : "s", bytes_text(files.at("bytes").get<std::uint64_t>()),
+      grouped(source.at("documents")), grouped(tokens),
       tokens > 0 ? fmt::format(", {:.2f} bytes a token",
                                source.at("bytes").get<double>() / static_cast<double>(tokens))
                  : "");

@@ -73,14 +73,22 @@ std::string ranks_part(const std::string& ranks) {
                        : "<section><h2>Ranks</h2>\n<pre>" + html_escaped(ranks) + "</pre></section>\n";
 }
 
+/// The best score of a task, else the latest loss.
+std::string validation_text(const ReportedRun& run) {
+  if (const auto best = best_validation(run); best && best->name != "loss")
+    return best->name + " " + number_text(best->value, 5);
+  const Series& loss = run.history.of("validation_loss");
+  return loss.empty() ? "" : number_text(loss.last(), 5);
+}
+
 std::string row_of(const std::string& name, const ReportedRun& run) {
   const Progress progress = progress_of(run);
-  const Series &loss = run.history.of("loss"), &validation = run.history.of("validation_loss");
+  const Series& loss = run.history.of("loss");
   return html_row(
       {fmt::format("<td><a href=\"/run/{}\">{}</a></td>", link_escaped(name), html_escaped(name)),
        html_cell(name_of(progress.phase)), html_cell(steps_text(progress)),
        html_cell(loss.empty() ? "" : number_text(loss.last(), 5), "number"),
-       html_cell(validation.empty() ? "" : number_text(validation.last(), 5), "number"),
+       html_cell(validation_text(run), "number"),
        html_cell(progress.tokens_per_second ? grouped(std::llround(*progress.tokens_per_second)) : "",
                  "number"),
        html_cell(progress.seconds_left ? duration_text(*progress.seconds_left) : "", "number")});

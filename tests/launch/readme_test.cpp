@@ -117,5 +117,17 @@ TEST(Readme, the_commands_for_your_own_text_train_on_that_text) {
   EXPECT_TRUE(std::filesystem::exists(folder / "my-model/config.json"));
 }
 
+// Without a viewBox a browser cuts a picture that is wider than its page, instead of scaling it.
+TEST(Readme, pictures_scale_to_the_width_of_a_page) {
+  std::size_t pictures = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("docs")) {
+    if (entry.path().extension() != ".svg") continue;
+    ++pictures;
+    const std::string svg = read_bytes(entry.path().string());
+    EXPECT_THAT(svg.substr(0, svg.find('>')), HasSubstr(" viewBox=\"")) << entry.path();
+  }
+  EXPECT_GE(pictures, 5U);
+}
+
 }  // namespace
 }  // namespace nystrom

@@ -33,6 +33,12 @@ std::string counted(double per_second) {
                             : fmt::format("{:.1f}k tokens/s", per_second / 1000);
 }
 
+/// "27662 parameters", "6.5 million parameters".
+std::string parameters_text(std::int64_t count) {
+  return count < 100000 ? fmt::format("{} parameters", count)
+                        : fmt::format("{:.1f} million parameters", static_cast<double>(count) * 1e-6);
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -49,11 +55,11 @@ std::string describe(const RunInfo& info) {
     return fmt::format("The run of {} steps was done before; there is nothing to train. Its model is {}.",
                        info.steps, info.resumed_from);
   return fmt::format(
-      "{:.1f} million parameters, {}; steps {} to {}, {} sequences per step, micro-batch {}; {} rank{} "
+      "{}, {}; steps {} to {}, {} sequences per step, micro-batch {}; {} rank{} "
       "with {} thread{}; {:.0f} MiB of state and {:.0f} MiB of activations per rank{}",
-      static_cast<double>(info.parameters) * 1e-6, info.precision, info.first_step, info.steps,
-      info.global_batch, info.micro_batch, info.ranks, info.ranks == 1 ? "" : "s", info.threads,
-      info.threads == 1 ? "" : "s", mebibytes(info.state_bytes), mebibytes(info.activation_bytes),
+      parameters_text(info.parameters), info.precision, info.first_step, info.steps, info.global_batch,
+      info.micro_batch, info.ranks, info.ranks == 1 ? "" : "s", info.threads, info.threads == 1 ? "" : "s",
+      mebibytes(info.state_bytes), mebibytes(info.activation_bytes),
       info.resumed_from.empty() ? "" : "; resumed from " + info.resumed_from);
 }
 

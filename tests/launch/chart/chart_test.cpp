@@ -268,6 +268,21 @@ TEST(HeatMap, labels_that_do_not_fit_are_omitted_and_long_ones_truncated) {
   EXPECT_THAT(svg, HasSubstr(">xxxxxxxxxxxxxxx…</text>"));
 }
 
+TEST(HeatMap, labels_wider_than_their_columns_are_in_two_lines) {
+  HeatMap map{.title = "m",
+              .across = "p",
+              .down = "t",
+              .columns = {"anger", "fear", "joy", "love", "sadness", "surprise"},
+              .rows = {"surprise"},
+              .values = {{1, 2, 3, 4, 5, 6}}};
+  const std::string svg = svg_of(map);
+  for (const std::string& label : map.columns) EXPECT_THAT(svg, HasSubstr(">" + label + "</text>"));
+  EXPECT_EQ(occurrences(svg, "y=\"34\">"), 3U);
+  EXPECT_EQ(occurrences(svg, "y=\"49\">"), 3U);
+  map.columns.back() = "joy", map.columns[4] = "hope";
+  EXPECT_EQ(occurrences(svg_of(map), "y=\"34\">"), 6U) << "one line where they fit";
+}
+
 TEST(HeatMap, wide_columns_have_all_their_labels_truncated_if_needed) {
   HeatMap map{.title = "m", .across = "p", .down = "t", .columns = {}, .rows = {"r"}, .values = {{}}};
   for (int i = 0; i < 8; ++i)
@@ -311,6 +326,28 @@ TEST(Figure, has_a_view_for_each_scale_that_can_show_the_points) {
       occurrences(figure_of(chart_of({{1, 0}, {2, 2}}), {.id = "f", .caption = "c"}), "<svg class=\"plot\""),
       1U);
   EXPECT_EQ(figure_of(chart_of({}), {.id = "f", .caption = "c"}), "");
+}
+
+TEST(Figure, legend_leaves_out_lines_without_points) {
+  LineChart chart = chart_of({{1, 1}, {2, 2}});
+  chart.lines[0].name = "training";
+  chart.lines.push_back({.name = "validation", .points = {}, .color = 1});
+  chart.lines.push_back({.name = "gaps", .points = {{1, kNone}}, .color = 2});
+  chart.lines.push_back({.name = "smooth", .points = {{1, 2}}, .color = 3});
+  const std::string html = figure_of(chart, {.id = "f", .caption = "c"});
+  EXPECT_THAT(html, HasSubstr("training"));
+  EXPECT_THAT(html, HasSubstr("smooth"));
+  EXPECT_THAT(html, Not(HasSubstr("validation")));
+  EXPECT_THAT(html, Not(HasSubstr("gaps")));
+}
+
+TEST(Figure, legend_shows_areas_as_areas) {
+  const std::string html = html_of({.id = "f",
+                                    .caption = "c",
+                                    .legend = {{.name = "a", .filled = true}, {.name = "b", .color = 1}},
+                                    .views = {}});
+  EXPECT_EQ(occurrences(html, "<rect class=\"fill c0\""), 1U);
+  EXPECT_EQ(occurrences(html, "<path class=\"line c1\""), 1U);
 }
 
 TEST(Figure, legend_names_lines_that_have_names) {

@@ -37,12 +37,13 @@ std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>
 TEST_F(Program, check_reports_on_a_start_and_writes_nothing) {
   const auto before = files_in(folder_->path());
   const std::string again = "XDG_CACHE_HOME=$PWD $nystrom check run.yaml --json --set run.directory=new";
+  const std::string page = run("XDG_CACHE_HOME=$PWD $nystrom check run.yaml --set run.directory=new").out;
+  EXPECT_THAT(page, AllOf(StartsWith("`nystrom pretrain` would start a new run in new.\n"),
+                          HasSubstr("\nTraining shards: prepared/train, 1 shard, ")));
+  EXPECT_LE(std::ranges::count(page, '\n'), 24) << "one screen:\n" << page;
   const Outcome done = run(again + " --set training.micro_batch=2");
   ASSERT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out, AllOf(StartsWith("`nystrom pretrain` would start a new run in new.\n"),
-                              HasSubstr("\nTraining shards: prepared/train, 1 shard, ")));
-  EXPECT_LE(std::ranges::count(done.out, '\n'), 24) << "one screen:\n" << done.out;
-  const nlohmann::json json = last_line(done);
+  const nlohmann::json json = nlohmann::json::parse(done.out);  // nothing else
   EXPECT_EQ(json["command"], "pretrain");
   EXPECT_EQ(json["state"], "new");
   EXPECT_EQ(json["micro_batch"], 2);
@@ -57,7 +58,8 @@ TEST_F(Program, check_reports_on_a_start_and_writes_nothing) {
   EXPECT_GT(json["epochs"]["lines"], 0);
 
   const Outcome resumed = run("$nystrom check run.yaml --json --steps 0 --set training.steps=6");
-  EXPECT_THAT(resumed.out,
+  EXPECT_EQ(last_line(resumed)["state"], "resumes");
+  EXPECT_THAT(run("$nystrom check run.yaml --steps 0 --set training.steps=6").out,
               StartsWith("`nystrom pretrain` would resume from run/checkpoints/step-00000004.h5, at "
                          "step 5 of 6.\n"));
   EXPECT_FALSE(last_line(resumed).contains("timed_steps"));
@@ -71,7 +73,7 @@ TEST_F(Program, check_takes_the_command_from_the_configuration) {
   const std::string prepare = "$nystrom check run.yaml --json --set 'data={shards: [], validation: []}' ";
   const Outcome text = run(prepare + "--set output.directory=unprepared");
   ASSERT_EQ(text.status, 0) << text.err;
-  EXPECT_THAT(text.out, StartsWith("`nystrom prepare` would start a preparation in unprepared.\n"));
+  EXPECT_EQ(last_line(text)["output_directory"], "unprepared");
   EXPECT_EQ(last_line(text)["corpus"][0]["files"], 1);
   const Outcome again = run("$nystrom check run.yaml --command prepare");
   EXPECT_THAT(again.out, StartsWith("`nystrom prepare` would do nothing: prepared holds this preparation."));
@@ -102,7 +104,6 @@ TEST_F(Program, check_runs_on_several_ranks) {
       "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 --oversubscribe --bind-to none "
       "$nystrom check run.yaml --json --set run.directory=two --set training.micro_batch=1");
   ASSERT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out, HasSubstr("2 ranks of "));
   EXPECT_EQ(last_line(done)["ranks"], 2);
   EXPECT_EQ(last_line(done)["sequences_per_timed_step"], 2);
 }

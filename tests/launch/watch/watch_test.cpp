@@ -86,6 +86,22 @@ TEST_F(Watch, a_directory_of_runs_is_a_list) {
   EXPECT_THAT(get(pages, "/run/a/content").body, HasSubstr("curve-loss"));
 }
 
+TEST_F(Watch, the_list_has_the_best_score_of_a_task_or_the_latest_loss) {
+  make_run("runs/a");
+  std::ofstream(folder_ / "runs/a/metrics.jsonl", std::ios::app)
+      << "{\"step\": 40, \"validation_loss\": 1.5}\n{\"step\": 41, \"validation_loss\": 2.5}\n";
+  make_run("runs/b");
+  write_bytes(
+      folder_ / "runs/b/evaluations.json",
+      R"([{"step": 4, "epoch": 1, "training_loss": 1.0, "validation_loss": null, "scores": {"validation": {"accuracy": 0.875}}},)"
+      R"( {"step": 8, "epoch": 2, "training_loss": 1.0, "validation_loss": null, "scores": {"validation": {"accuracy": 0.5}}}])");
+  WatchedRuns runs(folder_ / "runs");
+  LivePages pages(runs, true);
+  const std::string list = get(pages, "/content").body;
+  EXPECT_THAT(list, HasSubstr(">2.5</td>"));
+  EXPECT_THAT(list, HasSubstr(">accuracy 0.875</td>"));
+}
+
 TEST_F(Watch, nothing_outside_of_the_directory_is_shown) {
   make_run("runs/a");
   make_run("secret");

@@ -29,6 +29,14 @@ TEST(Progress, durations_are_formatted_briefly) {
   EXPECT_EQ(duration_text(-1), "?");
 }
 
+TEST(Progress, a_start_counts_parameters_one_by_one_or_in_millions) {
+  RunInfo info;
+  info.steps = 4, info.precision = "fp32", info.parameters = 27662;
+  EXPECT_THAT(describe(info), StartsWith("27662 parameters, fp32; steps 1 to 4"));
+  info.parameters = 6'540'000;
+  EXPECT_THAT(describe(info), StartsWith("6.5 million parameters, fp32"));
+}
+
 TEST(Progress, a_validation_without_a_loss_shows_its_scores_alone) {
   ValidationReport report{.step = 40, .losses = report_of(40, 1).losses, .seconds = 2};
   report.scores = {{"spearmanr", 0.75}, {"pearson", 0.5}};

@@ -1,25 +1,29 @@
 # Copyright the nystrom developers. SPDX-License-Identifier: Apache-2.0
 """Spack package of nystrom: see contrib/spack/README.md."""
 
+import pathlib
+
 from spack.package import *
 
 
 class Nystrom(CMakePackage, CudaPackage):
-    """Pretraining of Nystromformers, transformer encoders with attention linear in the sequence length: from raw text to a
-    tokenizer, HDF5 shards, a bit-exactly resumable run over MPI, and models for Hugging Face transformers."""
+    """Pretraining of Nystromformers, transformer encoders with attention linear in the sequence
+    length: from raw text to a tokenizer, HDF5 shards, a bit-exactly resumable run over MPI, and
+    models for Hugging Face transformers."""
 
     homepage = "https://arxiv.org/abs/2102.03902"
+    git = pathlib.Path(__file__).resolve().parents[4].as_uri()  # the clone that this recipe is in
 
     license("Apache-2.0")
 
-    # Of a source tree: `spack dev-build nystrom@develop`, in it.
-    version("develop")
+    version("develop", branch="main")
 
     variant("cuda", default=False, description="The CUDA backend")
 
+    generator("ninja")
+
     depends_on("cxx", type="build")
     depends_on("cmake@3.25:", type="build")
-    depends_on("ninja", type="build")
     depends_on("mpi")
     depends_on("hdf5@1.10:~mpi")
     depends_on("onednn@2.6: cpu_runtime=omp")
@@ -27,8 +31,8 @@ class Nystrom(CMakePackage, CudaPackage):
     depends_on("sentencepiece@0.1.97:")
     depends_on("icu4c@72:")
     depends_on("yaml-cpp@0.7:")
-    depends_on("cli11@2.3:")
-    depends_on("spdlog@1.10: +fmt_external")
+    depends_on("cli11@2.1:")
+    depends_on("spdlog@1.10:")
     depends_on("fmt@9:")
     depends_on("nlohmann-json@3.11:")
     depends_on("openssl@3:")
@@ -53,7 +57,7 @@ class Nystrom(CMakePackage, CudaPackage):
             self.define("MPI_CXX_COMPILER", self.spec["mpi"].mpicxx),
         ]
         if self.spec.satisfies("+cuda"):
-            architectures = ";".join(f"{arch}-real" for arch in self.spec.variants["cuda_arch"].value)
+            architectures = [f"{arch}-real" for arch in self.spec.variants["cuda_arch"].value]
             args.append(self.define("NYSTROM_CUDA_ARCHITECTURES", architectures))
         return args
 
