@@ -2,12 +2,14 @@
 """Scaling benchmarks: training step by sequence length (Nystrom against softmax, ours and transformers'), by number
 of ranks, and data loader throughput against training throughput.
 
-usage: benchmarks/scaling.py [--parts lengths,ranks,loader] [--shards GLOB] [--rounds 3] [--output FILE]
+usage: benchmarks/scaling.py [--parts lengths,ranks,zero,loader] [--shards GLOB] [--rounds 3] [--output FILE]
 
 `lengths`: base model, batch size 1: time and peak memory of a step by sequence length. Beyond 4,096 tokens softmax is
 measured with 3 of the 12 layers, and so is Nystrom for comparison; the member `layers` of a row says which.
 `ranks`: throughput of two ranks with one thread each relative to one, with twice the global batch; and the bound set
 by the machine: two independent jobs at once relative to one job alone.
+`zero`: a step of two ranks with one thread each, the optimizer's state sharded over them (ZeRO-1) and not: 2 layers of the
+base model, whose communication weighs much; needs --shards.
 `loader`: loader throughput on one thread, relative to the training throughput of the base and the small model on all
 threads; needs --shards (of `nystrom prepare`).
 """
@@ -16,8 +18,9 @@ import concurrent.futures
 import os
 import pathlib
 import statistics
+import tempfile
 
-from support import BASE, PROGRAM, SMALL, TINY, DidNotRun, last_json, ours, peer, peer_python, record, spread, write
+from support import BASE, PROGRAM, ROOT, SMALL, TINY, DidNotRun, last_json, ours, peer, peer_python, record, spread, write
 
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 FEW_LAYERS = 3
@@ -95,6 +98,32 @@ def measure_ranks(args, report):
         write(args.output, report)
 
 
+def measure_zero(args, report):
+    if not args.shards:
+        raise SystemExit("The part `zero` needs --shards: a glob of shards written by `nystrom prepare`.")
+    with tempfile.TemporaryDirectory() as folder:
+        def step(zero):
+            keys = {"run.directory": f"{folder}/run", "data.shards": f"[{args.shards}]", "data.sequence_length": 128,
+                    "model.max_positions": 128, "model.layers": 2, "training.steps": 1000, "training.micro_batch": 4,
+                    "training.global_batch": 8, "training.precision": args.precision, "run.threads": 1, "training.zero": zero}
+            command = [str(ROOT / "launch" / "mpirun.sh"), "2", str(args.program), "check", "--command", "pretrain", "--json",
+                       "--steps", "20", *(word for key, value in keys.items() for word in ("--set", f"{key}={value}"))]
+            return last_json(command, 1)
+        runs = {False: [], True: []}
+        for _ in range(args.rounds):
+            for zero in runs:
+                runs[zero].append(step(str(zero).lower()))
+    ratios = [with_zero["seconds_per_timed_step"] / without["seconds_per_timed_step"]
+              for without, with_zero in zip(runs[False], runs[True])]
+    row = {"part": "zero", "length": 128, "batch_a_rank": 4, "parameters": runs[True][0]["parameters"],
+           "without": spread(runs[False], "seconds_per_timed_step"), "with": spread(runs[True], "seconds_per_timed_step"),
+           "ratio": statistics.median(ratios), "ratios": ratios}
+    report["results"].append(row)
+    print(f"a step of 2 ranks with ZeRO takes {row['ratio']:.2f} (range {min(ratios):.2f} to {max(ratios):.2f}) of one without: "
+          f"{row['with']['median']:.3f} s, {row['without']['median']:.3f} s", flush=True)
+    write(args.output, report)
+
+
 def measure_loader(args, report):
     if not args.shards:
         raise SystemExit("The part `loader` needs --shards: a glob of shards written by `nystrom prepare`.")
@@ -115,19 +144,21 @@ def measure_loader(args, report):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="lengths,ranks,loader")
+    parser.add_argument("--parts", default="lengths,ranks,loader", help="default: %(default)s")
     parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")], default=LENGTHS)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--shards", help="glob of shards, for the part `loader`")
+    parser.add_argument("--shards", help="glob of shards, for the parts `zero` and `loader`")
+    parser.add_argument("--program", type=pathlib.Path, default=PROGRAM, help="another build, for the part `zero`")
     parser.add_argument("--python", help="interpreter with torch and transformers (default: create an environment)")
     parser.add_argument("--output", type=pathlib.Path, help="JSON file for the results")
     args = parser.parse_args()
     report = record(f"benchmarks/scaling.py --parts {args.parts} --rounds {args.rounds} --threads {args.threads}",
                     threads=args.threads, rounds=args.rounds)
     for part in args.parts.split(","):
-        {"lengths": measure_lengths, "ranks": measure_ranks, "loader": measure_loader}[part](args, report)
+        {"lengths": measure_lengths, "ranks": measure_ranks, "zero": measure_zero,
+         "loader": measure_loader}[part](args, report)
 
 
 if __name__ == "__main__":
