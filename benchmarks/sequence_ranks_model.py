@@ -50,30 +50,33 @@ def exposed(shape, ranks, bandwidth, latency, sum_seconds, hidden_each=0.0):
                                  for each in exchanges_of(shape, ranks, bandwidth, latency, sum_seconds))
 
 
+def cases():
+    """GPUs with their links, tokens of a sequence, and seconds of a step without exchanges."""
+    for ranks, links, bandwidth, latency in LINKS:
+        for tokens in (1 << 20, 1 << 23, 1 << 26):
+            yield ranks, links, bandwidth, latency, tokens, tokens / ranks * SECONDS_A_TOKEN
+
+
 def table():
     print("| GPUs | links | tokens | step alone | exchanges | tokens/s | of N times one GPU | with sums from rank to rank |")
     print("|---|---|---|---|---|---|---|---|")
-    for ranks, links, bandwidth, latency in LINKS:
-        for tokens in (1 << 20, 1 << 23, 1 << 26):
-            step = tokens / ranks * SECONDS_A_TOKEN
-            late = exposed(BASE, ranks, bandwidth, latency, to_all)
-            other = exposed(BASE, ranks, bandwidth, latency, chained)
-            print(f"| {ranks} | {links} | {tokens >> 20} Mi | {1e3 * step:.0f} ms | {1e3 * late:.1f} ms "
-                  f"| {tokens / (step + late) / 1e6:.1f} M | {step / (step + late):.2f} | {step / (step + other):.2f} |")
+    for ranks, links, bandwidth, latency, tokens, step in cases():
+        late = exposed(BASE, ranks, bandwidth, latency, to_all)
+        other = exposed(BASE, ranks, bandwidth, latency, chained)
+        print(f"| {ranks} | {links} | {tokens >> 20} Mi | {1e3 * step:.0f} ms | {1e3 * late:.1f} ms "
+              f"| {tokens / (step + late) / 1e6:.1f} M | {step / (step + late):.2f} | {step / (step + other):.2f} |")
 
 
 def not_built():
     print("| GPUs | tokens | exchanges | of N times one GPU | each beside a product | | sums in two steps | |")
     print("|---|---|---|---|---|---|---|---|")
-    for ranks, _, bandwidth, latency in LINKS:
-        for tokens in (1 << 20, 1 << 23, 1 << 26):
-            step = tokens / ranks * SECONDS_A_TOKEN
-            product = tokens / ranks * 2 * BASE["hidden"] ** 2 / PRODUCTS
-            ways = (exposed(BASE, ranks, bandwidth, latency, to_all),
-                    exposed(BASE, ranks, bandwidth, latency, to_all, product),
-                    exposed(BASE, ranks, bandwidth, latency, two_steps))
-            shares = " | ".join(f"{1e3 * late:.1f} ms | {step / (step + late):.3f}" for late in ways)
-            print(f"| {ranks} | {tokens >> 20} Mi | {shares} |")
+    for ranks, _, bandwidth, latency, tokens, step in cases():
+        product = tokens / ranks * 2 * BASE["hidden"] ** 2 / PRODUCTS
+        ways = (exposed(BASE, ranks, bandwidth, latency, to_all),
+                exposed(BASE, ranks, bandwidth, latency, to_all, product),
+                exposed(BASE, ranks, bandwidth, latency, two_steps))
+        shares = " | ".join(f"{1e3 * late:.1f} ms | {step / (step + late):.3f}" for late in ways)
+        print(f"| {ranks} | {tokens >> 20} Mi | {shares} |")
 
 
 if __name__ == "__main__":
