@@ -39,6 +39,11 @@ struct NystromSaved {
   Tensor
       row_stats;  ///< [T, H, 2] (on a GPU laid out [H, T, 2]) compute dtype: the same of each query's softmax
   Tensor residuals;  ///< [B, H] compute dtype: |A Z - I|_F / sqrt(M); 0 where n <= M
+  // What a GPU's backward would have to make again (a CPU's does):
+  Tensor a;         ///< [B, H, M, M]
+  Tensor norms;     ///< [B, H, 2] |A|_1 and the first column that has it
+  Tensor w;         ///< [B, H, M, D] Z (k3 v)
+  Tensor iterates;  ///< [B, H, (steps - 1) M, M] Z_1 and further, up to 64 landmarks
 
   /// Books them (lifetime: saved).
   static NystromSaved plan(Planner& planner, const NystromOptions& options, DType activation,
@@ -62,7 +67,8 @@ Tensor plan_nystrom_attention_workspace(Planner& planner, const NystromOptions& 
 [[nodiscard]] std::int64_t nystrom_cut_rows(const NystromOptions& options, std::int64_t rows, int ranks);
 
 void nystrom_attention_forward(Context& context, const NystromAttention& args);
-/// Recomputes the softmaxes from their saved statistics, the pseudo-inverse's iterates from A.
+/// Recomputes the softmaxes from their saved statistics, and the pseudo-inverse's iterates from A where they
+/// are not saved.
 void nystrom_attention_backward(Context& context, const NystromAttention& args,
                                 const AttentionGradients& gradients);
 

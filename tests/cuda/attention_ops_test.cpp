@@ -116,9 +116,9 @@ TEST(AttentionOnDevice, is_as_defined_for_every_length_of_filter) {
 TEST(AttentionOnDevice, is_as_defined_for_chunks_of_long_sequences) {
   CaseOptions options = ragged();
   options.config.heads = 1;
-  options.rows = {1100, 7, 513};
+  options.rows = {1100, 7, 513, 40};  // landmarks of long segments and of short ones
   expect_as_defined(options);
-  options.lengths = {500, 5, 513};  // the second and third chunk of the first sequence have no key
+  options.lengths = {500, 5, 513, 40};  // the second and third chunk of the first sequence have no key
   expect_as_defined(options);
 }
 

@@ -55,6 +55,7 @@ struct Lane {
   Site site;
   unsigned mask = 0;           // of the exchange that it waits at
   void* fake_stack = nullptr;  // AddressSanitizer's
+  std::vector<CopyUnderWay> copies;
 };
 
 /// Lanes of a warp that meet at one exchange. Two generations of values, so that a lane may be one ahead.
@@ -186,6 +187,7 @@ class BlockRunner {
     leave(*running_, main_);
     std::abort();  // never resumed
   }
+  [[nodiscard]] std::vector<CopyUnderWay>& copies() { return running_->copies; }
   [[nodiscard]] std::string running_thread() const { return text(running_->thread); }
   [[nodiscard]] std::string thread(unsigned index) const { return text(lanes_[index].thread); }
 
@@ -221,6 +223,7 @@ class BlockRunner {
       lane.index = i;
       lane.thread = {i % block.x, i / block.x % block.y, i / block.x / block.y};
       lane.fake_stack = nullptr;
+      lane.copies.clear();
       lane.context = context::make_fcontext(stacks_.top(i), kStackBytes - kPage - 64 * 64, enter);
     }
     push_all();
@@ -337,6 +340,10 @@ class BlockRunner {
       runner.fault_ = fmt::format("thread {}: {}", text(me.thread), error.what());
       runner.ready_.clear();
     }
+    if (!me.copies.empty() && runner.fault_.empty()) {
+      runner.fault_ = fmt::format("thread {} ends with copies under way", text(me.thread));
+      runner.ready_.clear();
+    }
     me.state = State::kDone;
     ++runner.done_;
     runner.leave_to_next(me);
@@ -417,6 +424,17 @@ void count_bank_conflicts(const void* const* rows, int count) {
     for (int i = first; i < first + 8; ++i) ++wanted[reinterpret_cast<std::uintptr_t>(rows[i]) / 16 % kBanks];
     mutable_statistics().bank_conflicts += *std::max_element(wanted.begin(), wanted.end()) - 1;
   }
+}
+
+void note_copy(const CopyUnderWay& copy) {
+  BlockRunner::instance().copies().push_back(copy);
+}
+bool take_copy(CopyUnderWay& copy) {
+  std::vector<CopyUnderWay>& copies = BlockRunner::instance().copies();
+  if (copies.empty()) return false;
+  copy = copies.back();
+  copies.pop_back();
+  return true;
 }
 
 unsigned lane() {

@@ -5,10 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <numeric>
 #include <vector>
 
+#include "kernels/tensor/cuda/async_copy.h"
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/launch.h"
@@ -117,6 +120,34 @@ __global__ void divergent_kernel(int how) {
   } else {
     __syncthreads();
   }
+}
+
+enum class Finish { kBeforeBarrier, kAfterReading, kNever };
+
+/// Each thread starts to copy 16 bytes, and reads those of its neighbour.
+__global__ void copy_ahead_kernel(const float4* from, float* to, Finish finish) {
+  auto* const shared = shared_memory<float4>();
+  const unsigned i = threadIdx.x, next = (i + 1) % blockDim.x;
+  start_copy_16_bytes(shared + i, from + i);
+  if (finish == Finish::kBeforeBarrier) finish_copies();
+  __syncthreads();
+  to[i] = shared[next].x;
+  if (finish == Finish::kAfterReading) finish_copies();
+}
+
+TEST_F(Emulation, copies_to_shared_memory_are_there_when_they_are_finished_and_no_earlier) {
+  std::vector<float4> host(64);
+  for (std::size_t i = 0; i < host.size(); ++i) host[i].x = static_cast<float>(i);
+  auto* from = device_array<float4>(64);
+  auto* to = device_array<float>(64);
+  copy_to_device(stream_, from, host.data(), host.size() * sizeof(float4));
+  launch(stream_, 1, 64, 1024, "copy_ahead", copy_ahead_kernel, from, to, Finish::kBeforeBarrier);
+  EXPECT_EQ(fetch(to, 64)[7], 8.0F);
+  launch(stream_, 1, 64, 1024, "copy_ahead", copy_ahead_kernel, from, to, Finish::kAfterReading);
+  const std::vector<float> early = fetch(to, 64);  // some read before their neighbour's copy was finished
+  EXPECT_TRUE(std::any_of(early.begin(), early.end(), [](float x) { return std::isnan(x); }));
+  launch(stream_, 1, 64, 1024, "copy_ahead", copy_ahead_kernel, from, to, Finish::kNever);
+  EXPECT_THAT(reported(), HasSubstr("ends with copies under way"));
 }
 
 TEST_F(Emulation, deadlocks_are_reported) {

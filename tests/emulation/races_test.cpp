@@ -7,6 +7,7 @@
 
 #include "cuda/attention_on_device.h"
 #include "emulation.h"
+#include "kernels/tensor/cuda/async_copy.h"
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/launch.h"
@@ -34,6 +35,18 @@ __global__ void neighbour_kernel(float* to, int distance, Barrier barrier) {
   words[i] = static_cast<float>(i);
   wait(barrier);
   to[i] = words[(i + distance) % n];
+}
+/// Each thread copies 16 bytes to shared memory, reads those of the next thread, and copies anew.
+__global__ void copy_kernel(const uint4* from, unsigned* to, Barrier before_reading, Barrier before_again) {
+  auto* const shared = shared_memory<uint4>();
+  const unsigned i = threadIdx.x, next = (i + 1) % blockDim.x;
+  start_copy_16_bytes(shared + i, from + i);
+  finish_copies();
+  wait(before_reading);
+  to[i] = shared[next].x;
+  wait(before_again);
+  start_copy_16_bytes(shared + i, from + i);
+  finish_copies();
 }
 /// Each thread reads a word that all read, and the last of them writes it.
 __global__ void broadcast_kernel(float* to, Barrier barrier) {
@@ -139,6 +152,16 @@ TEST_F(Races, a_write_after_others_have_read_is_a_fault) {
   EXPECT_THAT(fault_of(1, 128, broadcast_kernel, results(), Barrier::kNone), HasSubstr("no barrier"));
   EXPECT_THAT(fault_of(1, 128, broadcast_kernel, results(), Barrier::kWarp), HasSubstr("no barrier"));
   EXPECT_THAT(fault_of(1, 128, broadcast_kernel, results(), Barrier::kBlock), IsEmpty());
+}
+
+TEST_F(Races, copies_to_shared_memory_write_from_their_start_to_their_end) {
+  const auto* const from = array<uint4>();
+  auto* const to = array<unsigned>() + 1024;
+  EXPECT_THAT(fault_of(1, 128, copy_kernel, from, to, Barrier::kNone, Barrier::kBlock),
+              HasSubstr("no barrier"));
+  EXPECT_THAT(fault_of(1, 128, copy_kernel, from, to, Barrier::kBlock, Barrier::kNone),
+              HasSubstr("no barrier"));
+  EXPECT_THAT(fault_of(1, 128, copy_kernel, from, to, Barrier::kBlock, Barrier::kBlock), IsEmpty());
 }
 
 TEST_F(Races, blocks_of_a_launch_are_not_ordered) {

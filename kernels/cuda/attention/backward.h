@@ -25,25 +25,37 @@ struct GradientPass {
 
 /// Shared memory of a pass: tiles of 64 queries with the gradients of their results, and of 64 keys with
 /// their values. A warp owns 16 rows of one side, activations all; those of the other side pass by, and are
-/// landmarks, with kParts parts, unless attention is exact.
+/// landmarks, with kParts parts, unless attention is exact. Where there is room (kAhead), what is read tile
+/// by tile has two: rows that pass by, and nystrom's own queries. Nystrom's own keys are loaded while the
+/// convolution works, on tiles of its own.
 template <class T, int kWidth, bool kExact, bool kOwnsQueries>
 struct GradientTiles {
+  static constexpr bool kAhead = kLoadsAhead<T, kWidth>;
+  static constexpr bool kPieces = kAhead && !kExact && !kOwnsQueries;
   static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
+  static constexpr int kQueries = kAhead && kOwnsQueries != kExact ? 2 : 1;
+  static constexpr int kKeys = kAhead && kOwnsQueries && kExact ? 2 : 1;
   static constexpr int kStats = kOwnsQueries ? 0 : 3 * kBlockRows;
-  SharedTile<T, kWidth, kOwnsQueries ? 1 : kParts> q, g;
-  SharedTile<T, kWidth, kOwnsQueries ? kParts : 1> k, v;
+  TileRing<SharedTile<T, kWidth, kOwnsQueries ? 1 : kParts>, kQueries> q, g;
+  TileRing<SharedTile<T, kWidth, kOwnsQueries ? kParts : 1>, kKeys> k, v;
   SharedTile<T, kBlockRows, kParts> s;  // nystrom: what a warp hands to the others, P or dS
-  float* stats;                         // [3, 64] of the queries that pass by: SoftmaxExp::Normal, delta
-  static constexpr int kBytes =
-      2 * decltype(q)::kBytes + 2 * decltype(k)::kBytes + (kExact ? 0 : decltype(s)::kBytes) + kStats * 4;
+  ConvolutionPieces<T, kWidth> pieces;  // kPieces
+  float* stats;  // [kQueries, 3, 64] of the queries that pass by: SoftmaxExp::Normal, delta
+  static constexpr int kBytes = 2 * decltype(q)::kBytes + 2 * decltype(k)::kBytes +
+                                (kExact ? 0 : decltype(s)::kBytes) +
+                                (kPieces ? decltype(pieces)::kBytes : 0) + kQueries * kStats * 4;
 
   __device__ explicit GradientTiles(SharedCarver& carver)
-      : q(carver.tile<decltype(q)>()),
-        g(carver.tile<decltype(g)>()),
-        k(carver.tile<decltype(k)>()),
-        v(carver.tile<decltype(v)>()) {
+      : q(carver.ring<decltype(q)>()),
+        g(carver.ring<decltype(g)>()),
+        k(carver.ring<decltype(k)>()),
+        v(carver.ring<decltype(v)>()) {
     if constexpr (!kExact) s = carver.tile<decltype(s)>();
-    stats = carver.take<float>(kStats);
+    if constexpr (kPieces) pieces = carver.ring<decltype(pieces)>();
+    stats = carver.take<float>(kQueries * kStats);
+  }
+  __device__ float* stats_at(int turn) const {
+    return stats + (kQueries == 1 ? 0 : turn % kQueries * kStats);
   }
 };
 
@@ -84,6 +96,7 @@ struct KeysGradient : GradientPass<T> {
   const float* k3_stats;         // [B, H, M, 2]
   const float* landmark_deltas;  // [B, H, M]
   const float* d_k_landmarks;    // [B, H, M, D]
+  const float* d_q_landmarks;    // [B, H, M, D] what the first chunk's part of d_q~ begins with
   float* d_q_parts;              // [B, H, chunks, M, D]
 };
 template <class T>

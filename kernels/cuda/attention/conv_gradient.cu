@@ -49,10 +49,10 @@ __global__ void __launch_bounds__(kAttentionThreads) filter_gradient_kernel(Filt
   for (int first = begin; first < end; first += kBlockRows) {
     const int halo = first - taps / 2 + window * kBandWindow;
     __syncthreads();
-    load_rows(v, values + first * stride, stride, 0, end - first, width);
-    load_rows(g, gradients + halo * channels, channels, -halo, item.rows - halo, width);
+    start_rows(v, values + first * stride, stride, 0, end - first, width);
+    start_rows(g, gradients + halo * channels, channels, -halo, item.rows - halo, width);
     load_halo(g, halo_of(args.halos, problem, item), halo, item.rows, width);
-    __syncthreads();
+    finish_rows();
     add_product<Lies::kPlain, Lies::kTransposed, kWidth>(band, v.from(own), g.from(own));
   }
   __syncthreads();

@@ -41,7 +41,7 @@ __device__ inline ConvolutionBand<T> make_band(SharedCarver& carver, const float
 }
 
 /// The rows of other ranks in a tile of the rows from `begin` on, of a sequence that has the rows [0, n)
-/// here: after load_rows, which leaves them zero.
+/// here: after start_rows, which leaves them zero.
 template <class T, int kColumns, int kRows>
 __device__ inline void load_halo(const SharedTile<T, kColumns, 1, kRows>& tile, const HeadHalo<T>& halo,
                                  int begin, int n, int width) {
@@ -61,6 +61,18 @@ __device__ inline void load_halo(const SharedTile<T, kColumns, 1, kRows>& tile, 
   }
 }
 
+/// Adds what the tile of the rows from `piece` on, counted from the band's first, gives to the warp's sums.
+template <class T, int kWidth>
+__device__ inline void add_band_rows(Sums<kWidth>& sums, const ConvolutionBand<T>& band,
+                                     const SharedTile<T, kWidth>& tile, int piece) {
+#pragma unroll
+  for (int k = 0; k < kBlockRows; k += 16) {
+    const int column = piece + k - 16 * warp_index();
+    if (column >= 0 && column < band.columns)
+      add_product<Lies::kPlain, Lies::kPlain, 16>(sums, band.from(column), tile.from(k));
+  }
+}
+
 /// sums += the convolution of x (rows [0, n), `stride` elements apart, and the halo's) at the rows [first,
 /// first + 64). `tile` is overwritten, and may be in use until the call. Begins with __syncthreads.
 template <class T, int kWidth>
@@ -71,16 +83,36 @@ __device__ inline void add_convolution(Sums<kWidth>& sums, const ConvolutionBand
   for (int piece = 0; piece < 48 + band.columns; piece += kBlockRows) {
     __syncthreads();
     const int begin = start + piece;
-    load_rows(tile, x + begin * stride, stride, -begin, n - begin, width);
+    start_rows(tile, x + begin * stride, stride, -begin, n - begin, width);
     load_halo(tile, halo, begin, n, width);
-    __syncthreads();
-#pragma unroll
-    for (int k = 0; k < kBlockRows; k += 16) {
-      const int column = piece + k - 16 * warp_index();
-      if (column >= 0 && column < band.columns)
-        add_product<Lies::kPlain, Lies::kPlain, 16>(sums, band.from(column), tile.from(k));
-    }
+    finish_rows();
+    add_band_rows(sums, band, tile, piece);
   }
+}
+
+/// The same in two parts, for filters of up to kAheadTaps: start_pieces() loads the two tiles of rows around
+/// the 64, and add_pieces() adds them up once they are there.
+constexpr int kAheadTaps = 65;
+
+template <class T, int kWidth>
+using ConvolutionPieces = TileRing<SharedTile<T, kWidth>, 2>;
+
+template <class T, int kWidth>
+__device__ inline void start_pieces(const ConvolutionPieces<T, kWidth>& pieces, const T* x,
+                                    std::int64_t stride, int n, int first, int taps, int width,
+                                    const HeadHalo<T>& halo) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int begin = first - taps / 2 + i * kBlockRows;
+    start_rows(pieces.at(i), x + begin * stride, stride, -begin, n - begin, width);
+    load_halo(pieces.at(i), halo, begin, n, width);
+  }
+}
+template <class T, int kWidth>
+__device__ inline void add_pieces(Sums<kWidth>& sums, const ConvolutionBand<T>& band,
+                                  const ConvolutionPieces<T, kWidth>& pieces) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) add_band_rows(sums, band, pieces.at(i), i * kBlockRows);
 }
 
 }  // namespace nystrom::cuda

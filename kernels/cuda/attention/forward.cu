@@ -50,7 +50,7 @@ __device__ inline void step(OnlineSoftmax& softmax, float scale, Sums<kKeys>& s,
 template <class T, int kWidth>
 struct KeysTiles {
   SharedTile<T, kWidth, kDerivedParts<T>> q;
-  SharedTile<T, kWidth> k, v;
+  TileRing<SharedTile<T, kWidth>, kLoadsAhead<T, kWidth> ? 2 : 1> k, v;
   static constexpr int kBytes = decltype(q)::kBytes + 2 * decltype(k)::kBytes;
 };
 
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
   SharedCarver carver(shared_memory<std::byte>());
   using Tiles = KeysTiles<T, kWidth>;
   const auto q = carver.tile<decltype(Tiles::q)>();
-  const auto k = carver.tile<decltype(Tiles::k)>(), v = carver.tile<decltype(Tiles::v)>();
+  const auto k = carver.ring<decltype(Tiles::k)>(), v = carver.ring<decltype(Tiles::v)>();
 
   const int m = problem.landmarks, width = problem.width,
             landmark = static_cast<int>(blockIdx.z) * kBlockRows;
@@ -74,21 +74,28 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
   const T* const values = rows_of(args.qkv, problem, item, 3, 2);
   load_derived(q, args.q_landmarks + (static_cast<std::int64_t>(item.index) * m + landmark) * width, count,
                width);
+  const auto start = [&](int key, int turn) {
+    if (key >= end) return;
+    start_rows(k.at(turn), keys + key * stride, stride, 0, end - key, width);
+    start_rows(v.at(turn), values + key * stride, stride, 0, end - key, width);
+  };
   OnlineSoftmax softmax;
   Sums<kWidth> context;
-  for (int key = first; key < end; key += kBlockRows) {
-    __syncthreads();
-    load_rows(k, keys + key * stride, stride, 0, end - key, width);
-    load_rows(v, values + key * stride, stride, 0, end - key, width);
-    __syncthreads();
+  start(first, 0);
+  for (int key = first, turn = 0; key < end; key += kBlockRows, ++turn) {
+    finish_rows();
+    if constexpr (kLoadsAhead<T, kWidth>) start(key + kBlockRows, turn + 1);
     Sums<kBlockRows> s;
-    add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
+    add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.at(turn).from(0));
     if (key + kBlockRows > end)
       for_each(s, [&](float& x, int, int column) {
         if (key + column >= end) x = -INFINITY;
       });
     step<T>(softmax, problem.scale, s, context);
-    add_product_of<kDerivedParts<T>>(context, s, v.from(0));
+    add_product_of<kDerivedParts<T>>(context, s, v.at(turn).from(0));
+    if constexpr (kLoadsAhead<T, kWidth>) continue;
+    __syncthreads();
+    start(key + kBlockRows, turn + 1);
   }
   const std::int64_t part = static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk;
   store_partial(context, args.parts + (part * m + landmark) * width, count, width, false);
@@ -104,26 +111,64 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKe
 
 template <class T, int kWidth, bool kExact>
 struct RowsTiles {
+  static constexpr bool kAhead = kLoadsAhead<T, kWidth>;
+  static constexpr bool kRowsAhead = kAhead && !kExact;  // queries and the rows that the convolution sees
   static constexpr int kParts = kExact ? 1 : kDerivedParts<T>;
-  SharedTile<T, kWidth> q;  // then the rows that the convolution sees, then the results
-  SharedTile<T, kWidth, kParts> k, v;
-  static constexpr int kBytes = decltype(q)::kBytes + 2 * decltype(k)::kBytes;
+  SharedTile<T, kWidth> q;
+  TileRing<SharedTile<T, kWidth, kParts>, kAhead && kExact ? 2 : 1> k, v;
+  ConvolutionPieces<T, kWidth> around;  // the first for the results then; without kRowsAhead q is both
+  static constexpr int kBytes =
+      decltype(q)::kBytes + 2 * decltype(k)::kBytes + (kRowsAhead ? decltype(around)::kBytes : 0);
+
+  __device__ explicit RowsTiles(SharedCarver& carver)
+      : q(carver.tile<decltype(q)>()), k(carver.ring<decltype(k)>()), v(carver.ring<decltype(v)>()) {
+    around.data = q.data;
+    if constexpr (kRowsAhead) around = carver.ring<decltype(around)>();
+  }
 };
 
-/// The tile of keys and values from `key`: landmarks and W, or the sequence's own.
-template <bool kExact, class T, class Tile>
-__device__ inline void load_keys(const AttendRows<T>& args, const AttentionItem& item, int key, const Tile& k,
-                                 const Tile& v) {
+/// Starts to load the tile of the sequence's own keys and values from `key`.
+template <class T, class TilesOf>
+__device__ inline void start_keys(const AttendRows<T>& args, const AttentionItem& item, int key, int turn,
+                                  const TilesOf& tiles) {
   const AttentionProblem& problem = args.problem;
-  const int width = problem.width;
+  const std::int64_t stride = 3LL * problem.heads * problem.width;
+  const int count = item.keys - key;
+  start_rows(tiles.k.at(turn), rows_of(args.qkv, problem, item, 3, 1) + key * stride, stride, 0, count,
+             problem.width);
+  start_rows(tiles.v.at(turn), rows_of(args.qkv, problem, item, 3, 2) + key * stride, stride, 0, count,
+             problem.width);
+}
+
+/// The tile of landmarks and W from `key`.
+template <class T, class TilesOf>
+__device__ inline void load_landmarks(const AttendRows<T>& args, const AttentionItem& item, int key,
+                                      const TilesOf& tiles) {
+  const AttentionProblem& problem = args.problem;
+  const int width = problem.width, m = problem.landmarks;
+  const std::int64_t at = (static_cast<std::int64_t>(item.index) * m + key) * width;
+  load_derived(tiles.k.at(0), args.k_landmarks + at, m - key, width);
+  load_derived(tiles.v.at(0), args.w + at, m - key, width);
+}
+
+/// The tile of keys from `key`, of those that are `seen`, is there for the block; the next one is under way
+/// where there is room. `first_of_block`: it was started before all else, and is there.
+template <bool kExact, class T, class TilesOf>
+__device__ inline void take_keys(const AttendRows<T>& args, const AttentionItem& item, const SeenTiles& seen,
+                                 int key, int turn, bool first_of_block, const TilesOf& tiles) {
   if constexpr (kExact) {
-    const std::int64_t stride = 3LL * problem.heads * width;
-    load_rows(k, rows_of(args.qkv, problem, item, 3, 1) + key * stride, stride, 0, item.keys - key, width);
-    load_rows(v, rows_of(args.qkv, problem, item, 3, 2) + key * stride, stride, 0, item.keys - key, width);
+    if (turn > 0 && !TilesOf::kAhead) {
+      __syncthreads();
+      start_keys(args, item, key, turn, tiles);
+    }
+    if (turn > 0) finish_rows();
+    if (const int next = seen.next(key); TilesOf::kAhead && next < seen.end)
+      start_keys(args, item, next, turn + 1, tiles);
   } else {
-    const std::int64_t at = (static_cast<std::int64_t>(item.index) * problem.landmarks + key) * width;
-    load_derived(k, args.k_landmarks + at, problem.landmarks - key, width);
-    load_derived(v, args.w + at, problem.landmarks - key, width);
+    if (first_of_block || args.problem.landmarks <= kBlockRows) return;
+    __syncthreads();
+    load_landmarks(args, item, key, tiles);
+    __syncthreads();
   }
 }
 
@@ -136,8 +181,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (item.exact != kExact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   using Tiles = RowsTiles<T, kWidth, kExact>;
-  const auto q = carver.tile<decltype(Tiles::q)>();
-  const auto k = carver.tile<decltype(Tiles::k)>(), v = carver.tile<decltype(Tiles::v)>();
+  const Tiles tiles(carver);
   const int width = problem.width, taps = problem.taps, keys = kExact ? item.keys : problem.landmarks;
   ConvolutionBand<T> band;
   if (taps > 0) band = make_band<T>(carver, args.filter + item.head * taps, taps, false);
@@ -145,23 +189,35 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width, stride = 3 * channels;
   const T* const queries = rows_of(args.qkv, problem, item, 3, 0);
   float* const stats = stats_of(args.row_stats, problem, item);
+  const T* const values = values_of(args.qkv, problem, item);
+  const bool pieces_ahead = Tiles::kRowsAhead && taps > 0 && taps <= kAheadTaps;
+  const auto start_queries = [&](int first) {
+    if (first < end) start_rows(tiles.q, queries + first * stride, stride, 0, end - first, width);
+  };
+  start_queries(begin);
+  if constexpr (kExact)  // one tile of queries a block
+    start_keys(args, item, tiles_seen(problem, begin, keys).first(), 0, tiles);
+  else
+    load_landmarks(args, item, 0, tiles);
   for (int first = begin; first < end; first += kBlockRows) {
     OnlineSoftmax softmax;
     Sums<kWidth> context;
-    __syncthreads();  // the tiles are in use by the rows before
-    load_rows(q, queries + first * stride, stride, 0, end - first, width);
+    finish_rows();
+    if (pieces_ahead)
+      start_pieces(tiles.around, values, stride, item.rows, first, taps, width,
+                   halo_of(args.halos, problem, item));
     const int mine = first + 16 * warp_index() + lane_index() / 4;  // and 8 further
-    const SeenTiles tiles = kExact ? tiles_seen(problem, first, keys) : SeenTiles{0, keys, false};
-    for (int key = tiles.first(); key < tiles.end; key = tiles.next(key)) {
-      if (key > tiles.first()) __syncthreads();
-      if (first == begin || keys > kBlockRows) load_keys<kExact>(args, item, key, k, v);
-      __syncthreads();
+    const SeenTiles seen = kExact ? tiles_seen(problem, first, keys) : SeenTiles{0, keys, false};
+    for (int key = seen.first(), turn = 0; key < seen.end; key = seen.next(key), ++turn) {
+      take_keys<kExact>(args, item, seen, key, turn, first == begin && turn == 0, tiles);
+      const auto k = tiles.k.at(turn), v = tiles.v.at(turn);
       Sums<kBlockRows> s;
-      add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, q.from(16 * warp_index()), k.from(0));
+      add_product<Lies::kPlain, Lies::kTransposed, kWidth>(s, tiles.q.from(16 * warp_index()), k.from(0));
       if (key + kBlockRows > keys || (kExact && problem.window_half >= 0))
         for_each(s, [&](float& x, int row, int column) {
-          const bool seen = key + column < keys && (!kExact || sees(problem, mine + 8 * row, key + column));
-          if (!seen) x = -INFINITY;
+          const bool takes_part =
+              key + column < keys && (!kExact || sees(problem, mine + 8 * row, key + column));
+          if (!takes_part) x = -INFINITY;
         });
       step<T>(softmax, problem.scale, s, context);
       if (kExact && args.dropout.active)
@@ -177,12 +233,21 @@ __global__ void __launch_bounds__(kAttentionThreads)
       stats[(mine + 8 * row) * 2LL + 1] = softmax.sums[row];
     }
     for_each(context, [&](float& x, int row, int) { x *= softmax.sums[row]; });
-    if (taps > 0)
-      add_convolution(context, band, values_of(args.qkv, problem, item), stride, item.rows, first, taps,
-                      width, q, halo_of(args.halos, problem, item));
+    if constexpr (Tiles::kRowsAhead) {
+      finish_rows();
+      start_queries(first + kBlockRows);
+    }
+    if (pieces_ahead)
+      add_pieces(context, band, tiles.around);
+    else if (taps > 0)
+      add_convolution(context, band, values, stride, item.rows, first, taps, width, tiles.around.at(0),
+                      halo_of(args.halos, problem, item));
     __syncthreads();
-    store_sums(q, context, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, end - first,
-               width);
+    store_sums(tiles.around.at(0), context, rows_of(args.out, problem, item, 1, 0) + first * channels,
+               channels, end - first, width);
+    if (Tiles::kRowsAhead || first + kBlockRows >= end) continue;
+    __syncthreads();
+    start_queries(first + kBlockRows);
   }
 }
 

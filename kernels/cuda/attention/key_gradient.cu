@@ -28,10 +28,11 @@ struct KeySums {
   Sums<kWidth> d_k, d_v;
 };
 
-/// The queries from `query` on, their gradients and statistics; those beyond `count` get 1 / sum = 0.
+/// Starts to load the queries from `query` on, their gradients and statistics, which are there after
+/// finish_rows(); those beyond `count` get 1 / sum = 0.
 template <class T, int kWidth, bool kExact>
-__device__ inline void load_queries(const KeysGradient<T>& args, const AttentionItem& item, int query,
-                                    const Tiles<T, kWidth, kExact>& tiles) {
+__device__ inline void start_queries(const KeysGradient<T>& args, const AttentionItem& item, int query,
+                                     int turn, const Tiles<T, kWidth, kExact>& tiles) {
   const AttentionProblem& problem = args.problem;
   const int width = problem.width, i = static_cast<int>(threadIdx.x);
   const float* stats = nullptr;
@@ -40,45 +41,48 @@ __device__ inline void load_queries(const KeysGradient<T>& args, const Attention
   if constexpr (kExact) {
     const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
     count = item.rows - query;
-    load_rows(tiles.q, rows_of(args.qkv, problem, item, 3, 0) + query * 3 * channels, 3 * channels, 0, count,
-              width);
-    load_rows(tiles.g, rows_of(args.d_out, problem, item, 1, 0) + query * channels, channels, 0, count,
-              width);
+    start_rows(tiles.q.at(turn), rows_of(args.qkv, problem, item, 3, 0) + query * 3 * channels, 3 * channels,
+               0, count, width);
+    start_rows(tiles.g.at(turn), rows_of(args.d_out, problem, item, 1, 0) + query * channels, channels, 0,
+               count, width);
     stats = stats_of(args.row_stats, problem, item) + query * 2LL;
     deltas = args.deltas + static_cast<std::int64_t>(item.index) * args.deltas_stride + query;
   } else {
     const std::int64_t at = static_cast<std::int64_t>(item.index) * problem.landmarks + query;
     count = problem.landmarks - query;
-    load_derived(tiles.q, args.q_landmarks + at * width, count, width);
-    load_derived(tiles.g, args.d_k3_v + at * width, count, width);
+    load_derived(tiles.q.at(turn), args.q_landmarks + at * width, count, width);
+    load_derived(tiles.g.at(turn), args.d_k3_v + at * width, count, width);
     stats = args.k3_stats + at * 2;
     deltas = args.landmark_deltas + at;
   }
   if (i >= kBlockRows) return;
   const auto normal =
       SoftmaxExp<T>::normal(i < count ? stats[2 * i] : 0.0F, i < count ? stats[2 * i + 1] : 0.0F);
-  tiles.stats[i] = normal.shift;
-  tiles.stats[kBlockRows + i] = normal.inverse_sum;
-  tiles.stats[2 * kBlockRows + i] = i < count ? deltas[i] : 0.0F;
+  float* const of_tile = tiles.stats_at(turn);
+  of_tile[i] = normal.shift;
+  of_tile[kBlockRows + i] = normal.inverse_sum;
+  of_tile[2 * kBlockRows + i] = i < count ? deltas[i] : 0.0F;
 }
 
 /// Adds what the tile of queries from `query` gives to the keys from `first`; returns dS^T.
 template <class T, int kWidth, bool kExact>
 __device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const KeysGradient<T>& args,
-                                               const AttentionItem& item, int first, int query,
+                                               const AttentionItem& item, int first, int query, int turn,
                                                const Tiles<T, kWidth, kExact>& tiles) {
   constexpr int kParts = Tiles<T, kWidth, kExact>::kParts;
+  const auto q = tiles.q.at(turn), g = tiles.g.at(turn);
+  const float* const stats = tiles.stats_at(turn);
   const int own = 16 * warp_index(), mine = first + own + lane_index() / 4;
   const float scale = args.problem.scale;
   Sums<kBlockRows> p, d_s;
-  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.k.from(own), tiles.q.from(0));
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.k.at(0).from(own), q.from(0));
   const SoftmaxExp<T> exp(scale);
   for_each(p, [&](float& x, int row, int column) {
     const bool seen =
         mine + 8 * row < item.keys && (!kExact || sees(args.problem, query + column, mine + 8 * row));
-    x = seen ? exp.probability(x, tiles.stats[column], tiles.stats[kBlockRows + column]) : 0.0F;
+    x = seen ? exp.probability(x, stats[column], stats[kBlockRows + column]) : 0.0F;
   });
-  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_s, tiles.v.from(own), tiles.g.from(0));
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_s, tiles.v.at(0).from(own), g.from(0));
   Sums<kBlockRows> kept = p;
   if (kExact && args.dropout.active) {
     for_each(kept, [&](float& x, int row, int column) {
@@ -94,13 +98,13 @@ __device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const Keys
         kept.x[j][i] *= p.x[j][i];
       }
   }
-  add_product_of<kParts>(sums.d_v, kept, tiles.g.from(0));
-  for_each(d_s, [&](float& x, int, int column) { x -= tiles.stats[2 * kBlockRows + column]; });
+  add_product_of<kParts>(sums.d_v, kept, g.from(0));
+  for_each(d_s, [&](float& x, int, int column) { x -= stats[2 * kBlockRows + column]; });
 #pragma unroll
   for (int j = 0; j < kBlockRows / 8; ++j)
 #pragma unroll
     for (int i = 0; i < 4; ++i) d_s.x[j][i] *= p.x[j][i] * scale;
-  add_product_of<kParts>(sums.d_k, d_s, tiles.q.from(0));
+  add_product_of<kParts>(sums.d_k, d_s, q.from(0));
   return d_s;
 }
 
@@ -123,31 +127,46 @@ __device__ inline void add_landmark_gradients(Sums<kWidth>& d_k, const KeysGradi
   });
 }
 
-/// d_v += the convolution's part, then both into d_qkv. Overwrites the tiles k and v.
-template <class T, int kWidth, class TilesOf>
+/// d_v += the convolution's part, then both into d_qkv; `pieces` are being loaded where is_ahead(), and are
+/// overwritten.
+template <class T>
+__device__ inline bool is_ahead(const KeysGradient<T>& args) {
+  return args.problem.taps > 0 && args.problem.taps <= kAheadTaps;
+}
+template <bool kPieces, class T, int kWidth>
 __device__ inline void finish_keys(KeySums<kWidth>& sums, const KeysGradient<T>& args,
                                    const AttentionItem& item, int first, const ConvolutionBand<T>& band,
-                                   const TilesOf& tiles) {
+                                   const ConvolutionPieces<T, kWidth>& pieces) {
   const AttentionProblem& problem = args.problem;
   const int width = problem.width;
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
-  if (problem.taps > 0)
+  if (kPieces && is_ahead(args))
+    add_pieces(sums.d_v, band, pieces);
+  else if (problem.taps > 0)
     add_convolution(sums.d_v, band, rows_of(args.d_out, problem, item, 1, 0), channels, item.rows, first,
-                    problem.taps, width, tiles.v, halo_of(args.halos, problem, item));
+                    problem.taps, width, pieces.at(1), halo_of(args.halos, problem, item));
   __syncthreads();
   T* const d_k = rows_of(args.d_qkv, problem, item, 3, 1) + first * 3 * channels;
-  store_sums(tiles.k, sums.d_k, d_k, 3 * channels, item.rows - first, width);
-  store_sums(tiles.v, sums.d_v, d_k + channels, 3 * channels, item.rows - first, width);
+  store_sums(pieces.at(0), sums.d_k, d_k, 3 * channels, item.rows - first, width);
+  store_sums(pieces.at(1), sums.d_v, d_k + channels, 3 * channels, item.rows - first, width);
 }
 
+/// k and v, which lie one after the other, as the tiles that finish_keys() overwrites.
 template <class T, int kWidth, class TilesOf>
-__device__ inline void load_key_tiles(const KeysGradient<T>& args, const AttentionItem& item, int first,
-                                      const TilesOf& tiles) {
+__device__ inline ConvolutionPieces<T, kWidth> own_tiles(const TilesOf& tiles) {
+  ConvolutionPieces<T, kWidth> pieces;
+  pieces.data = tiles.k.data;
+  return pieces;
+}
+
+template <class T, class TilesOf>
+__device__ inline void start_key_tiles(const KeysGradient<T>& args, const AttentionItem& item, int first,
+                                       const TilesOf& tiles) {
   const AttentionProblem& problem = args.problem;
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * problem.width;
   const T* const k = rows_of(args.qkv, problem, item, 3, 1) + first * 3 * channels;
-  load_rows(tiles.k, k, 3 * channels, 0, item.rows - first, problem.width);
-  load_rows(tiles.v, k + channels, 3 * channels, 0, item.rows - first, problem.width);
+  start_rows(tiles.k.at(0), k, 3 * channels, 0, item.rows - first, problem.width);
+  start_rows(tiles.v.at(0), k + channels, 3 * channels, 0, item.rows - first, problem.width);
 }
 
 template <class T, int kWidth>
@@ -163,29 +182,54 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_keys_gradient_kern
   const bool one_tile = m <= kBlockRows, in_registers = kWidth <= 64 && one_tile;
   ConvolutionBand<T> band;
   if (taps > 0) band = make_band<T>(carver, args.filter + item.head * taps, taps, true);
+  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
+  const T* const gradients = rows_of(args.d_out, problem, item, 1, 0);
   float* const part =
       args.d_q_parts + (static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk) * m * width;
 
+  constexpr bool kPieces = Tiles<T, kWidth, false>::kPieces;
+  ConvolutionPieces<T, kWidth> pieces = own_tiles<T, kWidth>(tiles);
+  if constexpr (kPieces) pieces = tiles.pieces;
+  // What comes to d_q~ through A is there already.
+  const bool begins = chunk == 0 && item.first == 0;
+  const float* const d_q_landmarks = args.d_q_landmarks + static_cast<std::int64_t>(item.index) * m * width;
   Sums<kWidth> d_q;
+  if (begins && in_registers) d_q = read_partial<kWidth>(d_q_landmarks, m, width);
+  start_key_tiles(args, item, begin, tiles);
+  if (one_tile) start_queries<T, kWidth, false>(args, item, 0, 0, tiles);
   for (int first = begin; first < end; first += kBlockRows) {
     KeySums<kWidth> sums;
-    __syncthreads();
-    load_key_tiles<T, kWidth>(args, item, first, tiles);
+    finish_rows();
+    if (kPieces && is_ahead(args))
+      start_pieces(pieces, gradients, channels, item.rows, first, taps, width,
+                   halo_of(args.halos, problem, item));
     for (int j = 0; j < m; j += kBlockRows) {
-      if (j > 0) __syncthreads();
-      if (first == begin || !one_tile) load_queries<T, kWidth, false>(args, item, j, tiles);
-      __syncthreads();
-      const Sums<kBlockRows> d_s = add_queries<T, kWidth, false>(sums, args, item, first, j, tiles);
+      if (!one_tile) {
+        if (j > 0) __syncthreads();
+        start_queries<T, kWidth, false>(args, item, j, 0, tiles);
+        __syncthreads();
+      }
+      const Sums<kBlockRows> d_s = add_queries<T, kWidth, false>(sums, args, item, first, j, 0, tiles);
       put_sums(tiles.s, d_s);
       __syncthreads();
+      if (begins && !in_registers && first == begin)
+        d_q = read_partial<kWidth>(d_q_landmarks + j * width, m - j, width);
       add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_q, tiles.s.from(0, 16 * warp_index()),
-                                                               tiles.k.from(0));
+                                                               tiles.k.at(0).from(0));
       if (in_registers) continue;
       store_partial(d_q, part + j * width, m - j, width, first > begin);
       d_q = {};
     }
     add_landmark_gradients(sums.d_k, args, item, first);
-    finish_keys<T>(sums, args, item, first, band, tiles);
+    const bool is_last = first + kBlockRows >= end;
+    if constexpr (kPieces) {
+      finish_rows();
+      if (!is_last) start_key_tiles(args, item, first + kBlockRows, tiles);
+    }
+    finish_keys<kPieces>(sums, args, item, first, band, pieces);
+    if (kPieces || is_last) continue;
+    __syncthreads();
+    start_key_tiles(args, item, first + kBlockRows, tiles);
   }
   if (in_registers) store_partial(d_q, part, m, width, false);
 }
@@ -202,16 +246,22 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_keys_gradient_kernel(
   if (problem.taps > 0)
     band = make_band<T>(carver, args.filter + item.head * problem.taps, problem.taps, true);
   KeySums<kWidth> sums;
-  load_key_tiles<T, kWidth>(args, item, first, tiles);
   const SeenTiles seen = tiles_seen(problem, first, first < item.keys ? item.rows : 0);
-  for (int query = seen.first(); query < seen.end; query = seen.next(query)) {
+  const auto start = [&](int query, int turn) {
+    if (query < seen.end) start_queries<T, kWidth, true>(args, item, query, turn, tiles);
+  };
+  start_key_tiles(args, item, first, tiles);
+  start(seen.first(), 0);
+  for (int query = seen.first(), turn = 0; query < seen.end; query = seen.next(query), ++turn) {
+    finish_rows();
+    if constexpr (Tiles<T, kWidth, true>::kAhead) start(seen.next(query), turn + 1);
+    add_queries<T, kWidth, true>(sums, args, item, first, query, turn, tiles);
+    if constexpr (Tiles<T, kWidth, true>::kAhead) continue;
     __syncthreads();
-    load_queries<T, kWidth, true>(args, item, query, tiles);
-    __syncthreads();
-    add_queries<T, kWidth, true>(sums, args, item, first, query, tiles);
+    start(seen.next(query), turn + 1);
   }
-  __syncthreads();
-  finish_keys<T>(sums, args, item, first, band, tiles);
+  finish_rows();
+  finish_keys<false>(sums, args, item, first, band, own_tiles<T, kWidth>(tiles));
 }
 
 }  // namespace

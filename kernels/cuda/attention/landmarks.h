@@ -15,8 +15,9 @@ struct Landmarks {
   float *q_landmarks, *k_landmarks;  // [B, H, M, D]
   float* segment_sums;  // [splits, kMaxSequenceRanks, M, 2 C]: of split sequences this rank's sums instead
 };
+/// `longest`: rows of the longest sequence, wherever they are.
 template <class T>
-void make_landmarks(CudaContext& context, const Landmarks<T>& args);
+void make_landmarks(CudaContext& context, const Landmarks<T>& args, std::int64_t longest);
 
 struct NystromMiddle {
   AttentionProblem problem;
@@ -27,30 +28,29 @@ struct NystromMiddle {
   const float* softmaxes;                  // [splits, kMaxSequenceRanks, H, M (D + 2)] of split sequences
   float* k3_v;                             // [B, H, M, D]
   float* k3_stats;                         // [B, H, M, 2]
-  float* pinv;                             // [B, H, M, M]
+  float *pinv, *a;                         // [B, H, M, M]
+  float* iterates;                         // [B, H, iterations - 1, M, M] where M <= 64: Z_1 and further
   float* residuals;                        // [B, H] or null
-  float* norms;                            // [B, H]
+  float* norms;                            // [B, H, 2] |A|_1 and the first column that has it
   float* w;                                // [B, H, M, D]
-  float* squares;                          // [slots, 6, M, M] where M > 64
+  float* squares;                          // [slots, 5, M, M] where M > 64
 };
-/// k3 v from its parts, A, Z, the residual, and W.
+/// k3 v from its parts, A with its norm, Z with its iterates, the residual, and W.
 void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_t slots);
 
 struct NystromMiddleGradient {
   AttentionProblem problem;
   int iterations, kept;  // kept: iterates that a slot has room for
   bool one_scale;
-  const float *q_landmarks, *k_landmarks, *pinv, *k3_v;
-  float *w, *norms, *norm_columns, *d_scales;  // see CudaNystromWorkspace
-  float* d_w_parts;                            // the first chunk's place becomes scratch
+  const float *q_landmarks, *k_landmarks, *pinv, *k3_v, *a, *norms, *iterates;  // as NystromMiddle left them
+  float* d_scales;                                                              // see CudaNystromWorkspace
+  float* d_w_parts;  // the first chunk's place becomes scratch
   const float *d_k_parts, *d_q_parts;
-  float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *a, *d_a;
-  float* squares;     // [slots, kept + 11 where M > 64, M, M]
+  float *d_k3_v, *landmark_deltas, *d_k_landmarks, *d_q_landmarks, *d_a;
+  float* squares;     // [slots, kept + 11, M, M] where M > 64
   const float* sums;  // of split sequences: [splits, kMaxSequenceRanks, H, 2, M, D] of d_W and d_k~, later
                       // [splits, kMaxSequenceRanks, H, M, D] of d_q~
 };
-/// W and A again, and A's norms.
-void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args);
 /// From d_W: d_(k3 v) with its deltas, and through pseudo-inverse and A d_k~ and this part of d_q~.
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots);
 

@@ -39,8 +39,10 @@ NystromMiddle middle_of(const AttentionProblem& problem, const CudaNystromWorksp
   middle.k3_stats = args.saved.k3_stats.data<float>();
   middle.pinv = args.saved.pinv.data<float>();
   middle.residuals = args.saved.residuals.empty() ? nullptr : args.saved.residuals.data<float>();
-  middle.norms = workspace.norms;
-  middle.w = workspace.w;
+  middle.a = args.saved.a.data<float>();
+  middle.iterates = args.saved.iterates.empty() ? nullptr : args.saved.iterates.data<float>();
+  middle.norms = args.saved.norms.data<float>();
+  middle.w = args.saved.w.data<float>();
   middle.squares = workspace.squares;
   return middle;
 }
@@ -55,8 +57,8 @@ void forward(CudaContext& context, const NystromAttention& args) {
   float* const q_landmarks = args.saved.q_landmarks.data<float>();
   float* const k_landmarks = args.saved.k_landmarks.data<float>();
   if (shape.approximates_any()) {
-    make_landmarks(context,
-                   Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks, workspace.segment_sums});
+    make_landmarks(context, Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks, workspace.segment_sums},
+                   shape.longest);
     if (!splits.empty()) {
       const std::int64_t channels = shape.heads * shape.width;
       rows.halos =
@@ -75,7 +77,7 @@ void forward(CudaContext& context, const NystromAttention& args) {
   nystrom_middle(context, middle_of(problem, workspace, args),
                  shape.slots(shape.forward_squares()));  // exact heads' residuals too
   rows.k_landmarks = k_landmarks;
-  rows.w = workspace.w;
+  rows.w = args.saved.w.data<float>();
   if (shape.approximates_any()) attend_rows(context, rows, false, shape.longest);
   attend_rows(context, rows, true, shape.longest_exact);
 }
@@ -91,9 +93,9 @@ NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const Atten
   middle.k_landmarks = args.saved.k_landmarks.data<float>();
   middle.pinv = args.saved.pinv.data<float>();
   middle.k3_v = args.saved.k3_v.data<float>();
-  middle.w = workspace.w;
-  middle.norms = workspace.norms;
-  middle.norm_columns = workspace.norm_columns;
+  middle.a = args.saved.a.data<float>();
+  middle.norms = args.saved.norms.data<float>();
+  middle.iterates = optional<float>(args.saved.iterates);
   middle.d_scales = workspace.d_scales;
   middle.d_w_parts = workspace.d_w_parts;
   middle.d_k_parts = workspace.d_k_parts;
@@ -102,7 +104,6 @@ NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const Atten
   middle.landmark_deltas = workspace.landmark_deltas;
   middle.d_k_landmarks = workspace.d_k_landmarks;
   middle.d_q_landmarks = workspace.d_q_landmarks;
-  middle.a = workspace.a;
   middle.d_a = workspace.d_a;
   middle.squares = workspace.squares;
   middle.sums = workspace.sums;
@@ -129,7 +130,7 @@ void backward(CudaContext& context, const NystromAttention& args, const Attentio
         exchange_halos(context, splits, problem, pass.d_out, shape.heads * shape.width, 0, workspace.edges);
   auto rows = rows_gradient_of<T>(pass, args.inputs);
   rows.k_landmarks = args.saved.k_landmarks.data<float>();
-  rows.w = workspace.w;
+  rows.w = args.saved.w.data<float>();
   rows.d_w_parts = workspace.d_w_parts;
   rows.d_k_parts = workspace.d_k_parts;
   auto keys = keys_gradient_of<T>(pass);
@@ -138,10 +139,10 @@ void backward(CudaContext& context, const NystromAttention& args, const Attentio
   keys.k3_stats = args.saved.k3_stats.data<float>();
   keys.landmark_deltas = workspace.landmark_deltas;
   keys.d_k_landmarks = workspace.d_k_landmarks;
+  keys.d_q_landmarks = workspace.d_q_landmarks;
   keys.d_q_parts = workspace.d_q_parts;
   if (shape.approximates_any()) {
     const NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
-    nystrom_begin_gradient(context, middle);
     rows_gradient(context, rows, false, shape.longest);
     sum_over_ranks(context, shape, splits, problem, {{workspace.d_w_parts, workspace.d_k_parts}, 2},
                    workspace.sums);

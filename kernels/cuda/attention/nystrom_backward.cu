@@ -1,14 +1,15 @@
 // The M x M part of Nystrom attention's backward (docs/mathematics.md has the lines under the same names).
 //
-//   begin      block (head): W = Z (k3 v), A again, its norm and the norm's column.
 //   pinv       a block walks over heads: d_(k3 v) = Z^T d_W, its deltas, d_Z = d_W (k3 v)^T, then the steps
-//              backwards. The iterates Z_i are made again and kept in the block's slot of the workspace (for
-//              the L2 cache: at most 264 slots of 96 KiB at M = 64), X, T2 and T3 from each of them. 88
-//              products of M^3 multiply-adds to fp32 accuracy, each of three on tensor cores, bound it: 138
-//              MFLOP of fp16 a head at M = 64. M <= 64: six factors in shared memory, 98 KiB, two blocks a
-//              multiprocessor; d_A in registers.
-//   landmarks  block (head): through the scale and A's softmax, d_q~ and d_k~.
-//   queries    d_q~ from its chunks, then added to d_q.
+//              backwards, X, T2 and T3 from each iterate again. 68 products of M^3 multiply-adds to fp32
+//              accuracy, each of three on tensor cores, bound it: 107 MFLOP of fp16 a head at M = 64. M <=
+//              64: forward kept the iterates; six factors in shared memory, 98 KiB, two blocks a
+//              multiprocessor; d_A in registers. M > 64: the iterates are made again, in the block's slot of
+//              the workspace.
+//              Then through the scale and A's softmax: d_k~, and this part of d_q~, with which the keys' pass
+//              begins its first chunk.
+//   landmarks  block (head): the latter where M > 64, or where one scale is all heads'.
+//   queries    d_q~ from its chunks, where there are several, then added to d_q.
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
@@ -23,38 +24,16 @@ __device__ inline std::int64_t landmark_rows(const AttentionProblem& problem, in
   return static_cast<std::int64_t>(index) * problem.landmarks;
 }
 
-/// W again, A with its norm and the norm's column.
-__global__ void __launch_bounds__(kSquareThreads) begin_kernel(NystromMiddleGradient args) {
-  const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  if (item.exact) {
-    if (threadIdx.x == 0) args.norms[item.index] = args.d_scales[item.index] = 0;
-    return;
-  }
-  const int m = problem.landmarks, width = problem.width;
-  const std::int64_t rows = landmark_rows(problem, item.index);
-  const SquareMemory<1> memory;
-  float* const w = args.w + rows * width;
-  for_product(plain(args.pinv + rows * m, m, m), plain(args.k3_v + rows * width, m, width), memory.stage(),
-              [&](float sum, int i, int j) { w[i * width + j] = sum; });
-  float* const a = args.a + rows * m;
-  make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), a);
-  const OneNorm norm = one_norm(a, memory.vectors, m);
-  if (threadIdx.x != 0) return;
-  args.norms[item.index] = norm.value;
-  args.norm_columns[item.index] = static_cast<float>(norm.column);
-}
-
 /// The first head that has the largest norm of the call; in every thread.
 __device__ inline int largest_norm_item(const float* norms, int items, float* vectors) {
   OneNorm best{0, 0};
   for (int i = static_cast<int>(threadIdx.x); i < items; i += kSquareThreads)
-    if (norms[i] > best.value) best = {norms[i], i};
+    if (norms[2 * i] > best.value) best = {norms[2 * i], i};
   const float largest = block_max(best.value, vectors);
   auto* const found = reinterpret_cast<int*>(vectors);
   if (threadIdx.x == 0) {
     int i = 0;
-    while (i + 1 < items && norms[i] != largest) ++i;
+    while (i + 1 < items && norms[2 * i] != largest) ++i;
     found[0] = i;
   }
   __syncthreads();
@@ -104,11 +83,61 @@ __device__ inline float* begin_head(const NystromMiddleGradient& args, const Att
   return d_w;
 }
 
+/// Of a head that attends exactly there is none.
+__device__ inline void write_no_d_scale(const NystromMiddleGradient& args, int index) {
+  if (threadIdx.x == 0) args.d_scales[index] = 0;
+}
+
 /// The scale's gradient, from the thread's part of <(d_Z_0)^T, A>.
-__device__ inline void write_d_scale(const NystromMiddleGradient& args, int index, float dot, float scale,
-                                     float* vectors) {
-  dot = block_sum(dot, vectors);
-  if (threadIdx.x == 0) args.d_scales[index] = -dot / (scale * scale);
+__device__ inline float write_d_scale(const NystromMiddleGradient& args, int index, float dot, float scale,
+                                      float* vectors) {
+  const float d_scale = -block_sum(dot, vectors) / (scale * scale);
+  if (threadIdx.x == 0) args.d_scales[index] = d_scale;
+  return d_scale;
+}
+
+/// M <= 64: d_A becomes the gradient of the logits, from which d_q~ (this part of it) and d_k~ come.
+__device__ inline void small_landmarks_gradient(const NystromMiddleGradient& args, const AttentionItem& item,
+                                                const TileRows& a, TileRows& d_a, float d_norm,
+                                                const SquareMemory<SmallPinvGradient::kTiles>& memory,
+                                                int extent) {
+  const AttentionProblem& problem = args.problem;
+  const int m = problem.landmarks, width = problem.width;
+  const auto norm_column = static_cast<int>(args.norms[2 * item.index + 1]);
+  float deltas[2] = {0, 0};
+  for_each(d_a, [&](float& x, int, int column) {
+    if (column == norm_column) x += d_norm;
+  });
+#pragma unroll
+  for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) deltas[i / 2] += a.x[j][i] * d_a.x[j][i];
+  for (float& delta : deltas) delta = quad_sum(delta);
+#pragma unroll
+  for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) d_a.x[j][i] = a.x[j][i] * (d_a.x[j][i] - deltas[i / 2]) * problem.scale;
+  const Published d_s = publish(d_a, memory.tile(0), memory.maxima, extent);
+  const SplitRows d_s_transposed = rows_of_tile<Lies::kTransposed>(d_s.tile, extent);
+  const std::int64_t at = landmark_rows(problem, item.index) * width;
+  for (int column = 0; column < width; column += kSquareTile) {
+    const Extent right{extent, width - column};
+    const auto product = [&](const SplitRows& left, const float* from) {
+      const TileRows factor = read_tile(plain(from + at, m, width), 0, column);
+      return split_product(1, left, publish(factor, memory.tile(1), memory.maxima, right).tile,
+                           {{extent, extent}, right.columns});
+    };
+    TileRows d_q = product(d_s.rows, args.k_landmarks);
+    for_each_at(d_q, 0, column, [&](float x, int i, int j) {
+      if (i < m && j < width) args.d_q_landmarks[at + i * width + j] = x;
+    });
+    TileRows d_k = product(d_s_transposed, args.q_landmarks);
+    for_each_at(d_k, 0, column, [&](float x, int i, int j) {
+      if (i >= m || j >= width) return;
+      const int e = i * width + j;
+      args.d_k_landmarks[at + e] = x + sum_parts(args, item, args.d_k_parts, 1, 2, e);
+    });
+  }
 }
 
 /// M <= 64. d_Z = d_W (k3 v)^T, then the steps backwards.
@@ -117,26 +146,32 @@ __global__ void __launch_bounds__(kSquareThreads, 2) small_pinv_gradient_kernel(
   const AttentionProblem& problem = args.problem;
   const int items = problem.batch * problem.heads, m = problem.landmarks, width = problem.width;
   const SquareMemory<SmallPinvGradient::kTiles> memory;
-  float* const slot = args.squares + static_cast<std::int64_t>(blockIdx.x) * args.kept * m * m;
   const float shared_scale =
-      args.one_scale ? args.norms[largest_norm_item(args.norms, items, memory.vectors)] : 0;
+      args.one_scale ? args.norms[2 * largest_norm_item(args.norms, items, memory.vectors)] : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (item.exact) continue;
+    if (item.exact) {
+      write_no_d_scale(args, index);
+      continue;
+    }
     const std::int64_t rows = landmark_rows(problem, index);
     const float* const d_w = begin_head(args, item, memory.stage());
-    const float scale = args.one_scale ? shared_scale : args.norms[index];
-    SmallPinvGradient pinv(memory, slot, square_size<kFull>(m));
+    const float scale = args.one_scale ? shared_scale : args.norms[2 * index];
+    const float* const iterates = args.iterates + max(args.iterations - 1, 0) * rows * m;
+    SmallPinvGradient pinv(memory, iterates, square_size<kFull>(m));
     pinv.begin(args.a + rows * m,
                staged_product(plain(d_w, m, width), transposed(args.k3_v + rows * width, m, width), 0, 0,
-                              memory.stage()),
-               scale, args.iterations);
+                              memory.stage()));
     for (int i = args.iterations - 1; i >= 0; --i) {
-      if (i + 1 < args.iterations) pinv.load_iterate(i, scale);
+      pinv.take_iterate(i, scale);
       pinv.step_back();
     }
-    write_d_scale(args, index, pinv.finish(args.a + rows * m, scale, args.d_a + rows * m), scale,
-                  memory.vectors);
+    const TileRows a = read_square(args.a + rows * m, m);
+    const float d_scale = write_d_scale(args, index, pinv.finish(a, scale), scale, memory.vectors);
+    if (args.one_scale)
+      write_square(args.d_a + rows * m, pinv.d_a, m);  // the scale's gradient is in other heads, too
+    else
+      small_landmarks_gradient(args, item, a, pinv.d_a, d_scale, memory, pinv.extent);
   }
 }
 
@@ -149,15 +184,18 @@ __global__ void __launch_bounds__(kSquareThreads) large_pinv_gradient_kernel(Nys
       args.squares + static_cast<std::int64_t>(blockIdx.x) * (args.kept + PinvGradient::kMatrices) * m * m;
   const PinvGradient pinv({m, memory.stage()}, slot, args.kept);
   const float shared_scale =
-      args.one_scale ? args.norms[largest_norm_item(args.norms, items, memory.vectors)] : 0;
+      args.one_scale ? args.norms[2 * largest_norm_item(args.norms, items, memory.vectors)] : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (item.exact) continue;
+    if (item.exact) {
+      write_no_d_scale(args, index);
+      continue;
+    }
     const std::int64_t rows = landmark_rows(problem, index);
     const float* const d_w = begin_head(args, item, memory.stage());
     for_product(plain(args.k3_v + rows * width, m, width), transposed(d_w, m, width), memory.stage(),
                 [&](float sum, int i, int j) { pinv.d_z[i * m + j] = sum; });
-    const float scale = args.one_scale ? shared_scale : args.norms[index];
+    const float scale = args.one_scale ? shared_scale : args.norms[2 * index];
     pinv.begin(args.a + rows * m, scale, args.iterations);
     for (int i = args.iterations - 1; i >= 0; --i) {
       if (i + 1 < args.iterations) pinv.load_iterate(i);
@@ -185,7 +223,7 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
   const std::int64_t rows = landmark_rows(problem, item.index);
   const SquareMemory<1> memory;
   const float d_norm = norm_gradient(args, item.index, memory.vectors);
-  const auto column = static_cast<int>(args.norm_columns[item.index]);
+  const auto column = static_cast<int>(args.norms[2 * item.index + 1]);
   const float* const a = args.a + rows * m;
   float* const d_s = args.d_a + rows * m;
   for (int i = warp_index(); i < m; i += kSquareThreads / kWarp) {
@@ -214,7 +252,7 @@ __global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(Nystrom
   const int size = problem.landmarks * problem.width;
   float* const d_q = args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size;
   for (int e = static_cast<int>(threadIdx.x); e < size; e += kSquareThreads)
-    d_q[e] += sum_parts(args, item, args.d_q_parts, 0, 1, e);
+    d_q[e] = sum_parts(args, item, args.d_q_parts, 0, 1, e);
 }
 
 constexpr int kRowsOfBlock = 16;
@@ -259,12 +297,6 @@ __global__ void __launch_bounds__(kSquareThreads)
 
 }  // namespace
 
-void nystrom_begin_gradient(CudaContext& context, const NystromMiddleGradient& args) {
-  const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
-  launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<1>::bytes(),
-         "attention_begin_backward", begin_kernel, args);
-}
-
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots) {
   const auto items = static_cast<unsigned>(args.problem.batch * args.problem.heads);
   const std::int64_t m = args.problem.landmarks;
@@ -276,6 +308,7 @@ void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& 
          : is_full(m) ? small_pinv_gradient_kernel<true>
                       : small_pinv_gradient_kernel<false>,
          args);
+  if (small && !args.one_scale) return;
   launch(context.stream(), dim3(items), dim3(kSquareThreads), SquareMemory<1>::bytes(),
          "attention_landmarks_backward", landmarks_gradient_kernel, args);
 }
@@ -284,12 +317,15 @@ template <class T>
 void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradient& args, T* d_qkv,
                                   std::int64_t longest) {
   const AttentionProblem& problem = args.problem;
-  launch(context.stream(), dim3(static_cast<unsigned>(problem.batch * problem.heads)), dim3(kSquareThreads),
-         0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
+  const bool one_part = problem.max_chunks == 1 && problem.splits[0].batch < 0 && problem.splits[1].batch < 0;
+  const float* const d_q_landmarks = one_part ? args.d_q_parts : args.d_q_landmarks;
+  if (!one_part)
+    launch(context.stream(), dim3(static_cast<unsigned>(problem.batch * problem.heads)), dim3(kSquareThreads),
+           0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
   const dim3 grid(static_cast<unsigned>((longest + kRowsOfBlock - 1) / kRowsOfBlock),
                   static_cast<unsigned>(problem.batch));
   launch(context.stream(), grid, dim3(kSquareThreads), kRowsOfBlock * (sizeof(int) + sizeof(float)),
-         "attention_queries_backward", add_to_queries_kernel<T>, problem, args.d_q_landmarks, d_qkv);
+         "attention_queries_backward", add_to_queries_kernel<T>, problem, d_q_landmarks, d_qkv);
 }
 
 template void add_query_landmark_gradients<float>(CudaContext&, const NystromMiddleGradient&, float*,

@@ -1,8 +1,9 @@
 // Landmarks, and the M x M part of Nystrom attention's forward: A, the pseudo-inverse, k3 v from its chunks,
 // and W.
 //
-//   landmarks  block (segment, sequence; 32 x 8 columns): 8 rows at once, summed by a fixed tree.
-//              Bytes: 2 n C elements read, 8 M C written.
+//   landmarks  block (8 segments or one, sequence, 32 x 8 columns): a warp sums a short segment alone; of a
+//              longer one 8 warps take every eighth row, summed by a fixed tree. Bytes: 2 n C elements read,
+//              8 M C written.
 //   middle     M <= 64: block (head), A, Z and one more factor in shared memory, 50 KiB, two blocks a
 //              multiprocessor. 27 products of M^3 multiply-adds to fp32 accuracy, each of three on tensor
 //              cores, bound it: 42 MFLOP of fp16 a head at M = 64. M > 64: a block walks over heads.
@@ -17,47 +18,94 @@
 namespace nystrom::cuda {
 namespace {
 
-constexpr int kLandmarkRows = 8;
+constexpr int kLandmarkWarps = 8;
+/// Up to so many rows a segment on average, a warp takes a segment alone; beyond, all warps of a block share
+/// one.
+constexpr int kShortSegment = 16;
 
+constexpr bool has_short_segments(std::int64_t length, std::int64_t landmarks) {
+  return length <= kShortSegment * landmarks;
+}
+
+/// The rows of a segment that are here, of its item's.
+struct SegmentRows {
+  int first, last;
+};
+/// No product of a short sequence leaves 32 bits, and division by 64 costs a hundred instructions.
+template <class Index>
+__device__ inline SegmentRows rows_of_segment(const AttentionItem& item, int segment, int landmarks) {
+  const Index length = item.length, m = landmarks, begin = static_cast<Index>(segment) * length / m,
+              end = (static_cast<Index>(segment) + 1) * length / m;
+  return {max(static_cast<int>(begin) - item.first, 0), min(static_cast<int>(end) - item.first, item.rows)};
+}
+
+/// sums += every `step`-th row from `first` on, of eight columns.
 template <class T>
-__global__ void __launch_bounds__(kWarp* kLandmarkRows) landmarks_kernel(Landmarks<T> args) {
+__device__ inline void add_rows(float (&sums)[8], const T* rows, std::int64_t stride, int first, int last,
+                                int step) {
+  rows += first * stride;
+#pragma unroll 8
+  for (int row = first; row < last; row += step, rows += step * stride) {
+    alignas(16) T x[8];
+#pragma unroll
+    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) copy_16_bytes(x + e, rows + e);
+#pragma unroll
+    for (int e = 0; e < 8; ++e) sums[e] += load(x + e);
+  }
+}
+
+/// Where the landmark of this segment goes from `column` on (of q, k), or of a split sequence its sum.
+template <class T>
+__device__ inline float* landmark_at(const Landmarks<T>& args, const AttentionItem& item, int segment,
+                                     int column) {
   const AttentionProblem& problem = args.problem;
-  const int m = problem.landmarks, segment = static_cast<int>(blockIdx.x),
-            batch = static_cast<int>(blockIdx.y);
-  const AttentionItem item = item_of(problem, batch * problem.heads);
+  const int m = problem.landmarks, width = problem.width, channels = problem.heads * width;
+  if (item.split >= 0) {
+    const std::int64_t piece = item.split * kMaxSequenceRanks + split_of(problem, item).mine;
+    return args.segment_sums + (piece * m + segment) * 2 * channels + column;
+  }
+  float* const to = column < channels ? args.q_landmarks : args.k_landmarks;
+  const int at = column < channels ? column : column - channels, head = at / width;
+  return to + (static_cast<std::int64_t>(item.index + head) * m + segment) * width + (at - head * width);
+}
+
+/// Block (8 short segments or a longer one, sequence, 32 x 8 columns).
+template <class T>
+__global__ void __launch_bounds__(kWarp* kLandmarkWarps) landmarks_kernel(Landmarks<T> args) {
+  const AttentionProblem& problem = args.problem;
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.y) * problem.heads);
   if (item.exact) return;
-  const int channels = problem.heads * problem.width, lane = lane_index(), slice = warp_index();
+  const int m = problem.landmarks, channels = problem.heads * problem.width, lane = lane_index(),
+            warp = warp_index();
   const int column = (static_cast<int>(blockIdx.z) * kWarp + lane) * 8;  // of q and k
-  const auto begin = static_cast<int>(static_cast<std::int64_t>(segment) * item.length / m);
-  const auto end = static_cast<int>(static_cast<std::int64_t>(segment + 1) * item.length / m);
-  const int first = max(begin - item.first, 0), last = min(end - item.first, item.rows);  // those here
+  const bool inside = column < 2 * channels, alone = has_short_segments(item.length, m);
+  const int segment = static_cast<int>(blockIdx.x) * (alone ? kLandmarkWarps : 1) + (alone ? warp : 0);
+  const T* const rows = args.qkv + item.begin * 3 * channels + column;
   float sums[8] = {};
-  if (column < 2 * channels)
-    for (int row = first + slice; row < last; row += kLandmarkRows) {
-      alignas(16) T x[8];
+  if (alone) {
+    if (!inside || segment >= m) return;
+    const SegmentRows here = rows_of_segment<unsigned>(item, segment, m);
+    add_rows(sums, rows, 3 * channels, here.first, here.last, 1);
+    float* const to = landmark_at(args, item, segment, column);
+    const float count = item.split >= 0 ? 1.0F : static_cast<float>(here.last - here.first);
 #pragma unroll
-      for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T)))
-        copy_16_bytes(x + e, args.qkv + (item.begin + row) * 3 * channels + column + e);
+    for (int e = 0; e < 8; e += 4)
+      *reinterpret_cast<float4*>(to + e) =
+          make_float4(sums[e] / count, sums[e + 1] / count, sums[e + 2] / count, sums[e + 3] / count);
+    return;
+  }
+  const SegmentRows here = rows_of_segment<std::int64_t>(item, segment, m);
+  if (inside) add_rows(sums, rows, 3 * channels, here.first + warp, here.last, kLandmarkWarps);
+  float* const shared = shared_memory<float>();  // [8 warps, 8 elements, 32 lanes]
 #pragma unroll
-      for (int e = 0; e < 8; ++e) sums[e] += load(x + e);
-    }
-  float* const shared = shared_memory<float>();  // [8 slices, 8 elements, 32 lanes]
-#pragma unroll
-  for (int e = 0; e < 8; ++e) shared[(slice * 8 + e) * kWarp + lane] = sums[e];
+  for (int e = 0; e < 8; ++e) shared[(warp * 8 + e) * kWarp + lane] = sums[e];
   __syncthreads();
   // Each warp adds up one of the eight elements of all columns.
   float sum = 0;
-  for (int s = 0; s < kLandmarkRows; ++s) sum += shared[(s * 8 + slice) * kWarp + lane];
-  if (column >= 2 * channels) return;
-  if (item.split >= 0) {
-    const std::int64_t piece = item.split * kMaxSequenceRanks + split_of(problem, item).mine;
-    args.segment_sums[(piece * m + segment) * 2 * channels + column + slice] = sum;
-    return;
-  }
-  const int at = column % channels + slice, head = at / problem.width;
-  float* const to = column < channels ? args.q_landmarks : args.k_landmarks;
-  to[((static_cast<std::int64_t>(batch) * problem.heads + head) * m + segment) * problem.width +
-     at % problem.width] = sum / static_cast<float>(last - first);
+  for (int w = 0; w < kLandmarkWarps; ++w) sum += shared[(w * 8 + warp) * kWarp + lane];
+  if (!inside) return;
+  landmark_at(args, item, segment, column)[warp] =
+      item.split >= 0 ? sum : sum / static_cast<float>(here.last - here.first);
 }
 
 /// k3_v and k3_stats from the chunks' parts, or the ranks', in order.
@@ -74,8 +122,21 @@ __device__ inline void merge_parts(const NystromMiddle& args, const AttentionIte
 __device__ inline float largest_norm(const float* norms, int items, float* shared) {
   float largest = 0;
   for (int i = static_cast<int>(threadIdx.x); i < items; i += kSquareThreads)
-    largest = fmaxf(largest, norms[i]);
+    largest = fmaxf(largest, norms[2 * i]);
   return block_max(largest, shared);
+}
+
+/// Keeps the norm of a head for backward.
+__device__ inline void write_norm(const NystromMiddle& args, int index, const OneNorm& norm) {
+  if (threadIdx.x != 0) return;
+  args.norms[2 * index] = norm.value;
+  args.norms[2 * index + 1] = static_cast<float>(norm.column);
+}
+
+/// What a head that attends exactly leaves.
+__device__ inline void write_exact(const NystromMiddle& args, int index) {
+  if (threadIdx.x == 0 && args.residuals != nullptr) args.residuals[index] = 0;
+  if (!args.one_scale) write_norm(args, index, {0, 0});
 }
 
 /// Norms of all heads, before any is inverted (pinv_init: batch_max).
@@ -84,7 +145,6 @@ __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle arg
   const AttentionProblem& problem = args.problem;
   const int items = problem.batch * problem.heads, m = problem.landmarks;
   const SquareMemory<1> memory;
-  float* const in_memory = args.squares + static_cast<std::int64_t>(blockIdx.x) * kForwardSquares * m * m;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
     OneNorm norm{0, 0};
@@ -92,10 +152,11 @@ __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle arg
       norm = one_norm(make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage()),
                       memory.vectors, m);
     } else if (!item.exact) {
-      make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), in_memory);
-      norm = one_norm(in_memory, memory.vectors, m);
+      float* const a = args.a + static_cast<std::int64_t>(index) * m * m;
+      make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), a);
+      norm = one_norm(a, memory.vectors, m);
     }
-    if (threadIdx.x == 0) args.norms[index] = norm.value;
+    write_norm(args, index, norm);
     __syncthreads();
   }
 }
@@ -125,6 +186,15 @@ __device__ inline void small_w(const NystromMiddle& args, int index, const Split
   }
 }
 
+/// By what A^T is divided to begin with: |A|_1 of this head, which is kept for backward, or of all.
+__device__ inline float small_scale(const NystromMiddle& args, int index, const TileRows& a, float* vectors) {
+  const AttentionProblem& problem = args.problem;
+  if (args.one_scale) return largest_norm(args.norms, problem.batch * problem.heads, vectors);
+  const OneNorm norm = one_norm(a, vectors, problem.landmarks);
+  write_norm(args, index, norm);
+  return norm.value;
+}
+
 /// M <= 64: one head.
 constexpr int kForwardTiles = 3;
 template <bool kFull>
@@ -133,23 +203,28 @@ __global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(Nystrom
   const int index = static_cast<int>(blockIdx.x), m = problem.landmarks;
   const AttentionItem item = item_of(problem, index);
   if (item.exact) {
-    if (threadIdx.x == 0 && args.residuals != nullptr) args.residuals[index] = 0;
+    write_exact(args, index);
     return;
   }
   const SquareSize size = square_size<kFull>(m);
   const int extent = size.extent;
   const SquareMemory<kForwardTiles> memory;
-  const TileRows a_rows = make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage());
-  const float scale = args.one_scale ? largest_norm(args.norms, problem.batch * problem.heads, memory.vectors)
-                                     : one_norm(a_rows, memory.vectors, m).value;
+  TileRows a_rows = make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage());
+  const std::int64_t square = static_cast<std::int64_t>(m) * m;
+  write_square(args.a + index * square, a_rows, m);
+  const float scale = small_scale(args, index, a_rows, memory.vectors);
   const SplitTile a = publish(a_rows, memory.tile(0), memory.maxima, extent).tile;
   SplitTile z = first_iterate(a, scale, memory.tile(1), extent);
   TileRows pinv = joined(rows_of_tile<Lies::kPlain>(z, extent));
+  float* iterate = args.iterates + index * max(args.iterations - 1, 0) * square;
   for (int i = 0; i < args.iterations; ++i) {
     pinv = next_iterate(a, z, memory.tile(2), memory.maxima, size);
     z = publish(pinv, memory.tile(1), memory.maxima, extent).tile;
+    if (i + 1 == args.iterations) break;
+    write_square(iterate, pinv, m);
+    iterate += square;
   }
-  write_square(args.pinv + static_cast<std::int64_t>(index) * m * m, pinv, m);
+  write_square(args.pinv + index * square, pinv, m);
   if (args.residuals != nullptr) {
     TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, extent);
     add_to_diagonal(error, -1, m);
@@ -172,12 +247,17 @@ __global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMid
   const float shared_scale = args.one_scale ? largest_norm(args.norms, items, memory.vectors) : 0;
   for (int index = static_cast<int>(blockIdx.x); index < items; index += static_cast<int>(gridDim.x)) {
     const AttentionItem item = item_of(problem, index);
-    if (threadIdx.x == 0 && args.residuals != nullptr && item.exact) args.residuals[index] = 0;
-    if (item.exact) continue;
-    float *const a = square(0), *const x = square(2), *const t2 = square(3), *const t3 = square(4);
-    float *z = square(1), *next = square(5);
+    if (item.exact) {
+      write_exact(args, index);
+      continue;
+    }
+    float *const x = square(0), *const t2 = square(1), *const t3 = square(2);
+    float *z = square(3), *next = square(4);
+    float* const a = args.a + static_cast<std::int64_t>(index) * m * m;
     make_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage(), a);
-    const float scale = args.one_scale ? shared_scale : one_norm(a, memory.vectors, m).value;
+    const OneNorm norm = one_norm(a, memory.vectors, m);
+    if (!args.one_scale) write_norm(args, index, norm);
+    const float scale = args.one_scale ? shared_scale : norm.value;
     squares.first_iterate(a, scale, z);
     for (int i = 0; i < args.iterations; ++i) {
       squares.step(a, z, x, t2, t3);
@@ -207,12 +287,13 @@ __global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMid
 }  // namespace
 
 template <class T>
-void make_landmarks(CudaContext& context, const Landmarks<T>& args) {
+void make_landmarks(CudaContext& context, const Landmarks<T>& args, std::int64_t longest) {
   const AttentionProblem& problem = args.problem;
-  const int vectors = 2 * problem.heads * problem.width / 8;
-  const dim3 grid(static_cast<unsigned>(problem.landmarks), static_cast<unsigned>(problem.batch),
+  const int vectors = 2 * problem.heads * problem.width / 8, m = problem.landmarks;
+  const int blocks = has_short_segments(longest, m) ? (m + kLandmarkWarps - 1) / kLandmarkWarps : m;
+  const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(problem.batch),
                   static_cast<unsigned>((vectors + kWarp - 1) / kWarp));
-  launch(context.stream(), grid, dim3(kWarp * kLandmarkRows), kLandmarkRows * 8 * kWarp * sizeof(float),
+  launch(context.stream(), grid, dim3(kWarp * kLandmarkWarps), kLandmarkWarps * 8 * kWarp * sizeof(float),
          "attention_landmarks", landmarks_kernel<T>, args);
 }
 
@@ -231,7 +312,7 @@ void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_
          args);
 }
 
-template void make_landmarks<float>(CudaContext&, const Landmarks<float>&);
-template void make_landmarks<BF16>(CudaContext&, const Landmarks<BF16>&);
+template void make_landmarks<float>(CudaContext&, const Landmarks<float>&, std::int64_t);
+template void make_landmarks<BF16>(CudaContext&, const Landmarks<BF16>&, std::int64_t);
 
 }  // namespace nystrom::cuda

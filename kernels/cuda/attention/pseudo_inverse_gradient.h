@@ -14,17 +14,17 @@ struct SmallPinvGradient {
   SquareSize size;
   int m, extent;
   float* maxima;
-  float* iterates;  // [steps, M, M], in the workspace
+  const float* iterates;  // [steps - 1, M, M] Z_1 and further, as forward kept them
   F16 *a_tile, *z_tile, *x_tile, *t2_tile, *turn, *d_z_tile;
   SplitTile a, z, d_z_factor;
   TileRows d_z, d_a;
 
-  __device__ SmallPinvGradient(const SquareMemory<kTiles>& memory, float* slot, const SquareSize& of)
+  __device__ SmallPinvGradient(const SquareMemory<kTiles>& memory, const float* kept, const SquareSize& of)
       : size(of),
         m(size.m),
         extent(size.extent),
         maxima(memory.maxima),
-        iterates(slot),
+        iterates(kept),
         a_tile(memory.tile(0)),
         z_tile(memory.tile(1)),
         x_tile(memory.tile(2)),
@@ -32,24 +32,19 @@ struct SmallPinvGradient {
         turn(memory.tile(4)),
         d_z_tile(memory.tile(5)) {}
 
-  /// A from memory, d_Z, and the iterates up to the last step's, which stays in z.
-  __device__ void begin(const float* a_in_memory, const TileRows& d_pinv, float scale, int steps) {
+  /// A from memory, and d_Z.
+  __device__ void begin(const float* a_in_memory, const TileRows& d_pinv) {
     d_z_factor = publish(d_pinv, d_z_tile, maxima, extent).tile;
     a = publish(read_square(a_in_memory, m), a_tile, maxima, extent).tile;
-    z = first_iterate(a, scale, z_tile, extent);
-    for (int i = 1; i < steps; ++i) {
-      TileRows next = next_iterate(a, z, turn, maxima, size);
-      write_square(iterates + static_cast<std::int64_t>(i) * m * m, next, m);
-      z = publish(next, z_tile, maxima, extent).tile;
-    }
   }
-  /// z becomes iterate i; each thread reads what it wrote.
-  __device__ void load_iterate(int i, float scale) {
-    if (i == 0)
+  /// z becomes iterate i.
+  __device__ void take_iterate(int i, float scale) {
+    if (i == 0) {
       z = first_iterate(a, scale, z_tile, extent);
-    else
-      z = publish(read_square(iterates + static_cast<std::int64_t>(i) * m * m, m), z_tile, maxima, extent)
-              .tile;
+      return;
+    }
+    const TileRows kept = read_square(iterates + static_cast<std::int64_t>(i - 1) * m * m, m);
+    z = publish(kept, z_tile, maxima, extent).tile;
   }
 
   /// The compiler is not to know how many columns there are: four groups of them at once need more registers
@@ -83,10 +78,9 @@ struct SmallPinvGradient {
     d_z_factor = publish(d_z, d_z_tile, maxima, extent).tile;
   }
 
-  /// d_A, with that of Z_0, into memory; returns this thread's part of <(d_Z_0)^T, A>.
-  __device__ float finish(const float* a_in_memory, float scale, float* d_a_in_memory) {
+  /// d_A with that of Z_0; returns this thread's part of <(d_Z_0)^T, A>.
+  __device__ float finish(const TileRows& a_rows, float scale) {
     TileRows d_z0 = joined(rows_of_tile<Lies::kTransposed>(d_z_factor, extent));
-    const TileRows a_rows = read_square(a_in_memory, m);
     float dot = 0;
 #pragma unroll
     for (int j = 0; j < kSquareTile / 8; ++j)
@@ -95,7 +89,6 @@ struct SmallPinvGradient {
         dot += d_z0.x[j][i] * a_rows.x[j][i];
         d_a.x[j][i] += d_z0.x[j][i] / scale;
       }
-    write_square(d_a_in_memory, d_a, m);
     return dot;
   }
 };
@@ -166,7 +159,7 @@ struct PinvGradient {
     copy(d_z, next);
   }
 
-  /// As SmallPinvGradient::finish.
+  /// As SmallPinvGradient::finish, into memory.
   __device__ float finish(float scale, float* d_a_in_memory) const {
     const int m = squares.m;
     float dot = 0;

@@ -41,13 +41,13 @@ __device__ inline RowStats<T> row_stats(const float* stats, int row, int end) {
 }
 
 /// P of 16 rows and 64 keys, the first `keys` of which take part.
-template <class T, class TilesOf>
-__device__ inline Sums<kBlockRows> probabilities(const TilesOf& tiles, const RowStats<T>& stats, float scale,
-                                                 int keys) {
-  constexpr int kWidth = decltype(tiles.q)::kColumns;
+template <class T, class Queries, class Keys>
+__device__ inline Sums<kBlockRows> probabilities(const Queries& q, const Keys& k, const RowStats<T>& stats,
+                                                 float scale, int keys) {
+  constexpr int kWidth = Queries::kColumns;
   const SoftmaxExp<T> exp(scale);
   Sums<kBlockRows> p;
-  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, tiles.q.from(16 * warp_index()), tiles.k.from(0));
+  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(p, q.from(16 * warp_index()), k.from(0));
   for_each(p, [&](float& x, int row, int) {
     x = exp.probability(x, stats.rows[row].shift, stats.rows[row].inverse_sum);
   });
@@ -57,11 +57,10 @@ __device__ inline Sums<kBlockRows> probabilities(const TilesOf& tiles, const Row
     });
   return p;
 }
-template <class TilesOf>
-__device__ inline Sums<kBlockRows> probability_gradients(const TilesOf& tiles) {
-  constexpr int kWidth = decltype(tiles.q)::kColumns;
+template <class Queries, class Keys>
+__device__ inline Sums<kBlockRows> probability_gradients(const Queries& g, const Keys& v) {
   Sums<kBlockRows> d_p;
-  add_product<Lies::kPlain, Lies::kTransposed, kWidth>(d_p, tiles.g.from(16 * warp_index()), tiles.v.from(0));
+  add_product<Lies::kPlain, Lies::kTransposed, Queries::kColumns>(d_p, g.from(16 * warp_index()), v.from(0));
   return d_p;
 }
 
@@ -106,17 +105,23 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
   const std::int64_t landmarks = static_cast<std::int64_t>(item.index) * m * width;
   const std::int64_t part = (static_cast<std::int64_t>(item.index) * problem.max_chunks + chunk) * m * width;
 
+  constexpr bool kAhead = Tiles<T, kWidth, false>::kAhead;
+  const auto start = [&](int first, int turn) {
+    if (first >= end) return;
+    start_rows(tiles.q.at(turn), queries + first * 3 * channels, 3 * channels, 0, end - first, width);
+    start_rows(tiles.g.at(turn), gradients + first * channels, channels, 0, end - first, width);
+  };
+  const auto k = tiles.k.at(0), v = tiles.v.at(0);
   const auto load_landmarks = [&](int j) {
-    load_derived(tiles.k, args.k_landmarks + landmarks + j * width, m - j, width);
-    load_derived(tiles.v, args.w + landmarks + j * width, m - j, width);
+    load_derived(k, args.k_landmarks + landmarks + j * width, m - j, width);
+    load_derived(v, args.w + landmarks + j * width, m - j, width);
   };
   Sums<kWidth> d_w, d_k;
-  for (int first = begin; first < end; first += kBlockRows) {
-    __syncthreads();
-    load_rows(tiles.q, queries + first * 3 * channels, 3 * channels, 0, end - first, width);
-    load_rows(tiles.g, gradients + first * channels, channels, 0, end - first, width);
-    if (first == begin && one_tile) load_landmarks(0);
-    __syncthreads();
+  start(begin, 0);
+  if (one_tile) load_landmarks(0);
+  finish_rows();
+  for (int first = begin, turn = 0; first < end; first += kBlockRows, ++turn) {
+    const auto q = tiles.q.at(turn), g = tiles.g.at(turn);
     const RowStats<T> mine = row_stats<T>(stats, first + own + lane_index() / 4, end);
     float deltas[2] = {0, 0};
     if (!one_tile)
@@ -124,7 +129,7 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
         __syncthreads();
         load_landmarks(j);
         __syncthreads();
-        add_deltas(deltas, probabilities<T>(tiles, mine, problem.scale, m - j), probability_gradients(tiles));
+        add_deltas(deltas, probabilities<T>(q, k, mine, problem.scale, m - j), probability_gradients(g, v));
       }
     Sums<kWidth> d_q;
     for (int j = 0; j < m; j += kBlockRows) {
@@ -133,26 +138,32 @@ __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kern
         load_landmarks(j);
         __syncthreads();
       }
-      const Sums<kBlockRows> p = probabilities<T>(tiles, mine, problem.scale, m - j);
-      Sums<kBlockRows> d_s = probability_gradients(tiles);
+      const Sums<kBlockRows> p = probabilities<T>(q, k, mine, problem.scale, m - j);
+      Sums<kBlockRows> d_s = probability_gradients(g, v);
       if (one_tile) add_deltas(deltas, p, d_s);
       to_logit_gradients(d_s, p, deltas, problem.scale);
-      add_product_of<kParts>(d_q, d_s, tiles.k.from(0));
+      add_product_of<kParts>(d_q, d_s, k.from(0));
       put_sums(tiles.s, p);
       __syncthreads();
-      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_w, tiles.s.from(0, own), tiles.g.from(0));
+      // Nobody is at the rows before any more: their tiles take the next ones.
+      if (kAhead && j == 0) start(first + kBlockRows, turn + 1);
+      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_w, tiles.s.from(0, own), g.from(0));
       __syncthreads();
       put_sums(tiles.s, d_s);
       __syncthreads();
-      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_k, tiles.s.from(0, own), tiles.q.from(0));
-      __syncthreads();
+      add_product<Lies::kTransposed, Lies::kPlain, kBlockRows>(d_k, tiles.s.from(0, own), q.from(0));
+      finish_rows();
       if (in_registers) continue;
       store_partial(d_w, args.d_w_parts + part + j * width, m - j, width, first > begin);
       store_partial(d_k, args.d_k_parts + part + j * width, m - j, width, first > begin);
       d_w = d_k = {};
     }
-    store_sums(tiles.q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
+    store_sums(q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
                end - first, width);
+    if (kAhead || first + kBlockRows >= end) continue;
+    __syncthreads();
+    start(first + kBlockRows, turn + 1);
+    finish_rows();
   }
   if (!in_registers) return;
   store_partial(d_w, args.d_w_parts + part, m, width, false);
@@ -169,18 +180,19 @@ __device__ inline void exact_deltas(float (&deltas)[2], const RowsGradient<T>& a
   const AttentionProblem& problem = args.problem;
   const int taps = problem.taps, width = problem.width, own = 16 * warp_index() + lane_index() / 4;
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
-  using Tile = decltype(tiles.k);
-  load_rows(tiles.k, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, 0,
-            item.rows - first, width);
+  const auto context = tiles.k.at(0), g = tiles.g.at(0);
+  using Tile = decltype(context);
+  start_rows(context, rows_of(args.out, problem, item, 1, 0) + first * channels, channels, 0,
+             item.rows - first, width);
   Sums<kWidth> convolution;
   if (taps > 0)
     add_convolution(convolution, make_band<T>(carver, args.filter + item.head * taps, taps, false),
                     rows_of(args.qkv, problem, item, 3, 2), 3 * channels, item.rows, first, taps, width,
-                    tiles.v);
-  __syncthreads();
+                    tiles.v.at(0));
+  finish_rows();
   for_each(convolution, [&](float x, int row, int column) {
-    const int at = (own + 8 * row) * std::remove_reference_t<Tile>::kStride + column;
-    deltas[row] += load(tiles.g.data + at) * (load(tiles.k.data + at) - x);
+    const int at = (own + 8 * row) * std::remove_const_t<Tile>::kStride + column;
+    deltas[row] += load(g.data + at) * (load(context.data + at) - x);
   });
   for (int row = 0; row < 2; ++row) deltas[row] = quad_sum(deltas[row]);
 }
@@ -196,9 +208,10 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
   const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;
   const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
   const T* const qkv = rows_of(args.qkv, problem, item, 3, 0);
-  load_rows(tiles.q, qkv + first * 3 * channels, 3 * channels, 0, item.rows - first, width);
-  load_rows(tiles.g, rows_of(args.d_out, problem, item, 1, 0) + first * channels, channels, 0,
-            item.rows - first, width);
+  const auto q = tiles.q.at(0), g = tiles.g.at(0);
+  start_rows(q, qkv + first * 3 * channels, 3 * channels, 0, item.rows - first, width);
+  start_rows(g, rows_of(args.d_out, problem, item, 1, 0) + first * channels, channels, 0, item.rows - first,
+             width);
   float deltas[2] = {0, 0};
   exact_deltas(deltas, args, item, first, carver, tiles);
   for (int row = 0; row < 2; ++row)
@@ -208,26 +221,37 @@ __global__ void __launch_bounds__(kAttentionThreads) exact_rows_gradient_kernel(
   const RowStats<T> stats = row_stats<T>(stats_of(args.row_stats, problem, item), mine, item.rows);
   Sums<kWidth> d_q;
   const SeenTiles seen = tiles_seen(problem, first, item.keys);
-  for (int key = seen.first(); key < seen.end; key = seen.next(key)) {
-    __syncthreads();
-    load_rows(tiles.k, qkv + channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
-    load_rows(tiles.v, qkv + 2 * channels + key * 3 * channels, 3 * channels, 0, item.keys - key, width);
-    __syncthreads();
-    Sums<kBlockRows> p = probabilities<T>(tiles, stats, problem.scale, item.keys - key);
+  constexpr bool kAhead = Tiles<T, kWidth, true>::kAhead;
+  const auto start = [&](int key, int turn) {
+    if (key >= seen.end) return;
+    const T* const from = qkv + channels + key * 3 * channels;
+    start_rows(tiles.k.at(turn), from, 3 * channels, 0, item.keys - key, width);
+    start_rows(tiles.v.at(turn), from + channels, 3 * channels, 0, item.keys - key, width);
+  };
+  __syncthreads();  // the deltas' tiles become those of keys
+  start(seen.first(), 0);
+  for (int key = seen.first(), turn = 0; key < seen.end; key = seen.next(key), ++turn) {
+    finish_rows();
+    if constexpr (kAhead) start(seen.next(key), turn + 1);
+    const auto k = tiles.k.at(turn), v = tiles.v.at(turn);
+    Sums<kBlockRows> p = probabilities<T>(q, k, stats, problem.scale, item.keys - key);
     for_each(p, [&](float& x, int row, int column) {
       if (!sees(problem, mine + 8 * row, key + column)) x = 0;
     });
-    Sums<kBlockRows> d_s = probability_gradients(tiles);
+    Sums<kBlockRows> d_s = probability_gradients(g, v);
     if (args.dropout.active)
       for_each(d_s, [&](float& x, int row, int column) {
         if (mine + 8 * row < item.rows && key + column < item.keys)
           x *= dropout_factor(args.dropout, item, mine + 8 * row, key + column);
       });
     to_logit_gradients(d_s, p, deltas, problem.scale);
-    add_product_of<1>(d_q, d_s, tiles.k.from(0));
+    add_product_of<1>(d_q, d_s, k.from(0));
+    if constexpr (kAhead) continue;
+    __syncthreads();
+    start(seen.next(key), turn + 1);
   }
   __syncthreads();
-  store_sums(tiles.q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
+  store_sums(q, d_q, rows_of(args.d_qkv, problem, item, 3, 0) + first * 3 * channels, 3 * channels,
              item.rows - first, width);
 }
 

@@ -9,6 +9,7 @@
 // lo with an error of 2^-17, and products are summed over hi hi + hi lo + lo hi, so that they see what fp32
 // products would see but for 2^-16. With activations in fp32 the same code runs on plain fp32 multiply-adds.
 
+#include "kernels/tensor/cuda/async_copy.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/mma.h"
 
@@ -60,6 +61,26 @@ struct SharedTile {
   }
 };
 
+/// Whether a block has room to load tiles while it computes with others: heads of 64 channels in bf16, within
+/// the shared memory that every GPU has.
+template <class T, int kWidth>
+inline constexpr bool kLoadsAhead = std::is_same_v<T, BF16>&& kWidth <= 64;
+
+/// Tiles that take turns.
+template <class TileOf, int kCountOf>
+struct TileRing {
+  using Tile = TileOf;
+  static constexpr int kCount = kCountOf, kBytes = kCount * Tile::kBytes;
+
+  typename Tile::Element* data = nullptr;
+
+  __device__ Tile at(int turn) const {
+    Tile tile;
+    tile.data = data + (kCount == 1 ? 0 : turn % kCount * (Tile::kParts * Tile::kPart));
+    return tile;
+  }
+};
+
 /// Cuts tiles from a block's shared memory.
 class SharedCarver {
  public:
@@ -70,6 +91,13 @@ class SharedCarver {
     tile.data = reinterpret_cast<typename Tile::Element*>(next_);
     next_ += Tile::kBytes;
     return tile;
+  }
+  template <class Ring>
+  __device__ Ring ring() {
+    Ring ring;
+    ring.data = reinterpret_cast<typename Ring::Tile::Element*>(next_);
+    next_ += Ring::kBytes;
+    return ring;
   }
   template <class E>
   __device__ E* take(int count) {
@@ -112,11 +140,12 @@ __device__ inline void put_pair(const SharedTile<E, kColumns, kParts, kRows>& ti
   split(x0, x1, tile.data + row * Tile::kStride + column, Tile::kPart, std::integral_constant<int, kParts>{});
 }
 
-/// The tile's rows i in [low, high) = rows i of `from` (`stride` elements apart, `width` a multiple of 8
-/// columns), zero elsewhere. By the whole block; a thread stays in its columns.
+/// Starts to load the tile's rows i in [low, high) = rows i of `from` (`stride` elements apart, `width` a
+/// multiple of 8 columns); zero elsewhere. They are there after finish_rows(). By the whole block; a thread
+/// stays in its columns.
 template <class T, int kColumns, int kRows>
-__device__ inline void load_rows(const SharedTile<T, kColumns, 1, kRows>& tile, const T* from,
-                                 std::int64_t stride, int low, int high, int width) {
+__device__ inline void start_rows(const SharedTile<T, kColumns, 1, kRows>& tile, const T* from,
+                                  std::int64_t stride, int low, int high, int width) {
   using Tile = SharedTile<T, kColumns, 1, kRows>;
   constexpr int kVectors = kColumns / 8, kRowsAtOnce = kAttentionThreads / kVectors;
   const int first = static_cast<int>(threadIdx.x) / kVectors,
@@ -124,12 +153,14 @@ __device__ inline void load_rows(const SharedTile<T, kColumns, 1, kRows>& tile, 
   if (column >= width) high = low;
   T* to = tile.data + first * Tile::kStride + column;
   from += first * stride + column;
+  static_assert(kRows % kRowsAtOnce == 0);
 #pragma unroll 4
-  for (int row = first; row < kRows; row += kRowsAtOnce) {
+  for (int i = 0; i < kRows / kRowsAtOnce; ++i) {
+    const int row = first + i * kRowsAtOnce;
 #pragma unroll
     for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) {
       if (row >= low && row < high)
-        copy_16_bytes(to + e, from + e);
+        start_copy_16_bytes(to + e, from + e);
       else
         zero_16_bytes(to + e);
     }
@@ -138,13 +169,21 @@ __device__ inline void load_rows(const SharedTile<T, kColumns, 1, kRows>& tile, 
   }
 }
 
+/// What was started is there for the whole block. Ends with __syncthreads.
+__device__ inline void finish_rows() {
+  finish_copies();
+  __syncthreads();
+}
+
 /// The same from fp32 [count, width] without gaps, in as many parts as the tile has.
 template <class T, int kColumns, int kParts>
 __device__ inline void load_derived(const SharedTile<T, kColumns, kParts>& tile, const float* from, int count,
                                     int width) {
   constexpr int kVectors = kColumns / 4;
+  static_assert(kBlockRows * kVectors % kAttentionThreads == 0);
 #pragma unroll 4
-  for (int v = static_cast<int>(threadIdx.x); v < kBlockRows * kVectors; v += kAttentionThreads) {
+  for (int i = 0; i < kBlockRows * kVectors / kAttentionThreads; ++i) {
+    const int v = static_cast<int>(threadIdx.x) + i * kAttentionThreads;
     const int row = v / kVectors, column = v % kVectors * 4;
     float4 x = make_float4(0, 0, 0, 0);
     if (row < count && column < width) x = *reinterpret_cast<const float4*>(from + row * width + column);
@@ -372,7 +411,8 @@ __device__ inline void store_sums(const SharedTile<T, kColumns>& tile, const Sum
   __syncwarp();
   const int first = warp_index() * 16;
 #pragma unroll 4
-  for (int v = lane_index(); v < 16 * kVectors; v += 32) {
+  for (int i = 0; i < 16 * kVectors / kWarp; ++i) {
+    const int v = lane_index() + i * kWarp;
     const int row = first + v / kVectors, column = v % kVectors * 8;
     if (row >= count || column >= width) continue;
 #pragma unroll
@@ -380,6 +420,17 @@ __device__ inline void store_sums(const SharedTile<T, kColumns>& tile, const Sum
       copy_16_bytes(to + row * stride + column + e, tile.data + row * Tile::kStride + column + e);
   }
   __syncwarp();
+}
+
+/// Sums from where store_partial() put them.
+template <int kColumns>
+__device__ inline Sums<kColumns> read_partial(const float* from, int count, int width) {
+  const int first = warp_index() * 16 + lane_index() / 4;
+  Sums<kColumns> sums;
+  for_each(sums, [&](float& x, int row, int column) {
+    if (first + 8 * row < count && column < width) x = from[(first + 8 * row) * width + column];
+  });
+  return sums;
 }
 
 /// The warps' sums into (or onto) fp32 [count, width] without gaps.

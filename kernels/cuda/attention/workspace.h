@@ -33,8 +33,8 @@ constexpr int convolution_windows(int taps) {
 /// Up to here the matrices of the pseudo-inverse live in shared memory and registers; a block needs less of
 /// it than kNarrowSharedBytes.
 inline constexpr std::int64_t kSmallLandmarks = 64;
-/// Beyond, matrices in memory that a block works in: A, Z, X, T2, T3 and the next Z.
-inline constexpr std::int64_t kForwardSquares = 6;
+/// Beyond, matrices in memory that a block works in: X, T2, T3, Z and the next Z.
+inline constexpr std::int64_t kForwardSquares = 5;
 
 /// Heads up to this width run on every GPU: their kernels want no more shared memory than the smallest gives
 /// a block. Wider ones want up to kWideSharedBytes. (With 65 taps; key_gradient.cu and query_gradient.cu
@@ -90,7 +90,7 @@ struct CudaNystromShape : CudaAttentionShape {
   }
   [[nodiscard]] std::int64_t kept_iterates() const { return std::max(options.pinv_iterations, 1); }
   [[nodiscard]] std::int64_t backward_squares() const {
-    return kept_iterates() + (options.landmarks <= kSmallLandmarks ? 0 : 11);
+    return options.landmarks <= kSmallLandmarks ? 0 : kept_iterates() + 11;
   }
   /// Blocks of such a kernel: as many as two on each multiprocessor of the largest GPU, in at most 256 MiB.
   [[nodiscard]] std::int64_t slots(std::int64_t squares) const {
@@ -134,8 +134,6 @@ class CudaNystromWorkspace : public CudaAttentionWorkspace {
       : CudaAttentionWorkspace(base, shape, backward) {
     const std::int64_t items = shape.items(), m = shape.options.landmarks, md = m * shape.width;
     const std::int64_t chunks = shape.chunks();
-    norms = take(items);
-    w = take(items * md);
     if (shape.split) book_exchanges(shape, backward);
     if (!backward) {
       parts = take(items * chunks * md);
@@ -143,7 +141,6 @@ class CudaNystromWorkspace : public CudaAttentionWorkspace {
       squares = take(shape.slots(shape.forward_squares()) * shape.forward_squares() * m * m);
       return;
     }
-    norm_columns = take(items);
     d_scales = take(items);
     d_w_parts = take(items * chunks * md);
     d_k_parts = take(items * chunks * md);
@@ -152,26 +149,21 @@ class CudaNystromWorkspace : public CudaAttentionWorkspace {
     landmark_deltas = take(items * m);
     d_k_landmarks = take(items * md);
     d_q_landmarks = take(items * md);
-    a = take(items * m * m);
     d_a = take(items * m * m);
     squares = take(shape.slots(shape.backward_squares()) * shape.backward_squares() * m * m);
   }
 
-  float* norms = nullptr;         ///< [items] |A|_1
-  float* norm_columns = nullptr;  ///< [items] the first column that has it
-  float* w = nullptr;             ///< [items, M, D] Z (k3 v)
-  float* parts = nullptr;         ///< [items, chunks, M, D] k3 v of a chunk of keys, relative to its maximum
-  float* part_stats = nullptr;    ///< [items, chunks, M, 2] maximum and sum of it
-  float* squares = nullptr;       ///< [slots, ., M, M]
-  float* d_scales = nullptr;      ///< [items]
-  float* d_w_parts = nullptr;     ///< [items, chunks, M, D]
-  float* d_k_parts = nullptr;     ///< [items, chunks, M, D] of the keys' landmarks
-  float* d_q_parts = nullptr;     ///< [items, chunks, M, D] of the queries' landmarks
-  float* d_k3_v = nullptr;        ///< [items, M, D]
+  float* parts = nullptr;       ///< [items, chunks, M, D] k3 v of a chunk of keys, relative to its maximum
+  float* part_stats = nullptr;  ///< [items, chunks, M, 2] maximum and sum of it
+  float* squares = nullptr;     ///< [slots, ., M, M]
+  float* d_scales = nullptr;    ///< [items]
+  float* d_w_parts = nullptr;   ///< [items, chunks, M, D]
+  float* d_k_parts = nullptr;   ///< [items, chunks, M, D] of the keys' landmarks
+  float* d_q_parts = nullptr;   ///< [items, chunks, M, D] of the queries' landmarks
+  float* d_k3_v = nullptr;      ///< [items, M, D]
   float* landmark_deltas = nullptr;  ///< [items, M] sum_d (k3 v) d_(k3 v)
   float* d_k_landmarks = nullptr;    ///< [items, M, D]
   float* d_q_landmarks = nullptr;    ///< [items, M, D]
-  float* a = nullptr;                ///< [items, M, M]
   float* d_a = nullptr;              ///< [items, M, M]
   // Of sequences on several ranks; pieces of each rank.
   float* edges = nullptr;         ///< [splits, 4, K / 2, C] of the activation dtype

@@ -59,6 +59,13 @@ NystromSaved NystromSaved::plan(Planner& planner, const NystromOptions& options,
   saved.k3_v = planner.saved("attention.k3_v", type, {batch, heads, m, width});
   saved.k3_stats = planner.saved("attention.k3_stats", type, {batch, heads, m, 2});
   saved.residuals = planner.saved("attention.residuals", type, {batch, heads});
+  if (!limits.cuda) return saved;
+  saved.a = planner.saved("attention.a", type, {batch, heads, m, m});
+  saved.norms = planner.saved("attention.norms", type, {batch, heads, 2});
+  saved.w = planner.saved("attention.w", type, {batch, heads, m, width});
+  if (m <= cuda::kSmallLandmarks && options.pinv_iterations > 1)
+    saved.iterates =
+        planner.saved("attention.iterates", type, {batch, heads, (options.pinv_iterations - 1) * m, m});
   return saved;
 }
 

@@ -116,6 +116,15 @@ unsigned lane();
 /// banks are counted (Statistics).
 void count_bank_conflicts(const void* const* rows, int count);
 
+/// A copy of 16 bytes that the running thread has started and not finished; take_copy() returns whether there
+/// was one.
+struct CopyUnderWay {
+  void* to = nullptr;
+  const void* from = nullptr;
+};
+void note_copy(const CopyUnderWay& copy);
+bool take_copy(CopyUnderWay& copy);
+
 /// While one lives, the thread's accesses are one atomic operation.
 struct AtomicAccess {
   AtomicAccess();
