@@ -8,7 +8,8 @@ namespace nystrom {
 
 /// c [m, n] = op(a) op(b) (+ bias [n]) (+ c): row-major; op(a) is [m, k], stored as that or, transposed, as
 /// [k, m]; op(b) is [k, n], stored as that or, transposed, as [n, k]. a and b share a floating dtype; sums
-/// are in its compute dtype; c has one or the other; bias the compute dtype.
+/// are in its compute dtype; c has one or the other; bias the compute dtype. On a GPU rows of a and c may be
+/// wider, so that they begin where vectors do: what lies beyond is neither read nor written.
 struct Matmul {
   Tensor a = {}, b = {};
   bool transpose_a = false, transpose_b = false;
@@ -21,9 +22,7 @@ struct MatmulSizes {
   std::int64_t m, n, k;
 
   explicit MatmulSizes(const Matmul& args)
-      : m(args.a.dim(args.transpose_a ? 1 : 0)),
-        n(args.b.dim(args.transpose_b ? 0 : 1)),
-        k(args.a.dim(args.transpose_a ? 0 : 1)) {}
+      : m(args.c.dim(0)), n(args.b.dim(args.transpose_b ? 0 : 1)), k(args.b.dim(args.transpose_b ? 1 : 0)) {}
 };
 
 void matmul(Context& context, const Matmul& args);

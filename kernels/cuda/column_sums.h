@@ -22,12 +22,13 @@ struct ColumnTiles {
   static constexpr int kWarps = 8, kColumns = 32 * kEight;
   static constexpr std::size_t kSharedBytes = sizeof(float) * kWarps * kColumns;
 
-  std::int64_t rows, columns, parts;
-  float* partials;  ///< [parts, columns]
+  std::int64_t rows, columns, stride, parts;  ///< stride: values from row to row
+  float* partials;                            ///< [parts, columns]
 
   /// As many parts of rows as keep every multiprocessor busy, each of at least kWarps rows.
-  ColumnTiles(CudaContext& context, std::int64_t row_count, std::int64_t column_count)
-      : rows(row_count), columns(column_count) {
+  ColumnTiles(CudaContext& context, std::int64_t row_count, std::int64_t column_count,
+              std::int64_t row_stride)
+      : rows(row_count), columns(column_count), stride(row_stride) {
     const std::int64_t wanted = (4 * context.multiprocessors() + tiles() - 1) / tiles();
     parts = std::clamp<std::int64_t>((rows + kWarps - 1) / kWarps, 1, wanted);
     partials =
@@ -51,7 +52,7 @@ __global__ void column_tiles_kernel(ColumnTiles p, Body body) {
   if (count > 0) {
     for (std::int64_t row = std::int64_t{blockIdx.y} * ColumnTiles::kWarps + warp; row < p.rows;
          row += p.parts * ColumnTiles::kWarps) {
-      const Vec8 x = body.template at<kRagged>(row * p.columns + column, count);
+      const Vec8 x = body.template at<kRagged>(row * p.stride + column, count);
 #pragma unroll
       for (int i = 0; i < kEight; ++i) sum.v[i] += x.v[i];
     }
@@ -68,12 +69,12 @@ __global__ void column_tiles_kernel(ColumnTiles p, Body body) {
 }
 
 /// sums [columns] += the column sums of what `body` gives (and does: it may store, too). Empty sums: only
-/// the body's own work.
+/// the body's own work. `stride`: values from row to row, `columns` or more; not ragged: a multiple of eight.
 template <class Body>
-void sum_columns(CudaContext& context, const char* name, std::int64_t rows, std::int64_t columns, bool whole,
-                 const Body& body, float* sums) {
+void sum_columns(CudaContext& context, const char* name, std::int64_t rows, std::int64_t columns,
+                 std::int64_t stride, bool whole, const Body& body, float* sums) {
   if (rows == 0 || columns == 0) return;
-  const ColumnTiles tiles(context, rows, columns);
+  const ColumnTiles tiles(context, rows, columns, stride);
   const auto kernel = whole ? column_tiles_kernel<false, Body> : column_tiles_kernel<true, Body>;
   launch(context.stream(), tiles.grid(), dim3(32 * ColumnTiles::kWarps), ColumnTiles::kSharedBytes, name,
          kernel, tiles, body);

@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(Layout::kThreads) embedding_forward_kernel(For
       if (p.drop.threshold != 0) {
 #pragma unroll
         for (int i = 0; i < kEight; ++i) y.v[i] = rounded<T>(y.v[i]);  // as where the two are apart
-        drop8(p.drop, kept8(p.drop, token, column, columns), y);
+        drop8<Layout::kRagged>(p.drop, token, column, columns, y);
       }
       store8<Layout::kRagged>(p.y + token * columns + column, y, count);
     }
@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(Layout::kThreads, Layout::kBlocks)
       const int count = place.count(k), column = place.column(k);
       if (count == 0) continue;
       d[k] = load8<Layout::kRagged>(p.d_y + token * columns + column, count);
-      if (p.drop.threshold != 0) drop8(p.drop, kept8(p.drop, token, column, columns), d[k]);
+      if (p.drop.threshold != 0) drop8<Layout::kRagged>(p.drop, token, column, columns, d[k]);
       s[k] = p.lookup.template sum8<Layout::kRagged>(token, column, count);
     }
     if (p.gamma != nullptr) {

@@ -42,7 +42,8 @@ void backward_with_bias(CudaContext& context, const Tensor& x, const Tensor& d_y
   const std::int64_t columns = d_bias.numel(), rows = columns == 0 ? 0 : x.numel() / columns;
   dispatch_device(x.dtype, [&]<class T>(T) {
     const ElementwiseGradient<Kind, T> body{x.data<T>(), d_y.data<T>(), d_x.data<T>()};
-    sum_columns(context, "gelu_backward", rows, columns, body.whole(columns), body, d_bias.data<float>());
+    sum_columns(context, "gelu_backward", rows, columns, columns, body.whole(columns), body,
+                d_bias.data<float>());
   });
 }
 

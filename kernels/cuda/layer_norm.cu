@@ -34,7 +34,7 @@ __device__ Vec8 join8(const ForwardParams<T>& p, std::int64_t row, int column, i
 #pragma unroll
     for (int i = 0; i < kEight; ++i) z.v[i] += bias.v[i];
   }
-  if (p.drop.threshold != 0) drop8(p.drop, kept8(p.drop, row, column, p.columns), z);
+  if (p.drop.threshold != 0) drop8<kRagged>(p.drop, row, column, p.columns, z);
   if (p.residual != nullptr) {
     const Vec8 residual = load8<kRagged>(p.residual + at, count);
 #pragma unroll
@@ -114,7 +114,7 @@ __device__ void leave8(const BackwardParams<T>& p, std::int64_t row, int column,
 #pragma unroll
   for (int i = 0; i < kEight; ++i) d.v[i] = rounded<T>(d.v[i]);
   if (p.drop.threshold != 0) {
-    drop8(p.drop, kept8(p.drop, row, column, p.columns), d);
+    drop8<kRagged>(p.drop, row, column, p.columns, d);
 #pragma unroll
     for (int i = 0; i < kEight; ++i) d.v[i] = rounded<T>(d.v[i]);
   }

@@ -70,8 +70,8 @@ void linear_backward_weight(CudaContext& context, const Tensor& d_y, const Tenso
 void column_sums(CudaContext& context, const Tensor& d_y, const Tensor& d_bias) {
   dispatch_device(d_y.dtype, [&]<class T>(T) {
     const Load<T> body{d_y.data<T>()};
-    sum_columns(context, "column_sums", d_y.dim(0), d_y.dim(1), whole_eights(body.x, d_y.dim(1)), body,
-                d_bias.data<float>());
+    sum_columns(context, "column_sums", d_y.dim(0), d_bias.numel(), d_y.dim(1),
+                whole_eights(body.x, d_y.dim(1)), body, d_bias.data<float>());
   });
 }
 

@@ -21,22 +21,23 @@ namespace {
 template <class T>
 struct AddBias {
   T* c;
-  const float* bias;
-  std::int64_t columns;
+  const float* bias;            // [width]
+  std::int64_t columns, width;  // of a row, and those that a bias is added to
 
   template <bool kRagged>
   __device__ void at(std::int64_t first, int count) const {
     Vec8 sum = load8<kRagged>(c + first, count);
 #pragma unroll
     for (int i = 0; i < kEight; ++i)
-      if (i < count) sum.v[i] += bias[(first + i) % columns];
+      if (const std::int64_t column = (first + i) % columns; i < count && column < width)
+        sum.v[i] += bias[column];
     store8<kRagged>(c + first, sum, count);
   }
 };
 
 void add_bias(CudaContext& context, const Tensor& bias, const Tensor& c) {
   dispatch_device(c.dtype, [&]<class T>(T) {
-    const AddBias<T> body{c.data<T>(), bias.data<float>(), c.dim(1)};
+    const AddBias<T> body{c.data<T>(), bias.data<float>(), c.dim(1), bias.numel()};
     vectorized_for_each(context, "add_bias", c.numel(), whole_eights(body.c, c.numel()), body);
   });
 }
@@ -47,9 +48,10 @@ void add_bias(CudaContext& context, const Tensor& bias, const Tensor& c) {
 // is transposed as it was.
 BlasLt::Product product_of(const Matmul& args) {
   dispatch_device(args.a.dtype, [](auto) {});  // refuses fp64
-  return {.m = args.b.dim(args.transpose_b ? 0 : 1),
-          .n = args.a.dim(args.transpose_a ? 1 : 0),
-          .k = args.a.dim(args.transpose_a ? 0 : 1),
+  const MatmulSizes sizes(args);
+  return {.m = sizes.n,
+          .n = sizes.m,
+          .k = sizes.k,
           .a = args.b.address,
           .b = args.a.address,
           .d = args.c.address,

@@ -72,7 +72,7 @@ struct DropRows {
   template <bool kRagged>
   __device__ void on(const Piece& at, std::int64_t columns) const {
     Vec8 v = load8<kRagged>(x + at.index, at.count);
-    drop8(drop, kept8(drop, at.row, at.column, columns), v);
+    drop8<kRagged>(drop, at.row, at.column, columns, v);
     store8<kRagged>(y + at.index, v, at.count);
   }
 };

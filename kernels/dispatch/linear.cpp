@@ -7,6 +7,7 @@
 namespace nystrom {
 namespace {
 
+/// Of x [N, in] and a weight, or of what has the size of one of them.
 double flops(const Tensor& x, const Tensor& w) {
   return 2 * static_cast<double>(x.dim(0)) * static_cast<double>(w.numel());
 }
@@ -31,7 +32,7 @@ void linear_backward_input(Context& context, const Tensor& d_y, const Tensor& w,
 void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x, const Tensor& d_w,
                             const Tensor& d_bias) {
   NYSTROM_CHECK(d_w.dtype == compute_dtype(x.dtype), "d_w is {}", name_of(d_w.dtype));
-  NYSTROM_CHECK(d_bias.empty() || d_bias.numel() == d_y.dim(1), "d_y is {}, d_bias {}", d_y.shape.text(),
+  NYSTROM_CHECK(d_bias.empty() || d_bias.numel() == d_w.dim(0), "d_w is {}, d_bias {}", d_w.shape.text(),
                 d_bias.shape.text());
   const bool sums_beside =
       !d_bias.empty() && !NYSTROM_CUDA_HAS(sums_in_product, context, d_y, x, d_w, d_bias);
@@ -42,8 +43,9 @@ void linear_backward_weight(Context& context, const Tensor& d_y, const Tensor& x
 }
 
 void column_sums(Context& context, const Tensor& d_y, const Tensor& d_bias) {
-  NYSTROM_CHECK(d_y.shape.rank() == 2 && d_bias.numel() == d_y.dim(1), "d_y is {}, d_bias {}",
-                d_y.shape.text(), d_bias.shape.text());
+  NYSTROM_CHECK(d_y.shape.rank() == 2 && (d_bias.numel() == d_y.dim(1) ||
+                                          (context.cuda() != nullptr && d_bias.numel() < d_y.dim(1))),
+                "d_y is {}, d_bias {}", d_y.shape.text(), d_bias.shape.text());
   const OpScope scope(context, "column_sums", static_cast<double>(d_y.numel()),
                       static_cast<double>(d_y.bytes()));
   NYSTROM_ON_CUDA(column_sums, context, d_y, d_bias);

@@ -10,19 +10,27 @@
 #include "kernels/linear_gelu.h"
 #include "kernels/losses/cross_entropy.h"
 #include "kernels/rows.h"
+#include "kernels/tensor/memory_size.h"
 #include "model/heads/head_registry.h"
 
 namespace nystrom {
 namespace {
 constexpr std::size_t kMlm = 0, kSop = 1;
-// Values held at once. On the CPU 30 MB in fp32, which a cache holds. On a GPU each chunk reads and
-// writes the whole gradient of the word embeddings, which costs as much as 500 rows of logits do: few chunks.
-constexpr std::int64_t kMaxLogits = 256 * 30000, kMaxLogitsOnDevice = 2048 * 30000;
+// On a GPU rows of logits are as wide as whole cache lines, whatever the vocabulary: else they begin where no
+// fast product can read them.
+constexpr std::int64_t kLogitsGrain = 64;
 
 Tensor losses_of(const Tensor& sums, std::size_t loss) {
   return sums.rows(static_cast<std::int64_t>(loss), 1).reshaped({3});
 }
 }  // namespace
+
+std::int64_t logits_at_once(std::size_t gpu_bytes) {
+  constexpr std::int64_t kCached = 256 * 30000, kLeast = 2048 * 30000;  // 30 MB in fp32; 369 MB
+  constexpr std::size_t kBytes = 4 + 2;                                 // fp32, and the gradient in bf16
+  if (gpu_bytes == 0) return kCached;
+  return std::max(kLeast, static_cast<std::int64_t>(gpu_bytes / 64 / kBytes));
+}
 
 PretrainingHead::PretrainingHead(const ModelConfig& c, ParameterStore& store, ParameterId word,
                                  bool sentence_order)
@@ -56,8 +64,8 @@ void PretrainingHead::plan(Planner& planner, const BatchLimits& limits, bool tra
   const DType type = store_.activation(), statistics = compute_dtype(type);
   const std::int64_t p = limits.labels, c = config_.hidden_size, b = limits.sequences,
                      v = config_.vocabulary_size;
-  const std::int64_t max_logits = store_.memory().on_device() ? kMaxLogitsOnDevice : kMaxLogits;
-  chunk_ = std::clamp<std::int64_t>(max_logits / v, 1, std::max<std::int64_t>(p, 1));
+  chunk_ = std::clamp<std::int64_t>(logits_at_once(total_bytes(store_.memory())) / v, 1,
+                                    std::max<std::int64_t>(p, 1));
   gathered_ = planner.saved("head.gathered", type, {p, c});
   pre_ = planner.saved("head.pre", type, {p, c});
   normed_in_ = planner.saved("head.normed_in", type, {p, c});
@@ -73,8 +81,10 @@ void PretrainingHead::plan(Planner& planner, const BatchLimits& limits, bool tra
   }
   const ScratchScope scope(planner);
   row_losses_ = planner.scratch("head.row_losses", statistics, {std::max(chunk_, b)});
-  logits_ = planner.scratch("head.logits", statistics, {chunk_, v});
-  d_logits_ = type == statistics ? logits_ : planner.scratch("head.d_logits", type, {chunk_, v});
+  const std::int64_t width =
+      store_.memory().on_device() ? (v + kLogitsGrain - 1) / kLogitsGrain * kLogitsGrain : v;
+  logits_ = planner.scratch("head.logits", statistics, {chunk_, width});
+  d_logits_ = type == statistics ? logits_ : planner.scratch("head.d_logits", type, {chunk_, width});
 }
 
 void PretrainingHead::transform(Context& context, const Tensor& hidden, const Tensor& rows) {
@@ -116,6 +126,7 @@ void PretrainingHead::decode_chunks(Context& context, const Batch& batch, double
     const Tensor d_logits = training ? d_logits_.first(rows) : Tensor{};
     linear_forward(context, input, table, store_.weight(decoder_bias_), logits);
     cross_entropy(context, {.logits = logits,
+                            .classes = config_.vocabulary_size,
                             .labels = batch.token_labels.rows(begin, rows),
                             .scale = scale,
                             .row_losses = row_losses_.first(rows),

@@ -8,6 +8,12 @@
 
 namespace nystrom {
 
+/// Logits that are held at once beside parameters in this memory. On the CPU as many as a cache holds. On a
+/// GPU each chunk of them reads and writes the whole gradient of the word embeddings, so that few and large
+/// ones are better: a 64th of the GPU's memory, or 2,048 rows of 30,000 where that is more.
+/// `gpu_bytes`: all of its memory; 0: on the CPU.
+[[nodiscard]] std::int64_t logits_at_once(std::size_t gpu_bytes);
+
 class PretrainingHead final : public Head {
  public:
   /// With `sentence_order` false: transformers' NystromformerForMaskedLM, without pooler.

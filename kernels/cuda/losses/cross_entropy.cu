@@ -21,13 +21,13 @@ constexpr int kSumThreads = 512;
 
 template <class T>
 struct Params {
-  const float* logits;  // [rows, classes]
+  const float* logits;  // [rows, stride]
   const std::int32_t* labels;
   float* row_losses;
   std::int32_t* right;  // [rows]
   T* d_logits;          // null: no gradient
   double scale;
-  std::int64_t classes;
+  std::int64_t classes, stride;
 };
 
 /// Of some of a row's logits: the largest, the first index where it stands, and the sum of e^(logit -
@@ -111,8 +111,8 @@ template <class T, bool kRagged>
 __global__ void cross_entropy_kernel(Params<T> p) {
   const std::int64_t row = blockIdx.x;
   const auto classes = static_cast<int>(p.classes);
-  const float* logits = p.logits + row * p.classes;
-  T* d = p.d_logits == nullptr ? nullptr : p.d_logits + row * p.classes;
+  const float* logits = p.logits + row * p.stride;
+  T* d = p.d_logits == nullptr ? nullptr : p.d_logits + row * p.stride;
   const int label = p.labels[row];
   if (label < 0) {
     if (d != nullptr) ignore_row<T, kRagged>(p, d);
@@ -158,7 +158,8 @@ __global__ void sum_losses_kernel(const float* row_losses, const std::int32_t* r
 
 template <class T>
 void run(CudaContext& context, const CrossEntropy& args) {
-  const std::int64_t rows = args.logits.dim(0), classes = args.logits.dim(1);
+  const std::int64_t rows = args.logits.dim(0), stride = args.logits.dim(1);
+  const std::int64_t classes = args.classes == 0 ? stride : args.classes;
   const Params<T> p{.logits = args.logits.data<float>(),
                     .labels = args.labels.data<std::int32_t>(),
                     .row_losses = args.row_losses.data<float>(),
@@ -166,8 +167,9 @@ void run(CudaContext& context, const CrossEntropy& args) {
                         context.workspace(static_cast<std::size_t>(rows) * sizeof(std::int32_t))),
                     .d_logits = args.d_logits.empty() ? nullptr : args.d_logits.data<T>(),
                     .scale = args.scale,
-                    .classes = classes};
-  const bool whole = whole_eights(p.logits, classes) && whole_eights(p.d_logits, classes);
+                    .classes = classes,
+                    .stride = stride};
+  const bool whole = whole_eights(p.logits, stride) && whole_eights(p.d_logits, stride);
   const auto kernel = whole ? cross_entropy_kernel<T, false> : cross_entropy_kernel<T, true>;
   launch(context.stream(), dim3(static_cast<unsigned>(rows)),
          dim3(classes <= kFewClasses ? kFewThreads : kThreads), sizeof(Softmax) * kWarp, "cross_entropy",

@@ -8,6 +8,9 @@ namespace nystrom {
 void cross_entropy(Context& context, const CrossEntropy& args) {
   const Tensor& logits = args.logits;
   NYSTROM_CHECK(logits.shape.rank() == 2 && logits.dim(1) > 0, "logits are {}", logits.shape.text());
+  NYSTROM_CHECK(args.classes == 0 || args.classes == logits.dim(1) ||
+                    (context.cuda() != nullptr && args.classes < logits.dim(1)),
+                "{} classes in logits {}", args.classes, logits.shape.text());
   NYSTROM_CHECK(args.labels.numel() == logits.dim(0) && args.row_losses.numel() >= logits.dim(0),
                 "{} labels and room for {} losses go with logits {}", args.labels.numel(),
                 args.row_losses.numel(), logits.shape.text());

@@ -154,11 +154,27 @@ __device__ inline std::uint32_t kept8(const Drop& drop, std::int64_t row, std::i
   return (kept | kept_of_block(drop, sample, first / 8 + 1) << 8U) >> shift;
 }
 
-/// What the mask keeps of x, scaled; 0 for the others.
-__device__ inline void drop8(const Drop& drop, std::uint32_t kept, Vec8& x) {
+/// What the mask keeps of x, elements (row, column + i) of a [N, columns] tensor, scaled; 0 for the others.
+/// Not ragged: one block of draws has all eight.
+template <bool kRagged>
+__device__ inline void drop8(const Drop& drop, std::int64_t row, std::int64_t column, std::int64_t columns,
+                             Vec8& x) {
+  if constexpr (kRagged) {
+    const std::uint32_t kept = kept8(drop, row, column, columns);
 #pragma unroll
-  for (int i = 0; i < kEight; ++i)
-    x.v[i] = (kept >> static_cast<std::uint32_t>(i) & 1U) != 0 ? x.v[i] * drop.scale : 0.0F;
+    for (int i = 0; i < kEight; ++i)
+      x.v[i] = (kept >> static_cast<std::uint32_t>(i) & 1U) != 0 ? x.v[i] * drop.scale : 0.0F;
+  } else {
+    const auto first = static_cast<std::uint64_t>(drop.positions[row] * columns + column);
+    const PhiloxCounter words = draw(drop.seed, Purpose::kDropout, drop.site,
+                                     static_cast<std::uint64_t>(drop.samples[row]), first / 8);
+    const std::uint32_t threshold = drop.threshold << 16U;  // of a word's upper half, whatever its lower one
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) {
+      const std::uint32_t bits = i % 2 == 0 ? words[i / 2] << 16U : words[i / 2];
+      x.v[i] = bits >= threshold ? x.v[i] * drop.scale : 0.0F;
+    }
+  }
 }
 
 }  // namespace nystrom::cuda

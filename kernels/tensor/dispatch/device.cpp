@@ -1,4 +1,5 @@
 #include "kernels/tensor/device.h"
+#include "kernels/tensor/memory_size.h"
 
 #include <array>
 #include <cstdint>
@@ -99,6 +100,10 @@ std::size_t Device::used_bytes() const {
   return state.total_bytes - state.free_bytes;
 }
 
+std::size_t total_bytes(const Memory& memory) {
+  return memory.on_device() ? cuda::memory_state().total_bytes : 0;
+}
+
 #else
 
 GpuSearch find_gpus() {
@@ -107,6 +112,10 @@ GpuSearch find_gpus() {
 
 Device Device::gpu(int, bool) {
   refuse("This program was built without CUDA.");
+}
+
+std::size_t total_bytes(const Memory&) {
+  return 0;
 }
 
 std::string Device::text() const {

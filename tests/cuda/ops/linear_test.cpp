@@ -62,6 +62,48 @@ TEST(LinearOnDeviceRows, none_leave_the_gradient_as_it_is) {
   EXPECT_TRUE(same_bits(device.fetch(d_w), normal(DType::kF32, {4, 8}, 1)));
 }
 
+/// The matrix with its rows `width` elements apart, and no numbers between them; or the columns of one.
+OwnedTensor with_width(const Tensor& x, std::int64_t width) {
+  OwnedTensor wide(x.dtype, {x.dim(0), width});
+  std::memset(wide.view().address, 0xff, wide.view().bytes());
+  const std::size_t size = size_of(x.dtype), from = static_cast<std::size_t>(x.dim(1)) * size,
+                    to = static_cast<std::size_t>(width) * size;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(x.dim(0)); ++row)
+    std::memcpy(static_cast<std::byte*>(wide.view().address) + row * to,
+                static_cast<const std::byte*>(x.address) + row * from, std::min(from, to));
+  return wide;
+}
+
+TEST(LinearOnDevicePadding, of_rows_changes_no_result) {
+  constexpr std::int64_t kRows = 21, kIn = 24, kOut = 37, kWide = 64;
+  for (const DType type : kDeviceTypes) {
+    OnDevice device;
+    Context& context = device.context();
+    const DeviceTensor x = device.copy(normal(type, {kRows, kIn}, 1)),
+                       w = device.copy(normal(type, {kOut, kIn}, 2)),
+                       bias = device.copy(normal(DType::kF32, {kOut}, 3));
+    const OwnedTensor d_y = normal(type, {kRows, kOut}, 4);
+    std::vector<OwnedTensor> results[2];
+    for (const std::int64_t width : {kOut, kWide}) {
+      const DeviceTensor y = device.fresh(DType::kF32, {kRows, width}),
+                         d_x = device.fresh(type, {kRows, kIn}),
+                         d_w = device.copy(normal(DType::kF32, {kOut, kIn}, 5)),
+                         d_bias = device.copy(normal(DType::kF32, {kOut}, 6)),
+                         sums = device.copy(normal(DType::kF32, {kOut}, 7)),
+                         d = device.copy(with_width(d_y, width));
+      linear_forward(context, x, w, bias, y);
+      linear_backward_input(context, d, w, d_x);
+      linear_backward_weight(context, d, x, d_w, d_bias);
+      column_sums(context, d, sums);
+      auto& kept = results[width == kOut ? 0 : 1];
+      kept.push_back(with_width(device.fetch(y), kOut));
+      for (const DeviceTensor* result : {&d_x, &d_w, &d_bias, &sums}) kept.push_back(device.fetch(*result));
+    }
+    for (std::size_t i = 0; i < results[0].size(); ++i)
+      EXPECT_LT(distance(results[1][i], results[0][i]), 1e-6) << "result " << i << " in " << name_of(type);
+  }
+}
+
 TEST(LinearOnDeviceLibrary, says_its_version) {
   OnDevice device;
   EXPECT_NE(device.cuda().blas().version(), "0.0.0");

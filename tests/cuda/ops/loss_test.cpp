@@ -19,6 +19,35 @@ void PrintTo(const Size& s, std::ostream* to) {
   *to << s.rows << "x" << s.classes << "+" << s.shift;
 }
 
+TEST(CrossEntropyOnDeviceRows, may_be_wider_than_there_are_classes) {
+  constexpr std::int64_t kRows = 6, kClasses = 1003, kWide = 1024;
+  const OwnedTensor logits = normal(DType::kF32, {kRows, kClasses}, 1, 4);
+  const OwnedTensor wide(DType::kF32, {kRows, kWide});
+  for (std::int64_t row = 0; row < kRows; ++row)
+    for (std::int64_t c = 0; c < kWide; ++c)
+      set(wide, row * kWide + c, c < kClasses ? value(logits, row * kClasses + c) : 1e30);
+  OnDevice device;
+  const DeviceTensor labels = device.copy(std::vector<std::int32_t>{0, 1002, -100, 500, 7, 1001});
+  std::vector<OwnedTensor> losses, gradients;
+  for (const Tensor& x : {logits.view(), wide.view()}) {
+    const DeviceTensor there = device.copy(x), d = device.fresh(DType::kBF16, x.shape),
+                       row_losses = device.fresh(DType::kF32, {kRows}),
+                       sums = device.copy(tensor_of<double>({3}, {0, 0, 0}));
+    cross_entropy(device.context(), {.logits = there,
+                                     .classes = kClasses,
+                                     .labels = labels,
+                                     .row_losses = row_losses,
+                                     .d_logits = d,
+                                     .sums = sums});
+    losses.push_back(device.fetch(sums));
+    gradients.push_back(device.fetch(d));
+  }
+  EXPECT_LT(distance(losses[1], losses[0]), 1e-6);
+  for (std::int64_t row = 0; row < kRows; ++row)
+    for (std::int64_t c = 0; c < kClasses; ++c)
+      EXPECT_NEAR(value(gradients[1], row * kWide + c), value(gradients[0], row * kClasses + c), 1e-6);
+}
+
 class CrossEntropyOnDevice : public ::testing::TestWithParam<Size> {};
 
 TEST_P(CrossEntropyOnDevice, loss_gradient_and_counts_are_the_hosts) {

@@ -9,12 +9,20 @@
 
 #include "gradient_check.h"
 #include "kernels/core/philox.h"
+#include "model/heads/pretraining.h"
 #include "small_network.h"
 
 namespace nystrom {
 namespace {
 
 using testing::small_model;
+
+TEST(PretrainingHead, holds_more_logits_at_once_on_larger_gpus) {
+  EXPECT_EQ(logits_at_once(0), 256 * 30000);
+  EXPECT_EQ(logits_at_once(std::size_t{16} << 30U), 2048 * 30000);
+  const std::int64_t masked = 65536 * 15 / 100;  // of a micro-batch: one chunk on an H200
+  EXPECT_GE(logits_at_once(std::size_t{139} << 30U), masked * 30000);
+}
 
 /// Four sequences with labels for every head.
 struct Arrays {
