@@ -120,6 +120,8 @@ __device__ inline void small_landmarks_gradient(const NystromMiddleGradient& arg
   const Published d_s = publish(d_a, memory.tile(0), memory.maxima, extent);
   const SplitRows d_s_transposed = rows_of_tile<Lies::kTransposed>(d_s.tile, extent);
   const std::int64_t at = landmark_rows(problem, item.index) * width;
+  for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
+    args.d_k_landmarks[at + e] = sum_parts(args, item, args.d_k_parts, 1, 2, e);
   for (int column = 0; column < width; column += kSquareTile) {
     const Extent right{extent, width - column};
     const auto product = [&](const SplitRows& left, const float* from) {
@@ -133,9 +135,7 @@ __device__ inline void small_landmarks_gradient(const NystromMiddleGradient& arg
     });
     TileRows d_k = product(d_s_transposed, args.q_landmarks);
     for_each_at(d_k, 0, column, [&](float x, int i, int j) {
-      if (i >= m || j >= width) return;
-      const int e = i * width + j;
-      args.d_k_landmarks[at + e] = x + sum_parts(args, item, args.d_k_parts, 1, 2, e);
+      if (i < m && j < width) args.d_k_landmarks[at + i * width + j] += x;
     });
   }
 }
