@@ -5,8 +5,14 @@ find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)
 find_library(HWY_LIBRARY hwy REQUIRED)
 
+# Highway compiles each vectorized file for the baseline (AVX2) and for AVX-512, and picks at run time; under a
+# sanitizer for the baseline alone.
+set(nystrom_simd_targets HWY_AVX2|HWY_AVX3)
+if(NYSTROM_SANITIZE)
+  set(nystrom_simd_targets HWY_AVX2)
+endif()
+
 # The CPU's code does not depend on CUDA: the emulation takes it from build/.
-# Highway compiles each vectorized file for the baseline (AVX2) and for AVX-512, and picks at run time.
 nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
   SOURCES
     cpu/column_sums.cpp cpu/embedding.cpp cpu/fill.cpp cpu/gelu.cpp cpu/layer_norm.cpp cpu/matmul.cpp
@@ -24,7 +30,7 @@ nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
     cpu/attention/kinds/exact_attention.cpp cpu/attention/kinds/linear.cpp cpu/attention/kinds/linformer.cpp
     cpu/attention/kinds/longformer.cpp cpu/attention/kinds/performer.cpp cpu/attention/kinds/reformer.cpp
     cpu/attention/kinds/reformer_hash.cpp cpu/attention/kinds/softmax.cpp cpu/attention/kinds/value.cpp
-  DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))"
+  DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(${nystrom_simd_targets}))"
   HEADERS_OF tensor
   LINKS nystrom_tensor
   PRIVATE_LINKS "${DNNL_LIBRARY}" "${HWY_LIBRARY}" nystrom_kernels)  # ops that call ops
@@ -56,6 +62,6 @@ nystrom_add_library(kernels FOLDER kernels
     cuda/attention/kinds/reformer_hash.cu
     cuda/attention/kinds/softmax.cu cuda/attention/kinds/sum_chunks.cu cuda/attention/kinds/summary.cu
     cuda/attention/kinds/value.cu
-  DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(HWY_AVX2|HWY_AVX3))"
+  DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(${nystrom_simd_targets}))"
   HEADERS_OF tensor
   LINKS nystrom_cpu_kernels)
