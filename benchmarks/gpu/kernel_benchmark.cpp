@@ -151,7 +151,8 @@ void measure_head_and_step(Benchmark& b, const Sizes& s) {
   const Tensor labels = b.numbers(DType::kI32, s.masked, s.vocabulary);
   const Tensor losses = b.tensor(DType::kF32, {s.masked}), sums = b.tensor(DType::kF64, {3});
   b.measure("cross_entropy", shape.text(), [&] {
-    cross_entropy(b.context(), {logits, labels, 1, losses, d, sums});
+    cross_entropy(b.context(),
+                  {.logits = logits, .labels = labels, .row_losses = losses, .d_logits = d, .sums = sums});
   });
   const Tensor w = b.random(DType::kF32, {s.parameters}), g = b.random(DType::kF32, {s.parameters});
   const Tensor m = b.tensor(DType::kF32, {s.parameters}), v = b.tensor(DType::kF32, {s.parameters});

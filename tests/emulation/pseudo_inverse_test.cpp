@@ -22,7 +22,7 @@ constexpr int kIterations = 6;
 struct PinvProblem {
   int m;
   const float *a, *scales, *d_z;     // [count, M, M], [count], [count, M, M]
-  float *z, *d_a, *dots, *iterates;  // [count, M, M], [count, M, M], [count], [count, kIterations, M, M]
+  float *z, *d_a, *dots, *iterates;  // [count, M, M], [count, M, M], [count], [count, kIterations - 1, M, M]
 };
 
 SquareSize size_of(int m) {
@@ -36,9 +36,11 @@ __global__ void forward_kernel(PinvProblem p) {
   const SplitTile a = publish(read_square(p.a + at, m), memory.tile(0), memory.maxima, size.extent).tile;
   SplitTile factor = first_iterate(a, p.scales[blockIdx.x], memory.tile(1), size.extent);
   TileRows z;
+  float* const iterates = p.iterates + at * (kIterations - 1);
   for (int i = 0; i < kIterations; ++i) {
     z = next_iterate(a, factor, memory.tile(2), memory.maxima, size);
     factor = publish(z, memory.tile(1), memory.maxima, size.extent).tile;
+    if (i + 1 < kIterations) write_square(iterates + i * m * m, z, m);
   }
   write_square(p.z + at, z, m);
 }
@@ -47,13 +49,14 @@ __global__ void backward_kernel(PinvProblem p) {
   const SquareMemory<SmallPinvGradient::kTiles> memory;
   const int m = p.m, at = static_cast<int>(blockIdx.x) * m * m;
   const float scale = p.scales[blockIdx.x];
-  SmallPinvGradient pinv(memory, p.iterates + at * kIterations, size_of(m));
-  pinv.begin(p.a + at, read_square(p.d_z + at, m), scale, kIterations);
+  SmallPinvGradient pinv(memory, p.iterates + at * (kIterations - 1), size_of(m));
+  pinv.begin(p.a + at, read_square(p.d_z + at, m));
   for (int i = kIterations - 1; i >= 0; --i) {
-    if (i + 1 < kIterations) pinv.load_iterate(i, scale);
+    pinv.take_iterate(i, scale);
     pinv.step_back();
   }
-  const float dot = block_sum(pinv.finish(p.a + at, scale, p.d_a + at), memory.vectors);
+  const float dot = block_sum(pinv.finish(read_square(p.a + at, m), scale), memory.vectors);
+  write_square(p.d_a + at, pinv.d_a, m);
   if (threadIdx.x == 0) p.dots[blockIdx.x] = dot;
 }
 
