@@ -102,12 +102,15 @@ def measure_zero(args, report):
     if not args.shards:
         raise SystemExit("The part `zero` needs --shards: a glob of shards written by `nystrom prepare`.")
     with tempfile.TemporaryDirectory() as folder:
+        configuration = pathlib.Path(folder, "run.yaml")
+        configuration.write_text("model: {layers: 2}\n")
+
         def step(zero):
             keys = {"run.directory": f"{folder}/run", "data.shards": f"[{args.shards}]", "data.sequence_length": 128,
-                    "model.max_positions": 128, "model.layers": 2, "training.steps": 1000, "training.micro_batch": 4,
+                    "model.max_positions": 128, "training.steps": 1000, "training.micro_batch": 4,
                     "training.global_batch": 8, "training.precision": args.precision, "run.threads": 1, "training.zero": zero}
-            command = [str(ROOT / "launch" / "mpirun.sh"), "2", str(args.program), "check", "--command", "pretrain", "--json",
-                       "--steps", "20", *(word for key, value in keys.items() for word in ("--set", f"{key}={value}"))]
+            command = [str(ROOT / "launch" / "mpirun.sh"), "2", str(args.program), "check", str(configuration), "--command", "pretrain",
+                       "--json", "--steps", "20", *(word for key, value in keys.items() for word in ("--set", f"{key}={value}"))]
             return last_json(command, 1)
         runs = {False: [], True: []}
         for _ in range(args.rounds):
