@@ -74,6 +74,7 @@ class Kernel:
     bytes: object      # by shape: a token and layer
     jumps: dict = dataclasses.field(default_factory=dict)
     # of a loop by its number, 0 the whole kernel: instructions that a turn, on average, jumps over; or (instructions, of these mma)
+    jumps_by_shape: object = lambda shape: {}  # the same of further loops, which jump by the length or the chunks
 
 
 ACTIVATION, STATS = 2 * CHANNELS, 8 * HEADS  # bytes a token
@@ -90,6 +91,11 @@ def split_tiles(count):
     return count * 16384 + 2064
 
 
+def short_segments(shape):
+    """Whether a warp sums a segment alone: has_short_segments in nystrom_forward.cu."""
+    return shape.n <= 16 * LANDMARKS
+
+
 def unrolled(count):
     """Turns of the two loops that the compiler makes of one over `count`: by 16 while more than 12 are left, by 4. (What else
     is left, and 8 at once, stands beside them.)"""
@@ -101,89 +107,84 @@ def unrolled(count):
 
 # The comments give loops by their number in kernel_counts.txt, which is the order of the source; 0 is the whole kernel. Loops
 # without turns are those for the rest of an unrolled loop, or on paths that the base model does not take: more than 64 landmarks,
-# rows of other ranks (halo, split sequences), pinv_init batch_max.
+# rows of other ranks (halo, split sequences), filters of more than 65 taps, pinv_init batch_max.
 KERNELS = [
-    # 1, 2: a warp's rows of the segment, the rest of four and by fours.
+    # 1, 2: all rows of a short segment, the rest of eight and by eights; 3, 4: a warp's rows of a longer one.
     Kernel("landmarks: segment means", "landmarks_kernel<BF16>", 256, 8 * 1024,
-           blocks=lambda s: TOKENS // s.n * LANDMARKS * 6,
-           turns=lambda s: [s.n // 512 % 4, s.n // 2048],
-           jumps={0: 33},
+           blocks=lambda s: TOKENS // s.n * 6 * (LANDMARKS // 8 if short_segments(s) else LANDMARKS),
+           turns=lambda s: ([s.n // 64 % 8, s.n // 512, 0, 0] if short_segments(s)
+                            else [0, 0, s.n // 512 % 8, s.n // 4096]),
+           jumps_by_shape=lambda s: {0: 298 if short_segments(s) else 311},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 2)),
-    # 2: q~ into shared memory. 3: tiles; 4, 5: rows of k and v.
-    Kernel("keys, forward: softmax(q̃ kᵀ) v", "attend_keys_kernel<BF16, 64>", 128, 36 * 1024,
+    # 1: q~ into shared memory. 2: tiles, of which the last loads no further one (95).
+    Kernel("keys, forward: softmax(q̃ kᵀ) v", "attend_keys_kernel<BF16, 64>", 128, 54 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [0, 2, s.tiles, 1, 1],
-           jumps={0: 29, 3: 140},
+           turns=lambda s: [2, s.tiles],
+           jumps={0: 21},
+           jumps_by_shape=lambda s: {2: 63 + 95 / s.tiles},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 0, 2)),
-    # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations. 10 to 15: chunks of
-    # k3 v put together, statistics by 64 threads, then 32 elements a thread. 16: W. The residual's product is straight.
+    # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations, of which the last
+    # keeps no iterate (134). 10 to 15: chunks of k3 v put together, statistics by 64 threads, then 32 elements a thread. 16: W.
+    # The residual's product is straight. Jumps by one chunk, or eight. Kept: A and the iterates but the last, which is Z.
     Kernel("middle, forward: A, Z, W", "small_middle_kernel<true>", 128, split_tiles(3),
            blocks=lambda s: s.items,
            turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 0.5, *unrolled(s.chunks), s.chunks // 4,
                             32, s.chunks // 4, 1],
-           jumps={0: 320, 10: 100, 14: 65},
-           bytes=lambda s: squares(s, 6, 1)),
-    # 1: the band. 2: four tiles; 3: rows of q. 4: landmarks, all at once; 5, 6: k~ and W for the first tile. 7: two pieces of 64
-    # rows around a tile, of whose eight steps of 16 rows a warp's band has five; 8: their rows. 10: results.
-    Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_kernel<BF16, 64, false>", 128, 51_712,
+           jumps={0: 360, 9: 134 / ITERATIONS},
+           jumps_by_shape=lambda s: {10: 120, 14: 64} if s.chunks == 1 else {10: 103, 14: 85},
+           bytes=lambda s: squares(s, 6 + ITERATIONS, 1)),
+    # 1: the band. 2, 3: k~ and W. 4: four tiles, of which the last loads no further rows (71); of the eight steps of 16 rows
+    # around a tile a warp's band has five. 7: landmarks, all at once.
+    Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_kernel<BF16, 64, false>", 128, 70_144,
            blocks=lambda s: s.items * s.n // 256,
-           turns=lambda s: [2, 4, 1, 1, 2 / 4, 2 / 4, 2, 1, 0, 1],
-           jumps={2: 168, 4: 298, 7: (218, 24)},
+           turns=lambda s: [2, 2, 2, 4, 0, 0, 1, 0, 0, 0, 0],
+           jumps={4: (436 + 71 / 4, 48), 7: 82},
            bytes=lambda s: 3 * ACTIVATION + STATS),
-    # 1 to 3: W, tiles of one each; 4 to 6: q~ k~^T. 7: a warp's rows of A, two elements a lane. 11, 12: columns' sums by 64
-    # threads; 14 to 16: the largest.
-    Kernel("begin, backward: W, A", "begin_kernel", 128, split_tiles(1),
-           blocks=lambda s: s.items,
-           turns=lambda s: [1, 1, 1, 1, 1, 1, 16, 0, 0, 0, 0.5, *unrolled(LANDMARKS), 0, 0, 2],
-           jumps={0: 80, 5: 18, 7: 114, 11: 78},
-           bytes=lambda s: squares(s, 6)),
-    # 1: tiles; 2, 3: rows of q and g; 4, 5: k~ and W for the first. 6 to 8: more landmarks. 9: landmarks, all at once, with a
-    # path for more that adds its sums to memory. 12: results.
-    Kernel("rows, backward", "landmark_rows_gradient_kernel<BF16, 64>", 128, 72 * 1024,
+    # 1, 2: k~ and W. 3: tiles. 4 to 6: more landmarks. 7: landmarks, all at once, with a path for more that adds its sums to
+    # memory; the last tile loads no further rows (89).
+    Kernel("rows, backward", "landmark_rows_gradient_kernel<BF16, 64>", 128, 90 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [s.tiles, 1, 1, 2 / s.tiles, 2 / s.tiles, 0, 0, 0, 1, 0, 0, 1],
-           jumps={1: 420, 9: 1015},
+           turns=lambda s: [2, 2, s.tiles, 0, 0, 0, 1, 0, 0],
+           jumps={3: 12},
+           jumps_by_shape=lambda s: {7: 859 + 89 / s.tiles},
            bytes=lambda s: 3 * ACTIVATION + STATS + squares(s, 0, 2)),
     # 4: a block's heads. 5: 32 elements of dW a thread; 6, 7: its chunks but the first. 8 to 10: Z^T dW. 11: a warp's rows of
-    # deltas, two elements a lane. 13: dW (k3 v)^T. 14: iterates again but the first; 15: steps backwards, whose iterate is there,
-    # loaded (four) or made from A.
-    Kernel("pseudo-inverse, backward", "small_pinv_gradient_kernel<true>", 128, split_tiles(6),
+    # deltas, two elements a lane. 13: dW (k3 v)^T. 14: steps backwards, whose iterate is loaded or, the first one's, made from A
+    # (430 jumped over instead of 91). 15: 32 elements of d_k~ a thread; 16, 17: its chunks but the first. 18: d_q~ and d_k~.
+    # Jumps by one chunk, or eight.
+    Kernel("pseudo-inverse and landmarks, backward", "small_pinv_gradient_kernel<true>", 128, split_tiles(6),
            blocks=lambda s: s.slots,
-           turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1,
-                            ITERATIONS - 1, ITERATIONS],
-           jumps={4: 110, 5: 165, 11: 84, 15: 176},
-           bytes=lambda s: squares(s, 6, 1)),
-    # 6: a warp's rows of A's softmax, two elements a lane. 9: 32 elements of d_k~ a thread; 10, 11: its chunks but the first. 12 to
-    # 14: d_q~; 15 to 17: d_k~.
-    Kernel("landmarks, backward", "landmarks_gradient_kernel", 128, split_tiles(1),
-           blocks=lambda s: s.items,
-           turns=lambda s: [0, 0, 0, 0, 0, 16, 0, 0, 32, *unrolled(s.chunks - 1), 1, 1, 1, 1, 1, 1],
-           jumps={0: 231, 6: 21, 9: 140},
-           bytes=lambda s: squares(s, 6, 1)),
-    # 1: the band. 2: tiles; 3, 4: rows of k and v. 5: landmarks, all at once, with a path for more; 6, 7: q~ and d_(k3 v) for the
-    # first tile. 8: two pieces, as in rows, forward; 9: their rows. 11, 12: results.
-    Kernel("keys, backward", "landmark_keys_gradient_kernel<BF16, 64>", 128, 80_128,
+           turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1, ITERATIONS,
+                            32, *unrolled(s.chunks - 1), 1],
+           jumps={0: 150, 4: 226, 11: 84, 14: (91 * (ITERATIONS - 1) + 430) / ITERATIONS},
+           jumps_by_shape=lambda s: {5: 134, 15: 134} if s.chunks == 1 else {5: 83, 15: 83},
+           bytes=lambda s: squares(s, 8 + ITERATIONS, 2)),
+    # 1: the band. 2, 3: q~ and d_(k3 v). 4: tiles, of which the last loads no further one (111); eight steps as in rows,
+    # forward. 7: landmarks, all at once, with a path for more. The first chunk begins with d_q~ (105).
+    Kernel("keys, backward", "landmark_keys_gradient_kernel<BF16, 64>", 128, 98_560,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [2, s.tiles, 1, 1, 1, 2 / s.tiles, 2 / s.tiles, 2, 1, 0, 1, 1],
-           jumps={2: 296, 5: 661, 8: (222, 24)},
-           bytes=lambda s: 5 * ACTIVATION + squares(s, 0, 1)),
-    # 7: 32 elements a thread; 8, 9: their chunks but the first. 1 to 6: the same of sequences on several ranks.
+           turns=lambda s: [2, 2, 2, s.tiles, 0, 0, 1, 0, 0, 0, 0],
+           jumps={7: 537},
+           jumps_by_shape=lambda s: {0: 150 - 105 / s.chunks, 4: (492 + 111 / s.tiles, 48)},
+           bytes=lambda s: 5 * ACTIVATION + squares(s, 1, 1)),
+    # Only where there are several chunks. 7: 32 elements a thread; 8, 9: their chunks but the first. 1 to 6: the same of
+    # sequences on several ranks.
     Kernel("query landmarks, backward", "query_landmarks_kernel", 128, 0,
-           blocks=lambda s: s.items,
+           blocks=lambda s: s.items if s.chunks > 1 else 0,
            turns=lambda s: [0, 0, 0, 0, 0, 0, 32, *unrolled(s.chunks - 1)],
-           jumps={0: 82, 7: 85},
-           bytes=lambda s: squares(s, 2, 1)),
+           jumps={0: 82, 7: 38},
+           bytes=lambda s: squares(s, 1, 1)),
     # 1: a lane's columns, eight at once; 2: a warp's rows.
     Kernel("queries, backward: + d_q̃ / ℓ", "add_to_queries_kernel<BF16>", 128, 128,
            blocks=lambda s: TOKENS // 16,
            turns=lambda s: [CHANNELS / 8 / 32, 16 / 4],
            jumps={0: 113},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 1)),
-    # 1: tiles; 2: rows of v, 3: of g, twice as many. 5: taps.
+    # 1: tiles; 2: rows of g. 4: taps; a warp has none (37).
     Kernel("filter of the convolution, backward", "filter_gradient_kernel<BF16, 64>", 128, 27 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [s.tiles, 1, 2, 0, 3 / 4],
-           jumps={1: 239},
+           turns=lambda s: [s.tiles, 2, 0, 3 / 4],
+           jumps={0: 37 / 4, 1: 158},
            bytes=lambda s: 2 * ACTIVATION),
     # 1: a warp's sequences; 2: their chunks.
     Kernel("filter, sum over sequences", "add_filter_parts_kernel", 256, 1024,
@@ -286,28 +287,31 @@ class Time:
     mma: float
     memory: float
     expected: float
-    bound: str     # what takes the longest
+    bound: str     # what takes the longest; "not launched" where there are no blocks
     warps: int     # of a multiprocessor
     limit: str     # of the warps
     instructions: float  # of a warp
 
 
 def executed(counted, turns, jumps):
-    """Instructions of a warp by class; the loops' turns multiply."""
+    """Instructions of a warp by class; the loops' turns multiply. No turn jumps over more than its loop has."""
     total, stack = collections.Counter(), []
     for i, (depth, counts, times) in enumerate(zip(counted.depths, counted.counts, (1, *turns), strict=True)):
         stack[depth:] = [times * (stack[depth - 1] if depth else 1)]
         jumped = jumps.get(i, 0)
         instructions, mma = jumped if isinstance(jumped, tuple) else (jumped, 0)
+        assert 0 <= mma <= counts["mma"] and 0 <= instructions <= counts.total(), f"loop {i}: {counts}, {jumped} jumped over"
         for kind, n in {**counts, "mma": counts["mma"] - mma, "other": counts["other"] - (instructions - mma)}.items():
             total[kind] += n * stack[depth]
     return total
 
 
 def time_of(kernel, counted, shape):
-    of = executed(counted, kernel.turns(shape), kernel.jumps)
+    of = executed(counted, kernel.turns(shape), kernel.jumps | kernel.jumps_by_shape(shape))
     occupancy = compiled.Occupancy.of(counted.registers, kernel.threads, kernel.shared)
     blocks = kernel.blocks(shape)
+    if blocks == 0:
+        return Time(0, 0, 0, 0, "not launched", 0, occupancy.limit, 0)
     warps_of_block = kernel.threads // compiled.WARP
     resident = min(occupancy.blocks, -(-blocks // SMS))
     warps = resident * warps_of_block
@@ -335,8 +339,9 @@ def table(counted):
              "| expected | n = 4096: expected |", "|---|---|---|---|---|---|---|---|---|---|"]
     for kernel in KERNELS:
         short, long = (time_of(kernel, counted[kernel.name], shape) for shape in shapes)
-        lines.append(f"| {kernel.title} | {counted[kernel.name].registers} | {kernel.shared / 1024:.0f} | {short.warps} "
-                     f"({short.limit}) | {short.instructions:,.0f} | {short.issue:.1f} | {short.mma:.1f} "
+        warp = short if short.warps else long
+        lines.append(f"| {kernel.title} | {counted[kernel.name].registers} | {kernel.shared / 1024:.0f} | {warp.warps} "
+                     f"({warp.limit}) | {warp.instructions:,.0f} | {short.issue:.1f} | {short.mma:.1f} "
                      f"| {short.memory:.1f} | {short.expected:.1f} ({short.bound}) | {long.expected:.1f} ({long.bound}) |")
     lines.append("| total | | | | | | | | " + " | ".join(f"{total:.0f}" for total in totals(counted, *shapes)) + " |")
     return "\n".join(lines)

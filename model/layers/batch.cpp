@@ -97,9 +97,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   for (std::size_t s = 0; s < a.lengths.size(); ++s) {
     const std::int32_t begin = a.offsets[s], end = a.offsets[s + 1];
     const auto first = cuts_.empty() ? std::int32_t{0} : static_cast<std::int32_t>(firsts_[s]);
-    const std::int64_t rows = cuts_.empty() ? end - begin : wholes_[s];
-    b.sequences.longest = std::max(b.sequences.longest, rows);
-    b.sequences.shortest = s == 0 ? rows : std::min(b.sequences.shortest, rows);
+    b.sequences.longest = std::max(b.sequences.longest, cuts_.empty() ? end - begin : wholes_[s]);
     for (std::int32_t t = begin; t < end; ++t) {
       index[t] = first + t - begin;
       samples[t] = a.samples[s];
