@@ -162,7 +162,8 @@ void find_all_gpus(Findings& found) {
   if (search.built)
     found.add(
         "driver",
-        fmt::format("for {}; this program: {}", cuda_version(search.driver), cuda_version(search.runtime)),
+        fmt::format("{}; this program: {}", search.driver > 0 ? "for " + cuda_version(search.driver) : "none",
+                    cuda_version(search.runtime)),
         "cuda", {{"driver", search.driver}, {"runtime", search.runtime}});
   const std::string nccl = nccl_status();
   found.add("NCCL", nccl, "nccl", nccl);
