@@ -15,7 +15,7 @@ struct CrossEntropy {
   double scale = 1;   ///< of the gradient, usually weight / rows counted in the whole global batch
   Tensor row_losses;  ///< scratch [R] compute dtype
   Tensor d_logits;    ///< out [R, V], as wide as `logits`, activation dtype, overwritten; may be `logits` if
-                    ///< the dtypes are equal; empty: no gradient
+                      ///< the dtypes are equal; empty: no gradient
   Tensor sums;  ///< [3] fp64, added to: sum of losses, rows whose largest logit (the first, on ties) is the
                 ///< label, rows counted
 };
