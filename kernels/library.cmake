@@ -62,6 +62,8 @@ nystrom_add_library(kernels FOLDER kernels
     cuda/attention/kinds/reformer_hash.cu
     cuda/attention/kinds/softmax.cu cuda/attention/kinds/sum_chunks.cu cuda/attention/kinds/summary.cu
     cuda/attention/kinds/value.cu
+    cuda/attention/wgmma/keys_gradient.cu cuda/attention/wgmma/middle.cu cuda/attention/wgmma/pinv_gradient.cu
+    cuda/attention/wgmma/rows.cu cuda/attention/wgmma/rows_gradient.cu
   DEFINITIONS HWY_DISABLE_PCLMUL_AES "HWY_DISABLED_TARGETS=(~(${nystrom_simd_targets}))"
   HEADERS_OF tensor
   LINKS nystrom_cpu_kernels)

@@ -24,8 +24,9 @@ DOCUMENT = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- cost_model.py -->", "<!-- end of cost_model.py -->"
 
 # An H200: multiprocessors, schedulers in each, clock at full load, bytes a second of a copy. HMMA.16816 takes a
-# multiprocessor 1.6 clocks, at 62 % of the rate of wgmma.
-SMS, SCHEDULERS, CLOCK, BANDWIDTH, HMMA_CLOCKS = 132, 4, 1.75e9, 4.3e12, 1.6
+# multiprocessor 1.6 clocks, at 62 % of the full rate. HGMMA.64x64x16 takes 32 at the full rate, a quarter for each of
+# its four warps; taken as 80 % of it, since its factors fill shared memory's bandwidth.
+SMS, SCHEDULERS, CLOCK, BANDWIDTH, HMMA_CLOCKS, HGMMA_CLOCKS = 132, 4, 1.75e9, 4.3e12, 1.6, 32 / 4 / 0.8
 # The share of issue slots that is reached, by warps of a multiprocessor.
 ISSUE_BY_WARPS = ((8, 0.50), (12, 0.57), (16, 0.60), (32, 0.70), (64, 0.80))
 MEMORY_SHARE = 0.8
@@ -116,63 +117,57 @@ KERNELS = [
                             else [0, 0, s.n // 512 % 8, s.n // 4096]),
            jumps_by_shape=lambda s: {0: 298 if short_segments(s) else 311},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 2)),
-    # 1: q~ into shared memory. 2: tiles, of which the last loads no further one (95).
+    # 1: q~ into shared memory. 2: tiles, of which the last loads no further one (54).
     Kernel("keys, forward: softmax(q̃ kᵀ) v", "attend_keys_kernel<BF16, 64>", 128, 54 * 1024,
            blocks=lambda s: s.items * s.chunks,
            turns=lambda s: [2, s.tiles],
-           jumps={0: 21},
-           jumps_by_shape=lambda s: {2: 63 + 95 / s.tiles},
+           jumps={0: 23},
+           jumps_by_shape=lambda s: {2: 64 + 54 / s.tiles},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 0, 2)),
     # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations, of which the last
-    # keeps no iterate (134). 10 to 15: chunks of k3 v put together, statistics by 64 threads, then 32 elements a thread. 16: W.
-    # The residual's product is straight. Jumps by one chunk, or eight. Kept: A and the iterates but the last, which is Z.
-    Kernel("middle, forward: A, Z, W", "small_middle_kernel<true>", 128, split_tiles(3),
+    # keeps no iterate (227). 10: W, of k3 v from its pieces: 11 to 13 and 14 to 16 their statistics, for each of a thread's two
+    # rows, 17 their elements. The residual's product is straight. Whole tiles jump over what looks for a matrix's end. Jumps
+    # by one chunk, or eight. Kept: A and the iterates but the last, which is Z.
+    Kernel("middle, forward: A, Z, W", "small_middle_kernel<true, ByGroup>", 128, split_tiles(3),
            blocks=lambda s: s.items,
-           turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 0.5, *unrolled(s.chunks), s.chunks // 4,
-                            32, s.chunks // 4, 1],
-           jumps={0: 360, 9: 134 / ITERATIONS},
-           jumps_by_shape=lambda s: {10: 120, 14: 64} if s.chunks == 1 else {10: 103, 14: 85},
+           turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 1, *unrolled(s.chunks), s.chunks // 4,
+                            *unrolled(s.chunks), s.chunks // 4, s.chunks],
+           jumps={0: 1044, 1: 412, 9: (201 * (ITERATIONS - 1) + 227) / ITERATIONS, 17: 200},
+           jumps_by_shape=lambda s: {10: 616 if s.chunks == 1 else 582},
            bytes=lambda s: squares(s, 6 + ITERATIONS, 1)),
-    # 1: the band. 2, 3: k~ and W. 4: four tiles, of which the last loads no further rows (71); of the eight steps of 16 rows
-    # around a tile a warp's band has five. 7: landmarks, all at once.
-    Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_kernel<BF16, 64, false>", 128, 70_144,
+    # 1: the band. 2, 3: k~ and W. 4: four tiles, of which the last loads no further rows (45); of the eight steps of 16 rows
+    # around a tile a warp's band has five.
+    Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_by_group_kernel", 128, 65_024,
            blocks=lambda s: s.items * s.n // 256,
-           turns=lambda s: [2, 2, 2, 4, 0, 0, 1, 0, 0, 0, 0],
-           jumps={4: (436 + 71 / 4, 48), 7: 82},
+           turns=lambda s: [2, 2, 2, 4, 0, 0, 0, 0],
+           jumps={4: (470 + 45 / 4, 48)},
            bytes=lambda s: 3 * ACTIVATION + STATS),
-    # 1, 2: k~ and W. 3: tiles. 4 to 6: more landmarks. 7: landmarks, all at once, with a path for more that adds its sums to
-    # memory; the last tile loads no further rows (89).
-    Kernel("rows, backward", "landmark_rows_gradient_kernel<BF16, 64>", 128, 90 * 1024,
+    # 1, 2: k~ and W. 3: tiles, of which the last loads no further rows (56).
+    Kernel("rows, backward", "rows_gradient_by_group_kernel", 128, 96 * 1024,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [2, 2, s.tiles, 0, 0, 0, 1, 0, 0],
-           jumps={3: 12},
-           jumps_by_shape=lambda s: {7: 859 + 89 / s.tiles},
+           turns=lambda s: [2, 2, s.tiles],
+           jumps_by_shape=lambda s: {3: 56 / s.tiles},
            bytes=lambda s: 3 * ACTIVATION + STATS + squares(s, 0, 2)),
-    # 4: a block's heads. 5: 32 elements of dW a thread; 6, 7: its chunks but the first. 8 to 10: Z^T dW. 11: a warp's rows of
-    # deltas, two elements a lane. 13: dW (k3 v)^T. 14: steps backwards, whose iterate is loaded or, the first one's, made from A
-    # (430 jumped over instead of 91). 15: 32 elements of d_k~ a thread; 16, 17: its chunks but the first. 18: d_q~ and d_k~.
-    # Jumps by one chunk, or eight.
-    Kernel("pseudo-inverse and landmarks, backward", "small_pinv_gradient_kernel<true>", 128, split_tiles(6),
+    # 4: a block's heads. 5: d_(k3 v) and d_Z, of dW from its pieces, 6 those but the first. 7: steps backwards, whose iterate is
+    # loaded or, the first one's, made from A (423 jumped over instead of 228). 8: d_q~ and d_k~, 9: pieces of d_k~ but the
+    # first. Whole tiles jump over what looks for a matrix's end.
+    Kernel("pseudo-inverse and landmarks, backward", "small_pinv_gradient_kernel<true, ByGroup>", 128, split_tiles(6),
            blocks=lambda s: s.slots,
-           turns=lambda s: [0, 0, 0, s.items / s.slots, 32, *unrolled(s.chunks - 1), 1, 1, 1, 16, 0, 1, ITERATIONS,
-                            32, *unrolled(s.chunks - 1), 1],
-           jumps={0: 150, 4: 226, 11: 84, 14: (91 * (ITERATIONS - 1) + 430) / ITERATIONS},
-           jumps_by_shape=lambda s: {5: 134, 15: 134} if s.chunks == 1 else {5: 83, 15: 83},
+           turns=lambda s: [0, 0, 0, s.items / s.slots, 1, s.chunks - 1, ITERATIONS, 1, s.chunks - 1],
+           jumps={0: 150, 4: 809, 5: 593, 6: 206, 7: (228 * (ITERATIONS - 1) + 423) / ITERATIONS, 8: 1000, 9: 210},
            bytes=lambda s: squares(s, 8 + ITERATIONS, 2)),
-    # 1: the band. 2, 3: q~ and d_(k3 v). 4: tiles, of which the last loads no further one (111); eight steps as in rows,
-    # forward. 7: landmarks, all at once, with a path for more. The first chunk begins with d_q~ (105).
-    Kernel("keys, backward", "landmark_keys_gradient_kernel<BF16, 64>", 128, 98_560,
+    # 1: the band. 2, 3: q~ and d_(k3 v). 4: tiles, of which the last loads no further one (73); eight steps as in rows,
+    # forward. The first chunk begins with d_q~ (105).
+    Kernel("keys, backward", "keys_gradient_by_group_kernel", 128, 90_368,
            blocks=lambda s: s.items * s.chunks,
-           turns=lambda s: [2, 2, 2, s.tiles, 0, 0, 1, 0, 0, 0, 0],
-           jumps={7: 537},
-           jumps_by_shape=lambda s: {0: 150 - 105 / s.chunks, 4: (492 + 111 / s.tiles, 48)},
+           turns=lambda s: [2, 2, 2, s.tiles, 0, 0, 0, 0],
+           jumps_by_shape=lambda s: {0: 150 - 105 / s.chunks, 4: (673 + 73 / s.tiles, 48)},
            bytes=lambda s: 5 * ACTIVATION + squares(s, 1, 1)),
-    # Only where there are several chunks. 7: 32 elements a thread; 8, 9: their chunks but the first. 1 to 6: the same of
-    # sequences on several ranks.
+    # Only where there are several chunks. 3: 32 elements a thread; 4, 5: their chunks but the first. 1, 2: one piece.
     Kernel("query landmarks, backward", "query_landmarks_kernel", 128, 0,
            blocks=lambda s: s.items if s.chunks > 1 else 0,
-           turns=lambda s: [0, 0, 0, 0, 0, 0, 32, *unrolled(s.chunks - 1)],
-           jumps={0: 82, 7: 38},
+           turns=lambda s: [0, 0, 32, *unrolled(s.chunks - 1)],
+           jumps={0: 43, 3: 46},
            bytes=lambda s: squares(s, 1, 1)),
     # 1: a lane's columns, eight at once; 2: a warp's rows.
     Kernel("queries, backward: + d_q̃ / ℓ", "add_to_queries_kernel<BF16>", 128, 128,
@@ -184,7 +179,7 @@ KERNELS = [
     Kernel("filter of the convolution, backward", "filter_gradient_kernel<BF16, 64>", 128, 27 * 1024,
            blocks=lambda s: s.items * s.chunks,
            turns=lambda s: [s.tiles, 2, 0, 3 / 4],
-           jumps={0: 37 / 4, 1: 158},
+           jumps={0: 37 / 4, 1: 156},
            bytes=lambda s: 2 * ACTIVATION),
     # 1: a warp's sequences; 2: their chunks.
     Kernel("filter, sum over sequences", "add_filter_parts_kernel", 256, 1024,
@@ -270,7 +265,7 @@ def faults_of(stored, found, most=0.03):
                           "give it new turns and jumps in cost_model.py (--outline).")
             continue
         for i, (a, b) in enumerate(zip(before.counts, now.counts)):
-            for kind in ("mma", "fma", "special", "shared", "global", "local", "barrier"):
+            for kind in ("mma", "wgmma", "fma", "special", "shared", "global", "local", "barrier"):
                 if abs(a[kind] - b[kind]) > most * max(a[kind], 33):
                     faults.append(f"{name}, loop {i}: {b[kind]} instructions of class {kind}, {a[kind]} are stored")
             if abs(a.total() - b.total()) > most * max(a.total(), 33):
@@ -320,7 +315,8 @@ def time_of(kernel, counted, shape):
     waves = blocks / (SMS * resident)
     wave_loss = -(-waves // 1) / waves if waves < 4 else 1
     issue = blocks * warps_of_block * of.total() / (SMS * SCHEDULERS * CLOCK) * a_token
-    mma = blocks * warps_of_block * of["mma"] * HMMA_CLOCKS / SMS / CLOCK * a_token
+    mma_clocks = of["mma"] * HMMA_CLOCKS + of["wgmma"] * HGMMA_CLOCKS
+    mma = blocks * warps_of_block * mma_clocks / SMS / CLOCK * a_token
     memory = kernel.bytes(shape) * LAYERS / BANDWIDTH * 1e9
     share = next(share for most, share in ISSUE_BY_WARPS if warps <= most)
     times = {"issue": issue / share * wave_loss, "mma": mma * wave_loss, "bytes": memory / MEMORY_SHARE}

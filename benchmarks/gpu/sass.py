@@ -6,7 +6,8 @@ import subprocess
 
 # Classes of instructions, by what carries them out; the rest is "other" (integers, predicates, moves, conversions).
 CLASSES = {
-    "mma": ("HMMA", "HGMMA", "QGMMA", "IMMA"),
+    "mma": ("HMMA", "IMMA"),
+    "wgmma": ("HGMMA", "QGMMA", "IGMMA"),
     "fma": ("FFMA", "FMUL", "FADD", "FFMA2"),
     "special": ("MUFU",),
     "shared": ("LDS", "STS", "LDSM", "STSM", "ATOMS"),

@@ -53,6 +53,10 @@ def bench(length, kind, micro_batch, *, kernels=False, graph=False):
     return ["nystrom", "bench", "--json", "--steps", "10", *(["--kernels"] if kernels else []), *options]
 
 
+def without_wgmma(command):
+    return ["env", "NYSTROM_WGMMA=off", *command]
+
+
 def peer(attention, length, batch, *more):
     return ["python3", str(PEER), "--device", "cuda", "--precision", "bf16", "--attention", attention, "--length",
             str(length), "--batch", batch, "--threads", "8", "--warmup", "3", "--steps", "10", *more]
@@ -120,6 +124,8 @@ def all_stages(bundle, runs, path):
                     [verify(shape), verify(shape, "--precision", "bf16")], together=2)
     yield Stage("bench nystrom 512", 60, [bench(512, "nystrom", 128, kernels=True)], bench_figures)
     yield Stage("bench nystrom 4096", 60, [bench(4096, "nystrom", 16, kernels=True)], bench_figures)
+    yield Stage("bench nystrom 512 without wgmma", 60, [without_wgmma(bench(512, "nystrom", 128, kernels=True))],
+                bench_figures)
     yield Stage("transformers eager 512", 90, [peer("nystrom", 512, "32,64,128")], peer_figures, ours=False)
     yield Stage("bench softmax 4096", 60, [bench(4096, "softmax", 16, kernels=True)], bench_figures)
     yield Stage("bench nystrom 65536", 60, [bench(65536, "nystrom", 1, kernels=True)], bench_figures)
@@ -129,6 +135,9 @@ def all_stages(bundle, runs, path):
     for test in ("cuda_ops_test", "cuda_attention_test"):
         if has(test).exists():
             yield Stage(test, 90, [[test, "--gtest_brief=1"]])
+    if has("cuda_attention_test").exists():
+        yield Stage("cuda_attention_test without wgmma", 90,
+                    [without_wgmma(["cuda_attention_test", "--gtest_brief=1"])])
     yield compiled
     if has("kernel_benchmark").exists():
         yield Stage("kernels", 60, [["kernel_benchmark", "--json", str(runs / "kernels.json")]])

@@ -29,6 +29,7 @@ RATIOS = (("over transformers eager, 512", "bench nystrom 512", "transformers ea
           ("nystrom over softmax, 8192", "bench nystrom 8192", "bench softmax 8192"),
           ("nystrom over BERT with torch's fused attention, 512", "bench nystrom 512", "transformers sdpa 512"),
           ("nystrom over BERT with torch's fused attention, 4096", "bench nystrom 4096", "transformers sdpa 4096"),
+          ("wgmma over mma.sync, 512", "bench nystrom 512", "bench nystrom 512 without wgmma"),
           ("65536 over 4096", "bench nystrom 65536", "bench nystrom 4096"),
           ("graph over none, 512 x 4", "bench nystrom 512 x 4 graph", "bench nystrom 512 x 4"))
 
@@ -60,7 +61,8 @@ def machine_rows(entries):
         if machine:
             yield (f"measured by {entry['part']}: {machine.get('gpu', machine.get('processor'))}, "
                    f"{machine['bf16_gflops'] / 1e3:.1f} TFLOP/s in bf16, {machine['fp32_gflops'] / 1e3:.2f} in fp32, "
-                   f"copy {machine['copy_gigabytes_per_second']:.0f} GB/s")
+                   f"copy {machine['copy_gigabytes_per_second']:.0f} GB/s"
+                   + (f"; wgmma {machine['wgmma']}" if "wgmma" in machine else ""))
             return
 
 
@@ -68,7 +70,8 @@ def text(entries):
     """Stages, then kernels, then ratios and figures: what matters most comes last, where a cut would not reach."""
     failed = [entry["part"] for entry in entries if entry["status"] != "passed"]
     blocks = [[line(entry) for entry in entries],
-              list(kernel_rows(entries, "bench nystrom 4096", 12)), list(kernel_rows(entries, "bench nystrom 512")),
+              list(kernel_rows(entries, "bench nystrom 4096", 12)),
+              list(kernel_rows(entries, "bench nystrom 512 without wgmma", 8)), list(kernel_rows(entries, "bench nystrom 512")),
               list(machine_rows(entries)), list(figure_rows(entries)), list(ratio_rows(entries)),
               [f"{len(entries) - len(failed)} of {len(entries)} stages passed"
                + (f"; not: {', '.join(failed)}" if failed else "")]]

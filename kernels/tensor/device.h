@@ -49,6 +49,9 @@ class Device {
   /// The GPU by its unique id, the same text for two processes on the same GPU, or on the same part of one
   /// (MIG); whatever the machines are called. Empty on the CPU.
   [[nodiscard]] std::string identity() const;
+  /// Whether attention multiplies by wgmma (Hopper's instructions for four warps), and if not, why: a phrase.
+  /// Empty on the CPU.
+  [[nodiscard]] std::string wgmma() const;
   /// Bytes of memory that can still be taken; SIZE_MAX for the CPU, whose system finds out later.
   [[nodiscard]] std::size_t free_bytes() const;
   /// Bytes of the GPU's memory that are taken, by this and by other programs, with CUDA's own part; 0 for the

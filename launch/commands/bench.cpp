@@ -138,6 +138,7 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
                      {"fp32_gflops", machine.fp32_flops / 1e9},
                      {"bf16_gflops", machine.bf16_flops / 1e9},
                      {"copy_gigabytes_per_second", machine.copy_bytes / 1e9}};
+  if (options.device.is_gpu()) json["machine"]["wgmma"] = options.device.wgmma();
   return json;
 }
 

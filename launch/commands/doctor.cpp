@@ -136,6 +136,7 @@ void find_rates(Findings& found) {
               {{"fp32_gflops", rates.fp32_flops / 1e9},
                {"bf16_gflops", rates.bf16_flops / 1e9},
                {"copy_gigabytes_per_second", rates.copy_bytes / 1e9}});
+    found.add("wgmma", device.wgmma(), "wgmma", device.wgmma());
   } catch (const Error& error) {
     found.add("GPU 0 measured", error.what(), "gpu_measured", {{"problem", error.what()}});
   }

@@ -22,11 +22,12 @@ BENCH = json.dumps({"tokens_per_second": 1000, "milliseconds_per_step": 65.536, 
                     "share_of_bound": 0.5, "parts": {}, "kernels": {"rows": {"milliseconds": 6.5536, "calls": 12}},
                     "machine": {"gpu": "a GPU", "bf16_gflops": 790e3, "fp32_gflops": 50e3,
                                 "copy_gigabytes_per_second": 4300}})
+WITHOUT_WGMMA = BENCH.replace('"tokens_per_second": 1000', '"tokens_per_second": 800')
 PEER = json.dumps({"batch": 64, "tokens_per_second": 250, "milliseconds_per_step": 1, "peak_memory_bytes": 2**31})
 NYSTROM = f"""case "$*" in
   --version) echo 1;;
   doctor*) echo '{{"gpus": []}}';;
-  bench*) echo a table; echo '{BENCH}';;
+  bench*) echo a table; if [ "$NYSTROM_WGMMA" = off ]; then echo '{WITHOUT_WGMMA}'; else echo '{BENCH}'; fi;;
   verify*broken*) echo wrong by 3; exit 1;;
   *) echo fine;;
 esac"""
@@ -94,6 +95,7 @@ class GpuRun(unittest.TestCase):
         last = done.stdout.splitlines()[-20:]
         self.assertIn(f"{'over transformers eager, 512':<54}{4:>6.2f}", "\n".join(last))
         self.assertIn(f"{'over transformers compiled, 512':<54}{4:>6.2f}", "\n".join(last))
+        self.assertIn(f"{'wgmma over mma.sync, 512':<54}{1.25:>6.2f}", "\n".join(last))
         self.assertRegex(last[-1], r"^(\d+) of \1 stages passed$")
         self.assertEqual(sorted(p.name for p in self.out.iterdir()), ["of someone else", "results.json", "results.txt"])
         self.assertEqual(self.results()["transformers eager 512"]["batch"], 64)
@@ -118,7 +120,8 @@ class GpuRun(unittest.TestCase):
         self.assertRegex(results["all cases"]["status"], r"failed \(1\) \(2 of 4: nystrom verify .*broken")
         self.assertEqual(results["bench nystrom 512"]["status"], "passed")
         self.assertTrue((self.out / "kernels.json").exists())
-        self.assertIn("; not: doctor, cuda_ops_test, cuda_attention_test, all cases", done.stdout.splitlines()[-1])
+        self.assertIn("; not: doctor, cuda_ops_test, cuda_attention_test, cuda_attention_test without wgmma, all cases",
+                      done.stdout.splitlines()[-1])
 
     def test_a_peer_that_never_gets_ready_or_dies_while_compiling_is_told(self):
         self.pack({"nystrom": NYSTROM})

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "attention/naive_attention.h"
@@ -184,6 +185,41 @@ TEST(AttentionOnDevice, in_bf16_is_as_near_to_the_definition_as_the_cpu) {
   EXPECT_LT((distance<BF16, double>(device.d_qkv(), exact.d_qkv())), 1.05 * host_gradient);
   EXPECT_LT((distance<BF16, BF16>(device.out(), host.out())), 5e-4);
   EXPECT_LT((distance<BF16, BF16>(device.d_qkv(), host.d_qkv())), 1e-3);
+}
+
+/// While it lives, contexts that are made multiply without wgmma.
+class WithoutWgmma {
+ public:
+  WithoutWgmma() { ::setenv("NYSTROM_WGMMA", "off", 1); }
+  ~WithoutWgmma() { ::unsetenv("NYSTROM_WGMMA"); }
+  WithoutWgmma(const WithoutWgmma&) = delete;
+  WithoutWgmma& operator=(const WithoutWgmma&) = delete;
+};
+
+TEST(AttentionOnDevice, without_wgmma_is_as_defined_and_as_with_it) {
+  struct Sizes {
+    std::int32_t landmarks;
+    std::int64_t taps, width;
+  };
+  for (const auto& [landmarks, taps, width] :
+       {Sizes{64, 65, 64}, Sizes{50, 9, 40}, Sizes{20, 129, 64}, Sizes{64, 0, 48}}) {
+    SCOPED_TRACE(fmt::format("{} landmarks, {} taps, width {}", landmarks, taps, width));
+    CaseOptions options = ragged(width);
+    options.config = {.heads = 2, .landmarks = landmarks, .taps = taps};
+    options.rows = {70, landmarks, 577, 3};
+    options.lengths = {66, landmarks, 530, 2};
+    const AttentionCase<BF16> host(options);
+    AttentionOnDevice<BF16> with(host);
+    with.forward();
+    with.backward();
+    const WithoutWgmma off;
+    expect_as_defined<BF16>(options, kBf16);
+    AttentionOnDevice<BF16> without(host);
+    without.forward();
+    without.backward();
+    EXPECT_LT((distance<BF16, BF16>(with.out(), without.out())), 5e-4);
+    EXPECT_LT((distance<BF16, BF16>(with.d_qkv(), without.d_qkv())), 1e-3);
+  }
 }
 
 TEST(AttentionOnDevice, saves_the_residuals_and_inverses_of_the_cpu) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What nvcc makes of kernels, without a GPU and without a disassembler: the PTX of each kernel of the base model (bf16, heads
-of 64) uses tensor cores, ldmatrix and cp.async where it should, and none of them keeps an array in local memory, which is what
-an array indexed at run time becomes. Spills are the assembler's, and so is what it leaves in local memory elsewhere:
-resources_test.py.
+of 64) uses tensor cores (by mma.sync or wgmma), ldmatrix and cp.async where it should, and none of them keeps an array in local
+memory, which is what an array indexed at run time becomes. Spills are the assembler's, and so is what it leaves in local memory
+elsewhere: resources_test.py.
 
     tests/cuda/ptx_test.py FOLDER      check what keep_by_nvcc.sh kept below FOLDER
     tests/cuda/ptx_test.py             only whether planted faults are found
@@ -16,6 +16,9 @@ import compiled
 TENSOR_CORES = ("mma.sync.aligned.m16n8k16", "ldmatrix.sync.aligned.m8n8.x4")
 PASS = (*TENSOR_CORES, "cp.async.cg.shared.global")
 SPLIT_PRODUCTS = ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "ldmatrix.sync.aligned.m8n8.x4")
+BY_GROUP = ("wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16", "wgmma.fence.sync.aligned", "wgmma.commit_group",
+            "wgmma.wait_group.sync.aligned 0", "fence.proxy.async", "cp.async.cg.shared.global")
+SPLIT_BY_GROUP = (BY_GROUP[0].replace("bf16", "f16"), *BY_GROUP[1:-1])
 EXPECTED = {
     "attend_keys_kernel": PASS,
     "attend_rows_kernel": PASS,
@@ -24,8 +27,15 @@ EXPECTED = {
     "exact_rows_gradient_kernel": PASS,
     "exact_keys_gradient_kernel": PASS,
     "filter_gradient_kernel": PASS,
-    "middle_kernel": SPLIT_PRODUCTS,
-    "small_pinv_gradient_kernel": SPLIT_PRODUCTS,
+    "large_middle_kernel": SPLIT_PRODUCTS,
+    "large_pinv_gradient_kernel": SPLIT_PRODUCTS,
+    "small_middle_kernelILb1ENS0_6ByWarpE": SPLIT_PRODUCTS,
+    "small_pinv_gradient_kernelILb1ENS0_6ByWarpE": SPLIT_PRODUCTS,
+    "attend_rows_by_group_kernel": BY_GROUP,
+    "rows_gradient_by_group_kernel": BY_GROUP,
+    "keys_gradient_by_group_kernel": BY_GROUP,
+    "small_middle_kernelILb1ENS0_7ByGroupE": SPLIT_BY_GROUP,
+    "small_pinv_gradient_kernelILb1ENS0_7ByGroupE": SPLIT_BY_GROUP,
 }
 BASE = re.compile(r"BF16ELi64E")  # of a mangled name
 

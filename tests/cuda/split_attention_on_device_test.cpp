@@ -183,6 +183,10 @@ TEST(SplitAttentionOnDevice, long_sequences_many_landmarks_and_wide_heads_are_sp
   CaseOptions options{.config = {.heads = 1, .landmarks = 8, .taps = 65}, .rows = {1500}, .head_width = 16};
   expect_as_on_one_rank<float>(options, {0, 700, 1500});
   expect_as_on_one_rank<BF16>(options, {0, 1024, 1100, 1500});
+  options.head_width = 64;  // by wgmma
+  options.config.landmarks = 64;
+  expect_as_on_one_rank<BF16>(options, {0, 700, 1090, 1500});
+  options.head_width = 16;
   options.config.landmarks = 70;
   options.config.pinv_iterations = 2;
   options.rows = {150, 90};

@@ -417,6 +417,16 @@ AtomicAccess::~AtomicAccess() {
   progress.atomic = false;
 }
 
+void publish_writes() {
+  progress.published[progress.thread] = progress.writes;
+}
+TensorRead::TensorRead() {
+  progress.tensor = true;
+}
+TensorRead::~TensorRead() {
+  progress.tensor = false;
+}
+
 void count_bank_conflicts(const void* const* rows, int count) {
   constexpr std::uintptr_t kBanks = 8;  // of 16 bytes
   for (int first = 0; first < count; first += 8) {

@@ -50,11 +50,14 @@ void run_kernel(const KernelCall& call);
 struct Progress {
   bool in_thread = false;  ///< a kernel's thread runs, not the machinery
   bool atomic = false;     ///< within an atomic operation
+  bool tensor = false;     ///< reads as wgmma does
   std::uint64_t launch = 0, block_run = 0;
   std::uint32_t block = 0;                                      ///< its index in the grid
   std::uint32_t thread = 0;                                     ///< that runs
   std::uint32_t barriers = 0;                                   ///< __syncthreads that all have passed
   std::array<std::uint32_t, kMaxThreads / 32> warp_barriers{};  ///< __syncwarp, by warp
+  std::uint64_t writes = 0;                                     ///< that were looked at, of any thread
+  std::array<std::uint64_t, kMaxThreads> published{};  ///< `writes` at the thread's last publish_writes()
   const std::byte* shared = nullptr;
   std::size_t shared_bytes = 0;
   const std::byte *stacks = nullptr, *stacks_end = nullptr;

@@ -29,27 +29,30 @@ SquareSize size_of(int m) {
   return is_full(m) ? square_size<true>(m) : square_size<false>(m);
 }
 
+template <class Unit>
 __global__ void forward_kernel(PinvProblem p) {
   const SquareMemory<3> memory;
   const int m = p.m, at = static_cast<int>(blockIdx.x) * m * m;
   const SquareSize size = size_of(m);
-  const SplitTile a = publish(read_square(p.a + at, m), memory.tile(0), memory.maxima, size.extent).tile;
-  SplitTile factor = first_iterate(a, p.scales[blockIdx.x], memory.tile(1), size.extent);
+  const SplitTile a =
+      publish<Unit>(read_square(p.a + at, m), memory.tile(0), memory.maxima, size.extent).tile;
+  SplitTile factor = first_iterate<Unit>(a, p.scales[blockIdx.x], memory.tile(1), size.extent);
   TileRows z;
   float* const iterates = p.iterates + at * (kIterations - 1);
   for (int i = 0; i < kIterations; ++i) {
-    z = next_iterate(a, factor, memory.tile(2), memory.maxima, size);
-    factor = publish(z, memory.tile(1), memory.maxima, size.extent).tile;
+    z = next_iterate<Unit>(a, factor, memory.tile(2), memory.maxima, size);
+    factor = publish<Unit>(z, memory.tile(1), memory.maxima, size.extent).tile;
     if (i + 1 < kIterations) write_square(iterates + i * m * m, z, m);
   }
   write_square(p.z + at, z, m);
 }
 
+template <class Unit>
 __global__ void backward_kernel(PinvProblem p) {
-  const SquareMemory<SmallPinvGradient::kTiles> memory;
+  const SquareMemory<kSmallPinvTiles> memory;
   const int m = p.m, at = static_cast<int>(blockIdx.x) * m * m;
   const float scale = p.scales[blockIdx.x];
-  SmallPinvGradient pinv(memory, p.iterates + at * (kIterations - 1), size_of(m));
+  SmallPinvGradient<Unit> pinv(memory, p.iterates + at * (kIterations - 1), size_of(m));
   pinv.begin(p.a + at, read_square(p.d_z + at, m));
   for (int i = kIterations - 1; i >= 0; --i) {
     pinv.take_iterate(i, scale);
@@ -223,19 +226,20 @@ class OnDevice {
     problem_.iterates = room(cases.elements() * kIterations);
   }
 
-  Results run(bool small) {
+  template <class Unit>
+  Results run_small() {
     const auto blocks = static_cast<unsigned>(cases_.number);
-    if (small) {
-      launch(cuda_.stream(), blocks, kSquareThreads, SquareMemory<3>::bytes(), "forward", forward_kernel,
-             problem_);
-      launch(cuda_.stream(), blocks, kSquareThreads, SquareMemory<SmallPinvGradient::kTiles>::bytes(),
-             "backward", backward_kernel, problem_);
-    } else {
-      launch(cuda_.stream(), blocks, kSquareThreads, SquareMemory<1>::bytes(), "backward",
-             large_backward_kernel, problem_,
-             room(cases_.elements() * (kIterations + PinvGradient::kMatrices)));
-    }
-    return compared(small);
+    launch(cuda_.stream(), blocks, kSquareThreads, SquareMemory<3>::bytes(), "forward", forward_kernel<Unit>,
+           problem_);
+    launch(cuda_.stream(), blocks, kSquareThreads, SquareMemory<kSmallPinvTiles>::bytes(), "backward",
+           backward_kernel<Unit>, problem_);
+    return compared(true);
+  }
+  Results run_large() {
+    launch(cuda_.stream(), static_cast<unsigned>(cases_.number), kSquareThreads, SquareMemory<1>::bytes(),
+           "backward", large_backward_kernel, problem_,
+           room(cases_.elements() * (kIterations + PinvGradient::kMatrices)));
+    return compared(false);
   }
 
  private:
@@ -278,10 +282,11 @@ class OnDevice {
 void print(const char* what, const Errors& errors) {
   std::printf("%s: mean error %.2g, largest %.2g\n", what, errors.mean(), errors.largest());
 }
+template <class Unit>
 void expect_fp32_accuracy(int m, int count, float d_z_size) {
   SCOPED_TRACE(m);
   const Cases cases(m, count, d_z_size);
-  const Results results = OnDevice(cases).run(true);
+  const Results results = OnDevice(cases).run_small<Unit>();
   print("Z", results.z);
   print("dA", results.d_a);
   EXPECT_LT(results.z.largest(), 1e-6);
@@ -295,17 +300,25 @@ int cases_wanted() {
 }
 
 TEST(PinvOnTensorCores, is_as_exact_as_fp32) {
-  expect_fp32_accuracy(64, cases_wanted(), 1);
-  expect_fp32_accuracy(37, 2, 1);
+  expect_fp32_accuracy<ByWarp>(64, cases_wanted(), 1);
+  expect_fp32_accuracy<ByWarp>(37, 2, 1);
+}
+
+TEST(PinvOnTensorCores, by_wgmma_is_as_exact_as_fp32) {
+  expect_fp32_accuracy<ByGroup>(64, cases_wanted(), 1);
+  expect_fp32_accuracy<ByGroup>(49, 2, 1);
 }
 
 TEST(PinvOnTensorCores, does_not_mind_the_size_of_gradients) {
-  for (const float size : {1e-20F, 1e15F}) expect_fp32_accuracy(20, 1, size);
+  for (const float size : {1e-20F, 1e15F}) {
+    expect_fp32_accuracy<ByWarp>(20, 1, size);
+    expect_fp32_accuracy<ByGroup>(50, 1, size);
+  }
 }
 
 TEST(PinvOnTensorCores, of_large_matrices_is_as_exact) {
   const Cases cases(70, 1, 1);
-  const Results results = OnDevice(cases).run(false);
+  const Results results = OnDevice(cases).run_large();
   print("dA", results.d_a);
   EXPECT_LT(results.d_a.largest(), 1e-6);
 }

@@ -8,6 +8,7 @@
 //   ldmatrix and
 //     mma order nothing);
 //   - between blocks of one launch never, but for atomics with each other.
+// What wgmma reads must also have been published by the thread that wrote it (publish_tiles() of wgmma.h).
 // Which kernels of different streams may run at once is not looked at: streams.cpp draws their order.
 
 #include <dlfcn.h>
@@ -37,6 +38,7 @@ struct Access {
 struct Cell {
   std::uint64_t stamp = 0;  ///< of the launch (the block's run): what is older is forgotten
   Access write;
+  std::uint64_t write_number = 0;   ///< of Progress::writes
   std::array<Access, 2> reads;      ///< the last by two different threads
   std::uint32_t reading_warps = 0;  ///< since the barrier of reads[0]
   bool read_by_blocks = false;      ///< by several of the launch
@@ -94,6 +96,13 @@ class Shadow {
       if (const Access* other = write ? note_write(*cell, now) : note_read(*cell, now); other != nullptr)
         fault_of_thread(sentence(address, shared, write, now, *other, other == &cell->write) +
                         place_of(code));
+      if (write)
+        cell->write_number = ++progress.writes;
+      else if (progress.tensor && cell->write_number > progress.published[cell->write.thread])
+        fault_of_thread(
+            fmt::format("wgmma reads byte {} of shared memory, which thread {} has written and not published "
+                        "(publish_tiles)",
+                        first - progress.shared, thread_text(cell->write.thread)));
     }
   }
 

@@ -11,7 +11,7 @@
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/launch.h"
-#include "kernels/tensor/cuda/mma.h"
+#include "kernels/tensor/cuda/wgmma.h"
 
 namespace nystrom::cuda {
 namespace {
@@ -91,6 +91,26 @@ __global__ void matrices_kernel(std::uint32_t* to, Barrier barrier) {
   to[lane_index()] = r[0];
 }
 
+/// Four warps multiply a tile, which they have written, by itself; then each thread writes its rows anew.
+enum class Group { kRight, kUnpublished, kNoBarrier, kOverwritten };
+__global__ void group_kernel(float* to, Group how) {
+  auto* const tile = shared_memory<BF16>();
+  const auto write = [&] {
+    for (int e = static_cast<int>(threadIdx.x); e < kGroupTileElements; e += 128) tile[e] = BF16(1);
+  };
+  write();
+  if (how != Group::kUnpublished) publish_tiles();
+  if (how != Group::kNoBarrier) __syncthreads();
+  float c[8][4] = {};
+  start_products(c);
+  add_group_product<BF16, Inner::kAlongRows, Inner::kAlongRows>(c, tile_descriptor(tile),
+                                                                tile_descriptor(tile), true);
+  finish_products(c);
+  if (how != Group::kOverwritten) __syncthreads();
+  write();
+  to[threadIdx.x] = c[0][0];
+}
+
 class Races : public ::testing::Test {
  protected:
   ~Races() override { (void)emulation::take_fault(); }
@@ -106,7 +126,7 @@ class Races : public ::testing::Test {
     std::string found;
     for (std::uint64_t seed = 1; seed <= 8; ++seed) {
       emulation::set_seed(seed);
-      launch(stream_, blocks, threads, 4096, "planted", kernel, arguments...);
+      launch(stream_, blocks, threads, 8192, "planted", kernel, arguments...);
       try {
         stream_.synchronize();
       } catch (const DeviceError&) {
@@ -146,6 +166,14 @@ TEST_F(Races, within_a_warp_only_syncwarp_and_syncthreads_order) {
     EXPECT_THAT(fault_of(1, 32, matrices_kernel, array<std::uint32_t>(), barrier), IsEmpty());
   }
   EXPECT_THAT(fault_of(1, 128, neighbour_kernel, results(), 0, Barrier::kNone), IsEmpty());
+}
+
+TEST_F(Races, of_wgmma_are_tiles_that_are_not_published_or_overwritten_too_early) {
+  EXPECT_THAT(fault_of(1, 128, group_kernel, results(), Group::kRight), IsEmpty());
+  EXPECT_THAT(fault_of(1, 128, group_kernel, results(), Group::kUnpublished),
+              AllOf(HasSubstr("wgmma reads byte"), HasSubstr("has written and not published")));
+  EXPECT_THAT(fault_of(1, 128, group_kernel, results(), Group::kNoBarrier), HasSubstr("no barrier"));
+  EXPECT_THAT(fault_of(1, 128, group_kernel, results(), Group::kOverwritten), HasSubstr("no barrier"));
 }
 
 TEST_F(Races, a_write_after_others_have_read_is_a_fault) {

@@ -85,6 +85,8 @@ struct RowsGradient : GradientPass<T> {
 };
 template <class T>
 void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact, std::int64_t longest);
+/// Nystrom by wgmma, where fits_group() (wgmma/rows_gradient.cu).
+void rows_gradient_by_group(CudaContext& context, const RowsGradient<BF16>& args);
 
 /// The side of the keys: d_k and d_v of every row, the convolution's part and (nystrom) that through the
 /// keys' landmarks included. Nystrom: the queries are the landmarks, and each chunk's part of d_q~ is made
@@ -101,5 +103,7 @@ struct KeysGradient : GradientPass<T> {
 };
 template <class T>
 void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact, std::int64_t longest);
+/// Nystrom by wgmma, where fits_group() (wgmma/keys_gradient.cu).
+void keys_gradient_by_group(CudaContext& context, const KeysGradient<BF16>& args);
 
 }  // namespace nystrom::cuda

@@ -41,13 +41,14 @@ __device__ inline ConvolutionBand<T> make_band(SharedCarver& carver, const float
 }
 
 /// The rows of other ranks in a tile of the rows from `begin` on, of a sequence that has the rows [0, n)
-/// here: after start_rows, which leaves them zero.
+/// here: after start_rows, which leaves them zero. A thread writes where it started to load.
 template <class T, int kColumns, int kRows>
 __device__ inline void load_halo(const SharedTile<T, kColumns, 1, kRows>& tile, const HeadHalo<T>& halo,
                                  int begin, int n, int width) {
   using Tile = SharedTile<T, kColumns, 1, kRows>;
   constexpr int kVectors = kColumns / 8;
   if (halo.stride == 0 || (begin >= 0 && begin + kRows <= n)) return;
+  finish_copies();  // of zeros, which would come later
   for (int v = static_cast<int>(threadIdx.x); v < kRows * kVectors; v += kAttentionThreads) {
     const int row = begin + v / kVectors, column = v % kVectors * 8;
     const bool before = row < 0 && row >= -halo.before_rows, after = row >= n && row < n + halo.after_rows;

@@ -13,39 +13,11 @@
 
 #include "kernels/cuda/attention/convolution.h"
 #include "kernels/cuda/attention/forward.h"
+#include "kernels/cuda/attention/online_softmax.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
 namespace {
-
-/// The state of one online softmax, of rows g and g + 8 of a warp.
-struct OnlineSoftmax {
-  float maxima[2] = {-INFINITY, -INFINITY};  ///< of the logits before scaling
-  float sums[2] = {0, 0};                    ///< of this lane's columns alone, until `finish`
-};
-
-/// s (logits before scaling, -inf where a key takes no part) becomes e^(scale (s - maximum)); what was summed
-/// before is scaled to the new maximum.
-template <class T, int kKeys, int kWidth>
-__device__ inline void step(OnlineSoftmax& softmax, float scale, Sums<kKeys>& s, Sums<kWidth>& context) {
-  const SoftmaxExp<T> exp(scale);
-  float largest[2] = {softmax.maxima[0], softmax.maxima[1]}, keep[2], shift[2];
-  for_each(s, [&](float x, int row, int) { largest[row] = fmaxf(largest[row], x); });
-#pragma unroll
-  for (int row = 0; row < 2; ++row) {
-    largest[row] = quad_max(largest[row]);
-    // Before the first key that takes part nothing is summed; it must not become NaN.
-    shift[row] = largest[row] == -INFINITY ? 0.0F : exp.shift(largest[row] * scale);
-    keep[row] = exp(softmax.maxima[row], shift[row]);
-    softmax.maxima[row] = largest[row];
-    softmax.sums[row] *= keep[row];
-  }
-  for_each(s, [&](float& x, int row, int) {
-    x = exp(x, shift[row]);
-    softmax.sums[row] += x;
-  });
-  for_each(context, [&](float& x, int row, int) { x *= keep[row]; });
-}
 
 template <class T, int kWidth>
 struct KeysTiles {
@@ -54,8 +26,10 @@ struct KeysTiles {
   static constexpr int kBytes = decltype(q)::kBytes + 2 * decltype(k)::kBytes;
 };
 
+/// What passes by bounds the narrow ones: four blocks a multiprocessor wait for it together.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kAttentionThreads) attend_keys_kernel(AttendKeys<T> args) {
+__global__ void __launch_bounds__(kAttentionThreads, kWidth <= 64 ? 4 : 2)
+    attend_keys_kernel(AttendKeys<T> args) {
   const AttentionProblem& problem = args.problem;
   const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows),
@@ -251,10 +225,6 @@ __global__ void __launch_bounds__(kAttentionThreads)
   }
 }
 
-unsigned blocks_of(std::int64_t count, std::int64_t size) {
-  return static_cast<unsigned>((count + size - 1) / size);
-}
-
 }  // namespace
 
 template <class T>
@@ -271,9 +241,11 @@ void attend_keys(CudaContext& context, const AttendKeys<T>& args) {
 template <class T>
 void attend_rows(CudaContext& context, const AttendRows<T>& args, bool exact, std::int64_t longest) {
   const AttentionProblem& problem = args.problem;
-  // A block that keeps W and the landmarks for several tiles reads less; one of exact attention reads its
-  // keys again for each tile, and gains nothing.
-  const int rows = exact || longest <= kBlockRows ? kBlockRows : 4 * kBlockRows;
+  if constexpr (std::is_same_v<T, BF16>)
+    if (!exact && fits_group(problem) && context.has_wgmma())
+      return attend_rows_by_group(context, args, longest);
+  // A block of exact attention reads its keys again for each tile.
+  const int rows = exact ? kBlockRows : rows_of_block(longest);
   const dim3 grid(static_cast<unsigned>(problem.batch * problem.heads), blocks_of(longest, rows));
   dispatch_head_width(problem.width, [&](auto width) {
     const auto run = [&](auto is_exact) {

@@ -35,5 +35,12 @@ struct AttendRows {
 /// `longest`: rows of the longest sequence that it may be about.
 template <class T>
 void attend_rows(CudaContext& context, const AttendRows<T>& args, bool exact, std::int64_t longest);
+/// For the landmarks by wgmma, where fits_group() (wgmma/rows.cu).
+void attend_rows_by_group(CudaContext& context, const AttendRows<BF16>& args, std::int64_t longest);
+
+/// Rows of a block for the landmarks: one that keeps them and W for several tiles reads less.
+inline int rows_of_block(std::int64_t longest) {
+  return longest <= kBlockRows ? kBlockRows : 4 * kBlockRows;
+}
 
 }  // namespace nystrom::cuda

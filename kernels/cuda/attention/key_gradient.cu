@@ -12,8 +12,7 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/attention/backward.h"
-#include "kernels/cuda/attention/convolution.h"
+#include "kernels/cuda/attention/key_sums.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
@@ -21,12 +20,6 @@ namespace {
 
 template <class T, int kWidth, bool kExact>
 using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/false>;
-
-/// Where a warp's 16 keys get their gradients.
-template <int kWidth>
-struct KeySums {
-  Sums<kWidth> d_k, d_v;
-};
 
 /// Starts to load the queries from `query` on, their gradients and statistics, which are there after
 /// finish_rows(); those beyond `count` get 1 / sum = 0.
@@ -106,67 +99,6 @@ __device__ inline Sums<kBlockRows> add_queries(KeySums<kWidth>& sums, const Keys
     for (int i = 0; i < 4; ++i) d_s.x[j][i] *= p.x[j][i] * scale;
   add_product_of<kParts>(sums.d_k, d_s, q.from(0));
   return d_s;
-}
-
-/// d_k += d_k~_j / l_j, j the segment of the row.
-template <class T, int kWidth>
-__device__ inline void add_landmark_gradients(Sums<kWidth>& d_k, const KeysGradient<T>& args,
-                                              const AttentionItem& item, int first) {
-  const AttentionProblem& problem = args.problem;
-  const std::int64_t m = problem.landmarks, n = item.length;
-  const int width = problem.width, mine = first + 16 * warp_index() + lane_index() / 4;
-  const float* from[2];
-  float factors[2];
-  for (int row = 0; row < 2; ++row) {
-    const std::int64_t i = item.first + min(mine + 8 * row, item.rows - 1), j = ((i + 1) * m - 1) / n;
-    from[row] = args.d_k_landmarks + (item.index * m + j) * width;
-    factors[row] = 1.0F / static_cast<float>((j + 1) * n / m - j * n / m);
-  }
-  for_each(d_k, [&](float& x, int row, int column) {
-    if (column < width) x += factors[row] * from[row][column];
-  });
-}
-
-/// d_v += the convolution's part, then both into d_qkv; `pieces` are being loaded where is_ahead(), and are
-/// overwritten.
-template <class T>
-__device__ inline bool is_ahead(const KeysGradient<T>& args) {
-  return args.problem.taps > 0 && args.problem.taps <= kAheadTaps;
-}
-template <bool kPieces, class T, int kWidth>
-__device__ inline void finish_keys(KeySums<kWidth>& sums, const KeysGradient<T>& args,
-                                   const AttentionItem& item, int first, const ConvolutionBand<T>& band,
-                                   const ConvolutionPieces<T, kWidth>& pieces) {
-  const AttentionProblem& problem = args.problem;
-  const int width = problem.width;
-  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * width;
-  if (kPieces && is_ahead(args))
-    add_pieces(sums.d_v, band, pieces);
-  else if (problem.taps > 0)
-    add_convolution(sums.d_v, band, rows_of(args.d_out, problem, item, 1, 0), channels, item.rows, first,
-                    problem.taps, width, pieces.at(1), halo_of(args.halos, problem, item));
-  __syncthreads();
-  T* const d_k = rows_of(args.d_qkv, problem, item, 3, 1) + first * 3 * channels;
-  store_sums(pieces.at(0), sums.d_k, d_k, 3 * channels, item.rows - first, width);
-  store_sums(pieces.at(1), sums.d_v, d_k + channels, 3 * channels, item.rows - first, width);
-}
-
-/// k and v, which lie one after the other, as the tiles that finish_keys() overwrites.
-template <class T, int kWidth, class TilesOf>
-__device__ inline ConvolutionPieces<T, kWidth> own_tiles(const TilesOf& tiles) {
-  ConvolutionPieces<T, kWidth> pieces;
-  pieces.data = tiles.k.data;
-  return pieces;
-}
-
-template <class T, class TilesOf>
-__device__ inline void start_key_tiles(const KeysGradient<T>& args, const AttentionItem& item, int first,
-                                       const TilesOf& tiles) {
-  const AttentionProblem& problem = args.problem;
-  const std::int64_t channels = static_cast<std::int64_t>(problem.heads) * problem.width;
-  const T* const k = rows_of(args.qkv, problem, item, 3, 1) + first * 3 * channels;
-  start_rows(tiles.k.at(0), k, 3 * channels, 0, item.rows - first, problem.width);
-  start_rows(tiles.v.at(0), k + channels, 3 * channels, 0, item.rows - first, problem.width);
 }
 
 template <class T, int kWidth>
@@ -271,6 +203,8 @@ static_assert(kGradientTilesFit<false>);
 template <class T>
 void keys_gradient(CudaContext& context, const KeysGradient<T>& args, bool exact, std::int64_t longest) {
   const AttentionProblem& problem = args.problem;
+  if constexpr (std::is_same_v<T, BF16>)
+    if (!exact && fits_group(problem) && context.has_wgmma()) return keys_gradient_by_group(context, args);
   const auto items = static_cast<unsigned>(problem.batch * problem.heads);
   const auto band = static_cast<std::size_t>(convolution_band_bytes<T>(problem.taps));
   dispatch_head_width(problem.width, [&](auto width) {

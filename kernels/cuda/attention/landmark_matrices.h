@@ -24,13 +24,22 @@ struct SquareMemory {
 // ---- A = softmax(q~ k~^T / sqrt(D)) -----------------------------------------------------------------------
 
 /// M <= 64: this warp's rows, zero beyond m. Begins and ends with __syncthreads.
+template <class Unit = ByWarp>
 __device__ inline TileRows make_small_a(const AttentionProblem& problem, const AttentionItem& item,
                                         const float* q_landmarks, const float* k_landmarks,
                                         const SplitStage& stage) {
   const int m = problem.landmarks, width = problem.width;
   const std::int64_t at = static_cast<std::int64_t>(item.index) * m * width;
-  TileRows a =
-      staged_product(plain(q_landmarks + at, m, width), transposed(k_landmarks + at, m, width), 0, 0, stage);
+  TileRows a;
+  __syncthreads();
+  for (int column = 0; column < width; column += kSquareTile) {
+    const Extent extent = columns_of<Unit>(width - column);
+    const SplitTile k =
+        publish<Unit>(read_rows(k_landmarks + at, m, width, column), stage.tile, stage.maxima, extent).tile;
+    add_split_product<Lies::kTransposed, Unit>(
+        a, 1, split(read_rows(q_landmarks + at, m, width, column), extent), k, {extent, kSquareTile});
+  }
+  __syncthreads();
   float largest[2] = {-INFINITY, -INFINITY}, sums[2] = {0, 0};
   for_each(a, [&](float& x, int row, int column) {
     x = column < m ? x * problem.scale : -INFINITY;

@@ -37,6 +37,8 @@ struct NystromMiddle {
 };
 /// k3 v from its parts, A with its norm, Z with its iterates, the residual, and W.
 void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_t slots);
+/// The same for 48 < M <= 64 by wgmma, after the norms (wgmma/middle.cu).
+void small_middle_by_group(CudaContext& context, const NystromMiddle& args);
 
 struct NystromMiddleGradient {
   AttentionProblem problem;
@@ -53,6 +55,9 @@ struct NystromMiddleGradient {
 };
 /// From d_W: d_(k3 v) with its deltas, and through pseudo-inverse and A d_k~ and this part of d_q~.
 void nystrom_middle_gradient(CudaContext& context, const NystromMiddleGradient& args, std::int64_t slots);
+/// Its first kernel for 48 < M <= 64 by wgmma (wgmma/pinv_gradient.cu).
+void small_pinv_gradient_by_group(CudaContext& context, const NystromMiddleGradient& args,
+                                  std::int64_t slots);
 
 /// d_q += d_q~_j / l_j, j the segment of the row; d_q~ is summed from its parts first.
 template <class T>

@@ -6,13 +6,12 @@
 //              8 M C written.
 //   middle     M <= 64: block (head), A, Z and one more factor in shared memory, 50 KiB, two blocks a
 //              multiprocessor. 27 products of M^3 multiply-adds to fp32 accuracy, each of three on tensor
-//              cores, bound it: 42 MFLOP of fp16 a head at M = 64. M > 64: a block walks over heads.
+//              cores, bound it: 42 MFLOP of fp16 a head at M = 64. For M > 48 there is one by wgmma
+//              (wgmma/middle.cu). M > 64: a block walks over heads.
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/landmark_matrices.h"
-#include "kernels/cuda/attention/landmarks.h"
-#include "kernels/cuda/attention/softmax_pieces.h"
+#include "kernels/cuda/attention/small_middle.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
@@ -108,37 +107,6 @@ __global__ void __launch_bounds__(kWarp* kLandmarkWarps) landmarks_kernel(Landma
       item.split >= 0 ? sum : sum / static_cast<float>(here.last - here.first);
 }
 
-/// k3_v and k3_stats from the chunks' parts, or the ranks', in order.
-__device__ inline void merge_parts(const NystromMiddle& args, const AttentionItem& item) {
-  const AttentionProblem& problem = args.problem;
-  const std::int64_t m = problem.landmarks;
-  const SoftmaxPieces pieces = item.split < 0 ? chunks_of(problem, item, args.parts, args.part_stats)
-                                              : ranks_of(problem, item, args.softmaxes);
-  merge_softmax(problem, pieces, true, args.k3_stats + item.index * m * 2,
-                args.k3_v + item.index * m * problem.width);
-}
-
-/// The largest norm of the call.
-__device__ inline float largest_norm(const float* norms, int items, float* shared) {
-  float largest = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < items; i += kSquareThreads)
-    largest = fmaxf(largest, norms[2 * i]);
-  return block_max(largest, shared);
-}
-
-/// Keeps the norm of a head for backward.
-__device__ inline void write_norm(const NystromMiddle& args, int index, const OneNorm& norm) {
-  if (threadIdx.x != 0) return;
-  args.norms[2 * index] = norm.value;
-  args.norms[2 * index + 1] = static_cast<float>(norm.column);
-}
-
-/// What a head that attends exactly leaves.
-__device__ inline void write_exact(const NystromMiddle& args, int index) {
-  if (threadIdx.x == 0 && args.residuals != nullptr) args.residuals[index] = 0;
-  if (!args.one_scale) write_norm(args, index, {0, 0});
-}
-
 /// Norms of all heads, before any is inverted (pinv_init: batch_max).
 template <bool kSmall>
 __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle args) {
@@ -159,81 +127,6 @@ __global__ void __launch_bounds__(kSquareThreads) norms_kernel(NystromMiddle arg
     write_norm(args, index, norm);
     __syncthreads();
   }
-}
-
-/// From the thread's part of |A Z - I|^2. One rank reports that of a sequence on several.
-__device__ inline void write_residual(const NystromMiddle& args, const AttentionItem& item, float squared,
-                                      float* vectors) {
-  squared = block_sum(squared, vectors);
-  if (threadIdx.x == 0)
-    args.residuals[item.index] =
-        item.first == 0 ? sqrtf(squared / static_cast<float>(args.problem.landmarks)) : 0.0F;
-}
-
-/// W = Z (k3 v), M <= 64, of the warp's rows of Z.
-__device__ inline void small_w(const NystromMiddle& args, int index, const SplitRows& z,
-                               const SplitStage& stage, int extent) {
-  const int m = args.problem.landmarks, width = args.problem.width;
-  const std::int64_t at = static_cast<std::int64_t>(index) * m * width;
-  for (int column = 0; column < width; column += kSquareTile) {
-    const TileRows k3_v = read_tile(plain(args.k3_v + at, m, width), 0, column);
-    const Extent right{extent, width - column};
-    TileRows w = split_product(1, z, publish(k3_v, stage.tile, stage.maxima, right).tile,
-                               {{extent, extent}, right.columns});
-    for_each_at(w, 0, column, [&](float x, int i, int j) {
-      if (i < m && j < width) args.w[at + i * width + j] = x;
-    });
-  }
-}
-
-/// By what A^T is divided to begin with: |A|_1 of this head, which is kept for backward, or of all.
-__device__ inline float small_scale(const NystromMiddle& args, int index, const TileRows& a, float* vectors) {
-  const AttentionProblem& problem = args.problem;
-  if (args.one_scale) return largest_norm(args.norms, problem.batch * problem.heads, vectors);
-  const OneNorm norm = one_norm(a, vectors, problem.landmarks);
-  write_norm(args, index, norm);
-  return norm.value;
-}
-
-/// M <= 64: one head.
-constexpr int kForwardTiles = 3;
-template <bool kFull>
-__global__ void __launch_bounds__(kSquareThreads, 2) small_middle_kernel(NystromMiddle args) {
-  const AttentionProblem& problem = args.problem;
-  const int index = static_cast<int>(blockIdx.x), m = problem.landmarks;
-  const AttentionItem item = item_of(problem, index);
-  if (item.exact) {
-    write_exact(args, index);
-    return;
-  }
-  const SquareSize size = square_size<kFull>(m);
-  const int extent = size.extent;
-  const SquareMemory<kForwardTiles> memory;
-  TileRows a_rows = make_small_a(problem, item, args.q_landmarks, args.k_landmarks, memory.stage());
-  const std::int64_t square = static_cast<std::int64_t>(m) * m;
-  write_square(args.a + index * square, a_rows, m);
-  const float scale = small_scale(args, index, a_rows, memory.vectors);
-  const SplitTile a = publish(a_rows, memory.tile(0), memory.maxima, extent).tile;
-  SplitTile z = first_iterate(a, scale, memory.tile(1), extent);
-  TileRows pinv = joined(rows_of_tile<Lies::kPlain>(z, extent));
-  float* iterate = args.iterates + index * max(args.iterations - 1, 0) * square;
-  for (int i = 0; i < args.iterations; ++i) {
-    pinv = next_iterate(a, z, memory.tile(2), memory.maxima, size);
-    z = publish(pinv, memory.tile(1), memory.maxima, extent).tile;
-    if (i + 1 == args.iterations) break;
-    write_square(iterate, pinv, m);
-    iterate += square;
-  }
-  write_square(args.pinv + index * square, pinv, m);
-  if (args.residuals != nullptr) {
-    TileRows error = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, extent);
-    add_to_diagonal(error, -1, m);
-    float sum = 0;
-    for_each(error, [&](float x, int, int) { sum += x * x; });
-    write_residual(args, item, sum, memory.vectors);
-  }
-  merge_parts(args, item_of(problem, index));  // anew, rather than in registers all the while
-  small_w(args, index, rows_of_tile<Lies::kPlain>(z, extent), memory.stage(), extent);
 }
 
 /// Any M: a block walks over heads.
@@ -275,9 +168,9 @@ __global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMid
       squares.for_each([&](int i, int j) { sum += x[i * m + j] * x[i * m + j]; });
       write_residual(args, item, sum, memory.vectors);
     }
-    merge_parts(args, item);
     const int width = problem.width;
-    const std::int64_t at = static_cast<std::int64_t>(index) * m * width;
+    const std::int64_t row = static_cast<std::int64_t>(index) * m, at = row * width;
+    merge_softmax(problem, pieces_of(args, item), true, args.k3_stats + 2 * row, args.k3_v + at);
     for_product(plain(pinv, m, m), plain(args.k3_v + at, m, width), memory.stage(),
                 [&](float sum, int i, int j) { args.w[at + i * width + j] = sum; });
     __syncthreads();
@@ -304,11 +197,12 @@ void nystrom_middle(CudaContext& context, const NystromMiddle& args, std::int64_
   if (args.one_scale)
     launch(context.stream(), blocks, dim3(kSquareThreads), SquareMemory<1>::bytes(), "attention_norms",
            small ? norms_kernel<true> : norms_kernel<false>, args);
+  if (small && is_full(m) && context.has_wgmma()) return small_middle_by_group(context, args);
   launch(context.stream(), blocks, dim3(kSquareThreads),
          small ? SquareMemory<kForwardTiles>::bytes() : SquareMemory<1>::bytes(), "attention_middle_forward",
          !small       ? large_middle_kernel
-         : is_full(m) ? small_middle_kernel<true>
-                      : small_middle_kernel<false>,
+         : is_full(m) ? small_middle_kernel<true, ByWarp>
+                      : small_middle_kernel<false, ByWarp>,
          args);
 }
 

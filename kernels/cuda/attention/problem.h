@@ -165,6 +165,17 @@ __device__ inline float dropout_factor(const AttentionDropout& dropout, const At
   return (bits >> (element % 2 * 16) & 0xffffU) >= dropout.threshold ? dropout.scale : 0.0F;
 }
 
+/// Blocks that have `size` of `count` each.
+constexpr unsigned blocks_of(std::int64_t count, std::int64_t size) {
+  return static_cast<unsigned>((count + size - 1) / size);
+}
+
+/// Whether the passes over the sequence with landmarks can use wgmma beside activations in bf16: a tile of 64
+/// x 64 holds the landmarks of a head.
+constexpr bool fits_group(const AttentionProblem& problem) {
+  return problem.landmarks <= kGroupTile && problem.width > 32 && problem.width <= kGroupTile;
+}
+
 /// f(std::integral_constant<int, W>) with the columns W of a tile that hold `width` of a head.
 template <class F>
 decltype(auto) dispatch_head_width(int width, F&& f) {

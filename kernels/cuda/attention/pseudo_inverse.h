@@ -30,45 +30,48 @@ __device__ inline void add_to_diagonal(TileRows& x, float value, int m) {
 
 /// x [M, M] into memory, or from there.
 __device__ inline void write_square(float* to, TileRows& x, int m) {
-  for_each_at(x, 0, 0, [&](float element, int i, int j) {
-    if (i < m && j < m) to[i * m + j] = element;
-  });
+  write_rows(to, x, m, m);
 }
 __device__ inline TileRows read_square(const float* from, int m) {
-  return read_tile(plain(from, m, m), 0, 0);
+  return read_rows(from, m, m);
 }
 
 /// Z_0 = A^T / scale in `tile`: the parts of A as they are. To be called when all of A is there and `tile` is
 /// free; ends with __syncthreads.
+template <class Unit = ByWarp>
 __device__ inline SplitTile first_iterate(const SplitTile& a, float scale, F16* tile, int extent) {
   put_rows(tile, rows_of_tile<Lies::kTransposed>(a, extent), extent);
+  if constexpr (Unit::kGroup) publish_tiles();
   __syncthreads();
   return {tile, a.unit / scale};
 }
 
 /// T2 = 15 I - X (7 I - X)
+template <class Unit = ByWarp>
 __device__ inline TileRows second_term(TileRows x, const Published& factor, const SquareSize& size) {
   for_each(x, [](float& element, int, int) { element *= -7.0F; });
-  add_split_product<Lies::kPlain>(x, 1, factor.rows, factor.tile, size.extent);
+  add_split_product<Lies::kPlain, Unit>(x, 1, left_of<Unit>(factor), factor.tile, size.extent);
   add_to_diagonal(x, 15, size.m);
   return x;
 }
 /// T3 = 13 I - X T2
-__device__ inline TileRows third_term(const SplitRows& x, const SplitTile& t2, const SquareSize& size) {
-  TileRows t3 = split_product(-1, x, t2, size.extent);
+template <class Unit = ByWarp, class Left>
+__device__ inline TileRows third_term(const Left& x, const SplitTile& t2, const SquareSize& size) {
+  TileRows t3 = split_product<Lies::kPlain, Unit>(-1, x, t2, size.extent);
   add_to_diagonal(t3, 13, size.m);
   return t3;
 }
 
 /// The next iterate, Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4. `tile` is overwritten.
+template <class Unit = ByWarp>
 __device__ inline TileRows next_iterate(const SplitTile& a, const SplitTile& z, F16* tile, float* maxima,
                                         const SquareSize& size) {
   const int extent = size.extent;
-  const TileRows x = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, extent);
-  const Published x_factor = publish(x, tile, maxima, extent);
-  const SplitTile t2 = publish(second_term(x, x_factor, size), tile, maxima, extent).tile;
-  const SplitTile t3 = publish(third_term(x_factor.rows, t2, size), tile, maxima, extent).tile;
-  return split_product(0.25F, rows_of_tile<Lies::kPlain>(z, extent), t3, extent);
+  const TileRows x = split_product<Lies::kPlain, Unit>(1, left(a), z, extent);
+  const Published x_factor = publish<Unit>(x, tile, maxima, extent);
+  const SplitTile t2 = publish<Unit>(second_term<Unit>(x, x_factor, size), tile, maxima, extent).tile;
+  const SplitTile t3 = publish<Unit>(third_term<Unit>(x_factor.rows, t2, size), tile, maxima, extent).tile;
+  return split_product<Lies::kPlain, Unit>(0.25F, left(z), t3, extent);
 }
 
 // ---- any M ------------------------------------------------------------------------------------------------

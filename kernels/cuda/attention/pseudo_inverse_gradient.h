@@ -8,8 +8,10 @@ namespace nystrom::cuda {
 /// The steps backwards where M <= 64: 11 products each, three of them those of forward. A, Z, X, T2 and d_Z
 /// are factors in shared memory; d_Z of the step before and d_A stay in registers. A tile takes T3, d_T3 and
 /// d_X in turn, that of d_Z d_T2.
+constexpr int kSmallPinvTiles = 6;
+template <class Unit>
 struct SmallPinvGradient {
-  static constexpr int kTiles = 6;
+  static constexpr int kTiles = kSmallPinvTiles;
 
   SquareSize size;
   int m, extent;
@@ -32,19 +34,26 @@ struct SmallPinvGradient {
         turn(memory.tile(4)),
         d_z_tile(memory.tile(5)) {}
 
+  template <Lies kRight, class Left>
+  __device__ void add(TileRows& sums, float factor, const Left& left_factor, const SplitTile& right) const {
+    add_split_product<kRight, Unit>(sums, factor, left_factor, right, product());
+  }
+  __device__ SplitTile published(const TileRows& x, F16* tile) const {
+    return publish<Unit>(x, tile, maxima, extent).tile;
+  }
+
   /// A from memory, and d_Z.
   __device__ void begin(const float* a_in_memory, const TileRows& d_pinv) {
-    d_z_factor = publish(d_pinv, d_z_tile, maxima, extent).tile;
-    a = publish(read_square(a_in_memory, m), a_tile, maxima, extent).tile;
+    d_z_factor = published(d_pinv, d_z_tile);
+    a = published(read_square(a_in_memory, m), a_tile);
   }
   /// z becomes iterate i.
   __device__ void take_iterate(int i, float scale) {
     if (i == 0) {
-      z = first_iterate(a, scale, z_tile, extent);
+      z = first_iterate<Unit>(a, scale, z_tile, extent);
       return;
     }
-    const TileRows kept = read_square(iterates + static_cast<std::int64_t>(i - 1) * m * m, m);
-    z = publish(kept, z_tile, maxima, extent).tile;
+    z = published(read_square(iterates + static_cast<std::int64_t>(i - 1) * m * m, m), z_tile);
   }
 
   /// The compiler is not to know how many columns there are: four groups of them at once need more registers
@@ -53,29 +62,29 @@ struct SmallPinvGradient {
 
   /// Back through the step that begins with z.
   __device__ void step_back() {
-    const TileRows x_rows = split_product(1, rows_of_tile<Lies::kPlain>(a, extent), z, product());
-    const Published x_factor = publish(x_rows, x_tile, maxima, extent);
+    constexpr Lies kPlain = Lies::kPlain, kTransposed = Lies::kTransposed;
+    TileRows x_rows;
+    add<kPlain>(x_rows, 1, left(a), z);
+    const Published x_factor = publish<Unit>(x_rows, x_tile, maxima, extent);
     const SplitTile x = x_factor.tile;
-    const SplitTile t2 = publish(second_term(x_rows, x_factor, size), t2_tile, maxima, extent).tile;
-    const SplitTile t3 = publish(third_term(x_factor.rows, t2, size), turn, maxima, extent).tile;
-    d_z = split_product<Lies::kTransposed>(0.25F, rows_of_tile<Lies::kPlain>(d_z_factor, extent), t3,
-                                           product());
-    const SplitTile d_t3 =
-        publish(split_product(0.25F, rows_of_tile<Lies::kTransposed>(z, extent), d_z_factor, product()), turn,
-                maxima, extent)
-            .tile;
-    TileRows d_x =
-        split_product(-1, rows_of_tile<Lies::kTransposed>(x, extent), d_t3, product());  // d_T2 at first
-    const Published d_t2 = publish(d_x, d_z_tile, maxima, extent);
+    const SplitTile t2 = published(second_term<Unit>(x_rows, x_factor, size), t2_tile);
+    const SplitTile t3 = published(third_term<Unit>(left_of<Unit>(x_factor), t2, size), turn);
+    d_z = {};
+    add<kTransposed>(d_z, 0.25F, left(d_z_factor), t3);
+    TileRows d_t3_rows;
+    add<kPlain>(d_t3_rows, 0.25F, left<kTransposed>(z), d_z_factor);
+    const SplitTile d_t3 = published(d_t3_rows, turn);
+    TileRows d_x;  // d_T2 at first
+    add<kPlain>(d_x, -1, left<kTransposed>(x), d_t3);
+    const Published d_t2 = publish<Unit>(d_x, d_z_tile, maxima, extent);
     for_each(d_x, [](float& element, int, int) { element *= -7.0F; });
-    add_split_product<Lies::kTransposed>(d_x, 1, d_t2.rows, x, product());
-    add_split_product<Lies::kPlain>(d_x, 1, rows_of_tile<Lies::kTransposed>(x, extent), d_t2.tile, product());
-    add_split_product<Lies::kTransposed>(d_x, -1, rows_of_tile<Lies::kPlain>(d_t3, extent), t2, product());
-    const Published d_x_factor = publish(d_x, turn, maxima, extent);
-    add_split_product<Lies::kTransposed>(d_a, 1, d_x_factor.rows, z, product());
-    add_split_product<Lies::kPlain>(d_z, 1, rows_of_tile<Lies::kTransposed>(a, extent), d_x_factor.tile,
-                                    product());
-    d_z_factor = publish(d_z, d_z_tile, maxima, extent).tile;
+    add<kTransposed>(d_x, 1, left_of<Unit>(d_t2), x);
+    add<kPlain>(d_x, 1, left<kTransposed>(x), d_t2.tile);
+    add<kTransposed>(d_x, -1, left(d_t3), t2);
+    const Published d_x_factor = publish<Unit>(d_x, turn, maxima, extent);
+    add<kTransposed>(d_a, 1, left_of<Unit>(d_x_factor), z);
+    add<kPlain>(d_z, 1, left<kTransposed>(a), d_x_factor.tile);
+    d_z_factor = published(d_z, d_z_tile);
   }
 
   /// d_A with that of Z_0; returns this thread's part of <(d_Z_0)^T, A>.

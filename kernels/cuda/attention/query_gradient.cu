@@ -15,6 +15,7 @@
 
 #include "kernels/cuda/attention/backward.h"
 #include "kernels/cuda/attention/convolution.h"
+#include "kernels/cuda/attention/softmax_gradient.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {
@@ -22,23 +23,6 @@ namespace {
 
 template <class T, int kWidth, bool kExact>
 using Tiles = GradientTiles<T, kWidth, kExact, /*kOwnsQueries=*/true>;
-
-/// Of the thread's two rows, what SoftmaxExp::probability takes; a row beyond the end gets 1 / sum = 0, and
-/// so P = 0.
-template <class T>
-struct RowStats {
-  typename SoftmaxExp<T>::Normal rows[2];
-};
-template <class T>
-__device__ inline RowStats<T> row_stats(const float* stats, int row, int end) {
-  RowStats<T> mine;
-  for (int i = 0; i < 2; ++i) {
-    const bool inside = row + 8 * i < end;
-    mine.rows[i] = SoftmaxExp<T>::normal(inside ? stats[(row + 8 * i) * 2LL] : 0.0F,
-                                         inside ? stats[(row + 8 * i) * 2LL + 1] : 0.0F);
-  }
-  return mine;
-}
 
 /// P of 16 rows and 64 keys, the first `keys` of which take part.
 template <class T, class Queries, class Keys>
@@ -62,26 +46,6 @@ __device__ inline Sums<kBlockRows> probability_gradients(const Queries& g, const
   Sums<kBlockRows> d_p;
   add_product<Lies::kPlain, Lies::kTransposed, Queries::kColumns>(d_p, g.from(16 * warp_index()), v.from(0));
   return d_p;
-}
-
-/// deltas += the sums along rows of p d_p, in each of the four lanes of a row.
-__device__ inline void add_deltas(float (&deltas)[2], const Sums<kBlockRows>& p,
-                                  const Sums<kBlockRows>& d_p) {
-  float mine[2] = {0, 0};
-#pragma unroll
-  for (int j = 0; j < kBlockRows / 8; ++j)
-#pragma unroll
-    for (int i = 0; i < 4; ++i) mine[i / 2] += p.x[j][i] * d_p.x[j][i];
-  for (int row = 0; row < 2; ++row) deltas[row] += quad_sum(mine[row]);
-}
-
-/// d_p becomes dS = p (d_p - delta) scale.
-__device__ inline void to_logit_gradients(Sums<kBlockRows>& d_p, const Sums<kBlockRows>& p,
-                                          const float (&deltas)[2], float scale) {
-#pragma unroll
-  for (int j = 0; j < kBlockRows / 8; ++j)
-#pragma unroll
-    for (int i = 0; i < 4; ++i) d_p.x[j][i] = p.x[j][i] * (d_p.x[j][i] - deltas[i / 2]) * scale;
 }
 
 // ---- landmarks as keys ------------------------------------------------------------------------------------
@@ -262,6 +226,8 @@ static_assert(kGradientTilesFit<true>);
 template <class T>
 void rows_gradient(CudaContext& context, const RowsGradient<T>& args, bool exact, std::int64_t longest) {
   const AttentionProblem& problem = args.problem;
+  if constexpr (std::is_same_v<T, BF16>)
+    if (!exact && fits_group(problem) && context.has_wgmma()) return rows_gradient_by_group(context, args);
   const auto items = static_cast<unsigned>(problem.batch * problem.heads);
   dispatch_head_width(problem.width, [&](auto width) {
     if (exact)

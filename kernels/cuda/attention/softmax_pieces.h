@@ -2,6 +2,7 @@
 // The third softmax of a head, softmax(q~ k^T / sqrt(D)) v, from pieces that were computed apart.
 
 #include "kernels/cuda/attention/problem.h"
+#include "kernels/cuda/attention/split_products.h"
 
 namespace nystrom::cuda {
 
@@ -52,6 +53,38 @@ __device__ inline void merge_softmax(const AttentionProblem& problem, const Soft
     sums[e] = finished ? sum * stats[2 * j + 1] : sum;
   }
   __syncthreads();
+}
+
+/// The same, finished, for M <= 64 of the warp's rows, which are returned: 64 columns from `column` on.
+__device__ inline TileRows merged_rows(const AttentionProblem& problem, const SoftmaxPieces& pieces,
+                                       int column, float* stats, float* sums) {
+  const int m = problem.landmarks, width = problem.width, first = 16 * warp_index() + lane_index() / 4;
+  const auto stat = [&](int piece, int half) {
+    return pieces.stats + piece * pieces.stats_stride + 2 * min(first + 8 * half, m - 1);
+  };
+  float largest[2], inverse[2];
+  for (int half = 0; half < 2; ++half) {
+    largest[half] = -INFINITY;
+    float sum = 0;
+    for (int p = 0; p < pieces.count; ++p) largest[half] = fmaxf(largest[half], stat(p, half)[0]);
+    for (int p = 0; p < pieces.count; ++p) sum += expf(stat(p, half)[0] - largest[half]) * stat(p, half)[1];
+    inverse[half] = 1.0F / sum;
+    if (lane_index() % 4 != 0 || first + 8 * half >= m) continue;
+    stats[2 * (first + 8 * half)] = largest[half];
+    stats[2 * (first + 8 * half) + 1] = inverse[half];
+  }
+  TileRows merged;
+  for (int p = 0; p < pieces.count; ++p) {
+    const float factors[2] = {expf(stat(p, 0)[0] - largest[0]), expf(stat(p, 1)[0] - largest[1])};
+    const TileRows piece = read_rows(pieces.sums + p * pieces.stride, m, width, column);
+#pragma unroll
+    for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) merged.x[j][i] = fmaf(factors[i / 2], piece.x[j][i], merged.x[j][i]);
+  }
+  for_each(merged, [&](float& x, int half, int) { x *= inverse[half]; });
+  write_rows(sums, merged, m, width, column);
+  return merged;
 }
 
 }  // namespace nystrom::cuda

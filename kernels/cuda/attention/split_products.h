@@ -8,6 +8,7 @@
 // A block of four warps computes 64 x 64 elements at a time; a warp has 16 rows of them, as `TileRows`, in
 // the layout of tiles.h. A factor on the left comes from registers (`SplitRows`: what a warp multiplies with
 // it stays its own), one on the right from shared memory (`SplitTile`, 16 KiB), as it lies or transposed.
+// Products of M <= 64 are made by each warp (ByWarp: mma.sync) or by all four (ByGroup: wgmma, where M > 48).
 
 #include "kernels/cuda/attention/tiles.h"
 
@@ -21,11 +22,13 @@ inline constexpr int kSplitTileBytes = 2 * kSplitPart * 2;    ///< of both parts
 /// 16 rows of a warp of 64 x 64 elements.
 using TileRows = Sums<kSquareTile>;
 
-/// Element (i, j) of a part: eight columns stay together, and move with the row, so that eight rows meet all
-/// banks without gaps between them.
-__device__ inline int swizzled(int i, int j) {
-  return i * kSquareTile + (((j >> 3) ^ (i & 7)) << 3) + (j & 7);
-}
+/// Who makes a product.
+struct ByWarp {
+  static constexpr bool kGroup = false;
+};
+struct ByGroup {
+  static constexpr bool kGroup = true;  ///< to be called by the whole block; Extent is 64
+};
 
 /// What of a matrix in a tile may be other than zero. Rows and columns from these on are neither stored nor
 /// read nor multiplied, sixteen at a time.
@@ -41,6 +44,11 @@ struct ProductExtent {
   __device__ ProductExtent(const Extent& a, int columns_from)
       : rows(a.rows), inner(a.columns), columns(columns_from) {}
 };
+/// Of a factor that is summed over `columns` columns: wgmma sums over all 64, which must not hold anything.
+template <class Unit>
+__device__ inline Extent columns_of(int columns) {
+  return {kSquareTile, Unit::kGroup ? kSquareTile : columns};
+}
 __device__ inline bool has_rows(int rows) {  // this warp
   return rows >= kSquareTile || 16 * warp_index() < rows;
 }
@@ -135,12 +143,13 @@ __device__ inline void put_rows(F16* tile, const SplitRows& rows, const Extent& 
   }
 }
 
-/// All warps' rows as a right factor in `tile`, whose readers may be at work until the call, and this warp's
-/// as a left one. `maxima`: four floats. To be called by the whole block; ends with __syncthreads.
+/// All warps' rows as a factor in `tile`, whose readers may be at work until the call, and this warp's as a
+/// left one. `maxima`: four floats. To be called by the whole block; ends with __syncthreads.
 struct Published {
   SplitTile tile;
   SplitRows rows;
 };
+template <class Unit = ByWarp>
 __device__ inline Published publish(const TileRows& x, F16* tile, float* maxima, const Extent& extent) {
   const float mine = largest_of(x, extent.rows);
   if (lane_index() == 0) maxima[warp_index()] = mine;
@@ -150,6 +159,7 @@ __device__ inline Published publish(const TileRows& x, F16* tile, float* maxima,
       split(x, split_scale(fmaxf(fmaxf(maxima[0], maxima[1]), fmaxf(maxima[2], maxima[3]))), extent);
   published.tile = {tile, published.rows.unit};
   put_rows(tile, published.rows, extent);
+  if constexpr (Unit::kGroup) publish_tiles();
   __syncthreads();
   return published;
 }
@@ -197,10 +207,29 @@ __device__ inline SplitRows rows_of_tile(const SplitTile& tile, const Extent& ex
 
 // ---- products ---------------------------------------------------------------------------------------------
 
+/// A tile, as it lies or transposed, as the left factor of all warps.
+template <Lies kLiesOf>
+struct LeftTile {
+  static constexpr Lies kLies = kLiesOf;
+  SplitTile tile;
+};
+template <Lies kLies = Lies::kPlain>
+__device__ inline LeftTile<kLies> left(const SplitTile& tile) {
+  return {tile};
+}
+/// What was published, from where Unit takes it; the tile must still hold it.
+template <class Unit>
+__device__ inline auto left_of(const Published& x) {
+  if constexpr (Unit::kGroup)
+    return left(x.tile);
+  else
+    return x.rows;
+}
+
 /// sums += factor a b.
 template <Lies kRight>
-__device__ inline void add_split_product(TileRows& sums, float factor, const SplitRows& a, const SplitTile& b,
-                                         const ProductExtent& extent) {
+__device__ inline void add_product_by_warp(TileRows& sums, float factor, const SplitRows& a,
+                                           const SplitTile& b, const ProductExtent& extent) {
   if (!has_rows(extent.rows)) return;
   const int lane = lane_index(), upper = (lane >> 4) * 8, lower = ((lane >> 3) & 1) * 8, row = lane & 7;
   factor *= a.unit;
@@ -237,11 +266,67 @@ __device__ inline void add_split_product(TileRows& sums, float factor, const Spl
       }
   }
 }
-template <Lies kRight = Lies::kPlain>
-__device__ inline TileRows split_product(float factor, const SplitRows& a, const SplitTile& b,
+template <Lies kRight, Lies kLeft>
+__device__ inline void add_product_by_warp(TileRows& sums, float factor, const LeftTile<kLeft>& a,
+                                           const SplitTile& b, const ProductExtent& extent) {
+  add_product_by_warp<kRight>(sums, factor, rows_of_tile<kLeft>(a.tile, {extent.rows, extent.inner}), b,
+                              extent);
+}
+
+/// sums += factor x, x being the sum of add(x, part of a, part of b, whether there is something in x) over
+/// the parts that count. Small terms come first, so that as little is cut off as where large ones are summed
+/// alone.
+template <class Add>
+__device__ inline void add_terms_by_group(TileRows& sums, float factor, const Add& add) {
+  TileRows x;
+  start_products(fresh(x.x));
+  add(x.x, 0, 1, false);
+  add(x.x, 1, 0, true);
+  add(x.x, 0, 0, true);
+  finish_products(x.x);
+#pragma unroll
+  for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums.x[j][i] = fmaf(factor, x.x[j][i], sums.x[j][i]);
+}
+template <Lies kRight>
+__device__ inline void add_product_by_group(TileRows& sums, float factor, const SplitRows& a,
+                                            const SplitTile& b) {
+  constexpr Inner kInner = kInnerOfRight<kRight>;
+  const TileDescriptor of_b = tile_descriptor(b.data);
+  add_terms_by_group(sums, factor * a.unit * b.unit, [&](float(&x)[8][4], int p, int q, bool has) {
+#pragma unroll
+    for (int k = 0; k < kSquareTile / 16; ++k)
+      add_group_product<F16, kInner>(x, a.r[k][p], of_b.part(q).from<kInner>(k), has || k > 0);
+  });
+}
+template <Lies kRight, Lies kLeft>
+__device__ inline void add_product_by_group(TileRows& sums, float factor, const LeftTile<kLeft>& a,
+                                            const SplitTile& b) {
+  constexpr Inner kLeftInner = kInnerOfLeft<kLeft>, kRightInner = kInnerOfRight<kRight>;
+  const TileDescriptor of_a = tile_descriptor(a.tile.data), of_b = tile_descriptor(b.data);
+  add_terms_by_group(sums, factor * a.tile.unit * b.unit, [&](float(&x)[8][4], int p, int q, bool has) {
+#pragma unroll
+    for (int k = 0; k < kSquareTile / 16; ++k)
+      add_group_product<F16, kLeftInner, kRightInner>(x, of_a.part(p).from<kLeftInner>(k),
+                                                      of_b.part(q).from<kRightInner>(k), has || k > 0);
+  });
+}
+
+/// sums += factor a b; a: SplitRows or a LeftTile.
+template <Lies kRight, class Unit = ByWarp, class Left>
+__device__ inline void add_split_product(TileRows& sums, float factor, const Left& a, const SplitTile& b,
+                                         const ProductExtent& extent) {
+  if constexpr (Unit::kGroup)
+    add_product_by_group<kRight>(sums, factor, a, b);
+  else
+    add_product_by_warp<kRight>(sums, factor, a, b, extent);
+}
+template <Lies kRight = Lies::kPlain, class Unit = ByWarp, class Left>
+__device__ inline TileRows split_product(float factor, const Left& a, const SplitTile& b,
                                          const ProductExtent& extent) {
   TileRows sums;
-  add_split_product<kRight>(sums, factor, a, b, extent);
+  add_split_product<kRight, Unit>(sums, factor, a, b, extent);
   return sums;
 }
 
@@ -285,6 +370,43 @@ __device__ inline TileRows read_tile(const MatrixView& x, int i0, int j0) {
       element = x.data[static_cast<std::int64_t>(i) * x.row_stride + j * x.column_stride];
   });
   return rows;
+}
+
+/// Whether a matrix is a tile: its rows are read and written 8 bytes at a time, without looking for its end.
+__device__ inline bool is_whole(int rows, int columns) {
+  return rows == kSquareTile && columns == kSquareTile;
+}
+/// f(x0, x1, where) for each two neighbours of the warp's rows of a whole tile; `where` is their place.
+template <class F>
+__device__ inline void for_each_pair(TileRows& rows, const F& f) {
+  const int first = made_anew((16 * warp_index() + lane_index() / 4) * kSquareTile + lane_index() % 4 * 2);
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+#pragma unroll
+    for (int j = 0; j < kSquareTile / 8; ++j)
+      f(rows.x[j][2 * half], rows.x[j][2 * half + 1], first + half * 8 * kSquareTile + 8 * j);
+}
+/// 64 columns from `column` on of [rows, columns] without gaps; zero beyond.
+__device__ inline TileRows read_rows(const float* from, int rows, int columns, int column = 0) {
+  if (!is_whole(rows, columns)) return read_tile(plain(from, rows, columns), 0, column);
+  TileRows x;
+  for_each_pair(x, [&](float& x0, float& x1, int where) {
+    const float2 pair = *reinterpret_cast<const float2*>(from + where);
+    x0 = pair.x;
+    x1 = pair.y;
+  });
+  return x;
+}
+/// The same back.
+__device__ inline void write_rows(float* to, TileRows& x, int rows, int columns, int column = 0) {
+  if (is_whole(rows, columns))
+    for_each_pair(x, [&](float x0, float x1, int where) {
+      *reinterpret_cast<float2*>(to + where) = make_float2(x0, x1);
+    });
+  else
+    for_each_at(x, 0, column, [&](float element, int i, int j) {
+      if (i < rows && j < columns) to[static_cast<std::int64_t>(i) * columns + j] = element;
+    });
 }
 
 /// A tile and four maxima in shared memory, through which products of matrices in memory go.

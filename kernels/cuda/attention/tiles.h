@@ -12,6 +12,7 @@
 #include "kernels/tensor/cuda/async_copy.h"
 #include "kernels/tensor/cuda/device_code.h"
 #include "kernels/tensor/cuda/mma.h"
+#include "kernels/tensor/cuda/wgmma.h"
 
 namespace nystrom::cuda {
 
@@ -28,10 +29,6 @@ __device__ inline void copy_16_bytes(void* to, const void* from) {
   *static_cast<uint4*>(to) = *static_cast<const uint4*>(from);
 }
 
-__device__ inline void zero_16_bytes(void* to) {
-  *static_cast<uint4*>(to) = make_uint4(0, 0, 0, 0);
-}
-
 /// A matrix in shared memory as a factor; further parts lie `part` elements behind.
 template <class E, int kParts>
 struct Operand {
@@ -40,18 +37,29 @@ struct Operand {
   int part;
 };
 
-/// [kRows, kColumns] elements in shared memory, in kParts parts; rows are 16 bytes apart from a multiple of
-/// 128 bytes, so that eight rows meet all banks.
-template <class E, int kColumnsOf, int kPartsOf = 1, int kRowsOf = kBlockRows>
+enum class Layout {
+  kPadded,   ///< rows are 16 bytes apart from a multiple of 128 bytes, so that eight rows meet all banks
+  kSwizzled  ///< as wgmma.h wants it: 64 x 64 elements of 16 bits
+};
+
+/// [kRows, kColumns] elements in shared memory, in kParts parts.
+template <class E, int kColumnsOf, int kPartsOf = 1, int kRowsOf = kBlockRows,
+          Layout kLayout = Layout::kPadded>
 struct SharedTile {
   using Element = E;
+  static constexpr bool kIsSwizzled = kLayout == Layout::kSwizzled;
   static constexpr int kColumns = kColumnsOf, kParts = kPartsOf, kRows = kRowsOf;
-  static constexpr int kStride = kColumns + 16 / static_cast<int>(sizeof(E));
+  static constexpr int kStride = kColumns + (kIsSwizzled ? 0 : 16 / static_cast<int>(sizeof(E)));
   static constexpr int kPart = kRows * kStride;
   static constexpr int kBytes = kParts * kPart * static_cast<int>(sizeof(E));
+  static_assert(!kIsSwizzled || (sizeof(E) == 2 && kColumns == kGroupTile && kRows == kGroupTile));
 
   E* data = nullptr;
 
+  /// Eight columns from a multiple of eight on follow one another.
+  __device__ E* at(int row, int column) const {
+    return data + (kIsSwizzled ? swizzled(row, column) : row * kStride + column);
+  }
   __device__ Operand<E, kParts> from(int row, int column = 0) const {
     return {data + row * kStride + column, kStride, kPart};
   }
@@ -133,37 +141,34 @@ __device__ inline void split(float x0, float x1, BF16* to, int part, std::integr
 }
 
 /// Columns `column` (even) and the next of a row.
-template <class E, int kColumns, int kParts, int kRows>
-__device__ inline void put_pair(const SharedTile<E, kColumns, kParts, kRows>& tile, int row, int column,
-                                float x0, float x1) {
-  using Tile = SharedTile<E, kColumns, kParts, kRows>;
-  split(x0, x1, tile.data + row * Tile::kStride + column, Tile::kPart, std::integral_constant<int, kParts>{});
+template <class Tile>
+__device__ inline void put_pair(const Tile& tile, int row, int column, float x0, float x1) {
+  split(x0, x1, tile.at(row, column), Tile::kPart, std::integral_constant<int, Tile::kParts>{});
 }
 
 /// Starts to load the tile's rows i in [low, high) = rows i of `from` (`stride` elements apart, `width` a
 /// multiple of 8 columns); zero elsewhere. They are there after finish_rows(). By the whole block; a thread
 /// stays in its columns.
-template <class T, int kColumns, int kRows>
-__device__ inline void start_rows(const SharedTile<T, kColumns, 1, kRows>& tile, const T* from,
-                                  std::int64_t stride, int low, int high, int width) {
-  using Tile = SharedTile<T, kColumns, 1, kRows>;
-  constexpr int kVectors = kColumns / 8, kRowsAtOnce = kAttentionThreads / kVectors;
+template <class Tile>
+__device__ inline void start_rows(const Tile& tile, const typename Tile::Element* from, std::int64_t stride,
+                                  int low, int high, int width) {
+  using T = typename Tile::Element;
+  constexpr int kRows = Tile::kRows, kVectors = Tile::kColumns / 8,
+                kRowsAtOnce = kAttentionThreads / kVectors;
+  static_assert(Tile::kParts == 1 && (!Tile::kIsSwizzled || kRowsAtOnce % 8 == 0));
   const int first = static_cast<int>(threadIdx.x) / kVectors,
             column = static_cast<int>(threadIdx.x) % kVectors * 8;
   if (column >= width) high = low;
-  T* to = tile.data + first * Tile::kStride + column;
+  T* to = tile.at(first, column);
   from += first * stride + column;
   static_assert(kRows % kRowsAtOnce == 0);
 #pragma unroll 4
   for (int i = 0; i < kRows / kRowsAtOnce; ++i) {
     const int row = first + i * kRowsAtOnce;
+    const bool inside = row >= low && row < high;
 #pragma unroll
-    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T))) {
-      if (row >= low && row < high)
-        start_copy_16_bytes(to + e, from + e);
-      else
-        zero_16_bytes(to + e);
-    }
+    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T)))
+      start_copy_16_bytes(to + e, from + e, inside);
     to += kRowsAtOnce * Tile::kStride;
     from += kRowsAtOnce * stride;
   }
@@ -176,10 +181,9 @@ __device__ inline void finish_rows() {
 }
 
 /// The same from fp32 [count, width] without gaps, in as many parts as the tile has.
-template <class T, int kColumns, int kParts>
-__device__ inline void load_derived(const SharedTile<T, kColumns, kParts>& tile, const float* from, int count,
-                                    int width) {
-  constexpr int kVectors = kColumns / 4;
+template <class Tile>
+__device__ inline void load_derived(const Tile& tile, const float* from, int count, int width) {
+  constexpr int kVectors = Tile::kColumns / 4;
   static_assert(kBlockRows * kVectors % kAttentionThreads == 0);
 #pragma unroll 4
   for (int i = 0; i < kBlockRows * kVectors / kAttentionThreads; ++i) {
@@ -205,6 +209,12 @@ enum class Lies {
   kPlain,      ///< left [i, k], right [k, n]: row by row
   kTransposed  ///< left [k, i], right [n, k]
 };
+
+/// The direction of a tile in which products by wgmma sum.
+template <Lies kLeft>
+inline constexpr Inner kInnerOfLeft = kLeft == Lies::kPlain ? Inner::kAlongRows : Inner::kAlongColumns;
+template <Lies kRight>
+inline constexpr Inner kInnerOfRight = kRight == Lies::kPlain ? Inner::kAlongColumns : Inner::kAlongRows;
 
 template <Lies kLeft>
 __device__ inline void load_left(std::uint32_t (&r)[4], const BF16* a, int stride, int k) {
@@ -256,22 +266,28 @@ __device__ inline void add_product(Sums<kN>& c, const Operand<BF16, kPartsA>& a,
   }
 }
 
+/// Columns k .. k + 15 of sums as the left factor of a product, in parts.
+template <int kParts, int kK>
+__device__ inline void split_columns(std::uint32_t (&parts)[kParts][4], const Sums<kK>& a, int k) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {  // columns 2t, 2t + 1 (i < 2) or eight further; row g (i even) or g + 8
+    float x0 = a.x[k / 8 + i / 2][i % 2 * 2], x1 = a.x[k / 8 + i / 2][i % 2 * 2 + 1];
+#pragma unroll
+    for (int p = 0; p < kParts; ++p) {
+      parts[p][i] = pack_bf16(x0, x1);
+      x0 -= std::bit_cast<float>(parts[p][i] << 16U);
+      x1 -= std::bit_cast<float>(parts[p][i] & 0xffff0000U);
+    }
+  }
+}
+
 /// c [16, kN] += a [16, kK] b [kK, kN], a in registers as a product left it.
 template <int kPartsA, int kPartsB, int kK, int kN>
 __device__ inline void add_product_of(Sums<kN>& c, const Sums<kK>& a, const Operand<BF16, kPartsB>& b) {
 #pragma unroll
   for (int k = 0; k < kK; k += 16) {
     std::uint32_t left[kPartsA][4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {  // columns 2t, 2t + 1 (i < 2) or eight further; row g (i even) or g + 8
-      float x0 = a.x[k / 8 + i / 2][i % 2 * 2], x1 = a.x[k / 8 + i / 2][i % 2 * 2 + 1];
-#pragma unroll
-      for (int p = 0; p < kPartsA; ++p) {
-        left[p][i] = pack_bf16(x0, x1);
-        x0 -= std::bit_cast<float>(left[p][i] << 16U);
-        x1 -= std::bit_cast<float>(left[p][i] & 0xffff0000U);
-      }
-    }
+    split_columns(left, a, k);
     add_step<Lies::kPlain>(c, left, b, k);
   }
 }
@@ -402,11 +418,10 @@ __device__ inline void put_sums(const Tile& tile, const Sums<kN>& sums) {
 
 /// The warps' sums into rows [0, count) of `to` (`stride` elements apart), by way of a tile: 16 bytes a
 /// store. The tile's other readers must be done; other warps' rows of it are not touched.
-template <class T, int kColumns>
-__device__ inline void store_sums(const SharedTile<T, kColumns>& tile, const Sums<kColumns>& sums, T* to,
-                                  std::int64_t stride, int count, int width) {
-  using Tile = SharedTile<T, kColumns>;
-  constexpr int kVectors = kColumns / 8;
+template <class Tile>
+__device__ inline void store_sums(const Tile& tile, const Sums<Tile::kColumns>& sums,
+                                  typename Tile::Element* to, std::int64_t stride, int count, int width) {
+  constexpr int kVectors = Tile::kColumns / 8;
   put_sums(tile, sums);
   __syncwarp();
   const int first = warp_index() * 16;
@@ -416,8 +431,8 @@ __device__ inline void store_sums(const SharedTile<T, kColumns>& tile, const Sum
     const int row = first + v / kVectors, column = v % kVectors * 8;
     if (row >= count || column >= width) continue;
 #pragma unroll
-    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(T)))
-      copy_16_bytes(to + row * stride + column + e, tile.data + row * Tile::kStride + column + e);
+    for (int e = 0; e < 8; e += 16 / static_cast<int>(sizeof(typename Tile::Element)))
+      copy_16_bytes(to + row * stride + column + e, tile.at(row, column) + e);
   }
   __syncwarp();
 }

@@ -18,13 +18,17 @@
 namespace nystrom::cuda {
 
 /// Both on 16 bytes; `to` in shared, `from` in global memory, which must not change until finish_copies().
-__device__ inline void start_copy_16_bytes(void* to, const void* from) {
+/// Unless `copies`, zeros are written, and `from` is not read.
+__device__ inline void start_copy_16_bytes(void* to, const void* from, bool copies = true) {
 #ifdef NYSTROM_EMULATION
   *static_cast<uint4*>(to) = make_uint4(~0U, ~0U, ~0U, ~0U);
-  emulation::note_copy({to, from});
+  emulation::note_copy({to, copies ? from : nullptr});
 #else
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(address), "l"(from) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(address), "l"(from), "r"(copies ? 16 : 0)
+               : "memory");
 #endif
 }
 
@@ -32,7 +36,8 @@ __device__ inline void start_copy_16_bytes(void* to, const void* from) {
 __device__ inline void finish_copies() {
 #ifdef NYSTROM_EMULATION
   for (emulation::CopyUnderWay copy; emulation::take_copy(copy);)
-    *static_cast<uint4*>(copy.to) = *static_cast<const uint4*>(copy.from);
+    *static_cast<uint4*>(copy.to) =
+        copy.from == nullptr ? make_uint4(0, 0, 0, 0) : *static_cast<const uint4*>(copy.from);
 #else
   asm volatile("cp.async.wait_all;" : : : "memory");
 #endif

@@ -26,7 +26,8 @@ CudaContext::CudaContext(int index, bool time_products)
     : index_(index),
       properties_(properties_of(index)),
       workspace_(kWorkspaceBytes, memory_, Contents::kUndefined),
-      blas_(properties_.name, time_products) {}
+      blas_(properties_.name, time_products),
+      wgmma_(cuda::wgmma_state(stream_, properties_.capability, workspace_.data())) {}
 
 void* CudaContext::workspace(std::size_t bytes) const {
   NYSTROM_CHECK(bytes <= workspace_.bytes(), "an op wants {} bytes of workspace, there are {}", bytes,

@@ -8,6 +8,7 @@
 #include "kernels/tensor/cuda/blaslt.h"
 #include "kernels/tensor/cuda/memory.h"
 #include "kernels/tensor/cuda/stream.h"
+#include "kernels/tensor/cuda/wgmma_check.h"
 
 namespace nystrom::cuda {
 
@@ -41,6 +42,9 @@ class CudaContext {
   [[nodiscard]] int index() const { return index_; }
   [[nodiscard]] const cuda::DeviceProperties& properties() const { return properties_; }
   [[nodiscard]] int multiprocessors() const { return properties_.multiprocessors; }
+  /// Whether kernels with wgmma are taken where there are such, and why not.
+  [[nodiscard]] bool has_wgmma() const { return wgmma_ == cuda::WgmmaState::kUsed; }
+  [[nodiscard]] cuda::WgmmaState wgmma() const { return wgmma_; }
 
   /// The workspace: at least `bytes`, aligned to 256; what it holds is lost at the op's return.
   [[nodiscard]] void* workspace(std::size_t bytes) const;
@@ -58,6 +62,7 @@ class CudaContext {
   cuda::Stream stream_;
   Buffer workspace_;
   cuda::BlasLt blas_;
+  cuda::WgmmaState wgmma_;
 };
 
 }  // namespace nystrom

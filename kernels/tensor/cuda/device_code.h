@@ -15,13 +15,14 @@ namespace nystrom::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kFullMask = 0xffffffffU;
 
-/// The block's dynamic shared memory, aligned to 16 bytes. Contents are undefined at the start.
+/// The block's dynamic shared memory, aligned to 1,024 bytes (for wgmma.h). Contents are undefined at the
+/// start.
 template <class T>
 __device__ T* shared_memory() {
 #ifdef NYSTROM_EMULATION
   return reinterpret_cast<T*>(emulation::current.shared);
 #else
-  extern __shared__ __align__(16) unsigned char nystrom_shared_bytes[];
+  extern __shared__ __align__(1024) unsigned char nystrom_shared_bytes[];
   return reinterpret_cast<T*>(nystrom_shared_bytes);
 #endif
 }

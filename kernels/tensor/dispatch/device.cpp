@@ -90,6 +90,23 @@ std::string Device::identity() const {
   return claimed == nullptr ? id : fmt::format("{} {}", claimed, id);
 }
 
+std::string Device::wgmma() const {
+  if (cuda_ == nullptr) return {};
+  switch (cuda_->wgmma()) {
+    case cuda::WgmmaState::kUsed:
+      return "used";
+    case cuda::WgmmaState::kOtherGpu:
+      return "not used: only GPUs of compute capability 9.0 have it";
+    case cuda::WgmmaState::kNotCompiled:
+      return "not used: the program has no machine code for sm_90a";
+    case cuda::WgmmaState::kSwitchedOff:
+      return "not used: NYSTROM_WGMMA is off";
+    case cuda::WgmmaState::kWrong:
+      return "not used: it multiplies small integers wrongly; please report it";
+  }
+  return {};
+}
+
 std::size_t Device::free_bytes() const {
   return cuda_ == nullptr ? SIZE_MAX : cuda::memory_state().free_bytes;
 }
@@ -123,6 +140,10 @@ std::string Device::text() const {
 }
 
 std::string Device::identity() const {
+  return {};
+}
+
+std::string Device::wgmma() const {
   return {};
 }
 

@@ -131,6 +131,14 @@ struct AtomicAccess {
   ~AtomicAccess();
 };
 
+/// What the running thread has written to shared memory is for tensor cores that read it by another path.
+void publish_writes();
+/// While one lives, the thread reads shared memory as wgmma does (races.cpp).
+struct TensorRead {
+  TensorRead();
+  ~TensorRead();
+};
+
 /// What each lane of the full warp brings, by lane; valid until the lane's next warp operation.
 template <class V>
 const V* warp_exchange(const V& mine, unsigned mask = 0xffffffffU,
