@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <tuple>
+#include <vector>
 
+#include "emulation.h"
 #include "group_run.h"
 #include "trainer/guards/consistency.h"
 
@@ -54,6 +57,34 @@ TEST(ZeroOverNccl, has_the_same_bits_each_time) {
   (void)a.trainer->run();
   (void)b.trainer->run();
   EXPECT_EQ(a.weights(), b.weights());
+}
+
+TEST(MemoryOfGradients, is_registered_with_nccl_once_and_given_back_and_need_not_be_taken) {
+  if (ranks().ranks() == 1) GTEST_SKIP() << "one rank exchanges nothing; this test runs under mpirun";
+  const emulation::Statistics before = emulation::statistics();
+  std::vector<float> weights;
+  for (const bool zero : {true, false}) {
+    TrainerOptions options = toy_trainer(3);
+    options.zero = zero;
+    const GroupOptions places{.micro_batch = 3, .gpu = CommKind::kNccl};
+    {
+      GroupRun run(options, places);
+      (void)run.trainer->run();
+      weights = run.weights();
+    }
+    const emulation::Statistics after = emulation::statistics();
+    EXPECT_GT(after.registered, before.registered);
+    EXPECT_EQ(after.registered - before.registered, after.deregistered - before.deregistered);
+    EXPECT_EQ(emulation::fault(), "");
+    ::setenv("NYSTROM_EMULATION_NCCL", "registers-nothing", 1);
+    {
+      GroupRun run(options, places);
+      (void)run.trainer->run();
+      EXPECT_EQ(run.weights(), weights);
+    }
+    ::unsetenv("NYSTROM_EMULATION_NCCL");
+    EXPECT_EQ(emulation::statistics().registered, after.registered);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, ZeroOnCuda,

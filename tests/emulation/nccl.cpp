@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "emulation.h"
+#include "machine.h"
 
 struct ncclComm {
   MPI_Comm ranks = MPI_COMM_NULL;
@@ -168,6 +168,11 @@ ncclResult_t enqueue_messages() {
   return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
 }
 
+struct Registered {
+  void* memory;
+  std::size_t bytes;
+};
+
 /// NYSTROM_EMULATION_NCCL=PLACE:RANK: this rank comes no further than that place.
 void hang_at(std::string_view place) {
   const char* text = std::getenv("NYSTROM_EMULATION_NCCL");
@@ -285,6 +290,21 @@ ncclResult_t ncclSend(const void* from, std::size_t count, ncclDataType_t type, 
 ncclResult_t ncclRecv(void* to, std::size_t count, ncclDataType_t type, int from, ncclComm_t comm,
                       cudaStream_t stream) {
   return add_message({to, count, from, comm, stream, false}, type);
+}
+ncclResult_t ncclCommRegister(ncclComm_t, void* memory, std::size_t bytes, void** handle) {
+  const char* text = std::getenv("NYSTROM_EMULATION_NCCL");
+  if (text != nullptr && std::string_view(text) == "registers-nothing") return ncclInvalidUsage;
+  if (!emulation::is_device_memory(memory, bytes)) return ncclInvalidArgument;
+  ++emulation::mutable_statistics().registered;
+  *handle = new Registered{memory, bytes};
+  return ncclSuccess;
+}
+ncclResult_t ncclCommDeregister(ncclComm_t, void* handle) {
+  const std::unique_ptr<Registered> registered(static_cast<Registered*>(handle));
+  ++emulation::mutable_statistics().deregistered;
+  if (!emulation::is_device_memory(registered->memory, registered->bytes))
+    emulation::set_fault("memory that was registered with NCCL is freed before it is deregistered");
+  return ncclSuccess;
 }
 ncclResult_t ncclGroupStart() {
   group_open = true;

@@ -33,6 +33,9 @@ struct Nccl {
   decltype(&ncclGroupStart) group_start = nullptr;
   decltype(&ncclGroupEnd) group_end = nullptr;
   std::string problem;
+  // From 2.19 on, whatever headers this was built with; null in older libraries.
+  ncclResult_t (*register_memory)(ncclComm_t, void*, std::size_t, void**) = nullptr;
+  ncclResult_t (*deregister_memory)(ncclComm_t, void*) = nullptr;
 };
 
 constexpr const char* kMissing = "this machine has no libnccl.so.2 (NCCL) that the program could open";
@@ -45,7 +48,8 @@ Nccl open_nccl() {
   return {ncclGetVersion,    ncclGetErrorString, ncclGetUniqueId,       ncclCommInitRank,
           ncclCommDestroy,   ncclCommAbort,      ncclCommGetAsyncError, ncclAllReduce,
           ncclReduceScatter, ncclAllGather,      ncclBroadcast,         ncclSend,
-          ncclRecv,          ncclGroupStart,     ncclGroupEnd,          {}};
+          ncclRecv,          ncclGroupStart,     ncclGroupEnd,          {},
+          ncclCommRegister,  ncclCommDeregister};
 }
 
 #else
@@ -78,6 +82,10 @@ Nccl open_nccl() {
   find(library, "ncclRecv", nccl.receive, nccl.problem);
   find(library, "ncclGroupStart", nccl.group_start, nccl.problem);
   find(library, "ncclGroupEnd", nccl.group_end, nccl.problem);
+  std::string absent;
+  find(library, "ncclCommRegister", nccl.register_memory, absent);
+  find(library, "ncclCommDeregister", nccl.deregister_memory, absent);
+  if (!absent.empty()) nccl.register_memory = nullptr;
   return nccl;
 }
 
@@ -185,6 +193,7 @@ NcclReduction::~NcclReduction() {
     return;
   }
   const Watchdog watched(timeout_seconds_, hang_report("NCCL's end"));
+  forget_memory();
   if (neighbours_->comm != nullptr) (void)nccl().destroy(neighbours_->comm);
   (void)nccl().destroy(communicator_->comm);
 }
@@ -232,7 +241,23 @@ void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
   });
 }
 
+void NcclReduction::register_once(const Tensor& values) {
+  if (nccl().register_memory == nullptr || registered_.contains(values.address)) return;
+  void* handle = nullptr;  // stays null where NCCL does not take it: it copies then
+  if (nccl().register_memory(communicator_->comm, values.address, values.bytes(), &handle) != ncclSuccess)
+    handle = nullptr;
+  registered_.emplace(values.address, handle);
+}
+
+void NcclReduction::forget_memory() noexcept {
+  if (communicator_->comm != nullptr)
+    for (const auto& [address, handle] : registered_)
+      if (handle != nullptr) (void)nccl().deregister_memory(communicator_->comm, handle);
+  registered_.clear();
+}
+
 void NcclReduction::start(const Tensor& values) {
+  register_once(values);
   enqueue_sum(values, kGradientSum);
 }
 
@@ -240,6 +265,7 @@ void NcclReduction::start_scatter(const Tensor& values) {
   const std::int64_t part = values.numel() / comm_.ranks();
   NYSTROM_CHECK(part * comm_.ranks() == values.numel(), "{} values of {} ranks", values.numel(),
                 comm_.ranks());
+  register_once(values);
   follow_ops();
   const auto watched = watch_first(scattered_, "NCCL's first reduce-scatter");
   traced(stream_, kGradientScatter, values.bytes(), [&] {

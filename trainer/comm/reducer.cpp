@@ -36,6 +36,10 @@ GradientReducer::GradientReducer(Context& context, Comm& comm, const Tensor& gra
   tickets_.reserve(buckets_.size());
 }
 
+GradientReducer::~GradientReducer() {
+  if (device_ != nullptr) device_->forget_memory();
+}
+
 void GradientReducer::add_bucket(std::int64_t begin, std::int64_t count) {
   buckets_.push_back(summed_.rows(begin, count));
   offsets_.push_back(begin);

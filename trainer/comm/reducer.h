@@ -42,6 +42,9 @@ class GradientReducer {
  public:
   /// gradients [N], fp32 or fp64, in the context's memory.
   GradientReducer(Context& context, Comm& comm, const Tensor& gradients, const ReducerOptions& options = {});
+  ~GradientReducer();
+  GradientReducer(const GradientReducer&) = delete;
+  GradientReducer& operator=(const GradientReducer&) = delete;
 
   void begin();
   /// Gradients at and beyond `offset` are final.
