@@ -11,7 +11,9 @@
 //   add_group_product<...>(d, ..., false);                 // the first one overwrites d
 //   finish_products(c, d);
 //
-// Between start and finish nobody may write tiles that are read; after finish and a barrier anybody may.
+// Between start and finish nobody may write tiles that are read; after finish and a barrier anybody may. In
+// machine code for other GPUs nothing is multiplied: such kernels are started only where
+// CudaContext::has_wgmma().
 //
 // Under NYSTROM_EMULATION the sums are NaN from start to finish, and elements are found as the instruction
 // finds them, by descriptor and bits of the address; races_test sees tiles that were not published. Checked
@@ -36,13 +38,6 @@ inline constexpr int kGroupTileAlignment = 1024;
 __device__ inline int swizzled(int i, int j) {
   return i * kGroupTile + (((j >> 3) ^ (i & 7)) << 3) + (j & 7);
 }
-
-/// Whether code that is being compiled has the instruction. A kernel without it ends with an error.
-#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
-inline constexpr bool kHasWgmma = false;
-#else
-inline constexpr bool kHasWgmma = true;
-#endif
 
 /// The direction of a tile in which products sum: along its rows (a left factor as it lies, a right one
 /// transposed), or along its columns.

@@ -97,14 +97,12 @@ __device__ inline int wrong_in(E* a, E* b) {
 }
 
 __global__ void __launch_bounds__(kThreads) wgmma_check_kernel(int* wrong) {
-  if constexpr (kHasWgmma) {
-    auto* const tiles = shared_memory<std::uint16_t>();
-    int mine = wrong_in(reinterpret_cast<BF16*>(tiles), reinterpret_cast<BF16*>(tiles) + kGroupTileElements);
-    mine += wrong_in(reinterpret_cast<F16*>(tiles), reinterpret_cast<F16*>(tiles) + kGroupTileElements);
-    __syncthreads();
-    mine = block_sum(mine, shared_memory<int>());
-    if (threadIdx.x == 0) *wrong = mine;
-  }
+  auto* const tiles = shared_memory<std::uint16_t>();
+  int mine = wrong_in(reinterpret_cast<BF16*>(tiles), reinterpret_cast<BF16*>(tiles) + kGroupTileElements);
+  mine += wrong_in(reinterpret_cast<F16*>(tiles), reinterpret_cast<F16*>(tiles) + kGroupTileElements);
+  __syncthreads();
+  mine = block_sum(mine, shared_memory<int>());
+  if (threadIdx.x == 0) *wrong = mine;
 }
 
 #if defined(NYSTROM_EMULATION) || defined(NYSTROM_COMPILED_FOR_SM90A)
