@@ -36,8 +36,7 @@ class DeviceReduction {
 
   [[nodiscard]] virtual std::string_view kind() const = 0;  ///< "nccl", "mpi"
   /// Starts values [N] fp32 or bf16 = sum over ranks, in place, after the ops enqueued so far. Every rank
-  /// makes the same calls in the same order. The memory may be known to a library from then on: it is not
-  /// freed before forget_memory().
+  /// makes the same calls in the same order.
   virtual void start(const Tensor& values) = 0;
   /// The same for a part: values [ranks * P]; elements [r P, (r + 1) P) on rank r become their sum, the
   /// others are undefined.
@@ -56,7 +55,9 @@ class DeviceReduction {
   /// The messages of one exchange within this rank's group, after the ops enqueued so far; ops enqueued from
   /// now on see what was received. Also between start() and finish().
   virtual void exchange(std::span<const DeviceMessage> messages) = 0;
-  /// What was reduced may be freed from now on.
+  /// Memory that will be reduced again and again, and is not freed before forget_memory(): a library may
+  /// send from where it lies, without copies through buffers of its own.
+  virtual void register_memory(const Tensor& /*values*/) {}
   virtual void forget_memory() noexcept {}
   /// The host waits for the last collective, at most the timeout; to be called before it waits for anything
   /// that depends on it. Throws CommTimeout, naming rank, step and collective.

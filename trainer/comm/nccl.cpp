@@ -241,23 +241,21 @@ void NcclReduction::enqueue_sum(const Tensor& values, std::string_view what) {
   });
 }
 
-void NcclReduction::register_once(const Tensor& values) {
-  if (nccl().register_memory == nullptr || registered_.contains(values.address)) return;
-  void* handle = nullptr;  // stays null where NCCL does not take it: it copies then
-  if (nccl().register_memory(communicator_->comm, values.address, values.bytes(), &handle) != ncclSuccess)
-    handle = nullptr;
-  registered_.emplace(values.address, handle);
+// Memory that NCCL does not take is copied, as all was before.
+void NcclReduction::register_memory(const Tensor& values) {
+  if (nccl().register_memory == nullptr) return;
+  void* handle = nullptr;
+  if (nccl().register_memory(communicator_->comm, values.address, values.bytes(), &handle) == ncclSuccess)
+    registered_.push_back(handle);
 }
 
 void NcclReduction::forget_memory() noexcept {
   if (communicator_->comm != nullptr)
-    for (const auto& [address, handle] : registered_)
-      if (handle != nullptr) (void)nccl().deregister_memory(communicator_->comm, handle);
+    for (void* const handle : registered_) (void)nccl().deregister_memory(communicator_->comm, handle);
   registered_.clear();
 }
 
 void NcclReduction::start(const Tensor& values) {
-  register_once(values);
   enqueue_sum(values, kGradientSum);
 }
 
@@ -265,7 +263,6 @@ void NcclReduction::start_scatter(const Tensor& values) {
   const std::int64_t part = values.numel() / comm_.ranks();
   NYSTROM_CHECK(part * comm_.ranks() == values.numel(), "{} values of {} ranks", values.numel(),
                 comm_.ranks());
-  register_once(values);
   follow_ops();
   const auto watched = watch_first(scattered_, "NCCL's first reduce-scatter");
   traced(stream_, kGradientScatter, values.bytes(), [&] {

@@ -4,9 +4,9 @@
 
 #include <exception>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kernels/tensor/cuda/context.h"
 #include "trainer/comm/device_trace.h"
@@ -43,6 +43,7 @@ class NcclReduction final : public DeviceReduction {
   /// On the stream of the ops themselves, which wait for it: the neighbours have a communicator of their own,
   /// so that no sum of gradients stands in the way.
   void exchange(std::span<const DeviceMessage> messages) override;
+  void register_memory(const Tensor& values) override;
   void forget_memory() noexcept override;
   void synchronize(std::int64_t step, std::string_view what) override;
   void settle(std::int64_t step) override;
@@ -55,9 +56,6 @@ class NcclReduction final : public DeviceReduction {
   template <class Enqueue>
   void traced(const cuda::Stream& stream, std::string_view what, std::size_t bytes, const Enqueue& enqueue);
   void report_times();
-  /// The memory of a bucket, which is the same in each step: a library that can may then send from where it
-  /// lies, without copies through buffers of its own.
-  void register_once(const Tensor& values);
   void enqueue_sum(const Tensor& values, std::string_view what);
   void enqueue_messages(std::span<const DeviceMessage> messages, std::string_view what);
   /// Of the rest of a tensor [rest] that an all-gather of equal parts leaves.
@@ -82,7 +80,7 @@ class NcclReduction final : public DeviceReduction {
   cuda::Stream stream_{cuda::Stream::Priority::kHigh};
   cuda::Event final_, summed_, received_;
   DeviceTrace times_;
-  std::map<void*, void*> registered_;  // handles by address; null: not taken
+  std::vector<void*> registered_;  // handles of memory
   std::unique_ptr<Communicator> communicator_, neighbours_;
 };
 

@@ -34,6 +34,8 @@ GradientReducer::GradientReducer(Context& context, Comm& comm, const Tensor& gra
     }
   }
   tickets_.reserve(buckets_.size());
+  if (device_ != nullptr)
+    for (const Tensor& bucket : buckets_) device_->register_memory(bucket);
 }
 
 GradientReducer::~GradientReducer() {
