@@ -91,7 +91,7 @@ __global__ void matrices_kernel(std::uint32_t* to, Barrier barrier) {
   to[lane_index()] = r[0];
 }
 
-/// Four warps multiply a tile, which they have written, by itself; then each thread writes its rows anew.
+/// A warpgroup writes a tile and multiplies it by itself; then each thread overwrites its elements.
 enum class Group { kRight, kUnpublished, kNoBarrier, kOverwritten };
 __global__ void group_kernel(float* to, Group how) {
   auto* const tile = shared_memory<BF16>();

@@ -55,8 +55,8 @@ class DeviceReduction {
   /// The messages of one exchange within this rank's group, after the ops enqueued so far; ops enqueued from
   /// now on see what was received. Also between start() and finish().
   virtual void exchange(std::span<const DeviceMessage> messages) = 0;
-  /// Memory that will be reduced again and again, and is not freed before forget_memory(): a library may
-  /// send from where it lies, without copies through buffers of its own.
+  /// User buffer registration: memory that is reduced in each step and not freed before forget_memory(). The
+  /// library may then do without staging buffers.
   virtual void register_memory(const Tensor& /*values*/) {}
   virtual void forget_memory() noexcept {}
   /// The host waits for the last collective, at most the timeout; to be called before it waits for anything

@@ -43,7 +43,7 @@ __device__ inline int swizzled(int i, int j) {
 /// transposed), or along its columns.
 enum class Inner { kAlongRows, kAlongColumns };
 
-/// A tile as the instruction is told of it.
+/// The matrix descriptor of a tile.
 struct TileDescriptor {
   std::uint64_t bits;
 
