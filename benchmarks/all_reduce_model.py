@@ -101,9 +101,9 @@ def large():
     during the last one's backward. The update of AdamW reads and writes 28 bytes a weight at 4.3 TB/s.
 
     With ZeRO every rank updates 1/N. Before the update the parts of the reduce-scatter move to the shards they are in,
-    1/N of the gradients; after it the weights are gathered. Gathered in bf16
-    (not built): the weights of linear layers, since all others are read in fp32. Behind the next forward (not built):
-    the embeddings' weights are needed at once, the others hide behind a forward of half of backward's time."""
+    1/N of the gradients; after it the weights are gathered: in bf16 those of linear layers, in fp32 the embeddings'
+    and, in a third collective, single vectors. Behind the next forward (not built): the embeddings' weights are needed
+    at once, the others hide behind a forward of half of backward's time."""
     tokens, weights, mebi = 1 << 25, weights_of(BASE, 514), 1 << 20
     tied, linear = BASE["vocabulary"] * BASE["hidden"], linear_weights_of(BASE)
     print("| GPUs | step alone | way | communication, total | exposed | throughput per GPU, relative to one |")
@@ -116,8 +116,8 @@ def large():
         def gathered(count, size):
             return latency + (ranks - 1) / ranks * count * size / bus
 
-        gather, embeddings = gathered(weights, 4), gathered(parts_of(BASE, 514)[0], 4)
-        in_bf16 = gathered(weights - linear, 4) + gathered(linear, 2)
+        in_fp32, embeddings = gathered(weights, 4), gathered(parts_of(BASE, 514)[0], 4)
+        gather = latency + gathered(weights - linear, 4) + gathered(linear, 2)
         behind = max(embeddings, gather - last / 2)
         wide = {"bucket_bytes": 32 * mebi}
         scattered = wide | {"sweeps": 1}
@@ -125,10 +125,10 @@ def large():
                 ("all-reduce in fp32, 4 MiB buckets", {}, None),
                 ("all-reduce in fp32", wide, None),
                 ("all-reduce in bf16", wide | {"bytes_a_weight": 2}, None),
-                ("ZeRO with all-reduce (as it was)", wide, gather),
+                ("ZeRO with all-reduce, weights gathered in fp32 (as it was)", wide, in_fp32),
+                ("ZeRO, weights gathered in fp32 (as it was)", scattered, in_fp32),
                 ("ZeRO", scattered, gather),
                 ("ZeRO, reductions in bf16", scattered | {"bytes_a_weight": 2}, gather),
-                ("ZeRO, weights of linear layers gathered in bf16 (not built)", scattered, in_bf16),
                 ("ZeRO, weights gathered behind the next forward (not built)", scattered, behind),
                 ("the decoder's share of the embeddings early (not built)", wide | {"early": tied}, None)):
             late, busy, _ = exposed(BASE, 514, ranks, last, bus, latency, **arguments)
@@ -138,7 +138,7 @@ def large():
                 size = arguments.get("bytes_a_weight", 4)
                 moved = latency + weights * size / ranks / bus if arguments.get("sweeps") == 1 else 0
                 late += moved + update / ranks + after
-                busy += moved + (in_bf16 if after == in_bf16 else gather)
+                busy += moved + (in_fp32 if after == in_fp32 else gather)
             print(f"| {ranks:,} | {1e3 * step:.0f} ms | {way} | {1e3 * busy:.1f} ms | {1e3 * late:.1f} ms "
                   f"| {step / (step + late):.3f} |")
 

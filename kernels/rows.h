@@ -10,6 +10,9 @@ namespace nystrom {
 /// y [P, C] = x [rows[p], :], rows [P] int32; overwritten.
 void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
 
+/// y [rows[p], :] = x [p, :], the others stay; rows [P] int32 are all different.
+void scatter_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
+
 /// d_x [rows[p], :] += d_y [p, :]; rows [P] int32 are all different.
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
 

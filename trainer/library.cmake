@@ -23,7 +23,7 @@ nystrom_add_library(trainer FOLDER trainer
     metrics/progress.cpp metrics/step_profile.cpp metrics/tensorboard.cpp metrics/trace_file.cpp
     optimizer/adamw.cpp optimizer/adamw_range.cpp optimizer/lamb.cpp optimizer/muon.cpp optimizer/optimizer.cpp
     optimizer/schedule.cpp optimizer/stable_adamw.cpp optimizer/state_layout.cpp optimizer/tensor_rates.cpp
-    optimizer/tensorwise.cpp optimizer/zero_partition.cpp
+    optimizer/tensorwise.cpp optimizer/weight_exchange.cpp optimizer/zero_partition.cpp
     process/process_info.cpp process/signals.cpp
     run/heartbeat.cpp run/run_directory.cpp run/run_lock.cpp run/run_session.cpp
     tasks/answers.cpp tasks/in_batch_options.cpp tasks/masked_source.cpp tasks/task_outputs.cpp

@@ -67,6 +67,7 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       reduction_(dependencies.reduction),
       optimizer_(make_optimizer(options.optimizer, store_, partition_of(options, store_, comm_),
                                 [this](const Tensor& values) { sum_over_ranks(values); })),
+      exchange_(context_, comm_, reduction_, store_, optimizer_->partition()),
       clip_(store_.memory(), options.clip_norm),
       reducer_(context_, comm_, store_.gradients(),
                {options.bucket_bytes, options.bf16_reduction, reduction_, shards_of(*optimizer_)}),
@@ -111,6 +112,7 @@ StopReason Trainer::run_until(std::int64_t end) {
     finish_profile(last || reason == StopReason::kStopped);
   }
   if (reason == StopReason::kStopped) note_stop();
+  exchange_.complete(state_.step);
   saver_.finish();
   const bool over = reason == StopReason::kStopped || state_.step >= options_.steps;
   if (over && comm_.rank() == 0) observer_.finished(reason);
@@ -185,7 +187,7 @@ Pass Trainer::training_pass() const {
 // Silent data corruption: the weights of all ranks, then this rank's arithmetic on the first micro-batch.
 void Trainer::self_check(const StepBatch& batch, const LossScales& scales) {
   comm_.activity().set_phase("checking for silent corruption");
-  check_states_agree(comm_, store_, *optimizer_, state_.step);
+  check_states_agree(comm_, exchange_.shared(), store_.memory(), *optimizer_, state_.step);
   check_arithmetic(context_, comm_, network_, buffer_, batch, training_pass(), scales, state_.step + 1,
                    reduction_);
 }
@@ -298,7 +300,7 @@ void Trainer::agree_on_norm(double square, GradientNorm& gradient) {
 void Trainer::update_weights(const UpdateRates& rates, double gradient_norm) {
   if (!optimizer_->partition().sharded()) return optimizer_->step(context_, rates, clip_.factor());
   optimizer_->step(context_, rates, clip_scale(gradient_norm, options_.clip_norm));
-  exchange_weights();
+  exchange_.share(state_.step + 1);
 }
 
 // ZeRO-1: of tensors that are split across ranks.
@@ -306,18 +308,6 @@ void Trainer::sum_over_ranks(const Tensor& values) {
   if (reduction_ == nullptr) return comm_.all_reduce(values, kOptimizerSum);
   reduction_->sum(values);
   reduction_->synchronize(state_.step + 1, kOptimizerSum);
-}
-
-// ZeRO-1: each rank has updated its shard of the weights.
-void Trainer::exchange_weights() {
-  const auto begins = optimizer_->partition().begins();
-  if (reduction_ != nullptr) {
-    reduction_->gather(store_.weights(), begins);
-    reduction_->synchronize(state_.step + 1, kWeightExchange);
-  } else {
-    comm_.all_gather_shards(store_.weights(), begins, kWeightExchange);
-  }
-  store_.round_copy(context_);
 }
 
 void Trainer::with_evaluated_weights(const std::function<void()>& body) {
@@ -338,15 +328,12 @@ void Trainer::with_evaluated_weights(const std::function<void()>& body) {
 /// collectives. The other ranks' parts stay averaged where the state is sharded.
 void Trainer::take_back_average() {
   optimizer_->swap_average(context_);
-  store_.round_copy(context_);
+  exchange_.round_shard();
 }
 
 void Trainer::swap_average() {
   optimizer_->swap_average(context_);
-  if (optimizer_->partition().sharded())
-    exchange_weights();
-  else
-    store_.round_copy(context_);
+  exchange_.share(state_.step);
 }
 
 // Counters and metrics of the step that was just computed.
@@ -423,6 +410,7 @@ void Trainer::save_if_due(bool last, bool stop) {
 void Trainer::save(bool must) {
   comm_.activity().set_phase("writing a checkpoint");
   state_.seconds += clock_.take_elapsed();
+  exchange_.complete(state_.step);
   saver_.save(context_, state_, validation_loss_, must);
   if (requests_.save) saver_.finish();
   guard_.checkpoint_saved();

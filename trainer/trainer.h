@@ -33,6 +33,7 @@
 #include "trainer/metrics/step_profile.h"
 #include "trainer/optimizer/optimizer.h"
 #include "trainer/optimizer/schedule.h"
+#include "trainer/optimizer/weight_exchange.h"
 
 namespace nystrom {
 
@@ -143,7 +144,6 @@ class Trainer {
   void agree_on_norm(double square, GradientNorm& gradient);
   void update_weights(const UpdateRates& rates, double gradient_norm);
   void sum_over_ranks(const Tensor& values);
-  void exchange_weights();
   void swap_average();
   void take_back_average();
   [[nodiscard]] StepReport finish_step(const BatchCounts& counts, const Losses& losses, double gradient_norm,
@@ -167,6 +167,7 @@ class Trainer {
   Observer& observer_;
   DeviceReduction* reduction_;
   std::unique_ptr<Optimizer> optimizer_;
+  WeightExchange exchange_;  // of the optimizer's shards
   GradientClip clip_;
   GradientReducer reducer_;
   BatchBuffer buffer_;

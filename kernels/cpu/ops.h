@@ -80,6 +80,7 @@ void add_residual(Context& context, const Tensor& residual, const Tensor& branch
 void rotate(Context& context, const Rotary& args);
 
 void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
+void scatter_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y);
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
 void tanh_forward(Context& context, const Tensor& x, const Tensor& y);
 void tanh_backward(Context& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);

@@ -147,6 +147,19 @@ void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Te
   });
 }
 
+void scatter_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
+  check_numbers(rows, y);
+  const std::size_t row_bytes = static_cast<std::size_t>(x.dim(1)) * size_of(x.dtype);
+  const auto* from = static_cast<const std::byte*>(x.address);
+  auto* to = static_cast<std::byte*>(y.address);
+  const std::int32_t* put = rows.data<std::int32_t>();
+  parallel_for(context, x.dim(0), 16, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p)
+      std::memcpy(to + static_cast<std::size_t>(put[p]) * row_bytes,
+                  from + static_cast<std::size_t>(p) * row_bytes, row_bytes);
+  });
+}
+
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x) {
   check_numbers(rows, d_x);
   HWY_DYNAMIC_DISPATCH(scatter_add_rows_all)(context, d_y, rows, d_x);

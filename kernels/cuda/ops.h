@@ -96,6 +96,7 @@ void add_residual(CudaContext& context, const Tensor& residual, const Tensor& br
 void rotate(CudaContext& context, const Rotary& args);
 
 void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y);
+void scatter_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y);
 void scatter_add_rows(CudaContext& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x);
 void tanh_forward(CudaContext& context, const Tensor& x, const Tensor& y);
 void tanh_backward(CudaContext& context, const Tensor& y, const Tensor& d_y, const Tensor& d_x);

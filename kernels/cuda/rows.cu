@@ -1,7 +1,7 @@
 // Rows picked and put back, dropout, tanh, conversion (rows.h), and the sum of squares. Eight elements a
-// thread; all are bound by memory: gather 2 s, scatter-add 3 s, dropout and tanh 2 s, tanh's backward 3 s
-// bytes an element of size s, conversion the sum of both sizes, sum of squares 4. Checked against the CPU
-// through the emulation; not yet run on a GPU.
+// thread; all are bound by memory: gather and scatter 2 s, scatter-add 3 s, dropout and tanh 2 s, tanh's
+// backward 3 s bytes an element of size s, conversion the sum of both sizes, sum of squares 4. Checked
+// against the CPU through the emulation; not yet run on a GPU.
 
 #include "kernels/cuda/ops.h"
 
@@ -43,6 +43,19 @@ struct Gather {
   __device__ void on(const Piece& at, std::int64_t columns) const {
     const T* from = x + rows[at.row] * columns + at.column;
     store8<kRagged>(y + at.index, load8<kRagged>(from, at.count), at.count);
+  }
+};
+
+template <class T>
+struct Scatter {
+  const T* x;
+  const std::int32_t* rows;
+  T* y;
+
+  template <bool kRagged>
+  __device__ void on(const Piece& at, std::int64_t columns) const {
+    T* to = y + rows[at.row] * columns + at.column;
+    store8<kRagged>(to, load8<kRagged>(x + at.index, at.count), at.count);
   }
 };
 
@@ -101,6 +114,12 @@ struct Same {
 void gather_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
   dispatch_device(x.dtype, [&]<class T>(T) {
     by_row<T>(context, "gather_rows", y, x, Gather<T>{x.data<T>(), rows.data<std::int32_t>(), y.data<T>()});
+  });
+}
+
+void scatter_rows(CudaContext& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
+  dispatch_device(x.dtype, [&]<class T>(T) {
+    by_row<T>(context, "scatter_rows", x, y, Scatter<T>{x.data<T>(), rows.data<std::int32_t>(), y.data<T>()});
   });
 }
 

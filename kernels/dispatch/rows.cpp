@@ -30,6 +30,13 @@ void gather_rows(Context& context, const Tensor& x, const Tensor& rows, const Te
   cpu::gather_rows(context, x, rows, y);
 }
 
+void scatter_rows(Context& context, const Tensor& x, const Tensor& rows, const Tensor& y) {
+  check_rows(x, rows, y);
+  const OpScope scope(context, "scatter_rows", 0, 2 * bytes_of(x));
+  NYSTROM_ON_CUDA(scatter_rows, context, x, rows, y);
+  cpu::scatter_rows(context, x, rows, y);
+}
+
 void scatter_add_rows(Context& context, const Tensor& d_y, const Tensor& rows, const Tensor& d_x) {
   check_rows(d_y, rows, d_x);
   const OpScope scope(context, "scatter_add_rows", static_cast<double>(d_y.numel()), 3 * bytes_of(d_y));

@@ -32,6 +32,8 @@ struct Parameter {
   std::int64_t fan_in = 0;  ///< of kWeight and kBias: inputs of an output
   /// Tensors of two or more dimensions are decayed by the optimizer.
   [[nodiscard]] bool decayed() const { return shape.rank() > 1; }
+  /// The weight of a linear layer: passes read it by compute_weight() alone, never by weight().
+  [[nodiscard]] bool only_multiplied() const { return init == Init::kWeight && shape.rank() == 2; }
   [[nodiscard]] std::int64_t numel() const { return shape.numel(); }
 };
 

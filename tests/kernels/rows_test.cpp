@@ -18,6 +18,11 @@ TEST(GatherRows, picks_rows_and_scatter_puts_them_back) {
     gather_rows(context, x, rows, y);
     EXPECT_EQ(value(y, 0), value(x, 39 * 5));
     EXPECT_EQ(value(y, 14), value(x, 7 * 5 + 4));
+    const auto z = normal(type, {40, 5}, 2), before = normal(type, {40, 5}, 2);
+    scatter_rows(context, y, rows, z);
+    EXPECT_EQ(value(z, 7 * 5 + 4), value(x, 7 * 5 + 4));
+    EXPECT_EQ(value(z, 26 * 5), value(x, 26 * 5));
+    EXPECT_EQ(value(z, 6), value(before, 6));  // row 1 stays
     set(d_x, 7 * 5 + 4, 0.5);
     scatter_add_rows(context, y, rows, d_x);
     EXPECT_NEAR(value(d_x, 7 * 5 + 4), 0.5 + value(x, 7 * 5 + 4), 0.01);
@@ -30,6 +35,7 @@ TEST(GatherRows, refuses_a_row_that_is_not_there) {
   Context context(1);
   const OwnedTensor x(DType::kF32, {4, 2}), y(DType::kF32, {1, 2});
   EXPECT_THROW(gather_rows(context, x, integers<std::int32_t>({4}), y), InternalError);
+  EXPECT_THROW(scatter_rows(context, y, integers<std::int32_t>({4}), x), InternalError);
   EXPECT_THROW(scatter_add_rows(context, y, integers<std::int32_t>({-1}), x), InternalError);
 }
 
@@ -41,6 +47,7 @@ TEST(GatherRows, accepts_zero_rows) {
   const OwnedTensor rows(DType::kI32, {0});
   gather_rows(context, x, rows, y.view().rows(1, 0));
   EXPECT_TRUE(same_bits(y, before_y));
+  scatter_rows(context, y.view().rows(1, 0), rows, x);
   scatter_add_rows(context, y.view().rows(1, 0), rows, x);
   EXPECT_TRUE(same_bits(x, before_x));
 }

@@ -51,6 +51,7 @@ struct GroupOptions {
   std::string attention = "nystrom";
   std::optional<CommKind> gpu = {};  ///< on this rank's GPU, which talks to others so
   double timeout_seconds = 60;
+  DType activation = DType::kF32;
 };
 
 inline ModelConfig model_of(const GroupOptions& options) {
@@ -65,7 +66,7 @@ struct GroupRun {
   GroupRun(const TrainerOptions& options, const GroupOptions& of, Comm& comm = ranks())
       : device(of.gpu ? Device::gpu(comm.local_rank()) : Device()),
         context(device.context(1)),
-        network(model_of(of), HeadKind::kPretraining, DType::kF32, true, context.memory()),
+        network(model_of(of), HeadKind::kPretraining, of.activation, true, context.memory()),
         group(comm, of.sequence_ranks),
         training(source(of, INT64_MAX)),
         validation(source(of, 3)) {

@@ -129,8 +129,8 @@ class Recorder final : public Observer {
 /// A trainer with all that it needs.
 struct ToyRun {
   ToyRun(const TrainerOptions& options, Comm& comm, const ToyOptions& toy = {}, double dropout = 0.1,
-         HeadKind head = HeadKind::kPretraining, int threads = 1)
-      : context(threads), network(toy_model(dropout), head, DType::kF32, true), source(toy), validation([&] {
+         HeadKind head = HeadKind::kPretraining, int threads = 1, DType activation = DType::kF32)
+      : context(threads), network(toy_model(dropout), head, activation, true), source(toy), validation([&] {
           ToyOptions other = toy;
           other.batches = 3;
           return other;

@@ -32,6 +32,7 @@ nystrom_add_test(ranks_test
     tests/trainer/comm/sequence_ranks_test.cpp
     tests/trainer/comm/shards_test.cpp
     tests/trainer/comm/trace_test.cpp
+    tests/trainer/comm/weight_exchange_test.cpp
   LINKS nystrom_trainer
   LABELS trainer)
 foreach(ranks 2 3)

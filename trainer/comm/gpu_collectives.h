@@ -46,8 +46,8 @@ class DeviceReduction {
   /// The messages of one exchange between any ranks, after the ops enqueued so far; ops enqueued from now on
   /// see what was received. Between finish() and the next start().
   virtual void move(std::span<const DeviceMessage> messages) = 0;
-  /// Rank r owns elements [begins[r], begins[r + 1]) of values [N] fp32, after the ops enqueued so far; ops
-  /// enqueued from now on see all of them, on every rank. Between finish() and the next start().
+  /// Rank r owns elements [begins[r], begins[r + 1]) of values [N] fp32 or bf16, after the ops enqueued so
+  /// far; ops enqueued from now on see all of them, on every rank. Between finish() and the next start().
   virtual void gather(const Tensor& values, std::span<const std::int64_t> begins) = 0;
   /// values [N] fp64 = sum over ranks, in place, after the ops enqueued so far, for ops enqueued from now on.
   /// Between finish() and the next start().

@@ -105,7 +105,11 @@ void StagedReduction::carry(std::span<const DeviceMessage> messages, std::string
 
 void StagedReduction::gather(const Tensor& values, std::span<const std::int64_t> begins) {
   const auto rank = static_cast<std::size_t>(comm_.rank());
-  const Tensor host = host_place(whole_, values);
+  if (whole_.bytes() < values.bytes()) {
+    stream_.synchronize();  // the place may still be read
+    whole_ = Buffer(values.bytes(), pinned_);
+  }
+  const Tensor host(whole_.data(), values.dtype, values.shape);
   const auto part = [&](const Tensor& of) { return of.rows(begins[rank], begins[rank + 1] - begins[rank]); };
   context_.stream().record(final_);
   stream_.wait(final_);

@@ -39,14 +39,15 @@ std::vector<std::string> gradient_digests(const ParameterStore& store) {
 
 }  // namespace
 
-void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer& optimizer,
-                        std::int64_t step) {
+void check_states_agree(Comm& comm, std::span<const Tensor> weights, Memory& memory,
+                        const Optimizer& optimizer, std::int64_t step) {
   if (comm.ranks() == 1) return;
   constexpr std::string_view kWhat = "the comparison of the weights";
-  std::string mine = digest_of(HostValues(store.weights(), store.memory()));
+  std::string mine;
+  for (const Tensor& tensor : weights) mine += digest_of(HostValues(tensor, memory));
   if (!optimizer.partition().sharded())
     for (const OptimizerState& state : optimizer.states())
-      mine += digest_of(HostValues(state.values, store.memory()));
+      mine += digest_of(HostValues(state.values, memory));
   std::array differing{comm.broadcast_text(mine, 0, kWhat) == mine ? 0.0 : 1.0};
   comm.all_reduce(differing, kWhat);
   if (differing[0] == 0) return;

@@ -14,11 +14,11 @@
 
 namespace nystrom {
 
-/// Compares weights and optimizer state (unless sharded) across ranks, bit for bit. Throws Error naming the
-/// ranks that drifted: those that differ from the majority (of two, both). Collective; costs one all-reduce
-/// of digests, which are gathered only when they differ.
-void check_states_agree(Comm& comm, const ParameterStore& store, const Optimizer& optimizer,
-                        std::int64_t step);
+/// Compares weights (tensors in `memory` that all ranks have) and optimizer state (unless sharded) across
+/// ranks, bit for bit. Throws Error naming the ranks that drifted: those that differ from the majority (of
+/// two, both). Collective; costs one all-reduce of digests, which are gathered only when they differ.
+void check_states_agree(Comm& comm, std::span<const Tensor> weights, Memory& memory,
+                        const Optimizer& optimizer, std::int64_t step);
 
 /// Calls compute() twice and compares the digests. Throws Error naming the ranks on which they differ, and
 /// the first item that does. Collective.

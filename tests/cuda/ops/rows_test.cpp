@@ -112,8 +112,10 @@ TEST_P(RowsOnDevice, gathered_rows_are_scattered_back) {
     t.integers("rows", numbers);
     t.output("y", type, {picked, shape()[1]});
     t.updated("d_x", normal(type, shape(), 2));
+    t.updated("z", normal(type, shape(), 3));
     t.expect_alike(1e-9, [&](Context& context, const Tensors& x) {
       gather_rows(context, x["x"], x["rows"], x["y"]);
+      scatter_rows(context, x["y"], x["rows"], x["z"]);
       scatter_add_rows(context, x["y"], x["rows"], x["d_x"]);
     });
   }

@@ -71,6 +71,32 @@ TEST_P(OptimizersOnRanks, sharded_state_gives_the_same_bits_and_checkpoints) {
   }
 }
 
+// Weights of linear layers are exchanged rounded then (weight_exchange.h).
+TEST_P(OptimizersOnRanks, sharded_state_gives_the_same_bits_and_checkpoints_in_bf16) {
+  const auto run = [&](const std::string& name, bool zero) {
+    TrainerOptions both = options(name, zero);
+    both.check_every = 2;
+    ToyRun toy(both, ranks(), share(), 0.1, HeadKind::kPretraining, 1, DType::kBF16);
+    (void)toy.trainer->run_until(3);
+    (void)toy.trainer->run();
+    EXPECT_EQ(toy.recorder.validations.size(), ranks().rank() == 0 ? 2U : 0U);
+    return std::pair(toy.weights(), toy.recorder.validations);
+  };
+  const auto [sharded, averages] = run("zero", true);
+  const auto [whole, expected] = run("whole", false);
+  EXPECT_EQ(sharded, whole);
+  for (std::size_t i = 0; i < averages.size(); ++i)
+    EXPECT_EQ(averages[i].losses.loss, expected[i].losses.loss);
+  for (const std::int64_t step : {2, 4, 6}) {
+    const auto weights_at = [&](const std::string& name) {
+      Network network(testing::toy_model(), HeadKind::kPretraining, DType::kBF16, true);
+      CheckpointReader(checkpoint(name, step)).load_weights(network.parameters());
+      return digest_of(network.parameters().weights());
+    };
+    EXPECT_EQ(weights_at("zero"), weights_at("whole")) << step;
+  }
+}
+
 TEST_P(OptimizersOnRanks, resume_whole_and_sharded_is_bit_exact) {
   ToyRun straight(options("straight", true), ranks(), share());
   (void)straight.trainer->run();
