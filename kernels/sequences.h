@@ -14,9 +14,10 @@ namespace nystrom {
 struct Sequences {
   Tensor offsets;  ///< [B + 1] int32: sequence b is rows [offsets[b], offsets[b + 1])
   Tensor lengths;  ///< [B] int32: its real tokens; fewer than its rows only with `padding: huggingface`
-  std::int64_t count = 0;    ///< B
-  std::int64_t tokens = 0;   ///< T
-  std::int64_t longest = 0;  ///< rows of the longest sequence
+  std::int64_t count = 0;     ///< B
+  std::int64_t tokens = 0;    ///< T
+  std::int64_t longest = 0;   ///< rows of the longest sequence
+  std::int64_t shortest = 0;  ///< none has fewer rows; 0 where that is not known
 };
 
 }  // namespace nystrom

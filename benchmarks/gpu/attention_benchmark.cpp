@@ -18,7 +18,7 @@ AttentionInputs inputs_of(Benchmark& b, const Sizes& s, std::int64_t length) {
       lengths(static_cast<std::size_t>(count), static_cast<std::int32_t>(length));
   for (std::int64_t i = 0; i <= count; ++i) offsets.push_back(static_cast<std::int32_t>(i * length));
   return {.heads = heads,
-          .sequences = {b.values(offsets), b.values(lengths), count, tokens, length},
+          .sequences = {b.values(offsets), b.values(lengths), count, tokens, length, length},
           .qkv = b.random(DType::kBF16, {tokens, 3 * s.channels}),
           .conv_weight = b.random(DType::kF32, {heads, kTaps}),
           .dropout = {},

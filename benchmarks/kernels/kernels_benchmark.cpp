@@ -92,7 +92,7 @@ struct Rows {
       samples.view().data<std::int64_t>()[t] = t / length;
       positions.view().data<std::int32_t>()[t] = static_cast<std::int32_t>(t % length);
     }
-    sequences = {offsets.view(), lengths.view(), batch, batch * length, length};
+    sequences = {offsets.view(), lengths.view(), batch, batch * length, length, length};
     keys = {samples.view(), positions.view()};
   }
   OwnedTensor offsets, lengths, samples, positions;

@@ -11,9 +11,10 @@
 //   }
 //
 // A piece has a slot, by its place in a step. A slot's ops are recorded each time, since their sizes and
-// addresses differ; the previous graph is updated to them, and captured again where they are other ops.
-// The first time they run unrecorded, so that libraries have loaded what they need. While ops are recorded
-// the host must wait for nothing of the device and upload nothing.
+// addresses differ; a graph that was made of as many kernels is updated to them, and where there is none, or
+// the kernels are others, a new one is made. A slot keeps a few. The first time they run unrecorded, so that
+// libraries have loaded what they need. While ops are recorded the host must wait for nothing of the device
+// and upload nothing.
 
 #include <cstddef>
 #include <memory>

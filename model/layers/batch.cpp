@@ -79,7 +79,7 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   const Tensor indexes{filling_ + indexes_.offset, DType::kI32, {tokens}};
   b.token_keys = {{filling_ + token_samples_.offset, DType::kI64, {tokens}}, indexes};
   b.inputs.positions = a.positions.empty() ? indexes : put(positions_, a.positions);
-  b.sequences = {put(offsets_, a.offsets), put(lengths_, a.lengths), sequences, tokens, 0};
+  b.sequences = {put(offsets_, a.offsets), put(lengths_, a.lengths), sequences, tokens, 0, 0};
   std::memset(filling_ + zeros_.offset, 0, static_cast<std::size_t>(sequences) * sizeof(std::int32_t));
   b.sequence_keys = {put(samples_, a.samples), {filling_ + zeros_.offset, DType::kI32, {sequences}}};
   const Tensor pairs{filling_ + pair_samples_.offset, DType::kI64, {sequences / 2}};
@@ -97,7 +97,9 @@ const Batch& BatchBuffer::upload(const BatchArrays& a) {
   for (std::size_t s = 0; s < a.lengths.size(); ++s) {
     const std::int32_t begin = a.offsets[s], end = a.offsets[s + 1];
     const auto first = cuts_.empty() ? std::int32_t{0} : static_cast<std::int32_t>(firsts_[s]);
-    b.sequences.longest = std::max(b.sequences.longest, cuts_.empty() ? end - begin : wholes_[s]);
+    const std::int64_t rows = cuts_.empty() ? end - begin : wholes_[s];
+    b.sequences.longest = std::max(b.sequences.longest, rows);
+    b.sequences.shortest = s == 0 ? rows : std::min(b.sequences.shortest, rows);
     for (std::int32_t t = begin; t < end; ++t) {
       index[t] = first + t - begin;
       samples[t] = a.samples[s];

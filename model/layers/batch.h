@@ -28,7 +28,7 @@ struct BatchLimits {
 inline constexpr std::size_t kMaxLosses = 2;
 
 struct Batch {
-  Sequences sequences;     ///< `longest`: rows of the longest, wherever they are
+  Sequences sequences;     ///< `longest`, `shortest`: rows of the whole ones, wherever they are
   SequenceSpans spans;     ///< where other ranks have parts of the sequences
   EmbeddingInputs inputs;  ///< of T tokens
   RowKeys token_keys;      ///< of T tokens, whose places in their (whole) sequences are their indexes

@@ -222,6 +222,39 @@ TEST(AttentionOnDevice, without_wgmma_is_as_defined_and_as_with_it) {
   }
 }
 
+#ifdef NYSTROM_EMULATION
+/// Kernels whose names begin so, in forward and backward of sequences of so many rows.
+template <class T>
+std::int64_t launches_of(const AttentionCase<T>& host, std::string_view prefix) {
+  emulation::launches().clear();
+  AttentionOnDevice<T> device(host);
+  device.forward();
+  device.backward();
+  device.context().synchronize();
+  std::int64_t count = 0;
+  for (const auto& [name, calls] : emulation::launches())
+    if (name.starts_with(prefix)) count += calls;
+  return count;
+}
+
+TEST(AttentionOnDevice, launches_no_kernels_that_find_no_sequence) {
+  struct Batch {
+    std::vector<std::int32_t> rows;
+    std::int64_t exact, approximating;
+  };
+  for (const auto& [rows, exact, approximating] :
+       {Batch{{kLandmarks + 1, 40}, 0, 3}, Batch{{kLandmarks, 40}, 3, 3}, Batch{{3, kLandmarks}, 3, 0}}) {
+    SCOPED_TRACE(::testing::PrintToString(rows));
+    CaseOptions options = ragged();
+    options.rows = rows;
+    const AttentionCase<float> host(options);
+    EXPECT_EQ(launches_of(host, "exact_attention"), exact);
+    EXPECT_EQ(launches_of(host, "attention_rows") + launches_of(host, "attention_keys_backward"),
+              approximating);
+  }
+}
+#endif
+
 TEST(AttentionOnDevice, saves_the_residuals_and_inverses_of_the_cpu) {
   for (const std::int64_t landmarks : {16, 70}) {
     CaseOptions options = ragged();

@@ -39,6 +39,23 @@ class Graphs : public ::testing::Test {
     EXPECT_EQ(emulation::statistics().graphs_updated - before.graphs_updated, updated) << rows;
   }
 
+  /// gelu(gelu(... x)), `count` times.
+  void expect_gelus(int count, std::int64_t made, std::int64_t updated) {
+    const emulation::Statistics before = emulation::statistics();
+    const OwnedTensor host_x = normal(DType::kF32, {4, 8}, 2);
+    const DeviceTensor x = device_.copy(host_x);
+    {
+      RecordedOps ops(graphs_.get(), 0);
+      for (int i = 0; i < count; ++i) gelu_forward(device_.context(), Activation::kGelu, x, x);
+      ops.finish();
+    }
+    Context host(1);
+    for (int i = 0; i < count; ++i) gelu_forward(host, Activation::kGelu, host_x, host_x);
+    EXPECT_LT(distance(device_.fetch(x), host_x), 1e-5) << count;
+    EXPECT_EQ(emulation::statistics().graphs_made - before.graphs_made, made) << count;
+    EXPECT_EQ(emulation::statistics().graphs_updated - before.graphs_updated, updated) << count;
+  }
+
   OnDevice device_;
   OwnedTensor host_w_ = normal(DType::kF32, {16, 8}, 1);
   DeviceTensor w_ = device_.copy(host_w_);
@@ -53,18 +70,31 @@ TEST_F(Graphs, are_made_the_second_time_and_updated_to_other_sizes_and_addresses
   expect_product(1, 0, 1);
 }
 
-TEST_F(Graphs, are_instantiated_again_for_other_ops) {
+TEST_F(Graphs, are_kept_for_several_numbers_of_ops_in_turn) {
   expect_product(10, 0, 0);
   expect_product(10, 1, 0);
-  const DeviceTensor x = device_.copy(normal(DType::kF32, {4, 8}, 2));
-  const std::int64_t made = emulation::statistics().graphs_made;
-  {
-    RecordedOps ops(graphs_.get(), 0);
-    gelu_forward(device_.context(), Activation::kGelu, x, x);
-    ops.finish();
+  expect_gelus(1, 1, 0);
+  for (int time = 0; time < 3; ++time) {
+    expect_product(10 + time, 0, 1);
+    expect_gelus(1, 0, 1);
   }
-  EXPECT_EQ(emulation::statistics().graphs_made, made + 1);
+}
+
+TEST_F(Graphs, are_instantiated_again_for_as_many_other_ops) {
+  expect_product(10, 0, 0);
   expect_product(10, 1, 0);
+  expect_gelus(2, 1, 0);
+  expect_product(10, 1, 0);
+  expect_product(10, 0, 1);
+}
+
+TEST_F(Graphs, that_have_not_been_used_for_longest_are_given_up) {
+  expect_gelus(1, 0, 0);
+  for (const int count : {1, 2, 3, 4}) expect_gelus(count, 1, 0);
+  expect_gelus(1, 0, 1);
+  expect_gelus(5, 1, 0);  // instead of that of 2
+  for (const int count : {3, 4, 1, 5}) expect_gelus(count, 0, 1);
+  expect_gelus(2, 1, 0);
 }
 
 TEST_F(Graphs, are_interrupted_by_what_is_not_recorded) {

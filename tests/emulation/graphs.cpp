@@ -70,6 +70,11 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
                                        : cudaStreamCaptureStatusInvalidated;
   return cudaSuccess;
 }
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
+  if (graph == nullptr || nodes != nullptr) return remember(cudaErrorInvalidValue);
+  *count = graph->operations.size();
+  return cudaSuccess;
+}
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags) {
   if (graph == nullptr || flags != 0) return remember(cudaErrorInvalidValue);
   ++emulation::mutable_statistics().graphs_made;

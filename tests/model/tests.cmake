@@ -7,6 +7,7 @@ nystrom_add_test(model_test
     tests/model/network_invariance_test.cpp
     tests/model/parameters/initialization_test.cpp
     tests/model/exchange/safetensors_test.cpp
+    tests/model/layers/batch_test.cpp
     tests/model/sequence_cuts_test.cpp
   LINKS nystrom_model
   LABELS model)

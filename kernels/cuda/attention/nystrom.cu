@@ -1,6 +1,7 @@
 // Nystrom attention of the CUDA backend: which kernels run, in which order. Launches are sized by the longest
-// sequence; a block that finds no rows of its kind returns. Checked against the CPU through the emulation;
-// not yet run on a GPU.
+// sequence; a block that finds no rows of its kind returns. Where all sequences are approximated, or none is,
+// the kernels of the other way are not launched. Checked against the CPU through the emulation; not yet run
+// on a GPU.
 
 #include "kernels/cuda/attention/landmarks.h"
 #include "kernels/cuda/attention/launch_arguments.h"
@@ -79,7 +80,7 @@ void forward(CudaContext& context, const NystromAttention& args) {
   rows.k_landmarks = k_landmarks;
   rows.w = args.saved.w.data<float>();
   if (shape.approximates_any()) attend_rows(context, rows, false, shape.longest);
-  attend_rows(context, rows, true, shape.longest_exact);
+  if (shape.attends_exactly()) attend_rows(context, rows, true, shape.longest_exact);
 }
 
 NystromMiddleGradient middle_gradient(const CudaNystromShape& shape, const AttentionProblem& problem,
@@ -151,8 +152,10 @@ void backward(CudaContext& context, const NystromAttention& args, const Attentio
     sum_over_ranks(context, shape, splits, problem, {{workspace.d_q_parts}, 1}, workspace.sums);
     add_query_landmark_gradients(context, middle, rows.d_qkv, shape.longest);
   }
-  rows_gradient(context, rows, true, shape.longest_exact);
-  keys_gradient(context, keys, true, shape.longest_exact);
+  if (shape.attends_exactly()) {
+    rows_gradient(context, rows, true, shape.longest_exact);
+    keys_gradient(context, keys, true, shape.longest_exact);
+  }
   add_filter_gradient(context, pass, workspace, gradients);
 }
 

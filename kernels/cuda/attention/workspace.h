@@ -46,6 +46,7 @@ inline constexpr std::size_t kNarrowSharedBytes = std::size_t{99} << 10U,
 /// The sizes of a call.
 struct CudaAttentionShape {
   std::int64_t heads = 0, taps = 0, width = 0, batch = 0, longest = 0;
+  std::int64_t shortest = 0;       ///< none has fewer rows
   std::int64_t longest_exact = 0;  ///< rows of the longest sequence that attends exactly, at most
   bool split = false;              ///< sequences may lie on several ranks
 
@@ -63,6 +64,7 @@ struct CudaAttentionShape {
         width(inputs.width()),
         batch(inputs.sequences.count),
         longest(inputs.sequences.longest),
+        shortest(inputs.sequences.shortest),
         longest_exact(inputs.sequences.longest),
         split(inputs.spans.split()) {}
 
@@ -82,8 +84,9 @@ struct CudaNystromShape : CudaAttentionShape {
     longest_exact = std::min(longest, options.landmarks);
   }
 
-  /// Whether the longest sequence is approximated; others may even so attend exactly.
+  /// Whether a sequence is approximated, and whether one may attend exactly.
   [[nodiscard]] bool approximates_any() const { return longest > options.landmarks; }
+  [[nodiscard]] bool attends_exactly() const { return shortest <= options.landmarks; }
   /// Matrices [M, M] in global memory that one block of a pseudo-inverse kernel works in.
   [[nodiscard]] std::int64_t forward_squares() const {
     return options.landmarks <= kSmallLandmarks ? 0 : kForwardSquares;

@@ -1,5 +1,7 @@
 #include "kernels/tensor/cuda/graphs.h"
 
+#include <algorithm>
+
 namespace nystrom::cuda {
 
 // Relaxed: a library that loads a kernel for a new shape may ask the driver for memory; what waits for the
@@ -19,18 +21,30 @@ void DeviceGraphs::end() {
   cudaGraph_t captured = nullptr;
   check(cudaStreamEndCapture(stream(), &captured), "recording a graph");
   const Recorded recorded(captured);
-  if (!update(slot, recorded)) {
-    cudaGraphExec_t made = nullptr;
-    check(cudaGraphInstantiate(&made, recorded.get(), 0), "making a graph");
-    slot.graph.reset(made);
-  }
-  check(cudaGraphLaunch(slot.graph.get(), stream()), "starting a graph");
+  check(cudaGraphLaunch(graph_of(slot, recorded), stream()), "starting a graph");
 }
 
-bool DeviceGraphs::update(const Slot& slot, const Recorded& recorded) {
-  if (slot.graph == nullptr) return false;
+cudaGraphExec_t DeviceGraphs::graph_of(Slot& slot, const Recorded& recorded) {
+  std::size_t nodes = 0;
+  check(cudaGraphGetNodes(recorded.get(), nullptr, &nodes), "counting a graph's nodes");
+  std::vector<Made>& made = slot.made;
+  const auto alike = std::ranges::find(made, nodes, &Made::nodes);
+  if (alike != made.end()) {
+    std::rotate(alike, alike + 1, made.end());
+    if (update(made.back().graph.get(), recorded)) return made.back().graph.get();
+    made.pop_back();
+  }
+  cudaGraphExec_t graph = nullptr;
+  check(cudaGraphInstantiate(&graph, recorded.get(), 0), "making a graph");
+  Owned<cudaGraphExec_t> owned(graph);
+  if (made.size() == kMadeOfSlot) made.erase(made.begin());
+  made.push_back({nodes, std::move(owned)});
+  return graph;
+}
+
+bool DeviceGraphs::update(cudaGraphExec_t graph, const Recorded& recorded) {
   cudaGraphExecUpdateResultInfo result{};
-  if (cudaGraphExecUpdate(slot.graph.get(), recorded.get(), &result) == cudaSuccess) return true;
+  if (cudaGraphExecUpdate(graph, recorded.get(), &result) == cudaSuccess) return true;
   // Drivers differ in what they say of a node that they cannot update. What is wrong with the device itself,
   // capturing the graph again tells as well.
   (void)cudaGetLastError();

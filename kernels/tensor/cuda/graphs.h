@@ -27,13 +27,22 @@ class DeviceGraphs final : public OpGraphs {
   template <class Handle>
   using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy>;
   using Recorded = Owned<cudaGraph_t>;
-  struct Slot {
-    bool used = false;
+  /// What was recorded before with so many nodes.
+  struct Made {
+    std::size_t nodes = 0;
     Owned<cudaGraphExec_t> graph;
   };
+  struct Slot {
+    bool used = false;
+    std::vector<Made> made;  // the latest used last; no two have as many nodes
+  };
+  /// Ops depend on the batch: whether a sequence attends exactly, is long, or which kernels a library takes.
+  static constexpr std::size_t kMadeOfSlot = 4;
+
   [[nodiscard]] const Stream& stream() const { return context_.cuda()->stream(); }
-  /// Whether the slot's graph now does what was recorded.
-  [[nodiscard]] static bool update(const Slot& slot, const Recorded& recorded);
+  /// The slot's graph that does what was recorded.
+  [[nodiscard]] static cudaGraphExec_t graph_of(Slot& slot, const Recorded& recorded);
+  [[nodiscard]] static bool update(cudaGraphExec_t graph, const Recorded& recorded);
 
   const Context& context_;
   std::vector<Slot> slots_;

@@ -1,6 +1,7 @@
 #pragma once
 // Attention test case: a packed batch of random q, k, v with all arguments of an attention call.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -80,7 +81,7 @@ class AttentionCase {
     const auto batch = static_cast<std::int64_t>(options.rows.size());
     offsets_ = OwnedTensor(DType::kI32, {batch + 1});
     lengths_ = OwnedTensor(DType::kI32, {batch});
-    sequences_ = {offsets_, lengths_, batch, 0, 0};
+    sequences_ = {offsets_, lengths_, batch, 0, 0, 0};
     for (std::size_t b = 0; b < options.rows.size(); ++b) {
       lengths_.view().data<std::int32_t>()[b] =
           options.lengths.empty() ? options.rows[b] : options.lengths[b];
@@ -99,6 +100,9 @@ class AttentionCase {
       }
     for (const std::int64_t length : options.spans.lengths)
       sequences_.longest = std::max(sequences_.longest, length);
+    if (!options.rows.empty())
+      sequences_.shortest =
+          options.spans.split() ? std::ranges::min(options.spans.lengths) : std::ranges::min(options.rows);
     qkv_ = random<T>({tokens, 3 * channels}, 1.5, 1);
     out_ = OwnedTensor(dtype_of<T>(), {tokens, channels});
     d_out_ = random<T>({tokens, channels}, 1.0, 2);
