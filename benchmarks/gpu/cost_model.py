@@ -27,8 +27,9 @@ BEGIN, END = "<!-- cost_model.py -->", "<!-- end of cost_model.py -->"
 # multiprocessor 1.6 clocks, at 62 % of the full rate. HGMMA.64x64x16 takes 32 at the full rate, a quarter for each of
 # its four warps; taken as 80 % of it, since its factors fill shared memory's bandwidth.
 SMS, SCHEDULERS, CLOCK, BANDWIDTH, HMMA_CLOCKS, HGMMA_CLOCKS = 132, 4, 1.75e9, 4.3e12, 1.6, 32 / 4 / 0.8
-# The share of issue slots that is reached, by warps of a multiprocessor.
-ISSUE_BY_WARPS = ((8, 0.50), (12, 0.57), (16, 0.60), (32, 0.70), (64, 0.80))
+# The share of issue slots that is reached, by warps of a multiprocessor. One a scheduler waits for its own instructions; taken
+# as half of what two reach.
+ISSUE_BY_WARPS = ((4, 0.25), (8, 0.50), (12, 0.57), (16, 0.60), (32, 0.70), (64, 0.80))
 MEMORY_SHARE = 0.8
 
 # The base model and the batch.
@@ -52,6 +53,15 @@ class Shape:
     @property
     def chunks(self):
         return -(-self.n // self.chunk_rows)
+
+    @property
+    def chunks_are_shared(self):  # in chunk_sums.cu
+        return self.chunks > 8 and self.items < SMS
+
+    @property
+    def pieces(self):
+        """That the block of a head adds up."""
+        return 1 if self.chunks_are_shared else self.chunks
 
     @property
     def tiles(self):
@@ -124,17 +134,25 @@ KERNELS = [
            jumps={0: 23},
            jumps_by_shape=lambda s: {2: 64 + 54 / s.tiles},
            bytes=lambda s: 2 * ACTIVATION + squares(s, 0, 2)),
+    # Only where there are few heads and many chunks. 1, 2: a thread's statistics, the rest of four and by fours; 3, 4: their
+    # factors; 5, 6: the sums of eight threads, by 16. 7, 8: without pieces. 9: elements, 10: their pieces by eights.
+    Kernel("keys, forward: chunks added up", "merge_chunks_kernel", 128, 4224,
+           blocks=lambda s: s.items * 8 if s.chunks_are_shared else 0,
+           turns=lambda s: [s.chunks // 16 % 4, s.chunks // 64, s.chunks // 16 % 4, s.chunks // 64, 0, s.chunks / 16 / 4, 0, 0,
+                            1, s.chunks // 8],
+           jumps={0: 208, 9: 67},
+           bytes=lambda s: squares(s, 1, 1)),
     # 1: q~ k~^T. 4, 5: columns of A, 64 of 128 threads; 6 to 8: the largest of two a lane. 9: the iterations, of which the last
     # keeps no iterate (227). 10: W, of k3 v from its pieces: 11 to 13 and 14 to 16 their statistics, for each of a thread's two
     # rows, 17 their elements. The residual's product is straight. Whole tiles jump over what looks for a matrix's end. Jumps
     # by one chunk, or eight. Kept: A and the iterates but the last, which is Z.
     Kernel("middle, forward: A, Z, W", "small_middle_kernel<true, ByGroup>", 128, split_tiles(3),
            blocks=lambda s: s.items,
-           turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 1, *unrolled(s.chunks), s.chunks // 4,
-                            *unrolled(s.chunks), s.chunks // 4, s.chunks],
+           turns=lambda s: [1, 0, 0, 0.5, 0, 0, 0, 2, ITERATIONS, 1, *unrolled(s.pieces), s.pieces // 4,
+                            *unrolled(s.pieces), s.pieces // 4, s.pieces],
            jumps={0: 1044, 1: 412, 9: (201 * (ITERATIONS - 1) + 227) / ITERATIONS, 17: 200},
-           jumps_by_shape=lambda s: {10: 616 if s.chunks == 1 else 582},
-           bytes=lambda s: squares(s, 6 + ITERATIONS, 1)),
+           jumps_by_shape=lambda s: {10: 616 if s.pieces == 1 else 582},
+           bytes=lambda s: squares(s, 6 + ITERATIONS + s.pieces)),
     # 1: the band. 2, 3: k~ and W. 4: four tiles, of which the last loads no further rows (45); of the eight steps of 16 rows
     # around a tile a warp's band has five.
     Kernel("rows, forward: softmax(q k̃ᵀ) W + conv(v)", "attend_rows_by_group_kernel", 128, 65_024,
@@ -148,14 +166,19 @@ KERNELS = [
            turns=lambda s: [2, 2, s.tiles],
            jumps_by_shape=lambda s: {3: 56 / s.tiles},
            bytes=lambda s: 3 * ACTIVATION + STATS + squares(s, 0, 2)),
+    # As merge_chunks_kernel, for d_W and d_k~. 1: eight chunks but the first, 2: the rest.
+    Kernel("rows, backward: chunks added up", "add_chunks_kernel", 128, 0,
+           blocks=lambda s: s.items * 8 * 2 if s.chunks_are_shared else 0,
+           turns=lambda s: [(s.chunks - 1) // 8, (s.chunks - 1) % 8],
+           bytes=lambda s: squares(s, 2, 2)),
     # 4: a block's heads. 5: d_(k3 v) and d_Z, of dW from its pieces, 6 those but the first. 7: steps backwards, whose iterate is
     # loaded or, the first one's, made from A (423 jumped over instead of 228). 8: d_q~ and d_k~, 9: pieces of d_k~ but the
     # first. Whole tiles jump over what looks for a matrix's end.
     Kernel("pseudo-inverse and landmarks, backward", "small_pinv_gradient_kernel<true, ByGroup>", 128, split_tiles(6),
            blocks=lambda s: s.slots,
-           turns=lambda s: [0, 0, 0, s.items / s.slots, 1, s.chunks - 1, ITERATIONS, 1, s.chunks - 1],
+           turns=lambda s: [0, 0, 0, s.items / s.slots, 1, s.pieces - 1, ITERATIONS, 1, s.pieces - 1],
            jumps={0: 150, 4: 809, 5: 593, 6: 206, 7: (228 * (ITERATIONS - 1) + 423) / ITERATIONS, 8: 1000, 9: 210},
-           bytes=lambda s: squares(s, 8 + ITERATIONS, 2)),
+           bytes=lambda s: squares(s, 8 + ITERATIONS + 2 * s.pieces)),
     # 1: the band. 2, 3: q~ and d_(k3 v). 4: tiles, of which the last loads no further one (73); eight steps as in rows,
     # forward. The first chunk begins with d_q~ (105).
     Kernel("keys, backward", "keys_gradient_by_group_kernel", 128, 90_368,
@@ -163,11 +186,11 @@ KERNELS = [
            turns=lambda s: [2, 2, 2, s.tiles, 0, 0, 0, 0],
            jumps_by_shape=lambda s: {0: 150 - 105 / s.chunks, 4: (673 + 73 / s.tiles, 48)},
            bytes=lambda s: 5 * ACTIVATION + squares(s, 1, 1)),
-    # Only where there are several chunks. 3: 32 elements a thread; 4, 5: their chunks but the first. 1, 2: one piece.
+    # Only where there are several chunks. 1: eight of them but the first, 2: the rest.
     Kernel("query landmarks, backward", "query_landmarks_kernel", 128, 0,
-           blocks=lambda s: s.items if s.chunks > 1 else 0,
-           turns=lambda s: [0, 0, 32, *unrolled(s.chunks - 1)],
-           jumps={0: 43, 3: 46},
+           blocks=lambda s: s.items * 8 if s.chunks > 1 else 0,
+           turns=lambda s: [(s.chunks - 1) // 8, (s.chunks - 1) % 8],
+           jumps={0: 51},
            bytes=lambda s: squares(s, 1, 1)),
     # 1: a lane's columns, eight at once; 2: a warp's rows.
     Kernel("queries, backward: + d_q̃ / ℓ", "add_to_queries_kernel<BF16>", 128, 128,
@@ -330,15 +353,16 @@ def totals(counted, *shapes):
 
 
 def table(counted):
-    shapes = (Shape(512), Shape(4096))
+    shapes = (Shape(512), Shape(4096), Shape(65536))
     lines = ["| kernel | registers | KiB a block | warps (limit) | instructions of a warp | n = 512: issue | mma | bytes "
-             "| expected | n = 4096: expected |", "|---|---|---|---|---|---|---|---|---|---|"]
+             "| expected | n = 4096: expected | n = 65536: expected |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     for kernel in KERNELS:
-        short, long = (time_of(kernel, counted[kernel.name], shape) for shape in shapes)
-        warp = short if short.warps else long
+        times = [time_of(kernel, counted[kernel.name], shape) for shape in shapes]
+        short = times[0]
+        warp = next(time for time in times if time.warps)
         lines.append(f"| {kernel.title} | {counted[kernel.name].registers} | {kernel.shared / 1024:.0f} | {warp.warps} "
                      f"({warp.limit}) | {warp.instructions:,.0f} | {short.issue:.1f} | {short.mma:.1f} "
-                     f"| {short.memory:.1f} | {short.expected:.1f} ({short.bound}) | {long.expected:.1f} ({long.bound}) |")
+                     f"| {short.memory:.1f} | " + " | ".join(f"{time.expected:.1f} ({time.bound})" for time in times) + " |")
     lines.append("| total | | | | | | | | " + " | ".join(f"{total:.0f}" for total in totals(counted, *shapes)) + " |")
     return "\n".join(lines)
 

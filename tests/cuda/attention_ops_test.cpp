@@ -253,6 +253,71 @@ TEST(AttentionOnDevice, launches_no_kernels_that_find_no_sequence) {
               approximating);
   }
 }
+
+/// While it lives, devices that are opened have so many multiprocessors.
+class Multiprocessors {
+ public:
+  explicit Multiprocessors(int count) {
+    ::setenv("NYSTROM_EMULATION_MULTIPROCESSORS", std::to_string(count).c_str(), 1);
+  }
+  ~Multiprocessors() { ::unsetenv("NYSTROM_EMULATION_MULTIPROCESSORS"); }
+  Multiprocessors(const Multiprocessors&) = delete;
+  Multiprocessors& operator=(const Multiprocessors&) = delete;
+};
+
+TEST(AttentionOnDevice, is_as_defined_where_blocks_share_the_chunks_of_a_head) {
+  const Multiprocessors many(132);
+  CaseOptions options = ragged();
+  options.config = {.heads = 1, .landmarks = kLandmarks, .taps = 0};
+  options.rows = {8 * 512 + 1};
+  expect_as_defined(options);
+}
+
+struct Results {
+  OwnedTensor out, d_qkv, d_filter, pinv;
+};
+template <class T>
+Results results_on(int multiprocessors, const AttentionCase<T>& host) {
+  const Multiprocessors present(multiprocessors);
+  AttentionOnDevice<T> device(host);
+  device.forward();
+  device.backward();
+  return {device.out(), device.d_qkv(), device.d_filter(), device.pinv()};
+}
+
+template <class T>
+void expect_same_bits_where_chunks_are_shared(const CaseOptions& options) {
+  const AttentionCase<T> host(options);
+  const auto heads = static_cast<int>(options.config.heads * std::ssize(options.rows));
+  emulation::launches().clear();
+  const Results alone = results_on(heads, host);
+  EXPECT_EQ(emulation::launches()["attention_merge_chunks"], 0);
+  EXPECT_EQ(emulation::launches()["attention_add_chunks"], 0);
+  const Results shared = results_on(heads + 1, host);
+  EXPECT_EQ(emulation::launches()["attention_merge_chunks"], 1);
+  EXPECT_EQ(emulation::launches()["attention_add_chunks"], 1);
+  EXPECT_TRUE(same_bits(alone.out, shared.out));
+  EXPECT_TRUE(same_bits(alone.d_qkv, shared.d_qkv));
+  EXPECT_TRUE(same_bits(alone.d_filter, shared.d_filter));
+  EXPECT_TRUE(same_bits(alone.pinv, shared.pinv));
+}
+
+TEST(AttentionOnDevice, gives_the_same_bits_whether_or_not_blocks_share_the_chunks_of_a_head) {
+  struct Sizes {
+    std::int64_t landmarks, width;
+    PinvInit init = PinvInit::kPerMatrix;
+  };
+  for (const auto& [landmarks, width, init] :
+       {Sizes{64, 64}, Sizes{16, 24, PinvInit::kBatchMax}, Sizes{5, 128}, Sizes{70, 8}}) {
+    SCOPED_TRACE(fmt::format("{} landmarks, width {}", landmarks, width));
+    CaseOptions options = ragged(width);
+    options.config = {.heads = 1, .landmarks = landmarks, .taps = 3, .pinv_iterations = 2, .pinv_init = init};
+    options.rows = {3, 9 * 512 + 100, 700};
+    if (landmarks == 16) options.lengths = {3, 2000, 600};  // chunks without keys
+    expect_same_bits_where_chunks_are_shared<float>(options);
+    expect_same_bits_where_chunks_are_shared<BF16>(options);
+  }
+}
 #endif
 
 TEST(AttentionOnDevice, saves_the_residuals_and_inverses_of_the_cpu) {

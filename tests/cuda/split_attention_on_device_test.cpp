@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <mutex>
 
 #include "attention/attention_part.h"
@@ -194,6 +195,16 @@ TEST(SplitAttentionOnDevice, long_sequences_many_landmarks_and_wide_heads_are_sp
   options.config.landmarks = 8;
   options.head_width = 96;
   expect_as_on_one_rank<BF16>(options, {0, 100, 240});
+}
+
+// On a GPU of more multiprocessors than heads several blocks add up the chunks of a whole sequence before the
+// one that goes on with it, and those of a part for the exchange.
+TEST(SplitAttentionOnDevice, whole_sequences_of_many_chunks_may_lie_beside_parts_of_several) {
+  ::setenv("NYSTROM_EMULATION_MULTIPROCESSORS", "132", 1);
+  const CaseOptions options{
+      .config = {.heads = 1, .landmarks = 8, .taps = 3}, .rows = {8 * 512 + 50, 1300}, .head_width = 16};
+  expect_as_on_one_rank<float>(options, {0, 8 * 512 + 50 + 1100, 8 * 512 + 50 + 1300});
+  ::unsetenv("NYSTROM_EMULATION_MULTIPROCESSORS");
 }
 
 TEST(SplitAttentionOnDevice, a_residual_counts_once) {

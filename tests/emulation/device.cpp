@@ -152,7 +152,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   cudaMemGetInfo(&free_bytes, &properties->totalGlobalMem);
   properties->major = emulation::capability() / 10;
   properties->minor = emulation::capability() % 10;
-  properties->multiProcessorCount = 2;
+  properties->multiProcessorCount =
+      static_cast<int>(emulation::number("NYSTROM_EMULATION_MULTIPROCESSORS", 2));
   properties->sharedMemPerBlock = 48 * 1024;
   properties->sharedMemPerBlockOptin = emulation::max_shared_bytes();
   properties->uuid.bytes[0] = static_cast<char>(device);

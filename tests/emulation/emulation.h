@@ -21,14 +21,14 @@
 //
 // Environment: NYSTROM_EMULATION_SEED (1), NYSTROM_EMULATION_DEVICES (1), NYSTROM_EMULATION_MEMORY (MiB,
 // 16384), NYSTROM_EMULATION_CAPABILITY (90; with it goes the most shared memory of a block),
-// NYSTROM_EMULATION_MACHINE (0: the machine, by its GPUs' ids), NYSTROM_EMULATION_DRIVER (13000),
-// NYSTROM_EMULATION_NCCL=missing, registers-nothing, or start, first or destroy with :RANK (which blocks
-// there), NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails), NYSTROM_EMULATION_UPDATES=N (each Nth
-// update of a graph is refused with another error each time), NYSTROM_EMULATION_CUBLASLT=N (the first N
-// libraries do not start), NYSTROM_EMULATION_PRODUCT_MS, _PLAIN_MS and _EPILOGUE_MS (what products take at
-// least: all, those with no epilogue but a bias, those with another), NYSTROM_EMULATION_MMA=truncate (sums of
-// tensor cores cut off as hardware does), NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what
-// cuBLASLt can do besides summing; all).
+// NYSTROM_EMULATION_MULTIPROCESSORS (2), NYSTROM_EMULATION_MACHINE (0: the machine, by its GPUs' ids),
+// NYSTROM_EMULATION_DRIVER (13000), NYSTROM_EMULATION_NCCL=missing, registers-nothing, or start, first or
+// destroy with :RANK (which blocks there), NYSTROM_EMULATION_FAILURE=KERNEL:N (its Nth call fails),
+// NYSTROM_EMULATION_UPDATES=N (each Nth update of a graph is refused with another error each time),
+// NYSTROM_EMULATION_CUBLASLT=N (the first N libraries do not start), NYSTROM_EMULATION_PRODUCT_MS, _PLAIN_MS
+// and _EPILOGUE_MS (what products take at least: all, those with no epilogue but a bias, those with another),
+// NYSTROM_EMULATION_MMA=truncate (sums of tensor cores cut off as hardware does),
+// NYSTROM_EMULATION_EPILOGUES=none or bias,gelu,slope,sums (what cuBLASLt can do besides summing; all).
 
 #include <cuda_runtime.h>
 

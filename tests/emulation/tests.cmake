@@ -13,7 +13,7 @@ nystrom_add_test(emulation_test
 # come before those of nystrom_kernels. Few and small shapes, which take each kernel once.
 get_target_property(nystrom_watched_sources nystrom_kernels SOURCES)
 list(FILTER nystrom_watched_sources INCLUDE REGEX
-  "/attention/(conv_gradient|forward|key_gradient|nystrom[a-z_]*|query_gradient|splits|wgmma/[a-z_]*|kinds/(exact_attention|softmax|sum_chunks))\\.cu$")
+  "/attention/(chunk_sums|conv_gradient|forward|key_gradient|nystrom[a-z_]*|query_gradient|splits|wgmma/[a-z_]*|kinds/(exact_attention|softmax|sum_chunks))\\.cu$")
 add_library(nystrom_watched_kernels OBJECT ${nystrom_watched_sources})
 target_compile_options(nystrom_watched_kernels PRIVATE -fsanitize=thread -O1 -g1)
 target_link_libraries(nystrom_watched_kernels PRIVATE nystrom_kernels nystrom_options)
@@ -25,7 +25,7 @@ nystrom_add_test(races_test
   LABELS emulation
   AS_ONE races)
 set_property(TEST races PROPERTY ENVIRONMENT
-  "GTEST_FILTER=Races.*:*is_as_defined_for_ragged_packs:*beyond_one_chunk*:*drops_what_the_cpu_drops")
+  "GTEST_FILTER=Races.*:*is_as_defined_for_ragged_packs:*beyond_one_chunk*:*as_defined_where_blocks_share*:*drops_what_the_cpu_drops")
 
 nystrom_add_test(pinv_emulation_test
   SOURCES tests/emulation/pseudo_inverse_test.cpp

@@ -26,6 +26,7 @@ struct NystromMiddle {
   const float *q_landmarks, *k_landmarks;  // [B, H, M, D]
   const float *parts, *part_stats;         // of attend_keys
   const float* softmaxes;                  // [splits, kMaxSequenceRanks, H, M (D + 2)] of split sequences
+  bool merged;                             // the first chunks' parts are those of all (chunk_sums.h)
   float* k3_v;                             // [B, H, M, D]
   float* k3_stats;                         // [B, H, M, 2]
   float *pinv, *a;                         // [B, H, M, M]
@@ -44,6 +45,7 @@ struct NystromMiddleGradient {
   AttentionProblem problem;
   int iterations, kept;  // kept: iterates that a slot has room for
   bool one_scale;
+  bool added;  // the first chunks' parts of d_W and d_k~ are the sums of all (chunk_sums.h)
   const float *q_landmarks, *k_landmarks, *pinv, *k3_v, *a, *norms, *iterates;  // as NystromMiddle left them
   float* d_scales;                                                              // see CudaNystromWorkspace
   float* d_w_parts;  // the first chunk's place becomes scratch

@@ -3,6 +3,7 @@
 // the kernels of the other way are not launched. Checked against the CPU through the emulation; not yet run
 // on a GPU.
 
+#include "kernels/cuda/attention/chunk_sums.h"
 #include "kernels/cuda/attention/landmarks.h"
 #include "kernels/cuda/attention/launch_arguments.h"
 #include "kernels/cuda/attention/splits.h"
@@ -26,7 +27,7 @@ AttentionProblem problem_with_landmarks(const CudaNystromShape& shape, const Nys
 }
 
 NystromMiddle middle_of(const AttentionProblem& problem, const CudaNystromWorkspace& workspace,
-                        const NystromAttention& args) {
+                        const NystromAttention& args, bool merged) {
   NystromMiddle middle{};
   middle.problem = problem;
   middle.iterations = args.options.pinv_iterations;
@@ -36,6 +37,7 @@ NystromMiddle middle_of(const AttentionProblem& problem, const CudaNystromWorksp
   middle.parts = workspace.parts;
   middle.part_stats = workspace.part_stats;
   middle.softmaxes = workspace.softmaxes;
+  middle.merged = merged;
   middle.k3_v = args.saved.k3_v.data<float>();
   middle.k3_stats = args.saved.k3_stats.data<float>();
   middle.pinv = args.saved.pinv.data<float>();
@@ -57,6 +59,7 @@ void forward(CudaContext& context, const NystromAttention& args) {
   auto rows = attend_rows_of<T>(problem, args.inputs, args.saved.row_stats);
   float* const q_landmarks = args.saved.q_landmarks.data<float>();
   float* const k_landmarks = args.saved.k_landmarks.data<float>();
+  const bool merged = shape.approximates_any() && chunks_are_shared(context, problem);
   if (shape.approximates_any()) {
     make_landmarks(context, Landmarks<T>{problem, rows.qkv, q_landmarks, k_landmarks, workspace.segment_sums},
                    shape.longest);
@@ -69,13 +72,14 @@ void forward(CudaContext& context, const NystromAttention& args) {
     }
     attend_keys(context,
                 AttendKeys<T>{problem, rows.qkv, q_landmarks, workspace.parts, workspace.part_stats});
+    if (merged) merge_chunks(context, problem, workspace.parts, workspace.part_stats);
     if (!splits.empty()) {
       pack_softmaxes(context, problem, workspace.parts, workspace.part_stats, workspace.softmaxes);
       exchange_pieces(splits, problem, workspace.softmaxes,
                       shape.heads * shape.options.landmarks * (shape.width + 2));
     }
   }
-  nystrom_middle(context, middle_of(problem, workspace, args),
+  nystrom_middle(context, middle_of(problem, workspace, args, merged),
                  shape.slots(shape.forward_squares()));  // exact heads' residuals too
   rows.k_landmarks = k_landmarks;
   rows.w = args.saved.w.data<float>();
@@ -143,10 +147,12 @@ void backward(CudaContext& context, const NystromAttention& args, const Attentio
   keys.d_q_landmarks = workspace.d_q_landmarks;
   keys.d_q_parts = workspace.d_q_parts;
   if (shape.approximates_any()) {
-    const NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
+    NystromMiddleGradient middle = middle_gradient(shape, problem, workspace, args);
     rows_gradient(context, rows, false, shape.longest);
-    sum_over_ranks(context, shape, splits, problem, {{workspace.d_w_parts, workspace.d_k_parts}, 2},
-                   workspace.sums);
+    const ChunkedSums through_rows{{workspace.d_w_parts, workspace.d_k_parts}, 2};
+    middle.added = chunks_are_shared(context, problem);
+    if (middle.added) add_chunks(context, problem, through_rows);
+    sum_over_ranks(context, shape, splits, problem, through_rows, workspace.sums);
     nystrom_middle_gradient(context, middle, shape.slots(shape.backward_squares()));
     keys_gradient(context, keys, false, shape.longest);
     sum_over_ranks(context, shape, splits, problem, {{workspace.d_q_parts}, 1}, workspace.sums);

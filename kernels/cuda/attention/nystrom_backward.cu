@@ -9,10 +9,12 @@
 //              Then through the scale and A's softmax: d_k~, and this part of d_q~, with which the keys' pass
 //              begins its first chunk.
 //   landmarks  block (head): the latter where M > 64, or where one scale is all heads'.
-//   queries    d_q~ from its chunks, where there are several, then added to d_q.
+//   queries    d_q~ from its chunks, where there are several, by block (512 elements, head); then added to
+//   d_q.
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
+#include "kernels/cuda/attention/pieces_by_rows.h"
 #include "kernels/cuda/attention/small_pinv_gradient.h"
 #include "kernels/tensor/cuda/launch.h"
 
@@ -28,7 +30,7 @@ __device__ inline float* begin_head(const NystromMiddleGradient& args, const Att
   const float* const k3_v = args.k3_v + rows * width;
   float* const d_k3_v = args.d_k3_v + rows * width;
   float* const d_w = args.d_w_parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * m * width;
-  const GradientPieces pieces = pieces_of(args, item, args.d_w_parts, 0, 2);
+  const SumPieces pieces = pieces_of(args, item, args.d_w_parts, 0, 2);
   for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads) d_w[e] = sum_at(pieces, e);
   for_product(transposed(args.pinv + rows * m, m, m), plain(d_w, m, width), stage,
               [&](float sum, int i, int j) { d_k3_v[i * width + j] = sum; });
@@ -104,7 +106,7 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
       d_s[i * m + j] = a[i * m + j] * (d_s[i * m + j] - delta) * problem.scale;
   }
   const std::int64_t at = rows * width;
-  const GradientPieces of_d_k = pieces_of(args, item, args.d_k_parts, 1, 2);
+  const SumPieces of_d_k = pieces_of(args, item, args.d_k_parts, 1, 2);
   for (int e = static_cast<int>(threadIdx.x); e < m * width; e += kSquareThreads)
     args.d_k_landmarks[at + e] = sum_at(of_d_k, e);
   for_product(plain(d_s, m, m), plain(args.k_landmarks + at, m, width), memory.stage(),
@@ -113,14 +115,16 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
               [&](float sum, int i, int j) { args.d_k_landmarks[at + i * width + j] += sum; });
 }
 
-__global__ void __launch_bounds__(kSquareThreads) query_landmarks_kernel(NystromMiddleGradient args) {
+__global__ void __launch_bounds__(kPieceThreads, kPieceBlocks)
+    query_landmarks_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.y));
   if (item.exact) return;
   const int size = problem.landmarks * problem.width;
-  float* const d_q = args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size;
-  const GradientPieces pieces = pieces_of(args, item, args.d_q_parts, 0, 1);
-  for (int e = static_cast<int>(threadIdx.x); e < size; e += kSquareThreads) d_q[e] = sum_at(pieces, e);
+  const SumPieces pieces =
+      item.split < 0 ? chunks_of(problem, item, args.d_q_parts) : ranks_of(problem, item, args.sums, 0, 1);
+  add_piece_elements(pieces, static_cast<int>(blockIdx.x), size,
+                     args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size);
 }
 
 constexpr int kRowsOfBlock = 16;
@@ -191,8 +195,10 @@ void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradi
   const bool one_part = problem.max_chunks == 1 && problem.splits[0].batch < 0 && problem.splits[1].batch < 0;
   const float* const d_q_landmarks = one_part ? args.d_q_parts : args.d_q_landmarks;
   if (!one_part)
-    launch(context.stream(), dim3(static_cast<unsigned>(problem.batch * problem.heads)), dim3(kSquareThreads),
-           0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
+    launch(context.stream(),
+           dim3(blocks_of(std::int64_t{problem.landmarks} * problem.width, kPieceElements),
+                static_cast<unsigned>(problem.batch * problem.heads)),
+           dim3(kPieceThreads), 0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
   const dim3 grid(static_cast<unsigned>((longest + kRowsOfBlock - 1) / kRowsOfBlock),
                   static_cast<unsigned>(problem.batch));
   launch(context.stream(), grid, dim3(kSquareThreads), kRowsOfBlock * (sizeof(int) + sizeof(float)),

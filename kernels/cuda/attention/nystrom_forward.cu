@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kSquareThreads) large_middle_kernel(NystromMid
     }
     const int width = problem.width;
     const std::int64_t row = static_cast<std::int64_t>(index) * m, at = row * width;
-    merge_softmax(problem, pieces_of(args, item), true, args.k3_stats + 2 * row, args.k3_v + at);
+    merge_softmax(problem, pieces_of(args, item), args.k3_stats + 2 * row, args.k3_v + at);
     for_product(plain(pinv, m, m), plain(args.k3_v + at, m, width), memory.stage(),
                 [&](float sum, int i, int j) { args.w[at + i * width + j] = sum; });
     __syncthreads();

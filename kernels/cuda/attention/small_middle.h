@@ -10,8 +10,10 @@ namespace nystrom::cuda {
 
 /// The chunks' parts of k3 v, or the ranks'.
 __device__ inline SoftmaxPieces pieces_of(const NystromMiddle& args, const AttentionItem& item) {
-  return item.split < 0 ? chunks_of(args.problem, item, args.parts, args.part_stats)
-                        : ranks_of(args.problem, item, args.softmaxes);
+  if (item.split >= 0) return ranks_of(args.problem, item, args.softmaxes);
+  SoftmaxPieces pieces = chunks_of(args.problem, item, args.parts, args.part_stats);
+  if (args.merged) pieces.count = 1;
+  return pieces;
 }
 
 /// The largest norm of the call.
@@ -42,6 +44,40 @@ __device__ inline void write_residual(const NystromMiddle& args, const Attention
   if (threadIdx.x == 0)
     args.residuals[item.index] =
         item.first == 0 ? sqrtf(squared / static_cast<float>(args.problem.landmarks)) : 0.0F;
+}
+
+/// k3 v from its pieces for M <= 64, of the warp's rows, which are returned: 64 columns from `column` on.
+/// `stats`, `sums`: as of merge_softmax.
+__device__ inline TileRows merged_rows(const AttentionProblem& problem, const SoftmaxPieces& pieces,
+                                       int column, float* stats, float* sums) {
+  const int m = problem.landmarks, width = problem.width, first = 16 * warp_index() + lane_index() / 4;
+  const auto stat = [&](int piece, int half) {
+    return pieces.stats + piece * pieces.stats_stride + 2 * min(first + 8 * half, m - 1);
+  };
+  float largest[2], inverse[2];
+  for (int half = 0; half < 2; ++half) {
+    largest[half] = -INFINITY;
+    float sum = 0;
+    for (int p = 0; p < pieces.count; ++p) largest[half] = fmaxf(largest[half], stat(p, half)[0]);
+    for (int p = 0; p < pieces.count; ++p)
+      sum = fmaf(expf(stat(p, half)[0] - largest[half]), stat(p, half)[1], sum);
+    inverse[half] = 1.0F / sum;
+    if (lane_index() % 4 != 0 || first + 8 * half >= m) continue;
+    stats[2 * (first + 8 * half)] = largest[half];
+    stats[2 * (first + 8 * half) + 1] = inverse[half];
+  }
+  TileRows merged;
+  for (int p = 0; p < pieces.count; ++p) {
+    const float factors[2] = {expf(stat(p, 0)[0] - largest[0]), expf(stat(p, 1)[0] - largest[1])};
+    const TileRows piece = read_rows(pieces.sums + p * pieces.stride, m, width, column);
+#pragma unroll
+    for (int j = 0; j < kSquareTile / 8; ++j)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) merged.x[j][i] = fmaf(factors[i / 2], piece.x[j][i], merged.x[j][i]);
+  }
+  for_each(merged, [&](float& x, int half, int) { x *= inverse[half]; });
+  write_rows(sums, merged, m, width, column);
+  return merged;
 }
 
 /// k3 v with its statistics from its pieces in order, and W = Z (k3 v), M <= 64. Z is not in the stage.

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/attention/landmarks.h"
 #include "kernels/cuda/attention/pseudo_inverse_gradient.h"
+#include "kernels/cuda/attention/softmax_pieces.h"
 
 namespace nystrom::cuda {
 
@@ -29,34 +30,23 @@ __device__ inline int largest_norm_item(const float* norms, int items, float* ve
   return item;
 }
 
-/// An item's gradients of [M, D] by its chunks, or of a split sequence by the ranks: `count` pieces, `stride`
-/// elements apart, to be added up in order.
-struct GradientPieces {
-  const float* first;
-  std::int64_t stride;
-  int count;
-};
-/// `parts`: [items, chunks, M, D]; of a split sequence: gradient `which` of `count`.
-__device__ inline GradientPieces pieces_of(const NystromMiddleGradient& args, const AttentionItem& item,
-                                           const float* parts, int which, int count) {
-  const AttentionProblem& problem = args.problem;
-  const std::int64_t size = static_cast<std::int64_t>(problem.landmarks) * problem.width;
-  if (item.split < 0)
-    return {parts + static_cast<std::int64_t>(item.index) * problem.max_chunks * size, size,
-            attention_chunks(item.rows)};
-  const std::int64_t stride = problem.heads * count * size;
-  return {args.sums + item.split * kMaxSequenceRanks * stride +
-              (static_cast<std::int64_t>(item.head) * count + which) * size,
-          stride, split_of(problem, item).pieces};
+/// An item's gradients of [M, D] by its chunks, or of a split sequence by the ranks. `parts`: [items, chunks,
+/// M, D]; of a split sequence: gradient `which` of `count`.
+__device__ inline SumPieces pieces_of(const NystromMiddleGradient& args, const AttentionItem& item,
+                                      const float* parts, int which, int count) {
+  if (item.split >= 0) return ranks_of(args.problem, item, args.sums, which, count);
+  SumPieces pieces = chunks_of(args.problem, item, parts);
+  if (args.added) pieces.count = 1;
+  return pieces;
 }
 /// Element `e` of the sum.
-__device__ inline float sum_at(const GradientPieces& pieces, int e) {
+__device__ inline float sum_at(const SumPieces& pieces, int e) {
   float sum = pieces.first[e];
   for (int p = 1; p < pieces.count; ++p) sum += pieces.first[p * pieces.stride + e];
   return sum;
 }
 /// The warp's rows of the sum [m, width], 64 columns from `column` on.
-__device__ inline TileRows summed_rows(const GradientPieces& pieces, int m, int width, int column) {
+__device__ inline TileRows summed_rows(const SumPieces& pieces, int m, int width, int column) {
   TileRows sum = read_rows(pieces.first, m, width, column);
   for (int p = 1; p < pieces.count; ++p) {
     const TileRows piece = read_rows(pieces.first + p * pieces.stride, m, width, column);
@@ -75,7 +65,7 @@ __device__ inline TileRows small_begin(const NystromMiddleGradient& args, const 
   const AttentionProblem& problem = args.problem;
   const int m = problem.landmarks, width = problem.width;
   const std::int64_t row = landmark_rows(problem, item.index), at = row * width;
-  const GradientPieces of_d_w = pieces_of(args, item, args.d_w_parts, 0, 2);
+  const SumPieces of_d_w = pieces_of(args, item, args.d_w_parts, 0, 2);
   const SplitTile z =
       publish<Unit>(read_square(args.pinv + row * m, m), memory.tile(0), memory.maxima, extent).tile;
   TileRows d_z;
@@ -139,7 +129,7 @@ __device__ inline void small_landmarks_gradient(const NystromMiddleGradient& arg
     for (int i = 0; i < 4; ++i) d_a.x[j][i] = a.x[j][i] * (d_a.x[j][i] - deltas[i / 2]) * problem.scale;
   const SplitTile d_s = publish<Unit>(d_a, memory.tile(0), memory.maxima, extent).tile;
   const std::int64_t at = landmark_rows(problem, item.index) * width;
-  const GradientPieces of_d_k = pieces_of(args, item, args.d_k_parts, 1, 2);
+  const SumPieces of_d_k = pieces_of(args, item, args.d_k_parts, 1, 2);
   for (int column = 0; column < width; column += kSquareTile) {
     const Extent right{extent, width - column};
     const auto product = [&](const auto& of_d_s, const float* from) {

@@ -6,7 +6,7 @@
 
 #include "kernels/cuda/attention/splits.h"
 
-#include "kernels/cuda/attention/softmax_pieces.h"
+#include "kernels/cuda/attention/pieces_by_rows.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/launch.h"
 
@@ -59,40 +59,40 @@ __global__ void finish_landmarks_kernel(AttentionProblem problem, const float* s
   }
 }
 
-/// Block (head, split).
+/// Block (., split, head).
 __device__ inline AttentionItem split_item(const AttentionProblem& problem) {
   const int batch = blockIdx.y == 0 ? problem.splits[0].batch : problem.splits[1].batch;
-  return item_of(problem, batch * problem.heads + static_cast<int>(blockIdx.x));
+  return item_of(problem, batch * problem.heads + static_cast<int>(blockIdx.z));
 }
 __device__ inline std::int64_t own_piece(const AttentionProblem& problem, const AttentionItem& item) {
   return static_cast<std::int64_t>(item.split) * kMaxSequenceRanks + split_of(problem, item).mine;
 }
 
-__global__ void pack_softmaxes_kernel(AttentionProblem problem, const float* parts, const float* part_stats,
-                                      float* pieces) {
+/// Block (8 rows, split, head).
+__global__ void __launch_bounds__(kPieceThreads, kPieceBlocks)
+    pack_softmaxes_kernel(AttentionProblem problem, const float* parts, const float* part_stats,
+                          float* pieces) {
   const AttentionItem item = split_item(problem);
   const std::int64_t m = problem.landmarks, size = m * (problem.width + 2);
   float* const sums = pieces + (own_piece(problem, item) * problem.heads + item.head) * size;
-  merge_softmax(problem, chunks_of(problem, item, parts, part_stats), false, sums + m * problem.width, sums);
+  merge_piece_rows(problem, chunks_of(problem, item, parts, part_stats),
+                   static_cast<int>(blockIdx.x) * kPieceRows, sums + m * problem.width, sums);
 }
 
-__global__ void pack_sums_kernel(AttentionProblem problem, ChunkedSums sums, float* pieces) {
+/// Block (512 elements, split, head).
+__global__ void __launch_bounds__(kPieceThreads, kPieceBlocks)
+    pack_sums_kernel(AttentionProblem problem, ChunkedSums sums, float* pieces) {
   const AttentionItem item = split_item(problem);
   const std::int64_t size = static_cast<std::int64_t>(problem.landmarks) * problem.width;
   float* const to = pieces + (own_piece(problem, item) * problem.heads + item.head) * sums.count * size;
-  for (int which = 0; which < sums.count; ++which) {
-    const float* const from = (which == 0 ? sums.parts[0] : sums.parts[1]) +
-                              static_cast<std::int64_t>(item.index) * problem.max_chunks * size;
-    for (int e = static_cast<int>(threadIdx.x); e < size; e += kThreads) {
-      float sum = from[e];
-      for (int c = 1; c < attention_chunks(item.rows); ++c) sum += from[c * size + e];
-      to[which * size + e] = sum;
-    }
-  }
+  for (int which = 0; which < sums.count; ++which)
+    add_piece_elements(chunks_of(problem, item, which == 0 ? sums.parts[0] : sums.parts[1]),
+                       static_cast<int>(blockIdx.x), static_cast<int>(size), to + which * size);
 }
 
-dim3 blocks(std::int64_t of_split, const AttentionProblem& problem) {
-  return {static_cast<unsigned>(of_split), problem.splits[1].batch < 0 ? 1U : 2U};
+dim3 blocks(std::int64_t of_split, const AttentionProblem& problem, int heads = 1) {
+  return {static_cast<unsigned>(of_split), problem.splits[1].batch < 0 ? 1U : 2U,
+          static_cast<unsigned>(heads)};
 }
 
 }  // namespace
@@ -188,14 +188,16 @@ void finish_landmarks(CudaContext& context, const AttentionProblem& problem, con
 
 void pack_softmaxes(CudaContext& context, const AttentionProblem& problem, const float* parts,
                     const float* part_stats, float* pieces) {
-  launch(context.stream(), blocks(problem.heads, problem), dim3(kThreads), 0, "attention_split_softmaxes",
+  launch(context.stream(), blocks(blocks_of(problem.landmarks, kPieceRows), problem, problem.heads),
+         dim3(kPieceThreads), merge_piece_bytes(problem.max_chunks), "attention_split_softmaxes",
          pack_softmaxes_kernel, problem, parts, part_stats, pieces);
 }
 
 void pack_sums(CudaContext& context, const AttentionProblem& problem, const ChunkedSums& sums,
                float* pieces) {
-  launch(context.stream(), blocks(problem.heads, problem), dim3(kThreads), 0, "attention_split_sums",
-         pack_sums_kernel, problem, sums, pieces);
+  const auto size = std::int64_t{problem.landmarks} * problem.width;
+  launch(context.stream(), blocks(blocks_of(size, kPieceElements), problem, problem.heads),
+         dim3(kPieceThreads), 0, "attention_split_sums", pack_sums_kernel, problem, sums, pieces);
 }
 
 template Halos<float> exchange_halos(CudaContext&, const SplitSequences&, const AttentionProblem&,

@@ -4,6 +4,7 @@
 // order of ranks. All of it happens on the stream: the host waits for nothing (over NCCL).
 
 #include "kernels/attention/split_sequences.h"
+#include "kernels/cuda/attention/chunk_sums.h"
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"
 
@@ -37,11 +38,7 @@ void finish_landmarks(CudaContext& context, const AttentionProblem& problem, con
 void pack_softmaxes(CudaContext& context, const AttentionProblem& problem, const float* parts,
                     const float* part_stats, float* pieces);
 
-/// This rank's piece [H, count, M, D] of each split sequence's sums, from the chunks of up to two of them.
-struct ChunkedSums {
-  const float* parts[2] = {};  ///< [B, H, chunks, M, D]
-  int count = 1;
-};
+/// This rank's piece [H, count, M, D] of each split sequence's sums, from the chunks of each.
 void pack_sums(CudaContext& context, const AttentionProblem& problem, const ChunkedSums& sums, float* pieces);
 
 }  // namespace nystrom::cuda
