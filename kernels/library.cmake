@@ -55,8 +55,9 @@ nystrom_add_library(kernels FOLDER kernels
     cuda/losses/span_cross_entropy.cu
     cuda/optimizer/adamw.cu cuda/optimizer/average.cu cuda/optimizer/clip_factor.cu cuda/optimizer/muon.cu
     cuda/optimizer/tensorwise_adam.cu
-    cuda/attention/chunk_sums.cu cuda/attention/conv_gradient.cu cuda/attention/forward.cu cuda/attention/key_gradient.cu cuda/attention/nystrom.cu
-    cuda/attention/nystrom_backward.cu cuda/attention/nystrom_forward.cu cuda/attention/query_gradient.cu cuda/attention/splits.cu
+    cuda/attention/conv_gradient.cu cuda/attention/forward.cu cuda/attention/key_gradient.cu cuda/attention/query_gradient.cu
+    cuda/attention/nystrom/chunk_sums.cu cuda/attention/nystrom/middle_backward.cu cuda/attention/nystrom/middle_forward.cu
+    cuda/attention/nystrom/nystrom.cu cuda/attention/nystrom/splits.cu
     cuda/attention/kinds/exact_attention.cu cuda/attention/kinds/linear.cu cuda/attention/kinds/linformer.cu
     cuda/attention/kinds/longformer.cu cuda/attention/kinds/performer.cu cuda/attention/kinds/reformer.cu
     cuda/attention/kinds/reformer_hash.cu

@@ -103,7 +103,7 @@ def split_tiles(count):
 
 
 def short_segments(shape):
-    """Whether a warp sums a segment alone: has_short_segments in nystrom_forward.cu."""
+    """Whether a warp sums a segment alone: has_short_segments in middle_forward.cu."""
     return shape.n <= 16 * LANDMARKS
 
 

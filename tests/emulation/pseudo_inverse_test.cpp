@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/cuda/attention/pseudo_inverse_gradient.h"
+#include "kernels/cuda/attention/nystrom/pseudo_inverse_gradient.h"
 #include "kernels/tensor/cuda/context.h"
 #include "kernels/tensor/cuda/launch.h"
 

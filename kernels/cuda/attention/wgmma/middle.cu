@@ -1,7 +1,7 @@
 // The M x M part of Nystrom attention's forward by wgmma, for 48 < M <= 64 (small_middle.h). Checked against
 // the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/small_middle.h"
+#include "kernels/cuda/attention/nystrom/small_middle.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

@@ -1,7 +1,7 @@
 // The pseudo-inverse's backward by wgmma, for 48 < M <= 64 (small_pinv_gradient.h). Checked against the CPU
 // through the emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/small_pinv_gradient.h"
+#include "kernels/cuda/attention/nystrom/small_pinv_gradient.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

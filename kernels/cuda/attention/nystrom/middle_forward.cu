@@ -11,7 +11,7 @@
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/small_middle.h"
+#include "kernels/cuda/attention/nystrom/small_middle.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

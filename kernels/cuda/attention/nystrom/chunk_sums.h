@@ -11,7 +11,7 @@ namespace nystrom::cuda {
 /// Whether it pays: one block a head would leave multiprocessors idle for longer than a launch takes.
 bool chunks_are_shared(const CudaContext& context, const AttentionProblem& problem);
 
-/// parts [B, H, chunks, M, D] and part_stats [B, H, chunks, M, 2] of the third softmax (softmax_pieces.h), of
+/// parts [B, H, chunks, M, D] and part_stats [B, H, chunks, M, 2] of the third softmax (pieces.h), of
 /// sequences that are whole.
 void merge_chunks(CudaContext& context, const AttentionProblem& problem, float* parts, float* part_stats);
 

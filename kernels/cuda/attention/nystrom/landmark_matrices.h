@@ -1,8 +1,8 @@
 #pragma once
 // Landmark matrices A of one head and their norms, for forward and backward.
 
+#include "kernels/cuda/attention/nystrom/pseudo_inverse.h"
 #include "kernels/cuda/attention/problem.h"
-#include "kernels/cuda/attention/pseudo_inverse.h"
 
 namespace nystrom::cuda {
 

@@ -2,9 +2,9 @@
 // What a block does for a head in the M x M part of Nystrom attention's backward, and for M <= 64 the kernel
 // (docs/mathematics.md has the lines under the same names).
 
-#include "kernels/cuda/attention/landmarks.h"
-#include "kernels/cuda/attention/pseudo_inverse_gradient.h"
-#include "kernels/cuda/attention/softmax_pieces.h"
+#include "kernels/cuda/attention/nystrom/landmarks.h"
+#include "kernels/cuda/attention/nystrom/pieces.h"
+#include "kernels/cuda/attention/nystrom/pseudo_inverse_gradient.h"
 
 namespace nystrom::cuda {
 

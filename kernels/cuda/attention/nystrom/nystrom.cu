@@ -3,10 +3,10 @@
 // the kernels of the other way are not launched. Checked against the CPU through the emulation; not yet run
 // on a GPU.
 
-#include "kernels/cuda/attention/chunk_sums.h"
-#include "kernels/cuda/attention/landmarks.h"
 #include "kernels/cuda/attention/launch_arguments.h"
-#include "kernels/cuda/attention/splits.h"
+#include "kernels/cuda/attention/nystrom/chunk_sums.h"
+#include "kernels/cuda/attention/nystrom/landmarks.h"
+#include "kernels/cuda/attention/nystrom/splits.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/dispatch.h"
 

@@ -4,9 +4,9 @@
 // divided by the ranks, backward 12 M C, and halos. Checked against the CPU through the emulation; not yet
 // run on a GPU.
 
-#include "kernels/cuda/attention/splits.h"
+#include "kernels/cuda/attention/nystrom/splits.h"
 
-#include "kernels/cuda/attention/pieces_by_rows.h"
+#include "kernels/cuda/attention/nystrom/pieces_by_rows.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/tensor/cuda/launch.h"
 

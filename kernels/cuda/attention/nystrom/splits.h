@@ -4,7 +4,7 @@
 // order of ranks. All of it happens on the stream: the host waits for nothing (over NCCL).
 
 #include "kernels/attention/split_sequences.h"
-#include "kernels/cuda/attention/chunk_sums.h"
+#include "kernels/cuda/attention/nystrom/chunk_sums.h"
 #include "kernels/cuda/attention/problem.h"
 #include "kernels/tensor/cuda/context.h"
 

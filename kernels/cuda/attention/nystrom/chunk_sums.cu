@@ -3,9 +3,9 @@
 // M = D = 64, from the cache where it holds what the pass before wrote). Checked against the CPU through the
 // emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/chunk_sums.h"
+#include "kernels/cuda/attention/nystrom/chunk_sums.h"
 
-#include "kernels/cuda/attention/pieces_by_rows.h"
+#include "kernels/cuda/attention/nystrom/pieces_by_rows.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

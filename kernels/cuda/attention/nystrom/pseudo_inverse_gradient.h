@@ -1,7 +1,7 @@
 #pragma once
 // The backward of the pseudo-inverse by one block (docs/mathematics.md has the lines under the same names).
 
-#include "kernels/cuda/attention/landmark_matrices.h"
+#include "kernels/cuda/attention/nystrom/landmark_matrices.h"
 
 namespace nystrom::cuda {
 

@@ -14,8 +14,8 @@
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
 
-#include "kernels/cuda/attention/pieces_by_rows.h"
-#include "kernels/cuda/attention/small_pinv_gradient.h"
+#include "kernels/cuda/attention/nystrom/pieces_by_rows.h"
+#include "kernels/cuda/attention/nystrom/small_pinv_gradient.h"
 #include "kernels/tensor/cuda/launch.h"
 
 namespace nystrom::cuda {

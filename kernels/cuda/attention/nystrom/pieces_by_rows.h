@@ -1,7 +1,7 @@
 #pragma once
 // Pieces of a head's softmax or sums put together by several blocks, each of which has some rows.
 
-#include "kernels/cuda/attention/softmax_pieces.h"
+#include "kernels/cuda/attention/nystrom/pieces.h"
 
 namespace nystrom::cuda {
 

@@ -3,7 +3,7 @@
 // its iterates live in registers (16 rows a warp) and as factors in shared memory; larger ones live in the
 // block's slot of the workspace, and are multiplied tile by tile.
 
-#include "kernels/cuda/attention/split_products.h"
+#include "kernels/cuda/attention/nystrom/split_products.h"
 
 namespace nystrom::cuda {
 

@@ -2,9 +2,9 @@
 // What a block does for a head between the passes over the sequence in Nystrom attention's forward, and for
 // M <= 64 the kernel: A, the pseudo-inverse with its iterates, k3 v from its chunks, and W.
 
-#include "kernels/cuda/attention/landmark_matrices.h"
-#include "kernels/cuda/attention/landmarks.h"
-#include "kernels/cuda/attention/softmax_pieces.h"
+#include "kernels/cuda/attention/nystrom/landmark_matrices.h"
+#include "kernels/cuda/attention/nystrom/landmarks.h"
+#include "kernels/cuda/attention/nystrom/pieces.h"
 
 namespace nystrom::cuda {
 
