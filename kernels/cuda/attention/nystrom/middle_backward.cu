@@ -9,7 +9,7 @@
 //              Then through the scale and A's softmax: d_k~, and this part of d_q~, with which the keys' pass
 //              begins its first chunk.
 //   landmarks  block (head): the latter where M > 64, or where one scale is all heads'.
-//   queries    d_q~ from its chunks, where there are several, by block (512 elements, head); then added to
+//   queries    d_q~ from its chunks, where there are several, by block (head, 512 elements); then added to
 //   d_q.
 //
 // Checked against the CPU through the emulation; not yet run on a GPU.
@@ -118,12 +118,12 @@ __global__ void __launch_bounds__(kSquareThreads) landmarks_gradient_kernel(Nyst
 __global__ void __launch_bounds__(kPieceThreads, kPieceBlocks)
     query_landmarks_kernel(NystromMiddleGradient args) {
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.y));
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
   if (item.exact) return;
   const int size = problem.landmarks * problem.width;
   const SumPieces pieces =
       item.split < 0 ? chunks_of(problem, item, args.d_q_parts) : ranks_of(problem, item, args.sums, 0, 1);
-  add_piece_elements(pieces, static_cast<int>(blockIdx.x), size,
+  add_piece_elements(pieces, static_cast<int>(blockIdx.y), size,
                      args.d_q_landmarks + static_cast<std::int64_t>(item.index) * size);
 }
 
@@ -196,8 +196,8 @@ void add_query_landmark_gradients(CudaContext& context, const NystromMiddleGradi
   const float* const d_q_landmarks = one_part ? args.d_q_parts : args.d_q_landmarks;
   if (!one_part)
     launch(context.stream(),
-           dim3(blocks_of(std::int64_t{problem.landmarks} * problem.width, kPieceElements),
-                static_cast<unsigned>(problem.batch * problem.heads)),
+           dim3(static_cast<unsigned>(problem.batch * problem.heads),
+                blocks_of(std::int64_t{problem.landmarks} * problem.width, kPieceElements)),
            dim3(kPieceThreads), 0, "attention_query_landmarks_backward", query_landmarks_kernel, args);
   const dim3 grid(static_cast<unsigned>((longest + kRowsOfBlock - 1) / kRowsOfBlock),
                   static_cast<unsigned>(problem.batch));
