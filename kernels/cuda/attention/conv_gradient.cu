@@ -31,9 +31,8 @@ struct FilterTiles {
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads) filter_gradient_kernel(FilterGradient<T> args) {
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
-  const int begin = chunk * size, end = min(begin + size, item.rows), window = static_cast<int>(blockIdx.z);
+  const auto [item, chunk, begin, end] = chunk_of_block(problem);
+  const int window = static_cast<int>(blockIdx.z);
   if (begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   using Tiles = FilterTiles<T, kWidth>;

@@ -65,6 +65,18 @@ __device__ inline AttentionItem item_of(const AttentionProblem& problem, int ind
   return item;
 }
 
+/// Chunk blockIdx.y of item blockIdx.x: its rows [begin, end), of which there are none beyond the last chunk.
+struct ItemChunk {
+  AttentionItem item;
+  int chunk, begin, end;
+};
+__device__ inline ItemChunk chunk_of_block(const AttentionProblem& problem) {
+  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
+  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows),
+            begin = chunk * size;
+  return {item, chunk, begin, min(begin + size, item.rows)};
+}
+
 __device__ inline SplitItem split_of(const AttentionProblem& problem, const AttentionItem& item) {
   return item.split == 0 ? problem.splits[0] : problem.splits[1];
 }

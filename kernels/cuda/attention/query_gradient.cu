@@ -54,9 +54,7 @@ template <class T, int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads) landmark_rows_gradient_kernel(RowsGradient<T> args) {
   constexpr int kParts = kDerivedParts<T>;
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
-  const int begin = chunk * size, end = min(begin + size, item.rows);
+  const auto [item, chunk, begin, end] = chunk_of_block(problem);
   if (item.exact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   const Tiles<T, kWidth, false> tiles(carver);

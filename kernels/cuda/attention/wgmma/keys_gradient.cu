@@ -48,9 +48,7 @@ __device__ inline void load_landmarks(const KeysGradient<BF16>& args, const Atte
 
 __global__ void __launch_bounds__(kAttentionThreads) keys_gradient_by_group_kernel(KeysGradient<BF16> args) {
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
-  const int begin = chunk * size, end = min(begin + size, item.rows);
+  const auto [item, chunk, begin, end] = chunk_of_block(problem);
   if (item.exact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   const KeysGradientTiles tiles(carver);

@@ -29,9 +29,7 @@ static_assert(RowsGradientTiles::kBytes <= kNarrowSharedBytes);
 
 __global__ void __launch_bounds__(kAttentionThreads) rows_gradient_by_group_kernel(RowsGradient<BF16> args) {
   const AttentionProblem& problem = args.problem;
-  const AttentionItem item = item_of(problem, static_cast<int>(blockIdx.x));
-  const int chunk = static_cast<int>(blockIdx.y), size = attention_chunk_rows(item.rows);
-  const int begin = chunk * size, end = min(begin + size, item.rows);
+  const auto [item, chunk, begin, end] = chunk_of_block(problem);
   if (item.exact || begin >= end) return;
   SharedCarver carver(shared_memory<std::byte>());
   const RowsGradientTiles tiles(carver);
