@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 WARP = 32
 # A multiprocessor of compute capability 9.0 (CUDA C++ Programming Guide, "Technical Specifications per Compute
 # Capability"): registers are given to warps by 256, a block takes 1 KiB of shared memory for itself.
@@ -81,8 +82,16 @@ class Occupancy:
 
 
 def kept(folder, ending):
-    """{path of the .cu below kernels/, as far as the object's path tells it: text}"""
-    return {str(path)[:-len(ending)]: path for path in sorted(pathlib.Path(folder).rglob(f"*.cu.o{ending}"))}
+    """{path of an object without its ending: the file}, of objects whose source is still there."""
+    files = sorted(pathlib.Path(folder).rglob(f"*.cu.o{ending}"))
+    return {str(file)[:-len(ending)]: file for file in files if source_of(file, ending).exists()}
+
+
+def source_of(file, ending):
+    """Of BUILD/CMakeFiles/TARGET.dir/SOURCE.o with that ending."""
+    parts = file.parts
+    below = next((i + 1 for i, part in enumerate(parts) if part.endswith(".dir")), 0)
+    return ROOT / str(pathlib.Path(*parts[below:])).removesuffix(".o" + ending)
 
 
 def all_resources(folder):
