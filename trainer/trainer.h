@@ -112,9 +112,9 @@ class Trainer {
   /// One training step: from the next global batch to new weights. Collective.
   StepReport step();
 
-  /// Calls body() while the network has the weights that are evaluated: the average of them where the options
-  /// say so and there was an update. If body() throws, this rank has the weights of training again, but where
-  /// the state is sharded (ZeRO) the other ranks' parts of them stay averaged. Collective.
+  /// Calls body() while the network's passes read the weights that are evaluated: the average of them where
+  /// the options say so and there was an update. If body() throws, this rank has the weights of training
+  /// again, but where the state is sharded (ZeRO) the other ranks' parts of them stay averaged. Collective.
   void with_evaluated_weights(const std::function<void()>& body);
 
   [[nodiscard]] const RunState& state() const { return state_; }
