@@ -74,8 +74,8 @@ fashion() {
   done
 }
 
-# Contours of 6 segments, the easiest of the benchmark's three: self-pretraining, then a curriculum, since neither of them
-# alone was enough to leave chance (docs/results.md).
+# Contours of 6 segments, the easiest of the benchmark's three: self-pretraining, without which nothing was learned in the
+# time there was, then a curriculum, which saves some (docs/results.md).
 pathfinder() {
   [[ -e short/pathfinder32 ]] || "$program" lra generate pathfinder --out short --contour 3 --images 60000
   [[ -e pathfinder32 ]] || "$program" lra generate pathfinder --out . --contour 6 --images 200000
