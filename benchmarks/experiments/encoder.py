@@ -2,7 +2,9 @@
 """Experiment: an encoder of at most 20 million parameters, pretrained on two CPU cores, with the choices behind it.
 
 usage: benchmarks/experiments/encoder.py STAGE [--data DIR] [--work DIR] [--program NYSTROM] [--threads N]
-                         [--seeds 1,2,3] [--variants a,b,...] [--minutes M] [--rounds R] [--tiny]
+                         [--seeds 1,2,3] [--variants a,b,...] [--minutes M] [--rounds R] [--short-steps S]
+                         [--long-steps L] [--phases short,long] [--tasks imdb-512,...]
+                         [--origins pretrain,softmax,scratch] [--epochs E] [--tiny]
 
 Each stage can be resumed: started again, it continues where it stopped and skips what is done. At its end it writes
 benchmarks/results/DATE-encoder-STAGE.json.
@@ -13,338 +15,347 @@ benchmarks/results/DATE-encoder-STAGE.json.
               turn. Needs a quiet machine
   ablation    trains each variant (--variants; --seeds) for as many steps as M minutes of N threads hold by `costs`,
               and evaluates all on the same validation text under the same conditions
-  report      the tables, in Markdown
+  pretrain    the encoder: S steps at 512 tokens (configs/cpu-encoder.yaml), then L steps at 2,048
+              (configs/cpu-encoder-long.yaml). With --phases short it can be trained on later, with a larger S
+  softmax     the same with softmax attention, for as many steps as take the same time by short runs of both in turn.
+              With --phases long it starts from the weights of the other's first phase
+  finetune    IMDB at 512 and 2,048 tokens, GLUE, XQuAD and WNUT 17 (or --tasks), by default from the checkpoint and
+              from scratch (--origins)
+  export      a Hugging Face folder of the encoder, WORK/model, with a model card from the results
+  report      the tables, in Markdown, and the curves of pretraining, WORK/curves.svg
 
-Variants and seeds may run in parallel, for example on one thread each: a process skips what another has taken.
-DIR (--data) contains books/, wiki/ and imdb/ (tar archives or the directory aclImdb). --tiny runs every stage in a
-minute or two on a fraction of the data, to test the script; its numbers are meaningless and are written below --work
-only.
+Variants, tasks, origins and seeds may run in parallel, for example on one thread each: a process skips what another
+has taken. DIR (--data) contains books/, wiki/, imdb/ (tar archives or the directory aclImdb), glue/, squad/ and ner/.
+--tiny runs every stage in a minute or two on a fraction of the data, to test the script; its numbers are meaningless
+and are written below --work only.
 """
 import json
-import resource
+import pathlib
 import shutil
 import statistics
 import subprocess
 import sys
 
-from experiment import ROOT, Experiment, manifest_of, metrics_of, parser_of, settings, spread, words
+from encoder_ablation import CONDITIONS, VOCABULARIES, Ablation, tokens_of
+from encoder_card import card, cells_of
+from experiment import GLUE, ROOT, checkpoint_of, metrics_of, parser_of, settings, spread, text_of, words, write_json
 
-BASELINE = ROOT / "configs" / "cpu-pretrain.yaml"
-VOCABULARIES = (12000, 8000, 24000)
-TINY_VOCABULARIES = {12000: 1000, 8000: 800, 24000: 1200}
-STAGES = ("prepare", "costs", "ablation", "report")
-
-# Values of these keys in VARIANTS are fractions of all steps.
-FRACTIONS = ("schedule.warmup_steps", "schedule.decay_steps")
-# What does not change the time of a step.
-FREE_OF_COST = ("schedule.", "optimizer.learning_rate", "optimizer.adamw_learning_rate", "optimizer.beta")
-
-
-def shape(layers, width, heads):
-    return {"model.layers": layers, "model.hidden_size": width, "model.heads": heads,
-            "model.intermediate_size": 4 * width}
-
-
-def muon(rate):
-    return {"optimizer.kind": "muon", "optimizer.scale": "match_rms_adamw", "optimizer.weight_decay": 0.1,
-            "optimizer.learning_rate": rate, "optimizer.adamw_learning_rate": 1e-3}
-
-
-def lamb(rate):
-    return {"optimizer.kind": "lamb", "optimizer.learning_rate": rate}
-
-
-# One change each against BASELINE, the most informative first. Samples are documents or pieces of them, so lengths are
-# compared at batches that hold about as many tokens as 16 samples of at most 512: some 4,300.
-VARIANTS = {
-    "baseline": {},
-    "rate-0.0005": {"optimizer.learning_rate": 5e-4},
-    "rate-0.002": {"optimizer.learning_rate": 2e-3},
-    "rate-0.004": {"optimizer.learning_rate": 4e-3},
-    "batch-8": {"training.global_batch": 8},
-    "batch-32": {"training.global_batch": 32},
-    "batch-64": {"training.global_batch": 64},
-    "masking-0.2": {"data.masking.probability": 0.2},
-    "masking-0.3": {"data.masking.probability": 0.3},
-    "masking-0.4": {"data.masking.probability": 0.4},
-    "muon-0.001": muon(1e-3),
-    "muon-0.003": muon(3e-3),
-    "stable-adamw": {"optimizer.kind": "stable_adamw", "training.clip_norm": 0},
-    "lamb-0.002": lamb(2e-3),
-    "lamb-0.01": lamb(1e-2),
-    "adamw-beta2-0.98": {"optimizer.beta2": 0.98},
-    "wsd": {"schedule.kind": "wsd", "schedule.decay_steps": 0.2},
-    "wsd-sqrt": {"schedule.kind": "wsd", "schedule.decay_steps": 0.2, "schedule.decay_shape": "one_minus_sqrt"},
-    "cosine": {"schedule.kind": "cosine"},
-    "constant": {"schedule.kind": "constant"},
-    "sop-0": {"objective.sop_weight": 0},
-    "sop-0.5": {"objective.sop_weight": 0.5},
-    "length-128": {"data.sequence_length": 128, "training.global_batch": 44},
-    "length-2048": {"data.sequence_length": 2048, "model.max_positions": 2048, "training.global_batch": 13},
-    "growth": {},
-    "shape-2x384": shape(2, 384, 6),
-    "shape-8x192": shape(8, 192, 3),
-    "shape-12x128": shape(12, 128, 2),
-    "shape-6x384": shape(6, 384, 6),
-    "convolution-0": {"model.attention.convolution": 0},
-    "convolution-9": {"model.attention.convolution": 9},
-    "convolution-65": {"model.attention.convolution": 65},
-    "landmarks-16": {"model.attention.landmarks": 16},
-    "landmarks-32": {"model.attention.landmarks": 32},
-    "landmarks-128": {"model.attention.landmarks": 128},
-    "softmax": {"model.attention.kind": "softmax"},
-    "softmax-convolution-0": {"model.attention.kind": "softmax", "model.attention.convolution": 0},
-    "vocabulary-8000": {"tokenizer.vocabulary_size": 8000},
-    "vocabulary-24000": {"tokenizer.vocabulary_size": 24000},
-    "dropout-0.1": {"model.dropout": 0.1},
-    "packing": {"data.packing": "documents", "training.global_batch": 11},
-    "packing-2048": {"data.packing": "documents", "data.sequence_length": 2048, "model.max_positions": 2048,
-                     "training.global_batch": 2},
-    "masking-words": {"data.masking.unit": "word"},
-    "masking-spans": {"data.masking.unit": "span"},
-    "norm-pre": {"model.norm": "pre"},
-    "rotary": {"model.positions": "rotary"},
-}
-# Variants in two phases: what each is trained as, and its share of the time.
-PHASES = {"growth": (("length-128", 0.5), ("baseline", 0.5))}
-TINY_VARIANTS = ["baseline", "batch-8", "wsd", "length-2048", "growth", "vocabulary-8000"]
-
-# Conditions of evaluation: the first is the score, the others show what a variant was trained for.
-CONDITIONS = {
-    "pairs": {"objective.sop_weight": 1, "data.sequence_length": 512},
-    "single": {"objective.sop_weight": 0, "data.sequence_length": 512},
-    "short": {"objective.sop_weight": 1, "data.sequence_length": 128},
+CONFIGS = ROOT / "configs"
+STAGES = ("prepare", "costs", "ablation", "pretrain", "softmax", "finetune", "export", "report")
+ORIGINS = ("pretrain", "softmax", "scratch")
+PHASES = {"short": CONFIGS / "cpu-encoder.yaml", "long": CONFIGS / "cpu-encoder-long.yaml"}
+LONG = 2048
+# Of a review, 510 pieces fit into 512 tokens.
+FITS = 510
+# Keys of a run's configuration that a model of the same shape from scratch needs.
+SHAPE = ("hidden_size", "layers", "heads", "intermediate_size", "max_positions", "norm", "positions", "kind",
+         "landmarks", "convolution")
+TINY_TASKS = ("imdb-512", "imdb-2048", "RTE", "xquad", "wnut17")
+# Configuration, split and metric of each task. No test split has a say in what is tested: runs end with their last
+# epoch. Only GLUE, whose test labels are not public, is scored on the split that selects the best epoch.
+TASKS = {
+    "imdb-512": ("cpu-finetune-imdb.yaml", "test", "accuracy"),
+    "imdb-2048": ("cpu-finetune-imdb.yaml", "test", "accuracy"),
+    **{name: ("cpu-finetune-glue.yaml", "validation", metric) for name, metric in GLUE.items()},
+    "xquad": ("cpu-finetune-squad.yaml", "test", "f1"),
+    "wnut17": ("cpu-finetune-ner.yaml", "test", "f1"),
 }
 
 
-class Encoder(Experiment):
-    name = "encoder"
-
+class Encoder(Ablation):
     def __init__(self, options):
         super().__init__(options)
-        self.minutes, self.rounds = options.minutes, options.rounds
-        self.variants = options.variants or (TINY_VARIANTS if self.tiny else list(VARIANTS))
-        unknown = [name for name in self.variants if name not in VARIANTS]
+        self.steps = {"short": options.short_steps, "long": options.long_steps}
+        self.phases, self.origins, self.epochs = options.phases, options.origins, options.epochs
+        unknown = [name for name in self.tasks if name not in TASKS]
         if unknown:
-            sys.exit(f"No such variants: {', '.join(unknown)}. There are: {', '.join(VARIANTS)}")
+            sys.exit(f"No such tasks: {', '.join(unknown)}. There are: {', '.join(TASKS)}")
 
-    def tiny_keys(self):
-        """Configuration keys of --tiny: a model that trains in seconds."""
-        if not self.tiny:
-            return {}
-        return {"model.hidden_size": 32, "model.layers": 2, "model.heads": 2, "model.intermediate_size": 64,
-                "data.sequence_length": 128, "model.attention.landmarks": 16}
+    # --- pretraining ----------------------------------------------------------------------------------------------
 
-    # --- data -----------------------------------------------------------------------------------------------------
+    def run_of(self, kind, phase):
+        return self.work / f"{kind}-{phase}"
 
-    def prepared(self, vocabulary=VOCABULARIES[0]):
-        return self.work / f"prepared-{vocabulary}"
+    def phase_keys(self, kind, phase, start, steps):
+        """Keys of a phase besides those of its configuration; `start` is the checkpoint that the second begins with."""
+        keys = {"output.directory": self.prepared(), "run.directory": self.run_of(kind, phase),
+                "run.threads": self.threads, "training.steps": steps, "model.attention.kind": kind}
+        if phase == "short":
+            return keys | self.tiny_keys() | ({"schedule.warmup_steps": 2} if self.tiny else {})
+        warmup = max(1, min(100, steps // 10))
+        return keys | {"model.from": start, "schedule.warmup_steps": warmup, "schedule.decay_steps": steps - warmup}
 
-    def prepare(self):
-        for vocabulary in VOCABULARIES:
-            size = TINY_VOCABULARIES[vocabulary] if self.tiny else vocabulary
-            with self.taken(f"prepare-{vocabulary}") as mine:
-                if mine:
-                    self.prepare_text(BASELINE, self.prepared(vocabulary), {"tokenizer.vocabulary_size": size})
-        there = [vocabulary for vocabulary in VOCABULARIES if (self.prepared(vocabulary) / "manifest.json").exists()]
-        self.write({str(vocabulary): sizes_of(manifest_of(self.prepared(vocabulary))) for vocabulary in there})
+    def trained(self, kind, phase):
+        """A phase's latest checkpoint; None if there is none."""
+        return max((self.run_of(kind, phase) / "checkpoints").glob("step-*.h5"), default=None)
 
-    # --- ablation: steps ------------------------------------------------------------------------------------------
+    def model_of(self, kind):
+        """The latest checkpoint of the last phase that has one."""
+        found = self.trained(kind, "long") or self.trained(kind, "short")
+        if not found:
+            sys.exit(f"{self.work} has no encoder with {kind} attention: run the stage that trains it first.")
+        return found
 
-    def training_keys(self, variant, directory, steps, seed=1):
-        """All keys of a variant's run; fractions of all steps are numbers of steps."""
-        keys = {"schedule.warmup_steps": 0.05, **self.tiny_keys(), **VARIANTS[variant]}
-        vocabulary = keys.pop("tokenizer.vocabulary_size", VOCABULARIES[0])
-        keys |= {key: max(1, round(keys[key] * steps)) for key in FRACTIONS if key in keys}
-        return {"run.directory": directory, "output.directory": self.prepared(vocabulary), "data.validation": "[]",
-                "run.threads": self.threads, "run.report": "false", "seed": seed, "training.steps": steps, **keys}
+    def start_of(self, kind):
+        """The checkpoint that the second phase starts from: the first's, with positions repeated up to LONG."""
+        first = self.trained(kind, "short")
+        if not first:
+            sys.exit(f"{self.run_of(kind, 'short')} has no checkpoint: run the phase `short` first.")
+        start = self.work / f"{kind}-start-{first.name}"
+        others = [path.name for path in self.work.glob(f"{kind}-start-*.h5") if path != start]
+        if others:
+            sys.exit(f"The phase `long` began from {others[0]}, and the phase `short` has been trained on since. "
+                     f"Remove {others[0]} and {self.run_of(kind, 'long').name} to begin it again.")
+        if not start.exists():
+            self.nystrom("convert", "--from", first, "--to", start, "--positions", LONG)
+        return start
 
-    def measured_as(self, variant):
-        """The first variant whose steps take the same time."""
-        def cost_keys(name):
-            return {key: value for key, value in VARIANTS[name].items() if not key.startswith(FREE_OF_COST)}
-        return next(name for name in VARIANTS if name not in PHASES and cost_keys(name) == cost_keys(variant))
+    def train(self, kind, phase, start_kind, steps):
+        start = self.start_of(start_kind) if phase == "long" else None
+        if not checkpoint_of(self.run_of(kind, phase), steps).exists():
+            self.nystrom("pretrain", PHASES[phase], "--resume", "auto",
+                         *settings(self.phase_keys(kind, phase, start, steps)))
 
-    def costs(self):
-        """Rounds of short runs of all variants whose steps differ; the median over rounds of the mean of their steps.
-        Rounds differ in their batches."""
-        path, steps, skipped = self.work / "costs.json", 5 if self.tiny else 15, 2
-        costs = json.loads(path.read_text()) if path.exists() else {"threads": self.threads, "rounds": {}}
-        if costs["threads"] != self.threads:
-            sys.exit(f"{path} has the costs of {costs['threads']} threads. Remove it to measure those of others.")
-        needed = {part for name in self.variants for part, _ in PHASES.get(name, ((name, 1),))}
-        names = list(dict.fromkeys(self.measured_as(name) for name in VARIANTS if name in needed))
-        for number in range(1, 1 + self.rounds):
-            for name in names:
-                rounds = costs["rounds"].setdefault(name, [])
-                if len(rounds) >= number:
-                    continue
-                directory = self.work / "timing"
-                shutil.rmtree(directory, ignore_errors=True)
-                keys = self.training_keys(name, directory, steps, seed=number) | {"run.log_every": 1}
-                self.nystrom("pretrain", BASELINE, "--quiet", *settings(keys))
-                seconds = [line["seconds"] for line in metrics_of(directory)[0]]
-                rounds.append((seconds[-1] - seconds[skipped - 1]) / (steps - skipped))
-                print(f"round {number} of {self.rounds}: {name}: {rounds[-1]:.3f} s per step", flush=True)
-                path.write_text(json.dumps(costs, indent=1) + "\n")
-        shutil.rmtree(self.work / "timing", ignore_errors=True)
-        self.write({"seconds_per_step": {name: {**spread(rounds), "rounds": rounds}
-                                         for name, rounds in costs["rounds"].items()}})
+    def pretrain(self):
+        for phase in self.phases:
+            self.train("nystrom", phase, "nystrom", self.steps[phase])
+            self.write(self.training_results("nystrom"))
 
-    def steps_of(self, variant, share=1.0):
-        """Steps of a variant in its share of the budget."""
-        if self.tiny:
-            return max(4, round(10 * share))
-        path = self.work / "costs.json"
-        costs = json.loads(path.read_text()) if path.exists() else {"threads": self.threads, "rounds": {}}
-        rounds = costs["rounds"].get(self.measured_as(variant))
-        if not rounds or costs["threads"] != self.threads:
-            sys.exit(f"{path} lacks the cost of {variant} on {self.threads} threads: run the stage `costs` first.")
-        return max(1, round(60 * self.minutes * share / statistics.median(rounds)))
+    def softmax(self):
+        start_kind = "softmax" if "short" in self.phases else "nystrom"
+        for phase in self.phases:
+            if not self.trained("nystrom", phase):
+                sys.exit(f"{self.run_of('nystrom', phase)} has no checkpoint: run the stage `pretrain` first.")
+            costs = self.costs_of_kinds(phase)
+            steps = metrics_of(self.run_of("nystrom", phase))[0][-1]["step"] * costs["nystrom"] / costs["softmax"]
+            self.train("softmax", phase, start_kind, round(steps))
+            self.write(self.training_results("softmax") | {"first_phase": start_kind} |
+                       {f"seconds_per_step_{phase}": self.costs_of_kinds(phase) for phase in self.phases})
 
-    # --- ablation: runs -------------------------------------------------------------------------------------------
+    def costs_of_kinds(self, phase):
+        """Median seconds per step of both kinds of attention in a phase, measured in turn. Kept in a file."""
+        path = self.work / f"costs-{phase}.json"
+        if not path.exists():
+            start = self.start_of("nystrom") if phase == "long" else None
+            rounds = {"nystrom": [], "softmax": []}
+            for number in range(1, 1 + self.rounds):
+                for kind, seconds in rounds.items():
+                    keys = self.phase_keys(kind, phase, start, 2000)
+                    seconds.append(self.timed(PHASES[phase], keys | {"seed": number, "schedule.decay_steps": 0}))
+            write_json(path, {kind: statistics.median(seconds) for kind, seconds in rounds.items()})
+        return json.loads(path.read_text())
 
-    def ablation(self):
-        for seed in self.seeds:
-            for variant in self.variants:
-                name = f"{variant}-seed{seed}"
-                directory = self.work / "ablation" / name
-                if (directory / "result.json").exists():
-                    continue
-                with self.taken(name) as mine:
-                    if not mine or (directory / "result.json").exists():
-                        print(f"{name}: done or taken by another process", flush=True)
-                        continue
-                    print(f"{name}: training", flush=True)
-                    result = self.trained_and_scored(variant, seed, directory)
-                    (directory / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-                    shutil.rmtree(directory / "checkpoints")
-                    print(f"{name}: {result['steps']} steps, loss per byte {result['loss_per_byte']:.4f}", flush=True)
-                    self.write(self.ablation_results())
-        self.print_ablation()
+    def training_results(self, kind):
+        """Steps, tokens and time of each phase by the records of its run, and the scores of the last one."""
+        phases = {phase: self.run_of(kind, phase) for phase in PHASES if self.trained(kind, phase)}
+        results = {"threads": self.threads, "phases": {}}
+        for phase, run in phases.items():
+            training, validation = metrics_of(run)
+            results["phases"][phase] = {
+                "steps": training[-1]["step"], "samples": training[-1]["samples"],
+                "tokens": round(tokens_of(training)), "hours": training[-1]["seconds"] / 3600,
+                "epochs_of": training[-1].get("epochs_of"), "last": training[-1], "validation": validation}
+        results["hours"] = sum(phase["hours"] for phase in results["phases"].values())
+        results["tokens"] = sum(phase["tokens"] for phase in results["phases"].values())
+        results["thread_hours"] = self.threads * results["hours"]
+        last = list(phases.values())[-1]
+        done = self.nystrom("inspect", self.model_of(kind), "--json", stdout=subprocess.PIPE)
+        results["parameters"] = json.loads(done.stdout)["values"]
+        conditions = dict(CONDITIONS)
+        if "long" in phases:
+            conditions["long"] = {"objective.sop_weight": 1, "data.sequence_length": LONG}
+        results["scores"] = {name: self.score(last, VOCABULARIES[0], keys) for name, keys in conditions.items()}
+        return results
 
-    def trained_and_scored(self, variant, seed, directory):
-        resumed, before = directory.exists(), processor_seconds()
-        runs = self.train_variant(variant, seed, directory)
-        seconds = None if resumed else round(processor_seconds() - before, 1)
-        training = [metrics_of(run)[0] for run in runs]
-        vocabulary = VARIANTS[variant].get("tokenizer.vocabulary_size", VOCABULARIES[0])
-        scores = {condition: self.score(directory, vocabulary, keys) for condition, keys in CONDITIONS.items()}
-        return {"variant": variant, "seed": seed, "steps": training[-1][-1]["step"],
-                "minutes": self.minutes, "seconds": training[-1][-1]["seconds"], "processor_seconds": seconds,
-                "tokens": round(tokens_of(sum(training, []))), "training_loss": training[-1][-1]["loss"],
-                "loss_per_byte": scores["pairs"]["mlm_loss"] * tokens_per_byte(manifest_of(self.prepared(vocabulary))),
-                "scores": scores}
+    # --- fine-tuning ----------------------------------------------------------------------------------------------
 
-    def train_variant(self, variant, seed, directory):
-        """Trains a variant; returns its run directories in order, `directory` last."""
-        if variant not in PHASES:
-            steps = self.steps_of(variant)
-            self.pretrain_variant(self.training_keys(variant, directory, steps, seed), steps)
-            return [directory]
-        (first, share), (second, rest) = PHASES[variant]
-        steps = self.steps_of(first, share)
-        total = steps + self.steps_of(second, rest)
-        start = directory / "first"
-        # The linear schedule of all steps as far as the first phase goes: a line to where the second begins.
-        keys = self.training_keys(first, start, total, seed)
-        left = (total - steps) / (total - keys["schedule.warmup_steps"] + 1)
-        keys |= {"training.steps": steps, "schedule.kind": "polynomial", "schedule.end_share": left}
-        self.pretrain_variant(keys, steps)
-        self.pretrain_variant(self.training_keys(second, directory, total, seed), total,
-                              "--resume", checkpoint_of(start, steps))
-        return [start, directory]
+    def finetune(self):
+        for task in self.tasks:
+            for origin in self.origins:
+                for seed in self.seeds:
+                    self.finetune_once(task, origin, seed)
+                self.write(self.finetuning_results())
+        self.print_finetuning()
 
-    def pretrain_variant(self, keys, steps, *arguments):
-        if not checkpoint_of(keys["run.directory"], steps).exists():
-            kept = {"run.log_every": 10, "checkpoint.every_steps": max(1, steps // 4), "checkpoint.keep": 1}
-            self.nystrom("pretrain", BASELINE, "--quiet", *arguments, *settings(kept | keys))
+    def finetune_once(self, task, origin, seed):
+        name = f"finetune/{task}-{origin}/seed={seed}"
+        directory = self.work / name
+        with self.taken(name.replace("/", "-")) as mine:
+            if not mine or (directory / "results.json").exists():
+                print(f"{name}: done or taken by another process", flush=True)
+                return
+            keys = {"run.directory": directory, "run.threads": self.threads, "seed": seed, "grid": "{}"}
+            keys |= self.origin_keys(origin) | self.task_keys(task)
+            self.nystrom("finetune", CONFIGS / TASKS[task][0], "--quiet", *settings(keys))
+            shutil.rmtree(directory / "checkpoints")
 
-    def score(self, directory, vocabulary, condition):
-        """Losses and accuracies on all validation text, with the masks that every variant gets."""
-        shards = f"[{self.prepared(vocabulary)}/validation/*.h5]"
-        keys = {"data.validation": shards, "seed": 1, "data.masking.probability": 0.15, "data.masking.unit": "token",
-                "data.packing": "sentences", "training.global_batch": 8, "evaluation.batches": 1000000, **condition}
-        done = self.nystrom("evaluate", directory / "config.yaml", "--quiet", *settings(keys), stdout=subprocess.PIPE)
-        scores = json.loads(done.stdout.strip().splitlines()[-1])
-        scores.pop("model")
-        return scores
+    def origin_keys(self, origin):
+        model = self.model_of("softmax" if origin == "softmax" else "nystrom")
+        if origin != "scratch":
+            return {"model.from": model}
+        return {"model.from": "", "tokenizer.path": self.prepared() / "tokenizer.model",
+                **model_keys(model.parent.parent / "config.yaml")}
 
-    def ablation_results(self):
-        found = [json.loads(path.read_text()) for path in (self.work / "ablation").glob("*/result.json")]
-        return sorted(found, key=lambda result: (list(VARIANTS).index(result["variant"]), result["seed"]))
+    def task_keys(self, task):
+        epochs = {"training.epochs": self.epochs} if self.epochs else {}
+        if task.startswith("imdb-"):
+            return epochs | {"task.path": self.reviews(), "task.validation_fraction": 0, "checkpoint.keep": 1,
+                             "data.sequence_length": task.removeprefix("imdb-")}
+        if task == "xquad":
+            return epochs | {"task.path": self.questions()}
+        if task == "wnut17":
+            return epochs | {"task.path": self.data / "ner"}
+        return epochs | {"task.name": task, "task.path": self.data / "glue" / task}
 
-    # --- report ---------------------------------------------------------------------------------------------------
+    def questions(self):
+        """XQuAD's English part in two files: every fifth paragraph, with its questions, is for the test."""
+        folder = self.work / "xquad"
+        if not (folder / "test.json").exists():
+            folder.mkdir(exist_ok=True)
+            text = json.loads((self.data / "squad" / "xquad.en.json").read_text())
+            paragraphs = [{"title": article["title"], "paragraphs": [paragraph]}
+                          for article in text["data"] for paragraph in article["paragraphs"]]
+            test = paragraphs[4::5]
+            train = [paragraph for paragraph in paragraphs if paragraph not in test]
+            for split, data in (("train", train), ("test", test)):
+                write_json(folder / f"{split}.json", {"version": "1.1", "data": data})
+        return folder
 
-    def print_ablation(self):
-        results = self.stage_results("ablation") or []
-        base = [result["loss_per_byte"] for result in results if result["variant"] == "baseline"]
-        print("\n| variant | seeds | steps | M tokens | MLM loss | accuracy | loss per byte | range | "
-              "against baseline | SOP accuracy | single segments | 128 tokens |\n|---|---|---|---|---|---|---|---|---|---|---|---|")
-        for variant in dict.fromkeys(result["variant"] for result in results):
-            of_seeds = [result for result in results if result["variant"] == variant]
-            each = [result["loss_per_byte"] for result in of_seeds]
-            difference = f"{statistics.median(each) - statistics.median(base):+.4f}" if base else "-"
-            print(f"| {variant} | {len(each)} | {of_seeds[0]['steps']:,} | {median(of_seeds, 'tokens') / 1e6:.2f} | "
-                  f"{median(of_seeds, 'scores', 'pairs', 'mlm_loss'):.3f} | "
-                  f"{100 * median(of_seeds, 'scores', 'pairs', 'mlm_accuracy'):.1f} % | "
-                  f"{statistics.median(each):.4f} | {min(each):.4f} to {max(each):.4f} | {difference} | "
-                  f"{100 * median(of_seeds, 'scores', 'pairs', 'sop_accuracy'):.1f} % | "
-                  f"{median(of_seeds, 'scores', 'single', 'mlm_loss'):.3f} | "
-                  f"{median(of_seeds, 'scores', 'short', 'mlm_loss'):.3f} |")
+    def finetuning_results(self):
+        results = {}
+        for task, (_, split, metric) in TASKS.items():
+            found = {origin: self.finished(f"finetune/{task}-{origin}", split, metric) for origin in ORIGINS}
+            found = {origin: scores for origin, scores in found.items() if scores}
+            for origin, scores in found.items():
+                if task.startswith("imdb-"):
+                    scores["by_length"] = self.accuracy_by_length(f"finetune/{task}-{origin}")
+                if task == "xquad":
+                    scores["exact_match"] = self.finished(f"finetune/{task}-{origin}", split, "exact_match")
+            if found:
+                results[task] = {"split": split, "metric": metric, **found}
+        return results
+
+    def accuracy_by_length(self, name):
+        """Accuracy on the test reviews that fit into 512 tokens, and on those that do not."""
+        lengths, found = self.review_lengths(), {"fit": {}, "longer": {}}
+        for file in sorted((self.work / name).glob("seed=*/predictions.tsv")):
+            right = {"fit": [], "longer": []}
+            for line in file.read_text().splitlines()[1:]:
+                review, prediction, label = line.split("\t")[:3]
+                right["fit" if lengths[review] <= FITS else "longer"].append(prediction == label)
+            for part, values in right.items():
+                if values:
+                    found[part][file.parent.name.removeprefix("seed=")] = sum(values) / len(values)
+        return {part: {"reviews": sum((length <= FITS) == (part == "fit") for length in lengths.values()),
+                       "accuracy": scores, **spread(list(scores.values()))} for part, scores in found.items()}
+
+    def review_lengths(self):
+        """Pieces in each test review, by its name. Kept in a file."""
+        kept = self.work / "review-lengths.json"
+        if not kept.exists():
+            files = sorted((self.reviews() / "test").glob("*/*.txt"))
+            texts = "".join(json.dumps({"id": str(file.relative_to(self.reviews())), "text": text_in(file)}) + "\n"
+                            for file in files)
+            done = self.nystrom("predict", "--model", self.model_of("nystrom"), "--task", "tokens", "--input", "-",
+                                "--input-format", "jsonl", "--format", "jsonl", "--quiet", input=texts,
+                                stdout=subprocess.PIPE)
+            rows = [json.loads(line) for line in done.stdout.splitlines()]
+            write_json(kept, {row["id"]: len(row["ids"]) for row in rows})
+        return json.loads(kept.read_text())
+
+    # --- export and report ----------------------------------------------------------------------------------------
+
+    def export(self):
+        folder = self.work / "model"
+        readme, converted = folder / "README.md", self.work / "converted-card.md"
+        if not folder.exists():
+            self.nystrom("convert", "--from", self.model_of("nystrom"), "--to", folder)
+            shutil.copy(readme, converted)
+        readme.write_text(card(converted.read_text(), *map(self.stage_results, ("prepare", "pretrain", "finetune"))))
+        self.write({"files": {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.is_file()},
+                    "model_card": readme.read_text()})
 
     def report(self):
         self.print_ablation()
+        for stage in ("pretrain", "softmax"):
+            self.print_training(stage)
+        self.print_finetuning()
+        runs = {kind: [str(self.run_of(kind, phase)) for phase in PHASES if self.trained(kind, phase)]
+                for kind in ("nystrom", "softmax")}
+        lines = [f"{kind}={'+'.join(of_kind)}" for kind, of_kind in runs.items() if len(of_kind) == len(PHASES)]
+        if lines:
+            subprocess.run([sys.executable, ROOT / "docs" / "pictures" / "curves.py", self.work / "curves.svg",
+                            "Pretraining loss", *lines], check=True)
+            print(f"\nwrote {self.work / 'curves.svg'}")
+
+    def print_training(self, stage):
+        results = self.stage_results(stage)
+        if not results:
+            return
+        print(f"\n{stage}: {results['parameters'] / 1e6:.1f} million parameters, "
+              f"{results['tokens'] / 1e6:,.0f} million tokens, {results['hours']:.1f} hours of "
+              f"{results['threads']} threads\n")
+        print("| phase | step | MLM loss | MLM accuracy | SOP accuracy |\n|---|---|---|---|---|")
+        for phase, values in results["phases"].items():
+            for line in values["validation"]:
+                scores = {key.removeprefix("validation_"): value for key, value in line.items()}
+                print(f"| {phase} | {line['step']:,} | {cells_of(scores)} |")
+        for condition, scores in results["scores"].items():
+            print(f"| all validation text, {condition} | | {cells_of(scores)} |")
+
+    def print_finetuning(self):
+        print("\n| task | metric | from the encoder | from softmax | from scratch |\n|---|---|---|---|---|")
+        for task, values in (self.stage_results("finetune") or {}).items():
+            def row(name, metric, path):
+                cells = [text_of(at(values.get(origin), path)) for origin in ORIGINS]
+                print(f"| {name} | {metric} | {' | '.join(cells)} |")
+            row(f"{task} ({values['split']})", values["metric"], ())
+            if task.startswith("imdb-"):
+                row(f"{task}, reviews that fit into 512 tokens", values["metric"], ("by_length", "fit"))
+                row(f"{task}, longer reviews", values["metric"], ("by_length", "longer"))
+            if task == "xquad":
+                row(f"{task} ({values['split']})", "exact_match", ("exact_match",))
 
 
-def checkpoint_of(run, step):
-    return run / "checkpoints" / f"step-{step:08d}.h5"
+def at(values, path):
+    """The value at a path of keys; None where one is missing."""
+    for key in path:
+        values = (values or {}).get(key)
+    return values
 
 
-def median(results, *path):
-    """The median over results of the number at a path of keys."""
-    def at(value):
-        for key in path:
-            value = value[key]
-        return value
-    return statistics.median(at(result) for result in results)
+def model_keys(config):
+    """The keys of a resolved configuration that give the model's shape, for a model from scratch."""
+    keys, inside, prefix = {}, False, ""
+    for line in pathlib.Path(config).read_text().splitlines():
+        key, _, value = line.strip().partition(":")
+        indent = len(line) - len(line.lstrip())
+        inside = key == "model" if indent == 0 else inside
+        prefix = "attention." if indent == 4 else ""
+        if inside and indent and key in SHAPE and value.strip():
+            keys[f"model.{prefix}{key}"] = value.strip()
+    return keys
 
 
-def tokens_of(training):
-    """Tokens trained on, by the lines of the metrics of a run or of a run and its fork."""
-    before = [0.0] + [line["seconds"] for line in training]
-    return sum((line["seconds"] - start) * line["tokens_per_second"] for start, line in zip(before, training))
-
-
-def sizes_of(manifest):
-    return {"tokens_per_byte": tokens_per_byte(manifest),
-            "sources": [{key: value for key, value in source.items() if key != "files"}
-                        for source in manifest["sources"]],
-            "splits": {name: {key: split[key] for key in ("documents", "sentences", "tokens", "by_source")}
-                       for name, split in manifest["splits"].items()}}
-
-
-def tokens_per_byte(manifest):
-    """Tokens per byte of the validation text, from those of its sources."""
-    split = {name: part["tokens"] for name, part in manifest["splits"]["validation"]["by_source"].items()}
-    size = sum(split[source["name"]] * source["bytes"] / source["tokens"] for source in manifest["sources"])
-    return sum(split.values()) / size
-
-
-def processor_seconds():
-    """Processor time of the processes that this one has started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def text_in(file):
+    return file.read_text(encoding="utf-8", errors="replace").replace("<br />", "\n")
 
 
 def main():
-    parser = parser_of(__doc__, STAGES, "encoder", threads=1)
+    parser = parser_of(__doc__, STAGES, work="encoder", threads=1, tasks=TASKS)
     parser.add_argument("--variants", type=words, help="variants of the ablation (default: all)")
     parser.add_argument("--minutes", type=float, default=10, help="budget of a variant (default: 10)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each variant in `costs` (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="short runs of each kind that is timed (default: 3)")
+    parser.add_argument("--short-steps", type=int, default=60000, help="steps at 512 tokens (default: 60000)")
+    parser.add_argument("--long-steps", type=int, default=6000, help="steps at 2,048 tokens (default: 6000)")
+    parser.add_argument("--phases", type=words, default=list(PHASES))
+    parser.add_argument("--origins", type=words, default=["pretrain", "scratch"])
+    parser.add_argument("--epochs", type=int, help="epochs of fine-tuning (default: as configured)")
     options = parser.parse_args()
     if options.tiny:
-        options.seeds = options.seeds[:1]
+        options.epochs = 1
+        options.seeds, options.short_steps, options.long_steps = options.seeds[:1], 20, 10
+        options.tasks = [task for task in options.tasks if task in TINY_TASKS]
     getattr(Encoder(options), options.stage)()
 
 

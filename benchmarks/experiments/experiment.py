@@ -58,9 +58,7 @@ class Experiment:
         text = {"date": day, "stage": self.stage, "machine": f"{processor()}, {self.threads} threads",
                 "commit": commit.stdout.strip(), "commands": list(dict.fromkeys(commands)), "results": results}
         path = self.results / f"{day}-{self.name}-{self.stage}.json"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(self.without_places(json.dumps(text, indent=1)) + "\n")
-        partial.rename(path)
+        write_json(path, text, self.without_places)
         print(f"wrote {path}", flush=True)
 
     def without_places(self, text):
@@ -104,6 +102,7 @@ class Experiment:
             with tarfile.open(tar) as packed:
                 packed.extractall(partial, members=self.chosen(packed), filter="data")
         (partial / "aclImdb").rename(tree)
+        partial.rmdir()
         return tree
 
     def chosen(self, packed):
@@ -139,6 +138,13 @@ class Experiment:
         return {"grid": f"{{seed: [{', '.join(map(str, self.seeds))}]}}"}
 
 
+def write_json(path, value, edited=str):
+    """Writes a file that other processes see complete or not at all."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(edited(json.dumps(value, indent=1)) + "\n")
+    partial.rename(path)
+
+
 def settings(keys):
     """Arguments that override keys of a configuration."""
     return [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
@@ -146,6 +152,10 @@ def settings(keys):
 
 def manifest_of(directory):
     return json.loads((directory / "manifest.json").read_text())
+
+
+def checkpoint_of(run, step):
+    return run / "checkpoints" / f"step-{step:08d}.h5"
 
 
 def metrics_of(run):
@@ -176,7 +186,8 @@ def words(text):
     return text.split(",")
 
 
-def parser_of(doc, stages, work, threads):
+def parser_of(doc, stages, *, work, threads, tasks):
+    """Arguments of every experiment; `work`, `threads` and `tasks` are defaults."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=stages)
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / ".." / "shared" / "data")
@@ -184,6 +195,6 @@ def parser_of(doc, stages, work, threads):
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "nystrom")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in words(text)], default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=threads)
-    parser.add_argument("--tasks", type=words, default=list(GLUE))
+    parser.add_argument("--tasks", type=words, default=list(tasks))
     parser.add_argument("--tiny", action="store_true")
     return parser

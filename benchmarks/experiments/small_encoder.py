@@ -157,7 +157,7 @@ class SmallEncoder(Experiment):
 
 
 def main():
-    parser = parser_of(__doc__, STAGES, "small-encoder", threads=2)
+    parser = parser_of(__doc__, STAGES, work="small-encoder", threads=2, tasks=GLUE)
     parser.add_argument("--minutes", type=float, default=90, help="time budget of pretraining (default: 90)")
     parser.add_argument("--origins", type=words, default=list(ORIGINS))
     parser.add_argument("--epochs", type=int, help="epochs of fine-tuning (default: as configured)")
