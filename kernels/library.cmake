@@ -15,9 +15,9 @@ endif()
 # The CPU's code does not depend on CUDA: the emulation takes it from build/.
 nystrom_add_library(cpu_kernels FOLDER kernels FOLDER_OF kernels
   SOURCES
-    cpu/column_sums.cpp cpu/embedding.cpp cpu/fill.cpp cpu/gelu.cpp cpu/layer_norm.cpp cpu/matmul.cpp
+    cpu/column_sums.cpp cpu/embedding.cpp cpu/fill.cpp cpu/gelu.cpp cpu/layer_norm.cpp cpu/matmul.cpp cpu/matmul_bf16.cpp cpu/onednn_bf16.cpp
     cpu/pair_features.cpp cpu/pool.cpp cpu/relu.cpp cpu/residual.cpp cpu/rotary.cpp cpu/rows.cpp cpu/unit_rows.cpp
-    cpu/products/fp32.cpp
+    cpu/units.cpp cpu/products/amx.cpp cpu/products/bf16.cpp cpu/products/fp32.cpp cpu/products/slab.cpp cpu/products/units.cpp
     cpu/losses/cross_entropy.cpp cpu/losses/elementwise_loss.cpp cpu/losses/label_weights.cpp
     cpu/losses/span_cross_entropy.cpp
     cpu/optimizer/adamw.cpp cpu/optimizer/average.cpp cpu/optimizer/clip_factor.cpp cpu/optimizer/muon.cpp

@@ -1,6 +1,8 @@
 #pragma once
 // Matrix products for the other ops of this folder: the only caller of a library for them.
 
+#include <string_view>
+
 #include "kernels/tensor/context.h"
 #include "kernels/tensor/tensor.h"
 
@@ -27,8 +29,7 @@ struct MatmulSizes {
 
 void matmul(Context& context, const Matmul& args);
 
-/// What matmul() does with bf16 where the CPU has no instructions for it: through fp32, converting and
-/// allocating. Slow.
-void matmul_bf16_by_f32(Context& context, const Matmul& args);
+/// How the CPU multiplies bf16: "AMX", "AVX512-BF16", "oneDNN" or "fp32".
+std::string_view bf16_products();
 
 }  // namespace nystrom

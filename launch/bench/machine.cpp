@@ -14,8 +14,10 @@
 #include "kernels/core/philox.h"
 #include "kernels/core/stage.h"
 #include "kernels/linear.h"
+#include "kernels/matmul.h"
 #include "kernels/tensor/buffer.h"
 #include "kernels/tensor/copy.h"
+#include "kernels/units.h"
 
 namespace nystrom {
 namespace {
@@ -129,7 +131,21 @@ MachineCeiling measure_machine(Context& context, bool bf16) {
   ceiling.fp32_flops = product_ceiling(context, DType::kF32);
   if (bf16) ceiling.bf16_flops = product_ceiling(context, DType::kBF16);
   ceiling.copy_bytes = copy_ceiling(context);
+  if (context.cuda() != nullptr) return ceiling;
+  ceiling.bf16_products = bf16_products();
+  ceiling.fp32_units = unit_flops(context, DType::kF32);
+  if (bf16) ceiling.bf16_units = unit_flops(context, DType::kBF16);
+  if (context.threads() > 1) {
+    Context one(1);
+    ceiling.threads_ratio = ceiling.fp32_units / unit_flops(one, DType::kF32);
+  }
   return ceiling;
+}
+
+double units_seconds(const OpCount& count, const MachineCeiling& machine, DType precision) {
+  const double rate = precision == DType::kBF16 ? machine.bf16_units : machine.fp32_units;
+  if (rate <= 0) return 0;
+  return (count.flops - count.fp32_flops) / rate + count.fp32_flops / machine.fp32_units;
 }
 
 double bound_seconds(const OpCount& count, const MachineCeiling& machine, DType precision) {

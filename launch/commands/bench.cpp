@@ -49,8 +49,8 @@ struct Part {
 struct Result {
   std::vector<Part> parts;  // the longest first
   double seconds = 0, slowest = 0, fastest = 0;
-  double bound_seconds = 0;
-  double tokens_per_second = 0, share = 0;
+  double bound_seconds = 0, units_seconds = 0;
+  double tokens_per_second = 0, share = 0, share_of_units = 0;
   double memory_bytes = 0;
 };
 
@@ -97,6 +97,7 @@ Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType p
     const double bound = bound_seconds(count, machine, precision);
     result.parts.push_back({name, count, bound});
     result.bound_seconds += bound;
+    result.units_seconds += units_seconds(count, machine, precision);
   }
   std::ranges::sort(result.parts, std::greater{}, [](const Part& part) { return part.count.seconds; });
   std::vector<double> steps = times.step_seconds;
@@ -110,7 +111,9 @@ Result result_of(const BenchTimes& times, const MachineCeiling& machine, DType p
   const double tokens = static_cast<double>(times.tokens) * ranks;
   const double count = static_cast<double>(steps.size());
   result.tokens_per_second = times.even ? tokens / count / result.seconds : tokens / spent;
-  result.share = result.bound_seconds / (times.even ? result.seconds : times.profiled_seconds);
+  const double profiled = times.even ? result.seconds : times.profiled_seconds;
+  result.share = result.bound_seconds / profiled;
+  result.share_of_units = result.units_seconds / profiled;
   return result;
 }
 
@@ -125,6 +128,7 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
   json["milliseconds_per_step"] = 1e3 * result.seconds;
   json["peak_memory_bytes"] = result.memory_bytes;
   json["share_of_bound"] = result.share;
+  if (result.share_of_units > 0) json["share_of_units"] = result.share_of_units;
   json["parts"] = parts;
   json["precision"] = name_of(options.precision);
   json["ranks"] = comm.ranks();
@@ -138,7 +142,14 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
                      {"fp32_gflops", machine.fp32_flops / 1e9},
                      {"bf16_gflops", machine.bf16_flops / 1e9},
                      {"copy_gigabytes_per_second", machine.copy_bytes / 1e9}};
-  if (options.device.is_gpu()) json["machine"]["wgmma"] = options.device.wgmma();
+  if (options.device.is_gpu()) {
+    json["machine"]["wgmma"] = options.device.wgmma();
+  } else {
+    json["machine"]["bf16_products"] = machine.bf16_products;
+    json["machine"]["fp32_unit_gflops"] = machine.fp32_units / 1e9;
+    json["machine"]["bf16_unit_gflops"] = machine.bf16_units / 1e9;
+    json["machine"]["threads_ratio"] = machine.threads_ratio;
+  }
   return json;
 }
 
@@ -188,6 +199,12 @@ void print_table(const Result& result, const MachineCeiling& machine, const Benc
   if (machine.bf16_flops > 0) fmt::print("{:.0f} in bf16, ", machine.bf16_flops / 1e9);
   fmt::print("memory copy {:.1f} GB/s\nshare of bound: {:.1f} %\n", machine.copy_bytes / 1e9,
              100 * result.share);
+  if (result.share_of_units <= 0) return;
+  fmt::print("the units alone, without memory: {:.0f} GFLOP/s in fp32", machine.fp32_units / 1e9);
+  if (machine.bf16_units > 0) fmt::print(", {:.0f} in bf16", machine.bf16_units / 1e9);
+  if (options.threads > 1)
+    fmt::print("; {} threads reach {:.2f} times as much as one", options.threads, machine.threads_ratio);
+  fmt::print("\nshare of the units: {:.1f} %\n", 100 * result.share_of_units);
 }
 
 // Time of the configured run here, and estimates for GPUs, on full sequences.

@@ -226,10 +226,12 @@ void find_machine(const std::string& folder, Findings& found) {
              {"avx512_bf16", cpu.avx512_bf16},
              {"amx_bf16", cpu.amx_bf16}});
   const bool bf16 = bf16_is_native();
-  found.add("precision: auto", bf16 ? "bf16" : "fp32 (no bf16 instructions)", "precision",
-            bf16 ? "bf16" : "fp32");
   Context context(compute_threads(processors));
   const MachineCeiling machine = measure_machine(context, bf16);
+  found.add(
+      "precision: auto",
+      bf16 ? fmt::format("bf16, multiplied by {}", machine.bf16_products) : "fp32 (no bf16 instructions)",
+      "precision", bf16 ? "bf16" : "fp32");
   found.add("measured",
             fmt::format("matrix product {:.0f} GFLOP/s in fp32{}; memory copy {:.1f} GB/s; {} thread{}",
                         machine.fp32_flops / 1e9,
@@ -240,6 +242,18 @@ void find_machine(const std::string& folder, Findings& found) {
              {"bf16_gflops", bf16 ? OrderedJson(machine.bf16_flops / 1e9) : OrderedJson()},
              {"copy_gigabytes_per_second", machine.copy_bytes / 1e9},
              {"threads", context.threads()}});
+  found.add(
+      "units",
+      fmt::format("{:.0f} GFLOP/s in fp32{} without memory{}", machine.fp32_units / 1e9,
+                  machine.bf16_units > 0 ? fmt::format(", {:.0f} in bf16", machine.bf16_units / 1e9) : "",
+                  context.threads() > 1 ? fmt::format("; {} threads reach {:.2f} times as much as one",
+                                                      context.threads(), machine.threads_ratio)
+                                        : ""),
+      "units",
+      {{"fp32_gflops", machine.fp32_units / 1e9},
+       {"bf16_gflops", machine.bf16_units > 0 ? OrderedJson(machine.bf16_units / 1e9) : OrderedJson()},
+       {"threads_ratio", machine.threads_ratio},
+       {"bf16_products", machine.bf16_products}});
   found.add("MPI", mpi_version(), "mpi", mpi_version());
   find_all_gpus(found);
   found.add("libraries", fmt::format("{}, {}", hdf5_version(), onednn_version()), "libraries",

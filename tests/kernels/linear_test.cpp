@@ -1,8 +1,8 @@
 #include "kernels/linear.h"
 
 #include "gradient_check.h"
+#include "kernels/cpu/matmul_bf16.h"
 #include "kernels/linear_gelu.h"
-#include "kernels/matmul.h"
 #include "op_support.h"
 
 namespace nystrom::testing {
