@@ -32,4 +32,8 @@ void matmul(Context& context, const Matmul& args);
 /// How the CPU multiplies bf16: "AMX", "AVX512-BF16", "oneDNN" or "fp32".
 std::string_view bf16_products();
 
+/// Whether a CPU's ops in this precision compute on the threads of their context alone, and share their work
+/// by parallel_for(). Else oneDNN multiplies, on OpenMP's threads.
+bool computes_on_context_threads(DType precision);
+
 }  // namespace nystrom

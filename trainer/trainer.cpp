@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/matmul.h"
 #include "trainer/checkpoint/restore.h"
 #include "trainer/guards/consistency.h"
 #include "trainer/guards/self_check.h"
@@ -76,7 +77,7 @@ Trainer::Trainer(const TrainerOptions& options, const TrainerDependencies& depen
       guard_({options.on_nonfinite, options.spike, options.checkpoint_folder}, comm_, store_, observer_),
       residuals_({options.pinv_residual_every, options.pinv_residual_limit}, network_, comm_, observer_),
       noise_(options.noise_scale_every, comm_),
-      bound_(context_, store_.activation()),
+      bound_(context_, computes_on_context_threads(store_.activation())),
       profile_(options.profile, context_, comm_, dependencies.trace),
       saver_({.folder = options.checkpoint_folder,
               .keep = options.keep,

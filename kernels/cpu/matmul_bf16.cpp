@@ -71,6 +71,10 @@ std::string_view bf16_products() {
   return bf16_way().name;
 }
 
+bool computes_on_context_threads(DType precision) {
+  return precision != DType::kBF16 || bf16_way().matmul != &matmul_bf16_by_onednn;
+}
+
 const Bf16Way& bf16_way() {
   static const Bf16Way way = fastest_way();
   return way;

@@ -25,8 +25,8 @@ cpu_set_t set_of(const std::vector<int>& cpus) {
 
 }  // namespace
 
-BoundThreads::BoundThreads(const Context& context, DType precision) {
-  if (precision != DType::kF32) return;
+BoundThreads::BoundThreads(const Context& context, bool alone) {
+  if (!alone) return;
   if (context.cuda() != nullptr || context.threads() < 2 || environment_decides()) return;
   const Processors processors = available_processors();
   const std::vector<int> cpus = processors.cpus();

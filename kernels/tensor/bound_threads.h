@@ -11,18 +11,17 @@
 #include <memory>
 
 #include "kernels/tensor/context.h"
-#include "kernels/tensor/dtype.h"
 #include "kernels/tensor/thread_team.h"
 
 namespace nystrom {
 
 class BoundThreads {
  public:
-  /// Binds where the ops of `context` run on the CPU in fp32, on one thread for each core that this process
-  /// may use and on more than one, and the environment leaves it to the program: none of OMP_PROC_BIND,
-  /// OMP_PLACES and GOMP_CPU_AFFINITY is set. In bf16 oneDNN's products run on OpenMP's threads. With fewer
-  /// threads than cores the system chooses, which knows what else runs.
-  BoundThreads(const Context& context, DType precision);
+  /// Binds where the ops of `context` run on the CPU, on its threads alone (`alone`: no library computes on
+  /// threads of OpenMP), on one thread for each core that this process may use and on more than one, and the
+  /// environment leaves it to the program: none of OMP_PROC_BIND, OMP_PLACES and GOMP_CPU_AFFINITY is set.
+  /// With fewer threads than cores the system chooses, which knows what else runs.
+  BoundThreads(const Context& context, bool alone);
   [[nodiscard]] bool binds() const { return team_ != nullptr; }
 
   /// While it lives, the team computes the ops of `context`, the calling thread among them; without effect

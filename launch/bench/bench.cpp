@@ -7,6 +7,7 @@
 #include "data/shards/shard_reader.h"
 #include "kernels/core/philox.h"
 #include "kernels/core/stage.h"
+#include "kernels/matmul.h"
 #include "trainer/batches/batch_source.h"
 
 namespace nystrom {
@@ -73,7 +74,7 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
       reducer_(session_.context, comm, session_.network.parameters().gradients(),
                {.device = reduction_.get()}),
       graphs_(options.cuda_graph ? make_op_graphs(session_.context) : nullptr),
-      bound_(session_.context, options.precision) {
+      bound_(session_.context, computes_on_context_threads(options.precision)) {
   session_.network.initialize(options.seed);
   session_.plan(limits_of(options), options.recompute);
 }

@@ -62,7 +62,7 @@ class BoundThreadsTest : public ::testing::Test {
 
 TEST_F(BoundThreadsTest, each_thread_has_its_own_core_within_the_scope) {
   Context context(static_cast<int>(cores_.size()));
-  const BoundThreads threads(context, DType::kF32);
+  const BoundThreads threads(context, true);
   ASSERT_TRUE(threads.binds());
   for (int step = 0; step < 3; ++step) {
     {
@@ -84,20 +84,20 @@ TEST_F(BoundThreadsTest, nothing_is_bound_where_threads_and_cores_differ) {
   for (const int threads : {1, cores - 1, cores + 1}) {
     if (threads == cores) continue;
     Context context(threads);
-    EXPECT_FALSE(BoundThreads(context, DType::kF32).binds()) << threads;
+    EXPECT_FALSE(BoundThreads(context, true).binds()) << threads;
   }
 }
 
-TEST_F(BoundThreadsTest, nothing_is_bound_in_bf16) {
+TEST_F(BoundThreadsTest, nothing_is_bound_beside_threads_of_a_library) {
   Context context(static_cast<int>(cores_.size()));
-  EXPECT_FALSE(BoundThreads(context, DType::kBF16).binds());
+  EXPECT_FALSE(BoundThreads(context, false).binds());
 }
 
 TEST_F(BoundThreadsTest, nothing_is_bound_where_the_environment_decides) {
   Context context(static_cast<int>(cores_.size()));
   for (const char* name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
     ::setenv(name, "false", 1);
-    const BoundThreads threads(context, DType::kF32);
+    const BoundThreads threads(context, true);
     EXPECT_FALSE(threads.binds()) << name;
     const BoundThreads::Scope bound(threads, context);
     EXPECT_EQ(context.team(), nullptr);
