@@ -6,7 +6,7 @@ latency + 2 (N - 1) / N x bytes / bus bandwidth. Backward finishes the gradients
 head, the blocks one after another, each in proportion to its time, and the embeddings last. The tied word embeddings
 are final only then, so their buckets are never hidden. The exposed time is what N ranks lose.
 
-usage: benchmarks/all_reduce_model.py              the base model: the table of docs/performance.md
+usage: benchmarks/all_reduce_model.py              the base model: the table of docs/performance-appendix.md
        benchmarks/all_reduce_model.py --large      the same at 33 million tokens a step on 64 and 1,024 GPUs, by way
                                                    of summing, also those that are not built
        benchmarks/all_reduce_model.py --measure    validates the model on this machine: two ranks with one thread
@@ -81,7 +81,7 @@ def exposed(shape, positions, ranks, backward_seconds, bus, latency, bytes_a_wei
 
 
 def table():
-    # A step at the bound of docs/performance.md, 65,536 tokens per GPU: 1.07 us per token, two thirds of it backward.
+    # A step at the bound of docs/performance-appendix.md, 65,536 tokens per GPU: 1.07 us per token, two thirds of it backward.
     step = 65536 * 1.07e-6
     print(f"{weights_of(BASE, 514) / 1e6:.1f} million weights; step alone {1e3 * step:.0f} ms, backward {1e3 * step * 2 / 3:.0f} ms\n")
     print("| ranks | links | reduction, bucket size | buckets | all-reduce, total | exposed "

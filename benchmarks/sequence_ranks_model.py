@@ -14,7 +14,7 @@ import sys
 
 from support import BASE
 
-TAPS, SECONDS_A_TOKEN = 65, 1.07e-6  # the bound of the kernels in docs/performance.md, forward and backward
+TAPS, SECONDS_A_TOKEN = 65, 1.07e-6  # the bound of the kernels in docs/performance-appendix.md, forward and backward
 PRODUCTS = 790e12  # FLOP/s
 LINKS = ((8, "NVLink in one node, 350 GB/s", 350e9, 10e-6), (64, "8 nodes of 8, 45 GB/s per GPU", 45e9, 20e-6))
 

@@ -1,5 +1,5 @@
 #pragma once
-// Matrix products of a linear layer, by what measured best (docs/performance.md).
+// Matrix products of a linear layer, by what measured best (docs/performance-appendix.md).
 // x, w and d_y share the activation dtype (fp32, bf16 or fp64); sums are in compute_dtype(). Rows N may be 0.
 // On a GPU rows of y and d_y may be wider than `out`: what lies beyond is padding, which is not read.
 

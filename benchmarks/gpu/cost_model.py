@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Expected times of attention's kernels on an H200, from their machine code: computed, not measured.
 
-    benchmarks/gpu/cost_model.py                       the table of docs/performance.md, from kernel_counts.txt
+    benchmarks/gpu/cost_model.py                       the table of docs/performance-appendix.md, from kernel_counts.txt
     benchmarks/gpu/cost_model.py --outline FOLDER NAME   the loops and jumps of compiled kernels, for their turns
     benchmarks/gpu/cost_model.py --renew FOLDER        writes kernel_counts.txt and the table; needs nvdisasm
 
@@ -20,7 +20,7 @@ import compiled  # noqa: E402
 import sass  # noqa: E402
 
 COUNTS = pathlib.Path(__file__).with_name("kernel_counts.txt")
-DOCUMENT = ROOT / "docs/performance.md"
+DOCUMENT = ROOT / "docs/performance-appendix.md"
 BEGIN, END = "<!-- cost_model.py -->", "<!-- end of cost_model.py -->"
 
 # An H200: multiprocessors, schedulers in each, clock at full load, bytes a second of a copy. HMMA.16816 takes a

@@ -1,6 +1,6 @@
 // fp32 is multiplied by kernels of our own (products/fp32.h), bf16 in several ways (matmul_bf16.h); fp64,
-// which only gradient checks use, is a plain loop. docs/performance.md has the measurements behind these
-// choices.
+// which only gradient checks use, is a plain loop. docs/performance-appendix.md has the measurements behind
+// these choices.
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""benchmarks/gpu/cost_model.py: its arithmetic, the table of docs/performance.md, and, given a folder of compiled kernels, that
+"""benchmarks/gpu/cost_model.py: its arithmetic, the table of docs/performance-appendix.md, and, given a folder of compiled kernels, that
 the stored counts are those of the code.
 
     tests/cuda/cost_model_test.py [FOLDER]
@@ -66,7 +66,7 @@ def test_of_loops():
 
 
 def test_of_arithmetic():
-    """The line that docs/performance.md works out: 3,620 instructions and 464 HMMA a warp for each 64 rows."""
+    """The line that docs/performance-appendix.md works out: 3,620 instructions and 464 HMMA a warp for each 64 rows."""
     loop = collections.Counter(other=3156, mma=464)
     counted = model.Counted(255, [0, 1], [collections.Counter(), loop])
     kernel = model.Kernel("k", "k", 128, 78 * 1024, lambda s: s.items, lambda s: [s.n / 64], lambda s: 8600)
@@ -99,7 +99,7 @@ def test_of_the_document():
     counted = model.parse(model.COUNTS.read_text())
     document = model.DOCUMENT.read_text()
     assert model.with_table(document, model.table(counted)) == document, \
-        "the table of docs/performance.md is not that of benchmarks/gpu/cost_model.py"
+        "the table of docs/performance-appendix.md is not that of benchmarks/gpu/cost_model.py"
     changed = copy.deepcopy(counted)
     changed[model.KERNELS[0].name].counts[-1]["other"] += 1000
     assert model.with_table(document, model.table(changed)) != document
