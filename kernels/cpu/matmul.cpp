@@ -1,6 +1,6 @@
-// fp32 is multiplied by kernels of our own (products/fp32.h), bf16 in several ways (matmul_bf16.h); fp64,
-// which only gradient checks use, is a plain loop. docs/performance-appendix.md has the measurements behind
-// these choices.
+// fp32 is multiplied by kernels of our own (products/fp32.h), bf16 by one of several implementations
+// (matmul_bf16.h); fp64, which only gradient checks use, is a plain loop. docs/performance-appendix.md has
+// the measurements behind these choices.
 
 #include <algorithm>
 
@@ -63,7 +63,7 @@ void matmul(Context& context, const Matmul& args) {
     case DType::kF64:
       return matmul_f64(context, args, MatmulSizes(args));
     case DType::kBF16:
-      return bf16_way().matmul(context, args);
+      return bf16_matmul().run(context, args);
     default:
       throw InternalError(fmt::format("a matrix product of {}", name_of(args.a.dtype)));
   }

@@ -26,7 +26,7 @@ void multiply_by(void (*product)(Context&, const Product&, bool rounded), Contex
   convert(context, c, args.c);
 }
 
-Bf16Way fastest_way() {
+Bf16Matmul fastest_implementation() {
   if (!bf16_is_native()) return {"fp32", &matmul_bf16_by_f32};
   const char* wish = std::getenv("NYSTROM_PRODUCTS");
   const bool onednn = wish != nullptr && std::string_view(wish) == "onednn";
@@ -42,8 +42,8 @@ void matmul_bf16_by_amx(Context& context, const Matmul& args) {
   multiply_by(product_amx, context, args);
 }
 
-void matmul_bf16_by_imitated_amx(Context& context, const Matmul& args) {
-  multiply_by(product_amx_imitated, context, args);
+void matmul_bf16_by_emulated_amx(Context& context, const Matmul& args) {
+  multiply_by(product_amx_emulated, context, args);
 }
 
 void matmul_bf16_by_avx512(Context& context, const Matmul& args) {
@@ -68,16 +68,16 @@ void matmul_bf16_by_f32(Context& context, const Matmul& args) {
 }
 
 std::string_view bf16_products() {
-  return bf16_way().name;
+  return bf16_matmul().name;
 }
 
 bool computes_on_context_threads(DType precision) {
-  return precision != DType::kBF16 || bf16_way().matmul != &matmul_bf16_by_onednn;
+  return precision != DType::kBF16 || bf16_matmul().run != &matmul_bf16_by_onednn;
 }
 
-const Bf16Way& bf16_way() {
-  static const Bf16Way way = fastest_way();
-  return way;
+const Bf16Matmul& bf16_matmul() {
+  static const Bf16Matmul chosen = fastest_implementation();
+  return chosen;
 }
 
 }  // namespace nystrom

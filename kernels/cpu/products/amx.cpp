@@ -135,7 +135,7 @@ class Registers {
 };
 
 /// The same in memory. Without AMX the order of two sums of a pair may differ.
-class ImitatedRegisters {
+class EmulatedRegisters {
  public:
   void clear() { sums_ = {}; }
   void load_a(const std::byte* a) { a_ = a; }
@@ -250,8 +250,8 @@ void product_amx(Context& context, const Product& args, bool rounded) {
   product<Registers>(context, args, rounded);
 }
 
-void product_amx_imitated(Context& context, const Product& args, bool rounded) {
-  product<ImitatedRegisters>(context, args, rounded);
+void product_amx_emulated(Context& context, const Product& args, bool rounded) {
+  product<EmulatedRegisters>(context, args, rounded);
 }
 
 NYSTROM_AMX double multiply_tiles(std::int64_t rounds) {

@@ -51,11 +51,11 @@ struct Operands {
         before(uneven(types.out, {s.m, s.n}, 4)) {}
 
   [[nodiscard]] OwnedTensor product(int threads) const { return product_by(matmul, threads); }
-  [[nodiscard]] OwnedTensor product_by(void (*way)(Context&, const Matmul&), int threads) const {
+  [[nodiscard]] OwnedTensor product_by(void (*implementation)(Context&, const Matmul&), int threads) const {
     Context context(threads);
     OwnedTensor c(before.view().dtype, {sizes.m, sizes.n});
     std::memcpy(c.view().address, before.view().address, c.view().bytes());
-    way(context, of_rows(a, c));
+    implementation(context, of_rows(a, c));
     return c;
   }
   [[nodiscard]] Matmul of_rows(const Tensor& rows, const Tensor& c) const {
@@ -106,15 +106,15 @@ TEST_P(Products, have_the_same_bits_for_any_thread_count) {
 
 class ProductsInBf16 : public Products {};
 
-// Each way, of which a CPU takes one.
-TEST_P(ProductsInBf16, agree_by_each_way) {
+// Each implementation, of which matmul() dispatches to one.
+TEST_P(ProductsInBf16, agree_by_each_implementation) {
   const Operands given = operands();
   const OwnedTensor expected = given.in_double();
   EXPECT_LT(distance(given.product_by(matmul_bf16_by_f32, 2), expected), given.allowed());
   EXPECT_LT(distance(given.product_by(matmul_bf16_by_onednn, 2), expected), given.allowed());
   if (CpuFeatures::detect().avx512_bf16) {
     EXPECT_LT(distance(given.product_by(matmul_bf16_by_avx512, 2), expected), given.allowed());
-    EXPECT_LT(distance(given.product_by(matmul_bf16_by_imitated_amx, 2), expected), given.allowed());
+    EXPECT_LT(distance(given.product_by(matmul_bf16_by_emulated_amx, 2), expected), given.allowed());
   }
 }
 
@@ -124,7 +124,7 @@ class ProductsOfRows : public Products {};
 // One row at a time: neither the rows around it nor its place change its bits.
 TEST_P(ProductsOfRows, do_not_depend_on_the_other_rows) {
   const Operands given = operands();
-  if (given.a.view().dtype == DType::kBF16 && bf16_way().name == "oneDNN")
+  if (given.a.view().dtype == DType::kBF16 && bf16_matmul().name == "oneDNN")
     GTEST_SKIP() << "oneDNN multiplies here, which sums one row in another order";
   const OwnedTensor all = given.product(3);
   Context context(2);
