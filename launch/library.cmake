@@ -47,7 +47,7 @@ nystrom_add_library(launch FOLDER launch
     chart/label.cpp chart/line_chart.cpp chart/matrix_map.cpp chart/scale.cpp chart/sparkline.cpp chart/standalone.cpp chart/style.cpp check/check.cpp
     check/figures.cpp cli/colour.cpp cli/command_line.cpp cli/commands.cpp cli/completion.cpp cli/console.cpp cli/failure.cpp cli/help_text.cpp
     cli/log.cpp cli/log_file.cpp cli/manual_page.cpp cli/messages.cpp
-    cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
+    cli/option_parser.cpp cli/quiet.cpp cli/run_progress.cpp cli/shell_text.cpp cli/stage_progress.cpp cli/terminal.cpp commands/bench.cpp commands/check.cpp
     commands/convert.cpp commands/doctor.cpp commands/evaluate.cpp commands/finetune.cpp commands/inspect.cpp
     commands/lra.cpp commands/predict.cpp commands/prepare.cpp commands/pretrain.cpp commands/report.cpp commands/table.cpp
     commands/verify.cpp commands/watch.cpp config/command_keys.cpp config/config.cpp config/config_entries.cpp config/config_read.cpp config/config_schema.cpp

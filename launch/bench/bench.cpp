@@ -69,7 +69,7 @@ Bench::Bench(const BenchOptions& options, Comm& comm)
                 .training = true}),
       reduction_(make_device_reduction(options.device, comm, options.communication)),
       batches_(random_batches(options, comm.rank())),
-      optimizer_(make_optimizer({.learning_rate = 1e-5}, session_.network.parameters())),
+      optimizer_(make_optimizer(options.optimizer, session_.network.parameters())),
       clip_(session_.context.memory(), 1.0),
       reducer_(session_.context, comm, session_.network.parameters().gradients(),
                {.device = reduction_.get()}),

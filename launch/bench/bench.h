@@ -30,6 +30,7 @@ struct BenchOptions {
   std::vector<std::int64_t> lengths;  ///< of the sequences, micro_batch of them per step; empty: full length
   double masking = 0.15;              ///< fraction of tokens with a label
   Objective objective;
+  OptimizerOptions optimizer;
   std::uint64_t seed = 1;
 };
 
@@ -42,7 +43,7 @@ struct BenchTimes {
   KernelTimes kernels;               ///< of another step, on a GPU and where asked for
 };
 
-/// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, AdamW, with dropout.
+/// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, optimizer, with dropout.
 class Bench {
  public:
   Bench(const BenchOptions& options, Comm& comm);

@@ -87,6 +87,7 @@ BenchOptions bench_options(Config config, Comm& comm) {
       std::max<std::int64_t>(1, kAutomaticTokens / options.sequence_length));
   options.masking = config.data.masking.probability;
   options.objective = objective_options(config);
+  options.optimizer = config.optimizer;
   options.seed = static_cast<std::uint64_t>(config.seed);
   return options;
 }
@@ -131,6 +132,7 @@ nlohmann::ordered_json as_json(const Result& result, const MachineCeiling& machi
   if (result.share_of_units > 0) json["share_of_units"] = result.share_of_units;
   json["parts"] = parts;
   json["precision"] = name_of(options.precision);
+  json["optimizer"] = options.optimizer.kind;
   json["ranks"] = comm.ranks();
   json["threads"] = options.threads;
   json["sequence_length"] = options.sequence_length;
@@ -176,10 +178,10 @@ void print_kernels(const KernelTimes& kernels, double step_seconds) {
 
 void print_table(const Result& result, const MachineCeiling& machine, const BenchOptions& options,
                  const Bench& bench, const Comm& comm) {
-  fmt::print("{} parameters, {} x {}{} tokens per rank, {}, {} rank{} of {} thread{}\n", bench.parameters(),
-             options.micro_batch, options.lengths.empty() ? "" : "up to ", options.sequence_length,
-             name_of(options.precision), comm.ranks(), comm.ranks() == 1 ? "" : "s", options.threads,
-             options.threads == 1 ? "" : "s");
+  fmt::print("{} parameters, {} x {}{} tokens per rank, {}, {}, {} rank{} of {} thread{}\n",
+             bench.parameters(), options.micro_batch, options.lengths.empty() ? "" : "up to ",
+             options.sequence_length, name_of(options.precision), options.optimizer.kind, comm.ranks(),
+             comm.ranks() == 1 ? "" : "s", options.threads, options.threads == 1 ? "" : "s");
   fmt::print("step: {:.1f} ms (min {:.1f}, max {:.1f}), {:.0f} tokens/s, peak memory {:.2f} GiB\n\n",
              1e3 * result.seconds, 1e3 * result.fastest, 1e3 * result.slowest, result.tokens_per_second,
              result.memory_bytes / (1024.0 * 1024.0 * 1024.0));
@@ -303,7 +305,7 @@ Command bench_command() {
       .name = "bench",
       .summary = "Measure tokens per second, time by op and the share of the machine's bound.",
       .details =
-          "Runs training steps (forward, backward and AdamW, with dropout) on full sequences of random "
+          "Runs training steps (forward, backward and the optimizer, with dropout) on full sequences of random "
           "tokens; no data is needed. The bound is measured in the same run, on the device that computes. Without `--steps`, "
           "`training.steps` steps are measured if they are at most 20, else at least 3 steps and 4 seconds; "
           "for a longer run the estimated total time is printed. With `--documents`, sequences are as "

@@ -26,11 +26,27 @@
 namespace nystrom {
 namespace {
 
+std::string checkpoints_of(const Config& config) {
+  return std::filesystem::path(config.run.directory) / "checkpoints";
+}
+
+/// A configuration that starts from a model names that one, where its run's own may be meant.
+std::vector<std::string> own_model_warning(const Config& config) {
+  if (config.overridden.contains("model.from") || config.run.directory.empty()) return {};
+  const auto inside = std::filesystem::relative(config.model.from, config.run.directory);
+  if (!inside.empty() && *inside.begin() != "..") return {};
+  if (!find_newest_checkpoint(checkpoints_of(config)).path) return {};
+  return {
+      fmt::format("This is the evaluation of `model.from`, {}, which the run in {} started from. "
+                  "`--set model.from={}` evaluates what the run has trained.",
+                  config.model.from, config.run.directory, config.run.directory)};
+}
+
 // The model that a configuration names: model.from, or else the run's latest valid checkpoint.
 std::vector<std::string> choose_model(Config& config) {
-  if (config.gives("model.from") && !config.model.from.empty()) return {};
+  if (config.gives("model.from") && !config.model.from.empty()) return own_model_warning(config);
   require(config, {"run.directory"}, "evaluate (without `model.from`)");
-  const std::string folder = std::filesystem::path(config.run.directory) / "checkpoints";
+  const std::string folder = checkpoints_of(config);
   const CheckpointSearch search = find_newest_checkpoint(folder);
   if (!search.path)
     refuse("{} has no {}checkpoint; pretrain first, or name a model in `model.from`.", folder,

@@ -11,6 +11,7 @@
 #include "launch/cli/failure.h"
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
+#include "launch/cli/shell_text.h"
 #include "launch/config/command_keys.h"
 #include "launch/report/preparation.h"
 #include "launch/report/report.h"
@@ -23,6 +24,7 @@ namespace {
 
 struct Arguments {
   std::string config;
+  std::vector<std::string> overrides;
   bool keep_dropped = false, skip_damaged = false, json = false;
 };
 
@@ -60,7 +62,8 @@ void report(const PrepareReport& made, const Arguments& arguments, double second
   fmt::print("tokenizer   {:>10} tokens, SHA-256 {}\nmanifest    {}\nreport      {}/report.html\n",
              made.vocabulary_size, made.tokenizer_sha256, made.manifest, folder);
   if (!made.already_done) fmt::print("time        {}\n", days_text(seconds));
-  fmt::print("next        nystrom inspect {}\n            nystrom pretrain {}\n", folder, arguments.config);
+  fmt::print("next        nystrom inspect {}\n            nystrom pretrain {}\n", folder,
+             shell_text(arguments.config, arguments.overrides));
   if (arguments.json)
     fmt::print("{}\n", as_json(made, seconds).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -113,8 +116,8 @@ int prepare_lra(const Config& config) {
   });
 }
 
-int run(const Arguments& arguments, const Invocation& invocation) {
-  const Config config = read_config(arguments.config, invocation.overrides);
+int run(const Arguments& arguments) {
+  const Config config = read_config(arguments.config, arguments.overrides);
   if (prepares_task(config)) return prepare_lra(config);
   require_keys(config, "prepare");
   return with_comm({.timeout_seconds = kWeek}, [&](Comm& comm) { return work(config, arguments, comm); });
@@ -142,7 +145,11 @@ Command prepare_command() {
                              "Skip corrupt parts of the sources, with a warning for each.");
                 app.add_flag("--json", arguments->json, "Print one line of JSON at the end.");
               },
-          .run = [arguments](const Invocation& invocation) { return run(*arguments, invocation); }};
+          .run =
+              [arguments](const Invocation& invocation) {
+                arguments->overrides = invocation.overrides;
+                return run(*arguments);
+              }};
 }
 
 }  // namespace nystrom

@@ -6,6 +6,7 @@
 #include "launch/cli/log.h"
 #include "launch/cli/option_parser.h"
 #include "launch/cli/run_progress.h"
+#include "launch/cli/shell_text.h"
 #include "launch/config/command_keys.h"
 #include "launch/config/path_text.h"
 #include "launch/report/report_file.h"
@@ -33,6 +34,15 @@ class Trained final : public Observer {
  private:
   bool any_ = false;
 };
+
+/// What `nystrom evaluate` is given for this run: its own configuration where the given one was overridden.
+std::string evaluated_as(const Options& options, const Invocation& invocation, const Config& config) {
+  const std::string& directory = config.run.directory;
+  const bool overridden = !invocation.overrides.empty();
+  std::vector<std::string> overrides;
+  if (!config.model.from.empty()) overrides.push_back("model.from=" + directory);
+  return shell_text(overridden ? directory + "/config.yaml" : options.config, overrides);
+}
 
 int run(const Options& options, const Invocation& invocation) {
   Config config = read_config(options.config, invocation.overrides);
@@ -65,7 +75,7 @@ int run(const Options& options, const Invocation& invocation) {
     run.accept_new_data = options.accept_new_data;
     const StopReason why = pretrain(run, comm, observers);
     if (trained.any() && why == StopReason::kDone)
-      log.report(pretraining_summary(config.run.directory, options.config));
+      log.report(pretraining_summary(config.run.directory, evaluated_as(options, invocation, config)));
     if (why == StopReason::kDone) return kDone;
     log.note("Stopped on request. Run the same command to resume.");
     return kStopped;

@@ -37,9 +37,9 @@ constexpr std::string_view kTextSamples[] = {
     "data.pairs",  "data.masking.",   "objective.",   "run.check_shards", "data.short_sequence_probability"};
 constexpr std::string_view kWholeTraining[] = {"model.",     "data.",     "objective.",  "training.",
                                                "optimizer.", "schedule.", "checkpoint.", "evaluation."};
+constexpr std::string_view kOptimizer[] = {"optimizer."};
 // A run's course, which neither an evaluation nor a measurement has.
-constexpr std::string_view kCourse[] = {"optimizer.",
-                                        "schedule.",
+constexpr std::string_view kCourse[] = {"schedule.",
                                         "checkpoint.",
                                         "grid",
                                         "communication.bucket_mib",
@@ -96,10 +96,9 @@ constexpr std::string_view kNotOfALoader[] = {
 struct CommandKeys {
   std::string_view command;
   Keys needed = {}, of_file = {};
-  std::array<Keys, 4> of_set = {};
+  std::array<Keys, 5> of_set = {};
   std::string_view remark_on = {}, remark = {};
   std::string_view who = {};  // in the sentence; empty: the command
-  bool trains = false;
 };
 constexpr CommandKeys kCommands[] = {
     {"pretrain",
@@ -107,32 +106,27 @@ constexpr CommandKeys kCommands[] = {
      kPretrainFile,
      {kTask, kText},
      "schedule.warmup_share",
-     " The warmup of `pretrain` is `schedule.warmup_steps`.",
-     {},
-     true},
+     " The warmup of `pretrain` is `schedule.warmup_steps`."},
     {"pretrain of a task",
      kTaskPretrainNeeds,
      kPretrainFile,
      {kShards, kText, kOutput},
      "schedule.warmup_share",
      " The warmup of `pretrain` is `schedule.warmup_steps`.",
-     "`pretrain` of a task",
-     true},
+     "`pretrain` of a task"},
     {"finetune",
      kFinetuneNeeds,
      kFinetuneFile,
      {kTextSamples, kText, kOutput},
      "training.steps",
-     " Its length is `training.epochs`.",
-     {},
-     true},
+     " Its length is `training.epochs`."},
     {.command = "prepare", .needed = kPrepareNeeds, .of_set = {kWholeTraining, kTask}},
-    {.command = "evaluate", .of_set = {kCourse, kText, kNotEvaluated}},
+    {.command = "evaluate", .of_set = {kCourse, kOptimizer, kText, kNotEvaluated}},
     {.command = "evaluate of a task",
-     .of_set = {kCourse, kText, kTextSamples, kNotOfATask},
+     .of_set = {kCourse, kOptimizer, kText, kTextSamples, kNotOfATask},
      .who = "`evaluate` of a task"},
     {.command = "bench", .of_set = {kCourse, kText, kNotMeasured}},
-    {.command = "bench --loader", .of_set = {kCourse, kText, kNotOfALoader}},
+    {.command = "bench --loader", .of_set = {kCourse, kOptimizer, kText, kNotOfALoader}},
 };
 
 bool names(Keys keys, std::string_view key) {
@@ -205,12 +199,12 @@ std::string unused_keys_sentence(const Config& config, std::string_view command)
   const auto found = std::ranges::find(kCommands, command, &CommandKeys::command);
   if (found == std::end(kCommands)) return {};
   std::vector<std::string> sentences{unused_of_command(config, *found)};
-  if (found->trains) {
+  if (!names(found->of_set, "optimizer.kind"))
     sentences.push_back(
         unused_of_kind(config, "optimizer", find_optimizer(config.optimizer.kind), optimizer_kinds()));
+  if (!names(found->of_set, "schedule.kind"))
     sentences.push_back(
         unused_of_kind(config, "schedule", find_schedule(config.schedule.kind), schedule_kinds()));
-  }
   std::erase(sentences, "");
   return fmt::format("{}", fmt::join(sentences, " "));
 }

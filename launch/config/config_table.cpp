@@ -30,7 +30,7 @@ const std::array kSections = {
                   "The loss: `mlm_weight` × MLM loss + `sop_weight` × SOP loss.", true, true},
     ConfigSection{"training", "pretrain, evaluate, bench", "Length of the run, batch sizes, precision.", true,
                   true},
-    ConfigSection{"optimizer", "pretrain",
+    ConfigSection{"optimizer", "pretrain, bench",
                   "From gradients to weights; the formulas are in docs/training.md. Weight decay applies to "
                   "tensors of two or more dimensions.",
                   true, true},

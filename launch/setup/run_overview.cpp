@@ -175,7 +175,7 @@ std::string text_of(const ValidationPoint& at) {
   return text;
 }
 
-std::string pretraining_summary(const std::string& directory, const std::string& config) {
+std::string pretraining_summary(const std::string& directory, const std::string& evaluated) {
   const RunOverview run = read_run_overview(directory);
   std::string text = fmt::format("Done: {} steps in {}.", run.step, days_text(run.seconds));
   if (run.best) text += "\n  best validation  loss " + text_of(*run.best);
@@ -183,7 +183,7 @@ std::string pretraining_summary(const std::string& directory, const std::string&
     text += "\n  last validation  loss " + text_of(*run.validation);
   text +=
       fmt::format("\n  checkpoints      {0}/checkpoints\n  metrics          {0}/metrics.jsonl", directory);
-  text += fmt::format("\n  next             nystrom evaluate {}\n", config);
+  text += fmt::format("\n  next             nystrom evaluate {}\n", evaluated);
   return text + fmt::format("                   nystrom convert --from {} --to MODEL", directory);
 }
 

@@ -50,9 +50,9 @@ struct RunOverview {
 
 [[nodiscard]] nlohmann::ordered_json as_json(const RunOverview& run);
 
-/// The end of a run in some lines: time, best validation, its files, the next commands. `config`: the
-/// file that the command was given.
-[[nodiscard]] std::string pretraining_summary(const std::string& directory, const std::string& config);
+/// The end of a run in some lines: time, best validation, its files, the next commands. `evaluated`:
+/// the arguments of `nystrom evaluate` for it.
+[[nodiscard]] std::string pretraining_summary(const std::string& directory, const std::string& evaluated);
 [[nodiscard]] std::string finetuning_summary(const std::string& directory);
 
 /// "4.2000 at step 900 (mlm perplexity 33.4)"

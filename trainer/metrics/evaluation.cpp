@@ -31,7 +31,7 @@ Losses mean_losses(const Head& head, std::span<const double> sums, const Objecti
     const auto row = sums.subspan(i * kColumns, kColumns);
     const double labels = row[2], share = labels > 0 ? 1 / labels : 0;
     losses.loss += objective.weights[i] * row[0] * share;
-    if (names[i] == kWhole) continue;
+    if (names[i] == kWhole || labels == 0) continue;
     losses.terms.push_back({names[i], row[0] * share, row[1] * share, static_cast<std::int64_t>(labels)});
   }
   return losses;

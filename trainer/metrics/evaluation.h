@@ -17,7 +17,8 @@ struct Objective {
   std::array<double, kMaxLosses> weights{1.0, 1.0};
 };
 
-/// Means from a head's sums over all ranks ([losses, 3]: loss, right answers, labels).
+/// Means from a head's sums over all ranks ([losses, 3]: loss, right answers, labels). A loss without labels
+/// adds 0 and has no term.
 [[nodiscard]] Losses mean_losses(const Head& head, std::span<const double> sums, const Objective& objective);
 
 /// Labels of each of the head's losses in a micro-batch.

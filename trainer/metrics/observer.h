@@ -15,13 +15,13 @@ namespace nystrom {
 /// One of a head's losses: mean over the labels of a global batch (or of all evaluated batches).
 struct LossTerm {
   std::string_view name;          ///< the head's name for it: "mlm", "sop"
-  double loss = 0, accuracy = 0;  ///< 0 without labels
+  double loss = 0, accuracy = 0;
   std::int64_t labels = 0;
 };
 
 struct Losses {
   double loss = 0;              ///< weighted sum of the terms
-  std::vector<LossTerm> terms;  ///< empty where the head has a single loss
+  std::vector<LossTerm> terms;  ///< of those with labels; empty where the head has a single loss
 };
 
 /// What a run trains on, and how much of it.

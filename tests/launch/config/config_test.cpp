@@ -198,8 +198,7 @@ TEST(Config, keys_that_an_evaluation_or_a_measurement_does_not_use_are_named_whe
   EXPECT_EQ(unused_keys_sentence(set, "evaluate of a task"),
             "`evaluate` of a task does not use `data.packing`, `evaluation.batches`, `optimizer.beta1`, "
             "`training.steps`.");
-  EXPECT_EQ(unused_keys_sentence(set, "bench"),
-            "`bench` does not use `data.packing`, `evaluation.batches`, `optimizer.beta1`.");
+  EXPECT_EQ(unused_keys_sentence(set, "bench"), "`bench` does not use `data.packing`, `evaluation.batches`.");
   EXPECT_EQ(unused_keys_sentence(set, "bench --loader"),
             "`bench --loader` does not use `evaluation.batches`, `optimizer.beta1`, `run.threads`, "
             "`training.steps`.");
@@ -208,6 +207,13 @@ TEST(Config, keys_that_an_evaluation_or_a_measurement_does_not_use_are_named_whe
       "run.yaml");
   for (const char* command : {"evaluate", "evaluate of a task", "bench", "bench --loader"})
     EXPECT_EQ(unused_keys_sentence(file, command), "") << "one file serves several commands";
+}
+
+TEST(Config, keys_of_another_optimizer_are_named_to_those_who_train_or_measure) {
+  const Config set = read_config("", {"optimizer.kind=lamb", "optimizer.momentum=0.8"});
+  for (const char* command : {"pretrain", "finetune", "bench"})
+    EXPECT_EQ(unused_keys_sentence(set, command),
+              "`optimizer.kind: lamb` does not use `optimizer.momentum`.");
 }
 
 TEST(Config, the_keys_that_a_command_names_are_keys) {

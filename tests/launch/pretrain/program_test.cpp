@@ -190,7 +190,15 @@ TEST_F(Program, a_run_directory_is_a_model_and_a_tokenizer) {
   EXPECT_EQ(converted.status, 0) << converted.err;
   EXPECT_THAT(converted.out,
               HasSubstr("run is a run directory; its checkpoint run/checkpoints/step-00000004.h5 is used."));
-  EXPECT_EQ(run("$nystrom pretrain run.yaml --set run.directory=warm --set model.from=run").status, 0);
+  const Outcome warm = run("$nystrom pretrain run.yaml --set run.directory=warm --set model.from=run");
+  EXPECT_EQ(warm.status, 0) << warm.err;
+  const std::string next = "nystrom evaluate warm/config.yaml --set model.from=warm";
+  EXPECT_THAT(warm.err, HasSubstr(next + "\n"));
+  const Outcome own = run("$" + next), start = run("$nystrom evaluate warm/config.yaml");
+  EXPECT_EQ(last_line(own)["model"], "warm/checkpoints/step-00000004.h5") << own.err;
+  EXPECT_THAT(own.err, Not(HasSubstr("started from")));
+  EXPECT_EQ(last_line(start)["model"], "run/checkpoints/step-00000004.h5") << start.err;
+  EXPECT_THAT(start.err, HasSubstr("which the run in warm started from. `--set model.from=warm` evaluates"));
   const Outcome filled =
       run("echo 'The river <mask> stone.' | $nystrom predict --model run --input - --top 1");
   EXPECT_EQ(filled.status, 0) << filled.err;
@@ -319,7 +327,7 @@ TEST_F(Program, ends_with_a_summary_of_what_was_made_and_what_to_do_next) {
   ASSERT_EQ(prepared.status, 0) << prepared.err;
   EXPECT_THAT(prepared.out, AllOf(HasSubstr("\nreport      summed/report.html\n"),
                                   HasSubstr("\nnext        nystrom inspect summed\n"),
-                                  HasSubstr("            nystrom pretrain run.yaml\n")));
+                                  HasSubstr("            nystrom pretrain run.yaml --set output.directory=summed\n")));
   const std::string page = read_bytes(*folder_ / "summed/report.html");
   EXPECT_THAT(page, AllOf(HasSubstr("Tokens by source"), HasSubstr("tokens a word"),
                           HasSubstr("<p class=\"passage\">"), HasSubstr("Most frequent pieces")));
@@ -330,9 +338,10 @@ TEST_F(Program, ends_with_a_summary_of_what_was_made_and_what_to_do_next) {
 
   const Outcome trained = run("$nystrom pretrain run.yaml --set run.directory=summed-run");
   ASSERT_EQ(trained.status, 0) << trained.err;
-  EXPECT_THAT(trained.err, AllOf(HasSubstr("Done: 4 steps in "), HasSubstr("\n  best validation  loss "),
-                                 HasSubstr("(mlm perplexity "), HasSubstr("nystrom evaluate run.yaml\n"),
-                                 HasSubstr("nystrom convert --from summed-run --to MODEL\n")));
+  EXPECT_THAT(trained.err,
+              AllOf(HasSubstr("Done: 4 steps in "), HasSubstr("\n  best validation  loss "),
+                    HasSubstr("(mlm perplexity "), HasSubstr("nystrom evaluate summed-run/config.yaml\n"),
+                    HasSubstr("nystrom convert --from summed-run --to MODEL\n")));
 }
 
 TEST_F(Program, inspect_shows_a_run_on_a_screen) {
@@ -447,6 +456,12 @@ TEST_F(Program, bench_ends_with_the_json_of_the_contract) {
   for (const char* key :
        {"tokens_per_second", "milliseconds_per_step", "peak_memory_bytes", "share_of_bound", "parts"})
     EXPECT_THAT(last, AllOf(StartsWith("{"), HasSubstr(fmt::format("\"{}\":", key))));
+}
+
+TEST_F(Program, bench_measures_the_optimizer_of_the_configuration) {
+  const Outcome done = run("$nystrom bench run.yaml --steps 1 --set optimizer.kind=muon --json");
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("\"muon_step\":"), HasSubstr("\"optimizer\":\"muon\"")));
 }
 
 }  // namespace
