@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a training step loses to other processes: ours and transformers', with busy processes and alone.
 
-usage: benchmarks/busy_machine.py [--busy 0,1,2,4] [--rounds 3] [--threads 2] [--output FILE]
+usage: benchmarks/busy_machine.py [--busy 0,1,2,4] [--precision fp32] [--rounds 3] [--threads 2] [--output FILE]
 
 A busy process keeps one CPU for itself if it gets it. Each round runs ours and the peer without such processes
 and with one, two and four of them; the speed kept is the time of a step alone divided by the time of a step with
@@ -73,7 +73,8 @@ def kept(rounds, name, busy):
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--busy", type=lambda text: [int(n) for n in text.split(",")], default=[0, 1, 2, 4])
-    parser.add_argument("--shape", choices=SHAPES, default="base", help="4 layers of this width, 4 x 128 tokens, fp32")
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="4 layers of this width, 4 x 128 tokens")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="bf16: autocast in transformers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="measured steps of each run; their median counts")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -88,12 +89,12 @@ def parsed():
 def main():
     args = parsed()
     shape, length, batch = SHAPES[args.shape]
-    programs = {"ours": lambda: ours(shape, length, batch, "fp32", args.threads, steps=args.steps)}
+    programs = {"ours": lambda: ours(shape, length, batch, args.precision, args.threads, steps=args.steps)}
     if not args.without_peer:
         python = peer_python(args.python)
-        programs["transformers"] = lambda: peer(python, shape, length, batch, "fp32", args.threads,
+        programs["transformers"] = lambda: peer(python, shape, length, batch, args.precision, args.threads,
                                                 ["--steps", str(args.steps)])
-    report = record(f"benchmarks/busy_machine.py --shape {args.shape} --rounds {args.rounds} --steps {args.steps} "
+    report = record(f"benchmarks/busy_machine.py --shape {args.shape} --precision {args.precision} --rounds {args.rounds} --steps {args.steps} "
                     f"--threads {args.threads}", processors=len(os.sched_getaffinity(0)), threads=args.threads,
                     rounds=args.rounds)
     rounds = []

@@ -2,7 +2,7 @@
 """Fine-tuning and inference benchmark on IMDB: ours against transformers, with the same reviews in the same batches.
 
 usage: benchmarks/finetuning_against_transformers.py --imdb aclImdb [--lengths 512,2048] [--precisions fp32,bf16]
-           [--work finetune,predict] [--reviews 64] [--batch 8] [--rounds 3] [--threads 2] [--output FILE]
+           [--work finetune,predict] [--shape small|base] [--reviews 64] [--batch 8] [--rounds 3] [--threads 2] [--output FILE]
 
 Both sides get the first N test reviews (shuffled with a fixed seed), truncated to the sequence length, in the same
 order and batches. Ours computes no padding. transformers' batches are padded to their longest review and to a multiple
@@ -25,7 +25,8 @@ import time
 from support import ROOT, peer_python, record, write
 
 PROGRAM = str(ROOT / "build" / "nystrom")
-SHAPE = {"hidden_size": 256, "layers": 4, "heads": 4, "intermediate_size": 1024}
+SHAPES = {"small": {"hidden_size": 256, "layers": 4, "heads": 4, "intermediate_size": 1024},
+          "base": {"hidden_size": 768, "layers": 12, "heads": 12, "intermediate_size": 3072}}
 LANDMARKS, TAPS = 64, 33
 
 
@@ -44,8 +45,8 @@ def run(command, threads, **more):
     return done.stdout
 
 
-def yaml(work, length, batch, precision, threads):
-    shape = ", ".join(f"{key}: {value}" for key, value in SHAPE.items())
+def yaml(work, shape, length, batch, precision, threads):
+    shape = ", ".join(f"{key}: {value}" for key, value in shape.items())
     return (f"run: {{directory: {work}/run, threads: {threads}}}\ntokenizer: {{path: {work}/prepared/tokenizer.model}}\n"
             f"task: {{kind: classification, path: {work}/task}}\n"
             f"model: {{{shape}, max_positions: {length}, attention: {{landmarks: {LANDMARKS}, convolution: {TAPS}}}}}\n"
@@ -68,7 +69,7 @@ def set_up(work, reviews):
 
 def our_training(work, args, length, precision):
     config = work / "c.yaml"
-    config.write_text(yaml(work, length, args.batch, precision, args.threads))
+    config.write_text(yaml(work, SHAPES[args.shape], length, args.batch, precision, args.threads))
     directory = work / f"run-{random.getrandbits(40):x}"
     run([PROGRAM, "finetune", config, "--set", f"run.directory={directory}"], args.threads)
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
@@ -114,6 +115,7 @@ def main():
     parser.add_argument("--lengths", type=as_list, default=["512", "2048"])
     parser.add_argument("--precisions", type=as_list, default=["fp32", "bf16"])
     parser.add_argument("--work", type=as_list, default=["finetune", "predict"])
+    parser.add_argument("--shape", choices=SHAPES, default="small", help="4 layers of 256, or 12 of 768")
     for name, default in (("reviews", 64), ("batch", 8), ("rounds", 3), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--python", help="interpreter with torch and transformers (default: create an environment)")
@@ -149,7 +151,7 @@ def main():
                       f"ratio {ours_median / peer_median:.2f}", flush=True)
     write(args.output, record("benchmarks/finetuning_against_transformers.py " + " ".join(
         f"--{name} {','.join(value) if isinstance(value, list) else value}" for name, value in vars(args).items()
-        if name not in ("imdb", "python", "output")), model=SHAPE | {"landmarks": LANDMARKS, "taps": TAPS})
+        if name not in ("imdb", "python", "output")), model=SHAPES[args.shape] | {"landmarks": LANDMARKS, "taps": TAPS})
         | {"results": results})
 
 

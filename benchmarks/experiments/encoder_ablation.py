@@ -34,6 +34,8 @@ def lamb(rate):
     return {"optimizer.kind": "lamb", "optimizer.learning_rate": rate}
 
 
+COMBINED = muon(3e-3) | {"model.attention.landmarks": 32, "data.masking.probability": 0.3}
+
 # One change each against BASELINE, the most informative first. Samples are documents or pieces of them, so lengths are
 # compared at batches that hold about as many tokens as 16 samples of at most 512: some 4,300.
 VARIANTS = {
@@ -84,6 +86,11 @@ VARIANTS = {
     "masking-spans": {"data.masking.unit": "span"},
     "norm-pre": {"model.norm": "pre"},
     "rotary": {"model.positions": "rotary"},
+    # Those together that gained alone.
+    "combined": COMBINED,
+    "combined-6x384": COMBINED | shape(6, 384, 6),
+    "combined-batch-32": COMBINED | {"training.global_batch": 32},
+    "combined-norm-pre": COMBINED | {"model.norm": "pre"},
 }
 # Variants in two phases: what each is trained as, and its share of the time.
 PHASES = {"growth": (("length-128", 0.5), ("baseline", 0.5))}

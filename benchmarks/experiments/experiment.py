@@ -66,7 +66,7 @@ class Experiment:
         return text.replace(str(self.work), "WORK").replace(str(self.data), "DATA").replace(str(ROOT) + "/", "")
 
     def stage_results(self, stage):
-        found = sorted(self.results.glob(f"*-{self.name}-{stage}.json"))
+        found = sorted(self.results.glob(f"????-??-??-{self.name}-{stage}.json"))
         return json.loads(found[-1].read_text())["results"] if found else None
 
     @contextlib.contextmanager

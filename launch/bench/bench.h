@@ -43,7 +43,8 @@ struct BenchTimes {
   KernelTimes kernels;               ///< of another step, on a GPU and where asked for
 };
 
-/// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, optimizer, with dropout.
+/// Training steps of one packed micro-batch: forward, backward, all-reduce of gradients, optimizer, with
+/// dropout.
 class Bench {
  public:
   Bench(const BenchOptions& options, Comm& comm);

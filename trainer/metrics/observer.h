@@ -14,7 +14,7 @@ namespace nystrom {
 
 /// One of a head's losses: mean over the labels of a global batch (or of all evaluated batches).
 struct LossTerm {
-  std::string_view name;          ///< the head's name for it: "mlm", "sop"
+  std::string_view name;  ///< the head's name for it: "mlm", "sop"
   double loss = 0, accuracy = 0;
   std::int64_t labels = 0;
 };

@@ -325,9 +325,10 @@ TEST_F(Program, inspect_recognizes_every_kind_of_file) {
 TEST_F(Program, ends_with_a_summary_of_what_was_made_and_what_to_do_next) {
   const Outcome prepared = run("$nystrom prepare run.yaml --json --set output.directory=summed");
   ASSERT_EQ(prepared.status, 0) << prepared.err;
-  EXPECT_THAT(prepared.out, AllOf(HasSubstr("\nreport      summed/report.html\n"),
-                                  HasSubstr("\nnext        nystrom inspect summed\n"),
-                                  HasSubstr("            nystrom pretrain run.yaml --set output.directory=summed\n")));
+  EXPECT_THAT(prepared.out,
+              AllOf(HasSubstr("\nreport      summed/report.html\n"),
+                    HasSubstr("\nnext        nystrom inspect summed\n"),
+                    HasSubstr("            nystrom pretrain run.yaml --set output.directory=summed\n")));
   const std::string page = read_bytes(*folder_ / "summed/report.html");
   EXPECT_THAT(page, AllOf(HasSubstr("Tokens by source"), HasSubstr("tokens a word"),
                           HasSubstr("<p class=\"passage\">"), HasSubstr("Most frequent pieces")));
