@@ -94,8 +94,8 @@ def main():
         python = peer_python(args.python)
         programs["transformers"] = lambda: peer(python, shape, length, batch, args.precision, args.threads,
                                                 ["--steps", str(args.steps)])
-    report = record(f"benchmarks/busy_machine.py --shape {args.shape} --precision {args.precision} --rounds {args.rounds} --steps {args.steps} "
-                    f"--threads {args.threads}", processors=len(os.sched_getaffinity(0)), threads=args.threads,
+    report = record(f"benchmarks/busy_machine.py --shape {args.shape} --precision {args.precision} "
+                    f"--rounds {args.rounds} --steps {args.steps} --threads {args.threads}", processors=len(os.sched_getaffinity(0)), threads=args.threads,
                     rounds=args.rounds)
     rounds = []
     for _ in range(args.rounds):

@@ -2,7 +2,8 @@
 """Fine-tuning and inference benchmark on IMDB: ours against transformers, with the same reviews in the same batches.
 
 usage: benchmarks/finetuning_against_transformers.py --imdb aclImdb [--lengths 512,2048] [--precisions fp32,bf16]
-           [--work finetune,predict] [--shape small|base] [--reviews 64] [--batch 8] [--rounds 3] [--threads 2] [--output FILE]
+           [--work finetune,predict] [--shape small|base] [--reviews 64] [--batch 8] [--rounds 3] [--threads 2]
+           [--output FILE]
 
 Both sides get the first N test reviews (shuffled with a fixed seed), truncated to the sequence length, in the same
 order and batches. Ours computes no padding. transformers' batches are padded to their longest review and to a multiple

@@ -86,7 +86,7 @@ VARIANTS = {
     "masking-spans": {"data.masking.unit": "span"},
     "norm-pre": {"model.norm": "pre"},
     "rotary": {"model.positions": "rotary"},
-    # Those together that gained alone.
+    # Several changes that gained alone, together.
     "combined": COMBINED,
     "combined-6x384": COMBINED | shape(6, 384, 6),
     "combined-batch-32": COMBINED | {"training.global_batch": 32},

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "data/shards/inspect.h"
 #include "kernels/core/json.h"
@@ -30,10 +31,11 @@ std::string checkpoints_of(const Config& config) {
   return std::filesystem::path(config.run.directory) / "checkpoints";
 }
 
-/// A configuration that starts from a model names that one, where its run's own may be meant.
+/// A configuration whose run starts from a model names that one, where the run's own may be meant.
 std::vector<std::string> own_model_warning(const Config& config) {
   if (config.overridden.contains("model.from") || config.run.directory.empty()) return {};
-  const auto inside = std::filesystem::relative(config.model.from, config.run.directory);
+  std::error_code unreadable;  // is said where the model is read
+  const auto inside = std::filesystem::relative(config.model.from, config.run.directory, unreadable);
   if (!inside.empty() && *inside.begin() != "..") return {};
   if (!find_newest_checkpoint(checkpoints_of(config)).path) return {};
   return {
