@@ -173,10 +173,10 @@ void softmax_attention(benchmark::State& state, Machine& machine, DType type, st
 
 void gelu(benchmark::State& state, Machine& machine, DType type, bool backward) {
   const OwnedTensor x = random(type, {kTokens, kWide}), y = random(type, {kTokens, kWide});
-  const OwnedTensor d_bias(DType::kF32, {kWide});
+  const OwnedTensor d_x(type, {kTokens, kWide}), d_bias(DType::kF32, {kWide});
   measure(state, machine, type, [&](Context& context) {
     if (backward)
-      return gelu_backward(context, Activation::kGeluNew, x.view(), y.view(), y.view(), d_bias.view());
+      return gelu_backward(context, Activation::kGeluNew, x.view(), y.view(), d_x.view(), d_bias.view());
     gelu_forward(context, Activation::kGeluNew, x.view(), y.view());
   });
 }

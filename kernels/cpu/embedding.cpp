@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/embedding.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/lanes-inl.h"
 #include "kernels/cpu/layer_norm-inl.h"
 #include "kernels/cpu/simd-inl.h"
 
@@ -22,7 +23,11 @@ struct TokenRows {
   C* position;
   C* type;
 
-  HWY_INLINE std::remove_const_t<C> sum(std::int64_t c) const { return word[c] + position[c] + type[c]; }
+  /// From element c on.
+  template <class D>
+  HWY_INLINE hn::Vec<D> sum(D d, std::int64_t c) const {
+    return hn::Add(hn::Add(hn::LoadU(d, word + c), hn::LoadU(d, position + c)), hn::LoadU(d, type + c));
+  }
 };
 
 /// Stands for the row of a table that is not there.
@@ -72,14 +77,17 @@ void forward_rows(const EmbeddingForward& args, std::int64_t begin, std::int64_t
     T* y = args.y.data<T>() + token * columns;
     C* s = row_in_compute.of(y);
     const TokenRows<const C> rows = lookup.values(token);
-#pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) s[c] = rows.sum(c);
+    C sum;
+    sum_lanes<1>(columns, &sum, [=](auto d, std::int64_t c, auto* v) HWY_ATTR {
+      v[0] = rows.sum(d, c);
+      hn::StoreU(v[0], d, s + c);
+    });
     if (args.tables.gamma.empty()) {
-#pragma omp simd
-      for (std::int64_t c = 0; c < columns; ++c) store(y[c], s[c]);
+      for_lanes<C>(0, columns,
+                   [=](auto d, std::int64_t c) HWY_ATTR { store_lanes(d, hn::LoadU(d, s + c), y + c); });
     } else {
       C* stats = args.stats.data<C>() + token * 2;
-      row_statistics(s, columns, args.epsilon, stats);
+      row_statistics(s, sum, columns, args.epsilon, stats);
       normalize_row(s, stats, args.tables.gamma.data<C>(), args.tables.beta.data<C>(), y, columns);
     }
     if (args.dropout.active())
@@ -103,16 +111,17 @@ void backward_row(const EmbeddingBackward& args, const Lookup<Compute<T>>& looku
   const std::int64_t columns = lookup.columns;
   const T* d_y = args.d_y.data<T>() + token * columns;
   C* d = args.d_sum.data<C>() + token * columns;
-#pragma omp simd
-  for (std::int64_t c = 0; c < columns; ++c) d[c] = load(d_y[c]);
-  if (args.dropout.active())
-    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
-             args.keys.positions.data<std::int32_t>()[token], d, d, columns);
+  for_dropped_lanes<C>(args.dropout, args.keys, token, columns,
+                       [=](auto tag, std::int64_t c, const auto& drop)
+                           HWY_ATTR { hn::StoreU(drop(load_lanes(tag, d_y + c)), tag, d + c); });
   if (args.tables.gamma.empty()) return;
   const TokenRows<const C> rows = lookup.values(token);
-  layer_norm_row_backward(
-      d, [rows](std::int64_t c) HWY_ATTR { return rows.sum(c); }, args.stats.data<C>() + token * 2,
-      args.tables.gamma.data<C>(), d, sums.values[0], sums.values[1], columns);
+  const auto z = [rows](auto tag, std::int64_t c) HWY_ATTR { return rows.sum(tag, c); };
+  const auto norm = norm_backward(d, z, args.stats.data<C>() + token * 2, args.tables.gamma.data<C>(),
+                                  sums.values[0], sums.values[1], columns);
+  for_lanes<C>(0, columns, [=](auto tag, std::int64_t c) HWY_ATTR {
+    hn::StoreU(norm.d_z(tag, c, hn::LoadU(tag, d + c), z(tag, c)), tag, d + c);
+  });
 }
 
 /// Adds d_sum's rows to the tables' gradients. A thread owns columns and goes through the tokens in order:

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/gelu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/lanes-inl.h"
 #include "kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -12,44 +13,75 @@ namespace {
 
 constexpr std::int64_t kGrain = 8192;  // elements worth a thread
 
+// x s with s = 1 / (1 + e) and e = e^(-2 sqrt(2 / pi) (x + kCube x^3)), since (1 + tanh(u)) / 2 is the
+// sigmoid of 2u.
 struct GeluNew {
-  static constexpr double kRoot = 0.79788456080286535588;  // sqrt(2 / pi)
+  static constexpr double kTwoRoots = 2 * 0.79788456080286535588;  // 2 sqrt(2 / pi)
+  static constexpr double kCube = 0.044715;
 
-  // 1/2 (1 + tanh(u)) is the sigmoid of 2u.
+  // Where the result has long been 0 or x, and e still is a normal number.
   template <class C>
-  static HWY_INLINE C inner(C x) {
-    return C(2 * kRoot) * x * (C(1) + C(0.044715) * x * x);
+  static constexpr C kFar = std::is_same_v<C, float> ? 9.9F : 20;
+
+  // A NaN stays one in these two, since the second operand of Min and Max prevails.
+  template <class D>
+  static HWY_INLINE hn::Vec<D> at_least(D d, hn::Vec<D> x) {
+    return hn::Max(hn::Set(d, -kFar<hn::TFromD<D>>), x);
   }
-  template <class C>
-  static HWY_INLINE C value(C x) {
-    return x * sigmoid(inner(x));
+  template <class D>
+  static HWY_INLINE hn::Vec<D> at_most(D d, hn::Vec<D> x) {
+    return hn::Min(hn::Set(d, kFar<hn::TFromD<D>>), x);
   }
-  template <class C>
-  static HWY_INLINE C slope(C x) {
-    const C u = inner(x);
-    const C e = fast_exp(u < C(-80) ? C(80) : -u);  // bounded, so that e s stays finite
-    const C s = C(1) / (C(1) + e);
-    return s + x * s * (e * s) * C(2 * kRoot) * (C(1) + C(3 * 0.044715) * x * x);
+  /// scale (1 + factor kCube x^2)
+  template <class D>
+  static HWY_INLINE hn::Vec<D> of_square(D d, hn::Vec<D> x, double scale, double factor) {
+    using C = hn::TFromD<D>;
+    return hn::MulAdd(hn::Mul(x, x), hn::Set(d, C(scale * factor * kCube)), hn::Set(d, C(scale)));
+  }
+  template <class D>
+  static HWY_INLINE Exp2<D> exponential(D d, hn::Vec<D> x) {
+    return exp2_of_product(d, x, of_square(d, x, -kTwoRoots * std::numbers::log2e, 1));
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<D> value(D d, hn::Vec<D> x) {
+    x = at_least(d, x);
+    const auto [fraction, power] = exponential(d, at_most(d, x));
+    return hn::Div(x, hn::MulAdd(fraction, power, hn::Set(d, hn::TFromD<D>{1})));
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<D> slope(D d, hn::Vec<D> x) {
+    x = at_most(d, at_least(d, x));
+    const auto one = hn::Set(d, hn::TFromD<D>{1});
+    const auto [fraction, power] = exponential(d, x);
+    const auto s = hn::Div(one, hn::MulAdd(fraction, power, one));
+    const auto s_of_minus = hn::Mul(hn::Mul(fraction, power), s);
+    return hn::MulAdd(hn::Mul(s, s_of_minus), hn::Mul(x, of_square(d, x, kTwoRoots, 3)), s);
   }
 };
 
 struct GeluExact {
-  template <class C>
-  static HWY_INLINE C value(C x) {
-    return x * normal_cdf(x, fast_exp(C(-0.5) * x * x));
+  template <class D>
+  static HWY_INLINE hn::Vec<D> value(D d, hn::Vec<D> x) {
+    using C = hn::TFromD<D>;
+    return hn::Mul(x, each_lane(d, x, [](C v) HWY_ATTR { return normal_cdf(v, fast_exp(C(-0.5) * v * v)); }));
   }
-  template <class C>
-  static HWY_INLINE C slope(C x) {
-    const C gaussian = fast_exp(C(-0.5) * x * x);
-    return normal_cdf(x, gaussian) + x * gaussian * C(0.39894228040143267794);  // 1 / sqrt(2 pi)
+  template <class D>
+  static HWY_INLINE hn::Vec<D> slope(D d, hn::Vec<D> x) {
+    using C = hn::TFromD<D>;
+    return each_lane(d, x, [](C v) HWY_ATTR {
+      const C gaussian = fast_exp(C(-0.5) * v * v);
+      constexpr auto kDensity = static_cast<C>(0.39894228040143267794);  // 1 / sqrt(2 pi)
+      return std::fma(v * gaussian, kDensity, normal_cdf(v, gaussian));
+    });
   }
 };
 
 template <class Kind, class T>
 void forward(Context& context, const T* x, T* y, std::int64_t count) {
   parallel_for(context, count, kGrain, [=](std::int64_t begin, std::int64_t end) HWY_ATTR {
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) store(y[i], Kind::value(load(x[i])));
+    for_lanes<Compute<T>>(begin, end, [=](auto d, std::int64_t i) HWY_ATTR {
+      store_lanes(d, Kind::value(d, load_lanes(d, x + i)), y + i);
+    });
   });
 }
 
@@ -62,12 +94,12 @@ void backward(Context& context, const T* x, const T* d_y, T* d_x, std::int64_t r
                         HWY_ATTR {
                           const std::int64_t at = row * columns + begin;
                           C* sum = sums.values[0];
-#pragma omp simd
-                          for (std::int64_t c = 0; c < count; ++c) {
-                            const C d = load(d_y[at + c]) * Kind::slope(load(x[at + c]));
-                            store(d_x[at + c], d);
-                            sum[c] += d;
-                          }
+                          for_lanes<C>(0, count, [=](auto d, std::int64_t c) HWY_ATTR {
+                            const auto slope = Kind::slope(d, load_lanes(d, x + at + c));
+                            const auto d_value = hn::Mul(load_lanes(d, d_y + at + c), slope);
+                            store_lanes(d, d_value, d_x + at + c);
+                            add_lanes(d, d_value, sum + c);
+                          });
                         });
 }
 

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/lanes-inl.h"
 #include "kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,52 +33,66 @@ class ComputeRow {
   alignas(64) Compute<T> room_[std::is_same_v<T, Compute<T>> ? 1 : kMaxRowColumns];
 };
 
-/// stats[0] = mean of z, stats[1] = 1 / sqrt(variance + epsilon); two passes over the row, which is in L1.
+/// stats[0] = mean of z, whose sum is given; stats[1] = 1 / sqrt(variance + epsilon).
 template <class C>
-void row_statistics(const C* z, std::int64_t columns, double epsilon, C* stats) {
-  C sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t c = 0; c < columns; ++c) sum += z[c];
+void row_statistics(const C* z, C sum, std::int64_t columns, double epsilon, C* stats) {
   const C mean = sum / static_cast<C>(columns);
-  C squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (std::int64_t c = 0; c < columns; ++c) squares += (z[c] - mean) * (z[c] - mean);
+  C squares;
+  sum_lanes<1>(columns, &squares, [=](auto d, std::int64_t c, auto* v) HWY_ATTR {
+    const auto distance = hn::Sub(hn::LoadU(d, z + c), hn::Set(d, mean));
+    v[0] = hn::Mul(distance, distance);
+  });
   stats[0] = mean;
   stats[1] = C{1} / std::sqrt(squares / static_cast<C>(columns) + static_cast<C>(epsilon));
+}
+
+/// (z - mean) rstd
+template <class D>
+HWY_INLINE hn::Vec<D> normalized(D d, hn::Vec<D> z, const hn::TFromD<D>* stats) {
+  return hn::Mul(hn::Sub(z, hn::Set(d, stats[0])), hn::Set(d, stats[1]));
 }
 
 /// y = gamma (z - mean) rstd + beta; y may be z.
 template <class T>
 void normalize_row(const Compute<T>* z, const Compute<T>* stats, const Compute<T>* gamma,
                    const Compute<T>* beta, T* y, std::int64_t columns) {
-  const Compute<T> mean = stats[0], rstd = stats[1];
-#pragma omp simd
-  for (std::int64_t c = 0; c < columns; ++c) store(y[c], gamma[c] * ((z[c] - mean) * rstd) + beta[c]);
+  for_lanes<Compute<T>>(0, columns, [=](auto d, std::int64_t c) HWY_ATTR {
+    const auto n = normalized(d, hn::LoadU(d, z + c), stats);
+    store_lanes(d, hn::MulAdd(hn::LoadU(d, gamma + c), n, hn::LoadU(d, beta + c)), y + c);
+  });
 }
 
-/// d_z = rstd (g - mean(g) - n mean(g n)) with g = gamma d_y and n = (z - mean) rstd, for one row; `z(c)`
-/// gives z. d_z may be d_y. Adds d_y n to d_gamma and d_y to d_beta.
-template <class T, class D, class Z>
-void layer_norm_row_backward(const T* d_y, const Z& z, const Compute<T>* stats, const Compute<T>* gamma,
-                             D* d_z, Compute<T>* d_gamma, Compute<T>* d_beta, std::int64_t columns) {
-  using C = Compute<T>;
-  const C mean = stats[0], rstd = stats[1];
-  C sum = 0, product = 0;
-#pragma omp simd reduction(+ : sum, product)
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const C d = load(d_y[c]);
-    const C along = d * ((z(c) - mean) * rstd);
-    sum += gamma[c] * d;
-    product += gamma[c] * along;
-    d_gamma[c] += along;
-    d_beta[c] += d;
+/// d_z = rstd (g - mean(g) - n mean(g n)) with g = gamma d_y and n = (z - mean) rstd, for one row.
+template <class C>
+struct NormBackward {
+  const C* stats;
+  const C* gamma;
+  C mean_g, mean_gn;
+
+  /// Of the elements from c on.
+  template <class D>
+  HWY_INLINE hn::Vec<D> d_z(D d, std::int64_t c, hn::Vec<D> d_y, hn::Vec<D> z) const {
+    const auto g = hn::Mul(hn::LoadU(d, gamma + c), d_y);
+    const auto n = normalized(d, z, stats);
+    const auto inner = hn::NegMulAdd(n, hn::Set(d, mean_gn), hn::Sub(g, hn::Set(d, mean_g)));
+    return hn::Mul(hn::Set(d, stats[1]), inner);
   }
-  const C mean_g = sum / static_cast<C>(columns), mean_gn = product / static_cast<C>(columns);
-#pragma omp simd
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const C n = (z(c) - mean) * rstd;
-    store(d_z[c], rstd * (gamma[c] * load(d_y[c]) - mean_g - n * mean_gn));
-  }
+};
+
+/// The means over a row; `z(tag, c)` gives z from element c on. Adds d_y n to d_gamma and d_y to d_beta.
+template <class T, class C, class Z>
+NormBackward<C> norm_backward(const T* d_y, const Z& z, const C* stats, const C* gamma, C* d_gamma, C* d_beta,
+                              std::int64_t columns) {
+  C sums[2];
+  sum_lanes<2>(columns, sums, [=](auto d, std::int64_t c, auto* v) HWY_ATTR {
+    const auto d_value = load_lanes(d, d_y + c), g = hn::LoadU(d, gamma + c);
+    const auto along = hn::Mul(d_value, normalized(d, z(d, c), stats));
+    v[0] = hn::Mul(g, d_value);
+    v[1] = hn::Mul(g, along);
+    add_lanes(d, along, d_gamma + c);
+    add_lanes(d, d_value, d_beta + c);
+  });
+  return {stats, gamma, sums[0] / static_cast<C>(columns), sums[1] / static_cast<C>(columns)};
 }
 
 }  // namespace nystrom::HWY_NAMESPACE

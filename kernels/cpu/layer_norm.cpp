@@ -4,8 +4,8 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/layer_norm.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/cpu/column_sums-inl.h"
+#include "kernels/cpu/lanes-inl.h"
 #include "kernels/cpu/layer_norm-inl.h"
-#include "kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nystrom::HWY_NAMESPACE {
@@ -13,25 +13,24 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;  // rows worth a thread
 
-/// z = residual + dropout(branch + bias) of one row, in compute dtype.
+/// z = residual + dropout(branch + bias) of one row, in compute dtype. Returns its sum.
 template <class T>
-void join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* z, std::int64_t columns) {
+Compute<T> join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* z, std::int64_t columns) {
+  using C = Compute<T>;
   const T* branch = args.branch.data<T>() + row * columns;
-  if (args.bias.empty()) {
-#pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) z[c] = load(branch[c]);
-  } else {
-    const Compute<T>* bias = args.bias.data<Compute<T>>();
-#pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) z[c] = load(branch[c]) + bias[c];
-  }
-  if (args.dropout.active())
-    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
-             args.keys.positions.data<std::int32_t>()[row], z, z, columns);
-  if (args.residual.empty()) return;
-  const T* residual = args.residual.data<T>() + row * columns;
-#pragma omp simd
-  for (std::int64_t c = 0; c < columns; ++c) z[c] += load(residual[c]);
+  const T* residual = args.residual.empty() ? nullptr : args.residual.data<T>() + row * columns;
+  const C* bias = args.bias.empty() ? nullptr : args.bias.data<C>();
+  for_dropped_lanes<C>(args.dropout, args.keys, row, columns,
+                       [=](auto d, std::int64_t c, const auto& drop) HWY_ATTR {
+                         auto v = load_lanes(d, branch + c);
+                         if (bias != nullptr) v = hn::Add(v, hn::LoadU(d, bias + c));
+                         v = drop(v);
+                         if (residual != nullptr) v = hn::Add(v, load_lanes(d, residual + c));
+                         hn::StoreU(v, d, z + c);
+                       });
+  C sum;
+  sum_lanes<1>(columns, &sum, [=](auto d, std::int64_t c, auto* v) HWY_ATTR { v[0] = hn::LoadU(d, z + c); });
+  return sum;
 }
 
 template <class T>
@@ -43,14 +42,14 @@ void forward_rows(const LayerNormForward& args, std::int64_t begin, std::int64_t
     T* z_stored = args.z.data<T>() + row * columns;
     C* z = row_in_compute.of(z_stored);
     C* stats = args.stats.data<C>() + row * 2;
-    join_row<T>(args, row, z, columns);
-    row_statistics(z, columns, args.epsilon, stats);
+    const C sum = join_row<T>(args, row, z, columns);
+    row_statistics(z, sum, columns, args.epsilon, stats);
     normalize_row(z, stats, args.gamma.data<C>(), args.beta.data<C>(), args.y.data<T>() + row * columns,
                   columns);
-    if constexpr (!std::is_same_v<T, C>) {
-#pragma omp simd
-      for (std::int64_t c = 0; c < columns; ++c) store(z_stored[c], z[c]);
-    }
+    if constexpr (!std::is_same_v<T, C>)
+      for_lanes<C>(0, columns, [=](auto d, std::int64_t c) HWY_ATTR {
+        store_lanes(d, hn::LoadU(d, z + c), z_stored + c);
+      });
   }
 }
 
@@ -67,31 +66,23 @@ void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartial
   using C = Compute<T>;
   const std::int64_t columns = args.z.dim(1), at = row * columns;
   const T* z = args.z.data<T>() + at;
+  const T* d_y = args.d_y.data<T>() + at;
+  const T* skip = args.d_skip.empty() ? nullptr : args.d_skip.data<T>() + at;
   T* d_z = args.d_z.data<T>() + at;
   T* d_branch = args.d_branch.data<T>() + at;
-  const auto through_norm = [&](auto* to) HWY_ATTR {
-    layer_norm_row_backward(
-        args.d_y.data<T>() + at, [z](std::int64_t c) HWY_ATTR { return load(z[c]); },
-        args.stats.data<C>() + row * 2, args.gamma.data<C>(), to, sums.values[0], sums.values[1], columns);
-  };
-  if (args.d_skip.empty()) {
-    through_norm(d_z);
-  } else {
-    alignas(64) C sum[kMaxRowColumns];
-    through_norm(sum);
-    const T* skip = args.d_skip.data<T>() + at;
-#pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) store(d_z[c], sum[c] + load(skip[c]));
-  }
-  if (args.dropout.active())
-    drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[row],
-             args.keys.positions.data<std::int32_t>()[row], d_z, d_branch, columns);
-  else if (d_branch != d_z)
-    std::copy(d_z, d_z + columns, d_branch);
-  if (args.d_bias.empty()) return;
-  C* d_bias = sums.values[2];
-#pragma omp simd
-  for (std::int64_t c = 0; c < columns; ++c) d_bias[c] += load(d_branch[c]);
+  C* d_bias = args.d_bias.empty() ? nullptr : sums.values[2];
+  const auto z_lanes = [=](auto d, std::int64_t c) HWY_ATTR { return load_lanes(d, z + c); };
+  const auto norm = norm_backward(d_y, z_lanes, args.stats.data<C>() + row * 2, args.gamma.data<C>(),
+                                  sums.values[0], sums.values[1], columns);
+  for_dropped_lanes<C>(args.dropout, args.keys, row, columns,
+                       [=](auto d, std::int64_t c, const auto& drop) HWY_ATTR {
+                         auto v = norm.d_z(d, c, load_lanes(d, d_y + c), z_lanes(d, c));
+                         if (skip != nullptr) v = hn::Add(v, load_lanes(d, skip + c));
+                         store_lanes(d, v, d_z + c);
+                         v = drop(v);
+                         store_lanes(d, v, d_branch + c);
+                         if (d_bias != nullptr) add_lanes(d, v, d_bias + c);
+                       });
 }
 
 void layer_norm_backward_all(Context& context, const LayerNormBackward& args) {

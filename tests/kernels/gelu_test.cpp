@@ -1,5 +1,7 @@
 #include "kernels/gelu.h"
 
+#include <bit>
+#include <limits>
 #include <numbers>
 
 #include "gradient_check.h"
@@ -45,10 +47,39 @@ TEST_P(Gelu, is_finite_far_out) {
 }
 
 TEST_P(Gelu, propagates_nan) {
-  const auto x = tensor_of<float>({1, 1}, {NAN});
-  OwnedTensor y(DType::kF32, {1, 1});
+  // The widest vectors have 16 elements: one in a vector, one at the end.
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    const auto x = normal(type, {1, 19}, 1), d_y = normal(type, {1, 19}, 2);
+    OwnedTensor y(type, {1, 19}), d_x(type, {1, 19});
+    set(x, 3, NAN);
+    set(x, 18, -NAN);
+    gelu_forward(context_, GetParam(), x, y);
+    gelu_backward(context_, GetParam(), x, d_y, d_x, {});
+    for (std::int64_t i = 0; i < 19; ++i) {
+      EXPECT_EQ(std::isnan(value(y, i)), i == 3 || i == 18) << i;
+      EXPECT_EQ(std::isnan(value(d_x, i)), i == 3 || i == 18) << i;
+    }
+  }
+}
+
+TEST_P(Gelu, bf16_is_fp32_rounded_wherever_an_element_stands) {
+  const std::int64_t count = 65536;
+  OwnedTensor x(DType::kBF16, {count}), y(DType::kBF16, {count}), x32(DType::kF32, {count}),
+      y32(DType::kF32, {count}), alone(DType::kF32, {1});
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto number = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(i) << 16U));
+    set(x, i, number);
+    set(x32, i, number);
+  }
   gelu_forward(context_, GetParam(), x, y);
-  EXPECT_TRUE(std::isnan(value(y, 0)));
+  gelu_forward(context_, GetParam(), x32, y32);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto expected = static_cast<float>(value(y32, i));
+    if (std::isnan(expected) || std::abs(expected) < std::numeric_limits<float>::min()) continue;
+    ASSERT_EQ(value(y, i), static_cast<double>(static_cast<float>(BF16(expected)))) << value(x, i);
+    gelu_forward(context_, GetParam(), x32.view().rows(i, 1), alone);
+    ASSERT_EQ(value(alone, 0), value(y32, i)) << value(x, i);
+  }
 }
 
 TEST_P(Gelu, gradients_are_those_of_the_loss) {
