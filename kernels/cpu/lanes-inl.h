@@ -153,13 +153,12 @@ HWY_INLINE void for_dropped_lanes(const Dropout& dropout, const RowKeys& keys, s
   const auto scale = static_cast<C>(dropout.scale());
   for (std::int64_t begin = 0; begin < columns; begin += kDropoutRun) {
     const std::int64_t end = std::min(begin + kDropoutRun, columns);
-    const std::uint16_t* bits =
-        dropout_bits(dropout, sample, position * columns + begin, end - begin, room) - begin;
+    const std::uint16_t* bits = dropout_bits(dropout, sample, position * columns + begin, end - begin, room);
     for_lanes<C>(begin, end, [&](auto d, std::int64_t c) HWY_ATTR {
       body(d, c, [&](auto v) HWY_ATTR {
         using D = decltype(d);
         const hn::RebindToSigned<D> integers;
-        const auto drawn = hn::BitCast(integers, promoted(d, bits + c));
+        const auto drawn = hn::BitCast(integers, promoted(d, bits + (c - begin)));
         const auto dropped = hn::Lt(drawn, hn::Set(integers, threshold));
         return hn::IfThenZeroElse(hn::RebindMask(d, dropped), hn::Mul(v, hn::Set(d, scale)));
       });
