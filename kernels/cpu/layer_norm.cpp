@@ -79,9 +79,8 @@ void backward_row(const LayerNormBackward& args, std::int64_t row, ColumnPartial
                          auto v = norm.d_z(d, c, load_lanes(d, d_y + c), z_lanes(d, c));
                          if (skip != nullptr) v = hn::Add(v, load_lanes(d, skip + c));
                          store_lanes(d, v, d_z + c);
-                         v = drop(v);
-                         store_lanes(d, v, d_branch + c);
-                         if (d_bias != nullptr) add_lanes(d, v, d_bias + c);
+                         store_lanes(d, drop(load_lanes(d, d_z + c)), d_branch + c);  // as rounded
+                         if (d_bias != nullptr) add_lanes(d, load_lanes(d, d_branch + c), d_bias + c);
                        });
 }
 
