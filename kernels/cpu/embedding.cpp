@@ -90,9 +90,10 @@ void forward_rows(const EmbeddingForward& args, std::int64_t begin, std::int64_t
       row_statistics(s, sum, columns, args.epsilon, stats);
       normalize_row(s, stats, args.tables.gamma.data<C>(), args.tables.beta.data<C>(), y, columns);
     }
-    if (args.dropout.active())
-      drop_row(args.dropout, args.keys.samples.data<std::int64_t>()[token],
-               args.keys.positions.data<std::int32_t>()[token], y, y, columns);
+    if (!args.dropout.active()) continue;
+    for_dropped_lanes<C>(args.dropout, args.keys, token, columns,
+                         [=](auto d, std::int64_t c, const auto& drop)
+                             HWY_ATTR { store_lanes(d, drop(load_lanes(d, y + c)), y + c); });
   }
 }
 

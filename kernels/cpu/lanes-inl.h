@@ -41,15 +41,25 @@ HWY_INLINE void for_lanes(std::int64_t begin, std::int64_t end, const Body& body
 
 // ---- storage <-> arithmetic ------------------------------------------------------------------------------
 
+/// Half-words as unsigned integers of the width of D's numbers.
+template <class D>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> promoted(D /*d*/, const std::uint16_t* from) {
+  const hn::Rebind<std::uint16_t, D> halves;
+  const hn::Rebind<std::uint32_t, D> words;
+  const auto v = hn::PromoteTo(words, hn::LoadU(halves, from));
+  if constexpr (sizeof(hn::TFromD<D>) == 8)
+    return hn::PromoteTo(hn::RebindToUnsigned<D>(), v);
+  else
+    return v;
+}
+
 template <class D>
 HWY_INLINE hn::Vec<D> load_lanes(D d, const hn::TFromD<D>* from) {
   return hn::LoadU(d, from);
 }
 template <class D>
 HWY_INLINE hn::Vec<D> load_lanes(D d, const BF16* from) {
-  const hn::RebindToUnsigned<D> words;
-  const hn::Rebind<std::uint16_t, D> halves;
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(words, hn::LoadU(halves, &from->bits))));
+  return hn::BitCast(d, hn::ShiftLeft<16>(promoted(d, &from->bits)));
 }
 
 template <class D>
@@ -125,18 +135,6 @@ HWY_INLINE void sum_lanes(std::int64_t count, C* sums, const Term& term) {
 // ---- dropout ---------------------------------------------------------------------------------------------
 
 inline constexpr std::int64_t kDropoutRun = 512;  // elements whose random bits are drawn at once
-
-/// Half-words as unsigned integers of the width of D's numbers.
-template <class D>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> promoted(D /*d*/, const std::uint16_t* from) {
-  const hn::Rebind<std::uint16_t, D> halves;
-  const hn::Rebind<std::uint32_t, D> words;
-  const auto v = hn::PromoteTo(words, hn::LoadU(halves, from));
-  if constexpr (sizeof(hn::TFromD<D>) == 8)
-    return hn::PromoteTo(hn::RebindToUnsigned<D>(), v);
-  else
-    return v;
-}
 
 /// Runs body(tag of C, c, drop) over the elements [0, columns) of a row, where drop(v) is v through the
 /// dropout; v itself if that is not active.

@@ -13,9 +13,10 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;  // rows worth a thread
 
-/// z = residual + dropout(branch + bias) of one row, in compute dtype. Returns its sum.
+/// z = residual + dropout(branch + bias) of one row, in compute dtype, and as it is stored. Returns its sum.
 template <class T>
-Compute<T> join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* z, std::int64_t columns) {
+Compute<T> join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* z, T* z_stored,
+                    std::int64_t columns) {
   using C = Compute<T>;
   const T* branch = args.branch.data<T>() + row * columns;
   const T* residual = args.residual.empty() ? nullptr : args.residual.data<T>() + row * columns;
@@ -27,6 +28,7 @@ Compute<T> join_row(const LayerNormForward& args, std::int64_t row, Compute<T>* 
                          v = drop(v);
                          if (residual != nullptr) v = hn::Add(v, load_lanes(d, residual + c));
                          hn::StoreU(v, d, z + c);
+                         if constexpr (!std::is_same_v<T, C>) store_lanes(d, v, z_stored + c);
                        });
   C sum;
   sum_lanes<1>(columns, &sum, [=](auto d, std::int64_t c, auto* v) HWY_ATTR { v[0] = hn::LoadU(d, z + c); });
@@ -42,14 +44,10 @@ void forward_rows(const LayerNormForward& args, std::int64_t begin, std::int64_t
     T* z_stored = args.z.data<T>() + row * columns;
     C* z = row_in_compute.of(z_stored);
     C* stats = args.stats.data<C>() + row * 2;
-    const C sum = join_row<T>(args, row, z, columns);
+    const C sum = join_row<T>(args, row, z, z_stored, columns);
     row_statistics(z, sum, columns, args.epsilon, stats);
     normalize_row(z, stats, args.gamma.data<C>(), args.beta.data<C>(), args.y.data<T>() + row * columns,
                   columns);
-    if constexpr (!std::is_same_v<T, C>)
-      for_lanes<C>(0, columns, [=](auto d, std::int64_t c) HWY_ATTR {
-        store_lanes(d, hn::LoadU(d, z + c), z_stored + c);
-      });
   }
 }
 

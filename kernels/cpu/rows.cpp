@@ -5,6 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/rows.cpp"
 #include "hwy/foreach_target.h"
+#include "kernels/cpu/lanes-inl.h"
 #include "kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -54,14 +55,16 @@ void tanh_backward_all(Context& context, const Tensor& y, const Tensor& d_y, con
 void dropout_rows_all(Context& context, const Dropout& dropout, const RowKeys& keys, const Tensor& x,
                       const Tensor& y) {
   const std::int64_t columns = x.dim(1);
-  const std::int64_t* samples = keys.samples.data<std::int64_t>();
-  const std::int32_t* positions = keys.positions.data<std::int32_t>();
   dispatch_float(x.dtype, [&]<class T>(T) {
-    const T* from = x.data<T>();
-    T* to = y.data<T>();
     parallel_for(context, x.dim(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row)
-        drop_row(dropout, samples[row], positions[row], from + row * columns, to + row * columns, columns);
+      for (std::int64_t row = begin; row < end; ++row) {
+        const T* from = x.data<T>() + row * columns;
+        T* to = y.data<T>() + row * columns;
+        for_dropped_lanes<Compute<T>>(dropout, keys, row, columns,
+                                      [=](auto d, std::int64_t c, const auto& drop) HWY_ATTR {
+                                        store_lanes(d, drop(load_lanes(d, from + c)), to + c);
+                                      });
+      }
     });
   });
 }

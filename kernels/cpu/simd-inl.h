@@ -177,25 +177,6 @@ HWY_INLINE const std::uint16_t* dropout_bits(const Dropout& dropout, std::int64_
   return room + first % 8;
 }
 
-/// to [C] = dropout(from [C]) of a row at `position` of `sample`; to may be from. The dropout must be active.
-template <class T>
-void drop_row(const Dropout& dropout, std::int64_t sample, std::int64_t position, const T* from, T* to,
-              std::int64_t columns) {
-  constexpr std::int64_t kAtOnce = 512;
-  std::uint16_t room[dropout_room(kAtOnce)];
-  const auto threshold = static_cast<std::uint16_t>(dropout.threshold());
-  const auto scale = static_cast<Compute<T>>(dropout.scale());
-  for (std::int64_t begin = 0; begin < columns; begin += kAtOnce) {
-    const std::int64_t count = columns - begin < kAtOnce ? columns - begin : kAtOnce;
-    const std::uint16_t* bits = dropout_bits(dropout, sample, position * columns + begin, count, room);
-#pragma omp simd
-    for (std::int64_t c = 0; c < count; ++c) {
-      const Compute<T> kept = load(from[begin + c]) * scale;
-      store(to[begin + c], bits[c] >= threshold ? kept : Compute<T>{0});
-    }
-  }
-}
-
 }  // namespace nystrom::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
