@@ -37,12 +37,11 @@ import subprocess
 import sys
 
 from encoder_ablation import CONDITIONS, VOCABULARIES, Ablation, tokens_of
-from encoder_card import card, cells_of
-from experiment import GLUE, ROOT, checkpoint_of, metrics_of, parser_of, settings, spread, text_of, words, write_json
+from encoder_card import HEADINGS, card, cells_of, scores_of
+from experiment import GLUE, ROOT, checkpoint_of, metrics_of, parser_of, settings, spread, words, write_json
 
 CONFIGS = ROOT / "configs"
 STAGES = ("prepare", "costs", "ablation", "pretrain", "softmax", "finetune", "export", "report")
-ORIGINS = ("pretrain", "softmax", "scratch")
 PHASES = {"short": CONFIGS / "cpu-encoder.yaml", "long": CONFIGS / "cpu-encoder-long.yaml"}
 LONG = 2048
 # Of a review, 510 pieces fit into 512 tokens.
@@ -224,7 +223,7 @@ class Encoder(Ablation):
     def finetuning_results(self):
         results = {}
         for task, (_, split, metric) in TASKS.items():
-            found = {origin: self.finished(f"finetune/{task}-{origin}", split, metric) for origin in ORIGINS}
+            found = {origin: self.finished(f"finetune/{task}-{origin}", split, metric) for origin in HEADINGS}
             found = {origin: scores for origin, scores in found.items() if scores}
             for origin, scores in found.items():
                 if task.startswith("imdb-"):
@@ -271,7 +270,8 @@ class Encoder(Ablation):
         if not folder.exists():
             self.nystrom("convert", "--from", self.model_of("nystrom"), "--to", folder)
             shutil.copy(readme, converted)
-        readme.write_text(card(converted.read_text(), *map(self.stage_results, ("prepare", "pretrain", "finetune"))))
+        results = map(self.stage_results, ("prepare", "pretrain", "softmax", "finetune"))
+        readme.write_text(card(converted.read_text(), *results))
         self.write({"files": {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.is_file()},
                     "model_card": readme.read_text()})
 
@@ -280,13 +280,21 @@ class Encoder(Ablation):
         for stage in ("pretrain", "softmax"):
             self.print_training(stage)
         self.print_finetuning()
-        runs = {kind: [str(self.run_of(kind, phase)) for phase in PHASES if self.trained(kind, phase)]
-                for kind in ("nystrom", "softmax")}
-        lines = [f"{kind}={'+'.join(of_kind)}" for kind, of_kind in runs.items() if len(of_kind) == len(PHASES)]
-        if lines:
-            subprocess.run([sys.executable, ROOT / "docs" / "pictures" / "curves.py", self.work / "curves.svg",
-                            "Pretraining loss", *lines], check=True)
-            print(f"\nwrote {self.work / 'curves.svg'}")
+        self.draw_curves()
+
+    def draw_curves(self):
+        """The training losses of both kinds by the share of each phase: those of softmax end after the same time."""
+        lines = {"Nyström": [self.run_of("nystrom", phase) for phase in PHASES if self.trained("nystrom", phase)]}
+        if len(lines["Nyström"]) < len(PHASES):
+            return
+        if self.trained("softmax", "long"):
+            first = "softmax" if self.trained("softmax", "short") else "nystrom"
+            lines["softmax"] = [self.run_of(first, "short"), self.run_of("softmax", "long")]
+        picture = self.work / "curves.svg"
+        subprocess.run([sys.executable, ROOT / "docs" / "pictures" / "curves.py", "--mlm", picture,
+                        "MLM loss, 30 % masked: 512 tokens, then 2,048",
+                        *(f"{name}={'+'.join(map(str, runs))}" for name, runs in lines.items())], check=True)
+        print(f"\nwrote {picture}")
 
     def print_training(self, stage):
         results = self.stage_results(stage)
@@ -304,24 +312,7 @@ class Encoder(Ablation):
             print(f"| all validation text, {condition} | | {cells_of(scores)} |")
 
     def print_finetuning(self):
-        print("\n| task | metric | from the encoder | from softmax | from scratch |\n|---|---|---|---|---|")
-        for task, values in (self.stage_results("finetune") or {}).items():
-            def row(name, metric, path):
-                cells = [text_of(at(values.get(origin), path)) for origin in ORIGINS]
-                print(f"| {name} | {metric} | {' | '.join(cells)} |")
-            row(f"{task} ({values['split']})", values["metric"], ())
-            if task.startswith("imdb-"):
-                row(f"{task}, reviews that fit into 512 tokens", values["metric"], ("by_length", "fit"))
-                row(f"{task}, longer reviews", values["metric"], ("by_length", "longer"))
-            if task == "xquad":
-                row(f"{task} ({values['split']})", "exact_match", ("exact_match",))
-
-
-def at(values, path):
-    """The value at a path of keys; None where one is missing."""
-    for key in path:
-        values = (values or {}).get(key)
-    return values
+        print(scores_of(self.stage_results("finetune")))
 
 
 def model_keys(config):

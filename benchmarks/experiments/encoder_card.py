@@ -2,6 +2,8 @@
 from experiment import text_of
 
 TITLE = "# A small Nyströmformer for English, pretrained on two CPU cores"
+# Of fine-tuning: what the weights were.
+HEADINGS = {"pretrain": "from this model", "softmax": "from its softmax twin", "scratch": "from random weights"}
 LIMITS = """## Limits
 
 - Nine tenths of the text are English film reviews. Other kinds of text are rare in it; other languages, code and
@@ -13,12 +15,13 @@ LIMITS = """## Limits
 - Reviews and novels carry opinions and prejudices, which no filter has removed."""
 
 
-def card(converted, prepare, pretrain, finetune):
+def card(converted, prepare, pretrain, softmax, finetune):
     """`converted` is the card that `nystrom convert` wrote: its front matter, its shape and what transformers computes
     are kept, its title and its training log are replaced."""
     front, _, rest = converted.partition("# A Nyströmformer")
     shape = rest.partition("## Training")[0].strip()
-    parts = [front + TITLE, shape, data_of(prepare), recipe_of(pretrain), scores_of(finetune), LIMITS]
+    parts = [front + TITLE, shape, data_of(prepare), recipe_of(pretrain), twin_of(pretrain, softmax),
+             scores_of(finetune), LIMITS]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -52,6 +55,21 @@ def recipe_of(pretrain):
                       "| conditions | MLM loss | MLM accuracy | SOP accuracy |", "|---|---|---|---|", *scores])
 
 
+def twin_of(pretrain, softmax):
+    """The comparison with softmax attention; nothing while there is none."""
+    if not pretrain or not softmax:
+        return ""
+    kinds = [(name, results) for name, results in (("Nyström", pretrain), ("softmax", softmax))
+             if "long" in results["phases"]]
+    rows = [f"| {name} | {results['phases']['long']['steps']:,} | {cells_of(results['scores']['long'])} |"
+            for name, results in kinds]
+    start = ", from the weights of this model's first phase," if softmax["first_phase"] == "nystrom" else ""
+    return "\n".join(["## Softmax attention in the same time", "", f"The same recipe with softmax attention{start} for "
+                      "as many steps as take the same time by short runs of both in turn; pairs of segments of up to "
+                      "2,048 tokens:", "", "| attention | steps at 2,048 tokens | MLM loss | MLM accuracy | "
+                      "SOP accuracy |", "|---|---|---|---|---|", *rows])
+
+
 def cells_of(scores):
     """MLM loss, MLM accuracy and SOP accuracy of an evaluation; no SOP where it had hardly any pairs."""
     sop = f"{100 * scores['sop_accuracy']:.1f} %" if scores.get("sop_labels", 0) >= 100 else "-"
@@ -61,11 +79,31 @@ def cells_of(scores):
 def scores_of(finetune):
     if not finetune:
         return ""
-    rows = []
+    origins = [origin for origin in HEADINGS if any(origin in values for values in finetune.values())]
+    rows = [f"| {name} | {metric} | {seeds} | {' | '.join(cells)} |"
+            for name, metric, seeds, cells in rows_of(finetune, origins)]
+    return "\n".join(["## Fine-tuned", "", "Median over seeds (minimum to maximum), each with the same recipe:", "",
+                      f"| task | metric | seeds | {' | '.join(HEADINGS[origin] for origin in origins)} |",
+                      "|---" * (3 + len(origins)) + "|", *rows])
+
+
+def rows_of(finetune, origins=HEADINGS):
+    """Rows of the table of fine-tuning: name, metric, seeds and a cell for each origin. IMDB has further ones by the
+    length of the reviews, XQuAD one for its second metric."""
     for task, values in finetune.items():
-        cells = [text_of(values.get(origin)) for origin in ("pretrain", "scratch")]
-        seeds = len(values.get("pretrain", {}).get(values["split"], {}))
-        rows.append(f"| {task} ({values['split']}) | {values['metric']} | {seeds} | {' | '.join(cells)} |")
-    return "\n".join(["## Fine-tuned", "", "Median over seeds (minimum to maximum), from this model and from random "
-                      "weights with the same recipe:", "", "| task | metric | seeds | from this model | from scratch |",
-                      "|---|---|---|---|---|", *rows])
+        rows = [(f"{task} ({values['split']})", values["metric"], ())]
+        if task.startswith("imdb-"):
+            rows += [("... reviews that fit into 512 tokens", values["metric"], ("by_length", "fit")),
+                     ("... longer reviews", values["metric"], ("by_length", "longer"))]
+        if task == "xquad":
+            rows += [("...", "exact_match", ("exact_match",))]
+        seeds = ", ".join(str(len(values[origin][values["split"]])) if origin in values else "-" for origin in origins)
+        for number, (name, metric, path) in enumerate(rows):
+            yield name, metric, "" if number else seeds, [text_of(at(values.get(origin), path)) for origin in origins]
+
+
+def at(values, path):
+    """The value at a path of keys; None where one is missing."""
+    for key in path:
+        values = (values or {}).get(key)
+    return values

@@ -2,10 +2,12 @@
 """Curves of runs as one SVG for the documents: training loss, smoothed, by sequences seen, each stage of training as
 wide as any other. Needs no plotting library.
 
-usage: docs/pictures/curves.py OUTPUT.svg TITLE NAME=RUN[+RUN ...] ...
+usage: docs/pictures/curves.py [--mlm] OUTPUT.svg TITLE NAME=RUN[+RUN ...] ...
 
 Each argument is a line: its name, and the run directories (with metrics.jsonl) of its stages, one after another. A
-point is the mean over a twelfth of its stage.
+point is the mean over a twelfth of its stage. --mlm draws the MLM loss alone, in points of a thirtieth, by the share
+of each stage: for runs that do not see as many sequences in the same time. The first five points, of a loss that
+falls fast, are left out.
 """
 import json
 import math
@@ -15,18 +17,17 @@ import sys
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 60, 170, 44, 48
 # Okabe and Ito's palette, which the colour-blind tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933", "#882255", "#777777")
-POINTS = 12
 
 
-def stage(run):
+def stage(run, key):
     """(sequences so far, loss) of each report."""
     rows = [json.loads(line) for line in (pathlib.Path(run) / "metrics.jsonl").read_text().splitlines() if line]
-    return [(row["samples"], row["loss"]) for row in rows if "loss" in row]
+    return [(row["samples"], row[key]) for row in rows if key in row]
 
 
-def means(rows):
-    """POINTS points (share of the stage, mean loss)."""
-    size = max(1, len(rows) // POINTS)
+def means(rows, count):
+    """`count` points (share of the stage, mean loss)."""
+    size = max(1, len(rows) // count)
     parts = [rows[first:first + size] for first in range(0, len(rows) - size + 1, size)]
     return [(part[len(part) // 2][0] / rows[-1][0], sum(loss for _, loss in part) / size) for part in parts]
 
@@ -41,13 +42,24 @@ def ticks(low, high, count):
     return [step * i for i in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
 
 
+def below(x, distance, text):
+    """A text centred below the axis."""
+    return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + distance}" text-anchor="middle">{text}</text>'
+
+
 def main():
-    if len(sys.argv) < 4 or any("=" not in argument for argument in sys.argv[3:]):
+    mlm = sys.argv[1:2] == ["--mlm"]
+    arguments = sys.argv[1 + mlm:]
+    if len(arguments) < 3 or any("=" not in argument for argument in arguments[2:]):
         raise SystemExit(__doc__)
-    output, title = sys.argv[1:3]
-    runs = {name: runs.split("+") for name, _, runs in (argument.partition("=") for argument in sys.argv[3:])}
-    lines = {name: [means(stage(run)) for run in stages] for name, stages in runs.items()}
-    sizes = [stage(run)[-1][0] for run in next(iter(runs.values()))]
+    output, title = arguments[:2]
+    key, count = ("mlm_loss", 30) if mlm else ("loss", 12)
+    runs = {name: runs.split("+") for name, _, runs in (argument.partition("=") for argument in arguments[2:])}
+    lines = {name: [means(stage(run, key), count) for run in stages] for name, stages in runs.items()}
+    if mlm:
+        for stages in lines.values():
+            stages[0] = stages[0][5:]
+    sizes = [1 if mlm else stage(run, key)[-1][0] for run in next(iter(runs.values()))]
     losses = [y for stages in lines.values() for points in stages for _, y in points]
     low, high = min(losses), max(losses)
 
@@ -65,12 +77,13 @@ def main():
                    f'<text x="{LEFT - 8}" y="{y_of(y) + 4:.1f}" text-anchor="end">{y:.4g}</text>')
     seen = 0
     for number, size in enumerate(sizes):
-        out.append(f'<text x="{x_of(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{seen:,}</text>')
         out.append(f'<line x1="{x_of(number):.1f}" y1="{TOP}" x2="{x_of(number):.1f}" y2="{HEIGHT - BOTTOM}" '
                    f'stroke="#888" stroke-dasharray="4 3"/>')
+        out.append(below(x_of(number + 0.5), 18, f"stage {number + 1}") if mlm else below(x_of(number), 18, f"{seen:,}"))
         seen += size
-    out.append(f'<text x="{x_of(len(sizes)):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{seen:,}</text>')
-    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">sequences</text>')
+    if not mlm:
+        out.append(below(x_of(len(sizes)), 18, f"{seen:,}"))
+    out.append(below((LEFT + WIDTH - RIGHT) / 2, 38, "share of each stage" if mlm else "sequences"))
     labels = []
     for number, (name, stages) in enumerate(lines.items()):
         color = COLORS[number % len(COLORS)]
