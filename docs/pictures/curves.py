@@ -79,7 +79,8 @@ def main():
     for number, size in enumerate(sizes):
         out.append(f'<line x1="{x_of(number):.1f}" y1="{TOP}" x2="{x_of(number):.1f}" y2="{HEIGHT - BOTTOM}" '
                    f'stroke="#888" stroke-dasharray="4 3"/>')
-        out.append(below(x_of(number + 0.5), 18, f"stage {number + 1}") if mlm else below(x_of(number), 18, f"{seen:,}"))
+        at, label = (x_of(number + 0.5), f"stage {number + 1}") if mlm else (x_of(number), f"{seen:,}")
+        out.append(below(at, 18, label))
         seen += size
     if not mlm:
         out.append(below(x_of(len(sizes)), 18, f"{seen:,}"))
