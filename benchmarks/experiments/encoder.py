@@ -38,7 +38,7 @@ import sys
 
 from encoder_ablation import CONDITIONS, VOCABULARIES, Ablation, tokens_of
 from encoder_card import HEADINGS, card, cells_of, scores_of
-from experiment import GLUE, ROOT, checkpoint_of, metrics_of, parser_of, settings, spread, words, write_json
+from experiment import GLUE, ROOT, checkpoint_of, manifest_of, metrics_of, parser_of, settings, spread, words, write_json
 
 CONFIGS = ROOT / "configs"
 STAGES = ("prepare", "costs", "ablation", "pretrain", "softmax", "finetune", "export", "report")
@@ -145,17 +145,20 @@ class Encoder(Ablation):
         return json.loads(path.read_text())
 
     def training_results(self, kind):
-        """Steps, tokens and time of each phase by the records of its run, and the scores of the last one."""
+        """Steps, tokens and time of each phase by the records of its run, and the scores of the last one. `hours` are
+        the steps by their median time; the log's own also count when the process was stopped or had to share a CPU."""
         phases = {phase: self.run_of(kind, phase) for phase in PHASES if self.trained(kind, phase)}
         results = {"threads": self.threads, "phases": {}}
         for phase, run in phases.items():
             training, validation = metrics_of(run)
+            steps, seconds = training[-1]["step"], median_step_seconds(training)
             results["phases"][phase] = {
-                "steps": training[-1]["step"], "samples": training[-1]["samples"],
-                "tokens": round(tokens_of(training)), "hours": training[-1]["seconds"] / 3600,
+                "steps": steps, "samples": training[-1]["samples"],
+                "tokens": round(self.tokens_read(training)), "seconds_per_step": seconds,
+                "hours": steps * seconds / 3600, "hours_with_stops": training[-1]["seconds"] / 3600,
                 "epochs_of": training[-1].get("epochs_of"), "last": training[-1], "validation": validation}
-        results["hours"] = sum(phase["hours"] for phase in results["phases"].values())
-        results["tokens"] = sum(phase["tokens"] for phase in results["phases"].values())
+        for total in ("hours", "hours_with_stops", "tokens"):
+            results[total] = sum(phase[total] for phase in results["phases"].values())
         results["thread_hours"] = self.threads * results["hours"]
         last = list(phases.values())[-1]
         done = self.nystrom("inspect", self.model_of(kind), "--json", stdout=subprocess.PIPE)
@@ -165,6 +168,14 @@ class Encoder(Ablation):
             conditions["long"] = {"objective.sop_weight": 1, "data.sequence_length": LONG}
         results["scores"] = {name: self.score(last, VOCABULARIES[0], keys) for name, keys in conditions.items()}
         return results
+
+    def tokens_read(self, training):
+        """Tokens of text, by the epochs of each corpus, which the metrics have if there are several."""
+        corpora = manifest_of(self.prepared())["splits"]["train"]["by_source"]
+        epochs_of = training[-1].get("epochs_of")
+        if not epochs_of:
+            return tokens_of(training)
+        return sum(epochs * corpora[name]["tokens"] for name, epochs in epochs_of.items())
 
     # --- fine-tuning ----------------------------------------------------------------------------------------------
 
@@ -313,6 +324,12 @@ class Encoder(Ablation):
 
     def print_finetuning(self):
         print(scores_of(self.stage_results("finetune")))
+
+
+def median_step_seconds(training):
+    """Of the lines of a run's metrics, each of which covers the steps since the one before."""
+    pairs = zip([{"step": 0, "seconds": 0}, *training], training)
+    return statistics.median((b["seconds"] - a["seconds"]) / (b["step"] - a["step"]) for a, b in pairs)
 
 
 def model_keys(config):
