@@ -87,7 +87,7 @@ def scores_of(finetune):
                       "|---" * (3 + len(origins)) + "|", *rows])
 
 
-def rows_of(finetune, origins=HEADINGS):
+def rows_of(finetune, origins):
     """Rows of the table of fine-tuning: name, metric, seeds and a cell for each origin. IMDB has further ones by the
     length of the reviews, XQuAD one for its second metric."""
     for task, values in finetune.items():
