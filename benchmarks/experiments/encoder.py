@@ -38,7 +38,8 @@ import sys
 
 from encoder_ablation import CONDITIONS, VOCABULARIES, Ablation, tokens_of
 from encoder_card import HEADINGS, card, cells_of, scores_of
-from experiment import GLUE, ROOT, checkpoint_of, manifest_of, metrics_of, parser_of, settings, spread, words, write_json
+from experiment import (GLUE, ROOT, checkpoint_of, manifest_of, metrics_of, parser_of, settings, spread, words,
+                        write_json)
 
 CONFIGS = ROOT / "configs"
 STAGES = ("prepare", "costs", "ablation", "pretrain", "softmax", "finetune", "export", "report")
