@@ -299,7 +299,8 @@ def median(results, *path):
 
 
 def tokens_of(training):
-    """Tokens trained on, by the lines of the metrics of a run or of a run and its fork."""
+    """Tokens trained on, by the lines of the metrics of a run or of a run and its fork. Too many for a run that was
+    stopped by a signal and then resumed: the time between is in the seconds, not in the rate."""
     before = [0.0] + [line["seconds"] for line in training]
     return sum((line["seconds"] - start) * line["tokens_per_second"] for start, line in zip(before, training))
 
