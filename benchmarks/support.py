@@ -3,12 +3,12 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from machine import ROOT, commit, processor
+
 PROGRAM = ROOT / "build" / "nystrom"
 VENV = ROOT / "build" / "peers"
 BASE = dict(hidden=768, layers=12, heads=12, intermediate=3072, vocabulary=30000, landmarks=64)
@@ -72,18 +72,10 @@ def spread(runs, key="tokens_per_second"):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
 def record(command, **more):
     """Header of a results file: date, CPU, commit and command."""
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return {"date": datetime.date.today().isoformat(), "processor": processor(),
-            "commit": commit.stdout.strip(), "command": command, **more, "results": []}
+            "commit": commit(), "command": command, **more, "results": []}
 
 
 def write(path, report):

@@ -4,14 +4,15 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import venv
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from machine import ROOT, commit, processor  # noqa: E402
+
 SHARED = pathlib.Path(os.environ.get("NYSTROM_SHARED", ROOT.parent / "shared")) / "data"
 
 # Peers run on one thread.
@@ -53,17 +54,9 @@ def arguments_of(doc, **options):
     return parser.parse_args()
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
 def report(results, output):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     head = {"date": time.strftime("%Y-%m-%d"), "machine": processor(), "cores": os.cpu_count(),
-            "commit": commit.stdout.strip(), "command": " ".join(["python3", *sys.argv])}
+            "commit": commit(), "command": " ".join(["python3", *sys.argv])}
     text = json.dumps(head | results, indent=2, ensure_ascii=False)
     print(text)
     if output:

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import pathlib
-import platform
 import shutil
 import statistics
 import subprocess
@@ -14,7 +13,9 @@ import sys
 import tarfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from machine import ROOT, commit, processor  # noqa: E402
+
 GLUE = {"RTE": "accuracy", "MRPC": "f1", "STS-B": "pearson", "CoLA": "matthews_correlation", "SST-2": "accuracy"}
 
 
@@ -53,13 +54,15 @@ class Experiment:
         lines = self.commands_file().read_text().splitlines() if self.commands_file().exists() else []
         commands = [line.split(" ", 1)[1] for line in lines]
         day = lines[0].split(" ", 1)[0] if lines else datetime.date.today().isoformat()
-        commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-                                stdout=subprocess.PIPE, text=True)
-        text = {"date": day, "stage": self.stage, "machine": f"{processor()}, {self.threads} threads",
-                "commit": commit.stdout.strip(), "commands": list(dict.fromkeys(commands)), "results": results}
+        text = {"date": day, "stage": self.stage, **self.origin(), "commands": list(dict.fromkeys(commands)),
+                "results": results}
         path = self.results / f"{day}-{self.name}-{self.stage}.json"
         write_json(path, text, self.without_places)
         print(f"wrote {path}", flush=True)
+
+    def origin(self):
+        """Machine and commit of this process."""
+        return {"machine": f"{processor()}, {self.threads} threads", "commit": commit()}
 
     def without_places(self, text):
         """Removes absolute paths of this machine."""
@@ -162,13 +165,6 @@ def metrics_of(run):
     """(lines of training, lines of validation) of a run's metrics.jsonl."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if "loss" in line], [line for line in lines if "validation_loss" in line]
-
-
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def spread(values):
