@@ -224,7 +224,7 @@ class Ablation(Experiment):
         training = [metrics_of(run)[0] for run in runs]
         vocabulary = VARIANTS[variant].get("tokenizer.vocabulary_size", VOCABULARIES[0])
         scores = {condition: self.score(directory, vocabulary, keys) for condition, keys in CONDITIONS.items()}
-        return {"variant": variant, "seed": seed, **self.origin(), "steps": training[-1][-1]["step"],
+        return {"variant": variant, "seed": seed, **self.provenance(), "steps": training[-1][-1]["step"],
                 "minutes": self.minutes, "seconds": training[-1][-1]["seconds"], "processor_seconds": seconds,
                 "tokens": round(tokens_of(sum(training, []))), "training_loss": training[-1][-1]["loss"],
                 "loss_per_byte": scores["pairs"]["mlm_loss"] * tokens_per_byte(manifest_of(self.prepared(vocabulary))),

@@ -54,13 +54,13 @@ class Experiment:
         lines = self.commands_file().read_text().splitlines() if self.commands_file().exists() else []
         commands = [line.split(" ", 1)[1] for line in lines]
         day = lines[0].split(" ", 1)[0] if lines else datetime.date.today().isoformat()
-        text = {"date": day, "stage": self.stage, **self.origin(), "commands": list(dict.fromkeys(commands)),
+        text = {"date": day, "stage": self.stage, **self.provenance(), "commands": list(dict.fromkeys(commands)),
                 "results": results}
         path = self.results / f"{day}-{self.name}-{self.stage}.json"
         write_json(path, text, self.without_places)
         print(f"wrote {path}", flush=True)
 
-    def origin(self):
+    def provenance(self):
         """Machine and commit of this process."""
         return {"machine": f"{processor()}, {self.threads} threads", "commit": commit()}
 
